@@ -1,0 +1,308 @@
+//! A TOML text read with all its problems at once.
+//!
+//! A derive stops at the first mistake; an engineer who describes ten stations wants all of them.
+//! So a document is parsed into spanned values, and each reader notes what it could not take and
+//! goes on. Keys that nobody asked for are refused at the end of each table.
+
+use std::cell::RefCell;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::names::{Date, Name};
+use crate::problem::{Problem, Problems, way_out};
+
+/// The text of one file and what was found wrong in it.
+pub(crate) struct Document<'a> {
+    file: &'a str,
+    text: &'a str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'a> Document<'a> {
+    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, text, problems: RefCell::default() }
+    }
+
+    /// The parsed text, or every syntax error in it.
+    pub(crate) fn parse(&self) -> Result<Spanned<DeTable<'a>>, Problems> {
+        let (root, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            let written = self.text.get(span.clone()).unwrap_or_default();
+            let message = error.message().replace('\n', ", ");
+            let message = match written.lines().next().unwrap_or_default().trim() {
+                "" => message,
+                written => format!("'{}': {message}", shortened(written)),
+            };
+            self.note(span.start, "", message);
+        }
+        if self.problems.borrow().is_empty() { Ok(root) } else { Err(self.take_problems()) }
+    }
+
+    pub(crate) fn root<'d>(&'d self, root: &'d Spanned<DeTable<'a>>) -> Fields<'d> {
+        Fields::new(self, String::new(), root.get_ref(), 0)
+    }
+
+    pub(crate) fn note(&self, offset: usize, key: &str, message: impl Into<String>) {
+        let upto = self.text.get(..offset).unwrap_or(self.text);
+        self.problems.borrow_mut().push(Problem {
+            file: self.file.to_owned(),
+            line: upto.matches('\n').count() + 1,
+            key: key.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.borrow().is_empty()
+    }
+
+    /// All problems in the order of the file.
+    pub(crate) fn take_problems(&self) -> Problems {
+        let mut problems = self.problems.take();
+        problems.sort();
+        problems.dedup();
+        Problems(problems)
+    }
+}
+
+/// A place in a document: enough to report a problem there later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) key: String,
+    pub(crate) offset: usize,
+}
+
+/// A value with the place where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+/// The fields of one table. Every key that is asked for is known; `finish` refuses the others.
+pub(crate) struct Fields<'d> {
+    doc: &'d Document<'d>,
+    path: String,
+    table: &'d DeTable<'d>,
+    offset: usize,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'d> Fields<'d> {
+    fn new(doc: &'d Document<'_>, path: String, table: &'d DeTable<'_>, offset: usize) -> Self {
+        Self { doc, path, table, offset, asked: RefCell::default() }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place { key: self.path.clone(), offset: self.offset }
+    }
+
+    pub(crate) fn optional(&self, key: &'static str) -> Option<Node<'d>> {
+        self.asked.borrow_mut().push(key);
+        let value = self.table.get(key)?;
+        Some(Node { doc: self.doc, path: join(&self.path, key), value })
+    }
+
+    pub(crate) fn required(&self, key: &'static str) -> Option<Node<'d>> {
+        let node = self.optional(key);
+        if node.is_none() {
+            let message = format!("key '{key}' is missing");
+            self.doc.note(self.offset, &self.path, message);
+        }
+        node
+    }
+
+    /// Every entry in the order of the file; for tables whose keys are names, not fields.
+    pub(crate) fn entries(&self) -> Vec<(Placed<String>, Node<'d>)> {
+        let mut entries: Vec<_> = self.table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        entries
+            .into_iter()
+            .map(|(key, value)| {
+                let path = join(&self.path, key.get_ref());
+                let place = Place { key: path.clone(), offset: key.span().start };
+                let name: String = key.get_ref().nfc().collect();
+                (Placed { value: name, place }, Node { doc: self.doc, path, value })
+            })
+            .collect()
+    }
+
+    pub(crate) fn complain(&self, place: &Place, message: impl Into<String>) {
+        self.doc.note(place.offset, &place.key, message);
+    }
+
+    /// Refuses the keys that nobody asked for.
+    pub(crate) fn finish(self) {
+        let asked = self.asked.into_inner();
+        for (key, _) in self.table {
+            let name: &str = key.get_ref();
+            if !asked.contains(&name) {
+                let message = format!("unknown key '{name}'; {}", way_out(name, asked.clone()));
+                self.doc.note(key.span().start, &self.path, message);
+            }
+        }
+    }
+}
+
+/// As much of a text as a message can bear.
+fn shortened(text: &str) -> &str {
+    const SHOWN_MAX: usize = 40;
+    text.char_indices().nth(SHOWN_MAX).map_or(text, |(end, _)| &text[..end])
+}
+
+fn join(path: &str, key: &str) -> String {
+    let plain =
+        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let key = if plain { key.to_owned() } else { format!("'{key}'") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+/// One value of the document.
+pub(crate) struct Node<'d> {
+    doc: &'d Document<'d>,
+    path: String,
+    value: &'d Spanned<DeValue<'d>>,
+}
+
+impl<'d> Node<'d> {
+    pub(crate) fn place(&self) -> Place {
+        Place { key: self.path.clone(), offset: self.value.span().start }
+    }
+
+    pub(crate) fn placed<T>(&self, value: T) -> Placed<T> {
+        Placed { value, place: self.place() }
+    }
+
+    pub(crate) fn complain(&self, message: impl Into<String>) {
+        self.doc.note(self.value.span().start, &self.path, message);
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    /// The value as it is written, for a message.
+    fn written(&self) -> &'d str {
+        let text = self.doc.text.get(self.value.span()).unwrap_or_default();
+        shortened(text.trim_matches(['"', '\'']).lines().next().unwrap_or_default())
+    }
+
+    fn expected<T>(&self, what: &str) -> Option<T> {
+        self.complain(format!("'{}' is not {what}", self.written()));
+        None
+    }
+
+    /// A text, NFC-normalised, without control characters, not empty.
+    pub(crate) fn text(&self) -> Option<String> {
+        const CHARS_MAX: usize = 400;
+        let Some(text) = self.value.get_ref().as_str() else { return self.expected("a text") };
+        let text: String = text.nfc().collect();
+        if text.trim().is_empty() {
+            self.complain("the text is empty");
+        } else if text.chars().any(char::is_control) {
+            self.complain("control characters are not allowed here");
+        } else if text.chars().count() > CHARS_MAX {
+            self.complain(format!("the text is longer than {CHARS_MAX} characters"));
+        } else {
+            return Some(text);
+        }
+        None
+    }
+
+    /// A name that becomes part of a point id: letters, digits, `_` and `-`.
+    pub(crate) fn identifier(&self) -> Option<String> {
+        const CHARS_MAX: usize = 24;
+        let text = self.text()?;
+        let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        if fits && text.len() <= CHARS_MAX {
+            return Some(text);
+        }
+        self.expected(&format!("an id: up to {CHARS_MAX} letters A-Z, digits, '_' and '-'"))
+    }
+
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        self.value.get_ref().as_bool().or_else(|| self.expected("true or false"))
+    }
+
+    pub(crate) fn number(&self, low: f64, high: f64) -> Option<f64> {
+        let value = match self.value.get_ref() {
+            DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(as_f64),
+            DeValue::Float(x) => x.as_str().parse::<f64>().ok(),
+            _ => None,
+        };
+        match value {
+            Some(x) if (low..=high).contains(&x) => Some(x),
+            _ => self.expected(&format!("a number from {low} to {high}")),
+        }
+    }
+
+    pub(crate) fn integer(&self, low: i64, high: i64) -> Option<i64> {
+        let value = match self.value.get_ref() {
+            DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok(),
+            _ => None,
+        };
+        match value {
+            Some(n) if (low..=high).contains(&n) => Some(n),
+            _ => self.expected(&format!("a whole number from {low} to {high}")),
+        }
+    }
+
+    pub(crate) fn date(&self) -> Option<Date> {
+        let date = self.value.get_ref().as_datetime().and_then(|d| d.date);
+        match date {
+            Some(d) => Some(Date { year: d.year, month: d.month, day: d.day }),
+            None => self.expected("a date such as 2022-11-02, without quotes"),
+        }
+    }
+
+    pub(crate) fn items(&self) -> Vec<Self> {
+        let Some(array) = self.value.get_ref().as_array() else {
+            return self.expected("a list in [ ]").unwrap_or_default();
+        };
+        array
+            .iter()
+            .enumerate()
+            .map(|(n, value)| Node { doc: self.doc, path: format!("{}[{n}]", self.path), value })
+            .collect()
+    }
+
+    pub(crate) fn fields(&self) -> Option<Fields<'d>> {
+        let Some(table) = self.value.get_ref().as_table() else {
+            return self.expected("a table");
+        };
+        Some(Fields::new(self.doc, self.path.clone(), table, self.value.span().start))
+    }
+
+    /// A name: one text for both languages, or `{ en = "…", vi = "…" }`.
+    pub(crate) fn name(&self) -> Option<Name> {
+        if self.value.get_ref().is_str() {
+            return self.text().map(Name::same);
+        }
+        let Some(fields) = self.value.get_ref().is_table().then(|| self.fields()).flatten() else {
+            return self.expected("a name: \"…\" or { en = \"…\", vi = \"…\" }");
+        };
+        let en = fields.required("en").and_then(|n| n.text());
+        let vi = fields.required("vi").and_then(|n| n.text());
+        fields.finish();
+        Some(Name { vi: vi?, en: en? })
+    }
+
+    /// One of a fixed set of words.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+        let written = self.text()?;
+        let found = choices.iter().find(|(word, _)| *word == written);
+        if found.is_none() {
+            let words = choices.iter().map(|(word, _)| *word);
+            self.complain(format!("'{written}' is not known here; {}", way_out(&written, words)));
+        }
+        found.map(|(_, choice)| *choice)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of a contract are far below 2^52")]
+fn as_f64(n: i64) -> f64 {
+    n as f64
+}

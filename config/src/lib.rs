@@ -1,0 +1,37 @@
+//! The contract: what a province must send, to whom, and at which registers.
+//!
+//! One TOML file names a province; templates (the datalist of a bay type) say which points a bay
+//! has. Expanding the two gives every point of every station, the set that each centre requires,
+//! and the register map of each channel. The simulator and the control room share nothing else.
+//!
+//! This crate knows nobody: it reads the files named to it and does no other I/O, keeps no time
+//! and opens no connection.
+//!
+//! ```
+//! let province = config::Province::built_in();
+//! assert_eq!(province.stations.len(), 10);
+//! let centre = province.centre("CC").expect("the province has this centre");
+//! assert_eq!(province.required(centre), 7216);
+//! ```
+
+mod built_in;
+mod codec;
+mod document;
+mod expand;
+mod names;
+mod problem;
+mod province;
+mod read;
+mod registers;
+mod template;
+
+pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
+pub use names::{Date, Lang, Name};
+pub use problem::{Problem, Problems};
+pub use province::{
+    Bay, Cause, Centre, CentreId, Channel, ChannelId, District, Entry, Line, LineEnd, LinkSettings,
+    MeterClass, MeterGroup, Point, PointId, Province, ScanPeriods, Source, Standing, Station,
+    StationId, Targets, Unit, UnitKind,
+};
+pub use registers::{Register, Table, limits};
+pub use template::{Class, Kind, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

@@ -1,0 +1,513 @@
+//! A province, expanded: every station, bay, unit, point and channel with dense indices.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::codec::{Encoding, WordOrder};
+use crate::names::{Date, Lang, Name};
+use crate::problem::Problems;
+use crate::registers::Register;
+use crate::template::{LoadClass, PointSpec, Scan, Template};
+
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u16);
+
+        impl $name {
+            /// As an index.
+            pub fn index(self) -> usize {
+                usize::from(self.0)
+            }
+
+            /// The id at an index.
+            ///
+            /// # Panics
+            /// When there are more than 65 535 of its kind; the contract refuses such a file.
+            pub fn at(index: usize) -> Self {
+                Self(u16::try_from(index).expect("the contract limits these to 65 535"))
+            }
+        }
+    };
+}
+
+index!(
+    /// A station: its place in [`Province::stations`].
+    StationId
+);
+index!(
+    /// A centre: its place in [`Province::centres`].
+    CentreId
+);
+index!(
+    /// A point of a station: its place in [`Station::points`].
+    PointId
+);
+index!(
+    /// A channel: its place in [`Province::channels`].
+    ChannelId
+);
+
+/// A province as its contract describes it.
+#[derive(Debug, Clone)]
+pub struct Province {
+    /// What it is called.
+    pub name: Name,
+    /// Hours that its clocks are ahead of UTC, -12 to 14.
+    pub utc_offset_hours: i8,
+    /// Seed of everything that happens by chance in the simulated field.
+    pub seed: u64,
+    /// Energy sold in a year, in `GWh`.
+    pub sold_gwh_per_year: f64,
+    /// What the operator has promised, in per cent.
+    pub targets: Targets,
+    /// How often each scan class is read.
+    pub scan: ScanPeriods,
+    /// How stations are reached.
+    pub link: LinkSettings,
+    /// Who receives.
+    pub centres: Vec<Centre>,
+    /// What feeds the grid from outside.
+    pub sources: Vec<Source>,
+    /// 110 kV lines.
+    pub lines: Vec<Line>,
+    /// Kinds of meters.
+    pub meter_classes: Vec<MeterClass>,
+    /// Districts by which metering is reported.
+    pub districts: Vec<District>,
+    /// The substations.
+    pub stations: Vec<Station>,
+    /// One for each centre and station, all stations of the first centre first.
+    pub channels: Vec<Channel>,
+    /// The datalists in use.
+    pub templates: Vec<Template>,
+}
+
+impl Province {
+    /// Reads a province from its file, and the templates it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, at once.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        crate::read::load(path)
+    }
+
+    /// Reads a province from a text; `file` is what problems call it. Templates are the built-in
+    /// ones.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, at once.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        crate::read::parse(file, text, None)
+    }
+
+    /// The reference province, Hòa Bình around 2022, which is part of the program.
+    ///
+    /// # Panics
+    /// Never: a test reads the same text.
+    pub fn built_in() -> Self {
+        Self::parse(crate::built_in::PROVINCE_FILE, crate::built_in::PROVINCE)
+            .expect("the built-in province is tested")
+    }
+
+    /// The centre with this id.
+    pub fn centre(&self, id: &str) -> Option<CentreId> {
+        self.centres.iter().position(|centre| centre.id == id).map(CentreId::at)
+    }
+
+    /// The station with this id.
+    pub fn station(&self, id: &str) -> Option<StationId> {
+        self.stations.iter().position(|station| station.id == id).map(StationId::at)
+    }
+
+    /// Centre ids in order.
+    pub fn centre_ids(&self) -> impl Iterator<Item = CentreId> + use<> {
+        (0..self.centres.len()).map(CentreId::at)
+    }
+
+    /// Station ids in order.
+    pub fn station_ids(&self) -> impl Iterator<Item = StationId> + use<> {
+        (0..self.stations.len()).map(StationId::at)
+    }
+
+    /// The channel between a station and a centre.
+    pub fn channel_id(&self, station: StationId, centre: CentreId) -> ChannelId {
+        ChannelId::at(centre.index() * self.stations.len() + station.index())
+    }
+
+    /// The channel between a station and a centre.
+    pub fn channel(&self, station: StationId, centre: CentreId) -> &Channel {
+        &self.channels[self.channel_id(station, centre).index()]
+    }
+
+    /// Points that a centre must receive, over all stations.
+    pub fn required(&self, centre: CentreId) -> usize {
+        self.station_ids().map(|station| self.channel(station, centre).required()).sum()
+    }
+
+    /// Moves every port that the contract does not pin so that they start at `base`.
+    ///
+    /// # Errors
+    /// When they would run past 65 535.
+    pub fn move_ports(&mut self, base: u16) -> Result<(), String> {
+        let count = self.channels.len();
+        let last = usize::from(base) + count.saturating_sub(1);
+        if base == 0 || last > usize::from(u16::MAX) {
+            let highest = usize::from(u16::MAX) - count.saturating_sub(1);
+            return Err(format!(
+                "port base {base} does not fit: {count} ports are needed, use 1 to {highest}"
+            ));
+        }
+        for (port, channel) in (base..=u16::MAX).zip(&mut self.channels) {
+            if !channel.pinned_address {
+                channel.port = port;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Targets of the province, per cent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Targets {
+    /// Stations connected to every centre.
+    pub connected: f64,
+    /// Stations with all required signals at every centre.
+    pub full: f64,
+    /// Stations without staff.
+    pub unmanned: f64,
+    /// Meters read remotely.
+    pub remote_metering: f64,
+    /// Required points that are live.
+    pub live: f64,
+}
+
+/// Seconds between two reads of each scan class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScanPeriods {
+    periods: [f64; Scan::ALL.len()],
+    /// Scans without a fresh value until a point is old.
+    pub stale_after: u16,
+}
+
+impl ScanPeriods {
+    pub(crate) fn new(periods: [f64; Scan::ALL.len()], stale_after: u16) -> Self {
+        Self { periods, stale_after }
+    }
+
+    /// Seconds between two reads.
+    pub fn seconds(&self, scan: Scan) -> f64 {
+        self.periods[scan as usize]
+    }
+
+    /// Milliseconds between two reads.
+    pub fn milliseconds(&self, scan: Scan) -> i64 {
+        #[expect(clippy::cast_possible_truncation, reason = "periods are at most a day")]
+        let ms = (self.seconds(scan) * 1_000.0).round() as i64;
+        ms
+    }
+
+    /// Age in milliseconds above which a value of this class is old.
+    pub fn old_after_ms(&self, scan: Scan) -> i64 {
+        self.milliseconds(scan) * i64::from(self.stale_after)
+    }
+}
+
+/// How stations are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// Host of every station that pins none.
+    pub host: String,
+    /// First port.
+    pub port_base: u16,
+    /// Longest wait for a connection, milliseconds.
+    pub connect_timeout_ms: u32,
+    /// Longest wait for a reply, milliseconds.
+    pub reply_timeout_ms: u32,
+    /// First wait before connecting again, milliseconds.
+    pub backoff_first_ms: u32,
+    /// Longest wait before connecting again, milliseconds.
+    pub backoff_longest_ms: u32,
+    /// Unmapped cells that one request may read over. Devices may refuse them, so 0 is the rule.
+    pub gap_max: u16,
+}
+
+/// A centre that receives signals.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Centre {
+    /// Id, such as `CC`.
+    pub id: String,
+    /// Short name on screens.
+    pub name: Name,
+    /// Full name.
+    pub title: Name,
+    /// Classes of points that it must receive.
+    pub requires: Vec<crate::template::Class>,
+    /// Whether optional points are sent here too.
+    pub optional: bool,
+    /// Whether it reads the metering units.
+    pub metering: bool,
+}
+
+/// A plant or tie that feeds the grid from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: Name,
+    /// Installed power in MW; `None` for a tie to another province.
+    pub mw: Option<f64>,
+}
+
+/// A 110 kV line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// One end.
+    pub from: LineEnd,
+    /// The other end.
+    pub to: LineEnd,
+    /// Length in km.
+    pub km: f64,
+    /// Conductor, such as `AC-185`.
+    pub conductor: String,
+    /// The end whose breaker is open in normal service.
+    pub open_at: Option<LineEnd>,
+}
+
+/// Where a line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineEnd {
+    /// At a bay of a station.
+    Bay(StationId, usize),
+    /// At a source: its place in [`Province::sources`].
+    Source(usize),
+}
+
+/// A kind of meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterClass {
+    /// Id, such as `rf`.
+    pub id: String,
+    /// Name.
+    pub name: Name,
+    /// How it is read, such as `RF`.
+    pub technology: String,
+    /// Whether it sells energy; others are outside coverage.
+    pub sold: bool,
+}
+
+/// A district.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct District {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: Name,
+}
+
+/// A substation.
+#[derive(Debug, Clone)]
+pub struct Station {
+    /// Id, such as `HB07`.
+    pub id: String,
+    /// Name.
+    pub name: Name,
+    /// Operated without staff.
+    pub unmanned: bool,
+    /// Coincident peak of its load, MW.
+    pub peak_mw: f64,
+    /// Shares of the load classes, sum 1.
+    pub load: Vec<(LoadClass, f64)>,
+    /// Rating in MVA by transformer bay (index into `bays`).
+    pub transformers: Vec<(usize, f64)>,
+    /// Its bays, in the order of the contract.
+    pub bays: Vec<Bay>,
+    /// Its Modbus units, metering unit last where there is one.
+    pub units: Vec<Unit>,
+    /// Its points, bay by bay.
+    pub points: Vec<Point>,
+    /// The meters fed from it.
+    pub meters: Vec<MeterGroup>,
+}
+
+impl Station {
+    /// The point with this full id.
+    pub fn point(&self, id: &str) -> Option<PointId> {
+        self.points.iter().position(|point| point.id == id).map(PointId::at)
+    }
+
+    /// The metering unit.
+    pub fn metering_unit(&self) -> Option<u8> {
+        self.units.iter().find(|unit| unit.kind == UnitKind::Metering).map(|unit| unit.id)
+    }
+}
+
+/// A switchgear bay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bay {
+    /// Name, such as `171`.
+    pub name: String,
+    /// Voltage level in kV; 0 for the station as a whole.
+    pub level: u16,
+    /// Id of its template.
+    pub template: String,
+    /// Bus section it hangs on, from 1.
+    pub section: u8,
+    /// Unit that carries it: an index into [`Station::units`].
+    pub unit: usize,
+    /// What it is called on screens: where its line goes, or what it is.
+    pub label: Name,
+}
+
+/// A Modbus unit of a station.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unit {
+    /// Unit id, 1 to 247.
+    pub id: u8,
+    /// What it carries.
+    pub kind: UnitKind,
+    /// What it is called on screens, such as `171` or `35 kV C31`.
+    pub label: Name,
+}
+
+/// What a unit carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitKind {
+    /// One bay: an index into [`Station::bays`].
+    Bay(usize),
+    /// The bays of a bus section.
+    Section {
+        /// Voltage level, kV.
+        level: u16,
+        /// Section, from 1.
+        section: u8,
+    },
+    /// The station as a whole.
+    Station,
+    /// The meters.
+    Metering,
+}
+
+/// One signal of a station.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// Full id, such as `HB07.22.471.F74.TC`.
+    pub id: String,
+    /// Its bay: an index into [`Station::bays`].
+    pub bay: usize,
+    /// The template point.
+    pub spec: Arc<PointSpec>,
+    /// Lowest and highest value that can be real.
+    pub range: Option<(f64, f64)>,
+    /// Smallest change that is sent, in the unit of the point.
+    pub deadband: Option<f64>,
+    /// Code in normal service, see [`PointSpec::normal`].
+    pub normal: u8,
+    /// Layout, the template's unless pinned.
+    pub encoding: Encoding,
+    /// Byte order, high word first unless pinned.
+    pub word_order: WordOrder,
+}
+
+impl Point {
+    /// Id within the station: level, bay, element, info.
+    pub fn local_id(&self) -> &str {
+        self.id.split_once('.').map_or(&self.id, |(_, local)| local)
+    }
+}
+
+/// The path from a station to a centre: one TCP address and one register map.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    /// Station.
+    pub station: StationId,
+    /// Centre.
+    pub centre: CentreId,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Whether the contract pins host and port.
+    pub pinned_address: bool,
+    /// One for each point of the station.
+    pub entries: Vec<Entry>,
+}
+
+impl Channel {
+    /// Points that the centre must receive.
+    pub fn required(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.required).count()
+    }
+}
+
+/// What a channel knows of one point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The centre must receive it. This comes from the templates alone.
+    pub required: bool,
+    /// How far it has come.
+    pub standing: Standing,
+    /// An approved exclusion from the live figures.
+    pub excluded: Option<Cause>,
+    /// Where it stands, when it is mapped.
+    pub register: Option<Register>,
+}
+
+/// How far a point has come at a centre.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Neither required nor sent here.
+    Elsewhere,
+    /// Not in the centre's database.
+    Absent(Cause),
+    /// Mapped, without a valid end-to-end record.
+    Untested(Cause),
+    /// Mapped, with an end-to-end record of this date.
+    Tested(Date),
+}
+
+/// Since when, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cause {
+    /// First day; `None` when it was never otherwise.
+    pub since: Option<Date>,
+    /// In words.
+    pub why: Option<Name>,
+}
+
+impl Cause {
+    /// The reason in `lang`, empty when none is given.
+    pub fn text(&self, lang: Lang) -> &str {
+        self.why.as_ref().map_or("", |why| why.get(lang))
+    }
+}
+
+/// Meters of one class in one district behind one station, with their place in the metering unit.
+///
+/// All of it stands in input registers: the number installed as a 32-bit counter, and one bit for
+/// each meter that says whether a remote channel to it is proven, sixteen to a register, the first
+/// meter in the lowest bit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterGroup {
+    /// District: its place in [`Province::districts`].
+    pub district: usize,
+    /// Class: its place in [`Province::meter_classes`].
+    pub class: usize,
+    /// Meters installed.
+    pub installed: u32,
+    /// Of these, with a proven remote channel: what the simulated meters have.
+    pub remote: u32,
+    /// Address of the counter.
+    pub count_address: u16,
+    /// Address of the first register of bits.
+    pub bits_address: u16,
+}
+
+impl MeterGroup {
+    /// Registers of bits.
+    pub fn bit_registers(&self) -> u32 {
+        self.installed.div_ceil(16)
+    }
+}

@@ -1,0 +1,510 @@
+//! Reading a province file: shapes and single values. What names mean is settled in `expand`.
+
+use std::path::Path;
+
+use crate::document::{Document, Fields, Node, Place, Placed};
+use crate::names::{Date, Name};
+use crate::problem::Problems;
+use crate::province::{
+    Centre, District, LinkSettings, MeterClass, Province, ScanPeriods, Source, Targets,
+};
+use crate::registers::Table;
+use crate::template::{Class, LoadClass, Scan};
+use crate::{Encoding, WordOrder, expand};
+
+/// Conductors with known constants (public European standard types, cross-section in mm²).
+const CONDUCTORS: [&str; 5] = ["AC-150", "AC-185", "AC-240", "AC-300", "AC-400"];
+
+/// Larger files are surely not a province.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A province as its file has it.
+pub(crate) struct Draft {
+    pub(crate) name: Name,
+    pub(crate) utc_offset_hours: i8,
+    pub(crate) seed: u64,
+    pub(crate) sold_gwh_per_year: f64,
+    pub(crate) targets: Targets,
+    pub(crate) scan: ScanPeriods,
+    pub(crate) link: LinkSettings,
+    pub(crate) link_place: Place,
+    pub(crate) centres: Vec<Placed<Centre>>,
+    pub(crate) sources: Vec<Placed<Source>>,
+    pub(crate) lines: Vec<LineDraft>,
+    pub(crate) meter_classes: Vec<Placed<MeterClass>>,
+    pub(crate) districts: Vec<Placed<District>>,
+    pub(crate) stations: Vec<StationDraft>,
+}
+
+pub(crate) struct LineDraft {
+    pub(crate) place: Place,
+    pub(crate) from: Option<Placed<String>>,
+    pub(crate) to: Option<Placed<String>>,
+    pub(crate) km: f64,
+    pub(crate) conductor: String,
+    pub(crate) open_at: Option<Placed<String>>,
+}
+
+pub(crate) struct StationDraft {
+    pub(crate) place: Place,
+    pub(crate) id: String,
+    pub(crate) name: Name,
+    pub(crate) unmanned: bool,
+    pub(crate) quality: bool,
+    pub(crate) e2e: Vec<(Placed<String>, Option<Date>)>,
+    pub(crate) address: Vec<(Placed<String>, Option<Address>)>,
+    pub(crate) peak_mw: f64,
+    pub(crate) load: Vec<(LoadClass, f64)>,
+    pub(crate) transformers: Vec<(Placed<String>, f64)>,
+    pub(crate) bays: Vec<(Placed<String>, Vec<Placed<String>>)>,
+    pub(crate) positions: Vec<(Placed<String>, u8)>,
+    pub(crate) absent: Vec<Remark>,
+    pub(crate) untested: Vec<Remark>,
+    pub(crate) excluded: Vec<Remark>,
+    pub(crate) pins: Vec<Pin>,
+    pub(crate) meters: Vec<MeterDraft>,
+}
+
+/// Host and port.
+pub(crate) type Address = (String, u16);
+
+/// Something said of a group of points.
+pub(crate) struct Remark {
+    pub(crate) points: Vec<Placed<String>>,
+    pub(crate) at: Option<Vec<Placed<String>>>,
+    pub(crate) since: Option<Date>,
+    pub(crate) why: Option<Name>,
+}
+
+/// Where a real device has a point.
+pub(crate) struct Pin {
+    pub(crate) point: Placed<String>,
+    pub(crate) unit: Option<u8>,
+    pub(crate) table: Option<Table>,
+    pub(crate) address: Option<u16>,
+    pub(crate) encoding: Option<Placed<Encoding>>,
+    pub(crate) word_order: Option<WordOrder>,
+    pub(crate) quality_address: Option<u16>,
+}
+
+pub(crate) struct MeterDraft {
+    pub(crate) district: Option<Placed<String>>,
+    pub(crate) installed: Vec<(Placed<String>, u32)>,
+    pub(crate) remote: Vec<(Placed<String>, u32)>,
+}
+
+pub(crate) fn load(path: &Path) -> Result<Province, Problems> {
+    let file = path.display().to_string();
+    let text = read_text(path).map_err(|message| Problems::of_file(&file, message))?;
+    parse(&file, &text, path.parent())
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let hint = "name a province file such as config/small.toml";
+    match std::fs::metadata(path) {
+        Err(error) => return Err(format!("cannot be read: {error}; {hint}")),
+        Ok(found) if found.is_dir() => return Err(format!("is a folder; {hint}")),
+        Ok(found) if found.len() > FILE_BYTES_MAX => {
+            return Err(format!("is larger than {FILE_BYTES_MAX} bytes; {hint}"));
+        }
+        Ok(_) => {}
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}; {hint}"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        format!("is not UTF-8 at byte {}; save it as UTF-8", error.utf8_error().valid_up_to())
+    })
+}
+
+pub(crate) fn parse(file: &str, text: &str, dir: Option<&Path>) -> Result<Province, Problems> {
+    let doc = Document::new(file, text);
+    let root = doc.parse()?;
+    let fields = doc.root(&root);
+    let own_bays = fields.optional("bays").and_then(|n| n.text().map(|text| n.placed(text)));
+    let draft = read_province(&fields);
+    fields.finish();
+    let mut files: Vec<(String, String)> = crate::built_in::BAYS
+        .iter()
+        .map(|(file, text)| ((*file).to_owned(), (*text).to_owned()))
+        .collect();
+    if let Some(folder) = own_bays {
+        match own_templates(dir.unwrap_or(Path::new(".")), &folder.value) {
+            Ok(mut own) => files.append(&mut own),
+            Err(message) => doc.note(folder.place.offset, &folder.place.key, message),
+        }
+    }
+    match crate::template::read_templates(&files) {
+        Ok(templates) => expand::expand(&doc, draft, templates),
+        Err(mut problems) => {
+            problems.0.append(&mut doc.take_problems().0);
+            Err(problems)
+        }
+    }
+}
+
+/// The province's own datalists: every `.toml` of a folder, in the order of their names.
+fn own_templates(dir: &Path, folder: &str) -> Result<Vec<(String, String)>, String> {
+    let folder = dir.join(folder);
+    let shown = folder.display();
+    let listing = std::fs::read_dir(&folder)
+        .map_err(|error| format!("folder of bay templates '{shown}' cannot be read: {error}"))?;
+    let mut paths: Vec<_> = listing
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let file = path.display().to_string();
+            read_text(&path).map(|text| (file.clone(), text)).map_err(|m| format!("'{file}' {m}"))
+        })
+        .collect()
+}
+
+fn read_province(root: &Fields<'_>) -> Draft {
+    let mut name = None;
+    let (mut utc_offset_hours, mut seed, mut sold_gwh_per_year) = (7, 1, 0.0);
+    if let Some(fields) = root.required("province").and_then(|n| n.fields()) {
+        name = fields.required("name").and_then(|n| n.name());
+        let hours = fields.optional("utc_offset_hours").and_then(|n| n.integer(-12, 14));
+        utc_offset_hours = hours.and_then(|h| i8::try_from(h).ok()).unwrap_or(7);
+        let chance = fields.optional("seed").and_then(|n| n.integer(0, i64::MAX));
+        seed = chance.and_then(|s| u64::try_from(s).ok()).unwrap_or(1);
+        let sold = fields.optional("sold_gwh_per_year").and_then(|n| n.number(0.0, 1e6));
+        sold_gwh_per_year = sold.unwrap_or(0.0);
+        fields.finish();
+    }
+    let link_node = root.optional("link");
+    let link_place = link_node.as_ref().map_or_else(|| root.place(), Node::place);
+    let metering = root.optional("metering").and_then(|n| n.fields());
+    let (meter_classes, districts) = metering.map_or_else(Default::default, |fields| {
+        let read = (
+            list(fields.optional("classes"), read_meter_class),
+            list(fields.optional("districts"), read_district),
+        );
+        fields.finish();
+        read
+    });
+    Draft {
+        name: name.unwrap_or_else(|| Name::same("")),
+        utc_offset_hours,
+        seed,
+        sold_gwh_per_year,
+        targets: read_targets(root),
+        scan: read_scan(root),
+        link: read_link(link_node.as_ref()),
+        link_place,
+        centres: list(root.required("centres"), read_centre),
+        sources: list(root.optional("sources"), read_source),
+        lines: list(root.optional("lines"), |fields| Some(read_line(fields)))
+            .into_iter()
+            .map(|line| line.value)
+            .collect(),
+        meter_classes,
+        districts,
+        stations: list(root.required("stations"), read_station)
+            .into_iter()
+            .map(|station| station.value)
+            .collect(),
+    }
+}
+
+/// Reads each table of a list of tables.
+fn list<T>(node: Option<Node<'_>>, read: impl Fn(&Fields<'_>) -> Option<T>) -> Vec<Placed<T>> {
+    let mut read_all = Vec::new();
+    for item in node.map_or_else(Vec::new, |n| n.items()) {
+        if let Some(fields) = item.fields() {
+            if let Some(value) = read(&fields) {
+                read_all.push(Placed { value, place: fields.place() });
+            }
+            fields.finish();
+        }
+    }
+    read_all
+}
+
+fn read_targets(root: &Fields<'_>) -> Targets {
+    let mut targets = Targets {
+        connected: 100.0,
+        full: 100.0,
+        unmanned: 100.0,
+        remote_metering: 100.0,
+        live: 98.0,
+    };
+    if let Some(fields) = root.optional("targets").and_then(|n| n.fields()) {
+        for (key, target) in [
+            ("connected", &mut targets.connected),
+            ("full", &mut targets.full),
+            ("unmanned", &mut targets.unmanned),
+            ("remote_metering", &mut targets.remote_metering),
+            ("live", &mut targets.live),
+        ] {
+            if let Some(percent) = fields.optional(key).and_then(|n| n.number(0.0, 100.0)) {
+                *target = percent;
+            }
+        }
+        fields.finish();
+    }
+    targets
+}
+
+fn read_scan(root: &Fields<'_>) -> ScanPeriods {
+    // Scan groups of domain practice: status 1 s, 110 kV 2 s, medium voltage 10 s, counters 60 s.
+    let mut periods = [1.0, 2.0, 10.0, 60.0, 60.0];
+    let mut stale_after = 3;
+    if let Some(fields) = root.optional("scan").and_then(|n| n.fields()) {
+        for (scan, period) in Scan::ALL.into_iter().zip(&mut periods) {
+            if let Some(seconds) =
+                fields.optional(scan.word()).and_then(|n| n.number(0.1, 86_400.0))
+            {
+                *period = seconds;
+            }
+        }
+        if let Some(scans) = fields.optional("stale_after").and_then(|n| n.integer(1, 100)) {
+            stale_after = u16::try_from(scans).unwrap_or(stale_after);
+        }
+        fields.finish();
+    }
+    ScanPeriods::new(periods, stale_after)
+}
+
+fn read_link(node: Option<&Node<'_>>) -> LinkSettings {
+    let mut link = LinkSettings {
+        host: "127.0.0.1".to_owned(),
+        port_base: 15_201,
+        connect_timeout_ms: 2_000,
+        reply_timeout_ms: 1_000,
+        backoff_first_ms: 500,
+        backoff_longest_ms: 15_000,
+        gap_max: 0,
+    };
+    let Some(fields) = node.and_then(Node::fields) else { return link };
+    if let Some(host) = fields.optional("host").and_then(|n| n.text()) {
+        link.host = host;
+    }
+    if let Some(port) = fields.optional("port_base").and_then(|n| n.integer(1, 65_535)) {
+        link.port_base = u16::try_from(port).unwrap_or(link.port_base);
+    }
+    for (key, ms) in [
+        ("connect_timeout_ms", &mut link.connect_timeout_ms),
+        ("reply_timeout_ms", &mut link.reply_timeout_ms),
+    ] {
+        if let Some(written) = fields.optional(key).and_then(|n| n.integer(10, 60_000)) {
+            *ms = u32::try_from(written).unwrap_or(*ms);
+        }
+    }
+    if let Some(node) = fields.optional("backoff_ms") {
+        let waits: Vec<u32> = node
+            .items()
+            .iter()
+            .filter_map(|n| n.integer(10, 3_600_000).and_then(|ms| u32::try_from(ms).ok()))
+            .collect();
+        match waits[..] {
+            [first, longest] if first <= longest => {
+                (link.backoff_first_ms, link.backoff_longest_ms) = (first, longest);
+            }
+            _ => node
+                .complain("two waits are needed, [first, longest], the first not above the second"),
+        }
+    }
+    if let Some(cells) = fields.optional("gap_max").and_then(|n| n.integer(0, 2_000)) {
+        link.gap_max = u16::try_from(cells).unwrap_or(0);
+    }
+    fields.finish();
+    link
+}
+
+fn read_centre(fields: &Fields<'_>) -> Option<Centre> {
+    let id = fields.required("id").and_then(|n| n.identifier());
+    let name = fields.optional("name").and_then(|n| n.name());
+    let title = fields.optional("title").and_then(|n| n.name());
+    let requires = fields.required("requires").map_or_else(Vec::new, |node| {
+        node.items().iter().filter_map(|n| n.choice(&Class::CODES)).collect()
+    });
+    let optional = fields.optional("optional").and_then(|n| n.boolean()).unwrap_or(false);
+    let metering = fields.optional("metering").and_then(|n| n.boolean()).unwrap_or(false);
+    let id = id?;
+    let name = name.unwrap_or_else(|| Name::same(&id));
+    let title = title.unwrap_or_else(|| name.clone());
+    Some(Centre { id, name, title, requires, optional, metering })
+}
+
+fn read_source(fields: &Fields<'_>) -> Option<Source> {
+    let id = fields.required("id").and_then(|n| n.identifier());
+    let name = fields.optional("name").and_then(|n| n.name());
+    let mw = fields.optional("mw").and_then(|n| n.number(0.0, 1e5));
+    let id = id?;
+    Some(Source { name: name.unwrap_or_else(|| Name::same(&id)), id, mw })
+}
+
+fn placed_text(node: &Node<'_>) -> Option<Placed<String>> {
+    node.text().map(|text| node.placed(text))
+}
+
+fn texts(node: &Node<'_>) -> Vec<Placed<String>> {
+    node.items().iter().filter_map(placed_text).collect()
+}
+
+fn read_line(fields: &Fields<'_>) -> LineDraft {
+    let conductors = CONDUCTORS.map(|name| (name, name));
+    LineDraft {
+        place: fields.place(),
+        from: fields.required("from").and_then(|n| placed_text(&n)),
+        to: fields.required("to").and_then(|n| placed_text(&n)),
+        km: fields.required("km").and_then(|n| n.number(0.01, 1_000.0)).unwrap_or(1.0),
+        conductor: fields
+            .required("conductor")
+            .and_then(|n| n.choice(&conductors))
+            .unwrap_or_default()
+            .to_owned(),
+        open_at: fields.optional("open_at").and_then(|n| placed_text(&n)),
+    }
+}
+
+fn read_meter_class(fields: &Fields<'_>) -> Option<MeterClass> {
+    let id = fields.required("id").and_then(|n| n.identifier());
+    let name = fields.optional("name").and_then(|n| n.name());
+    let technology = fields.optional("technology").and_then(|n| n.text()).unwrap_or_default();
+    let sold = fields.optional("sold").and_then(|n| n.boolean()).unwrap_or(true);
+    let id = id?;
+    Some(MeterClass { name: name.unwrap_or_else(|| Name::same(&id)), id, technology, sold })
+}
+
+fn read_district(fields: &Fields<'_>) -> Option<District> {
+    let id = fields.required("id").and_then(|n| n.identifier());
+    let name = fields.optional("name").and_then(|n| n.name());
+    let id = id?;
+    Some(District { name: name.unwrap_or_else(|| Name::same(&id)), id })
+}
+
+fn read_station(fields: &Fields<'_>) -> Option<StationDraft> {
+    let place = fields.place();
+    let id = fields.required("id").and_then(|n| n.identifier());
+    let name = fields.optional("name").and_then(|n| n.name());
+    let e2e = named(fields.optional("e2e"), |n| Some(n.date()));
+    let address = named(fields.optional("address"), |n| Some(read_address(n)));
+    let transformers = named(fields.optional("transformers"), |n| n.number(0.1, 2_000.0));
+    let bays = named(fields.required("bays"), |n| Some(texts(n)));
+    let positions =
+        named(fields.optional("positions"), |n| n.choice(&[("open", 1), ("closed", 2)]));
+    let draft = StationDraft {
+        place,
+        id: String::new(),
+        name: Name::same(""),
+        unmanned: fields.required("unmanned").and_then(|n| n.boolean()).unwrap_or(false),
+        quality: fields.optional("quality").and_then(|n| n.boolean()).unwrap_or(true),
+        e2e,
+        address,
+        peak_mw: fields.optional("peak_mw").and_then(|n| n.number(0.0, 2_000.0)).unwrap_or(10.0),
+        load: read_load(fields),
+        transformers,
+        bays,
+        positions,
+        absent: remarks(fields.optional("absent")),
+        untested: remarks(fields.optional("untested")),
+        excluded: remarks(fields.optional("excluded")),
+        pins: list(fields.optional("pins"), read_pin).into_iter().map(|p| p.value).collect(),
+        meters: list(fields.optional("metering"), |f| Some(read_meters(f)))
+            .into_iter()
+            .map(|m| m.value)
+            .collect(),
+    };
+    let id = id?;
+    Some(StationDraft { name: name.unwrap_or_else(|| Name::same(&id)), id, ..draft })
+}
+
+/// Reads a table whose keys are names.
+fn named<T>(
+    node: Option<Node<'_>>,
+    read: impl Fn(&Node<'_>) -> Option<T>,
+) -> Vec<(Placed<String>, T)> {
+    let Some(fields) = node.and_then(|n| n.fields()) else { return Vec::new() };
+    fields.entries().into_iter().filter_map(|(key, node)| Some((key, read(&node)?))).collect()
+}
+
+/// `host:port`.
+fn read_address(node: &Node<'_>) -> Option<Address> {
+    let text = node.text()?;
+    let split = text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+    match split {
+        Some((host, Ok(port))) if !host.is_empty() && port > 0 => Some((host.to_owned(), port)),
+        _ => {
+            node.complain(format!("'{text}' is not an address such as 10.1.2.3:502"));
+            None
+        }
+    }
+}
+
+fn read_load(fields: &Fields<'_>) -> Vec<(LoadClass, f64)> {
+    let Some(node) = fields.optional("load") else { return vec![(LoadClass::Rural, 1.0)] };
+    let Some(shares) = node.fields() else { return Vec::new() };
+    let classes = [
+        ("rural", LoadClass::Rural),
+        ("industry", LoadClass::Industry),
+        ("cement", LoadClass::Cement),
+        ("services", LoadClass::Services),
+    ];
+    let load: Vec<(LoadClass, f64)> = classes
+        .into_iter()
+        .filter_map(|(word, class)| {
+            shares.optional(word).and_then(|n| n.number(0.0, 1.0)).map(|share| (class, share))
+        })
+        .collect();
+    let sum: f64 = load.iter().map(|(_, share)| share).sum();
+    if (sum - 1.0).abs() > 1e-6 {
+        node.complain(format!("the shares sum to {sum}, not to 1"));
+    }
+    shares.finish();
+    load
+}
+
+fn remarks(node: Option<Node<'_>>) -> Vec<Remark> {
+    let read = |fields: &Fields<'_>| {
+        Some(Remark {
+            points: fields.required("points").map_or_else(Vec::new, |n| texts(&n)),
+            at: fields.optional("at").map(|n| texts(&n)),
+            since: fields.optional("since").and_then(|n| n.date()),
+            why: fields.optional("why").and_then(|n| n.name()),
+        })
+    };
+    list(node, read).into_iter().map(|remark| remark.value).collect()
+}
+
+fn read_pin(fields: &Fields<'_>) -> Option<Pin> {
+    let address = |key| {
+        fields.optional(key).and_then(|n| n.integer(0, 65_535)).and_then(|a| u16::try_from(a).ok())
+    };
+    let point = fields.required("point").and_then(|n| placed_text(&n));
+    let unit = fields.optional("unit").and_then(|n| n.integer(1, 247));
+    let encoding = fields.optional("encoding").and_then(|n| {
+        let written = n.text()?;
+        let parsed = Encoding::parse(&written).map_err(|message| n.complain(message)).ok()?;
+        Some(n.placed(parsed))
+    });
+    let pin = (address("address"), address("quality_address"));
+    let table = fields.optional("table").and_then(|n| n.choice(&Table::WORDS));
+    let word_order = fields.optional("word_order").and_then(|n| n.choice(&WordOrder::CODES));
+    Some(Pin {
+        point: point?,
+        unit: unit.and_then(|u| u8::try_from(u).ok()),
+        table,
+        address: pin.0,
+        encoding,
+        word_order,
+        quality_address: pin.1,
+    })
+}
+
+fn read_meters(fields: &Fields<'_>) -> MeterDraft {
+    let counts = |key| {
+        named(fields.optional(key), |n| {
+            n.integer(0, 100_000_000).and_then(|count| u32::try_from(count).ok())
+        })
+    };
+    MeterDraft {
+        district: fields.required("district").and_then(|n| placed_text(&n)),
+        installed: counts("installed"),
+        remote: counts("remote"),
+    }
+}

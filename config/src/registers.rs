@@ -1,0 +1,167 @@
+//! The register map: where each point of a station stands on a channel.
+//!
+//! Addresses are zero-based, as on the wire. Per unit and centre they are allotted from the
+//! templates alone, so that a point which is missing leaves a hole and moves nobody:
+//!
+//! | table | content |
+//! |---|---|
+//! | discrete inputs | statuses, then one quality bit for each |
+//! | input registers | for each scan class: values, then one quality register for each |
+//! | holding registers | result registers of the commands, clock |
+//! | coils | pulses |
+//!
+//! Values and their quality are neighbours so that one request, and so one instant, covers both.
+
+use crate::codec::{Encoding, WordOrder};
+use crate::template::{Kind, Scan};
+
+/// Limits of the Modbus application protocol (specification V1.1b3, section 6).
+pub mod limits {
+    /// Registers that one read may ask for.
+    pub const REGISTERS_PER_READ_MAX: u16 = 125;
+    /// Bits that one read may ask for.
+    pub const BITS_PER_READ_MAX: u16 = 2_000;
+    /// Highest unit id of a device; 248 to 255 are reserved.
+    pub const UNIT_MAX: u8 = 247;
+}
+
+/// One of the four tables of the Modbus data model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// Bits that a master may write, read by function 01.
+    Coil,
+    /// Bits, read by function 02.
+    Discrete,
+    /// Registers that a master may write, read by function 03.
+    Holding,
+    /// Registers, read by function 04.
+    Input,
+}
+
+impl Table {
+    /// The words of the contract with their tables.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("coil", Self::Coil),
+        ("discrete", Self::Discrete),
+        ("holding", Self::Holding),
+        ("input", Self::Input),
+    ];
+
+    /// The word, such as `input`.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, table)| *table == self).map_or("", |(word, _)| word)
+    }
+
+    /// The function that reads it.
+    pub fn read_function(self) -> u8 {
+        match self {
+            Self::Coil => 1,
+            Self::Discrete => 2,
+            Self::Holding => 3,
+            Self::Input => 4,
+        }
+    }
+
+    /// Cells that one read may ask for.
+    pub fn cells_per_read_max(self) -> u16 {
+        if self.is_bits() { limits::BITS_PER_READ_MAX } else { limits::REGISTERS_PER_READ_MAX }
+    }
+
+    /// Whether its cells are bits.
+    pub fn is_bits(self) -> bool {
+        matches!(self, Self::Coil | Self::Discrete)
+    }
+
+    /// The table in which points of a kind stand unless the contract pins them elsewhere.
+    pub(crate) fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::SinglePoint | Kind::DoublePoint | Kind::DerivedStatus => Self::Discrete,
+            Kind::Measurement
+            | Kind::EventMeasurement
+            | Kind::CalculatedMeasurement
+            | Kind::Counter => Self::Input,
+            Kind::SingleCommand => Self::Coil,
+            Kind::DoubleCommand | Kind::StepCommand | Kind::SetPoint => Self::Holding,
+        }
+    }
+}
+
+/// Where a point stands on a channel, and how it is laid out there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Register {
+    /// Modbus unit id, 1 to 247.
+    pub unit: u8,
+    /// Table.
+    pub table: Table,
+    /// First cell, zero-based as on the wire.
+    pub address: u16,
+    /// Layout.
+    pub encoding: Encoding,
+    /// Byte order of values of two registers.
+    pub word_order: WordOrder,
+    /// Cell of the same table with the quality; `None` when the device sends none.
+    pub quality: Option<u16>,
+}
+
+impl Register {
+    /// First address after the value.
+    pub fn end(&self) -> u32 {
+        u32::from(self.address) + u32::from(self.encoding.cells())
+    }
+}
+
+/// What is to be placed in a unit.
+pub(crate) struct Slot {
+    /// Index of the point in its station.
+    pub(crate) point: usize,
+    pub(crate) unit: u8,
+    pub(crate) kind: Kind,
+    pub(crate) scan: Option<Scan>,
+    pub(crate) encoding: Encoding,
+    pub(crate) word_order: WordOrder,
+    pub(crate) with_quality: bool,
+}
+
+/// Allots addresses to the slots of one unit, in their order. `None` when a table is full.
+pub(crate) fn allot(slots: &[Slot]) -> Option<Vec<(usize, Register)>> {
+    let mut placed = Vec::with_capacity(slots.len());
+    for table in [Table::Coil, Table::Discrete, Table::Holding, Table::Input] {
+        let mut next = 0_u32;
+        for scan in [None].into_iter().chain(Scan::ALL.map(Some)) {
+            let block: Vec<&Slot> = slots
+                .iter()
+                .filter(|slot| Table::of(slot.kind) == table && slot.scan == scan)
+                .collect();
+            next = allot_block(&block, table, next, &mut placed)?;
+        }
+    }
+    Some(placed)
+}
+
+fn allot_block(
+    block: &[&Slot],
+    table: Table,
+    start: u32,
+    placed: &mut Vec<(usize, Register)>,
+) -> Option<u32> {
+    let cells: u32 = block.iter().map(|slot| u32::from(slot.encoding.cells())).sum();
+    let mut next = start;
+    let mut next_quality = start + cells;
+    for slot in block {
+        let quality = slot.with_quality && !slot.kind.is_command();
+        placed.push((
+            slot.point,
+            Register {
+                unit: slot.unit,
+                table,
+                address: u16::try_from(next).ok()?,
+                encoding: slot.encoding,
+                word_order: slot.word_order,
+                quality: if quality { Some(u16::try_from(next_quality).ok()?) } else { None },
+            },
+        ));
+        next += u32::from(slot.encoding.cells());
+        next_quality += u32::from(quality);
+    }
+    (next_quality <= 0x1_0000).then_some(next_quality)
+}

@@ -1,0 +1,167 @@
+//! The reference province and the datalists are what the trade says they are.
+
+use config::{Class, Kind, Province, Standing, Table};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+#[test]
+fn the_datalists_hold_292_points_with_names_in_both_languages() {
+    let province = Province::built_in();
+    // Points of a sub-template stand in each template that includes it: count each once.
+    let own: BTreeSet<(bool, String, String)> = province
+        .templates
+        .iter()
+        .filter(|template| template.unit.is_none() || template.points.len() > 1)
+        .flat_map(|template| {
+            let sub: Vec<&str> = province
+                .templates
+                .iter()
+                .filter(|t| t.unit.is_none() && t.id != template.id)
+                .filter(|t| t.points.iter().all(|p| template.points.contains(p)))
+                .flat_map(|t| t.points.iter().map(|p| p.id.as_str()))
+                .collect();
+            template
+                .points
+                .iter()
+                .filter(|point| !sub.contains(&point.id.as_str()))
+                .map(|point| (template.unit.is_none(), template.id.clone(), point.id.clone()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(own.len(), 292);
+    for template in &province.templates {
+        for point in &template.points {
+            assert!(!point.name.vi.is_empty() && !point.name.en.is_empty(), "{}", point.id);
+            if point.kind == Kind::Measurement {
+                let known = point.range.is_some() || !point.range_by_level.is_empty();
+                assert!(known, "{} {} has no range", template.id, point.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_province_has_the_counts_of_the_forms() {
+    let province = Province::built_in();
+    let counts: Vec<usize> = province.stations.iter().map(|s| s.points.len()).collect();
+    assert_eq!(counts, [1115, 917, 1071, 541, 574, 888, 676, 888, 676, 807]);
+    let units: Vec<usize> = province.stations.iter().map(|s| s.units.len()).collect();
+    // Bay control units as the control room counts them, and one metering unit each.
+    assert_eq!(units, [12, 10, 11, 5, 6, 10, 7, 10, 7, 10].map(|n| n + 1));
+    let [cc, a1] = ["CC", "A1"].map(|id| province.centre(id).unwrap());
+    assert_eq!((province.required(cc), province.required(a1)), (7216, 2364));
+    let optional = province
+        .stations
+        .iter()
+        .flat_map(|s| &s.points)
+        .filter(|point| point.spec.class == Class::Optional)
+        .count();
+    assert_eq!(optional, 937);
+    let hb07 = province.station("HB07").unwrap();
+    assert_eq!(province.channel(hb07, cc).required(), 597);
+    assert_eq!(province.channel(hb07, a1).required(), 199);
+}
+
+#[test]
+fn only_one_station_is_not_full_and_its_points_are_named() {
+    let province = Province::built_in();
+    for (centre, absent, untested) in [("CC", 14, 6), ("A1", 2, 6)] {
+        let centre = province.centre(centre).unwrap();
+        for station in province.station_ids() {
+            let channel = province.channel(station, centre);
+            let count = |what: fn(&Standing) -> bool| {
+                channel.entries.iter().filter(|e| e.required && what(&e.standing)).count()
+            };
+            let found = (
+                count(|s| matches!(s, Standing::Absent(_))),
+                count(|s| matches!(s, Standing::Untested(_))),
+            );
+            let is_hb07 = province.stations[station.index()].id == "HB07";
+            assert_eq!(found, if is_hb07 { (absent, untested) } else { (0, 0) });
+        }
+    }
+}
+
+#[test]
+fn meters_add_up_to_the_coverage_of_the_province() {
+    let province = Province::built_in();
+    let sold = |group: &&config::MeterGroup| province.meter_classes[group.class].sold;
+    let groups = || province.stations.iter().flat_map(|s| &s.meters);
+    let installed: u32 = groups().filter(sold).map(|g| g.installed).sum();
+    let remote: u32 = groups().filter(sold).map(|g| g.remote).sum();
+    assert_eq!((installed, remote), (268_800, 199_520));
+}
+
+#[test]
+fn no_two_points_of_a_channel_share_a_cell_and_every_mapped_point_has_one() {
+    let province = Province::built_in();
+    for channel in &province.channels {
+        let mut cells = BTreeSet::new();
+        for entry in &channel.entries {
+            let mapped = matches!(entry.standing, Standing::Tested(_) | Standing::Untested(_));
+            assert_eq!(entry.register.is_some(), mapped);
+            let Some(register) = entry.register else { continue };
+            let own = u32::from(register.address)..register.end();
+            for cell in own.chain(register.quality.map(u32::from)) {
+                assert!(cells.insert((register.unit, register.table, cell)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_point_leaves_a_hole_and_moves_nobody() {
+    let text = std::fs::read_to_string("hoa-binh.toml").unwrap();
+    let absent = "[[stations.absent]]\npoints = [\"110.171.P\"]\n\n[[stations]]\nid = \"HB02\"";
+    let changed = text.replacen("[[stations]]\nid = \"HB02\"", absent, 1);
+    assert_ne!(text, changed);
+    let before = Province::parse("before", &text).unwrap();
+    let after = Province::parse("after", &changed).unwrap();
+    for (a, b) in before.channels.iter().zip(&after.channels) {
+        for (n, (a_entry, b_entry)) in a.entries.iter().zip(&b.entries).enumerate() {
+            let id = &before.stations[a.station.index()].points[n].id;
+            if id == "HB01.110.171.P" {
+                assert!(a_entry.register.is_some() && b_entry.register.is_none());
+                assert!(b_entry.required);
+            } else {
+                assert_eq!(a_entry, b_entry, "{id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pinned_point_stands_where_the_device_has_it() {
+    let text = std::fs::read_to_string("small.toml").unwrap();
+    let pin = "\n[[stations.pins]]\npoint = \"110.171.P\"\ntable = \"holding\"\naddress = 4000\n\
+               encoding = \"AF\"\nword_order = \"CDAB\"\n";
+    let province = Province::parse("small.toml", &(text + pin)).unwrap();
+    let station = province.stations.last().unwrap();
+    let point = station.point("S3.110.171.P").unwrap();
+    let channel = province.channels.iter().find(|c| c.station.index() == 2).unwrap();
+    let register = channel.entries[point.index()].register.unwrap();
+    assert_eq!((register.table, register.address), (Table::Holding, 4000));
+    assert_eq!(register.encoding.code(), "AF");
+    assert_eq!(register.word_order.code(), "CDAB");
+    assert_eq!(register.quality, None);
+}
+
+#[test]
+fn the_file_to_start_from_is_valid() {
+    let province = Province::load(Path::new("small.toml")).unwrap();
+    assert_eq!(province.stations.len(), 3);
+}
+
+#[test]
+fn moved_ports_stay_in_range() {
+    let mut province = Province::built_in();
+    province.move_ports(20_000).unwrap();
+    assert_eq!(province.channels[0].port, 20_000);
+    assert_eq!(province.channels[19].port, 20_019);
+    assert_eq!(
+        province.move_ports(65_530).unwrap_err(),
+        "port base 65530 does not fit: 20 ports are needed, use 1 to 65516"
+    );
+    province.move_ports(65_516).unwrap();
+    assert_eq!(province.channels[19].port, 65_535);
+}
