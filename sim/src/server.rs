@@ -1,0 +1,371 @@
+//! The stations on the network: the only file of the field that names `tokio_modbus`.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use config::{ChannelId, Province, Table};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_modbus::server::{Service, tcp::Server};
+use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
+use tokio_util::sync::CancellationToken;
+
+use crate::Field;
+use crate::frames::Frames;
+use crate::image::{Image, Refusal};
+
+/// Connections that a channel keeps; a centre needs one or two, and each costs some 18 kB.
+const CONNECTIONS_MAX: u64 = 64;
+/// Time between two steps of the field.
+const STEP: Duration = Duration::from_secs(1);
+/// Pause before listening again after the system refused a connection, for want of files say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where the stations listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ports {
+    /// On the ports of the contract, at the province's host when that is this machine, else on
+    /// loopback.
+    Contract,
+    /// On any free ports of loopback.
+    Ephemeral,
+}
+
+/// Why the stations cannot listen.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Somebody else has the port.
+    #[error(
+        "port {port} ({station} at {centre}) is in use: stop the other simulator, or choose other \
+         ports with --port-base"
+    )]
+    PortInUse {
+        /// The port.
+        port: u16,
+        /// Station id.
+        station: String,
+        /// Centre id.
+        centre: String,
+    },
+    /// The system does not allow it.
+    #[error("port {port} ({station} at {centre}) cannot be opened: {source}")]
+    Refused {
+        /// The port.
+        port: u16,
+        /// Station id.
+        station: String,
+        /// Centre id.
+        centre: String,
+        /// In the system's words.
+        source: io::Error,
+    },
+}
+
+/// What the stations have been asked, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Connections that are open.
+    pub connections: u64,
+    /// Connections that were taken.
+    pub accepted: u64,
+    /// Connections that were turned away because a channel had too many.
+    pub refused: u64,
+    /// Requests answered, those with an exception included.
+    pub requests: u64,
+    /// Requests answered with an exception.
+    pub exceptions: u64,
+    /// Frames that were no request: answered with an exception, or the end of their connection.
+    pub bad_frames: u64,
+}
+
+/// A simulated province on the network.
+pub struct Simulation {
+    stations: Vec<Listening>,
+    ticker: JoinHandle<()>,
+    cancel: CancellationToken,
+}
+
+/// One channel.
+struct Listening {
+    address: SocketAddr,
+    images: watch::Receiver<Arc<Image>>,
+    counters: Arc<Counters>,
+    task: Mutex<Option<(JoinHandle<()>, CancellationToken)>>,
+}
+
+#[derive(Default)]
+struct Counters {
+    connections: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    requests: AtomicU64,
+    exceptions: AtomicU64,
+    bad_frames: AtomicU64,
+}
+
+impl Simulation {
+    /// Opens every port, then serves the stations and steps the field once a second by `clock`
+    /// (UTC milliseconds).
+    ///
+    /// # Errors
+    /// The first port that cannot be opened; nothing is left running then.
+    pub async fn start(
+        province: Arc<Province>,
+        ports: Ports,
+        clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    ) -> Result<Self, StartError> {
+        let mut listeners = Vec::with_capacity(province.channels.len());
+        for n in 0..province.channels.len() {
+            listeners.push(open(&province, n, ports).await?);
+        }
+        let mut field = Field::new(Arc::clone(&province));
+        field.step(clock());
+        let cancel = CancellationToken::new();
+        let mut senders = Vec::with_capacity(listeners.len());
+        let mut stations = Vec::with_capacity(listeners.len());
+        for (n, (address, listener)) in listeners.into_iter().enumerate() {
+            let (sender, images) = watch::channel(field.image(ChannelId::at(n)));
+            senders.push(sender);
+            let counters = Arc::default();
+            let station = Listening { address, images, counters, task: Mutex::new(None) };
+            *station.task.lock().await = Some(station.serve(listener));
+            stations.push(station);
+        }
+        let ticker = tokio::spawn(tick(field, senders, clock, cancel.clone()));
+        Ok(Self { stations, ticker, cancel })
+    }
+
+    /// Where each channel listens, by channel id.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.stations.iter().map(|station| station.address).collect()
+    }
+
+    /// Traffic of all channels.
+    pub fn traffic(&self) -> Traffic {
+        let mut sum = Traffic::default();
+        for channel in 0..self.stations.len() {
+            let one = self.channel_traffic(ChannelId::at(channel));
+            sum.connections += one.connections;
+            sum.accepted += one.accepted;
+            sum.refused += one.refused;
+            sum.requests += one.requests;
+            sum.exceptions += one.exceptions;
+            sum.bad_frames += one.bad_frames;
+        }
+        sum
+    }
+
+    /// Traffic of one channel.
+    pub fn channel_traffic(&self, channel: ChannelId) -> Traffic {
+        let counters = &self.stations[channel.index()].counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Traffic {
+            connections: read(&counters.connections),
+            accepted: read(&counters.accepted),
+            refused: read(&counters.refused),
+            requests: read(&counters.requests),
+            exceptions: read(&counters.exceptions),
+            bad_frames: read(&counters.bad_frames),
+        }
+    }
+
+    /// Takes a channel off the network, its connections closed, or puts it back on the same port.
+    /// When the port has been taken meanwhile, it stays off and the error says so.
+    ///
+    /// # Errors
+    /// When the port cannot be opened again.
+    pub async fn set_online(&self, channel: ChannelId, online: bool) -> io::Result<()> {
+        let station = &self.stations[channel.index()];
+        let mut task = station.task.lock().await;
+        match (online, task.take()) {
+            (true, None) => {
+                let listener = TcpListener::bind(station.address).await?;
+                *task = Some(station.serve(listener));
+            }
+            (false, Some((handle, cancel))) => {
+                cancel.cancel();
+                let _ = handle.await;
+            }
+            (_, unchanged) => *task = unchanged,
+        }
+        Ok(())
+    }
+
+    /// Closes every connection and port, and waits until all tasks have ended.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        for channel in 0..self.stations.len() {
+            // Going offline cannot fail.
+            let _ = self.set_online(ChannelId::at(channel), false).await;
+        }
+        let _ = self.ticker.await;
+    }
+}
+
+async fn open(
+    province: &Province,
+    n: usize,
+    ports: Ports,
+) -> Result<(SocketAddr, TcpListener), StartError> {
+    let channel = &province.channels[n];
+    let port = if ports == Ports::Ephemeral { 0 } else { channel.port };
+    let mut opened = TcpListener::bind((province.link.host.as_str(), port)).await;
+    let elsewhere = |error: &io::Error| {
+        !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+    };
+    if opened.as_ref().is_err_and(elsewhere) || ports == Ports::Ephemeral {
+        opened = TcpListener::bind(("127.0.0.1", port)).await;
+    }
+    let address = opened.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    address.map_err(|source| {
+        let station = province.stations[channel.station.index()].id.clone();
+        let centre = province.centres[channel.centre.index()].id.clone();
+        if source.kind() == io::ErrorKind::AddrInUse {
+            StartError::PortInUse { port, station, centre }
+        } else {
+            StartError::Refused { port, station, centre, source }
+        }
+    })
+}
+
+async fn tick(
+    mut field: Field,
+    images: Vec<watch::Sender<Arc<Image>>>,
+    clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    cancel: CancellationToken,
+) {
+    let mut steps = interval(STEP);
+    // After a pause of the machine the field goes on from the present.
+    steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while cancel.run_until_cancelled(steps.tick()).await.is_some() {
+        field.step(clock());
+        for (n, sender) in images.iter().enumerate() {
+            sender.send_replace(field.image(ChannelId::at(n)));
+        }
+    }
+}
+
+impl Listening {
+    fn serve(&self, listener: TcpListener) -> (JoinHandle<()>, CancellationToken) {
+        let cancel = CancellationToken::new();
+        let service = Arc::new(StationService {
+            images: self.images.clone(),
+            counters: Arc::clone(&self.counters),
+        });
+        let serving = serve(Server::new(listener), service, Arc::clone(&self.counters));
+        let stop = cancel.clone();
+        let handle = tokio::spawn(async move {
+            // Dropping the server ends its connections.
+            stop.run_until_cancelled(serving).await;
+        });
+        (handle, cancel)
+    }
+}
+
+async fn serve(server: Server, service: Arc<StationService>, counters: Arc<Counters>) {
+    let on_connected = |stream: TcpStream, peer: SocketAddr| {
+        let seat = Seat::take(&counters);
+        let service = Arc::clone(&service);
+        let counters = Arc::clone(&counters);
+        async move {
+            let Some(seat) = seat else {
+                tracing::warn!(%peer, "turned away: {CONNECTIONS_MAX} connections are open");
+                return Ok(None);
+            };
+            if stream.set_nodelay(true).is_err() {
+                // The client has gone already.
+                return Ok(None);
+            }
+            let frames = Frames::new(stream, move || {
+                // The seat is given back when the connection ends.
+                let _ = &seat;
+                counters.bad_frames.fetch_add(1, Ordering::Relaxed);
+            });
+            Ok(Some((service, frames)))
+        }
+    };
+    let on_error = |error: io::Error| tracing::debug!("connection ended: {error}");
+    // The library stops listening at the first connection that the system refuses.
+    while let Err(error) = server.serve(&on_connected, on_error).await {
+        tracing::warn!("cannot accept: {error}");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// A place among the connections of a channel.
+struct Seat(Arc<Counters>);
+
+impl Seat {
+    fn take(counters: &Arc<Counters>) -> Option<Self> {
+        if counters.connections.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX {
+            counters.accepted.fetch_add(1, Ordering::Relaxed);
+            return Some(Self(Arc::clone(counters)));
+        }
+        counters.connections.fetch_sub(1, Ordering::Relaxed);
+        counters.refused.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Answers from the image of its channel.
+struct StationService {
+    images: watch::Receiver<Arc<Image>>,
+    counters: Arc<Counters>,
+}
+
+impl Service for StationService {
+    type Request = SlaveRequest<'static>;
+    type Response = Response;
+    type Exception = ExceptionCode;
+    type Future = Ready<Result<Response, ExceptionCode>>;
+
+    fn call(&self, request: Self::Request) -> Self::Future {
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let image = Arc::clone(&self.images.borrow());
+        let answer = answer(&image, request.slave, &request.request);
+        if answer.is_err() {
+            self.counters.exceptions.fetch_add(1, Ordering::Relaxed);
+        }
+        ready(answer)
+    }
+}
+
+fn answer(image: &Image, unit: u8, request: &Request<'_>) -> Result<Response, ExceptionCode> {
+    let read = |table, address, count| {
+        image.read(unit, table, address, count).map_err(|refusal| match refusal {
+            Refusal::IllegalAddress => ExceptionCode::IllegalDataAddress,
+            Refusal::IllegalQuantity => ExceptionCode::IllegalDataValue,
+            Refusal::UnitAbsent => ExceptionCode::GatewayTargetDevice,
+        })
+    };
+    let bits = |cells: &[u16]| cells.iter().map(|cell| *cell != 0).collect();
+    match *request {
+        Request::ReadCoils(address, count) => {
+            Ok(Response::ReadCoils(bits(read(Table::Coil, address, count)?)))
+        }
+        Request::ReadDiscreteInputs(address, count) => {
+            Ok(Response::ReadDiscreteInputs(bits(read(Table::Discrete, address, count)?)))
+        }
+        Request::ReadHoldingRegisters(address, count) => {
+            Ok(Response::ReadHoldingRegisters(read(Table::Holding, address, count)?.to_vec()))
+        }
+        Request::ReadInputRegisters(address, count) => {
+            Ok(Response::ReadInputRegisters(read(Table::Input, address, count)?.to_vec()))
+        }
+        // The station takes no commands yet.
+        _ => Err(ExceptionCode::IllegalFunction),
+    }
+}
