@@ -153,10 +153,11 @@ impl Layout {
     }
 }
 
-/// The metering unit of a station; `proven` says which meters have a remote channel.
-pub(crate) fn metering_unit(
+/// The metering unit of a station; `proven_of` says of each group which of its meters have a
+/// remote channel.
+pub(crate) fn metering_unit<Proven: Fn(u32) -> bool>(
     station: &Station,
-    proven: impl Fn(&MeterGroup, u32) -> bool,
+    proven_of: impl Fn(&MeterGroup) -> Proven,
 ) -> UnitImage {
     let mut unit = UnitImage::default();
     for group in &station.meters {
@@ -168,7 +169,8 @@ pub(crate) fn metering_unit(
         let installed = Some(f64::from(group.installed));
         let flags = encode(Encoding::C32, WordOrder::Abcd, installed, &mut cells[at..at + 2]);
         debug_assert_eq!(flags, Flags::GOOD, "a u32 fits a C32");
-        for meter in (0..group.installed).filter(|meter| proven(group, *meter)) {
+        let proven = proven_of(group);
+        for meter in (0..group.installed).filter(|meter| proven(*meter)) {
             cells[start + meter as usize / 16] |= 1 << (meter % 16);
         }
     }

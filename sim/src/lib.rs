@@ -138,20 +138,19 @@ impl Field {
 /// The metering unit of a station. Of each group exactly as many meters have a proven channel as
 /// the contract says, spread over the group by chance.
 fn meters_of(seed: u64, station: &config::Station) -> UnitImage {
-    metering_unit(station, |group, meter| {
+    metering_unit(station, |group| {
         // A fixed order of the group by an affine walk with a step that shares no factor with its
         // size; the first `remote` of that order have a channel.
-        let size = u64::from(group.installed);
+        let (size, remote) = (u64::from(group.installed), u64::from(group.remote));
         let name = format!("{}.{}.{}", station.id, group.district, group.class);
-        let start = Chance::of(seed, &name).share(0);
+        let step = coprime_step(size);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
             reason = "a share of a 32-bit number"
         )]
-        let shift = (start * size as f64) as u64;
-        (u64::from(meter) * coprime_step(size) + shift) % size < u64::from(group.remote)
+        let shift = (Chance::of(seed, &name).share(0) * f64::from(group.installed)) as u64;
+        move |meter| (u64::from(meter) * step + shift) % size < remote
     })
 }
 
