@@ -17,12 +17,19 @@ use crate::problem::{Problem, Problems, way_out};
 pub(crate) struct Document<'a> {
     file: &'a str,
     text: &'a str,
+    /// Where each line ends.
+    line_ends: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
+/// Problems that are kept: nobody mends more in one go, and a file that is no province at all has
+/// one on every line.
+const PROBLEMS_MAX: usize = 200;
+
 impl<'a> Document<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, problems: RefCell::default() }
+        let line_ends = text.match_indices('\n').map(|(at, _)| at).collect();
+        Self { file, text, line_ends, problems: RefCell::default() }
     }
 
     /// The parsed text, or every syntax error in it.
@@ -46,10 +53,13 @@ impl<'a> Document<'a> {
     }
 
     pub(crate) fn note(&self, offset: usize, key: &str, message: impl Into<String>) {
-        let upto = self.text.get(..offset).unwrap_or(self.text);
-        self.problems.borrow_mut().push(Problem {
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() == PROBLEMS_MAX {
+            return;
+        }
+        problems.push(Problem {
             file: self.file.to_owned(),
-            line: upto.matches('\n').count() + 1,
+            line: self.line_ends.partition_point(|end| *end < offset) + 1,
             key: key.to_owned(),
             message: message.into(),
         });
@@ -62,8 +72,14 @@ impl<'a> Document<'a> {
     /// All problems in the order of the file.
     pub(crate) fn take_problems(&self) -> Problems {
         let mut problems = self.problems.take();
+        let more = problems.len() == PROBLEMS_MAX;
         problems.sort();
         problems.dedup();
+        if more {
+            let message = format!("more than {PROBLEMS_MAX} problems; mend these first");
+            let (file, key) = (self.file.to_owned(), String::new());
+            problems.push(Problem { file, line: 0, key, message });
+        }
         Problems(problems)
     }
 }

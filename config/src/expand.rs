@@ -14,6 +14,12 @@ use crate::read::{Draft, LineDraft, MeterDraft, Pin, Remark, StationDraft};
 use crate::registers::{Register, Slot, Table, allot, limits};
 use crate::template::{Class, Deadband, Kind, PointSpec, Template, UnitRule};
 
+/// Channels of a province: each needs a port of its own.
+const CHANNELS_MAX: usize = 60_000;
+
+/// Bays of a station; the largest real ones have some dozens.
+const BAYS_MAX: usize = 500;
+
 pub(crate) fn expand(
     doc: &Document<'_>,
     draft: Draft,
@@ -25,6 +31,12 @@ pub(crate) fn expand(
     refuse_twins(doc, "district", draft.districts.iter().map(|d| (d.value.id.as_str(), &d.place)));
     let classes = draft.meter_classes.iter().map(|c| (c.value.id.as_str(), &c.place));
     refuse_twins(doc, "meter class", classes);
+    if draft.centres.len().max(1) * draft.stations.len().max(1) > CHANNELS_MAX {
+        let place = &draft.link_place;
+        let message = format!("more than {CHANNELS_MAX} channels (stations × centres); split it");
+        doc.note(place.offset, &place.key, message);
+        return Err(doc.take_problems());
+    }
     let mut province = Province {
         name: draft.name,
         utc_offset_hours: draft.utc_offset_hours,
@@ -61,25 +73,44 @@ pub(crate) fn expand(
         let place = &draft.link_place;
         let message = format!("the last port would be {last}; start 'port_base' lower");
         doc.note(place.offset, &place.key, message);
+    } else {
+        refuse_shared_addresses(doc, &province, &draft.stations);
     }
     if doc.has_problems() { Err(doc.take_problems()) } else { Ok(province) }
 }
 
-/// Two things of a kind must not share an id, nor may there be more than an index can hold.
+/// Two channels at one address would show one station's values as the other's.
+fn refuse_shared_addresses(doc: &Document<'_>, province: &Province, drafts: &[StationDraft]) {
+    let mut seen: BTreeMap<(&str, u16), &Channel> = BTreeMap::new();
+    for channel in &province.channels {
+        let address = (channel.host.as_str(), channel.port);
+        let Some(first) = seen.insert(address, channel) else { continue };
+        let named = |channel: &Channel| {
+            let station = &province.stations[channel.station.index()].id;
+            format!("{station} at {}", province.centres[channel.centre.index()].id)
+        };
+        let pinned = if channel.pinned_address { channel } else { first };
+        let place = &drafts[pinned.station.index()].place;
+        let (host, port) = address;
+        let message = format!(
+            "{} and {} have the same address {host}:{port}; change 'address' or 'port_base'",
+            named(first),
+            named(channel)
+        );
+        doc.note(place.offset, &place.key, message);
+    }
+}
+
+/// Two things of a kind must not share an id.
 fn refuse_twins<'a>(
     doc: &Document<'_>,
     what: &str,
     ids: impl Iterator<Item = (&'a str, &'a Place)>,
 ) {
-    const COUNT_MAX: usize = 10_000;
     let mut seen = BTreeMap::new();
-    for (n, (id, place)) in ids.enumerate() {
+    for (id, place) in ids {
         if let Some(first) = seen.insert(id, place) {
             let message = format!("{what} '{id}' stands twice; the first is {}", first.key);
-            doc.note(place.offset, &place.key, message);
-        }
-        if n == COUNT_MAX {
-            let message = format!("more than {COUNT_MAX} of kind {what}; split the province");
             doc.note(place.offset, &place.key, message);
         }
     }
@@ -162,6 +193,11 @@ impl Builder<'_> {
                 continue;
             }
             for name in names {
+                if bays.len() == BAYS_MAX {
+                    let message = format!("a station has at most {BAYS_MAX} bays");
+                    self.complain(&name.place, message);
+                    return bays;
+                }
                 if bays.iter().any(|bay| bay.name == name.value) {
                     let message = format!("bay '{}' stands twice in this station", name.value);
                     self.complain(&name.place, message);
@@ -539,6 +575,13 @@ fn name_bay(province: &mut Province, end: LineEnd, other: LineEnd) {
     }
 }
 
+impl Remark {
+    /// Whether it is said of this centre; without `at` it is said of all.
+    fn applies_to(&self, centre: &str) -> bool {
+        self.at.as_ref().is_none_or(|at| at.iter().any(|name| name.value == centre))
+    }
+}
+
 struct ChannelBuilder<'a> {
     doc: &'a Document<'a>,
     province: &'a Province,
@@ -592,7 +635,7 @@ impl<'a> ChannelBuilder<'a> {
         self.remark(&self.draft.excluded, &receiver.id, &mut entries, |entry, cause| {
             entry.excluded = Some(cause);
         });
-        self.refuse_absent_and_untested();
+        self.refuse_absent_and_untested(&receiver.id);
         self.place(&mut entries);
         let address = self.draft.address.iter().find(|(key, _)| key.value == receiver.id);
         let pinned = address.and_then(|(_, address)| address.clone());
@@ -622,7 +665,7 @@ impl<'a> ChannelBuilder<'a> {
         for remark in remarks {
             let at = remark.at.as_deref().unwrap_or_default();
             self.check_centre_names(at.iter());
-            if remark.at.is_some() && at.iter().all(|name| name.value != centre) {
+            if !remark.applies_to(centre) {
                 continue;
             }
             let builder = Builder { doc: self.doc, province: self.province, draft: self.draft };
@@ -638,9 +681,12 @@ impl<'a> ChannelBuilder<'a> {
     }
 
     /// A point that is not in the database cannot have a test record that has lapsed.
-    fn refuse_absent_and_untested(&self) {
-        for untested in self.draft.untested.iter().flat_map(|remark| &remark.points) {
-            for absent in self.draft.absent.iter().flat_map(|remark| &remark.points) {
+    fn refuse_absent_and_untested(&self, centre: &str) {
+        let at_centre = |remarks: &'a [Remark]| {
+            remarks.iter().filter(|r| r.applies_to(centre)).flat_map(|remark| &remark.points)
+        };
+        for untested in at_centre(&self.draft.untested) {
+            for absent in at_centre(&self.draft.absent) {
                 let both = self.points.iter().find(|point| {
                     glob(&untested.value, point.local_id()) && glob(&absent.value, point.local_id())
                 });
@@ -715,9 +761,9 @@ impl<'a> ChannelBuilder<'a> {
             register.table = pin.table.unwrap_or(register.table);
             if let Some(address) = pin.address {
                 // The device's own address: its quality stands where the pin says, or nowhere.
-                register.address = address;
-                register.quality = pin.quality_address;
+                (register.address, register.quality) = (address, None);
             }
+            register.quality = pin.quality_address.or(register.quality);
             if register.table.is_bits() != register.encoding.is_bits() {
                 let (encoding, table) = (register.encoding, register.table.word());
                 let message = format!("encoding '{encoding}' does not fit the table '{table}'");

@@ -1,5 +1,6 @@
 //! Reading a province file: shapes and single values. What names mean is settled in `expand`.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::document::{Document, Fields, Node, Place, Placed};
@@ -16,7 +17,7 @@ use crate::{Encoding, WordOrder, expand};
 const CONDUCTORS: [&str; 5] = ["AC-150", "AC-185", "AC-240", "AC-300", "AC-400"];
 
 /// Larger files are surely not a province.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// A province as its file has it.
 pub(crate) struct Draft {
@@ -101,17 +102,20 @@ pub(crate) fn load(path: &Path) -> Result<Province, Problems> {
 
 fn read_text(path: &Path) -> Result<String, String> {
     let hint = "name a province file such as config/small.toml";
-    match std::fs::metadata(path) {
-        Err(error) => return Err(format!("cannot be read: {error}; {hint}")),
-        Ok(found) if found.is_dir() => return Err(format!("is a folder; {hint}")),
-        Ok(found) if found.len() > FILE_BYTES_MAX => {
-            return Err(format!("is larger than {FILE_BYTES_MAX} bytes; {hint}"));
-        }
-        Ok(_) => {}
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}; {hint}");
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    if file.metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(format!("is a folder; {hint}"));
     }
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}; {hint}"))?;
+    let mut bytes = Vec::new();
+    // What the system says of the length is not to be trusted: a device has none.
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("is larger than {FILE_BYTES_MAX} bytes; {hint}"));
+    }
     String::from_utf8(bytes).map_err(|error| {
-        format!("is not UTF-8 at byte {}; save it as UTF-8", error.utf8_error().valid_up_to())
+        let at = error.utf8_error().valid_up_to();
+        format!("is not UTF-8 at byte {at}; save it as UTF-8")
     })
 }
 
