@@ -1,0 +1,61 @@
+//! The collector: asks every station, and says what came of every question.
+//!
+//! One task per channel (station and centre). It never writes to a station. A poll that failed is
+//! a reading too. Readings go to the historian through one bounded queue; when the historian falls
+//! behind, the tasks wait, and missed slots are counted.
+
+mod channel;
+mod modbus;
+pub mod plan;
+pub mod reading;
+
+use std::sync::Arc;
+
+use config::Province;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use plan::Plan;
+use reading::Reading;
+
+/// Readings that may wait for the historian: about two seconds of a thousand stations. Full means
+/// wait.
+const READINGS_MAX: usize = 8_192;
+
+/// The running tasks of the collector. Dropping it stops them.
+pub struct Collector {
+    tasks: JoinSet<()>,
+    cancel: CancellationToken,
+}
+
+impl Collector {
+    /// Starts one task per channel of `province`, reading by `plans` (one per channel, as
+    /// [`plan::plans`] makes them). Readings come out of the receiver.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn start(
+        province: &Province,
+        plans: &[Arc<Plan>],
+        clock: Clock,
+    ) -> (Self, mpsc::Receiver<Reading>) {
+        let (sender, receiver) = mpsc::channel(READINGS_MAX);
+        let cancel = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {
+            let poller = channel::Poller::new(province, n, channel, Arc::clone(plan), clock);
+            let (cancel, sender) = (cancel.clone(), sender.clone());
+            tasks.spawn(async move {
+                cancel.run_until_cancelled(poller.run(sender)).await;
+            });
+        }
+        (Self { tasks, cancel }, receiver)
+    }
+
+    /// Stops every task and waits for it.
+    pub async fn stop(mut self) {
+        self.cancel.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,308 @@
+//! The commands, one file each, and what they share: arguments, exit codes, output.
+
+mod check;
+mod config;
+mod demo;
+mod map;
+mod monitor;
+mod plan;
+mod simulate;
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::config::{Lang, Problems, Province};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A threshold was missed.
+const EXIT_MISSED: u8 = 1;
+/// Wrong usage or configuration: also what the argument parser uses.
+const EXIT_USAGE: u8 = 2;
+/// Nothing could be evaluated.
+const EXIT_NO_DATA: u8 = 3;
+
+/// Which required signal is not there, since when, and why.
+#[derive(Parser)]
+#[command(name = "gridwatch", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gridwatch demo                                  simulator and monitor in one window
+  gridwatch simulate config/hoa-binh.toml         the stations, in one terminal
+  gridwatch monitor config/hoa-binh.toml          the control room, in another
+  gridwatch demo --once --json                    one picture for a script
+  gridwatch check config/hoa-binh.toml --full 90  exit 0 when at least 90 % of stations are full
+  gridwatch config check my-province.toml         what is wrong with a file, with lines
+
+Without CONFIG every command uses the built-in province of Hòa Bình.
+Exit codes: 0 good, 1 a threshold missed, 2 usage or configuration, 3 no data.";
+
+/// What every command takes.
+#[derive(Args, Clone)]
+#[expect(clippy::doc_markdown, reason = "shown as help, where backticks would be noise")]
+struct Common {
+    /// Language of the screens: vi or en [default: from LC_ALL, LC_MESSAGES, LANG, else vi]
+    #[arg(long, global = true, value_enum)]
+    lang: Option<LangArg>,
+    /// Colours: auto, or never (also when NO_COLOR is set)
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: ColorArg,
+    /// Plain ASCII marks instead of box-drawing and symbols
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// First TCP port of the stations, instead of the one in the contract
+    #[arg(long, global = true, value_name = "N")]
+    port_base: Option<u16>,
+    /// Write a log to this file (RUST_LOG sets its level, default info)
+    #[arg(long, global = true, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LangArg {
+    Vi,
+    En,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColorArg {
+    Auto,
+    Never,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Simulator and monitor in one process, real TCP between them
+    Demo(demo::DemoArgs),
+    /// Serve the stations of a province over Modbus TCP
+    Simulate(simulate::SimulateArgs),
+    /// Poll the stations and show what is missing, since when, and why
+    Monitor(monitor::MonitorArgs),
+    /// Hold the province against thresholds and say which station falls short
+    Check(check::CheckArgs),
+    /// Look at a province file
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// The register map as CSV, one row per point and centre
+    Map(map::MapArgs),
+    /// The requests that the collector will send
+    Plan(plan::PlanArgs),
+}
+
+/// The province file of a command.
+#[derive(Args, Clone)]
+struct ConfigArg {
+    /// Province file [default: the built-in province of Hòa Bình]
+    #[arg(value_name = "CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// How a command ended that did not end well.
+enum Failure {
+    /// The contract is wrong.
+    Contract(Problems),
+    /// Anything else that the user can mend.
+    Usage(String),
+    /// Output could not be written.
+    Output(io::Error),
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Contract(problems)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Exit code of a command that ran.
+type Outcome = Result<u8, Failure>;
+
+/// Parses the command line, runs the command and returns its exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let common = &cli.common;
+    let outcome = start_log(common).and_then(|()| match &cli.command {
+        Command::Demo(args) => demo::run(common, args),
+        Command::Simulate(args) => simulate::run(common, args),
+        Command::Monitor(args) => monitor::run(common, args),
+        Command::Check(args) => check::run(common, args),
+        Command::Config(command) => config::run(command),
+        Command::Map(args) => map::run(common, args),
+        Command::Plan(args) => plan::run(common, args),
+    });
+    ExitCode::from(match outcome {
+        Ok(code) => code,
+        // Whoever read the output has had enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(failure) => {
+            complain(&failure);
+            EXIT_USAGE
+        }
+    })
+}
+
+fn complain(failure: &Failure) {
+    let mut stderr = io::stderr().lock();
+    // With no standard error left there is nobody to tell.
+    let _ = match failure {
+        Failure::Contract(problems) => {
+            let count = problems.0.len();
+            let s = if count == 1 { "" } else { "s" };
+            writeln!(stderr, "{problems}\ngridwatch: {count} problem{s} in the configuration")
+        }
+        Failure::Usage(message) => writeln!(stderr, "gridwatch: {message}"),
+        Failure::Output(error) => writeln!(stderr, "gridwatch: cannot write: {error}"),
+    };
+}
+
+impl Common {
+    /// The province of a command, its ports moved as asked.
+    fn province(&self, config: &ConfigArg) -> Result<Province, Failure> {
+        let mut province = match &config.config {
+            Some(path) => Province::load(path)?,
+            None => Province::built_in(),
+        };
+        if let Some(base) = self.port_base {
+            province.move_ports(base).map_err(Failure::Usage)?;
+        }
+        Ok(province)
+    }
+
+    fn lang(&self) -> Lang {
+        match self.lang {
+            Some(LangArg::Vi) => Lang::Vi,
+            Some(LangArg::En) => Lang::En,
+            None => lang_of_environment(|key| std::env::var(key).ok()),
+        }
+    }
+
+    /// Whether colours may be used.
+    fn colors(&self) -> bool {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        self.color == ColorArg::Auto && !forbidden
+    }
+}
+
+/// The first of the locale variables that is set decides; English only where it says so, since the
+/// users are Vietnamese.
+fn lang_of_environment(variable: impl Fn(&str) -> Option<String>) -> Lang {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .into_iter()
+        .filter_map(variable)
+        .find(|value| !value.is_empty());
+    if locale.is_some_and(|locale| locale.starts_with("en")) { Lang::En } else { Lang::Vi }
+}
+
+fn start_log(common: &Common) -> Result<(), Failure> {
+    let Some(path) = &common.log else { return Ok(()) };
+    let file = std::fs::File::create(path).map_err(|error| {
+        Failure::Usage(format!("log file '{}' cannot be written: {error}", path.display()))
+    })?;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(Arc::new(file))
+        .init();
+    Ok(())
+}
+
+/// A runtime for the tasks that talk to stations; screens stay on the main thread.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Usage(format!("cannot start the runtime: {error}")))
+}
+
+/// Refuses to draw a screen where there is none, and says what to use instead.
+fn need_terminal(command: &str) -> Result<(), Failure> {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if io::stdout().is_terminal() && !dumb {
+        return Ok(());
+    }
+    let what = if dumb { "this terminal is dumb" } else { "standard output is not a terminal" };
+    Err(Failure::Usage(format!(
+        "{what}, so there is nothing to draw a screen on; use 'gridwatch {command} --once' for \
+         the figures as text, or 'gridwatch {command} --once --json' for a script"
+    )))
+}
+
+/// Writes one line to standard output.
+fn say(line: impl Display) -> Result<(), Failure> {
+    writeln!(io::stdout().lock(), "{line}")?;
+    Ok(())
+}
+
+/// Seconds given on the command line.
+fn patience(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3_600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds from 0.1 to 3600 is needed".to_owned()),
+    }
+}
+
+/// Waits until the user or the system wants the program to end.
+async fn stop_wanted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let wait = |kind| async move {
+            match signal(kind) {
+                Ok(mut stream) => {
+                    stream.recv().await;
+                }
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            () = wait(SignalKind::terminate()) => {}
+            () = wait(SignalKind::hangup()) => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_language_follows_the_first_locale_variable_that_is_set() {
+        let lang = |set: &[(&str, &str)]| {
+            lang_of_environment(|key| {
+                set.iter().find(|(k, _)| *k == key).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(lang(&[]), Lang::Vi);
+        assert_eq!(lang(&[("LANG", "en_US.UTF-8")]), Lang::En);
+        assert_eq!(lang(&[("LC_ALL", "vi_VN"), ("LANG", "en_US.UTF-8")]), Lang::Vi);
+        assert_eq!(lang(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]), Lang::En);
+        assert_eq!(lang(&[("LANG", "C.UTF-8")]), Lang::Vi);
+    }
+}

@@ -1,0 +1,91 @@
+//! `gridwatch check`: hold the province against thresholds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use gridwatch::check::{Grade, Thresholds, check, report};
+use gridwatch::clock::Clock;
+use gridwatch::collector::plan::plans;
+use gridwatch::historian::Historian;
+use gridwatch::monitor::Monitor;
+
+use super::{Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, patience, runtime, say};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gridwatch check --full 90                       exit 0: 9 of 10 stations are full
+  gridwatch check --full 95                       exit 1: says which station is not, and why
+  gridwatch check config/hoa-binh.toml --live 98 --coverage 74.2
+
+Without a threshold the targets of the contract are checked. --full and --unmanned follow from
+the contract; for the others the stations are asked.
+Exit codes: 0 reached, 1 missed, 2 usage or configuration, 3 no station answered.")]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Stations connected to every centre, per cent
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    connected: Option<f64>,
+    /// Stations with all required signals, mapped and tested, at every centre, per cent
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    full: Option<f64>,
+    /// Stations operated without staff, per cent
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    unmanned: Option<f64>,
+    /// Meters read remotely, per cent
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    coverage: Option<f64>,
+    /// Required points that are live, at each centre, per cent
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    live: Option<f64>,
+    /// Longest wait for the first complete picture, seconds
+    #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = patience)]
+    timeout: Duration,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().replace(',', ".").parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err("a percentage from 0 to 100 is needed, such as 74.2".to_owned()),
+    }
+}
+
+pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
+    let province = Arc::new(common.province(&args.config)?);
+    let mut thresholds = Thresholds {
+        connected: args.connected,
+        full: args.full,
+        unmanned: args.unmanned,
+        coverage: args.coverage,
+        live: args.live,
+    };
+    if thresholds.is_empty() {
+        thresholds = Thresholds::targets(&province.targets);
+    }
+    let clock = Clock::system();
+    let picture = if thresholds.needs_stations() {
+        let runtime = runtime()?;
+        let monitor = {
+            let _inside = runtime.enter();
+            Monitor::start(&province, clock)
+        };
+        let picture = runtime.block_on(monitor.first_complete(args.timeout));
+        runtime.block_on(monitor.stop());
+        picture
+    } else {
+        // The contract alone tells: no station is asked.
+        let plans = plans(&province);
+        Arc::new(Historian::new(province, &plans, clock.now()).picture(clock.now()))
+    };
+    let outcome = check(&picture, &thresholds);
+    for line in report(&picture, &outcome, common.lang()) {
+        say(line)?;
+    }
+    Ok(match outcome.grade() {
+        Grade::Reached => 0,
+        Grade::Missed => EXIT_MISSED,
+        Grade::NoData => EXIT_NO_DATA,
+    })
+}

@@ -1,0 +1,55 @@
+//! `gridwatch config`: look at a province file without connecting to anything.
+
+use ::config::{Province, Standing};
+use clap::Subcommand;
+
+use super::{ConfigArg, Outcome, say};
+
+#[derive(Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Say everything that is wrong with a province file, or what it holds
+    #[command(after_help = "\
+Examples:
+  gridwatch config check config/small.toml
+
+Every problem is one line: file, line, key, what is wrong, and the way out.
+Exit codes: 0 the file is good, 2 it is not.")]
+    Check(ConfigArg),
+}
+
+pub(super) fn run(command: &ConfigCommand) -> Outcome {
+    let ConfigCommand::Check(args) = command;
+    let (name, province) = match &args.config {
+        Some(path) => (path.display().to_string(), Province::load(path)?),
+        None => ("built-in province".to_owned(), Province::built_in()),
+    };
+    let points: usize = province.stations.iter().map(|station| station.points.len()).sum();
+    let units: usize = province.stations.iter().map(|station| station.units.len()).sum();
+    let meters: u64 = province
+        .stations
+        .iter()
+        .flat_map(|station| &station.meters)
+        .filter(|group| province.meter_classes[group.class].sold)
+        .map(|group| u64::from(group.installed))
+        .sum();
+    say(format_args!(
+        "{name}: good. {}: {} stations, {units} units, {points} points, {} lines, {meters} meters",
+        province.name.vi,
+        province.stations.len(),
+        province.lines.len()
+    ))?;
+    for centre in province.centre_ids() {
+        let entries = || {
+            let of_centre = province.channels.iter().filter(move |c| c.centre == centre);
+            of_centre.flat_map(|channel| &channel.entries).filter(|entry| entry.required)
+        };
+        let absent = entries().filter(|e| matches!(e.standing, Standing::Absent(_))).count();
+        let untested = entries().filter(|e| matches!(e.standing, Standing::Untested(_))).count();
+        say(format_args!(
+            "  {:<4} required {}, not in the database {absent}, without end-to-end record {untested}",
+            province.centres[centre.index()].id,
+            province.required(centre),
+        ))?;
+    }
+    Ok(0)
+}

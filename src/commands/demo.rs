@@ -1,0 +1,49 @@
+//! `gridwatch demo`: simulator and monitor in one process, real TCP between them.
+
+use std::sync::Arc;
+
+use clap::Args;
+use gridwatch::clock::Clock;
+use sim::{Ports, Simulation};
+
+use super::monitor::{Look, MonitorArgs, watch};
+use super::{Common, ConfigArg, Failure, Outcome, need_terminal, runtime};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gridwatch demo                     the province of Hòa Bình, live
+  gridwatch demo my-province.toml    yours
+  gridwatch demo --once --json       one picture, then exit
+  gridwatch demo --port-base 20001   when the ports are taken; 0 takes any that are free")]
+pub(super) struct DemoArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    look: Look,
+}
+
+pub(super) fn run(common: &Common, args: &DemoArgs) -> Outcome {
+    if !args.look.once {
+        need_terminal("demo")?;
+    }
+    // Port base 0 leaves the choice of ports to the system.
+    let (ports, common) = match common.port_base {
+        Some(0) => (Ports::Ephemeral, Common { port_base: None, ..common.clone() }),
+        _ => (Ports::Contract, common.clone()),
+    };
+    let mut province = common.province(&args.config)?;
+    let runtime = runtime()?;
+    let clock = Clock::system();
+    let time = Arc::new(move || clock.now().0);
+    let simulation = runtime
+        .block_on(Simulation::start(Arc::new(province.clone()), ports, time))
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    for (channel, address) in province.channels.iter_mut().zip(simulation.addresses()) {
+        (channel.host, channel.port) = (address.ip().to_string(), address.port());
+    }
+    let monitor = MonitorArgs { config: args.config.clone(), look: args.look.clone() };
+    let outcome = watch(&common, &monitor, &Arc::new(province), &runtime, clock);
+    runtime.block_on(simulation.stop());
+    outcome
+}

@@ -1,0 +1,146 @@
+//! The historian: from readings to verdicts, counts and the picture.
+//!
+//! A plain synchronous structure with one owner. It is told what the collector learned, and what
+//! time it is; from that alone it forms the verdict on every point.
+
+mod channel;
+pub mod counts;
+mod findings;
+mod meters;
+pub mod picture;
+pub mod traffic;
+pub mod verdict;
+
+use std::sync::Arc;
+
+use config::Province;
+
+use crate::clock::Timestamp;
+use crate::collector::plan::Plan;
+use crate::collector::reading::{Event, Reading};
+use channel::ChannelState;
+use counts::{Counts, Share};
+use picture::{
+    CentrePicture, ChannelPicture, Figures, Full, LinkState, Picture, Right, StationPicture,
+    UnitPicture,
+};
+use traffic::Traffic;
+
+/// Knows the state of every point of a province.
+pub struct Historian {
+    province: Arc<Province>,
+    started: Timestamp,
+    channels: Vec<ChannelState>,
+    traffic: Traffic,
+}
+
+impl Historian {
+    /// A historian that has seen nothing. `plans` has one plan per channel.
+    pub fn new(province: Arc<Province>, plans: &[Arc<Plan>], started: Timestamp) -> Self {
+        let channels = province
+            .channels
+            .iter()
+            .zip(plans)
+            .enumerate()
+            .map(|(n, (channel, plan))| {
+                ChannelState::new(&province, n, channel, Arc::clone(plan), started)
+            })
+            .collect();
+        Self { channels, traffic: Traffic::new(started), province, started }
+    }
+
+    /// Takes a reading into account. Readings that do not fit the contract are left aside.
+    pub fn accept(&mut self, reading: &Reading) {
+        let Some(channel) = self.channels.get_mut(reading.channel.index()) else { return };
+        if let Event::Poll(poll) = &reading.event {
+            self.traffic.count(
+                reading.at,
+                poll.exchange.took_us,
+                poll.result.as_ref().err().copied(),
+            );
+        }
+        channel.accept(&self.province, reading);
+    }
+
+    /// The picture at `now`.
+    pub fn picture(&mut self, now: Timestamp) -> Picture {
+        let province = Arc::clone(&self.province);
+        let channels: Vec<Arc<ChannelPicture>> =
+            self.channels.iter_mut().map(|c| Arc::new(c.picture(&province, now))).collect();
+        let centres = centres(&province, &channels);
+        let stations: Vec<StationPicture> = stations(&province, &channels);
+        let metering = meters::picture(&province, &self.channels);
+        let share = |have: &dyn Fn(&StationPicture) -> bool| {
+            let have = stations.iter().filter(|s| have(s)).count() as u64;
+            Share::new(have, stations.len() as u64)
+        };
+        let unmanned = province.stations.iter().filter(|s| s.unmanned).count() as u64;
+        let figures = Figures {
+            connected: share(&|s| s.link == LinkState::Connected),
+            full: share(&|s| s.full == Full::Full),
+            unmanned: Share::new(unmanned, stations.len() as u64),
+            remote_metering: metering.total,
+        };
+        let traffic = self.traffic.picture(now);
+        let started = self.started;
+        Picture {
+            province,
+            at: now,
+            started,
+            figures,
+            centres,
+            stations,
+            channels,
+            metering,
+            traffic,
+        }
+    }
+}
+
+fn centres(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<CentrePicture> {
+    province
+        .centre_ids()
+        .map(|centre| {
+            let mut sum = CentrePicture {
+                counts: Counts::default(),
+                connected: Share::default(),
+                full: Share::default(),
+            };
+            for station in province.station_ids() {
+                let channel = &channels[province.channel_id(station, centre).index()];
+                sum.counts += channel.counts;
+                sum.connected +=
+                    Share::new(u64::from(channel.link.state == LinkState::Connected), 1);
+                sum.full += Share::new(u64::from(channel.full == Full::Full), 1);
+            }
+            sum
+        })
+        .collect()
+}
+
+fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPicture> {
+    province
+        .station_ids()
+        .map(|station| {
+            let of_station: Vec<&ChannelPicture> = province
+                .centre_ids()
+                .map(|centre| channels[province.channel_id(station, centre).index()].as_ref())
+                .collect();
+            let mut units = Share::default();
+            for unit in 0..province.stations[station.index()].units.len() {
+                let asked: Vec<&UnitPicture> =
+                    of_station.iter().map(|c| &c.units[unit]).filter(|unit| unit.asked).collect();
+                let up = asked.iter().all(|unit| unit.answers);
+                units +=
+                    Share::new(u64::from(up && !asked.is_empty()), u64::from(!asked.is_empty()));
+            }
+            let worst_link = of_station.iter().map(|c| c.link.state).max();
+            StationPicture {
+                link: worst_link.unwrap_or(LinkState::NeverConnected),
+                full: of_station.iter().map(|c| c.full).max().unwrap_or(Full::NoneYet),
+                right: of_station.iter().map(|c| c.right).max().unwrap_or(Right::NotEvaluated),
+                units,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,298 @@
+//! The picture: everything that screens, JSON and checks say, frozen at one instant.
+//!
+//! All faces draw from the same picture, so they cannot disagree.
+
+use std::sync::Arc;
+
+use config::{CentreId, Channel, ChannelId, PointId, Province, Station, StationId};
+
+use super::counts::{Counts, Share};
+use super::traffic::TrafficPicture;
+use super::verdict::{PointPicture, Reason};
+use crate::clock::Timestamp;
+use crate::collector::plan::Plan;
+use crate::collector::reading::{Exchange, Fault, LinkFault};
+
+/// The province at one instant.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// The contract.
+    pub province: Arc<Province>,
+    /// The instant.
+    pub at: Timestamp,
+    /// When the monitor was started.
+    pub started: Timestamp,
+    /// The four headline figures.
+    pub figures: Figures,
+    /// One for each centre.
+    pub centres: Vec<CentrePicture>,
+    /// One for each station.
+    pub stations: Vec<StationPicture>,
+    /// One for each channel, by channel id.
+    pub channels: Vec<Arc<ChannelPicture>>,
+    /// Remote metering.
+    pub metering: MeteringPicture,
+    /// How polling goes.
+    pub traffic: TrafficPicture,
+}
+
+impl Picture {
+    /// The channel between a station and a centre.
+    pub fn channel(&self, station: StationId, centre: CentreId) -> &ChannelPicture {
+        &self.channels[self.province.channel_id(station, centre).index()]
+    }
+
+    /// Channels whose every block has been answered or given up at least once, of all.
+    pub fn first_scan(&self) -> Share {
+        let seen = self.channels.iter().filter(|c| c.settled).count() as u64;
+        Share::new(seen, self.channels.len() as u64)
+    }
+
+    /// Stations whose every channel has settled, of all.
+    pub fn stations_settled(&self) -> Share {
+        let settled = |station: StationId| {
+            self.province.centre_ids().all(|centre| self.channel(station, centre).settled)
+        };
+        let seen = self.province.station_ids().filter(|id| settled(*id)).count() as u64;
+        Share::new(seen, self.stations.len() as u64)
+    }
+
+    /// Units that answer every centre that asks them, of those that any centre asks, over every
+    /// station.
+    pub fn units(&self) -> Share {
+        let mut share = Share::default();
+        for station in &self.stations {
+            share += station.units;
+        }
+        share
+    }
+}
+
+/// The four headline figures. Counts of stations, and of meters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Figures {
+    /// Stations with a path up to every centre.
+    pub connected: Share,
+    /// Stations with all required signals, mapped and tested, at every centre.
+    pub full: Share,
+    /// Stations operated without staff.
+    pub unmanned: Share,
+    /// Meters with a proven remote channel, of those that sell energy.
+    pub remote_metering: Share,
+}
+
+/// One centre, over all stations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CentrePicture {
+    /// Counts of points.
+    pub counts: Counts,
+    /// Stations with a path up to it.
+    pub connected: Share,
+    /// Stations full at it.
+    pub full: Share,
+}
+
+/// One station, over all centres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StationPicture {
+    /// Worst link of all its channels.
+    pub link: LinkState,
+    /// Full at every centre, or the worst of them.
+    pub full: Full,
+    /// Right at every centre.
+    pub right: Right,
+    /// Units that answer every centre that asks them, of those that any centre asks.
+    pub units: Share,
+}
+
+/// One channel: a station as one centre sees it.
+#[derive(Debug, Clone)]
+pub struct ChannelPicture {
+    /// Which.
+    pub id: ChannelId,
+    /// The path.
+    pub link: Link,
+    /// Structural verdict.
+    pub full: Full,
+    /// Correctness verdict.
+    pub right: Right,
+    /// Counts of required points.
+    pub counts: Counts,
+    /// One for each point of the station.
+    pub points: Vec<PointPicture>,
+    /// One for each unit of the station.
+    pub units: Vec<UnitPicture>,
+    /// The requests.
+    pub plan: Arc<Plan>,
+    /// What came of each request last, one for each block of the plan.
+    pub exchanges: Vec<Option<LastPoll>>,
+    /// Every block has been answered or given up at least once.
+    pub settled: bool,
+}
+
+impl ChannelPicture {
+    /// Contract of the channel.
+    pub fn contract<'a>(&self, province: &'a Province) -> &'a Channel {
+        &province.channels[self.id.index()]
+    }
+
+    /// Its station.
+    pub fn station<'a>(&self, province: &'a Province) -> &'a Station {
+        &province.stations[self.contract(province).station.index()]
+    }
+
+    /// Counts of one bay.
+    pub fn bay_counts(&self, province: &Province, bay: usize) -> Counts {
+        let mut counts = Counts::default();
+        let (station, channel) = (self.station(province), self.contract(province));
+        for (n, point) in station.points.iter().enumerate().filter(|(_, p)| p.bay == bay) {
+            counts.add(&channel.entries[n], point.spec.kind.is_command(), &self.points[n]);
+        }
+        counts
+    }
+
+    /// Points with a reason, worst stage first, in the order of the contract within a stage.
+    pub fn failing(&self, province: &Province) -> Vec<(Reason, PointId)> {
+        let channel = self.contract(province);
+        let mut failing: Vec<(Reason, PointId)> = self
+            .points
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| channel.entries[*n].required)
+            .filter_map(|(n, point)| Some((point.verdict?, PointId::at(n))))
+            .collect();
+        failing.sort_unstable();
+        failing
+    }
+
+    /// Age in milliseconds of the oldest value among required points that have one.
+    pub fn oldest_ms(&self, province: &Province, now: Timestamp) -> Option<i64> {
+        let entries = &self.contract(province).entries;
+        let required = self.points.iter().zip(entries).filter(|(_, entry)| entry.required);
+        required.filter_map(|(point, _)| point.at).map(|at| now.since(at)).max()
+    }
+}
+
+/// The path to a station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Up or not.
+    pub state: LinkState,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// When the last reply came.
+    pub last_reply: Option<Timestamp>,
+    /// Why it is not up.
+    pub fault: Option<LinkFault>,
+    /// Slots that could not be kept.
+    pub missed: u64,
+}
+
+/// Whether a path is up. Ordered from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkState {
+    /// The station answers.
+    Connected,
+    /// It did, and does no more.
+    Lost,
+    /// It never has since the monitor was started.
+    NeverConnected,
+}
+
+impl LinkState {
+    /// The word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Lost => "lost",
+            Self::NeverConnected => "never_connected",
+        }
+    }
+}
+
+/// Whether all required signals exist and are tested: *đủ*. Ordered from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Full {
+    /// Every required point is mapped and has a valid end-to-end record.
+    Full,
+    /// Some are not.
+    NotFull,
+    /// None is mapped.
+    NoneYet,
+}
+
+impl Full {
+    /// The word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::NotFull => "not_full",
+            Self::NoneYet => "none_yet",
+        }
+    }
+}
+
+/// Whether the signals are right: *đúng*. Ordered from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Right {
+    /// At least 99 % of the evaluable points have no finding, and none of the leading ones has.
+    Right,
+    /// Nothing could be evaluated.
+    NotEvaluated,
+    /// Neither.
+    Wrong,
+}
+
+/// A unit as one centre sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitPicture {
+    /// Whether this centre asks it at all.
+    pub asked: bool,
+    /// Whether it answered its latest request, be it with an exception of its own. The gateway's
+    /// exceptions 0A and 0B say that it did not.
+    pub answers: bool,
+    /// Since when it is so.
+    pub since: Timestamp,
+}
+
+/// What came of a request last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastPoll {
+    /// Why it brought no values; `None` when it did.
+    pub fault: Option<Fault>,
+    /// The bytes.
+    pub exchange: Arc<Exchange>,
+}
+
+/// Remote metering, counted from the meters' own bits.
+#[derive(Debug, Clone, Default)]
+pub struct MeteringPicture {
+    /// One for each group of each station, in the order of the contract.
+    pub groups: Vec<MeterGroupPicture>,
+    /// Meters that sell energy.
+    pub total: Share,
+    /// The same by district.
+    pub districts: Vec<Share>,
+    /// The same by station.
+    pub stations: Vec<Share>,
+    /// By class; classes that do not sell energy have their own counts here, outside the total.
+    pub classes: Vec<Share>,
+    /// Meters of groups that have never been counted. A count stands until the next one, however
+    /// long the station is out of reach: a lost link does not unprove a meter's channel.
+    pub uncounted: u64,
+}
+
+/// Meters of one class in one district behind one station.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeterGroupPicture {
+    /// Station.
+    pub station: StationId,
+    /// Its place in [`config::Station::meters`].
+    pub group: usize,
+    /// Meters with a proven remote channel; `None` until all of its registers were read.
+    pub proven: Option<u32>,
+    /// Meters installed as the metering unit says; the contract has the number that counts.
+    pub reported: Option<u32>,
+    /// When the oldest of its registers was read.
+    pub at: Option<Timestamp>,
+}

@@ -1,0 +1,188 @@
+//! The verdict on a point: good, or the first stage on its way that fails.
+
+use config::{Date, Flags, Lang};
+
+use crate::clock::Timestamp;
+
+/// Why a point falls short, in the order of the stages on its way to the screen. A point's verdict
+/// is the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Required by the template, but not in the centre's database.
+    NotInDatabase,
+    /// Mapped, but without a valid end-to-end record.
+    NoE2eRecord,
+    /// There is no path to the station.
+    NoLink,
+    /// The unit does not answer.
+    NoReply,
+    /// The device answered with an exception.
+    Refused,
+    /// What came is not a value.
+    Undecodable,
+    /// Nothing has come since the monitor was started.
+    NeverSeen,
+    /// The latest value is older than the scan class allows.
+    Old,
+    /// The device itself says that the value cannot be used.
+    Flagged,
+    /// A double point between its ends for too long (00), or contradictory (11).
+    Intermediate,
+    /// Outside what can be real.
+    OutOfRange,
+    /// Unchanged for too long while its neighbours moved.
+    Frozen,
+    /// Contradicts its neighbours.
+    Inconsistent,
+}
+
+impl Reason {
+    /// Every reason, in stage order.
+    pub const ALL: [Self; 13] = [
+        Self::NotInDatabase,
+        Self::NoE2eRecord,
+        Self::NoLink,
+        Self::NoReply,
+        Self::Refused,
+        Self::Undecodable,
+        Self::NeverSeen,
+        Self::Old,
+        Self::Flagged,
+        Self::Intermediate,
+        Self::OutOfRange,
+        Self::Frozen,
+        Self::Inconsistent,
+    ];
+
+    /// The word in JSON, stable.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotInDatabase => "not_in_database",
+            Self::NoE2eRecord => "no_e2e_record",
+            Self::NoLink => "no_link",
+            Self::NoReply => "no_reply",
+            Self::Refused => "refused",
+            Self::Undecodable => "undecodable",
+            Self::NeverSeen => "never_seen",
+            Self::Old => "old",
+            Self::Flagged => "flagged",
+            Self::Intermediate => "intermediate",
+            Self::OutOfRange => "out_of_range",
+            Self::Frozen => "frozen",
+            Self::Inconsistent => "inconsistent",
+        }
+    }
+
+    /// What operators read.
+    pub fn text(self, lang: Lang) -> &'static str {
+        let (vi, en) = match self {
+            Self::NotInDatabase => ("chưa có trong CSDL", "not in DB"),
+            Self::NoE2eRecord => ("chưa E2E", "no E2E"),
+            Self::NoLink => ("mất kết nối", "no link"),
+            Self::NoReply => ("thiết bị không trả lời", "no reply"),
+            Self::Refused => ("thiết bị từ chối", "refused"),
+            Self::Undecodable => ("không giải mã được", "undecodable"),
+            Self::NeverSeen => ("chưa từng nhận", "never seen"),
+            Self::Old => ("tín hiệu cũ", "old"),
+            Self::Flagged => ("thiết bị báo xấu", "flagged by device"),
+            Self::Intermediate => ("trung gian 00/11", "intermediate 00/11"),
+            Self::OutOfRange => ("ngoài dải", "out of range"),
+            Self::Frozen => ("đứng giá trị", "frozen"),
+            Self::Inconsistent => ("mâu thuẫn", "inconsistent"),
+        };
+        match lang {
+            Lang::Vi => vi,
+            Lang::En => en,
+        }
+    }
+
+    /// One-letter mark beside values and counts.
+    pub fn mark(self) -> char {
+        match self {
+            Self::NotInDatabase => '–',
+            Self::NoE2eRecord => '!',
+            Self::NoLink | Self::NoReply => 'T',
+            Self::Refused | Self::Undecodable | Self::Flagged => 'F',
+            Self::NeverSeen => 'N',
+            Self::Old => 'H',
+            Self::Intermediate => 'I',
+            Self::OutOfRange => 'R',
+            Self::Frozen | Self::Inconsistent => 'Q',
+        }
+    }
+
+    /// Structural reasons come from the contract; a lost link never changes them.
+    pub fn is_structural(self) -> bool {
+        matches!(self, Self::NotInDatabase | Self::NoE2eRecord)
+    }
+}
+
+/// Since when something is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// It was never otherwise.
+    Always,
+    /// Since a day that the contract names.
+    Day(Date),
+    /// Since an instant that the monitor saw.
+    At(Timestamp),
+}
+
+/// What is known of one point on one channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointPicture {
+    /// `None`: good. Otherwise the first stage that fails.
+    pub verdict: Option<Reason>,
+    /// Since when the verdict is so.
+    pub since: Since,
+    /// Why it is not live, leaving end-to-end records and consistency aside. `None` for points
+    /// that are live, and for commands, which have no value.
+    pub not_live: Option<Reason>,
+    /// Since when it is not live.
+    pub not_live_since: Since,
+    /// The last value that came: a quantity, or a code.
+    pub value: Option<f64>,
+    /// When it came.
+    pub at: Option<Timestamp>,
+    /// What the device said of it.
+    pub flags: Flags,
+    /// Code of the exception with which the device refused it last; 0 when it did not.
+    pub exception: u8,
+    /// A consistency test could take it into account.
+    pub evaluable: bool,
+    /// The consistency test that it fails.
+    pub finding: Option<Finding>,
+    /// The request that asked last for its value: an index into the channel's plan.
+    pub block: Option<u16>,
+}
+
+/// A consistency test that fails (numbers as in the trade's list of tests).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Finding {
+    /// C1: apparent power does not agree with voltage and current.
+    Power,
+    /// C7: current flows although the breaker is open.
+    OpenBreakerCarriesCurrent,
+    /// C8: one phase current departs from the others.
+    PhaseSymmetry,
+    /// C12: a winding is colder than the oil around it.
+    Temperature,
+}
+
+impl Finding {
+    /// What operators read.
+    pub fn text(self, lang: Lang) -> &'static str {
+        let (vi, en) = match self {
+            Self::Power => ("P, Q không khớp U, I (C1)", "P, Q against U, I (C1)"),
+            Self::OpenBreakerCarriesCurrent => {
+                ("máy cắt mở mà có dòng (C7)", "open breaker carries current (C7)")
+            }
+            Self::PhaseSymmetry => ("dòng pha lệch nhau (C8)", "phase currents differ (C8)"),
+            Self::Temperature => ("cuộn dây nguội hơn dầu (C12)", "winding colder than oil (C12)"),
+        };
+        match lang {
+            Lang::Vi => vi,
+            Lang::En => en,
+        }
+    }
+}

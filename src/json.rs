@@ -1,0 +1,192 @@
+//! The picture as JSON, schema 1. All counts are integers; `schema` goes up when a field changes
+//! its meaning.
+
+use std::collections::BTreeMap;
+
+use config::{CentreId, Province, Standing, StationId};
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::historian::counts::Share;
+use crate::historian::picture::{ChannelPicture, Figures, Picture};
+use crate::historian::verdict::{Reason, Since};
+
+/// Version of the shape below.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    at: Timestamp,
+    province: &'a str,
+    figures: Figures,
+    centres: Vec<Centre<'a>>,
+    stations: Vec<Station<'a>>,
+}
+
+#[derive(Serialize)]
+struct Centre<'a> {
+    id: &'a str,
+    required: u64,
+    mapped: u64,
+    tested: u64,
+    good: u64,
+    live: Share,
+    right: Share,
+    excluded: u64,
+    connected: Share,
+    full: Share,
+}
+
+#[derive(Serialize)]
+struct Station<'a> {
+    id: &'a str,
+    name: &'a str,
+    unmanned: bool,
+    centres: Vec<StationAtCentre<'a>>,
+}
+
+#[derive(Serialize)]
+struct StationAtCentre<'a> {
+    id: &'a str,
+    link: &'static str,
+    link_since: Timestamp,
+    full: &'static str,
+    required: u64,
+    mapped: u64,
+    missing: u64,
+    untested: u64,
+    good: u64,
+    live: Share,
+    right: Share,
+    excluded: u64,
+    reasons: Vec<ReasonEntry<'a>>,
+}
+
+/// The points of a channel whose verdict is the same reason.
+#[derive(Serialize)]
+struct ReasonEntry<'a> {
+    reason: &'static str,
+    count: u64,
+    points: Vec<&'a str>,
+    /// Since when the longest-standing of them is so; null when one was never otherwise.
+    since: Option<String>,
+    details: Vec<Detail<'a>>,
+}
+
+/// Points of a reason by since-when and why.
+type Details<'a> = BTreeMap<(Option<String>, Option<&'a str>), Vec<&'a str>>;
+
+/// Points of a reason that share since-when and why.
+#[derive(Serialize)]
+struct Detail<'a> {
+    points: Vec<&'a str>,
+    since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+}
+
+/// The picture as one JSON object on one line, without a newline at its end.
+///
+/// # Panics
+/// Never: the document has only strings, integers and lists.
+pub fn picture(picture: &Picture) -> String {
+    let province = &picture.province;
+    let document = Document {
+        schema: SCHEMA,
+        at: picture.at,
+        province: &province.name.vi,
+        figures: picture.figures,
+        centres: province.centre_ids().map(|centre| centre_entry(picture, centre)).collect(),
+        stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
+    };
+    serde_json::to_string(&document).expect("the document has only strings, integers and lists")
+}
+
+fn centre_entry(picture: &Picture, centre: CentreId) -> Centre<'_> {
+    let found = &picture.centres[centre.index()];
+    Centre {
+        id: &picture.province.centres[centre.index()].id,
+        required: found.counts.required,
+        mapped: found.counts.mapped,
+        tested: found.counts.tested,
+        good: found.counts.good,
+        live: found.counts.live,
+        right: found.counts.right,
+        excluded: found.counts.excluded,
+        connected: found.connected,
+        full: found.full,
+    }
+}
+
+fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
+    let province = &picture.province;
+    let contract = &province.stations[station.index()];
+    let at = |centre: CentreId| {
+        let channel = picture.channel(station, centre);
+        let counts = &channel.counts;
+        StationAtCentre {
+            id: &province.centres[centre.index()].id,
+            link: channel.link.state.word(),
+            link_since: channel.link.since,
+            full: channel.full.word(),
+            required: counts.required,
+            mapped: counts.mapped,
+            missing: counts.missing(),
+            untested: counts.untested(),
+            good: counts.good,
+            live: counts.live,
+            right: counts.right,
+            excluded: counts.excluded,
+            reasons: reasons(province, channel),
+        }
+    };
+    Station {
+        id: &contract.id,
+        name: &contract.name.vi,
+        unmanned: contract.unmanned,
+        centres: province.centre_ids().map(at).collect(),
+    }
+}
+
+fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<ReasonEntry<'a>> {
+    let (station, entries) = (channel.station(province), &channel.contract(province).entries);
+    let mut groups: BTreeMap<Reason, Details<'_>> = BTreeMap::new();
+    for (reason, point) in channel.failing(province) {
+        let since = since_text(channel.points[point.index()].since);
+        let why = match &entries[point.index()].standing {
+            Standing::Absent(cause) | Standing::Untested(cause) if reason.is_structural() => {
+                cause.why.as_ref().map(|why| why.en.as_str())
+            }
+            _ => None,
+        };
+        let details = groups.entry(reason).or_default();
+        details.entry((since, why)).or_default().push(&station.points[point.index()].id);
+    }
+    groups
+        .into_iter()
+        .map(|(reason, details)| {
+            let points: Vec<&str> = details.values().flatten().copied().collect();
+            ReasonEntry {
+                reason: reason.word(),
+                count: points.len() as u64,
+                points,
+                // `None` sorts first, then the earliest day.
+                since: details.keys().next().and_then(|(since, _)| since.clone()),
+                details: details
+                    .into_iter()
+                    .map(|((since, why), points)| Detail { points, since, why })
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+/// A day as `2022-11-02`, an instant in UTC, nothing for what was always so.
+fn since_text(since: Since) -> Option<String> {
+    match since {
+        Since::Always => None,
+        Since::Day(date) => Some(date.to_string()),
+        Since::At(at) => Some(at.to_string()),
+    }
+}

@@ -1,0 +1,13 @@
+//! The control room: collector, historian, and the faces that show what they know.
+//!
+//! Data flows one way and imports point back along it: the collector knows the contract, the
+//! historian knows the collector's readings, every face knows the historian's picture.
+
+pub mod check;
+pub mod clock;
+pub mod collector;
+pub mod historian;
+pub mod json;
+pub mod monitor;
+pub mod terminal;
+mod words;

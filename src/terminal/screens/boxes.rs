@@ -1,0 +1,366 @@
+//! The overview's boxes that have no selection: headline figures, live state, reasons, polling.
+
+use config::Lang;
+
+use crate::historian::counts::{Counts, Share};
+use crate::historian::verdict::Reason;
+use crate::terminal::attention::{self, role_of};
+use crate::terminal::format::{self, NOT_EVALUATED};
+use crate::terminal::paint::{Row, Side, beside, framed};
+use crate::terminal::texts::Text;
+use crate::terminal::theme::Role;
+use crate::terminal::view::View;
+
+/// A verdict as a mark: reached, not reached, or not evaluated.
+pub(crate) fn mark(verdict: Option<bool>) -> (Role, &'static str) {
+    match verdict {
+        Some(true) => (Role::Plain, "✓"),
+        Some(false) => (Role::Fail, "✗"),
+        None => (Role::Plain, NOT_EVALUATED),
+    }
+}
+
+/// Whether a figure reaches its target, once it can be said.
+pub(crate) fn reached(view: &View<'_>, share: Share, target: f64) -> Option<bool> {
+    if view.starting() { None } else { share.reaches(target) }
+}
+
+/// Whether metering reaches its target: meters that have not been counted leave it open as long as
+/// they could decide it.
+pub(crate) fn metering_reached(view: &View<'_>) -> Option<bool> {
+    let metering = &view.picture.metering;
+    let target = view.province().targets.remote_metering;
+    let at_best = Share::new(metering.total.have + metering.uncounted, metering.total.want);
+    match (metering.total.reaches(target), at_best.reaches(target)) {
+        (Some(true), _) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+/// `dư 70`, `thiếu 1.390`, or how many have not been counted.
+pub(crate) fn against_target(view: &View<'_>, share: Share, uncounted: u64) -> String {
+    let needed = share.needed(view.province().targets.remote_metering);
+    if share.have >= needed {
+        return format!("{} {}", view.t(Text::AheadBy), view.count(share.have - needed));
+    }
+    if uncounted > 0 {
+        return format!("{} {}", view.t(Text::Uncounted), view.count(uncounted));
+    }
+    format!("{} {}", view.t(Text::ShortBy), view.count(needed - share.have))
+}
+
+/// The four headline figures, side by side.
+pub(crate) fn figures(view: &View<'_>, width: usize) -> Vec<Row> {
+    let side = width / 4;
+    let widths = [side, side, side, width - 3 * side];
+    let boxes = [connected(view, side - 2), full(view, side - 2), unmanned(view, side - 2)];
+    let titles = [Text::FigureConnected, Text::FigureFull, Text::FigureUnmanned];
+    let metering = (Text::FigureMetering, metering(view, widths[3] - 2));
+    titles.into_iter().zip(boxes).chain([metering]).zip(widths).fold(
+        Vec::new(),
+        |row, ((title, lines), width)| {
+            let title = view.row().put(Role::Strong, view.t(title));
+            beside(row, framed(title, view.row(), lines, width))
+        },
+    )
+}
+
+/// A count of stations with its percentage and mark.
+fn headline(view: &View<'_>, share: Share, target: f64, width: usize) -> Row {
+    let (role, mark) = mark(reached(view, share, target));
+    let percent = format::percent_digits(share, 1, Some(target), view.lang);
+    let left = view.row().gap(1).put(Role::Strong, view.share(share));
+    let right = view.row().text(format!("{percent} % ")).put(role, mark);
+    left.text(format!(" {}", view.t(Text::StationsUnit))).ending(right, width)
+}
+
+fn connected(view: &View<'_>, width: usize) -> Vec<Row> {
+    let head =
+        headline(view, view.picture.figures.connected, view.province().targets.connected, width);
+    let units = view.picture.units();
+    let text = format!(" {} {}", view.t(Text::Devices), view.share(units));
+    let row = view.row().text(text);
+    let lacking = units.lacking();
+    let fault = if lacking > 0 && !view.starting() {
+        view.row().put(Role::Fail, format!("✗ {}", view.count(lacking)))
+    } else {
+        view.row()
+    };
+    vec![head, row.ending(fault.gap(1), width)]
+}
+
+fn full(view: &View<'_>, width: usize) -> Vec<Row> {
+    let head = headline(view, view.picture.figures.full, view.province().targets.full, width);
+    let each = view.pair().into_iter().map(|centre| {
+        let share = view.picture.centres[centre.index()].full;
+        format!("{} {}", view.centre(centre), view.share(share))
+    });
+    vec![head, view.row().text(format!(" {}", each.collect::<Vec<_>>().join(" · ")))]
+}
+
+fn unmanned(view: &View<'_>, width: usize) -> Vec<Row> {
+    let share = view.picture.figures.unmanned;
+    let target = view.province().targets.unmanned;
+    let (role, mark) = mark(share.reaches(target));
+    let percent = format::percent_digits(share, 1, Some(target), view.lang);
+    let left = view.row().gap(1).put(Role::Strong, view.share(share));
+    let left = left.text(format!(" {}", view.t(Text::StationsUnit)));
+    let right = view.row().text(format!("{percent} % ")).put(role, mark);
+    let note = view.row().text(format!(" {}", view.t(Text::ByRegister)));
+    vec![left.ending(right, width), note]
+}
+
+fn metering(view: &View<'_>, width: usize) -> Vec<Row> {
+    let metering = &view.picture.metering;
+    let target = view.province().targets.remote_metering;
+    let percent = format::percent_digits(metering.total, 2, Some(target), view.lang);
+    let left = view.row().gap(1).put(Role::Strong, view.share(metering.total));
+    let room = width.saturating_sub(left.width() + percent.len() + 1);
+    let spaced = if room > 3 { format!("{percent} % ") } else { format!("{percent}%") };
+    let (role, mark) = mark(metering_reached(view));
+    let asked = format!(" {} {} ", view.t(Text::Target), format::target(target, view.lang));
+    let rest = against_target(view, metering.total, metering.uncounted);
+    let second = if metering.uncounted > 0 && metering_reached(view) != Some(true) {
+        view.row().gap(1).put(role, mark).text(format!(" {rest}"))
+    } else {
+        view.row().text(asked).put(role, mark).text(format!(" {rest}"))
+    };
+    vec![left.ending(view.row().text(spaced), width), second]
+}
+
+/// How far the parts of a line stand apart.
+#[derive(Debug, Clone, Copy)]
+struct Spacing {
+    gap: usize,
+    equals: &'static str,
+}
+
+const WIDE: Spacing = Spacing { gap: 5, equals: " = " };
+const TIGHT: Spacing = Spacing { gap: 3, equals: " " };
+
+/// What is live and right at this moment, at each centre.
+pub(crate) fn live(view: &View<'_>, width: usize) -> Vec<Row> {
+    let title = view.row().put(Role::Strong, view.t(Text::RightNow));
+    framed(title, view.row().text(view.t(Text::LiveMeans)), live_rows(view, WIDE), width)
+}
+
+/// The same without a box, for 80 columns.
+pub(crate) fn live_lines(view: &View<'_>) -> Vec<Row> {
+    live_rows(view, TIGHT)
+}
+
+/// The live and the right line, centre below centre.
+fn live_rows(view: &View<'_>, spacing: Spacing) -> Vec<Row> {
+    let pair = view.pair();
+    let counts: Vec<&Counts> =
+        pair.iter().map(|centre| &view.picture.centres[centre.index()].counts).collect();
+    let parts = |of: &dyn Fn(&Counts) -> Share| -> Vec<Row> {
+        let each = pair.iter().zip(&counts);
+        each.map(|(centre, counts)| part(view, view.centre(*centre), of(counts), spacing)).collect()
+    };
+    let (live, right) = (parts(&|counts| counts.live), parts(&|counts| counts.right));
+    let room = |n: usize| live[n].width().max(right[n].width());
+    let rooms: Vec<usize> = (0..pair.len()).map(room).collect();
+    let line = |name: Text, parts: Vec<Row>, last: Row| {
+        let start = view.row().gap(1).cell(Role::Plain, view.t(name), 6, Side::Left);
+        let count = parts.len();
+        let parts = parts.into_iter().zip(&rooms).enumerate();
+        let row = parts.fold(start, |row, (n, (part, room))| {
+            // What follows the last one need not stand in a column.
+            let part = if n + 1 < count { part.filled(*room) } else { part };
+            row.join(part).gap(spacing.gap)
+        });
+        row.join(last)
+    };
+    vec![line(Text::Live, live, excluded(view)), line(Text::Right, right, findings(view))]
+}
+
+/// `A1 2.320/2.358 = 98,39 % ✗38`.
+fn part(view: &View<'_>, name: &str, share: Share, spacing: Spacing) -> Row {
+    let row = view.row().text(format!("{name} "));
+    if view.starting() || share.want == 0 {
+        return row.text(format!("{NOT_EVALUATED}/{}", view.count(share.want)));
+    }
+    let percent = format!("{}{} % ", spacing.equals, view.percent(share));
+    let row = row.put(Role::Strong, view.share(share)).text(percent);
+    match share.lacking() {
+        0 => row.text("✓"),
+        lacking => row.put(Role::Fail, format!("✗{}", view.count(lacking))),
+    }
+}
+
+fn excluded(view: &View<'_>) -> Row {
+    match view.picture.centres[view.basis.index()].counts.excluded {
+        0 => view.row(),
+        n => view.row().put(Role::Note, format!("{} {}", view.t(Text::Excluded), view.count(n))),
+    }
+}
+
+fn findings(view: &View<'_>) -> Row {
+    let right = view.picture.centres[view.basis.index()].counts.right;
+    if right.want == 0 {
+        return view.row().text(view.t(Text::NoneEvaluable));
+    }
+    let said = match (view.lang, right.lacking()) {
+        (Lang::En, 1) => "open finding",
+        _ => view.t(Text::OpenFindings),
+    };
+    let role = if right.lacking() > 0 { Role::Doubt } else { Role::Plain };
+    view.row().put(role, format!("{} {said}", view.count(right.lacking())))
+}
+
+/// A reason with its counts at the centres of the columns.
+pub(crate) struct ReasonCount {
+    pub(crate) reason: Reason,
+    pub(crate) counts: Vec<u64>,
+}
+
+/// Reasons that occur, most signals at any centre first.
+pub(crate) fn occurring(view: &View<'_>, of: impl Fn(&Counts, Reason) -> u64) -> Vec<ReasonCount> {
+    let pair = view.pair();
+    let at = |reason: Reason| -> Vec<u64> {
+        let counts = pair.iter().map(|c| &view.picture.centres[c.index()].counts);
+        counts.map(|counts| of(counts, reason)).collect()
+    };
+    let all = Reason::ALL.into_iter().map(|reason| ReasonCount { reason, counts: at(reason) });
+    let mut found: Vec<ReasonCount> =
+        all.filter(|found| found.counts.iter().any(|n| *n > 0)).collect();
+    found.sort_by_key(|found| std::cmp::Reverse(found.counts.iter().max().copied()));
+    found
+}
+
+/// Why signals are not live, and what else keeps stations from being full or right.
+pub(crate) fn reasons(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
+    let (pair, inner) = (view.pair(), width - 2);
+    let not_live = occurring(view, |counts, reason| counts.not_live[reason as usize]);
+    let besides = occurring(view, |counts, reason| match reason {
+        Reason::NoE2eRecord => counts.of(reason),
+        Reason::Inconsistent => counts.right.lacking(),
+        _ => 0,
+    });
+    let head = |text: Text, names: bool| {
+        let row = view.row().gap(1).cell(Role::Plain, view.t(text), 23, Side::Left);
+        pair.iter()
+            .filter(|_| names)
+            .fold(row, |row, centre| row.cell(Role::Plain, view.centre(*centre), 6, Side::Right))
+    };
+    let most = not_live.iter().chain(&besides).flat_map(|found| &found.counts).max();
+    let bars = inner.saturating_sub(1 + 23 + 6 * pair.len() + 3);
+    let line = |found: &ReasonCount| reason_line(view, found, *most.unwrap_or(&1), bars);
+    let mut lines = vec![head(Text::NotLiveFor, true)];
+    if view.starting() {
+        lines.push(view.row().text(format!("   {NOT_EVALUATED}")));
+    } else if not_live.is_empty() {
+        lines.push(view.row().text(format!("   {}", view.t(Text::Nothing))));
+    } else {
+        lines.extend(not_live.iter().map(line));
+    }
+    let room = height.saturating_sub(2);
+    if !besides.is_empty() && lines.len() + besides.len() < room {
+        lines.push(head(Text::BesidesLive, false));
+    }
+    lines.extend(besides.iter().map(line));
+    if lines.len() > room {
+        lines.truncate(room - 1);
+        let all: Vec<&ReasonCount> = not_live.iter().chain(&besides).collect();
+        lines.push(rest_line(view, &all[(room - 2).min(all.len())..], inner));
+    }
+    lines.resize(room, view.row());
+    framed(view.row().put(Role::Strong, view.t(Text::Reasons)), sums(view), lines, width)
+}
+
+/// Reasons for which there is no line left: `… I 1/1 · R 0/1`.
+fn rest_line(view: &View<'_>, rest: &[&ReasonCount], width: usize) -> Row {
+    let each = rest.iter().map(|found| {
+        let counts: Vec<String> = found.counts.iter().map(|n| view.count(*n)).collect();
+        format!("{} {}", found.reason.mark(), counts.join("/"))
+    });
+    view.row().text(format!(" … {}", each.collect::<Vec<_>>().join(" · "))).filled(width)
+}
+
+/// `chưa sống A1 2 · TTĐK 14`: what the rows of reasons sum up to.
+fn sums(view: &View<'_>) -> Row {
+    if view.starting() {
+        return view.row();
+    }
+    let each = view.pair().into_iter().map(|centre| {
+        let lacking = view.picture.centres[centre.index()].counts.live.lacking();
+        format!("{} {}", view.centre(centre), view.count(lacking))
+    });
+    view.row().text(each.collect::<Vec<_>>().join(" · "))
+}
+
+fn reason_line(view: &View<'_>, found: &ReasonCount, most: u64, bars: usize) -> Row {
+    let role = role_of(found.reason);
+    let row = view.row().gap(1).put(role, found.reason.mark()).gap(1);
+    let text = attention::reason_text(view, found.reason);
+    let row = row.cell(Role::Plain, text, 21, Side::Left);
+    let row = found
+        .counts
+        .iter()
+        .fold(row, |row, n| row.cell(Role::Plain, &view.count(*n), 6, Side::Right));
+    let largest = found.counts.iter().max().copied().unwrap_or(0);
+    let cells = bars as u64 * largest;
+    // Whatever occurs has at least one cell.
+    let length = usize::try_from(cells.div_ceil(most.max(1))).unwrap_or(bars);
+    row.gap(2).put(role, "█".repeat(length.min(bars)))
+}
+
+/// How polling goes.
+pub(crate) fn modbus(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
+    let traffic = &view.picture.traffic;
+    let title = view.row().put(Role::Strong, view.t(Text::Modbus));
+    #[expect(clippy::cast_possible_truncation, reason = "a window is a few hundred seconds")]
+    let window = format::age((traffic.window_s * 1_000.0) as i64, view.lang);
+    let right = view.row().text(format!("{} {window}", view.t(Text::Window)));
+    let links =
+        view.picture.channels.iter().filter(|channel| {
+            channel.link.state == crate::historian::picture::LinkState::Connected
+        });
+    let links = Share::new(links.count() as u64, view.picture.channels.len() as u64);
+    let missed: u64 = view.picture.channels.iter().map(|channel| channel.link.missed).sum();
+    let faults = [
+        (Text::NoReply, traffic.no_reply),
+        (Text::Refused, traffic.refused),
+        (Text::Undecodable, traffic.undecodable),
+    ];
+    let faults = faults.map(|(text, n)| format!("{} {}", view.t(text), view.count(n)));
+    let counted = [(Text::LinksUp, view.share(links)), (Text::Missed, view.count(missed))];
+    let counted = counted.map(|(text, said)| format!("{} {said}", view.t(text)));
+    let mut lines = vec![
+        view.row().text(format!(" {}", rates(view))),
+        view.row().text(" ").join(errors(view)),
+        view.row().text(format!("   {}", faults.join(" · "))),
+        view.row().text(format!(" {}", counted.join(" · "))),
+    ];
+    lines.resize(height.saturating_sub(2), view.row());
+    framed(title, right, lines, width)
+}
+
+/// Requests a second and round trips.
+pub(crate) fn rates(view: &View<'_>) -> String {
+    let traffic = &view.picture.traffic;
+    #[expect(clippy::cast_precision_loss, reason = "a few million at most")]
+    let rate = traffic.requests as f64 / traffic.window_s.max(1.0);
+    let rate = format::number(rate, usize::from(rate < 10.0), view.lang);
+    let ms = |ms: Option<f64>| {
+        ms.map_or_else(|| NOT_EVALUATED.to_owned(), |ms| format::milliseconds(ms, view.lang))
+    };
+    format!(
+        "{rate} {} · p50 {} p95 {} max {} ms",
+        view.t(Text::PerSecond),
+        ms(traffic.p50_ms),
+        ms(traffic.p95_ms),
+        ms(traffic.max_ms),
+    )
+}
+
+/// Requests that brought no values, of all.
+pub(crate) fn errors(view: &View<'_>) -> Row {
+    let traffic = &view.picture.traffic;
+    let share = Share::new(traffic.errors(), traffic.requests);
+    let role = if share.have > 0 { Role::Doubt } else { Role::Plain };
+    let row = view.row().put(role, format!("{} {}", view.t(Text::Errors), view.share(share)));
+    row.text(format!(" = {}", format::percent(share, 2, None, view.lang)))
+}

@@ -1,0 +1,378 @@
+//! Screen 7, remote metering: which share of the meters that sell energy is read remotely, by
+//! district, technology and station, against the target; and how far the counts can be trusted.
+
+mod trust;
+
+use super::Body;
+use super::boxes::{against_target, mark, metering_reached};
+use crate::historian::counts::Share;
+use crate::historian::picture::MeterGroupPicture;
+use crate::terminal::format;
+use crate::terminal::list::List;
+use crate::terminal::paint::{Row, beside, framed};
+use crate::terminal::table::{Cell, Column, Table};
+use crate::terminal::texts::Text;
+use crate::terminal::theme::Role;
+use crate::terminal::view::View;
+
+/// By what meters are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum By {
+    #[default]
+    District,
+    Class,
+    Station,
+}
+
+impl By {
+    pub(crate) fn next(self) -> Self {
+        match self {
+            Self::District => Self::Class,
+            Self::Class => Self::Station,
+            Self::Station => Self::District,
+        }
+    }
+
+    fn title(self) -> Text {
+        match self {
+            Self::District => Text::ByDistrict,
+            Self::Class => Text::ByClass,
+            Self::Station => Text::ByStation,
+        }
+    }
+
+    fn head(self) -> Text {
+        match self {
+            Self::District => Text::ColDistrict,
+            Self::Class => Text::ColClass,
+            Self::Station => Text::ColStation,
+        }
+    }
+}
+
+/// How groups are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Sort {
+    #[default]
+    Lowest,
+    Short,
+    Contract,
+}
+
+impl Sort {
+    pub(crate) fn next(self) -> Self {
+        match self {
+            Self::Lowest => Self::Short,
+            Self::Short => Self::Contract,
+            Self::Contract => Self::Lowest,
+        }
+    }
+
+    pub(crate) fn text(self) -> Text {
+        match self {
+            Self::Lowest => Text::SortLowest,
+            Self::Short => Text::SortShort,
+            Self::Contract => Text::SortContract,
+        }
+    }
+}
+
+/// State of the screen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Metering {
+    pub(crate) list: List<usize>,
+    pub(crate) rows: Vec<usize>,
+    pub(crate) by: By,
+    pub(crate) sort: Sort,
+    pub(crate) faults: bool,
+}
+
+/// Lines of the boxes at the bottom.
+const BOXES: usize = 10;
+/// Cells of a bar.
+const BAR: usize = 22;
+
+impl Metering {
+    /// Takes over what there is to show.
+    pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
+        let groups = groups(view, self.by);
+        let needed = |n: usize| {
+            let target = view.province().targets.remote_metering;
+            groups[n].share.needed(target).saturating_sub(groups[n].share.have)
+        };
+        let mut rows: Vec<usize> =
+            (0..groups.len()).filter(|n| groups[*n].share.want > 0).collect();
+        match self.sort {
+            // As shares would sort, without dividing. What is outside the figure comes last.
+            Sort::Lowest => rows.sort_by(|a, b| {
+                let (a, b) = (&groups[*a], &groups[*b]);
+                let (x, y) = (a.share.have * b.share.want, b.share.have * a.share.want);
+                (!a.sold, x).cmp(&(!b.sold, y))
+            }),
+            Sort::Short => rows.sort_by_key(|n| std::cmp::Reverse(needed(*n))),
+            Sort::Contract => {}
+        }
+        if self.faults {
+            rows.retain(|n| groups[*n].sold && needed(*n) > 0);
+        }
+        self.rows = rows;
+        self.list.settle(&self.rows, list_height(body));
+    }
+
+    /// What a row is called.
+    pub(crate) fn name(&self, view: &View<'_>, row: usize) -> String {
+        groups(view, self.by).get(row).map_or_else(String::new, |group| group.name.clone())
+    }
+}
+
+fn has_boxes(body: Body) -> bool {
+    body.is_wide() && body.height >= 22
+}
+
+fn list_height(body: Body) -> usize {
+    // Title, frame 2, head, total.
+    let boxes = if has_boxes(body) { BOXES } else { 3 };
+    body.height.saturating_sub(5 + boxes).max(1)
+}
+
+/// Meters of a district, a class or a station.
+struct Group {
+    name: String,
+    share: Share,
+    uncounted: u64,
+    sold: bool,
+}
+
+fn groups(view: &View<'_>, by: By) -> Vec<Group> {
+    let (metering, province) = (&view.picture.metering, view.province());
+    let (names, shares): (Vec<String>, &[Share]) = match by {
+        By::District => {
+            let names = province.districts.iter().map(|d| d.name.get(view.lang).to_owned());
+            (names.collect(), &metering.districts)
+        }
+        By::Class => {
+            let names = province.meter_classes.iter().map(|c| c.name.get(view.lang).to_owned());
+            (names.collect(), &metering.classes)
+        }
+        By::Station => {
+            let names = province.station_ids().map(|id| view.station_name(id));
+            (names.collect(), &metering.stations)
+        }
+    };
+    let mut groups: Vec<Group> = names
+        .into_iter()
+        .zip(shares)
+        .enumerate()
+        .map(|(n, (name, share))| {
+            let sold = by != By::Class || province.meter_classes[n].sold;
+            Group { name, share: *share, uncounted: 0, sold }
+        })
+        .collect();
+    for group in &metering.groups {
+        let contract = contract(view, group);
+        if group.proven.is_some() || (by != By::Class && !is_sold(view, group)) {
+            continue;
+        }
+        let n = match by {
+            By::District => contract.district,
+            By::Class => contract.class,
+            By::Station => group.station.index(),
+        };
+        groups[n].uncounted += u64::from(contract.installed);
+    }
+    groups
+}
+
+fn contract<'a>(view: &View<'a>, group: &MeterGroupPicture) -> &'a config::MeterGroup {
+    &view.station(group.station).meters[group.group]
+}
+
+fn is_sold(view: &View<'_>, group: &MeterGroupPicture) -> bool {
+    view.province().meter_classes[contract(view, group).class].sold
+}
+
+/// The screen.
+pub(crate) fn draw(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
+    let mut lines = vec![title(view, body.width)];
+    lines.extend(main_box(view, state, body));
+    if has_boxes(body) {
+        let left = body.width * 27 / 50;
+        let other = if state.by == By::Class { By::District } else { By::Class };
+        let classes = side_box(view, other, left, BOXES);
+        lines.extend(beside(classes, trust::boxed(view, body.width - left, BOXES)));
+    } else {
+        lines.extend(trust::lines(view, body.width).into_iter().take(3));
+    }
+    lines
+}
+
+fn title(view: &View<'_>, width: usize) -> Row {
+    let metering = &view.picture.metering;
+    let target = view.province().targets.remote_metering;
+    let percent = format::percent_digits(metering.total, 2, Some(target), view.lang);
+    let (role, mark) = mark(metering_reached(view));
+    let row = view
+        .row()
+        .gap(1)
+        .put(Role::Strong, view.t(Text::Metering))
+        .text(" ")
+        .put(Role::Strong, view.share(metering.total))
+        .text(format!(" = {percent} % · {} ", view.t(Text::Target)))
+        .text(format!("{} % = ", format::target(target, view.lang)))
+        .text(format!("{} ", view.count(metering.total.needed(target))))
+        .put(role, mark)
+        .text(format!(" {}", against_target(view, metering.total, metering.uncounted)));
+    row.ending(view.row().text(format!("{} ", view.t(Text::GroupHint))), width)
+}
+
+fn main_box(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
+    let groups = groups(view, state.by);
+    let table = table(view, state.by, body.width - 2);
+    let mut lines = vec![table.head()];
+    let height = list_height(body);
+    let rows = state.rows.iter().skip(state.list.top()).take(height);
+    lines.extend(
+        rows.map(|n| table.row(&cells(view, &groups[*n]), state.list.selected() == Some(*n))),
+    );
+    lines.resize(height + 1, view.row());
+    lines.push(table.row(&total_cells(view), false));
+    let title = view.row().put(Role::Strong, view.t(state.by.title()));
+    let sort = format!(" — {}", view.t(state.sort.text()));
+    let target = format::target(view.province().targets.remote_metering, view.lang);
+    let key = if table.width(5) > 0 { format!("┃ = {target} %") } else { String::new() };
+    framed(title.text(sort), view.row().text(key), lines, body.width)
+}
+
+fn table(view: &View<'_>, by: By, width: usize) -> Table {
+    let columns = vec![
+        Column::left(view.t(by.head()), 18).grows(34),
+        Column::right(view.t(Text::ColTotal), 8),
+        Column::right(view.t(Text::ColRemote), 8),
+        Column::right(view.t(Text::ColPercent), 6),
+        Column::left("", 1),
+        Column::left(view.t(Text::ColAgainst), BAR).yields(1),
+        Column::right(view.t(Text::ColShort), 9),
+        Column::right(view.t(Text::Uncounted), 9),
+    ];
+    Table::new(view.theme, width, columns)
+}
+
+fn cells(view: &View<'_>, group: &Group) -> Vec<Cell> {
+    let target = view.province().targets.remote_metering;
+    let share = group.share;
+    let at_best = Share::new(share.have + group.uncounted, share.want);
+    let verdict = match (share.reaches(target), at_best.reaches(target)) {
+        (Some(false), Some(true)) => None,
+        (verdict, _) => verdict,
+    };
+    let (role, mark) = mark(verdict);
+    let short = share.needed(target).saturating_sub(share.have);
+    let plain = |text: String| (Role::Plain, text);
+    if !group.sold {
+        return vec![
+            plain(group.name.clone()),
+            plain(view.count(share.want)),
+            plain(view.count(share.have)),
+            plain(format::percent_digits(share, 1, None, view.lang)),
+            plain(String::new()),
+            (Role::Note, view.t(Text::NotSold).to_owned()),
+            plain(String::new()),
+            uncounted(view, group.uncounted),
+        ];
+    }
+    vec![
+        plain(group.name.clone()),
+        plain(view.count(share.want)),
+        plain(view.count(share.have)),
+        plain(format::percent_digits(share, 1, Some(target), view.lang)),
+        (role, mark.to_owned()),
+        plain(bar(share, target)),
+        if short > 0 { (role, view.count(short)) } else { plain("·".to_owned()) },
+        uncounted(view, group.uncounted),
+    ]
+}
+
+fn uncounted(view: &View<'_>, n: u64) -> Cell {
+    if n > 0 { (Role::Doubt, view.count(n)) } else { (Role::Plain, "·".to_owned()) }
+}
+
+fn total_cells(view: &View<'_>) -> Vec<Cell> {
+    let metering = &view.picture.metering;
+    let target = view.province().targets.remote_metering;
+    let (role, mark) = mark(metering_reached(view));
+    let strong = |text: String| (Role::Strong, text);
+    vec![
+        strong(view.t(Text::WholeProvince).to_owned()),
+        strong(view.count(metering.total.want)),
+        strong(view.count(metering.total.have)),
+        strong(format::percent_digits(metering.total, 1, Some(target), view.lang)),
+        (role, mark.to_owned()),
+        strong(bar(metering.total, target)),
+        (role, against_target(view, metering.total, 0)),
+        uncounted(view, metering.uncounted),
+    ]
+}
+
+/// A bar with a mark at the target: the mark is passed only when the target is reached.
+fn bar(share: Share, target: f64) -> String {
+    let cells = BAR as u64;
+    let reached = share.reaches(target) == Some(true);
+    let at = usize::try_from(Share::new(0, cells - 1).needed(target)).unwrap_or(BAR - 1);
+    let length = (share.have * (cells - 1)).checked_div(share.want).unwrap_or(0);
+    let length = usize::try_from(length).unwrap_or(BAR);
+    let length = if reached { length.max(at) } else { length.min(at.saturating_sub(1)) };
+    // The mark takes a cell of its own.
+    let before: String = (0..at).map(|n| if n < length { '█' } else { '·' }).collect();
+    let after: String = (at..BAR - 1).map(|n| if n < length { '█' } else { '·' }).collect();
+    format!("{before}┃{after}")
+}
+
+/// Meters by another grouping, in short.
+fn side_box(view: &View<'_>, by: By, width: usize, height: usize) -> Vec<Row> {
+    let inner = width - 2;
+    let columns = vec![
+        Column::left(view.t(by.head()), 14).grows(40),
+        Column::right(view.t(Text::ColTotal), 8),
+        Column::right(view.t(Text::ColRemote), 8),
+        Column::right(view.t(Text::ColPercent), 5),
+    ];
+    let table = Table::new(view.theme, inner, columns);
+    let groups = groups(view, by);
+    let mut lines = vec![table.head()];
+    lines.extend(groups.iter().filter(|group| group.share.want > 0).map(|group| {
+        let role = if group.sold { Role::Plain } else { Role::Note };
+        let cells = [
+            (role, group.name.clone()),
+            (role, view.count(group.share.want)),
+            (role, view.count(group.share.have)),
+            (role, format::percent_digits(group.share, 1, None, view.lang)),
+        ];
+        table.row(&cells, false)
+    }));
+    let room = height - 2;
+    if lines.len() > room {
+        let hidden = lines.len() - room + 1;
+        lines.truncate(room - 1);
+        lines.push(view.row().text(format!("  … {hidden} {}", view.t(Text::More))));
+    }
+    lines.resize(room, view.row());
+    framed(view.row().put(Role::Strong, view.t(by.title())), view.row(), lines, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_passes_the_mark_only_when_the_target_is_reached() {
+        let at = |share: Share| bar(share, 74.2);
+        let mark = at(Share::new(0, 100)).chars().position(|c| c == '┃').unwrap();
+        for have in 0..=1_000 {
+            let share = Share::new(have, 1_000);
+            let cells: Vec<char> = at(share).chars().collect();
+            assert_eq!(cells.len(), BAR);
+            let touches = cells[mark - 1] == '█';
+            assert_eq!(touches, share.reaches(74.2) == Some(true), "{have}");
+        }
+    }
+}

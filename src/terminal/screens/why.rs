@@ -1,0 +1,298 @@
+//! The Why screen: what a station lacks, since when and why; what would make it full; what was
+//! checked and ruled out; what is wrong right now.
+
+mod remedy;
+
+use config::{CentreId, StationId};
+
+use super::Body;
+use super::overview::scanning;
+use crate::historian::counts::Share;
+use crate::historian::picture::Full;
+use crate::terminal::attention::{role_of, short_at};
+use crate::terminal::evidence;
+use crate::terminal::format;
+use crate::terminal::list::List;
+use crate::terminal::paint::{Row, Side, rule, wrap};
+use crate::terminal::places::{Form, places};
+use crate::terminal::shortfalls::{self, Ground, LineId, Shortfall};
+use crate::terminal::texts::Text;
+use crate::terminal::theme::Role;
+use crate::terminal::view::View;
+
+/// State of the screen.
+#[derive(Debug, Clone)]
+pub(crate) struct Why {
+    pub(crate) station: StationId,
+    pub(crate) list: List<LineId>,
+    pub(crate) rows: Vec<LineId>,
+    /// First line of the document that is shown.
+    top: usize,
+}
+
+impl Why {
+    pub(crate) fn new(station: StationId) -> Self {
+        Self { station, list: List::default(), rows: Vec::new(), top: 0 }
+    }
+
+    /// Takes over what there is to show.
+    pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
+        let lines = shortfalls::of_station(view.picture, self.station);
+        self.rows = lines.iter().map(|line| line.id).collect();
+        // Pages are pages of the document, where a line may take several rows.
+        self.list.settle(&self.rows, body.height / 2);
+        let document = document(view, self.station, body.width, self.list.selected());
+        let (room, all) = (body.height.saturating_sub(HEAD), document.lines.len());
+        self.top = self.top.min(all.saturating_sub(room));
+        if let Some((first, last)) = document.selected {
+            // The head of the table stays in sight with its first line.
+            let first = if self.list.row() == 0 { 0 } else { first };
+            self.top = self.top.min(first).max((last + 1).saturating_sub(room));
+        }
+    }
+}
+
+/// Lines above the document: title and rule.
+const HEAD: usize = 2;
+
+/// The screen.
+pub(crate) fn draw(view: &View<'_>, state: &Why, body: Body) -> Vec<Row> {
+    let document = document(view, state.station, body.width, state.list.selected());
+    let hints = [Text::EscClose, Text::EnterSignals, Text::CopyHint].map(|text| view.t(text));
+    let hidden = document.lines.len().saturating_sub(state.top + body.height - HEAD);
+    let more =
+        if hidden > 0 { format!("↓ {hidden} {} · ", view.t(Text::More)) } else { String::new() };
+    let right = view.row().text(format!("{more}{} ", hints.join(" · ")));
+    let mut lines = vec![title(view, state.station).ending(right, body.width)];
+    lines.push(rule(view.row(), body.width));
+    lines.extend(document.lines.into_iter().skip(state.top).take(body.height - HEAD));
+    lines
+}
+
+fn title(view: &View<'_>, station: StationId) -> Row {
+    let full = view.picture.stations[station.index()].full == Full::Full;
+    let verdict = view.t(if full { Text::WhyFull } else { Text::WhyNotFull });
+    view.row()
+        .gap(1)
+        .put(Role::Strong, view.station_name(station))
+        .text(" — ")
+        .put(if full { Role::Plain } else { Role::Fail }, verdict)
+}
+
+/// The text of the screen, for the clipboard and for pipes.
+pub(crate) fn plain(view: &View<'_>, station: StationId, width: usize) -> String {
+    let rows = [title(view, station)].into_iter().chain(document(view, station, width, None).lines);
+    let lines = rows.map(|row| crate::terminal::paint::text_of(&row.line()).trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Everything there is to say of a station.
+pub(crate) struct Document {
+    pub(crate) lines: Vec<Row>,
+    /// First and last line of the selected shortfall.
+    selected: Option<(usize, usize)>,
+}
+
+pub(crate) fn document(
+    view: &View<'_>,
+    station: StationId,
+    width: usize,
+    selected: Option<LineId>,
+) -> Document {
+    let mut document = Document { lines: summaries(view, station, width), selected: None };
+    let structural = shortfalls::structural(view.picture, station);
+    let live = shortfalls::live(view.picture, station);
+    document.lines.push(view.row());
+    if structural.is_empty() {
+        document.lines.push(view.row().text(format!("   {}", view.t(Text::AllPresent))));
+    } else {
+        document.table(view, station, width, &structural, selected);
+        document.lines.push(view.row());
+        document.section(view, Text::WhyRemedy, width);
+        document.lines.extend(remedy::steps(view, station, &structural, width));
+    }
+    if !view.settled(station) {
+        document.lines.push(view.row());
+        document.lines.push(scanning(view));
+    }
+    if !live.is_empty() {
+        document.lines.push(view.row());
+        document.section(view, Text::WhyNow, width);
+        document.table(view, station, width, &live, selected);
+    }
+    document.lines.push(view.row());
+    document.section(view, Text::WhyNotCause, width);
+    document.lines.extend(remedy::ruled_out(view, station, width));
+    document
+}
+
+/// `tại A1 191/199 đủ = 95,98 %  2 chưa có · 6 chưa E2E`, for each centre.
+fn summaries(view: &View<'_>, station: StationId, width: usize) -> Vec<Row> {
+    let each = view.centres().into_iter().map(|centre| {
+        let counts = &view.picture.channel(station, centre).counts;
+        let full = Share::new(counts.tested, counts.required);
+        let row = view.row().text(format!(" {} {}  ", view.t(Text::At), view.centre(centre)));
+        let row = row.put(Role::Strong, view.share(full));
+        let row = row.text(format!(
+            " {} = {} %",
+            view.t(Text::IsFull),
+            format::percent_digits(full, 2, None, view.lang)
+        ));
+        let lacks = format!(
+            "   {} {} · {} {}",
+            view.count(counts.missing()),
+            view.t(Text::MissingWord),
+            view.count(counts.untested()),
+            view.t(Text::UntestedWord)
+        );
+        if full.lacking() > 0 { row.put(Role::Fail, lacks) } else { row.text(" ✓") }
+    });
+    let each: Vec<Row> = each.collect();
+    let side_by_side = each.iter().map(Row::width).sum::<usize>() + 4 * each.len() <= width;
+    if !side_by_side {
+        return each;
+    }
+    let joined = each.into_iter().reduce(|left, right| left.gap(4).join(right));
+    joined.into_iter().collect()
+}
+
+impl Document {
+    fn section(&mut self, view: &View<'_>, title: Text, width: usize) {
+        self.lines.push(rule(view.row().put(Role::Strong, view.t(title)), width));
+    }
+
+    /// Shortfalls as a table; where it is narrow, place and proof stand below each.
+    fn table(
+        &mut self,
+        view: &View<'_>,
+        station: StationId,
+        width: usize,
+        shortfalls: &[Shortfall],
+        selected: Option<LineId>,
+    ) {
+        self.lines.push(head(view, width));
+        for line in shortfalls {
+            let chosen = selected == Some(line.id);
+            let rows = line_rows(view, station, line, width);
+            let first = self.lines.len();
+            self.lines.extend(rows.into_iter().enumerate().map(|(n, row)| {
+                let mark = if chosen && n == 0 { "▸" } else { " " };
+                let row = view.row().text(mark).join(row).filled(width);
+                if chosen { row.selected() } else { row }
+            }));
+            if chosen {
+                self.selected = Some((first, self.lines.len() - 1));
+            }
+        }
+    }
+}
+
+/// Widths of the columns place and proof; `None` where they stand below.
+fn columns(width: usize) -> Option<(usize, usize)> {
+    let rest = width.checked_sub(FIXED + 1)?;
+    (rest >= 52).then(|| {
+        let places = (rest / 2).min(60);
+        (places, rest - places)
+    })
+}
+
+const FIXED: usize = 1 + 4 + 1 + 12 + 1 + 8 + 1 + 10 + 1;
+
+fn fixed(view: &View<'_>, n: &str, (role, reason): (Role, &str), at: &str) -> Row {
+    view.row()
+        .cell(Role::Plain, n, 4, Side::Right)
+        .gap(1)
+        .cell(role, reason, 12, Side::Left)
+        .gap(1)
+        .cell(Role::Plain, at, 8, Side::Left)
+        .gap(1)
+}
+
+fn head(view: &View<'_>, width: usize) -> Row {
+    let reason = (Role::Strong, view.t(Text::ColReason));
+    let row =
+        view.row().gap(1).join(fixed(view, view.t(Text::ColCount), reason, view.t(Text::ColAt)));
+    let since = view.t(Text::ColSince);
+    let Some((places, proof)) = columns(width) else {
+        return row.cell(Role::Plain, since, 10, Side::Left);
+    };
+    row.cell(Role::Plain, view.t(Text::ColWhere), places, Side::Left)
+        .cell(Role::Plain, since, 10, Side::Left)
+        .gap(1)
+        .cell(Role::Plain, view.t(Text::ColEvidence), proof, Side::Left)
+}
+
+fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Vec<Row> {
+    let reason = line.reason();
+    let link = view.picture.channel(station, line.centres[0]).link.state;
+    let said = format!("{} {}", reason.mark(), short_at(view, reason, link));
+    let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
+    let n = view.count(line.points.len() as u64);
+    let first = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
+    let where_ = place(view, station, line);
+    let (since, proof) = (view.since(line.since), evidence::of_line(view, station, line));
+    let Some((places, proofs)) = columns(width) else {
+        let below = [where_, proof].into_iter().filter(|text| !text.is_empty());
+        let below = below.flat_map(|text| wrap(&text, width - 8));
+        let below = below.map(|text| view.row().gap(6).text(text));
+        let first =
+            first.cell(Role::Plain, &view.moment().since_exactly(line.since), 20, Side::Left);
+        return [first].into_iter().chain(below).collect();
+    };
+    let (where_, proof) = (wrap(&where_, places - 1), wrap(&proof, proofs));
+    let blank = view.row().gap(FIXED - 12);
+    (0..where_.len().max(proof.len()))
+        .map(|n| {
+            let start = if n == 0 { first.clone() } else { blank.clone() };
+            let since = if n == 0 { since.as_str() } else { "" };
+            start
+                .cell(Role::Plain, where_.get(n).map_or("", String::as_str), places, Side::Left)
+                .cell(Role::Plain, since, 10, Side::Left)
+                .gap(1)
+                .cell(Role::Plain, proof.get(n).map_or("", String::as_str), proofs, Side::Left)
+        })
+        .collect()
+}
+
+/// A shortfall in one line, for screens that have few.
+pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Row {
+    let reason = line.reason();
+    let link = view.picture.channel(station, line.centres[0]).link.state;
+    let said = format!("{} {}", reason.mark(), short_at(view, reason, link));
+    let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
+    let n = view.count(line.points.len() as u64);
+    let row = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
+    let where_ = place(view, station, line);
+    let since = view.since(line.since);
+    let Some((places, proofs)) = columns(width + 1) else {
+        let room = width.saturating_sub(FIXED);
+        return row.cell(Role::Plain, &where_, room, Side::Left).gap(1).cell(
+            Role::Plain,
+            &since,
+            10,
+            Side::Right,
+        );
+    };
+    let proof = evidence::of_line(view, station, line);
+    row.cell(Role::Plain, &where_, places - 1, Side::Left)
+        .gap(1)
+        .cell(Role::Plain, &since, 10, Side::Left)
+        .gap(1)
+        .cell(Role::Plain, &proof, proofs, Side::Left)
+}
+
+/// Where the signals of a line are.
+fn place(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
+    match line.id.ground {
+        Ground::Link => view.t(Text::WholeStation).to_owned(),
+        Ground::Unit(_) | Ground::Bay(_) | Ground::Contract(..) => {
+            places(view.station(station), &line.points, Form::Full, view.lang)
+        }
+    }
+}
+
+/// Centres in the order of columns.
+fn ordered(view: &View<'_>, centres: &[CentreId]) -> impl Iterator<Item = CentreId> {
+    let centres = centres.to_vec();
+    view.centres().into_iter().filter(move |centre| centres.contains(centre))
+}

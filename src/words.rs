@@ -1,0 +1,7 @@
+//! Words: numbers, times, places and causes as operators of each language read them. Screens,
+//! text output and checks say the same thing the same way because they take it from here.
+
+pub(crate) mod format;
+pub(crate) mod places;
+pub(crate) mod shortfalls;
+pub(crate) mod texts;

@@ -1,0 +1,200 @@
+//! Why a station falls short, in lines that can be acted upon: signals with the same reason, since
+//! and cause together, whichever centre lacks them.
+
+use std::cmp::Reverse;
+
+use config::{CentreId, Entry, Lang, PointId, Standing, StationId, UnitKind};
+
+use crate::historian::picture::Picture;
+use crate::historian::verdict::{PointPicture, Reason, Since};
+
+/// What the signals of a line have in common, beside the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ground {
+    /// The path to the station.
+    Link,
+    /// The unit that should have answered: an index into the station's units.
+    Unit(usize),
+    /// The bay: an index into the station's bays.
+    Bay(usize),
+    /// A cause that the contract names; told apart by its first point and centre.
+    Contract(PointId, CentreId),
+}
+
+/// What a line is known by, from picture to picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LineId {
+    /// Why.
+    pub(crate) reason: Reason,
+    /// Where.
+    pub(crate) ground: Ground,
+}
+
+/// Signals of a station that fall short for one cause.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shortfall {
+    pub(crate) id: LineId,
+    /// Centres that lack them, in the order of the contract.
+    pub(crate) centres: Vec<CentreId>,
+    /// The signals, in the order of the contract.
+    pub(crate) points: Vec<PointId>,
+    /// Since when the first of them does.
+    pub(crate) since: Since,
+}
+
+impl Shortfall {
+    /// Why.
+    pub(crate) fn reason(&self) -> Reason {
+        self.id.reason
+    }
+
+    /// Signals that it takes from the centres, all told.
+    pub(crate) fn gain(&self) -> usize {
+        self.points.len() * self.centres.len()
+    }
+}
+
+/// What is known of one signal at one centre.
+struct Seen<'a> {
+    centre: CentreId,
+    point: PointId,
+    entry: &'a Entry,
+    picture: &'a PointPicture,
+}
+
+/// Every shortfall of a station: what the contract lacks first, then what is wrong right now, each
+/// with what takes the most signals from the centres first.
+pub(crate) fn of_station(picture: &Picture, station: StationId) -> Vec<Shortfall> {
+    let mut lines = structural(picture, station);
+    lines.extend(live(picture, station));
+    lines
+}
+
+fn seen(picture: &Picture, station: StationId) -> impl Iterator<Item = Seen<'_>> {
+    picture.province.centre_ids().flat_map(move |centre| {
+        let entries = &picture.province.channel(station, centre).entries;
+        let points = &picture.channel(station, centre).points;
+        let required = entries.iter().zip(points).enumerate().filter(|(_, (e, _))| e.required);
+        required.map(move |(n, (entry, picture))| Seen {
+            centre,
+            point: PointId::at(n),
+            entry,
+            picture,
+        })
+    })
+}
+
+/// What the contract lacks: signals not mapped or not tested.
+pub(crate) fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
+    // First the centres of each signal and cause, then signals of the same cause and centres.
+    let mut of_points: Vec<(PointId, Reason, &Standing, Vec<CentreId>)> = Vec::new();
+    for seen in seen(picture, station) {
+        let reason = match &seen.entry.standing {
+            Standing::Absent(_) => Reason::NotInDatabase,
+            Standing::Untested(_) => Reason::NoE2eRecord,
+            Standing::Elsewhere | Standing::Tested(_) => continue,
+        };
+        of_points.push((seen.point, reason, &seen.entry.standing, vec![seen.centre]));
+    }
+    of_points.sort_by_key(|(point, reason, ..)| (*point, *reason));
+    of_points.dedup_by(|later, kept| {
+        let same = later.0 == kept.0 && later.2 == kept.2;
+        if same {
+            kept.3.append(&mut later.3);
+        }
+        same
+    });
+    let mut groups: Vec<(&Standing, Shortfall)> = Vec::new();
+    for (point, reason, standing, centres) in of_points {
+        let same = |(known, line): &&mut (&Standing, Shortfall)| {
+            *known == standing && line.centres == centres
+        };
+        if let Some((_, line)) = groups.iter_mut().find(same) {
+            line.points.push(point);
+            continue;
+        }
+        let ground = Ground::Contract(point, centres[0]);
+        let since = match standing {
+            Standing::Absent(cause) | Standing::Untested(cause) => {
+                cause.since.map_or(Since::Always, Since::Day)
+            }
+            Standing::Elsewhere | Standing::Tested(_) => Since::Always,
+        };
+        let id = LineId { reason, ground };
+        groups.push((standing, Shortfall { id, centres, points: vec![point], since }));
+    }
+    let mut lines: Vec<Shortfall> = groups.into_iter().map(|(_, line)| line).collect();
+    lines.sort_by_key(|line| (Reverse(line.gain()), line.id));
+    lines
+}
+
+/// What is wrong right now: signals that are mapped and yet not live, or not right. Approved
+/// exclusions are left out, as they are from the counts, and so are channels that have not been
+/// scanned once: nothing can be said of them yet.
+pub(crate) fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
+    let of_station = &picture.province.stations[station.index()];
+    let mut lines: Vec<Shortfall> = Vec::new();
+    for seen in seen(picture, station) {
+        if !picture.channel(station, seen.centre).settled {
+            continue;
+        }
+        let Some((reason, since)) = live_reason(&seen) else { continue };
+        let bay = &of_station.bays[of_station.points[seen.point.index()].bay];
+        let ground = match reason {
+            Reason::NoLink => Ground::Link,
+            Reason::NoReply | Reason::Refused => Ground::Unit(bay.unit),
+            _ => Ground::Bay(of_station.points[seen.point.index()].bay),
+        };
+        let id = LineId { reason, ground };
+        if let Some(line) = lines.iter_mut().find(|line| line.id == id) {
+            line.points.push(seen.point);
+            line.since = earlier(line.since, since);
+            if line.centres.last() != Some(&seen.centre) {
+                line.centres.push(seen.centre);
+            }
+        } else {
+            let (centres, points) = (vec![seen.centre], vec![seen.point]);
+            lines.push(Shortfall { id, centres, points, since });
+        }
+    }
+    for line in &mut lines {
+        line.points.sort_unstable();
+        line.points.dedup();
+    }
+    lines.sort_by_key(|line| (line.reason(), Reverse(line.points.len()), line.id));
+    lines
+}
+
+fn live_reason(seen: &Seen<'_>) -> Option<(Reason, Since)> {
+    let point = seen.picture;
+    match point.not_live {
+        Some(Reason::NotInDatabase) => None,
+        Some(_) if seen.entry.excluded.is_some() => None,
+        Some(reason) => Some((reason, point.not_live_since)),
+        None if point.finding.is_some() => {
+            // The verdict's own time stands only when the finding is the verdict.
+            let own = point.verdict == Some(Reason::Inconsistent);
+            Some((Reason::Inconsistent, if own { point.since } else { point.not_live_since }))
+        }
+        None => None,
+    }
+}
+
+fn earlier(a: Since, b: Since) -> Since {
+    match (a, b) {
+        (Since::At(x), Since::At(y)) => Since::At(x.min(y)),
+        (Since::At(_), other) | (other, _) => other,
+    }
+}
+
+/// What a unit is called: the name of its bay, or what it carries.
+pub(crate) fn unit_name(picture: &Picture, station: StationId, unit: usize, lang: Lang) -> String {
+    let of_station = &picture.province.stations[station.index()];
+    let unit = &of_station.units[unit];
+    match unit.kind {
+        UnitKind::Bay(bay) => of_station.bays[bay].name.clone(),
+        UnitKind::Section { .. } | UnitKind::Station | UnitKind::Metering => {
+            unit.label.get(lang).to_owned()
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Every text that operators read, in both languages: one line each, checked by the compiler.
+//!
+//! Texts with arguments are functions beside the place that uses them. Names of stations, points
+//! and centres are not here: they come from the contract.
+
+use config::Lang;
+
+macro_rules! texts {
+    ($($name:ident => $vi:literal, $en:literal;)*) => {
+        /// A text.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Text {
+            $($name,)*
+        }
+
+        impl Text {
+            /// All of them, for the tests.
+            #[cfg(test)]
+            const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// In a language.
+            pub(crate) fn get(self, lang: Lang) -> &'static str {
+                let (vi, en) = match self {
+                    $(Self::$name => ($vi, $en),)*
+                };
+                match lang {
+                    Lang::Vi => vi,
+                    Lang::En => en,
+                }
+            }
+        }
+    };
+}
+
+texts! {
+    // Screens: in crumbs, in the hint bar, and where it is narrow
+    Overview => "Tổng quan", "Overview";
+    Stations => "Trạm", "Stations";
+    Why => "Vì sao", "Why";
+    Signals => "Tín hiệu", "Signals";
+    Metering => "Đo xa", "Metering";
+    Help => "Trợ giúp", "Help";
+    OverviewShort => "Tổng", "Over";
+    StationsShort => "Trạm", "Stn";
+    SignalsShort => "T.hiệu", "Sig";
+    MeteringShort => "Đoxa", "Meter";
+
+    // Header and status bar
+    UnitsShort => "TB", "units";
+    ModeLive => "TRỰC TIẾP", "LIVE";
+    ModePaused => "TẠM DỪNG", "PAUSED";
+    ModeDown => "MẤT BỘ THU", "COLLECTOR DOWN";
+    ModeStarting => "QUÉT LẦN ĐẦU", "FIRST SCAN";
+    Oldest => "cũ nhất", "oldest";
+    Limit => "hạn", "limit";
+    NoValueYet => "chưa có giá trị", "no value yet";
+    FilterNone => "lọc: không", "filter: none";
+    FilterIs => "lọc", "filter";
+    SortIs => "xếp", "sort";
+    At => "tại", "at";
+    FindIs => "tìm", "find";
+    Hits => "kết quả", "hits";
+    Quit => "thoát", "quit";
+    More => "nữa", "more";
+
+    // Headline figures
+    FigureConnected => "KẾT NỐI", "CONNECTED";
+    FigureFull => "ĐỦ TÍN HIỆU", "FULL SIGNALS";
+    FigureUnmanned => "KHÔNG NGƯỜI TRỰC", "UNMANNED";
+    FigureMetering => "ĐO XA CÔNG TƠ", "REMOTE METERING";
+    ConnectedShort => "Kết nối", "Link";
+    FullShort => "Đủ", "Full";
+    UnmannedShort => "KNT", "Unmanned";
+    MeteringLine => "Đo xa", "Metering";
+    StationsUnit => "trạm", "stations";
+    Devices => "thiết bị", "units";
+    Target => "mục tiêu", "target";
+    ShortBy => "thiếu", "short";
+    AheadBy => "dư", "ahead";
+    ByRegister => "theo hồ sơ trạm", "by station register";
+    Uncounted => "chưa đếm", "uncounted";
+
+    // The live box
+    RightNow => "NGAY LÚC NÀY", "RIGHT NOW";
+    LiveMeans => "sống = tươi và dùng được", "live = fresh and usable";
+    Live => "sống", "live";
+    Right => "đúng", "right";
+    LiveStart => "Sống", "Live";
+    Excluded => "loại trừ", "excluded";
+    NoneEvaluable => "chưa đánh giá được", "not evaluable yet";
+    OpenFindings => "phát hiện mở", "open findings";
+
+    // Stations that need attention
+    Attention => "TRẠM CẦN CHÚ Ý", "STATIONS THAT NEED ATTENTION";
+    AttentionShort => "TRẠM CẦN CHÚ Ý", "NEED ATTENTION";
+    WorstFirst => "nặng nhất trước", "worst first";
+    EnterWhy => "Enter: vì sao", "Enter: why";
+    AllWell => "Không có trạm cần chú ý.", "No station needs attention.";
+    Scanning => "Đang quét lần đầu", "First scan";
+    NobodyAnswers => "Không trạm nào trả lời tại", "No station answers at";
+    StartSimulator => "Chạy trong cửa sổ kia:", "Start it in the other window:";
+    ColStation => "Trạm", "Station";
+    ColLink => "nối", "link";
+    ColFull => "đủ", "full";
+    ColRight => "đúng", "right";
+    ColLive => "sống %", "live %";
+    ColWhy => "vì sao", "why";
+    ColSince => "từ lúc", "since";
+    SignalsAt => "số tín hiệu,", "signals,";
+    Lacks => "thiếu", "lacks";
+
+    // Verdicts
+    IsFull => "đủ", "full";
+    NotFull => "thiếu", "not";
+    NoneYet => "chưa có", "none";
+    LinkUp => "đang kết nối", "link up";
+    LinkLost => "mất kết nối", "link lost";
+    LinkNever => "chưa có kết nối", "never connected";
+    LostShort => "mất", "lost";
+    NeverShort => "chưa", "none";
+    Always => "luôn", "always";
+    SinceWord => "từ", "since";
+
+    // The reasons box
+    Reasons => "NGUYÊN NHÂN", "REASONS";
+    NotLiveFor => "chưa sống vì", "not live because";
+    BesidesLive => "chưa đủ, chưa đúng vì", "not full or right for";
+    Nothing => "không có gì", "nothing";
+    NotLiveBy => "Chưa sống", "Not live";
+
+    // The Modbus box
+    Modbus => "KÊNH MODBUS", "MODBUS";
+    PerSecond => "hỏi/s", "requests/s";
+    Errors => "lỗi", "errors";
+    NoReply => "không trả lời", "no reply";
+    Refused => "từ chối", "refused";
+    Undecodable => "sai khung", "bad frames";
+    Missed => "lỡ nhịp", "missed slots";
+    Window => "cửa sổ", "window";
+    LinksUp => "đường kết nối", "links up";
+    LastReply => "trả lời cuối", "last reply";
+
+    // The stations screen
+    NeedAttention => "cần chú ý", "need attention";
+    FullStations => "đủ", "full";
+    ColExcluded => "Ltrừ", "Excl";
+    ColUnits => "TB", "Units";
+    ColLinkTitle => "Nối", "Link";
+    ColFullTitle => "Đủ", "Full";
+    ColRightTitle => "Đúng", "Right";
+    ColLiveAt => "sống", "live";
+    Province => "TOÀN TỈNH", "PROVINCE";
+    LegendLink => "Nối    có đường về trung tâm", "Link   a path to the centre is up";
+    LegendFull => "Đủ   mọi điểm bắt buộc đã khai báo và thử E2E",
+        "Full   every required point mapped and E2E-tested";
+    LegendRight => "Đúng   không có phát hiện phá \"đúng\"",
+        "Right  no open finding that breaks \"right\"";
+    LegendLive => "sống tươi và dùng được, không kể lệnh và loại trừ",
+        "live   fresh and usable; commands, exclusions aside";
+    EscClearsFilter => "Esc bỏ lọc", "Esc clears the filter";
+
+    // The Why screen
+    WhyNotFull => "VÌ SAO CHƯA ĐỦ", "WHY NOT FULL";
+    WhyFull => "ĐỦ TÍN HIỆU", "FULL";
+    WhyNow => "ngay lúc này", "right now";
+    WhyRemedy => "làm gì để đủ", "what would make it full";
+    WhyNotCause => "không phải nguyên nhân", "not the cause";
+    ColCount => "n", "n";
+    ColReason => "nguyên nhân", "reason";
+    ColAt => "tại", "at";
+    ColWhere => "ở đâu", "where";
+    ColEvidence => "bằng chứng", "evidence";
+    MissingWord => "chưa có", "missing";
+    UntestedWord => "chưa E2E", "untested";
+    AllPresent => "mọi tín hiệu bắt buộc đã khai báo và thử E2E",
+        "every required point is mapped and E2E-tested";
+    NothingLive => "mọi tín hiệu đã khai báo đang sống và đúng",
+        "every mapped point is live and right";
+    DoTest => "thử E2E", "E2E test of";
+    DoMap => "khai báo và thử E2E", "map and E2E-test";
+    ToProvince => "tỉnh", "province";
+    MappedLive => "điểm đã khai báo đang sống", "mapped points live";
+    UnitsAnswer => "thiết bị trả lời", "units answer";
+    RightPoints => "điểm đánh giá được là đúng", "evaluable points are right";
+    NothingRuledOut => "chưa loại trừ được gì", "nothing could be ruled out yet";
+    CopyHint => "y chép", "y copy as text";
+    EscClose => "Esc đóng", "Esc close";
+    EnterSignals => "Enter tín hiệu", "Enter signals";
+    WholeStation => "cả trạm", "whole station";
+
+    // The signals screen
+    Of => "của", "of";
+    ColSignal => "Tín hiệu", "Signal";
+    ColBay => "Ngăn", "Bay";
+    ColKind => "Loại", "Kind";
+    ColValue => "Giá trị", "Value";
+    ColQuality => "Q", "Q";
+    ColAge => "Tuổi", "Age";
+    ColSource => "Nguồn", "Source";
+    ReasonChips => "lý do", "reason";
+    NoFailing => "không có tín hiệu chưa đạt", "no failing signals";
+    Optional => "t.chọn", "opt.";
+    KindMeasurement => "đo", "meas";
+    KindSingle => "TT", "SP";
+    KindDouble => "TTK", "DP";
+    KindCommand => "lệnh", "cmd";
+    KindCounter => "đếm", "cnt";
+    PositionBetween => "giữa 00", "between 00";
+    PositionOpen => "cắt", "open";
+    PositionClosed => "đóng", "closed";
+    PositionContradictory => "trái 11", "both 11";
+    FilterTitle => "LỌC THEO LÝ DO", "FILTER BY REASON";
+    FilterAll => "tất cả", "all";
+
+    // Evidence
+    NotRequired => "không bắt buộc", "not required";
+    NotSentHere => "không gửi về đây", "not sent here";
+    ByTemplate => "theo mẫu", "by template";
+    Unit => "thiết bị", "unit";
+    OnTheWire => "dây", "wire";
+    Scan => "quét", "scan";
+    Good => "tốt", "good";
+    TestedOn => "E2E", "E2E";
+    ValueWord => "giá trị", "value";
+    LastValue => "giá trị cuối", "last value";
+    NeverCame => "chưa nhận lần nào", "never received";
+    AgeWord => "tuổi", "age";
+    RawWord => "thô", "raw";
+    FlagsWord => "cờ", "flags";
+    FlagsNone => "không", "none";
+    RangeWord => "dải", "range";
+    RequestWord => "hỏi", "request";
+    ReplyWord => "đáp", "reply";
+    NoReplyYet => "không có trả lời", "no reply";
+    NotAsked => "chưa hỏi lần nào", "not asked yet";
+    CommandNotRead => "lệnh: không có giá trị để đọc", "command: no value to read";
+    ExceptionWord => "ngoại lệ", "exception";
+    ExcludedSince => "loại trừ được duyệt", "approved exclusion";
+    TableCoil => "bit lệnh", "coil";
+    TableDiscrete => "bit vào", "discrete input";
+    TableHolding => "thanh ghi giữ", "holding register";
+    TableInput => "thanh ghi vào", "input register";
+    FindingWord => "phát hiện", "finding";
+    BytesWord => "byte", "bytes";
+
+    // Metering
+    ByDistrict => "THEO HUYỆN", "BY DISTRICT";
+    ByClass => "THEO CÔNG NGHỆ", "BY TECHNOLOGY";
+    ByStation => "THEO TRẠM", "BY STATION";
+    SortLowest => "thấp nhất trước", "lowest first";
+    SortShort => "thiếu nhiều nhất trước", "most short first";
+    SortContract => "theo hợp đồng", "in contract order";
+    ColDistrict => "Huyện", "District";
+    ColClass => "Công nghệ", "Technology";
+    ColTotal => "tổng", "total";
+    ColRemote => "có đo xa", "remote";
+    ColPercent => "%", "%";
+    ColAgainst => "so mục tiêu", "against target";
+    ColShort => "thiếu", "short";
+    WholeProvince => "Cả tỉnh", "Province";
+    ReadingCheck => "KIỂM SỐ ĐẾM", "COUNT CHECK";
+    CountedFrom => "đếm từ", "counted at";
+    CountedNever => "chưa đếm nhóm nào", "no group counted yet";
+    AllCounted => "mọi nhóm công tơ đã đếm", "every meter group is counted";
+    MetersUncounted => "công tơ chưa đếm", "meters uncounted";
+    Agrees => "số lắp đặt báo về khớp hợp đồng", "installed counts agree with the contract";
+    Differs => "lệch hợp đồng:", "differ from contract:";
+    Reported => "báo", "reports";
+    ContractWord => "hợp đồng", "contract";
+    NotSold => "không tính tỷ lệ", "not in coverage";
+    CountedByBit => "đếm từng bit công tơ, không tin số báo sẵn",
+        "counted from each meter's own bit";
+    GroupHint => "v nhóm", "v group";
+
+    // Sort orders of lists
+    SortSeverity => "nặng nhất", "severity";
+    SortOrder => "danh mục", "list order";
+    SortLive => "sống thấp nhất", "lowest live";
+    SortMissing => "chưa có nhiều nhất", "most missing";
+    SortReason => "lý do", "reason";
+    SortSince => "mới nhất", "newest";
+    FaultsOnly => "chỉ mục lỗi", "faults only";
+
+    // Key descriptions: in help, then in the hint bar
+    GroupMove => "DI CHUYỂN", "MOVE";
+    GroupFind => "LỌC VÀ TÌM", "FILTER AND FIND";
+    GroupHere => "MÀN HÌNH NÀY", "THIS SCREEN";
+    GroupGeneral => "CHUNG", "GENERAL";
+    GroupScreens => "MÀN HÌNH", "SCREENS";
+    KeyUp => "lên", "up";
+    KeyDown => "xuống", "down";
+    KeyLeft => "trạm trước", "previous station";
+    KeyRight => "trạm sau", "next station";
+    KeyPageUp => "lên một trang", "page up";
+    KeyPageDown => "xuống một trang", "page down";
+    KeyFirst => "về đầu", "first";
+    KeyLast => "về cuối", "last";
+    KeyFind => "tìm theo tên (bỏ dấu)", "find by name";
+    KeyNext => "kết quả kế", "next hit";
+    KeyPrevious => "kết quả trước", "previous hit";
+    KeyFilter => "lọc theo lý do", "filter by reason";
+    KeyFaults => "chỉ hiện mục lỗi", "faults only";
+    KeySort => "đổi cách sắp xếp", "change sort order";
+    KeyWhy => "vì sao", "why";
+    KeyOpenSignals => "tín hiệu của dòng này", "signals of this line";
+    KeyEvidence => "bằng chứng của tín hiệu", "evidence of the signal";
+    KeyBasis => "đổi trung tâm A1 / TTĐK", "switch centre A1 / CC";
+    KeyVariant => "đổi cách nhóm", "switch grouping";
+    KeyCopy => "chép ra bộ nhớ tạm", "copy to the clipboard";
+    KeyBack => "đóng, bỏ lọc, lùi", "close, clear, back";
+    KeyLast2 => "màn hình vừa rồi", "previous screen";
+    KeyHelp => "trợ giúp", "help";
+    KeyLang => "ngôn ngữ vi ↔ en", "language vi ↔ en";
+    KeyTheme => "bảng màu", "theme";
+    KeyPause => "dừng / chạy tiếp", "pause / resume";
+    KeyRedraw => "vẽ lại", "redraw";
+    KeySuspend => "treo chương trình", "suspend";
+    KeyQuit => "thoát", "quit";
+    HintWhy => "vì sao", "why";
+    HintSignals => "tín hiệu", "signals";
+    HintEvidence => "bằng chứng", "evidence";
+    HintFind => "tìm", "find";
+    HintFilter => "lọc", "filter";
+    HintFaults => "lỗi", "faults";
+    HintSort => "xếp", "sort";
+    HintBasis => "t.tâm", "centre";
+    HintVariant => "nhóm", "group";
+    HintCopy => "chép", "copy";
+    HintPause => "dừng", "pause";
+    HintBack => "lùi", "back";
+    HelpTitle => "TRỢ GIÚP", "HELP";
+    HelpEnter => "Enter làm · Esc đóng", "Enter runs it · Esc closes";
+    HelpMarks => "KÝ HIỆU CHẤT LƯỢNG", "QUALITY MARKS";
+    HelpTelex => "Đang bật gõ tiếng Việt (Telex, VNI)? Phím nào cũng có phím thay, hoặc chọn ở đây rồi Enter.",
+        "Vietnamese typing on (Telex, VNI)? Every key has a twin, or choose it here and press Enter.";
+    HelpFold => "Ngoài ô nhập: ư ă â ê ô ơ đ được hiểu là w a a e o o d; Backspace không làm gì.",
+        "Outside text fields ư ă â ê ô ơ đ are read as w a a e o o d; Backspace does nothing.";
+
+    // Themes
+    ThemeDark => "êm-tối", "calm-dark";
+    ThemeLight => "êm-sáng", "calm-light";
+    ThemeContrast => "tương phản", "contrast";
+    ThemeMono => "đơn sắc", "mono";
+    ColorsOff => "màu đã tắt (NO_COLOR hoặc --color never)", "colours are off (NO_COLOR or --color never)";
+
+    // Notices and banner
+    Copied => "đã chép", "copied";
+    NothingToCopy => "không có gì để chép", "nothing to copy";
+    NoHits => "không tìm thấy", "not found";
+    NotHere => "phím này không dùng ở đây", "this key does nothing here";
+    TypeToFind => "gõ tên, Enter tìm, Esc bỏ", "type a name, Enter finds, Esc leaves";
+    TaskStopped => "TÁC VỤ DỪNG", "TASK STOPPED";
+    CollectorStopped => "BỘ THU DỪNG", "COLLECTOR STOPPED";
+    FiguresStand => "số liệu đứng từ", "figures stand since";
+    Need => "cần", "need";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_normalization::is_nfc;
+
+    #[test]
+    fn every_text_is_there_in_both_languages_composed_and_printable() {
+        for text in Text::ALL {
+            for lang in [Lang::Vi, Lang::En] {
+                let said = text.get(lang);
+                assert!(!said.trim().is_empty(), "{text:?} {lang:?} is empty");
+                assert!(is_nfc(said), "{text:?} {lang:?} is not in composed form");
+                assert!(!said.chars().any(char::is_control), "{text:?} {lang:?}");
+            }
+        }
+    }
+}

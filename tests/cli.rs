@@ -1,0 +1,256 @@
+//! The program as a script sees it: output, exit codes, errors.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn gridwatch(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gridwatch"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("LC_ALL")
+        .env("LANG", "en_US.UTF-8")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A port from which on `count` ports are free right now.
+pub(crate) fn free_ports(count: u16) -> u16 {
+    let any = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Below the range that the system hands out, so that no other test is given one of them.
+    let first = 10_000 + any % 20_000;
+    (0..500)
+        .map(|n| 10_000 + (first - 10_000 + n * 37) % 20_000)
+        .find(|base| {
+            let bound: Vec<_> =
+                (*base..base + count).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
+            bound.iter().all(Result::is_ok)
+        })
+        .expect("some ports are free")
+}
+
+fn json(output: &Output) -> Value {
+    let text = stdout(output);
+    assert!(text.ends_with("}\n"), "one object and a newline: {text:.200}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Sums of the points of a channel by reason.
+fn by_reason(channel: &Value) -> BTreeMap<String, u64> {
+    let reasons = channel["reasons"].as_array().unwrap();
+    reasons
+        .iter()
+        .map(|entry| {
+            let count = entry["count"].as_u64().unwrap();
+            assert_eq!(entry["points"].as_array().unwrap().len() as u64, count);
+            (entry["reason"].as_str().unwrap().to_owned(), count)
+        })
+        .collect()
+}
+
+#[test]
+fn demo_prints_the_four_figures_and_the_station_that_is_not_full() {
+    let output = gridwatch(&["demo", "--once", "--json", "--port-base", "0"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let picture = json(&output);
+    assert_eq!(picture["schema"], 1);
+    assert_eq!(picture["province"], "Hòa Bình");
+    let figure = |name: &str| {
+        let figure = &picture["figures"][name];
+        (figure["have"].as_u64().unwrap(), figure["want"].as_u64().unwrap())
+    };
+    assert_eq!(figure("connected"), (10, 10));
+    assert_eq!(figure("full"), (9, 10));
+    assert_eq!(figure("unmanned"), (10, 10));
+    assert_eq!(figure("remote_metering"), (199_520, 268_800));
+    for station in picture["stations"].as_array().unwrap() {
+        for channel in station["centres"].as_array().unwrap() {
+            let reasons = by_reason(channel);
+            let of = |reason: &str| reasons.get(reason).copied().unwrap_or(0);
+            let number = |key: &str| channel[key].as_u64().unwrap();
+            assert_eq!(of("not_in_database"), number("missing"));
+            assert_eq!(of("no_e2e_record"), number("untested"));
+            assert_eq!(reasons.values().sum::<u64>() + number("good"), number("required"));
+            assert_eq!(channel["link"], "connected");
+            let expected = match (station["id"].as_str().unwrap(), channel["id"].as_str().unwrap())
+            {
+                ("HB07", "CC") => ("not_full", 14, 6),
+                ("HB07", "A1") => ("not_full", 2, 6),
+                _ => ("full", 0, 0),
+            };
+            let full = channel["full"].as_str().unwrap();
+            assert_eq!((full, number("missing"), number("untested")), expected, "{station}");
+            assert_eq!(
+                channel["live"]["have"].as_u64().unwrap() + of("not_in_database"),
+                channel["live"]["want"].as_u64().unwrap(),
+                "what is mapped is live in a healthy field: {channel:.400}"
+            );
+        }
+    }
+    let text = stdout(&output);
+    for point in ["HB07.22.471.F74.TC", "HB07.110.131.TAP.POS", "HB07.110.172.F21.Z1"] {
+        assert!(text.contains(point), "{point} is listed");
+    }
+}
+
+#[test]
+fn a_point_taken_out_of_the_map_is_missed_and_still_required() {
+    let text = std::fs::read_to_string("config/small.toml").unwrap();
+    let last = text.rfind("[[stations]]").unwrap();
+    let absent = "[[stations.absent]]\npoints = [\"110.171.CB.POS\"]\nat = [\"CC\"]\n\n";
+    let fewer = format!("{}{absent}{}", &text[..last], &text[last..]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fewer.toml");
+    std::fs::write(&path, fewer).unwrap();
+    let run = |config: &str| {
+        let output = gridwatch(&["demo", config, "--once", "--json", "--port-base", "0"]);
+        json(&output)["centres"].clone()
+    };
+    let (before, after) = (run("config/small.toml"), run(path.to_str().unwrap()));
+    let number = |centres: &Value, n: usize, key: &str| centres[n][key].as_u64().unwrap();
+    assert_eq!(number(&after, 0, "required"), number(&before, 0, "required"));
+    assert_eq!(number(&after, 0, "mapped"), number(&before, 0, "mapped") - 1);
+    for key in ["required", "mapped", "tested"] {
+        assert_eq!(number(&after, 1, key), number(&before, 1, key), "A1 is not concerned");
+    }
+}
+
+#[test]
+fn a_monitor_that_nobody_answers_says_so_in_the_same_shape() {
+    let base = free_ports(20).to_string();
+    let output = gridwatch(&["monitor", "--once", "--json", "--port-base", &base]);
+    assert_eq!(output.status.code(), Some(3));
+    let picture = json(&output);
+    assert_eq!(picture["figures"]["connected"]["have"], 0);
+    assert_eq!(picture["figures"]["full"]["have"], 9, "full is structural");
+    assert_eq!(picture["figures"]["remote_metering"]["want"], 268_800);
+    for station in picture["stations"].as_array().unwrap() {
+        for channel in station["centres"].as_array().unwrap() {
+            assert_eq!(channel["link"], "never_connected");
+            assert_eq!(channel["live"]["have"], 0);
+            let total: u64 = by_reason(channel).values().sum();
+            let good = channel["good"].as_u64().unwrap();
+            assert_eq!(total + good, channel["required"].as_u64().unwrap());
+        }
+    }
+}
+
+#[test]
+fn check_says_which_station_falls_short_and_why() {
+    let output = gridwatch(&["check", "--full", "95"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stdout(&output);
+    assert!(text.contains("MISSED  full: 9/10 = 90.00 %, threshold 95 %"), "{text}");
+    for part in ["HB07 Yên Thủy", "not in DB", "F74.TC", "no E2E", "F21.Z1"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let output = gridwatch(&["check", "config/hoa-binh.toml", "--full", "90"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), "ok      full: 9/10 = 90.00 %, threshold 90 %\n");
+}
+
+#[test]
+fn check_without_an_answer_is_neither_good_nor_bad() {
+    let base = free_ports(20).to_string();
+    let output = gridwatch(&["check", "--live", "98", "--port-base", &base]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).starts_with("NO DATA live at CC: 0/"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_broken_file_is_named_with_its_line_by_every_command() {
+    let path = "tests/bad-configs/several-at-once.toml";
+    for command in [
+        &["check", path][..],
+        &["config", "check", path],
+        &["map", path],
+        &["plan", path],
+        &["simulate", path],
+        &["monitor", path, "--once"],
+        &["demo", path, "--once"],
+    ] {
+        let output = gridwatch(command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let text = stderr(&output);
+        let line = format!("{path}:20: lines[0].km: '0' is not a number from 0.01 to 1000");
+        assert!(text.contains(&line), "{command:?}: {text}");
+        assert!(text.ends_with("gridwatch: 6 problems in the configuration\n"), "{text}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn without_a_terminal_the_screens_say_what_to_use_instead() {
+    for command in ["demo", "monitor"] {
+        let output = gridwatch(&[command]);
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        assert!(text.contains(&format!("'gridwatch {command} --once --json'")), "{text}");
+    }
+}
+
+#[test]
+fn once_without_json_is_readable_text() {
+    let output = gridwatch(&["demo", "--once", "--port-base", "0", "--lang", "en"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    assert!(!text.contains('\u{1b}'), "no escape codes in a pipe");
+    for part in ["10/10", "9/10", "199520/268800", "HB07 Yên Thủy"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_out() {
+    let base = free_ports(20);
+    let taken = TcpListener::bind(("127.0.0.1", base + 2)).unwrap();
+    let output = gridwatch(&["simulate", "--port-base", &base.to_string()]);
+    drop(taken);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    assert!(text.contains(&format!("port {}", base + 2)), "{text}");
+    assert!(text.contains("HB03") && text.contains("--port-base"), "{text}");
+}
+
+#[test]
+fn ports_that_do_not_fit_are_refused() {
+    let output = gridwatch(&["map", "--port-base", "65530"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("use 1 to 65516"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_map_has_one_row_per_point_and_centre() {
+    let output = gridwatch(&["map"]);
+    let mut csv = csv::Reader::from_reader(output.stdout.as_slice());
+    let columns = "centre,point,host,port,unit,table,address,type,scale,word_order,name_en,name_vi";
+    assert_eq!(csv.headers().unwrap().iter().collect::<Vec<_>>().join(","), columns);
+    let mut keys: Vec<(String, String)> =
+        csv.records().map(|row| row.unwrap()).map(|row| (row[0].into(), row[1].into())).collect();
+    let rows = keys.len();
+    // Everything at CC but the 14 that are absent, the required ones at A1 but the 2.
+    assert_eq!(rows, 8_153 - 14 + 2_364 - 2);
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), rows);
+}
+
+#[test]
+fn the_plan_keeps_the_limits_and_names_an_unknown_station() {
+    let output = gridwatch(&["plan", "--station", "HB07"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("function 02 discrete"), "{}", stdout(&output));
+    let output = gridwatch(&["plan", "--station", "HB11"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no station 'HB11'"));
+}

@@ -1,0 +1,310 @@
+//! Pictures for the screens: the real historian, fed with what well-behaved stations would answer,
+//! and with what goes wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{
+    ChannelId, Encoding, Flags, Kind, Point, PointId, Province, Station, StationId, WordOrder,
+    encode,
+};
+use gridwatch::clock::Timestamp;
+use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
+use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading};
+use gridwatch::historian::Historian;
+use gridwatch::historian::picture::Picture;
+
+/// 23/11/2022 14:32:07 in Vietnam, a Wednesday: the present of every fixture.
+pub(crate) const NOW: Timestamp = Timestamp(1_669_188_727_240);
+/// When the monitor was started: twelve minutes before.
+const STARTED: i64 = -720_000;
+
+/// A province whose stations answer.
+pub(crate) struct World {
+    pub(crate) province: Arc<Province>,
+    plans: Vec<Arc<Plan>>,
+    historian: Historian,
+    /// What points say instead of what they should.
+    values: BTreeMap<(StationId, PointId), Option<f64>>,
+    flags: BTreeMap<(StationId, PointId), Flags>,
+    faults: BTreeMap<(StationId, u8), Fault>,
+    lost: Vec<ChannelId>,
+    reported: BTreeMap<(StationId, usize), u32>,
+}
+
+impl World {
+    /// Started, nobody asked yet.
+    pub(crate) fn new() -> Self {
+        let province = Arc::new(Province::built_in());
+        let plans = plans(&province);
+        let historian = Historian::new(Arc::clone(&province), &plans, NOW.plus(STARTED));
+        Self {
+            province,
+            plans,
+            historian,
+            values: BTreeMap::new(),
+            flags: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            lost: Vec::new(),
+            reported: BTreeMap::new(),
+        }
+    }
+
+    /// Every station answered everything, eleven minutes ago.
+    pub(crate) fn started() -> Self {
+        let mut world = Self::new();
+        world.connect_all(-719_000);
+        world.scan(-700_000);
+        world
+    }
+
+    /// Every station answered everything, eleven minutes ago and just now.
+    pub(crate) fn running() -> Self {
+        let mut world = Self::started();
+        world.scan(-1_100);
+        world
+    }
+
+    /// The picture so many milliseconds from now.
+    pub(crate) fn picture_at(&mut self, ms: i64) -> Arc<Picture> {
+        Arc::new(self.historian.picture(NOW.plus(ms)))
+    }
+
+    fn channels(&self) -> impl Iterator<Item = ChannelId> + use<> {
+        (0..self.province.channels.len()).map(ChannelId::at)
+    }
+
+    fn tell(&mut self, channel: ChannelId, ms: i64, event: Event) {
+        self.historian.accept(&Reading { channel, at: NOW.plus(ms), event });
+    }
+
+    pub(crate) fn connect_all(&mut self, ms: i64) {
+        for channel in self.channels() {
+            self.tell(channel, ms, Event::Connected);
+        }
+    }
+
+    /// Nobody listens anywhere.
+    pub(crate) fn refuse_all(&mut self, ms: i64) {
+        for channel in self.channels() {
+            self.tell(channel, ms, Event::Lost(LinkFault::Refused));
+        }
+    }
+
+    /// Channels of some stations are lost.
+    pub(crate) fn lose(&mut self, stations: &[&str], centres: &[&str], ms: i64) {
+        for (station, centre) in stations.iter().flat_map(|s| centres.iter().map(move |c| (s, c))) {
+            let station = self.province.station(station).unwrap();
+            let centre = self.province.centre(centre).unwrap();
+            let channel = self.province.channel_id(station, centre);
+            self.lost.push(channel);
+            self.tell(channel, ms, Event::Lost(LinkFault::Closed));
+        }
+    }
+
+    pub(crate) fn lose_all(&mut self, ms: i64) {
+        for channel in self.channels() {
+            self.lost.push(channel);
+            self.tell(channel, ms, Event::Lost(LinkFault::Closed));
+        }
+    }
+
+    /// A unit answers every request with a fault from now on.
+    pub(crate) fn fail_unit(&mut self, station: &str, bay: &str, fault: Fault) {
+        let id = self.province.station(station).unwrap();
+        let of_station = &self.province.stations[id.index()];
+        let bay = of_station.bays.iter().find(|b| b.name == bay).unwrap();
+        self.faults.insert((id, of_station.units[bay.unit].id), fault);
+    }
+
+    /// What a point says from now on.
+    pub(crate) fn set(&mut self, id: &str, value: Option<f64>) {
+        let key = self.find(id);
+        self.values.insert(key, value);
+    }
+
+    /// What a device says of a point from now on.
+    pub(crate) fn flag(&mut self, id: &str, flags: Flags) {
+        let key = self.find(id);
+        self.flags.insert(key, flags);
+    }
+
+    /// Meters installed as a metering unit reports them.
+    pub(crate) fn report_meters(&mut self, station: &str, group: usize, installed: u32) {
+        let id = self.province.station(station).unwrap();
+        self.reported.insert((id, group), installed);
+    }
+
+    fn find(&self, id: &str) -> (StationId, PointId) {
+        let station = self.province.station(id.split('.').next().unwrap()).unwrap();
+        (station, self.province.stations[station.index()].point(id).unwrap())
+    }
+
+    /// Every channel that is up answers, or fails to answer, every request once.
+    pub(crate) fn scan(&mut self, ms: i64) {
+        for channel in self.channels().filter(|c| !self.lost.contains(c)).collect::<Vec<_>>() {
+            self.scan_channel(channel, ms);
+        }
+    }
+
+    /// Channels of some stations answer, as at the start.
+    pub(crate) fn scan_stations(&mut self, stations: &[&str], ms: i64) {
+        for channel in self.channels() {
+            let station = self.province.channels[channel.index()].station;
+            if stations.contains(&self.province.stations[station.index()].id.as_str()) {
+                self.scan_channel(channel, ms);
+            }
+        }
+    }
+
+    fn scan_channel(&mut self, channel: ChannelId, ms: i64) {
+        let plan = Arc::clone(&self.plans[channel.index()]);
+        let station = self.province.channels[channel.index()].station;
+        for (n, block) in plan.blocks.iter().enumerate() {
+            let fault = self.faults.get(&(station, block.unit)).copied();
+            let cells = self.cells(channel, block);
+            let result = fault.map_or(Ok(cells), Err);
+            // Requests of a channel follow each other.
+            let at = ms + i64::try_from(n).unwrap() * 7;
+            let exchange = Arc::new(exchange(block, &result, n, NOW.plus(at)));
+            self.tell(channel, at, Event::Poll(Poll { block: n, result, exchange }));
+        }
+    }
+
+    fn cells(&self, channel: ChannelId, block: &Block) -> Vec<u16> {
+        let contract = &self.province.channels[channel.index()];
+        let station = &self.province.stations[contract.station.index()];
+        let mut cells = vec![0; usize::from(block.count)];
+        let Content::Points(items) = &block.content else {
+            return self.meter_cells(contract.station, station, block);
+        };
+        for item in items {
+            let point = &station.points[item.point.index()];
+            let register = contract.entries[item.point.index()].register.unwrap();
+            let key = (contract.station, item.point);
+            let from = usize::from(item.offset);
+            match item.part {
+                Part::Value => {
+                    let value = self.values.get(&key).copied();
+                    let value = value.unwrap_or_else(|| Some(believable(station, point)));
+                    let end = from + usize::from(register.encoding.cells());
+                    encode(register.encoding, register.word_order, value, &mut cells[from..end]);
+                }
+                Part::Quality => {
+                    let said = self.flags.get(&key).copied().unwrap_or_default().0;
+                    cells[from] = if block.table.is_bits() { u16::from(said != 0) } else { said };
+                }
+            }
+        }
+        cells
+    }
+
+    fn meter_cells(&self, id: StationId, station: &Station, block: &Block) -> Vec<u16> {
+        let end = usize::from(block.address) + usize::from(block.count);
+        let mut all = vec![0_u16; end.max(1)];
+        let mut put = |at: usize, cell: u16| {
+            if let Some(kept) = all.get_mut(at) {
+                *kept = cell;
+            }
+        };
+        for (n, group) in station.meters.iter().enumerate() {
+            let installed = self.reported.get(&(id, n)).copied().unwrap_or(group.installed);
+            let mut count = [0; 2];
+            encode(Encoding::C32, WordOrder::Abcd, Some(f64::from(installed)), &mut count);
+            put(usize::from(group.count_address), count[0]);
+            put(usize::from(group.count_address) + 1, count[1]);
+            for register in 0..group.bit_registers() {
+                let proven = group.remote.saturating_sub(16 * register).min(16);
+                let bits = u16::try_from((1_u32 << proven) - 1).unwrap();
+                put(usize::from(group.bits_address) + register as usize, bits);
+            }
+        }
+        all.split_off(usize::from(block.address))
+    }
+}
+
+/// A value that agrees with its neighbours: power with voltage and current, windings with oil.
+fn believable(station: &Station, point: &Point) -> f64 {
+    let bay = &station.bays[point.bay];
+    let of_bay = |id: &str| station.points.iter().find(|p| p.bay == point.bay && p.spec.id == id);
+    let open = of_bay("CB.POS").is_some_and(|breaker| breaker.normal == 1);
+    let number: f64 = bay.name.chars().filter_map(|c| c.to_digit(10)).map(f64::from).sum();
+    let voltage = match bay.level {
+        110 => 115.2,
+        35 => 36.1,
+        22 => 22.8,
+        _ => 0.4,
+    };
+    // Feeders carry a few megawatts, lines some tens.
+    let active = match bay.level {
+        _ if open => 0.0,
+        110 => 12.0 + number,
+        _ => 1.5 + number / 8.0,
+    };
+    let reactive = match bay.template.as_str() {
+        "CAP" => 2.0,
+        _ => 0.2 * active,
+    };
+    let active = if bay.template == "CAP" { 0.0 } else { active };
+    let current = f64::hypot(active, reactive) * 1_000.0 / (3_f64.sqrt() * voltage);
+    match (point.spec.kind, point.spec.id.as_str()) {
+        (Kind::SinglePoint | Kind::DoublePoint | Kind::DerivedStatus, _) => f64::from(point.normal),
+        (_, "P") => active,
+        (_, "Q") => reactive,
+        (_, "IA" | "IB" | "IC") => current,
+        (_, "UAB" | "UBC" | "UCA" | "UL") => voltage,
+        (_, "UA" | "UB" | "UC") => voltage / 3_f64.sqrt(),
+        (_, "F") => 50.01,
+        (_, "PF") => 0.98,
+        (_, "TOIL") => 58.5,
+        (_, "TW.HV" | "TW.MV" | "TW.LV") => 66.4,
+        (_, "TAP.POS") => 9.0,
+        (_, "DC.U1" | "DC.U2") => 231.0,
+        (_, "U") => 396.0,
+        (_, "TROOM") => 24.5,
+        (_, "STN.HB") => 4_711.0,
+        (_, "SETGRP") => 1.0,
+        (Kind::Counter, _) => 123_456.0,
+        _ => 0.0,
+    }
+}
+
+/// What went over the wire.
+fn exchange(block: &Block, result: &Result<Vec<u16>, Fault>, n: usize, at: Timestamp) -> Exchange {
+    let number = u16::try_from(0x2A + n).unwrap().to_be_bytes();
+    let function = block.table.read_function();
+    let [address_high, address_low] = block.address.to_be_bytes();
+    let [count_high, count_low] = block.count.to_be_bytes();
+    let head = |length: u16| {
+        let [high, low] = length.to_be_bytes();
+        vec![number[0], number[1], 0, 0, high, low, block.unit]
+    };
+    let mut request = head(6);
+    request.extend([function, address_high, address_low, count_high, count_low]);
+    let payload: Vec<u8> = match result {
+        Ok(cells) if block.table.is_bits() => cells
+            .chunks(8)
+            .map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit != 0)))
+            .collect(),
+        Ok(cells) => cells.iter().flat_map(|cell| cell.to_be_bytes()).collect(),
+        Err(_) => Vec::new(),
+    };
+    let mut reply = Vec::new();
+    match result {
+        Ok(_) => {
+            reply = head(u16::try_from(payload.len() + 3).unwrap());
+            reply.extend([function, u8::try_from(payload.len()).unwrap()]);
+            reply.extend(payload);
+        }
+        Err(Fault::Refused(code)) => {
+            reply = head(3);
+            reply.extend([function | 0x80, *code]);
+        }
+        Err(_) => {}
+    }
+    let took_us = match result {
+        Err(Fault::NoReply) => 1_000_000,
+        _ => 900 + u32::try_from(n * 370 % 5_000).unwrap(),
+    };
+    Exchange { at: at.plus(-2), took_us, request, reply }
+}

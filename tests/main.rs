@@ -1,0 +1,14 @@
+//! End-to-end tests, linked into one binary: each module is named after what it is about.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod bad_configs;
+mod cli;
+mod field;
+mod fixture;
+mod late_replies;
+mod pty;
+mod screens;
+mod tidy;
+mod units;
+mod verdicts;

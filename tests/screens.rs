@@ -1,0 +1,627 @@
+//! The screens as an operator meets them: drawn from pictures that the real historian made.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use config::{Flags, Lang};
+use gridwatch::collector::reading::Fault;
+use gridwatch::historian::picture::Picture;
+use gridwatch::terminal::{self, Effect, Options, Theme, Ui};
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::fixture::World;
+
+const LANGS: [(Lang, &str); 2] = [(Lang::Vi, "vi"), (Lang::En, "en")];
+const SIZES: [(u16, u16); 2] = [(80, 24), (100, 30)];
+
+fn options(lang: Lang) -> Options {
+    Options {
+        lang,
+        color: true,
+        ascii: false,
+        simulate: "gridwatch simulate config/hoa-binh.toml".to_owned(),
+    }
+}
+
+/// A terminal of 100x30 in English.
+fn ui(picture: Arc<Picture>) -> Ui {
+    let mut ui = Ui::new(options(Lang::En), picture);
+    draw(&mut ui, 100, 30);
+    ui
+}
+
+fn buffer(ui: &mut Ui, width: u16, height: u16) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    ui.draw(&mut buffer);
+    buffer
+}
+
+/// What stands on the screen, line by line.
+fn lines(buffer: &Buffer) -> Vec<String> {
+    let line = |y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
+    (0..buffer.area.height).map(line).collect()
+}
+
+fn draw(ui: &mut Ui, width: u16, height: u16) -> String {
+    let lines = lines(&buffer(ui, width, height));
+    let trimmed: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    trimmed.join("\n") + "\n"
+}
+
+fn press(ui: &mut Ui, code: KeyCode) -> Effect {
+    ui.press(KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+/// Types keys: `\n` is Enter, `\u{1b}` Esc.
+fn type_keys(ui: &mut Ui, keys: &str) {
+    for c in keys.chars() {
+        let code = match c {
+            '\n' => KeyCode::Enter,
+            '\u{1b}' => KeyCode::Esc,
+            c => KeyCode::Char(c),
+        };
+        press(ui, code);
+    }
+}
+
+// --- Situations -------------------------------------------------------------------------------
+
+fn normal() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| World::running().picture_at(0));
+    Arc::clone(&PICTURE)
+}
+
+/// The monitor runs, the stations do not.
+fn nobody() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::new();
+        world.refuse_all(-10_000);
+        world.picture_at(0)
+    });
+    Arc::clone(&PICTURE)
+}
+
+/// Three stations of ten have been scanned.
+fn starting() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::new();
+        world.connect_all(-719_000);
+        world.scan_stations(&["HB01", "HB02", "HB07"], -718_000);
+        world.picture_at(-717_000)
+    });
+    Arc::clone(&PICTURE)
+}
+
+/// The stations went away fifteen seconds ago.
+fn lost() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::running();
+        world.lose_all(-500);
+        world.picture_at(14_500)
+    });
+    Arc::clone(&PICTURE)
+}
+
+/// The gateway of HB03 says that the unit of bay 172 does not answer.
+fn refused() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::started();
+        world.fail_unit("HB03", "172", Fault::Refused(0x0B));
+        world.scan(-60_000);
+        world.picture_at(-59_000);
+        world.scan(-1_000);
+        world.picture_at(0)
+    });
+    Arc::clone(&PICTURE)
+}
+
+/// Much at once: a lost path, a refusing unit, values that cannot be trusted, meters that differ.
+fn troubled() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::started();
+        world.scan(-60_000);
+        world.fail_unit("HB03", "172", Fault::Refused(0x0B));
+        world.fail_unit("HB06", "C41", Fault::NoReply);
+        world.flag("HB05.22.473.P", Flags::INVALID.with(Flags::NOT_TOPICAL));
+        world.set("HB08.110.171.DS7.POS", Some(0.0));
+        world.set("HB09.110.171.P", Some(130.0));
+        world.set("HB02.110.172.IB", Some(0.0));
+        world.report_meters("HB02", 9, 9_000);
+        for ms in [-45_000, -40_000] {
+            world.scan(ms);
+            world.picture_at(ms + 900);
+        }
+        world.lose(&["HB10"], &["A1"], -15_000);
+        world.scan(-1_000);
+        world.picture_at(0)
+    });
+    Arc::clone(&PICTURE)
+}
+
+// --- Snapshots --------------------------------------------------------------------------------
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// Runs of cells of one style, those that differ from plain: `y:x..x fg bg modifiers`.
+fn style_runs(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let style = |x: u16| {
+            let cell = &buffer[(x, y)];
+            (cell.fg, cell.bg, cell.modifier)
+        };
+        let mut x = 0;
+        while x < buffer.area.width {
+            let start = x;
+            while x < buffer.area.width && style(x) == style(start) {
+                x += 1;
+            }
+            let (fg, bg, modifier) = style(start);
+            if (fg, bg, modifier) != (Color::Reset, Color::Reset, Modifier::empty()) {
+                let _ = write!(out, "{y}:{start}..{x}");
+                for color in [fg, bg].into_iter().filter(|color| *color != Color::Reset) {
+                    let _ = write!(out, " {color}");
+                }
+                let _ = writeln!(out, " {modifier:?}");
+            }
+        }
+    }
+    out
+}
+
+fn check_screen(
+    name: &str,
+    picture: &Arc<Picture>,
+    keys: &str,
+    sizes: &[(u16, u16)],
+    with_styles: bool,
+) {
+    for (lang, code) in LANGS {
+        for (width, height) in sizes {
+            let mut ui = Ui::new(options(lang), Arc::clone(picture));
+            draw(&mut ui, *width, *height);
+            type_keys(&mut ui, keys);
+            let drawn = buffer(&mut ui, *width, *height);
+            let mut text = draw(&mut ui, *width, *height);
+            if with_styles {
+                let _ = write!(text, "\nstyles\n{}", style_runs(&drawn));
+            }
+            snapshot(&format!("{name}-{code}-{width}x{height}"), &text);
+        }
+    }
+}
+
+#[test]
+fn every_screen_looks_as_agreed() {
+    let picture = normal();
+    check_screen("overview", &picture, "", &SIZES, true);
+    for (name, keys) in
+        [("stations", "2"), ("why", "2\n"), ("signals", "2\n\n"), ("metering", "7"), ("help", "2?")]
+    {
+        check_screen(name, &picture, keys, &SIZES, false);
+    }
+}
+
+#[test]
+fn every_situation_looks_as_agreed() {
+    let wide = &[(100, 30)];
+    check_screen("nobody-overview", &nobody(), "", wide, false);
+    check_screen("nobody-stations", &nobody(), "2", wide, false);
+    check_screen("starting-overview", &starting(), "", wide, false);
+    check_screen("starting-stations", &starting(), "2", wide, false);
+    check_screen("lost-overview", &lost(), "", wide, false);
+    check_screen("lost-stations", &lost(), "2", wide, false);
+    check_screen("lost-signals", &lost(), "4", wide, false);
+    check_screen("refused-overview", &refused(), "", wide, true);
+    check_screen("refused-why", &refused(), "j\n", wide, false);
+    check_screen("refused-evidence", &refused(), "j\n\n\n", wide, false);
+    check_screen("troubled-overview", &troubled(), "", &[(100, 30), (80, 24), (58, 17)], false);
+    check_screen("troubled-signals", &troubled(), "4xss", wide, false);
+    check_screen("troubled-metering", &troubled(), "7vv", wide, false);
+}
+
+#[test]
+fn the_text_for_pipes_says_what_the_screens_say() {
+    for (lang, code) in LANGS {
+        snapshot(&format!("text-{code}"), &terminal::text(&normal(), lang, false));
+    }
+    let plain = terminal::text(&troubled(), Lang::En, true);
+    for place in ["Nhuận", "HB03 Lương Sơn: F refused 172", "HB10 Mai Châu: T link lost A1"] {
+        assert!(plain.contains(place) || place == "Nhuận", "{place} is missing in\n{plain}");
+    }
+    assert!(!plain.contains(['─', '✓', '✗', '—', '·']), "only plain marks");
+    let why = terminal::why_lines(&normal(), normal().province.station("HB07").unwrap(), Lang::En);
+    assert!(why[0].contains("WHY NOT FULL"));
+}
+
+// --- Laws -------------------------------------------------------------------------------------
+
+/// Keys that lead to every screen and what lies over it.
+const WAYS: [&str; 10] = ["", "2", "2\n", "2\n\n", "2\n\n\n", "4x", "4f", "7", "7?", "4/f74"];
+
+#[test]
+fn every_size_language_theme_and_glyph_set_fills_the_screen_exactly() {
+    let pictures = [normal(), nobody(), troubled()];
+    let widths = [40, 79, 80, 96, 100, 140, 200];
+    let heights = [10, 24, 30, 60];
+    let mut turn = 0;
+    for (picture, way) in pictures.iter().flat_map(|p| WAYS.map(|way| (p, way))) {
+        let mut ui = ui(Arc::clone(picture));
+        type_keys(&mut ui, way);
+        for (width, height) in widths.iter().flat_map(|w| heights.map(|h| (*w, h))) {
+            // The rest takes turns: all of it with all of it would take minutes.
+            turn += 1;
+            if turn % 2 == 0 {
+                press(&mut ui, KeyCode::F(2));
+            }
+            ui.set_theme(Theme::ALL[turn % 4]);
+            let drawn = buffer(&mut ui, width, height);
+            for line in lines(&drawn) {
+                assert_eq!(line.width(), usize::from(width), "{way:?} {width}x{height}\n{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn plain_marks_need_nothing_but_ascii_and_letters() {
+    for way in WAYS {
+        let mut ui = Ui::new(Options { ascii: true, ..options(Lang::Vi) }, troubled());
+        draw(&mut ui, 100, 30);
+        type_keys(&mut ui, way);
+        for line in lines(&buffer(&mut ui, 100, 30)) {
+            let odd = line.chars().find(|c| !c.is_ascii() && !c.is_alphabetic() && *c != '°');
+            assert_eq!(odd, None, "{way:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn without_colours_none_is_sent_and_the_theme_key_brings_none_back() {
+    let mut ui = Ui::new(Options { color: false, ..options(Lang::En) }, troubled());
+    for _ in 0..4 {
+        press(&mut ui, KeyCode::F(3));
+        let drawn = buffer(&mut ui, 100, 30);
+        assert!(drawn.content.iter().all(|c| (c.fg, c.bg) == (Color::Reset, Color::Reset)));
+        let selected = drawn.content.iter().filter(|c| c.modifier.contains(Modifier::REVERSED));
+        assert!(selected.count() > 90, "the selected row is reversed");
+    }
+}
+
+/// Something an operator may do.
+#[derive(Debug, Clone)]
+enum Deed {
+    Press(KeyCode),
+    Paste(String),
+    Resize(u16, u16),
+    News(bool),
+    Silence(i64),
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let letters = "hjklgGnNfxswdvy-1247?/ qzưđ".chars().map(KeyCode::Char).collect::<Vec<_>>();
+    let codes = [
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Backspace,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::Tab,
+        KeyCode::F(1),
+        KeyCode::F(2),
+        KeyCode::F(3),
+        KeyCode::F(4),
+        KeyCode::F(5),
+        KeyCode::F(6),
+        KeyCode::F(8),
+    ];
+    let key = proptest::sample::select(letters.into_iter().chain(codes).collect::<Vec<_>>());
+    let deed = prop_oneof![
+        40 => key.prop_map(Deed::Press),
+        1 => "[a-zà-ỹ .]{0,8}".prop_map(Deed::Paste),
+        2 => (20_u16..160, 5_u16..50).prop_map(|(w, h)| Deed::Resize(w, h)),
+        2 => any::<bool>().prop_map(Deed::News),
+        1 => (0_i64..6_000).prop_map(Deed::Silence),
+    ];
+    proptest::collection::vec(deed, 200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_pressed_ten_times_esc_leads_to_the_overview_and_never_out(deeds in deeds()) {
+        let pictures = [normal(), troubled()];
+        let mut ui = ui(Arc::clone(&pictures[1]));
+        for deed in deeds {
+            match deed {
+                Deed::Press(code) => {
+                    press(&mut ui, code);
+                }
+                Deed::Paste(text) => ui.paste(&text),
+                Deed::Resize(width, height) => {
+                    draw(&mut ui, width, height);
+                }
+                Deed::News(good) => {
+                    ui.take(Arc::clone(&pictures[usize::from(!good)]));
+                }
+                Deed::Silence(ms) => ui.wait(ms),
+            }
+        }
+        for _ in 0..10 {
+            prop_assert_eq!(press(&mut ui, KeyCode::Esc), Effect::None);
+        }
+        prop_assert_eq!(ui.place(), "Overview");
+        draw(&mut ui, 100, 30);
+    }
+}
+
+// --- Behaviour --------------------------------------------------------------------------------
+
+#[test]
+fn the_start_screen_names_station_cause_and_signals() {
+    let text = draw(&mut ui(normal()), 100, 30);
+    for part in ["HB07 Yên Thủy", "✗ not", "F74.TC 371–373, 471–474", "IA, IC 371, 471", "DC.I1"]
+    {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn enter_goes_on_to_the_evidence_and_esc_all_the_way_back() {
+    let mut ui = ui(normal());
+    let mut places = vec![ui.place()];
+    for _ in 0..2 {
+        press(&mut ui, KeyCode::Enter);
+        places.push(ui.place());
+    }
+    assert_eq!(places, ["Overview", "Why", "Signals"]);
+    assert_eq!(ui.selected().as_deref(), Some("HB07.110.172.F21.Z1"));
+    press(&mut ui, KeyCode::Enter);
+    assert!(draw(&mut ui, 100, 30).contains("request 14:32:06"));
+    for place in ["Signals", "Why", "Overview", "Overview"] {
+        press(&mut ui, KeyCode::Esc);
+        assert_eq!(ui.place(), place);
+    }
+}
+
+#[test]
+fn esc_closes_popup_then_field_then_filter_then_screen() {
+    let mut ui = ui(troubled());
+    type_keys(&mut ui, "2\n\n/f2");
+    press(&mut ui, KeyCode::F(1));
+    let text = draw(&mut ui, 100, 30);
+    assert!(text.contains("HELP"), "F1 works while typing");
+    press(&mut ui, KeyCode::Esc);
+    assert!(draw(&mut ui, 100, 30).contains("find: f2"), "the field is still open");
+    press(&mut ui, KeyCode::Esc);
+    assert!(!draw(&mut ui, 100, 30).contains("find: f2"));
+    type_keys(&mut ui, "x");
+    assert!(!draw(&mut ui, 100, 30).contains("faults only"));
+    press(&mut ui, KeyCode::Esc);
+    assert!(draw(&mut ui, 100, 30).contains("faults only"), "the filter it was opened with");
+    assert_eq!(ui.place(), "Signals");
+    press(&mut ui, KeyCode::Esc);
+    assert_eq!(ui.place(), "Why");
+}
+
+#[test]
+fn the_selection_stays_on_its_station_when_the_order_changes() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "2jjj");
+    let selected = ui.selected();
+    for _ in 0..4 {
+        type_keys(&mut ui, "s");
+        assert_eq!(ui.selected(), selected);
+    }
+    ui.take(troubled());
+    draw(&mut ui, 100, 30);
+    assert_eq!(ui.selected(), selected, "trouble elsewhere does not move it");
+    // HB03 is in order again: the row that leaves hands over to its neighbour.
+    ui.take(normal());
+    type_keys(&mut ui, "x");
+    assert_eq!(ui.selected().as_deref(), Some("HB07"));
+}
+
+#[test]
+fn a_filter_is_visible_with_its_counts_and_says_when_nothing_matches() {
+    let mut ui = ui(troubled());
+    type_keys(&mut ui, "4fj\n");
+    let text = draw(&mut ui, 100, 30);
+    assert!(text.contains("Signals 14 of 8153 · filter: – not in DB"), "{text}");
+    type_keys(&mut ui, "4fjj\nl");
+    assert!(draw(&mut ui, 100, 30).contains("filter: ! no E2E"));
+    // A good station has no failing signals.
+    type_keys(&mut ui, "2GG4x");
+    let text = draw(&mut ui, 100, 30);
+    assert!(text.contains("0 of 799") || text.contains("Esc clears the filter"), "{text}");
+}
+
+#[test]
+fn names_are_found_without_their_marks_from_row_to_row() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "2/luong son\n");
+    assert_eq!(ui.selected().as_deref(), Some("HB03"));
+    type_keys(&mut ui, "4/hu hong mach cat 47\n");
+    assert_eq!(ui.selected().as_deref(), Some("HB03.22.471.F74.TC"));
+    type_keys(&mut ui, "n");
+    assert_eq!(ui.selected().as_deref(), Some("HB03.22.472.F74.TC"));
+    type_keys(&mut ui, "NN");
+    assert_eq!(ui.selected().as_deref(), Some("HB03.22.478.F74.TC"), "round the end");
+    type_keys(&mut ui, "/zzz\n");
+    assert!(draw(&mut ui, 100, 30).contains("not found: zzz"));
+}
+
+#[test]
+fn typing_leaves_keys_alone_and_backspace_takes_a_whole_letter() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "2/q");
+    assert_eq!(ui.place(), "Stations", "q is a letter here");
+    // A letter that came in two parts, as some input methods send it.
+    type_keys(&mut ui, "a\u{300}");
+    press(&mut ui, KeyCode::Backspace);
+    assert!(draw(&mut ui, 100, 30).contains("find: q "));
+    press(&mut ui, KeyCode::Esc);
+    let before = draw(&mut ui, 100, 30);
+    for _ in 0..20 {
+        press(&mut ui, KeyCode::Backspace);
+    }
+    assert_eq!(draw(&mut ui, 100, 30), before, "outside a field Backspace does nothing");
+}
+
+#[test]
+fn telex_letters_are_the_keys_that_were_meant() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "ư");
+    assert_eq!(ui.place(), "Why");
+    type_keys(&mut ui, "đ");
+    assert!(draw(&mut ui, 100, 30).contains("calm-dark · A1"), "the basis is the other centre");
+}
+
+#[test]
+fn every_action_can_be_reached_from_help_with_arrows_and_enter() {
+    let mut ui = ui(normal());
+    press(&mut ui, KeyCode::F(1));
+    for _ in 0..60 {
+        press(&mut ui, KeyCode::Down);
+    }
+    assert_eq!(press(&mut ui, KeyCode::Enter), Effect::Quit, "the last entry");
+    press(&mut ui, KeyCode::F(1));
+    press(&mut ui, KeyCode::Home);
+    while !draw(&mut ui, 100, 30).lines().any(|line| line.contains("why") && line.contains('w')) {
+        press(&mut ui, KeyCode::Down);
+    }
+}
+
+#[test]
+fn a_pause_freezes_what_is_shown_and_says_for_how_long() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, " ");
+    let frozen = draw(&mut ui, 100, 30);
+    assert!(frozen.contains("PAUSED 00:00:00"));
+    ui.take(lost());
+    let later = draw(&mut ui, 100, 30);
+    assert!(later.contains("PAUSED 00:00:14"), "{later}");
+    assert!(!later.contains("link lost"), "the picture is the one that was frozen");
+    press(&mut ui, KeyCode::F(8));
+    assert!(draw(&mut ui, 100, 30).contains("link lost"));
+}
+
+#[test]
+fn without_pictures_nothing_looks_live_and_ages_go_on() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "4");
+    ui.wait(2_500);
+    assert!(!draw(&mut ui, 100, 30).contains("COLLECTOR DOWN"));
+    ui.wait(64_000);
+    let text = draw(&mut ui, 100, 30);
+    assert!(text.contains("COLLECTOR DOWN") && text.contains("figures stand since 14:32:07"));
+    assert!(text.contains("(1 min)"), "{text}");
+    assert!(text.contains("---- H"), "no value is shown as if it were known");
+    assert!(!text.lines().take(20).any(|line| line.contains("■ closed")), "{text}");
+    ui.take(normal());
+    ui.wait(0);
+    assert!(draw(&mut ui, 100, 30).contains("■ closed"));
+}
+
+#[test]
+fn before_the_first_scan_nothing_is_called_a_fault() {
+    let mut world = World::new();
+    world.connect_all(-719_000);
+    let mut ui = ui(world.picture_at(-718_500));
+    for way in ["", "2", "2\n", "4"] {
+        type_keys(&mut ui, "1");
+        type_keys(&mut ui, way);
+        let text = draw(&mut ui, 100, 30);
+        let structural = text.replace("✗ not", "").replace("! no E2E", "");
+        assert!(!structural.contains('✗') || way == "2\n", "{text}");
+        assert!(!text.contains("link lost") && !text.contains("never connected"), "{text}");
+    }
+    type_keys(&mut ui, "1");
+    assert!(draw(&mut ui, 100, 30).contains("First scan 0/10 stations"));
+}
+
+#[test]
+fn a_lost_path_is_not_one_that_never_was() {
+    let text = draw(&mut ui(nobody()), 100, 30);
+    assert!(text.contains("No station answers at 127.0.0.1:15201–15220."));
+    assert!(text.contains("gridwatch simulate config/hoa-binh.toml"));
+    assert!(text.contains("never connected") && !text.contains("link lost"), "{text}");
+    let text = draw(&mut ui(lost()), 100, 30);
+    assert!(text.contains("link lost 10/10 stations since 14:32:06 (15 s)"), "{text}");
+    assert!(!text.contains("never connected"));
+}
+
+#[test]
+fn a_lost_station_shows_its_last_values_only_as_evidence() {
+    let mut ui = ui(lost());
+    type_keys(&mut ui, "4");
+    let text = draw(&mut ui, 100, 30);
+    let is_row = |line: &&str| line.contains("HB01  171 ");
+    let rows: Vec<&str> = text.lines().filter(is_row).collect();
+    assert!(rows.len() > 10 && rows.iter().all(|row| row.contains("---- T")), "{text}");
+    assert!(text.contains("last value ■ closed 14:32:06"), "{text}");
+}
+
+#[test]
+fn the_why_text_is_copied_as_it_is_read() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "\n");
+    let Effect::Copy(text) = press(&mut ui, KeyCode::Char('y')) else { panic!("nothing copied") };
+    assert!(text.starts_with(" HB07 Yên Thủy — WHY NOT FULL"), "{text}");
+    assert!(text.contains("→ province 10/10"));
+    assert!(text.lines().all(|line| line == line.trim_end()));
+}
+
+#[test]
+fn digits_are_absolute_and_minus_goes_to_the_screen_before() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "2j\n7");
+    assert_eq!(ui.place(), "Metering");
+    type_keys(&mut ui, "-");
+    assert_eq!(ui.place(), "Why");
+    type_keys(&mut ui, "-");
+    assert_eq!(ui.place(), "Metering");
+    press(&mut ui, KeyCode::Esc);
+    assert_eq!(ui.place(), "Overview", "nothing is left of the way there");
+}
+
+#[test]
+fn a_stopped_task_and_a_dead_collector_are_said_on_every_screen() {
+    let mut ui = ui(normal());
+    ui.task_stopped("panicked at src/x.rs:1: boom\u{1b}[31m".to_owned());
+    for way in ["1", "2", "4", "7"] {
+        type_keys(&mut ui, way);
+        let text = draw(&mut ui, 100, 30);
+        assert!(text.contains("TASK STOPPED: panicked at src/x.rs:1: boom"), "{text}");
+        assert!(!text.contains('\u{1b}'), "no escape reaches the terminal");
+    }
+    ui.collector_gone();
+    assert!(draw(&mut ui, 100, 30).contains("COLLECTOR STOPPED"));
+    assert!(draw(&mut ui, 60, 20).contains("COLLECTOR DOWN"), "in the digest too");
+}
+
+#[test]
+fn meters_that_are_reported_otherwise_than_agreed_are_named() {
+    let mut ui = ui(troubled());
+    type_keys(&mut ui, "7");
+    let text = draw(&mut ui, 100, 30);
+    assert!(text.contains("differ from contract:"), "{text}");
+    assert!(text.contains("9000"), "{text}");
+}

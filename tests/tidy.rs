@@ -1,0 +1,146 @@
+//! The walls inside the house (docs/ARCHITECTURE.md, "Direction"): Cargo holds those between the
+//! crates, this holds those within.
+
+use std::fs::{read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+/// Modules of the control room and the modules that each may import.
+const DIRECTION: [(&str, &[&str]); 8] = [
+    ("clock", &[]),
+    ("collector", &["clock"]),
+    ("historian", &["clock", "collector"]),
+    ("monitor", &["clock", "collector", "historian"]),
+    ("words", &["clock", "historian"]),
+    ("json", &["clock", "historian"]),
+    ("check", &["historian", "words"]),
+    ("terminal", &["clock", "collector", "historian", "words"]),
+];
+
+/// Names that only the given files may mention.
+const RESERVED: [(&str, &[&str]); 4] = [
+    ("tokio_modbus", &["src/collector/modbus.rs", "sim/src/server.rs"]),
+    ("ratatui", &["src/terminal"]),
+    ("SystemTime::now", &["src/clock.rs"]),
+    ("println!", &[]),
+];
+
+/// File names that say nothing.
+const EMPTY_NAMES: [&str; 8] =
+    ["mod", "utils", "helpers", "common", "misc", "types", "manager", "general"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> Vec<(String, String)> {
+    let mut folders: Vec<PathBuf> = ["src", "config/src", "grid/src", "sim/src", "config/tests"]
+        .iter()
+        .chain(["sim/tests", "tests", "benches"].iter())
+        .map(|folder| root().join(folder))
+        .collect();
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = read_dir(&folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                found.push((name, read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Lines that are code, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line));
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+fn assert_none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn imports_point_back_along_the_flow_of_data() {
+    let mut complaints = Vec::new();
+    for (file, text) in sources().iter().filter(|(file, _)| file.starts_with("src/")) {
+        let module = file["src/".len()..].split(['/', '.']).next().unwrap();
+        let Some((_, allowed)) = DIRECTION.iter().find(|(name, _)| *name == module) else {
+            assert!(["lib", "main", "commands"].contains(&module), "{file} has no place yet");
+            continue;
+        };
+        for (n, line) in code(text) {
+            for import in line.split("crate::").skip(1) {
+                let name: String =
+                    import.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if name != module && !allowed.contains(&name.as_str()) {
+                    complaints.push(format!("{file}:{n}: {module} may not import {name}"));
+                }
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn reserved_names_stay_in_their_files() {
+    let mut complaints = Vec::new();
+    let sources = sources();
+    for (file, text) in sources.iter().filter(|(file, _)| file != "tests/tidy.rs") {
+        for (name, places) in RESERVED {
+            if places.iter().any(|place| file.starts_with(place)) || file.contains("tests/") {
+                continue;
+            }
+            for (n, _) in code(text).filter(|(_, line)| line.contains(name)) {
+                complaints.push(format!("{file}:{n}: only {places:?} may name {name}"));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_has_a_name_that_says_something() {
+    let mut complaints = Vec::new();
+    for (file, text) in sources() {
+        if !text.starts_with("//!") {
+            complaints.push(format!("{file}:1: a file opens with what it is for"));
+        }
+        let stem = Path::new(&file).file_stem().unwrap().to_str().unwrap().to_owned();
+        if EMPTY_NAMES.contains(&stem.as_str()) {
+            complaints.push(format!("{file}: the name says nothing"));
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn paths_that_the_documents_name_exist() {
+    let mut complaints = Vec::new();
+    let docs: Vec<PathBuf> = read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .chain([root().join("README.md")])
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .collect();
+    for doc in docs {
+        let text = read_to_string(&doc).unwrap();
+        for (n, line) in text.lines().enumerate() {
+            for quoted in line.split('`').skip(1).step_by(2) {
+                let is_path = quoted.contains('/')
+                    && ["src/", "config/", "grid/", "sim/", "tests/", "docs/", "benches/", ".ci/"]
+                        .iter()
+                        .any(|top| quoted.starts_with(top))
+                    && !quoted.contains([' ', '*', '{', '<', '…']);
+                if is_path && !root().join(quoted).exists() {
+                    complaints.push(format!("{}:{}: no '{quoted}'", doc.display(), n + 1));
+                }
+            }
+        }
+    }
+    assert_none(&complaints);
+}

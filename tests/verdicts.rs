@@ -1,0 +1,331 @@
+//! Laws of the verdicts: whatever the stations send, the counts add up and the required set stays.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{ChannelId, Province, Standing};
+use gridwatch::clock::Timestamp;
+use gridwatch::collector::plan::{Content, Item, Part, Plan, plans};
+use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading};
+use gridwatch::historian::Historian;
+use gridwatch::historian::counts::Counts;
+use gridwatch::historian::picture::{Full, LinkState, Picture};
+use gridwatch::historian::verdict::{Reason, Since};
+use proptest::prelude::*;
+
+const START: Timestamp = Timestamp(1_669_188_727_000);
+
+fn small() -> (Arc<Province>, Vec<Arc<Plan>>) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
+    let province = Arc::new(Province::load(&file).unwrap());
+    let plans = plans(&province);
+    (province, plans)
+}
+
+/// Something that may happen, in numbers that fit any province.
+#[derive(Debug, Clone)]
+enum Step {
+    Connected(usize),
+    Lost(usize),
+    Answered { channel: usize, block: usize, cells: Vec<u16>, exact: bool },
+    Failed { channel: usize, block: usize, fault: Fault },
+    Wait(i64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let fault = prop_oneof![
+        Just(Fault::NoReply),
+        Just(Fault::Undecodable),
+        any::<u8>().prop_map(Fault::Refused)
+    ];
+    let cell = prop_oneof![Just(0_u16), Just(1), Just(0x8000), any::<u16>()];
+    let cells = proptest::collection::vec(cell, 0..8);
+    let step = prop_oneof![
+        2 => any::<usize>().prop_map(Step::Connected),
+        1 => any::<usize>().prop_map(Step::Lost),
+        6 => (any::<usize>(), any::<usize>(), cells, any::<bool>()).prop_map(
+            |(channel, block, cells, exact)| Step::Answered { channel, block, cells, exact }
+        ),
+        3 => (any::<usize>(), any::<usize>(), fault)
+            .prop_map(|(channel, block, fault)| Step::Failed { channel, block, fault }),
+        1 => (0_i64..120_000).prop_map(Step::Wait),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+fn poll(block: usize, result: Result<Vec<u16>, Fault>) -> Event {
+    Event::Poll(Poll { block, result, exchange: Arc::new(Exchange::default()) })
+}
+
+/// Gives the historian one step; channel and block numbers are wrapped into what there is, blocks
+/// sometimes just beyond, and replies are sometimes longer or shorter than asked for.
+fn apply(historian: &mut Historian, plans: &[Arc<Plan>], step: &Step, now: &mut Timestamp) {
+    let (channel, event) = match step {
+        Step::Wait(ms) => {
+            *now = now.plus(*ms);
+            return;
+        }
+        Step::Connected(channel) => (channel, Event::Connected),
+        Step::Lost(channel) => (channel, Event::Lost(LinkFault::Closed)),
+        Step::Answered { channel, block, cells, exact } => {
+            let blocks = &plans[channel % plans.len()].blocks;
+            let block = block % (blocks.len() + 1);
+            let count = blocks.get(block).map_or(0, |b| usize::from(b.count));
+            let wanted = if *exact { count } else { cells.len() };
+            let cells = cells.iter().copied().chain([7]).cycle().take(wanted).collect();
+            (channel, poll(block, Ok(cells)))
+        }
+        Step::Failed { channel, block, fault } => {
+            let blocks = plans[channel % plans.len()].blocks.len();
+            (channel, poll(block % (blocks + 1), Err(*fault)))
+        }
+    };
+    *now = now.plus(37);
+    let channel = ChannelId::at(channel % plans.len());
+    historian.accept(&Reading { channel, at: *now, event });
+}
+
+fn adds_up(counts: &Counts) {
+    assert_eq!(counts.good + counts.by_reason.iter().sum::<u64>(), counts.required);
+    assert_eq!(counts.of(Reason::NotInDatabase), counts.missing());
+    assert_eq!(counts.of(Reason::NoE2eRecord), counts.untested());
+    assert_eq!(counts.live.have + counts.not_live.iter().sum::<u64>(), counts.live.want);
+    assert!(counts.right.have <= counts.right.want && counts.right.want <= counts.required);
+    assert!(counts.tested <= counts.mapped && counts.mapped <= counts.required);
+}
+
+/// The counts of bays, stations, centres and the province, each from the level below.
+fn adds_up_at_every_level(picture: &Picture) {
+    let province = &picture.province;
+    for centre in province.centre_ids() {
+        let mut sum = Counts::default();
+        for station in province.station_ids() {
+            let channel = picture.channel(station, centre);
+            let mut bays = Counts::default();
+            for bay in 0..province.stations[station.index()].bays.len() {
+                let counts = channel.bay_counts(province, bay);
+                adds_up(&counts);
+                bays += counts;
+            }
+            assert_eq!(bays, channel.counts);
+            assert_eq!(channel.counts.required, channel.contract(province).required() as u64);
+            sum += channel.counts;
+        }
+        adds_up(&sum);
+        assert_eq!(sum, picture.centres[centre.index()].counts);
+        assert_eq!(sum.required, province.required(centre) as u64);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn verdicts_sum_to_the_required_set_at_every_level(steps in steps()) {
+        let (province, plans) = small();
+        let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+        let mut now = START;
+        let structure: Vec<Full> =
+            historian.picture(now).channels.iter().map(|channel| channel.full).collect();
+        for step in &steps {
+            apply(&mut historian, &plans, step, &mut now);
+            if matches!(step, Step::Wait(_)) {
+                adds_up_at_every_level(&historian.picture(now));
+            }
+        }
+        let picture = historian.picture(now);
+        adds_up_at_every_level(&picture);
+        // Whether a station is full is structural: nothing that arrives or fails to changes it.
+        let after: Vec<Full> = picture.channels.iter().map(|channel| channel.full).collect();
+        prop_assert_eq!(structure, after);
+        for channel in &picture.channels {
+            if channel.link.state != LinkState::Connected {
+                prop_assert_eq!(channel.counts.live.have, 0, "nothing is live without a link");
+            }
+        }
+    }
+}
+
+/// Answers every block of a channel with the same cell.
+fn answer_all(historian: &mut Historian, plans: &[Arc<Plan>], channel: ChannelId, at: Timestamp) {
+    historian.accept(&Reading { channel, at, event: Event::Connected });
+    for (n, block) in plans[channel.index()].blocks.iter().enumerate() {
+        let event = poll(n, Ok(vec![0; usize::from(block.count)]));
+        historian.accept(&Reading { channel, at, event });
+    }
+}
+
+fn find(province: &Province, id: &str, centre: &str) -> (ChannelId, usize) {
+    let station = province.station(id.split('.').next().unwrap()).unwrap();
+    let point = province.stations[station.index()].point(id).unwrap();
+    (province.channel_id(station, province.centre(centre).unwrap()), point.index())
+}
+
+#[test]
+fn a_value_is_old_after_three_scans_and_since_exactly_then() {
+    let (province, plans) = small();
+    let (channel, point) = find(&province, "S1.110.171.P", "CC");
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    answer_all(&mut historian, &plans, channel, START);
+    let verdict = |historian: &mut Historian, ms| {
+        let picture = historian.picture(START.plus(ms));
+        let point = picture.channels[channel.index()].points[point];
+        (point.not_live, point.since)
+    };
+    assert_eq!(verdict(&mut historian, 6_000).0, None);
+    let (reason, since) = verdict(&mut historian, 9_000);
+    assert_eq!((reason, since), (Some(Reason::Old), Since::At(START.plus(6_000))));
+}
+
+#[test]
+fn one_lost_reply_is_no_news_while_the_value_is_fresh() {
+    let (province, plans) = small();
+    let (channel, point) = find(&province, "S1.110.171.P", "CC");
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    answer_all(&mut historian, &plans, channel, START);
+    let at = START.plus(2_000);
+    let block = historian.picture(at).channels[channel.index()].points[point].block.unwrap();
+    historian.accept(&Reading { channel, at, event: poll(block.into(), Err(Fault::NoReply)) });
+    let mut not_live =
+        |ms| historian.picture(START.plus(ms)).channels[channel.index()].points[point].not_live;
+    assert_eq!(not_live(2_000), None);
+    assert_eq!(not_live(6_001), Some(Reason::NoReply));
+}
+
+#[test]
+fn a_lost_link_takes_everything_off_live_at_once_and_leaves_the_structure() {
+    let (province, plans) = small();
+    let (channel, point) = find(&province, "S1.110.171.P", "CC");
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    answer_all(&mut historian, &plans, channel, START);
+    let before = historian.picture(START);
+    let lost = START.plus(500);
+    let event = Event::Lost(LinkFault::Refused);
+    historian.accept(&Reading { channel, at: lost, event });
+    let after = historian.picture(START.plus(700));
+    let (was, is) = (&before.channels[channel.index()], &after.channels[channel.index()]);
+    assert!(was.counts.live.have > 0);
+    assert_eq!(is.counts.live.have, 0);
+    assert_eq!(is.link.state, LinkState::Lost);
+    assert_eq!(is.points[point].verdict, Some(Reason::NoLink));
+    assert_eq!(is.points[point].since, Since::At(lost));
+    assert_eq!(is.points[point].value, was.points[point].value, "the old value is kept as such");
+    assert_eq!(is.full, was.full);
+    let structural = |counts: &Counts| (counts.required, counts.mapped, counts.tested);
+    assert_eq!(structural(&is.counts), structural(&was.counts));
+}
+
+#[test]
+fn a_station_that_never_answered_is_not_lost() {
+    let (province, plans) = small();
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let channel = ChannelId::at(0);
+    let event = Event::Lost(LinkFault::Refused);
+    historian.accept(&Reading { channel, at: START, event });
+    let picture = historian.picture(START.plus(1_000));
+    assert_eq!(picture.channels[0].link.state, LinkState::NeverConnected);
+    assert!(picture.channels[0].settled, "there is nothing more to wait for");
+    assert!(!picture.channels[1].settled);
+}
+
+#[test]
+fn what_is_not_in_the_database_is_so_whatever_the_link_does() {
+    let (province, plans) = small();
+    let absent = province.channels.iter().position(|channel| {
+        channel.entries.iter().any(|e| e.required && matches!(e.standing, Standing::Absent(_)))
+    });
+    let channel = ChannelId::at(absent.unwrap());
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let missing = |historian: &mut Historian| {
+        historian.picture(START).channels[channel.index()].counts.of(Reason::NotInDatabase)
+    };
+    let before = missing(&mut historian);
+    assert!(before > 0);
+    answer_all(&mut historian, &plans, channel, START);
+    assert_eq!(missing(&mut historian), before);
+}
+
+/// A point, the block of its value and where it stands there.
+fn find_block(
+    province: &Province,
+    plans: &[Arc<Plan>],
+    id: &str,
+) -> (ChannelId, usize, usize, usize) {
+    let (channel, point) = find(province, id, "CC");
+    let block = plans[channel.index()].blocks.iter().position(|block| match &block.content {
+        Content::Points(items) => {
+            items.iter().any(|i| i.point.index() == point && i.part == Part::Value)
+        }
+        Content::Meters => false,
+    });
+    let block = block.unwrap();
+    let Content::Points(items) = &plans[channel.index()].blocks[block].content else {
+        panic!("a block of points");
+    };
+    let own = |i: &&Item| i.point.index() == point && i.part == Part::Value;
+    (channel, point, block, usize::from(items.iter().find(own).unwrap().offset))
+}
+
+#[test]
+fn a_value_that_the_device_has_withdrawn_is_not_revived_by_a_lost_reply() {
+    let (province, plans) = small();
+    let (channel, point, block, offset) = find_block(&province, &plans, "S1.110.171.P");
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    answer_all(&mut historian, &plans, channel, START);
+    let mut cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
+    cells[offset] = 0x8000;
+    let mut not_live = |ms, result| {
+        let at = START.plus(ms);
+        historian.accept(&Reading { channel, at, event: poll(block, result) });
+        historian.picture(at).channels[channel.index()].points[point].not_live
+    };
+    assert_eq!(not_live(1_000, Ok(cells)), Some(Reason::Flagged));
+    assert_eq!(not_live(2_000, Err(Fault::NoReply)), Some(Reason::NoReply));
+    let cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
+    assert_eq!(not_live(3_000, Ok(cells.clone())), None);
+    assert_eq!(not_live(4_000, Err(Fault::Refused(2))), Some(Reason::Refused));
+    assert_eq!(not_live(5_000, Err(Fault::NoReply)), Some(Reason::NoReply));
+    assert_eq!(not_live(6_000, Ok(cells)), None);
+}
+
+#[test]
+fn a_value_without_its_quality_is_not_live() {
+    let (province, plans) = small();
+    let (channel, point) = find(&province, "S1.110.171.P", "CC");
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    historian.accept(&Reading { channel, at: START, event: Event::Connected });
+    // A plan of the same blocks in which the quality of the point is never read.
+    let mut blind = plans.clone();
+    let mut plan = (*blind[channel.index()]).clone();
+    for block in &mut plan.blocks {
+        if let Content::Points(items) = &mut block.content {
+            items.retain(|i| i.point.index() != point || i.part == Part::Value);
+        }
+    }
+    blind[channel.index()] = Arc::new(plan);
+    let mut historian_blind = Historian::new(Arc::clone(&province), &blind, START);
+    for historian in [&mut historian, &mut historian_blind] {
+        answer_all(historian, &plans, channel, START);
+    }
+    let not_live = |historian: &mut Historian| {
+        historian.picture(START).channels[channel.index()].points[point].not_live
+    };
+    assert_eq!(not_live(&mut historian), None);
+    assert_eq!(not_live(&mut historian_blind), Some(Reason::NeverSeen));
+}
+
+#[test]
+fn a_good_verdict_is_as_old_as_the_recovery() {
+    let (province, plans) = small();
+    let (channel, point, block, _) = find_block(&province, &plans, "S1.110.171.P");
+    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    answer_all(&mut historian, &plans, channel, START);
+    historian.picture(START);
+    let cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
+    for (ms, result) in [(1_000, Err(Fault::Refused(4))), (2_000, Ok(cells))] {
+        let at = START.plus(ms);
+        historian.accept(&Reading { channel, at, event: poll(block, result) });
+        let picture = historian.picture(at);
+        assert_eq!(picture.channels[channel.index()].points[point].since, Since::At(at));
+    }
+}
