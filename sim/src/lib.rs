@@ -5,7 +5,7 @@
 //! TCP server per channel (a station as one centre sees it).
 //!
 //! One step goes: loads by hour and season → feeders → incomers → transformers → what each station
-//! draws → shared out over the lines ([`flow`]) → voltages, taps → values of points → registers.
+//! draws → shared out over the lines (`flow`) → voltages, taps → values of points → registers.
 //!
 //! ```
 //! use std::sync::Arc;
