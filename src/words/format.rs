@@ -93,9 +93,9 @@ pub(crate) fn target(percent: f64, lang: Lang) -> String {
     if lang == Lang::Vi { written.replace('.', ",") } else { written }
 }
 
-/// Milliseconds as measured: one decimal below ten.
+/// Milliseconds as measured: one decimal below ten, two below one, as on a local network.
 pub(crate) fn milliseconds(ms: f64, lang: Lang) -> String {
-    number(ms, usize::from(ms < 10.0), lang)
+    number(ms, usize::from(ms < 10.0) + usize::from(ms < 1.0), lang)
 }
 
 /// How long something has lasted: `2,1 s`, `34 min`, `2 h 52`, `20 d`.
