@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use ::config::{Lang, Problems, Province};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gridwatch::clock::Clock;
+use gridwatch::monitor::Monitor;
 
 /// A threshold was missed.
 const EXIT_MISSED: u8 = 1;
@@ -230,6 +232,16 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Usage(format!("cannot start the runtime: {error}")))
+}
+
+/// Starts to poll a province within a runtime.
+fn start_monitor(
+    runtime: &tokio::runtime::Runtime,
+    province: &Arc<Province>,
+    clock: Clock,
+) -> Monitor {
+    let _inside = runtime.enter();
+    Monitor::start(province, clock)
 }
 
 /// Refuses to draw a screen where there is none, and says what to use instead.

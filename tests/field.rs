@@ -15,7 +15,7 @@ use sim::{Field, Ports, Simulation};
 use tokio::time::timeout;
 
 /// Longest wait for an event before a test gives up; no test waits for this long when all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 fn small() -> Province {
     Province::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml")).unwrap()
@@ -33,7 +33,11 @@ async fn simulate(
     simulation
 }
 
-async fn until(monitor: &Monitor, what: &str, seen: impl Fn(&Picture) -> bool) -> Arc<Picture> {
+pub(crate) async fn until(
+    monitor: &Monitor,
+    what: &str,
+    seen: impl Fn(&Picture) -> bool,
+) -> Arc<Picture> {
     let mut news = monitor.news();
     let found = timeout(PATIENCE, news.wait_for(|picture| seen(picture))).await;
     Arc::clone(&found.unwrap_or_else(|_| panic!("waited in vain for: {what}")).unwrap())

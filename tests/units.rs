@@ -3,18 +3,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::Province;
 use gridwatch::clock::Clock;
-use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::picture::{ChannelPicture, LinkState};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::field::{PATIENCE, until};
+
 const DEADLINE_MS: u32 = 100;
 
 /// What a unit does with a request.
@@ -71,12 +71,6 @@ async fn watch(manner: fn(u8) -> Manner) -> (Arc<Province>, Monitor) {
     let province = Arc::new(province);
     let monitor = Monitor::start(&province, Clock::system());
     (province, monitor)
-}
-
-async fn until(monitor: &Monitor, what: &str, seen: impl Fn(&Picture) -> bool) -> Arc<Picture> {
-    let mut news = monitor.news();
-    let found = timeout(PATIENCE, news.wait_for(|picture| seen(picture))).await;
-    Arc::clone(&found.unwrap_or_else(|_| panic!("waited in vain for: {what}")).unwrap())
 }
 
 /// Whether every value of the channel came or failed as the manner of its unit has it.

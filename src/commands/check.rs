@@ -8,9 +8,10 @@ use gridwatch::check::{Grade, Thresholds, check, report};
 use gridwatch::clock::Clock;
 use gridwatch::collector::plan::plans;
 use gridwatch::historian::Historian;
-use gridwatch::monitor::Monitor;
 
-use super::{Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, patience, runtime, say};
+use super::{
+    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, patience, runtime, say, start_monitor,
+};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -67,10 +68,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
     let clock = Clock::system();
     let picture = if thresholds.needs_stations() {
         let runtime = runtime()?;
-        let monitor = {
-            let _inside = runtime.enter();
-            Monitor::start(&province, clock)
-        };
+        let monitor = start_monitor(&runtime, &province, clock);
         let picture = runtime.block_on(monitor.first_complete(args.timeout));
         runtime.block_on(monitor.stop());
         picture

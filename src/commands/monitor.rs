@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, patience, runtime, say,
+    start_monitor,
 };
 
 #[derive(Args)]
@@ -63,10 +64,7 @@ pub(super) fn watch(
     runtime: &Runtime,
     clock: Clock,
 ) -> Outcome {
-    let monitor = {
-        let _inside = runtime.enter();
-        Monitor::start(province, clock)
-    };
+    let monitor = start_monitor(runtime, province, clock);
     let outcome = if args.look.once {
         let picture = runtime.block_on(monitor.first_complete(args.look.timeout));
         print(common, &picture, args.look.json)

@@ -349,14 +349,18 @@ fn side_box(view: &View<'_>, by: By, width: usize, height: usize) -> Vec<Row> {
         ];
         table.row(&cells, false)
     }));
-    let room = height - 2;
+    fit(view, &mut lines, height - 2, "  ");
+    framed(view.row().put(Role::Strong, view.t(by.title())), view.row(), lines, width)
+}
+
+/// Makes lines fill `room` exactly; what does not fit is counted in the last one.
+fn fit(view: &View<'_>, lines: &mut Vec<Row>, room: usize, indent: &str) {
     if lines.len() > room {
         let hidden = lines.len() - room + 1;
         lines.truncate(room - 1);
-        lines.push(view.row().text(format!("  … {hidden} {}", view.t(Text::More))));
+        lines.push(view.row().text(format!("{indent}… {hidden} {}", view.t(Text::More))));
     }
     lines.resize(room, view.row());
-    framed(view.row().put(Role::Strong, view.t(by.title())), view.row(), lines, width)
 }
 
 #[cfg(test)]

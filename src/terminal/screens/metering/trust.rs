@@ -13,13 +13,7 @@ use crate::terminal::view::View;
 /// As a box.
 pub(super) fn boxed(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
     let mut lines = lines(view, width - 2);
-    let room = height - 2;
-    if lines.len() > room {
-        let hidden = lines.len() - room + 1;
-        lines.truncate(room - 1);
-        lines.push(view.row().text(format!(" … {hidden} {}", view.t(Text::More))));
-    }
-    lines.resize(room, view.row());
+    super::fit(view, &mut lines, height - 2, " ");
     framed(view.row().put(Role::Strong, view.t(Text::ReadingCheck)), view.row(), lines, width)
 }
 
