@@ -25,6 +25,8 @@ const BUSY: u8 = 6;
 /// State of one channel.
 pub(super) struct ChannelState {
     id: ChannelId,
+    /// What the log calls it: `HB07 at CC`.
+    name: String,
     link: Link,
     plan: Arc<Plan>,
     exchanges: Vec<Option<LastPoll>>,
@@ -93,8 +95,10 @@ impl ChannelState {
             .collect();
         let points = channel.entries.iter().map(|entry| PointState::new(entry, started)).collect();
         let metering = province.centres[channel.centre.index()].metering;
+        let name = format!("{} at {}", station.id, province.centres[channel.centre.index()].id);
         Self {
             id,
+            name,
             link,
             exchanges: vec![None; plan.blocks.len()],
             plan,
@@ -127,6 +131,7 @@ impl ChannelState {
         fault: Option<crate::collector::reading::LinkFault>,
     ) {
         if self.link.state != state {
+            tracing::info!(channel = self.name, link = state.word(), ?fault);
             self.link.state = state;
             self.link.since = at;
         }
