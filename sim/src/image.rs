@@ -17,6 +17,23 @@ pub enum Refusal {
     UnitAbsent,
 }
 
+/// What a station sends of a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// In the unit of the point, or a code; not a number when there is none.
+    pub value: f64,
+    /// What the device itself says against it.
+    pub flags: Flags,
+}
+
+impl Sample {
+    /// A value with nothing against it; one that is not finite has none and says so.
+    pub fn good(value: f64) -> Self {
+        let flags = if value.is_finite() { Flags::GOOD } else { Flags::INVALID };
+        Self { value, flags }
+    }
+}
+
 /// Everything that a channel can be asked for, at one instant. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
@@ -132,17 +149,19 @@ impl Layout {
         Self { empty, placed }
     }
 
-    /// The image with these values, one for each point of the station.
-    pub(crate) fn image(&self, values: &[f64]) -> Image {
+    /// The image with these samples, one for each point of the station.
+    pub(crate) fn image(&self, samples: &[Sample]) -> Image {
         let mut units = self.empty.clone();
         for (point, register) in &self.placed {
             let unit = Arc::make_mut(&mut units[usize::from(register.unit) - 1]);
             let cells = &mut unit.cells_mut(register.table).values;
             let start = usize::from(register.address);
             let end = start + usize::from(register.encoding.cells());
-            let value = values.get(*point).copied().filter(|value| value.is_finite());
-            let flags =
+            let sample = samples[*point];
+            let value = Some(sample.value).filter(|value| value.is_finite());
+            let mut flags =
                 encode(register.encoding, register.word_order, value, &mut cells[start..end]);
+            flags.0 |= sample.flags.0;
             if let Some(quality) = register.quality {
                 let said =
                     if register.table.is_bits() { u16::from(!flags.is_good()) } else { flags.0 };

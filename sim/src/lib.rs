@@ -34,7 +34,7 @@ use config::{ChannelId, LineEnd, PointId, Province, StationId};
 
 use chance::Chance;
 use flow::Grid;
-pub use image::{Image, Refusal};
+pub use image::{Image, Refusal, Sample};
 use image::{Layout, UnitImage, metering_unit};
 use load::Moment;
 use plant::{Now, Plant};
@@ -50,6 +50,8 @@ pub struct Field {
     chance: Chance,
     grid: Grid,
     plants: Vec<Plant>,
+    /// What each station sends, point by point.
+    samples: Vec<Vec<Sample>>,
     layouts: Vec<Layout>,
     images: Vec<Arc<Image>>,
 }
@@ -73,15 +75,17 @@ impl Field {
             .iter()
             .map(|channel| Layout::new(&province, channel, &meters[channel.station.index()]))
             .collect();
+        let samples: Vec<Vec<Sample>> = plants
+            .iter()
+            .map(|plant| plant.values().iter().copied().map(Sample::good).collect())
+            .collect();
         let images = layouts
             .iter()
             .zip(&province.channels)
-            .map(|(layout, channel)| {
-                Arc::new(layout.image(plants[channel.station.index()].values()))
-            })
+            .map(|(layout, channel)| Arc::new(layout.image(&samples[channel.station.index()])))
             .collect();
         let chance = Chance::of(province.seed, "province");
-        Self { at_ms: None, chance, grid, plants, layouts, images, province }
+        Self { at_ms: None, chance, grid, plants, samples, layouts, images, province }
     }
 
     /// Brings the field to a moment, UTC milliseconds since 1970. Moments that are not later than
@@ -118,9 +122,13 @@ impl Field {
             plant.count(seconds);
             plant.measure(station, &Now { at_ms, moment, hertz });
         }
+        for (samples, plant) in self.samples.iter_mut().zip(&self.plants) {
+            samples.clear();
+            samples.extend(plant.values().iter().copied().map(Sample::good));
+        }
         for (n, channel) in province.channels.iter().enumerate() {
-            let values = self.plants[channel.station.index()].values();
-            self.images[n] = Arc::new(self.layouts[n].image(values));
+            let samples = &self.samples[channel.station.index()];
+            self.images[n] = Arc::new(self.layouts[n].image(samples));
         }
     }
 
