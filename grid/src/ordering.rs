@@ -1,0 +1,205 @@
+//! In which order to eliminate buses so that little fills in, and what fills in. Structure only,
+//! no numbers: done once for a network.
+
+/// The order of elimination and the pattern of the factors in that order.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    /// Bus at each position of the order.
+    pub(crate) order: Vec<u32>,
+    /// Position of each bus.
+    pub(crate) position: Vec<u32>,
+    /// Columns right of the diagonal, row by row, ascending.
+    pub(crate) upper: Rows,
+    /// Columns left of the diagonal, row by row, ascending: the transpose of `upper`.
+    pub(crate) lower: Rows,
+}
+
+/// Lists of indices, one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    start: Vec<u32>,
+    pub(crate) columns: Vec<u32>,
+}
+
+impl Rows {
+    fn of(lists: impl Iterator<Item = Vec<u32>>) -> Self {
+        let mut rows = Self { start: vec![0], columns: Vec::new() };
+        for list in lists {
+            rows.columns.extend(list);
+            rows.start.push(index(rows.columns.len()));
+        }
+        rows
+    }
+
+    /// Where row `row` stands in `columns` and in every array laid out like it.
+    #[inline]
+    pub(crate) fn range(&self, row: usize) -> std::ops::Range<usize> {
+        self.start[row] as usize..self.start[row + 1] as usize
+    }
+
+    /// Rows with the same entries, column by column.
+    fn transposed(&self) -> Self {
+        let count = self.start.len() - 1;
+        let mut lists = vec![Vec::new(); count];
+        for row in 0..count {
+            for &column in &self.columns[self.range(row)] {
+                lists[column as usize].push(index(row));
+            }
+        }
+        Self::of(lists.into_iter())
+    }
+}
+
+/// The checks of a network bound every count far below this.
+pub(crate) fn index(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Orders a graph given by the sorted neighbours of every bus.
+pub(crate) fn order(neighbours: Vec<Vec<u32>>) -> Pattern {
+    let (eliminated, rows) = minimum_degree(neighbours);
+    let order = postorder(&eliminated, &rows);
+    let mut position = vec![0; order.len()];
+    for (at, &bus) in order.iter().enumerate() {
+        position[bus as usize] = index(at);
+    }
+    let upper = Rows::of(order.iter().map(|&bus| {
+        let mut row: Vec<u32> = rows[bus as usize].iter().map(|&j| position[j as usize]).collect();
+        row.sort_unstable();
+        row
+    }));
+    let lower = upper.transposed();
+    Pattern { order, position, upper, lower }
+}
+
+/// Buses in the order of their elimination, and for each bus its neighbours at that moment. The
+/// bus with the fewest neighbours goes first; among equals the one found last. The graph
+/// is kept explicitly: power grids fill in so little that this is as fast as a quotient graph.
+fn minimum_degree(mut graph: Vec<Vec<u32>>) -> (Vec<u32>, Vec<Vec<u32>>) {
+    let count = graph.len();
+    let mut queue = Queue::new(&graph);
+    let mut eliminated = Vec::with_capacity(count);
+    let mut rows = vec![Vec::new(); count];
+    let mut merged = Vec::new();
+    while let Some(bus) = queue.next(&graph) {
+        let row = std::mem::take(&mut graph[bus as usize]);
+        for &neighbour in &row {
+            merge(&graph[neighbour as usize], &row, [bus, neighbour], &mut merged);
+            std::mem::swap(&mut graph[neighbour as usize], &mut merged);
+            queue.push(neighbour, graph[neighbour as usize].len());
+        }
+        rows[bus as usize] = row;
+        eliminated.push(bus);
+    }
+    (eliminated, rows)
+}
+
+/// The union of two sorted lists less two members.
+fn merge(one: &[u32], two: &[u32], without: [u32; 2], into: &mut Vec<u32>) {
+    into.clear();
+    let (mut i, mut j) = (0, 0);
+    while i < one.len() || j < two.len() {
+        let a = one.get(i).copied().unwrap_or(u32::MAX);
+        let b = two.get(j).copied().unwrap_or(u32::MAX);
+        let next = a.min(b);
+        i += usize::from(a == next);
+        j += usize::from(b == next);
+        if !without.contains(&next) {
+            into.push(next);
+        }
+    }
+}
+
+/// Buses by degree; an entry whose bus has another degree by now is passed over.
+struct Queue {
+    by_degree: Vec<Vec<u32>>,
+    lowest: usize,
+    done: Vec<bool>,
+}
+
+impl Queue {
+    fn new(graph: &[Vec<u32>]) -> Self {
+        let mut queue = Self { by_degree: Vec::new(), lowest: 0, done: vec![false; graph.len()] };
+        for (bus, neighbours) in graph.iter().enumerate().rev() {
+            queue.push(index(bus), neighbours.len());
+        }
+        queue
+    }
+
+    fn push(&mut self, bus: u32, degree: usize) {
+        if self.by_degree.len() <= degree {
+            self.by_degree.resize_with(degree + 1, Vec::new);
+        }
+        self.by_degree[degree].push(bus);
+        self.lowest = self.lowest.min(degree);
+    }
+
+    fn next(&mut self, graph: &[Vec<u32>]) -> Option<u32> {
+        while self.lowest < self.by_degree.len() {
+            while let Some(bus) = self.by_degree[self.lowest].pop() {
+                let at = bus as usize;
+                if !self.done[at] && graph[at].len() == self.lowest {
+                    self.done[at] = true;
+                    return Some(bus);
+                }
+            }
+            self.lowest += 1;
+        }
+        None
+    }
+}
+
+/// An equivalent order in which every subtree of the elimination tree stands together, so that
+/// what a row needs was written lately.
+fn postorder(eliminated: &[u32], rows: &[Vec<u32>]) -> Vec<u32> {
+    let count = eliminated.len();
+    let mut when = vec![0; count];
+    for (at, &bus) in eliminated.iter().enumerate() {
+        when[bus as usize] = at;
+    }
+    let mut children = vec![Vec::new(); count];
+    let mut stack = Vec::new();
+    for &bus in eliminated {
+        let parent = rows[bus as usize].iter().min_by_key(|j| when[**j as usize]);
+        match parent {
+            Some(parent) => children[*parent as usize].push(bus),
+            None => stack.push(bus),
+        }
+    }
+    // a parent before its children, reversed at the end
+    let mut order = Vec::with_capacity(count);
+    while let Some(bus) = stack.pop() {
+        order.push(bus);
+        stack.append(&mut children[bus as usize]);
+    }
+    order.reverse();
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_does_not_fill_in_and_a_ring_does_little() {
+        let star = vec![vec![1, 2, 3], vec![0], vec![0], vec![0]];
+        assert_eq!(order(star).upper.columns.len(), 3);
+        let ring = (0..10_u32).map(|i| {
+            let mut row = vec![(i + 1) % 10, (i + 9) % 10];
+            row.sort_unstable();
+            row
+        });
+        let pattern = order(ring.collect());
+        assert_eq!(pattern.upper.columns.len(), 17);
+        assert_eq!(pattern.lower.columns.len(), 17);
+        for (at, &bus) in pattern.order.iter().enumerate() {
+            assert_eq!(pattern.position[bus as usize] as usize, at);
+        }
+    }
+
+    #[test]
+    fn nothing_and_lonely_buses_are_fine() {
+        assert!(order(Vec::new()).order.is_empty());
+        assert_eq!(order(vec![Vec::new(); 3]).order.len(), 3);
+    }
+}
