@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn gridwatch(args: &[&str]) -> Output {
+pub(crate) fn gridwatch(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
         .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -39,7 +39,7 @@ pub(crate) fn free_ports(count: u16) -> u16 {
         .expect("some ports are free")
 }
 
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     let text = stdout(output);
     assert!(text.ends_with("}\n"), "one object and a newline: {text:.200}");
     serde_json::from_str(&text).unwrap()

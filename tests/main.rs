@@ -9,6 +9,7 @@ mod fixture;
 mod late_replies;
 mod pty;
 mod screens;
+mod second_province;
 mod tidy;
 mod units;
 mod verdicts;
