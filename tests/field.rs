@@ -155,7 +155,7 @@ impl ForeignClient {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_foreign_client_reads_every_point_where_the_map_says() {
-    // A field whose time stands still, beside one that knows the true values.
+    // A field whose time stands still, beside one that knows what it sends.
     let at = 1_669_188_727_000;
     let mut province = Province::built_in();
     let mut truth = Field::new(Arc::new(province.clone()));
@@ -179,7 +179,7 @@ async fn a_foreign_client_reads_every_point_where_the_map_says() {
                 };
                 if !point.spec.kind.is_command() {
                     let id = config::PointId::at(n);
-                    let expected = truth.value(channel.station, id);
+                    let expected = truth.sample(channel.station, id).value;
                     let step = register.encoding.scale();
                     assert!(
                         (value - expected).abs() <= step,

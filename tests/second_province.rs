@@ -140,7 +140,8 @@ fn no_line_is_overloaded_and_voltages_hold_all_day() {
                 let amps = value(station, bay, "IA");
                 let id = &province.stations[station.index()].id;
                 assert!(amps < 0.8 * most, "{id}: {amps} A on {} at {hour} h", line.conductor);
-                assert!(line.open_at.is_none() || amps < 1.0, "{id}: {amps} A on an open line");
+                // An open line still draws its charging.
+                assert!(line.open_at.is_none() || amps < 10.0, "{id}: {amps} A on an open line");
             }
         }
         for (id, station) in province.station_ids().zip(&province.stations) {

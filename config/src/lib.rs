@@ -33,5 +33,5 @@ pub use province::{
     MeterClass, MeterGroup, Point, PointId, Province, ScanPeriods, Source, Standing, Station,
     StationId, Targets, Unit, UnitKind,
 };
-pub use registers::{Register, Table, limits};
+pub use registers::{Register, Table, blocks, limits};
 pub use template::{Class, Kind, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

@@ -25,6 +25,38 @@ pub mod limits {
     pub const UNIT_MAX: u8 = 247;
 }
 
+/// What every unit of a simulated station has beside its points. A unit in which a point is pinned
+/// into one of these has none of them.
+pub mod blocks {
+    /// Holding registers of the command block: the command (address of its result register), order
+    /// 1 or 2, mode, token; then the result and the seconds for which a selection still stands.
+    pub const COMMAND: u16 = 40_000;
+    /// Registers that one command writes.
+    pub const COMMAND_WRITTEN: u16 = 4;
+    /// Registers of the command block.
+    pub const COMMAND_CELLS: u16 = 6;
+    /// Input registers in front of the event ring: marker, version of this layout, checksum of the
+    /// register map (2), alive counter, restart counter, newest and oldest sequence number (2
+    /// each), clock quality, records in the ring.
+    pub const EVENT_HEADER: u16 = 40_000;
+    /// Registers of the header.
+    pub const EVENT_HEADER_CELLS: u16 = 12;
+    /// Input registers of the event ring: record n stands at `(n - 1) % EVENT_RECORDS`.
+    pub const EVENT_RING: u16 = 40_100;
+    /// Registers of a record: low word of its number, type and quality, point, value, UTC
+    /// milliseconds since 1970 (4).
+    pub const EVENT_CELLS: u16 = 8;
+    /// Records of the ring.
+    pub const EVENT_RECORDS: u16 = 1_024;
+    /// First register of the header: "GW".
+    pub const MARKER: u16 = 0x4757;
+    /// Version of this layout.
+    pub const VERSION: u16 = 1;
+
+    /// First address behind the ring.
+    pub const END: u16 = EVENT_RING + EVENT_CELLS * EVENT_RECORDS;
+}
+
 /// One of the four tables of the Modbus data model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {

@@ -2,7 +2,7 @@
 //! not matter who asks first or how often.
 
 /// A source of chance for one device.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chance(u64);
 
 impl Chance {
@@ -23,9 +23,38 @@ impl Chance {
         share
     }
 
+    /// A number of the device for a slot of time, 0 up to 1; `what` tells several apart.
+    pub(crate) fn share_of(self, what: u64, slot: i64) -> f64 {
+        self.share(what.wrapping_add(mix(slot.cast_unsigned())))
+    }
+
+    /// A fixed whole number below `count`.
+    pub(crate) fn below(self, what: u64, count: usize) -> usize {
+        self.below_of(what, 0, count)
+    }
+
+    /// A whole number below `count` for a slot of time.
+    pub(crate) fn below_of(self, what: u64, slot: i64, count: usize) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a share of a small number"
+        )]
+        let n = (self.share_of(what, slot) * count as f64) as usize;
+        n.min(count.saturating_sub(1))
+    }
+
     /// A fixed number from `low` to `high`.
     pub(crate) fn between(self, what: u64, low: f64, high: f64) -> f64 {
         low + (high - low) * self.share(what)
+    }
+
+    /// Noise of a slot of time: mean 0, sigma 1, never beyond 3 (the sum of three even shares).
+    pub(crate) fn bell(self, what: u64, slot: i64) -> f64 {
+        let bits = mix(self.0 ^ mix(what.wrapping_add(mix(slot.cast_unsigned()))));
+        let part = |shift: u32| f64::from(u32::try_from(bits >> shift & 0x1F_FFFF).unwrap_or(0));
+        (part(0) + part(21) + part(42)) / f64::from(1_u32 << 20) - 3.0
     }
 
     /// A value that wanders between -1 and 1, about one swing in twice `seconds`, smooth in time.
@@ -34,7 +63,7 @@ impl Chance {
         let slot = at_ms.div_euclid(period_ms);
         #[expect(clippy::cast_precision_loss, reason = "within one period")]
         let x = at_ms.rem_euclid(period_ms) as f64 / period_ms as f64;
-        let knot = |n: i64| 2.0 * self.share(what.wrapping_add(mix(n.cast_unsigned()))) - 1.0;
+        let knot = |n: i64| 2.0 * self.share_of(what, n) - 1.0;
         let smooth = x * x * (3.0 - 2.0 * x);
         knot(slot) * (1.0 - smooth) + knot(slot + 1) * smooth
     }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use config::{
-    Channel, Encoding, Flags, MeterGroup, Province, Register, Station, Table, WordOrder, encode,
+    Channel, Encoding, Flags, MeterGroup, Province, Register, Station, Table, WordOrder, blocks,
+    encode,
 };
+
+use crate::events::Ring;
 
 /// Why a read cannot be answered, as a Modbus exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub enum Refusal {
     IllegalAddress,
     /// 03: nothing, or more than one read may ask for.
     IllegalQuantity,
+    /// 01: not a request that this station serves.
+    IllegalFunction,
     /// 0B: the gateway knows no such unit.
     UnitAbsent,
 }
@@ -38,6 +43,16 @@ impl Sample {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     units: Vec<Arc<UnitImage>>,
+    /// What stands beside the points, unit by unit; `None` where there is no room for it.
+    blocks: Vec<Option<Blocks>>,
+}
+
+/// Events and commands of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) header: [u16; blocks::EVENT_HEADER_CELLS as usize],
+    pub(crate) command: [u16; blocks::COMMAND_CELLS as usize],
 }
 
 /// The tables of one unit.
@@ -67,11 +82,16 @@ impl Image {
         table: Table,
         address: u16,
         count: u16,
-    ) -> Result<&[u16], Refusal> {
+    ) -> Result<Vec<u16>, Refusal> {
         let index = usize::from(unit).wrapping_sub(1);
         let image = self.units.get(index).ok_or(Refusal::UnitAbsent)?;
         if count == 0 || count > table.cells_per_read_max() {
             return Err(Refusal::IllegalQuantity);
+        }
+        if let Some(Some(own)) = self.blocks.get(index)
+            && address >= blocks::COMMAND
+        {
+            return own.read(table, address, count).ok_or(Refusal::IllegalAddress);
         }
         let cells = image.cells(table);
         let range = usize::from(address)..usize::from(address) + usize::from(count);
@@ -79,7 +99,27 @@ impl Image {
         if !defined.iter().all(|defined| *defined) {
             return Err(Refusal::IllegalAddress);
         }
-        cells.values.get(range).ok_or(Refusal::IllegalAddress)
+        cells.values.get(range).map(<[u16]>::to_vec).ok_or(Refusal::IllegalAddress)
+    }
+}
+
+impl Blocks {
+    /// Registers of a block; `None` when they do not all lie in one.
+    fn read(&self, table: Table, address: u16, count: u16) -> Option<Vec<u16>> {
+        let within = |start: u16, cells: &[u16]| {
+            let from = usize::from(address.checked_sub(start)?);
+            cells.get(from..from + usize::from(count)).map(<[u16]>::to_vec)
+        };
+        match table {
+            Table::Holding => within(blocks::COMMAND, &self.command),
+            Table::Input => within(blocks::EVENT_HEADER, &self.header).or_else(|| {
+                let from = address.checked_sub(blocks::EVENT_RING)?;
+                let until = from.checked_add(count)?;
+                (until <= blocks::EVENT_CELLS * blocks::EVENT_RECORDS)
+                    .then(|| (from..until).map(|cell| self.ring.cell(cell)).collect())
+            }),
+            Table::Coil | Table::Discrete => None,
+        }
     }
 }
 
@@ -118,6 +158,9 @@ impl UnitImage {
 pub(crate) struct Layout {
     empty: Vec<Arc<UnitImage>>,
     placed: Vec<(usize, Register)>,
+    /// Units that have room for events and commands.
+    with_blocks: Vec<bool>,
+    checksum: u32,
 }
 
 impl Layout {
@@ -141,16 +184,36 @@ impl Layout {
                 unit.define(register.table, usize::from(quality)..usize::from(quality) + 1);
             }
         }
+        let room = |unit: &UnitImage| {
+            let first = usize::from(blocks::COMMAND);
+            unit.holding.values.len() <= first && unit.input.values.len() <= first
+        };
+        let mut with_blocks: Vec<bool> = empty.iter().map(room).collect();
         let mut empty: Vec<Arc<UnitImage>> = empty.into_iter().map(Arc::new).collect();
         let reads_meters = province.centres[channel.centre.index()].metering;
         if let Some(unit) = station.metering_unit().filter(|_| reads_meters) {
             empty[usize::from(unit) - 1] = Arc::clone(meters);
         }
-        Self { empty, placed }
+        if let Some(unit) = station.metering_unit() {
+            with_blocks[usize::from(unit) - 1] = false;
+        }
+        let checksum = placed.iter().fold(0x811C_9DC5, |sum, (_, register)| {
+            let place = [u16::from(register.unit), register.table as u16, register.address];
+            place
+                .iter()
+                .fold(sum, |sum: u32, part| (sum ^ u32::from(*part)).wrapping_mul(0x0100_0193))
+        });
+        Self { empty, placed, with_blocks, checksum }
     }
 
-    /// The image with these samples, one for each point of the station.
-    pub(crate) fn image(&self, samples: &[Sample]) -> Image {
+    /// Checksum of the register map, so that a master sees when it has changed (FNV-1a).
+    pub(crate) fn checksum(&self) -> u32 {
+        self.checksum
+    }
+
+    /// The image with these samples, one for each point of the station; `blocks_of` tells what
+    /// stands beside the points of a unit.
+    pub(crate) fn image(&self, samples: &[Sample], blocks_of: impl Fn(u8) -> Blocks) -> Image {
         let mut units = self.empty.clone();
         for (point, register) in &self.placed {
             let unit = Arc::make_mut(&mut units[usize::from(register.unit) - 1]);
@@ -168,7 +231,9 @@ impl Layout {
                 cells[usize::from(quality)] = said;
             }
         }
-        Image { units }
+        let units_with = (1_u8..).zip(&self.with_blocks);
+        let blocks = units_with.map(|(unit, has)| has.then(|| blocks_of(unit))).collect();
+        Image { units, blocks }
     }
 }
 

@@ -27,12 +27,27 @@ const SHAPES: [[f64; 24]; 5] = [
     ],
 ];
 
-/// Industry on a Sunday, of a working day. Assumed.
+/// Industry on a Sunday, and in the week of Tết; villages in that week: share of a working day.
+/// Assumed.
 const SUNDAY_INDUSTRY: f64 = 0.75;
+const TET_INDUSTRY: f64 = 0.45;
+const TET_RURAL: f64 = 0.9;
+/// Villages and services draw so much more per kelvin above or below these temperatures, °C (fans
+/// and air conditioning, heating). Assumed.
+const HOT: (f64, f64) = (30.0, 0.03);
+const COLD: (f64, f64) = (14.0, 0.01);
+
+/// First days of the lunar year, as days since 1970, from 2018 to 2036. Other years have no Tết.
+const TET: [i64; 19] = [
+    17_578, 17_932, 18_286, 18_670, 19_024, 19_379, 19_763, 20_117, 20_501, 20_855, 21_209, 21_593,
+    21_947, 22_302, 22_686, 23_041, 23_425, 23_779, 24_133,
+];
+/// Tết is kept from so many days before its first day to so many after.
+const TET_DAYS: std::ops::RangeInclusive<i64> = -2..=4;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// A moment of the local calendar, as far as loads look at it.
+/// A moment of the local calendar, as far as loads and weather look at it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// Hours since midnight, 0 up to 24.
@@ -40,6 +55,7 @@ pub(crate) struct Moment {
     /// 0 in midwinter, 1 in midsummer.
     pub(crate) summer: f64,
     sunday: bool,
+    tet: bool,
 }
 
 impl Moment {
@@ -52,27 +68,33 @@ impl Moment {
             // Days since the middle of January 1970, round the year of 365.25 days.
             (day - 15) as f64 / 365.25 * std::f64::consts::TAU,
         );
-        // 1970-01-01 was a Thursday.
-        Self { hour, summer: 0.5 - 0.5 * season.cos(), sunday: (day + 4).rem_euclid(7) == 0 }
-    }
-
-    /// The same day some hours earlier.
-    pub(crate) fn earlier(self, hours: f64) -> Self {
-        Self { hour: (self.hour - hours).rem_euclid(24.0), ..self }
+        Self {
+            hour,
+            summer: 0.5 - 0.5 * season.cos(),
+            // 1970-01-01 was a Thursday.
+            sunday: (day + 4).rem_euclid(7) == 0,
+            tet: TET.iter().any(|first| TET_DAYS.contains(&(day - first))),
+        }
     }
 }
 
-/// Load of a class, per unit of its peak.
-pub(crate) fn load(class: LoadClass, moment: Moment) -> f64 {
+/// Load of each class, in the order of [`CLASSES`], per unit of its peak on a mild day.
+pub(crate) fn loads(moment: Moment, celsius: f64) -> [f64; 4] {
     let at = |shape: usize| interpolate(&SHAPES[shape], moment.hour);
     let sunday = if moment.sunday { SUNDAY_INDUSTRY } else { 1.0 };
-    match class {
-        LoadClass::Rural => at(0) * moment.summer + at(1) * (1.0 - moment.summer),
-        LoadClass::Industry => at(2) * sunday,
-        LoadClass::Cement => at(3),
-        LoadClass::Services => at(4),
-    }
+    let (industry, rural) = if moment.tet { (TET_INDUSTRY, TET_RURAL) } else { (sunday, 1.0) };
+    let weather = 1.0 + HOT.1 * (celsius - HOT.0).max(0.0) + COLD.1 * (COLD.0 - celsius).max(0.0);
+    [
+        (at(0) * moment.summer + at(1) * (1.0 - moment.summer)) * rural * weather,
+        at(2) * industry,
+        at(3) * industry.max(SUNDAY_INDUSTRY),
+        at(4) * rural * weather,
+    ]
 }
+
+/// The classes in the order in which loads are kept.
+pub(crate) const CLASSES: [LoadClass; 4] =
+    [LoadClass::Rural, LoadClass::Industry, LoadClass::Cement, LoadClass::Services];
 
 /// Straight between full hours.
 fn interpolate(shape: &[f64; 24], hour: f64) -> f64 {
@@ -101,14 +123,23 @@ mod tests {
     }
 
     #[test]
-    fn every_class_stays_within_its_peak() {
+    fn tet_stops_the_works() {
+        // 2022-02-01 was the first day of the year of the tiger.
+        let day = |n: i64| Moment::of((19_024 + n) * DAY_MS, 7);
+        assert!(day(0).tet && day(4).tet && !day(5).tet && day(-2).tet && !day(-3).tet);
+        let [_, holiday, ..] = loads(day(0), 20.0);
+        let [_, work, ..] = loads(day(8), 20.0);
+        assert!(holiday < 0.5 * work);
+    }
+
+    #[test]
+    fn loads_stay_within_their_peaks_and_follow_the_heat() {
         for hour in 0..24 * 14 {
             let moment = Moment::of(1_669_188_727_000 + hour * 3_600_000, 7);
-            for class in
-                [LoadClass::Rural, LoadClass::Industry, LoadClass::Cement, LoadClass::Services]
-            {
-                assert!((0.2..=1.0).contains(&load(class, moment)));
-            }
+            assert!(loads(moment, 22.0).iter().all(|load| (0.2..=1.0).contains(load)));
+            let (mild, hot) = (loads(moment, 30.0), loads(moment, 36.0));
+            assert!((hot[0] / mild[0] - 1.18).abs() < 1e-9, "villages cool themselves");
+            assert!((hot[1] - mild[1]).abs() < 1e-9, "industry does not");
         }
     }
 }

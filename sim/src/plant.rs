@@ -1,435 +1,461 @@
-//! The electrical state of one station: loads at its feeders, summed up bay by bay.
+//! The plant of the whole province: one second of it after the other.
+//!
+//! A second goes: what was due in it happens, to the millisecond → weather and loads → the network
+//! is solved → what flows in each bay → controls, temperatures, counters → the value of each point.
 
-use config::{Bay, Point, Province, Station};
+use std::sync::Arc;
 
+use config::{Flags, LineEnd, PointId, Province, StationId};
+
+use crate::agenda::Agenda;
 use crate::chance::Chance;
-use crate::load::{Moment, load};
-use crate::quantity::{Quantity, quantity};
+use crate::control;
+use crate::events::Event;
+use crate::load::{CLASSES, Moment, loads};
+use crate::network::{Electrical, Network};
+use crate::outages::Outages;
+use crate::scheme::Role;
+use crate::station::{Now, Station};
+use crate::switching::Act;
+use crate::weather::Weather;
 
-/// Rating of a transformer that the contract does not rate, MVA.
-const RATING_MVA: f64 = 25.0;
-/// Nominal voltage at which a level is run, relative to its name (23 kV at a 22 kV busbar).
-const RUN_AT: f64 = 1.035;
-/// Tap changer: voltage per step, middle position, last position (115 kV ± 9 × 1.78 %).
-const TAP_STEP: f64 = 0.0178;
-const TAP_MIDDLE: f64 = 10.0;
-const TAP_LAST: f64 = 19.0;
-/// Short-circuit voltage between high and medium side, share of the rating.
-const TRANSFORMER_X: f64 = 0.105;
-/// Load and no-load loss at the rating, share of it.
-const LOAD_LOSS: f64 = 0.0045;
-const NO_LOAD_LOSS: f64 = 0.0007;
-/// Size of a capacitor bank, share of its transformer's rating, and its largest, `MVAr`.
-const CAPACITOR_SHARE: f64 = 0.08;
-const CAPACITOR_MAX_MVAR: f64 = 6.0;
-/// What the station itself uses, MW.
-const STATION_SERVICE_MW: f64 = 0.035;
-/// Top-oil rise at the rating and its exponent (ONAN).
-const OIL_RISE_K: f64 = 52.0;
-const OIL_EXPONENT: f64 = 0.8;
-/// Loss at the rating over no-load loss, as it stands in the oil rise.
-const LOSS_RATIO: f64 = 6.0;
-/// Exponent of the winding's rise over the oil.
-const WINDING_EXPONENT: f64 = 1.6;
-/// Oil follows the load of about this long ago (time constant of ONAN cooling).
-const OIL_LAG_HOURS: f64 = 1.5;
-/// Widest spread of phase currents and voltages.
-const PHASE_SPREAD: f64 = 0.006;
+/// Iron losses of the transformers along a feeder, and copper losses at its peak, share of the
+/// peak: 4 to 5 % of the energy together. Assumed.
+const FEEDER_IRON: f64 = 0.010;
+const FEEDER_COPPER: f64 = 0.045;
+/// Noise of a feeder's load over a minute, and its drift over half an hour, share of the load.
+const NOISE: (f64, i64) = (0.01, 60);
+const DRIFT: (f64, i64) = (0.04, 1_800);
+/// What the station itself uses, MW and `MVAr`.
+const SERVICE: (f64, f64) = (0.035, 0.011);
+/// Voltage at which loads draw what is said of them, per unit of their section's.
+const LOAD_VOLTS: f64 = 1.045;
+/// Frequency wanders so far round 50 Hz over so many seconds.
+const FREQUENCY: (f64, i64) = (0.04, 40);
+/// Rounds in which tap changers find their place before the first second.
+const SETTLING_ROUNDS: usize = 20;
 
-/// What a bay does for the station.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// Number within [`Plant::feeders`].
-    Feeder(usize),
-    Capacitor,
-    /// Medium side of a transformer: its number within [`Plant::transformers`].
-    Incomer(usize),
-    /// Number within [`Plant::transformers`].
-    Transformer(usize),
-    /// A 110 kV line; its flow comes from the grid.
-    Line,
-    Service,
-    Busbar,
-    Coupler,
-    Other,
-}
-
-/// State of a bay.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct BayState {
-    pub(crate) p: f64,
-    pub(crate) q: f64,
-    pub(crate) kv: f64,
-    energy: [f64; 4],
-}
-
-/// A moment of the province.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    /// UTC milliseconds since 1970.
-    pub(crate) at_ms: i64,
-    /// The same in the local calendar.
-    pub(crate) moment: Moment,
-    /// Frequency of the grid.
-    pub(crate) hertz: f64,
-}
-
-/// A station.
+/// The plant.
 pub(crate) struct Plant {
+    pub(crate) province: Arc<Province>,
+    pub(crate) network: Network,
+    pub(crate) stations: Vec<Station>,
+    pub(crate) agenda: Agenda<Act>,
+    pub(crate) outages: Outages,
     chance: Chance,
-    chances: Vec<Chance>,
-    roles: Vec<Role>,
-    quantities: Vec<Quantity>,
-    /// Whether the breaker of the bay is closed.
-    closed: Vec<bool>,
-    feeders: Vec<Feeder>,
-    transformers: Vec<Transformer>,
-    pub(crate) bays: Vec<BayState>,
-    oil: Vec<f64>,
-    values: Vec<f64>,
-    demand: (f64, f64),
-}
-
-struct Feeder {
-    bay: usize,
-    /// Share of the station's peak.
-    weight: f64,
-    tan_phi: f64,
-    incomer: Option<usize>,
-}
-
-struct Transformer {
-    bay: usize,
-    mva: f64,
-    tap: f64,
-    tap_operations: f64,
+    /// Customers' loads follow their peaks by this factor, so that the year's energy is what the
+    /// province sold.
+    energy_factor: f64,
+    /// Frequency that a disturbance takes off, Hz, until a moment.
+    pub(crate) dip: (f64, i64),
+    pub(crate) now: Now,
+    /// When something was last switched.
+    pub(crate) switched_ms: i64,
+    /// Hour since 1970 for which faults were drawn.
+    pub(crate) hour: i64,
+    events: Vec<Event>,
+    started: bool,
 }
 
 impl Plant {
-    pub(crate) fn new(province: &Province, index: usize) -> Self {
-        let station = &province.stations[index];
-        let chance = Chance::of(province.seed, &station.id);
-        let of_bay = |bay: &Bay| Chance::of(province.seed, &format!("{}.{}", station.id, bay.name));
-        let mut plant = Self {
+    pub(crate) fn new(province: Arc<Province>) -> Self {
+        let stations: Vec<Station> =
+            (0..province.stations.len()).map(|n| Station::new(&province, n)).collect();
+        let network =
+            Network::new(&province, &stations.iter().map(|s| &s.scheme).collect::<Vec<_>>());
+        let chance = Chance::of(province.seed, "province");
+        let at_ms = 0;
+        let moment = Moment::of(at_ms, province.utc_offset_hours);
+        let weather = Weather::of(chance, at_ms, moment);
+        Self {
+            outages: Outages::new(&stations, &province),
+            energy_factor: energy_factor(&province, chance),
+            now: Now { at_ms, moment, weather, hertz: 50.0 },
+            network,
+            stations,
+            agenda: Agenda::new(),
             chance,
-            chances: station.bays.iter().map(of_bay).collect(),
-            roles: vec![Role::Other; station.bays.len()],
-            quantities: station.points.iter().map(|p| quantity(&station.bays[p.bay], p)).collect(),
-            closed: (0..station.bays.len()).map(|bay| is_closed(station, bay)).collect(),
-            feeders: Vec::new(),
-            transformers: Vec::new(),
-            bays: vec![BayState::default(); station.bays.len()],
-            oil: vec![0.0; station.bays.len()],
-            values: vec![f64::NAN; station.points.len()],
-            demand: (0.0, 0.0),
-        };
-        plant.assign_roles(station);
-        plant
+            dip: (0.0, i64::MIN),
+            switched_ms: i64::MIN,
+            hour: i64::MIN,
+            events: Vec::new(),
+            started: false,
+            province,
+        }
     }
 
-    /// Roles by the number of a bay (Vietnamese numbering: second digit 3 transformer, 7 line or
-    /// feeder, 1 coupler) and the letters of busbars, capacitors and station service.
-    fn assign_roles(&mut self, station: &Station) {
-        for (n, bay) in
-            station.bays.iter().enumerate().filter(|(_, bay)| role_digit(bay) == Some('3'))
-        {
-            if bay.level >= 110 {
-                let rated = station.transformers.iter().find(|(rated, _)| *rated == n);
-                let mva = rated.map_or(RATING_MVA, |(_, mva)| *mva);
-                self.roles[n] = Role::Transformer(self.transformers.len());
-                let tap_operations = self.chances[n].between(7, 4_000.0, 30_000.0).round();
-                self.transformers.push(Transformer { bay: n, mva, tap: 0.0, tap_operations });
+    /// Lives through the time up to `at_ms`, which is `seconds` after the last call.
+    pub(crate) fn advance(&mut self, at_ms: i64, seconds: f64) {
+        if self.started {
+            while let Some((due_ms, act)) = self.agenda.take(at_ms) {
+                self.act(due_ms, act);
             }
         }
-        let mut weights = 0.0;
-        for (n, bay) in station.bays.iter().enumerate() {
-            self.roles[n] = match (role_digit(bay), self.roles[n]) {
-                (_, transformer @ Role::Transformer(_)) => transformer,
-                (Some('3'), _) => {
-                    self.transformer_of(station, bay).map_or(Role::Other, Role::Incomer)
+        self.look_out(at_ms);
+        if !self.started {
+            self.settle();
+            self.started = true;
+        }
+        self.draw();
+        self.solve();
+        self.disturb_by_chance();
+        for n in 0..self.stations.len() {
+            control::second(self, n, seconds);
+        }
+        self.shed_load();
+        self.count(seconds / 3_600.0);
+    }
+
+    /// Works out the value of every point.
+    pub(crate) fn measure(&mut self) {
+        let province = Arc::clone(&self.province);
+        for (station, contract) in self.stations.iter_mut().zip(&province.stations) {
+            station.measure(contract, &self.now);
+        }
+    }
+
+    /// Time, weather and frequency.
+    fn look_out(&mut self, at_ms: i64) {
+        let moment = Moment::of(at_ms, self.province.utc_offset_hours);
+        let weather = Weather::of(self.chance, at_ms, moment);
+        let (depth, until) = self.dip;
+        let dip = if at_ms < until { depth } else { 0.0 };
+        let hertz = 50.0 + FREQUENCY.0 * self.chance.wander(0, at_ms, FREQUENCY.1) - dip;
+        self.now = Now { at_ms, moment, weather, hertz };
+    }
+
+    /// Before the first second: tap changers stand where they would after a quiet hour.
+    fn settle(&mut self) {
+        for _ in 0..SETTLING_ROUNDS {
+            self.draw();
+            self.solve();
+            let mut steps = 0;
+            for n in 0..self.stations.len() {
+                steps += control::settle(self, n);
+            }
+            if steps == 0 {
+                break;
+            }
+        }
+    }
+
+    /// What every feeder, bank and station draws.
+    fn draw(&mut self) {
+        let Now { at_ms, moment, weather, .. } = self.now;
+        let by_class = loads(moment, weather.celsius).map(|load| load * self.energy_factor);
+        let province = Arc::clone(&self.province);
+        for (n, contract) in province.stations.iter().enumerate() {
+            if std::mem::take(&mut self.stations[n].moved) {
+                let station = &self.stations[n];
+                self.network.switch(n, |point| station.code(point) == crate::station::CLOSED);
+            }
+            self.network.clear(n);
+            let mix = CLASSES.map(|class| {
+                contract.load.iter().filter(|(own, _)| *own == class).map(|(_, share)| share).sum()
+            });
+            let station = &mut self.stations[n];
+            for feeder in &mut station.feeders {
+                let chance = station.chances[feeder.bay];
+                let noise = 1.0
+                    + NOISE.0 * chance.wander(3, at_ms, NOISE.1)
+                    + DRIFT.0 * chance.wander(4, at_ms, DRIFT.1);
+                let shares: [f64; 4] = mix;
+                for (class, load) in feeder.classes.iter_mut().enumerate() {
+                    *load = feeder.peak_mw * shares[class] * by_class[class] * noise;
                 }
-                (Some('7'), _) if bay.level >= 110 => Role::Line,
-                (Some('7'), _) => {
-                    let (weight, tan_phi) = (
-                        self.chances[n].between(1, 0.6, 1.4),
-                        self.chances[n].between(2, 0.33, 0.46),
-                    );
-                    weights += weight;
-                    self.feeders.push(Feeder { bay: n, weight, tan_phi, incomer: None });
-                    Role::Feeder(self.feeders.len() - 1)
+                let load: f64 = feeder.classes.iter().sum();
+                let peak = feeder.peak_mw.max(1e-9);
+                feeder.loss = peak * (FEEDER_IRON + FEEDER_COPPER * (load / peak).powi(2));
+                let section = station.scheme.section_of[feeder.bay];
+                if let Some(section) = section.filter(|_| self.network.is_connected(n, feeder.bay))
+                {
+                    let p = (load + feeder.loss) / LOAD_VOLTS;
+                    let q = (load + feeder.loss) * feeder.tan_phi / LOAD_VOLTS.powi(2);
+                    self.network.load(n, section, p, q);
                 }
-                (Some('1'), _) => Role::Coupler,
-                _ if bay.name.starts_with("TBN") => Role::Capacitor,
-                _ if bay.name.starts_with("TD") => Role::Service,
-                _ if bay.name.starts_with('C') => Role::Busbar,
-                _ => Role::Other,
+            }
+            for bank in &station.capacitors {
+                let section = station.scheme.section_of[bank.bay];
+                if let Some(section) = section.filter(|_| self.network.is_connected(n, bank.bay)) {
+                    self.network.capacitor(n, section, bank.mvar / LOAD_VOLTS.powi(2));
+                }
+            }
+            for bay in station.scheme.bays(Role::Service) {
+                let section = station.scheme.section_of[bay];
+                if let Some(section) = section.filter(|_| self.network.is_connected(n, bay)) {
+                    let (p, q) = SERVICE;
+                    self.network.load(n, section, p / LOAD_VOLTS, q / LOAD_VOLTS.powi(2));
+                }
+            }
+            for (transformer, own) in station.transformers.iter().enumerate() {
+                self.network.tap(n, transformer, own.tap);
+            }
+        }
+    }
+
+    /// Solves the network and tells each bay what flows in it.
+    fn solve(&mut self) {
+        if let Err(diverged) = self.network.solve() {
+            // What has no solution has collapsed: it stands dead until something changes.
+            tracing::warn!("{diverged}");
+        }
+        for n in 0..self.stations.len() {
+            self.tell_bays(n);
+        }
+    }
+
+    fn tell_bays(&mut self, n: usize) {
+        let station = &mut self.stations[n];
+        for bay in 0..station.bays.len() {
+            let Some(section) = station.scheme.section_of[bay] else { continue };
+            let nominal = f64::from(station.scheme.sections[section].0);
+            let volts = self.network.voltage(n, section);
+            let connected = volts > 0.0 && self.network.is_connected(n, bay);
+            let drawn = |p: f64, q: f64| {
+                if connected {
+                    (p * volts / LOAD_VOLTS, q * (volts / LOAD_VOLTS).powi(2))
+                } else {
+                    (0.0, 0.0)
+                }
             };
+            let through = self.network.through(n, bay).unwrap_or((0.0, 0.0));
+            let (p, q) = match station.scheme.roles[bay] {
+                // Seen from the section that it feeds, an incomer brings what it takes elsewhere.
+                Role::Incomer(_) => (-through.0, -through.1),
+                Role::Line | Role::Transformer(_) | Role::Coupler => through,
+                Role::Feeder(feeder) => {
+                    let feeder = &station.feeders[feeder];
+                    let load = feeder.classes.iter().sum::<f64>() + feeder.loss;
+                    drawn(load, load * feeder.tan_phi)
+                }
+                Role::Capacitor => {
+                    let bank = station.capacitors.iter().find(|bank| bank.bay == bay);
+                    drawn(0.0, bank.map_or(0.0, |bank| bank.mvar))
+                }
+                Role::Service => drawn(SERVICE.0, SERVICE.1),
+                Role::Busbar | Role::Other => (0.0, 0.0),
+            };
+            let (line_volts, _) = match station.scheme.roles[bay] {
+                Role::Line => self.network.line_side(n, bay),
+                _ => (volts, 0.0),
+            };
+            let state = &mut station.bays[bay];
+            state.at = Electrical { p, q, kv: volts * nominal };
+            state.line_kv = line_volts * nominal;
         }
-        for n in 0..self.feeders.len() {
-            self.feeders[n].weight /= weights;
-            self.feeders[n].incomer = self.incomer_of(station, self.feeders[n].bay);
+        for feeder in 0..station.feeders.len() {
+            let bay = station.feeders[feeder].bay;
+            let supplied = station.bays[bay].at.kv > 0.0 && self.network.is_connected(n, bay);
+            station.feeders[feeder].supplied = supplied;
+            // Something that was switched since the last second took it, or brought it back.
+            let since = self.switched_ms.clamp(self.now.at_ms - 1_000, self.now.at_ms);
+            self.outages.tell(n, feeder, supplied, since);
         }
     }
 
-    /// The transformer with the number of a medium-voltage bay, else the first.
-    fn transformer_of(&self, station: &Station, bay: &Bay) -> Option<usize> {
-        let same =
-            |t: &Transformer| station.bays[t.bay].name.chars().last() == bay.name.chars().last();
-        let found = self.transformers.iter().position(same);
-        found.or((!self.transformers.is_empty()).then_some(0))
-    }
-
-    /// The incomer of a bay's section, else any of its level.
-    fn incomer_of(&self, station: &Station, bay: usize) -> Option<usize> {
-        let own = &station.bays[bay];
-        let incomers = || {
-            (0..station.bays.len()).filter(|n| {
-                matches!(self.roles[*n], Role::Incomer(_)) && station.bays[*n].level == own.level
-            })
-        };
-        incomers().find(|n| station.bays[*n].section == own.section).or_else(|| incomers().next())
-    }
-
-    /// What the station draws from the 110 kV grid, MW and `MVAr`.
-    pub(crate) fn demand(&self) -> (f64, f64) {
-        self.demand
-    }
-
-    /// Loads at `at_ms`, summed up to the high side of the transformers. A dead station draws
-    /// nothing.
-    pub(crate) fn draw(&mut self, station: &Station, alive: bool, moment: Moment, at_ms: i64) {
-        let factor = |moment| {
-            station.load.iter().map(|(class, share)| share * load(*class, moment)).sum::<f64>()
-        };
-        let now: f64 = if alive { factor(moment) } else { 0.0 };
-        for bay in &mut self.bays {
-            (bay.p, bay.q) = (0.0, 0.0);
+    /// Lets energy counters and what customers drew run over `hours`.
+    fn count(&mut self, hours: f64) {
+        for station in &mut self.stations {
+            for bay in 0..station.bays.len() {
+                station.meter(bay, hours);
+            }
+            for n in 0..station.feeders.len() {
+                let head = station.bays[station.feeders[n].bay].at.p;
+                let feeder = &mut station.feeders[n];
+                let drawn = feeder.classes.iter().sum::<f64>() + feeder.loss;
+                let kwh = 1_000.0 * hours * head / drawn.max(1e-12);
+                for (total, load) in feeder.consumed_kwh.iter_mut().zip(feeder.classes) {
+                    *total += load * kwh;
+                }
+            }
         }
-        for n in 0..self.feeders.len() {
-            let feeder = &self.feeders[n];
-            if !self.closed[feeder.bay] {
+    }
+
+    /// Gives a status its code, and records the change when it is one.
+    pub(crate) fn set(&mut self, at_ms: i64, station: usize, point: usize, code: u8) {
+        if !self.stations[station].set(point, code) {
+            return;
+        }
+        if self.stations[station].is_position(point) {
+            self.switched_ms = at_ms;
+        }
+        self.events.push(Event {
+            at_ms,
+            station: StationId::at(station),
+            point: PointId::at(point),
+            value: code,
+            flags: Flags::GOOD,
+        });
+    }
+
+    /// Gives a status of a bay its code; a bay without such a point has nothing to record.
+    pub(crate) fn set_in(&mut self, at_ms: i64, station: usize, bay: usize, id: &str, code: u8) {
+        if let Some(point) = self.stations[station].scheme.point(bay, id) {
+            self.set(at_ms, station, point, code);
+        }
+    }
+
+    /// Takes the changes since the last call, in the order of their time.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        let mut events = std::mem::take(&mut self.events);
+        events.sort_by_key(|event| event.at_ms);
+        events
+    }
+
+    /// The line that ends at a bay: its place in the contract, and which end it is.
+    pub(crate) fn line_at(&self, station: usize, bay: usize) -> Option<(usize, usize)> {
+        let own = LineEnd::Bay(StationId::at(station), bay);
+        self.province.lines.iter().enumerate().find_map(|(n, line)| {
+            [line.from, line.to].iter().position(|end| *end == own).map(|end| (n, end))
+        })
+    }
+}
+
+/// What customers' peaks are multiplied by so that their loads over the year of 2022 add up to the
+/// energy that the province sold.
+fn energy_factor(province: &Province, chance: Chance) -> f64 {
+    /// 2022-01-01 and the hours of that year.
+    const START_DAY: i64 = 18_993;
+    const HOURS: i64 = 8_760;
+    /// A contract whose peaks and energy are farther apart than this says something else.
+    const NEAR: std::ops::RangeInclusive<f64> = 0.6..=1.6;
+    let mut peaks = [0.0; 4];
+    for station in &province.stations {
+        for (class, share) in &station.load {
+            if let Some(n) = CLASSES.iter().position(|own| own == class) {
+                peaks[n] += station.peak_mw * share;
+            }
+        }
+    }
+    let offset = i64::from(province.utc_offset_hours);
+    let mwh: f64 = (0..HOURS)
+        .map(|hour| {
+            let at_ms = ((START_DAY * 24 - offset + hour) * 60 + 30) * 60_000;
+            let moment = Moment::of(at_ms, province.utc_offset_hours);
+            let by_class = loads(moment, Weather::of(chance, at_ms, moment).celsius);
+            by_class.iter().zip(peaks).map(|(load, peak)| load * peak).sum::<f64>()
+        })
+        .sum();
+    let factor = province.sold_gwh_per_year * 1_000.0 / mwh;
+    if NEAR.contains(&factor) { factor } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::network::BASE_MVA;
+
+    /// Saturday 2022-07-09, 19:00 in Hòa Bình.
+    const EVENING_MS: i64 = 1_657_368_000_000;
+
+    /// Largest power in MW or `MVAr` that appears or is lost at any bus, by the laws of the branches
+    /// alone: currents from the voltages, not what the solver says of them.
+    fn left_over(plant: &Plant) -> f64 {
+        let (model, state, solution) = plant.network.model();
+        let volts: Vec<grid::Complex> = solution
+            .v
+            .iter()
+            .zip(&solution.angle)
+            .map(|(v, angle)| grid::Complex::new(v * angle.cos(), v * angle.sin()))
+            .collect();
+        let mut out = vec![grid::Complex::new(0.0, 0.0); model.buses.len()];
+        let one = grid::Complex::new(1.0, 0.0);
+        for (branch, state) in model.branches.iter().zip(&state.branches) {
+            let half = branch.charging * 0.5;
+            let series = one / branch.z;
+            let from = volts[branch.from] * (1.0 / state.ratio);
+            let to = volts[branch.to];
+            // At the other end of a branch that is open there, half the charging is all there is.
+            let open_end = half + series * half / (series + half);
+            let mut draw = |bus: usize, v: grid::Complex, current: grid::Complex| {
+                out[bus] += v * current.conj();
+            };
+            match state.closed {
+                [true, true] => {
+                    draw(branch.from, from, (from - to) * series + from * half);
+                    draw(branch.to, to, (to - from) * series + to * half);
+                }
+                [true, false] => draw(branch.from, from, from * open_end),
+                [false, true] => draw(branch.to, to, to * open_end),
+                [false, false] => {}
+            }
+        }
+        let mut worst = 0.0_f64;
+        for (n, bus) in state.buses.iter().enumerate() {
+            if !matches!(bus.kind, grid::BusKind::Load) || solution.v[n] == 0.0 {
                 continue;
             }
-            // Noise of one feeder about 1 %, and a slow drift of its own.
-            let chance = self.chances[feeder.bay];
-            let noise = 0.01 * chance.wander(3, at_ms, 60) + 0.04 * chance.wander(4, at_ms, 1_800);
-            let p = station.peak_mw * feeder.weight * now * (1.0 + noise);
-            let (bay, incomer, q) = (feeder.bay, feeder.incomer, p * feeder.tan_phi);
-            self.add(Some(bay), p, q);
-            self.add(incomer, p, q);
+            let v = solution.v[n];
+            let p = out[n].re + bus.demand.p * v.powf(bus.demand.p_exponent);
+            let q = out[n].im + bus.demand.q * v.powf(bus.demand.q_exponent) - bus.shunt.im * v * v;
+            worst = worst.max(p.abs()).max(q.abs());
         }
-        for n in 0..station.bays.len() {
-            let incomer = self.incomer_of(station, n);
-            match self.roles[n] {
-                Role::Capacitor if self.closed[n] && alive => {
-                    let mva = incomer.map_or(RATING_MVA, |incomer| self.rating(incomer));
-                    let mvar = (CAPACITOR_SHARE * mva).min(CAPACITOR_MAX_MVAR);
-                    self.add(Some(n), 0.0, mvar);
-                    self.add(incomer, 0.0, -mvar);
+        worst * BASE_MVA
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn nothing_appears_or_is_lost_whatever_is_switched(
+            seed in any::<u64>(),
+            hour in 0..24_i64,
+        ) {
+            let mut province = Province::built_in();
+            province.seed = seed;
+            let chance = Chance::of(seed, "switching");
+            let mut plant = Plant::new(Arc::new(province));
+            let start = EVENING_MS + hour * 3_600_000;
+            plant.advance(start, 0.0);
+            prop_assert!(left_over(&plant) < 0.001, "at the start");
+            for second in 1..40_i64 {
+                for n in 0..plant.stations.len() {
+                    let points = plant.province.stations[n].points.len();
+                    for point in 0..points {
+                        let tag = (n * 10_000 + point) as u64;
+                        if plant.stations[n].is_position(point) && chance.share_of(tag, second) < 0.004
+                        {
+                            let code = if chance.share_of(tag + 1, second) < 0.3 { 1 } else { 2 };
+                            plant.set(start, n, point, code);
+                        }
+                    }
+                    for transformer in 0..plant.stations[n].transformers.len() {
+                        let tap = chance.below_of((n * 10 + transformer) as u64, second, 19) + 1;
+                        let own = &mut plant.stations[n].transformers[transformer];
+                        own.tap = u8::try_from(tap).unwrap().clamp(own.tap.saturating_sub(1), own.tap + 1).clamp(1, 19);
+                    }
                 }
-                Role::Service if alive => {
-                    self.add(Some(n), STATION_SERVICE_MW, 0.3 * STATION_SERVICE_MW);
-                    self.add(incomer, STATION_SERVICE_MW, 0.3 * STATION_SERVICE_MW);
-                }
-                _ => {}
-            }
-        }
-        self.demand = (0.0, 0.0);
-        for n in 0..station.bays.len() {
-            if let Role::Incomer(transformer) = self.roles[n] {
-                let (p, q) = (self.bays[n].p, self.bays[n].q);
-                self.add(Some(self.transformers[transformer].bay), p, q);
-            }
-        }
-        for n in 0..self.transformers.len() {
-            let Transformer { bay, mva, .. } = self.transformers[n];
-            if !alive || !self.closed[bay] {
-                continue;
-            }
-            let use2 = self.loading(bay, mva).powi(2);
-            let loss = (NO_LOAD_LOSS + LOAD_LOSS * use2) * mva;
-            self.add(Some(bay), loss, TRANSFORMER_X * use2 * mva);
-            self.demand.0 += self.bays[bay].p;
-            self.demand.1 += self.bays[bay].q;
-            // Oil follows the load of some time ago.
-            let before = factor(moment.earlier(OIL_LAG_HOURS));
-            let use_then = self.loading(bay, mva) * before / now.max(0.01);
-            let rise = OIL_RISE_K
-                * ((1.0 + LOSS_RATIO * use_then * use_then) / (1.0 + LOSS_RATIO))
-                    .powf(OIL_EXPONENT);
-            self.oil[bay] = ambient(moment) + rise;
-        }
-    }
-
-    fn add(&mut self, bay: Option<usize>, p: f64, q: f64) {
-        if let Some(bay) = bay {
-            self.bays[bay].p += p;
-            self.bays[bay].q += q;
-        }
-    }
-
-    fn rating(&self, incomer: usize) -> f64 {
-        match self.roles[incomer] {
-            Role::Incomer(n) => self.transformers[n].mva,
-            _ => RATING_MVA,
-        }
-    }
-
-    fn loading(&self, bay: usize, mva: f64) -> f64 {
-        self.bays[bay].p.hypot(self.bays[bay].q) / mva
-    }
-
-    /// Whether nothing in a bay is open in normal service that carries its current.
-    pub(crate) fn is_closed(&self, bay: usize) -> bool {
-        self.closed[bay]
-    }
-
-    /// Takes the flows of the 110 kV lines and the bus voltage, and settles taps, voltages and the
-    /// coupler.
-    pub(crate) fn settle(
-        &mut self,
-        station: &Station,
-        kv: f64,
-        lines: &[(usize, (f64, f64))],
-        at_ms: i64,
-    ) {
-        for (bay, (p, q)) in lines {
-            (self.bays[*bay].p, self.bays[*bay].q) = (*p, *q);
-        }
-        for n in 0..self.transformers.len() {
-            let transformer = &self.transformers[n];
-            let bay = transformer.bay;
-            let drop = TRANSFORMER_X * self.bays[bay].q / transformer.mva;
-            // Lower positions have more turns on the high side.
-            let wanted = TAP_MIDDLE - ((kv / 115.0 - drop) - 1.0) / TAP_STEP;
-            let held = (transformer.tap - wanted).abs() < 0.8 && transformer.tap > 0.0;
-            if !held && kv > 0.0 {
-                let transformer = &mut self.transformers[n];
-                let tap = wanted.round().clamp(1.0, TAP_LAST);
-                if transformer.tap > 0.0 {
-                    transformer.tap_operations += (tap - transformer.tap).abs();
-                }
-                transformer.tap = tap;
-            }
-        }
-        let is_bus = |bay: &Bay, section: u8| bay.level >= 110 && bay.section == section;
-        for n in 0..station.bays.len() {
-            let bay = &station.bays[n];
-            let wander = 0.002 * self.chance.wander(u64::from(bay.level), at_ms, 120);
-            self.bays[n].kv = match bay.level {
-                0 => 0.0,
-                110.. => kv,
-                level if kv > 0.0 => f64::from(level) * RUN_AT * (1.0 + wander),
-                _ => 0.0,
-            };
-            if self.roles[n] == Role::Coupler && bay.level >= 110 && self.closed[n] {
-                // What the second section draws and its lines do not bring.
-                let others = (0..station.bays.len()).filter(|m| {
-                    is_bus(&station.bays[*m], 2)
-                        && matches!(self.roles[*m], Role::Line | Role::Transformer(_))
-                });
-                let (p, q) =
-                    others.fold((0.0, 0.0), |(p, q), m| (p + self.bays[m].p, q + self.bays[m].q));
-                (self.bays[n].p, self.bays[n].q) = (p, q);
+                plant.advance(start + second * 1_000, 1.0);
+                let lost = left_over(&plant);
+                prop_assert!(lost < 0.001, "{lost} MW in second {second}");
             }
         }
     }
 
-    /// Lets counters run over `seconds`.
-    pub(crate) fn count(&mut self, seconds: f64) {
-        for bay in &mut self.bays {
-            let hours = seconds / 3_600.0 * 1_000.0;
-            bay.energy[0] += bay.p.max(0.0) * hours;
-            bay.energy[1] += (-bay.p).max(0.0) * hours;
-            bay.energy[2] += bay.q.max(0.0) * hours;
-            bay.energy[3] += (-bay.q).max(0.0) * hours;
+    #[test]
+    fn the_year_sells_what_the_province_sold() {
+        let province = Arc::new(Province::built_in());
+        let mut plant = Plant::new(Arc::clone(&province));
+        // 2022 from the first hour, in leaps of an hour.
+        let start = (18_993 * 24 - 7) * 3_600_000;
+        for hour in 0..=8_760 {
+            plant.advance(start + hour * 3_600_000, if hour == 0 { 0.0 } else { 3_600.0 });
         }
+        let sold: f64 = plant
+            .stations
+            .iter()
+            .flat_map(|station| &station.feeders)
+            .map(|feeder| feeder.consumed_kwh.iter().sum::<f64>() / 1e6)
+            .sum();
+        assert!((sold / 1_212.0 - 1.0).abs() < 0.01, "{sold} GWh");
+        let lost: f64 = plant
+            .stations
+            .iter()
+            .flat_map(|station| station.feeders.iter().map(|f| station.delivered_kwh(f.bay) / 1e6))
+            .sum::<f64>()
+            - sold;
+        assert!((0.03..0.07).contains(&(lost / sold)), "technical losses {lost} GWh");
     }
-
-    /// Values of all points.
-    pub(crate) fn measure(&mut self, station: &Station, now: &Now) {
-        for (n, point) in station.points.iter().enumerate() {
-            self.values[n] = self.value_of(n, point, now);
-        }
-    }
-
-    /// Values as they were measured last, one for each point.
-    pub(crate) fn values(&self) -> &[f64] {
-        &self.values
-    }
-
-    fn value_of(&self, n: usize, point: &Point, now: &Now) -> f64 {
-        let Now { hertz, moment, at_ms } = *now;
-        let bay = &self.bays[point.bay];
-        let chance = self.chances[point.bay];
-        let tag = n as u64;
-        let phase = |k: usize| {
-            // Three phases whose spreads sum to zero.
-            let spread = |k: u64| PHASE_SPREAD * (2.0 * chance.share(100 + k) - 1.0);
-            let mean = (spread(0) + spread(1) + spread(2)) / 3.0;
-            1.0 + spread(k as u64) - mean
-        };
-        let apparent = bay.p.hypot(bay.q);
-        let amps = if bay.kv > 0.0 { apparent / (3_f64.sqrt() * bay.kv) * 1_000.0 } else { 0.0 };
-        let transformer = self.transformers.iter().find(|t| t.bay == point.bay);
-        let use_now = transformer.map_or(0.0, |t| apparent / t.mva);
-        let oil = self.oil[point.bay];
-        match self.quantities[n] {
-            Quantity::P => bay.p,
-            Quantity::Q => bay.q,
-            Quantity::I(_) if self.roles[point.bay] == Role::Service => {
-                // Behind the station transformer, at 400 V.
-                apparent / (3_f64.sqrt() * 0.4) * 1_000.0
-            }
-            Quantity::I(k) => amps * phase(k),
-            Quantity::U(k) => bay.kv * (1.0 + 0.2 * (phase(k) - 1.0)),
-            Quantity::Ue(k) => bay.kv / 3_f64.sqrt() * (1.0 + 0.2 * (phase(k) - 1.0)),
-            Quantity::F if bay.kv > 0.0 => hertz,
-            Quantity::F => point.range.map_or(0.0, |(low, _)| low),
-            Quantity::PowerFactor if apparent > 0.0 => bay.p / apparent,
-            Quantity::PowerFactor => 1.0,
-            Quantity::Tap => transformer.map_or(TAP_MIDDLE, |t| t.tap.max(1.0)),
-            Quantity::Oil => oil.max(ambient(moment)),
-            Quantity::Winding(rise) => {
-                oil.max(ambient(moment)) + rise * use_now.powf(WINDING_EXPONENT)
-            }
-            Quantity::Loading => 100.0 * use_now,
-            Quantity::Room(mean, swing) => mean + swing * day_wave(moment),
-            Quantity::Wander(mean, swing) => mean + swing * chance.wander(tag, at_ms, 300),
-            Quantity::Energy(k) => {
-                let start = chance.between(200 + k as u64, 1e6, 9e7);
-                (start + bay.energy[k]).floor() % 1e9
-            }
-            Quantity::TapOperations => transformer.map_or(0.0, |t| t.tap_operations),
-            Quantity::Heartbeat => {
-                f64::from(u16::try_from(at_ms.div_euclid(1_000).rem_euclid(65_536)).unwrap_or(0))
-            }
-            Quantity::Fixed(value) => value,
-            Quantity::Normal => f64::from(point.normal),
-            Quantity::Command => 0.0,
-        }
-    }
-}
-
-/// Second digit of a three-digit bay name: what the bay is for.
-fn role_digit(bay: &Bay) -> Option<char> {
-    let digits = bay.name.len() == 3 && bay.name.chars().all(|c| c.is_ascii_digit());
-    digits.then(|| bay.name.chars().nth(1)).flatten()
-}
-
-/// Whether nothing in the bay is open in normal service that carries its current.
-fn is_closed(station: &Station, bay: usize) -> bool {
-    let carries = |id: &str| ["CB.POS", "DS1.POS", "DS2.POS", "DS3.POS", "DS7.POS"].contains(&id);
-    let own = station.points.iter().filter(|point| point.bay == bay);
-    own.filter(|point| carries(&point.spec.id)).all(|point| point.normal != 1)
-}
-
-/// Warmest in the early afternoon, coolest before dawn: -1 to 1.
-fn day_wave(moment: Moment) -> f64 {
-    ((moment.hour - 14.0) / 24.0 * std::f64::consts::TAU).cos()
-}
-
-/// Outdoor temperature, °C: 17 in January, 29 in July, ± 4 over the day (northern delta, rounded).
-fn ambient(moment: Moment) -> f64 {
-    17.0 + 12.0 * moment.summer + 4.0 * day_wave(moment)
 }

@@ -1,6 +1,6 @@
 //! Which quantity of its bay each point carries: the one place that reads point ids.
 
-use config::{Bay, Kind, Point};
+use config::{Kind, Point};
 
 /// What a point shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,36 +27,43 @@ pub(crate) enum Quantity {
     Winding(f64),
     /// Per cent of the rating.
     Loading,
-    /// Ambient and rooms: mean and daily swing, °C.
+    /// A room, °C: its mean, and how much of the weather comes in.
     Room(f64, f64),
+    /// Voltage of the station service, V.
+    ServiceVolts,
+    /// Open-delta voltage of a live busbar, V.
+    Residual,
+    /// Voltage of the batteries, V.
+    Battery,
     /// A value that wanders round a mean by so much.
     Wander(f64, f64),
     /// Energy: 0 active in, 1 active out, 2 reactive in, 3 reactive out, kWh or kVArh.
     Energy(usize),
-    /// Operations of the tap changer.
-    TapOperations,
     /// Rolls by one each second.
     Heartbeat,
-    /// Stays as it is.
-    Fixed(f64),
-    /// A switching device or an alarm in normal service.
-    Normal,
-    /// A command: its result register says that none was given.
-    Command,
+    /// What an event has left: a fault location, a count of operations, the result of a command.
+    Held,
+    /// Position of a switching device.
+    Position,
+    /// Any other status.
+    Status,
 }
 
-/// The quantity of a point. A point that the model does not know stays in the middle of its range.
-pub(crate) fn quantity(bay: &Bay, point: &Point) -> Quantity {
+/// The quantity of a point. A point that the model does not know stays as it is.
+pub(crate) fn quantity(point: &Point) -> Quantity {
     if point.spec.kind.is_command() {
-        return Quantity::Command;
+        return Quantity::Held;
+    }
+    if point.spec.kind == Kind::DoublePoint {
+        return Quantity::Position;
     }
     if point.spec.kind.is_status() {
-        return Quantity::Normal;
+        return Quantity::Status;
     }
     let id = point.spec.id.as_str();
     // Station service is 400 V and has its own small numbers.
     if id == "U" && point.spec.unit == "V" {
-        return Quantity::Wander(398.0, 3.0);
+        return Quantity::ServiceVolts;
     }
     match id {
         "P" => Quantity::P,
@@ -80,26 +87,18 @@ pub(crate) fn quantity(bay: &Bay, point: &Point) -> Quantity {
         "TW.LV" => Quantity::Winding(24.0),
         "LOAD" => Quantity::Loading,
         "I0" => Quantity::Wander(1.5, 0.8),
-        "U0" => Quantity::Wander(0.8, 0.3),
+        "U0" => Quantity::Residual,
         "IUNB" => Quantity::Wander(0.05, 0.02),
         "DGA.H2" => Quantity::Wander(28.0, 3.0),
-        "DC.U1" | "DC.U2" => Quantity::Wander(231.0, 0.6),
+        "DC.U1" | "DC.U2" => Quantity::Battery,
         "DC.I1" | "DC.I2" => Quantity::Wander(0.6, 0.2),
-        "TROOM" => Quantity::Room(25.0, 1.5),
+        "TROOM" => Quantity::Room(25.0, 0.15),
         "HROOM" => Quantity::Wander(58.0, 5.0),
-        "CAM.N" => Quantity::Fixed(16.0),
-        "SETGRP" => Quantity::Fixed(1.0),
         "STN.HB" => Quantity::Heartbeat,
-        // The last fault is some months ago.
-        "FL.KM" => Quantity::Fixed(12.4),
-        "FL.KA" => Quantity::Fixed(3.1),
         "E.IMP" => Quantity::Energy(0),
         "E.EXP" => Quantity::Energy(1),
         "R.IMP" => Quantity::Energy(2),
         "R.EXP" => Quantity::Energy(3),
-        "OLTC.OPS" => Quantity::TapOperations,
-        "CB.OPS" => Quantity::Fixed(if bay.level >= 110 { 148.0 } else { 420.0 }),
-        _ if point.spec.kind == Kind::Counter => Quantity::Fixed(0.0),
-        _ => Quantity::Fixed(point.range.map_or(0.0, |(low, high)| f64::midpoint(low, high))),
+        _ => Quantity::Held,
     }
 }

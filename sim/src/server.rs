@@ -3,8 +3,8 @@
 use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use config::{ChannelId, Province, Table};
@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_modbus::server::{Service, tcp::Server};
 use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 use tokio_util::sync::CancellationToken;
@@ -90,10 +90,12 @@ pub struct Simulation {
     stations: Vec<Listening>,
     ticker: JoinHandle<()>,
     cancel: CancellationToken,
+    field: Arc<StdMutex<Field>>,
 }
 
 /// One channel.
 struct Listening {
+    orders: Orders,
     address: SocketAddr,
     images: watch::Receiver<Arc<Image>>,
     counters: Arc<Counters>,
@@ -121,6 +123,20 @@ impl Simulation {
         ports: Ports,
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
     ) -> Result<Self, StartError> {
+        Self::start_at_speed(province, ports, clock, 1).await
+    }
+
+    /// The same with a clock that runs `speed` times as fast as the world's; the field is stepped
+    /// ten times a second then.
+    ///
+    /// # Errors
+    /// The first port that cannot be opened; nothing is left running then.
+    pub async fn start_at_speed(
+        province: Arc<Province>,
+        ports: Ports,
+        clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+        speed: u32,
+    ) -> Result<Self, StartError> {
         let mut listeners = Vec::with_capacity(province.channels.len());
         for n in 0..province.channels.len() {
             listeners.push(open(&province, n, ports).await?);
@@ -130,16 +146,29 @@ impl Simulation {
         let cancel = CancellationToken::new();
         let mut senders = Vec::with_capacity(listeners.len());
         let mut stations = Vec::with_capacity(listeners.len());
-        for (n, (address, listener)) in listeners.into_iter().enumerate() {
-            let (sender, images) = watch::channel(field.image(ChannelId::at(n)));
-            senders.push(sender);
+        let images: Vec<Arc<Image>> =
+            (0..listeners.len()).map(|n| field.image(ChannelId::at(n))).collect();
+        let field = Arc::new(StdMutex::new(field));
+        for (n, ((address, listener), image)) in listeners.into_iter().zip(images).enumerate() {
+            let (sender, images) = watch::channel(image);
+            let sender = Arc::new(sender);
+            senders.push(Arc::clone(&sender));
+            let (field, clock, channel) =
+                (Arc::clone(&field), Arc::clone(&clock), ChannelId::at(n));
+            let orders = Orders { field, clock, channel, sender };
             let counters = Arc::default();
-            let station = Listening { address, images, counters, task: Mutex::new(None) };
+            let station = Listening { orders, address, images, counters, task: Mutex::new(None) };
             *station.task.lock().await = Some(station.serve(listener));
             stations.push(station);
         }
-        let ticker = tokio::spawn(tick(field, senders, clock, cancel.clone()));
-        Ok(Self { stations, ticker, cancel })
+        let pause = if speed > 1 { STEP / 10 } else { STEP };
+        let ticker = tokio::spawn(tick(Arc::clone(&field), senders, clock, pause, cancel.clone()));
+        Ok(Self { stations, ticker, cancel, field })
+    }
+
+    /// Looks at the field, or changes it, between two steps.
+    pub fn with_field<T>(&self, look: impl FnOnce(&mut Field) -> T) -> T {
+        look(&mut self.field.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where each channel listens, by channel id.
@@ -236,15 +265,20 @@ async fn open(
 }
 
 async fn tick(
-    mut field: Field,
-    images: Vec<watch::Sender<Arc<Image>>>,
+    field: Arc<StdMutex<Field>>,
+    images: Vec<Arc<watch::Sender<Arc<Image>>>>,
     clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    pause: Duration,
     cancel: CancellationToken,
 ) {
-    let mut steps = interval(STEP);
+    // Steps fall just behind whole seconds, so that each finds one.
+    let to_second = 1_000 - clock().rem_euclid(1_000) + 2;
+    let start = Instant::now() + Duration::from_millis(to_second.unsigned_abs());
+    let mut steps = interval_at(start, pause);
     // After a pause of the machine the field goes on from the present.
     steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while cancel.run_until_cancelled(steps.tick()).await.is_some() {
+        let mut field = field.lock().unwrap_or_else(PoisonError::into_inner);
         field.step(clock());
         for (n, sender) in images.iter().enumerate() {
             sender.send_replace(field.image(ChannelId::at(n)));
@@ -256,6 +290,7 @@ impl Listening {
     fn serve(&self, listener: TcpListener) -> (JoinHandle<()>, CancellationToken) {
         let cancel = CancellationToken::new();
         let service = Arc::new(StationService {
+            orders: self.orders.clone(),
             images: self.images.clone(),
             counters: Arc::clone(&self.counters),
         });
@@ -324,6 +359,29 @@ impl Drop for Seat {
 struct StationService {
     images: watch::Receiver<Arc<Image>>,
     counters: Arc<Counters>,
+    orders: Orders,
+}
+
+/// How commands of one channel reach the field.
+#[derive(Clone)]
+struct Orders {
+    field: Arc<StdMutex<Field>>,
+    clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    channel: ChannelId,
+    sender: Arc<watch::Sender<Arc<Image>>>,
+}
+
+impl Orders {
+    /// Lets the field take a write; what came of it can be read at once.
+    fn give(
+        &self,
+        write: impl FnOnce(&mut Field, i64, ChannelId) -> Result<(), Refusal>,
+    ) -> Result<(), ExceptionCode> {
+        let mut field = self.field.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&mut field, (self.clock)(), self.channel).map_err(exception)?;
+        self.sender.send_replace(field.image(self.channel));
+        Ok(())
+    }
 }
 
 impl Service for StationService {
@@ -335,7 +393,7 @@ impl Service for StationService {
     fn call(&self, request: Self::Request) -> Self::Future {
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let image = Arc::clone(&self.images.borrow());
-        let answer = answer(&image, request.slave, &request.request);
+        let answer = answer(&image, &self.orders, request.slave, &request.request);
         if answer.is_err() {
             self.counters.exceptions.fetch_add(1, Ordering::Relaxed);
         }
@@ -343,29 +401,45 @@ impl Service for StationService {
     }
 }
 
-fn answer(image: &Image, unit: u8, request: &Request<'_>) -> Result<Response, ExceptionCode> {
-    let read = |table, address, count| {
-        image.read(unit, table, address, count).map_err(|refusal| match refusal {
-            Refusal::IllegalAddress => ExceptionCode::IllegalDataAddress,
-            Refusal::IllegalQuantity => ExceptionCode::IllegalDataValue,
-            Refusal::UnitAbsent => ExceptionCode::GatewayTargetDevice,
-        })
-    };
-    let bits = |cells: &[u16]| cells.iter().map(|cell| *cell != 0).collect();
-    match *request {
+fn exception(refusal: Refusal) -> ExceptionCode {
+    match refusal {
+        Refusal::IllegalFunction => ExceptionCode::IllegalFunction,
+        Refusal::IllegalAddress => ExceptionCode::IllegalDataAddress,
+        Refusal::IllegalQuantity => ExceptionCode::IllegalDataValue,
+        Refusal::UnitAbsent => ExceptionCode::GatewayTargetDevice,
+    }
+}
+
+fn answer(
+    image: &Image,
+    orders: &Orders,
+    unit: u8,
+    request: &Request<'_>,
+) -> Result<Response, ExceptionCode> {
+    let read = |table, address, count| image.read(unit, table, address, count).map_err(exception);
+    let bits = |cells: Vec<u16>| cells.iter().map(|cell| *cell != 0).collect();
+    match request {
         Request::ReadCoils(address, count) => {
-            Ok(Response::ReadCoils(bits(read(Table::Coil, address, count)?)))
+            Ok(Response::ReadCoils(bits(read(Table::Coil, *address, *count)?)))
         }
         Request::ReadDiscreteInputs(address, count) => {
-            Ok(Response::ReadDiscreteInputs(bits(read(Table::Discrete, address, count)?)))
+            Ok(Response::ReadDiscreteInputs(bits(read(Table::Discrete, *address, *count)?)))
         }
         Request::ReadHoldingRegisters(address, count) => {
-            Ok(Response::ReadHoldingRegisters(read(Table::Holding, address, count)?.to_vec()))
+            Ok(Response::ReadHoldingRegisters(read(Table::Holding, *address, *count)?))
         }
         Request::ReadInputRegisters(address, count) => {
-            Ok(Response::ReadInputRegisters(read(Table::Input, address, count)?.to_vec()))
+            Ok(Response::ReadInputRegisters(read(Table::Input, *address, *count)?))
         }
-        // The station takes no commands yet.
+        Request::WriteMultipleRegisters(address, values) => {
+            orders.give(|field, at, by| field.write_registers(at, by, unit, *address, values))?;
+            let count = u16::try_from(values.len()).unwrap_or(0);
+            Ok(Response::WriteMultipleRegisters(*address, count))
+        }
+        Request::WriteSingleCoil(address, on) => {
+            orders.give(|field, at, by| field.write_coil(at, by, unit, *address, *on))?;
+            Ok(Response::WriteSingleCoil(*address, *on))
+        }
         _ => Err(ExceptionCode::IllegalFunction),
     }
 }

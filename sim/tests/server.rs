@@ -73,9 +73,10 @@ async fn assert_closed(stream: &mut TcpStream) {
 async fn exceptions_are_those_of_the_specification() {
     let (simulation, address) = start().await;
     for (what, request, expected) in [
-        ("write a coil", frame(1, 1, &[5, 0, 0, 0xFF, 0]), vec![0x85, 1]),
+        ("write a coil that is no command", frame(1, 1, &[5, 0, 99, 0xFF, 0]), vec![0x85, 2]),
+        ("write coils", frame(1, 1, &[15, 0, 0, 0, 1, 1, 1]), vec![0x8F, 1]),
         ("write a register", frame(1, 1, &[6, 0, 0, 0, 1]), vec![0x86, 1]),
-        ("write registers", frame(1, 1, &[16, 0, 0, 0, 1, 2, 0, 1]), vec![0x90, 1]),
+        ("write a result", frame(1, 1, &[16, 0, 0, 0, 1, 2, 0, 1]), vec![0x90, 2]),
         ("identify", frame(1, 1, &[0x2B, 0x0E, 1, 0]), vec![0xAB, 1]),
         ("an unknown function", frame(1, 1, &[99]), vec![0xE3, 1]),
         ("beyond the last point", read_request(1, 1, 4, 5_000, 1), vec![0x84, 2]),

@@ -1,0 +1,598 @@
+//! Commands from a centre: select before operate, the conditions for remote switching, and what
+//! came of it.
+//!
+//! A command is selected and then executed by two writes of the unit's command block (command,
+//! order, mode, token); the token ties the two together. What came of it stands in the command's
+//! own result register and in the block.
+
+use config::{ChannelId, Encoding, Kind, Province, Table, blocks};
+
+use crate::image::Refusal;
+use crate::plant::Plant;
+use crate::scheme::Role;
+use crate::station::{BETWEEN, CLOSED, OPEN};
+
+/// A selection stands so long.
+const SELECTED_MS: i64 = 30_000;
+/// A command is given up when what it asked for has not come so long after it should have.
+const GRACE_MS: i64 = 2_000;
+/// Sync-check: largest difference of angle in degrees, and of voltage per unit; a side below the
+/// dead voltage is taken for dead and may be joined.
+const SYNC_DEGREES: f64 = 20.0;
+const SYNC_VOLTS: f64 = 0.10;
+const DEAD_VOLTS: f64 = 0.30;
+
+/// What came of a command: the code in its result register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Outcome {
+    /// Nobody has asked for anything yet.
+    None = 0,
+    /// It waits for its execution.
+    Selected = 1,
+    /// The device is under way.
+    Executing = 2,
+    /// Confirmed by position, and by current where there is one.
+    Done = 3,
+    /// The selection was taken back.
+    Cancelled = 4,
+    /// Execute without a selection.
+    NotSelected = 10,
+    /// The selection was too old.
+    TimedOut = 11,
+    /// The token or the order is not that of the selection, or another centre has selected.
+    Mismatch = 12,
+    /// The station is switched to local.
+    StationLocal = 20,
+    /// The bay control unit is switched to local.
+    BayLocal = 21,
+    /// The drive is switched to local.
+    DriveLocal = 22,
+    /// Another centre has the authority.
+    NoAuthority = 23,
+    /// The interlock forbids it.
+    Interlocked = 24,
+    /// The sync-check forbids it.
+    NotInStep = 25,
+    /// Too little SF6 to switch.
+    LowGas = 26,
+    /// The spring is not charged.
+    SpringUncharged = 27,
+    /// The lockout relay has not been reset.
+    LockedOut = 28,
+    /// It is where it should go.
+    AlreadyThere = 29,
+    /// It is under way, or its position is not known.
+    Moving = 30,
+    /// No control voltage, or both trip circuits are broken.
+    NoControlPower = 31,
+    /// The bay control unit or relay is faulty or cannot be reached.
+    UnitFailed = 32,
+    /// The bank still discharges.
+    Discharging = 33,
+    /// It stands at its end, or its drive has tripped.
+    AtEnd = 34,
+    /// The device did not do it.
+    NotConfirmed = 40,
+}
+
+/// A command that was selected.
+#[derive(Debug, Clone, Copy)]
+struct Selection {
+    point: usize,
+    order: u16,
+    token: u16,
+    channel: ChannelId,
+    until_ms: i64,
+}
+
+/// A command on its way.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    station: usize,
+    /// The command.
+    point: usize,
+    goal: Goal,
+    until_ms: i64,
+}
+
+/// What a command wants to see.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    /// A status with a code; a breaker is also asked for its current.
+    Code { point: usize, code: u8, breaker: Option<usize> },
+    /// A tap changer in a position.
+    Tap { transformer: usize, position: u8 },
+}
+
+/// The commands of all stations.
+pub(crate) struct Commands {
+    /// By station and unit.
+    units: Vec<Vec<Block>>,
+    pending: Vec<Pending>,
+    /// Sync-checks that are bypassed: station and bay, until.
+    bypassed: Vec<(usize, usize, i64)>,
+}
+
+/// The command block of a unit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Block {
+    written: [u16; blocks::COMMAND_WRITTEN as usize],
+    /// The command that was written.
+    point: Option<usize>,
+    selection: Option<Selection>,
+}
+
+impl Commands {
+    pub(crate) fn new(province: &Province) -> Self {
+        let units = province.stations.iter().map(|s| vec![Block::default(); s.units.len()]);
+        Self { units: units.collect(), pending: Vec::new(), bypassed: Vec::new() }
+    }
+
+    /// The registers of a unit's command block.
+    pub(crate) fn cells(
+        &self,
+        plant: &Plant,
+        station: usize,
+        unit: u8,
+        at_ms: i64,
+    ) -> [u16; blocks::COMMAND_CELLS as usize] {
+        let block = self.units[station].get(usize::from(unit).wrapping_sub(1));
+        let Block { written: [a, b, c, d], point, selection } = block.copied().unwrap_or_default();
+        let left = selection.map_or(0, |s| (s.until_ms - at_ms).max(0) / 1_000);
+        let result = point.map_or(0.0, |point| plant.stations[station].held(point));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a code")]
+        let result = result as u16;
+        [a, b, c, d, result, u16::try_from(left).unwrap_or(u16::MAX)]
+    }
+
+    /// Looks after commands on their way: once a second.
+    pub(crate) fn follow(&mut self, plant: &mut Plant) {
+        let at_ms = plant.now.at_ms;
+        let pending = std::mem::take(&mut self.pending);
+        for command in pending {
+            let Pending { station, point, goal, until_ms } = command;
+            if plant.has(station, goal) {
+                plant.say(station, point, Outcome::Done);
+            } else if at_ms > until_ms {
+                plant.say(station, point, Outcome::NotConfirmed);
+            } else {
+                self.pending.push(command);
+            }
+        }
+        self.bypassed.retain(|(.., until_ms)| *until_ms > at_ms);
+        for n in 0..self.units.len() {
+            for unit in 0..self.units[n].len() {
+                let selection = self.units[n][unit].selection;
+                if let Some(old) = selection.filter(|s| s.until_ms < at_ms) {
+                    self.units[n][unit].selection = None;
+                    plant.say(n, old.point, Outcome::TimedOut);
+                }
+            }
+        }
+    }
+
+    /// Takes a write of registers: the command block of a unit, or a clock.
+    ///
+    /// # Errors
+    /// The exception to answer with, when the write is none of these.
+    pub(crate) fn write_registers(
+        &mut self,
+        plant: &mut Plant,
+        at_ms: i64,
+        channel: ChannelId,
+        (unit, address, values): (u8, u16, &[u16]),
+    ) -> Result<(), Refusal> {
+        let province = std::sync::Arc::clone(&plant.province);
+        let entries = &province.channels[channel.index()].entries;
+        let station = province.channels[channel.index()].station.index();
+        let command_at = |address: u16| {
+            entries.iter().position(|entry| {
+                entry.register.is_some_and(|register| {
+                    register.table == Table::Holding
+                        && (register.unit, register.address) == (unit, address)
+                })
+            })
+        };
+        if address != blocks::COMMAND {
+            let clock = command_at(address)
+                .filter(|n| entries[*n].register.is_some_and(|r| r.encoding == Encoding::K4));
+            let (Some(point), [a, b, c, d]) = (clock, values) else {
+                return Err(Refusal::IllegalAddress);
+            };
+            let words = [a, b, c, d].map(|word| i64::from(*word));
+            let _ = words.iter().fold(0_i64, |sum, word| sum << 16 | word);
+            plant.synchronise(at_ms, station);
+            plant.say(station, point, Outcome::Done);
+            return Ok(());
+        }
+        let [address, order, mode, token] = *values else {
+            return Err(Refusal::IllegalQuantity);
+        };
+        let own = self.units[station].get_mut(usize::from(unit).wrapping_sub(1));
+        let Some(block) = own else { return Err(Refusal::UnitAbsent) };
+        let point = command_at(address).ok_or(Refusal::IllegalQuantity)?;
+        if !(1..=2).contains(&order) || !(1..=3).contains(&mode) {
+            return Err(Refusal::IllegalQuantity);
+        }
+        (block.written, block.point) = ([address, order, mode, token], Some(point));
+        let asked = Selection { point, order, token, channel, until_ms: at_ms + SELECTED_MS };
+        let outcome = match mode {
+            1 => self.select(plant, at_ms, station, unit, asked),
+            2 => self.execute(plant, at_ms, station, unit, asked),
+            _ => self.cancel(station, unit, asked),
+        };
+        plant.say(station, point, outcome);
+        Ok(())
+    }
+
+    fn block(&mut self, station: usize, unit: u8) -> &mut Block {
+        &mut self.units[station][usize::from(unit) - 1]
+    }
+
+    fn select(
+        &mut self,
+        plant: &Plant,
+        at_ms: i64,
+        station: usize,
+        unit: u8,
+        asked: Selection,
+    ) -> Outcome {
+        let standing = self.block(station, unit).selection.filter(|s| s.until_ms >= at_ms);
+        if standing.is_some_and(|standing| standing.channel != asked.channel) {
+            return Outcome::Mismatch;
+        }
+        if let Some(refused) = self.refused(plant, at_ms, station, asked) {
+            return refused;
+        }
+        self.block(station, unit).selection = Some(asked);
+        Outcome::Selected
+    }
+
+    fn cancel(&mut self, station: usize, unit: u8, asked: Selection) -> Outcome {
+        let block = self.block(station, unit);
+        match block.selection {
+            Some(own) if (own.point, own.channel) == (asked.point, asked.channel) => {
+                block.selection = None;
+                Outcome::Cancelled
+            }
+            _ => Outcome::NotSelected,
+        }
+    }
+
+    fn execute(
+        &mut self,
+        plant: &mut Plant,
+        at_ms: i64,
+        station: usize,
+        unit: u8,
+        asked: Selection,
+    ) -> Outcome {
+        let Some(own) = self.block(station, unit).selection else { return Outcome::NotSelected };
+        if own.until_ms < at_ms {
+            self.block(station, unit).selection = None;
+            return Outcome::TimedOut;
+        }
+        let key = |s: Selection| (s.point, s.order, s.token, s.channel);
+        if key(own) != key(asked) {
+            return Outcome::Mismatch;
+        }
+        self.block(station, unit).selection = None;
+        // Between select and execute the world may have changed.
+        if let Some(refused) = self.refused(plant, at_ms, station, asked) {
+            return refused;
+        }
+        match plant.obey(at_ms, station, asked.point, asked.order) {
+            Some((goal, arrives_ms)) => {
+                let until_ms = arrives_ms + GRACE_MS;
+                self.pending.retain(|p| (p.station, p.point) != (station, asked.point));
+                self.pending.push(Pending { station, point: asked.point, goal, until_ms });
+                Outcome::Executing
+            }
+            None => Outcome::AtEnd,
+        }
+    }
+
+    /// Takes a pulse of a coil.
+    ///
+    /// # Errors
+    /// Exception 02 when no command stands there.
+    pub(crate) fn write_coil(
+        &mut self,
+        plant: &mut Plant,
+        at_ms: i64,
+        channel: ChannelId,
+        (unit, address, on): (u8, u16, bool),
+    ) -> Result<(), Refusal> {
+        let province = std::sync::Arc::clone(&plant.province);
+        let own = &province.channels[channel.index()];
+        let station = own.station.index();
+        let found = own.entries.iter().position(|entry| {
+            entry.register.is_some_and(|register| {
+                register.table == Table::Coil
+                    && (register.unit, register.address) == (unit, address)
+            })
+        });
+        let point = found.ok_or(Refusal::IllegalAddress)?;
+        if !on {
+            return Ok(());
+        }
+        let Some(bay) = plant.bay_of(station, point) else { return Ok(()) };
+        if plant.keys(station, bay, channel).is_some() {
+            return Ok(());
+        }
+        match province.stations[station].points[point].spec.id.as_str() {
+            "F86.RST" => {
+                for id in ["F86.OP", "F79.LO"] {
+                    plant.set_in(at_ms, station, bay, id, 0);
+                }
+            }
+            "F25.BYP" => self.bypassed.push((station, bay, at_ms + SELECTED_MS)),
+            "FPUMP.CMD" => plant.set_in(at_ms, station, bay, "FIRE.PUMP", 1),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Why a command may not be executed now.
+    fn refused(
+        &self,
+        plant: &Plant,
+        at_ms: i64,
+        station: usize,
+        asked: Selection,
+    ) -> Option<Outcome> {
+        let bay = plant.bay_of(station, asked.point)?;
+        if let Some(key) = plant.keys(station, bay, asked.channel) {
+            return Some(key);
+        }
+        let own = &plant.stations[station];
+        let failed = ["BCU.FAIL", "BCU.COM", "REL.FAIL", "REL.COM"];
+        if failed.iter().any(|id| own.is_set(bay, id)) {
+            return Some(Outcome::UnitFailed);
+        }
+        let id = plant.province.stations[station].points[asked.point].spec.id.as_str();
+        let close = asked.order == 2;
+        match id {
+            "CB.CMD" => {
+                let bypassed = self
+                    .bypassed
+                    .iter()
+                    .any(|(n, b, until)| (*n, *b) == (station, bay) && *until > at_ms);
+                plant.breaker_refuses(station, bay, close, bypassed)
+            }
+            "DS1.CMD" | "DS2.CMD" | "DS3.CMD" | "DS7.CMD" => {
+                plant.disconnector_refuses(station, bay, id, close)
+            }
+            "TAP.CMD" => plant.tap_refuses(station, bay),
+            _ => None,
+        }
+    }
+}
+
+impl Plant {
+    /// Says in a command's result register what came of it.
+    fn say(&mut self, station: usize, command: usize, outcome: Outcome) {
+        self.stations[station].hold(command, f64::from(outcome as u16));
+    }
+
+    fn bay_of(&self, station: usize, point: usize) -> Option<usize> {
+        self.province.stations[station].points.get(point).map(|point| point.bay)
+    }
+
+    /// Who has the authority: the keys of station, bay and drive, and the centre in charge.
+    fn keys(&self, station: usize, bay: usize, channel: ChannelId) -> Option<Outcome> {
+        let own = &self.stations[station];
+        let local = |bay: usize, id: &str| own.status(bay, id) == Some(0);
+        let mut commons = (0..own.bays.len()).filter(|bay| own.scheme.section_of[*bay].is_none());
+        if commons.clone().any(|bay| local(bay, "STN.RL")) {
+            return Some(Outcome::StationLocal);
+        }
+        if local(bay, "BAY.RL") {
+            return Some(Outcome::BayLocal);
+        }
+        if local(bay, "CB.RL") {
+            return Some(Outcome::DriveLocal);
+        }
+        // 0 is the first centre of the contract, 1 the second.
+        let centre = self.province.channels[channel.index()].centre.index();
+        let in_charge = commons.find_map(|bay| own.status(bay, "STN.RMT")).map(usize::from);
+        (in_charge.is_some_and(|own| own != centre)).then_some(Outcome::NoAuthority)
+    }
+
+    fn breaker_refuses(
+        &self,
+        station: usize,
+        bay: usize,
+        close: bool,
+        bypassed: bool,
+    ) -> Option<Outcome> {
+        let own = &self.stations[station];
+        let set = |id: &str| own.is_set(bay, id);
+        match (own.status(bay, "CB.POS")?, close) {
+            (CLOSED, true) | (OPEN, false) => return Some(Outcome::AlreadyThere),
+            (CLOSED | OPEN, _) => {}
+            _ => return Some(Outcome::Moving),
+        }
+        let broken = (set("CB.DC1") || set("F74.TC1")) && (set("CB.DC2") || set("F74.TC2"));
+        if broken || set("PNL.DC") || set("F74.TC") {
+            return Some(Outcome::NoControlPower);
+        }
+        if set("CB.SF6_2") || set("PNL.GAS") {
+            return Some(Outcome::LowGas);
+        }
+        if !close {
+            return None;
+        }
+        if set("F86.OP") || set("F79.LO") {
+            return Some(Outcome::LockedOut);
+        }
+        if set("CB.SPRING") {
+            return Some(Outcome::SpringUncharged);
+        }
+        if set("DISCH.BLK") {
+            return Some(Outcome::Discharging);
+        }
+        // Nothing may be earthed that would be energised, and no switch under way.
+        let earthed =
+            ["ES15.POS", "ES25.POS", "ES35.POS", "ES38.POS", "ES75.POS", "ES76.POS", "ES.POS"];
+        if earthed.iter().any(|id| matches!(own.status(bay, id), Some(code) if code != OPEN)) {
+            return Some(Outcome::Interlocked);
+        }
+        let chain = own.scheme.chain(bay);
+        let breaker = own.scheme.point(bay, "CB.POS");
+        let under_way = |point: &usize| Some(*point) != breaker && own.code(*point) == BETWEEN;
+        if chain.iter().any(under_way) {
+            return Some(Outcome::Interlocked);
+        }
+        let joins = matches!(own.scheme.roles[bay], Role::Line | Role::Coupler);
+        (joins && !bypassed && !self.in_step(station, bay)).then_some(Outcome::NotInStep)
+    }
+
+    /// A disconnector moves only while its breaker is open and nothing at it is earthed.
+    fn disconnector_refuses(
+        &self,
+        station: usize,
+        bay: usize,
+        command: &str,
+        close: bool,
+    ) -> Option<Outcome> {
+        let own = &self.stations[station];
+        let position = command.replace(".CMD", ".POS");
+        match (own.status(bay, &position)?, close) {
+            (CLOSED, true) | (OPEN, false) => return Some(Outcome::AlreadyThere),
+            (CLOSED | OPEN, _) => {}
+            _ => return Some(Outcome::Moving),
+        }
+        if own.status(bay, "DS.RL") == Some(0) {
+            return Some(Outcome::DriveLocal);
+        }
+        if own.is_set(bay, "DS.MOTOR") {
+            return Some(Outcome::NoControlPower);
+        }
+        if own.is_set(bay, "ILK.BYP") {
+            return None;
+        }
+        let earthed = ["ES15.POS", "ES25.POS", "ES35.POS", "ES38.POS", "ES75.POS", "ES76.POS"];
+        let open = own.status(bay, "CB.POS") == Some(OPEN);
+        let clear = earthed.iter().all(|id| own.status(bay, id).is_none_or(|code| code == OPEN));
+        (!open || !clear).then_some(Outcome::Interlocked)
+    }
+
+    fn tap_refuses(&self, station: usize, bay: usize) -> Option<Outcome> {
+        let own = &self.stations[station];
+        if own.status(bay, "OLTC.RL") == Some(0) {
+            return Some(Outcome::DriveLocal);
+        }
+        if own.is_set(bay, "OLTC.MCB") {
+            return Some(Outcome::NoControlPower);
+        }
+        // While the regulator has it, nobody else steps it.
+        if own.is_set(bay, "F90.AUTO") {
+            return Some(Outcome::Interlocked);
+        }
+        own.is_set(bay, "OLTC.PROG").then_some(Outcome::Moving)
+    }
+
+    /// Whether the two sides of a breaker could be joined: one of them is dead, or voltage and
+    /// angle are near enough. Without its voltage transformer the relay cannot tell.
+    pub(crate) fn in_step(&self, station: usize, bay: usize) -> bool {
+        let own = &self.stations[station];
+        if own.is_set(bay, "VT.MCB") || own.is_set(bay, "VTS") {
+            return false;
+        }
+        let Some(section) = own.scheme.section_of[bay] else { return true };
+        let (near, here) = self.network.bus_side(station, section);
+        let (far, there) = match own.scheme.roles[bay] {
+            Role::Coupler => {
+                let (level, _) = own.scheme.sections[section];
+                let first = own.scheme.section(level, 1).unwrap_or(section);
+                self.network.bus_side(station, first)
+            }
+            _ => self.network.line_side(station, bay),
+        };
+        let dead = near < DEAD_VOLTS || far < DEAD_VOLTS;
+        dead || ((near - far).abs() <= SYNC_VOLTS && (here - there).abs() <= SYNC_DEGREES)
+    }
+
+    /// Does what a command asks for: what it will come to, and when. `None` when it cannot.
+    fn obey(
+        &mut self,
+        at_ms: i64,
+        station: usize,
+        command: usize,
+        order: u16,
+    ) -> Option<(Goal, i64)> {
+        let province = std::sync::Arc::clone(&self.province);
+        let spec = &province.stations[station].points[command].spec;
+        let bay = province.stations[station].points[command].bay;
+        let own = &self.stations[station];
+        let point = |id: &str| own.scheme.point(bay, id);
+        if spec.id == "CB.CMD" {
+            let (point, close) = (point("CB.POS")?, order == 2);
+            if close {
+                self.close(at_ms, station, bay);
+            } else {
+                self.open(at_ms, station, bay);
+            }
+            let code = if close { CLOSED } else { OPEN };
+            return Some((Goal::Code { point, code, breaker: Some(bay) }, at_ms + 1_000));
+        }
+        if spec.id == "TAP.CMD" {
+            let Role::Transformer(transformer) = own.scheme.roles[bay] else { return None };
+            let tap = own.transformers[transformer].tap;
+            let up = order == 2;
+            let arrives = self.step_tap(at_ms, station, transformer, up)?;
+            let position = if up { tap + 1 } else { tap - 1 };
+            return Some((Goal::Tap { transformer, position }, arrives));
+        }
+        let switched = match spec.id.as_str() {
+            "F79.CMD" => "F79.ON",
+            "F90.CMD" => "F90.AUTO",
+            "COOL.CMD" => "COOL.G1",
+            "COOL.MODE" => "COOL.AUTO",
+            "LIGHT.CMD" => "LIGHT.ON",
+            other => {
+                let point = point(&other.replace(".CMD", ".POS"))?;
+                let code = if order == 2 { CLOSED } else { OPEN };
+                let arrives = self.travel(at_ms, station, point, code);
+                return Some((Goal::Code { point, code, breaker: None }, arrives));
+            }
+        };
+        let (point, code) = (point(switched)?, u8::from(orders_second(spec.kind, order)));
+        self.set(at_ms, station, point, code);
+        Some((Goal::Code { point, code, breaker: None }, at_ms))
+    }
+
+    /// Whether a command has come to what it wanted.
+    fn has(&self, station: usize, goal: Goal) -> bool {
+        let own = &self.stations[station];
+        match goal {
+            Goal::Code { point, code, breaker } => {
+                let current = breaker.is_none_or(|bay| {
+                    let at = own.bays[bay].at;
+                    code != OPEN || at.p.hypot(at.q) < 0.5
+                });
+                own.code(point) == code && current
+            }
+            Goal::Tap { transformer, position } => {
+                own.transformers[transformer].tap == position
+                    && !own.transformers[transformer].stepping
+            }
+        }
+    }
+
+    /// Somebody has set the station's clock.
+    fn synchronise(&mut self, at_ms: i64, station: usize) {
+        for bay in 0..self.stations[station].bays.len() {
+            for id in ["BCU.SYNC", "GPS.FAIL"] {
+                self.set_in(at_ms, station, bay, id, 0);
+            }
+        }
+    }
+}
+
+/// Orders are written off and on, or manual and automatic: the second one sets.
+fn orders_second(kind: Kind, order: u16) -> bool {
+    kind == Kind::DoubleCommand && order == 2
+}

@@ -1,0 +1,359 @@
+//! One station as it really is: the codes of its statuses, what its devices have counted and held,
+//! and the electricity in its bays.
+
+use config::{Kind, Point, Province, Station as Contract};
+
+use crate::chance::Chance;
+use crate::load::Moment;
+use crate::network::Electrical;
+use crate::quantity::{Quantity, quantity};
+use crate::scheme::{Role, Scheme};
+use crate::weather::Weather;
+
+/// Code of a double point that is open, closed, or under way.
+pub(crate) const OPEN: u8 = 1;
+pub(crate) const CLOSED: u8 = 2;
+pub(crate) const BETWEEN: u8 = 0;
+
+/// Widest spread of phase currents; voltages spread a fifth of it.
+const PHASE_SPREAD: f64 = 0.006;
+/// Voltage behind the station transformer, V.
+const SERVICE_VOLTS: f64 = 400.0;
+/// Exponent of the winding's rise over the oil.
+const WINDING_EXPONENT: f64 = 1.6;
+
+/// A station.
+pub(crate) struct Station {
+    pub(crate) scheme: Scheme,
+    /// Chance of each bay.
+    pub(crate) chances: Vec<Chance>,
+    quantities: Vec<Quantity>,
+    codes: Vec<u8>,
+    /// Values that events set, and counts of operations, by point.
+    held: Vec<f64>,
+    pub(crate) feeders: Vec<Feeder>,
+    pub(crate) transformers: Vec<Transformer>,
+    pub(crate) capacitors: Vec<Capacitor>,
+    pub(crate) bays: Vec<BayState>,
+    /// DC supply.
+    pub(crate) battery_volts: f64,
+    /// A switch has moved since the network was last told.
+    pub(crate) moved: bool,
+    values: Vec<f64>,
+}
+
+/// The electricity in a bay.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BayState {
+    pub(crate) at: Electrical,
+    /// Voltage beyond the switches of the bay, kV.
+    pub(crate) line_kv: f64,
+    /// kWh in and out, kVArh in and out.
+    energy: [f64; 4],
+}
+
+/// A medium-voltage feeder.
+#[derive(Debug, Clone)]
+pub(crate) struct Feeder {
+    pub(crate) bay: usize,
+    /// What its customers draw at their peak, MW.
+    pub(crate) peak_mw: f64,
+    pub(crate) tan_phi: f64,
+    /// Stage of under-frequency shedding that takes it, from 1; 0 for none.
+    pub(crate) stage: u8,
+    /// Customers' load now by class and the technical loss, MW at nominal voltage.
+    pub(crate) classes: [f64; 4],
+    pub(crate) loss: f64,
+    /// What customers drew since the start, kWh by class.
+    pub(crate) consumed_kwh: [f64; 4],
+    pub(crate) supplied: bool,
+}
+
+/// A transformer with its tap changer and its temperatures.
+#[derive(Debug, Clone)]
+pub(crate) struct Transformer {
+    pub(crate) bay: usize,
+    pub(crate) mva: f64,
+    pub(crate) tap: u8,
+    /// Seconds that the voltage has been outside its band: positive too high, negative too low.
+    pub(crate) outside: i32,
+    /// The tap changer is under way.
+    pub(crate) stepping: bool,
+    /// Top-oil temperature, °C; not a number before the first second.
+    pub(crate) oil: f64,
+}
+
+/// A capacitor bank under its controller.
+#[derive(Debug, Clone)]
+pub(crate) struct Capacitor {
+    pub(crate) bay: usize,
+    pub(crate) mvar: f64,
+    /// Seconds for which the controller has wanted it the other way.
+    pub(crate) wanting: i32,
+    /// It discharges until then.
+    pub(crate) blocked_until_ms: i64,
+}
+
+/// A moment of the province.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// UTC milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    /// The same in the local calendar.
+    pub(crate) moment: Moment,
+    pub(crate) weather: Weather,
+    /// Frequency of the grid.
+    pub(crate) hertz: f64,
+}
+
+impl Station {
+    pub(crate) fn new(province: &Province, index: usize) -> Self {
+        let station = &province.stations[index];
+        let scheme = Scheme::new(station);
+        let chances: Vec<Chance> = station
+            .bays
+            .iter()
+            .map(|bay| Chance::of(province.seed, &format!("{}.{}", station.id, bay.name)))
+            .collect();
+        let start = |(n, point): (usize, &Point)| first_value(chances[point.bay], n, point);
+        let mut new = Self {
+            quantities: station.points.iter().map(quantity).collect(),
+            codes: station.points.iter().map(|point| point.normal).collect(),
+            held: station.points.iter().enumerate().map(start).collect(),
+            feeders: Vec::new(),
+            transformers: Vec::new(),
+            capacitors: Vec::new(),
+            bays: vec![BayState::default(); station.bays.len()],
+            battery_volts: 231.0,
+            moved: true,
+            values: vec![f64::NAN; station.points.len()],
+            scheme,
+            chances,
+        };
+        new.equip(station);
+        new
+    }
+
+    /// Feeders, transformers and banks. Shares of the station's peak are by chance, fixed.
+    fn equip(&mut self, station: &Contract) {
+        let weight = |bay: &usize| self.chances[*bay].between(1, 0.6, 1.4);
+        let weights: f64 = self.scheme.feeders.iter().map(weight).sum();
+        let industry: f64 = station
+            .load
+            .iter()
+            .filter(|(class, _)| {
+                matches!(class, config::LoadClass::Industry | config::LoadClass::Cement)
+            })
+            .map(|(_, share)| share)
+            .sum();
+        self.feeders = self
+            .scheme
+            .feeders
+            .iter()
+            .map(|bay| {
+                let chance = self.chances[*bay];
+                // Power factor 0.90 to 0.95 where people live, 0.88 to 0.93 where there is industry.
+                let villages = chance.between(2, 0.33, 0.48);
+                let works = chance.between(2, 0.40, 0.54);
+                // Under-frequency stages hold six feeders in ten.
+                let stage = [1, 2, 3, 4, 1, 2, 0, 0, 0, 0][chance.below(4, 10)];
+                Feeder {
+                    bay: *bay,
+                    peak_mw: station.peak_mw * weight(bay) / weights,
+                    tan_phi: villages + (works - villages) * industry,
+                    stage,
+                    classes: [0.0; 4],
+                    loss: 0.0,
+                    consumed_kwh: [0.0; 4],
+                    supplied: true,
+                }
+            })
+            .collect();
+        self.transformers = self
+            .scheme
+            .transformers
+            .iter()
+            .map(|t| Transformer {
+                bay: t.bay,
+                mva: t.mva,
+                tap: 10,
+                outside: 0,
+                stepping: false,
+                oil: f64::NAN,
+            })
+            .collect();
+        self.capacitors = self
+            .scheme
+            .bays(Role::Capacitor)
+            .map(|bay| Capacitor {
+                bay,
+                mvar: self.bank_mvar(bay),
+                wanting: 0,
+                blocked_until_ms: i64::MIN,
+            })
+            .collect();
+    }
+
+    /// Size of a capacitor bank, `MVAr`: 8 % of its transformer's rating, at most 6.
+    fn bank_mvar(&self, bay: usize) -> f64 {
+        let section = self.scheme.section_of[bay];
+        let transformer = section.and_then(|section| self.scheme.transformer_at(section));
+        transformer.map_or(2.0, |n| (0.08 * self.scheme.transformers[n].mva).min(6.0))
+    }
+
+    /// Code of a status.
+    pub(crate) fn code(&self, point: usize) -> u8 {
+        self.codes[point]
+    }
+
+    /// Code of a status of a bay; `None` when the bay has no such point.
+    pub(crate) fn status(&self, bay: usize, id: &str) -> Option<u8> {
+        self.scheme.point(bay, id).map(|point| self.codes[point])
+    }
+
+    /// Whether a bay has the status and it is set.
+    pub(crate) fn is_set(&self, bay: usize, id: &str) -> bool {
+        self.status(bay, id) == Some(1)
+    }
+
+    /// Gives a status a code; whether that is news.
+    pub(crate) fn set(&mut self, point: usize, code: u8) -> bool {
+        let news = std::mem::replace(&mut self.codes[point], code) != code;
+        self.moved |= news && self.is_position(point);
+        news
+    }
+
+    /// Whether a point is the position of a switching device.
+    pub(crate) fn is_position(&self, point: usize) -> bool {
+        self.quantities[point] == Quantity::Position
+    }
+
+    /// A value that events set.
+    pub(crate) fn hold(&mut self, point: usize, value: f64) {
+        self.held[point] = value;
+    }
+
+    /// A value that events set, as it is now.
+    pub(crate) fn held(&self, point: usize) -> f64 {
+        self.held[point]
+    }
+
+    /// Counts an operation.
+    pub(crate) fn count(&mut self, point: usize) {
+        self.held[point] += 1.0;
+    }
+
+    /// Lets energy counters of a bay run over `hours`.
+    pub(crate) fn meter(&mut self, bay: usize, hours: f64) {
+        let BayState { at, energy, .. } = &mut self.bays[bay];
+        let kw = 1_000.0 * hours;
+        energy[0] += at.p.max(0.0) * kw;
+        energy[1] += (-at.p).max(0.0) * kw;
+        energy[2] += at.q.max(0.0) * kw;
+        energy[3] += (-at.q).max(0.0) * kw;
+    }
+
+    /// What has gone into a bay since the start, kWh.
+    #[cfg(test)]
+    pub(crate) fn delivered_kwh(&self, bay: usize) -> f64 {
+        self.bays[bay].energy[0]
+    }
+
+    /// Works out the values of all points.
+    pub(crate) fn measure(&mut self, contract: &Contract, now: &Now) {
+        for (n, point) in contract.points.iter().enumerate() {
+            self.values[n] = self.value_of(n, point, now);
+        }
+    }
+
+    /// Values as they were worked out last, one for each point.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Apparent power over the rating.
+    pub(crate) fn loading(&self, transformer: usize) -> f64 {
+        let Transformer { bay, mva, .. } = self.transformers[transformer];
+        let at = self.bays[bay].at;
+        at.p.hypot(at.q) / mva
+    }
+
+    fn value_of(&self, n: usize, point: &Point, now: &Now) -> f64 {
+        let bay = &self.bays[point.bay];
+        let Electrical { p, q, kv } = bay.at;
+        let role = self.scheme.roles[point.bay];
+        let chance = self.chances[point.bay];
+        let phase = |k: usize| phase(chance, k);
+        let apparent = p.hypot(q);
+        let amps = if kv > 0.0 { apparent / (3_f64.sqrt() * kv) * 1_000.0 } else { 0.0 };
+        // A line's voltage transformers stand beyond its switches, all others at the section.
+        let volts = if role == Role::Line { bay.line_kv } else { kv };
+        let transformer = match role {
+            Role::Transformer(n) => Some(n),
+            _ => None,
+        };
+        let loading = transformer.map_or(0.0, |n| self.loading(n));
+        let oil = transformer.map_or(now.weather.celsius, |n| self.transformers[n].oil);
+        match self.quantities[n] {
+            Quantity::P => p,
+            Quantity::Q => q,
+            Quantity::I(_) if role == Role::Service => {
+                apparent * 1e6 / (3_f64.sqrt() * SERVICE_VOLTS)
+            }
+            Quantity::I(k) => amps * phase(k),
+            Quantity::U(k) => volts * (1.0 + 0.2 * (phase(k) - 1.0)),
+            Quantity::Ue(k) => volts / 3_f64.sqrt() * (1.0 + 0.2 * (phase(k) - 1.0)),
+            Quantity::ServiceVolts => {
+                let nominal = point.range.map_or(22.0, |_| f64::from(self.level(point.bay)));
+                SERVICE_VOLTS * (kv / nominal / 1.045)
+            }
+            Quantity::F if volts > 0.0 => now.hertz,
+            Quantity::F => point.range.map_or(0.0, |(low, _)| low),
+            Quantity::PowerFactor if apparent > 1e-9 => p / apparent,
+            Quantity::PowerFactor => 1.0,
+            Quantity::Tap => transformer.map_or(10.0, |n| f64::from(self.transformers[n].tap)),
+            Quantity::Oil => oil,
+            Quantity::Winding(rise) => oil + rise * loading.powf(WINDING_EXPONENT),
+            Quantity::Loading => 100.0 * loading,
+            Quantity::Residual if kv > 0.0 => 0.8 + 0.3 * chance.wander(n as u64, now.at_ms, 300),
+            Quantity::Residual => 0.0,
+            Quantity::Battery => self.battery_volts + 0.6 * chance.wander(n as u64, now.at_ms, 300),
+            Quantity::Room(mean, share) => mean + share * (now.weather.celsius - 24.0),
+            Quantity::Wander(mean, swing) => mean + swing * chance.wander(n as u64, now.at_ms, 300),
+            Quantity::Energy(k) => (self.held[n] + bay.energy[k]).floor() % 1e9,
+            Quantity::Heartbeat => f64::from(
+                u16::try_from(now.at_ms.div_euclid(1_000).rem_euclid(65_536)).unwrap_or(0),
+            ),
+            Quantity::Held => self.held[n],
+            Quantity::Position | Quantity::Status => f64::from(self.codes[n]),
+        }
+    }
+
+    fn level(&self, bay: usize) -> u16 {
+        self.scheme.section_of[bay].map_or(0, |section| self.scheme.sections[section].0)
+    }
+}
+
+/// Spread of a phase of a bay: three numbers round 1 whose mean is 1.
+fn phase(chance: Chance, k: usize) -> f64 {
+    let spread = |k: u64| PHASE_SPREAD * (2.0 * chance.share(100 + k) - 1.0);
+    let mean = (spread(0) + spread(1) + spread(2)) / 3.0;
+    1.0 + spread(k as u64) - mean
+}
+
+/// What a point holds at first: a counter has run for years.
+fn first_value(chance: Chance, n: usize, point: &Point) -> f64 {
+    let tag = 300 + n as u64;
+    match (point.spec.id.as_str(), point.spec.kind) {
+        ("OLTC.OPS", _) => chance.between(tag, 4_000.0, 30_000.0).round(),
+        ("CB.OPS", _) => chance.between(tag, 60.0, 900.0).round(),
+        ("E.IMP" | "E.EXP" | "R.IMP" | "R.EXP", _) => chance.between(tag, 1e6, 9e7),
+        // The last fault is some months ago.
+        ("FL.KM", _) => chance.between(tag, 1.0, 20.0),
+        ("FL.KA", _) => chance.between(tag, 1.0, 6.0),
+        ("CAM.N", _) => 16.0,
+        ("SETGRP", _) => 1.0,
+        (_, kind) if kind == Kind::Counter || kind.is_command() => 0.0,
+        _ => point.range.map_or(0.0, |(low, high)| f64::midpoint(low, high)),
+    }
+}

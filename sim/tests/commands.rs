@@ -1,0 +1,280 @@
+//! Commands by select before operate: what they do, and every reason to refuse one.
+
+use std::sync::Arc;
+
+use config::{ChannelId, Province, Table, blocks};
+use sim::{Fault, Field, Outcome, Refusal};
+
+/// Wednesday 2022-11-23, 10:00 in Hòa Bình.
+const START_MS: i64 = 1_669_172_400_000;
+const SELECT: u16 = 1;
+const EXECUTE: u16 = 2;
+const CANCEL: u16 = 3;
+const OPEN: u16 = 1;
+const CLOSE: u16 = 2;
+
+/// A centre at work on a field.
+struct Desk {
+    province: Arc<Province>,
+    field: Field,
+    at_ms: i64,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let province = Arc::new(Province::built_in());
+        let mut field = Field::new(Arc::clone(&province));
+        field.step(START_MS);
+        Self { province, field, at_ms: START_MS }
+    }
+
+    fn wait(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            self.at_ms += 1_000;
+            self.field.step(self.at_ms);
+        }
+    }
+
+    fn channel(&self, point: &str, centre: &str) -> ChannelId {
+        let station = self.province.station(&point[..4]).expect("a station");
+        self.province.channel_id(station, self.province.centre(centre).expect("a centre"))
+    }
+
+    /// Sets statuses as the plant has them.
+    fn given(&mut self, conditions: &[(&str, u8)]) {
+        for (id, code) in conditions {
+            let station = self.province.station(&id[..4]).expect("a station");
+            let point = self.province.stations[station.index()].point(id).expect("a point");
+            self.field.set(self.at_ms, station, point, *code);
+        }
+        self.wait(1);
+    }
+
+    fn write(&mut self, centre: &str, command: &str, rest: [u16; 3]) -> Result<(), Refusal> {
+        let channel = self.channel(command, centre);
+        let own = &self.province.channels[channel.index()];
+        let station = &self.province.stations[own.station.index()];
+        let point = station.point(command).expect("a command");
+        let register = own.entries[point.index()].register.expect("it is mapped");
+        let [order, mode, token] = rest;
+        let values = [register.address, order, mode, token];
+        self.field.write_registers(self.at_ms, channel, register.unit, blocks::COMMAND, &values)
+    }
+
+    /// Result of a command, as a client reads it.
+    fn result(&self, centre: &str, command: &str) -> u16 {
+        let channel = self.channel(command, centre);
+        let own = &self.province.channels[channel.index()];
+        let point = self.province.stations[own.station.index()].point(command).expect("a command");
+        let register = own.entries[point.index()].register.expect("it is mapped");
+        let image = self.field.image(channel);
+        let read = |address| {
+            image.read(register.unit, Table::Holding, address, 1).expect("it can be read")[0]
+        };
+        let (own, block) = (read(register.address), read(blocks::COMMAND + 4));
+        assert_eq!(own, block, "the block says the same of its last command");
+        own
+    }
+
+    /// Selects and executes; the result after each.
+    fn operate(&mut self, command: &str, order: u16) -> (u16, u16) {
+        self.write("CC", command, [order, SELECT, 7]).expect("a write that is well formed");
+        let selected = self.result("CC", command);
+        self.write("CC", command, [order, EXECUTE, 7]).expect("a write that is well formed");
+        (selected, self.result("CC", command))
+    }
+
+    fn value(&self, id: &str) -> f64 {
+        let station = self.province.station(&id[..4]).expect("a station");
+        let point = self.province.stations[station.index()].point(id).expect("a point");
+        self.field.value(station, point)
+    }
+}
+
+fn code(outcome: Outcome) -> u16 {
+    outcome as u16
+}
+
+#[test]
+fn a_breaker_is_selected_executed_and_confirmed() {
+    let mut desk = Desk::new();
+    let command = "HB04.22.471.CB.CMD";
+    let steps = (code(Outcome::Selected), code(Outcome::Executing));
+    assert_eq!(desk.operate(command, OPEN), steps);
+    desk.wait(2);
+    assert_eq!(desk.result("CC", command), code(Outcome::Done));
+    assert!((desk.value("HB04.22.471.CB.POS") - 1.0).abs() < 0.1);
+    assert!(desk.value("HB04.22.471.P").abs() < 1e-9);
+    assert_eq!(desk.operate(command, CLOSE), steps);
+    desk.wait(2);
+    assert_eq!(desk.result("CC", command), code(Outcome::Done));
+    assert!(desk.value("HB04.22.471.P") > 0.1);
+}
+
+#[test]
+fn a_disconnector_a_tap_changer_and_a_regulator_obey() {
+    let mut desk = Desk::new();
+    let steps = (code(Outcome::Selected), code(Outcome::Executing));
+    assert_eq!(desk.operate("HB01.110.131.F90.CMD", OPEN), steps);
+    desk.wait(1);
+    assert_eq!(desk.result("CC", "HB01.110.131.F90.CMD"), code(Outcome::Done));
+    let tap = desk.value("HB01.110.131.TAP.POS");
+    assert_eq!(desk.operate("HB01.110.131.TAP.CMD", 2), steps);
+    desk.wait(3);
+    assert_eq!(desk.operate("HB01.110.131.TAP.CMD", 2).0, code(Outcome::Moving));
+    desk.wait(5);
+    assert!((desk.value("HB01.110.131.TAP.POS") - tap - 1.0).abs() < 0.1);
+    // A disconnector only behind an open breaker; ten seconds of travel.
+    assert_eq!(desk.operate("HB04.110.171.DS7.CMD", OPEN).0, code(Outcome::Interlocked));
+    assert_eq!(desk.operate("HB04.110.171.CB.CMD", OPEN), steps);
+    desk.wait(2);
+    assert_eq!(desk.operate("HB04.110.171.DS7.CMD", OPEN), steps);
+    desk.wait(5);
+    assert!(desk.value("HB04.110.171.DS7.POS").abs() < 0.1, "under way");
+    desk.wait(7);
+    assert!((desk.value("HB04.110.171.DS7.POS") - 1.0).abs() < 0.1);
+    assert_eq!(desk.result("CC", "HB04.110.171.DS7.CMD"), code(Outcome::Done));
+}
+
+#[test]
+fn every_condition_refuses_with_its_code() {
+    // What stands in the way, the command, its order, and what comes of the selection.
+    let line = "HB02.110.172";
+    let cases: &[(&[&str], &str, u16, Outcome)] = &[
+        (&["HB02.0.STN.STN.RL=0"], "CB.CMD", OPEN, Outcome::StationLocal),
+        (&["BAY.RL=0"], "CB.CMD", OPEN, Outcome::BayLocal),
+        (&["CB.RL=0"], "CB.CMD", OPEN, Outcome::DriveLocal),
+        (&["HB02.0.STN.STN.RMT=1"], "CB.CMD", OPEN, Outcome::NoAuthority),
+        (&[], "CB.CMD", CLOSE, Outcome::AlreadyThere),
+        (&["CB.POS=0"], "CB.CMD", CLOSE, Outcome::Moving),
+        (&["CB.POS=3"], "CB.CMD", CLOSE, Outcome::Moving),
+        (&["CB.DC1=1", "F74.TC2=1"], "CB.CMD", OPEN, Outcome::NoControlPower),
+        (&["CB.SF6_2=1"], "CB.CMD", OPEN, Outcome::LowGas),
+        (&["BCU.FAIL=1"], "CB.CMD", OPEN, Outcome::UnitFailed),
+        (&["CB.POS=1", "CB.SPRING=1"], "CB.CMD", CLOSE, Outcome::SpringUncharged),
+        (&["CB.POS=1", "F86.OP=1"], "CB.CMD", CLOSE, Outcome::LockedOut),
+        (&["CB.POS=1", "ES76.POS=2"], "CB.CMD", CLOSE, Outcome::Interlocked),
+        (&["CB.POS=1", "DS7.POS=0"], "CB.CMD", CLOSE, Outcome::Interlocked),
+        (&["CB.POS=1", "VT.MCB=1"], "CB.CMD", CLOSE, Outcome::NotInStep),
+        (&[], "DS1.CMD", OPEN, Outcome::Interlocked),
+        (&["CB.POS=1", "DS.RL=0"], "DS1.CMD", OPEN, Outcome::DriveLocal),
+        (&["CB.POS=1", "DS.MOTOR=1"], "DS1.CMD", OPEN, Outcome::NoControlPower),
+    ];
+    for (conditions, command, order, expected) in cases {
+        let mut desk = Desk::new();
+        let full = |id: &str| {
+            if id.starts_with("HB") { id.to_owned() } else { format!("{line}.{id}") }
+        };
+        for condition in *conditions {
+            let (id, value) = condition.split_once('=').expect("id=code");
+            desk.given(&[(&full(id), value.parse().expect("a code"))]);
+        }
+        let (selected, executed) = desk.operate(&full(command), *order);
+        assert_eq!(selected, code(*expected), "{conditions:?}: {command} {order}");
+        assert_eq!(executed, code(Outcome::NotSelected), "{conditions:?}");
+    }
+}
+
+#[test]
+fn conditions_of_banks_tap_changers_and_authority() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.operate("HB04.110.131.TAP.CMD", 2).0, code(Outcome::Interlocked), "automatic");
+    desk.given(&[("HB04.110.131.F90.AUTO", 0), ("HB04.110.131.OLTC.RL", 0)]);
+    assert_eq!(desk.operate("HB04.110.131.TAP.CMD", 2).0, code(Outcome::DriveLocal));
+    desk.given(&[("HB04.110.131.OLTC.RL", 1)]);
+    for _ in 0..20 {
+        desk.operate("HB04.110.131.TAP.CMD", 2);
+        desk.wait(8);
+    }
+    assert_eq!(desk.operate("HB04.110.131.TAP.CMD", 2).1, code(Outcome::AtEnd));
+    // A bank must discharge before it is closed again.
+    let bank = "HB04.22.TBN401";
+    desk.given(&[(&format!("{bank}.APFC.AUTO"), 0)]);
+    let command = format!("{bank}.CB.CMD");
+    if desk.value(&format!("{bank}.CB.POS")) < 1.5 {
+        desk.wait(400);
+        desk.operate(&command, CLOSE);
+        desk.wait(15);
+    }
+    desk.operate(&command, OPEN);
+    desk.wait(2);
+    assert_eq!(desk.operate(&command, CLOSE).0, code(Outcome::Discharging));
+    desk.wait(310);
+    assert_eq!(desk.operate(&command, CLOSE).0, code(Outcome::Selected));
+    // The dispatch centre may switch only when it is in charge.
+    let line = "HB02.110.172.CB.CMD";
+    desk.write("A1", line, [OPEN, SELECT, 1]).expect("a write that is well formed");
+    assert_eq!(desk.result("A1", line), code(Outcome::NoAuthority));
+    desk.given(&[("HB02.0.STN.STN.RMT", 1)]);
+    desk.write("A1", line, [OPEN, SELECT, 1]).expect("a write that is well formed");
+    assert_eq!(desk.result("A1", line), code(Outcome::Selected));
+}
+
+#[test]
+fn a_selection_is_tied_to_its_token_its_order_and_its_time() {
+    let mut desk = Desk::new();
+    let command = "HB02.110.172.CB.CMD";
+    let say = |desk: &mut Desk, rest: [u16; 3]| {
+        desk.write("CC", command, rest).expect("a write that is well formed");
+        desk.result("CC", command)
+    };
+    assert_eq!(say(&mut desk, [OPEN, EXECUTE, 7]), code(Outcome::NotSelected));
+    assert_eq!(say(&mut desk, [OPEN, SELECT, 7]), code(Outcome::Selected));
+    assert_eq!(say(&mut desk, [OPEN, EXECUTE, 8]), code(Outcome::Mismatch));
+    assert_eq!(say(&mut desk, [CLOSE, EXECUTE, 7]), code(Outcome::Mismatch));
+    assert_eq!(say(&mut desk, [OPEN, CANCEL, 7]), code(Outcome::Cancelled));
+    assert_eq!(say(&mut desk, [OPEN, EXECUTE, 7]), code(Outcome::NotSelected));
+    assert_eq!(say(&mut desk, [OPEN, SELECT, 7]), code(Outcome::Selected));
+    desk.wait(32);
+    assert_eq!(desk.result("CC", command), code(Outcome::TimedOut));
+    // What has changed since the selection counts.
+    assert_eq!(say(&mut desk, [OPEN, SELECT, 7]), code(Outcome::Selected));
+    desk.given(&[("HB02.110.172.CB.SF6_2", 1)]);
+    assert_eq!(say(&mut desk, [OPEN, EXECUTE, 7]), code(Outcome::LowGas));
+    assert!((desk.value("HB02.110.172.CB.POS") - 2.0).abs() < 0.1);
+}
+
+#[test]
+fn pulses_reset_a_lockout_and_bypass_the_sync_check() {
+    let mut desk = Desk::new();
+    let station = desk.province.station("HB02").expect("a station");
+    let bays = &desk.province.stations[station.index()].bays;
+    let bay = bays.iter().position(|bay| bay.name == "172").expect("a bay");
+    let fault = Fault { lasting: true, phase: 1, earth: false, share: 0.2 };
+    desk.field.strike(desk.at_ms + 100, station, bay, fault);
+    desk.wait(20);
+    let command = "HB02.110.172.CB.CMD";
+    assert_eq!(desk.operate(command, CLOSE).0, code(Outcome::LockedOut));
+    let pulse = |desk: &mut Desk, id: &str| {
+        let channel = desk.channel(id, "CC");
+        let own = &desk.province.channels[channel.index()];
+        let point = desk.province.stations[own.station.index()].point(id).expect("a command");
+        let register = own.entries[point.index()].register.expect("it is mapped");
+        desk.field.write_coil(desk.at_ms, channel, register.unit, register.address, true)
+    };
+    assert_eq!(pulse(&mut desk, "HB02.110.172.F86.RST"), Ok(()));
+    desk.given(&[("HB02.110.172.VT.MCB", 1)]);
+    assert_eq!(desk.operate(command, CLOSE).0, code(Outcome::NotInStep));
+    assert_eq!(pulse(&mut desk, "HB02.110.172.F25.BYP"), Ok(()));
+    assert_eq!(desk.operate(command, CLOSE).1, code(Outcome::Executing));
+}
+
+#[test]
+fn a_write_that_is_no_command_is_answered_by_an_exception() {
+    let mut desk = Desk::new();
+    let channel = desk.channel("HB02.110.172.CB.CMD", "CC");
+    let mut write = |unit, address, values: &[u16]| {
+        desk.field.write_registers(desk.at_ms, channel, unit, address, values)
+    };
+    assert_eq!(write(1, 5, &[1, 1, 1, 1]), Err(Refusal::IllegalAddress));
+    assert_eq!(write(1, blocks::COMMAND, &[1, 1, 1]), Err(Refusal::IllegalQuantity));
+    assert_eq!(write(1, blocks::COMMAND, &[900, 1, 1, 1]), Err(Refusal::IllegalQuantity));
+    assert_eq!(write(1, blocks::COMMAND, &[0, 3, 1, 1]), Err(Refusal::IllegalQuantity));
+    assert_eq!(write(1, blocks::COMMAND, &[0, 1, 4, 1]), Err(Refusal::IllegalQuantity));
+    assert_eq!(write(200, blocks::COMMAND, &[0, 1, 1, 1]), Err(Refusal::UnitAbsent));
+    assert_eq!(write(0, blocks::COMMAND, &[0, 1, 1, 1]), Err(Refusal::UnitAbsent));
+    assert_eq!(
+        desk.field.write_coil(desk.at_ms, channel, 1, 999, true),
+        Err(Refusal::IllegalAddress)
+    );
+}
