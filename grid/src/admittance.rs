@@ -1,10 +1,9 @@
 //! Branches as two-ports and the admittance matrix they make. One pattern for life: what is open
 //! is zero.
 
-use crate::factors::{Block, Matrix};
+use crate::factors::{Block, Factors};
 use crate::ordering::{Pattern, index};
 use crate::{Branch, BranchState, BusState, Complex, Network};
-use std::ops::Range;
 
 /// A branch as seen from its ends: currents in are these admittances times the end voltages.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,21 +42,31 @@ impl TwoPort {
 /// The admittance matrix by positions of the elimination order.
 #[derive(Debug, Clone)]
 pub(crate) struct Admittance {
-    start: Vec<u32>,
-    columns: Vec<u32>,
-    values: Vec<Complex>,
-    diagonal: Vec<Complex>,
+    pub(crate) diagonal: Vec<Complex>,
+    pub(crate) mutual: Vec<Mutual>,
+    /// Blocks of the factors' layout where each mutual pair belongs.
+    pub(crate) blocks: Vec<[u32; 2]>,
     ports: Vec<TwoPort>,
     places: Vec<Place>,
 }
 
-/// Where a branch enters the matrix: positions of its ends and places of its mutual admittances.
+/// Mutual admittances of two neighbours, all parallel branches together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mutual {
+    /// Positions of both, ascending.
+    pub(crate) ends: [u32; 2],
+    /// Row of the first and column of the second; and the other way round.
+    pub(crate) y: [Complex; 2],
+}
+
+/// Where a branch enters the matrix: positions of its ends, its mutual pair, and which of its ends
+/// is the first there.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     from: u32,
     to: u32,
-    ft: u32,
-    tf: u32,
+    mutual: u32,
+    is_reversed: bool,
 }
 
 /// Sorted neighbours of every bus.
@@ -76,72 +85,56 @@ pub(crate) fn neighbours(network: &Network) -> Vec<Vec<u32>> {
 
 impl Admittance {
     pub(crate) fn new(network: &Network, neighbours: &[Vec<u32>], pattern: &Pattern) -> Self {
-        let mut start = vec![0];
-        let mut columns = Vec::new();
-        for &bus in &pattern.order {
-            let row = columns.len();
-            let list = &neighbours[bus as usize];
-            columns.extend(list.iter().map(|&bus| pattern.position[bus as usize]));
-            columns[row..].sort_unstable();
-            start.push(index(columns.len()));
+        let mut pairs = Vec::new();
+        for (row, &bus) in pattern.order.iter().enumerate() {
+            let first = pairs.len();
+            let others =
+                neighbours[bus as usize].iter().map(|&other| pattern.position[other as usize]);
+            pairs.extend(others.filter(|at| *at as usize > row).map(|at| [index(row), at]));
+            pairs[first..].sort_unstable();
         }
-        let entry = |row: u32, column: u32| {
-            let first = start[row as usize] as usize;
-            let row = &columns[first..start[row as usize + 1] as usize];
-            index(first + row.partition_point(|at| *at < column))
-        };
+        let block = |[row, column]: [u32; 2]| pattern.block(row as usize, column as usize);
         let places = network.branches.iter().map(|branch| {
             let (from, to) = (pattern.position[branch.from], pattern.position[branch.to]);
-            Place { from, to, ft: entry(from, to), tf: entry(to, from) }
+            let ends = [from.min(to), from.max(to)];
+            let mutual = index(pairs.partition_point(|pair| *pair < ends));
+            Place { from, to, mutual, is_reversed: to < from }
         });
         Self {
             places: places.collect(),
-            values: vec![Complex::ZERO; columns.len()],
+            blocks: pairs
+                .iter()
+                .map(|&[a, b]| [index(block([a, b])), index(block([b, a]))])
+                .collect(),
+            mutual: pairs.iter().map(|&ends| Mutual { ends, y: [Complex::ZERO; 2] }).collect(),
             diagonal: vec![Complex::ZERO; pattern.order.len()],
             ports: vec![TwoPort::default(); network.branches.len()],
-            start,
-            columns,
         }
     }
 
-    /// Takes over the state of a branch. [`Self::fill`] must follow.
+    /// Takes over the state of a branch. [`Self::fill`] must follow. What cannot be computed with
+    /// is as good as open: its island is given up anyway.
     pub(crate) fn set(&mut self, at: usize, branch: &Branch, state: &BranchState) {
-        self.ports[at] = TwoPort::of(branch, state);
+        self.ports[at] =
+            if state.is_usable() { TwoPort::of(branch, state) } else { TwoPort::default() };
     }
 
     /// Sums everything up anew: sums that were taken back would leave crumbs where zeros belong.
     pub(crate) fn fill(&mut self, pattern: &Pattern, buses: &[BusState]) {
-        self.values.fill(Complex::ZERO);
         for (diagonal, &bus) in self.diagonal.iter_mut().zip(&pattern.order) {
-            *diagonal = buses[bus as usize].shunt;
+            let bus = &buses[bus as usize];
+            *diagonal = if bus.is_usable() { bus.shunt } else { Complex::ZERO };
+        }
+        for mutual in &mut self.mutual {
+            mutual.y = [Complex::ZERO; 2];
         }
         for (port, place) in self.ports.iter().zip(&self.places) {
             self.diagonal[place.from as usize] += port.ff;
             self.diagonal[place.to as usize] += port.tt;
-            self.values[place.ft as usize] += port.ft;
-            self.values[place.tf as usize] += port.tf;
+            let [first, second] = &mut self.mutual[place.mutual as usize].y;
+            *first += if place.is_reversed { port.tf } else { port.ft };
+            *second += if place.is_reversed { port.ft } else { port.tf };
         }
-    }
-
-    /// Where a row stands in the arrays of mutual terms.
-    #[inline]
-    pub(crate) fn range(&self, row: usize) -> Range<usize> {
-        self.start[row] as usize..self.start[row + 1] as usize
-    }
-
-    #[inline]
-    pub(crate) fn columns(&self) -> &[u32] {
-        &self.columns
-    }
-
-    #[inline]
-    pub(crate) fn values(&self) -> &[Complex] {
-        &self.values
-    }
-
-    #[inline]
-    pub(crate) fn diagonal(&self) -> &[Complex] {
-        &self.diagonal
     }
 
     /// Two-ports with the positions of their ends, branch by branch.
@@ -149,36 +142,25 @@ impl Admittance {
         let ends = self.places.iter().map(|place| (place.from as usize, place.to as usize));
         self.ports.iter().zip(ends).map(|(port, (from, to))| (port, from, to))
     }
-}
 
-/// The admittance matrix with some buses tied to earth (sources, seen from a fault) or left out.
-pub(crate) struct Earthed<'a> {
-    pub(crate) admittance: &'a Admittance,
-    pub(crate) is_earthed: &'a [bool],
-}
-
-impl Matrix for Earthed<'_> {
-    fn diagonal(&self, row: usize) -> Block {
-        if self.is_earthed[row] {
-            [1.0, 0.0, 0.0, 1.0]
-        } else {
-            block(self.admittance.diagonal[row])
+    /// Writes the matrix with some buses tied to earth: sources, seen from a fault, and the dead.
+    pub(crate) fn assemble(&self, is_earthed: &[bool], pattern: &Pattern, into: &mut Factors) {
+        into.clear();
+        for (row, &y) in self.diagonal.iter().enumerate() {
+            let own = if is_earthed[row] { Complex::ONE } else { y };
+            into.blocks[pattern.blocks(row)] = block(own);
         }
-    }
-
-    fn scatter(&self, row: usize, work: &mut [Block]) {
-        if !self.is_earthed[row] {
-            let range = self.admittance.range(row);
-            let columns = &self.admittance.columns[range.clone()];
-            for (&column, &y) in columns.iter().zip(&self.admittance.values[range]) {
-                work[column as usize] = block(y);
+        for (mutual, places) in self.mutual.iter().zip(&self.blocks) {
+            for side in 0..2 {
+                if !is_earthed[mutual.ends[side] as usize] {
+                    into.blocks[places[side] as usize] = block(mutual.y[side]);
+                }
             }
         }
     }
 }
 
 /// A complex number as the matrix that multiplies by it.
-#[inline]
 fn block(y: Complex) -> Block {
     [y.re, -y.im, y.im, y.re]
 }

@@ -10,96 +10,80 @@ pub(crate) type Pair = [f64; 2];
 
 const NONE: Block = [0.0; 4];
 
-/// A matrix on the pattern of the admittances, by positions of the elimination order.
-pub(crate) trait Matrix {
-    /// The diagonal block of a row.
-    fn diagonal(&self, row: usize) -> Block;
-    /// Writes the other blocks of a row to their columns in `work`.
-    fn scatter(&self, row: usize, work: &mut [Block]);
-}
-
-/// The factors' numbers.
+/// A matrix, and then its factors in the same place (see [`Pattern`] for the layout). The blocks
+/// of the diagonal end as their inverses.
 #[derive(Debug, Clone)]
 pub(crate) struct Factors {
-    lower: Vec<Block>,
-    upper: Vec<Block>,
-    /// Inverses of the diagonal blocks of U.
-    pivots: Vec<Block>,
-    /// One row, spread over all columns; all zero between calls.
-    work: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
 }
 
 impl Factors {
     pub(crate) fn new(pattern: &Pattern) -> Self {
-        Self {
-            lower: vec![NONE; pattern.lower.columns.len()],
-            upper: vec![NONE; pattern.upper.columns.len()],
-            pivots: vec![NONE; pattern.order.len()],
-            work: vec![NONE; pattern.order.len()],
-        }
+        Self { blocks: vec![NONE; pattern.blocks(pattern.order.len())] }
     }
 
-    /// Factors the matrix and, on the way, does the forward half of the solution for `rhs`. A
-    /// singular block makes numbers that are not finite; they stay among the buses that it is
-    /// really connected with, since what is zero is never multiplied.
-    pub(crate) fn factor(&mut self, pattern: &Pattern, matrix: &impl Matrix, rhs: &mut [Pair]) {
-        let Self { lower, upper, pivots, work } = self;
-        for row in 0..pivots.len() {
-            matrix.scatter(row, work);
-            let mut diagonal = matrix.diagonal(row);
-            let mut right = rhs[row];
-            let left = pattern.lower.range(row);
-            let columns = &pattern.lower.columns[left.clone()];
-            work[row] = diagonal;
-            for (&column, entry) in columns.iter().zip(&mut lower[left]) {
-                let column = column as usize;
-                let block = std::mem::replace(&mut work[column], NONE);
-                if block == NONE {
-                    *entry = NONE;
+    /// Empties the matrix, to be filled anew.
+    pub(crate) fn clear(&mut self) {
+        self.blocks.fill(NONE);
+    }
+
+    /// Factors the matrix in place and, on the way, does the forward half of the solution for
+    /// `rhs`. A singular block makes numbers that are not finite; they stay among the rows that
+    /// it is really connected with, since what is zero is never multiplied.
+    pub(crate) fn factor(&mut self, pattern: &Pattern, rhs: &mut [Pair]) {
+        let mut targets = &pattern.targets[..];
+        let mut rest = &mut self.blocks[..];
+        for row in 0..pattern.order.len() {
+            let columns = pattern.columns(row);
+            let (own, after) = rest.split_at_mut(1 + 2 * columns.len());
+            rest = after;
+            let (pivot, own) = own.split_at_mut(1);
+            let (upper, lower) = own.split_at_mut(columns.len());
+            let inverse = inverse(&pivot[0]);
+            pivot[0] = inverse;
+            let right = rhs[row];
+            for (&below, block) in columns.iter().zip(lower) {
+                let (aimed, others) = targets.split_at(columns.len());
+                targets = others;
+                if *block == NONE {
                     continue;
                 }
-                let multiplier = product(&block, &pivots[column]);
-                *entry = multiplier;
-                subtract(&mut right, &multiplier, &rhs[column]);
-                let range = pattern.upper.range(column);
-                for (&j, u) in pattern.upper.columns[range.clone()].iter().zip(&upper[range]) {
-                    subtract_product(&mut work[j as usize], &multiplier, u);
+                let multiplier = product(block, &inverse);
+                *block = multiplier;
+                subtract(&mut rhs[below as usize], &multiplier, &right);
+                for (&target, upper) in aimed.iter().zip(&*upper) {
+                    subtract_product(&mut rest[target as usize], &multiplier, upper);
                 }
-            }
-            rhs[row] = right;
-            diagonal = std::mem::replace(&mut work[row], NONE);
-            pivots[row] = inverse(&diagonal);
-            let range = pattern.upper.range(row);
-            let columns = &pattern.upper.columns[range.clone()];
-            for (&column, entry) in columns.iter().zip(&mut upper[range]) {
-                *entry = std::mem::replace(&mut work[column as usize], NONE);
             }
         }
     }
 
     /// The forward half with held factors.
     pub(crate) fn forward(&self, pattern: &Pattern, rhs: &mut [Pair]) {
-        for row in 0..self.pivots.len() {
-            let range = pattern.lower.range(row);
-            let columns = &pattern.lower.columns[range.clone()];
-            let mut right = rhs[row];
-            for (&column, block) in columns.iter().zip(&self.lower[range]) {
-                subtract(&mut right, block, &rhs[column as usize]);
+        let mut rest = &self.blocks[..];
+        for row in 0..pattern.order.len() {
+            let columns = pattern.columns(row);
+            let (own, after) = rest.split_at(1 + 2 * columns.len());
+            rest = after;
+            let right = rhs[row];
+            for (&below, block) in columns.iter().zip(&own[1 + columns.len()..]) {
+                subtract(&mut rhs[below as usize], block, &right);
             }
-            rhs[row] = right;
         }
     }
 
     /// The backward half; `rhs` becomes the solution.
     pub(crate) fn backward(&self, pattern: &Pattern, rhs: &mut [Pair]) {
-        for row in (0..self.pivots.len()).rev() {
-            let range = pattern.upper.range(row);
-            let columns = &pattern.upper.columns[range.clone()];
+        let mut rest = &self.blocks[..];
+        for row in (0..pattern.order.len()).rev() {
+            let columns = pattern.columns(row);
+            let (before, own) = rest.split_at(rest.len() - 1 - 2 * columns.len());
+            rest = before;
             let mut right = rhs[row];
-            for (&column, block) in columns.iter().zip(&self.upper[range]) {
+            for (&column, block) in columns.iter().zip(&own[1..]) {
                 subtract(&mut right, block, &rhs[column as usize]);
             }
-            let pivot = &self.pivots[row];
+            let pivot = &own[0];
             rhs[row] = [
                 pivot[0] * right[0] + pivot[1] * right[1],
                 pivot[2] * right[0] + pivot[3] * right[1],
@@ -118,12 +102,19 @@ fn product(a: &Block, b: &Block) -> Block {
     ]
 }
 
+/// Rows of two are what the processor multiplies at once.
 #[inline]
 fn subtract_product(from: &mut Block, a: &Block, b: &Block) {
-    from[0] -= a[0] * b[0] + a[1] * b[2];
-    from[1] -= a[0] * b[1] + a[1] * b[3];
-    from[2] -= a[2] * b[0] + a[3] * b[2];
-    from[3] -= a[2] * b[1] + a[3] * b[3];
+    let upper = [b[0], b[1]];
+    let lower = [b[2], b[3]];
+    let first = combine([from[0], from[1]], (a[0], upper), (a[1], lower));
+    let second = combine([from[2], from[3]], (a[2], upper), (a[3], lower));
+    *from = [first[0], first[1], second[0], second[1]];
+}
+
+#[inline]
+fn combine(from: Pair, (a, upper): (f64, Pair), (b, lower): (f64, Pair)) -> Pair {
+    [from[0] - a * upper[0] - b * lower[0], from[1] - a * upper[1] - b * lower[1]]
 }
 
 #[inline]

@@ -1,9 +1,10 @@
 //! Voltages, what is asked of every bus, the mismatch between them, and its derivatives. All by
 //! positions of the elimination order. No iterating.
 
-use crate::admittance::Admittance;
-use crate::factors::{Block, Matrix, Pair};
-use crate::trigonometry::sin_cos;
+use crate::admittance::{Admittance, Mutual};
+use crate::factors::{Block, Factors, Pair};
+use crate::ordering::Pattern;
+use crate::trigonometry::sin_cos_of_step;
 use crate::{BusKind, BusState, Complex};
 
 /// What is asked of a bus.
@@ -42,12 +43,14 @@ struct Elastic {
 #[derive(Debug, Clone)]
 pub(crate) struct Jacobian {
     pub(crate) roles: Vec<Role>,
+    /// 1 for each of P and Q that is asked of a bus, else 0.
+    rows: Vec<Pair>,
     pub(crate) v: Vec<f64>,
     pub(crate) angle: Vec<f64>,
     /// Voltages as complex numbers; zero where idle.
     pub(crate) phasors: Vec<Complex>,
-    /// Power from each bus into branches and shunt at the last evaluation; not for sources.
-    pub(crate) power: Vec<Complex>,
+    /// Power from each bus into its neighbours' mutual admittances at the last evaluation.
+    mutual: Vec<Complex>,
     /// Power into the grid that does not depend on voltage.
     fixed: Vec<Complex>,
     /// The same with elastic demand at present voltage.
@@ -55,27 +58,32 @@ pub(crate) struct Jacobian {
     /// Derivative of elastic demand by ln V.
     slope: Vec<Complex>,
     elastic: Vec<Elastic>,
-    /// Power that each mutual admittance carries.
-    terms: Vec<Complex>,
-    diagonal: Vec<Block>,
 }
 
 impl Jacobian {
-    pub(crate) fn new(buses: usize, entries: usize) -> Self {
+    pub(crate) fn new(buses: usize) -> Self {
         let zeros = vec![Complex::ZERO; buses];
         Self {
             roles: vec![Role::Idle; buses],
+            rows: vec![[0.0; 2]; buses],
             v: vec![0.0; buses],
             angle: vec![0.0; buses],
             phasors: zeros.clone(),
-            power: zeros.clone(),
+            mutual: zeros.clone(),
             fixed: zeros.clone(),
             asked: zeros.clone(),
             slope: zeros,
             elastic: Vec::with_capacity(buses),
-            terms: vec![Complex::ZERO; entries],
-            diagonal: vec![[0.0; 4]; buses],
         }
+    }
+
+    pub(crate) fn assign(&mut self, row: usize, role: Role) {
+        self.roles[row] = role;
+        self.rows[row] = match role {
+            Role::Idle | Role::Source => [0.0, 0.0],
+            Role::Load => [1.0, 1.0],
+            Role::Generator => [1.0, 0.0],
+        };
     }
 
     /// Forgets what was asked before [`Self::ask`].
@@ -119,21 +127,6 @@ impl Jacobian {
         }
     }
 
-    /// Powers of the sources, which no step needs.
-    pub(crate) fn draw_sources(&mut self, admittance: &Admittance) {
-        for row in 0..self.roles.len() {
-            if self.roles[row] == Role::Source {
-                let range = admittance.range(row);
-                let mut current = admittance.diagonal()[row] * self.phasors[row];
-                let columns = &admittance.columns()[range.clone()];
-                for (&column, &y) in columns.iter().zip(&admittance.values()[range]) {
-                    current += y * self.phasors[column as usize];
-                }
-                self.power[row] = self.phasors[row] * current.conj();
-            }
-        }
-    }
-
     /// Voltages as complex numbers, from magnitude and angle.
     pub(crate) fn refresh(&mut self) {
         let given = self.roles.iter().zip(&self.v).zip(&self.angle);
@@ -144,12 +137,18 @@ impl Jacobian {
 
     /// Leaves a bus out from now on.
     pub(crate) fn give_up(&mut self, row: usize) {
-        self.roles[row] = Role::Idle;
+        self.assign(row, Role::Idle);
         self.phasors[row] = Complex::ZERO;
     }
 
-    /// Computes powers, mismatches (into `rhs`) and derivatives. `worst` takes the largest
-    /// mismatch of each island, infinite where there is no number.
+    /// Power from a bus into branches and shunt at the last evaluation.
+    pub(crate) fn power(&self, admittance: &Admittance, row: usize) -> Complex {
+        let own = admittance.diagonal[row].conj() * self.phasors[row].abs_squared();
+        own + self.mutual[row]
+    }
+
+    /// Computes powers and mismatches (into `rhs`). `worst` takes the largest mismatch of each
+    /// island, infinite where there is no number.
     pub(crate) fn evaluate(
         &mut self,
         admittance: &Admittance,
@@ -158,42 +157,56 @@ impl Jacobian {
         worst: &mut [f64],
     ) {
         self.stretch();
+        self.mutual.fill(Complex::ZERO);
+        for Mutual { ends: [a, b], y } in &admittance.mutual {
+            let (a, b) = (*a as usize, *b as usize);
+            let between = self.phasors[a] * self.phasors[b].conj();
+            self.mutual[a] += between * y[0].conj();
+            self.mutual[b] += (between * y[1]).conj();
+        }
         worst.fill(0.0);
-        let (columns, values) = (admittance.columns(), admittance.values());
-        for (row, mismatch) in rhs.iter_mut().enumerate() {
-            let role = self.roles[row];
-            if matches!(role, Role::Idle | Role::Source) {
-                *mismatch = [0.0; 2];
-                continue;
+        let Some(mut largest) = island_at.first().map(|island| (*island, 0.0_f64)) else { return };
+        let given = self.rows.iter().zip(&self.asked).zip(island_at);
+        let found = self.phasors.iter().zip(&self.mutual).zip(&admittance.diagonal);
+        for (mismatch, (given, found)) in rhs.iter_mut().zip(given.zip(found)) {
+            let (([p, q], asked), &island) = given;
+            let ((phasor, mutual), y) = found;
+            let off = *asked - *mutual - y.conj() * phasor.abs_squared();
+            *mismatch = [off.re * p, off.im * q];
+            if island != largest.0 {
+                note(worst, largest);
+                largest = (island, 0.0);
             }
-            let phasor = self.phasors[row];
-            let range = admittance.range(row);
-            let mut mutual = Complex::ZERO;
-            let entries = columns[range.clone()].iter().zip(&values[range.clone()]);
-            for (term, (&column, &y)) in self.terms[range].iter_mut().zip(entries) {
-                *term = phasor * (y * self.phasors[column as usize]).conj();
-                mutual += *term;
-            }
-            let own = admittance.diagonal()[row].conj() * phasor.abs_squared();
-            let power = own + mutual;
-            let slope = self.slope[row];
-            self.power[row] = power;
-            let off = self.asked[row] - power;
-            let by_voltage = power + own + slope;
-            let is_load = role == Role::Load;
-            *mismatch = [off.re, if is_load { off.im } else { 0.0 }];
-            self.diagonal[row] = if is_load {
-                [-mutual.im, by_voltage.re, mutual.re, by_voltage.im]
-            } else {
-                [-mutual.im, by_voltage.re, 0.0, 1.0]
-            };
-            let size = mismatch[0].abs().max(mismatch[1].abs()) + 0.0 * (off.re + off.im);
-            let worst = &mut worst[island_at[row] as usize];
-            if size.is_nan() {
-                *worst = f64::INFINITY;
-            } else if size > *worst {
-                *worst = size;
-            }
+            // infinity and NaN both make a NaN here, which the maximum of `note` must not lose
+            let size = mismatch[0].abs().max(mismatch[1].abs());
+            let size = if (off.re + off.im).is_finite() { size } else { f64::INFINITY };
+            largest.1 = if size > largest.1 { size } else { largest.1 };
+        }
+        note(worst, largest);
+    }
+
+    /// Writes the matrix for the last evaluation.
+    pub(crate) fn assemble(&self, admittance: &Admittance, pattern: &Pattern, into: &mut Factors) {
+        into.clear();
+        for (row, [p, q]) in self.rows.iter().enumerate() {
+            let own = admittance.diagonal[row].conj() * self.phasors[row].abs_squared();
+            let mutual = self.mutual[row];
+            let by_voltage = own + own + mutual + self.slope[row];
+            into.blocks[pattern.blocks(row)] = [
+                (1.0 - p) - mutual.im * p,
+                by_voltage.re * p,
+                mutual.re * q,
+                (1.0 - q) + by_voltage.im * q,
+            ];
+        }
+        for (Mutual { ends: [a, b], y }, places) in admittance.mutual.iter().zip(&admittance.blocks)
+        {
+            let (a, b) = (*a as usize, *b as usize);
+            let between = self.phasors[a] * self.phasors[b].conj();
+            let there = between * y[0].conj();
+            let back = (between * y[1]).conj();
+            into.blocks[places[0] as usize] = block(there, self.rows[a]);
+            into.blocks[places[1] as usize] = block(back, self.rows[b]);
         }
     }
 
@@ -217,21 +230,18 @@ impl Jacobian {
     /// be computed with. False if some part of the step is not a number; that part is left out.
     pub(crate) fn apply(&mut self, step: &[Pair]) -> bool {
         let mut sound = true;
-        for (row, &[turn, growth]) in step.iter().enumerate() {
-            match self.roles[row] {
-                Role::Idle | Role::Source => continue,
-                Role::Load | Role::Generator => {}
-            }
-            if !(turn.is_finite() && growth.is_finite()) {
+        let state = self.v.iter_mut().zip(&mut self.angle).zip(&mut self.phasors);
+        for (((v, angle), phasor), &[turn, growth]) in state.zip(step) {
+            if !(turn + growth).is_finite() {
                 sound = false;
                 continue;
             }
-            let angle = self.angle[row] + turn.clamp(-TURN_MAX, TURN_MAX);
-            let v = self.v[row] * (1.0 + growth.clamp(-GROWTH_MAX, GROWTH_MAX));
-            let (sin, cos) = sin_cos(angle);
-            self.angle[row] = angle;
-            self.v[row] = v;
-            self.phasors[row] = Complex::new(v * cos, v * sin);
+            let turn = turn.clamp(-TURN_MAX, TURN_MAX);
+            let growth = 1.0 + growth.clamp(-GROWTH_MAX, GROWTH_MAX);
+            let (sin, cos) = sin_cos_of_step(turn);
+            *angle += turn;
+            *v *= growth;
+            *phasor = *phasor * Complex::new(cos * growth, sin * growth);
         }
         sound
     }
@@ -242,6 +252,18 @@ impl Jacobian {
 const TURN_MAX: f64 = 1.5;
 const GROWTH_MAX: f64 = 0.5;
 
+fn note(worst: &mut [f64], (island, size): (u32, f64)) {
+    if let Some(worst) = worst.get_mut(island as usize) {
+        *worst = worst.max(size);
+    }
+}
+
+/// What a mutual term is in the matrix, with the rows that are asked.
+#[inline]
+fn block(term: Complex, [p, q]: Pair) -> Block {
+    [term.im * p, term.re * p, -term.re * q, term.im * q]
+}
+
 /// The exponents of the trade without the platform's power function, which is slow and differs
 /// in the last bit from machine to machine.
 fn power_of(v: f64, exponent: f64) -> f64 {
@@ -251,41 +273,5 @@ fn power_of(v: f64, exponent: f64) -> f64 {
         2.0 => v * v,
         3.0 => v * v * v,
         _ => v.powf(exponent),
-    }
-}
-
-/// The Jacobian with the layout that it shares with the admittances.
-pub(crate) struct Laid<'a> {
-    pub(crate) jacobian: &'a Jacobian,
-    pub(crate) admittance: &'a Admittance,
-}
-
-impl Matrix for Laid<'_> {
-    #[inline]
-    fn diagonal(&self, row: usize) -> Block {
-        match self.jacobian.roles[row] {
-            Role::Idle | Role::Source => [1.0, 0.0, 0.0, 1.0],
-            Role::Load | Role::Generator => self.jacobian.diagonal[row],
-        }
-    }
-
-    #[inline]
-    fn scatter(&self, row: usize, work: &mut [Block]) {
-        let range = self.admittance.range(row);
-        let columns = &self.admittance.columns()[range.clone()];
-        let entries = columns.iter().zip(&self.jacobian.terms[range]);
-        match self.jacobian.roles[row] {
-            Role::Idle | Role::Source => {}
-            Role::Load => {
-                for (&column, term) in entries {
-                    work[column as usize] = [term.im, term.re, -term.re, term.im];
-                }
-            }
-            Role::Generator => {
-                for (&column, term) in entries {
-                    work[column as usize] = [term.im, term.re, 0.0, 0.0];
-                }
-            }
-        }
     }
 }

@@ -254,7 +254,7 @@ impl BusState {
             && q.abs() <= LARGE
             && p_exponent.abs() <= 10.0
             && q_exponent.abs() <= 10.0
-            && self.shunt.abs() <= LARGE
+            && self.shunt.abs_squared() <= LARGE * LARGE
     }
 }
 

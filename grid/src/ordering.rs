@@ -1,52 +1,59 @@
 //! In which order to eliminate buses so that little fills in, and what fills in. Structure only,
 //! no numbers: done once for a network.
 
-/// The order of elimination and the pattern of the factors in that order.
+/// The order of elimination and the pattern of the factors in that order. Every row owns, one
+/// after the other, its diagonal block, its blocks right of it (U), and the blocks below it (L) in
+/// the same order: the pattern is symmetric.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     /// Bus at each position of the order.
     pub(crate) order: Vec<u32>,
     /// Position of each bus.
     pub(crate) position: Vec<u32>,
-    /// Columns right of the diagonal, row by row, ascending.
-    pub(crate) upper: Rows,
-    /// Columns left of the diagonal, row by row, ascending: the transpose of `upper`.
-    pub(crate) lower: Rows,
-}
-
-/// Lists of indices, one after the other.
-#[derive(Debug, Clone)]
-pub(crate) struct Rows {
+    /// Where each row begins in `columns`.
     start: Vec<u32>,
-    pub(crate) columns: Vec<u32>,
+    /// Columns right of the diagonal, row by row, ascending.
+    columns: Vec<u32>,
+    /// For every row, for each block of L and each of U the block that their product is taken
+    /// from, counted from the end of the row's own blocks.
+    pub(crate) targets: Vec<u32>,
 }
 
-impl Rows {
-    fn of(lists: impl Iterator<Item = Vec<u32>>) -> Self {
-        let mut rows = Self { start: vec![0], columns: Vec::new() };
-        for list in lists {
-            rows.columns.extend(list);
-            rows.start.push(index(rows.columns.len()));
-        }
-        rows
-    }
-
-    /// Where row `row` stands in `columns` and in every array laid out like it.
+impl Pattern {
+    /// Columns right of the diagonal; as rows, those below it.
     #[inline]
-    pub(crate) fn range(&self, row: usize) -> std::ops::Range<usize> {
-        self.start[row] as usize..self.start[row + 1] as usize
+    pub(crate) fn columns(&self, row: usize) -> &[u32] {
+        &self.columns[self.start[row] as usize..self.start[row + 1] as usize]
     }
 
-    /// Rows with the same entries, column by column.
-    fn transposed(&self) -> Self {
-        let count = self.start.len() - 1;
-        let mut lists = vec![Vec::new(); count];
-        for row in 0..count {
-            for &column in &self.columns[self.range(row)] {
-                lists[column as usize].push(index(row));
+    /// Where the blocks of a row begin.
+    #[inline]
+    pub(crate) fn blocks(&self, row: usize) -> usize {
+        row + 2 * self.start[row] as usize
+    }
+
+    /// Where the block of a row and a column stands.
+    pub(crate) fn block(&self, row: usize, column: usize) -> usize {
+        let (first, second) = (row.min(column), row.max(column));
+        if first == second {
+            return self.blocks(row);
+        }
+        let columns = self.columns(first);
+        let at = self.blocks(first) + 1 + columns.partition_point(|at| (*at as usize) < second);
+        if row < column { at } else { at + columns.len() }
+    }
+
+    fn aim(&mut self) {
+        let mut targets = Vec::new();
+        for row in 0..self.order.len() {
+            let end = self.blocks(row + 1);
+            for &below in self.columns(row) {
+                for &right in self.columns(row) {
+                    targets.push(index(self.block(below as usize, right as usize) - end));
+                }
             }
         }
-        Self::of(lists.into_iter())
+        self.targets = targets;
     }
 }
 
@@ -63,13 +70,17 @@ pub(crate) fn order(neighbours: Vec<Vec<u32>>) -> Pattern {
     for (at, &bus) in order.iter().enumerate() {
         position[bus as usize] = index(at);
     }
-    let upper = Rows::of(order.iter().map(|&bus| {
-        let mut row: Vec<u32> = rows[bus as usize].iter().map(|&j| position[j as usize]).collect();
-        row.sort_unstable();
-        row
-    }));
-    let lower = upper.transposed();
-    Pattern { order, position, upper, lower }
+    let mut start = vec![0];
+    let mut columns = Vec::new();
+    for &bus in &order {
+        let first = columns.len();
+        columns.extend(rows[bus as usize].iter().map(|&other| position[other as usize]));
+        columns[first..].sort_unstable();
+        start.push(index(columns.len()));
+    }
+    let mut pattern = Pattern { order, position, start, columns, targets: Vec::new() };
+    pattern.aim();
+    pattern
 }
 
 /// Buses in the order of their elimination, and for each bus its neighbours at that moment. The
@@ -183,15 +194,14 @@ mod tests {
     #[test]
     fn a_tree_does_not_fill_in_and_a_ring_does_little() {
         let star = vec![vec![1, 2, 3], vec![0], vec![0], vec![0]];
-        assert_eq!(order(star).upper.columns.len(), 3);
+        assert_eq!(order(star).columns.len(), 3);
         let ring = (0..10_u32).map(|i| {
             let mut row = vec![(i + 1) % 10, (i + 9) % 10];
             row.sort_unstable();
             row
         });
         let pattern = order(ring.collect());
-        assert_eq!(pattern.upper.columns.len(), 17);
-        assert_eq!(pattern.lower.columns.len(), 17);
+        assert_eq!(pattern.columns.len(), 17);
         for (at, &bus) in pattern.order.iter().enumerate() {
             assert_eq!(pattern.position[bus as usize] as usize, at);
         }

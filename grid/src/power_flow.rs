@@ -3,7 +3,7 @@
 
 mod newton;
 
-use crate::admittance::{Admittance, Earthed, neighbours};
+use crate::admittance::{Admittance, neighbours};
 use crate::factors::{Factors, Pair};
 use crate::islands::{Incidence, Islands};
 use crate::jacobian::{Jacobian, Role};
@@ -90,7 +90,7 @@ impl PowerFlow {
         let never = BranchState { closed: [false; 2], ratio: 1.0 };
         Ok(Self {
             incidence: Incidence::new(network),
-            jacobian: Jacobian::new(buses, admittance.columns().len()),
+            jacobian: Jacobian::new(buses),
             factors: Factors::new(&pattern),
             factors_hold: false,
             fault: None,
@@ -211,14 +211,11 @@ impl PowerFlow {
         if self.fault_holds {
             factors.forward(&self.pattern, &mut self.rhs);
         } else {
-            let is_earthed: Vec<bool> = self
-                .jacobian
-                .roles
-                .iter()
-                .map(|role| matches!(role, Role::Idle | Role::Source))
-                .collect();
-            let matrix = Earthed { admittance: &self.admittance, is_earthed: &is_earthed };
-            factors.factor(&self.pattern, &matrix, &mut self.rhs);
+            let roles = self.jacobian.roles.iter();
+            let is_earthed: Vec<bool> =
+                roles.map(|role| matches!(role, Role::Idle | Role::Source)).collect();
+            self.admittance.assemble(&is_earthed, &self.pattern, factors);
+            factors.factor(&self.pattern, &mut self.rhs);
             self.fault_holds = true;
         }
         factors.backward(&self.pattern, &mut self.rhs);
@@ -303,7 +300,7 @@ impl PowerFlow {
         for (at, &bus) in self.pattern.order.iter().enumerate() {
             let is_live = self.islands.of_bus[bus as usize].is_some();
             let role = if is_live { self.held.roles[at] } else { Role::Idle };
-            self.jacobian.roles[at] = role;
+            self.jacobian.assign(at, role);
         }
     }
 

@@ -2,7 +2,7 @@
 //! what to write down at the end.
 
 use super::{BEGUN, PowerFlow};
-use crate::jacobian::{Laid, Role};
+use crate::jacobian::Role;
 use crate::{Complex, Flow, Settings, State, Unsolved};
 
 /// Evaluations without a tenth of progress after which an island is given up.
@@ -113,8 +113,8 @@ impl PowerFlow {
         self.solution.iterations += 1;
         if with_new_factors {
             self.solution.refactorisations += 1;
-            let matrix = Laid { jacobian: &self.jacobian, admittance: &self.admittance };
-            self.factors.factor(&self.pattern, &matrix, &mut self.rhs);
+            self.jacobian.assemble(&self.admittance, &self.pattern, &mut self.factors);
+            self.factors.factor(&self.pattern, &mut self.rhs);
             self.factors_hold = true;
         } else {
             self.factors.forward(&self.pattern, &mut self.rhs);
@@ -163,7 +163,7 @@ impl PowerFlow {
             self.tries[lost.island] = BEGUN;
             for bus in lost.buses {
                 let at = self.pattern.position[bus];
-                self.jacobian.roles[at as usize] = self.held.roles[at as usize];
+                self.jacobian.assign(at as usize, self.held.roles[at as usize]);
                 self.jacobian.restore(at as usize, &state.buses[bus].kind);
             }
         }
@@ -173,13 +173,13 @@ impl PowerFlow {
     /// Writes the solution down.
     pub(super) fn publish(&mut self) {
         let Self { solution, jacobian, pattern, admittance, .. } = self;
-        jacobian.draw_sources(admittance);
         for (at, &bus) in pattern.order.iter().enumerate() {
             let bus = bus as usize;
             let is_live = jacobian.roles[at] != Role::Idle;
             solution.v[bus] = if is_live { jacobian.v[at] } else { 0.0 };
             solution.angle[bus] = if is_live { jacobian.angle[at] } else { 0.0 };
-            solution.injected[bus] = if is_live { jacobian.power[at] } else { Complex::ZERO };
+            solution.injected[bus] =
+                if is_live { jacobian.power(admittance, at) } else { Complex::ZERO };
         }
         let phasors = &jacobian.phasors;
         for (flow, (port, from, to)) in solution.flows.iter_mut().zip(admittance.ports()) {
