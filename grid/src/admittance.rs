@@ -145,16 +145,16 @@ impl Admittance {
 
     /// Writes the matrix with some buses tied to earth: sources, seen from a fault, and the dead.
     pub(crate) fn assemble(&self, is_earthed: &[bool], pattern: &Pattern, into: &mut Factors) {
-        into.clear();
+        into.clear_fills(pattern);
         for (row, &y) in self.diagonal.iter().enumerate() {
             let own = if is_earthed[row] { Complex::ONE } else { y };
             into.blocks[pattern.blocks(row)] = block(own);
         }
         for (mutual, places) in self.mutual.iter().zip(&self.blocks) {
             for side in 0..2 {
-                if !is_earthed[mutual.ends[side] as usize] {
-                    into.blocks[places[side] as usize] = block(mutual.y[side]);
-                }
+                let is_left_out = is_earthed[mutual.ends[side] as usize];
+                let y = if is_left_out { Complex::ZERO } else { mutual.y[side] };
+                into.blocks[places[side] as usize] = block(y);
             }
         }
     }

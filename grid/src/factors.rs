@@ -22,9 +22,11 @@ impl Factors {
         Self { blocks: vec![NONE; pattern.blocks(pattern.order.len())] }
     }
 
-    /// Empties the matrix, to be filled anew.
-    pub(crate) fn clear(&mut self) {
-        self.blocks.fill(NONE);
+    /// Empties what fills in; the rest is about to be written.
+    pub(crate) fn clear_fills(&mut self, pattern: &Pattern) {
+        for &fill in &pattern.fills {
+            self.blocks[fill as usize] = NONE;
+        }
     }
 
     /// Factors the matrix in place and, on the way, does the forward half of the solution for

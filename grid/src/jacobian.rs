@@ -187,7 +187,7 @@ impl Jacobian {
 
     /// Writes the matrix for the last evaluation.
     pub(crate) fn assemble(&self, admittance: &Admittance, pattern: &Pattern, into: &mut Factors) {
-        into.clear();
+        into.clear_fills(pattern);
         for (row, [p, q]) in self.rows.iter().enumerate() {
             let own = admittance.diagonal[row].conj() * self.phasors[row].abs_squared();
             let mutual = self.mutual[row];

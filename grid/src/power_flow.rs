@@ -84,7 +84,7 @@ impl PowerFlow {
     pub fn new(network: &Network) -> Result<Self, NetworkError> {
         network.check()?;
         let neighbours = neighbours(network);
-        let pattern = ordering::order(neighbours.clone());
+        let pattern = ordering::order(&neighbours);
         let admittance = Admittance::new(network, &neighbours, &pattern);
         let (buses, branches) = (network.buses.len(), network.branches.len());
         let never = BranchState { closed: [false; 2], ratio: 1.0 };
