@@ -10,14 +10,14 @@
 use grid::{Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, State};
 
 /// A network, its state, and the voltages (pu, degrees) that somebody else found, if in the file.
-pub struct Case {
-    pub network: Network,
-    pub state: State,
-    pub expected: Vec<(f64, f64)>,
+pub(crate) struct Case {
+    pub(crate) network: Network,
+    pub(crate) state: State,
+    pub(crate) expected: Vec<(f64, f64)>,
 }
 
 /// Panics on a file that is not of that form: these are our own files.
-pub fn read(text: &str) -> Case {
+pub(crate) fn read(text: &str) -> Case {
     let mut case = Case {
         network: Network { base_mva: 100.0, buses: Vec::new(), branches: Vec::new() },
         state: State::default(),
