@@ -12,24 +12,31 @@ pub struct Island {
     pub sources: Vec<usize>,
 }
 
-/// The islands of a state, and a tree over each of them that grows from its sources.
+/// The islands of a state, and a forest over their buses that grows from the sources.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Islands {
     pub(crate) list: Vec<Island>,
     /// Island of each bus; `None` is dead.
     pub(crate) of_bus: Vec<Option<u32>>,
     /// Live buses, parents before children.
-    pub(crate) tree: Vec<Twig>,
+    pub(crate) forest: Vec<Twig>,
 }
 
-/// A bus, the bus that it was reached from (itself for a source), and by what its angle leads
-/// that bus's with no load.
+/// How a bus begins a flat start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Twig {
     pub(crate) bus: u32,
+    /// The bus that it was reached from, itself for a source, and by what its angle leads that
+    /// bus's with no load.
     pub(crate) parent: u32,
     pub(crate) lead: f64,
+    /// The source or generator next door, over couplers, whose voltage it has; itself if none.
+    pub(crate) level: u32,
 }
+
+/// A branch with less impedance (per unit) is a coupler: what it joins must begin with the same
+/// voltage, or the first mismatch is hundreds of times the power of the whole island.
+const COUPLER: f64 = 2e-3;
 
 /// Branches at each bus.
 #[derive(Debug, Clone)]
@@ -59,56 +66,92 @@ impl Incidence {
 }
 
 impl Islands {
-    /// Grows from the sources in ascending order, so islands are numbered by their first source.
+    /// Islands are numbered by their first source.
     pub(crate) fn find(network: &Network, incidence: &Incidence, state: &State) -> Self {
         let mut found = Self { of_bus: vec![None; state.buses.len()], ..Self::default() };
-        for bus in 0..state.buses.len() {
-            if is_source(state, bus) && found.of_bus[bus].is_none() {
-                let island = index(found.list.len());
-                found.list.push(Island { buses: Vec::new(), sources: Vec::new() });
-                found.grow(network, incidence, state, (bus, island));
+        let around = Around { network, incidence, state };
+        let mut walk = Vec::new();
+        for bus in (0..state.buses.len()).filter(|bus| around.is_source(*bus)) {
+            if found.of_bus[bus].is_some() {
+                continue;
+            }
+            let island = index(found.list.len());
+            found.list.push(Island { buses: Vec::new(), sources: Vec::new() });
+            found.of_bus[bus] = Some(island);
+            walk.push(bus);
+            while let Some(bus) = walk.pop() {
+                for (other, _) in around.of(bus) {
+                    if found.of_bus[other].is_none() {
+                        found.of_bus[other] = Some(island);
+                        walk.push(other);
+                    }
+                }
             }
         }
         for (bus, island) in found.of_bus.iter().enumerate() {
             if let Some(island) = island {
                 let island = &mut found.list[*island as usize];
                 island.buses.push(bus);
-                if is_source(state, bus) {
+                if around.is_source(bus) {
                     island.sources.push(bus);
                 }
             }
         }
+        found.plant(&around);
         found
     }
 
-    fn grow(
-        &mut self,
-        network: &Network,
-        incidence: &Incidence,
-        state: &State,
-        (root, island): (usize, u32),
-    ) {
-        let mut next = self.tree.len();
-        self.of_bus[root] = Some(island);
-        self.tree.push(Twig { bus: index(root), parent: index(root), lead: 0.0 });
-        while let Some(&Twig { bus, .. }) = self.tree.get(next) {
+    /// Grows from all sources at once, and over all couplers before anything else.
+    fn plant(&mut self, around: &Around<'_>) {
+        let mut is_reached = vec![false; self.of_bus.len()];
+        let sources = self.list.iter().flat_map(|island| &island.sources);
+        for &source in &sources.copied().collect::<Vec<_>>() {
+            if !is_reached[source] {
+                self.enter(around, &mut is_reached, (source, source, 0.0));
+            }
+        }
+        let mut next = 0;
+        while let Some(&Twig { bus, .. }) = self.forest.get(next) {
             next += 1;
-            for &at in incidence.at(bus as usize) {
-                if state.branches[at as usize].closed != [true; 2] {
-                    continue;
+            for (other, branch) in around.of(bus as usize) {
+                if !is_reached[other] {
+                    let shift = around.network.branches[branch].shift;
+                    let is_forward = around.network.branches[branch].from == bus as usize;
+                    let lead = if is_forward { -shift } else { shift };
+                    self.enter(around, &mut is_reached, (other, bus as usize, lead));
                 }
-                let branch = &network.branches[at as usize];
-                let (other, lead) = if branch.from == bus as usize {
-                    (branch.to, -branch.shift)
-                } else {
-                    (branch.from, branch.shift)
-                };
-                if self.of_bus[other].is_none() {
-                    self.of_bus[other] = Some(island);
-                    let root = is_source(state, other);
-                    let parent = if root { index(other) } else { bus };
-                    self.tree.push(Twig { bus: index(other), parent, lead });
+            }
+        }
+    }
+
+    /// Reaches a bus, and from it all that couplers join with it.
+    fn enter(
+        &mut self,
+        around: &Around<'_>,
+        is_reached: &mut [bool],
+        (bus, parent, lead): (usize, usize, f64),
+    ) {
+        let first = self.forest.len();
+        is_reached[bus] = true;
+        self.forest.push(Twig { bus: index(bus), parent: index(parent), lead, level: index(bus) });
+        let mut next = first;
+        while let Some(&Twig { bus, .. }) = self.forest.get(next) {
+            next += 1;
+            for (other, branch) in around.of(bus as usize) {
+                if !is_reached[other] && around.network.branches[branch].z.abs() < COUPLER {
+                    is_reached[other] = true;
+                    let parent = if around.is_source(other) { index(other) } else { bus };
+                    let level = index(other);
+                    self.forest.push(Twig { bus: level, parent, lead: 0.0, level });
                 }
+            }
+        }
+        let joined = &mut self.forest[first..];
+        let holds =
+            |twig: &&Twig| !matches!(around.state.buses[twig.bus as usize].kind, BusKind::Load);
+        if let Some(level) = joined.iter().find(holds).map(|twig| twig.bus) {
+            for twig in joined {
+                twig.level = level;
             }
         }
     }
@@ -136,6 +179,24 @@ impl Islands {
     }
 }
 
-fn is_source(state: &State, bus: usize) -> bool {
-    matches!(state.buses[bus].kind, BusKind::Source { .. })
+/// What is connected with what.
+struct Around<'a> {
+    network: &'a Network,
+    incidence: &'a Incidence,
+    state: &'a State,
+}
+
+impl Around<'_> {
+    /// Buses at the other ends of the closed branches of a bus, and these branches.
+    fn of(&self, bus: usize) -> impl Iterator<Item = (usize, usize)> {
+        let at = self.incidence.at(bus).iter().map(|at| *at as usize);
+        at.filter(|at| self.state.branches[*at].closed == [true; 2]).map(move |at| {
+            let branch = &self.network.branches[at];
+            (if branch.from == bus { branch.to } else { branch.from }, at)
+        })
+    }
+
+    fn is_source(&self, bus: usize) -> bool {
+        matches!(self.state.buses[bus].kind, BusKind::Source { .. })
+    }
 }

@@ -245,7 +245,7 @@ impl PowerFlow {
             let held = std::mem::replace(&mut self.held.roles[at], role);
             if held != role {
                 self.factors_hold = false;
-                regroup |= held == Role::Source || role == Role::Source;
+                regroup = true;
             }
         }
         if moved {

@@ -22,25 +22,20 @@ fn flow(branch: &Branch, state: &BranchState, v: [Complex; 2]) -> [Complex; 2] {
             [inner * (through + half * inner).conj(), v[1] * (half * v[1] - through).conj()]
         }
         [true, false] => {
-            let through = inner / (branch.z + half.recip_or_huge());
+            let through = inner / (branch.z + end(half));
             [inner * (through + half * inner).conj(), Complex::ZERO]
         }
         [false, true] => {
-            let through = v[1] / (branch.z + half.recip_or_huge());
+            let through = v[1] / (branch.z + end(half));
             [Complex::ZERO, v[1] * (through + half * v[1]).conj()]
         }
         [false, false] => [Complex::ZERO; 2],
     }
 }
 
-trait Recip {
-    fn recip_or_huge(self) -> Complex;
-}
-
-impl Recip for Complex {
-    fn recip_or_huge(self) -> Complex {
-        if self == Complex::ZERO { Complex::new(1e300, 0.0) } else { self.recip() }
-    }
+/// Half of the charging at an end that hangs free, as an impedance.
+fn end(half: Complex) -> Complex {
+    if half == Complex::ZERO { Complex::new(1e300, 0.0) } else { half.recip() }
 }
 
 fn voltages(solution: &Solution) -> Vec<Complex> {

@@ -9,6 +9,8 @@ use crate::{Complex, Flow, Settings, State, Unsolved};
 const STALLED_MAX: u32 = 8;
 /// A mismatch (per unit) from which nothing comes back.
 const HOPELESS: f64 = 1e12;
+/// A voltage (per unit) below which no grid is operated; the nose of any line's curve is above.
+const COLLAPSED: f64 = 0.2;
 /// So many steps with held factors cost about as much as one with new factors.
 const STEPS_WORTH_FACTORS: f64 = 4.0;
 
@@ -29,10 +31,10 @@ impl Pace {
 }
 
 impl PowerFlow {
-    /// Voltages for buses that have none yet: 1 pu where none is given, and the angle of the bus
-    /// that they were reached from.
+    /// Voltages for buses that have none yet: 1 pu where none is given nearby, and the angle of
+    /// the bus that they were reached from.
     pub(super) fn start(&mut self) {
-        for twig in &self.islands.tree {
+        for twig in &self.islands.forest {
             let at = self.pattern.position[twig.bus as usize] as usize;
             let role = self.jacobian.roles[at];
             if self.warm[at] || role == Role::Idle {
@@ -40,7 +42,8 @@ impl PowerFlow {
             }
             self.warm[at] = true;
             if role == Role::Load {
-                self.jacobian.v[at] = 1.0;
+                let level = self.pattern.position[twig.level as usize] as usize;
+                self.jacobian.v[at] = if level == at { 1.0 } else { self.jacobian.v[level] };
             }
             if role != Role::Source && twig.parent != twig.bus {
                 let parent = self.pattern.position[twig.parent as usize] as usize;
@@ -60,6 +63,7 @@ impl PowerFlow {
             let now = self.judge(settings.tolerance, left == 0);
             self.solution.mismatch = now;
             if now <= settings.tolerance || left == 0 {
+                self.lose_collapsed();
                 return;
             }
             left -= 1;
@@ -96,6 +100,18 @@ impl PowerFlow {
             }
         }
         largest
+    }
+
+    /// Gives up islands that ended where demand that follows the voltage is nearly nothing: a root
+    /// of the equations, but not a state of a grid.
+    fn lose_collapsed(&mut self) {
+        for at in 0..self.rhs.len() {
+            if self.jacobian.roles[at] == Role::Load && self.jacobian.v[at] < COLLAPSED {
+                let island = self.island_at[at] as usize;
+                let bus = self.pattern.order[at] as usize;
+                self.lose(island, bus, self.worst[island]);
+            }
+        }
     }
 
     fn worst_bus(&self, island: usize) -> usize {

@@ -19,7 +19,7 @@ impl Chance {
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 33).unwrap() % bound.max(1)
+        usize::try_from(self.next() >> 33).expect("31 bits fit") % bound.max(1)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
@@ -66,7 +66,8 @@ impl Chance {
             *bus = self.bus();
         }
         for _ in 0..=self.below(3) {
-            let at = self.below(state.buses.len());
+            // not behind the shifted transformer: that would be a loop through the sources
+            let at = self.below(state.buses.len() - 1);
             state.buses[at].kind = self.source();
         }
         for (state, branch) in state.branches.iter_mut().zip(&network.branches) {
@@ -118,7 +119,7 @@ impl Chance {
         for bus in &mut state.buses {
             bus.demand.p *= self.between(0.98, 1.02);
         }
-        let (bus, branch) = (self.below(state.buses.len()), self.below(state.branches.len()));
+        let (bus, branch) = (self.below(state.buses.len() - 1), self.below(state.branches.len()));
         match self.below(6) {
             0 => state.branches[branch] = self.branch(&network.branches[branch]),
             1 => state.branches[branch].ratio = self.ratio(&network.branches[branch]),
