@@ -20,10 +20,10 @@
 //! ```
 
 mod agenda;
+mod automation;
 mod chain;
 mod chance;
 mod commands;
-mod control;
 mod events;
 mod frames;
 mod image;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use config::{Flags, LineEnd, PointId, Province, StationId};
 
 use crate::agenda::Agenda;
+use crate::automation;
 use crate::chance::Chance;
-use crate::control;
 use crate::events::Event;
 use crate::load::{CLASSES, Moment, loads};
 use crate::network::{Electrical, Network};
@@ -100,7 +100,7 @@ impl Plant {
         self.solve();
         self.disturb_by_chance();
         for n in 0..self.stations.len() {
-            control::second(self, n, seconds);
+            automation::second(self, n, seconds);
         }
         self.shed_load();
         self.count(seconds / 3_600.0);
@@ -131,7 +131,7 @@ impl Plant {
             self.solve();
             let mut steps = 0;
             for n in 0..self.stations.len() {
-                steps += control::settle(self, n);
+                steps += automation::settle(self, n);
             }
             if steps == 0 {
                 break;
