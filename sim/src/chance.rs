@@ -2,7 +2,7 @@
 //! not matter who asks first or how often.
 
 /// A source of chance for one device.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Chance(u64);
 
 impl Chance {

@@ -20,6 +20,8 @@
 //! ```
 
 mod chance;
+mod events;
+pub mod faults;
 mod flow;
 mod frames;
 mod image;
@@ -30,9 +32,11 @@ mod server;
 
 use std::sync::Arc;
 
-use config::{ChannelId, LineEnd, PointId, Province, StationId};
+use config::{ChannelId, Decoded, LineEnd, PointId, Province, StationId};
 
 use chance::Chance;
+pub use events::Event;
+use faults::{Faults, Injection, Keep, Pair, Scenario, TruthRecord};
 use flow::Grid;
 pub use image::{Image, Refusal, Sample};
 use image::{Layout, UnitImage, metering_unit};
@@ -54,6 +58,7 @@ pub struct Field {
     samples: Vec<Vec<Sample>>,
     layouts: Vec<Layout>,
     images: Vec<Arc<Image>>,
+    faults: Faults,
 }
 
 impl Field {
@@ -85,7 +90,8 @@ impl Field {
             .map(|(layout, channel)| Arc::new(layout.image(&samples[channel.station.index()])))
             .collect();
         let chance = Chance::of(province.seed, "province");
-        Self { at_ms: None, chance, grid, plants, samples, layouts, images, province }
+        let faults = Faults::new(Arc::clone(&province));
+        Self { at_ms: None, chance, grid, plants, samples, layouts, images, faults, province }
     }
 
     /// Brings the field to a moment, UTC milliseconds since 1970. Moments that are not later than
@@ -96,6 +102,7 @@ impl Field {
         }
         let passed_ms = self.at_ms.map_or(0, |last| (at_ms - last).min(STEP_MAX_MS));
         self.at_ms = Some(at_ms);
+        self.faults.step(at_ms, &pairs(&self.province, &self.samples, &self.images));
         let province = Arc::clone(&self.province);
         let moment = Moment::of(at_ms, province.utc_offset_hours);
         for (n, (plant, station)) in self.plants.iter_mut().zip(&province.stations).enumerate() {
@@ -126,10 +133,65 @@ impl Field {
             samples.clear();
             samples.extend(plant.values().iter().copied().map(Sample::good));
         }
-        for (n, channel) in province.channels.iter().enumerate() {
+        self.lay_out(at_ms);
+    }
+
+    /// Makes the image of each channel: the samples, and what faults make of them.
+    fn lay_out(&mut self, at_ms: i64) {
+        for (n, channel) in self.province.channels.iter().enumerate() {
             let samples = &self.samples[channel.station.index()];
-            self.images[n] = Arc::new(self.layouts[n].image(samples));
+            let sent = self.faults.samples(ChannelId::at(n), at_ms, samples);
+            let image = self.layouts[n].image(&sent);
+            self.images[n] = Arc::new(self.faults.image(ChannelId::at(n), at_ms, image));
         }
+        self.faults.tell(&pairs(&self.province, &self.samples, &self.images));
+    }
+
+    /// Takes a scenario of faults, in place of the one before. It begins at the first step.
+    pub fn plan(&mut self, scenario: Scenario) {
+        self.faults.plan(scenario);
+    }
+
+    /// From now on every start and end of a fault leaves a record.
+    pub fn keep_truth(&mut self, keep: Keep) {
+        self.faults.keep_truth(keep);
+    }
+
+    /// The records of the truth log since they were last taken.
+    pub fn take_truth(&mut self) -> Vec<TruthRecord> {
+        self.faults.take_truth()
+    }
+
+    /// Starts a fault; every centre sees it at once.
+    ///
+    /// # Errors
+    /// When it cannot apply to its target, with the way out.
+    pub fn inject(&mut self, injection: &Injection) -> Result<u32, String> {
+        let at_ms = self.at_ms.ok_or("the field has not begun")?;
+        let id = self.faults.inject(injection, at_ms)?;
+        self.lay_out(at_ms);
+        Ok(id)
+    }
+
+    /// Ends a fault; every centre sees it at once.
+    ///
+    /// # Errors
+    /// When no such fault is active.
+    pub fn clear(&mut self, fault: u32) -> Result<(), String> {
+        let at_ms = self.at_ms.ok_or("the field has not begun")?;
+        self.faults.clear(fault, at_ms, &pairs(&self.province, &self.samples, &self.images))?;
+        self.lay_out(at_ms);
+        Ok(())
+    }
+
+    /// The faults.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What is true of a point, and what a channel sends of it.
+    pub fn pair(&self, channel: ChannelId, point: PointId) -> Pair {
+        pairs(&self.province, &self.samples, &self.images)(channel, point)
     }
 
     /// What a channel can be asked for now.
@@ -140,6 +202,25 @@ impl Field {
     /// True value of a point: in its unit, or a code. Not a number before the first step.
     pub fn value(&self, station: StationId, point: PointId) -> f64 {
         self.plants[station.index()].values()[point.index()]
+    }
+}
+
+/// Says of points what is true and what is sent.
+fn pairs(
+    province: &Province,
+    samples: &[Vec<Sample>],
+    images: &[Arc<Image>],
+) -> impl Fn(ChannelId, PointId) -> Pair {
+    |channel, point| {
+        let contract = &province.channels[channel.index()];
+        let true_value = samples[contract.station.index()][point.index()].value;
+        let register = contract.entries[point.index()].register;
+        let decoded = register.and_then(|register| images[channel.index()].decoded(&register));
+        let sent = match decoded {
+            Some((Decoded::Value(value), _)) => Some(value),
+            _ => None,
+        };
+        Pair { true_value, sent }
     }
 }
 

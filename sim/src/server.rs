@@ -349,6 +349,7 @@ fn answer(image: &Image, unit: u8, request: &Request<'_>) -> Result<Response, Ex
             Refusal::IllegalAddress => ExceptionCode::IllegalDataAddress,
             Refusal::IllegalQuantity => ExceptionCode::IllegalDataValue,
             Refusal::UnitAbsent => ExceptionCode::GatewayTargetDevice,
+            Refusal::Fault(code) => ExceptionCode::new(code),
         })
     };
     let bits = |cells: &[u16]| cells.iter().map(|cell| *cell != 0).collect();
