@@ -23,4 +23,5 @@ pub use engine::{ACTIVE_MAX, ActiveFault, Faults, Injection, check};
 pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Reach, Settings, Takes};
 pub use rates::Rates;
 pub use script::{Planned, Scenario, Start, duration_ms};
+pub(crate) use target::one_point;
 pub use truth::{CentreTruth, Keep, Pair, TruthRecord};

@@ -20,6 +20,7 @@
 //! ```
 
 mod chance;
+pub mod control;
 mod events;
 pub mod faults;
 mod flow;
@@ -42,7 +43,7 @@ pub use image::{Image, Refusal, Sample};
 use image::{Layout, UnitImage, metering_unit};
 use load::Moment;
 use plant::{Now, Plant};
-pub use server::{Ports, Simulation, StartError, Traffic};
+pub use server::{Plans, Ports, Simulation, StartError, Traffic};
 
 /// Longest time that counters run on over one step: a machine that slept is not a station that ran.
 const STEP_MAX_MS: i64 = 3_600_000;
@@ -182,6 +183,11 @@ impl Field {
         self.faults.clear(fault, at_ms, &pairs(&self.province, &self.samples, &self.images))?;
         self.lay_out(at_ms);
         Ok(())
+    }
+
+    /// The province.
+    pub fn province(&self) -> &Arc<Province> {
+        &self.province
     }
 
     /// The faults.

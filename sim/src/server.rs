@@ -10,7 +10,7 @@ use std::time::Duration;
 use config::{ChannelId, Province, Table};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_modbus::server::{Service, tcp::Server};
@@ -18,7 +18,10 @@ use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::Field;
-use crate::frames::Frames;
+use crate::control::{Desk, Order, carry_out};
+use crate::faults::wire::Fate;
+use crate::faults::{Keep, Scenario};
+use crate::frames::{Frames, Manners};
 use crate::image::{Image, Refusal};
 
 /// Connections that a channel keeps; a centre needs one or two, and each costs some 18 kB.
@@ -85,8 +88,18 @@ pub struct Traffic {
     pub bad_frames: u64,
 }
 
+/// What a simulation does beside serving its stations.
+#[derive(Default)]
+pub struct Plans {
+    /// Faults to come.
+    pub scenario: Option<Scenario>,
+    /// Where the truth log goes, a JSON object a line, and how much of it.
+    pub truth: Option<(Keep, Box<dyn io::Write + Send>)>,
+}
+
 /// A simulated province on the network.
 pub struct Simulation {
+    desk: Desk,
     stations: Vec<Listening>,
     ticker: JoinHandle<()>,
     cancel: CancellationToken,
@@ -108,6 +121,8 @@ struct Counters {
     requests: AtomicU64,
     exceptions: AtomicU64,
     bad_frames: AtomicU64,
+    /// Answers, whatever became of them.
+    replies: AtomicU64,
 }
 
 impl Simulation {
@@ -121,11 +136,31 @@ impl Simulation {
         ports: Ports,
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
     ) -> Result<Self, StartError> {
+        Self::start_with(province, ports, clock, Plans::default()).await
+    }
+
+    /// The same, with faults to come and a truth log.
+    ///
+    /// # Errors
+    /// The first port that cannot be opened; nothing is left running then.
+    pub async fn start_with(
+        province: Arc<Province>,
+        ports: Ports,
+        clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+        plans: Plans,
+    ) -> Result<Self, StartError> {
         let mut listeners = Vec::with_capacity(province.channels.len());
         for n in 0..province.channels.len() {
             listeners.push(open(&province, n, ports).await?);
         }
         let mut field = Field::new(Arc::clone(&province));
+        if let Some(scenario) = plans.scenario {
+            field.plan(scenario);
+        }
+        let truth = plans.truth.map(|(keep, log)| {
+            field.keep_truth(keep);
+            TruthLog(Some(log))
+        });
         field.step(clock());
         let cancel = CancellationToken::new();
         let mut senders = Vec::with_capacity(listeners.len());
@@ -138,8 +173,15 @@ impl Simulation {
             *station.task.lock().await = Some(station.serve(listener));
             stations.push(station);
         }
-        let ticker = tokio::spawn(tick(field, senders, clock, cancel.clone()));
-        Ok(Self { stations, ticker, cancel })
+        let (desk, orders) = Desk::new(province);
+        let running = Running { field, images: senders, clock, truth };
+        let ticker = tokio::spawn(running.run(orders, cancel.clone()));
+        Ok(Self { desk, stations, ticker, cancel })
+    }
+
+    /// Where faults are injected and cleared while it runs.
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Where each channel listens, by channel id.
@@ -235,19 +277,48 @@ async fn open(
     })
 }
 
-async fn tick(
-    mut field: Field,
+/// The field, and everybody who waits for what it does.
+struct Running {
+    field: Field,
     images: Vec<watch::Sender<Arc<Image>>>,
     clock: Arc<dyn Fn() -> i64 + Send + Sync>,
-    cancel: CancellationToken,
-) {
-    let mut steps = interval(STEP);
-    // After a pause of the machine the field goes on from the present.
-    steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    while cancel.run_until_cancelled(steps.tick()).await.is_some() {
-        field.step(clock());
-        for (n, sender) in images.iter().enumerate() {
-            sender.send_replace(field.image(ChannelId::at(n)));
+    truth: Option<TruthLog>,
+}
+
+/// The truth log, until it cannot be written any more.
+struct TruthLog(Option<Box<dyn io::Write + Send>>);
+
+impl Running {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>, cancel: CancellationToken) {
+        let mut steps = interval(STEP);
+        // After a pause of the machine the field goes on from the present.
+        steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                _ = steps.tick() => self.field.step((self.clock)()),
+                // The desk of the simulation itself keeps the queue open.
+                Some(order) = orders.recv() => carry_out(&mut self.field, order),
+            }
+            for (n, sender) in self.images.iter().enumerate() {
+                sender.send_replace(self.field.image(ChannelId::at(n)));
+            }
+            if let Some(log) = &mut self.truth {
+                log.write(&mut self.field);
+            }
+        }
+    }
+}
+
+impl TruthLog {
+    fn write(&mut self, field: &mut Field) {
+        let records = field.take_truth();
+        let Some(log) = self.0.as_mut().filter(|_| !records.is_empty()) else { return };
+        let lines: String = records.iter().map(|record| record.line() + "\n").collect();
+        if let Err(error) = log.write_all(lines.as_bytes()).and_then(|()| log.flush()) {
+            tracing::error!("the truth log cannot be written any more: {error}");
+            self.0 = None;
         }
     }
 }
@@ -259,7 +330,8 @@ impl Listening {
             images: self.images.clone(),
             counters: Arc::clone(&self.counters),
         });
-        let serving = serve(Server::new(listener), service, Arc::clone(&self.counters));
+        let images = self.images.clone();
+        let serving = attend(self.address, listener, images, service, Arc::clone(&self.counters));
         let stop = cancel.clone();
         let handle = tokio::spawn(async move {
             // Dropping the server ends its connections.
@@ -269,11 +341,57 @@ impl Listening {
     }
 }
 
-async fn serve(server: Server, service: Arc<StationService>, counters: Arc<Counters>) {
+/// Serves a channel, but for the time in which a fault closes its port.
+async fn attend(
+    address: SocketAddr,
+    listener: TcpListener,
+    mut images: watch::Receiver<Arc<Image>>,
+    service: Arc<StationService>,
+    counters: Arc<Counters>,
+) {
+    let mut listener = Some(listener);
+    loop {
+        if images.borrow_and_update().conduct().closed {
+            listener = None;
+            if images.wait_for(|image| !image.conduct().closed).await.is_err() {
+                return;
+            }
+        }
+        let Some(open) = listener.take() else {
+            match TcpListener::bind(address).await {
+                Ok(open) => listener = Some(open),
+                Err(error) => {
+                    tracing::warn!("{address} cannot be opened again: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            continue;
+        };
+        let serving =
+            serve(Server::new(open), &images, Arc::clone(&service), Arc::clone(&counters));
+        let mut watched = images.clone();
+        tokio::select! {
+            // Dropping the server ends its connections.
+            closed = watched.wait_for(|image| image.conduct().closed) => {
+                if closed.is_err() {
+                    return;
+                }
+            }
+            () = serving => return,
+        }
+    }
+}
+
+async fn serve(
+    server: Server,
+    images: &watch::Receiver<Arc<Image>>,
+    service: Arc<StationService>,
+    counters: Arc<Counters>,
+) {
     let on_connected = |stream: TcpStream, peer: SocketAddr| {
         let seat = Seat::take(&counters);
         let service = Arc::clone(&service);
-        let counters = Arc::clone(&counters);
+        let (counters, images) = (Arc::clone(&counters), images.clone());
         async move {
             let Some(seat) = seat else {
                 tracing::warn!(%peer, "turned away: {CONNECTIONS_MAX} connections are open");
@@ -283,11 +401,8 @@ async fn serve(server: Server, service: Arc<StationService>, counters: Arc<Count
                 // The client has gone already.
                 return Ok(None);
             }
-            let frames = Frames::new(stream, move || {
-                // The seat is given back when the connection ends.
-                let _ = &seat;
-                counters.bad_frames.fetch_add(1, Ordering::Relaxed);
-            });
+            // The seat is given back when the connection ends.
+            let frames = Frames::new(stream, ChannelManners { _seat: seat, counters, images });
             Ok(Some((service, frames)))
         }
     };
@@ -296,6 +411,28 @@ async fn serve(server: Server, service: Arc<StationService>, counters: Arc<Count
     while let Err(error) = server.serve(&on_connected, on_error).await {
         tracing::warn!("cannot accept: {error}");
         sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// A connection behaves as the conduct of its channel says.
+struct ChannelManners {
+    _seat: Seat,
+    counters: Arc<Counters>,
+    images: watch::Receiver<Arc<Image>>,
+}
+
+impl Manners for ChannelManners {
+    fn on_bad(&self) {
+        self.counters.bad_frames.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn swallows(&self, unit: u8) -> bool {
+        self.images.borrow().conduct().swallows(unit)
+    }
+
+    fn fate(&self, answer: &[u8]) -> Fate {
+        let n = self.counters.replies.fetch_add(1, Ordering::Relaxed);
+        self.images.borrow().conduct().fate(answer, n)
     }
 }
 
@@ -333,9 +470,12 @@ impl Service for StationService {
     type Future = Ready<Result<Response, ExceptionCode>>;
 
     fn call(&self, request: Self::Request) -> Self::Future {
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let n = self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let image = Arc::clone(&self.images.borrow());
-        let answer = answer(&image, request.slave, &request.request);
+        let answer = match image.conduct().puts_off(request.slave, n) {
+            Some(code) => Err(ExceptionCode::new(code)),
+            None => answer(&image, request.slave, &request.request),
+        };
         if answer.is_err() {
             self.counters.exceptions.fetch_add(1, Ordering::Relaxed);
         }

@@ -67,6 +67,20 @@ pub(crate) fn resolve(province: &Province, text: &str) -> Result<Vec<Aim>, Strin
     Err(format!("no {what} '{text}'; {}", way_out(text, names)))
 }
 
+/// The one point with an id.
+///
+/// # Errors
+/// What is wrong with the id, with the nearest valid name.
+pub(crate) fn one_point(province: &Province, text: &str) -> Result<(StationId, PointId), String> {
+    let aims = resolve(province, text)?;
+    match &aims[..] {
+        [Aim { station, grain: Reach::Point, points, .. }] if points.len() == 1 => {
+            Ok((*station, points[0]))
+        }
+        _ => Err(format!("'{text}' is not one point, such as HB03.110.171.P")),
+    }
+}
+
 /// Id of a bay, such as `HB03.110.171`: that of its points without what follows.
 pub(crate) fn bay_id(station: &Station, bay: usize) -> String {
     let point = station.points.iter().find(|point| point.bay == bay);

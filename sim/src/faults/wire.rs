@@ -10,7 +10,7 @@ use crate::image::Image;
 
 /// How a channel behaves. Part of its image, so that it changes with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Conduct {
+pub(crate) struct Conduct {
     /// The port is closed.
     pub(crate) closed: bool,
     /// Units whose requests are swallowed.
