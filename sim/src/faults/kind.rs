@@ -412,13 +412,14 @@ impl Settings {
                 Ok(x) if (low..=high).contains(&x) => x,
                 _ => return Err(format!("{name}: '{text}' is not a number from {low} to {high}")),
             },
-            Takes::Word(words) => match words.iter().position(|w| w.eq_ignore_ascii_case(text)) {
-                Some(place) => f64::from(u8::try_from(place).unwrap_or_default()),
-                None => {
+            Takes::Word(words) => {
+                let place = words.iter().position(|word| word.eq_ignore_ascii_case(text));
+                let Some(place) = place.and_then(|place| u8::try_from(place).ok()) else {
                     let hint = config::way_out(text, words.iter().copied());
                     return Err(format!("{name}: '{text}' is not known here; {hint}"));
-                }
-            },
+                };
+                f64::from(place)
+            }
         };
         Ok(())
     }

@@ -82,7 +82,8 @@ impl Seen<'_> {
             FaultKind::OneChannelLost | FaultKind::StuckAtZero | FaultKind::Intermediate => {
                 set(0.0)
             }
-            FaultKind::Frozen => self.held,
+            FaultKind::WrongTap if settings.word("how") == 0 => set(settings.number("code")),
+            FaultKind::Frozen | FaultKind::WrongTap => self.held,
             FaultKind::Saturated => {
                 let said = [Flags::OVERFLOW, Flags::GOOD][settings.word("quality")];
                 Sample { value: self.full_scale(), flags: flags.with(said) }
@@ -117,8 +118,6 @@ impl Seen<'_> {
             }
             FaultKind::TestMode => flag(Flags::TEST),
             FaultKind::VtFuse => self.without_vt(),
-            FaultKind::WrongTap if settings.word("how") == 0 => set(settings.number("code")),
-            FaultKind::WrongTap => self.held,
             _ => self.now,
         }
     }
