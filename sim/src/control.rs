@@ -198,11 +198,22 @@ impl Desk {
     }
 }
 
+/// What came of an order, to be handed over once everybody can see it.
+pub(crate) struct Outcome {
+    result: Result<Reply, String>,
+    reply: oneshot::Sender<Result<Reply, String>>,
+}
+
+impl Outcome {
+    pub(crate) fn hand_over(self) {
+        // Who asked may be gone by now.
+        let _ = self.reply.send(self.result);
+    }
+}
+
 /// Does what an order wants.
-pub(crate) fn carry_out(field: &mut Field, order: Order) {
-    let result = done(field, order.request);
-    // Who asked may be gone by now.
-    let _ = order.reply.send(result);
+pub(crate) fn carry_out(field: &mut Field, order: Order) -> Outcome {
+    Outcome { result: done(field, order.request), reply: order.reply }
 }
 
 fn done(field: &mut Field, request: Request) -> Result<Reply, String> {

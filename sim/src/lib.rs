@@ -31,6 +31,7 @@ mod plant;
 mod quantity;
 mod server;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use config::{ChannelId, Decoded, LineEnd, PointId, Province, StationId};
@@ -183,6 +184,17 @@ impl Field {
         self.faults.clear(fault, at_ms, &pairs(&self.province, &self.samples, &self.images))?;
         self.lay_out(at_ms);
         Ok(())
+    }
+
+    /// The records that a channel sends, given the true changes of its station since the step
+    /// before: what faults make of them. To be called once after each step.
+    pub fn alter_events<'a>(
+        &mut self,
+        channel: ChannelId,
+        span: (i64, i64),
+        events: &'a [Event],
+    ) -> Cow<'a, [Event]> {
+        self.faults.alter_events(channel, span, events)
     }
 
     /// The province.

@@ -294,18 +294,24 @@ impl Running {
         // After a pause of the machine the field goes on from the present.
         steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            tokio::select! {
+            let outcome = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                _ = steps.tick() => self.field.step((self.clock)()),
+                _ = steps.tick() => {
+                    self.field.step((self.clock)());
+                    None
+                }
                 // The desk of the simulation itself keeps the queue open.
-                Some(order) = orders.recv() => carry_out(&mut self.field, order),
-            }
+                Some(order) = orders.recv() => Some(carry_out(&mut self.field, order)),
+            };
             for (n, sender) in self.images.iter().enumerate() {
                 sender.send_replace(self.field.image(ChannelId::at(n)));
             }
             if let Some(log) = &mut self.truth {
                 log.write(&mut self.field);
+            }
+            if let Some(outcome) = outcome {
+                outcome.hand_over();
             }
         }
     }

@@ -195,11 +195,11 @@ fn listed(reply: &Value) -> String {
         let _ = writeln!(
             text,
             "{:>5}  {:<4} {:<36} {:<28} {:>6} points  from {}  until {}",
-            fault["id"],
+            fault["id"].to_string(),
             word("kind"),
             word("name"),
             word("target"),
-            fault["points"],
+            fault["points"].to_string(),
             word("from"),
             word("until")
         );

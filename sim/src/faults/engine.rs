@@ -1,12 +1,14 @@
 //! What is active when: faults start by script, by rate and by hand, and end in time or are cleared.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{ChannelId, PointId, Province};
 
 use super::kind::{FaultKind, Reach, Settings};
 use super::rates::Dice;
+use super::records::Watched;
 use super::script::{Scenario, Start};
 use super::target::{Aim, narrow, resolve};
 use super::truth::{Ending, Pair, TruthRecord};
@@ -106,6 +108,8 @@ pub struct Faults {
     active: Vec<Active>,
     /// For each channel the active faults that touch it, and where they say so.
     touching: Vec<Vec<(usize, usize)>>,
+    /// For each channel the statuses that faults make up.
+    watched: Vec<BTreeMap<PointId, Watched>>,
     keeps: Option<super::truth::Keep>,
     records: Vec<TruthRecord>,
 }
@@ -121,6 +125,7 @@ impl Faults {
             planned: Vec::new(),
             dice: None,
             active: Vec::new(),
+            watched: vec![BTreeMap::new(); touching.len()],
             touching,
             keeps: None,
             records: Vec::new(),
@@ -297,11 +302,26 @@ impl Faults {
         let mut sent = Cow::Borrowed(samples);
         let station = self.province.channels[channel.index()].station;
         let station = &self.province.stations[station.index()];
+        let watched = &mut self.watched[channel.index()];
+        for watched in watched.values_mut() {
+            watched.touched = false;
+        }
         for (n, m) in &self.touching[channel.index()] {
             let Active { fault, touched, .. } = &mut self.active[*n];
-            if samples::changes_samples(fault.kind, &fault.settings) {
-                samples::apply(fault, &mut touched[*m], station, at_ms, sent.to_mut());
+            if !samples::changes_samples(fault.kind, &fault.settings) {
+                continue;
             }
+            samples::apply(fault, &mut touched[*m], station, at_ms, sent.to_mut());
+            for point in &touched[*m].points {
+                if records::makes_up(fault.kind, &station.points[point.index()]) {
+                    let said = records::code(samples[point.index()].value);
+                    let new = Watched { said, sent: said, touched: true };
+                    watched.entry(*point).or_insert(new).touched = true;
+                }
+            }
+        }
+        for (point, watched) in watched {
+            watched.sent = records::code(sent[point.index()].value);
         }
         sent
     }
@@ -320,10 +340,11 @@ impl Faults {
         image
     }
 
-    /// The records that a channel sends, given the true changes of its station since `from_ms`, in
-    /// the order of their time tags. Costs nothing without a fault.
+    /// The records that a channel sends, given the true changes of its station after the first and
+    /// up to the second moment of `span`, in the order of their time tags. Must be called once for
+    /// each step, after the samples. Costs nothing without a fault.
     pub fn alter_events<'a>(
-        &self,
+        &mut self,
         channel: ChannelId,
         span: (i64, i64),
         events: &'a [Event],
@@ -336,6 +357,10 @@ impl Faults {
             if records::changes_events(fault.kind) {
                 records::apply(fault, &touched[*m], (id, station), span, sent.to_mut());
             }
+        }
+        let watched = &mut self.watched[channel.index()];
+        if !watched.is_empty() {
+            records::follow(watched, id, span.1, sent.to_mut());
         }
         sent
     }

@@ -28,7 +28,53 @@ pub(crate) fn changes_events(kind: FaultKind) -> bool {
             | F::Substituted
             | F::TestMode
             | F::GatewayHung
+            | F::UnitLost
+            | F::DeviceFailure
+            | F::OneChannelLost
+            | F::VtFuse
     )
+}
+
+/// A status that a fault makes up, so that its records must follow what is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watched {
+    /// What the latest record said.
+    pub(crate) said: u8,
+    /// What is sent now.
+    pub(crate) sent: u8,
+    /// Whether a fault still touches it.
+    pub(crate) touched: bool,
+}
+
+/// Whether the value of a status is made up by a fault.
+pub(crate) fn makes_up(kind: FaultKind, point: &config::Point) -> bool {
+    let alarm = ["BCU.SYNC", "GPS.FAIL", "STN.SOEOV"].contains(&point.spec.id.as_str());
+    point.spec.kind.is_status()
+        && match kind {
+            FaultKind::WrongClock | FaultKind::EventOverflow => alarm,
+            FaultKind::TestMode => false,
+            _ => true,
+        }
+}
+
+/// Lets the records of made-up statuses end with what is sent: a change that no record tells gets
+/// one.
+pub(crate) fn follow(
+    watched: &mut std::collections::BTreeMap<PointId, Watched>,
+    station: StationId,
+    to_ms: i64,
+    events: &mut Vec<Event>,
+) {
+    for (point, watched) in watched.iter_mut() {
+        let own = events.iter().rev().find(|e| e.station == station && e.point == *point);
+        let said = own.map_or(watched.said, |event| event.value);
+        watched.said = watched.sent;
+        if said != watched.sent {
+            let (value, flags) = (watched.sent, Flags::GOOD);
+            events.push(Event { at_ms: to_ms, station, point: *point, value, flags });
+        }
+    }
+    watched.retain(|_, watched| watched.touched);
 }
 
 /// Alters the records of a channel between two moments as one fault does.
@@ -125,7 +171,8 @@ fn chatter(
     }
 }
 
-fn code(value: f64) -> u8 {
+/// The code of a status.
+pub(crate) fn code(value: f64) -> u8 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

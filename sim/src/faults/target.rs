@@ -222,7 +222,9 @@ pub(crate) fn narrow(
         let name = spec.name(config::Lang::En);
         format!("{} ({name}) cannot apply to '{text}': it applies to {}", spec.id, spec.applies_to)
     };
-    if aims.iter().any(|aim| aim.grain > spec.reach) {
+    // A bay stands for the unit that carries it.
+    let finest = if spec.reach == Reach::Unit { Reach::Bay } else { spec.reach };
+    if aims.iter().any(|aim| aim.grain > finest) {
         return Err(refused());
     }
     let mut kept = Vec::new();
