@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn gridwatch(args: &[&str]) -> Output {
+pub(crate) fn gridwatch(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
         .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -16,11 +16,11 @@ fn gridwatch(args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 

@@ -32,6 +32,11 @@ const HOUR: i64 = 60 * MINUTE;
 /// Point ids by channel.
 type Points = BTreeMap<ChannelId, BTreeSet<String>>;
 
+/// Whether a picture shows that something happened.
+type Seen<'a> = Box<dyn Fn(&Picture) -> bool + 'a>;
+/// Kind and parameters of a fault of the wire, and what shows that it came.
+type WireCase<'a> = (&'static str, &'static [(&'static str, &'static str)], Seen<'a>);
+
 /// A simulation under test, its monitor, and a field that is well.
 struct Bench {
     province: Arc<Province>,
@@ -638,10 +643,9 @@ async fn faults_of_the_wire_never_put_a_value_on_a_wrong_point() {
         last.filter(|poll| poll.fault == Some(wanted)).count() > 0
     };
     let lost = |picture: &Picture| picture.channels[0].link.fault.is_some();
-    type Seen<'a> = Box<dyn Fn(&Picture) -> bool + 'a>;
     let no_reply = || -> Seen<'_> { Box::new(|p| of_unit(p, Fault::NoReply) || lost(p)) };
     let undecodable = || -> Seen<'_> { Box::new(|p| of_unit(p, Fault::Undecodable) || lost(p)) };
-    let cases: Vec<(&str, &[(&str, &str)], Seen<'_>)> = vec![
+    let cases: Vec<WireCase<'_>> = vec![
         ("late", &[("every", "7"), ("ms", "500")], no_reply()),
         ("truncated", &[("every", "7")], no_reply()),
         ("split", &[("every", "2"), ("ms", "30")], Box::new(|p| slow_replies(p, 30) > 0)),

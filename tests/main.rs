@@ -7,6 +7,7 @@ mod cli;
 mod faults;
 mod field;
 mod fixture;
+mod inject;
 mod late_replies;
 mod pty;
 mod screens;

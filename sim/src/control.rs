@@ -67,7 +67,7 @@ pub enum Request {
         fault: u32,
     },
     /// What is active.
-    List,
+    List {},
     /// The true value of a point beside what each centre gets.
     Truth {
         /// Point id.
@@ -233,7 +233,7 @@ fn done(field: &mut Field, request: Request) -> Result<Reply, String> {
             Ok(Reply::Injected { ok: true, fault: field.inject(&injection)? })
         }
         Request::Clear { fault } => field.clear(fault).map(|()| Reply::Done { ok: true }),
-        Request::List => Ok(Reply::Listed { ok: true, faults: field.faults().list() }),
+        Request::List {} => Ok(Reply::Listed { ok: true, faults: field.faults().list() }),
         Request::Truth { point } => field.truth(&point).map(Reply::Truth),
     }
 }

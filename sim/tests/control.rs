@@ -1,6 +1,6 @@
 //! The control port, by a client that speaks bytes: what it answers, and what it bears.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
 use std::path::Path;

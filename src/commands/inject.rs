@@ -61,7 +61,7 @@ pub(super) struct InjectArgs {
     #[arg(long, value_name = "POINT")]
     truth: Option<String>,
     /// Every fault that there is, with its parameters
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["kind", "list", "clear", "truth"])]
     kinds: bool,
     /// Answers as JSON, as the simulator gave them
     #[arg(long)]
@@ -107,7 +107,7 @@ fn not_a_simulator(port: u16) -> Failure {
 /// The request that the arguments stand for; what can be known to be wrong is said here.
 fn request(args: &InjectArgs) -> Result<Request, Failure> {
     if args.list {
-        return Ok(Request::List);
+        return Ok(Request::List {});
     }
     if let Some(fault) = args.clear {
         return Ok(Request::Clear { fault });
@@ -178,7 +178,7 @@ fn told(request: &Request, reply: &Value) -> String {
             format!("fault {number}: {name} at {target}, {until}")
         }
         Request::Clear { fault } => format!("fault {fault} is cleared"),
-        Request::List => listed(reply),
+        Request::List {} => listed(reply),
         Request::Truth { .. } => truth(reply),
     }
 }
