@@ -76,6 +76,7 @@ pub struct Local {
 pub struct Clock {
     start: Timestamp,
     since: Instant,
+    speed: u32,
 }
 
 impl Clock {
@@ -83,13 +84,19 @@ impl Clock {
     pub fn system() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let start = Timestamp(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
-        Self { start, since: Instant::now() }
+        Self { start, since: Instant::now(), speed: 1 }
+    }
+
+    /// The same clock, running so many times as fast from now on.
+    #[must_use]
+    pub fn at_speed(self, speed: u32) -> Self {
+        Self { start: self.now(), since: Instant::now(), speed }
     }
 
     /// The present.
     pub fn now(&self) -> Timestamp {
         let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.start.plus(elapsed)
+        self.start.plus(elapsed.saturating_mul(i64::from(self.speed)))
     }
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod demo;
+mod inject;
 mod map;
 mod monitor;
 mod plan;
@@ -19,6 +20,8 @@ use ::config::{Lang, Problems, Province};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::monitor::Monitor;
+use sim::Plans;
+use sim::faults::{Keep, Scenario};
 
 /// A threshold was missed.
 const EXIT_MISSED: u8 = 1;
@@ -43,6 +46,7 @@ Examples:
   gridwatch simulate config/hoa-binh.toml         the stations, in one terminal
   gridwatch monitor config/hoa-binh.toml          the control room, in another
   gridwatch demo --once --json                    one picture for a script
+  gridwatch inject T08 HB03.110.171.P --for 10m   a frozen value in the running simulator
   gridwatch check config/hoa-binh.toml --full 90  exit 0 when at least 90 % of stations are full
   gridwatch config check my-province.toml         what is wrong with a file, with lines
 
@@ -88,6 +92,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serve the stations of a province over Modbus TCP
     Simulate(simulate::SimulateArgs),
+    /// Let something go wrong in the running simulator
+    Inject(inject::InjectArgs),
     /// Poll the stations and show what is missing, since when, and why
     Monitor(monitor::MonitorArgs),
     /// Hold the province against thresholds and say which station falls short
@@ -141,6 +147,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = start_log(common).and_then(|()| match &cli.command {
         Command::Demo(args) => demo::run(common, args),
         Command::Simulate(args) => simulate::run(common, args),
+        Command::Inject(args) => inject::run(common, args),
         Command::Monitor(args) => monitor::run(common, args),
         Command::Check(args) => check::run(common, args),
         Command::Config(command) => config::run(command),
@@ -223,6 +230,53 @@ fn start_log(common: &Common) -> Result<(), Failure> {
         .with_writer(Arc::new(file))
         .init();
     Ok(())
+}
+
+/// Highest speed of simulated time: a day in six minutes.
+const SPEED_MAX: i64 = 240;
+
+/// How stations are simulated.
+#[derive(Args, Clone)]
+struct FieldArgs {
+    /// How many times faster than the world's the field's clock runs, from the present on
+    #[arg(long, value_name = "TIMES", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=SPEED_MAX))]
+    speed: u32,
+    /// Faults to come, as a scenario file says; without it nothing goes wrong
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Write the truth log: one JSON object for each start and end of a fault
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// With --truth: the true value beside the one sent, of every point affected
+    #[arg(long, requires = "truth")]
+    truth_values: bool,
+}
+
+impl FieldArgs {
+    fn plans(&self, province: &Province) -> Result<Plans, Failure> {
+        let scenario =
+            self.scenario.as_ref().map(|path| Scenario::load(province, path)).transpose()?;
+        let keep = if self.truth_values { Keep::Values } else { Keep::Points };
+        let truth = match &self.truth {
+            Some(path) => {
+                let log = std::fs::File::create(path).map_err(|error| {
+                    let path = path.display();
+                    Failure::Usage(format!("truth log '{path}' cannot be written: {error}"))
+                })?;
+                Some((keep, Box::new(log) as Box<dyn Write + Send>))
+            }
+            None => None,
+        };
+        Ok(Plans { speed: self.speed, scenario, truth })
+    }
+}
+
+/// The port on which a simulator of this province takes faults unless told otherwise: the one before
+/// its first station.
+fn control_port(province: &Province) -> Option<u16> {
+    let own = province.channels.iter().filter(|channel| !channel.pinned_address);
+    own.map(|channel| channel.port).min()?.checked_sub(1).filter(|port| *port > 0)
 }
 
 /// A runtime for the tasks that talk to stations; screens stay on the main thread.

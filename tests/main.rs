@@ -4,8 +4,10 @@
 
 mod bad_configs;
 mod cli;
+mod faults;
 mod field;
 mod fixture;
+mod inject;
 mod late_replies;
 mod pty;
 mod screens;

@@ -200,10 +200,14 @@ impl Flags {
     pub const NOT_TOPICAL: Self = Self(0x40);
     /// IV: the value cannot be used.
     pub const INVALID: Self = Self(0x80);
+    /// TEST: the device is being tested. The quality descriptor has no bit for it (there it is a
+    /// cause of transmission), so it stands above its eight.
+    pub const TEST: Self = Self(0x0200);
 
-    const NAMES: [(Self, &'static str); 5] = [
+    const NAMES: [(Self, &'static str); 6] = [
         (Self::INVALID, "IV"),
         (Self::NOT_TOPICAL, "NT"),
+        (Self::TEST, "TEST"),
         (Self::SUBSTITUTED, "SB"),
         (Self::BLOCKED, "BL"),
         (Self::OVERFLOW, "OV"),

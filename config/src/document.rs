@@ -14,7 +14,7 @@ use crate::names::{Date, Name};
 use crate::problem::{Problem, Problems, way_out};
 
 /// The text of one file and what was found wrong in it.
-pub(crate) struct Document<'a> {
+pub struct Document<'a> {
     file: &'a str,
     text: &'a str,
     /// Where each line ends.
@@ -27,13 +27,14 @@ pub(crate) struct Document<'a> {
 const PROBLEMS_MAX: usize = 200;
 
 impl<'a> Document<'a> {
-    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
+    /// A text; `file` is what problems call it.
+    pub fn new(file: &'a str, text: &'a str) -> Self {
         let line_ends = text.match_indices('\n').map(|(at, _)| at).collect();
         Self { file, text, line_ends, problems: RefCell::default() }
     }
 
     /// The parsed text, or every syntax error in it.
-    pub(crate) fn parse(&self) -> Result<Spanned<DeTable<'a>>, Problems> {
+    pub fn parse(&self) -> Result<Spanned<DeTable<'a>>, Problems> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
             let span = error.span().unwrap_or_default();
@@ -48,11 +49,13 @@ impl<'a> Document<'a> {
         if self.problems.borrow().is_empty() { Ok(root) } else { Err(self.take_problems()) }
     }
 
-    pub(crate) fn root<'d>(&'d self, root: &'d Spanned<DeTable<'a>>) -> Fields<'d> {
+    /// The fields of the whole file.
+    pub fn root<'d>(&'d self, root: &'d Spanned<DeTable<'a>>) -> Fields<'d> {
         Fields::new(self, String::new(), root.get_ref(), 0)
     }
 
-    pub(crate) fn note(&self, offset: usize, key: &str, message: impl Into<String>) {
+    /// Notes a problem at a place of the text.
+    pub fn note(&self, offset: usize, key: &str, message: impl Into<String>) {
         let mut problems = self.problems.borrow_mut();
         if problems.len() == PROBLEMS_MAX {
             return;
@@ -65,12 +68,13 @@ impl<'a> Document<'a> {
         });
     }
 
-    pub(crate) fn has_problems(&self) -> bool {
+    /// Whether anything was wrong so far.
+    pub fn has_problems(&self) -> bool {
         !self.problems.borrow().is_empty()
     }
 
     /// All problems in the order of the file.
-    pub(crate) fn take_problems(&self) -> Problems {
+    pub fn take_problems(&self) -> Problems {
         let mut problems = self.problems.take();
         let more = problems.len() == PROBLEMS_MAX;
         problems.sort();
@@ -86,20 +90,24 @@ impl<'a> Document<'a> {
 
 /// A place in a document: enough to report a problem there later.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) key: String,
-    pub(crate) offset: usize,
+pub struct Place {
+    /// Key path.
+    pub key: String,
+    /// Byte of the text.
+    pub offset: usize,
 }
 
 /// A value with the place where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Placed<T> {
-    pub(crate) value: T,
-    pub(crate) place: Place,
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// The fields of one table. Every key that is asked for is known; `finish` refuses the others.
-pub(crate) struct Fields<'d> {
+pub struct Fields<'d> {
     doc: &'d Document<'d>,
     path: String,
     table: &'d DeTable<'d>,
@@ -112,17 +120,20 @@ impl<'d> Fields<'d> {
         Self { doc, path, table, offset, asked: RefCell::default() }
     }
 
-    pub(crate) fn place(&self) -> Place {
+    /// Where it stands.
+    pub fn place(&self) -> Place {
         Place { key: self.path.clone(), offset: self.offset }
     }
 
-    pub(crate) fn optional(&self, key: &'static str) -> Option<Node<'d>> {
+    /// A key that may be there.
+    pub fn optional(&self, key: &'static str) -> Option<Node<'d>> {
         self.asked.borrow_mut().push(key);
         let value = self.table.get(key)?;
         Some(Node { doc: self.doc, path: join(&self.path, key), value })
     }
 
-    pub(crate) fn required(&self, key: &'static str) -> Option<Node<'d>> {
+    /// A key that must be there.
+    pub fn required(&self, key: &'static str) -> Option<Node<'d>> {
         let node = self.optional(key);
         if node.is_none() {
             let message = format!("key '{key}' is missing");
@@ -132,7 +143,7 @@ impl<'d> Fields<'d> {
     }
 
     /// Every entry in the order of the file; for tables whose keys are names, not fields.
-    pub(crate) fn entries(&self) -> Vec<(Placed<String>, Node<'d>)> {
+    pub fn entries(&self) -> Vec<(Placed<String>, Node<'d>)> {
         let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         entries
@@ -146,12 +157,13 @@ impl<'d> Fields<'d> {
             .collect()
     }
 
-    pub(crate) fn complain(&self, place: &Place, message: impl Into<String>) {
+    /// Notes a problem at a place.
+    pub fn complain(&self, place: &Place, message: impl Into<String>) {
         self.doc.note(place.offset, &place.key, message);
     }
 
     /// Refuses the keys that nobody asked for.
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         let asked = self.asked.into_inner();
         for (key, _) in self.table {
             let name: &str = key.get_ref();
@@ -177,26 +189,30 @@ fn join(path: &str, key: &str) -> String {
 }
 
 /// One value of the document.
-pub(crate) struct Node<'d> {
+pub struct Node<'d> {
     doc: &'d Document<'d>,
     path: String,
     value: &'d Spanned<DeValue<'d>>,
 }
 
 impl<'d> Node<'d> {
-    pub(crate) fn place(&self) -> Place {
+    /// Where it stands.
+    pub fn place(&self) -> Place {
         Place { key: self.path.clone(), offset: self.value.span().start }
     }
 
-    pub(crate) fn placed<T>(&self, value: T) -> Placed<T> {
+    /// A value with the place of this one.
+    pub fn placed<T>(&self, value: T) -> Placed<T> {
         Placed { value, place: self.place() }
     }
 
-    pub(crate) fn complain(&self, message: impl Into<String>) {
+    /// Notes a problem with this value.
+    pub fn complain(&self, message: impl Into<String>) {
         self.doc.note(self.value.span().start, &self.path, message);
     }
 
-    pub(crate) fn is_list(&self) -> bool {
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
     }
 
@@ -212,7 +228,7 @@ impl<'d> Node<'d> {
     }
 
     /// A text, NFC-normalised, without control characters, not empty.
-    pub(crate) fn text(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         const CHARS_MAX: usize = 400;
         let Some(text) = self.value.get_ref().as_str() else { return self.expected("a text") };
         let text: String = text.nfc().collect();
@@ -229,7 +245,7 @@ impl<'d> Node<'d> {
     }
 
     /// A name that becomes part of a point id: letters, digits, `_` and `-`.
-    pub(crate) fn identifier(&self) -> Option<String> {
+    pub fn identifier(&self) -> Option<String> {
         const CHARS_MAX: usize = 24;
         let text = self.text()?;
         let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -239,11 +255,13 @@ impl<'d> Node<'d> {
         self.expected(&format!("an id: up to {CHARS_MAX} letters A-Z, digits, '_' and '-'"))
     }
 
-    pub(crate) fn boolean(&self) -> Option<bool> {
+    /// True or false.
+    pub fn boolean(&self) -> Option<bool> {
         self.value.get_ref().as_bool().or_else(|| self.expected("true or false"))
     }
 
-    pub(crate) fn number(&self, low: f64, high: f64) -> Option<f64> {
+    /// A number within bounds.
+    pub fn number(&self, low: f64, high: f64) -> Option<f64> {
         let value = match self.value.get_ref() {
             DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(as_f64),
             DeValue::Float(x) => x.as_str().parse::<f64>().ok(),
@@ -255,7 +273,8 @@ impl<'d> Node<'d> {
         }
     }
 
-    pub(crate) fn integer(&self, low: i64, high: i64) -> Option<i64> {
+    /// A whole number within bounds.
+    pub fn integer(&self, low: i64, high: i64) -> Option<i64> {
         let value = match self.value.get_ref() {
             DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok(),
             _ => None,
@@ -266,7 +285,8 @@ impl<'d> Node<'d> {
         }
     }
 
-    pub(crate) fn date(&self) -> Option<Date> {
+    /// A date.
+    pub fn date(&self) -> Option<Date> {
         let date = self.value.get_ref().as_datetime().and_then(|d| d.date);
         match date {
             Some(d) => Some(Date { year: d.year, month: d.month, day: d.day }),
@@ -274,7 +294,30 @@ impl<'d> Node<'d> {
         }
     }
 
-    pub(crate) fn items(&self) -> Vec<Self> {
+    /// An instant with its zone, as UTC milliseconds since 1970.
+    pub fn instant(&self) -> Option<i64> {
+        let instant = self.value.get_ref().as_datetime().and_then(|written| {
+            let (date, time) = (written.date?, written.time?);
+            let minutes_ahead = match written.offset? {
+                toml::value::Offset::Z => 0,
+                toml::value::Offset::Custom { minutes } => i64::from(minutes),
+            };
+            let days = days_since_1970(date.year.into(), date.month.into(), date.day.into());
+            let minutes = (days * 24 + i64::from(time.hour)) * 60 + i64::from(time.minute);
+            let seconds = (minutes - minutes_ahead) * 60 + i64::from(time.second.unwrap_or(0));
+            Some(seconds * 1_000 + i64::from(time.nanosecond.unwrap_or(0) / 1_000_000))
+        });
+        let what = "an instant such as 2022-11-23T07:32:07Z, with its zone and without quotes";
+        instant.or_else(|| self.expected(what))
+    }
+
+    /// Whether it is a date, a time, or both.
+    pub fn is_datetime(&self) -> bool {
+        self.value.get_ref().is_datetime()
+    }
+
+    /// The members of a list.
+    pub fn items(&self) -> Vec<Self> {
         let Some(array) = self.value.get_ref().as_array() else {
             return self.expected("a list in [ ]").unwrap_or_default();
         };
@@ -285,7 +328,8 @@ impl<'d> Node<'d> {
             .collect()
     }
 
-    pub(crate) fn fields(&self) -> Option<Fields<'d>> {
+    /// The fields of a table.
+    pub fn fields(&self) -> Option<Fields<'d>> {
         let Some(table) = self.value.get_ref().as_table() else {
             return self.expected("a table");
         };
@@ -293,7 +337,7 @@ impl<'d> Node<'d> {
     }
 
     /// A name: one text for both languages, or `{ en = "…", vi = "…" }`.
-    pub(crate) fn name(&self) -> Option<Name> {
+    pub fn name(&self) -> Option<Name> {
         if self.value.get_ref().is_str() {
             return self.text().map(Name::same);
         }
@@ -307,7 +351,7 @@ impl<'d> Node<'d> {
     }
 
     /// One of a fixed set of words.
-    pub(crate) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+    pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         let written = self.text()?;
         let found = choices.iter().find(|(word, _)| *word == written);
         if found.is_none() {
@@ -321,4 +365,14 @@ impl<'d> Node<'d> {
 #[expect(clippy::cast_precision_loss, reason = "numbers of a contract are far below 2^52")]
 fn as_f64(n: i64) -> f64 {
     n as f64
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    // Years begin in March here, so that the leap day is the last.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }

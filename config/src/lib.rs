@@ -26,8 +26,9 @@ mod registers;
 mod template;
 
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
+pub use document::{Document, Fields, Node, Place, Placed};
 pub use names::{Date, Lang, Name};
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, way_out};
 pub use province::{
     Bay, Cause, Centre, CentreId, Channel, ChannelId, District, Entry, Line, LineEnd, LinkSettings,
     MeterClass, MeterGroup, Point, PointId, Province, ScanPeriods, Source, Standing, Station,

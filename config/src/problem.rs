@@ -33,7 +33,8 @@ impl fmt::Display for Problem {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    pub(crate) fn of_file(file: &str, message: impl Into<String>) -> Self {
+    /// One problem with a file as a whole.
+    pub fn of_file(file: &str, message: impl Into<String>) -> Self {
         let (file, key) = (file.to_owned(), String::new());
         Self(vec![Problem { file, line: 0, key, message: message.into() }])
     }
@@ -53,7 +54,7 @@ impl fmt::Display for Problems {
 
 /// The part of a message that helps: ` (did you mean 'x'?)` when a valid name is near, otherwise
 /// what is allowed, as long as that is short enough to read.
-pub(crate) fn way_out<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
+pub fn way_out<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN_MAX: usize = 12;
     let valid: Vec<&str> = valid.into_iter().collect();
     let nearest = valid

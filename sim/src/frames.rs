@@ -7,6 +7,9 @@
 //!
 //! Answers of its own are queued behind those of the library, one request at a time, so that the
 //! order of requests is the order of answers.
+//!
+//! It is also the place where faults of the wire come true: requests that are swallowed, and answers
+//! that leave late, in pieces, altered, or not at all.
 
 use std::collections::VecDeque;
 use std::future::Future as _;
@@ -16,7 +19,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::faults::wire::Fate;
 
 /// Header of Modbus TCP: transaction, protocol, length, unit.
 const HEADER: usize = 7;
@@ -75,6 +81,48 @@ fn word_bytes(pdu: &[u8], bytes: usize) -> bool {
     usize::from(pdu[5]) == bytes && pdu.len() == 6 + bytes
 }
 
+/// How the owner of a connection wants it to be served.
+pub(crate) trait Manners: Send {
+    /// A frame was not handed on.
+    fn on_bad(&self);
+
+    /// Whether a request to a unit is swallowed.
+    fn swallows(&self, _unit: u8) -> bool {
+        false
+    }
+
+    /// What becomes of an answer.
+    fn fate(&self, _answer: &[u8]) -> Fate {
+        Fate::Sent
+    }
+}
+
+impl<F: Fn() + Send> Manners for F {
+    fn on_bad(&self) {
+        self();
+    }
+}
+
+/// A stream whose connection can end without a farewell.
+pub(crate) trait Resettable {
+    /// Closing sends a reset.
+    fn reset_on_close(&self) -> io::Result<()>;
+}
+
+impl Resettable for TcpStream {
+    fn reset_on_close(&self) -> io::Result<()> {
+        self.set_zero_linger()
+    }
+}
+
+/// Bytes that leave after a pause.
+struct Piece {
+    pause: Duration,
+    bytes: Vec<u8>,
+    /// Runs while the pause does.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
 /// A stream that hands on only whole, well-formed requests.
 pub(crate) struct Frames<S> {
     stream: S,
@@ -84,35 +132,45 @@ pub(crate) struct Frames<S> {
     handing: usize,
     /// Answers that the client has not yet taken.
     output: VecDeque<u8>,
+    /// What leaves after that.
+    later: VecDeque<Piece>,
     /// Runs while the client owes the rest of a frame or does not take its answers.
     stalled: Option<Pin<Box<Sleep>>>,
-    on_bad: Box<dyn Fn() + Send>,
+    manners: Box<dyn Manners>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    /// `on_bad` is called for every frame that is not handed on.
-    pub(crate) fn new(stream: S, on_bad: impl Fn() + Send + 'static) -> Self {
+impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Frames<S> {
+    pub(crate) fn new(stream: S, manners: impl Manners + 'static) -> Self {
         Self {
             stream,
             input: VecDeque::new(),
             handing: 0,
             output: VecDeque::new(),
+            later: VecDeque::new(),
             stalled: None,
-            on_bad: Box::new(on_bad),
+            manners: Box::new(manners),
         }
     }
 
     /// Gives the client what it is ready to take.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.output.is_empty() {
-            let (front, _) = self.output.as_slices();
-            let n = ready!(Pin::new(&mut self.stream).poll_write(cx, front))?;
-            if n == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        loop {
+            while !self.output.is_empty() {
+                let (front, _) = self.output.as_slices();
+                let n = ready!(Pin::new(&mut self.stream).poll_write(cx, front))?;
+                if n == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.output.drain(..n);
             }
-            self.output.drain(..n);
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            let Some(piece) = self.later.front_mut() else { return Poll::Ready(Ok(())) };
+            if !piece.pause.is_zero() {
+                let until = || Box::pin(sleep_until(Instant::now() + piece.pause));
+                ready!(piece.timer.get_or_insert_with(until).as_mut().poll(cx));
+            }
+            self.output.extend(self.later.pop_front().map(|piece| piece.bytes).unwrap_or_default());
         }
-        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     /// Ready when the client has stalled for too long.
@@ -130,8 +188,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             return;
         };
         let answer = [transaction_high, transaction_low, 0, 0, 0, 3, unit, function | 0x80, code];
-        self.output.extend(answer);
-        (self.on_bad)();
+        if self.later.is_empty() {
+            self.output.extend(answer);
+        } else {
+            self.push_later(Duration::ZERO, answer.to_vec());
+        }
+        self.manners.on_bad();
+    }
+
+    /// Takes an answer to the end of the queue, as its fate wants it.
+    fn queue(&mut self, answer: &[u8]) -> io::Result<()> {
+        match self.manners.fate(answer) {
+            Fate::Sent if self.later.is_empty() => self.output.extend(answer),
+            Fate::Sent => self.push_later(Duration::ZERO, answer.to_vec()),
+            Fate::Pieces(pieces) => {
+                for (pause, bytes) in pieces {
+                    self.push_later(pause, bytes);
+                }
+            }
+            Fate::Reset => {
+                self.stream.reset_on_close()?;
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn push_later(&mut self, pause: Duration, bytes: Vec<u8>) {
+        self.later.push_back(Piece { pause, bytes, timer: None });
+    }
+
+    /// Answers that have not left yet, bytes.
+    fn waiting(&self) -> usize {
+        self.output.len() + self.later.iter().map(|piece| piece.bytes.len()).sum::<usize>()
+    }
+
+    /// Drops the request at the front when its unit is not to answer.
+    fn swallow(&mut self, end: usize) -> bool {
+        let swallowed = self.input.get(HEADER - 1).is_some_and(|unit| self.manners.swallows(*unit));
+        if swallowed {
+            self.input.drain(..end);
+        }
+        swallowed
     }
 
     /// Reads what the client has sent; ready with the number of bytes.
@@ -144,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Frames<S> {
+impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> AsyncRead for Frames<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -159,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Frames<S> {
                 this.handing -= n;
                 return Poll::Ready(Ok(()));
             }
-            if this.output.len() > WAITING_MAX {
+            if this.waiting() > WAITING_MAX {
                 // The client asks and does not listen: it is asked to listen first.
                 match this.poll_drain(cx) {
                     Poll::Ready(drained) => drained?,
@@ -167,6 +265,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Frames<S> {
                 }
             }
             match judge(this.input.make_contiguous()) {
+                Verdict::Good(end) | Verdict::Answer(end, _) if this.swallow(end) => {
+                    this.stalled = None;
+                    continue;
+                }
                 Verdict::Good(end) => {
                     (this.handing, this.stalled) = (end, None);
                     continue;
@@ -177,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Frames<S> {
                     continue;
                 }
                 Verdict::Broken(why) => {
-                    (this.on_bad)();
+                    this.manners.on_bad();
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
                 }
                 Verdict::Incomplete => {}
@@ -197,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Frames<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<S> {
+impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> AsyncWrite for Frames<S> {
     /// Takes an answer of the library; its memory is bounded because no request is handed on while
     /// too many answers wait.
     fn poll_write(
@@ -205,7 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<S> {
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().output.extend(buf);
+        self.get_mut().queue(buf)?;
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -214,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<S> {
         let this = self.get_mut();
         let next = judge(this.input.make_contiguous());
         let more = matches!(next, Verdict::Good(_) | Verdict::Answer(..));
-        if more && this.output.len() <= WAITING_MAX {
+        if more && this.waiting() <= WAITING_MAX {
             return Poll::Ready(Ok(()));
         }
         match this.poll_drain(cx) {
@@ -235,6 +337,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<S> {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    impl Resettable for tokio::io::DuplexStream {
+        fn reset_on_close(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Sends every answer in two pieces with a pause, and swallows requests to unit 9.
+    struct Strange;
+
+    impl Manners for Strange {
+        fn on_bad(&self) {}
+
+        fn swallows(&self, unit: u8) -> bool {
+            unit == 9
+        }
+
+        fn fate(&self, answer: &[u8]) -> Fate {
+            let (one, other) = answer.split_at(answer.len() / 2);
+            let pause = Duration::from_millis(300);
+            Fate::Pieces(vec![(Duration::ZERO, one.to_vec()), (pause, other.to_vec())])
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_leave_as_their_fate_wants_it_and_in_their_order() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut frames = Frames::new(server, Strange);
+        let mut buf = [0; 64];
+        let mut to_nine = frame(&[4, 0, 0, 0, 2]);
+        to_nine[6] = 9;
+        client.write_all(&to_nine).await.unwrap();
+        client.write_all(&frame(&[4, 0, 0, 0, 2])).await.unwrap();
+        assert_eq!(frames.read(&mut buf).await.unwrap(), 12, "the one to unit 9 is gone");
+        assert_eq!(buf[6], 1);
+        let start = Instant::now();
+        frames.write_all(b"abcdef").await.unwrap();
+        let serving = tokio::spawn(async move {
+            frames.flush().await.unwrap();
+            frames.write_all(b"gh").await.unwrap();
+            frames.flush().await.unwrap();
+        });
+        client.read_exact(&mut buf[..3]).await.unwrap();
+        assert_eq!((&buf[..3], start.elapsed()), (&b"abc"[..], Duration::ZERO));
+        client.read_exact(&mut buf[..5]).await.unwrap();
+        assert_eq!(&buf[..5], b"defgh");
+        assert!(start.elapsed() >= Duration::from_millis(600), "two pauses");
+        serving.await.unwrap();
+    }
 
     fn frame(pdu: &[u8]) -> Vec<u8> {
         let length = u16::try_from(pdu.len() + 1).unwrap().to_be_bytes();

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use config::{
-    Channel, Encoding, Flags, MeterGroup, Province, Register, Station, Table, WordOrder, blocks,
-    encode,
+    Channel, Decoded, Encoding, Flags, MeterGroup, Province, Register, Station, Table, WordOrder,
+    blocks, decode, encode,
 };
 
 use crate::events::Ring;
+use crate::faults::wire::Conduct;
 
 /// Why a read cannot be answered, as a Modbus exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Refusal {
     IllegalFunction,
     /// 0B: the gateway knows no such unit.
     UnitAbsent,
+    /// The exception of a device or gateway that is not well.
+    Fault(u8),
 }
 
 /// What a station sends of a point.
@@ -45,6 +48,8 @@ pub struct Image {
     units: Vec<Arc<UnitImage>>,
     /// What stands beside the points, unit by unit; `None` where there is no room for it.
     blocks: Vec<Option<Blocks>>,
+    /// How the channel behaves beside what it says.
+    conduct: Arc<Conduct>,
 }
 
 /// Events and commands of a unit.
@@ -83,6 +88,9 @@ impl Image {
         address: u16,
         count: u16,
     ) -> Result<Vec<u16>, Refusal> {
+        if let Some(code) = self.conduct.refuses(unit) {
+            return Err(Refusal::Fault(code));
+        }
         let index = usize::from(unit).wrapping_sub(1);
         let image = self.units.get(index).ok_or(Refusal::UnitAbsent)?;
         if count == 0 || count > table.cells_per_read_max() {
@@ -100,6 +108,98 @@ impl Image {
             return Err(Refusal::IllegalAddress);
         }
         cells.values.get(range).map(<[u16]>::to_vec).ok_or(Refusal::IllegalAddress)
+    }
+
+    /// What a centre makes of the cells of a point, and what the device says of it; `None` when it
+    /// gets no cells.
+    pub fn decoded(&self, register: &Register) -> Option<(Decoded, Flags)> {
+        let cells = register.encoding.cells();
+        let cells = self.read(register.unit, register.table, register.address, cells).ok()?;
+        let quality = |at| self.read(register.unit, register.table, at, 1).ok()?.first().copied();
+        let said = match register.quality {
+            Some(at) => quality(at)?,
+            None => 0,
+        };
+        let bits = register.table.is_bits();
+        let flags = if bits && said != 0 { Flags::INVALID } else { Flags(said) };
+        Some((decode(register.encoding, register.word_order, &cells), flags))
+    }
+
+    /// How the channel behaves.
+    pub(crate) fn conduct(&self) -> &Conduct {
+        &self.conduct
+    }
+
+    pub(crate) fn conduct_mut(&mut self) -> &mut Conduct {
+        Arc::make_mut(&mut self.conduct)
+    }
+
+    /// Says what another image said.
+    pub(crate) fn hold(&mut self, held: &Self) {
+        self.units.clone_from(&held.units);
+        self.blocks.clone_from(&held.blocks);
+    }
+
+    /// Takes the cells of a point off the map, those of its quality too.
+    pub(crate) fn undefine(&mut self, register: &Register) {
+        let Some(cells) = self.cells_mut(register.unit, register.table) else { return };
+        let defined = Arc::make_mut(&mut cells.defined);
+        let value = usize::from(register.address)
+            ..usize::from(register.address) + usize::from(register.encoding.cells());
+        for at in value.chain(register.quality.map(usize::from)) {
+            if let Some(defined) = defined.get_mut(at) {
+                *defined = false;
+            }
+        }
+    }
+
+    /// Exchanges the words of a value, the bytes of each word, or both.
+    pub(crate) fn swap(&mut self, register: &Register, words: bool, bytes: bool) {
+        let Some(cells) = self.cells_mut(register.unit, register.table) else { return };
+        let start = usize::from(register.address);
+        let end = start + usize::from(register.encoding.cells());
+        let Some(value) = cells.values.get_mut(start..end) else { return };
+        if words {
+            value.reverse();
+        }
+        if bytes {
+            for cell in value {
+                *cell = cell.swap_bytes();
+            }
+        }
+    }
+
+    /// Lets each cell that is a point say what stands `by` cells further.
+    pub(crate) fn shift(&mut self, unit: u8, by: i32) {
+        for table in [Table::Discrete, Table::Input] {
+            let Some(cells) = self.cells_mut(unit, table) else { continue };
+            let values = cells.values.clone();
+            for (at, cell) in cells.values.iter_mut().enumerate() {
+                let from = i64::try_from(at).unwrap_or(0) + i64::from(by);
+                let from = usize::try_from(from).ok();
+                *cell = from.and_then(|from| values.get(from)).copied().unwrap_or(0);
+            }
+        }
+    }
+
+    /// Lets a unit say what another one has at the same addresses, where that has any.
+    pub(crate) fn answer_as(&mut self, unit: u8, other: u8) {
+        let index = usize::from(other).wrapping_sub(1);
+        let Some(other) = self.units.get(index).map(Arc::clone) else { return };
+        for table in [Table::Discrete, Table::Input] {
+            let Some(cells) = self.cells_mut(unit, table) else { continue };
+            let theirs = other.cells(table);
+            for (at, cell) in cells.values.iter_mut().enumerate() {
+                if theirs.defined.get(at) == Some(&true) {
+                    *cell = theirs.values[at];
+                }
+            }
+        }
+    }
+
+    fn cells_mut(&mut self, unit: u8, table: Table) -> Option<&mut Cells> {
+        let unit = self.units.get_mut(usize::from(unit).wrapping_sub(1))?;
+        Some(Arc::make_mut(unit).cells_mut(table))
     }
 }
 
@@ -161,6 +261,7 @@ pub(crate) struct Layout {
     /// Units that have room for events and commands.
     with_blocks: Vec<bool>,
     checksum: u32,
+    conduct: Arc<Conduct>,
 }
 
 impl Layout {
@@ -203,7 +304,7 @@ impl Layout {
                 .iter()
                 .fold(sum, |sum: u32, part| (sum ^ u32::from(*part)).wrapping_mul(0x0100_0193))
         });
-        Self { empty, placed, with_blocks, checksum }
+        Self { empty, placed, with_blocks, checksum, conduct: Arc::default() }
     }
 
     /// Checksum of the register map, so that a master sees when it has changed (FNV-1a).
@@ -233,7 +334,7 @@ impl Layout {
         }
         let units_with = (1_u8..).zip(&self.with_blocks);
         let blocks = units_with.map(|(unit, has)| has.then(|| blocks_of(unit))).collect();
-        Image { units, blocks }
+        Image { units, blocks, conduct: Arc::clone(&self.conduct) }
     }
 }
 

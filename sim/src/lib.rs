@@ -5,7 +5,8 @@
 //! TCP server per channel (a station as one centre sees it).
 //!
 //! One second goes: what is due in the plant happens → loads → power flow → controls and counters →
-//! values of points (`plant`) → measuring chain (`chain`) → registers (`image`).
+//! values of points (`plant`) → measuring chain (`chain`) → what faults make of it (`faults`) →
+//! registers (`image`).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -24,7 +25,9 @@ mod automation;
 mod chain;
 mod chance;
 mod commands;
+pub mod control;
 mod events;
+pub mod faults;
 mod frames;
 mod image;
 mod load;
@@ -37,26 +40,25 @@ mod scheme;
 mod server;
 mod station;
 mod switching;
+mod telemetry;
 mod weather;
 
 use std::sync::Arc;
 
-use config::{ChannelId, PointId, Province, StationId, blocks};
+use config::{ChannelId, PointId, Province, StationId};
 
-use chain::Chain;
 pub use chain::tolerance;
 use chance::Chance;
-use commands::Commands;
 pub use commands::Outcome;
 pub use events::Event;
-use events::Ring;
-use image::{Blocks, Layout, UnitImage, metering_unit};
+use faults::{Faults, Injection, Keep, Pair, Scenario, TruthRecord};
 pub use image::{Image, Refusal, Sample};
+use image::{UnitImage, metering_unit};
 pub use outages::{Outage, SUSTAINED_MS};
-use plant::Plant;
-pub use protection::Fault;
-pub use server::{Ports, Simulation, StartError, Traffic};
+pub use protection::ShortCircuit;
+pub use server::{Plans, Ports, Simulation, StartError, Traffic};
 use switching::What;
+use telemetry::Telemetry;
 
 /// The plant lives second by second.
 const SECOND_MS: i64 = 1_000;
@@ -66,60 +68,17 @@ const LEAP_MS: i64 = 300_000;
 /// Counters do not run on over more than this: a machine that slept is not a station that ran.
 const COUNTED_MS: i64 = 3_600_000;
 
-/// The plant of a province and what it tells each centre.
+/// The plant of a province, what it tells each centre, and what goes wrong on the way.
 pub struct Field {
-    province: Arc<Province>,
-    at_ms: Option<i64>,
-    seconds: u64,
-    plant: Plant,
-    commands: Commands,
-    chains: Vec<Chain>,
-    /// What each station sends, point by point.
-    samples: Vec<Vec<Sample>>,
-    layouts: Vec<Layout>,
-    /// Events by channel and unit.
-    rings: Vec<Vec<Arc<Ring>>>,
-    /// Those of the last step.
-    events: Vec<Event>,
+    telemetry: Telemetry,
+    faults: Faults,
 }
 
 impl Field {
     /// The field of a province, before its first step: no measurement has a value.
     pub fn new(province: Arc<Province>) -> Self {
-        let meters: Vec<Arc<UnitImage>> =
-            province.stations.iter().map(|s| Arc::new(meters_of(province.seed, s))).collect();
-        let layouts: Vec<Layout> = province
-            .channels
-            .iter()
-            .map(|channel| Layout::new(&province, channel, &meters[channel.station.index()]))
-            .collect();
-        let rings = province
-            .channels
-            .iter()
-            .map(|channel| {
-                let units = province.stations[channel.station.index()].units.len();
-                (0..units).map(|_| Arc::new(Ring::default())).collect()
-            })
-            .collect();
-        let plant = Plant::new(Arc::clone(&province));
-        let samples: Vec<Vec<Sample>> = plant
-            .stations
-            .iter()
-            .map(|station| station.values().iter().copied().map(Sample::good).collect())
-            .collect();
-        let chains = (0..province.stations.len()).map(|n| Chain::new(&province, n)).collect();
-        Self {
-            at_ms: None,
-            seconds: 0,
-            commands: Commands::new(&province),
-            chains,
-            plant,
-            samples,
-            layouts,
-            rings,
-            events: Vec::new(),
-            province,
-        }
+        let faults = Faults::new(Arc::clone(&province));
+        Self { telemetry: Telemetry::new(province), faults }
     }
 
     /// Brings the field to a moment, UTC milliseconds since 1970, second by second. Moments that
@@ -127,8 +86,8 @@ impl Field {
     /// field is always at a whole one.
     pub fn step(&mut self, at_ms: i64) {
         let at_ms = at_ms.div_euclid(SECOND_MS) * SECOND_MS;
-        self.events.clear();
-        let Some(mut last) = self.at_ms else {
+        self.telemetry.events.clear();
+        let Some(mut last) = self.telemetry.at_ms else {
             self.second(at_ms, 0);
             return;
         };
@@ -144,124 +103,111 @@ impl Field {
 
     /// Lives through the time up to `at_ms`, of which `passed_ms` count.
     fn second(&mut self, at_ms: i64, passed_ms: i64) {
-        #[expect(clippy::cast_precision_loss, reason = "at most an hour")]
-        let seconds = passed_ms as f64 / 1_000.0;
-        self.at_ms = Some(at_ms);
-        self.seconds += 1;
-        self.plant.advance(at_ms, seconds);
-        self.commands.follow(&mut self.plant);
-        self.plant.measure();
-        let stations = self.plant.stations.iter().zip(&self.chains);
-        for ((station, chain), samples) in stations.zip(&mut self.samples) {
-            chain.send(station.values(), at_ms, samples);
-        }
-        self.record();
+        self.faults.step(at_ms, &|channel, point| self.telemetry.pair(channel, point));
+        let before_ms = self.telemetry.at_ms.unwrap_or(at_ms);
+        self.telemetry.live(at_ms, passed_ms);
+        self.telemetry.tell(&mut self.faults, (before_ms, at_ms));
+        self.faults.tell(&|channel, point| self.telemetry.pair(channel, point));
     }
 
-    /// Takes the events of the plant into the rings of every channel that has their points.
-    fn record(&mut self) {
-        for event in self.plant.take_events() {
-            let station = &self.province.stations[event.station.index()];
-            let point = &station.points[event.point.index()];
-            if point.spec.time_tag.is_none() {
-                continue;
-            }
-            for centre in self.province.centre_ids() {
-                let channel = self.province.channel_id(event.station, centre);
-                let entry = &self.province.channels[channel.index()].entries[event.point.index()];
-                let Some(register) = entry.register else { continue };
-                let unit = usize::from(register.unit).wrapping_sub(1);
-                if let Some(ring) = self.rings[channel.index()].get_mut(unit) {
-                    let double = point.spec.kind == config::Kind::DoublePoint;
-                    Arc::make_mut(ring).record(&event, register.address, double);
-                }
-            }
-            self.events.push(event);
-        }
+    /// Takes a scenario of faults, in place of the one before. It begins at the first step.
+    pub fn plan(&mut self, scenario: Scenario) {
+        self.faults.plan(scenario);
+    }
+
+    /// From now on every start and end of a fault leaves a record.
+    pub fn keep_truth(&mut self, keep: Keep) {
+        self.faults.keep_truth(keep);
+    }
+
+    /// The records of the truth log since they were last taken.
+    pub fn take_truth(&mut self) -> Vec<TruthRecord> {
+        self.faults.take_truth()
+    }
+
+    /// Starts a fault; every centre sees it at once.
+    ///
+    /// # Errors
+    /// When it cannot apply to its target, with the way out.
+    pub fn inject(&mut self, injection: &Injection) -> Result<u32, String> {
+        let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
+        let id = self.faults.inject(injection, at_ms)?;
+        self.telemetry.lay_out(&mut self.faults);
+        self.faults.tell(&|channel, point| self.telemetry.pair(channel, point));
+        Ok(id)
+    }
+
+    /// Ends a fault; every centre sees it at once.
+    ///
+    /// # Errors
+    /// When no such fault is active.
+    pub fn clear(&mut self, fault: u32) -> Result<(), String> {
+        let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
+        self.faults.clear(fault, at_ms, &|channel, point| self.telemetry.pair(channel, point))?;
+        self.telemetry.lay_out(&mut self.faults);
+        Ok(())
+    }
+
+    /// The province.
+    pub fn province(&self) -> &Arc<Province> {
+        &self.telemetry.province
+    }
+
+    /// The faults.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What is true of a point, and what a channel sends of it.
+    pub fn pair(&self, channel: ChannelId, point: PointId) -> Pair {
+        self.telemetry.pair(channel, point)
     }
 
     /// What a channel can be asked for now.
     pub fn image(&self, channel: ChannelId) -> Arc<Image> {
-        let station = self.province.channels[channel.index()].station.index();
-        let rings = &self.rings[channel.index()];
-        let at_ms = self.at_ms.unwrap_or(0);
-        let blocks_of = |unit: u8| {
-            let ring = rings.get(usize::from(unit) - 1).cloned().unwrap_or_default();
-            let header = self.header(&ring, channel);
-            Blocks { header, ring, command: self.commands.cells(&self.plant, station, unit, at_ms) }
-        };
-        Arc::new(self.layouts[channel.index()].image(&self.samples[station], blocks_of))
-    }
-
-    /// Header in front of the event ring of a unit.
-    fn header(&self, ring: &Ring, channel: ChannelId) -> [u16; 12] {
-        let halves = |number: u32| {
-            let [a, b, c, d] = number.to_be_bytes();
-            [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
-        };
-        let ([sum, sum_low], [new, new_low], [old, old_low]) = (
-            halves(self.layouts[channel.index()].checksum()),
-            halves(ring.newest()),
-            halves(ring.oldest()),
-        );
-        let alive = u16::try_from(self.seconds & 0xFFFF).unwrap_or(0);
-        let (restarts, clock) = (0, 1);
-        let records = blocks::EVENT_RECORDS;
-        [
-            blocks::MARKER,
-            blocks::VERSION,
-            sum,
-            sum_low,
-            alive,
-            restarts,
-            new,
-            new_low,
-            old,
-            old_low,
-            clock,
-            records,
-        ]
+        self.telemetry.image(channel)
     }
 
     /// True value of a point: in its unit, or a code. Not a number before the first step.
     pub fn value(&self, station: StationId, point: PointId) -> f64 {
-        self.plant.stations[station.index()].values()[point.index()]
+        self.telemetry.value(station, point)
     }
 
-    /// What a station sends of a point.
+    /// What a station sends of a point when nothing is wrong: the truth through its measuring chain.
     pub fn sample(&self, station: StationId, point: PointId) -> Sample {
-        self.samples[station.index()][point.index()]
+        self.telemetry.samples[station.index()][point.index()]
     }
 
     /// Changes of state during the last step, in the order of their time.
     pub fn events(&self) -> &[Event] {
-        &self.events
+        &self.telemetry.events
     }
 
     /// Interruptions of supply since the start: those that ended, then those that last.
     pub fn outages(&self) -> Vec<Outage> {
-        self.plant.outages.all()
+        self.telemetry.plant.outages.all()
     }
 
     /// A short circuit at a moment that is still to come, on the line or the feeder of a bay or in
     /// its transformer. What is dead then, or switched off, is not struck.
-    pub fn strike(&mut self, at_ms: i64, station: StationId, bay: usize, fault: Fault) {
-        self.plant.later(at_ms, station.index(), What::Strike { bay, fault });
+    pub fn strike(&mut self, at_ms: i64, station: StationId, bay: usize, fault: ShortCircuit) {
+        self.telemetry.plant.later(at_ms, station.index(), What::Strike { bay, fault });
     }
 
     /// Takes so many hertz off the frequency of the grid until a moment.
     pub fn dip(&mut self, hertz: f64, until_ms: i64) {
-        self.plant.dip = (hertz, until_ms);
+        self.telemetry.plant.dip = (hertz, until_ms);
     }
 
     /// Sets a status as the plant has it, at a moment that is still to come: a key turned, gas
     /// lost, a switch moved by hand.
     pub fn set(&mut self, at_ms: i64, station: StationId, point: PointId, code: u8) {
         let (station, point) = (station.index(), point.index());
-        self.plant.later(at_ms, station, What::Set { point, code });
+        self.telemetry.plant.later(at_ms, station, What::Set { point, code });
     }
 
-    /// Takes a write of registers from a centre: a command, or a clock.
+    /// Takes a write of registers from a centre: a command, or a clock. What came of it can be read
+    /// at once.
     ///
     /// # Errors
     /// The exception to answer with when it is neither.
@@ -273,9 +219,8 @@ impl Field {
         address: u16,
         values: &[u16],
     ) -> Result<(), Refusal> {
-        let at_ms = at_ms.max(self.at_ms.unwrap_or(at_ms));
-        self.commands.write_registers(&mut self.plant, at_ms, channel, (unit, address, values))?;
-        self.show_results(channel);
+        self.telemetry.write_registers(at_ms, channel, (unit, address, values))?;
+        self.telemetry.lay_out(&mut self.faults);
         Ok(())
     }
 
@@ -291,17 +236,7 @@ impl Field {
         address: u16,
         on: bool,
     ) -> Result<(), Refusal> {
-        let at_ms = at_ms.max(self.at_ms.unwrap_or(at_ms));
-        self.commands.write_coil(&mut self.plant, at_ms, channel, (unit, address, on))
-    }
-
-    /// What came of a command can be read at once, not only after the next second.
-    fn show_results(&mut self, channel: ChannelId) {
-        let station = self.province.channels[channel.index()].station.index();
-        let points = &self.province.stations[station].points;
-        for (n, _) in points.iter().enumerate().filter(|(_, p)| p.spec.kind.is_command()) {
-            self.samples[station][n] = Sample::good(self.plant.stations[station].held(n));
-        }
+        self.telemetry.write_coil(at_ms, channel, (unit, address, on))
     }
 }
 

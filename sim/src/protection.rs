@@ -67,7 +67,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// A short circuit.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Fault {
+pub struct ShortCircuit {
     /// It is still there when the breaker closes again.
     pub lasting: bool,
     /// Phase that is hit: 0 A, 1 B, 2 C.
@@ -81,7 +81,7 @@ pub struct Fault {
 impl Plant {
     /// A short circuit on the line or feeder of a bay, or in its transformer. What is dead or
     /// switched off is not struck.
-    pub(crate) fn strike(&mut self, at_ms: i64, station: usize, bay: usize, fault: Fault) {
+    pub(crate) fn strike(&mut self, at_ms: i64, station: usize, bay: usize, fault: ShortCircuit) {
         match self.stations[station].scheme.roles[bay] {
             Role::Line => self.strike_line(at_ms, station, bay, fault),
             Role::Feeder(_) if self.carries(station, bay) => {
@@ -101,7 +101,7 @@ impl Plant {
         own.status(bay, "CB.POS") == Some(CLOSED) && own.bays[bay].at.kv > 0.0
     }
 
-    fn strike_line(&mut self, at_ms: i64, station: usize, bay: usize, fault: Fault) {
+    fn strike_line(&mut self, at_ms: i64, station: usize, bay: usize, fault: ShortCircuit) {
         let Some((line, end)) = self.line_at(station, bay) else {
             return;
         };
@@ -113,7 +113,7 @@ impl Plant {
             match ends[n] {
                 LineEnd::Bay(own, bay) if self.carries(own.index(), bay) => {
                     let own = (own.index(), bay);
-                    self.trip_line(at_ms, own, Fault { share, ..fault }, far);
+                    self.trip_line(at_ms, own, ShortCircuit { share, ..fault }, far);
                     self.remember_current(at_ms + LOCATED_MS, own, share);
                     let located = self.stations[own.0].scheme.point(bay, "FL.KM");
                     if let Some(point) = located {
@@ -128,7 +128,7 @@ impl Plant {
     }
 
     /// The far end of a line at a source, which nobody here sees.
-    fn trip_source(&mut self, at_ms: i64, station: usize, line: usize, fault: Fault) {
+    fn trip_source(&mut self, at_ms: i64, station: usize, line: usize, fault: ShortCircuit) {
         let opened = at_ms + DIFFERENTIAL_MS + PARTED_MS;
         self.later(opened, station, What::Source { line, closed: false });
         if !fault.lasting {
@@ -137,7 +137,7 @@ impl Plant {
         }
     }
 
-    fn trip_line(&mut self, at_ms: i64, own: (usize, usize), fault: Fault, far: bool) {
+    fn trip_line(&mut self, at_ms: i64, own: (usize, usize), fault: ShortCircuit, far: bool) {
         let phase = ["FLT.A", "FLT.B", "FLT.C"][usize::from(fault.phase % 3)];
         // The far end hears from the near one.
         let (signal, heard) = if far {
@@ -161,7 +161,14 @@ impl Plant {
         self.prepare_reclose(at_ms, own, fault, 1, RECLOSE_MS);
     }
 
-    fn trip_feeder(&mut self, at_ms: i64, station: usize, bay: usize, fault: Fault, shot: u8) {
+    fn trip_feeder(
+        &mut self,
+        at_ms: i64,
+        station: usize,
+        bay: usize,
+        fault: ShortCircuit,
+        shot: u8,
+    ) {
         let own = (station, bay);
         let id = if fault.earth { "F50N.TRIP" } else { "F50.TRIP" };
         self.later_set(at_ms + FEEDER_TRIP_MS, own, id, 1);
@@ -176,7 +183,7 @@ impl Plant {
         &mut self,
         at_ms: i64,
         own: (usize, usize),
-        fault: Fault,
+        fault: ShortCircuit,
         shot: u8,
         dead_ms: i64,
     ) {
@@ -190,7 +197,13 @@ impl Plant {
     }
 
     /// The reclosing relay closes, unless somebody has been there before.
-    pub(crate) fn reclose(&mut self, at_ms: i64, own: (usize, usize), fault: Fault, shot: u8) {
+    pub(crate) fn reclose(
+        &mut self,
+        at_ms: i64,
+        own: (usize, usize),
+        fault: ShortCircuit,
+        shot: u8,
+    ) {
         let (station, bay) = own;
         let state = &self.stations[station];
         let may = state.status(bay, "CB.POS") == Some(OPEN)
@@ -370,7 +383,7 @@ impl Plant {
                 if chance.share_of(30, hour) >= per_year * storm / HOURS_PER_YEAR {
                     continue;
                 }
-                let fault = Fault {
+                let fault = ShortCircuit {
                     lasting: chance.share_of(31, hour) < LASTING,
                     phase: [0, 1, 2][chance.below_of(32, hour, 3)],
                     earth: chance.share_of(33, hour) < 0.7,

@@ -1,16 +1,17 @@
 //! The stations on the network: the only file of the field that names `tokio_modbus`.
 
-use std::future::{Ready, ready};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use config::{ChannelId, Province, Table};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_modbus::server::{Service, tcp::Server};
@@ -18,13 +19,18 @@ use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::Field;
-use crate::frames::Frames;
+use crate::control::{Desk, Order, Write, carry_out};
+use crate::faults::wire::Fate;
+use crate::faults::{Keep, Scenario};
+use crate::frames::{Frames, Manners};
 use crate::image::{Image, Refusal};
 
 /// Connections that a channel keeps; a centre needs one or two, and each costs some 18 kB.
 const CONNECTIONS_MAX: u64 = 64;
 /// Time between two steps of the field.
 const STEP: Duration = Duration::from_secs(1);
+/// A field whose clock runs fast is stepped so many times in that time.
+const STEPS_WHEN_FAST: u32 = 10;
 /// Pause before listening again after the system refused a connection, for want of files say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -85,17 +91,29 @@ pub struct Traffic {
     pub bad_frames: u64,
 }
 
+/// What a simulation does beside serving its stations.
+#[derive(Default)]
+pub struct Plans {
+    /// How many times faster than the world's its clock runs; 0 counts as 1.
+    pub speed: u32,
+    /// Faults to come.
+    pub scenario: Option<Scenario>,
+    /// Where the truth log goes, a JSON object a line, and how much of it.
+    pub truth: Option<(Keep, Box<dyn io::Write + Send>)>,
+}
+
 /// A simulated province on the network.
 pub struct Simulation {
+    desk: Desk,
     stations: Vec<Listening>,
     ticker: JoinHandle<()>,
     cancel: CancellationToken,
-    field: Arc<StdMutex<Field>>,
 }
 
 /// One channel.
 struct Listening {
-    orders: Orders,
+    channel: ChannelId,
+    desk: Desk,
     address: SocketAddr,
     images: watch::Receiver<Arc<Image>>,
     counters: Arc<Counters>,
@@ -110,6 +128,8 @@ struct Counters {
     requests: AtomicU64,
     exceptions: AtomicU64,
     bad_frames: AtomicU64,
+    /// Answers, whatever became of them.
+    replies: AtomicU64,
 }
 
 impl Simulation {
@@ -123,52 +143,55 @@ impl Simulation {
         ports: Ports,
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
     ) -> Result<Self, StartError> {
-        Self::start_at_speed(province, ports, clock, 1).await
+        Self::start_with(province, ports, clock, Plans::default()).await
     }
 
-    /// The same with a clock that runs `speed` times as fast as the world's; the field is stepped
-    /// ten times a second then.
+    /// The same, with faults to come and a truth log.
     ///
     /// # Errors
     /// The first port that cannot be opened; nothing is left running then.
-    pub async fn start_at_speed(
+    pub async fn start_with(
         province: Arc<Province>,
         ports: Ports,
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
-        speed: u32,
+        plans: Plans,
     ) -> Result<Self, StartError> {
         let mut listeners = Vec::with_capacity(province.channels.len());
         for n in 0..province.channels.len() {
             listeners.push(open(&province, n, ports).await?);
         }
         let mut field = Field::new(Arc::clone(&province));
+        if let Some(scenario) = plans.scenario {
+            field.plan(scenario);
+        }
+        let truth = plans.truth.map(|(keep, log)| {
+            field.keep_truth(keep);
+            TruthLog(Some(log))
+        });
         field.step(clock());
         let cancel = CancellationToken::new();
         let mut senders = Vec::with_capacity(listeners.len());
         let mut stations = Vec::with_capacity(listeners.len());
-        let images: Vec<Arc<Image>> =
-            (0..listeners.len()).map(|n| field.image(ChannelId::at(n))).collect();
-        let field = Arc::new(StdMutex::new(field));
-        for (n, ((address, listener), image)) in listeners.into_iter().zip(images).enumerate() {
-            let (sender, images) = watch::channel(image);
-            let sender = Arc::new(sender);
-            senders.push(Arc::clone(&sender));
-            let (field, clock, channel) =
-                (Arc::clone(&field), Arc::clone(&clock), ChannelId::at(n));
-            let orders = Orders { field, clock, channel, sender };
+        let (desk, orders) = Desk::new(province);
+        for (n, (address, listener)) in listeners.into_iter().enumerate() {
+            let (sender, images) = watch::channel(field.image(ChannelId::at(n)));
+            senders.push(sender);
             let counters = Arc::default();
-            let station = Listening { orders, address, images, counters, task: Mutex::new(None) };
+            let (channel, desk) = (ChannelId::at(n), desk.clone());
+            let task = Mutex::new(None);
+            let station = Listening { channel, desk, address, images, counters, task };
             *station.task.lock().await = Some(station.serve(listener));
             stations.push(station);
         }
-        let pause = if speed > 1 { STEP / 10 } else { STEP };
-        let ticker = tokio::spawn(tick(Arc::clone(&field), senders, clock, pause, cancel.clone()));
-        Ok(Self { stations, ticker, cancel, field })
+        let pause = if plans.speed > 1 { STEP / STEPS_WHEN_FAST } else { STEP };
+        let running = Running { field, images: senders, clock, truth, pause };
+        let ticker = tokio::spawn(running.run(orders, cancel.clone()));
+        Ok(Self { desk, stations, ticker, cancel })
     }
 
-    /// Looks at the field, or changes it, between two steps.
-    pub fn with_field<T>(&self, look: impl FnOnce(&mut Field) -> T) -> T {
-        look(&mut self.field.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Where faults are injected and cleared while it runs.
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 
     /// Where each channel listens, by channel id.
@@ -264,24 +287,58 @@ async fn open(
     })
 }
 
-async fn tick(
-    field: Arc<StdMutex<Field>>,
-    images: Vec<Arc<watch::Sender<Arc<Image>>>>,
+/// The field, and everybody who waits for what it does.
+struct Running {
+    field: Field,
+    images: Vec<watch::Sender<Arc<Image>>>,
     clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    truth: Option<TruthLog>,
     pause: Duration,
-    cancel: CancellationToken,
-) {
-    // Steps fall just behind whole seconds, so that each finds one.
-    let to_second = 1_000 - clock().rem_euclid(1_000) + 2;
-    let start = Instant::now() + Duration::from_millis(to_second.unsigned_abs());
-    let mut steps = interval_at(start, pause);
-    // After a pause of the machine the field goes on from the present.
-    steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    while cancel.run_until_cancelled(steps.tick()).await.is_some() {
-        let mut field = field.lock().unwrap_or_else(PoisonError::into_inner);
-        field.step(clock());
-        for (n, sender) in images.iter().enumerate() {
-            sender.send_replace(field.image(ChannelId::at(n)));
+}
+
+/// The truth log, until it cannot be written any more.
+struct TruthLog(Option<Box<dyn io::Write + Send>>);
+
+impl Running {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>, cancel: CancellationToken) {
+        // Steps fall just behind whole seconds, so that each finds one.
+        let to_second = 1_000 - (self.clock)().rem_euclid(1_000) + 2;
+        let first = Instant::now() + Duration::from_millis(to_second.unsigned_abs());
+        let mut steps = interval_at(first, self.pause);
+        // After a pause of the machine the field goes on from the present.
+        steps.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            let outcome = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                _ = steps.tick() => {
+                    self.field.step((self.clock)());
+                    None
+                }
+                // The desk of the simulation itself keeps the queue open.
+                Some(order) = orders.recv() => Some(carry_out(&mut self.field, (self.clock)(), order)),
+            };
+            for (n, sender) in self.images.iter().enumerate() {
+                sender.send_replace(self.field.image(ChannelId::at(n)));
+            }
+            if let Some(log) = &mut self.truth {
+                log.write(&mut self.field);
+            }
+            if let Some(outcome) = outcome {
+                outcome.hand_over();
+            }
+        }
+    }
+}
+
+impl TruthLog {
+    fn write(&mut self, field: &mut Field) {
+        let records = field.take_truth();
+        let Some(log) = self.0.as_mut().filter(|_| !records.is_empty()) else { return };
+        let lines: String = records.iter().map(|record| record.line() + "\n").collect();
+        if let Err(error) = log.write_all(lines.as_bytes()).and_then(|()| log.flush()) {
+            tracing::error!("the truth log cannot be written any more: {error}");
+            self.0 = None;
         }
     }
 }
@@ -290,11 +347,13 @@ impl Listening {
     fn serve(&self, listener: TcpListener) -> (JoinHandle<()>, CancellationToken) {
         let cancel = CancellationToken::new();
         let service = Arc::new(StationService {
-            orders: self.orders.clone(),
+            channel: self.channel,
+            desk: self.desk.clone(),
             images: self.images.clone(),
             counters: Arc::clone(&self.counters),
         });
-        let serving = serve(Server::new(listener), service, Arc::clone(&self.counters));
+        let images = self.images.clone();
+        let serving = attend(self.address, listener, images, service, Arc::clone(&self.counters));
         let stop = cancel.clone();
         let handle = tokio::spawn(async move {
             // Dropping the server ends its connections.
@@ -304,11 +363,57 @@ impl Listening {
     }
 }
 
-async fn serve(server: Server, service: Arc<StationService>, counters: Arc<Counters>) {
+/// Serves a channel, but for the time in which a fault closes its port.
+async fn attend(
+    address: SocketAddr,
+    listener: TcpListener,
+    mut images: watch::Receiver<Arc<Image>>,
+    service: Arc<StationService>,
+    counters: Arc<Counters>,
+) {
+    let mut listener = Some(listener);
+    loop {
+        if images.borrow_and_update().conduct().closed {
+            listener = None;
+            if images.wait_for(|image| !image.conduct().closed).await.is_err() {
+                return;
+            }
+        }
+        let Some(open) = listener.take() else {
+            match TcpListener::bind(address).await {
+                Ok(open) => listener = Some(open),
+                Err(error) => {
+                    tracing::warn!("{address} cannot be opened again: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            continue;
+        };
+        let serving =
+            serve(Server::new(open), &images, Arc::clone(&service), Arc::clone(&counters));
+        let mut watched = images.clone();
+        tokio::select! {
+            // Dropping the server ends its connections.
+            closed = watched.wait_for(|image| image.conduct().closed) => {
+                if closed.is_err() {
+                    return;
+                }
+            }
+            () = serving => return,
+        }
+    }
+}
+
+async fn serve(
+    server: Server,
+    images: &watch::Receiver<Arc<Image>>,
+    service: Arc<StationService>,
+    counters: Arc<Counters>,
+) {
     let on_connected = |stream: TcpStream, peer: SocketAddr| {
         let seat = Seat::take(&counters);
         let service = Arc::clone(&service);
-        let counters = Arc::clone(&counters);
+        let (counters, images) = (Arc::clone(&counters), images.clone());
         async move {
             let Some(seat) = seat else {
                 tracing::warn!(%peer, "turned away: {CONNECTIONS_MAX} connections are open");
@@ -318,11 +423,8 @@ async fn serve(server: Server, service: Arc<StationService>, counters: Arc<Count
                 // The client has gone already.
                 return Ok(None);
             }
-            let frames = Frames::new(stream, move || {
-                // The seat is given back when the connection ends.
-                let _ = &seat;
-                counters.bad_frames.fetch_add(1, Ordering::Relaxed);
-            });
+            // The seat is given back when the connection ends.
+            let frames = Frames::new(stream, ChannelManners { _seat: seat, counters, images });
             Ok(Some((service, frames)))
         }
     };
@@ -331,6 +433,28 @@ async fn serve(server: Server, service: Arc<StationService>, counters: Arc<Count
     while let Err(error) = server.serve(&on_connected, on_error).await {
         tracing::warn!("cannot accept: {error}");
         sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// A connection behaves as the conduct of its channel says.
+struct ChannelManners {
+    _seat: Seat,
+    counters: Arc<Counters>,
+    images: watch::Receiver<Arc<Image>>,
+}
+
+impl Manners for ChannelManners {
+    fn on_bad(&self) {
+        self.counters.bad_frames.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn swallows(&self, unit: u8) -> bool {
+        self.images.borrow().conduct().swallows(unit)
+    }
+
+    fn fate(&self, answer: &[u8]) -> Fate {
+        let n = self.counters.replies.fetch_add(1, Ordering::Relaxed);
+        self.images.borrow().conduct().fate(answer, n)
     }
 }
 
@@ -355,49 +479,82 @@ impl Drop for Seat {
     }
 }
 
-/// Answers from the image of its channel.
+/// Answers from the image of its channel, and hands writes in.
 struct StationService {
+    channel: ChannelId,
     images: watch::Receiver<Arc<Image>>,
     counters: Arc<Counters>,
-    orders: Orders,
-}
-
-/// How commands of one channel reach the field.
-#[derive(Clone)]
-struct Orders {
-    field: Arc<StdMutex<Field>>,
-    clock: Arc<dyn Fn() -> i64 + Send + Sync>,
-    channel: ChannelId,
-    sender: Arc<watch::Sender<Arc<Image>>>,
-}
-
-impl Orders {
-    /// Lets the field take a write; what came of it can be read at once.
-    fn give(
-        &self,
-        write: impl FnOnce(&mut Field, i64, ChannelId) -> Result<(), Refusal>,
-    ) -> Result<(), ExceptionCode> {
-        let mut field = self.field.lock().unwrap_or_else(PoisonError::into_inner);
-        write(&mut field, (self.clock)(), self.channel).map_err(exception)?;
-        self.sender.send_replace(field.image(self.channel));
-        Ok(())
-    }
+    desk: Desk,
 }
 
 impl Service for StationService {
     type Request = SlaveRequest<'static>;
     type Response = Response;
     type Exception = ExceptionCode;
-    type Future = Ready<Result<Response, ExceptionCode>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, ExceptionCode>> + Send>>;
 
     fn call(&self, request: Self::Request) -> Self::Future {
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let n = self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let image = Arc::clone(&self.images.borrow());
-        let answer = answer(&image, &self.orders, request.slave, &request.request);
-        if answer.is_err() {
-            self.counters.exceptions.fetch_add(1, Ordering::Relaxed);
+        let counters = Arc::clone(&self.counters);
+        let (desk, channel) = (self.desk.clone(), self.channel);
+        let put_off = image.conduct().puts_off(request.slave, n);
+        Box::pin(async move {
+            let answer = match (put_off, wish(request.slave, request.request)) {
+                (Some(code), _) => Err(ExceptionCode::new(code)),
+                (None, Wish::Read(table, address, count)) => {
+                    let cells = image.read(request.slave, table, address, count);
+                    cells.map(|cells| told(table, cells)).map_err(exception)
+                }
+                (None, Wish::Write(write, done)) => match image.conduct().refuses(request.slave) {
+                    Some(code) => Err(ExceptionCode::new(code)),
+                    None => desk.write(channel, write).await.map(|()| done).map_err(exception),
+                },
+                (None, Wish::Other) => Err(ExceptionCode::IllegalFunction),
+            };
+            if answer.is_err() {
+                counters.exceptions.fetch_add(1, Ordering::Relaxed);
+            }
+            answer
+        })
+    }
+}
+
+/// What a request asks for.
+enum Wish {
+    Read(Table, u16, u16),
+    /// A write, and the answer when it is taken.
+    Write(Write, Response),
+    /// What no station does.
+    Other,
+}
+
+fn wish(unit: u8, request: Request<'_>) -> Wish {
+    match request {
+        Request::ReadCoils(address, count) => Wish::Read(Table::Coil, address, count),
+        Request::ReadDiscreteInputs(address, count) => Wish::Read(Table::Discrete, address, count),
+        Request::ReadHoldingRegisters(address, count) => Wish::Read(Table::Holding, address, count),
+        Request::ReadInputRegisters(address, count) => Wish::Read(Table::Input, address, count),
+        Request::WriteMultipleRegisters(address, values) => {
+            let count = u16::try_from(values.len()).unwrap_or(0);
+            let done = Response::WriteMultipleRegisters(address, count);
+            Wish::Write(Write::Registers { unit, address, values: values.into_owned() }, done)
         }
-        ready(answer)
+        Request::WriteSingleCoil(address, on) => {
+            let done = Response::WriteSingleCoil(address, on);
+            Wish::Write(Write::Coil { unit, address, on }, done)
+        }
+        _ => Wish::Other,
+    }
+}
+
+fn told(table: Table, cells: Vec<u16>) -> Response {
+    let bits = |cells: Vec<u16>| cells.iter().map(|cell| *cell != 0).collect();
+    match table {
+        Table::Coil => Response::ReadCoils(bits(cells)),
+        Table::Discrete => Response::ReadDiscreteInputs(bits(cells)),
+        Table::Holding => Response::ReadHoldingRegisters(cells),
+        Table::Input => Response::ReadInputRegisters(cells),
     }
 }
 
@@ -407,39 +564,6 @@ fn exception(refusal: Refusal) -> ExceptionCode {
         Refusal::IllegalAddress => ExceptionCode::IllegalDataAddress,
         Refusal::IllegalQuantity => ExceptionCode::IllegalDataValue,
         Refusal::UnitAbsent => ExceptionCode::GatewayTargetDevice,
-    }
-}
-
-fn answer(
-    image: &Image,
-    orders: &Orders,
-    unit: u8,
-    request: &Request<'_>,
-) -> Result<Response, ExceptionCode> {
-    let read = |table, address, count| image.read(unit, table, address, count).map_err(exception);
-    let bits = |cells: Vec<u16>| cells.iter().map(|cell| *cell != 0).collect();
-    match request {
-        Request::ReadCoils(address, count) => {
-            Ok(Response::ReadCoils(bits(read(Table::Coil, *address, *count)?)))
-        }
-        Request::ReadDiscreteInputs(address, count) => {
-            Ok(Response::ReadDiscreteInputs(bits(read(Table::Discrete, *address, *count)?)))
-        }
-        Request::ReadHoldingRegisters(address, count) => {
-            Ok(Response::ReadHoldingRegisters(read(Table::Holding, *address, *count)?))
-        }
-        Request::ReadInputRegisters(address, count) => {
-            Ok(Response::ReadInputRegisters(read(Table::Input, *address, *count)?))
-        }
-        Request::WriteMultipleRegisters(address, values) => {
-            orders.give(|field, at, by| field.write_registers(at, by, unit, *address, values))?;
-            let count = u16::try_from(values.len()).unwrap_or(0);
-            Ok(Response::WriteMultipleRegisters(*address, count))
-        }
-        Request::WriteSingleCoil(address, on) => {
-            orders.give(|field, at, by| field.write_coil(at, by, unit, *address, *on))?;
-            Ok(Response::WriteSingleCoil(*address, *on))
-        }
-        _ => Err(ExceptionCode::IllegalFunction),
+        Refusal::Fault(code) => ExceptionCode::new(code),
     }
 }

@@ -1,7 +1,7 @@
 //! What breakers, disconnectors and tap changers do, and how long it takes them.
 
 use crate::plant::Plant;
-use crate::protection::Fault;
+use crate::protection::ShortCircuit;
 use crate::scheme::Role;
 use crate::station::{BETWEEN, CLOSED, OPEN};
 
@@ -61,12 +61,12 @@ pub(crate) enum What {
     /// Something strikes a bay.
     Strike {
         bay: usize,
-        fault: Fault,
+        fault: ShortCircuit,
     },
     /// Auto-reclose closes the breaker of a bay; the first try is 1.
     Reclose {
         bay: usize,
-        fault: Fault,
+        fault: ShortCircuit,
         shot: u8,
     },
     /// The fault is gone or the crew is back: the bay goes into service again.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{ChannelId, Province, Table, blocks};
-use sim::{Fault, Field, Outcome, Refusal};
+use sim::{Field, Outcome, Refusal, ShortCircuit};
 
 /// Wednesday 2022-11-23, 10:00 in Hòa Bình.
 const START_MS: i64 = 1_669_172_400_000;
@@ -240,7 +240,7 @@ fn pulses_reset_a_lockout_and_bypass_the_sync_check() {
     let station = desk.province.station("HB02").expect("a station");
     let bays = &desk.province.stations[station.index()].bays;
     let bay = bays.iter().position(|bay| bay.name == "172").expect("a bay");
-    let fault = Fault { lasting: true, phase: 1, earth: false, share: 0.2 };
+    let fault = ShortCircuit { lasting: true, phase: 1, earth: false, share: 0.2 };
     desk.field.strike(desk.at_ms + 100, station, bay, fault);
     desk.wait(20);
     let command = "HB02.110.172.CB.CMD";

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use config::{PointId, Province, StationId};
-use sim::{Event, Fault, Field};
+use sim::{Event, Field, ShortCircuit};
 
 /// Wednesday 2022-11-23, 10:00 in Hòa Bình: no storm about.
 const START_MS: i64 = 1_669_172_400_000;
@@ -68,8 +68,8 @@ impl Play {
     }
 }
 
-fn fault(lasting: bool) -> Fault {
-    Fault { lasting, phase: 0, earth: true, share: 0.4 }
+fn fault(lasting: bool) -> ShortCircuit {
+    ShortCircuit { lasting, phase: 0, earth: true, share: 0.4 }
 }
 
 /// A record as it is written in a table.

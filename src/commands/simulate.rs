@@ -3,64 +3,62 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
+use ::config::Province;
 use clap::Args;
 use gridwatch::clock::Clock;
+use sim::control::Control;
 use sim::{Ports, Simulation};
 
-use super::{Common, ConfigArg, Failure, Outcome, runtime, say, stop_wanted};
+use super::{
+    Common, ConfigArg, Failure, FieldArgs, Outcome, control_port, runtime, say, stop_wanted,
+};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   gridwatch simulate config/hoa-binh.toml
   gridwatch simulate config/small.toml --port-base 20001
+  gridwatch simulate --speed 60                    a day in 24 minutes
+  gridwatch simulate --scenario sim/scenarios/storm-evening.toml --truth truth.jsonl
 
 Every station listens on one port per centre, at the host of the contract (loopback unless it
-says otherwise); 'gridwatch map' says what stands where.
+says otherwise); 'gridwatch map' says what stands where. 'gridwatch inject' lets things go
+wrong while it runs.
 Ctrl-C stops it.")]
 pub(super) struct SimulateArgs {
     #[command(flatten)]
     config: ConfigArg,
+    #[command(flatten)]
+    field: FieldArgs,
+    /// Port of loopback on which 'gridwatch inject' is heard; 0 for none [default: the one before
+    /// the first station's, when it is free]
+    #[arg(long, value_name = "PORT")]
+    control: Option<u16>,
 }
 
 pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
     let province = Arc::new(common.province(&args.config)?);
     let runtime = runtime()?;
-    let clock = Clock::system();
+    let clock = Clock::system().at_speed(args.field.speed);
     runtime.block_on(async {
-        let simulation = Simulation::start(
-            Arc::clone(&province),
-            Ports::Contract,
-            Arc::new(move || clock.now().0),
-        )
-        .await
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-        let addresses = simulation.addresses();
-        say(format_args!(
-            "{}: {} stations, seed {}, serving Modbus TCP",
-            province.name.vi,
-            province.stations.len(),
-            province.seed
-        ))?;
-        for (n, station) in province.station_ids().zip(&province.stations) {
-            let ports: Vec<String> = province
-                .centre_ids()
-                .map(|centre| {
-                    let channel = province.channel_id(n, centre);
-                    format!(
-                        "{} {}",
-                        province.centres[centre.index()].id,
-                        addresses[channel.index()]
-                    )
-                })
-                .collect();
+        let plans = args.field.plans(&province)?;
+        let time = Arc::new(move || clock.now().0);
+        let simulation =
+            Simulation::start_with(Arc::clone(&province), Ports::Contract, time, plans)
+                .await
+                .map_err(|error| Failure::Usage(error.to_string()))?;
+        let control = match start_control(&simulation, &province, args.control).await {
+            Ok(control) => control,
+            Err(failure) => {
+                simulation.stop().await;
+                return Err(failure);
+            }
+        };
+        introduce(&simulation, &province)?;
+        if let Some(control) = &control {
             say(format_args!(
-                "  {:<6} {:<16} {:>5} points {:>3} units   {}",
-                station.id,
-                station.name.vi,
-                station.points.len(),
-                station.units.len(),
-                ports.join("   ")
+                "faults by hand: gridwatch inject --control {}",
+                control.address().port()
             ))?;
         }
         let config = args.config.config.as_ref().map(|path| format!(" {}", path.display()));
@@ -75,6 +73,9 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
         }
         stop_wanted().await;
         let traffic = simulation.traffic();
+        if let Some(control) = control {
+            control.stop().await;
+        }
         simulation.stop().await;
         say(format_args!(
             "stopped: {} requests from {} connections, {} exceptions, {} bad frames",
@@ -82,4 +83,57 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
         ))?;
         Ok(0)
     })
+}
+
+/// Says which stations are served where.
+fn introduce(simulation: &Simulation, province: &Province) -> Result<(), Failure> {
+    let addresses = simulation.addresses();
+    say(format_args!(
+        "{}: {} stations, seed {}, serving Modbus TCP",
+        province.name.vi,
+        province.stations.len(),
+        province.seed
+    ))?;
+    for (n, station) in province.station_ids().zip(&province.stations) {
+        let ports: Vec<String> = province
+            .centre_ids()
+            .map(|centre| {
+                let channel = province.channel_id(n, centre);
+                format!("{} {}", province.centres[centre.index()].id, addresses[channel.index()])
+            })
+            .collect();
+        say(format_args!(
+            "  {:<6} {:<16} {:>5} points {:>3} units   {}",
+            station.id,
+            station.name.vi,
+            station.points.len(),
+            station.units.len(),
+            ports.join("   ")
+        ))?;
+    }
+    Ok(())
+}
+
+/// Opens the control port: the one that was asked for, else the usual one when it is free.
+async fn start_control(
+    simulation: &Simulation,
+    province: &Province,
+    wanted: Option<u16>,
+) -> Result<Option<Control>, Failure> {
+    let Some(port) = wanted.or_else(|| control_port(province)).filter(|port| *port > 0) else {
+        return Ok(None);
+    };
+    match (Control::start(simulation.desk(), port).await, wanted) {
+        (Ok(control), _) => Ok(Some(control)),
+        (Err(error), Some(_)) => Err(Failure::Usage(format!(
+            "control port {port} cannot be opened: {error}; choose another with --control PORT"
+        ))),
+        (Err(error), None) => {
+            say(format_args!(
+                "no faults by hand: port {port} cannot be opened: {error}; choose another with \
+                 --control PORT"
+            ))?;
+            Ok(None)
+        }
+    }
 }

@@ -1,0 +1,395 @@
+//! Faults by hand while the field runs: a desk inside the process, and a port for `gridwatch inject`.
+//!
+//! The port speaks JSON, one object a line each way. Requests:
+//!
+//! | request | answer |
+//! |---|---|
+//! | `{"do":"inject","kind":"T08","target":"HB03.110.171.P","for":"10m"}` | `{"ok":true,"fault":3}` |
+//! | `{"do":"clear","fault":3}` | `{"ok":true}` |
+//! | `{"do":"list"}` | `{"ok":true,"faults":[…]}` |
+//! | `{"do":"truth","point":"HB03.110.171.P"}` | `{"ok":true,"point":…,"true":…,"sent":[…]}` |
+//!
+//! `inject` takes `centre` and `params` (an object) too. What cannot be done is answered with
+//! `{"ok":false,"error":"…"}`. Lines are bounded in length, clients in number and in patience.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{ChannelId, Province};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::faults::{ActiveFault, FaultKind, Injection, Settings, duration_ms};
+use crate::{Field, Refusal};
+
+/// Longest line that is read.
+pub const LINE_BYTES_MAX: u64 = 16 * 1024;
+/// Clients at once.
+const CLIENTS_MAX: usize = 8;
+/// Orders that may wait for the field.
+const ORDERS_MAX: usize = 64;
+/// A client that says nothing for so long is let go.
+const IDLE: Duration = Duration::from_secs(60);
+/// Pause after the system refused a connection, for want of files say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is wanted of the field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Request {
+    /// Start a fault.
+    Inject {
+        /// Id or word of its kind.
+        kind: String,
+        /// Station, unit, bay, point or pattern.
+        target: String,
+        /// At one centre only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        centre: Option<String>,
+        /// How long, such as `10m`; until it is cleared without.
+        #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+        lasting: Option<String>,
+        /// Its parameters; numbers or texts.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        params: BTreeMap<String, serde_json::Value>,
+    },
+    /// End a fault.
+    Clear {
+        /// Its number.
+        fault: u32,
+    },
+    /// What is active.
+    List {},
+    /// The true value of a point beside what each centre gets.
+    Truth {
+        /// Point id.
+        point: String,
+    },
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// A fault was started.
+    Injected {
+        /// Done.
+        ok: bool,
+        /// Its number.
+        fault: u32,
+    },
+    /// Done.
+    Done {
+        /// Done.
+        ok: bool,
+    },
+    /// What is active.
+    Listed {
+        /// Done.
+        ok: bool,
+        /// Oldest first.
+        faults: Vec<ActiveFault>,
+    },
+    /// The truth of a point.
+    Truth(PointTruth),
+}
+
+/// The true value of a point beside what each centre gets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PointTruth {
+    /// Done.
+    pub ok: bool,
+    /// Point id.
+    pub point: String,
+    /// Physical unit.
+    pub unit: String,
+    /// What is true; `None` before the first step.
+    #[serde(rename = "true")]
+    pub true_value: Option<f64>,
+    /// Of each centre that it is mapped at.
+    pub sent: Vec<SentTo>,
+}
+
+/// What a centre gets of a point.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SentTo {
+    /// Centre id.
+    pub centre: String,
+    /// The value; `None` when it gets none.
+    pub value: Option<f64>,
+    /// What the device says against it, such as `IV NT`.
+    pub flags: String,
+    /// Numbers of the faults that affect it there.
+    pub faults: Vec<u32>,
+}
+
+/// What a centre writes into a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Write {
+    Registers { unit: u8, address: u16, values: Vec<u16> },
+    Coil { unit: u8, address: u16, on: bool },
+}
+
+/// Something on its way to the field.
+pub(crate) enum Order {
+    /// A request, and who waits for the answer.
+    Ask(Request, oneshot::Sender<Result<Reply, String>>),
+    /// A write of a centre, and who waits for it.
+    Write(ChannelId, Write, oneshot::Sender<Result<(), Refusal>>),
+}
+
+/// Where requests to a running field are handed in.
+#[derive(Clone)]
+pub struct Desk {
+    province: Arc<Province>,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Desk {
+    pub(crate) fn new(province: Arc<Province>) -> (Self, mpsc::Receiver<Order>) {
+        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
+        (Self { province, orders }, receiver)
+    }
+
+    /// The province of the field.
+    pub fn province(&self) -> &Arc<Province> {
+        &self.province
+    }
+
+    /// Hands in a request and waits until it is done.
+    ///
+    /// # Errors
+    /// Why it cannot be done, with the way out.
+    pub async fn ask(&self, request: Request) -> Result<Reply, String> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || "the simulator is stopping".to_owned();
+        self.orders.send(Order::Ask(request, reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Hands in what a centre writes and waits until the field has taken it.
+    pub(crate) async fn write(&self, channel: ChannelId, write: Write) -> Result<(), Refusal> {
+        let (reply, answer) = oneshot::channel();
+        // A gateway that stops answers nothing any more.
+        let gone = Refusal::Fault(0x0B);
+        self.orders.send(Order::Write(channel, write, reply)).await.map_err(|_| gone)?;
+        answer.await.map_err(|_| gone)?
+    }
+
+    /// Starts a fault; without `lasting` it stays until it is cleared.
+    ///
+    /// # Errors
+    /// Why it cannot be started, with the way out.
+    pub async fn inject(
+        &self,
+        kind: &str,
+        target: &str,
+        lasting: Option<&str>,
+    ) -> Result<u32, String> {
+        let request = Request::Inject {
+            kind: kind.to_owned(),
+            target: target.to_owned(),
+            centre: None,
+            lasting: lasting.map(str::to_owned),
+            params: BTreeMap::new(),
+        };
+        match self.ask(request).await? {
+            Reply::Injected { fault, .. } => Ok(fault),
+            _ => Err("the field answered something else".to_owned()),
+        }
+    }
+
+    /// Ends a fault.
+    ///
+    /// # Errors
+    /// When no such fault is active.
+    pub async fn clear(&self, fault: u32) -> Result<(), String> {
+        self.ask(Request::Clear { fault }).await.map(|_| ())
+    }
+}
+
+/// What came of an order, to be handed over once everybody can see it.
+pub(crate) enum Outcome {
+    Ask(Result<Reply, String>, oneshot::Sender<Result<Reply, String>>),
+    Write(Result<(), Refusal>, oneshot::Sender<Result<(), Refusal>>),
+}
+
+impl Outcome {
+    pub(crate) fn hand_over(self) {
+        // Who asked may be gone by now.
+        match self {
+            Self::Ask(result, reply) => drop(reply.send(result)),
+            Self::Write(result, reply) => drop(reply.send(result)),
+        }
+    }
+}
+
+/// Does what an order wants, at a moment.
+pub(crate) fn carry_out(field: &mut Field, at_ms: i64, order: Order) -> Outcome {
+    match order {
+        Order::Ask(request, reply) => Outcome::Ask(done(field, request), reply),
+        Order::Write(channel, write, reply) => {
+            let result = match write {
+                Write::Registers { unit, address, values } => {
+                    field.write_registers(at_ms, channel, unit, address, &values)
+                }
+                Write::Coil { unit, address, on } => {
+                    field.write_coil(at_ms, channel, unit, address, on)
+                }
+            };
+            Outcome::Write(result, reply)
+        }
+    }
+}
+
+fn done(field: &mut Field, request: Request) -> Result<Reply, String> {
+    match request {
+        Request::Inject { kind, target, centre, lasting, params } => {
+            let kind = FaultKind::parse(&kind)?;
+            let mut settings = Settings::of(kind);
+            for (name, value) in params {
+                let text = match value {
+                    serde_json::Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                settings.set(&name, &text)?;
+            }
+            let for_ms = lasting.as_deref().map(duration_ms).transpose()?;
+            let injection = Injection { kind, target, centre, for_ms, settings };
+            Ok(Reply::Injected { ok: true, fault: field.inject(&injection)? })
+        }
+        Request::Clear { fault } => field.clear(fault).map(|()| Reply::Done { ok: true }),
+        Request::List {} => Ok(Reply::Listed { ok: true, faults: field.faults().list() }),
+        Request::Truth { point } => field.truth(&point).map(Reply::Truth),
+    }
+}
+
+impl Field {
+    /// The true value of a point beside what each centre gets.
+    ///
+    /// # Errors
+    /// When there is no such point, with the nearest name.
+    pub fn truth(&self, id: &str) -> Result<PointTruth, String> {
+        let province = self.province();
+        let (station, point) = crate::faults::one_point(province, id)?;
+        let spec = &province.stations[station.index()].points[point.index()];
+        let mut truth = PointTruth {
+            ok: true,
+            point: spec.id.clone(),
+            unit: spec.spec.unit.clone(),
+            true_value: Some(self.value(station, point)).filter(|value| value.is_finite()),
+            sent: Vec::new(),
+        };
+        for centre in province.centre_ids() {
+            let channel = province.channel_id(station, centre);
+            let entry = &province.channels[channel.index()].entries[point.index()];
+            let Some(register) = entry.register else { continue };
+            let flags = self.image(channel).decoded(&register).map(|(_, flags)| flags);
+            truth.sent.push(SentTo {
+                centre: province.centres[centre.index()].id.clone(),
+                value: self.pair(channel, point).sent,
+                flags: flags.map_or_else(|| "refused".to_owned(), |flags| flags.to_string()),
+                faults: self.faults().affecting(channel, point),
+            });
+        }
+        Ok(truth)
+    }
+}
+
+/// A port for `gridwatch inject`.
+pub struct Control {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+    cancel: CancellationToken,
+}
+
+impl Control {
+    /// Listens on loopback; port 0 takes any that is free.
+    ///
+    /// # Errors
+    /// When the port cannot be opened.
+    pub async fn start(desk: Desk, port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let address = listener.local_addr()?;
+        let cancel = CancellationToken::new();
+        let stop = cancel.clone();
+        let task = tokio::spawn(async move {
+            stop.run_until_cancelled(accept(listener, desk, stop.clone())).await;
+        });
+        Ok(Self { address, task, cancel })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes the port and every connection.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        let _ = self.task.await;
+    }
+}
+
+async fn accept(listener: TcpListener, desk: Desk, stop: CancellationToken) {
+    let seats = Arc::new(Semaphore::new(CLIENTS_MAX));
+    loop {
+        // Further clients wait in the system's queue.
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!("control port: {error}");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (desk, stop) = (desk.clone(), stop.clone());
+        tokio::spawn(async move {
+            let _seat = seat;
+            if let Some(Err(error)) = stop.run_until_cancelled(serve(stream, desk)).await {
+                tracing::debug!("control connection ended: {error}");
+            }
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, desk: Desk) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = (&mut read).take(LINE_BYTES_MAX);
+        let wait = timeout(IDLE, limited.read_until(b'\n', &mut line));
+        let Ok(count) = wait.await else { return Ok(()) };
+        if count? == 0 {
+            return Ok(());
+        }
+        let whole = line.ends_with(b"\n") || (line.len() as u64) < LINE_BYTES_MAX;
+        let result = match serde_json::from_slice::<Request>(&line) {
+            _ if !whole => Err(format!("a line is longer than {LINE_BYTES_MAX} bytes")),
+            Ok(request) => desk.ask(request).await,
+            Err(error) => Err(format!("no request: {error}")),
+        };
+        let mut answer = match result {
+            Ok(reply) => serde_json::to_vec(&reply).map_err(io::Error::other)?,
+            Err(error) => serde_json::to_vec(&serde_json::json!({ "ok": false, "error": error }))
+                .map_err(io::Error::other)?,
+        };
+        answer.push(b'\n');
+        let sent = timeout(IDLE, write.write_all(&answer)).await;
+        sent.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        if !whole {
+            return Ok(());
+        }
+    }
+}

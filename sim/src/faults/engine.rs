@@ -1,0 +1,476 @@
+//! What is active when: faults start by script, by rate and by hand, and end in time or are cleared.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{ChannelId, PointId, Province};
+
+use super::kind::{FaultKind, Reach, Settings};
+use super::rates::Dice;
+use super::records::Watched;
+use super::script::{Scenario, Start};
+use super::target::{Aim, narrow, resolve};
+use super::truth::{Ending, Pair, TruthRecord};
+use super::{records, registers, samples, wire};
+use crate::chance::Chance;
+use crate::events::Event;
+use crate::image::{Image, Sample};
+
+/// Faults that may be active at once: far more than anybody watches.
+pub const ACTIVE_MAX: usize = 10_000;
+
+/// A fault as it is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Injection {
+    /// Which.
+    pub kind: FaultKind,
+    /// Station, unit, bay, point or pattern.
+    pub target: String,
+    /// At one centre only.
+    pub centre: Option<String>,
+    /// How long, milliseconds; until it is cleared when `None`.
+    pub for_ms: Option<i64>,
+    /// Its parameters.
+    pub settings: Settings,
+}
+
+/// What all places that apply a fault need to know of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) id: u32,
+    pub(crate) kind: FaultKind,
+    pub(crate) settings: Settings,
+    pub(crate) from_ms: i64,
+    pub(crate) until_ms: Option<i64>,
+    pub(crate) target: String,
+    /// Whether it was aimed at stations as a whole.
+    pub(crate) whole_station: bool,
+    pub(crate) chance: Chance,
+}
+
+impl Fault {
+    /// Whether a chattering contact stands the other way round in this second.
+    pub(crate) fn flips(&self, point: PointId, at_ms: i64) -> bool {
+        let second = at_ms.div_euclid(1_000).cast_unsigned();
+        self.chance.share(second.wrapping_mul(0x1_0000) ^ u64::from(point.0)) < 0.5
+    }
+}
+
+/// What a fault touches of one channel, and what it keeps of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Touched {
+    pub(crate) channel: ChannelId,
+    /// Points that the channel sends and the fault affects.
+    pub(crate) points: Vec<PointId>,
+    /// Units of faults that reach units.
+    pub(crate) units: Vec<u8>,
+    /// What was sent of each point when the fault began; empty before.
+    pub(crate) held: Vec<Sample>,
+    /// The image of that moment, for a gateway that hangs.
+    pub(crate) image: Option<Image>,
+}
+
+struct Active {
+    fault: Fault,
+    touched: Vec<Touched>,
+    /// Its first record has been written.
+    told: bool,
+}
+
+/// An active fault, for people.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ActiveFault {
+    /// Its number.
+    pub id: u32,
+    /// Id of its kind, such as `T08`.
+    pub kind: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is aimed at.
+    pub target: String,
+    /// Since when, UTC.
+    pub from: String,
+    /// Until when; `None` until it is cleared.
+    pub until: Option<String>,
+    /// Points that it affects, over all centres.
+    pub points: usize,
+}
+
+/// The faults of a province.
+pub struct Faults {
+    province: Arc<Province>,
+    next_id: u32,
+    /// The moment of the first step.
+    started_ms: Option<i64>,
+    planned: Vec<super::script::Planned>,
+    dice: Option<Dice>,
+    active: Vec<Active>,
+    /// For each channel the active faults that touch it, and where they say so.
+    touching: Vec<Vec<(usize, usize)>>,
+    /// For each channel the statuses that faults make up.
+    watched: Vec<BTreeMap<PointId, Watched>>,
+    keeps: Option<super::truth::Keep>,
+    records: Vec<TruthRecord>,
+}
+
+impl Faults {
+    /// No faults yet.
+    pub fn new(province: Arc<Province>) -> Self {
+        let touching = vec![Vec::new(); province.channels.len()];
+        Self {
+            province,
+            next_id: 1,
+            started_ms: None,
+            planned: Vec::new(),
+            dice: None,
+            active: Vec::new(),
+            watched: vec![BTreeMap::new(); touching.len()],
+            touching,
+            keeps: None,
+            records: Vec::new(),
+        }
+    }
+
+    /// Takes a scenario, in place of the one before; what is active stays.
+    pub fn plan(&mut self, scenario: Scenario) {
+        self.planned = scenario.planned;
+        self.dice = scenario.rates.map(|rates| Dice::new(&self.province, rates));
+    }
+
+    /// From now on every start and end leaves a record.
+    pub fn keep_truth(&mut self, keep: super::truth::Keep) {
+        self.keeps = Some(keep);
+    }
+
+    /// The records since they were last taken.
+    pub fn take_truth(&mut self) -> Vec<TruthRecord> {
+        std::mem::take(&mut self.records)
+    }
+
+    /// Whether anything is active.
+    pub fn any(&self) -> bool {
+        !self.active.is_empty()
+    }
+
+    /// Ends and starts what is due. `pair` says of a point at a channel what is true and what is
+    /// sent, as of the step before.
+    pub fn step(&mut self, at_ms: i64, pair: &dyn Fn(ChannelId, PointId) -> Pair) {
+        let first = *self.started_ms.get_or_insert(at_ms);
+        let due = |active: &Active| active.fault.until_ms.is_some_and(|until| until <= at_ms);
+        while let Some(n) = self.active.iter().position(due) {
+            self.end(n, at_ms, Ending::Over, pair);
+        }
+        let mut starts = Vec::new();
+        self.planned.retain(|planned| {
+            let at = match planned.start {
+                Start::After(ms) => first.saturating_add(ms),
+                Start::At(ms) => ms,
+            };
+            if at <= at_ms {
+                starts.push((at, planned.injection.clone()));
+            }
+            at > at_ms
+        });
+        starts.sort_by_key(|(at, _)| *at);
+        if let Some(dice) = &mut self.dice {
+            starts.extend(dice.thrown(&self.province, at_ms));
+        }
+        for (at, injection) in starts {
+            let until = injection.for_ms.map(|ms| at.saturating_add(ms));
+            if until.is_some_and(|until| until <= at_ms) {
+                // It was over before the field began.
+                continue;
+            }
+            if let Err(problem) = self.start(&injection, at_ms, until) {
+                tracing::warn!("fault not started: {problem}");
+            }
+        }
+    }
+
+    /// Starts a fault now.
+    ///
+    /// # Errors
+    /// When it cannot apply to its target, with the way out.
+    pub fn inject(&mut self, injection: &Injection, at_ms: i64) -> Result<u32, String> {
+        let until = injection.for_ms.map(|ms| at_ms.saturating_add(ms));
+        self.start(injection, at_ms, until)
+    }
+
+    fn start(
+        &mut self,
+        injection: &Injection,
+        at_ms: i64,
+        until_ms: Option<i64>,
+    ) -> Result<u32, String> {
+        if self.active.len() >= ACTIVE_MAX {
+            return Err(format!("{ACTIVE_MAX} faults are active: clear some first"));
+        }
+        let touched = aimed(&self.province, injection)?;
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1).max(1);
+        let aims = resolve(&self.province, &injection.target)?;
+        let fault = Fault {
+            id,
+            kind: injection.kind,
+            settings: injection.settings.clone(),
+            from_ms: at_ms,
+            until_ms,
+            target: injection.target.trim().to_owned(),
+            whole_station: aims.iter().all(|aim| aim.grain == Reach::Station),
+            chance: Chance::of(self.province.seed, &format!("fault {id}")),
+        };
+        tracing::info!(id, kind = injection.kind.id(), target = fault.target, "fault started");
+        self.active.push(Active { fault, touched, told: false });
+        self.index();
+        Ok(id)
+    }
+
+    /// Ends a fault now.
+    ///
+    /// # Errors
+    /// When no such fault is active.
+    pub fn clear(
+        &mut self,
+        id: u32,
+        at_ms: i64,
+        pair: &dyn Fn(ChannelId, PointId) -> Pair,
+    ) -> Result<(), String> {
+        let Some(n) = self.active.iter().position(|active| active.fault.id == id) else {
+            let known: Vec<String> =
+                self.active.iter().take(20).map(|active| active.fault.id.to_string()).collect();
+            return Err(if known.is_empty() {
+                format!("no fault {id}: none is active")
+            } else {
+                format!("no fault {id} is active; these are: {}", known.join(", "))
+            });
+        };
+        self.end(n, at_ms, Ending::Cleared, pair);
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        n: usize,
+        at_ms: i64,
+        ending: Ending,
+        pair: &dyn Fn(ChannelId, PointId) -> Pair,
+    ) {
+        let Active { fault, touched, told } = self.active.remove(n);
+        tracing::info!(id = fault.id, kind = fault.kind.id(), "fault ended");
+        if let Some(keep) = self.keeps {
+            if !told {
+                let start = TruthRecord::started(&self.province, &fault, &touched, keep, pair);
+                self.records.push(start);
+            }
+            let end = (at_ms, ending);
+            let record = TruthRecord::ended(&self.province, &fault, &touched, end, (keep, pair));
+            self.records.push(record);
+        }
+        self.index();
+    }
+
+    /// Writes the first records of what has started, now that it is laid out.
+    pub fn tell(&mut self, pair: &dyn Fn(ChannelId, PointId) -> Pair) {
+        let Some(keep) = self.keeps else { return };
+        for active in self.active.iter_mut().filter(|active| !active.told) {
+            active.told = true;
+            let (fault, touched) = (&active.fault, &active.touched);
+            let start = TruthRecord::started(&self.province, fault, touched, keep, pair);
+            self.records.push(start);
+        }
+    }
+
+    fn index(&mut self) {
+        for touching in &mut self.touching {
+            touching.clear();
+        }
+        for (n, active) in self.active.iter().enumerate() {
+            for (m, touched) in active.touched.iter().enumerate() {
+                self.touching[touched.channel.index()].push((n, m));
+            }
+        }
+    }
+
+    /// Whether a fault touches a channel, or has until just now.
+    pub(crate) fn touch(&self, channel: ChannelId) -> bool {
+        let n = channel.index();
+        !self.touching[n].is_empty() || !self.watched[n].is_empty()
+    }
+
+    /// What a channel sends of each point, given what is true. Costs nothing without a fault.
+    pub(crate) fn samples<'a>(
+        &mut self,
+        channel: ChannelId,
+        at_ms: i64,
+        samples: &'a [Sample],
+    ) -> Cow<'a, [Sample]> {
+        let mut sent = Cow::Borrowed(samples);
+        let station = self.province.channels[channel.index()].station;
+        let station = &self.province.stations[station.index()];
+        let watched = &mut self.watched[channel.index()];
+        for watched in watched.values_mut() {
+            watched.touched = false;
+        }
+        for (n, m) in &self.touching[channel.index()] {
+            let Active { fault, touched, .. } = &mut self.active[*n];
+            if !samples::changes_samples(fault.kind, &fault.settings) {
+                continue;
+            }
+            samples::apply(fault, &mut touched[*m], station, at_ms, sent.to_mut());
+            for point in &touched[*m].points {
+                if records::makes_up(fault.kind, &station.points[point.index()]) {
+                    let said = records::code(samples[point.index()].value);
+                    let new = Watched { said, sent: said, touched: true };
+                    watched.entry(*point).or_insert(new).touched = true;
+                }
+            }
+        }
+        for (point, watched) in watched {
+            watched.sent = records::code(sent[point.index()].value);
+        }
+        sent
+    }
+
+    /// What a channel can be asked for, given the image without faults.
+    pub(crate) fn image(&mut self, channel: ChannelId, at_ms: i64, image: Image) -> Image {
+        let mut image = image;
+        let station = self.province.channels[channel.index()].station;
+        let station = &self.province.stations[station.index()];
+        let contract = &self.province.channels[channel.index()];
+        for (n, m) in &self.touching[channel.index()] {
+            let Active { fault, touched, .. } = &mut self.active[*n];
+            registers::apply(fault, &mut touched[*m], (station, contract), at_ms, &mut image);
+            wire::apply(fault, &touched[*m], &mut image);
+        }
+        image
+    }
+
+    /// The records that a channel sends, given the true changes of its station after the first and
+    /// up to the second moment of `span`, in the order of their time tags. Must be called once for
+    /// each step, after the samples. Costs nothing without a fault.
+    pub fn alter_events<'a>(
+        &mut self,
+        channel: ChannelId,
+        span: (i64, i64),
+        events: &'a [Event],
+    ) -> Cow<'a, [Event]> {
+        let mut sent = Cow::Borrowed(events);
+        let id = self.province.channels[channel.index()].station;
+        let station = &self.province.stations[id.index()];
+        for (n, m) in &self.touching[channel.index()] {
+            let Active { fault, touched, .. } = &self.active[*n];
+            if records::changes_events(fault.kind) {
+                records::apply(fault, &touched[*m], (id, station), span, sent.to_mut());
+            }
+        }
+        let watched = &mut self.watched[channel.index()];
+        if !watched.is_empty() {
+            records::follow(watched, id, span.1, sent.to_mut());
+        }
+        sent
+    }
+
+    /// Points that active faults affect at a channel, each with the faults' numbers.
+    pub fn affecting(&self, channel: ChannelId, point: PointId) -> Vec<u32> {
+        let touching = self.touching[channel.index()].iter();
+        touching
+            .filter(|(n, m)| self.active[*n].touched[*m].points.contains(&point))
+            .map(|(n, _)| self.active[*n].fault.id)
+            .collect()
+    }
+
+    /// What is active, oldest first.
+    pub fn list(&self) -> Vec<ActiveFault> {
+        self.active
+            .iter()
+            .map(|Active { fault, touched, .. }| ActiveFault {
+                id: fault.id,
+                kind: fault.kind.id(),
+                name: fault.kind.spec().name(config::Lang::En),
+                target: fault.target.clone(),
+                from: super::truth::utc(fault.from_ms),
+                until: fault.until_ms.map(super::truth::utc),
+                points: touched.iter().map(|touched| touched.points.len()).sum(),
+            })
+            .collect()
+    }
+}
+
+/// What a fault would touch, channel by channel.
+///
+/// # Errors
+/// What is wrong with target or centre, or that the fault cannot apply to it.
+pub(crate) fn aimed(province: &Province, injection: &Injection) -> Result<Vec<Touched>, String> {
+    let Injection { kind, target, centre, settings, .. } = injection;
+    let centre = match centre {
+        Some(id) => Some(province.centre(id).ok_or_else(|| {
+            let names = province.centres.iter().map(|centre| centre.id.as_str());
+            format!("no centre '{id}'; {}", config::way_out(id, names))
+        })?),
+        None => None,
+    };
+    let aims = narrow(province, target, *kind, settings, resolve(province, target)?)?;
+    let mut touched = Vec::new();
+    for id in province.centre_ids().filter(|id| centre.is_none_or(|only| only == *id)) {
+        for aim in &aims {
+            let channel = province.channel_id(aim.station, id);
+            let points = affected(province, channel, *kind, settings, aim);
+            let units = aim.units.clone();
+            if !points.is_empty() || kind.spec().reach < Reach::Bay {
+                let held = Vec::new();
+                touched.push(Touched { channel, points, units, held, image: None });
+            }
+        }
+    }
+    if touched.is_empty() {
+        let at = centre.map_or("any centre", |id| province.centres[id.index()].id.as_str());
+        return Err(format!("nothing of '{target}' that {} applies to is sent to {at}", kind.id()));
+    }
+    Ok(touched)
+}
+
+/// The points of a channel that a fault affects.
+fn affected(
+    province: &Province,
+    channel: ChannelId,
+    kind: FaultKind,
+    settings: &Settings,
+    aim: &Aim,
+) -> Vec<PointId> {
+    let contract = &province.channels[channel.index()];
+    let station = &province.stations[contract.station.index()];
+    let all: Vec<PointId> = match kind.spec().reach {
+        Reach::Bay | Reach::Point => aim.points.clone(),
+        Reach::Station | Reach::Unit => (0..station.points.len()).map(PointId::at).collect(),
+    };
+    let of_units = |unit: u8| kind.spec().reach != Reach::Unit || aim.units.contains(&unit);
+    all.into_iter()
+        .filter(|id| {
+            let point = &station.points[id.index()];
+            let Some(register) = contract.entries[id.index()].register else { return false };
+            let command = point.spec.kind.is_command();
+            of_units(register.unit)
+                && match kind {
+                    FaultKind::UnitLost => !command || !samples::says_com(settings),
+                    FaultKind::WrongClock | FaultKind::EventOverflow => {
+                        point.spec.time_tag.is_some() && !command
+                    }
+                    FaultKind::IndexShift => !command,
+                    FaultKind::DuplicateAddress => {
+                        let twin = registers::twin(station, register.unit, settings);
+                        !command && registers::has_twin(contract, &register, twin)
+                    }
+                    _ => true,
+                }
+        })
+        .collect()
+}
+
+/// Whether an injection could be started: what a script is checked with.
+///
+/// # Errors
+/// What is wrong, with the way out.
+pub fn check(province: &Province, injection: &Injection) -> Result<(), String> {
+    aimed(province, injection).map(|_| ())
+}

@@ -1,0 +1,322 @@
+//! Scenarios: which faults come when, as a TOML file says it.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use config::{Document, Fields, Node, Problems, Province};
+
+use super::engine::{Injection, check};
+use super::kind::{FAULTS, FaultKind, Settings, Takes};
+use super::rates::Rates;
+
+/// Larger files are surely no scenario.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Faults that one scenario may have.
+const FAULTS_MAX: usize = 10_000;
+/// Longest duration: ten years.
+const DURATION_MAX_MS: f64 = 10.0 * 365.25 * 86_400_000.0;
+/// Highest rate: one start an hour.
+const RATE_MAX: f64 = 8_766.0;
+
+/// When a fault starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// So many milliseconds after the first step of the field.
+    After(i64),
+    /// At this moment, UTC milliseconds since 1970.
+    At(i64),
+}
+
+/// A fault to come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// When.
+    pub start: Start,
+    /// What.
+    pub injection: Injection,
+}
+
+/// Which faults come when.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Scenario {
+    /// What it is about, in the words of its author.
+    pub about: String,
+    /// Faults at given times.
+    pub planned: Vec<Planned>,
+    /// Faults that come by chance.
+    pub rates: Option<Rates>,
+}
+
+impl Scenario {
+    /// Reads a scenario for a province from its file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, at once.
+    pub fn load(province: &Province, path: &Path) -> Result<Self, Problems> {
+        let file = path.display().to_string();
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Problems::of_file(&file, format!("the scenario cannot be read: {error}"))
+        };
+        let opened = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
+        let mut text = String::new();
+        opened
+            .take(FILE_BYTES_MAX + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| unreadable(&error))?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return Err(unreadable(&"it is larger than 4 MiB"));
+        }
+        Self::parse(province, &file, &text)
+    }
+
+    /// Reads a scenario for a province from a text; `file` is what problems call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, at once.
+    pub fn parse(province: &Province, file: &str, text: &str) -> Result<Self, Problems> {
+        let document = Document::new(file, text);
+        let root = document.parse()?;
+        let fields = document.root(&root);
+        let about = fields.optional("about").and_then(|node| node.text()).unwrap_or_default();
+        let nodes = fields.optional("fault").map_or_else(Vec::new, |node| node.items());
+        if nodes.len() > FAULTS_MAX {
+            document.note(0, "fault", format!("more than {FAULTS_MAX} faults in one scenario"));
+        }
+        let planned = nodes.iter().take(FAULTS_MAX);
+        let planned = planned.filter_map(|node| read_fault(province, node)).collect();
+        let rates = fields.optional("rates").and_then(|node| read_rates(&node));
+        fields.finish();
+        if document.has_problems() {
+            return Err(document.take_problems());
+        }
+        Ok(Self { about, planned, rates })
+    }
+}
+
+fn read_fault(province: &Province, node: &Node<'_>) -> Option<Planned> {
+    let fields = node.fields()?;
+    let kind = fields.required("kind").and_then(|node| {
+        let text = node.text()?;
+        FaultKind::parse(&text).map_err(|message| node.complain(message)).ok()
+    });
+    let target_node = fields.required("target");
+    let target = target_node.as_ref().and_then(Node::text);
+    let centre_node = fields.optional("centre");
+    let centre = centre_node.as_ref().and_then(Node::text);
+    let start = fields.optional("at").map_or(Some(Start::After(0)), |node| read_start(&node));
+    let lasting = fields.optional("for");
+    let for_ms = lasting.as_ref().and_then(read_duration);
+    let settings = kind.map(|kind| read_settings(&fields, kind));
+    if kind.is_none() {
+        // Without a kind nobody knows its parameters.
+        for parameter in FAULTS.iter().flat_map(|spec| spec.parameters) {
+            fields.optional(parameter.name);
+        }
+    }
+    fields.finish();
+    let well = start.is_some() && (lasting.is_none() || for_ms.is_some());
+    let (kind, target, settings) = (kind?, target?, settings??);
+    let injection = Injection { kind, target, centre, for_ms, settings };
+    if let Err(message) = check(province, &injection) {
+        let about_centre = message.starts_with("no centre");
+        let place = if about_centre { centre_node.as_ref() } else { target_node.as_ref() };
+        place.unwrap_or(node).complain(message);
+        return None;
+    }
+    well.then_some(Planned { start: start?, injection })
+}
+
+/// The parameters of a fault, `None` when one is wrong.
+fn read_settings(fields: &Fields<'_>, kind: FaultKind) -> Option<Settings> {
+    let mut settings = Settings::of(kind);
+    let mut well = true;
+    for parameter in kind.spec().parameters {
+        let Some(node) = fields.optional(parameter.name) else { continue };
+        let text = match parameter.takes {
+            Takes::Number { low, high, .. } => node.number(low, high).map(|x| x.to_string()),
+            Takes::Word(_) => node.text(),
+        };
+        let set = text.map(|text| settings.set(parameter.name, &text));
+        match set {
+            Some(Ok(())) => {}
+            Some(Err(message)) => {
+                node.complain(message);
+                well = false;
+            }
+            None => well = false,
+        }
+    }
+    well.then_some(settings)
+}
+
+fn read_start(node: &Node<'_>) -> Option<Start> {
+    if node.is_datetime() {
+        return node.instant().map(Start::At);
+    }
+    read_duration(node).map(Start::After)
+}
+
+fn read_duration(node: &Node<'_>) -> Option<i64> {
+    let text = node.text()?;
+    duration_ms(&text).map_err(|message| node.complain(message)).ok()
+}
+
+/// A span of time as people write it: `90s`, `10m`, `1h30m`, `2d`, `00:05:00`.
+///
+/// # Errors
+/// What can be written.
+pub fn duration_ms(text: &str) -> Result<i64, String> {
+    let wrong = || format!("'{text}' is no span of time such as 90s, 10m, 1h30m, 2d or 00:05:00");
+    let sum = if text.contains(':') { by_colons(text) } else { by_letters(text) };
+    #[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
+    match sum {
+        Some(ms) if (0.0..=DURATION_MAX_MS).contains(&ms) => Ok(ms.round() as i64),
+        _ => Err(wrong()),
+    }
+}
+
+fn by_colons(text: &str) -> Option<f64> {
+    let parts: Vec<&str> = text.trim().split(':').collect();
+    if parts.len() != 3 || parts.iter().any(|part| part.is_empty()) {
+        return None;
+    }
+    let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let values: Option<Vec<f64>> =
+        parts.iter().map(|part| part.parse().ok().filter(|_| digits(part))).collect();
+    values.map(|v| ((v[0] * 60.0 + v[1]) * 60.0 + v[2]) * 1_000.0)
+}
+
+fn by_letters(text: &str) -> Option<f64> {
+    let mut sum = None;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..end].parse().ok()?;
+        let tail = &rest[end..];
+        let unit_end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let unit = match &tail[..unit_end] {
+            "ms" => 1.0,
+            "s" => 1_000.0,
+            "m" | "min" => 60_000.0,
+            "h" => 3_600_000.0,
+            "d" => 86_400_000.0,
+            _ => return None,
+        };
+        sum = Some(sum.unwrap_or(0.0) + number * unit);
+        rest = &tail[unit_end..];
+    }
+    sum
+}
+
+/// `[rates]`: those of the table times `scale`, and any of them set.
+fn read_rates(node: &Node<'_>) -> Option<Rates> {
+    let fields = node.fields()?;
+    let scale = fields.optional("scale").map_or(Some(1.0), |node| node.number(0.0, 10_000.0));
+    let mut rates = Rates::of_table(scale.unwrap_or(1.0));
+    for spec in FAULTS {
+        if let Some(rate) = fields.optional(spec.id).and_then(|node| node.number(0.0, RATE_MAX)) {
+            rates.set(spec.kind, rate);
+        }
+    }
+    fields.finish();
+    Some(rates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_as_people_write_them() {
+        for (text, ms) in [
+            ("90s", 90_000),
+            ("1h30m", 5_400_000),
+            ("00:05:00", 300_000),
+            ("2d", 172_800_000),
+            ("0.5h", 1_800_000),
+            ("250ms", 250),
+            ("0s", 0),
+        ] {
+            assert_eq!(duration_ms(text), Ok(ms), "{text}");
+        }
+        for text in ["", "5", "-5m", "5 parsecs", "1:2", "::", "nan:0:0", "1e9d", "99999999d", "é"]
+        {
+            assert!(duration_ms(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_problem_of_a_scenario_is_said_at_once_with_its_line() {
+        let province = Province::built_in();
+        let text = "\
+about = \"all wrong\"
+[[fault]]
+kind = \"T8\"
+target = \"HB03.110.171.P\"
+[[fault]]
+kind = \"T12\"
+target = \"HB03.110.171.CB.POS\"
+[[fault]]
+kind = \"T08\"
+target = \"HB03.110.171.PP\"
+at = \"soon\"
+[[fault]]
+kind = \"T11\"
+target = \"HB03.110.171.P\"
+centre = \"CX\"
+factor = \"big\"
+[[fault]]
+kind = \"T11\"
+target = \"HB03.110.171.P\"
+centre = \"CX\"
+facto = 10
+[rates]
+scale = -1
+T99 = 1
+";
+        let problems = Scenario::parse(&province, "storm.toml", text).unwrap_err().to_string();
+        for said in [
+            "storm.toml:3: fault[0].kind: no fault 'T8'; did you mean 'T08'?",
+            "storm.toml:7: fault[1].target: T12 (polarity reversed) cannot apply to",
+            "it applies to P, Q and PF of a bay",
+            "storm.toml:10: fault[2].target: no point 'HB03.110.171.PP'",
+            "storm.toml:11: fault[2].at: 'soon' is no span of time",
+            "storm.toml:16: fault[3].factor: 'big' is not a number",
+            "storm.toml:20: fault[4].centre: no centre 'CX'",
+            "storm.toml:21: fault[4]: unknown key 'facto'; did you mean 'factor'?",
+            "storm.toml:23: rates.scale: '-1' is not a number",
+            "storm.toml:24: rates: unknown key 'T99'",
+        ] {
+            assert!(problems.contains(said), "{said}\n--\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_scenario_has_times_durations_and_rates() {
+        let province = Province::built_in();
+        let text = "\
+[[fault]]
+kind = \"frozen\"
+target = \"HB0?.22.47*.P\"
+at = 2022-11-23T14:32:07+07:00
+for = \"2h\"
+[[fault]]
+kind = \"T11\"
+target = \"HB03.110.171.P\"
+centre = \"A1\"
+at = \"00:05:00\"
+factor = 1000
+[rates]
+T01 = 50
+";
+        let scenario = Scenario::parse(&province, "a", text).unwrap();
+        assert_eq!(scenario.planned[0].start, Start::At(1_669_188_727_000));
+        assert_eq!(scenario.planned[0].injection.for_ms, Some(7_200_000));
+        assert_eq!(scenario.planned[1].start, Start::After(300_000));
+        assert_eq!(
+            scenario.planned[1].injection.settings.written(),
+            [("factor", "1000".to_owned())]
+        );
+        assert!(scenario.rates.is_some());
+    }
+}

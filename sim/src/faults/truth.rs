@@ -1,0 +1,175 @@
+//! The truth log: which fault, which points at which centre, from when until when.
+
+use std::collections::BTreeMap;
+
+use config::{ChannelId, Lang, PointId, Province};
+use serde::Serialize;
+
+use super::engine::{Fault, Touched};
+
+/// What is true of a point, and what a centre gets of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// In the unit of the point, or a code.
+    pub true_value: f64,
+    /// What the centre's map makes of the cells; `None` when they are no value or refused.
+    pub sent: Option<f64>,
+}
+
+/// How much of the truth is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Faults and the points that they affect.
+    Points,
+    /// The same, and of each point the true value beside the one that was sent.
+    Values,
+}
+
+/// How a fault ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its time was over.
+    Over,
+    /// Somebody cleared it.
+    Cleared,
+}
+
+/// One line of the truth log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TruthRecord {
+    /// Number of the fault.
+    pub fault: u32,
+    /// Id of its kind.
+    pub kind: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// What it counts as.
+    pub class: &'static str,
+    /// `started`, `ended` in time, or `cleared` by hand.
+    pub state: &'static str,
+    /// What it was aimed at.
+    pub target: String,
+    /// Its parameters.
+    pub parameters: BTreeMap<&'static str, String>,
+    /// When it began, UTC.
+    pub from: String,
+    /// When it is to end, or ended; `None` when that is open.
+    pub until: Option<String>,
+    /// The points affected, centre by centre.
+    pub centres: Vec<CentreTruth>,
+}
+
+/// The points that a fault affects at one centre.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CentreTruth {
+    /// Centre id.
+    pub id: String,
+    /// Point ids.
+    pub points: Vec<String>,
+    /// Of each point the true value and the one that was sent, where that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<[Option<f64>; 2]>>,
+}
+
+type Known<'a> = (Keep, &'a dyn Fn(ChannelId, PointId) -> Pair);
+
+impl TruthRecord {
+    pub(crate) fn started(
+        province: &Province,
+        fault: &Fault,
+        touched: &[Touched],
+        keep: Keep,
+        pair: &dyn Fn(ChannelId, PointId) -> Pair,
+    ) -> Self {
+        let until = fault.until_ms.map(utc);
+        Self::of(province, fault, ("started", until), touched, (keep, pair))
+    }
+
+    pub(crate) fn ended(
+        province: &Province,
+        fault: &Fault,
+        touched: &[Touched],
+        (at_ms, ending): (i64, Ending),
+        known: Known<'_>,
+    ) -> Self {
+        let state = if ending == Ending::Over { "ended" } else { "cleared" };
+        Self::of(province, fault, (state, Some(utc(at_ms))), touched, known)
+    }
+
+    fn of(
+        province: &Province,
+        fault: &Fault,
+        (state, until): (&'static str, Option<String>),
+        touched: &[Touched],
+        (keep, pair): Known<'_>,
+    ) -> Self {
+        let spec = fault.kind.spec();
+        let mut centres: Vec<CentreTruth> = Vec::new();
+        for touched in touched {
+            let channel = &province.channels[touched.channel.index()];
+            let station = &province.stations[channel.station.index()];
+            let id = &province.centres[channel.centre.index()].id;
+            if centres.last().is_none_or(|last| last.id != *id) {
+                let values = (keep == Keep::Values).then(Vec::new);
+                centres.push(CentreTruth { id: id.clone(), points: Vec::new(), values });
+            }
+            let Some(centre) = centres.last_mut() else { continue };
+            for point in &touched.points {
+                centre.points.push(station.points[point.index()].id.clone());
+                if let Some(values) = &mut centre.values {
+                    let Pair { true_value, sent } = pair(touched.channel, *point);
+                    values.push([Some(true_value).filter(|x| x.is_finite()), sent]);
+                }
+            }
+        }
+        Self {
+            fault: fault.id,
+            kind: spec.id,
+            name: spec.name(Lang::En),
+            class: spec.class.word(),
+            state,
+            target: fault.target.clone(),
+            parameters: fault.settings.written().into_iter().collect(),
+            from: utc(fault.from_ms),
+            until,
+            centres,
+        }
+    }
+
+    /// The line of the log, without its end.
+    pub fn line(&self) -> String {
+        // Nothing in a record can fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// ISO 8601 in UTC, to the millisecond: `2022-11-23T07:32:07.240Z`.
+pub(crate) fn utc(at_ms: i64) -> String {
+    let (days, ms) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000));
+    // Years begin in March here, so that the leap day is the last.
+    let day = days + 719_468;
+    let era = day.div_euclid(146_097);
+    let of_era = day.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
+    let (second, ms) = (ms / 1_000 % 60, ms % 1_000);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc() {
+        assert_eq!(utc(1_669_188_727_240), "2022-11-23T07:32:07.240Z");
+        assert_eq!(utc(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(utc(-1), "1969-12-31T23:59:59.999Z");
+    }
+}

@@ -1,0 +1,238 @@
+//! The plant, and what its stations tell each centre: samples, records, register images.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use config::{ChannelId, Decoded, PointId, Province, StationId, blocks};
+
+use crate::chain::Chain;
+use crate::commands::Commands;
+use crate::events::{Event, Ring};
+use crate::faults::{Faults, Pair};
+use crate::image::{Blocks, Image, Layout, Refusal, Sample, UnitImage};
+use crate::meters_of;
+use crate::plant::Plant;
+
+/// The plant and its telemetry, as they are without faults of the telemetry.
+pub(crate) struct Telemetry {
+    pub(crate) province: Arc<Province>,
+    pub(crate) plant: Plant,
+    commands: Commands,
+    chains: Vec<Chain>,
+    /// What each station sends, point by point.
+    pub(crate) samples: Vec<Vec<Sample>>,
+    layouts: Vec<Layout>,
+    /// Records by channel and unit.
+    rings: Vec<Vec<Arc<Ring>>>,
+    /// What each channel can be asked for; made when somebody asks.
+    images: Vec<OnceLock<Arc<Image>>>,
+    /// Changes of state of the last step.
+    pub(crate) events: Vec<Event>,
+    pub(crate) at_ms: Option<i64>,
+    /// Seconds lived through since the start.
+    seconds: u64,
+}
+
+impl Telemetry {
+    pub(crate) fn new(province: Arc<Province>) -> Self {
+        let meters: Vec<Arc<UnitImage>> =
+            province.stations.iter().map(|s| Arc::new(meters_of(province.seed, s))).collect();
+        let layouts: Vec<Layout> = province
+            .channels
+            .iter()
+            .map(|channel| Layout::new(&province, channel, &meters[channel.station.index()]))
+            .collect();
+        let rings = province
+            .channels
+            .iter()
+            .map(|channel| {
+                let units = province.stations[channel.station.index()].units.len();
+                (0..units).map(|_| Arc::default()).collect()
+            })
+            .collect();
+        let plant = Plant::new(Arc::clone(&province));
+        let samples: Vec<Vec<Sample>> = plant
+            .stations
+            .iter()
+            .map(|station| station.values().iter().copied().map(Sample::good).collect())
+            .collect();
+        Self {
+            commands: Commands::new(&province),
+            chains: (0..province.stations.len()).map(|n| Chain::new(&province, n)).collect(),
+            plant,
+            samples,
+            layouts,
+            rings,
+            images: province.channels.iter().map(|_| OnceLock::new()).collect(),
+            events: Vec::new(),
+            at_ms: None,
+            seconds: 0,
+            province,
+        }
+    }
+
+    /// Lets the plant live up to `at_ms`, of which `passed_ms` count, and measures it.
+    pub(crate) fn live(&mut self, at_ms: i64, passed_ms: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "at most an hour")]
+        let seconds = passed_ms as f64 / 1_000.0;
+        self.at_ms = Some(at_ms);
+        self.seconds += 1;
+        self.plant.advance(at_ms, seconds);
+        self.commands.follow(&mut self.plant);
+        self.plant.measure();
+        let stations = self.plant.stations.iter().zip(&self.chains);
+        for ((station, chain), samples) in stations.zip(&mut self.samples) {
+            chain.send(station.values(), at_ms, samples);
+        }
+    }
+
+    /// Tells every channel what it is to know after a step that lasted over `span`: records first,
+    /// then the image.
+    pub(crate) fn tell(&mut self, faults: &mut Faults, span: (i64, i64)) {
+        let mut events = self.plant.take_events();
+        events.retain(|event| {
+            let station = &self.province.stations[event.station.index()];
+            station.points[event.point.index()].spec.time_tag.is_some()
+        });
+        for n in 0..self.images.len() {
+            let channel = ChannelId::at(n);
+            let sent = self.sent(faults, channel, span.1);
+            let station = self.province.channels[n].station;
+            let mut own = Cow::Borrowed(&events[..0]);
+            if events.iter().any(|event| event.station == station) {
+                own = events.iter().filter(|e| e.station == station).copied().collect();
+            }
+            let own = faults.alter_events(channel, span, &own).into_owned();
+            self.record(channel, &own);
+            if let Some(sent) = sent {
+                self.lay_out_altered(faults, channel, &sent);
+            }
+        }
+        self.events.append(&mut events);
+    }
+
+    /// Lays every channel out again: something was written, or a fault has come or gone.
+    pub(crate) fn lay_out(&mut self, faults: &mut Faults) {
+        let at_ms = self.at_ms.unwrap_or(0);
+        for n in 0..self.images.len() {
+            let channel = ChannelId::at(n);
+            if let Some(sent) = self.sent(faults, channel, at_ms) {
+                self.lay_out_altered(faults, channel, &sent);
+            }
+        }
+    }
+
+    /// Forgets the image of a channel. What faults make of its samples, when any touches it.
+    fn sent(&mut self, faults: &mut Faults, channel: ChannelId, at_ms: i64) -> Option<Vec<Sample>> {
+        self.images[channel.index()] = OnceLock::new();
+        if !faults.touch(channel) {
+            return None;
+        }
+        let station = self.province.channels[channel.index()].station.index();
+        Some(faults.samples(channel, at_ms, &self.samples[station]).into_owned())
+    }
+
+    fn lay_out_altered(&mut self, faults: &mut Faults, channel: ChannelId, sent: &[Sample]) {
+        let image = self.laid_out(channel, sent);
+        let image = faults.image(channel, self.at_ms.unwrap_or(0), image);
+        self.images[channel.index()] = OnceLock::from(Arc::new(image));
+    }
+
+    /// Takes records into the rings of a channel that has their points.
+    fn record(&mut self, channel: ChannelId, events: &[Event]) {
+        for event in events {
+            let station = &self.province.stations[event.station.index()];
+            let point = &station.points[event.point.index()];
+            let entry = &self.province.channels[channel.index()].entries[event.point.index()];
+            let Some(register) = entry.register else { continue };
+            let unit = usize::from(register.unit).wrapping_sub(1);
+            if let Some(ring) = self.rings[channel.index()].get_mut(unit) {
+                let double = point.spec.kind == config::Kind::DoublePoint;
+                Arc::make_mut(ring).record(event, register.address, double);
+            }
+        }
+    }
+
+    /// What a channel can be asked for now.
+    pub(crate) fn image(&self, channel: ChannelId) -> Arc<Image> {
+        let image = self.images[channel.index()].get_or_init(|| {
+            let station = self.province.channels[channel.index()].station.index();
+            Arc::new(self.laid_out(channel, &self.samples[station]))
+        });
+        Arc::clone(image)
+    }
+
+    fn laid_out(&self, channel: ChannelId, samples: &[Sample]) -> Image {
+        let station = self.province.channels[channel.index()].station.index();
+        let rings = &self.rings[channel.index()];
+        let at_ms = self.at_ms.unwrap_or(0);
+        let blocks_of = |unit: u8| {
+            let ring = rings.get(usize::from(unit) - 1).cloned().unwrap_or_default();
+            let header = self.header(&ring, channel);
+            Blocks { header, ring, command: self.commands.cells(&self.plant, station, unit, at_ms) }
+        };
+        self.layouts[channel.index()].image(samples, blocks_of)
+    }
+
+    /// Header in front of the event ring of a unit.
+    fn header(&self, ring: &Ring, channel: ChannelId) -> [u16; 12] {
+        let halves = |number: u32| {
+            let [a, b, c, d] = number.to_be_bytes();
+            [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
+        };
+        let ([sum, sum_low], [new, new_low], [old, old_low]) = (
+            halves(self.layouts[channel.index()].checksum()),
+            halves(ring.newest()),
+            halves(ring.oldest()),
+        );
+        let alive = u16::try_from(self.seconds & 0xFFFF).unwrap_or(0);
+        let (restarts, clock) = (0, 1);
+        let (marker, version, records) = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);
+        [marker, version, sum, sum_low, alive, restarts, new, new_low, old, old_low, clock, records]
+    }
+
+    /// True value of a point.
+    pub(crate) fn value(&self, station: StationId, point: PointId) -> f64 {
+        self.plant.stations[station.index()].values()[point.index()]
+    }
+
+    /// What is true of a point, and what a channel sends of it.
+    pub(crate) fn pair(&self, channel: ChannelId, point: PointId) -> Pair {
+        let contract = &self.province.channels[channel.index()];
+        let register = contract.entries[point.index()].register;
+        let decoded = register.and_then(|register| self.image(channel).decoded(&register));
+        let sent = match decoded {
+            Some((Decoded::Value(value), _)) => Some(value),
+            _ => None,
+        };
+        Pair { true_value: self.value(contract.station, point), sent }
+    }
+
+    /// Takes a write of registers from a centre.
+    pub(crate) fn write_registers(
+        &mut self,
+        at_ms: i64,
+        channel: ChannelId,
+        write: (u8, u16, &[u16]),
+    ) -> Result<(), Refusal> {
+        let at_ms = at_ms.max(self.at_ms.unwrap_or(at_ms));
+        self.commands.write_registers(&mut self.plant, at_ms, channel, write)?;
+        let station = self.province.channels[channel.index()].station.index();
+        let points = &self.province.stations[station].points;
+        for (n, _) in points.iter().enumerate().filter(|(_, p)| p.spec.kind.is_command()) {
+            self.samples[station][n] = Sample::good(self.plant.stations[station].held(n));
+        }
+        Ok(())
+    }
+
+    /// Takes a write of a coil from a centre.
+    pub(crate) fn write_coil(
+        &mut self,
+        at_ms: i64,
+        channel: ChannelId,
+        write: (u8, u16, bool),
+    ) -> Result<(), Refusal> {
+        let at_ms = at_ms.max(self.at_ms.unwrap_or(at_ms));
+        self.commands.write_coil(&mut self.plant, at_ms, channel, write)
+    }
+}

@@ -1,0 +1,149 @@
+//! The control port, by a client that speaks bytes: what it answers, and what it bears.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Province;
+use sim::control::{Control, LINE_BYTES_MAX};
+use sim::{Ports, Simulation};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longest wait for an event; reached only when a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn start() -> (Simulation, Control) {
+    let province = Arc::new(Province::load(Path::new("../config/small.toml")).unwrap());
+    let clock = Arc::new(|| 1_669_188_727_000);
+    let simulation = Simulation::start(province, Ports::Ephemeral, clock).await.unwrap();
+    let control = Control::start(simulation.desk(), 0).await.unwrap();
+    (simulation, control)
+}
+
+async fn ask(address: SocketAddr, line: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(line).await.unwrap();
+    stream.write_all(b"\n").await.unwrap();
+    let mut answer = String::new();
+    let mut read = BufReader::new(stream);
+    timeout(PATIENCE, read.read_line(&mut answer)).await.expect("an answer comes").unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_are_started_listed_looked_at_and_cleared() {
+    let (simulation, control) = start().await;
+    let address = control.address();
+    let inject = br#"{"do":"inject","kind":"wrong-scale","target":"S1.110.171.P","centre":"A1","for":"10m","params":{"factor":10}}"#;
+    assert_eq!(ask(address, inject).await, "{\"ok\":true,\"fault\":1}\n");
+    let list = ask(address, br#"{"do":"list"}"#).await;
+    assert!(list.contains(r#""id":1,"kind":"T11","name":"wrong scale""#), "{list}");
+    assert!(list.contains(r#""until":"2022-11-23T07:42:07.000Z","points":1"#), "{list}");
+    let truth = ask(address, br#"{"do":"truth","point":"S1.110.171.P"}"#).await;
+    let truth: serde_json::Value = serde_json::from_str(&truth).unwrap();
+    let (value, sent) = (truth["true"].as_f64().unwrap(), &truth["sent"]);
+    assert!((sent[0]["value"].as_f64().unwrap() - value).abs() < 0.01);
+    assert!((sent[1]["value"].as_f64().unwrap() - 10.0 * value).abs() < 0.1);
+    assert_eq!(sent[1]["faults"][0], 1);
+    assert_eq!(ask(address, br#"{"do":"clear","fault":1}"#).await, "{\"ok\":true}\n");
+    assert_eq!(ask(address, br#"{"do":"list"}"#).await, "{\"ok\":true,\"faults\":[]}\n");
+    control.stop().await;
+    simulation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_done_is_said() {
+    let (simulation, control) = start().await;
+    let address = control.address();
+    for (line, said) in [
+        (&b""[..], "no request"),
+        (b"hello", "no request"),
+        (b"\xFF\xFE\x00", "no request"),
+        (b"[[[[[[[[", "no request"),
+        (br#"{"do":"dance"}"#, "unknown variant `dance`"),
+        (br#"{"do":"list","extra":1}"#, "no request"),
+        (br#"{"do":"clear","fault":-1}"#, "no request"),
+        (br#"{"do":"clear","fault":7}"#, "no fault 7"),
+        (br#"{"do":"inject","kind":"T77","target":"S1"}"#, "no fault 'T77'"),
+        (br#"{"do":"inject","kind":"T08","target":"S9"}"#, "did you mean 'S"),
+        (br#"{"do":"inject","kind":"T08","target":"S1","centre":"B"}"#, "no centre 'B'"),
+        (br#"{"do":"inject","kind":"T08","target":"S1","for":"ever"}"#, "no span of time"),
+        (br#"{"do":"inject","kind":"T11","target":"S1","params":{"factor":1e999}}"#, "no request"),
+        (br#"{"do":"inject","kind":"T11","target":"S1","params":{"factor":[1]}}"#, "not a number"),
+        (br#"{"do":"truth","point":"S1.110.171"}"#, "is not one point"),
+        (br#"{"do":"truth","point":"*"}"#, "is not one point"),
+    ] {
+        let answer = ask(address, line).await;
+        let value: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(value["ok"], false, "{answer}");
+        assert!(value["error"].as_str().unwrap().contains(said), "{said}: {answer}");
+    }
+    control.stop().await;
+    simulation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_without_end_is_cut_off_and_others_are_served() {
+    let (simulation, control) = start().await;
+    let address = control.address();
+    let mut flood = TcpStream::connect(address).await.unwrap();
+    let chunk = vec![b'x'; usize::try_from(LINE_BYTES_MAX).unwrap()];
+    // It may be closed before all of it is taken.
+    let _ = flood.write_all(&chunk).await;
+    let _ = flood.write_all(&chunk).await;
+    let mut answer = Vec::new();
+    let end = timeout(PATIENCE, flood.read_to_end(&mut answer)).await.expect("it is closed");
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(end.is_err() || answer.contains("longer than"), "{answer}");
+    // More clients than are served at once, all silent: the next waits for a seat.
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"{\"do\":\"list\"}\n").await.unwrap();
+        let mut byte = [0];
+        timeout(PATIENCE, stream.read_exact(&mut byte)).await.expect("it is seated").unwrap();
+        idle.push(stream);
+    }
+    let waiting = tokio::spawn(async move { ask(address, br#"{"do":"list"}"#).await });
+    drop(idle);
+    assert!(waiting.await.unwrap().contains("\"ok\":true"));
+    control.stop().await;
+    simulation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_channel_refuses_and_comes_back_on_its_port() {
+    let (simulation, control) = start().await;
+    let address = simulation.addresses()[0];
+    let desk = simulation.desk();
+    let mut open = TcpStream::connect(address).await.unwrap();
+    let fault = desk.inject("T01", "S1", None).await.unwrap();
+    let mut byte = [0];
+    let end = timeout(PATIENCE, open.read(&mut byte)).await.expect("it is closed");
+    assert!(end.is_err() || end.unwrap() == 0);
+    let refused = async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("the port is closed");
+    desk.clear(fault).await.unwrap();
+    let taken = async {
+        while TcpStream::connect(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, taken).await.expect("the port is open again");
+    if let Err(error) = desk.clear(fault).await {
+        assert!(error.contains("none is active"), "{error}");
+    } else {
+        panic!("it was cleared twice");
+    }
+    control.stop().await;
+    simulation.stop().await;
+}

@@ -1,0 +1,264 @@
+//! `gridwatch inject`: let something go wrong in a running simulator, and see the truth of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use ::config::Lang;
+use clap::Args;
+use serde_json::Value;
+use sim::control::{LINE_BYTES_MAX, Request};
+use sim::faults::{FAULTS, FaultKind, FaultSpec, Takes, duration_ms};
+
+use super::{Common, ConfigArg, Failure, Outcome, control_port, say};
+
+/// Longest wait for the simulator: it answers between two steps of its field.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A list of every fault that may be active fits.
+const REPLY_BYTES_MAX: u64 = 256 * LINE_BYTES_MAX;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gridwatch inject --kinds                              every fault with its parameters
+  gridwatch inject T08 HB03.110.171.P --for 10m         a frozen value, for ten minutes
+  gridwatch inject T11 HB03.110.171.P --set factor=1000 a wrong scale, until it is cleared
+  gridwatch inject T01 HB03 --centre A1                 the channel of one centre
+  gridwatch inject late 'HB03/unit 2' --set ms=2000     late replies of one unit
+  gridwatch inject T09 'HB0?.22.47*.P'                  every feeder that fits
+  gridwatch inject --list                               what is active
+  gridwatch inject --clear 3                            end fault 3
+  gridwatch inject --truth HB03.110.171.P               what is true, and what each centre gets
+
+A target is a station (HB03), a unit (HB03/unit 2), a bay (HB03.110.171), a point
+(HB03.110.171.P) or a pattern of these. The simulator runs in another terminal: 'gridwatch
+simulate' or 'gridwatch demo'. docs/faults.md says what each fault does.")]
+pub(super) struct InjectArgs {
+    /// The fault: its id (T08) or its word (frozen)
+    #[arg(value_name = "FAULT", requires = "target", conflicts_with_all = ["list", "clear", "truth"])]
+    kind: Option<String>,
+    /// Station, unit, bay, point or pattern
+    #[arg(value_name = "TARGET")]
+    target: Option<String>,
+    /// How long, such as 90s, 10m or 1h30m; without it until it is cleared
+    #[arg(long = "for", value_name = "TIME", requires = "kind")]
+    lasting: Option<String>,
+    /// At this centre only
+    #[arg(long, value_name = "ID", requires = "kind")]
+    centre: Option<String>,
+    /// A parameter of the fault; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", requires = "kind")]
+    set: Vec<String>,
+    /// What is active
+    #[arg(long, conflicts_with_all = ["clear", "truth"])]
+    list: bool,
+    /// End a fault
+    #[arg(long, value_name = "FAULT NUMBER", conflicts_with = "truth")]
+    clear: Option<u32>,
+    /// The true value of a point beside what each centre gets
+    #[arg(long, value_name = "POINT")]
+    truth: Option<String>,
+    /// Every fault that there is, with its parameters
+    #[arg(long, conflicts_with_all = ["kind", "list", "clear", "truth"])]
+    kinds: bool,
+    /// Answers as JSON, as the simulator gave them
+    #[arg(long)]
+    json: bool,
+    /// Port on which the simulator listens [default: the one before the first station's]
+    #[arg(long, value_name = "PORT")]
+    control: Option<u16>,
+    /// Province file of the simulator [default: the built-in province of Hòa Bình]
+    #[arg(long, value_name = "CONFIG")]
+    config: Option<std::path::PathBuf>,
+}
+
+pub(super) fn run(common: &Common, args: &InjectArgs) -> Outcome {
+    if args.kinds {
+        say(kinds(common.lang()).trim_end())?;
+        return Ok(0);
+    }
+    let request = request(args)?;
+    let port = if let Some(port) = args.control {
+        port
+    } else {
+        let province = common.province(&ConfigArg { config: args.config.clone() })?;
+        let message = "no port comes before the first station's: give --control PORT";
+        control_port(&province).ok_or_else(|| Failure::Usage(message.to_owned()))?
+    };
+    let line = ask(port, &request).map_err(|error| Failure::Usage(unheard(port, &error)))?;
+    let reply: Value = serde_json::from_str(&line).map_err(|_| not_a_simulator(port))?;
+    match reply["ok"].as_bool() {
+        Some(true) if args.json => say(line.trim_end())?,
+        Some(true) => say(told(&request, &reply).trim_end())?,
+        Some(false) => {
+            return Err(Failure::Usage(reply["error"].as_str().unwrap_or("refused").to_owned()));
+        }
+        None => return Err(not_a_simulator(port)),
+    }
+    Ok(0)
+}
+
+fn not_a_simulator(port: u16) -> Failure {
+    Failure::Usage(format!("what listens on port {port} is no simulator: give --control PORT"))
+}
+
+/// The request that the arguments stand for; what can be known to be wrong is said here.
+fn request(args: &InjectArgs) -> Result<Request, Failure> {
+    if args.list {
+        return Ok(Request::List {});
+    }
+    if let Some(fault) = args.clear {
+        return Ok(Request::Clear { fault });
+    }
+    if let Some(point) = &args.truth {
+        return Ok(Request::Truth { point: point.clone() });
+    }
+    let (Some(kind), Some(target)) = (&args.kind, &args.target) else {
+        let message = "say which fault and where, such as 'gridwatch inject T08 HB03.110.171.P', \
+                       or one of --list, --clear, --truth, --kinds";
+        return Err(Failure::Usage(message.to_owned()));
+    };
+    FaultKind::parse(kind).map_err(Failure::Usage)?;
+    if let Some(lasting) = &args.lasting {
+        duration_ms(lasting).map_err(|message| Failure::Usage(format!("--for: {message}")))?;
+    }
+    let mut params = BTreeMap::new();
+    for written in &args.set {
+        let Some((name, value)) = written.split_once('=') else {
+            let message = format!("--set: '{written}' is not of the form name=value");
+            return Err(Failure::Usage(message));
+        };
+        params.insert(name.trim().to_owned(), Value::String(value.trim().to_owned()));
+    }
+    Ok(Request::Inject {
+        kind: kind.clone(),
+        target: target.clone(),
+        centre: args.centre.clone(),
+        lasting: args.lasting.clone(),
+        params,
+    })
+}
+
+/// Sends a request and waits for the line that answers it.
+fn ask(port: u16, request: &Request) -> io::Result<String> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_string(request).map_err(io::Error::other)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(REPLY_BYTES_MAX)).read_line(&mut answer)?;
+    if answer.ends_with('\n') { Ok(answer) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+fn unheard(port: u16, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => format!(
+            "no simulator listens on port {port}; start one with 'gridwatch simulate', which says \
+             its port ('gridwatch inject --control PORT'), or name its province with --config"
+        ),
+        _ => format!("the simulator on port {port} does not answer: {error}"),
+    }
+}
+
+/// An answer in words.
+fn told(request: &Request, reply: &Value) -> String {
+    match request {
+        Request::Inject { kind, target, lasting, .. } => {
+            let number = &reply["fault"];
+            let name = FaultKind::parse(kind).map_or("", |kind| kind.spec().name(Lang::En));
+            let until = match lasting {
+                Some(lasting) => format!("for {lasting}"),
+                None => format!("until 'gridwatch inject --clear {number}'"),
+            };
+            format!("fault {number}: {name} at {target}, {until}")
+        }
+        Request::Clear { fault } => format!("fault {fault} is cleared"),
+        Request::List {} => listed(reply),
+        Request::Truth { .. } => truth(reply),
+    }
+}
+
+fn listed(reply: &Value) -> String {
+    let faults = reply["faults"].as_array().map_or(&[][..], Vec::as_slice);
+    if faults.is_empty() {
+        return "no fault is active".to_owned();
+    }
+    let mut text = String::new();
+    for fault in faults {
+        let word = |key: &str| fault[key].as_str().unwrap_or("-").to_owned();
+        // Writing to a text cannot fail.
+        let _ = writeln!(
+            text,
+            "{:>5}  {:<4} {:<36} {:<28} {:>6} points  from {}  until {}",
+            fault["id"].to_string(),
+            word("kind"),
+            word("name"),
+            word("target"),
+            fault["points"].to_string(),
+            word("from"),
+            word("until")
+        );
+    }
+    text
+}
+
+fn truth(reply: &Value) -> String {
+    let number = |value: &Value| {
+        value
+            .as_f64()
+            .map_or_else(|| "no value".to_owned(), |x| format!("{}", (x * 1e6).round() / 1e6))
+    };
+    let unit = reply["unit"].as_str().unwrap_or_default();
+    let mut text = format!(
+        "{}\n  {:<8} {} {unit}\n",
+        reply["point"].as_str().unwrap_or_default(),
+        "true",
+        number(&reply["true"])
+    );
+    for sent in reply["sent"].as_array().map_or(&[][..], Vec::as_slice) {
+        let faults: Vec<String> = sent["faults"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let why = match faults.len() {
+            0 => String::new(),
+            1 => format!("  by fault {}", faults[0]),
+            _ => format!("  by faults {}", faults.join(", ")),
+        };
+        let _ = writeln!(
+            text,
+            "  {:<8} {} {unit} {}{why}",
+            sent["centre"].as_str().unwrap_or_default(),
+            number(&sent["value"]),
+            sent["flags"].as_str().unwrap_or_default()
+        );
+    }
+    text
+}
+
+/// The table of faults.
+fn kinds(lang: Lang) -> String {
+    let mut text = String::new();
+    for spec in FAULTS {
+        let FaultSpec { id, word, applies_to, .. } = spec;
+        let _ = writeln!(text, "{id}  {word:<18} {}\n     at {applies_to}", spec.name(lang));
+        for parameter in spec.parameters {
+            let takes = match parameter.takes {
+                Takes::Number { default, low, high } if default.is_finite() => {
+                    format!("{low} to {high}, {default} unless said")
+                }
+                Takes::Number { low, high, .. } => format!("{low} to {high}"),
+                Takes::Word(words) => words.join(" | "),
+            };
+            let _ = writeln!(text, "     --set {}=…  {} ({takes})", parameter.name, parameter.what);
+        }
+    }
+    text
+}
