@@ -18,7 +18,7 @@ use gridwatch::historian::verdict::{PointPicture, Reason};
 use gridwatch::monitor::Monitor;
 use serde_json::Value;
 use sim::control::{Desk, Reply, Request};
-use sim::faults::Keep;
+use sim::faults::{Keep, Scenario};
 use sim::{Field, Plans, Ports, Simulation};
 use tokio::time::timeout;
 
@@ -714,4 +714,42 @@ impl Bench {
             }
         }
     }
+}
+
+/// A simulation whose every step is a quarter of an hour, with faults by chance.
+async fn hurried(province: &Province, log: &Log) -> Simulation {
+    let text = "[rates]\nscale = 400\nT16 = 500\nT30 = 500\nW08 = 500\nT06 = 500";
+    let scenario = Scenario::parse(province, "hurry.toml", text).unwrap();
+    let steps = AtomicI64::new(0);
+    let plans =
+        Plans { scenario: Some(scenario), truth: Some((Keep::Values, Box::new(log.clone()))) };
+    let clock = move || START + 15 * MINUTE * steps.fetch_add(1, Ordering::Relaxed);
+    Simulation::start_with(Arc::new(province.clone()), Ports::Ephemeral, Arc::new(clock), plans)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_truth_is_the_same_whether_anybody_polls_or_not() {
+    let mut province = small();
+    let (alone, watched) = (Log::default(), Log::default());
+    let nobody = hurried(&province, &alone).await;
+    let somebody = hurried(&province, &watched).await;
+    for (channel, address) in province.channels.iter_mut().zip(somebody.addresses()) {
+        (channel.host, channel.port) = (address.ip().to_string(), address.port());
+    }
+    let monitor = Monitor::start(&Arc::new(province), Clock::system());
+    let mut news = monitor.news();
+    let lines = |log: &Log| String::from_utf8_lossy(&log.0.lock().unwrap()).lines().count();
+    let both = |_: &Arc<Picture>| lines(&alone).min(lines(&watched)) > 12;
+    timeout(PATIENCE, news.wait_for(both)).await.expect("faults come by chance").unwrap();
+    let (alone, watched) = (alone.0.lock().unwrap().clone(), watched.0.lock().unwrap().clone());
+    let common = alone.len().min(watched.len());
+    assert_eq!(
+        String::from_utf8_lossy(&alone[..common]),
+        String::from_utf8_lossy(&watched[..common])
+    );
+    monitor.stop().await;
+    nobody.stop().await;
+    somebody.stop().await;
 }

@@ -9,6 +9,7 @@
 //! connections in `wire`, time-tagged records in `records`.
 
 mod engine;
+mod hooks;
 mod kind;
 mod rates;
 mod records;
@@ -20,6 +21,7 @@ mod truth;
 pub(crate) mod wire;
 
 pub use engine::{ACTIVE_MAX, ActiveFault, Faults, Injection, check};
+pub(crate) use hooks::pairs;
 pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Reach, Settings, Takes};
 pub use rates::Rates;
 pub use script::{Planned, Scenario, Start, duration_ms};
