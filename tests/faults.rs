@@ -32,10 +32,8 @@ const HOUR: i64 = 60 * MINUTE;
 /// Point ids by channel.
 type Points = BTreeMap<ChannelId, BTreeSet<String>>;
 
-/// Whether a picture shows that something happened.
-type Seen<'a> = Box<dyn Fn(&Picture) -> bool + 'a>;
 /// Kind and parameters of a fault of the wire, and what shows that it came.
-type WireCase<'a> = (&'static str, &'static [(&'static str, &'static str)], Seen<'a>);
+type WireCase = (&'static str, &'static [(&'static str, &'static str)], fn(&Picture) -> bool);
 
 /// A simulation under test, its monitor, and a field that is well.
 struct Bench {
@@ -635,33 +633,55 @@ async fn faults_of_clocks_and_records() {
     bench.stop().await;
 }
 
+/// The last poll of some request ended so.
+fn ended_with(picture: &Picture, fault: Fault) -> bool {
+    let last = picture.channels[0].exchanges.iter().flatten();
+    last.filter(|poll| poll.fault == Some(fault)).count() > 0
+}
+
+fn lost(picture: &Picture) -> bool {
+    picture.channels[0].link.fault.is_some()
+}
+
+fn unanswered(picture: &Picture) -> bool {
+    ended_with(picture, Fault::NoReply) || lost(picture)
+}
+
+fn undecodable(picture: &Picture) -> bool {
+    ended_with(picture, Fault::Undecodable) || lost(picture)
+}
+
+const SEVENTH: &[(&str, &str)] = &[("every", "7")];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_of_the_wire_never_put_a_value_on_a_wrong_point() {
+async fn replies_that_are_late_lost_or_cut_never_put_a_value_on_a_wrong_point() {
+    wire(&[
+        ("late", &[("every", "7"), ("ms", "500")], unanswered),
+        ("truncated", SEVENTH, unanswered),
+        ("split", &[("every", "2"), ("ms", "30")], |picture| slow_replies(picture, 30) > 0),
+        ("reset", SEVENTH, unanswered),
+        ("half-open", &[], |picture| picture.channels[0].link.fault == Some(LinkFault::Silent)),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replies_that_are_none_never_put_a_value_on_a_wrong_point() {
+    wire(&[
+        ("duplicated", &[("every", "3")], undecodable),
+        ("wrong-transaction", SEVENTH, undecodable),
+        ("wrong-unit", SEVENTH, undecodable),
+        ("wrong-function", SEVENTH, undecodable),
+        ("garbage", SEVENTH, |picture| undecodable(picture) || unanswered(picture)),
+    ])
+    .await;
+}
+
+/// Each fault is seen, no value is wrong at any time, the log names the whole channel, and all is
+/// well again when it is cleared.
+async fn wire(cases: &[WireCase]) {
     let bench = Bench::start().await;
-    let of_unit = |picture: &Picture, wanted: Fault| {
-        let last = picture.channels[0].exchanges.iter().flatten();
-        last.filter(|poll| poll.fault == Some(wanted)).count() > 0
-    };
-    let lost = |picture: &Picture| picture.channels[0].link.fault.is_some();
-    let no_reply = || -> Seen<'_> { Box::new(|p| of_unit(p, Fault::NoReply) || lost(p)) };
-    let undecodable = || -> Seen<'_> { Box::new(|p| of_unit(p, Fault::Undecodable) || lost(p)) };
-    let cases: Vec<WireCase<'_>> = vec![
-        ("late", &[("every", "7"), ("ms", "500")], no_reply()),
-        ("truncated", &[("every", "7")], no_reply()),
-        ("split", &[("every", "2"), ("ms", "30")], Box::new(|p| slow_replies(p, 30) > 0)),
-        ("duplicated", &[("every", "3")], undecodable()),
-        ("wrong-transaction", &[("every", "7")], undecodable()),
-        ("wrong-unit", &[("every", "7")], undecodable()),
-        ("wrong-function", &[("every", "7")], undecodable()),
-        ("reset", &[("every", "7")], no_reply()),
-        (
-            "garbage",
-            &[("every", "7")],
-            Box::new(|p| of_unit(p, Fault::Undecodable) || of_unit(p, Fault::NoReply) || lost(p)),
-        ),
-        ("half-open", &[], Box::new(|p| p.channels[0].link.fault == Some(LinkFault::Silent))),
-    ];
-    for (kind, params, seen) in cases {
+    for (kind, params, seen) in cases.iter().copied() {
         let fault = bench.inject(kind, "S1", params).await;
         let mut news = bench.monitor.news();
         let watched = timeout(PATIENCE, async {
