@@ -296,7 +296,9 @@ table! {
         &[number("every", "each so many replies, one is bad", 10.0, (1.0, 1e6)),
           number("ms", "pause between the pieces", 50.0, (1.0, 8_000.0))], WORK;
     DuplicatedReply "W04" "duplicated" "reply sent twice" "trả lời lặp đôi" Wire Unit
-        "stations, units and bays" EVERY, WORK;
+        "stations, units and bays"
+        &[number("every", "each so many replies, one is bad", 10.0, (1.0, 1e6)),
+          number("ms", "how long after the first", 5.0, (0.0, 8_000.0))], WORK;
     WrongTransaction "W05" "wrong-transaction" "reply to another transaction" "trả lời sai số giao dịch" Wire Unit
         "stations, units and bays" EVERY, WORK;
     WrongUnit "W06" "wrong-unit" "reply of another unit" "trả lời sai thiết bị" Wire Unit
