@@ -18,7 +18,7 @@ use gridwatch::historian::verdict::{PointPicture, Reason};
 use gridwatch::monitor::Monitor;
 use serde_json::Value;
 use sim::control::{Desk, Reply, Request};
-use sim::faults::Keep;
+use sim::faults::{Keep, Scenario};
 use sim::{Field, Plans, Ports, Simulation};
 use tokio::time::timeout;
 
@@ -32,10 +32,8 @@ const HOUR: i64 = 60 * MINUTE;
 /// Point ids by channel.
 type Points = BTreeMap<ChannelId, BTreeSet<String>>;
 
-/// Whether a picture shows that something happened.
-type Seen<'a> = Box<dyn Fn(&Picture) -> bool + 'a>;
 /// Kind and parameters of a fault of the wire, and what shows that it came.
-type WireCase<'a> = (&'static str, &'static [(&'static str, &'static str)], Seen<'a>);
+type WireCase = (&'static str, &'static [(&'static str, &'static str)], fn(&Picture) -> bool);
 
 /// A simulation under test, its monitor, and a field that is well.
 struct Bench {
@@ -70,8 +68,10 @@ fn small() -> Province {
     let text = ["fast = 1 ", "normal = 2 ", "slow = 10 ", "counters = 60 ", "metering = 60 "]
         .iter()
         .fold(text, |text, line| {
-            text.replacen(line, &format!("{} = 0.5 ", line.split(' ').next().unwrap()), 1)
+            text.replacen(line, &format!("{} = 0.3 ", line.split(' ').next().unwrap()), 1)
         });
+    // And no value grows old because the machine is busy with something else.
+    let text = text.replacen("stale_after = 3 ", "stale_after = 15 ", 1);
     let mut province = Province::parse("small.toml", &text).unwrap();
     province.link.reply_timeout_ms = 300;
     (province.link.backoff_first_ms, province.link.backoff_longest_ms) = (20, 100);
@@ -368,7 +368,7 @@ async fn faults_that_leave_values_where_they_are() {
     let contract = &bench.province.channels[0];
     let station = &bench.province.stations[0];
     bench
-        .exactly(("T08", "S1.22.47*.P", &[]), 10 * MINUTE, |point, shown, _| {
+        .exactly(("T08", "S1.22.47*.P", &[]), 9 * HOUR, |point, shown, _| {
             let id = station.point(&point.id).unwrap();
             let register = contract.entries[id.index()].register.unwrap();
             let (then, _) = before.decoded(&register).unwrap();
@@ -378,7 +378,7 @@ async fn faults_that_leave_values_where_they_are() {
     // T29: nothing is sent until the change is as large as the band.
     let band = |point: &Point| point.range.map_or(0.0, |(low, high)| low.abs().max(high)) / 2.0;
     bench
-        .exactly(("T29", "S1.22.47?.P", &[("percent", "50")]), 4 * HOUR, |point, shown, value| {
+        .exactly(("T29", "S1.22.47?.P", &[("percent", "50")]), 19 * HOUR, |point, shown, value| {
             shown.value.is_some_and(|x| (x - value).abs() > 0.0 && (x - value).abs() <= band(point))
         })
         .await;
@@ -583,7 +583,7 @@ async fn faults_of_registers() {
     let value = |id: &str| {
         let station = bench.province.station("S1").unwrap();
         let point = bench.province.stations[0].point(id).unwrap();
-        bench.well.lock().unwrap().value(station, point)
+        bench.well.lock().unwrap().sample(station, point).value
     };
     let (q, ia) = (value("S1.110.171.Q"), value("S1.110.171.IA"));
     bench.witness("T16", &named, ("CC", "S1.110.171.P"), |shown| near(shown, q, 0.006)).await;
@@ -635,33 +635,55 @@ async fn faults_of_clocks_and_records() {
     bench.stop().await;
 }
 
+/// The last poll of some request ended so.
+fn ended_with(picture: &Picture, fault: Fault) -> bool {
+    let last = picture.channels[0].exchanges.iter().flatten();
+    last.filter(|poll| poll.fault == Some(fault)).count() > 0
+}
+
+fn lost(picture: &Picture) -> bool {
+    picture.channels[0].link.fault.is_some()
+}
+
+fn unanswered(picture: &Picture) -> bool {
+    ended_with(picture, Fault::NoReply) || lost(picture)
+}
+
+fn undecodable(picture: &Picture) -> bool {
+    ended_with(picture, Fault::Undecodable) || lost(picture)
+}
+
+const SEVENTH: &[(&str, &str)] = &[("every", "7")];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_of_the_wire_never_put_a_value_on_a_wrong_point() {
+async fn replies_that_are_late_lost_or_cut_never_put_a_value_on_a_wrong_point() {
+    wire(&[
+        ("late", &[("every", "7"), ("ms", "500")], unanswered),
+        ("truncated", SEVENTH, unanswered),
+        ("split", &[("every", "2"), ("ms", "30")], |picture| slow_replies(picture, 30) > 0),
+        ("reset", SEVENTH, unanswered),
+        ("half-open", &[], |picture| picture.channels[0].link.fault == Some(LinkFault::Silent)),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replies_that_are_none_never_put_a_value_on_a_wrong_point() {
+    wire(&[
+        ("duplicated", &[("every", "3")], undecodable),
+        ("wrong-transaction", SEVENTH, undecodable),
+        ("wrong-unit", SEVENTH, undecodable),
+        ("wrong-function", SEVENTH, undecodable),
+        ("garbage", SEVENTH, |picture| undecodable(picture) || unanswered(picture)),
+    ])
+    .await;
+}
+
+/// Each fault is seen, no value is wrong at any time, the log names the whole channel, and all is
+/// well again when it is cleared.
+async fn wire(cases: &[WireCase]) {
     let bench = Bench::start().await;
-    let of_unit = |picture: &Picture, wanted: Fault| {
-        let last = picture.channels[0].exchanges.iter().flatten();
-        last.filter(|poll| poll.fault == Some(wanted)).count() > 0
-    };
-    let lost = |picture: &Picture| picture.channels[0].link.fault.is_some();
-    let no_reply = || -> Seen<'_> { Box::new(|p| of_unit(p, Fault::NoReply) || lost(p)) };
-    let undecodable = || -> Seen<'_> { Box::new(|p| of_unit(p, Fault::Undecodable) || lost(p)) };
-    let cases: Vec<WireCase<'_>> = vec![
-        ("late", &[("every", "7"), ("ms", "500")], no_reply()),
-        ("truncated", &[("every", "7")], no_reply()),
-        ("split", &[("every", "2"), ("ms", "30")], Box::new(|p| slow_replies(p, 30) > 0)),
-        ("duplicated", &[("every", "3")], undecodable()),
-        ("wrong-transaction", &[("every", "7")], undecodable()),
-        ("wrong-unit", &[("every", "7")], undecodable()),
-        ("wrong-function", &[("every", "7")], undecodable()),
-        ("reset", &[("every", "7")], no_reply()),
-        (
-            "garbage",
-            &[("every", "7")],
-            Box::new(|p| of_unit(p, Fault::Undecodable) || of_unit(p, Fault::NoReply) || lost(p)),
-        ),
-        ("half-open", &[], Box::new(|p| p.channels[0].link.fault == Some(LinkFault::Silent))),
-    ];
-    for (kind, params, seen) in cases {
+    for (kind, params, seen) in cases.iter().copied() {
         let fault = bench.inject(kind, "S1", params).await;
         let mut news = bench.monitor.news();
         let watched = timeout(PATIENCE, async {
@@ -689,6 +711,11 @@ async fn faults_of_the_wire_never_put_a_value_on_a_wrong_point() {
             assert_eq!(*named, mapped, "{kind}: every point of the channel");
         }
         bench.clear(kind, fault).await;
+        // Every request has been answered again: the next fault shows on its own.
+        let answered = |picture: &Picture| !unanswered(picture) && !undecodable(picture);
+        let mut news = bench.monitor.news();
+        let again = timeout(PATIENCE, news.wait_for(|picture| answered(picture))).await;
+        assert!(again.is_ok(), "{kind} is over, and requests are not answered");
     }
     bench.stop().await;
 }
@@ -714,4 +741,45 @@ impl Bench {
             }
         }
     }
+}
+
+/// A simulation whose every step is a quarter of an hour, with faults by chance.
+async fn hurried(province: &Province, log: &Log) -> Simulation {
+    let text = "[rates]\nscale = 400\nT16 = 500\nT30 = 500\nW08 = 500\nT06 = 500";
+    let scenario = Scenario::parse(province, "hurry.toml", text).unwrap();
+    let steps = AtomicI64::new(0);
+    let plans = Plans {
+        scenario: Some(scenario),
+        truth: Some((Keep::Values, Box::new(log.clone()))),
+        ..Plans::default()
+    };
+    let clock = move || START + 15 * MINUTE * steps.fetch_add(1, Ordering::Relaxed);
+    Simulation::start_with(Arc::new(province.clone()), Ports::Ephemeral, Arc::new(clock), plans)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_truth_is_the_same_whether_anybody_polls_or_not() {
+    let mut province = small();
+    let (alone, watched) = (Log::default(), Log::default());
+    let nobody = hurried(&province, &alone).await;
+    let somebody = hurried(&province, &watched).await;
+    for (channel, address) in province.channels.iter_mut().zip(somebody.addresses()) {
+        (channel.host, channel.port) = (address.ip().to_string(), address.port());
+    }
+    let monitor = Monitor::start(&Arc::new(province), Clock::system());
+    let mut news = monitor.news();
+    let lines = |log: &Log| String::from_utf8_lossy(&log.0.lock().unwrap()).lines().count();
+    let both = |_: &Arc<Picture>| lines(&alone).min(lines(&watched)) > 12;
+    timeout(PATIENCE, news.wait_for(both)).await.expect("faults come by chance").unwrap();
+    let (alone, watched) = (alone.0.lock().unwrap().clone(), watched.0.lock().unwrap().clone());
+    let common = alone.len().min(watched.len());
+    assert_eq!(
+        String::from_utf8_lossy(&alone[..common]),
+        String::from_utf8_lossy(&watched[..common])
+    );
+    monitor.stop().await;
+    nobody.stop().await;
+    somebody.stop().await;
 }

@@ -9,6 +9,7 @@
 //! connections in `wire`, time-tagged records in `records`.
 
 mod engine;
+mod hooks;
 mod kind;
 mod rates;
 mod records;

@@ -51,7 +51,7 @@ pub use chain::tolerance;
 use chance::Chance;
 pub use commands::Outcome;
 pub use events::Event;
-use faults::{Faults, Injection, Keep, Pair, Scenario, TruthRecord};
+use faults::Faults;
 pub use image::{Image, Refusal, Sample};
 use image::{UnitImage, metering_unit};
 pub use outages::{Outage, SUSTAINED_MS};
@@ -108,59 +108,6 @@ impl Field {
         self.telemetry.live(at_ms, passed_ms);
         self.telemetry.tell(&mut self.faults, (before_ms, at_ms));
         self.faults.tell(&|channel, point| self.telemetry.pair(channel, point));
-    }
-
-    /// Takes a scenario of faults, in place of the one before. It begins at the first step.
-    pub fn plan(&mut self, scenario: Scenario) {
-        self.faults.plan(scenario);
-    }
-
-    /// From now on every start and end of a fault leaves a record.
-    pub fn keep_truth(&mut self, keep: Keep) {
-        self.faults.keep_truth(keep);
-    }
-
-    /// The records of the truth log since they were last taken.
-    pub fn take_truth(&mut self) -> Vec<TruthRecord> {
-        self.faults.take_truth()
-    }
-
-    /// Starts a fault; every centre sees it at once.
-    ///
-    /// # Errors
-    /// When it cannot apply to its target, with the way out.
-    pub fn inject(&mut self, injection: &Injection) -> Result<u32, String> {
-        let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
-        let id = self.faults.inject(injection, at_ms)?;
-        self.telemetry.lay_out(&mut self.faults);
-        self.faults.tell(&|channel, point| self.telemetry.pair(channel, point));
-        Ok(id)
-    }
-
-    /// Ends a fault; every centre sees it at once.
-    ///
-    /// # Errors
-    /// When no such fault is active.
-    pub fn clear(&mut self, fault: u32) -> Result<(), String> {
-        let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
-        self.faults.clear(fault, at_ms, &|channel, point| self.telemetry.pair(channel, point))?;
-        self.telemetry.lay_out(&mut self.faults);
-        Ok(())
-    }
-
-    /// The province.
-    pub fn province(&self) -> &Arc<Province> {
-        &self.telemetry.province
-    }
-
-    /// The faults.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// What is true of a point, and what a channel sends of it.
-    pub fn pair(&self, channel: ChannelId, point: PointId) -> Pair {
-        self.telemetry.pair(channel, point)
     }
 
     /// What a channel can be asked for now.

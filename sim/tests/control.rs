@@ -47,8 +47,9 @@ async fn faults_are_started_listed_looked_at_and_cleared() {
     let truth = ask(address, br#"{"do":"truth","point":"S1.110.171.P"}"#).await;
     let truth: serde_json::Value = serde_json::from_str(&truth).unwrap();
     let (value, sent) = (truth["true"].as_f64().unwrap(), &truth["sent"]);
-    assert!((sent[0]["value"].as_f64().unwrap() - value).abs() < 0.01);
-    assert!((sent[1]["value"].as_f64().unwrap() - 10.0 * value).abs() < 0.1);
+    let measured = sent[0]["value"].as_f64().unwrap();
+    assert!((measured - value).abs() < 2.0, "within the class of the point");
+    assert!((sent[1]["value"].as_f64().unwrap() - 10.0 * measured).abs() < 0.1);
     assert_eq!(sent[1]["faults"][0], 1);
     assert_eq!(ask(address, br#"{"do":"clear","fault":1}"#).await, "{\"ok\":true}\n");
     assert_eq!(ask(address, br#"{"do":"list"}"#).await, "{\"ok\":true,\"faults\":[]}\n");

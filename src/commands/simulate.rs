@@ -42,6 +42,10 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
     let clock = Clock::system().at_speed(args.field.speed);
     runtime.block_on(async {
         let plans = args.field.plans(&province)?;
+        let to_come = plans.scenario.as_ref().map(|scenario| {
+            let by_chance = if scenario.rates.is_some() { ", and others by chance" } else { "" };
+            format!("faults to come: {}: {}{by_chance}", scenario.about, scenario.planned.len())
+        });
         let time = Arc::new(move || clock.now().0);
         let simulation =
             Simulation::start_with(Arc::clone(&province), Ports::Contract, time, plans)
@@ -55,6 +59,9 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
             }
         };
         introduce(&simulation, &province)?;
+        if let Some(to_come) = to_come {
+            say(to_come)?;
+        }
         if let Some(control) = &control {
             say(format_args!(
                 "faults by hand: gridwatch inject --control {}",

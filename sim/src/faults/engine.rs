@@ -206,10 +206,9 @@ impl Faults {
         if self.active.len() >= ACTIVE_MAX {
             return Err(format!("{ACTIVE_MAX} faults are active: clear some first"));
         }
-        let touched = aimed(&self.province, injection)?;
+        let (touched, whole_station) = aimed(&self.province, injection)?;
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1).max(1);
-        let aims = resolve(&self.province, &injection.target)?;
         let fault = Fault {
             id,
             kind: injection.kind,
@@ -217,7 +216,7 @@ impl Faults {
             from_ms: at_ms,
             until_ms,
             target: injection.target.trim().to_owned(),
-            whole_station: aims.iter().all(|aim| aim.grain == Reach::Station),
+            whole_station,
             chance: Chance::of(self.province.seed, &format!("fault {id}")),
         };
         tracing::info!(id, kind = injection.kind.id(), target = fault.target, "fault started");
@@ -347,7 +346,7 @@ impl Faults {
     }
 
     /// The records that a channel sends, given the true changes of its station after the first and
-    /// up to the second moment of `span`, in the order of their time tags. Must be called once for
+    /// up to the second moment of `span`, in the order in which they are sent. Must be called once for
     /// each step, after the samples. Costs nothing without a fault.
     pub fn alter_events<'a>(
         &mut self,
@@ -397,11 +396,11 @@ impl Faults {
     }
 }
 
-/// What a fault would touch, channel by channel.
+/// What a fault would touch, channel by channel, and whether it is aimed at stations as a whole.
 ///
 /// # Errors
 /// What is wrong with target or centre, or that the fault cannot apply to it.
-pub(crate) fn aimed(province: &Province, injection: &Injection) -> Result<Vec<Touched>, String> {
+fn aimed(province: &Province, injection: &Injection) -> Result<(Vec<Touched>, bool), String> {
     let Injection { kind, target, centre, settings, .. } = injection;
     let centre = match centre {
         Some(id) => Some(province.centre(id).ok_or_else(|| {
@@ -427,7 +426,8 @@ pub(crate) fn aimed(province: &Province, injection: &Injection) -> Result<Vec<To
         let at = centre.map_or("any centre", |id| province.centres[id.index()].id.as_str());
         return Err(format!("nothing of '{target}' that {} applies to is sent to {at}", kind.id()));
     }
-    Ok(touched)
+    let whole_station = aims.iter().all(|aim| aim.grain == Reach::Station);
+    Ok((touched, whole_station))
 }
 
 /// The points of a channel that a fault affects.

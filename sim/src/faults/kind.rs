@@ -1,6 +1,6 @@
 //! The faults by name: what each is called, what it takes, what it counts as and how often it comes.
 
-use config::{Bay, Encoding, Kind, Lang, Point};
+use config::{Encoding, Kind, Lang, Point};
 
 /// A fault that can be injected. What it does is said beside its application: values in `samples`,
 /// registers in `registers`, answers and connections in `wire`, time-tagged records in `records`.
@@ -296,7 +296,9 @@ table! {
         &[number("every", "each so many replies, one is bad", 10.0, (1.0, 1e6)),
           number("ms", "pause between the pieces", 50.0, (1.0, 8_000.0))], WORK;
     DuplicatedReply "W04" "duplicated" "reply sent twice" "trả lời lặp đôi" Wire Unit
-        "stations, units and bays" EVERY, WORK;
+        "stations, units and bays"
+        &[number("every", "each so many replies, one is bad", 10.0, (1.0, 1e6)),
+          number("ms", "how long after the first", 5.0, (0.0, 8_000.0))], WORK;
     WrongTransaction "W05" "wrong-transaction" "reply to another transaction" "trả lời sai số giao dịch" Wire Unit
         "stations, units and bays" EVERY, WORK;
     WrongUnit "W06" "wrong-unit" "reply of another unit" "trả lời sai thiết bị" Wire Unit
@@ -337,11 +339,10 @@ impl FaultKind {
     }
 
     /// Whether a point can have this fault. Faults that reach further than points take them all.
-    pub(crate) fn takes(self, settings: &Settings, bay: &Bay, point: &Point) -> bool {
+    pub(crate) fn takes(self, settings: &Settings, point: &Point) -> bool {
         let kind = point.spec.kind;
         let id = point.spec.id.as_str();
         let number = kind.is_measurement();
-        let _ = bay;
         match self {
             Self::OneChannelLost => id == ["CH.PC2", "CH.PC1"][settings.word("channel")],
             Self::Frozen | Self::Substituted | Self::TestMode => !kind.is_command(),
@@ -358,7 +359,7 @@ impl FaultKind {
             Self::WordOrder => {
                 let registers = !point.encoding.is_bits() && !kind.is_command();
                 let words = matches!(point.encoding, Encoding::Af | Encoding::C32);
-                registers && (words || settings.word("swaps") == 1)
+                registers && (words || settings.word("swaps") != 0)
             }
             Self::Intermediate | Self::Contradictory => kind == Kind::DoublePoint,
             Self::Inverted | Self::Chatter => {

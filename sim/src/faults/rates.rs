@@ -118,7 +118,7 @@ fn place(share: f64, count: usize) -> usize {
 /// What a fault can hit at a station.
 fn candidates(station: &Station, spec: &FaultSpec, settings: &Settings) -> Vec<String> {
     let bays = 0..station.bays.len();
-    let takes = |point: &&config::Point| spec.kind.takes(settings, &station.bays[point.bay], point);
+    let takes = |point: &&config::Point| spec.kind.takes(settings, point);
     match spec.reach {
         Reach::Station => vec![station.id.clone()],
         Reach::Unit => {

@@ -232,19 +232,18 @@ pub(crate) fn narrow(
         let station = &province.stations[aim.station.index()];
         match spec.reach {
             Reach::Station => {}
-            // What reaches units reaches everything that they carry.
             Reach::Unit => {
-                let index = |unit: u8| station.units.iter().position(|u| u.id == unit);
-                let units: Vec<usize> = aim.units.iter().filter_map(|unit| index(*unit)).collect();
-                aim.bays = (0..station.bays.len())
-                    .filter(|bay| units.contains(&station.bays[*bay].unit))
-                    .collect();
-                aim.points = points_where(station, |bay| aim.bays.contains(&bay));
-                if kind == FaultKind::DuplicateAddress {
-                    let other = |unit: &u8| super::registers::twin(station, *unit, settings);
-                    if aim.units.len() != 1 || aim.units.iter().any(|unit| other(unit).is_none()) {
-                        return Err(refused());
-                    }
+                if [FaultKind::IndexShift, FaultKind::DuplicateAddress].contains(&kind) {
+                    // Meters are no points, so nobody could say which of them are wrong.
+                    aim.units.retain(|unit| station.metering_unit() != Some(*unit));
+                }
+                let twins = kind == FaultKind::DuplicateAddress;
+                let twin = |unit: &u8| super::registers::twin(station, *unit, settings);
+                if twins && (aim.units.len() != 1 || aim.units.iter().any(|u| twin(u).is_none())) {
+                    return Err(refused());
+                }
+                if aim.units.is_empty() {
+                    continue;
                 }
             }
             Reach::Bay => {
@@ -255,10 +254,7 @@ pub(crate) fn narrow(
                 aim.points = super::samples::behind_vt(station, &aim.bays, settings);
             }
             Reach::Point => {
-                aim.points.retain(|point| {
-                    let point = &station.points[point.index()];
-                    kind.takes(settings, &station.bays[point.bay], point)
-                });
+                aim.points.retain(|point| kind.takes(settings, &station.points[point.index()]));
                 if aim.points.is_empty() {
                     continue;
                 }

@@ -152,7 +152,9 @@ impl BadReply {
                 (now, reply[..half].to_vec()),
                 (self.pause, reply[half..].to_vec()),
             ]),
-            FaultKind::DuplicatedReply => Fate::Pieces(vec![(now, [reply, reply].concat())]),
+            FaultKind::DuplicatedReply => {
+                Fate::Pieces(vec![(now, reply.to_vec()), (self.pause, reply.to_vec())])
+            }
             FaultKind::WrongTransaction => altered(1, |byte| byte ^ 1),
             FaultKind::WrongUnit => altered(6, |byte| byte ^ 1),
             // 1 for 2, 3 for 4, and the other way round.
