@@ -88,7 +88,7 @@ impl Sample {
     fn answer(mut self) -> String {
         let times = self.wall.len().max(1) as u64;
         self.wall.sort_unstable();
-        let wall = self.wall[self.wall.len() / 2];
+        let wall = self.wall.get(self.wall.len() / 2).copied().unwrap_or(0);
         let cpu = (cpu() - self.on_processor) / times;
         let per = |count: u64| format!("{}.{:02}", count / times, count * 100 / times % 100);
         format!("{wall} {cpu} {} {}", per(self.steps), per(self.factors))

@@ -12,7 +12,7 @@ const HOPELESS: f64 = 1e12;
 /// A voltage (per unit) below which no grid is operated; the nose of any line's curve is above.
 const COLLAPSED: f64 = 0.2;
 /// So many steps with held factors cost about as much as one with new factors.
-const STEPS_WORTH_FACTORS: f64 = 4.0;
+const STEPS_WORTH_FACTORS: f64 = 2.5;
 
 /// How the last step went.
 #[derive(Debug, Clone, Copy)]
