@@ -11,7 +11,7 @@ pub(crate) type Pair = [f64; 2];
 const NONE: Block = [0.0; 4];
 
 /// A matrix, and then its factors in the same place (see [`Pattern`] for the layout). The blocks
-/// of the diagonal end as their inverses.
+/// of the diagonal end as their inverses, those of L transposed.
 #[derive(Debug, Clone)]
 pub(crate) struct Factors {
     pub(crate) blocks: Vec<Block>,
@@ -51,7 +51,8 @@ impl Factors {
                     continue;
                 }
                 let multiplier = product(block, &inverse);
-                *block = multiplier;
+                // by columns: so the forward half needs no sums across a pair
+                *block = [multiplier[0], multiplier[2], multiplier[1], multiplier[3]];
                 subtract(&mut rhs[below as usize], &multiplier, &right);
                 for (&target, upper) in aimed.iter().zip(&*upper) {
                     subtract_product(&mut rest[target as usize], &multiplier, upper);
@@ -69,7 +70,9 @@ impl Factors {
             rest = after;
             let right = rhs[row];
             for (&below, block) in columns.iter().zip(&own[1 + columns.len()..]) {
-                subtract(&mut rhs[below as usize], block, &right);
+                let rhs = &mut rhs[below as usize];
+                let [a, b, c, d] = *block;
+                *rhs = combine(*rhs, (right[0], [a, b]), (right[1], [c, d]));
             }
         }
     }

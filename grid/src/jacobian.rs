@@ -49,8 +49,10 @@ pub(crate) struct Jacobian {
     pub(crate) angle: Vec<f64>,
     /// Voltages as complex numbers; zero where idle.
     pub(crate) phasors: Vec<Complex>,
-    /// Power from each bus into its neighbours' mutual admittances at the last evaluation.
-    mutual: Vec<Complex>,
+    /// Whether voltages were given anew since the phasors were made.
+    is_stale: bool,
+    /// Current from each bus into branches and shunt at the last evaluation.
+    currents: Vec<Complex>,
     /// Power into the grid that does not depend on voltage.
     fixed: Vec<Complex>,
     /// The same with elastic demand at present voltage.
@@ -69,7 +71,8 @@ impl Jacobian {
             v: vec![0.0; buses],
             angle: vec![0.0; buses],
             phasors: zeros.clone(),
-            mutual: zeros.clone(),
+            is_stale: true,
+            currents: zeros.clone(),
             fixed: zeros.clone(),
             asked: zeros.clone(),
             slope: zeros,
@@ -78,6 +81,7 @@ impl Jacobian {
     }
 
     pub(crate) fn assign(&mut self, row: usize, role: Role) {
+        self.is_stale |= self.roles[row] != role;
         self.roles[row] = role;
         self.rows[row] = match role {
             Role::Idle | Role::Source => [0.0, 0.0],
@@ -98,17 +102,10 @@ impl Jacobian {
     pub(crate) fn ask(&mut self, at: u32, bus: &BusState) {
         let row = at as usize;
         let demand = &bus.demand;
+        self.give(row, &bus.kind);
         let mut fixed = Complex::ZERO;
-        match bus.kind {
-            BusKind::Load => {}
-            BusKind::Generator { p, v } => {
-                fixed.re = p;
-                self.v[row] = v;
-            }
-            BusKind::Source { v, angle } => {
-                self.v[row] = v;
-                self.angle[row] = angle;
-            }
+        if let BusKind::Generator { p, .. } = bus.kind {
+            fixed.re = p;
         }
         if demand.p_exponent == 0.0 && demand.q_exponent == 0.0 {
             fixed -= Complex::new(demand.p, demand.q);
@@ -118,17 +115,32 @@ impl Jacobian {
         self.fixed[row] = fixed;
     }
 
-    /// Sets the voltages that are given anew, after an attempt moved nothing but the others.
-    pub(crate) fn restore(&mut self, row: usize, kind: &BusKind) {
-        match *kind {
-            BusKind::Load => {}
-            BusKind::Generator { v, .. } => self.v[row] = v,
-            BusKind::Source { v, angle } => (self.v[row], self.angle[row]) = (v, angle),
+    /// Sets the voltages that a bus holds.
+    pub(crate) fn give(&mut self, row: usize, kind: &BusKind) {
+        let (v, angle) = match *kind {
+            BusKind::Load => return,
+            BusKind::Generator { v, .. } => (v, self.angle[row]),
+            BusKind::Source { v, angle } => (v, angle),
+        };
+        if (v, angle) != (self.v[row], self.angle[row]) {
+            self.begin(row, v, angle);
         }
     }
 
-    /// Voltages as complex numbers, from magnitude and angle.
-    pub(crate) fn refresh(&mut self) {
+    /// Sets a voltage to begin with.
+    pub(crate) fn begin(&mut self, row: usize, v: f64, angle: f64) {
+        self.v[row] = v;
+        self.angle[row] = angle;
+        self.is_stale = true;
+    }
+
+    /// Voltages as complex numbers, from magnitude and angle, where they were given anew; and when
+    /// `always`, since the many small turns of [`Self::apply`] leave a little behind.
+    pub(crate) fn refresh(&mut self, always: bool) {
+        if !self.is_stale && !always {
+            return;
+        }
+        self.is_stale = false;
         let given = self.roles.iter().zip(&self.v).zip(&self.angle);
         for (phasor, ((role, &v), &angle)) in self.phasors.iter_mut().zip(given) {
             *phasor = if *role == Role::Idle { Complex::ZERO } else { Complex::polar(v, angle) };
@@ -142,12 +154,11 @@ impl Jacobian {
     }
 
     /// Power from a bus into branches and shunt at the last evaluation.
-    pub(crate) fn power(&self, admittance: &Admittance, row: usize) -> Complex {
-        let own = admittance.diagonal[row].conj() * self.phasors[row].abs_squared();
-        own + self.mutual[row]
+    pub(crate) fn power(&self, row: usize) -> Complex {
+        self.phasors[row] * self.currents[row].conj()
     }
 
-    /// Computes powers and mismatches (into `rhs`). `worst` takes the largest mismatch of each
+    /// Computes currents and mismatches (into `rhs`). `worst` takes the largest mismatch of each
     /// island, infinite where there is no number.
     pub(crate) fn evaluate(
         &mut self,
@@ -157,21 +168,25 @@ impl Jacobian {
         worst: &mut [f64],
     ) {
         self.stretch();
-        self.mutual.fill(Complex::ZERO);
+        let Self { phasors, currents, .. } = self;
+        for (current, (y, v)) in currents.iter_mut().zip(admittance.diagonal.iter().zip(&*phasors))
+        {
+            *current = *y * *v;
+        }
         for Mutual { ends: [a, b], y } in &admittance.mutual {
             let (a, b) = (*a as usize, *b as usize);
-            let between = self.phasors[a] * self.phasors[b].conj();
-            self.mutual[a] += between * y[0].conj();
-            self.mutual[b] += (between * y[1]).conj();
+            let there = y[0] * phasors[b];
+            let back = y[1] * phasors[a];
+            currents[a] += there;
+            currents[b] += back;
         }
         worst.fill(0.0);
         let Some(mut largest) = island_at.first().map(|island| (*island, 0.0_f64)) else { return };
         let given = self.rows.iter().zip(&self.asked).zip(island_at);
-        let found = self.phasors.iter().zip(&self.mutual).zip(&admittance.diagonal);
+        let found = self.phasors.iter().zip(&self.currents);
         for (mismatch, (given, found)) in rhs.iter_mut().zip(given.zip(found)) {
             let (([p, q], asked), &island) = given;
-            let ((phasor, mutual), y) = found;
-            let off = *asked - *mutual - y.conj() * phasor.abs_squared();
+            let off = *asked - *found.0 * found.1.conj();
             *mismatch = [off.re * p, off.im * q];
             if island != largest.0 {
                 note(worst, largest);
@@ -190,8 +205,9 @@ impl Jacobian {
         into.clear_fills(pattern);
         for (row, [p, q]) in self.rows.iter().enumerate() {
             let own = admittance.diagonal[row].conj() * self.phasors[row].abs_squared();
-            let mutual = self.mutual[row];
-            let by_voltage = own + own + mutual + self.slope[row];
+            let power = self.power(row);
+            let mutual = power - own;
+            let by_voltage = power + own + self.slope[row];
             into.blocks[pattern.blocks(row)] = [
                 (1.0 - p) - mutual.im * p,
                 by_voltage.re * p,
@@ -231,14 +247,18 @@ impl Jacobian {
     pub(crate) fn apply(&mut self, step: &[Pair]) -> bool {
         let mut sound = true;
         let state = self.v.iter_mut().zip(&mut self.angle).zip(&mut self.phasors);
-        for (((v, angle), phasor), &[turn, growth]) in state.zip(step) {
-            if !(turn + growth).is_finite() {
-                sound = false;
-                continue;
+        for (((v, angle), phasor), &[mut turn, mut growth]) in state.zip(step) {
+            // most steps are small; a NaN is not
+            if !(turn.abs().max(growth.abs()) < GROWTH_MAX && turn + growth < 1.0) {
+                if !(turn + growth).is_finite() {
+                    sound = false;
+                    continue;
+                }
+                turn = turn.clamp(-TURN_MAX, TURN_MAX);
+                growth = growth.clamp(-GROWTH_MAX, GROWTH_MAX);
             }
-            let turn = turn.clamp(-TURN_MAX, TURN_MAX);
-            let growth = 1.0 + growth.clamp(-GROWTH_MAX, GROWTH_MAX);
             let (sin, cos) = sin_cos_of_step(turn);
+            let growth = 1.0 + growth;
             *angle += turn;
             *v *= growth;
             *phasor = *phasor * Complex::new(cos * growth, sin * growth);

@@ -250,11 +250,8 @@ impl BusState {
             BusKind::Source { v, angle } => (1e-3..=1e3).contains(&v) && angle.abs() <= TURNS,
         };
         let Demand { p, q, p_exponent, q_exponent } = self.demand;
-        held && p.abs() <= LARGE
-            && q.abs() <= LARGE
-            && p_exponent.abs() <= 10.0
-            && q_exponent.abs() <= 10.0
-            && self.shunt.abs_squared() <= LARGE * LARGE
+        let size = p.abs() + q.abs() + self.shunt.re.abs() + self.shunt.im.abs();
+        held && size <= LARGE && p_exponent.abs() + q_exponent.abs() <= 20.0
     }
 }
 

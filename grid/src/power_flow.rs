@@ -52,6 +52,9 @@ pub struct PowerFlow {
     held: Held,
     /// Positions whose voltages are a solution to start from.
     warm: Vec<bool>,
+    /// Whether no live position is cold.
+    are_all_warm: bool,
+    solves: u32,
     rhs: Vec<Pair>,
     tries: Vec<Try>,
     worst: Vec<f64>,
@@ -103,6 +106,8 @@ impl PowerFlow {
                 roles: vec![Role::Load; buses],
             },
             warm: vec![false; buses],
+            are_all_warm: false,
+            solves: 0,
             rhs: vec![[0.0; 2]; buses],
             tries: Vec::new(),
             worst: Vec::new(),
@@ -168,6 +173,7 @@ impl PowerFlow {
         self.take(state);
         if flat {
             self.warm.fill(false);
+            self.are_all_warm = false;
             self.factors_hold = false;
         }
         let warm_before = !flat && self.warm.contains(&true);
@@ -286,6 +292,7 @@ impl PowerFlow {
 
     fn regroup(&mut self, state: &State) {
         self.islands = Islands::find(&self.network, &self.incidence, state);
+        self.are_all_warm = false;
         for (bus, island) in self.islands.of_bus.iter().enumerate() {
             let at = self.pattern.position[bus] as usize;
             self.island_at[at] = island.unwrap_or(0);

@@ -9,6 +9,9 @@ use crate::{Complex, Flow, Settings, State, Unsolved};
 const STALLED_MAX: u32 = 8;
 /// A mismatch (per unit) from which nothing comes back.
 const HOPELESS: f64 = 1e12;
+/// Solves after which phasors are made anew from magnitudes and angles; until then rounding may
+/// part them by some 1e-15.
+const REFRESH_EVERY: u32 = 64;
 /// A voltage (per unit) below which no grid is operated; the nose of any line's curve is above.
 const COLLAPSED: f64 = 0.2;
 /// So many steps with held factors cost about as much as one with new factors.
@@ -34,6 +37,14 @@ impl PowerFlow {
     /// Voltages for buses that have none yet: 1 pu where none is given nearby, and the angle of
     /// the bus that they were reached from.
     pub(super) fn start(&mut self) {
+        if !self.are_all_warm {
+            self.begin_cold();
+        }
+        self.solves = self.solves.wrapping_add(1);
+        self.jacobian.refresh(self.solves.is_multiple_of(REFRESH_EVERY));
+    }
+
+    fn begin_cold(&mut self) {
         for twig in &self.islands.forest {
             let at = self.pattern.position[twig.bus as usize] as usize;
             let role = self.jacobian.roles[at];
@@ -41,16 +52,18 @@ impl PowerFlow {
                 continue;
             }
             self.warm[at] = true;
+            let (mut v, mut angle) = (self.jacobian.v[at], self.jacobian.angle[at]);
             if role == Role::Load {
                 let level = self.pattern.position[twig.level as usize] as usize;
-                self.jacobian.v[at] = if level == at { 1.0 } else { self.jacobian.v[level] };
+                v = if level == at { 1.0 } else { self.jacobian.v[level] };
             }
             if role != Role::Source && twig.parent != twig.bus {
                 let parent = self.pattern.position[twig.parent as usize] as usize;
-                self.jacobian.angle[at] = self.jacobian.angle[parent] + twig.lead;
+                angle = self.jacobian.angle[parent] + twig.lead;
             }
+            self.jacobian.begin(at, v, angle);
         }
-        self.jacobian.refresh();
+        self.are_all_warm = true;
     }
 
     /// Steps until every island that is not lost is solved.
@@ -162,6 +175,7 @@ impl PowerFlow {
             self.rhs[at] = [0.0; 2];
             self.warm[at] = false;
         }
+        self.are_all_warm = false;
         self.tries[island].is_lost = true;
         self.factors_hold = false;
         let buses = buses.clone();
@@ -180,7 +194,7 @@ impl PowerFlow {
             for bus in lost.buses {
                 let at = self.pattern.position[bus];
                 self.jacobian.assign(at as usize, self.held.roles[at as usize]);
-                self.jacobian.restore(at as usize, &state.buses[bus].kind);
+                self.jacobian.give(at as usize, &state.buses[bus].kind);
             }
         }
         self.unsolved = hopeless;
@@ -194,8 +208,7 @@ impl PowerFlow {
             let is_live = jacobian.roles[at] != Role::Idle;
             solution.v[bus] = if is_live { jacobian.v[at] } else { 0.0 };
             solution.angle[bus] = if is_live { jacobian.angle[at] } else { 0.0 };
-            solution.injected[bus] =
-                if is_live { jacobian.power(admittance, at) } else { Complex::ZERO };
+            solution.injected[bus] = if is_live { jacobian.power(at) } else { Complex::ZERO };
         }
         let phasors = &jacobian.phasors;
         for (flow, (port, from, to)) in solution.flows.iter_mut().zip(admittance.ports()) {
