@@ -180,24 +180,24 @@ impl Jacobian {
             currents[a] += there;
             currents[b] += back;
         }
-        worst.fill(0.0);
-        let Some(mut largest) = island_at.first().map(|island| (*island, 0.0_f64)) else { return };
-        let given = self.rows.iter().zip(&self.asked).zip(island_at);
+        let asked = if self.elastic.is_empty() { &self.fixed } else { &self.asked };
+        let (mut largest, mut doubt) = (0.0_f64, 0.0);
+        let given = self.rows.iter().zip(asked);
         let found = self.phasors.iter().zip(&self.currents);
-        for (mismatch, (given, found)) in rhs.iter_mut().zip(given.zip(found)) {
-            let (([p, q], asked), &island) = given;
-            let off = *asked - *found.0 * found.1.conj();
+        for (mismatch, (([p, q], asked), (phasor, current))) in rhs.iter_mut().zip(given.zip(found))
+        {
+            let off = *asked - *phasor * current.conj();
             *mismatch = [off.re * p, off.im * q];
-            if island != largest.0 {
-                note(worst, largest);
-                largest = (island, 0.0);
-            }
-            // infinity and NaN both make a NaN here, which the maximum of `note` must not lose
             let size = mismatch[0].abs().max(mismatch[1].abs());
-            let size = if (off.re + off.im).is_finite() { size } else { f64::INFINITY };
-            largest.1 = if size > largest.1 { size } else { largest.1 };
+            largest = if size > largest { size } else { largest };
+            // stays zero as long as everything is finite
+            doubt += 0.0 * (off.re + off.im);
         }
-        note(worst, largest);
+        if doubt == 0.0 && worst.len() == 1 {
+            worst[0] = largest;
+        } else {
+            note_worst(island_at, rhs, worst);
+        }
     }
 
     /// Writes the matrix for the last evaluation.
@@ -228,6 +228,9 @@ impl Jacobian {
 
     /// Elastic demand at present voltage.
     fn stretch(&mut self) {
+        if self.elastic.is_empty() {
+            return;
+        }
         self.asked.copy_from_slice(&self.fixed);
         for Elastic { at, demand } in &self.elastic {
             let row = *at as usize;
@@ -272,9 +275,14 @@ impl Jacobian {
 const TURN_MAX: f64 = 1.5;
 const GROWTH_MAX: f64 = 0.5;
 
-fn note(worst: &mut [f64], (island, size): (u32, f64)) {
-    if let Some(worst) = worst.get_mut(island as usize) {
-        *worst = worst.max(size);
+/// The largest mismatch of each island, infinite where there is no number.
+fn note_worst(island_at: &[u32], rhs: &[Pair], worst: &mut [f64]) {
+    worst.fill(0.0);
+    for (&island, [p, q]) in island_at.iter().zip(rhs) {
+        if let Some(worst) = worst.get_mut(island as usize) {
+            let is_sound = (p + q).is_finite();
+            *worst = worst.max(if is_sound { p.abs().max(q.abs()) } else { f64::INFINITY });
+        }
     }
 }
 

@@ -34,6 +34,7 @@ impl Default for Settings {
 /// Solves the power flow of one network, again and again. Pattern, order of elimination and all
 /// memory are made once; a solve allocates only when switching regroups the islands.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each says what still holds since last time")]
 pub struct PowerFlow {
     network: Network,
     incidence: Incidence,
@@ -54,6 +55,11 @@ pub struct PowerFlow {
     warm: Vec<bool>,
     /// Whether no live position is cold.
     are_all_warm: bool,
+    are_branches_usable: bool,
+    /// Whether an island was given up since roles were assigned.
+    has_lost: bool,
+    /// Whether the solution has other islands than the state by now.
+    is_regrouped: bool,
     solves: u32,
     rhs: Vec<Pair>,
     tries: Vec<Try>,
@@ -107,6 +113,9 @@ impl PowerFlow {
             },
             warm: vec![false; buses],
             are_all_warm: false,
+            are_branches_usable: true,
+            has_lost: false,
+            is_regrouped: false,
             solves: 0,
             rhs: vec![[0.0; 2]; buses],
             tries: Vec::new(),
@@ -250,7 +259,6 @@ impl PowerFlow {
             }
             let held = std::mem::replace(&mut self.held.roles[at], role);
             if held != role {
-                self.factors_hold = false;
                 regroup = true;
             }
         }
@@ -263,12 +271,16 @@ impl PowerFlow {
         }
         if regroup {
             self.regroup(state);
+            self.is_regrouped = true;
+        }
+        if regroup || self.has_lost {
+            self.assign();
+            self.has_lost = false;
         }
         self.tries.clear();
         self.tries.resize(self.islands.list.len(), BEGUN);
         self.worst.resize(self.islands.list.len(), 0.0);
-        self.assign();
-        if !usable || !state.branches.iter().all(BranchState::is_usable) {
+        if !usable || !self.are_branches_usable {
             self.give_up_unusable(state);
         }
     }
@@ -287,6 +299,7 @@ impl PowerFlow {
                 *held = *new;
             }
         }
+        self.are_branches_usable = state.branches.iter().all(BranchState::is_usable);
         (true, switched)
     }
 

@@ -176,6 +176,7 @@ impl PowerFlow {
             self.warm[at] = false;
         }
         self.are_all_warm = false;
+        self.has_lost = true;
         self.tries[island].is_lost = true;
         self.factors_hold = false;
         let buses = buses.clone();
@@ -216,11 +217,10 @@ impl PowerFlow {
             flow.from = from * (port.ff * from + port.ft * to).conj();
             flow.to = to * (port.tf * from + port.tt * to).conj();
         }
-        if solution.island_of != self.islands.of_bus {
+        if self.is_regrouped {
             solution.island_of.clone_from(&self.islands.of_bus);
-        }
-        if solution.islands != self.islands.list {
             solution.islands.clone_from(&self.islands.list);
+            self.is_regrouped = false;
         }
         if !self.unsolved.is_empty() {
             self.publish_unsolved();
