@@ -2,6 +2,7 @@
 //! is zero.
 
 use crate::factors::{Block, Factors};
+use crate::network::LARGE;
 use crate::ordering::{Pattern, index};
 use crate::{Branch, BranchState, BusState, Complex, Network};
 
@@ -122,8 +123,8 @@ impl Admittance {
     /// Sums everything up anew: sums that were taken back would leave crumbs where zeros belong.
     pub(crate) fn fill(&mut self, pattern: &Pattern, buses: &[BusState]) {
         for (diagonal, &bus) in self.diagonal.iter_mut().zip(&pattern.order) {
-            let bus = &buses[bus as usize];
-            *diagonal = if bus.is_usable() { bus.shunt } else { Complex::ZERO };
+            let shunt = buses[bus as usize].shunt;
+            *diagonal = if shunt.abs_squared() <= LARGE * LARGE { shunt } else { Complex::ZERO };
         }
         for mutual in &mut self.mutual {
             mutual.y = [Complex::ZERO; 2];

@@ -234,6 +234,9 @@ impl Jacobian {
         self.asked.copy_from_slice(&self.fixed);
         for Elastic { at, demand } in &self.elastic {
             let row = *at as usize;
+            if self.roles[row] == Role::Idle {
+                continue;
+            }
             let v = self.v[row];
             let drawn = Complex::new(
                 demand.p * power_of(v, demand.p_exponent),

@@ -9,7 +9,8 @@ use crate::islands::{Incidence, Islands};
 use crate::jacobian::{Jacobian, Role};
 use crate::ordering::{self, Pattern, index};
 use crate::{
-    BranchState, Complex, Diverged, Flow, Network, NetworkError, Solution, State, Unsolved,
+    BranchState, BusState, Complex, Diverged, Flow, Network, NetworkError, Solution, State,
+    Unsolved,
 };
 
 /// How exactly and how long to try.
@@ -226,9 +227,12 @@ impl PowerFlow {
         if self.fault_holds {
             factors.forward(&self.pattern, &mut self.rhs);
         } else {
-            let roles = self.jacobian.roles.iter();
-            let is_earthed: Vec<bool> =
-                roles.map(|role| matches!(role, Role::Idle | Role::Source)).collect();
+            let held = self.held.roles.iter().zip(&self.pattern.order);
+            let is_earthed: Vec<bool> = held
+                .map(|(role, bus)| {
+                    *role == Role::Source || self.islands.of_bus[*bus as usize].is_none()
+                })
+                .collect();
             self.admittance.assemble(&is_earthed, &self.pattern, factors);
             factors.factor(&self.pattern, &mut self.rhs);
             self.fault_holds = true;
@@ -246,13 +250,14 @@ impl PowerFlow {
     /// Takes over a state: admittances, islands and roles where they changed, powers always.
     fn take(&mut self, state: &State) {
         let (mut moved, mut regroup) = self.take_branches(state);
-        let mut usable = true;
+        let (mut usable, nothing) = (true, BusState::default());
         self.jacobian.clear();
         for (at, &bus) in self.pattern.order.iter().enumerate() {
             let bus = &state.buses[bus as usize];
             let role = Role::of(&bus.kind);
-            usable &= bus.is_usable();
-            self.jacobian.ask(index(at), bus);
+            let is_usable = bus.is_usable();
+            usable &= is_usable;
+            self.jacobian.ask(index(at), if is_usable { bus } else { &nothing });
             if self.held.shunts[at] != bus.shunt {
                 self.held.shunts[at] = bus.shunt;
                 moved = true;

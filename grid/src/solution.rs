@@ -54,7 +54,8 @@ pub struct Unsolved {
     pub buses: Vec<usize>,
     /// Where the mismatch was largest when it was given up, or where a number is unusable.
     pub worst_bus: usize,
-    /// The mismatch there, per unit; NaN where there was none to speak of.
+    /// The mismatch there, per unit. NaN if the state has an unusable number there; small if the
+    /// island ended at a voltage below 0.2 pu, which is a root but not a state of a grid.
     pub mismatch: f64,
 }
 

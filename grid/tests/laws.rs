@@ -5,8 +5,8 @@
 mod random;
 
 use grid::{
-    Branch, BranchState, Bus, BusKind, BusState, Complex, Network, PowerFlow, Settings, Solution,
-    State, Topology,
+    Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, PowerFlow, Settings,
+    Solution, State, Topology,
 };
 use proptest::prelude::*;
 use random::Chance;
@@ -248,6 +248,31 @@ fn a_hopeless_load_is_named_and_its_neighbour_is_solved() {
         state.buses[3].demand.p = 0.4;
         assert!((flow.solve(&state, &settings).unwrap().v[3] - healthy).abs() < 1e-9);
     }
+}
+
+#[test]
+fn garbage_on_a_dead_bus_or_next_door_changes_nothing() {
+    let (network, mut state) = lines(3);
+    state.buses[4].kind = BusKind::Load;
+    let mut flow = PowerFlow::new(&network).unwrap();
+    let clean = flow.solve(&state, &Settings::default()).unwrap().clone();
+    let z = flow.thevenin(&state, 3).unwrap();
+    state.buses[5].demand = Demand { p: f64::NAN, q: 1e300, p_exponent: -3.0, q_exponent: 0.0 };
+    state.buses[4].shunt.re = f64::INFINITY;
+    let dead = flow.solve_from_flat(&state, &Settings::default()).unwrap();
+    assert!((dead.v[1] - clean.v[1]).abs() < 1e-12 && dead.v[4..] == [0.0, 0.0]);
+    state.buses[3].demand.q = f64::NAN;
+    state.buses[3].shunt.im = 0.1;
+    let error = flow.solve(&state, &Settings::default()).unwrap_err();
+    assert_eq!((error.islands.len(), error.islands[0].worst_bus), (1, 3));
+    assert!((flow.solution().v[1] - clean.v[1]).abs() < 1e-12);
+    assert!(flow.thevenin(&state, 1).is_some() && flow.thevenin(&state, 3).is_none());
+    state.buses[3].demand.q = 0.0;
+    let healed = flow.solve(&state, &Settings::default()).unwrap();
+    assert!(healed.v[3] > clean.v[3]);
+    assert!((healed.flows[1].to.im - 0.1 * healed.v[3].powi(2)).abs() < 1e-7);
+    state.buses[3].shunt.im = 0.0;
+    assert!((flow.thevenin(&state, 3).unwrap() - z).abs() < 1e-12);
 }
 
 #[test]
