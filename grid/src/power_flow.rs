@@ -91,6 +91,10 @@ const BEGUN: Try = Try { best: f64::INFINITY, stalled: 0, is_lost: false };
 
 impl PowerFlow {
     /// Checks the network and prepares its pattern, once for all states.
+    ///
+    /// # Errors
+    ///
+    /// [`NetworkError`] names the first bus or branch that cannot be computed with.
     pub fn new(network: &Network) -> Result<Self, NetworkError> {
         network.check()?;
         let neighbours = neighbours(network);
