@@ -4,7 +4,7 @@
     /tmp/venv/bin/python grid/tests/cases/make.py
 
 Written with pandapower 3.5.6, numpy 2.4.6, Python 3.11. The cases are those that pandapower ships
-(BSD-3), taken from its internal per-unit data after its own Newton to 1e-10 MVA from a flat start,
+(BSD-3), taken from its internal per-unit data after its own Newton to 1e-8 MVA from a flat start,
 so they test the solver and not a converter of element tables. Format: see reader.rs.
 """
 
