@@ -18,6 +18,7 @@ mod built_in;
 mod codec;
 mod document;
 mod expand;
+mod metering;
 mod names;
 mod problem;
 mod province;
@@ -26,6 +27,7 @@ mod registers;
 mod template;
 
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
+pub use metering::MeterFigures;
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems};
 pub use province::{

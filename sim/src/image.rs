@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{
-    Channel, Encoding, Flags, MeterGroup, Province, Register, Station, Table, WordOrder, encode,
+    Channel, Encoding, Flags, MeterFigures, Province, Register, Station, Table, WordOrder, encode,
 };
 
 /// Why a read cannot be answered, as a Modbus exception.
@@ -118,6 +118,8 @@ impl UnitImage {
 pub(crate) struct Layout {
     empty: Vec<Arc<UnitImage>>,
     placed: Vec<(usize, Register)>,
+    /// Where the metering unit is among them, when the centre reads it.
+    meters: Option<usize>,
 }
 
 impl Layout {
@@ -143,10 +145,22 @@ impl Layout {
         }
         let mut empty: Vec<Arc<UnitImage>> = empty.into_iter().map(Arc::new).collect();
         let reads_meters = province.centres[channel.centre.index()].metering;
-        if let Some(unit) = station.metering_unit().filter(|_| reads_meters) {
-            empty[usize::from(unit) - 1] = Arc::clone(meters);
+        let unit = station.metering_unit().filter(|_| reads_meters);
+        let unit = unit.map(|unit| usize::from(unit) - 1);
+        if let Some(unit) = unit {
+            empty[unit] = Arc::clone(meters);
         }
-        Self { empty, placed }
+        Self { empty, placed, meters: unit }
+    }
+
+    /// Writes what the head-end publishes, group by group, into the metering unit.
+    pub(crate) fn set_meter_figures(&mut self, station: &Station, figures: &[MeterFigures]) {
+        let Some(unit) = self.meters else { return };
+        let cells = &mut Arc::make_mut(&mut self.empty[unit]).input.values;
+        for (group, figures) in station.meters.iter().zip(figures) {
+            let at = usize::from(group.figures_address);
+            cells[at..at + usize::from(MeterFigures::REGISTERS)].copy_from_slice(&figures.cells());
+        }
     }
 
     /// The image with these samples, one for each point of the station.
@@ -172,24 +186,25 @@ impl Layout {
     }
 }
 
-/// The metering unit of a station; `proven_of` says of each group which of its meters have a
-/// remote channel.
-pub(crate) fn metering_unit<Proven: Fn(u32) -> bool>(
+/// The metering unit of a station, its figures still zero; `is_proven` says which meters of which
+/// group have a remote channel.
+pub(crate) fn metering_unit(
     station: &Station,
-    proven_of: impl Fn(&MeterGroup) -> Proven,
+    is_proven: impl Fn(usize, u32) -> bool,
 ) -> UnitImage {
     let mut unit = UnitImage::default();
-    for group in &station.meters {
+    for (n, group) in station.meters.iter().enumerate() {
         let at = usize::from(group.count_address);
         unit.define(Table::Input, at..at + 2);
         let start = usize::from(group.bits_address);
         unit.define(Table::Input, start..start + group.bit_registers() as usize);
+        let figures = usize::from(group.figures_address);
+        unit.define(Table::Input, figures..figures + usize::from(MeterFigures::REGISTERS));
         let cells = &mut unit.input.values;
         let installed = Some(f64::from(group.installed));
         let flags = encode(Encoding::C32, WordOrder::Abcd, installed, &mut cells[at..at + 2]);
         debug_assert_eq!(flags, Flags::GOOD, "a u32 fits a C32");
-        let proven = proven_of(group);
-        for meter in (0..group.installed).filter(|meter| proven(*meter)) {
+        for meter in (0..group.installed).filter(|meter| is_proven(n, *meter)) {
             cells[start + meter as usize / 16] |= 1 << (meter % 16);
         }
     }

@@ -24,6 +24,7 @@ mod flow;
 mod frames;
 mod image;
 mod load;
+mod meters;
 mod plant;
 mod quantity;
 mod server;
@@ -37,6 +38,7 @@ use flow::Grid;
 pub use image::{Image, Refusal, Sample};
 use image::{Layout, UnitImage, metering_unit};
 use load::Moment;
+use meters::{FeederState, Meters};
 use plant::{Now, Plant};
 pub use server::{Ports, Simulation, StartError, Traffic};
 
@@ -50,6 +52,9 @@ pub struct Field {
     chance: Chance,
     grid: Grid,
     plants: Vec<Plant>,
+    meters: Meters,
+    /// By station: what hangs on each of its feeders.
+    feeders: Vec<Vec<FeederState>>,
     /// What each station sends, point by point.
     samples: Vec<Vec<Sample>>,
     layouts: Vec<Layout>,
@@ -68,12 +73,19 @@ impl Field {
         let grid = Grid::new(&province, |line| {
             line.open_at.is_none() && in_service(line.from) && in_service(line.to)
         });
-        let meters: Vec<Arc<UnitImage>> =
-            province.stations.iter().map(|s| Arc::new(meters_of(province.seed, s))).collect();
+        let meters = Meters::new(&province);
+        let units: Vec<Arc<UnitImage>> = province
+            .stations
+            .iter()
+            .enumerate()
+            .map(|(n, station)| {
+                Arc::new(metering_unit(station, |group, meter| meters.is_proven(n, group, meter)))
+            })
+            .collect();
         let layouts: Vec<Layout> = province
             .channels
             .iter()
-            .map(|channel| Layout::new(&province, channel, &meters[channel.station.index()]))
+            .map(|channel| Layout::new(&province, channel, &units[channel.station.index()]))
             .collect();
         let samples: Vec<Vec<Sample>> = plants
             .iter()
@@ -85,7 +97,20 @@ impl Field {
             .map(|(layout, channel)| Arc::new(layout.image(&samples[channel.station.index()])))
             .collect();
         let chance = Chance::of(province.seed, "province");
-        Self { at_ms: None, chance, grid, plants, samples, layouts, images, province }
+        let none = FeederState { consumed_kwh: [0.0; 4], supplied: false };
+        let feeders = plants.iter().map(|plant| vec![none; plant.feeder_mw().count()]).collect();
+        Self {
+            at_ms: None,
+            chance,
+            grid,
+            plants,
+            meters,
+            feeders,
+            samples,
+            layouts,
+            images,
+            province,
+        }
     }
 
     /// Brings the field to a moment, UTC milliseconds since 1970. Moments that are not later than
@@ -122,6 +147,7 @@ impl Field {
             plant.count(seconds);
             plant.measure(station, &Now { at_ms, moment, hertz });
         }
+        self.read_meters(at_ms, seconds / 3_600.0);
         for (samples, plant) in self.samples.iter_mut().zip(&self.plants) {
             samples.clear();
             samples.extend(plant.values().iter().copied().map(Sample::good));
@@ -130,6 +156,38 @@ impl Field {
             let samples = &self.samples[channel.station.index()];
             self.images[n] = Arc::new(self.layouts[n].image(samples));
         }
+    }
+
+    /// Lets the meters count what was drawn, and their readings arrive.
+    fn read_meters(&mut self, at_ms: i64, hours: f64) {
+        // Until the plant keeps its feeders by load class: what they draw by the station's mix, all
+        // alike, less a technical loss.
+        const LOSS: f64 = 0.06;
+        for ((states, plant), station) in
+            self.feeders.iter_mut().zip(&self.plants).zip(&self.province.stations)
+        {
+            for (state, mw) in states.iter_mut().zip(plant.feeder_mw()) {
+                state.supplied = mw > 0.0;
+                for (class, share) in &station.load {
+                    state.consumed_kwh[*class as usize] +=
+                        mw * share * (1.0 - LOSS) * 1_000.0 * hours;
+                }
+            }
+        }
+        self.meters.step(at_ms, &self.feeders);
+        for (id, station) in self.province.station_ids().zip(&self.province.stations) {
+            let Some(figures) = self.meters.news(id.index()) else { continue };
+            for centre in self.province.centre_ids() {
+                let layout = &mut self.layouts[self.province.channel_id(id, centre).index()];
+                layout.set_meter_figures(station, figures);
+            }
+        }
+    }
+
+    /// What the register of a meter shows, kWh: its place in [`config::Station::meters`] and its
+    /// number there. `None` for a meter that is not there.
+    pub fn meter_kwh(&self, station: StationId, group: usize, meter: u32) -> Option<f64> {
+        self.meters.register_kwh((station.index(), group, meter), &self.feeders)
     }
 
     /// What a channel can be asked for now.
@@ -141,36 +199,4 @@ impl Field {
     pub fn value(&self, station: StationId, point: PointId) -> f64 {
         self.plants[station.index()].values()[point.index()]
     }
-}
-
-/// The metering unit of a station. Of each group exactly as many meters have a proven channel as
-/// the contract says, spread over the group by chance.
-fn meters_of(seed: u64, station: &config::Station) -> UnitImage {
-    metering_unit(station, |group| {
-        // A fixed order of the group by an affine walk with a step that shares no factor with its
-        // size; the first `remote` of that order have a channel.
-        let (size, remote) = (u64::from(group.installed), u64::from(group.remote));
-        let name = format!("{}.{}.{}", station.id, group.district, group.class);
-        let step = coprime_step(size);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a 32-bit number"
-        )]
-        let shift = (Chance::of(seed, &name).share(0) * f64::from(group.installed)) as u64;
-        move |meter| (u64::from(meter) * step + shift) % size < remote
-    })
-}
-
-/// A number near the golden section of `size` that shares no factor with it.
-fn coprime_step(size: u64) -> u64 {
-    let gcd = |mut a: u64, mut b: u64| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    // 0.618 spreads best.
-    let near = (size * 618 / 1_000).max(1);
-    (near..=near + size).find(|step| gcd(*step, size) == 1).unwrap_or(1)
 }

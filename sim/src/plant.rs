@@ -195,6 +195,11 @@ impl Plant {
         self.demand
     }
 
+    /// What each feeder draws, MW.
+    pub(crate) fn feeder_mw(&self) -> impl Iterator<Item = f64> {
+        self.feeders.iter().map(|feeder| self.bays[feeder.bay].p)
+    }
+
     /// Loads at `at_ms`, summed up to the high side of the transformers. A dead station draws
     /// nothing.
     pub(crate) fn draw(&mut self, station: &Station, alive: bool, moment: Moment, at_ms: i64) {
