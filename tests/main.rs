@@ -7,6 +7,7 @@ mod cli;
 mod field;
 mod fixture;
 mod late_replies;
+mod metering;
 mod pty;
 mod screens;
 mod tidy;

@@ -1,5 +1,6 @@
 //! What the meters promise, over the whole reference province.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use config::{MeterFigures, Province};
@@ -204,6 +205,11 @@ fn provinces_without_meters_or_feeders_are_no_trouble() {
     assert!(meters.news(0).is_some_and(<[_]>::is_empty));
 }
 
+/// A line of a measurement.
+fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").unwrap();
+}
+
 /// `cargo test --release -p gridwatch-sim thirty_million -- --ignored --nocapture` prints the
 /// figures of `docs/measurements.md`.
 #[test]
@@ -225,15 +231,15 @@ fn thirty_million_meters() {
     let still = feeders(&province);
     let begun = Instant::now();
     let mut meters = Meters::new(&province);
-    println!("{count} meters, built in {:?}", begun.elapsed());
-    println!(
+    say(&format!("{count} meters, built in {:?}", begun.elapsed()));
+    say(&format!(
         "{} bytes, {} to a hundred meters",
         meters.bytes(),
         100 * meters.bytes() as u64 / count
-    );
+    ));
     let begun = Instant::now();
     meters.step(NOW, &still);
-    println!("first step, the past days read: {:?}", begun.elapsed());
+    say(&format!("first step, the past days read: {:?}", begun.elapsed()));
     for (name, hour) in [("by day", 12), ("first pass", 27), ("final", 43)] {
         meters.step(MIDNIGHT + hour * HOUR_MS, &still);
         let mut times = Vec::new();
@@ -243,10 +249,12 @@ fn thirty_million_meters() {
             times.push(begun.elapsed());
         }
         times.sort_unstable();
-        println!("a step of a second, {name}: median {:?}, 99 % {:?}", times[300], times[594]);
+        assert!(times[300].as_micros() < 500, "half a millisecond a step");
+        say(&format!("a step of a second, {name}: median {:?}, 99 % {:?}", times[300], times[594]));
     }
+    assert!(meters.bytes() as u64 <= 10 * count);
     let begun = Instant::now();
     let read = |meter| meters.register_kwh((50, 2, meter), &still).unwrap_or(0.0);
     let sum: f64 = (0..100_000).map(read).sum();
-    println!("a register: {:?} ({sum:.0})", begun.elapsed() / 100_000);
+    say(&format!("a register: {:?} ({sum:.0})", begun.elapsed() / 100_000));
 }
