@@ -69,7 +69,7 @@ impl Historian {
             self.channels.iter_mut().map(|c| Arc::new(c.picture(&province, now))).collect();
         let centres = centres(&province, &channels);
         let stations: Vec<StationPicture> = stations(&province, &channels);
-        let metering = meters::picture(&province, &self.channels);
+        let metering = meters::picture(&province, &self.channels, now);
         let share = |have: &dyn Fn(&StationPicture) -> bool| {
             let have = stations.iter().filter(|s| have(s)).count() as u64;
             Share::new(have, stations.len() as u64)

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
-use crate::historian::picture::{ChannelPicture, Figures, Picture};
+use crate::historian::picture::{ChannelPicture, Figures, Picture, Reads};
 use crate::historian::verdict::{Reason, Since};
 
 /// Version of the shape below.
@@ -22,6 +22,40 @@ struct Document<'a> {
     figures: Figures,
     centres: Vec<Centre<'a>>,
     stations: Vec<Station<'a>>,
+    metering: Metering<'a>,
+}
+
+/// Remote metering: how many meters can be read (coverage), and how many were (reads).
+#[derive(Serialize)]
+struct Metering<'a> {
+    coverage: Share,
+    uncounted: u64,
+    unreported: u64,
+    /// Local days that the reads hold for.
+    day: Option<String>,
+    final_day: Option<String>,
+    #[serde(flatten)]
+    reads: ReadShares,
+    districts: Vec<MeteringOf<'a>>,
+    classes: Vec<MeteringOf<'a>>,
+    stations: Vec<MeteringOf<'a>>,
+}
+
+#[derive(Serialize)]
+struct MeteringOf<'a> {
+    id: &'a str,
+    coverage: Share,
+    #[serde(flatten)]
+    reads: ReadShares,
+}
+
+#[derive(Serialize)]
+struct ReadShares {
+    first_pass: Share,
+    r#final: Share,
+    intervals: Share,
+    concentrator_minutes: Share,
+    concentrators_online: Share,
 }
 
 #[derive(Serialize)]
@@ -99,8 +133,49 @@ pub fn picture(picture: &Picture) -> String {
         figures: picture.figures,
         centres: province.centre_ids().map(|centre| centre_entry(picture, centre)).collect(),
         stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
+        metering: metering(picture),
     };
     serde_json::to_string(&document).expect("the document has only strings, integers and lists")
+}
+
+fn metering(picture: &Picture) -> Metering<'_> {
+    let (metering, province) = (&picture.metering, &picture.province);
+    let pairs = |shares: &[Share], reads: &[Reads]| -> Vec<(Share, Reads)> {
+        shares.iter().copied().zip(reads.iter().copied()).collect()
+    };
+    let districts = province.districts.iter().map(|district| district.id.as_str());
+    let classes = province.meter_classes.iter().map(|class| class.id.as_str());
+    let stations = province.stations.iter().map(|station| station.id.as_str());
+    Metering {
+        coverage: metering.total,
+        uncounted: metering.uncounted,
+        unreported: metering.unreported,
+        day: metering.day.map(|day| day.to_string()),
+        final_day: metering.final_day.map(|day| day.to_string()),
+        reads: read_shares(&metering.reads),
+        districts: metering_of(districts, pairs(&metering.districts, &metering.district_reads)),
+        classes: metering_of(classes, pairs(&metering.classes, &metering.class_reads)),
+        stations: metering_of(stations, pairs(&metering.stations, &metering.station_reads)),
+    }
+}
+
+fn metering_of<'a>(
+    ids: impl Iterator<Item = &'a str>,
+    counts: Vec<(Share, Reads)>,
+) -> Vec<MeteringOf<'a>> {
+    ids.zip(counts)
+        .map(|(id, (coverage, reads))| MeteringOf { id, coverage, reads: read_shares(&reads) })
+        .collect()
+}
+
+fn read_shares(reads: &Reads) -> ReadShares {
+    ReadShares {
+        first_pass: reads.first_pass,
+        r#final: reads.final_pass,
+        intervals: reads.intervals,
+        concentrator_minutes: reads.minutes,
+        concentrators_online: reads.online,
+    }
 }
 
 fn centre_entry(picture: &Picture, centre: CentreId) -> Centre<'_> {

@@ -73,6 +73,16 @@ fn demo_prints_the_four_figures_and_the_station_that_is_not_full() {
     assert_eq!(figure("full"), (9, 10));
     assert_eq!(figure("unmanned"), (10, 10));
     assert_eq!(figure("remote_metering"), (199_520, 268_800));
+    let metering = &picture["metering"];
+    assert_eq!(metering["first_pass"]["want"], 199_520, "yesterday is known from the start");
+    assert_eq!(metering["final"]["want"], 199_520);
+    for (key, least) in [("first_pass", 90), ("final", 99), ("intervals", 90)] {
+        let number = |name: &str| metering[key][name].as_u64().unwrap();
+        assert!(number("have") < number("want") && 100 * number("have") > least * number("want"));
+    }
+    assert!(metering["concentrators_online"]["want"].as_u64().unwrap() > 700);
+    assert_ne!(metering["day"], metering["final_day"]);
+    assert_eq!(metering["unreported"], 0);
     for station in picture["stations"].as_array().unwrap() {
         for channel in station["centres"].as_array().unwrap() {
             let reasons = by_reason(channel);
@@ -134,6 +144,8 @@ fn a_monitor_that_nobody_answers_says_so_in_the_same_shape() {
     assert_eq!(picture["figures"]["connected"]["have"], 0);
     assert_eq!(picture["figures"]["full"]["have"], 9, "full is structural");
     assert_eq!(picture["figures"]["remote_metering"]["want"], 268_800);
+    assert_eq!(picture["metering"]["day"], Value::Null);
+    assert_eq!(picture["metering"]["first_pass"]["want"], 0, "unknown is not zero of many");
     for station in picture["stations"].as_array().unwrap() {
         for channel in station["centres"].as_array().unwrap() {
             assert_eq!(channel["link"], "never_connected");

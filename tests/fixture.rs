@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{
-    ChannelId, Encoding, Flags, Kind, Point, PointId, Province, Station, StationId, WordOrder,
-    encode,
+    ChannelId, Encoding, Flags, Kind, MeterFigures, Point, PointId, Province, Station, StationId,
+    WordOrder, encode,
 };
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
@@ -30,6 +30,7 @@ pub(crate) struct World {
     faults: BTreeMap<(StationId, u8), Fault>,
     lost: Vec<ChannelId>,
     reported: BTreeMap<(StationId, usize), u32>,
+    figures: BTreeMap<(StationId, usize), MeterFigures>,
 }
 
 impl World {
@@ -47,6 +48,7 @@ impl World {
             faults: BTreeMap::new(),
             lost: Vec::new(),
             reported: BTreeMap::new(),
+            figures: BTreeMap::new(),
         }
     }
 
@@ -135,6 +137,12 @@ impl World {
         self.reported.insert((id, group), installed);
     }
 
+    /// What the head-end of a station says of a group of meters from now on.
+    pub(crate) fn publish(&mut self, station: &str, group: usize, figures: MeterFigures) {
+        let id = self.province.station(station).unwrap();
+        self.figures.insert((id, group), figures);
+    }
+
     fn find(&self, id: &str) -> (StationId, PointId) {
         let station = self.province.station(id.split('.').next().unwrap()).unwrap();
         (station, self.province.stations[station.index()].point(id).unwrap())
@@ -213,6 +221,10 @@ impl World {
             encode(Encoding::C32, WordOrder::Abcd, Some(f64::from(installed)), &mut count);
             put(usize::from(group.count_address), count[0]);
             put(usize::from(group.count_address) + 1, count[1]);
+            let figures = self.figures.get(&(id, n)).copied().unwrap_or_else(|| figures(group));
+            for (at, cell) in (group.figures_address..).zip(figures.cells()) {
+                put(usize::from(at), cell);
+            }
             for register in 0..group.bit_registers() {
                 let proven = group.remote.saturating_sub(16 * register).min(16);
                 let bits = u16::try_from((1_u32 << proven) - 1).unwrap();
@@ -220,6 +232,27 @@ impl World {
             }
         }
         all.split_off(usize::from(block.address))
+    }
+}
+
+/// What a head-end publishes of a group: yesterday 97 % at the first pass, 99.6 % in the end.
+pub(crate) fn figures(group: &config::MeterGroup) -> MeterFigures {
+    let yesterday = u16::try_from(NOW.0 / 86_400_000 - 1).unwrap();
+    let concentrators = u16::try_from(group.remote / 250).unwrap();
+    let minutes_expected = u32::from(concentrators) * 1_440;
+    MeterFigures {
+        day: yesterday,
+        final_day: yesterday - 3,
+        expected: group.remote,
+        first_pass: group.remote - group.remote * 3 / 100,
+        final_expected: group.remote,
+        final_read: group.remote - group.remote * 4 / 1_000,
+        intervals_expected: 48 * group.remote,
+        intervals: 48 * group.remote - group.remote,
+        concentrators,
+        online: concentrators - concentrators / 100,
+        minutes_expected,
+        minutes_online: minutes_expected - minutes_expected / 150,
     }
 }
 

@@ -9,6 +9,7 @@ mod field;
 mod fixture;
 mod inject;
 mod late_replies;
+mod metering;
 mod pty;
 mod screens;
 mod second_province;

@@ -618,6 +618,39 @@ fn a_stopped_task_and_a_dead_collector_are_said_on_every_screen() {
 }
 
 #[test]
+fn one_key_switches_which_reads_stand_beside_coverage() {
+    let mut ui = ui(normal());
+    type_keys(&mut ui, "7");
+    for (head, day) in
+        [("by 06:00", "22/11"), ("in 3 d", "19/11"), ("30 min", "22/11"), ("DCU min", "22/11")]
+    {
+        for (width, height) in [(100, 30), (80, 24)] {
+            let text = draw(&mut ui, width, height);
+            assert!(text.contains(&format!("{head} {day}")), "{head}: {text}");
+            assert!(text.contains("199520/268800 = 74.23 %"), "coverage stays: {text}");
+        }
+        type_keys(&mut ui, "r");
+    }
+    assert!(draw(&mut ui, 100, 30).contains("by 06:00 22/11"));
+}
+
+#[test]
+fn reads_are_unknown_until_they_are_told() {
+    let mut world = World::new();
+    world.connect_all(-1_000);
+    world.scan_stations(&["HB01", "HB10"], -900);
+    let mut ui = ui(world.picture_at(0));
+    type_keys(&mut ui, "7");
+    for (width, height) in [(100, 30), (80, 24)] {
+        let text = draw(&mut ui, width, height);
+        let row = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(row("Mai Châu").contains("10455"), "{text}");
+        assert!(row("Lạc Sơn").contains(" — "), "{text}");
+        assert!(row("Lạc Sơn").contains("42213"), "nobody counted them: {text}");
+    }
+}
+
+#[test]
 fn meters_that_are_reported_otherwise_than_agreed_are_named() {
     let mut ui = ui(troubled());
     type_keys(&mut ui, "7");

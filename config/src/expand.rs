@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::document::{Document, Place, Placed};
+use crate::metering::MeterFigures;
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
@@ -411,6 +412,11 @@ impl Builder<'_> {
             group.bits_address = u16::try_from(next).unwrap_or(u16::MAX);
             next += group.bit_registers() as usize;
         }
+        // Behind the bits, so that what stood there before figures were published stands still.
+        for group in &mut groups {
+            group.figures_address = u16::try_from(next).unwrap_or(u16::MAX);
+            next += usize::from(MeterFigures::REGISTERS);
+        }
         if next > 0x1_0000 {
             let message = format!(
                 "the metering unit of station '{}' needs {next} registers, it has 65536: at most \
@@ -458,14 +464,14 @@ impl Builder<'_> {
                 self.complain(&place.place, message);
             }
             let installed = *installed;
-            let (count_address, bits_address) = (0, 0);
             groups.push(MeterGroup {
                 district,
                 class,
                 installed,
                 remote,
-                count_address,
-                bits_address,
+                count_address: 0,
+                bits_address: 0,
+                figures_address: 0,
             });
         }
     }

@@ -18,6 +18,7 @@ mod built_in;
 mod codec;
 mod document;
 mod expand;
+mod metering;
 mod names;
 mod problem;
 mod province;
@@ -27,6 +28,7 @@ mod template;
 
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
 pub use document::{Document, Fields, Node, Place, Placed};
+pub use metering::MeterFigures;
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
 pub use province::{

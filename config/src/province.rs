@@ -296,6 +296,10 @@ pub struct MeterClass {
     pub technology: String,
     /// Whether it sells energy; others are outside coverage.
     pub sold: bool,
+    /// Load classes that its customers belong to; never empty.
+    pub load: Vec<LoadClass>,
+    /// What one of them draws on average, of what a household does.
+    pub size: u16,
 }
 
 /// A district.
@@ -336,6 +340,12 @@ impl Station {
     /// The point with this full id.
     pub fn point(&self, id: &str) -> Option<PointId> {
         self.points.iter().position(|point| point.id == id).map(PointId::at)
+    }
+
+    /// Registers of its metering unit that hold counters and bits; the figures follow.
+    pub fn meter_bits_end(&self) -> u32 {
+        let ends = self.meters.iter().map(|g| u32::from(g.bits_address) + g.bit_registers());
+        ends.max().unwrap_or(0)
     }
 
     /// The metering unit.
@@ -486,9 +496,9 @@ impl Cause {
 
 /// Meters of one class in one district behind one station, with their place in the metering unit.
 ///
-/// All of it stands in input registers: the number installed as a 32-bit counter, and one bit for
-/// each meter that says whether a remote channel to it is proven, sixteen to a register, the first
-/// meter in the lowest bit.
+/// All of it stands in input registers: the number installed as a 32-bit counter, one bit for each
+/// meter that says whether a remote channel to it is proven, sixteen to a register, the first meter
+/// in the lowest bit, and the figures of daily reading ([`crate::MeterFigures`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterGroup {
     /// District: its place in [`Province::districts`].
@@ -503,6 +513,8 @@ pub struct MeterGroup {
     pub count_address: u16,
     /// Address of the first register of bits.
     pub bits_address: u16,
+    /// Address of the first register of figures.
+    pub figures_address: u16,
 }
 
 impl MeterGroup {

@@ -371,8 +371,15 @@ fn read_meter_class(fields: &Fields<'_>) -> Option<MeterClass> {
     let name = fields.optional("name").and_then(|n| n.name());
     let technology = fields.optional("technology").and_then(|n| n.text()).unwrap_or_default();
     let sold = fields.optional("sold").and_then(|n| n.boolean()).unwrap_or(true);
+    let load = fields.optional("load").map_or_else(Vec::new, |node| {
+        node.items().iter().filter_map(|n| n.choice(&LoadClass::WORDS)).collect()
+    });
+    let load = if load.is_empty() { LoadClass::WORDS.map(|(_, c)| c).to_vec() } else { load };
+    let size = fields.optional("size").and_then(|n| n.integer(1, 10_000));
+    let size = size.and_then(|size| u16::try_from(size).ok()).unwrap_or(1);
     let id = id?;
-    Some(MeterClass { name: name.unwrap_or_else(|| Name::same(&id)), id, technology, sold })
+    let name = name.unwrap_or_else(|| Name::same(&id));
+    Some(MeterClass { id, name, technology, sold, load, size })
 }
 
 fn read_district(fields: &Fields<'_>) -> Option<District> {
@@ -443,13 +450,7 @@ fn read_address(node: &Node<'_>) -> Option<Address> {
 fn read_load(fields: &Fields<'_>) -> Vec<(LoadClass, f64)> {
     let Some(node) = fields.optional("load") else { return vec![(LoadClass::Rural, 1.0)] };
     let Some(shares) = node.fields() else { return Vec::new() };
-    let classes = [
-        ("rural", LoadClass::Rural),
-        ("industry", LoadClass::Industry),
-        ("cement", LoadClass::Cement),
-        ("services", LoadClass::Services),
-    ];
-    let load: Vec<(LoadClass, f64)> = classes
+    let load: Vec<(LoadClass, f64)> = LoadClass::WORDS
         .into_iter()
         .filter_map(|(word, class)| {
             shares.optional(word).and_then(|n| n.number(0.0, 1.0)).map(|share| (class, share))

@@ -164,6 +164,16 @@ pub enum LoadClass {
     Services,
 }
 
+impl LoadClass {
+    /// The words of the contract with their classes, in the order of the classes.
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("rural", Self::Rural),
+        ("industry", Self::Industry),
+        ("cement", Self::Cement),
+        ("services", Self::Services),
+    ];
+}
+
 /// One point of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointSpec {

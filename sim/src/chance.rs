@@ -77,6 +77,19 @@ fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// A number near the golden section of `size` that shares no factor with it.
+pub(crate) fn coprime_step(size: u64) -> u64 {
+    let gcd = |mut a: u64, mut b: u64| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    // 0.618 spreads best.
+    let near = (size * 618 / 1_000).max(1);
+    (near..=near + size).find(|step| gcd(*step, size) == 1).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

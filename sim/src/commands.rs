@@ -197,11 +197,11 @@ impl Commands {
         if address != blocks::COMMAND {
             let clock = command_at(address)
                 .filter(|n| entries[*n].register.is_some_and(|r| r.encoding == Encoding::K4));
-            let (Some(point), [a, b, c, d]) = (clock, values) else {
+            // Four registers of milliseconds. The station's own clock is a good one: what is left
+            // of the write is that it counts as synchronised.
+            let (Some(point), [_, _, _, _]) = (clock, values) else {
                 return Err(Refusal::IllegalAddress);
             };
-            let words = [a, b, c, d].map(|word| i64::from(*word));
-            let _ = words.iter().fold(0_i64, |sum, word| sum << 16 | word);
             plant.synchronise(at_ms, station);
             plant.say(station, point, Outcome::Done);
             return Ok(());

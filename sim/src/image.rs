@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{
-    Channel, Decoded, Encoding, Flags, MeterGroup, Province, Register, Station, Table, WordOrder,
+    Channel, Decoded, Encoding, Flags, MeterFigures, Province, Register, Station, Table, WordOrder,
     blocks, decode, encode,
 };
 
@@ -262,6 +262,8 @@ pub(crate) struct Layout {
     with_blocks: Vec<bool>,
     checksum: u32,
     conduct: Arc<Conduct>,
+    /// Where the metering unit is among them, when the centre reads it.
+    meters: Option<usize>,
 }
 
 impl Layout {
@@ -292,8 +294,10 @@ impl Layout {
         let mut with_blocks: Vec<bool> = empty.iter().map(room).collect();
         let mut empty: Vec<Arc<UnitImage>> = empty.into_iter().map(Arc::new).collect();
         let reads_meters = province.centres[channel.centre.index()].metering;
-        if let Some(unit) = station.metering_unit().filter(|_| reads_meters) {
-            empty[usize::from(unit) - 1] = Arc::clone(meters);
+        let meters_at = station.metering_unit().filter(|_| reads_meters);
+        let meters_at = meters_at.map(|unit| usize::from(unit) - 1);
+        if let Some(unit) = meters_at {
+            empty[unit] = Arc::clone(meters);
         }
         if let Some(unit) = station.metering_unit() {
             with_blocks[usize::from(unit) - 1] = false;
@@ -304,7 +308,17 @@ impl Layout {
                 .iter()
                 .fold(sum, |sum: u32, part| (sum ^ u32::from(*part)).wrapping_mul(0x0100_0193))
         });
-        Self { empty, placed, with_blocks, checksum, conduct: Arc::default() }
+        Self { empty, placed, with_blocks, checksum, conduct: Arc::default(), meters: meters_at }
+    }
+
+    /// Writes what the head-end publishes, group by group, into the metering unit.
+    pub(crate) fn set_meter_figures(&mut self, station: &Station, figures: &[MeterFigures]) {
+        let Some(unit) = self.meters else { return };
+        let cells = &mut Arc::make_mut(&mut self.empty[unit]).input.values;
+        for (group, figures) in station.meters.iter().zip(figures) {
+            let at = usize::from(group.figures_address);
+            cells[at..at + usize::from(MeterFigures::REGISTERS)].copy_from_slice(&figures.cells());
+        }
     }
 
     /// Checksum of the register map, so that a master sees when it has changed (FNV-1a).
@@ -338,24 +352,25 @@ impl Layout {
     }
 }
 
-/// The metering unit of a station; `proven_of` says of each group which of its meters have a
-/// remote channel.
-pub(crate) fn metering_unit<Proven: Fn(u32) -> bool>(
+/// The metering unit of a station, its figures still zero; `is_proven` says which meters of which
+/// group have a remote channel.
+pub(crate) fn metering_unit(
     station: &Station,
-    proven_of: impl Fn(&MeterGroup) -> Proven,
+    is_proven: impl Fn(usize, u32) -> bool,
 ) -> UnitImage {
     let mut unit = UnitImage::default();
-    for group in &station.meters {
+    for (n, group) in station.meters.iter().enumerate() {
         let at = usize::from(group.count_address);
         unit.define(Table::Input, at..at + 2);
         let start = usize::from(group.bits_address);
         unit.define(Table::Input, start..start + group.bit_registers() as usize);
+        let figures = usize::from(group.figures_address);
+        unit.define(Table::Input, figures..figures + usize::from(MeterFigures::REGISTERS));
         let cells = &mut unit.input.values;
         let installed = Some(f64::from(group.installed));
         let flags = encode(Encoding::C32, WordOrder::Abcd, installed, &mut cells[at..at + 2]);
         debug_assert_eq!(flags, Flags::GOOD, "a u32 fits a C32");
-        let proven = proven_of(group);
-        for meter in (0..group.installed).filter(|meter| proven(*meter)) {
+        for meter in (0..group.installed).filter(|meter| is_proven(n, *meter)) {
             cells[start + meter as usize / 16] |= 1 << (meter % 16);
         }
     }

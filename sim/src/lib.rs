@@ -31,6 +31,7 @@ pub mod faults;
 mod frames;
 mod image;
 mod load;
+mod meters;
 mod network;
 mod outages;
 mod plant;
@@ -48,12 +49,10 @@ use std::sync::Arc;
 use config::{ChannelId, PointId, Province, StationId};
 
 pub use chain::tolerance;
-use chance::Chance;
 pub use commands::Outcome;
 pub use events::Event;
 use faults::Faults;
 pub use image::{Image, Refusal, Sample};
-use image::{UnitImage, metering_unit};
 pub use outages::{Outage, SUSTAINED_MS};
 pub use protection::ShortCircuit;
 pub use server::{Plans, Ports, Simulation, StartError, Traffic};
@@ -118,6 +117,12 @@ impl Field {
     /// True value of a point: in its unit, or a code. Not a number before the first step.
     pub fn value(&self, station: StationId, point: PointId) -> f64 {
         self.telemetry.value(station, point)
+    }
+
+    /// What the register of a meter shows, kWh: its place in [`config::Station::meters`] and its
+    /// number there. `None` for a meter that is not there.
+    pub fn meter_kwh(&self, station: StationId, group: usize, meter: u32) -> Option<f64> {
+        self.telemetry.meter_kwh(station, group, meter)
     }
 
     /// What a station sends of a point when nothing is wrong: the truth through its measuring chain.
@@ -185,36 +190,4 @@ impl Field {
     ) -> Result<(), Refusal> {
         self.telemetry.write_coil(at_ms, channel, (unit, address, on))
     }
-}
-
-/// The metering unit of a station. Of each group exactly as many meters have a proven channel as
-/// the contract says, spread over the group by chance.
-fn meters_of(seed: u64, station: &config::Station) -> UnitImage {
-    metering_unit(station, |group| {
-        // A fixed order of the group by an affine walk with a step that shares no factor with its
-        // size; the first `remote` of that order have a channel.
-        let (size, remote) = (u64::from(group.installed), u64::from(group.remote));
-        let name = format!("{}.{}.{}", station.id, group.district, group.class);
-        let step = coprime_step(size);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a 32-bit number"
-        )]
-        let shift = (Chance::of(seed, &name).share(0) * f64::from(group.installed)) as u64;
-        move |meter| (u64::from(meter) * step + shift) % size < remote
-    })
-}
-
-/// A number near the golden section of `size` that shares no factor with it.
-fn coprime_step(size: u64) -> u64 {
-    let gcd = |mut a: u64, mut b: u64| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    // 0.618 spreads best.
-    let near = (size * 618 / 1_000).max(1);
-    (near..=near + size).find(|step| gcd(*step, size) == 1).unwrap_or(1)
 }

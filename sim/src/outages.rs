@@ -1,6 +1,6 @@
 //! Who was without supply, from when to when: the ground of SAIDI, SAIFI and MAIFI.
 
-use config::{Province, StationId};
+use config::StationId;
 
 use crate::station::Station;
 
@@ -33,31 +33,14 @@ pub(crate) struct Outages {
 }
 
 impl Outages {
-    pub(crate) fn new(stations: &[Station], province: &Province) -> Self {
-        let customers: Vec<Vec<(usize, u32)>> = stations
-            .iter()
-            .zip(&province.stations)
-            .map(|(station, contract)| {
-                let sold = |group: &&config::MeterGroup| province.meter_classes[group.class].sold;
-                let meters = contract.meters.iter().filter(sold).map(|g| g.installed).sum::<u32>();
-                let peaks: f64 = station.feeders.iter().map(|feeder| feeder.peak_mw).sum();
-                // Shares of a whole by rounding their running sum, so that nobody is lost.
-                let mut reached = 0.0;
-                let mut given = 0;
-                let share = |feeder: &crate::station::Feeder| {
-                    reached += feeder.peak_mw / peaks * f64::from(meters);
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "a share of a 32-bit number"
-                    )]
-                    let own = reached.round() as u32 - given;
-                    given += own;
-                    (feeder.bay, own)
-                };
-                station.feeders.iter().map(share).collect()
-            })
-            .collect();
+    /// `customers_of` says how many hang on a feeder of a station.
+    pub(crate) fn new(stations: &[Station], customers_of: impl Fn(usize, usize) -> u32) -> Self {
+        let of_station = |(n, station): (usize, &Station)| {
+            let feeders = station.feeders.iter().enumerate();
+            feeders.map(|(feeder, own)| (own.bay, customers_of(n, feeder))).collect()
+        };
+        let customers: Vec<Vec<(usize, u32)>> =
+            stations.iter().enumerate().map(of_station).collect();
         let open = customers.iter().map(|feeders| vec![None; feeders.len()]).collect();
         Self { customers, open, ended: Vec::new() }
     }

@@ -12,6 +12,7 @@ use crate::automation;
 use crate::chance::Chance;
 use crate::events::Event;
 use crate::load::{CLASSES, Moment, loads};
+use crate::meters::Meters;
 use crate::network::{Electrical, Network};
 use crate::outages::Outages;
 use crate::scheme::Role;
@@ -58,7 +59,7 @@ pub(crate) struct Plant {
 }
 
 impl Plant {
-    pub(crate) fn new(province: Arc<Province>) -> Self {
+    pub(crate) fn new(province: Arc<Province>, meters: &Meters) -> Self {
         let stations: Vec<Station> =
             (0..province.stations.len()).map(|n| Station::new(&province, n)).collect();
         let network =
@@ -68,7 +69,7 @@ impl Plant {
         let moment = Moment::of(at_ms, province.utc_offset_hours);
         let weather = Weather::of(chance, at_ms, moment);
         Self {
-            outages: Outages::new(&stations, &province),
+            outages: Outages::new(&stations, |n, feeder| meters.customers(&province, n, feeder)),
             energy_factor: energy_factor(&province, chance),
             now: Now { at_ms, moment, weather, hertz: 50.0 },
             network,
@@ -246,7 +247,7 @@ impl Plant {
         for feeder in 0..station.feeders.len() {
             let bay = station.feeders[feeder].bay;
             let supplied = station.bays[bay].at.kv > 0.0 && self.network.is_connected(n, bay);
-            station.feeders[feeder].supplied = supplied;
+            station.feeders[feeder].state.supplied = supplied;
             // Something that was switched since the last second took it, or brought it back.
             let since = self.switched_ms.clamp(self.now.at_ms - 1_000, self.now.at_ms);
             self.outages.tell(n, feeder, supplied, since);
@@ -264,7 +265,7 @@ impl Plant {
                 let feeder = &mut station.feeders[n];
                 let drawn = feeder.classes.iter().sum::<f64>() + feeder.loss;
                 let kwh = 1_000.0 * hours * head / drawn.max(1e-12);
-                for (total, load) in feeder.consumed_kwh.iter_mut().zip(feeder.classes) {
+                for (total, load) in feeder.state.consumed_kwh.iter_mut().zip(feeder.classes) {
                     *total += load * kwh;
                 }
             }
@@ -406,7 +407,8 @@ mod tests {
             let mut province = Province::built_in();
             province.seed = seed;
             let chance = Chance::of(seed, "switching");
-            let mut plant = Plant::new(Arc::new(province));
+            let province = Arc::new(province);
+            let mut plant = Plant::new(Arc::clone(&province), &Meters::new(&province));
             let start = EVENING_MS + hour * 3_600_000;
             plant.advance(start, 0.0);
             prop_assert!(left_over(&plant) < 0.001, "at the start");
@@ -437,7 +439,7 @@ mod tests {
     #[test]
     fn the_year_sells_what_the_province_sold() {
         let province = Arc::new(Province::built_in());
-        let mut plant = Plant::new(Arc::clone(&province));
+        let mut plant = Plant::new(Arc::clone(&province), &Meters::new(&province));
         // 2022 from the first hour, in leaps of an hour.
         let start = (18_993 * 24 - 7) * 3_600_000;
         for hour in 0..=8_760 {
@@ -447,7 +449,7 @@ mod tests {
             .stations
             .iter()
             .flat_map(|station| &station.feeders)
-            .map(|feeder| feeder.consumed_kwh.iter().sum::<f64>() / 1e6)
+            .map(|feeder| feeder.state.consumed_kwh.iter().sum::<f64>() / 1e6)
             .sum();
         assert!((sold / 1_212.0 - 1.0).abs() < 0.01, "{sold} GWh");
         let lost: f64 = plant

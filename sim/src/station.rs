@@ -5,6 +5,7 @@ use config::{Kind, Point, Province, Station as Contract};
 
 use crate::chance::Chance;
 use crate::load::Moment;
+use crate::meters::FeederState;
 use crate::network::Electrical;
 use crate::quantity::{Quantity, quantity};
 use crate::scheme::{Role, Scheme};
@@ -64,9 +65,8 @@ pub(crate) struct Feeder {
     /// Customers' load now by class and the technical loss, MW at nominal voltage.
     pub(crate) classes: [f64; 4],
     pub(crate) loss: f64,
-    /// What customers drew since the start, kWh by class.
-    pub(crate) consumed_kwh: [f64; 4],
-    pub(crate) supplied: bool,
+    /// What its customers have, and have drawn.
+    pub(crate) state: FeederState,
 }
 
 /// A transformer with its tap changer and its temperatures.
@@ -164,8 +164,7 @@ impl Station {
                     stage,
                     classes: [0.0; 4],
                     loss: 0.0,
-                    consumed_kwh: [0.0; 4],
-                    supplied: true,
+                    state: FeederState { consumed_kwh: [0.0; 4], supplied: true },
                 }
             })
             .collect();
@@ -199,6 +198,11 @@ impl Station {
         let section = self.scheme.section_of[bay];
         let transformer = section.and_then(|section| self.scheme.transformer_at(section));
         transformer.map_or(2.0, |n| (0.08 * self.scheme.transformers[n].mva).min(6.0))
+    }
+
+    /// What the customers of each feeder have, and have drawn.
+    pub(crate) fn feeder_states(&self) -> impl Iterator<Item = FeederState> {
+        self.feeders.iter().map(|feeder| feeder.state)
     }
 
     /// Code of a status.

@@ -9,8 +9,8 @@ use crate::chain::Chain;
 use crate::commands::Commands;
 use crate::events::{Event, Ring};
 use crate::faults::{Faults, Pair};
-use crate::image::{Blocks, Image, Layout, Refusal, Sample, UnitImage};
-use crate::meters_of;
+use crate::image::{Blocks, Image, Layout, Refusal, Sample, UnitImage, metering_unit};
+use crate::meters::{FeederState, Meters};
 use crate::plant::Plant;
 
 /// The plant and its telemetry, as they are without faults of the telemetry.
@@ -19,6 +19,9 @@ pub(crate) struct Telemetry {
     pub(crate) plant: Plant,
     commands: Commands,
     chains: Vec<Chain>,
+    meters: Meters,
+    /// What hangs on each feeder, station by station.
+    feeders: Vec<Vec<FeederState>>,
     /// What each station sends, point by point.
     pub(crate) samples: Vec<Vec<Sample>>,
     layouts: Vec<Layout>,
@@ -35,12 +38,19 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     pub(crate) fn new(province: Arc<Province>) -> Self {
-        let meters: Vec<Arc<UnitImage>> =
-            province.stations.iter().map(|s| Arc::new(meters_of(province.seed, s))).collect();
+        let meters = Meters::new(&province);
+        let units: Vec<Arc<UnitImage>> = province
+            .stations
+            .iter()
+            .enumerate()
+            .map(|(n, station)| {
+                Arc::new(metering_unit(station, |group, meter| meters.is_proven(n, group, meter)))
+            })
+            .collect();
         let layouts: Vec<Layout> = province
             .channels
             .iter()
-            .map(|channel| Layout::new(&province, channel, &meters[channel.station.index()]))
+            .map(|channel| Layout::new(&province, channel, &units[channel.station.index()]))
             .collect();
         let rings = province
             .channels
@@ -50,7 +60,7 @@ impl Telemetry {
                 (0..units).map(|_| Arc::default()).collect()
             })
             .collect();
-        let plant = Plant::new(Arc::clone(&province));
+        let plant = Plant::new(Arc::clone(&province), &meters);
         let samples: Vec<Vec<Sample>> = plant
             .stations
             .iter()
@@ -59,6 +69,12 @@ impl Telemetry {
         Self {
             commands: Commands::new(&province),
             chains: (0..province.stations.len()).map(|n| Chain::new(&province, n)).collect(),
+            feeders: plant
+                .stations
+                .iter()
+                .map(|station| station.feeder_states().collect())
+                .collect(),
+            meters,
             plant,
             samples,
             layouts,
@@ -80,10 +96,32 @@ impl Telemetry {
         self.plant.advance(at_ms, seconds);
         self.commands.follow(&mut self.plant);
         self.plant.measure();
+        self.read_meters(at_ms);
         let stations = self.plant.stations.iter().zip(&self.chains);
         for ((station, chain), samples) in stations.zip(&mut self.samples) {
             chain.send(station.values(), at_ms, samples);
         }
+    }
+
+    /// Lets the meters count what was drawn, and their readings arrive.
+    fn read_meters(&mut self, at_ms: i64) {
+        for (states, station) in self.feeders.iter_mut().zip(&self.plant.stations) {
+            states.clear();
+            states.extend(station.feeder_states());
+        }
+        self.meters.step(at_ms, &self.feeders);
+        for (id, station) in self.province.station_ids().zip(&self.province.stations) {
+            let Some(figures) = self.meters.news(id.index()) else { continue };
+            for centre in self.province.centre_ids() {
+                let layout = &mut self.layouts[self.province.channel_id(id, centre).index()];
+                layout.set_meter_figures(station, figures);
+            }
+        }
+    }
+
+    /// What the register of a meter shows, kWh.
+    pub(crate) fn meter_kwh(&self, station: StationId, group: usize, meter: u32) -> Option<f64> {
+        self.meters.register_kwh((station.index(), group, meter), &self.feeders)
     }
 
     /// Tells every channel what it is to know after a step that lasted over `span`: records first,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Channel, PointId, Province, Register, Scan, Station, Table};
+use config::{Channel, MeterFigures, PointId, Province, Register, Scan, Station, Table};
 
 /// Mapped cells of other scan classes that a request may read over: cheaper than another request,
 /// whose header, system calls and round trip weigh as much as some dozen registers.
@@ -195,26 +195,31 @@ fn block_of(spans: &[Span], start: u32, end: u32) -> Block {
     }
 }
 
-/// The metering unit, read whole in as few requests as it takes.
+/// The metering unit, read whole: counters and bits in as few requests as it takes, then the
+/// figures, so that those of a group are of one instant.
 fn meter_blocks(station: &Station) -> Vec<Block> {
     let Some(unit) = station.metering_unit() else { return Vec::new() };
-    let end = station.meters.iter().map(|g| u32::from(g.bits_address) + g.bit_registers()).max();
     let (table, scan) = (Table::Input, Scan::Metering);
-    let step = table.cells_per_read_max();
-    (0..end.unwrap_or(0))
-        .step_by(usize::from(step))
-        .map(|address| {
-            let count = (end.unwrap_or(0) - address).min(u32::from(step));
-            Block {
-                unit,
-                table,
-                address: u16::try_from(address).expect("a table has 65 536 registers"),
-                count: u16::try_from(count).unwrap_or(step),
-                scan,
-                content: Content::Meters,
-            }
-        })
-        .collect()
+    let most = u32::from(table.cells_per_read_max());
+    let bits = (0..station.meter_bits_end()).step_by(most as usize).map(|address| {
+        let count = (station.meter_bits_end() - address).min(most);
+        (address, count)
+    });
+    let of_group = u32::from(MeterFigures::REGISTERS);
+    let figures = station.meters.chunks((most / of_group) as usize).filter_map(|groups| {
+        let (first, count) = (groups.first()?, u32::try_from(groups.len()).ok()?);
+        Some((u32::from(first.figures_address), count * of_group))
+    });
+    let cell = |at: u32| u16::try_from(at).expect("a table has 65 536 registers");
+    let block = |(address, count)| Block {
+        unit,
+        table,
+        address: cell(address),
+        count: cell(count),
+        scan,
+        content: Content::Meters,
+    };
+    bits.chain(figures).map(block).collect()
 }
 
 #[cfg(test)]
@@ -269,6 +274,27 @@ mod tests {
                     let cell = u32::from(block.address) + cell;
                     assert!(mapped.contains(&(block.unit, block.table, cell)));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_metering_unit_is_read_whole_and_the_figures_of_a_group_at_once() {
+        let province = Province::built_in();
+        for station in &province.stations {
+            let blocks = meter_blocks(station);
+            let mut next = 0;
+            for block in &blocks {
+                assert_eq!(block.address, next);
+                next += block.count;
+            }
+            let last = station.meters.last().unwrap();
+            assert_eq!(next, last.figures_address + MeterFigures::REGISTERS);
+            for group in &station.meters {
+                let end = group.figures_address + MeterFigures::REGISTERS;
+                let whole =
+                    |b: &Block| b.address <= group.figures_address && end <= b.address + b.count;
+                assert!(blocks.iter().any(whole));
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Remote metering: counted from the meters' own bits, not taken on trust.
 
-use config::{Province, Station};
+use config::{Date, MeterFigures, Province, Scan, Station};
 
 use super::channel::ChannelState;
 use super::counts::Share;
-use super::picture::{MeterGroupPicture, MeteringPicture};
+use super::picture::{MeterGroupPicture, MeteringPicture, Reads};
 use crate::clock::Timestamp;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// The registers of a metering unit as they were last read.
 pub(super) struct MeterCells {
@@ -16,12 +18,9 @@ pub(super) struct MeterCells {
 
 impl MeterCells {
     pub(super) fn new(station: &Station) -> Self {
-        let end = station
-            .meters
-            .iter()
-            .map(|group| usize::from(group.bits_address) + group.bit_registers() as usize)
-            .max()
-            .unwrap_or(0);
+        let figures = usize::from(MeterFigures::REGISTERS);
+        let ends = station.meters.iter().map(|group| usize::from(group.figures_address) + figures);
+        let end = ends.max().unwrap_or(0);
         Self { cells: vec![0; end], at: vec![None; end] }
     }
 
@@ -45,14 +44,30 @@ impl MeterCells {
         Some((self.cells.get(range)?, times.iter().copied().flatten().min()))
     }
 
-    fn group(&self, group: &config::MeterGroup) -> (Option<u32>, Option<u32>, Option<Timestamp>) {
+    fn group(&self, group: &config::MeterGroup) -> Told {
         let reported = self
             .read(group.count_address, 2)
             .map(|(cells, _)| u32::from(cells[0]) << 16 | u32::from(cells[1]));
         let bits = self.read(group.bits_address, group.bit_registers() as usize);
         let proven = bits.map(|(cells, _)| count_bits(cells, group.installed));
-        (proven, reported, bits.and_then(|(_, at)| at))
+        let figures = self.read(group.figures_address, usize::from(MeterFigures::REGISTERS));
+        let at = [bits, figures].into_iter().flatten().filter_map(|(_, at)| at).min();
+        Told {
+            proven,
+            reported,
+            at,
+            figures: figures.and_then(|(cells, _)| MeterFigures::from_cells(cells)),
+        }
     }
+}
+
+/// What a metering unit has told of a group.
+#[derive(Default)]
+struct Told {
+    proven: Option<u32>,
+    reported: Option<u32>,
+    at: Option<Timestamp>,
+    figures: Option<MeterFigures>,
 }
 
 /// Set bits among the first `meters`; what lies beyond the last meter is not one.
@@ -64,11 +79,56 @@ fn count_bits(cells: &[u16], meters: u32) -> u32 {
     full + last
 }
 
-pub(super) fn picture(province: &Province, channels: &[ChannelState]) -> MeteringPicture {
+/// The days that the figures hold for, since 1970: the newest that any group tells of, 0 for none.
+#[derive(Clone, Copy, Default)]
+struct Days {
+    first: u16,
+    last: u16,
+}
+
+impl Days {
+    fn of(groups: &[MeterGroupPicture]) -> Self {
+        let figures = || groups.iter().filter_map(|group| group.figures);
+        Self {
+            first: figures().map(|figures| figures.day).max().unwrap_or(0),
+            last: figures().map(|figures| figures.final_day).max().unwrap_or(0),
+        }
+    }
+
+    fn date(day: u16) -> Option<Date> {
+        (day > 0).then(|| Timestamp(i64::from(day) * DAY_MS).local(0).date)
+    }
+}
+
+/// What the figures of a group add: nothing to the counts of a day that they do not hold for, and
+/// nothing to what is online when they are not fresh.
+fn reads(figures: &MeterFigures, days: Days, fresh: bool) -> Reads {
+    let share = |have: u32, want: u32, counts: bool| {
+        if counts { Share::new(u64::from(have), u64::from(want)) } else { Share::default() }
+    };
+    let first = days.first > 0 && figures.day == days.first;
+    let last = days.last > 0 && figures.final_day == days.last;
+    Reads {
+        first_pass: share(figures.first_pass, figures.expected, first),
+        final_pass: share(figures.final_read, figures.final_expected, last),
+        intervals: share(figures.intervals, figures.intervals_expected, first),
+        minutes: share(figures.minutes_online, figures.minutes_expected, first),
+        online: share(u32::from(figures.online), u32::from(figures.concentrators), fresh),
+    }
+}
+
+pub(super) fn picture(
+    province: &Province,
+    channels: &[ChannelState],
+    now: Timestamp,
+) -> MeteringPicture {
     let mut picture = MeteringPicture {
         districts: vec![Share::default(); province.districts.len()],
         stations: vec![Share::default(); province.stations.len()],
         classes: vec![Share::default(); province.meter_classes.len()],
+        district_reads: vec![Reads::default(); province.districts.len()],
+        station_reads: vec![Reads::default(); province.stations.len()],
+        class_reads: vec![Reads::default(); province.meter_classes.len()],
         ..MeteringPicture::default()
     };
     for station in province.station_ids() {
@@ -76,23 +136,52 @@ pub(super) fn picture(province: &Province, channels: &[ChannelState]) -> Meterin
             .centre_ids()
             .find_map(|c| channels[province.channel_id(station, c).index()].meters.as_ref());
         for (n, group) in province.stations[station.index()].meters.iter().enumerate() {
-            let (proven, reported, at) =
-                reader.map_or((None, None, None), |cells| cells.group(group));
-            picture.groups.push(MeterGroupPicture { station, group: n, proven, reported, at });
+            let told = reader.map(|cells| cells.group(group)).unwrap_or_default();
+            picture.groups.push(MeterGroupPicture {
+                station,
+                group: n,
+                proven: told.proven,
+                reported: told.reported,
+                at: told.at,
+                figures: told.figures,
+            });
             // The contract says how many there are; what never came is not proven.
-            let share = Share::new(u64::from(proven.unwrap_or(0)), u64::from(group.installed));
+            let share = Share::new(u64::from(told.proven.unwrap_or(0)), u64::from(group.installed));
             picture.classes[group.class] += share;
             if province.meter_classes[group.class].sold {
                 picture.total += share;
                 picture.districts[group.district] += share;
                 picture.stations[station.index()] += share;
-                if proven.is_none() {
+                if told.proven.is_none() {
                     picture.uncounted += u64::from(group.installed);
                 }
             }
         }
     }
+    sum_reads(province, &mut picture, now);
     picture
+}
+
+fn sum_reads(province: &Province, picture: &mut MeteringPicture, now: Timestamp) {
+    let days = Days::of(&picture.groups);
+    (picture.day, picture.final_day) = (Days::date(days.first), Days::date(days.last));
+    let fresh_ms = province.scan.old_after_ms(Scan::Metering);
+    for told in &picture.groups {
+        let group = &province.stations[told.station.index()].meters[told.group];
+        let sold = province.meter_classes[group.class].sold;
+        let fresh = told.at.is_some_and(|at| now.since(at) <= fresh_ms);
+        let reads = told.figures.map(|figures| reads(&figures, days, fresh)).unwrap_or_default();
+        picture.class_reads[group.class] += reads;
+        if !sold {
+            continue;
+        }
+        picture.reads += reads;
+        picture.district_reads[group.district] += reads;
+        picture.station_reads[told.station.index()] += reads;
+        if days.first > 0 && told.figures.is_none_or(|figures| figures.day != days.first) {
+            picture.unreported += u64::from(told.proven.unwrap_or(0));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,12 @@
 //!
 //! All faces draw from the same picture, so they cannot disagree.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
-use config::{CentreId, Channel, ChannelId, PointId, Province, Station, StationId};
+use config::{
+    CentreId, Channel, ChannelId, Date, MeterFigures, PointId, Province, Station, StationId,
+};
 
 use super::counts::{Counts, Share};
 use super::traffic::TrafficPicture;
@@ -277,6 +280,22 @@ pub struct MeteringPicture {
     pub stations: Vec<Share>,
     /// By class; classes that do not sell energy have their own counts here, outside the total.
     pub classes: Vec<Share>,
+    /// How daily reading goes, of meters that sell energy.
+    pub reads: Reads,
+    /// The same by district.
+    pub district_reads: Vec<Reads>,
+    /// The same by station.
+    pub station_reads: Vec<Reads>,
+    /// By class; classes that do not sell energy have their own counts here, outside the total.
+    pub class_reads: Vec<Reads>,
+    /// The day that the first pass, the half hours and the concentrators' minutes hold for: the
+    /// newest that any metering unit tells of. `None` when none has told yet.
+    pub day: Option<Date>,
+    /// The day that the final reads hold for, likewise.
+    pub final_day: Option<Date>,
+    /// Meters with a proven channel in groups of which nothing is known for `day`: they are in no
+    /// read figure.
+    pub unreported: u64,
     /// Meters of groups that have never been counted. A count stands until the next one, however
     /// long the station is out of reach: a lost link does not unprove a meter's channel.
     pub uncounted: u64,
@@ -295,4 +314,32 @@ pub struct MeterGroupPicture {
     pub reported: Option<u32>,
     /// When the oldest of its registers was read.
     pub at: Option<Timestamp>,
+    /// What its head-end publishes; `None` until it was read, and when it cannot be.
+    pub figures: Option<MeterFigures>,
+}
+
+/// How daily reading goes: what head-ends publish, summed up. Never merged with coverage, which
+/// says how many meters can be read, not how many were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// Meters with a valid 00:00 register by 06:00, of those with a proven channel.
+    pub first_pass: Share,
+    /// Meters with a valid 00:00 register when retries ended, three days later.
+    pub final_pass: Share,
+    /// Valid half hours by 06:00 of the next day, of those that should be.
+    pub intervals: Share,
+    /// Minutes that concentrators were online.
+    pub minutes: Share,
+    /// Concentrators online when they were asked last, of stations whose figures are fresh.
+    pub online: Share,
+}
+
+impl AddAssign for Reads {
+    fn add_assign(&mut self, other: Self) {
+        self.first_pass += other.first_pass;
+        self.final_pass += other.final_pass;
+        self.intervals += other.intervals;
+        self.minutes += other.minutes;
+        self.online += other.online;
+    }
 }

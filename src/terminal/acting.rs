@@ -47,6 +47,14 @@ impl Ui {
                     metering.list = List::default();
                 }
             }
+            Action::Measure => {
+                let lang = self.lang;
+                if let Screen::Metering(metering) = self.screen_mut() {
+                    metering.measure = metering.measure.next();
+                    let said = metering.measure.text().get(lang).to_owned();
+                    self.notice = Some(said);
+                }
+            }
             Action::Back => self.back(),
             Action::Previous => {
                 if let Some(previous) = self.previous.take() {

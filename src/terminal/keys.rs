@@ -42,6 +42,7 @@ pub(crate) enum Action {
     Why,
     Basis,
     Variant,
+    Measure,
     Copy,
     Back,
     Previous,
@@ -219,6 +220,9 @@ pub(crate) const TABLE: &[Binding] = &[
     binding(&[Char('v')], "v", Action::Variant, Group::Here, Text::KeyVariant)
         .on(&[Metering])
         .hint("v", Text::HintVariant),
+    binding(&[Char('r')], "r", Action::Measure, Group::Here, Text::KeyMeasure)
+        .on(&[Metering])
+        .hint("r", Text::HintMeasure),
     binding(&[Char('d')], "d", Action::Basis, Group::Here, Text::KeyBasis)
         .on(&[Overview, Stations, Place::Why, Signals])
         .hint("d", Text::HintBasis),

@@ -5,6 +5,7 @@ use config::{Lang, StationId};
 
 use super::format;
 use super::paint::{Row, text_of};
+use super::screens::metering::read_lines;
 use super::screens::overview::{figure_lines, nobody, reasons_line, scanning};
 use super::screens::{boxes, why};
 use super::theme::Theme;
@@ -74,6 +75,7 @@ pub(super) fn metering(view: &View<'_>) -> String {
         let percent = format::percent_digits(*share, 2, Some(target), view.lang);
         format!("   {}: {} = {percent} %", district.name.get(view.lang), view.share(*share))
     }));
+    lines.extend(read_lines(view, WIDTH).into_iter().map(plain));
     lines.join("\n")
 }
 

@@ -360,6 +360,7 @@ fn differs(old: &Picture, new: &Picture) -> bool {
         && old.stations == new.stations
         && old.first_scan() == new.first_scan()
         && old.metering.uncounted == new.metering.uncounted
-        && old.metering.total == new.metering.total;
+        && old.metering.total == new.metering.total
+        && old.metering.reads == new.metering.reads;
     !same
 }

@@ -258,8 +258,8 @@ texts! {
     ColAgainst => "so mục tiêu", "against target";
     ColShort => "thiếu", "short";
     WholeProvince => "Cả tỉnh", "Province";
-    ReadingCheck => "KIỂM SỐ ĐẾM", "COUNT CHECK";
-    CountedFrom => "đếm từ", "counted at";
+    ReadingCheck => "ĐỌC VÀ ĐẾM", "READS AND COUNTS";
+    CountedFrom => "đếm từng bit lúc", "counted bit by bit at";
     CountedNever => "chưa đếm nhóm nào", "no group counted yet";
     AllCounted => "mọi nhóm công tơ đã đếm", "every meter group is counted";
     MetersUncounted => "công tơ chưa đếm", "meters uncounted";
@@ -268,9 +268,22 @@ texts! {
     Reported => "báo", "reports";
     ContractWord => "hợp đồng", "contract";
     NotSold => "không tính tỷ lệ", "not in coverage";
-    CountedByBit => "đếm từng bit công tơ, không tin số báo sẵn",
-        "counted from each meter's own bit";
     GroupHint => "v nhóm", "v group";
+    ReadsHint => "v nhóm  r đọc", "v group  r reads";
+    ReadFirst => "đọc ngày trước 06:00", "daily reads by 06:00";
+    ReadFinal => "đọc ngày sau cùng (D+3)", "daily reads in the end (D+3)";
+    ReadIntervals => "đủ nửa giờ", "half hours complete";
+    ReadMinutes => "phút DCU trực tuyến", "DCU minutes online";
+    ColFirst => "đọc ngày", "by 06:00";
+    ColFinal => "sau cùng", "in 3 d";
+    ColIntervals => "nửa giờ", "30 min";
+    ColMinutes => "phút DCU", "DCU min";
+    LineFirst => "đọc ngày", "read by 06:00";
+    LineFinal => "sau cùng", "read in 3 d";
+    LineIntervals => "nửa giờ", "half hours";
+    LineMinutes => "phút DCU", "DCU minutes";
+    LineOnline => "DCU trực tuyến", "DCU online";
+    Unreported => "công tơ chưa báo ngày này", "meters not told of for that day";
 
     // Sort orders of lists
     SortSeverity => "nặng nhất", "severity";
@@ -306,6 +319,8 @@ texts! {
     KeyEvidence => "bằng chứng của tín hiệu", "evidence of the signal";
     KeyBasis => "đổi trung tâm A1 / TTĐK", "switch centre A1 / CC";
     KeyVariant => "đổi cách nhóm", "switch grouping";
+    KeyMeasure => "chỉ tiêu đọc: 06:00, sau cùng, nửa giờ, DCU",
+        "reads shown: by 06:00, in 3 d, half hours, DCU";
     KeyCopy => "chép ra bộ nhớ tạm", "copy to the clipboard";
     KeyBack => "đóng, bỏ lọc, lùi", "close, clear, back";
     KeyLast2 => "màn hình vừa rồi", "previous screen";
@@ -325,6 +340,7 @@ texts! {
     HintSort => "xếp", "sort";
     HintBasis => "t.tâm", "centre";
     HintVariant => "nhóm", "group";
+    HintMeasure => "đọc", "reads";
     HintCopy => "chép", "copy";
     HintPause => "dừng", "pause";
     HintBack => "lùi", "back";

@@ -3,10 +3,13 @@
 
 mod trust;
 
+use config::Date;
+
 use super::Body;
 use super::boxes::{against_target, mark, metering_reached};
 use crate::historian::counts::Share;
-use crate::historian::picture::MeterGroupPicture;
+use crate::historian::picture::{MeterGroupPicture, MeteringPicture, Reads};
+use crate::historian::verdict::Since;
 use crate::terminal::format;
 use crate::terminal::list::List;
 use crate::terminal::paint::{Row, beside, framed};
@@ -77,18 +80,71 @@ impl Sort {
     }
 }
 
+/// Which figure of daily reading stands beside coverage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Measure {
+    #[default]
+    First,
+    Final,
+    Intervals,
+    Minutes,
+}
+
+impl Measure {
+    const ALL: [Self; 4] = [Self::First, Self::Final, Self::Intervals, Self::Minutes];
+
+    pub(crate) fn next(self) -> Self {
+        Self::ALL[(self as usize + 1) % Self::ALL.len()]
+    }
+
+    pub(crate) fn text(self) -> Text {
+        match self {
+            Self::First => Text::ReadFirst,
+            Self::Final => Text::ReadFinal,
+            Self::Intervals => Text::ReadIntervals,
+            Self::Minutes => Text::ReadMinutes,
+        }
+    }
+
+    fn head(self) -> Text {
+        match self {
+            Self::First => Text::ColFirst,
+            Self::Final => Text::ColFinal,
+            Self::Intervals => Text::ColIntervals,
+            Self::Minutes => Text::ColMinutes,
+        }
+    }
+
+    fn of(self, reads: &Reads) -> Share {
+        match self {
+            Self::First => reads.first_pass,
+            Self::Final => reads.final_pass,
+            Self::Intervals => reads.intervals,
+            Self::Minutes => reads.minutes,
+        }
+    }
+
+    /// The day that it holds for.
+    fn day(self, metering: &MeteringPicture) -> Option<Date> {
+        if self == Self::Final { metering.final_day } else { metering.day }
+    }
+}
+
 /// State of the screen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metering {
     pub(crate) list: List<usize>,
     pub(crate) rows: Vec<usize>,
     pub(crate) by: By,
+    pub(crate) measure: Measure,
     pub(crate) sort: Sort,
     pub(crate) faults: bool,
 }
 
 /// Lines of the boxes at the bottom.
-const BOXES: usize = 10;
+const BOXES: usize = 11;
+/// Lines at the bottom where there are no boxes.
+const LINES: usize = 5;
 /// Cells of a bar.
 const BAR: usize = 22;
 
@@ -131,7 +187,7 @@ fn has_boxes(body: Body) -> bool {
 
 fn list_height(body: Body) -> usize {
     // Title, frame 2, head, total.
-    let boxes = if has_boxes(body) { BOXES } else { 3 };
+    let boxes = if has_boxes(body) { BOXES } else { LINES };
     body.height.saturating_sub(5 + boxes).max(1)
 }
 
@@ -139,33 +195,34 @@ fn list_height(body: Body) -> usize {
 struct Group {
     name: String,
     share: Share,
+    reads: Reads,
     uncounted: u64,
     sold: bool,
 }
 
 fn groups(view: &View<'_>, by: By) -> Vec<Group> {
     let (metering, province) = (&view.picture.metering, view.province());
-    let (names, shares): (Vec<String>, &[Share]) = match by {
+    let (names, shares, reads): (Vec<String>, &[Share], &[Reads]) = match by {
         By::District => {
             let names = province.districts.iter().map(|d| d.name.get(view.lang).to_owned());
-            (names.collect(), &metering.districts)
+            (names.collect(), &metering.districts, &metering.district_reads)
         }
         By::Class => {
             let names = province.meter_classes.iter().map(|c| c.name.get(view.lang).to_owned());
-            (names.collect(), &metering.classes)
+            (names.collect(), &metering.classes, &metering.class_reads)
         }
         By::Station => {
             let names = province.station_ids().map(|id| view.station_name(id));
-            (names.collect(), &metering.stations)
+            (names.collect(), &metering.stations, &metering.station_reads)
         }
     };
     let mut groups: Vec<Group> = names
         .into_iter()
-        .zip(shares)
+        .zip(shares.iter().zip(reads))
         .enumerate()
-        .map(|(n, (name, share))| {
+        .map(|(n, (name, (share, reads)))| {
             let sold = by != By::Class || province.meter_classes[n].sold;
-            Group { name, share: *share, uncounted: 0, sold }
+            Group { name, share: *share, reads: *reads, uncounted: 0, sold }
         })
         .collect();
     for group in &metering.groups {
@@ -198,10 +255,10 @@ pub(crate) fn draw(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
     if has_boxes(body) {
         let left = body.width * 27 / 50;
         let other = if state.by == By::Class { By::District } else { By::Class };
-        let classes = side_box(view, other, left, BOXES);
+        let classes = side_box(view, other, state.measure, left);
         lines.extend(beside(classes, trust::boxed(view, body.width - left, BOXES)));
     } else {
-        lines.extend(trust::lines(view, body.width).into_iter().take(3));
+        lines.extend(trust::lines(view, body.width).into_iter().take(LINES));
     }
     lines
 }
@@ -222,42 +279,48 @@ fn title(view: &View<'_>, width: usize) -> Row {
         .text(format!("{} ", view.count(metering.total.needed(target))))
         .put(role, mark)
         .text(format!(" {}", against_target(view, metering.total, metering.uncounted)));
-    row.ending(view.row().text(format!("{} ", view.t(Text::GroupHint))), width)
+    let hint = if width < 96 { Text::GroupHint } else { Text::ReadsHint };
+    row.ending(view.row().text(format!("{} ", view.t(hint))), width)
 }
 
 fn main_box(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
     let groups = groups(view, state.by);
-    let table = table(view, state.by, body.width - 2);
+    let table = table(view, state, body.width - 2);
     let mut lines = vec![table.head()];
     let height = list_height(body);
     let rows = state.rows.iter().skip(state.list.top()).take(height);
-    lines.extend(
-        rows.map(|n| table.row(&cells(view, &groups[*n]), state.list.selected() == Some(*n))),
-    );
+    lines.extend(rows.map(|n| {
+        table.row(&cells(view, &groups[*n], state.measure), state.list.selected() == Some(*n))
+    }));
     lines.resize(height + 1, view.row());
-    lines.push(table.row(&total_cells(view), false));
+    lines.push(table.row(&total_cells(view, state.measure), false));
     let title = view.row().put(Role::Strong, view.t(state.by.title()));
     let sort = format!(" — {}", view.t(state.sort.text()));
     let target = format::target(view.province().targets.remote_metering, view.lang);
-    let key = if table.width(5) > 0 { format!("┃ = {target} %") } else { String::new() };
-    framed(title.text(sort), view.row().text(key), lines, body.width)
+    let read = format!("{} {}", view.t(state.measure.head()), day_text(view, state.measure));
+    let key = if table.width(5) > 0 { format!(" ┃ = {target} %") } else { String::new() };
+    framed(title.text(sort), view.row().text(read + &key), lines, body.width)
 }
 
-fn table(view: &View<'_>, by: By, width: usize) -> Table {
-    let columns = vec![
-        Column::left(view.t(by.head()), 18).grows(34),
+fn table(view: &View<'_>, state: &Metering, width: usize) -> Table {
+    let mut columns = vec![
+        Column::left(view.t(state.by.head()), 18).grows(34),
         Column::right(view.t(Text::ColTotal), 8),
         Column::right(view.t(Text::ColRemote), 8),
         Column::right(view.t(Text::ColPercent), 6),
         Column::left("", 1),
-        Column::left(view.t(Text::ColAgainst), BAR).yields(1),
+        Column::left(view.t(Text::ColAgainst), BAR).yields(3),
         Column::right(view.t(Text::ColShort), 9),
-        Column::right(view.t(Text::Uncounted), 9),
+        Column::right(view.t(state.measure.head()), 9).yields(1),
+        Column::right(view.t(Text::ColPercent), 6).yields(2),
     ];
+    if view.picture.metering.uncounted > 0 {
+        columns.push(Column::right(view.t(Text::Uncounted), 9));
+    }
     Table::new(view.theme, width, columns)
 }
 
-fn cells(view: &View<'_>, group: &Group) -> Vec<Cell> {
+fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
     let target = view.province().targets.remote_metering;
     let share = group.share;
     let at_best = Share::new(share.have + group.uncounted, share.want);
@@ -268,6 +331,7 @@ fn cells(view: &View<'_>, group: &Group) -> Vec<Cell> {
     let (role, mark) = mark(verdict);
     let short = share.needed(target).saturating_sub(share.have);
     let plain = |text: String| (Role::Plain, text);
+    let read = measure.of(&group.reads);
     if !group.sold {
         return vec![
             plain(group.name.clone()),
@@ -277,6 +341,8 @@ fn cells(view: &View<'_>, group: &Group) -> Vec<Cell> {
             plain(String::new()),
             (Role::Note, view.t(Text::NotSold).to_owned()),
             plain(String::new()),
+            plain(read_count(view, read)),
+            plain(format::percent_digits(read, 1, None, view.lang)),
             uncounted(view, group.uncounted),
         ];
     }
@@ -288,19 +354,38 @@ fn cells(view: &View<'_>, group: &Group) -> Vec<Cell> {
         (role, mark.to_owned()),
         plain(bar(share, target)),
         if short > 0 { (role, view.count(short)) } else { plain("·".to_owned()) },
+        plain(read_count(view, read)),
+        plain(format::percent_digits(read, 1, None, view.lang)),
         uncounted(view, group.uncounted),
     ]
+}
+
+/// How daily reading goes over the province, line by line.
+pub(crate) fn read_lines(view: &View<'_>, width: usize) -> Vec<Row> {
+    Measure::ALL.map(|measure| trust::read_line(view, measure, width)).to_vec()
+}
+
+/// The day that a figure holds for: `22/11`.
+fn day_text(view: &View<'_>, measure: Measure) -> String {
+    let day = measure.day(&view.picture.metering);
+    day.map_or_else(|| "—".to_owned(), |day| view.moment().since(Since::Day(day)))
+}
+
+/// Those that were read; nothing is known where nothing was to be read.
+fn read_count(view: &View<'_>, read: Share) -> String {
+    if read.want > 0 { view.count(read.have) } else { "—".to_owned() }
 }
 
 fn uncounted(view: &View<'_>, n: u64) -> Cell {
     if n > 0 { (Role::Doubt, view.count(n)) } else { (Role::Plain, "·".to_owned()) }
 }
 
-fn total_cells(view: &View<'_>) -> Vec<Cell> {
+fn total_cells(view: &View<'_>, measure: Measure) -> Vec<Cell> {
     let metering = &view.picture.metering;
     let target = view.province().targets.remote_metering;
     let (role, mark) = mark(metering_reached(view));
     let strong = |text: String| (Role::Strong, text);
+    let read = measure.of(&metering.reads);
     vec![
         strong(view.t(Text::WholeProvince).to_owned()),
         strong(view.count(metering.total.want)),
@@ -309,6 +394,8 @@ fn total_cells(view: &View<'_>) -> Vec<Cell> {
         (role, mark.to_owned()),
         strong(bar(metering.total, target)),
         (role, against_target(view, metering.total, 0)),
+        strong(read_count(view, read)),
+        strong(format::percent_digits(read, 1, None, view.lang)),
         uncounted(view, metering.uncounted),
     ]
 }
@@ -328,12 +415,12 @@ fn bar(share: Share, target: f64) -> String {
 }
 
 /// Meters by another grouping, in short.
-fn side_box(view: &View<'_>, by: By, width: usize, height: usize) -> Vec<Row> {
+fn side_box(view: &View<'_>, by: By, measure: Measure, width: usize) -> Vec<Row> {
     let inner = width - 2;
     let columns = vec![
         Column::left(view.t(by.head()), 14).grows(40),
-        Column::right(view.t(Text::ColTotal), 8),
         Column::right(view.t(Text::ColRemote), 8),
+        Column::right(view.t(measure.head()), 9),
         Column::right(view.t(Text::ColPercent), 5),
     ];
     let table = Table::new(view.theme, inner, columns);
@@ -343,13 +430,13 @@ fn side_box(view: &View<'_>, by: By, width: usize, height: usize) -> Vec<Row> {
         let role = if group.sold { Role::Plain } else { Role::Note };
         let cells = [
             (role, group.name.clone()),
-            (role, view.count(group.share.want)),
             (role, view.count(group.share.have)),
-            (role, format::percent_digits(group.share, 1, None, view.lang)),
+            (role, read_count(view, measure.of(&group.reads))),
+            (role, format::percent_digits(measure.of(&group.reads), 1, None, view.lang)),
         ];
         table.row(&cells, false)
     }));
-    fit(view, &mut lines, height - 2, "  ");
+    fit(view, &mut lines, BOXES - 2, "  ");
     framed(view.row().put(Role::Strong, view.t(by.title())), view.row(), lines, width)
 }
 

@@ -1,11 +1,13 @@
-//! How far the counts of meters can be trusted: when they were read, what was not, what does not
-//! agree with the contract.
+//! How daily reading goes, and how far the counts of meters can be trusted: when they were read,
+//! what was not, what does not agree with the contract.
 
 use config::{StationId, UnitKind};
 
-use super::contract;
+use super::{Measure, contract, day_text, read_lines};
+use crate::historian::counts::Share;
 use crate::historian::picture::MeterGroupPicture;
-use crate::terminal::paint::{Row, framed, wrap};
+use crate::terminal::format;
+use crate::terminal::paint::{Row, Side, framed, wrap};
 use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
 use crate::terminal::view::View;
@@ -17,11 +19,12 @@ pub(super) fn boxed(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
     framed(view.row().put(Role::Strong, view.t(Text::ReadingCheck)), view.row(), lines, width)
 }
 
-/// Line by line.
+/// Line by line: what is wrong first, then what was read, then how far the counts can be trusted.
 pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
+    let mut lines = troubles(view, width);
+    lines.extend(read_lines(view, width));
     let metering = &view.picture.metering;
     let times = metering.groups.iter().filter_map(|group| group.at);
-    let mut lines = Vec::new();
     if let (Some(first), Some(last)) = (times.clone().min(), times.max()) {
         let moment = view.moment();
         let (from, to) = (moment.time(first), moment.time(last));
@@ -31,33 +34,73 @@ pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
     } else {
         lines.push(view.row().text(format!(" {}", view.t(Text::CountedNever))));
     }
-    lines.push(if metering.uncounted > 0 {
-        let n = view.count(metering.uncounted);
-        view.row().gap(1).put(Role::Doubt, format!("{n} {}", view.t(Text::MetersUncounted)))
-    } else {
-        view.row().text(format!(" {}", view.t(Text::AllCounted)))
-    });
-    let differing: Vec<&MeterGroupPicture> = metering
-        .groups
-        .iter()
-        .filter(|group| group.reported.is_some_and(|n| n != contract(view, group).installed))
-        .collect();
-    if differing.is_empty() {
-        if metering.groups.iter().any(|group| group.reported.is_some()) {
-            lines.push(view.row().text(format!(" {}", view.t(Text::Agrees))));
-        }
-    } else {
-        lines.push(view.row().gap(1).put(Role::Doubt, view.t(Text::Differs)));
-        lines.extend(differing.iter().flat_map(|group| differing_lines(view, group, width)));
+    lines.push(share_line(view, view.t(Text::LineOnline), metering.reads.online, width));
+    if metering.uncounted == 0 {
+        lines.push(view.row().text(format!(" {}", view.t(Text::AllCounted))));
     }
+    let told = metering.groups.iter().any(|group| group.reported.is_some());
+    if told && differing(view).is_empty() {
+        lines.push(view.row().text(format!(" {}", view.t(Text::Agrees))));
+    }
+    lines
+}
+
+/// Groups that report another number of meters than was agreed.
+fn differing<'a>(view: &View<'a>) -> Vec<&'a MeterGroupPicture> {
+    let groups = view.picture.metering.groups.iter();
+    let differs = |group: &&MeterGroupPicture| {
+        group.reported.is_some_and(|n| n != contract(view, group).installed)
+    };
+    groups.filter(differs).collect()
+}
+
+fn troubles(view: &View<'_>, width: usize) -> Vec<Row> {
+    let metering = &view.picture.metering;
+    let mut lines = Vec::new();
     let silent = view.province().station_ids().filter(|id| meter_unit_is_silent(view, *id));
     let silent: Vec<&str> = silent.map(|id| view.station(id).id.as_str()).collect();
     if !silent.is_empty() && !view.starting() {
         let said = view.say("thiết bị công tơ im lặng:", "metering unit silent:");
         lines.push(view.row().gap(1).put(Role::Fail, format!("{said} {}", silent.join(" "))));
     }
-    lines.push(view.row().text(format!(" {}", view.t(Text::CountedByBit))));
+    let counts =
+        [(metering.uncounted, Text::MetersUncounted), (metering.unreported, Text::Unreported)];
+    for (n, text) in counts.into_iter().filter(|(n, _)| *n > 0) {
+        let said = format!("{} {}", view.count(n), view.t(text));
+        lines.push(view.row().gap(1).put(Role::Doubt, said));
+    }
+    let differing = differing(view);
+    if !differing.is_empty() {
+        lines.push(view.row().gap(1).put(Role::Doubt, view.t(Text::Differs)));
+        lines.extend(differing.iter().flat_map(|group| differing_lines(view, group, width)));
+    }
     lines
+}
+
+/// `đọc ngày 22/11  194.512/199.520  97,4 %`.
+pub(super) fn read_line(view: &View<'_>, measure: Measure, width: usize) -> Row {
+    let word = match measure {
+        Measure::First => Text::LineFirst,
+        Measure::Final => Text::LineFinal,
+        Measure::Intervals => Text::LineIntervals,
+        Measure::Minutes => Text::LineMinutes,
+    };
+    let label = format!("{} {}", view.t(word), day_text(view, measure));
+    share_line(view, &label, measure.of(&view.picture.metering.reads), width)
+}
+
+/// A label, both counts and what they make.
+fn share_line(view: &View<'_>, label: &str, share: Share, width: usize) -> Row {
+    let room = width.saturating_sub(2 + 7).min(60);
+    let row = view.row().gap(1).text(label);
+    let counts = if share.want > 0 { view.share(share) } else { String::new() };
+    let percent = format::percent(share, 1, None, view.lang);
+    row.ending(view.row().text(counts), room).cell(
+        Role::Plain,
+        &format!(" {percent}"),
+        9,
+        Side::Right,
+    )
 }
 
 /// `HB02 Đà Bắc 1 pha, RF: hợp đồng 8.525, báo 8.530`.

@@ -1,0 +1,232 @@
+//! The meters of a province: what they count, and how their readings reach the head-end.
+//!
+//! Nothing is kept per meter. Which feeder and load class a meter belongs to, its share of their
+//! energy and how its readings fare follow from the contract, the seed and its number (`fleet`),
+//! in closed form; so do the outages on the way (`outages`). What is read day by day is counted in
+//! campaigns that are spread evenly over the night (`campaign`).
+//!
+//! The energy of each feeder comes from the plant, behind its head, technical losses taken off
+//! ([`FeederState`]). The meters that sell energy count exactly that: their shares of a load class
+//! on a feeder sum to 1, and their deviations from its shape cancel out pair by pair. Meters that
+//! sell nothing total the areas behind public stations: what all meters there without a modem of
+//! their own count; they are outside the sum. A load class on a feeder without any meter is not
+//! metered.
+
+mod campaign;
+mod fleet;
+mod outages;
+
+use config::{Bay, MeterFigures, Province, Station};
+
+use campaign::{Campaign, Pass, Scene};
+use fleet::Fleet;
+use outages::{Supply, Ways};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const DAY_MINUTES: u32 = 1_440;
+/// Half hours of a day: what interval meters keep.
+const HALF_HOURS: i64 = 48;
+/// Each concentrator is looked at once in this time.
+const ROUND_MS: i64 = 60_000;
+
+/// What hangs behind the head of a feeder, as the plant has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FeederState {
+    /// Energy drawn since the start of the simulation, kWh by load class (rural, industry, cement,
+    /// services), technical losses taken off. Never falls.
+    pub(crate) consumed_kwh: [f64; 4],
+    /// Whether it is under voltage.
+    pub(crate) supplied: bool,
+}
+
+/// The feeders of a station in the order in which the plant tells of them: medium-voltage bays
+/// `x7y` in the order of the contract.
+pub(crate) fn feeder_bays(station: &Station) -> impl Iterator<Item = usize> {
+    let is_feeder = |bay: &Bay| {
+        let name = bay.name.as_bytes();
+        (1..110).contains(&bay.level)
+            && name.len() == 3
+            && name.iter().all(u8::is_ascii_digit)
+            && name[1] == b'7'
+    };
+    let bays = station.bays.iter().enumerate();
+    bays.filter(move |(_, bay)| is_feeder(bay)).map(|(n, _)| n)
+}
+
+/// Packs what is asked of chance: what about, of which device, in which slot of time.
+fn key(kind: u8, device: u32, slot: i64) -> u64 {
+    u64::from(kind) << 56 | u64::from(device) << 24 | (slot.cast_unsigned() & 0xFF_FFFF)
+}
+
+/// All meters of a province.
+pub(crate) struct Meters {
+    fleet: Fleet,
+    ways: Ways,
+    supply: Supply,
+    first: Campaign,
+    last: Campaign,
+    /// One for each block: it can be reached, its feeder aside.
+    up: Vec<bool>,
+    /// Concentrators that can be reached, by group and feeder of its station.
+    reached: Vec<Vec<u16>>,
+    last_ms: Option<i64>,
+    /// What the head-end publishes, by station and group.
+    figures: Vec<Vec<MeterFigures>>,
+    changed: Vec<bool>,
+}
+
+impl Meters {
+    /// The meters of a province, none of them read yet.
+    pub(crate) fn new(province: &Province) -> Self {
+        let fleet = Fleet::new(province);
+        let groups = fleet.groups.len();
+        let stations = &province.stations;
+        let feeders: Vec<usize> = stations.iter().map(|s| feeder_bays(s).count()).collect();
+        let mut figures: Vec<Vec<MeterFigures>> =
+            stations.iter().map(|s| vec![MeterFigures::default(); s.meters.len()]).collect();
+        for block in fleet.blocks.iter().filter(|block| fleet.is_concentrator(block)) {
+            let (station, group) = fleet.place(block.group);
+            let known = &mut figures[station][group].concentrators;
+            *known = known.saturating_add(1);
+        }
+        Self {
+            ways: Ways::new(province),
+            supply: Supply::new(feeders.iter().sum()),
+            first: Campaign::new(Pass::First, groups),
+            last: Campaign::new(Pass::Final, groups),
+            up: vec![false; fleet.blocks.len()],
+            reached: fleet.groups.iter().map(|g| vec![0; feeders[g.station]]).collect(),
+            last_ms: None,
+            changed: vec![true; figures.len()],
+            figures,
+            fleet,
+        }
+    }
+
+    /// Brings readings to a moment, UTC milliseconds; `feeders` by station.
+    pub(crate) fn step(&mut self, at_ms: i64, feeders: &[Vec<FeederState>]) {
+        let local_ms = at_ms + self.ways.offset_ms;
+        self.supply.note(local_ms, feeders, &self.fleet.first_feeder);
+        self.look_round(at_ms);
+        let Self { fleet, ways, supply, first, last, figures, changed, .. } = self;
+        let scene = Scene { fleet, ways, supply };
+        first.advance(&scene, local_ms, |day, group, counted| {
+            let (station, group) = fleet.place(group);
+            let kept = &mut figures[station][group];
+            *kept = MeterFigures {
+                day,
+                final_day: kept.final_day,
+                final_expected: kept.final_expected,
+                final_read: kept.final_read,
+                concentrators: kept.concentrators,
+                online: kept.online,
+                ..*counted
+            };
+            changed[station] = true;
+        });
+        last.advance(&scene, local_ms, |day, group, counted| {
+            let (station, group) = fleet.place(group);
+            let kept = &mut figures[station][group];
+            kept.final_day = day;
+            (kept.final_expected, kept.final_read) = (counted.final_expected, counted.final_read);
+            changed[station] = true;
+        });
+        self.count_online();
+        self.last_ms = Some(at_ms);
+    }
+
+    /// Looks at those concentrators whose turn has come since the last step.
+    fn look_round(&mut self, at_ms: i64) {
+        let blocks = self.fleet.blocks.len();
+        let whole_round = self.last_ms.is_none_or(|last| at_ms - last >= ROUND_MS);
+        let turn = |ms: i64| {
+            let share = i128::from(ms.rem_euclid(ROUND_MS)) * blocks as i128;
+            usize::try_from(share / i128::from(ROUND_MS)).unwrap_or(0)
+        };
+        let (from, to) = (turn(self.last_ms.unwrap_or(0)), turn(at_ms));
+        let ranges = match () {
+            () if whole_round => [0..blocks, 0..0],
+            () if from <= to => [from..to, 0..0],
+            () => [from..blocks, 0..to],
+        };
+        for n in ranges.into_iter().flatten() {
+            let block = &self.fleet.blocks[n];
+            if !self.fleet.is_concentrator(block) {
+                continue;
+            }
+            let up = self.ways.is_up(&self.fleet, block, at_ms);
+            if up != self.up[n] {
+                self.up[n] = up;
+                let group = &self.fleet.groups[block.group as usize];
+                let feeder = block.feeder as usize - self.fleet.first_feeder[group.station];
+                let reached = &mut self.reached[block.group as usize][feeder];
+                *reached = if up { reached.saturating_add(1) } else { reached.saturating_sub(1) };
+            }
+        }
+    }
+
+    /// Concentrators that can be reached and whose feeder is supplied.
+    fn count_online(&mut self) {
+        for (group, reached) in self.reached.iter().enumerate() {
+            let station = self.fleet.groups[group].station;
+            let first = self.fleet.first_feeder[station];
+            let alive = reached.iter().enumerate().filter(|(n, _)| self.supply.is_alive(first + n));
+            let online = alive.fold(0_u16, |sum, (_, reached)| sum.saturating_add(*reached));
+            let (station, group) = self.fleet.place(u32::try_from(group).unwrap_or(0));
+            let kept = &mut self.figures[station][group].online;
+            if *kept != online {
+                *kept = online;
+                self.changed[station] = true;
+            }
+        }
+    }
+
+    /// What the head-end publishes of a station's groups, when that has changed since last asked.
+    pub(crate) fn news(&mut self, station: usize) -> Option<&[MeterFigures]> {
+        let changed = std::mem::replace(self.changed.get_mut(station)?, false);
+        if changed { self.figures.get(station).map(Vec::as_slice) } else { None }
+    }
+
+    /// Meters that sell energy on a feeder of a station.
+    pub(crate) fn customers(&self, province: &Province, station: usize, feeder: usize) -> u32 {
+        let groups = province.stations[station].meters.iter().enumerate();
+        groups
+            .filter(|(_, group)| province.meter_classes[group.class].sold)
+            .filter_map(|(n, _)| self.fleet.group(station, n))
+            .map(|group| {
+                let own = self.fleet.on_feeder(group, self.fleet.first_feeder[station] + feeder);
+                own.end - own.start
+            })
+            .sum()
+    }
+
+    /// Whether a remote channel to a meter is proven; `group` as in [`Station::meters`].
+    pub(crate) fn is_proven(&self, station: usize, group: usize, meter: u32) -> bool {
+        let group = self.fleet.group(station, group);
+        group.is_some_and(|group| self.fleet.groups[group].is_proven(meter))
+    }
+
+    /// What the register of a meter shows, kWh; `group` as in [`Station::meters`].
+    pub(crate) fn register_kwh(
+        &self,
+        (station, group, meter): (usize, usize, u32),
+        feeders: &[Vec<FeederState>],
+    ) -> Option<f64> {
+        self.fleet.register_kwh(self.fleet.group(station, group)?, meter, feeders)
+    }
+}
+
+#[cfg(test)]
+impl Meters {
+    /// Bytes on the heap.
+    fn bytes(&self) -> usize {
+        let figures: usize = self.figures.iter().map(|f| size_of_val(f.as_slice())).sum();
+        let reached: usize = self.reached.iter().map(|r| size_of_val(r.as_slice())).sum();
+        // Both campaigns keep a tally as large as the figures.
+        self.fleet.bytes() + self.supply.bytes() + self.up.len() + 3 * figures + reached
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! The reading campaigns: which registers and half hours of a day have arrived, block by block.
+//!
+//! | campaign | of which day | when | counts |
+//! |---|---|---|---|
+//! | first pass | yesterday | 00:00 to 06:00 | registers of midnight, half hours, concentrators' minutes |
+//! | final | three days before | 18:00 to 24:00 | registers that came with any of twelve attempts |
+//!
+//! Each block has its own instant within those six hours, so a step reads a few blocks only. What
+//! is found follows from the seed and the instant; a campaign that nobody saw (before the start, or
+//! while the machine slept) comes out the same when it is caught up with, save that feeders are
+//! then taken to have been supplied.
+
+use config::MeterFigures;
+
+use super::fleet::{Block, Fleet, Technology};
+use super::outages::{Supply, Ways};
+use super::{DAY_MINUTES, DAY_MS, HALF_HOURS, HOUR_MS, key};
+use crate::chance::coprime_step;
+
+/// Length of a campaign: the deadline of the first pass is 06:00.
+const WINDOW_MS: i64 = 6 * HOUR_MS;
+/// Attempts on a register, one every six hours, the last before the end of D+3.
+const ATTEMPTS: usize = 12;
+/// From this attempt on, what is late by a day has arrived.
+const NEXT_DAY: usize = 4;
+/// Days for which a meter keeps its fate.
+const MONTH_DAYS: i64 = 30;
+/// Meters that were replaced while the head-end has the old id.
+const REPLACED: f64 = 0.001;
+/// Meters whose clock is off so far that their half hours are shifted.
+const DRIFTED: f64 = 0.003;
+/// Registers that roll over or are reset, a day: a negative difference, which is refused.
+const RESET_PER_DAY: f64 = 0.000_2 / 365.0;
+/// Meters behind a concentrator whose link is good enough for half hours. Assumed.
+const GOOD_LINK: f64 = 0.8;
+
+/// What is lost on the last stretch.
+struct Losses {
+    /// Registers that come a day late.
+    late: f64,
+    /// Half hours lost, by day and from 18:00 to 22:00. Of the carrier 3.5 % over the day.
+    interval: f64,
+    interval_evening: f64,
+    /// An attempt that fails, by day and in the evening. Assumed for the carrier, else not told
+    /// apart from `late`.
+    attempt: f64,
+    attempt_evening: f64,
+}
+
+impl Losses {
+    const fn of(technology: Technology) -> Self {
+        match technology {
+            Technology::Modem => Self {
+                late: 0.007,
+                interval: 0.007,
+                interval_evening: 0.007,
+                attempt: 0.0,
+                attempt_evening: 0.0,
+            },
+            Technology::Radio => Self {
+                late: 0.015,
+                interval: 0.015,
+                interval_evening: 0.015,
+                attempt: 0.0,
+                attempt_evening: 0.0,
+            },
+            Technology::Carrier => Self {
+                late: 0.015,
+                interval: 0.03,
+                interval_evening: 0.06,
+                attempt: 0.03,
+                attempt_evening: 0.08,
+            },
+        }
+    }
+}
+
+/// Half hours from 18:00 to 22:00, when the carrier is worst.
+const EVENING: u64 = ((1 << 8) - 1) << 36;
+
+/// What the campaigns look at.
+pub(super) struct Scene<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) ways: &'a Ways,
+    pub(super) supply: &'a Supply,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    First,
+    Final,
+}
+
+impl Pass {
+    /// Days from the local day on which it is counted back to the day that it reads, and hours of
+    /// that day at which it starts.
+    const fn place(self) -> (i64, i64) {
+        match self {
+            Self::First => (1, 0),
+            Self::Final => (3, 18),
+        }
+    }
+}
+
+/// A campaign that comes round every day.
+pub(super) struct Campaign {
+    pass: Pass,
+    /// The day that was counted to its end last, and what came of it.
+    closed: Option<i64>,
+    /// The day that is being counted, how many blocks are, and what came of them.
+    running: Option<i64>,
+    done: usize,
+    tally: Vec<MeterFigures>,
+}
+
+impl Campaign {
+    pub(super) fn new(pass: Pass, groups: usize) -> Self {
+        let tally = vec![MeterFigures::default(); groups];
+        Self { pass, closed: None, running: None, done: 0, tally }
+    }
+
+    /// Brings the campaign to a moment of the local calendar. The counts of a day that closes are
+    /// handed to `publish`: the day, the number of a group, what was counted.
+    pub(super) fn advance(
+        &mut self,
+        scene: &Scene<'_>,
+        local_ms: i64,
+        mut publish: impl FnMut(u16, u32, &MeterFigures),
+    ) {
+        let (back, hour) = self.pass.place();
+        // Windows since 1970, and how far the present one has come.
+        let since_start = local_ms - hour * HOUR_MS;
+        let day = since_start.div_euclid(DAY_MS) - back;
+        let into = since_start.rem_euclid(DAY_MS);
+        let last_closed = if into >= WINDOW_MS { day } else { day - 1 };
+        let blocks = scene.fleet.blocks.len();
+        if self.closed != Some(last_closed) {
+            self.count(scene, last_closed, blocks);
+            let published = u16::try_from(last_closed).unwrap_or(0);
+            for (tally, group) in self.tally.iter().zip(0..) {
+                publish(published, group, tally);
+            }
+            self.closed = Some(last_closed);
+            self.running = None;
+        }
+        if into < WINDOW_MS {
+            let share = i128::from(into) * blocks as i128 / i128::from(WINDOW_MS);
+            self.count(scene, day, usize::try_from(share).unwrap_or(blocks));
+        }
+    }
+
+    /// Counts the blocks of a day up to a number of them.
+    fn count(&mut self, scene: &Scene<'_>, day: i64, up_to: usize) {
+        if self.running != Some(day) {
+            self.running = Some(day);
+            self.done = 0;
+            self.tally.fill(MeterFigures::default());
+        }
+        let blocks = &scene.fleet.blocks;
+        let size = blocks.len() as u64;
+        let step = coprime_step(size);
+        for n in self.done..up_to {
+            // Neighbours are not read one after the other.
+            let place = usize::try_from(n as u64 * step % size).unwrap_or(0);
+            let block = &blocks[place];
+            let instant = i128::from(WINDOW_MS) * n as i128 / i128::from(size);
+            let midnight = (day + 1) * DAY_MS - scene.ways.offset_ms;
+            let at_ms = midnight + i64::try_from(instant).unwrap_or(0);
+            let tally = &mut self.tally[block.group as usize];
+            match self.pass {
+                Pass::First => first_pass(scene, block, day, at_ms, tally),
+                Pass::Final => final_pass(scene, block, day, at_ms, tally),
+            }
+        }
+        self.done = self.done.max(up_to);
+    }
+}
+
+/// What keeps a meter from being read for longer than a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Well,
+    Replaced,
+    Drifted,
+}
+
+fn fate(scene: &Scene<'_>, block: &Block, meter: u32, day: i64) -> Fate {
+    let chance = scene.fleet.groups[block.group as usize].chance;
+    let share = chance.share(key(40, meter, day.div_euclid(MONTH_DAYS)));
+    match share {
+        _ if share < REPLACED => Fate::Replaced,
+        _ if share < REPLACED + DRIFTED => Fate::Drifted,
+        _ => Fate::Well,
+    }
+}
+
+/// How the register of a meter's midnight fares on the last stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    Prompt,
+    Late,
+    Refused,
+}
+
+fn delivery(scene: &Scene<'_>, block: &Block, meter: u32, day: i64, losses: &Losses) -> Delivery {
+    let chance = scene.fleet.groups[block.group as usize].chance;
+    let share = chance.share(key(41, meter, day));
+    match share {
+        _ if share < losses.late => Delivery::Late,
+        _ if share >= 1.0 - RESET_PER_DAY => Delivery::Refused,
+        _ => Delivery::Prompt,
+    }
+}
+
+/// The meters of a block with a proven channel.
+fn proven<'a>(scene: &Scene<'a>, block: &Block) -> impl Iterator<Item = u32> + use<'a> {
+    let group = &scene.fleet.groups[block.group as usize];
+    let mut order = group.order(block.first);
+    let remote = u64::from(group.remote);
+    (block.first..block.first + block.meters).filter(move |_| {
+        let found = order < remote;
+        order = group.next_order(order);
+        found
+    })
+}
+
+fn first_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mut MeterFigures) {
+    let group = &scene.fleet.groups[block.group as usize];
+    let technology = scene.fleet.technology(block);
+    let losses = Losses::of(technology);
+    let up = scene.ways.was_up(scene.fleet, block, scene.supply, at_ms);
+    let supplied = !scene.supply.dead(block.feeder as usize, day) & ((1 << HALF_HOURS) - 1);
+    let slots = [
+        ((supplied & !EVENING).count_ones(), losses.interval),
+        ((supplied & EVENING).count_ones(), losses.interval_evening),
+    ];
+    let all_well = slots.map(|(n, loss)| (1.0 - loss).powf(f64::from(n)));
+    for meter in proven(scene, block) {
+        tally.expected += 1;
+        let good = group.intervals
+            && (technology == Technology::Modem
+                || group.chance.share(key(42, meter, 0)) < GOOD_LINK);
+        if good {
+            tally.intervals_expected += half_hours();
+        }
+        if !up || Ways::is_cut_off(group.chance, technology, meter, at_ms) {
+            continue;
+        }
+        let fate = fate(scene, block, meter, day);
+        if fate == Fate::Replaced {
+            continue;
+        }
+        let prompt = delivery(scene, block, meter, day, &losses) == Delivery::Prompt
+            && (losses.attempt <= 0.0
+                || group.chance.share(key(attempt_kind(0), meter, day)) >= losses.attempt);
+        tally.first_pass += u32::from(prompt);
+        if good && fate == Fate::Well {
+            for (part, (n, loss)) in slots.into_iter().enumerate() {
+                let kind = if part == 0 { 44 } else { 45 };
+                let share = group.chance.share(key(kind, meter, day));
+                tally.intervals += n - lost(n, loss, all_well[part], share);
+            }
+        }
+    }
+    if scene.fleet.is_concentrator(block) {
+        tally.minutes_expected += DAY_MINUTES;
+        tally.minutes_online += scene.ways.minutes_online(scene.fleet, block, scene.supply, day);
+    }
+}
+
+fn half_hours() -> u32 {
+    u32::try_from(HALF_HOURS).unwrap_or(0)
+}
+
+/// How many of `n` are lost, each with chance `loss`: the number at which the sum of the binomial
+/// chances passes `share`. `none` is the chance that none is.
+fn lost(n: u32, loss: f64, none: f64, share: f64) -> u32 {
+    let (mut chance, mut sum, mut lost) = (none, none, 0);
+    while share >= sum && lost < n {
+        chance *= f64::from(n - lost) / f64::from(lost + 1) * loss / (1.0 - loss);
+        sum += chance;
+        lost += 1;
+    }
+    lost
+}
+
+/// `at_ms` is the first attempt.
+fn final_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mut MeterFigures) {
+    let group = &scene.fleet.groups[block.group as usize];
+    let technology = scene.fleet.technology(block);
+    let losses = Losses::of(technology);
+    let mut attempts = [(0, false); ATTEMPTS];
+    for ((at, up), n) in attempts.iter_mut().zip(0_i64..) {
+        *at = at_ms + n * WINDOW_MS;
+        *up = scene.ways.was_up(scene.fleet, block, scene.supply, *at);
+    }
+    for meter in proven(scene, block) {
+        tally.final_expected += 1;
+        let delivery = delivery(scene, block, meter, day, &losses);
+        if delivery == Delivery::Refused || fate(scene, block, meter, day) == Fate::Replaced {
+            continue;
+        }
+        let first = if delivery == Delivery::Late { NEXT_DAY } else { 0 };
+        let arrives = |n: usize, (at, up): (i64, bool)| {
+            let share = || group.chance.share(key(attempt_kind(n), meter, day));
+            up && !Ways::is_cut_off(group.chance, technology, meter, at)
+                && (losses.attempt <= 0.0
+                    || share() >= attempt_loss(&losses, at + scene.ways.offset_ms))
+        };
+        let read = (first..ATTEMPTS).any(|n| arrives(n, attempts[n]));
+        tally.final_read += u32::from(read);
+    }
+}
+
+/// Tells the attempts on a register apart.
+fn attempt_kind(n: usize) -> u8 {
+    50 + u8::try_from(n).unwrap_or(0)
+}
+
+/// Chance that an attempt fails on the last stretch.
+fn attempt_loss(losses: &Losses, local_ms: i64) -> f64 {
+    let hour = local_ms.rem_euclid(DAY_MS) / HOUR_MS;
+    if (18..22).contains(&hour) { losses.attempt_evening } else { losses.attempt }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_binomial() {
+        let (n, loss) = (48, 0.015);
+        let none = (1.0_f64 - loss).powi(48);
+        let sum: u32 =
+            (0..100_000_u32).map(|k| lost(n, loss, none, (f64::from(k) + 0.5) / 100_000.0)).sum();
+        assert!((f64::from(sum) / 100_000.0 - 48.0 * loss).abs() < 0.001);
+        assert_eq!(lost(0, loss, 1.0, 0.999), 0);
+        assert_eq!(lost(3, 0.5, 0.125, 1.0), 3);
+    }
+}

@@ -1,0 +1,260 @@
+//! What the meters promise, over the whole reference province.
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use config::{MeterFigures, Province};
+
+use super::{DAY_MS, FeederState, HOUR_MS, Meters, feeder_bays};
+
+/// 23/11/2022 14:32:07 in Vietnam, a Wednesday.
+const NOW: i64 = 1_669_188_727_000;
+/// Midnight before it.
+const MIDNIGHT: i64 = NOW - (14 * 3_600 + 32 * 60 + 7) * 1_000;
+/// Its day since 1970.
+const TODAY: u16 = 19_319;
+
+/// Feeders of a province, all supplied, nothing drawn yet.
+fn feeders(province: &Province) -> Vec<Vec<FeederState>> {
+    let fresh = FeederState { consumed_kwh: [0.0; 4], supplied: true };
+    province.stations.iter().map(|s| vec![fresh; feeder_bays(s).count()]).collect()
+}
+
+/// Lets every feeder draw something, each its own, in the load classes of its station.
+fn draw(province: &Province, feeders: &mut [Vec<FeederState>], round: u32) {
+    for (n, (station, states)) in province.stations.iter().zip(feeders).enumerate() {
+        for (feeder, state) in states.iter_mut().enumerate() {
+            for (class, share) in &station.load {
+                let uneven = u32::try_from(n * 7 + feeder * 3).unwrap() + round * 5;
+                let uneven = 1.0 + f64::from(uneven % 11) / 10.0;
+                state.consumed_kwh[*class as usize] += 900.0 * share * uneven;
+            }
+        }
+    }
+}
+
+/// Figures of all groups that sell energy, or none does, summed up.
+fn sum(province: &Province, meters: &Meters, sold: bool) -> MeterFigures {
+    let mut sum = MeterFigures::default();
+    for (station, figures) in province.stations.iter().zip(&meters.figures) {
+        for (group, of_group) in station.meters.iter().zip(figures) {
+            if province.meter_classes[group.class].sold != sold {
+                continue;
+            }
+            (sum.day, sum.final_day) = (of_group.day, of_group.final_day);
+            sum.expected += of_group.expected;
+            sum.first_pass += of_group.first_pass;
+            sum.final_expected += of_group.final_expected;
+            sum.final_read += of_group.final_read;
+            sum.intervals_expected += of_group.intervals_expected;
+            sum.intervals += of_group.intervals;
+            sum.concentrators += of_group.concentrators;
+            sum.online += of_group.online;
+            sum.minutes_expected += of_group.minutes_expected;
+            sum.minutes_online += of_group.minutes_online;
+        }
+    }
+    sum
+}
+
+#[test]
+fn half_hours_of_the_meters_of_a_feeder_sum_to_its_energy() {
+    let province = Province::built_in();
+    let meters = Meters::new(&province);
+    let fleet = &meters.fleet;
+    let mut before = feeders(&province);
+    for round in 0..3 {
+        let mut after = before.clone();
+        draw(&province, &mut after, round);
+        for feeder in 0..before.iter().map(Vec::len).sum() {
+            let station = fleet.first_feeder.partition_point(|first| *first <= feeder) - 1;
+            let n = feeder - fleet.first_feeder[station];
+            let drawn: f64 = (0..4)
+                .map(|c| after[station][n].consumed_kwh[c] - before[station][n].consumed_kwh[c])
+                .sum();
+            let (mut sold, mut public, mut totals) = (0.0, 0.0, 0.0);
+            for (group, contract) in province.stations[station].meters.iter().enumerate() {
+                let class = &province.meter_classes[contract.class];
+                let group = fleet.group(station, group).unwrap();
+                for meter in fleet.on_feeder(group, feeder) {
+                    let read = |feeders| fleet.consumed_kwh(group, meter, feeders).unwrap();
+                    let half_hour = read(&after) - read(&before);
+                    assert!(half_hour >= 0.0, "group {group} meter {meter}: {half_hour} kWh");
+                    match (class.sold, class.technology.as_str()) {
+                        (false, _) => totals += half_hour,
+                        (true, "4G") => sold += half_hour,
+                        (true, _) => {
+                            sold += half_hour;
+                            public += half_hour;
+                        }
+                    }
+                }
+            }
+            assert!((sold / drawn - 1.0).abs() < 1e-9, "{feeder}: {sold} of {drawn} kWh");
+            assert!((totals / public - 1.0).abs() < 1e-9, "{feeder}: {totals} of {public} kWh");
+        }
+        before = after;
+    }
+}
+
+#[test]
+fn registers_stand_still_while_a_feeder_is_dead_and_never_run_backwards() {
+    let province = Province::built_in();
+    let meters = Meters::new(&province);
+    let mut feeders = feeders(&province);
+    let read =
+        |feeders: &[Vec<FeederState>], meter| meters.register_kwh((0, 2, meter), feeders).unwrap();
+    let start: Vec<f64> = (0..500).map(|meter| read(&feeders, meter)).collect();
+    assert!(start.iter().all(|kwh| (0.0..1e5).contains(kwh)));
+    let same: Vec<f64> = (0..500).map(|meter| read(&feeders, meter)).collect();
+    assert_eq!(start, same);
+    draw(&province, &mut feeders, 0);
+    let after: Vec<f64> = (0..500).map(|meter| read(&feeders, meter)).collect();
+    assert!(start.iter().zip(&after).all(|(a, b)| b > a || *a > 99_000.0));
+    assert_eq!(meters.register_kwh((0, 2, u32::MAX), &feeders), None);
+    assert_eq!(meters.register_kwh((99, 0, 0), &feeders), None);
+}
+
+#[test]
+fn yesterday_is_known_from_the_first_step() {
+    let province = Province::built_in();
+    let mut meters = Meters::new(&province);
+    meters.step(NOW, &feeders(&province));
+    let sum = sum(&province, &meters, true);
+    assert_eq!((sum.day, sum.final_day), (TODAY - 1, TODAY - 4));
+    assert_eq!((sum.expected, sum.final_expected), (199_520, 199_520));
+    let share = |have: u32, want: u32| f64::from(have) / f64::from(want);
+    let first = share(sum.first_pass, sum.expected);
+    assert!((0.960..0.980).contains(&first), "first pass {first}");
+    let last = share(sum.final_read, sum.final_expected);
+    assert!((0.994..0.999).contains(&last), "final {last}");
+    let intervals = share(sum.intervals, sum.intervals_expected);
+    assert!((0.955..0.985).contains(&intervals), "intervals {intervals}");
+    let minutes = share(sum.minutes_online, sum.minutes_expected);
+    assert!((0.985..0.9995).contains(&minutes), "concentrators {minutes}");
+    let online = f64::from(sum.online) / f64::from(sum.concentrators);
+    assert!((750..1_000).contains(&sum.concentrators), "{}", sum.concentrators);
+    assert!((0.96..1.0).contains(&online), "online {online}");
+}
+
+#[test]
+fn a_day_comes_out_the_same_whoever_saw_it() {
+    let province = Province::built_in();
+    let still = feeders(&province);
+    let mut seen = Meters::new(&province);
+    for step in 0..=4 * 31 {
+        seen.step(MIDNIGHT + step * HOUR_MS / 4 - 5 * HOUR_MS, &still);
+    }
+    let mut late = Meters::new(&province);
+    late.step(MIDNIGHT + 26 * HOUR_MS, &still);
+    assert_eq!(seen.figures, late.figures);
+    let mut other = Meters::new(&Province { seed: province.seed + 1, ..province });
+    other.step(MIDNIGHT + 26 * HOUR_MS, &still);
+    assert_ne!(seen.figures, other.figures);
+}
+
+#[test]
+fn a_dead_feeder_is_silent_and_its_registers_come_later() {
+    let province = Province::built_in();
+    let mut live = Meters::new(&province);
+    let mut meters = Meters::new(&province);
+    let still = feeders(&province);
+    let mut dead = still.clone();
+    dead[0][3].supplied = false;
+    let mut step = |hours: i64, states: &[Vec<FeederState>]| {
+        meters.step(MIDNIGHT + hours * HOUR_MS, states);
+        live.step(MIDNIGHT + hours * HOUR_MS, &still);
+        (meters.figures[0][2], live.figures[0][2])
+    };
+    step(20, &still);
+    let (off, on) = step(21, &dead);
+    assert!(off.online < on.online, "a concentrator without supply is silent at once");
+    for hours in 22..31 {
+        step(hours, &dead);
+    }
+    let (off, on) = step(32, &still);
+    assert_eq!((off.online, off.day), (on.online, TODAY));
+    let missed = on.first_pass - off.first_pass;
+    assert!(missed > 2_000 && missed < 3_500, "a tenth of the station: {missed}");
+    assert!(off.minutes_online < on.minutes_online);
+    assert!(off.intervals < on.intervals, "nobody counts while it is dark");
+    for hours in 33..=4 * 24 {
+        step(hours, &still);
+    }
+    let (off, on) = step(4 * 24 + 1, &still);
+    assert_eq!(off.final_day, TODAY);
+    assert_eq!(off.final_expected, on.final_expected);
+    assert!(on.final_read - off.final_read < 30, "they came in a later attempt");
+}
+
+#[test]
+fn provinces_without_meters_or_feeders_are_no_trouble() {
+    let mut province = Province::built_in();
+    for station in &mut province.stations {
+        station.bays.retain(|bay| bay.level >= 110);
+    }
+    let mut meters = Meters::new(&province);
+    meters.step(NOW, &[]);
+    assert_eq!(sum(&province, &meters, true).expected, 0);
+    for station in &mut province.stations {
+        station.meters.clear();
+    }
+    let mut meters = Meters::new(&province);
+    meters.step(NOW, &[]);
+    meters.step(NOW + 3 * DAY_MS, &[]);
+    assert!(meters.news(0).is_some_and(<[_]>::is_empty));
+}
+
+/// A line of a measurement.
+fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").unwrap();
+}
+
+/// `cargo test --release -p gridwatch-sim thirty_million -- --ignored --nocapture` prints the
+/// figures of `docs/measurements.md`.
+#[test]
+#[ignore = "a measurement, not a test"]
+fn thirty_million_meters() {
+    let mut province = Province::built_in();
+    let ten = province.stations.clone();
+    // A hundred and ten stations with ten times the meters of Hòa Bình's each.
+    province.stations = (0..11).flat_map(|_| ten.clone()).collect();
+    for (n, station) in province.stations.iter_mut().enumerate() {
+        station.id = format!("X{n}");
+        for group in &mut station.meters {
+            group.installed *= 10;
+            group.remote *= 10;
+        }
+    }
+    let count: u64 =
+        province.stations.iter().flat_map(|s| &s.meters).map(|g| u64::from(g.installed)).sum();
+    let still = feeders(&province);
+    let begun = Instant::now();
+    let mut meters = Meters::new(&province);
+    say(&format!("{count} meters, built in {:?}", begun.elapsed()));
+    say(&format!(
+        "{} bytes, {} to a hundred meters",
+        meters.bytes(),
+        100 * meters.bytes() as u64 / count
+    ));
+    let begun = Instant::now();
+    meters.step(NOW, &still);
+    say(&format!("first step, the past days read: {:?}", begun.elapsed()));
+    for (name, hour) in [("by day", 12), ("first pass", 27), ("final", 43)] {
+        meters.step(MIDNIGHT + hour * HOUR_MS, &still);
+        let mut times = Vec::new();
+        for second in 1..=600 {
+            let begun = Instant::now();
+            meters.step(MIDNIGHT + hour * HOUR_MS + second * 1_000, &still);
+            times.push(begun.elapsed());
+        }
+        times.sort_unstable();
+        assert!(times[300].as_micros() < 500, "half a millisecond a step");
+        say(&format!("a step of a second, {name}: median {:?}, 99 % {:?}", times[300], times[594]));
+    }
+    assert!(meters.bytes() as u64 <= 10 * count);
+    let begun = Instant::now();
+    let read = |meter| meters.register_kwh((50, 2, meter), &still).unwrap_or(0.0);
+    let sum: f64 = (0..100_000).map(read).sum();
+    say(&format!("a register: {:?} ({sum:.0})", begun.elapsed() / 100_000));
+}
