@@ -118,21 +118,31 @@ impl Chain {
         Self { links: links.collect() }
     }
 
-    /// Sends the values of a station. A sample stays as it is while its value has not left the
-    /// deadband.
-    pub(crate) fn send(&self, values: &[f64], at_ms: i64, samples: &mut [Sample]) {
+    /// Sends the values of a station, and says which are news. A sample stays as it is while its
+    /// value has not left the deadband.
+    pub(crate) fn send(
+        &self,
+        values: &[f64],
+        at_ms: i64,
+        samples: &mut [Sample],
+        news: &mut [bool],
+    ) {
         let second = at_ms.div_euclid(1_000);
-        for ((link, value), sample) in self.links.iter().zip(values).zip(samples) {
-            let Some(link) = link.filter(|_| value.is_finite()) else {
-                *sample = Sample::good(*value);
-                continue;
+        let points = self.links.iter().zip(values);
+        for ((link, value), (sample, news)) in points.zip(samples.iter_mut().zip(news)) {
+            let sent = match link {
+                Some(link) if value.is_finite() => {
+                    let measured = link.measure(*value, second);
+                    // What has become zero, or is no longer, is always news.
+                    let holds = (measured - sample.value).abs() <= link.deadband
+                        && (measured == 0.0) == (sample.value == 0.0);
+                    if holds { sample.value } else { measured }
+                }
+                _ => *value,
             };
-            let measured = link.measure(*value, second);
-            // What has become zero, or is no longer, is always news.
-            let holds = (measured - sample.value).abs() <= link.deadband
-                && (measured == 0.0) == (sample.value == 0.0);
-            if !holds {
-                *sample = Sample::good(measured);
+            if sent.to_bits() != sample.value.to_bits() {
+                *sample = Sample::good(sent);
+                *news = true;
             }
         }
     }
@@ -158,6 +168,7 @@ mod tests {
         let chain = Chain::new(&province, 2);
         let points = &province.stations[2].points;
         let mut samples = vec![Sample::good(f64::NAN); points.len()];
+        let mut news = vec![false; points.len()];
         let (mut moved, mut banded) = (0, 0);
         for second in 0..2_000_i64 {
             let values: Vec<f64> = points
@@ -170,7 +181,7 @@ mod tests {
                 })
                 .collect();
             let before = samples.clone();
-            chain.send(&values, second * 1_000, &mut samples);
+            chain.send(&values, second * 1_000, &mut samples, &mut news);
             for ((point, value), (sample, before)) in
                 points.iter().zip(&values).zip(samples.iter().zip(&before))
             {

@@ -254,9 +254,10 @@ impl UnitImage {
     }
 }
 
-/// How the image of a channel is made: its empty units, and where each point goes.
+/// How the image of a channel is made: its units as they are now, and where each point goes.
 pub(crate) struct Layout {
-    empty: Vec<Arc<UnitImage>>,
+    /// Kept from second to second: only what has changed is encoded.
+    units: Vec<Arc<UnitImage>>,
     placed: Vec<(usize, Register)>,
     /// Units that have room for events and commands.
     with_blocks: Vec<bool>,
@@ -276,11 +277,11 @@ impl Layout {
             .filter_map(|(n, entry)| Some((n, entry.register?)))
             .collect();
         // A pinned point may stand in a unit of its own, beyond those of the bays.
-        let units = placed.iter().map(|(_, register)| usize::from(register.unit)).max();
-        let count = station.units.len().max(units.unwrap_or(0));
-        let mut empty = vec![UnitImage::default(); count];
+        let last = placed.iter().map(|(_, register)| usize::from(register.unit)).max();
+        let count = station.units.len().max(last.unwrap_or(0));
+        let mut units = vec![UnitImage::default(); count];
         for (_, register) in &placed {
-            let unit = &mut empty[usize::from(register.unit) - 1];
+            let unit = &mut units[usize::from(register.unit) - 1];
             let start = usize::from(register.address);
             unit.define(register.table, start..start + usize::from(register.encoding.cells()));
             if let Some(quality) = register.quality {
@@ -291,13 +292,13 @@ impl Layout {
             let first = usize::from(blocks::COMMAND);
             unit.holding.values.len() <= first && unit.input.values.len() <= first
         };
-        let mut with_blocks: Vec<bool> = empty.iter().map(room).collect();
-        let mut empty: Vec<Arc<UnitImage>> = empty.into_iter().map(Arc::new).collect();
+        let mut with_blocks: Vec<bool> = units.iter().map(room).collect();
+        let mut units: Vec<Arc<UnitImage>> = units.into_iter().map(Arc::new).collect();
         let reads_meters = province.centres[channel.centre.index()].metering;
         let meters_at = station.metering_unit().filter(|_| reads_meters);
         let meters_at = meters_at.map(|unit| usize::from(unit) - 1);
         if let Some(unit) = meters_at {
-            empty[unit] = Arc::clone(meters);
+            units[unit] = Arc::clone(meters);
         }
         if let Some(unit) = station.metering_unit() {
             with_blocks[usize::from(unit) - 1] = false;
@@ -308,13 +309,15 @@ impl Layout {
                 .iter()
                 .fold(sum, |sum: u32, part| (sum ^ u32::from(*part)).wrapping_mul(0x0100_0193))
         });
-        Self { empty, placed, with_blocks, checksum, conduct: Arc::default(), meters: meters_at }
+        let none = vec![Sample::good(f64::NAN); station.points.len()];
+        write(&mut units, &placed, &none, |_| true);
+        Self { units, placed, with_blocks, checksum, conduct: Arc::default(), meters: meters_at }
     }
 
     /// Writes what the head-end publishes, group by group, into the metering unit.
     pub(crate) fn set_meter_figures(&mut self, station: &Station, figures: &[MeterFigures]) {
         let Some(unit) = self.meters else { return };
-        let cells = &mut Arc::make_mut(&mut self.empty[unit]).input.values;
+        let cells = &mut Arc::make_mut(&mut self.units[unit]).input.values;
         for (group, figures) in station.meters.iter().zip(figures) {
             let at = usize::from(group.figures_address);
             cells[at..at + usize::from(MeterFigures::REGISTERS)].copy_from_slice(&figures.cells());
@@ -326,29 +329,54 @@ impl Layout {
         self.checksum
     }
 
-    /// The image with these samples, one for each point of the station; `blocks_of` tells what
-    /// stands beside the points of a unit.
-    pub(crate) fn image(&self, samples: &[Sample], blocks_of: impl Fn(u8) -> Blocks) -> Image {
-        let mut units = self.empty.clone();
-        for (point, register) in &self.placed {
-            let unit = Arc::make_mut(&mut units[usize::from(register.unit) - 1]);
-            let cells = &mut unit.cells_mut(register.table).values;
-            let start = usize::from(register.address);
-            let end = start + usize::from(register.encoding.cells());
-            let sample = samples[*point];
-            let value = Some(sample.value).filter(|value| value.is_finite());
-            let mut flags =
-                encode(register.encoding, register.word_order, value, &mut cells[start..end]);
-            flags.0 |= sample.flags.0;
-            if let Some(quality) = register.quality {
-                let said =
-                    if register.table.is_bits() { u16::from(!flags.is_good()) } else { flags.0 };
-                cells[usize::from(quality)] = said;
-            }
-        }
+    /// Takes over the samples that are news, one for each point of the station.
+    pub(crate) fn refresh(&mut self, samples: &[Sample], news: &[bool]) {
+        write(&mut self.units, &self.placed, samples, |point| news[point]);
+    }
+
+    /// The image as it is now; `blocks_of` tells what stands beside the points of a unit.
+    pub(crate) fn image(&self, blocks_of: impl Fn(u8) -> Blocks) -> Image {
         let units_with = (1_u8..).zip(&self.with_blocks);
         let blocks = units_with.map(|(unit, has)| has.then(|| blocks_of(unit))).collect();
-        Image { units, blocks, conduct: Arc::clone(&self.conduct) }
+        Image { units: self.units.clone(), blocks, conduct: Arc::clone(&self.conduct) }
+    }
+
+    /// The image with other samples than its own.
+    pub(crate) fn altered(
+        &self,
+        (own, sent): (&[Sample], &[Sample]),
+        blocks_of: impl Fn(u8) -> Blocks,
+    ) -> Image {
+        let mut image = self.image(blocks_of);
+        let differs = |n: usize| {
+            let key = |sample: Sample| (sample.value.to_bits(), sample.flags);
+            key(own[n]) != key(sent[n])
+        };
+        write(&mut image.units, &self.placed, sent, differs);
+        image
+    }
+}
+
+/// Encodes those samples that are wanted.
+fn write(
+    units: &mut [Arc<UnitImage>],
+    placed: &[(usize, Register)],
+    samples: &[Sample],
+    is_wanted: impl Fn(usize) -> bool,
+) {
+    for (point, register) in placed.iter().filter(|(point, _)| is_wanted(*point)) {
+        let unit = Arc::make_mut(&mut units[usize::from(register.unit) - 1]);
+        let cells = &mut unit.cells_mut(register.table).values;
+        let start = usize::from(register.address);
+        let end = start + usize::from(register.encoding.cells());
+        let sample = samples[*point];
+        let value = Some(sample.value).filter(|value| value.is_finite());
+        let flags = encode(register.encoding, register.word_order, value, &mut cells[start..end])
+            .with(sample.flags);
+        if let Some(quality) = register.quality {
+            let said = if register.table.is_bits() { u16::from(!flags.is_good()) } else { flags.0 };
+            cells[usize::from(quality)] = said;
+        }
     }
 }
 

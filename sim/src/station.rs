@@ -283,12 +283,19 @@ impl Station {
     }
 
     fn value_of(&self, n: usize, point: &Point, now: &Now) -> f64 {
+        // Most points are statuses: they need no arithmetic.
+        match self.quantities[n] {
+            Quantity::Position | Quantity::Status => return f64::from(self.codes[n]),
+            Quantity::Held => return self.held[n],
+            _ => {}
+        }
         let bay = &self.bays[point.bay];
         let Electrical { p, q, kv } = bay.at;
         let role = self.scheme.roles[point.bay];
         let chance = self.chances[point.bay];
         let phase = |k: usize| phase(chance, k);
-        let apparent = p.hypot(q);
+        // Not `hypot`: nothing here is near the ends of the range, and this is done for each point.
+        let apparent = (p * p + q * q).sqrt();
         let amps = if kv > 0.0 { apparent / (3_f64.sqrt() * kv) * 1_000.0 } else { 0.0 };
         // A line's voltage transformers stand beyond its switches, all others at the section.
         let volts = if role == Role::Line { bay.line_kv } else { kv };
@@ -328,8 +335,7 @@ impl Station {
             Quantity::Heartbeat => f64::from(
                 u16::try_from(now.at_ms.div_euclid(1_000).rem_euclid(65_536)).unwrap_or(0),
             ),
-            Quantity::Held => self.held[n],
-            Quantity::Position | Quantity::Status => f64::from(self.codes[n]),
+            Quantity::Position | Quantity::Status | Quantity::Held => self.held[n],
         }
     }
 

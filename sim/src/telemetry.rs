@@ -24,6 +24,8 @@ pub(crate) struct Telemetry {
     feeders: Vec<Vec<FeederState>>,
     /// What each station sends, point by point.
     pub(crate) samples: Vec<Vec<Sample>>,
+    /// Which of them are news since the layouts took them over.
+    news: Vec<Vec<bool>>,
     layouts: Vec<Layout>,
     /// Records by channel and unit.
     rings: Vec<Vec<Arc<Ring>>>,
@@ -76,6 +78,7 @@ impl Telemetry {
                 .collect(),
             meters,
             plant,
+            news: samples.iter().map(|samples| vec![true; samples.len()]).collect(),
             samples,
             layouts,
             rings,
@@ -98,8 +101,9 @@ impl Telemetry {
         self.plant.measure();
         self.read_meters(at_ms);
         let stations = self.plant.stations.iter().zip(&self.chains);
-        for ((station, chain), samples) in stations.zip(&mut self.samples) {
-            chain.send(station.values(), at_ms, samples);
+        let sent = self.samples.iter_mut().zip(&mut self.news);
+        for ((station, chain), (samples, news)) in stations.zip(sent) {
+            chain.send(station.values(), at_ms, samples, news);
         }
     }
 
@@ -128,6 +132,7 @@ impl Telemetry {
     /// then the image.
     pub(crate) fn tell(&mut self, faults: &mut Faults, span: (i64, i64)) {
         let mut events = self.plant.take_events();
+        self.refresh();
         events.retain(|event| {
             let station = &self.province.stations[event.station.index()];
             station.points[event.point.index()].spec.time_tag.is_some()
@@ -152,11 +157,23 @@ impl Telemetry {
     /// Lays every channel out again: something was written, or a fault has come or gone.
     pub(crate) fn lay_out(&mut self, faults: &mut Faults) {
         let at_ms = self.at_ms.unwrap_or(0);
+        self.refresh();
         for n in 0..self.images.len() {
             let channel = ChannelId::at(n);
             if let Some(sent) = self.sent(faults, channel, at_ms) {
                 self.lay_out_altered(faults, channel, &sent);
             }
+        }
+    }
+
+    /// Lets every layout take over what is news.
+    fn refresh(&mut self) {
+        for (layout, channel) in self.layouts.iter_mut().zip(&self.province.channels) {
+            let station = channel.station.index();
+            layout.refresh(&self.samples[station], &self.news[station]);
+        }
+        for news in &mut self.news {
+            news.fill(false);
         }
     }
 
@@ -171,7 +188,10 @@ impl Telemetry {
     }
 
     fn lay_out_altered(&mut self, faults: &mut Faults, channel: ChannelId, sent: &[Sample]) {
-        let image = self.laid_out(channel, sent);
+        let station = self.province.channels[channel.index()].station.index();
+        let layout = &self.layouts[channel.index()];
+        let own = &self.samples[station];
+        let image = layout.altered((own, sent), |unit| self.blocks(channel, unit));
         let image = faults.image(channel, self.at_ms.unwrap_or(0), image);
         self.images[channel.index()] = OnceLock::from(Arc::new(image));
     }
@@ -194,22 +214,20 @@ impl Telemetry {
     /// What a channel can be asked for now.
     pub(crate) fn image(&self, channel: ChannelId) -> Arc<Image> {
         let image = self.images[channel.index()].get_or_init(|| {
-            let station = self.province.channels[channel.index()].station.index();
-            Arc::new(self.laid_out(channel, &self.samples[station]))
+            let layout = &self.layouts[channel.index()];
+            Arc::new(layout.image(|unit| self.blocks(channel, unit)))
         });
         Arc::clone(image)
     }
 
-    fn laid_out(&self, channel: ChannelId, samples: &[Sample]) -> Image {
+    /// What stands beside the points of a unit.
+    fn blocks(&self, channel: ChannelId, unit: u8) -> Blocks {
         let station = self.province.channels[channel.index()].station.index();
-        let rings = &self.rings[channel.index()];
+        let ring = self.rings[channel.index()].get(usize::from(unit) - 1);
+        let ring = ring.cloned().unwrap_or_default();
         let at_ms = self.at_ms.unwrap_or(0);
-        let blocks_of = |unit: u8| {
-            let ring = rings.get(usize::from(unit) - 1).cloned().unwrap_or_default();
-            let header = self.header(&ring, channel);
-            Blocks { header, ring, command: self.commands.cells(&self.plant, station, unit, at_ms) }
-        };
-        self.layouts[channel.index()].image(samples, blocks_of)
+        let command = self.commands.cells(&self.plant, station, unit, at_ms);
+        Blocks { header: self.header(&ring, channel), ring, command }
     }
 
     /// Header in front of the event ring of a unit.
@@ -259,6 +277,7 @@ impl Telemetry {
         let points = &self.province.stations[station].points;
         for (n, _) in points.iter().enumerate().filter(|(_, p)| p.spec.kind.is_command()) {
             self.samples[station][n] = Sample::good(self.plant.stations[station].held(n));
+            self.news[station][n] = true;
         }
         Ok(())
     }
