@@ -61,6 +61,8 @@ const STORM_FACTOR: f64 = 25.0;
 const LINE_PER_100_KM_YEAR: f64 = 2.0;
 const LASTING: f64 = 0.2;
 const HOURS_PER_YEAR: f64 = 8_760.0;
+/// Visits to an unmanned station in an hour of daylight: about one in four days. Assumed.
+const VISITS_PER_HOUR: f64 = 0.025;
 /// A crew needs so long, hours: least and most.
 const REPAIR_HOURS: (f64, f64) = (0.4, 2.5);
 const HOUR_MS: i64 = 3_600_000;
@@ -361,6 +363,30 @@ impl Plant {
         }
     }
 
+    /// A crew that comes by day opens the gate, then the door, and leaves.
+    fn visit_by_chance(&mut self, n: usize, hour: i64) {
+        let at_ms = self.now.at_ms;
+        let common = (0..self.stations[n].bays.len())
+            .find(|bay| self.stations[n].scheme.section_of[*bay].is_none());
+        let by_day = (7.0..17.0).contains(&self.now.moment.hour);
+        let Some(bay) = common.filter(|_| by_day) else { return };
+        let chance = self.stations[n].chances[bay];
+        if chance.share_of(40, hour) >= VISITS_PER_HOUR {
+            return;
+        }
+        let minutes = 20 + 5 * i64::try_from(chance.below_of(41, hour, 20)).unwrap_or(0);
+        for (id, minute, code) in [
+            ("SEC.GATE", 1, 1),
+            ("SEC.GATE", 3, 0),
+            ("SEC.DOOR", 4, 1),
+            ("SEC.DOOR", 4 + minutes, 0),
+            ("SEC.GATE", 6 + minutes, 1),
+            ("SEC.GATE", 8 + minutes, 0),
+        ] {
+            self.later_set(at_ms + 60_000 * minute, (n, bay), id, code);
+        }
+    }
+
     /// Puts down the faults that chance has for the hour that has just begun.
     pub(crate) fn disturb_by_chance(&mut self) {
         let at_ms = self.now.at_ms;
@@ -370,6 +396,7 @@ impl Plant {
         }
         let storm = if self.now.weather.storm { STORM_FACTOR } else { 1.0 };
         for n in 0..self.stations.len() {
+            self.visit_by_chance(n, hour);
             for bay in 0..self.stations[n].bays.len() {
                 let per_year = match self.stations[n].scheme.roles[bay] {
                     Role::Feeder(_) => FEEDER_PER_YEAR,

@@ -152,6 +152,12 @@ fn a_feeder_fault_is_felt_up_to_the_line_and_gone_after_the_reclosing() {
     play.run(5);
     let before = read(&play);
     let counted = play.value("HB04.22.473.E.IMP");
+    let registers = |play: &Play| -> Vec<f64> {
+        let groups = play.province.stations[station.index()].meters.iter().enumerate();
+        let meters = groups.flat_map(|(g, group)| (0..group.installed).map(move |n| (g, n)));
+        meters.filter_map(|(g, n)| play.field.meter_kwh(station, g, n)).collect()
+    };
+    let registered = registers(&play);
     let struck = play.at_ms + 345;
     play.field.strike(struck, station, bay, fault(false));
     play.run(1);
@@ -171,6 +177,10 @@ fn a_feeder_fault_is_felt_up_to_the_line_and_gone_after_the_reclosing() {
     let fell = (during[3] + during[4]) - (before[3] + before[4]);
     assert!((fell - lost).abs() < 0.05 * lost + 0.15, "the lines by {fell} of {lost}");
     assert_eq!(play.value("HB04.22.473.E.IMP"), counted, "nobody draws anything");
+    // Of the station's meters, those behind this feeder stand still and the others run.
+    let still = registers(&play).iter().zip(&registered).filter(|(now, then)| now == then).count();
+    assert!(still > 0, "its meters are silent");
+    assert!(still < registered.len() / 2, "{still} of {} stand still", registered.len());
     let open = play.field.outages();
     assert_eq!(open.len(), 1);
     assert_eq!((open[0].station, open[0].bay), (station, bay));
