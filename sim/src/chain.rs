@@ -39,8 +39,12 @@ struct Link {
 
 /// The measuring chains of one station.
 pub(crate) struct Chain {
-    /// By point; `None` where a value is sent as it is.
-    links: Vec<Option<Link>>,
+    /// What is measured: point and errors.
+    links: Vec<(usize, Link)>,
+    /// What is sent as it is, each second: counters, what events leave.
+    exact: Vec<usize>,
+    /// What is sent as it is when it changes.
+    statuses: Vec<usize>,
 }
 
 /// What a point is made to measure with.
@@ -102,53 +106,64 @@ fn chain_slack(point: &Point, class: &Class) -> f64 {
 
 impl Chain {
     pub(crate) fn new(province: &Province, station: usize) -> Self {
-        let links = province.stations[station].points.iter().map(|point| {
-            let class = class(point)?;
-            let chance = Chance::of(province.seed, &point.id);
-            Some(Link {
-                gain: 1.0 + chance.between(1, -class.gain, class.gain),
-                offset: chance.between(2, -class.offset, class.offset),
-                noise: class.noise,
-                quantum: class.quantum,
-                zero: class.zero,
-                deadband: point.deadband.unwrap_or(0.0),
-                chance,
-            })
-        });
-        Self { links: links.collect() }
+        let mut chain = Self { links: Vec::new(), exact: Vec::new(), statuses: Vec::new() };
+        for (n, point) in province.stations[station].points.iter().enumerate() {
+            match class(point) {
+                Some(class) => chain.links.push((n, Link::new(province.seed, point, &class))),
+                None if point.spec.kind.is_status() => chain.statuses.push(n),
+                None => chain.exact.push(n),
+            }
+        }
+        chain
     }
 
-    /// Sends the values of a station, and says which are news. A sample stays as it is while its
-    /// value has not left the deadband.
+    /// Sends the values of a station, and names those that are news. A sample stays as it is while
+    /// its value has not left the deadband. Statuses are looked at when one of them `changed`.
     pub(crate) fn send(
         &self,
-        values: &[f64],
+        (values, changed): (&[f64], bool),
         at_ms: i64,
         samples: &mut [Sample],
-        news: &mut [bool],
+        news: &mut Vec<usize>,
     ) {
         let second = at_ms.div_euclid(1_000);
-        let points = self.links.iter().zip(values);
-        for ((link, value), (sample, news)) in points.zip(samples.iter_mut().zip(news)) {
-            let sent = match link {
-                Some(link) if value.is_finite() => {
-                    let measured = link.measure(*value, second);
-                    // What has become zero, or is no longer, is always news.
-                    let holds = (measured - sample.value).abs() <= link.deadband
-                        && (measured == 0.0) == (sample.value == 0.0);
-                    if holds { sample.value } else { measured }
-                }
-                _ => *value,
-            };
-            if sent.to_bits() != sample.value.to_bits() {
-                *sample = Sample::good(sent);
-                *news = true;
+        let mut say = |point: usize, sent: f64, samples: &mut [Sample]| {
+            if sent.to_bits() != samples[point].value.to_bits() {
+                samples[point] = Sample::good(sent);
+                news.push(point);
             }
+        };
+        for (point, link) in &self.links {
+            let (value, before) = (values[*point], samples[*point].value);
+            let measured = if value.is_finite() { link.measure(value, second) } else { value };
+            // What has become zero, or is no longer, is always news.
+            let holds =
+                (measured - before).abs() <= link.deadband && (measured == 0.0) == (before == 0.0);
+            if !holds {
+                say(*point, measured, samples);
+            }
+        }
+        let statuses: &[usize] = if changed { &self.statuses } else { &[] };
+        for point in self.exact.iter().chain(statuses) {
+            say(*point, values[*point], samples);
         }
     }
 }
 
 impl Link {
+    fn new(seed: u64, point: &Point, class: &Class) -> Self {
+        let chance = Chance::of(seed, &point.id);
+        Self {
+            gain: 1.0 + chance.between(1, -class.gain, class.gain),
+            offset: chance.between(2, -class.offset, class.offset),
+            noise: class.noise,
+            quantum: class.quantum,
+            zero: class.zero,
+            deadband: point.deadband.unwrap_or(0.0),
+            chance,
+        }
+    }
+
     fn measure(&self, value: f64, second: i64) -> f64 {
         let noisy = value * self.gain + self.offset + self.noise * self.chance.bell(3, second);
         if noisy.abs() < self.zero || value == 0.0 && self.zero > 0.0 {
@@ -168,7 +183,7 @@ mod tests {
         let chain = Chain::new(&province, 2);
         let points = &province.stations[2].points;
         let mut samples = vec![Sample::good(f64::NAN); points.len()];
-        let mut news = vec![false; points.len()];
+        let mut news = Vec::new();
         let (mut moved, mut banded) = (0, 0);
         for second in 0..2_000_i64 {
             let values: Vec<f64> = points
@@ -181,7 +196,7 @@ mod tests {
                 })
                 .collect();
             let before = samples.clone();
-            chain.send(&values, second * 1_000, &mut samples, &mut news);
+            chain.send((&values, true), second * 1_000, &mut samples, &mut news);
             for ((point, value), (sample, before)) in
                 points.iter().zip(&values).zip(samples.iter().zip(&before))
             {

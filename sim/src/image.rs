@@ -258,7 +258,8 @@ impl UnitImage {
 pub(crate) struct Layout {
     /// Kept from second to second: only what has changed is encoded.
     units: Vec<Arc<UnitImage>>,
-    placed: Vec<(usize, Register)>,
+    /// Register of each point that is mapped.
+    placed: Vec<Option<Register>>,
     /// Units that have room for events and commands.
     with_blocks: Vec<bool>,
     checksum: u32,
@@ -270,17 +271,13 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn new(province: &Province, channel: &Channel, meters: &Arc<UnitImage>) -> Self {
         let station = &province.stations[channel.station.index()];
-        let placed: Vec<(usize, Register)> = channel
-            .entries
-            .iter()
-            .enumerate()
-            .filter_map(|(n, entry)| Some((n, entry.register?)))
-            .collect();
+        let placed: Vec<Option<Register>> =
+            channel.entries.iter().map(|entry| entry.register).collect();
         // A pinned point may stand in a unit of its own, beyond those of the bays.
-        let last = placed.iter().map(|(_, register)| usize::from(register.unit)).max();
+        let last = placed.iter().flatten().map(|register| usize::from(register.unit)).max();
         let count = station.units.len().max(last.unwrap_or(0));
         let mut units = vec![UnitImage::default(); count];
-        for (_, register) in &placed {
+        for register in placed.iter().flatten() {
             let unit = &mut units[usize::from(register.unit) - 1];
             let start = usize::from(register.address);
             unit.define(register.table, start..start + usize::from(register.encoding.cells()));
@@ -303,14 +300,14 @@ impl Layout {
         if let Some(unit) = station.metering_unit() {
             with_blocks[usize::from(unit) - 1] = false;
         }
-        let checksum = placed.iter().fold(0x811C_9DC5, |sum, (_, register)| {
+        let checksum = placed.iter().flatten().fold(0x811C_9DC5, |sum, register| {
             let place = [u16::from(register.unit), register.table as u16, register.address];
             place
                 .iter()
                 .fold(sum, |sum: u32, part| (sum ^ u32::from(*part)).wrapping_mul(0x0100_0193))
         });
         let none = vec![Sample::good(f64::NAN); station.points.len()];
-        write(&mut units, &placed, &none, |_| true);
+        write(&mut units, &placed, &none, 0..none.len());
         Self { units, placed, with_blocks, checksum, conduct: Arc::default(), meters: meters_at }
     }
 
@@ -329,9 +326,9 @@ impl Layout {
         self.checksum
     }
 
-    /// Takes over the samples that are news, one for each point of the station.
-    pub(crate) fn refresh(&mut self, samples: &[Sample], news: &[bool]) {
-        write(&mut self.units, &self.placed, samples, |point| news[point]);
+    /// Takes over the samples of the points that are news.
+    pub(crate) fn refresh(&mut self, samples: &[Sample], news: &[usize]) {
+        write(&mut self.units, &self.placed, samples, news.iter().copied());
     }
 
     /// The image as it is now; `blocks_of` tells what stands beside the points of a unit.
@@ -348,28 +345,27 @@ impl Layout {
         blocks_of: impl Fn(u8) -> Blocks,
     ) -> Image {
         let mut image = self.image(blocks_of);
-        let differs = |n: usize| {
-            let key = |sample: Sample| (sample.value.to_bits(), sample.flags);
-            key(own[n]) != key(sent[n])
-        };
-        write(&mut image.units, &self.placed, sent, differs);
+        let key = |sample: Sample| (sample.value.to_bits(), sample.flags);
+        let differ = (0..own.len()).filter(|n| key(own[*n]) != key(sent[*n]));
+        write(&mut image.units, &self.placed, sent, differ);
         image
     }
 }
 
-/// Encodes those samples that are wanted.
+/// Encodes the samples of some points.
 fn write(
     units: &mut [Arc<UnitImage>],
-    placed: &[(usize, Register)],
+    placed: &[Option<Register>],
     samples: &[Sample],
-    is_wanted: impl Fn(usize) -> bool,
+    points: impl Iterator<Item = usize>,
 ) {
-    for (point, register) in placed.iter().filter(|(point, _)| is_wanted(*point)) {
+    for point in points {
+        let Some(register) = &placed[point] else { continue };
         let unit = Arc::make_mut(&mut units[usize::from(register.unit) - 1]);
         let cells = &mut unit.cells_mut(register.table).values;
         let start = usize::from(register.address);
         let end = start + usize::from(register.encoding.cells());
-        let sample = samples[*point];
+        let sample = samples[point];
         let value = Some(sample.value).filter(|value| value.is_finite());
         let flags = encode(register.encoding, register.word_order, value, &mut cells[start..end])
             .with(sample.flags);

@@ -109,9 +109,8 @@ impl Plant {
 
     /// Works out the value of every point.
     pub(crate) fn measure(&mut self) {
-        let province = Arc::clone(&self.province);
-        for (station, contract) in self.stations.iter_mut().zip(&province.stations) {
-            station.measure(contract, &self.now);
+        for station in &mut self.stations {
+            station.measure(&self.now);
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Station {
     /// Chance of each bay.
     pub(crate) chances: Vec<Chance>,
     quantities: Vec<Quantity>,
+    /// What is worked out each second: everything but statuses, which say when they change.
+    measured: Vec<Measured>,
     codes: Vec<u8>,
     /// Values that events set, and counts of operations, by point.
     held: Vec<f64>,
@@ -40,7 +42,19 @@ pub(crate) struct Station {
     pub(crate) battery_volts: f64,
     /// A switch has moved since the network was last told.
     pub(crate) moved: bool,
+    /// A status has changed since the values were last sent.
+    pub(crate) changed: bool,
     values: Vec<f64>,
+}
+
+/// A point whose value is worked out each second.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    point: usize,
+    bay: usize,
+    quantity: Quantity,
+    /// Lowest value that can be real.
+    low: f64,
 }
 
 /// The electricity in a bay.
@@ -126,11 +140,21 @@ impl Station {
             bays: vec![BayState::default(); station.bays.len()],
             battery_volts: 231.0,
             moved: true,
+            changed: true,
             values: vec![f64::NAN; station.points.len()],
+            measured: Vec::new(),
             scheme,
             chances,
         };
         new.equip(station);
+        let measured = station.points.iter().enumerate().map(|(point, own)| Measured {
+            point,
+            bay: own.bay,
+            quantity: new.quantities[point],
+            low: own.range.map_or(0.0, |(low, _)| low),
+        });
+        let is_status = |m: &Measured| matches!(m.quantity, Quantity::Position | Quantity::Status);
+        new.measured = measured.filter(|measured| !is_status(measured)).collect();
         new
     }
 
@@ -224,6 +248,7 @@ impl Station {
     pub(crate) fn set(&mut self, point: usize, code: u8) -> bool {
         let news = std::mem::replace(&mut self.codes[point], code) != code;
         self.moved |= news && self.is_position(point);
+        self.changed |= news;
         news
     }
 
@@ -264,9 +289,17 @@ impl Station {
     }
 
     /// Works out the values of all points.
-    pub(crate) fn measure(&mut self, contract: &Contract, now: &Now) {
-        for (n, point) in contract.points.iter().enumerate() {
-            self.values[n] = self.value_of(n, point, now);
+    pub(crate) fn measure(&mut self, now: &Now) {
+        for n in 0..self.measured.len() {
+            let measured = self.measured[n];
+            self.values[measured.point] = self.value_of(measured, now);
+        }
+        if self.changed {
+            for (point, quantity) in self.quantities.iter().enumerate() {
+                if matches!(quantity, Quantity::Position | Quantity::Status) {
+                    self.values[point] = f64::from(self.codes[point]);
+                }
+            }
         }
     }
 
@@ -282,17 +315,12 @@ impl Station {
         at.p.hypot(at.q) / mva
     }
 
-    fn value_of(&self, n: usize, point: &Point, now: &Now) -> f64 {
-        // Most points are statuses: they need no arithmetic.
-        match self.quantities[n] {
-            Quantity::Position | Quantity::Status => return f64::from(self.codes[n]),
-            Quantity::Held => return self.held[n],
-            _ => {}
-        }
-        let bay = &self.bays[point.bay];
+    fn value_of(&self, measured: Measured, now: &Now) -> f64 {
+        let Measured { point: n, bay: at, quantity, low } = measured;
+        let bay = &self.bays[at];
         let Electrical { p, q, kv } = bay.at;
-        let role = self.scheme.roles[point.bay];
-        let chance = self.chances[point.bay];
+        let role = self.scheme.roles[at];
+        let chance = self.chances[at];
         let phase = |k: usize| phase(chance, k);
         // Not `hypot`: nothing here is near the ends of the range, and this is done for each point.
         let apparent = (p * p + q * q).sqrt();
@@ -305,7 +333,7 @@ impl Station {
         };
         let loading = transformer.map_or(0.0, |n| self.loading(n));
         let oil = transformer.map_or(now.weather.celsius, |n| self.transformers[n].oil);
-        match self.quantities[n] {
+        match quantity {
             Quantity::P => p,
             Quantity::Q => q,
             Quantity::I(_) if role == Role::Service => {
@@ -315,11 +343,11 @@ impl Station {
             Quantity::U(k) => volts * (1.0 + 0.2 * (phase(k) - 1.0)),
             Quantity::Ue(k) => volts / 3_f64.sqrt() * (1.0 + 0.2 * (phase(k) - 1.0)),
             Quantity::ServiceVolts => {
-                let nominal = point.range.map_or(22.0, |_| f64::from(self.level(point.bay)));
+                let nominal = f64::from(self.level(at).max(1));
                 SERVICE_VOLTS * (kv / nominal / 1.045)
             }
             Quantity::F if volts > 0.0 => now.hertz,
-            Quantity::F => point.range.map_or(0.0, |(low, _)| low),
+            Quantity::F => low,
             Quantity::PowerFactor if apparent > 1e-9 => p / apparent,
             Quantity::PowerFactor => 1.0,
             Quantity::Tap => transformer.map_or(10.0, |n| f64::from(self.transformers[n].tap)),

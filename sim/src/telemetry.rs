@@ -25,7 +25,7 @@ pub(crate) struct Telemetry {
     /// What each station sends, point by point.
     pub(crate) samples: Vec<Vec<Sample>>,
     /// Which of them are news since the layouts took them over.
-    news: Vec<Vec<bool>>,
+    news: Vec<Vec<usize>>,
     layouts: Vec<Layout>,
     /// Records by channel and unit.
     rings: Vec<Vec<Arc<Ring>>>,
@@ -78,7 +78,7 @@ impl Telemetry {
                 .collect(),
             meters,
             plant,
-            news: samples.iter().map(|samples| vec![true; samples.len()]).collect(),
+            news: samples.iter().map(|_| Vec::new()).collect(),
             samples,
             layouts,
             rings,
@@ -100,10 +100,11 @@ impl Telemetry {
         self.commands.follow(&mut self.plant);
         self.plant.measure();
         self.read_meters(at_ms);
-        let stations = self.plant.stations.iter().zip(&self.chains);
+        let stations = self.plant.stations.iter_mut().zip(&self.chains);
         let sent = self.samples.iter_mut().zip(&mut self.news);
         for ((station, chain), (samples, news)) in stations.zip(sent) {
-            chain.send(station.values(), at_ms, samples, news);
+            let changed = std::mem::take(&mut station.changed);
+            chain.send((station.values(), changed), at_ms, samples, news);
         }
     }
 
@@ -168,18 +169,19 @@ impl Telemetry {
 
     /// Lets every layout take over what is news.
     fn refresh(&mut self) {
+        // Images that nobody looks at any more would make every unit that changes a copy.
+        self.images.fill_with(OnceLock::new);
         for (layout, channel) in self.layouts.iter_mut().zip(&self.province.channels) {
             let station = channel.station.index();
             layout.refresh(&self.samples[station], &self.news[station]);
         }
         for news in &mut self.news {
-            news.fill(false);
+            news.clear();
         }
     }
 
-    /// Forgets the image of a channel. What faults make of its samples, when any touches it.
+    /// What faults make of the samples of a channel, when any touches it.
     fn sent(&mut self, faults: &mut Faults, channel: ChannelId, at_ms: i64) -> Option<Vec<Sample>> {
-        self.images[channel.index()] = OnceLock::new();
         if !faults.touch(channel) {
             return None;
         }
@@ -277,7 +279,7 @@ impl Telemetry {
         let points = &self.province.stations[station].points;
         for (n, _) in points.iter().enumerate().filter(|(_, p)| p.spec.kind.is_command()) {
             self.samples[station][n] = Sample::good(self.plant.stations[station].held(n));
-            self.news[station][n] = true;
+            self.news[station].push(n);
         }
         Ok(())
     }
