@@ -48,6 +48,11 @@ impl<Act> Agenda<Act> {
         self.due.push(Reverse(Due { key: (at_ms, self.count), act }));
     }
 
+    /// When the next act is due.
+    pub(crate) fn next_ms(&self) -> Option<i64> {
+        self.due.peek().map(|Reverse(due)| due.key.0)
+    }
+
     /// Takes the next act that is due by `until_ms`, with its moment.
     pub(crate) fn take(&mut self, until_ms: i64) -> Option<(i64, Act)> {
         if self.due.peek()?.0.key.0 > until_ms {

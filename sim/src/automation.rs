@@ -16,8 +16,8 @@ const NEXT_STEP_S: i32 = 12;
 const BLOCKED_BELOW: f64 = 0.80;
 /// A bank is wanted when its transformer draws more reactive power than this share of the bank,
 /// and is not when less than that, for so many seconds.
-const BANK_IN: f64 = 0.7;
-const BANK_OUT: f64 = -0.4;
+const BANK_IN: f64 = 1.1;
+const BANK_OUT: f64 = -0.05;
 const BANK_S: i32 = 120;
 /// Top-oil rise at the rating, K, its exponent, the losses at the rating over those without load,
 /// and the time constant, hours (natural cooling).
@@ -158,7 +158,9 @@ fn compensate(plant: &mut Plant, n: usize, bank: usize, seconds: f64) {
     let transformer = section.and_then(|section| station.scheme.transformer_at(section));
     let drawn = transformer.map_or(0.0, |t| station.bays[station.transformers[t].bay].at.q);
     let wanted = match station.status(bay, "CB.POS") {
-        Some(OPEN) => drawn > BANK_IN * mvar && at_ms >= own.blocked_until_ms,
+        Some(OPEN) => {
+            drawn > BANK_IN * mvar && plant.breaker_refuses(n, bay, true, false).is_none()
+        }
         Some(CLOSED) => drawn < BANK_OUT * mvar,
         _ => false,
     };

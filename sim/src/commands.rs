@@ -400,7 +400,8 @@ impl Plant {
         (in_charge.is_some_and(|own| own != centre)).then_some(Outcome::NoAuthority)
     }
 
-    fn breaker_refuses(
+    /// Why the breaker of a bay may not be switched, keys and authority aside.
+    pub(crate) fn breaker_refuses(
         &self,
         station: usize,
         bay: usize,

@@ -91,13 +91,27 @@ impl Field {
             return;
         };
         if at_ms - last > LEAP_MS {
-            self.second(at_ms, (at_ms - last).min(COUNTED_MS));
+            self.leap(last, at_ms);
             return;
         }
         while last < at_ms {
             last += SECOND_MS;
             self.second(last, SECOND_MS);
         }
+    }
+
+    /// Passes over a long time from one thing that happens in it to the next.
+    fn leap(&mut self, mut last: i64, at_ms: i64) {
+        while let Some(due) = self.telemetry.plant.agenda.next_ms().filter(|due| *due <= at_ms) {
+            let second = (due + SECOND_MS - 1).div_euclid(SECOND_MS) * SECOND_MS;
+            let second = second.clamp(last + SECOND_MS, at_ms);
+            if second >= at_ms {
+                break;
+            }
+            self.second(second, (second - last).min(COUNTED_MS));
+            last = second;
+        }
+        self.second(at_ms, (at_ms - last).min(COUNTED_MS));
     }
 
     /// Lives through the time up to `at_ms`, of which `passed_ms` count.
@@ -155,7 +169,7 @@ impl Field {
     /// lost, a switch moved by hand.
     pub fn set(&mut self, at_ms: i64, station: StationId, point: PointId, code: u8) {
         let (station, point) = (station.index(), point.index());
-        self.telemetry.plant.later(at_ms, station, What::Set { point, code });
+        self.telemetry.plant.later(at_ms, station, What::ByHand { point, code });
     }
 
     /// Takes a write of registers from a centre: a command, or a clock. What came of it can be read

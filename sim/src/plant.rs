@@ -15,6 +15,7 @@ use crate::load::{CLASSES, Moment, loads};
 use crate::meters::Meters;
 use crate::network::{Electrical, Network};
 use crate::outages::Outages;
+use crate::protection::ShortCircuit;
 use crate::scheme::Role;
 use crate::station::{Now, Station};
 use crate::switching::Act;
@@ -50,6 +51,8 @@ pub(crate) struct Plant {
     /// Frequency that a disturbance takes off, Hz, until a moment.
     pub(crate) dip: (f64, i64),
     pub(crate) now: Now,
+    /// Short circuits that last, by line.
+    pub(crate) line_faults: Vec<Option<ShortCircuit>>,
     /// When something was last switched.
     pub(crate) switched_ms: i64,
     /// Hour since 1970 for which faults were drawn.
@@ -77,6 +80,7 @@ impl Plant {
             agenda: Agenda::new(),
             chance,
             dip: (0.0, i64::MIN),
+            line_faults: vec![None; province.lines.len()],
             switched_ms: i64::MIN,
             hour: i64::MIN,
             events: Vec::new(),
@@ -88,9 +92,7 @@ impl Plant {
     /// Lives through the time up to `at_ms`, which is `seconds` after the last call.
     pub(crate) fn advance(&mut self, at_ms: i64, seconds: f64) {
         if self.started {
-            while let Some((due_ms, act)) = self.agenda.take(at_ms) {
-                self.act(due_ms, act);
-            }
+            self.catch_up(at_ms);
         }
         self.look_out(at_ms);
         if !self.started {
@@ -111,6 +113,13 @@ impl Plant {
     pub(crate) fn measure(&mut self) {
         for station in &mut self.stations {
             station.measure(&self.now);
+        }
+    }
+
+    /// Lets everything happen that is due by a moment.
+    pub(crate) fn catch_up(&mut self, at_ms: i64) {
+        while let Some((due_ms, act)) = self.agenda.take(at_ms) {
+            self.act(due_ms, act);
         }
     }
 
@@ -248,7 +257,10 @@ impl Plant {
             let supplied = station.bays[bay].at.kv > 0.0 && self.network.is_connected(n, bay);
             station.feeders[feeder].state.supplied = supplied;
             // Something that was switched since the last second took it, or brought it back.
-            let since = self.switched_ms.clamp(self.now.at_ms - 1_000, self.now.at_ms);
+            let second = self.now.at_ms - 1_000..=self.now.at_ms;
+            let own = station.switched_ms[bay];
+            let since = if second.contains(&own) { own } else { self.switched_ms };
+            let since = since.clamp(*second.start(), *second.end());
             self.outages.tell(n, feeder, supplied, since);
         }
     }
@@ -277,6 +289,8 @@ impl Plant {
             return;
         }
         if self.stations[station].is_position(point) {
+            let bay = self.province.stations[station].points[point].bay;
+            self.stations[station].switched_ms[bay] = at_ms;
             self.switched_ms = at_ms;
         }
         self.events.push(Event {

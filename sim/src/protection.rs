@@ -10,13 +10,15 @@ use config::LineEnd;
 
 use crate::plant::Plant;
 use crate::scheme::Role;
-use crate::station::{CLOSED, OPEN};
+use crate::station::{CLOSED, Feeder, OPEN};
 use crate::switching::What;
 
 /// Pickup of a relay, and trip of the fast stages, ms after the fault.
 const PICKUP_MS: i64 = 12;
 const DIFFERENTIAL_MS: i64 = 22;
 const ZONE1_MS: i64 = 24;
+/// Zone 1 reaches over this share of a line.
+const ZONE1_REACH: f64 = 0.8;
 const TELEPROTECTION_MS: i64 = 26;
 const RECORD_MS: i64 = 27;
 /// Instantaneous overcurrent of a feeder.
@@ -45,6 +47,12 @@ const LOCATED_MS: i64 = 2_000;
 /// Contacts part, ms after the impulse; lockout is said so much after that.
 const PARTED_MS: i64 = 36;
 const LOCKOUT_MS: i64 = 12;
+/// A breaker that has not opened by then has failed (domain: 150–250 ms).
+const BREAKER_FAILURE_MS: i64 = 200;
+/// Bays that come back together do so one after the other, ms apart; one that may not yet is looked
+/// at again.
+const RETURN_GAP_MS: i64 = 2_000;
+const LOOK_AGAIN_MS: i64 = 600_000;
 /// Under-frequency: first stage and steps below it, Hz; delay of a stage, ms; shed feeders come
 /// back above this frequency, one after the other, ms apart. Domain: 49.0 Hz and below in 0.2 Hz
 /// steps, 0 to 0.5 s.
@@ -80,6 +88,37 @@ pub struct ShortCircuit {
     pub share: f64,
 }
 
+/// What protection and people have done to a bay lately.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guard {
+    /// Number of the present sequence: what an earlier one has put down does nothing any more.
+    pub(crate) run: u32,
+    /// Reclosings tried in it.
+    shot: u8,
+    /// The drive of the breaker is under way until then.
+    pub(crate) driven_until_ms: i64,
+    /// The spring is charged from then on.
+    pub(crate) charged_ms: i64,
+    /// A trip before then finds no reclosing any more.
+    reclaim_until_ms: i64,
+    /// Protection took the bay out, and nobody has switched it since.
+    pub(crate) out: bool,
+}
+
+impl Guard {
+    pub(crate) const QUIET: Self = Self {
+        run: 0,
+        shot: 0,
+        driven_until_ms: i64::MIN,
+        charged_ms: i64::MIN,
+        reclaim_until_ms: i64::MIN,
+        out: false,
+    };
+}
+
+/// A bay: its station and its place there.
+type Own = (usize, usize);
+
 impl Plant {
     /// A short circuit on the line or feeder of a bay, or in its transformer. What is dead or
     /// switched off is not struck.
@@ -87,8 +126,11 @@ impl Plant {
         match self.stations[station].scheme.roles[bay] {
             Role::Line => self.strike_line(at_ms, station, bay, fault),
             Role::Feeder(_) if self.carries(station, bay) => {
-                self.trip_feeder(at_ms, station, bay, fault, 1);
-                self.remember_current(at_ms + LOCATED_MS, (station, bay), 0.3);
+                if fault.lasting {
+                    self.stations[station].faults[bay] = Some(fault);
+                }
+                self.trip_feeder(at_ms, (station, bay), fault);
+                self.remember_current(at_ms + LOCATED_MS, (station, bay), fault.share);
             }
             Role::Transformer(n) if self.carries(station, bay) => {
                 self.trip_transformer(at_ms, station, n);
@@ -103,12 +145,44 @@ impl Plant {
         own.status(bay, "CB.POS") == Some(CLOSED) && own.bays[bay].at.kv > 0.0
     }
 
+    /// The short circuit that a bay would close onto.
+    fn fault_behind(&self, (station, bay): Own) -> Option<ShortCircuit> {
+        match self.stations[station].scheme.roles[bay] {
+            Role::Line => self.line_at(station, bay).and_then(|(line, _)| self.line_faults[line]),
+            _ => self.stations[station].faults[bay],
+        }
+    }
+
+    fn guard(&mut self, (station, bay): Own) -> &mut Guard {
+        &mut self.stations[station].guards[bay]
+    }
+
+    /// Somebody switches a bay: sequences that were under way end, and no crew brings it back.
+    pub(crate) fn take_over(&mut self, at_ms: i64, own: Own) {
+        let guard = self.guard(own);
+        (guard.run, guard.shot, guard.out) = (guard.run + 1, 0, false);
+        let (station, bay) = own;
+        self.set_in(at_ms, station, bay, "F79.PROG", 0);
+        if let Role::Feeder(n) = self.stations[station].scheme.roles[bay] {
+            self.stations[station].feeders[n].shed = false;
+        }
+    }
+
     fn strike_line(&mut self, at_ms: i64, station: usize, bay: usize, fault: ShortCircuit) {
-        let Some((line, end)) = self.line_at(station, bay) else {
-            return;
-        };
+        let Some((line, end)) = self.line_at(station, bay) else { return };
         let contract = &self.province.lines[line];
         let (km, ends) = (contract.km, [contract.from, contract.to]);
+        let live = ends.iter().any(|end| match end {
+            LineEnd::Bay(own, bay) => self.carries(own.index(), *bay),
+            LineEnd::Source(_) => true,
+        });
+        if !live {
+            return;
+        }
+        if fault.lasting {
+            self.line_faults[line] = Some(fault);
+            self.call_crew(at_ms, (station, bay));
+        }
         for (n, far) in [(end, false), (1 - end, true)] {
             let (share, at_ms) =
                 if far { (1.0 - fault.share, at_ms + FAR_END_MS) } else { (fault.share, at_ms) };
@@ -117,8 +191,7 @@ impl Plant {
                     let own = (own.index(), bay);
                     self.trip_line(at_ms, own, ShortCircuit { share, ..fault }, far);
                     self.remember_current(at_ms + LOCATED_MS, own, share);
-                    let located = self.stations[own.0].scheme.point(bay, "FL.KM");
-                    if let Some(point) = located {
+                    if let Some(point) = self.stations[own.0].scheme.point(bay, "FL.KM") {
                         let value = share * km;
                         self.later(at_ms + LOCATED_MS, own.0, What::Hold { point, value });
                     }
@@ -129,7 +202,8 @@ impl Plant {
         }
     }
 
-    /// The far end of a line at a source, which nobody here sees.
+    /// The far end of a line at a source, which nobody here sees. A crew brings it back after a
+    /// fault that lasts.
     fn trip_source(&mut self, at_ms: i64, station: usize, line: usize, fault: ShortCircuit) {
         let opened = at_ms + DIFFERENTIAL_MS + PARTED_MS;
         self.later(opened, station, What::Source { line, closed: false });
@@ -139,98 +213,145 @@ impl Plant {
         }
     }
 
-    fn trip_line(&mut self, at_ms: i64, own: (usize, usize), fault: ShortCircuit, far: bool) {
-        let phase = ["FLT.A", "FLT.B", "FLT.C"][usize::from(fault.phase % 3)];
+    fn trip_line(&mut self, at_ms: i64, own: Own, fault: ShortCircuit, far: bool) {
+        const PHASES: [&str; 3] = ["FLT.A", "FLT.B", "FLT.C"];
+        let phase = usize::from(fault.phase % 3);
         // The far end hears from the near one.
         let (signal, heard) = if far {
             ("F85.RX", TELEPROTECTION_MS + CHANNEL_MS)
         } else {
             ("F85.TX", TELEPROTECTION_MS)
         };
-        for (id, on, off) in [
+        // Zone 1 ends before the line does; beyond it zone 2 trips at once when the other end
+        // calls.
+        let (zone, seen) =
+            if fault.share <= ZONE1_REACH { ("F21.Z1", ZONE1_MS) } else { ("F21.Z2", heard + 2) };
+        let mut signals = vec![
             ("PROT.PU", PICKUP_MS, PICKUP_GONE_MS),
-            (phase, PICKUP_MS, PICKUP_GONE_MS),
+            (PHASES[phase], PICKUP_MS, PICKUP_GONE_MS),
             ("F87L.TRIP", DIFFERENTIAL_MS, TRIP_GONE_MS),
-            ("F21.Z1", ZONE1_MS, TRIP_GONE_MS),
+            (zone, seen, TRIP_GONE_MS),
             (signal, heard, TELEPROTECTION_GONE_MS),
             ("DFR.TRG", RECORD_MS, RECORD_GONE_MS),
-        ] {
+        ];
+        if !fault.earth {
+            signals.push((PHASES[(phase + 1) % 3], PICKUP_MS, PICKUP_GONE_MS));
+        }
+        for (id, on, off) in signals {
             self.later_set(at_ms + on, own, id, 1);
             self.later_set(at_ms + off, own, id, 0);
         }
-        let (station, bay) = own;
-        self.later(at_ms + DIFFERENTIAL_MS, station, What::Open { bay });
-        self.prepare_reclose(at_ms, own, fault, 1, RECLOSE_MS);
+        self.take_out(at_ms, at_ms + DIFFERENTIAL_MS, own);
     }
 
-    fn trip_feeder(
-        &mut self,
-        at_ms: i64,
-        station: usize,
-        bay: usize,
-        fault: ShortCircuit,
-        shot: u8,
-    ) {
-        let own = (station, bay);
+    fn trip_feeder(&mut self, at_ms: i64, own: Own, fault: ShortCircuit) {
         let id = if fault.earth { "F50N.TRIP" } else { "F50.TRIP" };
         self.later_set(at_ms + FEEDER_TRIP_MS, own, id, 1);
         self.later_set(at_ms + TRIP_GONE_MS, own, id, 0);
-        self.later(at_ms + FEEDER_TRIP_MS, station, What::Open { bay });
-        let dead = if shot == 1 { RECLOSE_MS } else { SECOND_SHOT_MS };
-        self.prepare_reclose(at_ms, own, fault, shot, dead);
+        self.take_out(at_ms, at_ms + FEEDER_TRIP_MS, own);
     }
 
-    /// Reclosing starts where it is in service; otherwise the breaker stays open for the crew.
-    fn prepare_reclose(
-        &mut self,
-        at_ms: i64,
-        own: (usize, usize),
-        fault: ShortCircuit,
-        shot: u8,
-        dead_ms: i64,
-    ) {
+    /// A relay takes a bay out: the breaker opens, and reclosing starts where it is in service and
+    /// has not just been at work; otherwise a crew has to come.
+    fn take_out(&mut self, struck_ms: i64, impulse_ms: i64, own: Own) {
         let (station, bay) = own;
-        if self.stations[station].is_set(bay, "F79.ON") {
-            self.later_set(at_ms + RECLOSE_STARTS_MS, own, "F79.PROG", 1);
-            self.later(at_ms + dead_ms, station, What::Reclose { bay, fault, shot });
+        let fails = self.stations[station].cannot_trip(bay);
+        let recloses = self.stations[station].is_set(bay, "F79.ON") && !fails;
+        let guard = self.guard(own);
+        (guard.run, guard.shot, guard.out) = (guard.run + 1, 0, true);
+        let (run, again) = (guard.run, struck_ms < guard.reclaim_until_ms);
+        self.later(impulse_ms, station, What::Open { bay });
+        if fails {
+            self.fail_breaker(impulse_ms + BREAKER_FAILURE_MS, own);
+        }
+        if recloses && !again {
+            self.later_set(struck_ms + RECLOSE_STARTS_MS, own, "F79.PROG", 1);
+            self.later(struck_ms + RECLOSE_MS, station, What::Reclose { bay, run });
+        } else if again {
+            self.lock_out(impulse_ms + PARTED_MS + LOCKOUT_MS, own, run);
         } else {
-            self.call_crew(at_ms, station, bay);
+            self.call_crew(struck_ms, own);
         }
     }
 
-    /// The reclosing relay closes, unless somebody has been there before.
-    pub(crate) fn reclose(
-        &mut self,
-        at_ms: i64,
-        own: (usize, usize),
-        fault: ShortCircuit,
-        shot: u8,
-    ) {
+    /// A breaker that does not open: its section is opened instead.
+    fn fail_breaker(&mut self, at_ms: i64, (station, bay): Own) {
+        self.later_set(at_ms, (station, bay), "F50BF.TRIP", 1);
+        self.later_set(at_ms + TRIP_GONE_MS, (station, bay), "F50BF.TRIP", 0);
+        let scheme = &self.stations[station].scheme;
+        let section = scheme.section_of[bay];
+        let others: Vec<usize> = (0..scheme.roles.len())
+            .filter(|other| *other != bay && scheme.section_of[*other] == section)
+            .filter(|other| scheme.point(*other, "CB.POS").is_some())
+            .collect();
+        for other in others {
+            let guard = self.guard((station, other));
+            (guard.run, guard.out) = (guard.run + 1, true);
+            self.later(at_ms, station, What::Open { bay: other });
+            self.call_crew(at_ms, (station, other));
+        }
+    }
+
+    fn lock_out(&mut self, at_ms: i64, own: Own, run: u32) {
+        let (station, bay) = own;
+        for (id, code) in [("F79.PROG", 0), ("F79.LO", 1)] {
+            if let Some(point) = self.stations[station].scheme.point(bay, id) {
+                self.later(at_ms, station, What::SetIn { bay, run, point, code });
+            }
+        }
+        self.call_crew(at_ms, own);
+    }
+
+    /// The reclosing relay closes, unless somebody has been there before: once the spring is
+    /// charged, and onto a line only when it is dead or in step.
+    pub(crate) fn reclose(&mut self, at_ms: i64, own: Own, run: u32) {
         let (station, bay) = own;
         let state = &self.stations[station];
+        let guard = state.guards[bay];
+        if guard.run != run {
+            return;
+        }
+        if at_ms < guard.charged_ms {
+            self.later(guard.charged_ms + 1, station, What::Reclose { bay, run });
+            return;
+        }
+        let in_step = state.scheme.roles[bay] != Role::Line || self.in_step(station, bay);
         let may = state.status(bay, "CB.POS") == Some(OPEN)
             && !state.is_set(bay, "F86.OP")
-            && !state.is_set(bay, "CB.SF6_2")
-            && state.is_set(bay, "F79.ON");
-        if !may {
-            self.set_in(at_ms, station, bay, "F79.PROG", 0);
+            && state.is_set(bay, "F79.ON")
+            && in_step;
+        if !may || !self.close(at_ms, station, bay) {
+            self.lock_out(at_ms, own, run);
             return;
         }
-        let is_feeder = matches!(state.scheme.roles[bay], Role::Feeder(_));
-        self.close(at_ms, station, bay);
-        let closed = at_ms + CLOSED_MS;
-        if !fault.lasting {
-            self.later_set(closed + SUCCESS_MS, own, "F79.OK", 1);
-            self.later_set(closed + SUCCESS_MS, own, "F79.PROG", 0);
-            self.later_set(closed + SUCCESS_MS + RECLAIM_MS, own, "F79.OK", 0);
+        self.guard(own).shot += 1;
+    }
+
+    /// The contacts of a breaker have closed: onto a fault it trips again.
+    pub(crate) fn has_closed(&mut self, at_ms: i64, own: Own) {
+        let (station, bay) = own;
+        let live = self.stations[station].bays[bay].at.kv > 0.0;
+        let recloses = self.stations[station].is_set(bay, "F79.PROG");
+        let guard = *self.guard(own);
+        let Some(fault) = self.fault_behind(own).filter(|_| live) else {
+            self.guard(own).out = false;
+            if recloses {
+                self.guard(own).reclaim_until_ms = at_ms + SUCCESS_MS + RECLAIM_MS;
+                for (id, wait, code) in [
+                    ("F79.OK", SUCCESS_MS, 1),
+                    ("F79.PROG", SUCCESS_MS, 0),
+                    ("F79.OK", SUCCESS_MS + RECLAIM_MS, 0),
+                ] {
+                    if let Some(point) = self.stations[station].scheme.point(bay, id) {
+                        let run = guard.run;
+                        self.later(at_ms + wait, station, What::SetIn { bay, run, point, code });
+                    }
+                }
+            }
             return;
-        }
-        let tripped = closed + ONTO_FAULT_MS;
-        if is_feeder && shot == 1 {
-            // The spring must be charged for the second shot; the relay waits long enough.
-            self.trip_feeder(tripped - FEEDER_TRIP_MS, station, bay, fault, 2);
-            return;
-        }
+        };
+        let is_feeder = matches!(self.stations[station].scheme.roles[bay], Role::Feeder(_));
+        let tripped = at_ms + ONTO_FAULT_MS;
         let trips: &[&str] = match (is_feeder, fault.earth) {
             (true, true) => &["F50N.TRIP"],
             (true, false) => &["F50.TRIP"],
@@ -241,10 +362,13 @@ impl Plant {
             self.later_set(tripped + TRIP_GONE_MS, own, id, 0);
         }
         self.later(tripped, station, What::Open { bay });
-        let locked = tripped + PARTED_MS + LOCKOUT_MS;
-        self.later_set(locked, own, "F79.PROG", 0);
-        self.later_set(locked, own, "F79.LO", 1);
-        self.call_crew(locked, station, bay);
+        self.guard(own).out = true;
+        let run = guard.run;
+        if is_feeder && recloses && guard.shot == 1 {
+            self.later(tripped + SECOND_SHOT_MS, station, What::Reclose { bay, run });
+        } else {
+            self.lock_out(tripped + PARTED_MS + LOCKOUT_MS, own, run);
+        }
     }
 
     /// A transformer's differential takes it off on all sides and locks it out.
@@ -260,50 +384,76 @@ impl Plant {
             self.later_set(at_ms + off, (station, bay), id, 0);
         }
         self.later_set(at_ms + DIFFERENTIAL_MS + 4, (station, bay), "F86.OP", 1);
-        self.later(at_ms + DIFFERENTIAL_MS, station, What::Open { bay });
-        for incomer in &incomers {
-            self.later(at_ms + DIFFERENTIAL_MS, station, What::Open { bay: *incomer });
+        for side in incomers.into_iter().chain([bay]) {
+            // Only what was in service comes back.
+            if self.stations[station].status(side, "CB.POS") == Some(CLOSED) {
+                let guard = self.guard((station, side));
+                (guard.run, guard.out) = (guard.run + 1, true);
+                self.later(at_ms + DIFFERENTIAL_MS, station, What::Open { bay: side });
+            }
         }
-        self.call_crew(at_ms, station, bay);
+        self.call_crew(at_ms, (station, bay));
     }
 
-    /// A crew goes out and brings the bay back.
-    fn call_crew(&mut self, at_ms: i64, station: usize, bay: usize) {
+    /// A crew goes out; when it is done the bay can go back into service.
+    fn call_crew(&mut self, at_ms: i64, (station, bay): Own) {
         let (least, most) = REPAIR_HOURS;
         let hours =
             least + (most - least) * self.stations[station].chances[bay].share_of(20, at_ms);
         #[expect(clippy::cast_possible_truncation, reason = "a few hours")]
         let wait = (hours * 3_600_000.0) as i64;
-        self.later(at_ms + wait, station, What::Restore { bay });
+        self.later(at_ms + wait, station, What::Repair { bay });
     }
 
-    /// What had locked out is free again, and the bay goes back into service.
-    pub(crate) fn restore(&mut self, at_ms: i64, station: usize, bay: usize) {
-        for id in ["F79.LO", "F86.OP", "F81.OP"] {
-            self.set_in(at_ms, station, bay, id, 0);
-        }
-        self.close(at_ms, station, bay);
+    /// The fault of a bay is gone. What it had taken out comes back, both ends of a line and all
+    /// sides of a transformer, unless somebody has switched it since.
+    pub(crate) fn repair(&mut self, at_ms: i64, station: usize, bay: usize) {
+        self.stations[station].faults[bay] = None;
+        let mut bays = vec![(station, bay)];
         match self.stations[station].scheme.roles[bay] {
             Role::Line => {
-                if let Some((line, end)) = self.line_at(station, bay) {
-                    let contract = &self.province.lines[line];
-                    if let LineEnd::Source(_) = [contract.from, contract.to][1 - end] {
-                        self.act_source(at_ms, station, line);
+                let Some((line, end)) = self.line_at(station, bay) else { return };
+                self.line_faults[line] = None;
+                let contract = &self.province.lines[line];
+                match [contract.from, contract.to][1 - end] {
+                    LineEnd::Bay(other, bay) => bays.push((other.index(), bay)),
+                    LineEnd::Source(_) => {
+                        self.later(at_ms, station, What::Source { line, closed: true });
                     }
                 }
             }
             Role::Transformer(n) => {
-                let incomers = self.stations[station].scheme.transformers[n].incomers.clone();
-                for incomer in incomers {
-                    self.later(at_ms + 1_000, station, What::Close { bay: incomer });
-                }
+                let incomers = &self.stations[station].scheme.transformers[n].incomers;
+                bays.extend(incomers.iter().map(|incomer| (station, *incomer)));
             }
             _ => {}
         }
+        for (n, own) in (0..).zip(bays) {
+            let guard = self.guard(own);
+            if guard.out {
+                guard.run += 1;
+                let run = guard.run;
+                // One after the other, so that the second finds the first closed.
+                let (at_ms, bay) = (at_ms + n * RETURN_GAP_MS, own.1);
+                self.later(at_ms, own.0, What::Return { bay, run });
+            }
+        }
     }
 
-    fn act_source(&mut self, at_ms: i64, station: usize, line: usize) {
-        self.later(at_ms, station, What::Source { line, closed: true });
+    /// A bay goes back into service, when nothing forbids it; else somebody looks again later.
+    pub(crate) fn go_back(&mut self, at_ms: i64, own: Own, run: u32) {
+        let (station, bay) = own;
+        let guard = *self.guard(own);
+        if guard.run != run || !guard.out {
+            return;
+        }
+        for id in ["F79.LO", "F86.OP"] {
+            self.set_in(at_ms, station, bay, id, 0);
+        }
+        let refused = self.breaker_refuses(station, bay, true, false).is_some();
+        if refused || !self.close(at_ms, station, bay) {
+            self.later(at_ms + LOOK_AGAIN_MS, station, What::Return { bay, run });
+        }
     }
 
     /// The current of the last fault, as the relay shows it some time after.
@@ -317,30 +467,29 @@ impl Plant {
         self.later(at_ms, station, What::Hold { point, value });
     }
 
-    /// Frequency that fell takes feeders off, stage by stage; it brings them back when it has
-    /// recovered.
+    /// Frequency that fell takes feeders off, stage by stage; it brings them back, one after the
+    /// other, when it has recovered and nobody has switched them since.
     pub(crate) fn shed_load(&mut self) {
         let (at_ms, hertz) = (self.now.at_ms, self.now.hertz);
-        let mut returned = 0;
+        let returns = hertz > RECOVERED_HZ && at_ms % RECOVERY_GAP_MS == 0;
+        let mut returned = false;
         for n in 0..self.stations.len() {
             for feeder in 0..self.stations[n].feeders.len() {
-                let (bay, stage) = {
-                    let own = &self.stations[n].feeders[feeder];
-                    (own.bay, own.stage)
-                };
+                let Feeder { bay, stage, shed, .. } = self.stations[n].feeders[feeder];
                 let threshold = SHED_HZ - SHED_STEP_HZ * (f64::from(stage) - 1.0);
-                let shed = self.stations[n].is_set(bay, "F81.OP");
                 if stage > 0 && hertz < threshold && !shed && self.carries(n, bay) {
+                    self.take_over(at_ms, (n, bay));
+                    self.stations[n].feeders[feeder].shed = true;
                     self.later_set(at_ms + SHED_DELAY_MS, (n, bay), "F81.OP", 1);
                     self.later(at_ms + SHED_DELAY_MS, n, What::Open { bay });
                     self.say_stage(at_ms + SHED_DELAY_MS, n, bay);
-                } else if shed
-                    && hertz > RECOVERED_HZ
-                    && at_ms % RECOVERY_GAP_MS == 0
-                    && returned == 0
-                {
-                    returned += 1;
-                    self.restore(at_ms, n, bay);
+                } else if shed && returns && !returned {
+                    returned = true;
+                    self.stations[n].feeders[feeder].shed = false;
+                    self.set_in(at_ms, n, bay, "F81.OP", 0);
+                    if self.breaker_refuses(n, bay, true, false).is_none() {
+                        self.close(at_ms, n, bay);
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::chance::Chance;
 use crate::load::Moment;
 use crate::meters::FeederState;
 use crate::network::Electrical;
+use crate::protection::{Guard, ShortCircuit};
 use crate::quantity::{Quantity, quantity};
 use crate::scheme::{Role, Scheme};
 use crate::weather::Weather;
@@ -38,6 +39,12 @@ pub(crate) struct Station {
     pub(crate) transformers: Vec<Transformer>,
     pub(crate) capacitors: Vec<Capacitor>,
     pub(crate) bays: Vec<BayState>,
+    /// What protection and people have done to each bay lately.
+    pub(crate) guards: Vec<Guard>,
+    /// Short circuits that last, by bay; those of lines belong to the plant.
+    pub(crate) faults: Vec<Option<ShortCircuit>>,
+    /// When a switch of each bay last moved.
+    pub(crate) switched_ms: Vec<i64>,
     /// DC supply.
     pub(crate) battery_volts: f64,
     /// A switch has moved since the network was last told.
@@ -76,6 +83,8 @@ pub(crate) struct Feeder {
     pub(crate) tan_phi: f64,
     /// Stage of under-frequency shedding that takes it, from 1; 0 for none.
     pub(crate) stage: u8,
+    /// Under-frequency took it off, and nobody has switched it since.
+    pub(crate) shed: bool,
     /// Customers' load now by class and the technical loss, MW at nominal voltage.
     pub(crate) classes: [f64; 4],
     pub(crate) loss: f64,
@@ -104,8 +113,6 @@ pub(crate) struct Capacitor {
     pub(crate) mvar: f64,
     /// Seconds for which the controller has wanted it the other way.
     pub(crate) wanting: i32,
-    /// It discharges until then.
-    pub(crate) blocked_until_ms: i64,
 }
 
 /// A moment of the province.
@@ -138,6 +145,9 @@ impl Station {
             transformers: Vec::new(),
             capacitors: Vec::new(),
             bays: vec![BayState::default(); station.bays.len()],
+            guards: vec![Guard::QUIET; station.bays.len()],
+            faults: vec![None; station.bays.len()],
+            switched_ms: vec![i64::MIN; station.bays.len()],
             battery_volts: 231.0,
             moved: true,
             changed: true,
@@ -186,6 +196,7 @@ impl Station {
                     peak_mw: station.peak_mw * weight(bay) / weights,
                     tan_phi: villages + (works - villages) * industry,
                     stage,
+                    shed: false,
                     classes: [0.0; 4],
                     loss: 0.0,
                     state: FeederState { consumed_kwh: [0.0; 4], supplied: true },
@@ -208,12 +219,7 @@ impl Station {
         self.capacitors = self
             .scheme
             .bays(Role::Capacitor)
-            .map(|bay| Capacitor {
-                bay,
-                mvar: self.bank_mvar(bay),
-                wanting: 0,
-                blocked_until_ms: i64::MIN,
-            })
+            .map(|bay| Capacitor { bay, mvar: self.bank_mvar(bay), wanting: 0 })
             .collect();
     }
 
@@ -237,6 +243,14 @@ impl Station {
     /// Code of a status of a bay; `None` when the bay has no such point.
     pub(crate) fn status(&self, bay: usize, id: &str) -> Option<u8> {
         self.scheme.point(bay, id).map(|point| self.codes[point])
+    }
+
+    /// Whether the breaker of a bay would not open: too little gas, or no circuit to trip it.
+    pub(crate) fn cannot_trip(&self, bay: usize) -> bool {
+        let set = |id: &str| self.is_set(bay, id);
+        let no_first = set("CB.DC1") || set("F74.TC1");
+        let no_second = set("CB.DC2") || set("F74.TC2");
+        set("CB.SF6_2") || set("PNL.GAS") || set("PNL.DC") || set("F74.TC") || no_first && no_second
     }
 
     /// Whether a bay has the status and it is set.

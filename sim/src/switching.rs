@@ -38,51 +38,31 @@ pub(crate) struct Act {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum What {
     /// A status takes a code.
-    Set {
-        point: usize,
-        code: u8,
-    },
+    Set { point: usize, code: u8 },
     /// A value that events set.
-    Hold {
-        point: usize,
-        value: f64,
-    },
+    Hold { point: usize, value: f64 },
     /// An operation is counted.
-    Count {
-        point: usize,
-    },
-    /// The breaker of a bay gets an impulse.
-    Open {
-        bay: usize,
-    },
-    Close {
-        bay: usize,
-    },
+    Count { point: usize },
+    /// The breaker of a bay gets an opening impulse.
+    Open { bay: usize },
+    /// The breaker of a bay has arrived.
+    Arrive { bay: usize, code: u8 },
+    /// Somebody moves a switch, or turns a key, by hand.
+    ByHand { point: usize, code: u8 },
     /// Something strikes a bay.
-    Strike {
-        bay: usize,
-        fault: ShortCircuit,
-    },
-    /// Auto-reclose closes the breaker of a bay; the first try is 1.
-    Reclose {
-        bay: usize,
-        fault: ShortCircuit,
-        shot: u8,
-    },
-    /// The fault is gone or the crew is back: the bay goes into service again.
-    Restore {
-        bay: usize,
-    },
+    Strike { bay: usize, fault: ShortCircuit },
+    /// A status takes a code, unless its sequence is over.
+    SetIn { bay: usize, run: u32, point: usize, code: u8 },
+    /// Auto-reclose closes the breaker of a bay, unless its sequence is over.
+    Reclose { bay: usize, run: u32 },
+    /// The fault is gone.
+    Repair { bay: usize },
+    /// The bay goes into service again, unless its sequence is over.
+    Return { bay: usize, run: u32 },
     /// What stands at the far end of a line, behind a source, opens or closes.
-    Source {
-        line: usize,
-        closed: bool,
-    },
+    Source { line: usize, closed: bool },
     /// A tap changer arrives.
-    Tap {
-        transformer: usize,
-        position: u8,
-    },
+    Tap { transformer: usize, position: u8 },
 }
 
 impl Plant {
@@ -110,13 +90,33 @@ impl Plant {
             What::Set { point, code } => self.set(at_ms, station, point, code),
             What::Hold { point, value } => self.stations[station].hold(point, value),
             What::Count { point } => self.stations[station].count(point),
-            What::Open { bay } => self.open(at_ms, station, bay),
-            What::Close { bay } => self.close(at_ms, station, bay),
-            What::Strike { bay, fault } => self.strike(at_ms, station, bay, fault),
-            What::Reclose { bay, fault, shot } => {
-                self.reclose(at_ms, (station, bay), fault, shot);
+            What::Open { bay } => {
+                self.open(at_ms, station, bay);
             }
-            What::Restore { bay } => self.restore(at_ms, station, bay),
+            What::Arrive { bay, code } => {
+                if let Some(point) = self.stations[station].scheme.point(bay, "CB.POS") {
+                    self.set(at_ms, station, point, code);
+                }
+                if code == CLOSED {
+                    self.has_closed(at_ms, (station, bay));
+                }
+            }
+            What::ByHand { point, code } => {
+                let bay = self.province.stations[station].points[point].bay;
+                if self.stations[station].scheme.point(bay, "CB.POS") == Some(point) {
+                    self.take_over(at_ms, (station, bay));
+                }
+                self.set(at_ms, station, point, code);
+            }
+            What::Strike { bay, fault } => self.strike(at_ms, station, bay, fault),
+            What::SetIn { bay, run, point, code } => {
+                if self.stations[station].guards[bay].run == run {
+                    self.set(at_ms, station, point, code);
+                }
+            }
+            What::Reclose { bay, run } => self.reclose(at_ms, (station, bay), run),
+            What::Repair { bay } => self.repair(at_ms, station, bay),
+            What::Return { bay, run } => self.go_back(at_ms, (station, bay), run),
             What::Source { line, closed } => {
                 self.network.switch_source(line, closed);
                 self.switched_ms = at_ms;
@@ -141,17 +141,21 @@ impl Plant {
         if level >= 110 { &DRIVE_110 } else { &DRIVE_MV }
     }
 
-    /// The breaker of a bay gets an opening impulse. One that is not closed does nothing.
-    pub(crate) fn open(&mut self, at_ms: i64, station: usize, bay: usize) {
+    /// The breaker of a bay gets an opening impulse: whether it moves. One that is not closed, is
+    /// under way, or cannot trip does not.
+    pub(crate) fn open(&mut self, at_ms: i64, station: usize, bay: usize) -> bool {
         let scheme = &self.stations[station].scheme;
-        let Some(point) = scheme.point(bay, "CB.POS") else { return };
+        let Some(point) = scheme.point(bay, "CB.POS") else { return false };
         let (ops, is_bank) = (scheme.point(bay, "CB.OPS"), scheme.roles[bay] == Role::Capacitor);
-        if self.stations[station].code(point) != CLOSED {
-            return;
+        let state = &self.stations[station];
+        let driven = at_ms < state.guards[bay].driven_until_ms;
+        if state.code(point) != CLOSED || driven || state.cannot_trip(bay) {
+            return false;
         }
         let (left, arrived) = self.drive(station, bay).open;
+        self.stations[station].guards[bay].driven_until_ms = at_ms + arrived;
         self.later(at_ms + left, station, What::Set { point, code: BETWEEN });
-        self.later(at_ms + arrived, station, What::Set { point, code: OPEN });
+        self.later(at_ms + arrived, station, What::Arrive { bay, code: OPEN });
         if let Some(point) = ops {
             self.later(at_ms + arrived, station, What::Count { point });
         }
@@ -159,25 +163,30 @@ impl Plant {
             let until_ms = at_ms + arrived + DISCHARGE_MS;
             self.later_set(at_ms + arrived, (station, bay), "DISCH.BLK", 1);
             self.later_set(until_ms, (station, bay), "DISCH.BLK", 0);
-            let banks = &mut self.stations[station].capacitors;
-            for bank in banks.iter_mut().filter(|bank| bank.bay == bay) {
-                bank.blocked_until_ms = until_ms;
-            }
         }
+        true
     }
 
-    /// The breaker of a bay gets a closing impulse. One that is not open does nothing.
-    pub(crate) fn close(&mut self, at_ms: i64, station: usize, bay: usize) {
-        let Some(point) = self.stations[station].scheme.point(bay, "CB.POS") else { return };
-        if self.stations[station].code(point) != OPEN {
-            return;
+    /// The breaker of a bay gets a closing impulse: whether it moves. One that is not open, is
+    /// under way, has no gas or no charged spring does not.
+    pub(crate) fn close(&mut self, at_ms: i64, station: usize, bay: usize) -> bool {
+        let Some(point) = self.stations[station].scheme.point(bay, "CB.POS") else { return false };
+        let state = &self.stations[station];
+        let guard = state.guards[bay];
+        let ready = at_ms >= guard.driven_until_ms && at_ms >= guard.charged_ms;
+        let blocked = ["CB.SPRING", "CB.SF6_2", "PNL.GAS"].iter().any(|id| state.is_set(bay, id));
+        if state.code(point) != OPEN || !ready || blocked {
+            return false;
         }
         let (left, arrived) = self.drive(station, bay).close;
-        self.later(at_ms + left, station, What::Set { point, code: BETWEEN });
-        self.later(at_ms + arrived, station, What::Set { point, code: CLOSED });
         let found = at_ms + arrived + SPRING_FOUND_MS;
+        let guard = &mut self.stations[station].guards[bay];
+        (guard.driven_until_ms, guard.charged_ms) = (at_ms + arrived, found + SPRING_CHARGE_MS);
+        self.later(at_ms + left, station, What::Set { point, code: BETWEEN });
+        self.later(at_ms + arrived, station, What::Arrive { bay, code: CLOSED });
         self.later_set(found, (station, bay), "CB.SPRING", 1);
         self.later_set(found + SPRING_CHARGE_MS, (station, bay), "CB.SPRING", 0);
+        true
     }
 
     /// A motor-driven switch starts to move; when it arrives, UTC milliseconds.
