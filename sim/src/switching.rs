@@ -78,6 +78,11 @@ pub(crate) enum What {
         line: usize,
         closed: bool,
     },
+    /// The frequency of the grid is so much lower until a moment.
+    Dip {
+        hertz: f64,
+        until_ms: i64,
+    },
     /// A tap changer arrives.
     Tap {
         transformer: usize,
@@ -121,6 +126,7 @@ impl Plant {
                 self.network.switch_source(line, closed);
                 self.switched_ms = at_ms;
             }
+            What::Dip { hertz, until_ms } => self.dip = (hertz, until_ms),
             What::Tap { transformer, position } => {
                 let own = &mut self.stations[station].transformers[transformer];
                 (own.tap, own.stepping) = (position, false);
