@@ -7,7 +7,9 @@ mod inject;
 mod map;
 mod monitor;
 mod plan;
+mod plant;
 mod simulate;
+mod simulator;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -47,6 +49,7 @@ Examples:
   gridwatch monitor config/hoa-binh.toml          the control room, in another
   gridwatch demo --once --json                    one picture for a script
   gridwatch inject T08 HB03.110.171.P --for 10m   a frozen value in the running simulator
+  gridwatch plant strike HB04.22.473              a short circuit on one of its feeders
   gridwatch check config/hoa-binh.toml --full 90  exit 0 when at least 90 % of stations are full
   gridwatch config check my-province.toml         what is wrong with a file, with lines
 
@@ -94,6 +97,9 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Let something go wrong in the running simulator
     Inject(inject::InjectArgs),
+    /// Let something happen to the plant of the running simulator
+    #[command(subcommand)]
+    Plant(plant::PlantCommand),
     /// Poll the stations and show what is missing, since when, and why
     Monitor(monitor::MonitorArgs),
     /// Hold the province against thresholds and say which station falls short
@@ -148,6 +154,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => demo::run(common, args),
         Command::Simulate(args) => simulate::run(common, args),
         Command::Inject(args) => inject::run(common, args),
+        Command::Plant(command) => plant::run(common, command),
         Command::Monitor(args) => monitor::run(common, args),
         Command::Check(args) => check::run(common, args),
         Command::Config(command) => config::run(command),
@@ -242,7 +249,7 @@ struct FieldArgs {
     #[arg(long, value_name = "TIMES", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=SPEED_MAX))]
     speed: u32,
-    /// Faults to come, as a scenario file says; without it nothing goes wrong
+    /// What is to come, as a scenario file says: faults, and what is done to the plant
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// Write the truth log: one JSON object for each start and end of a fault
@@ -272,7 +279,7 @@ impl FieldArgs {
     }
 }
 
-/// The port on which a simulator of this province takes faults unless told otherwise: the one before
+/// The port on which a simulator of this province takes orders unless told otherwise: the one before
 /// its first station.
 fn control_port(province: &Province) -> Option<u16> {
     let own = province.channels.iter().filter(|channel| !channel.pinned_address);

@@ -9,7 +9,7 @@ use sim::faults::FAULTS;
 use crate::cli::{free_ports, gridwatch, stderr, stdout};
 
 /// A simulator in a process of its own, ended with the test.
-struct Simulator {
+pub(crate) struct Simulator {
     child: Child,
     /// Kept open: it would stop if nobody listened.
     _output: BufReader<ChildStdout>,
@@ -24,7 +24,7 @@ impl Drop for Simulator {
 
 impl Simulator {
     /// Started, and past the line that says that it takes faults.
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gridwatch"))
             .args(args)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +41,7 @@ impl Simulator {
     }
 }
 
-fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
+pub(crate) fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, text).unwrap();
@@ -49,7 +49,7 @@ fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
-fn assert_refused(output: &Output, said: &str) {
+pub(crate) fn assert_refused(output: &Output, said: &str) {
     assert_eq!(output.status.code(), Some(2), "{}", stdout(output));
     assert!(stderr(output).contains(said), "{said}\n--\n{}", stderr(output));
 }

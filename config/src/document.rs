@@ -216,6 +216,11 @@ impl<'d> Node<'d> {
         self.value.get_ref().is_array()
     }
 
+    /// Whether it is a text.
+    pub fn is_text(&self) -> bool {
+        self.value.get_ref().is_str()
+    }
+
     /// The value as it is written, for a message.
     fn written(&self) -> &'d str {
         let text = self.doc.text.get(self.value.span()).unwrap_or_default();

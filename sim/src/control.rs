@@ -1,4 +1,5 @@
-//! Faults by hand while the field runs: a desk inside the process, and a port for `gridwatch inject`.
+//! Faults and deeds by hand while the field runs: a desk inside the process, and a port for
+//! `gridwatch inject` and `gridwatch plant`.
 //!
 //! The port speaks JSON, one object a line each way. Requests:
 //!
@@ -8,8 +9,14 @@
 //! | `{"do":"clear","fault":3}` | `{"ok":true}` |
 //! | `{"do":"list"}` | `{"ok":true,"faults":[…]}` |
 //! | `{"do":"truth","point":"HB03.110.171.P"}` | `{"ok":true,"point":…,"true":…,"sent":[…]}` |
+//! | `{"do":"strike","bay":"HB04.22.473","lasting":true}` | `{"ok":true,"at":"2022-11-23T07:32:07.240Z"}` |
+//! | `{"do":"set","point":"HB04.22.471.CB.RL","code":0}` | the same |
+//! | `{"do":"dip","hertz":1.2,"for":"20s"}` | the same |
+//! | `{"do":"outages"}` | `{"ok":true,"customers":…,"saidi_minutes":…,"interruptions":[…]}` |
 //!
-//! `inject` takes `centre` and `params` (an object) too. What cannot be done is answered with
+//! `inject` takes `centre` and `params` (an object) too; `strike` takes `phase` (A, B, C), `earth`
+//! (otherwise between phases) and `share` (0 to 1 of the line from the bay on); a `code` may be a
+//! word of the point's states. What cannot be done is answered with
 //! `{"ok":false,"error":"…"}`. Lines are bounded in length, clients in number and in patience.
 
 use std::collections::BTreeMap;
@@ -27,8 +34,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::faults::{ActiveFault, FaultKind, Injection, Settings, duration_ms};
-use crate::{Field, Refusal};
+use crate::deeds::{Deed, phase};
+use crate::faults::{ActiveFault, FaultKind, Injection, Settings, duration_ms, utc};
+use crate::{Field, Interruptions, Refusal, ShortCircuit};
 
 /// Longest line that is read.
 pub const LINE_BYTES_MAX: u64 = 16 * 1024;
@@ -73,6 +81,52 @@ pub enum Request {
         /// Point id.
         point: String,
     },
+    /// A short circuit in the plant.
+    Strike {
+        /// Bay of a line, a feeder or a transformer.
+        bay: String,
+        /// It is still there when the breaker closes again.
+        #[serde(default)]
+        lasting: bool,
+        /// Phase that is hit.
+        #[serde(default = "first_phase")]
+        phase: String,
+        /// To earth, otherwise between phases.
+        #[serde(default = "to_earth")]
+        earth: bool,
+        /// Where on a line, as a share of its length from the bay.
+        #[serde(default = "half_way")]
+        share: f64,
+    },
+    /// A status as the plant has it.
+    Set {
+        /// Point id.
+        point: String,
+        /// Its number, or a word of its states.
+        code: serde_json::Value,
+    },
+    /// The frequency of the grid falls.
+    Dip {
+        /// By so much.
+        hertz: f64,
+        /// How long, such as `20s`.
+        #[serde(rename = "for")]
+        lasting: String,
+    },
+    /// Who was without supply since the start.
+    Outages {},
+}
+
+fn first_phase() -> String {
+    "A".to_owned()
+}
+
+fn to_earth() -> bool {
+    true
+}
+
+fn half_way() -> f64 {
+    0.5
 }
 
 /// What came of a request.
@@ -100,6 +154,15 @@ pub enum Reply {
     },
     /// The truth of a point.
     Truth(PointTruth),
+    /// Something was done to the plant.
+    Happened {
+        /// Done.
+        ok: bool,
+        /// When, UTC.
+        at: String,
+    },
+    /// Who was without supply.
+    Interruptions(Interruptions),
 }
 
 /// The true value of a point beside what each centre gets.
@@ -235,7 +298,7 @@ impl Outcome {
 /// Does what an order wants, at a moment.
 pub(crate) fn carry_out(field: &mut Field, at_ms: i64, order: Order) -> Outcome {
     match order {
-        Order::Ask(request, reply) => Outcome::Ask(done(field, request), reply),
+        Order::Ask(request, reply) => Outcome::Ask(done(field, at_ms, request), reply),
         Order::Write(channel, write, reply) => {
             let result = match write {
                 Write::Registers { unit, address, values } => {
@@ -250,17 +313,13 @@ pub(crate) fn carry_out(field: &mut Field, at_ms: i64, order: Order) -> Outcome 
     }
 }
 
-fn done(field: &mut Field, request: Request) -> Result<Reply, String> {
+fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, String> {
     match request {
         Request::Inject { kind, target, centre, lasting, params } => {
             let kind = FaultKind::parse(&kind)?;
             let mut settings = Settings::of(kind);
             for (name, value) in params {
-                let text = match value {
-                    serde_json::Value::String(text) => text,
-                    other => other.to_string(),
-                };
-                settings.set(&name, &text)?;
+                settings.set(&name, &written(value))?;
             }
             let for_ms = lasting.as_deref().map(duration_ms).transpose()?;
             let injection = Injection { kind, target, centre, for_ms, settings };
@@ -269,6 +328,33 @@ fn done(field: &mut Field, request: Request) -> Result<Reply, String> {
         Request::Clear { fault } => field.clear(fault).map(|()| Reply::Done { ok: true }),
         Request::List {} => Ok(Reply::Listed { ok: true, faults: field.faults().list() }),
         Request::Truth { point } => field.truth(&point).map(Reply::Truth),
+        Request::Strike { bay, lasting, phase: letter, earth, share } => {
+            let fault = ShortCircuit { lasting, phase: phase(&letter)?, earth, share };
+            let deed = Deed::strike(field.province(), &bay, fault)?;
+            happened(field, at_ms, deed)
+        }
+        Request::Set { point, code } => {
+            let deed = Deed::set(field.province(), &point, &written(code))?;
+            happened(field, at_ms, deed)
+        }
+        Request::Dip { hertz, lasting } => {
+            let deed = Deed::dip(hertz, duration_ms(&lasting)?)?;
+            happened(field, at_ms, deed)
+        }
+        Request::Outages {} => Ok(Reply::Interruptions(field.interruptions())),
+    }
+}
+
+fn happened(field: &mut Field, at_ms: i64, deed: Deed) -> Result<Reply, String> {
+    let at_ms = field.happen_now(at_ms, deed)?;
+    Ok(Reply::Happened { ok: true, at: utc(at_ms) })
+}
+
+/// A value as a text would have it.
+fn written(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
     }
 }
 
@@ -304,7 +390,7 @@ impl Field {
     }
 }
 
-/// A port for `gridwatch inject`.
+/// A port for `gridwatch inject` and `gridwatch plant`.
 pub struct Control {
     address: SocketAddr,
     task: JoinHandle<()>,

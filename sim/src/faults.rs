@@ -24,5 +24,7 @@ pub use engine::{ACTIVE_MAX, ActiveFault, Faults, Injection, check};
 pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Reach, Settings, Takes};
 pub use rates::Rates;
 pub use script::{Planned, Scenario, Start, duration_ms};
-pub(crate) use target::one_point;
+pub(crate) use script::{read_duration, read_start};
+pub(crate) use target::{bay_id, one_bay, one_point};
+pub(crate) use truth::utc;
 pub use truth::{CentreTruth, Keep, Pair, TruthRecord};

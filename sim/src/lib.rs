@@ -26,6 +26,7 @@ mod chain;
 mod chance;
 mod commands;
 pub mod control;
+mod deeds;
 mod events;
 pub mod faults;
 mod frames;
@@ -50,10 +51,11 @@ use config::{ChannelId, PointId, Province, StationId};
 
 pub use chain::tolerance;
 pub use commands::Outcome;
+pub use deeds::{Deed, PlannedDeed};
 pub use events::Event;
 use faults::Faults;
 pub use image::{Image, Refusal, Sample};
-pub use outages::{Outage, SUSTAINED_MS};
+pub use outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
 pub use protection::ShortCircuit;
 pub use server::{Plans, Ports, Simulation, StartError, Traffic};
 use switching::What;
@@ -71,13 +73,15 @@ const COUNTED_MS: i64 = 3_600_000;
 pub struct Field {
     telemetry: Telemetry,
     faults: Faults,
+    /// What is still to be done to the plant by script.
+    planned: Vec<PlannedDeed>,
 }
 
 impl Field {
     /// The field of a province, before its first step: no measurement has a value.
     pub fn new(province: Arc<Province>) -> Self {
         let faults = Faults::new(Arc::clone(&province));
-        Self { telemetry: Telemetry::new(province), faults }
+        Self { telemetry: Telemetry::new(province), faults, planned: Vec::new() }
     }
 
     /// Brings the field to a moment, UTC milliseconds since 1970, second by second. Moments that
@@ -117,6 +121,7 @@ impl Field {
     /// Lives through the time up to `at_ms`, of which `passed_ms` count.
     fn second(&mut self, at_ms: i64, passed_ms: i64) {
         self.faults.step(at_ms, &|channel, point| self.telemetry.pair(channel, point));
+        self.follow_script(at_ms);
         let before_ms = self.telemetry.at_ms.unwrap_or(at_ms);
         self.telemetry.live(at_ms, passed_ms);
         self.telemetry.tell(&mut self.faults, (before_ms, at_ms));

@@ -139,6 +139,21 @@ impl Plant {
         }
     }
 
+    /// Whether a short circuit at a bay would find something live there.
+    pub(crate) fn feels(&self, station: usize, bay: usize) -> bool {
+        match self.stations[station].scheme.roles[bay] {
+            Role::Line => self.line_at(station, bay).is_some_and(|(line, _)| {
+                let line = &self.province.lines[line];
+                [line.from, line.to].iter().any(|end| match end {
+                    LineEnd::Bay(own, bay) => self.carries(own.index(), *bay),
+                    LineEnd::Source(_) => false,
+                })
+            }),
+            Role::Feeder(_) | Role::Transformer(_) => self.carries(station, bay),
+            _ => false,
+        }
+    }
+
     /// Whether the breaker of a bay is closed and its section is live.
     fn carries(&self, station: usize, bay: usize) -> bool {
         let own = &self.stations[station];

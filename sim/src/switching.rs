@@ -61,6 +61,8 @@ pub(crate) enum What {
     Return { bay: usize, run: u32 },
     /// What stands at the far end of a line, behind a source, opens or closes.
     Source { line: usize, closed: bool },
+    /// The frequency of the grid is so much lower until a moment.
+    Dip { hertz: f64, until_ms: i64 },
     /// A tap changer arrives.
     Tap { transformer: usize, position: u8 },
 }
@@ -121,6 +123,7 @@ impl Plant {
                 self.network.switch_source(line, closed);
                 self.switched_ms = at_ms;
             }
+            What::Dip { hertz, until_ms } => self.dip = (hertz, until_ms),
             What::Tap { transformer, position } => {
                 let own = &mut self.stations[station].transformers[transformer];
                 (own.tap, own.stepping) = (position, false);

@@ -148,3 +148,97 @@ async fn a_closed_channel_refuses_and_comes_back_on_its_port() {
     control.stop().await;
     simulation.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_plant_is_struck_set_and_looked_at() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    let province = Arc::new(Province::load(Path::new("../config/small.toml")).unwrap());
+    // Half a second past the last step: what is done now is in the next one.
+    let now = Arc::new(AtomicI64::new(1_669_188_727_500));
+    let clock = Arc::clone(&now);
+    let clock = Arc::new(move || clock.load(Ordering::Relaxed));
+    let simulation = Simulation::start(province, Ports::Ephemeral, clock).await.unwrap();
+    let control = Control::start(simulation.desk(), 0).await.unwrap();
+    let address = control.address();
+    let happened = "{\"ok\":true,\"at\":\"2022-11-23T07:32:07.500Z\"}\n";
+    for line in [
+        &br#"{"do":"strike","bay":"S1.22.471","lasting":true,"phase":"B","earth":false}"#[..],
+        br#"{"do":"set","point":"S1.22.472.CB.RL","code":0}"#,
+        br#"{"do":"set","point":"S1.22.472.PNL.GAS","code":"alarm"}"#,
+        br#"{"do":"dip","hertz":1.2,"for":"20s"}"#,
+    ] {
+        assert_eq!(ask(address, line).await, happened);
+    }
+    let none = ask(address, br#"{"do":"outages"}"#).await;
+    assert!(none.contains(r#""interruptions":[]"#), "{none}");
+    // Four minutes later: the feeder is locked out, and a crew on its way.
+    now.fetch_add(240_000, Ordering::Relaxed);
+    let read = |point: &str| format!(r#"{{"do":"truth","point":"{point}"}}"#);
+    let (key, gas) = (read("S1.22.472.CB.RL"), read("S1.22.472.PNL.GAS"));
+    let stepped = async {
+        loop {
+            let answer = ask(address, key.as_bytes()).await;
+            if answer.contains(r#""true":0.0"#) {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, stepped).await.expect("the field takes a step");
+    assert!(ask(address, gas.as_bytes()).await.contains(r#""true":1.0"#));
+    assert!(ask(address, read("S1.22.471.F79.LO").as_bytes()).await.contains(r#""true":1.0"#));
+    let strike = br#"{"do":"strike","bay":"S1.22.471"}"#;
+    let dead = ask(address, strike).await;
+    assert!(dead.contains("S1.22.471 is dead or switched off"), "{dead}");
+    now.fetch_add(240_000, Ordering::Relaxed);
+    let outages = async {
+        loop {
+            let answer = ask(address, br#"{"do":"outages"}"#).await;
+            let told: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            if told["sustained"]["interruptions"] == 1 {
+                break told;
+            }
+        }
+    };
+    let told = timeout(PATIENCE, outages).await.expect("it is sustained by now");
+    let all = told["interruptions"].as_array().unwrap();
+    let lasting = all.last().unwrap();
+    assert_eq!((&lasting["bay"], &lasting["station"]), (&"S1.22.471".into(), &"S1".into()));
+    assert_eq!(lasting["counts_as"], "sustained");
+    assert!(lasting["until"].is_null());
+    let (out, of) = (lasting["customers"].as_f64().unwrap(), told["customers"].as_f64().unwrap());
+    let minutes = lasting["minutes"].as_f64().unwrap();
+    assert!((7.9..8.1).contains(&minutes), "{minutes}");
+    assert!((told["saifi"].as_f64().unwrap() - out / of).abs() < 1e-12);
+    assert!((told["saidi_minutes"].as_f64().unwrap() - minutes * out / of).abs() < 1e-9);
+    assert!((told["customer_minutes"].as_f64().unwrap() - minutes * out).abs() < 1e-6);
+    control.stop().await;
+    simulation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_happen_to_the_plant_is_said() {
+    let (simulation, control) = start().await;
+    let address = control.address();
+    for (line, said) in [
+        (&br#"{"do":"strike","bay":"S1.22.47"}"#[..], "did you mean 'S1.22.47"),
+        (br#"{"do":"strike","bay":"S1.22.C41"}"#, "could be struck"),
+        (br#"{"do":"strike","bay":"S1.22.471","phase":"R"}"#, "no phase 'R'"),
+        (br#"{"do":"strike","bay":"S1.22.471","share":2}"#, "0 to 1"),
+        (br#"{"do":"strike","bay":"S1.22.471","shar":0.5}"#, "no request"),
+        (br#"{"do":"set","point":"S1.22.471.CB.RL","code":2}"#, "cannot be '2'"),
+        (br#"{"do":"set","point":"S1.22.471.CB.RL","code":[0]}"#, "cannot be '[0]'"),
+        (br#"{"do":"set","point":"S1.22.471.P","code":1}"#, "is no status"),
+        (br#"{"do":"set","point":"S1.22.471.CB.CMD","code":1}"#, "is no status"),
+        (br#"{"do":"dip","hertz":12,"for":"20s"}"#, "0.05 to 5"),
+        (br#"{"do":"dip","hertz":1,"for":"2d"}"#, "1s to 1h"),
+        (br#"{"do":"dip","hertz":1}"#, "no request"),
+        (br#"{"do":"outages","extra":1}"#, "no request"),
+    ] {
+        let answer = ask(address, line).await;
+        let value: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(value["ok"], false, "{answer}");
+        assert!(value["error"].as_str().unwrap().contains(said), "{said}: {answer}");
+    }
+    control.stop().await;
+    simulation.stop().await;
+}

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use config::{PointId, Province, StationId};
+use sim::faults::Scenario;
 use sim::{Event, Field, ShortCircuit};
 
 /// Wednesday 2022-11-23, 10:00 in Hòa Bình: no storm about.
@@ -307,4 +308,80 @@ fn the_same_seed_gives_the_same_hours_however_often_somebody_looks() {
     let (one, other) = (run(1), run(60));
     assert_eq!(one.0.len(), other.0.len(), "as many events");
     assert!(one == other);
+}
+
+#[test]
+fn a_script_does_to_the_plant_what_hands_would() {
+    let province = Arc::new(Province::built_in());
+    let script = "\
+[[plant]]
+do = \"strike\"
+bay = \"HB04.22.473\"
+at = \"10.345s\"
+[[plant]]
+do = \"set\"
+point = \"HB06.22.471.CB.RL\"
+code = \"local\"
+[[plant]]
+do = \"dip\"
+hertz = 1.1
+at = 2022-11-23T03:00:30Z
+for = \"20s\"
+[[plant]]
+do = \"set\"
+point = \"HB06.22.472.CB.RL\"
+code = 0
+at = \"20s\"
+[[plant]]
+do = \"strike\"
+bay = \"HB04.22.471\"
+at = 2022-11-23T02:59:59Z
+";
+    let scenario = Scenario::parse(&province, "script.toml", script).unwrap();
+    let mut field = Field::new(Arc::clone(&province));
+    field.plan(scenario);
+    field.step(START_MS);
+    let mut play = Play { province, field, at_ms: START_MS, events: Vec::new() };
+    assert_eq!(play.value("HB06.22.471.CB.RL"), 0.0, "so from the start");
+    assert_eq!(play.value("HB06.22.472.CB.RL"), 1.0);
+    play.run(60);
+    assert_eq!(play.value("HB06.22.472.CB.RL"), 0.0);
+    let trip = play.record("HB04", "473", START_MS + 10_345);
+    assert_eq!(trip[0], (12, "F50N.TRIP".to_owned(), 1));
+    let other = play.record("HB04", "471", START_MS);
+    assert!(!other.iter().any(|(_, id, _)| id == "F50N.TRIP"), "lightning of the past");
+    let told = play.field.interruptions();
+    assert_eq!(told.sustained, sim::Interrupted::default());
+    let own = told.interruptions.iter().find(|one| one.bay == "HB04.22.473").unwrap();
+    assert_eq!(own.counts_as, "momentary");
+    assert!(told.momentary.customers >= u64::from(own.customers) && told.maifi > 0.0);
+    let shed = play.events.iter().any(|event| {
+        let point = &play.province.stations[event.station.index()].points[event.point.index()];
+        point.spec.id == "F81.OP" && event.value == 1
+    });
+    assert!(shed, "the frequency fell");
+}
+
+#[test]
+fn the_customers_of_the_indices_are_those_behind_the_feeders() {
+    let mut play = Play::new();
+    let mut behind = 0;
+    for (id, station) in play.province.station_ids().zip(&play.province.stations) {
+        for (bay, own) in station.bays.iter().enumerate() {
+            if own.level < 110 && own.name.as_bytes().get(1) == Some(&b'7') {
+                play.field.strike(play.at_ms + 100, id, bay, fault(true));
+            }
+        }
+    }
+    play.run(1_200);
+    let told = play.field.interruptions();
+    let mut seen = std::collections::BTreeSet::new();
+    for outage in &told.interruptions {
+        if seen.insert(outage.bay.clone()) {
+            behind += u64::from(outage.customers);
+        }
+    }
+    assert_eq!(behind, told.customers, "every meter that sells energy is on a feeder");
+    assert!(told.sustained.customers <= behind);
+    assert!(told.saifi <= 1.0 && told.saidi_minutes > 15.0, "{}", told.saidi_minutes);
 }

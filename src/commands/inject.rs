@@ -2,22 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
 
 use ::config::Lang;
 use clap::Args;
 use serde_json::Value;
-use sim::control::{LINE_BYTES_MAX, Request};
+use sim::control::Request;
 use sim::faults::{FAULTS, FaultKind, FaultSpec, Takes, duration_ms};
 
-use super::{Common, ConfigArg, Failure, Outcome, control_port, say};
-
-/// Longest wait for the simulator: it answers between two steps of its field.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A list of every fault that may be active fits.
-const REPLY_BYTES_MAX: u64 = 256 * LINE_BYTES_MAX;
+use super::simulator::Running;
+use super::{Common, Failure, Outcome, say};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -63,15 +56,8 @@ pub(super) struct InjectArgs {
     /// Every fault that there is, with its parameters
     #[arg(long, conflicts_with_all = ["kind", "list", "clear", "truth"])]
     kinds: bool,
-    /// Answers as JSON, as the simulator gave them
-    #[arg(long)]
-    json: bool,
-    /// Port on which the simulator listens [default: the one before the first station's]
-    #[arg(long, value_name = "PORT")]
-    control: Option<u16>,
-    /// Province file of the simulator [default: the built-in province of Hòa Bình]
-    #[arg(long, value_name = "CONFIG")]
-    config: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    running: Running,
 }
 
 pub(super) fn run(common: &Common, args: &InjectArgs) -> Outcome {
@@ -80,28 +66,7 @@ pub(super) fn run(common: &Common, args: &InjectArgs) -> Outcome {
         return Ok(0);
     }
     let request = request(args)?;
-    let port = if let Some(port) = args.control {
-        port
-    } else {
-        let province = common.province(&ConfigArg { config: args.config.clone() })?;
-        let message = "no port comes before the first station's: give --control PORT";
-        control_port(&province).ok_or_else(|| Failure::Usage(message.to_owned()))?
-    };
-    let line = ask(port, &request).map_err(|error| Failure::Usage(unheard(port, &error)))?;
-    let reply: Value = serde_json::from_str(&line).map_err(|_| not_a_simulator(port))?;
-    match reply["ok"].as_bool() {
-        Some(true) if args.json => say(line.trim_end())?,
-        Some(true) => say(told(&request, &reply).trim_end())?,
-        Some(false) => {
-            return Err(Failure::Usage(reply["error"].as_str().unwrap_or("refused").to_owned()));
-        }
-        None => return Err(not_a_simulator(port)),
-    }
-    Ok(0)
-}
-
-fn not_a_simulator(port: u16) -> Failure {
-    Failure::Usage(format!("what listens on port {port} is no simulator: give --control PORT"))
+    args.running.ask(common, &request, |reply| told(&request, reply))
 }
 
 /// The request that the arguments stand for; what can be known to be wrong is said here.
@@ -141,30 +106,6 @@ fn request(args: &InjectArgs) -> Result<Request, Failure> {
     })
 }
 
-/// Sends a request and waits for the line that answers it.
-fn ask(port: u16, request: &Request) -> io::Result<String> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = serde_json::to_string(request).map_err(io::Error::other)?;
-    line.push('\n');
-    stream.write_all(line.as_bytes())?;
-    let mut answer = String::new();
-    BufReader::new(stream.take(REPLY_BYTES_MAX)).read_line(&mut answer)?;
-    if answer.ends_with('\n') { Ok(answer) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
-}
-
-fn unheard(port: u16, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => format!(
-            "no simulator listens on port {port}; start one with 'gridwatch simulate', which says \
-             its port ('gridwatch inject --control PORT'), or name its province with --config"
-        ),
-        _ => format!("the simulator on port {port} does not answer: {error}"),
-    }
-}
-
 /// An answer in words.
 fn told(request: &Request, reply: &Value) -> String {
     match request {
@@ -180,6 +121,8 @@ fn told(request: &Request, reply: &Value) -> String {
         Request::Clear { fault } => format!("fault {fault} is cleared"),
         Request::List {} => listed(reply),
         Request::Truth { .. } => truth(reply),
+        // What else can be asked is asked by other commands.
+        _ => String::new(),
     }
 }
 

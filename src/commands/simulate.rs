@@ -23,14 +23,14 @@ Examples:
 
 Every station listens on one port per centre, at the host of the contract (loopback unless it
 says otherwise); 'gridwatch map' says what stands where. 'gridwatch inject' lets things go
-wrong while it runs.
+wrong while it runs, 'gridwatch plant' lets things happen in the plant.
 Ctrl-C stops it.")]
 pub(super) struct SimulateArgs {
     #[command(flatten)]
     config: ConfigArg,
     #[command(flatten)]
     field: FieldArgs,
-    /// Port of loopback on which 'gridwatch inject' is heard; 0 for none [default: the one before
+    /// Port of loopback on which 'gridwatch inject' and 'plant' are heard; 0 for none [default: the one before
     /// the first station's, when it is free]
     #[arg(long, value_name = "PORT")]
     control: Option<u16>,
@@ -44,7 +44,9 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
         let plans = args.field.plans(&province)?;
         let to_come = plans.scenario.as_ref().map(|scenario| {
             let by_chance = if scenario.rates.is_some() { ", and others by chance" } else { "" };
-            format!("faults to come: {}: {}{by_chance}", scenario.about, scenario.planned.len())
+            let (faults, deeds) = (scenario.planned.len(), scenario.deeds.len());
+            let deeds = if deeds > 0 { format!("; {deeds} in the plant") } else { String::new() };
+            format!("faults to come: {}: {faults}{by_chance}{deeds}", scenario.about)
         });
         let time = Arc::new(move || clock.now().0);
         let simulation =

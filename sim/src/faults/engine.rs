@@ -9,7 +9,7 @@ use config::{ChannelId, PointId, Province};
 use super::kind::{FaultKind, Reach, Settings};
 use super::rates::Dice;
 use super::records::Watched;
-use super::script::{Scenario, Start};
+use super::script::Scenario;
 use super::target::{Aim, narrow, resolve};
 use super::truth::{Ending, Pair, TruthRecord};
 use super::{records, registers, samples, wire};
@@ -138,6 +138,11 @@ impl Faults {
         self.dice = scenario.rates.map(|rates| Dice::new(&self.province, rates));
     }
 
+    /// The moment of the first step.
+    pub(crate) fn started_ms(&self) -> Option<i64> {
+        self.started_ms
+    }
+
     /// From now on every start and end leaves a record.
     pub fn keep_truth(&mut self, keep: super::truth::Keep) {
         self.keeps = Some(keep);
@@ -163,10 +168,7 @@ impl Faults {
         }
         let mut starts = Vec::new();
         self.planned.retain(|planned| {
-            let at = match planned.start {
-                Start::After(ms) => first.saturating_add(ms),
-                Start::At(ms) => ms,
-            };
+            let at = planned.start.at(first);
             if at <= at_ms {
                 starts.push((at, planned.injection.clone()));
             }

@@ -10,8 +10,9 @@ use super::truth::{Keep, Pair, TruthRecord};
 use crate::Field;
 
 impl Field {
-    /// Takes a scenario of faults, in place of the one before. It begins at the first step.
-    pub fn plan(&mut self, scenario: Scenario) {
+    /// Takes a scenario, in place of the one before. It begins at the first step.
+    pub fn plan(&mut self, mut scenario: Scenario) {
+        self.planned = std::mem::take(&mut scenario.deeds);
         self.faults.plan(scenario);
     }
 

@@ -1,4 +1,4 @@
-//! Scenarios: which faults come when, as a TOML file says it.
+//! Scenarios: which faults come when, and what is done to the plant, as a TOML file says it.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,23 +8,34 @@ use config::{Document, Fields, Node, Problems, Province};
 use super::engine::{Injection, check};
 use super::kind::{FAULTS, FaultKind, Settings, Takes};
 use super::rates::Rates;
+use crate::deeds::{self, PlannedDeed};
 
 /// Larger files are surely no scenario.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-/// Faults that one scenario may have.
+/// Faults, and deeds, that one scenario may have.
 const FAULTS_MAX: usize = 10_000;
 /// Longest duration: ten years.
 const DURATION_MAX_MS: f64 = 10.0 * 365.25 * 86_400_000.0;
 /// Highest rate: one start an hour.
 const RATE_MAX: f64 = 8_766.0;
 
-/// When a fault starts.
+/// When something planned begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// So many milliseconds after the first step of the field.
     After(i64),
     /// At this moment, UTC milliseconds since 1970.
     At(i64),
+}
+
+impl Start {
+    /// The moment, UTC milliseconds since 1970, of a field whose first step was at `first_ms`.
+    pub(crate) fn at(self, first_ms: i64) -> i64 {
+        match self {
+            Self::After(ms) => first_ms.saturating_add(ms),
+            Self::At(ms) => ms,
+        }
+    }
 }
 
 /// A fault to come.
@@ -36,13 +47,15 @@ pub struct Planned {
     pub injection: Injection,
 }
 
-/// Which faults come when.
+/// Which faults come when, and what is done to the plant.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scenario {
     /// What it is about, in the words of its author.
     pub about: String,
     /// Faults at given times.
     pub planned: Vec<Planned>,
+    /// What is done to the plant at given times.
+    pub deeds: Vec<PlannedDeed>,
     /// Faults that come by chance.
     pub rates: Option<Rates>,
 }
@@ -78,18 +91,22 @@ impl Scenario {
         let root = document.parse()?;
         let fields = document.root(&root);
         let about = fields.optional("about").and_then(|node| node.text()).unwrap_or_default();
-        let nodes = fields.optional("fault").map_or_else(Vec::new, |node| node.items());
-        if nodes.len() > FAULTS_MAX {
-            document.note(0, "fault", format!("more than {FAULTS_MAX} faults in one scenario"));
-        }
-        let planned = nodes.iter().take(FAULTS_MAX);
-        let planned = planned.filter_map(|node| read_fault(province, node)).collect();
+        let listed = |key: &'static str| {
+            let mut nodes = fields.optional(key).map_or_else(Vec::new, |node| node.items());
+            if nodes.len() > FAULTS_MAX {
+                document.note(0, key, format!("more than {FAULTS_MAX} of these in one scenario"));
+                nodes.truncate(FAULTS_MAX);
+            }
+            nodes
+        };
+        let planned = listed("fault").iter().filter_map(|n| read_fault(province, n)).collect();
+        let deeds = listed("plant").iter().filter_map(|n| deeds::read(province, n)).collect();
         let rates = fields.optional("rates").and_then(|node| read_rates(&node));
         fields.finish();
         if document.has_problems() {
             return Err(document.take_problems());
         }
-        Ok(Self { about, planned, rates })
+        Ok(Self { about, planned, deeds, rates })
     }
 }
 
@@ -149,14 +166,14 @@ fn read_settings(fields: &Fields<'_>, kind: FaultKind) -> Option<Settings> {
     well.then_some(settings)
 }
 
-fn read_start(node: &Node<'_>) -> Option<Start> {
+pub(crate) fn read_start(node: &Node<'_>) -> Option<Start> {
     if node.is_datetime() {
         return node.instant().map(Start::At);
     }
     read_duration(node).map(Start::After)
 }
 
-fn read_duration(node: &Node<'_>) -> Option<i64> {
+pub(crate) fn read_duration(node: &Node<'_>) -> Option<i64> {
     let text = node.text()?;
     duration_ms(&text).map_err(|message| node.complain(message)).ok()
 }

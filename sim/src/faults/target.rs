@@ -81,6 +81,20 @@ pub(crate) fn one_point(province: &Province, text: &str) -> Result<(StationId, P
     }
 }
 
+/// The one bay with an id: its station, and its place there.
+///
+/// # Errors
+/// What is wrong with the id, with the nearest valid name.
+pub(crate) fn one_bay(province: &Province, text: &str) -> Result<(StationId, usize), String> {
+    let aims = resolve(province, text)?;
+    match &aims[..] {
+        [Aim { station, grain: Reach::Bay, bays, .. }] if bays.len() == 1 => {
+            Ok((*station, bays[0]))
+        }
+        _ => Err(format!("'{text}' is not one bay, such as HB03.110.171")),
+    }
+}
+
 /// Id of a bay, such as `HB03.110.171`: that of its points without what follows.
 pub(crate) fn bay_id(station: &Station, bay: usize) -> String {
     let point = station.points.iter().find(|point| point.bay == bay);
