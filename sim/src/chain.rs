@@ -34,6 +34,8 @@ struct Link {
     quantum: f64,
     zero: f64,
     deadband: f64,
+    /// What the transducer can show.
+    range: (f64, f64),
     chance: Chance,
 }
 
@@ -91,17 +93,15 @@ fn class(point: &Point) -> Option<Class> {
 /// How far what is sent of a point may be from what is true, in its unit: the errors of its chain
 /// at the value, its deadband, and the resolution of its register. 0 for what is sent as it is.
 pub fn tolerance(point: &Point, value: f64) -> f64 {
-    let resolution = point.encoding.scale() / 2.0;
+    // A float has seven digits.
+    let resolution = (point.encoding.scale() / 2.0).max(value.abs() * 1e-7);
     class(point).map_or(0.0, |class| {
         let Class { gain, offset, noise, quantum, zero } = class;
-        let chain = (gain * 1.01) * value.abs() + offset + 3.0 * noise + quantum / 2.0;
-        chain.max(zero) + chain_slack(point, &class) + point.deadband.unwrap_or(0.0) + resolution
+        let chain = gain * value.abs() + offset + 3.0 * noise + quantum / 2.0;
+        // What the chain might see below its zero may be shown as nothing at all.
+        let nothing = if value.abs() - chain < zero { value.abs() } else { 0.0 };
+        chain.max(nothing) + point.deadband.unwrap_or(0.0) + resolution
     })
-}
-
-/// A value near zero is shown as zero only when the chain, errors included, says so.
-fn chain_slack(point: &Point, class: &Class) -> f64 {
-    if point.deadband.is_some() { class.offset.min(class.zero) } else { 0.0 }
 }
 
 impl Chain {
@@ -160,6 +160,7 @@ impl Link {
             quantum: class.quantum,
             zero: class.zero,
             deadband: point.deadband.unwrap_or(0.0),
+            range: point.range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY)),
             chance,
         }
     }
@@ -169,7 +170,11 @@ impl Link {
         if noisy.abs() < self.zero || value == 0.0 && self.zero > 0.0 {
             return 0.0;
         }
-        if self.quantum > 0.0 { (noisy / self.quantum).round() * self.quantum } else { noisy }
+        let shown =
+            if self.quantum > 0.0 { (noisy / self.quantum).round() * self.quantum } else { noisy };
+        // A value that can be real is not shown as one that cannot.
+        let (low, high) = self.range;
+        if (low..=high).contains(&value) { shown.clamp(low, high) } else { shown }
     }
 }
 
@@ -191,8 +196,9 @@ mod tests {
                 .map(|point| {
                     let (low, high) = point.range.unwrap_or((0.0, 1.0));
                     let chance = Chance::of(7, &point.id);
-                    let middle = f64::midpoint(low, high);
-                    middle + 0.2 * (high - low) * chance.wander(1, second * 1_000, 1_800)
+                    // Slowly through the whole range, and often round zero.
+                    let share = chance.wander(1, second * 1_000, 1_800);
+                    if low < 0.0 { high * share } else { low + (high - low) * share.max(0.0) }
                 })
                 .collect();
             let before = samples.clone();

@@ -5,7 +5,9 @@
 //! order, mode, token); the token ties the two together. What came of it stands in the command's
 //! own result register and in the block.
 
-use config::{ChannelId, Encoding, Kind, Province, Table, blocks};
+use std::collections::BTreeMap;
+
+use config::{ChannelId, Encoding, Kind, Table, blocks};
 
 use crate::image::Refusal;
 use crate::plant::Plant;
@@ -89,6 +91,7 @@ struct Selection {
 /// A command on its way.
 #[derive(Debug, Clone, Copy)]
 struct Pending {
+    channel: ChannelId,
     station: usize,
     /// The command.
     point: usize,
@@ -106,70 +109,92 @@ enum Goal {
 }
 
 /// The commands of all stations.
+#[derive(Default)]
 pub(crate) struct Commands {
-    /// By station and unit.
-    units: Vec<Vec<Block>>,
+    /// What was written last, by channel and unit: each centre has its own.
+    written: BTreeMap<(ChannelId, u8), Written>,
+    /// Selections, by station and unit: one stands at a time.
+    selections: BTreeMap<(usize, u8), Selection>,
+    /// What came of each command, by channel and point.
+    results: BTreeMap<(ChannelId, usize), Outcome>,
+    /// Results that nobody has taken over yet.
+    said: Vec<(ChannelId, usize)>,
     pending: Vec<Pending>,
-    /// Sync-checks that are bypassed: station and bay, until.
-    bypassed: Vec<(usize, usize, i64)>,
+    /// Sync-checks that are bypassed, by station and bay, until.
+    bypassed: BTreeMap<(usize, usize), i64>,
 }
 
-/// The command block of a unit.
-#[derive(Debug, Clone, Copy, Default)]
-struct Block {
-    written: [u16; blocks::COMMAND_WRITTEN as usize],
-    /// The command that was written.
-    point: Option<usize>,
-    selection: Option<Selection>,
+/// The last write of a centre to the command block of a unit.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    cells: [u16; blocks::COMMAND_WRITTEN as usize],
+    point: usize,
+}
+
+/// Who asks: a channel, its station, and the unit.
+#[derive(Debug, Clone, Copy)]
+struct Asker {
+    channel: ChannelId,
+    station: usize,
+    unit: u8,
 }
 
 impl Commands {
-    pub(crate) fn new(province: &Province) -> Self {
-        let units = province.stations.iter().map(|s| vec![Block::default(); s.units.len()]);
-        Self { units: units.collect(), pending: Vec::new(), bypassed: Vec::new() }
-    }
-
-    /// The registers of a unit's command block.
+    /// The registers of the command block of a unit, as a channel has it.
     pub(crate) fn cells(
         &self,
-        plant: &Plant,
-        station: usize,
-        unit: u8,
+        (channel, station, unit): (ChannelId, usize, u8),
         at_ms: i64,
     ) -> [u16; blocks::COMMAND_CELLS as usize] {
-        let block = self.units[station].get(usize::from(unit).wrapping_sub(1));
-        let Block { written: [a, b, c, d], point, selection } = block.copied().unwrap_or_default();
-        let left = selection.map_or(0, |s| (s.until_ms - at_ms).max(0) / 1_000);
-        let result = point.map_or(0.0, |point| plant.stations[station].held(point));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a code")]
-        let result = result as u16;
-        [a, b, c, d, result, u16::try_from(left).unwrap_or(u16::MAX)]
+        let Some(Written { cells: [a, b, c, d], point }) =
+            self.written.get(&(channel, unit)).copied()
+        else {
+            return [0; blocks::COMMAND_CELLS as usize];
+        };
+        let result = self.results.get(&(channel, point)).copied().unwrap_or(Outcome::None);
+        let own = self.selections.get(&(station, unit)).filter(|s| s.channel == channel);
+        let left = own.map_or(0, |s| (s.until_ms - at_ms).max(0) / 1_000);
+        [a, b, c, d, result as u16, u16::try_from(left).unwrap_or(u16::MAX)]
+    }
+
+    /// Results that have changed since the last call: channel, command, code.
+    pub(crate) fn take_said(&mut self) -> Vec<(ChannelId, usize, u16)> {
+        let said = std::mem::take(&mut self.said);
+        let code = |key| self.results.get(key).map_or(0, |outcome| *outcome as u16);
+        said.iter().map(|key| (key.0, key.1, code(key))).collect()
     }
 
     /// Looks after commands on their way: once a second.
-    pub(crate) fn follow(&mut self, plant: &mut Plant) {
+    pub(crate) fn follow(&mut self, plant: &Plant) {
         let at_ms = plant.now.at_ms;
-        let pending = std::mem::take(&mut self.pending);
-        for command in pending {
-            let Pending { station, point, goal, until_ms } = command;
+        for command in std::mem::take(&mut self.pending) {
+            let Pending { channel, station, point, goal, until_ms } = command;
             if plant.has(station, goal) {
-                plant.say(station, point, Outcome::Done);
+                self.say(channel, point, Outcome::Done);
             } else if at_ms > until_ms {
-                plant.say(station, point, Outcome::NotConfirmed);
+                self.say(channel, point, Outcome::NotConfirmed);
             } else {
                 self.pending.push(command);
             }
         }
-        self.bypassed.retain(|(.., until_ms)| *until_ms > at_ms);
-        for n in 0..self.units.len() {
-            for unit in 0..self.units[n].len() {
-                let selection = self.units[n][unit].selection;
-                if let Some(old) = selection.filter(|s| s.until_ms < at_ms) {
-                    self.units[n][unit].selection = None;
-                    plant.say(n, old.point, Outcome::TimedOut);
-                }
+        self.bypassed.retain(|_, until_ms| *until_ms > at_ms);
+        let old: Vec<(usize, u8)> = self
+            .selections
+            .iter()
+            .filter(|(_, selection)| selection.until_ms < at_ms)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in old {
+            if let Some(Selection { channel, point, .. }) = self.selections.remove(&key) {
+                self.say(channel, point, Outcome::TimedOut);
             }
         }
+    }
+
+    /// Says to a centre what came of its command.
+    fn say(&mut self, channel: ChannelId, point: usize, outcome: Outcome) {
+        self.results.insert((channel, point), outcome);
+        self.said.push((channel, point));
     }
 
     /// Takes a write of registers: the command block of a unit, or a clock.
@@ -184,76 +209,76 @@ impl Commands {
         (unit, address, values): (u8, u16, &[u16]),
     ) -> Result<(), Refusal> {
         let province = std::sync::Arc::clone(&plant.province);
-        let entries = &province.channels[channel.index()].entries;
-        let station = province.channels[channel.index()].station.index();
-        let command_at = |address: u16| {
-            entries.iter().position(|entry| {
+        let own = &province.channels[channel.index()];
+        let station = own.station.index();
+        let command_at = |address: u16, encoding: Encoding| {
+            own.entries.iter().position(|entry| {
                 entry.register.is_some_and(|register| {
                     register.table == Table::Holding
                         && (register.unit, register.address) == (unit, address)
+                        && register.encoding == encoding
                 })
             })
         };
         if address != blocks::COMMAND {
-            let clock = command_at(address)
-                .filter(|n| entries[*n].register.is_some_and(|r| r.encoding == Encoding::K4));
             // Four registers of milliseconds. The station's own clock is a good one: what is left
             // of the write is that it counts as synchronised.
-            let (Some(point), [_, _, _, _]) = (clock, values) else {
+            if command_at(address, Encoding::K4).is_none() || values.len() != 4 {
                 return Err(Refusal::IllegalAddress);
-            };
+            }
             plant.synchronise(at_ms, station);
-            plant.say(station, point, Outcome::Done);
             return Ok(());
         }
         let [address, order, mode, token] = *values else {
             return Err(Refusal::IllegalQuantity);
         };
-        let own = self.units[station].get_mut(usize::from(unit).wrapping_sub(1));
-        let Some(block) = own else { return Err(Refusal::UnitAbsent) };
-        let point = command_at(address).ok_or(Refusal::IllegalQuantity)?;
+        let of_unit = |entry: &config::Entry| entry.register.is_some_and(|r| r.unit == unit);
+        if !own.entries.iter().any(of_unit) {
+            return Err(Refusal::UnitAbsent);
+        }
+        let point = command_at(address, Encoding::K2).ok_or(Refusal::IllegalQuantity)?;
         if !(1..=2).contains(&order) || !(1..=3).contains(&mode) {
             return Err(Refusal::IllegalQuantity);
         }
-        (block.written, block.point) = ([address, order, mode, token], Some(point));
+        let cells = [address, order, mode, token];
+        self.written.insert((channel, unit), Written { cells, point });
         let asked = Selection { point, order, token, channel, until_ms: at_ms + SELECTED_MS };
+        let asker = Asker { channel, station, unit };
         let outcome = match mode {
-            1 => self.select(plant, at_ms, station, unit, asked),
-            2 => self.execute(plant, at_ms, station, unit, asked),
-            _ => self.cancel(station, unit, asked),
+            1 => self.select(plant, at_ms, asker, asked),
+            2 => self.execute(plant, at_ms, asker, asked),
+            _ => self.cancel(asker, asked),
         };
-        plant.say(station, point, outcome);
+        self.say(channel, point, outcome);
         Ok(())
-    }
-
-    fn block(&mut self, station: usize, unit: u8) -> &mut Block {
-        &mut self.units[station][usize::from(unit) - 1]
     }
 
     fn select(
         &mut self,
         plant: &Plant,
         at_ms: i64,
-        station: usize,
-        unit: u8,
+        Asker { channel, station, unit }: Asker,
         asked: Selection,
     ) -> Outcome {
-        let standing = self.block(station, unit).selection.filter(|s| s.until_ms >= at_ms);
-        if standing.is_some_and(|standing| standing.channel != asked.channel) {
+        let standing = self.selections.get(&(station, unit)).copied();
+        let standing = standing.filter(|standing| standing.until_ms >= at_ms);
+        if standing.is_some_and(|standing| standing.channel != channel) {
             return Outcome::Mismatch;
         }
         if let Some(refused) = self.refused(plant, at_ms, station, asked) {
             return refused;
         }
-        self.block(station, unit).selection = Some(asked);
+        if let Some(old) = standing {
+            self.say(channel, old.point, Outcome::Cancelled);
+        }
+        self.selections.insert((station, unit), asked);
         Outcome::Selected
     }
 
-    fn cancel(&mut self, station: usize, unit: u8, asked: Selection) -> Outcome {
-        let block = self.block(station, unit);
-        match block.selection {
+    fn cancel(&mut self, Asker { station, unit, .. }: Asker, asked: Selection) -> Outcome {
+        match self.selections.get(&(station, unit)) {
             Some(own) if (own.point, own.channel) == (asked.point, asked.channel) => {
-                block.selection = None;
+                self.selections.remove(&(station, unit));
                 Outcome::Cancelled
             }
             _ => Outcome::NotSelected,
@@ -264,29 +289,32 @@ impl Commands {
         &mut self,
         plant: &mut Plant,
         at_ms: i64,
-        station: usize,
-        unit: u8,
+        Asker { channel, station, unit }: Asker,
         asked: Selection,
     ) -> Outcome {
-        let Some(own) = self.block(station, unit).selection else { return Outcome::NotSelected };
+        let own = self.selections.get(&(station, unit)).copied();
+        let Some(own) = own.filter(|own| own.channel == channel) else {
+            return Outcome::NotSelected;
+        };
         if own.until_ms < at_ms {
-            self.block(station, unit).selection = None;
+            self.selections.remove(&(station, unit));
             return Outcome::TimedOut;
         }
-        let key = |s: Selection| (s.point, s.order, s.token, s.channel);
+        let key = |s: Selection| (s.point, s.order, s.token);
         if key(own) != key(asked) {
             return Outcome::Mismatch;
         }
-        self.block(station, unit).selection = None;
+        self.selections.remove(&(station, unit));
         // Between select and execute the world may have changed.
         if let Some(refused) = self.refused(plant, at_ms, station, asked) {
             return refused;
         }
-        match plant.obey(at_ms, station, asked.point, asked.order) {
+        let point = asked.point;
+        match plant.obey(at_ms, station, point, asked.order) {
             Some((goal, arrives_ms)) => {
                 let until_ms = arrives_ms + GRACE_MS;
-                self.pending.retain(|p| (p.station, p.point) != (station, asked.point));
-                self.pending.push(Pending { station, point: asked.point, goal, until_ms });
+                self.pending.retain(|p| (p.station, p.point) != (station, point));
+                self.pending.push(Pending { channel, station, point, goal, until_ms });
                 Outcome::Executing
             }
             None => Outcome::AtEnd,
@@ -314,10 +342,7 @@ impl Commands {
             })
         });
         let point = found.ok_or(Refusal::IllegalAddress)?;
-        if !on {
-            return Ok(());
-        }
-        let Some(bay) = plant.bay_of(station, point) else { return Ok(()) };
+        let Some(bay) = plant.bay_of(station, point).filter(|_| on) else { return Ok(()) };
         if plant.keys(station, bay, channel).is_some() {
             return Ok(());
         }
@@ -327,7 +352,9 @@ impl Commands {
                     plant.set_in(at_ms, station, bay, id, 0);
                 }
             }
-            "F25.BYP" => self.bypassed.push((station, bay, at_ms + SELECTED_MS)),
+            "F25.BYP" => {
+                self.bypassed.insert((station, bay), at_ms + SELECTED_MS);
+            }
             "FPUMP.CMD" => plant.set_in(at_ms, station, bay, "FIRE.PUMP", 1),
             _ => {}
         }
@@ -355,27 +382,25 @@ impl Commands {
         let close = asked.order == 2;
         match id {
             "CB.CMD" => {
-                let bypassed = self
-                    .bypassed
-                    .iter()
-                    .any(|(n, b, until)| (*n, *b) == (station, bay) && *until > at_ms);
+                // While the controller has a bank, nobody else switches it.
+                if own.is_set(bay, "APFC.AUTO") {
+                    return Some(Outcome::Interlocked);
+                }
+                let until = self.bypassed.get(&(station, bay));
+                let bypassed = until.is_some_and(|until| *until > at_ms);
                 plant.breaker_refuses(station, bay, close, bypassed)
             }
             "DS1.CMD" | "DS2.CMD" | "DS3.CMD" | "DS7.CMD" => {
                 plant.disconnector_refuses(station, bay, id, close)
             }
             "TAP.CMD" => plant.tap_refuses(station, bay),
+            "COOL.CMD" => own.is_set(bay, "COOL.AUTO").then_some(Outcome::Interlocked),
             _ => None,
         }
     }
 }
 
 impl Plant {
-    /// Says in a command's result register what came of it.
-    fn say(&mut self, station: usize, command: usize, outcome: Outcome) {
-        self.stations[station].hold(command, f64::from(outcome as u16));
-    }
-
     fn bay_of(&self, station: usize, point: usize) -> Option<usize> {
         self.province.stations[station].points.get(point).map(|point| point.bay)
     }
@@ -415,6 +440,9 @@ impl Plant {
             (CLOSED | OPEN, _) => {}
             _ => return Some(Outcome::Moving),
         }
+        if self.now_ms < own.guards[bay].driven_until_ms {
+            return Some(Outcome::Moving);
+        }
         let broken = (set("CB.DC1") || set("F74.TC1")) && (set("CB.DC2") || set("F74.TC2"));
         if broken || set("PNL.DC") || set("F74.TC") {
             return Some(Outcome::NoControlPower);
@@ -428,7 +456,7 @@ impl Plant {
         if set("F86.OP") || set("F79.LO") {
             return Some(Outcome::LockedOut);
         }
-        if set("CB.SPRING") {
+        if set("CB.SPRING") || self.now_ms < own.guards[bay].charged_ms {
             return Some(Outcome::SpringUncharged);
         }
         if set("DISCH.BLK") {
@@ -475,7 +503,8 @@ impl Plant {
             return None;
         }
         let earthed = ["ES15.POS", "ES25.POS", "ES35.POS", "ES38.POS", "ES75.POS", "ES76.POS"];
-        let open = own.status(bay, "CB.POS") == Some(OPEN);
+        let still = self.now_ms >= own.guards[bay].driven_until_ms;
+        let open = own.status(bay, "CB.POS") == Some(OPEN) && still;
         let clear = earthed.iter().all(|id| own.status(bay, id).is_none_or(|code| code == OPEN));
         (!open || !clear).then_some(Outcome::Interlocked)
     }
@@ -531,7 +560,9 @@ impl Plant {
         let point = |id: &str| own.scheme.point(bay, id);
         if spec.id == "CB.CMD" {
             let (point, close) = (point("CB.POS")?, order == 2);
+            self.take_over(at_ms, (station, bay));
             if close {
+                self.set_in(at_ms, station, bay, "F81.OP", 0);
                 self.close(at_ms, station, bay);
             } else {
                 self.open(at_ms, station, bay);
@@ -554,7 +585,7 @@ impl Plant {
             "COOL.MODE" => "COOL.AUTO",
             "LIGHT.CMD" => "LIGHT.ON",
             other => {
-                let point = point(&other.replace(".CMD", ".POS"))?;
+                let point = point(&format!("{}.POS", other.strip_suffix(".CMD")?))?;
                 let code = if order == 2 { CLOSED } else { OPEN };
                 let arrives = self.travel(at_ms, station, point, code);
                 return Some((Goal::Code { point, code, breaker: None }, arrives));

@@ -20,8 +20,12 @@ pub struct Event {
 /// Bits of the second register of a record: the time is UTC; the clock is not synchronised; one
 /// bit or two. The low byte has the quality of IEC 60870-5.
 const UTC: u16 = 0x8000;
+const NOT_SYNCHRONISED: u16 = 0x2000;
 const ONE_BIT: u16 = 0x0100;
 const TWO_BITS: u16 = 0x0200;
+
+/// Mark of an event that a full buffer has lost: it gets a number, and nothing else.
+pub(crate) const LOST: Flags = Flags(0x4000);
 
 /// The last events of a unit, for one centre. Numbers start at 1 and never skip; a record stands at
 /// an address that follows from its number, so that any number of masters reads without asking and
@@ -34,17 +38,27 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// Records an event of the status that stands at `address`.
-    pub(crate) fn record(&mut self, event: &Event, address: u16, double: bool) {
+    pub(crate) fn record(&mut self, event: &Event, address: u16, double: bool, synced: bool) {
         self.newest += 1;
+        let slot = (self.newest as usize - 1) % usize::from(blocks::EVENT_RECORDS);
+        if event.flags.0 & LOST.0 != 0 {
+            // Its number is spent, so that whoever reads sees the gap.
+            self.put(slot, [0; blocks::EVENT_CELLS as usize]);
+            return;
+        }
         let ms = event.at_ms.cast_unsigned();
         #[expect(clippy::cast_possible_truncation, reason = "taken apart word by word")]
         let word = |shift: u32| (ms >> shift) as u16;
         #[expect(clippy::cast_possible_truncation, reason = "the low word of the number")]
         let number = self.newest as u16;
-        let kind = UTC | if double { TWO_BITS } else { ONE_BIT } | (event.flags.0 & 0xFF);
+        let clock = if synced { UTC } else { UTC | NOT_SYNCHRONISED };
+        let kind = clock | if double { TWO_BITS } else { ONE_BIT } | (event.flags.0 & 0xFF);
         let record =
             [number, kind, address, u16::from(event.value), word(48), word(32), word(16), word(0)];
-        let slot = (self.newest as usize - 1) % usize::from(blocks::EVENT_RECORDS);
+        self.put(slot, record);
+    }
+
+    fn put(&mut self, slot: usize, record: [u16; blocks::EVENT_CELLS as usize]) {
         if slot < self.records.len() {
             self.records[slot] = record;
         } else {
@@ -86,7 +100,7 @@ mod tests {
                 value: 2,
                 flags: Flags::GOOD,
             };
-            ring.record(&event, 17, true);
+            ring.record(&event, 17, true, true);
         }
         assert_eq!((ring.newest(), ring.oldest()), (1_100, 77));
         let slot = (1_100 - 1) % blocks::EVENT_RECORDS * blocks::EVENT_CELLS;

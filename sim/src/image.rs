@@ -125,6 +125,17 @@ impl Image {
         Some((decode(register.encoding, register.word_order, &cells), flags))
     }
 
+    /// Why a write cannot be taken, as far as the channel itself is concerned: a unit that does
+    /// not answer, or a command that is not on its map any more.
+    pub(crate) fn refuses_write(&self, unit: u8, table: Table, command: u16) -> Option<Refusal> {
+        if let Some(code) = self.conduct.refuses(unit).or_else(|| self.conduct.ignores(unit)) {
+            return Some(Refusal::Fault(code));
+        }
+        let image = self.units.get(usize::from(unit).wrapping_sub(1))?;
+        let defined = &image.cells(table).defined;
+        (defined.get(usize::from(command)) == Some(&false)).then_some(Refusal::IllegalAddress)
+    }
+
     /// How the channel behaves.
     pub(crate) fn conduct(&self) -> &Conduct {
         &self.conduct
@@ -318,6 +329,17 @@ impl Layout {
         for (group, figures) in station.meters.iter().zip(figures) {
             let at = usize::from(group.figures_address);
             cells[at..at + usize::from(MeterFigures::REGISTERS)].copy_from_slice(&figures.cells());
+        }
+    }
+
+    /// Writes the result of a command into its register.
+    pub(crate) fn set_result(&mut self, point: usize, code: u16) {
+        let Some(register) = self.placed[point] else { return };
+        let unit = Arc::make_mut(&mut self.units[usize::from(register.unit) - 1]);
+        if let Some(cell) =
+            unit.cells_mut(register.table).values.get_mut(usize::from(register.address))
+        {
+            *cell = code;
         }
     }
 

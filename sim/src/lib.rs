@@ -190,8 +190,10 @@ impl Field {
         address: u16,
         values: &[u16],
     ) -> Result<(), Refusal> {
+        self.step(at_ms);
         self.telemetry.write_registers(at_ms, channel, (unit, address, values))?;
-        self.telemetry.lay_out(&mut self.faults);
+        let station = self.telemetry.province.channels[channel.index()].station;
+        self.telemetry.lay_out(&mut self.faults, Some(station));
         Ok(())
     }
 
@@ -207,6 +209,7 @@ impl Field {
         address: u16,
         on: bool,
     ) -> Result<(), Refusal> {
+        self.step(at_ms);
         self.telemetry.write_coil(at_ms, channel, (unit, address, on))
     }
 }

@@ -28,6 +28,8 @@ const COUPLER_X: f64 = 3e-4;
 const HIGH_KV: f64 = 115.0;
 /// How load follows voltage: exponents of active and reactive power (domain: 1 and 2).
 const LOAD_EXPONENTS: (f64, f64) = (1.0, 2.0);
+/// Impedance of a feeder to its end, ohm: some 12 km of overhead conductor. Assumed.
+const FEEDER_OHM: (f64, f64) = (3.6, 4.6);
 /// Mismatch at which a solution is good, per unit: 0.1 kW.
 const TOLERANCE: f64 = 1e-6;
 
@@ -268,7 +270,10 @@ impl Network {
         };
         let v = self.volts(bus);
         let Some(source) = self.flow.thevenin(&self.state, bus) else { return 0.0 };
-        let to_fault = line.map_or(Complex::new(0.0, 0.0), |line| line.z * share);
+        // A feeder has an impedance of its own up to the fault.
+        let (r, x) = FEEDER_OHM;
+        let feeder = Complex::new(r, x) * (share * BASE_MVA / (kv * kv));
+        let to_fault = line.map_or(feeder, |line| line.z * share);
         let z = (source + to_fault).abs().max(1e-3);
         v / z * BASE_MVA / (3_f64.sqrt() * kv)
     }
@@ -371,7 +376,9 @@ impl Build {
         if let [(bay, bus, level)] = medium[..] {
             let (windings, uk) = two_windings(mva);
             let data = windings.two(uk, BASE_MVA);
-            let branch = self.branch(high, bus, data.z, data.magnetising);
+            // The nameplate speaks of rated voltage, the bus of its nominal one.
+            let scale = (rated_kv(level) / f64::from(level)).powi(2);
+            let branch = self.branch(high, bus, data.z * scale, data.magnetising * (1.0 / scale));
             places[transformer.bay] = Place::End(branch, 0);
             places[bay] = Place::End(branch, 1);
             return Some(Tapped { branch, other: Some((rated_kv(level), f64::from(level))) });
@@ -407,8 +414,8 @@ fn two_windings(mva: f64) -> (Windings, f64) {
     let at = |values: [f64; 3]| between(mva, values);
     let windings = Windings {
         mva,
-        load_loss_kw: at([102.0, 136.0, 202.0]),
-        no_load_loss_kw: at([14.0, 18.0, 22.0]),
+        load_loss_kw: beyond(mva) * at([102.0, 136.0, 202.0]),
+        no_load_loss_kw: beyond(mva) * at([14.0, 18.0, 22.0]),
         no_load_percent: at([0.07, 0.05, 0.04]),
     };
     (windings, at([12.0, 16.2, 18.0]))
@@ -419,13 +426,18 @@ fn three_windings(mva: f64) -> Windings {
     let at = |values: [f64; 3]| between(mva, values);
     Windings {
         mva,
-        load_loss_kw: at([140.0, 200.0, 290.0]),
-        no_load_loss_kw: at([30.0, 41.0, 55.0]),
+        load_loss_kw: beyond(mva) * at([140.0, 200.0, 290.0]),
+        no_load_loss_kw: beyond(mva) * at([30.0, 41.0, 55.0]),
         no_load_percent: at([0.7, 0.6, 0.5]),
     }
 }
 
-/// Straight between the values at 25, 40 and 63 MVA; beyond them losses go with the rating.
+/// Losses below 25 and above 63 MVA go with the rating.
+fn beyond(mva: f64) -> f64 {
+    mva / mva.clamp(25.0, 63.0)
+}
+
+/// Straight between the values at 25, 40 and 63 MVA; outside them that of the nearest.
 fn between(mva: f64, [a, b, c]: [f64; 3]) -> f64 {
     match mva {
         m if m <= 25.0 => a,

@@ -51,6 +51,8 @@ pub(crate) struct Plant {
     /// Frequency that a disturbance takes off, Hz, until a moment.
     pub(crate) dip: (f64, i64),
     pub(crate) now: Now,
+    /// The moment up to which everything has happened.
+    pub(crate) now_ms: i64,
     /// Short circuits that last, by line.
     pub(crate) line_faults: Vec<Option<ShortCircuit>>,
     /// When something was last switched.
@@ -75,6 +77,7 @@ impl Plant {
             outages: Outages::new(&stations, |n, feeder| meters.customers(&province, n, feeder)),
             energy_factor: energy_factor(&province, chance),
             now: Now { at_ms, moment, weather, hertz: 50.0 },
+            now_ms: i64::MIN,
             network,
             stations,
             agenda: Agenda::new(),
@@ -94,6 +97,7 @@ impl Plant {
         if self.started {
             self.catch_up(at_ms);
         }
+        self.now_ms = at_ms;
         self.look_out(at_ms);
         if !self.started {
             self.settle();
@@ -119,8 +123,10 @@ impl Plant {
     /// Lets everything happen that is due by a moment.
     pub(crate) fn catch_up(&mut self, at_ms: i64) {
         while let Some((due_ms, act)) = self.agenda.take(at_ms) {
+            self.now_ms = due_ms;
             self.act(due_ms, act);
         }
+        self.now_ms = at_ms;
     }
 
     /// Time, weather and frequency.

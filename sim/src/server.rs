@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use config::{ChannelId, Province, Table};
+use config::{ChannelId, Province, Table, blocks};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -506,8 +506,8 @@ impl Service for StationService {
                     let cells = image.read(request.slave, table, address, count);
                     cells.map(|cells| told(table, cells)).map_err(exception)
                 }
-                (None, Wish::Write(write, done)) => match image.conduct().refuses(request.slave) {
-                    Some(code) => Err(ExceptionCode::new(code)),
+                (None, Wish::Write(write, done)) => match refused(&image, &write) {
+                    Some(refusal) => Err(exception(refusal)),
                     None => desk.write(channel, write).await.map(|()| done).map_err(exception),
                 },
                 (None, Wish::Other) => Err(ExceptionCode::IllegalFunction),
@@ -545,6 +545,18 @@ fn wish(unit: u8, request: Request<'_>) -> Wish {
             Wish::Write(Write::Coil { unit, address, on }, done)
         }
         _ => Wish::Other,
+    }
+}
+
+/// Why a channel does not even hand a write in.
+fn refused(image: &Image, write: &Write) -> Option<Refusal> {
+    match write {
+        Write::Registers { unit, address, values } => {
+            let block = *address == blocks::COMMAND;
+            let command = values.first().copied().filter(|_| block).unwrap_or(*address);
+            image.refuses_write(*unit, Table::Holding, command)
+        }
+        Write::Coil { unit, address, .. } => image.refuses_write(*unit, Table::Coil, *address),
     }
 }
 

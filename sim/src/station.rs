@@ -276,11 +276,6 @@ impl Station {
         self.held[point] = value;
     }
 
-    /// A value that events set, as it is now.
-    pub(crate) fn held(&self, point: usize) -> f64 {
-        self.held[point]
-    }
-
     /// Counts an operation.
     pub(crate) fn count(&mut self, point: usize) {
         self.held[point] += 1.0;

@@ -31,11 +31,11 @@ pub(crate) struct Telemetry {
     rings: Vec<Vec<Arc<Ring>>>,
     /// What each channel can be asked for; made when somebody asks.
     images: Vec<OnceLock<Arc<Image>>>,
+    /// Alarms of the clocks of each station: of which unit, `None` for all, and which point.
+    clocks: Vec<Vec<(Option<u8>, usize)>>,
     /// Changes of state of the last step.
     pub(crate) events: Vec<Event>,
     pub(crate) at_ms: Option<i64>,
-    /// Seconds lived through since the start.
-    seconds: u64,
 }
 
 impl Telemetry {
@@ -58,8 +58,9 @@ impl Telemetry {
             .channels
             .iter()
             .map(|channel| {
-                let units = province.stations[channel.station.index()].units.len();
-                (0..units).map(|_| Arc::default()).collect()
+                let last = channel.entries.iter().filter_map(|e| Some(e.register?.unit)).max();
+                let own = province.stations[channel.station.index()].units.len();
+                (0..own.max(usize::from(last.unwrap_or(0)))).map(|_| Arc::default()).collect()
             })
             .collect();
         let plant = Plant::new(Arc::clone(&province), &meters);
@@ -69,7 +70,7 @@ impl Telemetry {
             .map(|station| station.values().iter().copied().map(Sample::good).collect())
             .collect();
         Self {
-            commands: Commands::new(&province),
+            commands: Commands::default(),
             chains: (0..province.stations.len()).map(|n| Chain::new(&province, n)).collect(),
             feeders: plant
                 .stations
@@ -83,9 +84,9 @@ impl Telemetry {
             layouts,
             rings,
             images: province.channels.iter().map(|_| OnceLock::new()).collect(),
+            clocks: province.stations.iter().map(clocks_of).collect(),
             events: Vec::new(),
             at_ms: None,
-            seconds: 0,
             province,
         }
     }
@@ -95,9 +96,8 @@ impl Telemetry {
         #[expect(clippy::cast_precision_loss, reason = "at most an hour")]
         let seconds = passed_ms as f64 / 1_000.0;
         self.at_ms = Some(at_ms);
-        self.seconds += 1;
         self.plant.advance(at_ms, seconds);
-        self.commands.follow(&mut self.plant);
+        self.commands.follow(&self.plant);
         self.plant.measure();
         self.read_meters(at_ms);
         let stations = self.plant.stations.iter_mut().zip(&self.chains);
@@ -147,7 +147,7 @@ impl Telemetry {
                 own = events.iter().filter(|e| e.station == station).copied().collect();
             }
             let own = faults.alter_events(channel, span, &own).into_owned();
-            self.record(channel, &own);
+            self.record(channel, &own, sent.as_deref());
             if let Some(sent) = sent {
                 self.lay_out_altered(faults, channel, &sent);
             }
@@ -155,11 +155,16 @@ impl Telemetry {
         self.events.append(&mut events);
     }
 
-    /// Lays every channel out again: something was written, or a fault has come or gone.
-    pub(crate) fn lay_out(&mut self, faults: &mut Faults) {
+    /// Lays every channel out again, or those of one station: something was written, or a fault has
+    /// come or gone.
+    pub(crate) fn lay_out(&mut self, faults: &mut Faults, only: Option<StationId>) {
         let at_ms = self.at_ms.unwrap_or(0);
-        self.refresh();
+        self.take_results();
         for n in 0..self.images.len() {
+            if only.is_some_and(|only| self.province.channels[n].station != only) {
+                continue;
+            }
+            self.images[n] = OnceLock::new();
             let channel = ChannelId::at(n);
             if let Some(sent) = self.sent(faults, channel, at_ms) {
                 self.lay_out_altered(faults, channel, &sent);
@@ -178,6 +183,14 @@ impl Telemetry {
         for news in &mut self.news {
             news.clear();
         }
+        self.take_results();
+    }
+
+    /// Writes what came of commands into their result registers.
+    fn take_results(&mut self) {
+        for (channel, point, code) in self.commands.take_said() {
+            self.layouts[channel.index()].set_result(point, code);
+        }
     }
 
     /// What faults make of the samples of a channel, when any touches it.
@@ -193,22 +206,24 @@ impl Telemetry {
         let station = self.province.channels[channel.index()].station.index();
         let layout = &self.layouts[channel.index()];
         let own = &self.samples[station];
-        let image = layout.altered((own, sent), |unit| self.blocks(channel, unit));
+        let image = layout.altered((own, sent), |unit| self.blocks(channel, unit, sent));
         let image = faults.image(channel, self.at_ms.unwrap_or(0), image);
         self.images[channel.index()] = OnceLock::from(Arc::new(image));
     }
 
     /// Takes records into the rings of a channel that has their points.
-    fn record(&mut self, channel: ChannelId, events: &[Event]) {
+    fn record(&mut self, channel: ChannelId, events: &[Event], sent: Option<&[Sample]>) {
         for event in events {
             let station = &self.province.stations[event.station.index()];
             let point = &station.points[event.point.index()];
             let entry = &self.province.channels[channel.index()].entries[event.point.index()];
             let Some(register) = entry.register else { continue };
             let unit = usize::from(register.unit).wrapping_sub(1);
+            let samples = sent.unwrap_or(&self.samples[event.station.index()]);
+            let synchronised = self.is_synchronised(event.station.index(), register.unit, samples);
             if let Some(ring) = self.rings[channel.index()].get_mut(unit) {
                 let double = point.spec.kind == config::Kind::DoublePoint;
-                Arc::make_mut(ring).record(event, register.address, double);
+                Arc::make_mut(ring).record(event, register.address, double, synchronised);
             }
         }
     }
@@ -217,23 +232,33 @@ impl Telemetry {
     pub(crate) fn image(&self, channel: ChannelId) -> Arc<Image> {
         let image = self.images[channel.index()].get_or_init(|| {
             let layout = &self.layouts[channel.index()];
-            Arc::new(layout.image(|unit| self.blocks(channel, unit)))
+            let station = self.province.channels[channel.index()].station.index();
+            let samples = &self.samples[station];
+            Arc::new(layout.image(|unit| self.blocks(channel, unit, samples)))
         });
         Arc::clone(image)
     }
 
     /// What stands beside the points of a unit.
-    fn blocks(&self, channel: ChannelId, unit: u8) -> Blocks {
+    fn blocks(&self, channel: ChannelId, unit: u8, sent: &[Sample]) -> Blocks {
         let station = self.province.channels[channel.index()].station.index();
         let ring = self.rings[channel.index()].get(usize::from(unit) - 1);
         let ring = ring.cloned().unwrap_or_default();
         let at_ms = self.at_ms.unwrap_or(0);
-        let command = self.commands.cells(&self.plant, station, unit, at_ms);
-        Blocks { header: self.header(&ring, channel), ring, command }
+        let command = self.commands.cells((channel, station, unit), at_ms);
+        let is_synchronised = self.is_synchronised(station, unit, sent);
+        Blocks { header: self.header(&ring, channel, is_synchronised), ring, command }
+    }
+
+    /// Whether the clock of a unit is synchronised, as the station says itself.
+    fn is_synchronised(&self, station: usize, unit: u8, sent: &[Sample]) -> bool {
+        let alarms = &self.clocks[station];
+        let own = alarms.iter().filter(|(of, _)| of.is_none_or(|of| of == unit));
+        !own.into_iter().any(|(_, point)| sent[*point].value > 0.0)
     }
 
     /// Header in front of the event ring of a unit.
-    fn header(&self, ring: &Ring, channel: ChannelId) -> [u16; 12] {
+    fn header(&self, ring: &Ring, channel: ChannelId, is_synchronised: bool) -> [u16; 12] {
         let halves = |number: u32| {
             let [a, b, c, d] = number.to_be_bytes();
             [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
@@ -243,8 +268,9 @@ impl Telemetry {
             halves(ring.newest()),
             halves(ring.oldest()),
         );
-        let alive = u16::try_from(self.seconds & 0xFFFF).unwrap_or(0);
-        let (restarts, clock) = (0, 1);
+        let second = self.at_ms.unwrap_or(0).div_euclid(1_000);
+        let alive = u16::try_from(second & 0xFFFF).unwrap_or(0);
+        let (restarts, clock) = (0, u16::from(is_synchronised));
         let (marker, version, records) = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);
         [marker, version, sum, sum_low, alive, restarts, new, new_low, old, old_low, clock, records]
     }
@@ -274,14 +300,8 @@ impl Telemetry {
         write: (u8, u16, &[u16]),
     ) -> Result<(), Refusal> {
         let at_ms = at_ms.max(self.at_ms.unwrap_or(at_ms));
-        self.commands.write_registers(&mut self.plant, at_ms, channel, write)?;
-        let station = self.province.channels[channel.index()].station.index();
-        let points = &self.province.stations[station].points;
-        for (n, _) in points.iter().enumerate().filter(|(_, p)| p.spec.kind.is_command()) {
-            self.samples[station][n] = Sample::good(self.plant.stations[station].held(n));
-            self.news[station].push(n);
-        }
-        Ok(())
+        self.plant.catch_up(at_ms);
+        self.commands.write_registers(&mut self.plant, at_ms, channel, write)
     }
 
     /// Takes a write of a coil from a centre.
@@ -292,6 +312,21 @@ impl Telemetry {
         write: (u8, u16, bool),
     ) -> Result<(), Refusal> {
         let at_ms = at_ms.max(self.at_ms.unwrap_or(at_ms));
+        self.plant.catch_up(at_ms);
         self.commands.write_coil(&mut self.plant, at_ms, channel, write)
     }
+}
+
+/// Statuses by which a station says that a clock is not synchronised: of a bay control unit, or of
+/// the station as a whole.
+fn clocks_of(station: &config::Station) -> Vec<(Option<u8>, usize)> {
+    let alarms = station.points.iter().enumerate().filter_map(|(n, point)| {
+        let unit = station.bays[point.bay].unit;
+        match point.spec.id.as_str() {
+            "BCU.SYNC" => Some((station.units.get(unit).map(|unit| unit.id), n)),
+            "GPS.FAIL" => Some((None, n)),
+            _ => None,
+        }
+    });
+    alarms.collect()
 }

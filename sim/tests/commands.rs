@@ -278,3 +278,78 @@ fn a_write_that_is_no_command_is_answered_by_an_exception() {
         Err(Refusal::IllegalAddress)
     );
 }
+
+#[test]
+fn what_is_under_way_is_not_driven_again_and_no_disconnector_opens_under_it() {
+    let mut desk = Desk::new();
+    let breaker = "HB04.110.171.CB.CMD";
+    let channel = desk.channel(breaker, "CC");
+    let own = &Arc::clone(&desk.province).channels[channel.index()];
+    let station = &Arc::clone(&desk.province).stations[own.station.index()];
+    let register = |id: &str| own.entries[station.point(id).expect("a point").index()].register;
+    let mut operate = |command: &str, order: u16, at_ms: i64| {
+        let register = register(command).expect("it is mapped");
+        for mode in [SELECT, EXECUTE] {
+            let values = [register.address, order, mode, 7];
+            let (unit, block) = (register.unit, blocks::COMMAND);
+            desk.field.write_registers(at_ms, channel, unit, block, &values).expect("well formed");
+            let image = desk.field.image(channel);
+            let result =
+                image.read(unit, Table::Holding, register.address, 1).expect("a result")[0];
+            if mode == EXECUTE || result != code(Outcome::Selected) {
+                return result;
+            }
+        }
+        unreachable!()
+    };
+    assert_eq!(operate(breaker, OPEN, START_MS + 100), code(Outcome::Executing));
+    assert_eq!(operate(breaker, OPEN, START_MS + 120), code(Outcome::Moving));
+    // Open 36 ms after the impulse, not only at the next second.
+    assert_eq!(operate(breaker, OPEN, START_MS + 150), code(Outcome::AlreadyThere));
+    assert_eq!(operate(breaker, CLOSE, START_MS + 400), code(Outcome::Executing));
+    let disconnector = "HB04.110.171.DS7.CMD";
+    assert_eq!(operate(disconnector, OPEN, START_MS + 430), code(Outcome::Interlocked));
+    assert_eq!(operate(disconnector, OPEN, START_MS + 900), code(Outcome::Interlocked));
+    desk.wait(3);
+    assert!((desk.value("HB04.110.171.CB.OPS").fract()).abs() < 1e-9);
+    assert!((desk.value("HB04.110.171.DS7.POS") - 2.0).abs() < 0.1);
+}
+
+#[test]
+fn each_centre_reads_what_came_of_its_own_commands() {
+    let mut desk = Desk::new();
+    let command = "HB02.110.172.CB.CMD";
+    desk.write("CC", command, [OPEN, SELECT, 1]).expect("well formed");
+    desk.write("A1", command, [OPEN, SELECT, 2]).expect("well formed");
+    assert_eq!(desk.result("CC", command), code(Outcome::Selected));
+    assert_eq!(desk.result("A1", command), code(Outcome::Mismatch));
+    desk.write("CC", command, [OPEN, EXECUTE, 1]).expect("well formed");
+    desk.write("A1", command, [OPEN, EXECUTE, 2]).expect("well formed");
+    assert_eq!(desk.result("CC", command), code(Outcome::Executing));
+    assert_eq!(desk.result("A1", command), code(Outcome::NotSelected));
+    desk.wait(2);
+    assert_eq!(desk.result("CC", command), code(Outcome::Done));
+    // Another selection in the same unit takes the place of the first.
+    desk.write("CC", command, [CLOSE, SELECT, 1]).expect("well formed");
+    desk.write("CC", "HB02.110.172.F79.CMD", [OPEN, SELECT, 1]).expect("well formed");
+    let channel = desk.channel(command, "CC");
+    let image = desk.field.image(channel);
+    let register = |id: &str| {
+        let own = &desk.province.channels[channel.index()];
+        let station = &desk.province.stations[own.station.index()];
+        own.entries[station.point(id).expect("a command").index()].register.expect("mapped")
+    };
+    let first = register(command);
+    let result = image.read(first.unit, Table::Holding, first.address, 1).expect("a result")[0];
+    assert_eq!(result, code(Outcome::Cancelled));
+}
+
+#[test]
+fn a_bank_under_its_controller_is_nobody_else_s_and_its_controller_minds_the_earth_switch() {
+    let mut desk = Desk::new();
+    let bank = "HB04.22.TBN401";
+    assert_eq!(desk.operate(&format!("{bank}.CB.CMD"), OPEN).0, code(Outcome::Interlocked));
+    desk.given(&[(&format!("{bank}.CB.POS"), 1), (&format!("{bank}.ES.POS"), 2)]);
+    desk.wait(900);
+    assert!((desk.value(&format!("{bank}.CB.POS")) - 1.0).abs() < 0.1, "it stays open");
+}

@@ -385,3 +385,101 @@ fn the_customers_of_the_indices_are_those_behind_the_feeders() {
     assert!(told.sustained.customers <= behind);
     assert!(told.saifi <= 1.0 && told.saidi_minutes > 15.0, "{}", told.saidi_minutes);
 }
+
+#[test]
+fn who_closes_onto_a_fault_that_lasts_loses_the_line_again() {
+    let mut play = Play::new();
+    let (station, bay) = (play.station("HB02"), play.bay("HB02", "172"));
+    play.field.strike(play.at_ms + 345, station, bay, fault(true));
+    play.run(30);
+    assert_eq!(play.value("HB02.110.172.CB.POS"), 1.0);
+    // Somebody closes by hand, behind the relay's back.
+    let point = play.province.stations[station.index()].point("HB02.110.172.F79.LO").unwrap();
+    play.field.set(play.at_ms + 1, station, point, 0);
+    play.run(1);
+    let channel = play.province.channel_id(station, play.province.centre("CC").unwrap());
+    let command = play.province.stations[station.index()].point("HB02.110.172.CB.CMD").unwrap();
+    let register = play.province.channels[channel.index()].entries[command.index()].register;
+    let register = register.unwrap();
+    for mode in [1, 2] {
+        let values = [register.address, 2, mode, 9];
+        let block = config::blocks::COMMAND;
+        play.field.write_registers(play.at_ms, channel, register.unit, block, &values).unwrap();
+    }
+    let closed = play.at_ms;
+    play.run(3);
+    assert_eq!(play.value("HB02.110.172.CB.POS"), 1.0, "it trips again");
+    let record = play.record("HB02", "172", closed);
+    assert!(record.contains(&(70, "CB.POS".to_owned(), 2)), "{record:?}");
+    assert!(record.contains(&(120, "F50STUB.SOTF".to_owned(), 1)), "{record:?}");
+    play.run(4 * 3_600);
+    assert_eq!(play.value("HB02.110.172.CB.POS"), 2.0, "the crew has been there");
+    assert!(play.value("HB02.110.172.P").abs() > 0.1);
+    assert_eq!(play.value("HB03.110.171.CB.POS"), 2.0, "at both ends");
+}
+
+#[test]
+fn a_crew_leaves_alone_what_somebody_has_switched() {
+    let mut play = Play::new();
+    let (station, bay) = (play.station("HB04"), play.bay("HB04", "473"));
+    let point = |id: &str| play.province.stations[station.index()].point(id).unwrap();
+    let (breaker, earth) = (point("HB04.22.473.CB.POS"), point("HB04.22.473.ES.POS"));
+    play.field.strike(play.at_ms + 345, station, bay, fault(true));
+    play.run(60);
+    // Opened for work, and earthed.
+    play.field.set(play.at_ms + 1, station, breaker, 1);
+    play.field.set(play.at_ms + 2, station, earth, 2);
+    play.run(4 * 3_600);
+    assert_eq!(play.value("HB04.22.473.CB.POS"), 1.0);
+}
+
+#[test]
+fn the_far_end_of_a_tie_comes_back_after_its_repair() {
+    let mut play = Play::new();
+    // The tie to Nho Quan is open at HB07 and live from the other side.
+    assert!(play.value("HB07.110.173.UL") > 110.0);
+    let (station, bay) = (play.station("HB07"), play.bay("HB07", "173"));
+    play.field.strike(play.at_ms + 345, station, bay, fault(true));
+    play.run(2);
+    assert_eq!(play.value("HB07.110.173.UL"), 0.0);
+    play.run(3 * 3_600);
+    assert!(play.value("HB07.110.173.UL") > 110.0);
+    assert_eq!(play.value("HB07.110.173.CB.POS"), 1.0, "open as it was");
+}
+
+#[test]
+fn a_breaker_that_cannot_trip_takes_its_section_with_it() {
+    let mut play = Play::new();
+    let (station, bay) = (play.station("HB02"), play.bay("HB02", "172"));
+    let point = |id: &str| play.province.stations[station.index()].point(id).unwrap();
+    let gas = point("HB02.110.172.CB.SF6_2");
+    play.field.set(play.at_ms + 1, station, gas, 1);
+    let struck = play.at_ms + 345;
+    play.field.strike(struck, station, bay, fault(true));
+    play.run(2);
+    let record = play.record("HB02", "172", struck);
+    assert!(record.contains(&(222, "F50BF.TRIP".to_owned(), 1)), "{record:?}");
+    assert_eq!(play.value("HB02.110.172.CB.POS"), 2.0, "it stands closed");
+    assert_eq!(play.value("HB02.110.132.CB.POS"), 1.0, "its section is opened instead");
+    assert_eq!(play.value("HB02.110.131.CB.POS"), 2.0, "the other section stays");
+}
+
+#[test]
+fn two_feeders_struck_in_one_second_are_out_from_their_own_moments() {
+    let mut play = Play::new();
+    let station = play.station("HB04");
+    let at = play.at_ms;
+    for (bay, ms) in [("473", 100), ("474", 700)] {
+        let bay = play.bay("HB04", bay);
+        play.field.strike(at + ms, station, bay, fault(false));
+    }
+    play.run(30);
+    let mut times: Vec<(i64, i64)> = play
+        .field
+        .outages()
+        .iter()
+        .map(|outage| (outage.from_ms - at, outage.until_ms.unwrap() - at))
+        .collect();
+    times.sort_unstable();
+    assert_eq!(times, [(158, 1_230), (758, 1_830)]);
+}

@@ -33,7 +33,7 @@ impl Field {
     pub fn inject(&mut self, injection: &Injection) -> Result<u32, String> {
         let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
         let id = self.faults.inject(injection, at_ms)?;
-        self.telemetry.lay_out(&mut self.faults);
+        self.telemetry.lay_out(&mut self.faults, None);
         self.faults.tell(&|channel, point| self.telemetry.pair(channel, point));
         Ok(id)
     }
@@ -45,7 +45,7 @@ impl Field {
     pub fn clear(&mut self, fault: u32) -> Result<(), String> {
         let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
         self.faults.clear(fault, at_ms, &|channel, point| self.telemetry.pair(channel, point))?;
-        self.telemetry.lay_out(&mut self.faults);
+        self.telemetry.lay_out(&mut self.faults, None);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use config::{Flags, PointId, Station, StationId};
 use super::engine::{Fault, Touched};
 use super::kind::FaultKind;
 use super::samples::opposite;
-use crate::events::Event;
+use crate::events::{Event, LOST};
 
 /// Seconds of chatter that one step can bring: a machine that slept has missed the rest.
 const CHATTER_SECONDS_MAX: i64 = 60;
@@ -112,10 +112,12 @@ pub(crate) fn apply(
         }
         FaultKind::EventOverflow => {
             let lost = fault.settings.number("lost");
-            events.retain(|event| {
+            for event in events.iter_mut().filter(|event| hit(event)) {
                 let number = event.at_ms.cast_unsigned().wrapping_mul(0x1_0000);
-                !hit(event) || fault.chance.share(number ^ u64::from(event.point.0)) >= lost
-            });
+                if fault.chance.share(number ^ u64::from(event.point.0)) < lost {
+                    event.flags = event.flags.with(LOST);
+                }
+            }
         }
         // What does not change leaves no record.
         _ => events.retain(|event| !hit(event)),

@@ -18,6 +18,8 @@ pub(crate) struct Conduct {
     /// Nobody answers at all.
     pub(crate) silent: bool,
     pub(crate) refused: Vec<Refused>,
+    /// Units that commands do not reach any more; 0 stands for all.
+    pub(crate) unreached: Vec<u8>,
     pub(crate) bad_replies: Vec<BadReply>,
 }
 
@@ -69,6 +71,8 @@ pub(crate) fn apply(fault: &Fault, touched: &Touched, image: &mut Image) {
             let code = [0x0B, 0x0A][settings.word("says").min(1)];
             refuse(image.conduct_mut(), code, ALL);
         }
+        FaultKind::UnitLost => image.conduct_mut().unreached.extend(units()),
+        FaultKind::GatewayHung => image.conduct_mut().unreached.push(0),
         FaultKind::DeviceFailure => refuse(image.conduct_mut(), 4, ALL),
         FaultKind::Busy => {
             #[expect(
@@ -103,6 +107,12 @@ pub(crate) fn apply(fault: &Fault, touched: &Touched, image: &mut Image) {
 }
 
 impl Conduct {
+    /// The exception that a write to a unit gets that commands do not reach.
+    pub(crate) fn ignores(&self, unit: u8) -> Option<u8> {
+        let lost = self.unreached.iter().any(|own| *own == 0 || *own == unit);
+        lost.then_some(0x0B)
+    }
+
     /// The exception with which a unit refuses everything.
     pub(crate) fn refuses(&self, unit: u8) -> Option<u8> {
         let always = self.refused.iter().filter(|refused| refused.share >= ALL);
