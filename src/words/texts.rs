@@ -317,7 +317,7 @@ texts! {
     KeyWhy => "vì sao", "why";
     KeyOpenSignals => "tín hiệu của dòng này", "signals of this line";
     KeyEvidence => "bằng chứng của tín hiệu", "evidence of the signal";
-    KeyBasis => "đổi trung tâm điều khiển", "switch control centre";
+    KeyBasis => "đổi trung tâm", "switch centre";
     KeyVariant => "đổi cách nhóm", "switch grouping";
     KeyMeasure => "chỉ tiêu đọc: 06:00, sau cùng, nửa giờ, DCU",
         "reads shown: by 06:00, in 3 d, half hours, DCU";
