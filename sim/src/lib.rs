@@ -20,46 +20,28 @@
 //! assert_eq!(field.image(channel).read(1, Table::Discrete, 0, 2), Ok(vec![0, 1]));
 //! ```
 
-mod agenda;
-mod automation;
-mod chain;
 mod chance;
-mod commands;
-pub mod control;
-mod deeds;
-mod events;
 pub mod faults;
-mod frames;
-mod image;
-mod load;
 mod meters;
-mod network;
-mod outages;
 mod plant;
-mod protection;
-mod quantity;
-mod scheme;
 mod server;
-mod station;
-mod switching;
 mod telemetry;
-mod weather;
 
 use std::sync::Arc;
 
 use config::{ChannelId, PointId, Province, StationId};
 
-pub use chain::tolerance;
-pub use commands::Outcome;
-pub use deeds::{Deed, PlannedDeed};
-pub use events::Event;
 use faults::Faults;
-pub use image::{Image, Refusal, Sample};
-pub use outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
-pub use protection::ShortCircuit;
-pub use server::{Plans, Ports, Simulation, StartError, Traffic};
-use switching::What;
+pub use plant::deeds::{Deed, PlannedDeed};
+pub use plant::outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
+pub use plant::protection::ShortCircuit;
+use plant::switching::What;
+pub use server::{Plans, Ports, Simulation, StartError, Traffic, control};
 use telemetry::Telemetry;
+pub use telemetry::chain::tolerance;
+pub use telemetry::commands::Outcome;
+pub use telemetry::events::Event;
+pub use telemetry::image::{Image, Refusal, Sample};
 
 /// The plant lives second by second.
 const SECOND_MS: i64 = 1_000;

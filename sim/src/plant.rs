@@ -3,23 +3,35 @@
 //! A second goes: what was due in it happens, to the millisecond → weather and loads → the network
 //! is solved → what flows in each bay → controls, temperatures, counters → the value of each point.
 
+pub(crate) mod agenda;
+pub(crate) mod automation;
+pub(crate) mod deeds;
+pub(crate) mod load;
+pub(crate) mod network;
+pub(crate) mod outages;
+pub(crate) mod protection;
+pub(crate) mod quantity;
+pub(crate) mod scheme;
+pub(crate) mod station;
+pub(crate) mod switching;
+pub(crate) mod weather;
+
 use std::sync::Arc;
 
 use config::{Flags, LineEnd, PointId, Province, StationId};
 
-use crate::agenda::Agenda;
-use crate::automation;
 use crate::chance::Chance;
-use crate::events::Event;
-use crate::load::{CLASSES, Moment, loads};
 use crate::meters::Meters;
-use crate::network::{Electrical, Network};
-use crate::outages::Outages;
-use crate::protection::ShortCircuit;
-use crate::scheme::Role;
-use crate::station::{Now, Station};
-use crate::switching::Act;
-use crate::weather::Weather;
+use crate::telemetry::events::Event;
+use agenda::Agenda;
+use load::{CLASSES, Moment, loads};
+use network::{Electrical, Network};
+use outages::Outages;
+use protection::ShortCircuit;
+use scheme::Role;
+use station::{Now, Station};
+use switching::Act;
+use weather::Weather;
 
 /// Iron losses of the transformers along a feeder, and copper losses at its peak, share of the
 /// peak: 4 to 5 % of the energy together. Assumed.
@@ -162,7 +174,8 @@ impl Plant {
         for (n, contract) in province.stations.iter().enumerate() {
             if std::mem::take(&mut self.stations[n].moved) {
                 let station = &self.stations[n];
-                self.network.switch(n, |point| station.code(point) == crate::station::CLOSED);
+                self.network
+                    .switch(n, |point| station.code(point) == crate::plant::station::CLOSED);
             }
             self.network.clear(n);
             let mix = CLASSES.map(|class| {
@@ -365,7 +378,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::network::BASE_MVA;
+    use crate::plant::network::BASE_MVA;
 
     /// Saturday 2022-07-09, 19:00 in Hòa Bình.
     const EVENING_MS: i64 = 1_657_368_000_000;

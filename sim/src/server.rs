@@ -1,5 +1,8 @@
 //! The stations on the network: the only file of the field that names `tokio_modbus`.
 
+pub mod control;
+pub(crate) mod frames;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -19,11 +22,11 @@ use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::Field;
-use crate::control::{Desk, Order, Write, carry_out};
 use crate::faults::wire::Fate;
 use crate::faults::{Keep, Scenario};
-use crate::frames::{Frames, Manners};
-use crate::image::{Image, Refusal};
+use crate::telemetry::image::{Image, Refusal};
+use control::{Desk, Order, Write, carry_out};
+use frames::{Frames, Manners};
 
 /// Connections that a channel keeps; a centre needs one or two, and each costs some 18 kB.
 const CONNECTIONS_MAX: u64 = 64;

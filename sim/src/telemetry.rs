@@ -1,17 +1,22 @@
 //! The plant, and what its stations tell each centre: samples, records, register images.
 
+pub(crate) mod chain;
+pub(crate) mod commands;
+pub(crate) mod events;
+pub(crate) mod image;
+
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use config::{ChannelId, Decoded, PointId, Province, StationId, blocks};
 
-use crate::chain::Chain;
-use crate::commands::Commands;
-use crate::events::{Event, Ring};
 use crate::faults::{Faults, Pair};
-use crate::image::{Blocks, Image, Layout, Refusal, Sample, UnitImage, metering_unit};
 use crate::meters::{FeederState, Meters};
 use crate::plant::Plant;
+use chain::Chain;
+use commands::Commands;
+use events::{Event, Ring};
+use image::{Blocks, Image, Layout, Refusal, Sample, UnitImage, metering_unit};
 
 /// The plant and its telemetry, as they are without faults of the telemetry.
 pub(crate) struct Telemetry {

@@ -14,8 +14,8 @@ use super::target::{Aim, narrow, resolve};
 use super::truth::{Ending, Pair, TruthRecord};
 use super::{records, registers, samples, wire};
 use crate::chance::Chance;
-use crate::events::Event;
-use crate::image::{Image, Sample};
+use crate::telemetry::events::Event;
+use crate::telemetry::image::{Image, Sample};
 
 /// Faults that may be active at once: far more than anybody watches.
 pub const ACTIVE_MAX: usize = 10_000;

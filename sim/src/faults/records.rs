@@ -5,7 +5,7 @@ use config::{Flags, PointId, Station, StationId};
 use super::engine::{Fault, Touched};
 use super::kind::FaultKind;
 use super::samples::opposite;
-use crate::events::{Event, LOST};
+use crate::telemetry::events::{Event, LOST};
 
 /// Seconds of chatter that one step can bring: a machine that slept has missed the rest.
 const CHATTER_SECONDS_MAX: i64 = 60;

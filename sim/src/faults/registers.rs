@@ -4,7 +4,7 @@ use config::{Channel, Register, Station, UnitKind};
 
 use super::engine::{Fault, Touched};
 use super::kind::{FaultKind, Settings};
-use crate::image::Image;
+use crate::telemetry::image::Image;
 
 /// Alters the image of a channel as one fault does.
 pub(crate) fn apply(

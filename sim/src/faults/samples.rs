@@ -4,7 +4,7 @@ use config::{Flags, Point, PointId, Station};
 
 use super::engine::{Fault, Touched};
 use super::kind::{FaultKind, Settings, phase_pair};
-use crate::image::Sample;
+use crate::telemetry::image::Sample;
 
 /// Days of the month by which a drift is counted.
 const MONTH_MS: f64 = 30.0 * 86_400_000.0;

@@ -8,7 +8,7 @@ use config::{Document, Fields, Node, Problems, Province};
 use super::engine::{Injection, check};
 use super::kind::{FAULTS, FaultKind, Settings, Takes};
 use super::rates::Rates;
-use crate::deeds::{self, PlannedDeed};
+use crate::plant::deeds::{self, PlannedDeed};
 
 /// Larger files are surely no scenario.
 const FILE_BYTES_MAX: u64 = 4 << 20;

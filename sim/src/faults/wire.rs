@@ -6,7 +6,7 @@ use super::engine::{Fault, Touched};
 use super::kind::FaultKind;
 use super::samples::says_com;
 use crate::chance::Chance;
-use crate::image::Image;
+use crate::telemetry::image::Image;
 
 /// How a channel behaves. Part of its image, so that it changes with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

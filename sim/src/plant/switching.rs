@@ -1,9 +1,9 @@
 //! What breakers, disconnectors and tap changers do, and how long it takes them.
 
 use crate::plant::Plant;
-use crate::protection::ShortCircuit;
-use crate::scheme::Role;
-use crate::station::{BETWEEN, CLOSED, OPEN};
+use crate::plant::protection::ShortCircuit;
+use crate::plant::scheme::Role;
+use crate::plant::station::{BETWEEN, CLOSED, OPEN};
 
 /// Times in milliseconds after the impulse (domain: opening 30–40 ms at 110 kV and 40–60 ms at
 /// medium voltage, closing 60–100 ms and 60–80 ms).

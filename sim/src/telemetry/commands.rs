@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use config::{ChannelId, Encoding, Kind, Table, blocks};
 
-use crate::image::Refusal;
 use crate::plant::Plant;
-use crate::scheme::Role;
-use crate::station::{BETWEEN, CLOSED, OPEN};
+use crate::plant::scheme::Role;
+use crate::plant::station::{BETWEEN, CLOSED, OPEN};
+use crate::telemetry::image::Refusal;
 
 /// A selection stands so long.
 const SELECTED_MS: i64 = 30_000;

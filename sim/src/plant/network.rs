@@ -10,7 +10,7 @@ use grid::{
     Settings, ShortCircuit, State, TapChanger, Topology, Windings,
 };
 
-use crate::scheme::{Role, Scheme};
+use crate::plant::scheme::{Role, Scheme};
 
 /// Power base, MVA.
 pub(crate) const BASE_MVA: f64 = 100.0;

@@ -7,7 +7,7 @@
 use config::{Kind, Point, Province};
 
 use crate::chance::Chance;
-use crate::image::Sample;
+use crate::telemetry::image::Sample;
 
 /// Ratio error of instrument transformers (class 0.5), and gain of a transducer, share of the
 /// value.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::Field;
 use crate::faults::{bay_id, utc};
-use crate::station::Station;
+use crate::plant::station::Station;
 
 /// An interruption longer than this counts for SAIDI and SAIFI, a shorter one for MAIFI
 /// (Vietnamese rules: five minutes).

@@ -9,9 +9,9 @@
 use config::LineEnd;
 
 use crate::plant::Plant;
-use crate::scheme::Role;
-use crate::station::{CLOSED, Feeder, OPEN};
-use crate::switching::What;
+use crate::plant::scheme::Role;
+use crate::plant::station::{CLOSED, Feeder, OPEN};
+use crate::plant::switching::What;
 
 /// Pickup of a relay, and trip of the fast stages, ms after the fault.
 const PICKUP_MS: i64 = 12;

@@ -7,8 +7,8 @@ use config::{
     blocks, decode, encode,
 };
 
-use crate::events::Ring;
 use crate::faults::wire::Conduct;
+use crate::telemetry::events::Ring;
 
 /// Why a read cannot be answered, as a Modbus exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,8 +34,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::deeds::{Deed, phase};
 use crate::faults::{ActiveFault, FaultKind, Injection, Settings, duration_ms, utc};
+use crate::plant::deeds::{Deed, phase};
 use crate::{Field, Interruptions, Refusal, ShortCircuit};
 
 /// Longest line that is read.

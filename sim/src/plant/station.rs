@@ -4,13 +4,13 @@
 use config::{Kind, Point, Province, Station as Contract};
 
 use crate::chance::Chance;
-use crate::load::Moment;
 use crate::meters::FeederState;
-use crate::network::Electrical;
-use crate::protection::{Guard, ShortCircuit};
-use crate::quantity::{Quantity, quantity};
-use crate::scheme::{Role, Scheme};
-use crate::weather::Weather;
+use crate::plant::load::Moment;
+use crate::plant::network::Electrical;
+use crate::plant::protection::{Guard, ShortCircuit};
+use crate::plant::quantity::{Quantity, quantity};
+use crate::plant::scheme::{Role, Scheme};
+use crate::plant::weather::Weather;
 
 /// Code of a double point that is open, closed, or under way.
 pub(crate) const OPEN: u8 = 1;

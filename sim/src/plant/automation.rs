@@ -2,8 +2,8 @@
 //! threshold, the batteries.
 
 use crate::plant::Plant;
-use crate::scheme::Role;
-use crate::station::{CLOSED, OPEN};
+use crate::plant::scheme::Role;
+use crate::plant::station::{CLOSED, OPEN};
 
 /// Voltage that regulators hold at medium voltage, per unit of the section's (23 kV at 22 kV), and
 /// half of the band that they leave alone.

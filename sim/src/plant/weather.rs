@@ -1,7 +1,7 @@
 //! Weather: a function of seed and time.
 
 use crate::chance::Chance;
-use crate::load::Moment;
+use crate::plant::load::Moment;
 
 /// Outdoor temperature over the year and the day, °C: 17 in January, 29 in July, ± 4 over the day
 /// (northern delta, rounded), and what warm and cold spells of some days add.
