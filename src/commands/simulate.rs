@@ -8,6 +8,7 @@ use clap::Args;
 use gridwatch::clock::Clock;
 use sim::control::Control;
 use sim::{Ports, Simulation};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Common, ConfigArg, Failure, FieldArgs, Outcome, control_port, runtime, say, stop_wanted,
@@ -103,7 +104,10 @@ fn introduce(simulation: &Simulation, province: &Province) -> Result<(), Failure
         province.stations.len(),
         province.seed
     ))?;
+    let names = province.stations.iter().map(|station| station.name.vi.width());
+    let widest = names.max().unwrap_or(0);
     for (n, station) in province.station_ids().zip(&province.stations) {
+        let room = widest - station.name.vi.width();
         let ports: Vec<String> = province
             .centre_ids()
             .map(|centre| {
@@ -111,10 +115,11 @@ fn introduce(simulation: &Simulation, province: &Province) -> Result<(), Failure
                 format!("{} {}", province.centres[centre.index()].id, addresses[channel.index()])
             })
             .collect();
+        let name = &station.name.vi;
         say(format_args!(
-            "  {:<6} {:<16} {:>5} points {:>3} units   {}",
+            "  {:<6} {name}{:room$} {:>5} points {:>3} units   {}",
             station.id,
-            station.name.vi,
+            "",
             station.points.len(),
             station.units.len(),
             ports.join("   ")
