@@ -53,6 +53,9 @@ pub(crate) struct Jacobian {
     is_stale: bool,
     /// Current from each bus into branches and shunt at the last evaluation.
     currents: Vec<Complex>,
+    /// Whether the currents are those of the present phasors and admittances: a second that begins
+    /// where the last one ended has them already.
+    are_currents_fresh: bool,
     /// Power into the grid that does not depend on voltage.
     fixed: Vec<Complex>,
     /// The same with elastic demand at present voltage.
@@ -73,6 +76,7 @@ impl Jacobian {
             phasors: zeros.clone(),
             is_stale: true,
             currents: zeros.clone(),
+            are_currents_fresh: false,
             fixed: zeros.clone(),
             asked: zeros.clone(),
             slope: zeros,
@@ -82,6 +86,7 @@ impl Jacobian {
 
     pub(crate) fn assign(&mut self, row: usize, role: Role) {
         self.is_stale |= self.roles[row] != role;
+        self.are_currents_fresh &= self.roles[row] == role;
         self.roles[row] = role;
         self.rows[row] = match role {
             Role::Idle | Role::Source => [0.0, 0.0],
@@ -141,6 +146,7 @@ impl Jacobian {
             return;
         }
         self.is_stale = false;
+        self.are_currents_fresh = false;
         let given = self.roles.iter().zip(&self.v).zip(&self.angle);
         for (phasor, ((role, &v), &angle)) in self.phasors.iter_mut().zip(given) {
             *phasor = if *role == Role::Idle { Complex::ZERO } else { Complex::polar(v, angle) };
@@ -151,6 +157,7 @@ impl Jacobian {
     pub(crate) fn give_up(&mut self, row: usize) {
         self.assign(row, Role::Idle);
         self.phasors[row] = Complex::ZERO;
+        self.are_currents_fresh = false;
     }
 
     /// Power from a bus into branches and shunt at the last evaluation.
@@ -168,17 +175,8 @@ impl Jacobian {
         worst: &mut [f64],
     ) {
         self.stretch();
-        let Self { phasors, currents, .. } = self;
-        for (current, (y, v)) in currents.iter_mut().zip(admittance.diagonal.iter().zip(&*phasors))
-        {
-            *current = *y * *v;
-        }
-        for Mutual { ends: [a, b], y } in &admittance.mutual {
-            let (a, b) = (*a as usize, *b as usize);
-            let there = y[0] * phasors[b];
-            let back = y[1] * phasors[a];
-            currents[a] += there;
-            currents[b] += back;
+        if !self.are_currents_fresh {
+            self.find_currents(admittance);
         }
         let asked = if self.elastic.is_empty() { &self.fixed } else { &self.asked };
         let (mut largest, mut doubt) = (0.0_f64, 0.0);
@@ -198,6 +196,27 @@ impl Jacobian {
         } else {
             note_worst(island_at, rhs, worst);
         }
+    }
+
+    /// The admittances have moved: currents have to be found anew.
+    pub(crate) fn forget_currents(&mut self) {
+        self.are_currents_fresh = false;
+    }
+
+    fn find_currents(&mut self, admittance: &Admittance) {
+        let Self { phasors, currents, .. } = self;
+        for (current, (y, v)) in currents.iter_mut().zip(admittance.diagonal.iter().zip(&*phasors))
+        {
+            *current = *y * *v;
+        }
+        for Mutual { ends: [a, b], y } in &admittance.mutual {
+            let (a, b) = (*a as usize, *b as usize);
+            let there = y[0] * phasors[b];
+            let back = y[1] * phasors[a];
+            currents[a] += there;
+            currents[b] += back;
+        }
+        self.are_currents_fresh = true;
     }
 
     /// Writes the matrix for the last evaluation.
@@ -252,6 +271,7 @@ impl Jacobian {
     /// be computed with. False if some part of the step is not a number; that part is left out.
     pub(crate) fn apply(&mut self, step: &[Pair]) -> bool {
         let mut sound = true;
+        self.are_currents_fresh = false;
         let state = self.v.iter_mut().zip(&mut self.angle).zip(&mut self.phasors);
         for (((v, angle), phasor), &[mut turn, mut growth]) in state.zip(step) {
             // most steps are small; a NaN is not

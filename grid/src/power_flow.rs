@@ -273,6 +273,7 @@ impl PowerFlow {
         }
         if moved {
             self.admittance.fill(&self.pattern, &state.buses);
+            self.jacobian.forget_currents();
         }
         if moved || regroup {
             self.factors_hold = false;
