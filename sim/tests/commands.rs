@@ -353,3 +353,18 @@ fn a_bank_under_its_controller_is_nobody_else_s_and_its_controller_minds_the_ear
     desk.wait(900);
     assert!((desk.value(&format!("{bank}.CB.POS")) - 1.0).abs() < 0.1, "it stays open");
 }
+
+#[test]
+fn a_device_that_does_not_do_it_is_not_confirmed() {
+    let mut desk = Desk::new();
+    let command = "HB04.22.471.CB.CMD";
+    assert_eq!(desk.operate(command, OPEN).1, code(Outcome::Executing));
+    // Somebody at the panel closes it again at once.
+    let station = desk.province.station("HB04").expect("a station");
+    let breaker = desk.province.stations[station.index()].point("HB04.22.471.CB.POS");
+    desk.field.set(START_MS + 200, station, breaker.expect("a point"), 2);
+    desk.wait(2);
+    assert_eq!(desk.result("CC", command), code(Outcome::Executing));
+    desk.wait(3);
+    assert_eq!(desk.result("CC", command), code(Outcome::NotConfirmed));
+}
