@@ -16,7 +16,9 @@ mod campaign;
 mod fleet;
 mod outages;
 
-use config::{Bay, MeterFigures, Province, Station};
+use config::{MeterFigures, Province, Station};
+
+use crate::plant::scheme::is_feeder;
 
 use campaign::{Campaign, Pass, Scene};
 use fleet::Fleet;
@@ -43,15 +45,8 @@ pub(crate) struct FeederState {
 /// The feeders of a station in the order in which the plant tells of them: medium-voltage bays
 /// `x7y` in the order of the contract.
 pub(crate) fn feeder_bays(station: &Station) -> impl Iterator<Item = usize> {
-    let is_feeder = |bay: &Bay| {
-        let name = bay.name.as_bytes();
-        (1..110).contains(&bay.level)
-            && name.len() == 3
-            && name.iter().all(u8::is_ascii_digit)
-            && name[1] == b'7'
-    };
     let bays = station.bays.iter().enumerate();
-    bays.filter(move |(_, bay)| is_feeder(bay)).map(|(n, _)| n)
+    bays.filter(|(_, bay)| is_feeder(bay)).map(|(n, _)| n)
 }
 
 /// Packs what is asked of chance: what about, of which device, in which slot of time.

@@ -24,6 +24,7 @@ use crate::chance::Chance;
 use crate::meters::Meters;
 use crate::telemetry::events::Event;
 use agenda::Agenda;
+use automation::HELD_VOLTS;
 use load::{CLASSES, Moment, loads};
 use network::{Electrical, Network};
 use outages::Outages;
@@ -42,8 +43,6 @@ const NOISE: (f64, i64) = (0.01, 60);
 const DRIFT: (f64, i64) = (0.04, 1_800);
 /// What the station itself uses, MW and `MVAr`.
 const SERVICE: (f64, f64) = (0.035, 0.011);
-/// Voltage at which loads draw what is said of them, per unit of their section's.
-const LOAD_VOLTS: f64 = 1.045;
 /// Frequency wanders so far round 50 Hz over so many seconds.
 const FREQUENCY: (f64, i64) = (0.04, 40);
 /// Rounds in which tap changers find their place before the first second.
@@ -170,26 +169,21 @@ impl Plant {
     fn draw(&mut self) {
         let Now { at_ms, moment, weather, .. } = self.now;
         let by_class = loads(moment, weather.celsius).map(|load| load * self.energy_factor);
-        let province = Arc::clone(&self.province);
-        for (n, contract) in province.stations.iter().enumerate() {
+        for n in 0..self.stations.len() {
             if std::mem::take(&mut self.stations[n].moved) {
                 let station = &self.stations[n];
                 self.network
                     .switch(n, |point| station.code(point) == crate::plant::station::CLOSED);
             }
             self.network.clear(n);
-            let mix = CLASSES.map(|class| {
-                contract.load.iter().filter(|(own, _)| *own == class).map(|(_, share)| share).sum()
-            });
             let station = &mut self.stations[n];
             for feeder in &mut station.feeders {
                 let chance = station.chances[feeder.bay];
                 let noise = 1.0
                     + NOISE.0 * chance.wander(3, at_ms, NOISE.1)
                     + DRIFT.0 * chance.wander(4, at_ms, DRIFT.1);
-                let shares: [f64; 4] = mix;
                 for (class, load) in feeder.classes.iter_mut().enumerate() {
-                    *load = feeder.peak_mw * shares[class] * by_class[class] * noise;
+                    *load = feeder.peak_mw * station.mix[class] * by_class[class] * noise;
                 }
                 let load: f64 = feeder.classes.iter().sum();
                 let peak = feeder.peak_mw.max(1e-9);
@@ -197,22 +191,22 @@ impl Plant {
                 let section = station.scheme.section_of[feeder.bay];
                 if let Some(section) = section.filter(|_| self.network.is_connected(n, feeder.bay))
                 {
-                    let p = (load + feeder.loss) / LOAD_VOLTS;
-                    let q = (load + feeder.loss) * feeder.tan_phi / LOAD_VOLTS.powi(2);
+                    let p = feeder.head_mw() / HELD_VOLTS;
+                    let q = feeder.head_mw() * feeder.tan_phi / HELD_VOLTS.powi(2);
                     self.network.load(n, section, p, q);
                 }
             }
             for bank in &station.capacitors {
                 let section = station.scheme.section_of[bank.bay];
                 if let Some(section) = section.filter(|_| self.network.is_connected(n, bank.bay)) {
-                    self.network.capacitor(n, section, bank.mvar / LOAD_VOLTS.powi(2));
+                    self.network.capacitor(n, section, bank.mvar / HELD_VOLTS.powi(2));
                 }
             }
             for bay in station.scheme.bays(Role::Service) {
                 let section = station.scheme.section_of[bay];
                 if let Some(section) = section.filter(|_| self.network.is_connected(n, bay)) {
                     let (p, q) = SERVICE;
-                    self.network.load(n, section, p / LOAD_VOLTS, q / LOAD_VOLTS.powi(2));
+                    self.network.load(n, section, p / HELD_VOLTS, q / HELD_VOLTS.powi(2));
                 }
             }
             for (transformer, own) in station.transformers.iter().enumerate() {
@@ -241,7 +235,7 @@ impl Plant {
             let connected = volts > 0.0 && self.network.is_connected(n, bay);
             let drawn = |p: f64, q: f64| {
                 if connected {
-                    (p * volts / LOAD_VOLTS, q * (volts / LOAD_VOLTS).powi(2))
+                    (p * volts / HELD_VOLTS, q * (volts / HELD_VOLTS).powi(2))
                 } else {
                     (0.0, 0.0)
                 }
@@ -253,8 +247,7 @@ impl Plant {
                 Role::Line | Role::Transformer(_) | Role::Coupler => through,
                 Role::Feeder(feeder) => {
                     let feeder = &station.feeders[feeder];
-                    let load = feeder.classes.iter().sum::<f64>() + feeder.loss;
-                    drawn(load, load * feeder.tan_phi)
+                    drawn(feeder.head_mw(), feeder.head_mw() * feeder.tan_phi)
                 }
                 Role::Capacitor => {
                     let bank = station.capacitors.iter().find(|bank| bank.bay == bay);
@@ -293,8 +286,7 @@ impl Plant {
             for n in 0..station.feeders.len() {
                 let head = station.bays[station.feeders[n].bay].at.p;
                 let feeder = &mut station.feeders[n];
-                let drawn = feeder.classes.iter().sum::<f64>() + feeder.loss;
-                let kwh = 1_000.0 * hours * head / drawn.max(1e-12);
+                let kwh = 1_000.0 * hours * head / feeder.head_mw().max(1e-12);
                 for (total, load) in feeder.state.consumed_kwh.iter_mut().zip(feeder.classes) {
                     *total += load * kwh;
                 }

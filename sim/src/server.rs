@@ -575,7 +575,6 @@ fn told(table: Table, cells: Vec<u16>) -> Response {
 
 fn exception(refusal: Refusal) -> ExceptionCode {
     match refusal {
-        Refusal::IllegalFunction => ExceptionCode::IllegalFunction,
         Refusal::IllegalAddress => ExceptionCode::IllegalDataAddress,
         Refusal::IllegalQuantity => ExceptionCode::IllegalDataValue,
         Refusal::UnitAbsent => ExceptionCode::GatewayTargetDevice,

@@ -5,7 +5,6 @@ pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod image;
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use config::{ChannelId, Decoded, PointId, Province, StationId, blocks};
@@ -147,10 +146,8 @@ impl Telemetry {
             let channel = ChannelId::at(n);
             let sent = self.sent(faults, channel, span.1);
             let station = self.province.channels[n].station;
-            let mut own = Cow::Borrowed(&events[..0]);
-            if events.iter().any(|event| event.station == station) {
-                own = events.iter().filter(|e| e.station == station).copied().collect();
-            }
+            let own: Vec<Event> =
+                events.iter().filter(|event| event.station == station).copied().collect();
             let own = faults.alter_events(channel, span, &own).into_owned();
             self.record(channel, &own, sent.as_deref());
             if let Some(sent) = sent {

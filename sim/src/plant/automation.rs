@@ -2,12 +2,14 @@
 //! threshold, the batteries.
 
 use crate::plant::Plant;
+use crate::plant::quantity::HOTTEST_WINDING_K;
 use crate::plant::scheme::Role;
-use crate::plant::station::{CLOSED, OPEN};
+use crate::plant::station::{CLOSED, OPEN, WINDING_EXPONENT};
+use crate::plant::switching::TAPS;
 
 /// Voltage that regulators hold at medium voltage, per unit of the section's (23 kV at 22 kV), and
 /// half of the band that they leave alone.
-const HELD_VOLTS: f64 = 1.045;
+pub(crate) const HELD_VOLTS: f64 = 1.045;
 const BAND: f64 = 0.0135;
 /// Seconds outside the band until the first step, and until the next.
 const FIRST_STEP_S: i32 = 45;
@@ -37,7 +39,7 @@ const LOW_VOLTS: f64 = 0.80;
 const HIGH_VOLTS: f64 = 1.15;
 /// Batteries without chargers fall by so much an hour, V, to the least that a day leaves.
 const DISCHARGE_V_PER_HOUR: f64 = 1.6;
-const FLOAT_VOLTS: f64 = 231.0;
+pub(crate) const FLOAT_VOLTS: f64 = 231.0;
 const FLAT_VOLTS: f64 = 198.0;
 /// Alarm of the DC supply, V.
 const DC_LOW_VOLTS: f64 = 220.0;
@@ -67,7 +69,7 @@ pub(crate) fn settle(plant: &mut Plant, n: usize) -> usize {
             _ => 0,
         };
         let own = &mut plant.stations[n].transformers[transformer];
-        if let Some(tap) = own.tap.checked_add_signed(wanted).filter(|tap| (1..=19).contains(tap))
+        if let Some(tap) = own.tap.checked_add_signed(wanted).filter(|tap| TAPS.contains(tap))
             && tap != own.tap
         {
             own.tap = tap;
@@ -133,7 +135,7 @@ fn warm(plant: &mut Plant, n: usize, transformer: usize, seconds: f64) {
     }
     own.oil += (target - own.oil) * (1.0 - (-seconds / 3_600.0 / OIL_HOURS).exp());
     let oil = own.oil;
-    let winding = oil + 24.0 * loading.powf(1.6);
+    let winding = oil + HOTTEST_WINDING_K * loading.powf(WINDING_EXPONENT);
     if station.status(bay, "COOL.AUTO") != Some(0) {
         let run = if fans { oil > FANS.1 } else { oil > FANS.0 };
         plant.set_in(at_ms, n, bay, "COOL.G1", u8::from(run));
@@ -157,6 +159,7 @@ fn compensate(plant: &mut Plant, n: usize, bank: usize, seconds: f64) {
     let section = station.scheme.section_of[bay];
     let transformer = section.and_then(|section| station.scheme.transformer_at(section));
     let drawn = transformer.map_or(0.0, |t| station.bays[station.transformers[t].bay].at.q);
+    let is_open = station.status(bay, "CB.POS") == Some(OPEN);
     let wanted = match station.status(bay, "CB.POS") {
         Some(OPEN) => {
             drawn > BANK_IN * mvar && plant.breaker_refuses(n, bay, true, false).is_none()
@@ -171,8 +174,11 @@ fn compensate(plant: &mut Plant, n: usize, bank: usize, seconds: f64) {
     own.wanting = if wanted && automatic && live { own.wanting + whole(seconds) } else { 0 };
     if own.wanting >= BANK_S {
         own.wanting = 0;
-        plant.open(at_ms, n, bay);
-        plant.close(at_ms, n, bay);
+        if is_open {
+            plant.close(at_ms, n, bay);
+        } else {
+            plant.open(at_ms, n, bay);
+        }
     }
 }
 
@@ -223,8 +229,7 @@ fn supply(plant: &mut Plant, n: usize, seconds: f64) {
         (volts - DISCHARGE_V_PER_HOUR * hours).max(FLAT_VOLTS)
     };
     let low = u8::from(station.battery_volts < DC_LOW_VOLTS);
-    let commons = (0..station.bays.len()).filter(|bay| station.scheme.section_of[*bay].is_none());
-    for bay in commons.collect::<Vec<_>>() {
+    for bay in station.scheme.commons().collect::<Vec<_>>() {
         for (id, code) in [
             ("AC.FAIL", u8::from(!any)),
             ("UPS.BAT", u8::from(!any)),

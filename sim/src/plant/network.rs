@@ -33,15 +33,9 @@ const FEEDER_OHM: (f64, f64) = (3.6, 4.6);
 /// Mismatch at which a solution is good, per unit: 0.1 kW.
 const TOLERANCE: f64 = 1e-6;
 
-/// Where a bay hangs in the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Nowhere,
-    /// On a bus, behind its own switches.
-    Bus(usize),
-    /// At an end (0 from, 1 to) of a branch.
-    End(usize, usize),
-}
+/// Where a bay is a branch of the network: the branch, and which end of it (0 from, 1 to). Loads
+/// are no branches: they are put on their section.
+type Place = Option<(usize, usize)>;
 
 /// The network of a province.
 pub(crate) struct Network {
@@ -117,7 +111,7 @@ impl Network {
             let ends = [line.from, line.to];
             for (n, end) in ends.into_iter().enumerate() {
                 if let LineEnd::Bay(station, bay) = end {
-                    stations[station.index()].places[bay] = Place::End(branch, n);
+                    stations[station.index()].places[bay] = Some((branch, n));
                 }
             }
             lines.push(LineNodes { branch, ends, z: data.z });
@@ -142,7 +136,7 @@ impl Network {
         let buses = nodes.topology.process(&closed);
         for (bay, (inner, outer)) in nodes.ends.iter().enumerate() {
             nodes.connected[bay] = buses.of_node[*inner] == buses.of_node[*outer];
-            if let Place::End(branch, end) = nodes.places[bay] {
+            if let Some((branch, end)) = nodes.places[bay] {
                 self.state.branches[branch].closed[end] = nodes.connected[bay];
             }
         }
@@ -218,7 +212,7 @@ impl Network {
 
     /// What the power flow says of a bay that is a branch end; loads are told by their owner.
     pub(crate) fn through(&self, station: usize, bay: usize) -> Option<(f64, f64)> {
-        let Place::End(branch, end) = self.stations[station].places[bay] else { return None };
+        let (branch, end) = self.stations[station].places[bay]?;
         let flow = &self.flow.solution().flows[branch];
         let power = if end == 0 { flow.from } else { flow.to };
         let (p, q) = (power.re * BASE_MVA, power.im * BASE_MVA);
@@ -228,7 +222,7 @@ impl Network {
     /// Voltage per unit and angle in degrees on the line side of a line bay: its section's while
     /// it is connected, else what the other end brings.
     pub(crate) fn line_side(&self, station: usize, bay: usize) -> (f64, f64) {
-        let Place::End(branch, end) = self.stations[station].places[bay] else {
+        let Some((branch, end)) = self.stations[station].places[bay] else {
             return (0.0, 0.0);
         };
         let Branch { from, to, .. } = self.model.branches[branch];
@@ -265,7 +259,7 @@ impl Network {
         let bus = self.stations[station].buses[section];
         let kv = self.model.buses[bus].kv;
         let line = match self.stations[station].places[bay] {
-            Place::End(branch, _) => self.lines.iter().find(|line| line.branch == branch),
+            Some((branch, _)) => self.lines.iter().find(|line| line.branch == branch),
             _ => None,
         };
         let v = self.volts(bus);
@@ -319,7 +313,7 @@ impl Build {
         let mut places = Vec::with_capacity(scheme.roles.len());
         for (bay, role) in scheme.roles.iter().enumerate() {
             let Some(own) = scheme.section_of[bay] else {
-                places.push(Place::Nowhere);
+                places.push(None);
                 ends.push((0, 0));
                 continue;
             };
@@ -338,12 +332,9 @@ impl Build {
                 Role::Coupler if first != own => {
                     let z = Complex::new(0.0, COUPLER_X);
                     let branch = self.branch(buses[first], buses[own], z, Complex::new(0.0, 0.0));
-                    Place::End(branch, 0)
+                    Some((branch, 0))
                 }
-                Role::Feeder(_) | Role::Capacitor | Role::Service | Role::Busbar => {
-                    Place::Bus(buses[own])
-                }
-                _ => Place::Nowhere,
+                _ => None,
             });
         }
         let taps = (0..scheme.transformers.len())
@@ -379,20 +370,20 @@ impl Build {
             // The nameplate speaks of rated voltage, the bus of its nominal one.
             let scale = (rated_kv(level) / f64::from(level)).powi(2);
             let branch = self.branch(high, bus, data.z * scale, data.magnetising * (1.0 / scale));
-            places[transformer.bay] = Place::End(branch, 0);
-            places[bay] = Place::End(branch, 1);
+            places[transformer.bay] = Some((branch, 0));
+            places[bay] = Some((branch, 1));
             return Some(Tapped { branch, other: Some((rated_kv(level), f64::from(level))) });
         }
         let uk = ShortCircuit { hm: 10.5, hl: 17.0, ml: 6.0 };
         let data = three_windings(mva).three(uk, BASE_MVA);
         let star = self.bus(110.0);
         let branch = self.branch(high, star, data.h, data.magnetising);
-        places[transformer.bay] = Place::End(branch, 0);
+        places[transformer.bay] = Some((branch, 0));
         for (n, (bay, bus, level)) in medium.into_iter().enumerate() {
             let z = if n == 0 { data.m } else { data.l };
             let leg = self.branch(bus, star, z, none);
             self.ratios.push((leg, rated_kv(level) / f64::from(level)));
-            places[bay] = Place::End(leg, 0);
+            places[bay] = Some((leg, 0));
         }
         Some(Tapped { branch, other: None })
     }

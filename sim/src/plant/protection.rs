@@ -530,8 +530,7 @@ impl Plant {
     /// A crew that comes by day opens the gate, then the door, and leaves.
     fn visit_by_chance(&mut self, n: usize, hour: i64) {
         let at_ms = self.now.at_ms;
-        let common = (0..self.stations[n].bays.len())
-            .find(|bay| self.stations[n].scheme.section_of[*bay].is_none());
+        let common = self.stations[n].scheme.commons().next();
         let by_day = (7.0..17.0).contains(&self.now.moment.hour);
         let Some(bay) = common.filter(|_| by_day) else { return };
         let chance = self.stations[n].chances[bay];

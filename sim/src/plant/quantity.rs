@@ -2,6 +2,9 @@
 
 use config::{Kind, Point};
 
+/// Kelvin by which the hottest winding runs above the oil at the rating.
+pub(crate) const HOTTEST_WINDING_K: f64 = 24.0;
+
 /// What a point shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Quantity {
@@ -84,7 +87,7 @@ pub(crate) fn quantity(point: &Point) -> Quantity {
         // Hot-spot gradients differ a little between windings.
         "TW.HV" => Quantity::Winding(20.0),
         "TW.MV" => Quantity::Winding(22.0),
-        "TW.LV" => Quantity::Winding(24.0),
+        "TW.LV" => Quantity::Winding(HOTTEST_WINDING_K),
         "LOAD" => Quantity::Loading,
         "I0" => Quantity::Wander(1.5, 0.8),
         "U0" => Quantity::Residual,

@@ -117,11 +117,11 @@ impl Scheme {
                     }
                     None => Role::Other,
                 },
-                (Some('7'), _) if bay.level >= 110 => Role::Line,
-                (Some('7'), _) => {
+                _ if is_feeder(bay) => {
                     self.feeders.push(n);
                     Role::Feeder(self.feeders.len() - 1)
                 }
+                (Some('7'), _) => Role::Line,
                 (Some('1'), _) => Role::Coupler,
                 _ if bay.name.starts_with("TBN") => Role::Capacitor,
                 _ if bay.name.starts_with("TD") => Role::Service,
@@ -142,6 +142,11 @@ impl Scheme {
     /// The point of a bay with this element and info.
     pub(crate) fn point(&self, bay: usize, id: &str) -> Option<usize> {
         self.points[bay].get(id).copied()
+    }
+
+    /// Bays that belong to the station as a whole.
+    pub(crate) fn commons(&self) -> impl Iterator<Item = usize> + Clone + '_ {
+        (0..self.roles.len()).filter(|bay| self.section_of[*bay].is_none())
     }
 
     /// The switches that carry the current of a bay, from the busbar outward.
@@ -167,6 +172,11 @@ impl Scheme {
     pub(crate) fn bays(&self, role: Role) -> impl Iterator<Item = usize> + '_ {
         self.roles.iter().enumerate().filter(move |(_, own)| **own == role).map(|(bay, _)| bay)
     }
+}
+
+/// Whether a bay is a medium-voltage feeder: `x7y` below 110 kV.
+pub(crate) fn is_feeder(bay: &Bay) -> bool {
+    (1..110).contains(&bay.level) && role_digit(bay) == Some('7')
 }
 
 /// Second digit of a three-digit bay name: what the bay is for.

@@ -5,7 +5,8 @@ use config::{Kind, Point, Province, Station as Contract};
 
 use crate::chance::Chance;
 use crate::meters::FeederState;
-use crate::plant::load::Moment;
+use crate::plant::automation::{FLOAT_VOLTS, HELD_VOLTS};
+use crate::plant::load::{CLASSES, Moment};
 use crate::plant::network::Electrical;
 use crate::plant::protection::{Guard, ShortCircuit};
 use crate::plant::quantity::{Quantity, quantity};
@@ -17,12 +18,15 @@ pub(crate) const OPEN: u8 = 1;
 pub(crate) const CLOSED: u8 = 2;
 pub(crate) const BETWEEN: u8 = 0;
 
+/// Earth switches of a bay, at the levels where they stand.
+const EARTH_SWITCHES: [&str; 7] =
+    ["ES15.POS", "ES25.POS", "ES35.POS", "ES38.POS", "ES75.POS", "ES76.POS", "ES.POS"];
 /// Widest spread of phase currents; voltages spread a fifth of it.
 const PHASE_SPREAD: f64 = 0.006;
 /// Voltage behind the station transformer, V.
 const SERVICE_VOLTS: f64 = 400.0;
 /// Exponent of the winding's rise over the oil.
-const WINDING_EXPONENT: f64 = 1.6;
+pub(crate) const WINDING_EXPONENT: f64 = 1.6;
 
 /// A station.
 pub(crate) struct Station {
@@ -35,6 +39,8 @@ pub(crate) struct Station {
     codes: Vec<u8>,
     /// Values that events set, and counts of operations, by point.
     held: Vec<f64>,
+    /// Shares of the load classes, in their order.
+    pub(crate) mix: [f64; 4],
     pub(crate) feeders: Vec<Feeder>,
     pub(crate) transformers: Vec<Transformer>,
     pub(crate) capacitors: Vec<Capacitor>,
@@ -85,11 +91,18 @@ pub(crate) struct Feeder {
     pub(crate) stage: u8,
     /// Under-frequency took it off, and nobody has switched it since.
     pub(crate) shed: bool,
-    /// Customers' load now by class and the technical loss, MW at nominal voltage.
+    /// Customers' load now by class and the technical loss, MW at the voltage that is held.
     pub(crate) classes: [f64; 4],
     pub(crate) loss: f64,
     /// What its customers have, and have drawn.
     pub(crate) state: FeederState,
+}
+
+impl Feeder {
+    /// What its head carries at the voltage that is held, MW.
+    pub(crate) fn head_mw(&self) -> f64 {
+        self.classes.iter().sum::<f64>() + self.loss
+    }
 }
 
 /// A transformer with its tap changer and its temperatures.
@@ -141,6 +154,7 @@ impl Station {
             quantities: station.points.iter().map(quantity).collect(),
             codes: station.points.iter().map(|point| point.normal).collect(),
             held: station.points.iter().enumerate().map(start).collect(),
+            mix: mix(station),
             feeders: Vec::new(),
             transformers: Vec::new(),
             capacitors: Vec::new(),
@@ -148,7 +162,7 @@ impl Station {
             guards: vec![Guard::QUIET; station.bays.len()],
             faults: vec![None; station.bays.len()],
             switched_ms: vec![i64::MIN; station.bays.len()],
-            battery_volts: 231.0,
+            battery_volts: FLOAT_VOLTS,
             moved: true,
             changed: true,
             values: vec![f64::NAN; station.points.len()],
@@ -172,14 +186,8 @@ impl Station {
     fn equip(&mut self, station: &Contract) {
         let weight = |bay: &usize| self.chances[*bay].between(1, 0.6, 1.4);
         let weights: f64 = self.scheme.feeders.iter().map(weight).sum();
-        let industry: f64 = station
-            .load
-            .iter()
-            .filter(|(class, _)| {
-                matches!(class, config::LoadClass::Industry | config::LoadClass::Cement)
-            })
-            .map(|(_, share)| share)
-            .sum();
+        let [_, industry, cement, _] = self.mix;
+        let works_share = industry + cement;
         self.feeders = self
             .scheme
             .feeders
@@ -194,7 +202,7 @@ impl Station {
                 Feeder {
                     bay: *bay,
                     peak_mw: station.peak_mw * weight(bay) / weights,
-                    tan_phi: villages + (works - villages) * industry,
+                    tan_phi: villages + (works - villages) * works_share,
                     stage,
                     shed: false,
                     classes: [0.0; 4],
@@ -247,10 +255,25 @@ impl Station {
 
     /// Whether the breaker of a bay would not open: too little gas, or no circuit to trip it.
     pub(crate) fn cannot_trip(&self, bay: usize) -> bool {
+        self.lacks_gas(bay) || self.lacks_power(bay)
+    }
+
+    /// Whether the breaker of a bay has too little gas to switch.
+    pub(crate) fn lacks_gas(&self, bay: usize) -> bool {
+        self.is_set(bay, "CB.SF6_2") || self.is_set(bay, "PNL.GAS")
+    }
+
+    /// Whether the breaker of a bay has no control voltage, or no circuit to trip it.
+    pub(crate) fn lacks_power(&self, bay: usize) -> bool {
         let set = |id: &str| self.is_set(bay, id);
         let no_first = set("CB.DC1") || set("F74.TC1");
         let no_second = set("CB.DC2") || set("F74.TC2");
-        set("CB.SF6_2") || set("PNL.GAS") || set("PNL.DC") || set("F74.TC") || no_first && no_second
+        set("PNL.DC") || set("F74.TC") || no_first && no_second
+    }
+
+    /// Whether an earth switch of a bay is not open.
+    pub(crate) fn is_earthed(&self, bay: usize) -> bool {
+        EARTH_SWITCHES.iter().any(|id| self.status(bay, id).is_some_and(|code| code != OPEN))
     }
 
     /// Whether a bay has the status and it is set.
@@ -353,7 +376,7 @@ impl Station {
             Quantity::Ue(k) => volts / 3_f64.sqrt() * (1.0 + 0.2 * (phase(k) - 1.0)),
             Quantity::ServiceVolts => {
                 let nominal = f64::from(self.level(at).max(1));
-                SERVICE_VOLTS * (kv / nominal / 1.045)
+                SERVICE_VOLTS * (kv / nominal / HELD_VOLTS)
             }
             Quantity::F if volts > 0.0 => now.hertz,
             Quantity::F => low,
@@ -379,6 +402,13 @@ impl Station {
     fn level(&self, bay: usize) -> u16 {
         self.scheme.section_of[bay].map_or(0, |section| self.scheme.sections[section].0)
     }
+}
+
+/// Shares of the load classes of a station, in the order in which loads are kept.
+fn mix(station: &Contract) -> [f64; 4] {
+    CLASSES.map(|class| {
+        station.load.iter().filter(|(own, _)| *own == class).map(|(_, share)| share).sum()
+    })
 }
 
 /// Spread of a phase of a bay: three numbers round 1 whose mean is 1.

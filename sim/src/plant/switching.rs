@@ -1,5 +1,7 @@
 //! What breakers, disconnectors and tap changers do, and how long it takes them.
 
+use grid::TapChanger;
+
 use crate::plant::Plant;
 use crate::plant::protection::ShortCircuit;
 use crate::plant::scheme::Role;
@@ -22,6 +24,8 @@ const SPRING_FOUND_MS: i64 = 5;
 const SPRING_CHARGE_MS: i64 = 10_865;
 /// Travel of a motor-driven disconnector (domain: 8–15 s).
 const DISCONNECTOR_MS: i64 = 10_000;
+/// Positions of a tap changer.
+pub(crate) const TAPS: std::ops::RangeInclusive<u8> = 1..=TapChanger::STANDARD.positions;
 /// One step of a tap changer (domain: 5–8 s).
 const TAP_MS: i64 = 6_000;
 /// A capacitor bank must not be closed for so long after it was opened.
@@ -129,8 +133,8 @@ impl Plant {
                 (own.tap, own.stepping) = (position, false);
                 let bay = own.bay;
                 self.set_in(at_ms, station, bay, "OLTC.PROG", 0);
-                self.set_in(at_ms, station, bay, "OLTC.MIN", u8::from(position == 1));
-                self.set_in(at_ms, station, bay, "OLTC.MAX", u8::from(position == 19));
+                self.set_in(at_ms, station, bay, "OLTC.MIN", u8::from(position == *TAPS.start()));
+                self.set_in(at_ms, station, bay, "OLTC.MAX", u8::from(position == *TAPS.end()));
                 if let Some(point) = self.stations[station].scheme.point(bay, "OLTC.OPS") {
                     self.stations[station].count(point);
                 }
@@ -210,7 +214,7 @@ impl Plant {
     ) -> Option<i64> {
         let own = &mut self.stations[station].transformers[transformer];
         let position = if up { own.tap + 1 } else { own.tap - 1 };
-        if own.stepping || !(1..=19).contains(&position) {
+        if own.stepping || !TAPS.contains(&position) {
             return None;
         }
         own.stepping = true;

@@ -409,7 +409,7 @@ impl Plant {
     fn keys(&self, station: usize, bay: usize, channel: ChannelId) -> Option<Outcome> {
         let own = &self.stations[station];
         let local = |bay: usize, id: &str| own.status(bay, id) == Some(0);
-        let mut commons = (0..own.bays.len()).filter(|bay| own.scheme.section_of[*bay].is_none());
+        let mut commons = own.scheme.commons();
         if commons.clone().any(|bay| local(bay, "STN.RL")) {
             return Some(Outcome::StationLocal);
         }
@@ -443,11 +443,10 @@ impl Plant {
         if self.now_ms < own.guards[bay].driven_until_ms {
             return Some(Outcome::Moving);
         }
-        let broken = (set("CB.DC1") || set("F74.TC1")) && (set("CB.DC2") || set("F74.TC2"));
-        if broken || set("PNL.DC") || set("F74.TC") {
+        if own.lacks_power(bay) {
             return Some(Outcome::NoControlPower);
         }
-        if set("CB.SF6_2") || set("PNL.GAS") {
+        if own.lacks_gas(bay) {
             return Some(Outcome::LowGas);
         }
         if !close {
@@ -463,9 +462,7 @@ impl Plant {
             return Some(Outcome::Discharging);
         }
         // Nothing may be earthed that would be energised, and no switch under way.
-        let earthed =
-            ["ES15.POS", "ES25.POS", "ES35.POS", "ES38.POS", "ES75.POS", "ES76.POS", "ES.POS"];
-        if earthed.iter().any(|id| matches!(own.status(bay, id), Some(code) if code != OPEN)) {
+        if own.is_earthed(bay) {
             return Some(Outcome::Interlocked);
         }
         let chain = own.scheme.chain(bay);
@@ -502,11 +499,9 @@ impl Plant {
         if own.is_set(bay, "ILK.BYP") {
             return None;
         }
-        let earthed = ["ES15.POS", "ES25.POS", "ES35.POS", "ES38.POS", "ES75.POS", "ES76.POS"];
         let still = self.now_ms >= own.guards[bay].driven_until_ms;
         let open = own.status(bay, "CB.POS") == Some(OPEN) && still;
-        let clear = earthed.iter().all(|id| own.status(bay, id).is_none_or(|code| code == OPEN));
-        (!open || !clear).then_some(Outcome::Interlocked)
+        (!open || own.is_earthed(bay)).then_some(Outcome::Interlocked)
     }
 
     fn tap_refuses(&self, station: usize, bay: usize) -> Option<Outcome> {

@@ -17,8 +17,6 @@ pub enum Refusal {
     IllegalAddress,
     /// 03: nothing, or more than one read may ask for.
     IllegalQuantity,
-    /// 01: not a request that this station serves.
-    IllegalFunction,
     /// 0B: the gateway knows no such unit.
     UnitAbsent,
     /// The exception of a device or gateway that is not well.
