@@ -73,7 +73,9 @@ fn small() -> Province {
     // And no value grows old because the machine is busy with something else.
     let text = text.replacen("stale_after = 3 ", "stale_after = 15 ", 1);
     let mut province = Province::parse("small.toml", &text).unwrap();
-    province.link.reply_timeout_ms = 300;
+    for channel in &mut province.channels {
+        channel.device.reply_timeout_ms = 300;
+    }
     (province.link.backoff_first_ms, province.link.backoff_longest_ms) = (20, 100);
     province
 }

@@ -127,7 +127,9 @@ async fn no_value_lands_on_a_wrong_point_whatever_the_station_does() {
             text.replacen(line, &format!("{} = 0.1 ", line.split(' ').next().unwrap()), 1)
         });
     let mut province = Province::parse("small.toml", &text).unwrap();
-    province.link.reply_timeout_ms = DEADLINE_MS;
+    for channel in &mut province.channels {
+        channel.device.reply_timeout_ms = DEADLINE_MS;
+    }
     (province.link.backoff_first_ms, province.link.backoff_longest_ms) = (10, 40);
     let served = Arc::new(AtomicUsize::new(0));
     for channel in &mut province.channels {

@@ -61,7 +61,9 @@ async fn listen(listener: TcpListener, manner: fn(u8) -> Manner) {
 async fn watch(manner: fn(u8) -> Manner) -> (Arc<Province>, Monitor) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
     let mut province = Province::load(&file).unwrap();
-    province.link.reply_timeout_ms = DEADLINE_MS;
+    for channel in &mut province.channels {
+        channel.device.reply_timeout_ms = DEADLINE_MS;
+    }
     (province.link.backoff_first_ms, province.link.backoff_longest_ms) = (20, 100);
     for channel in &mut province.channels {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -8,8 +8,8 @@ use crate::metering::MeterFigures;
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
-    Bay, Cause, Channel, Entry, Line, LineEnd, MeterGroup, Point, PointId, Province, Standing,
-    Station, StationId, Unit, UnitKind,
+    Bay, Cause, Channel, Device, Entry, Line, LineEnd, MeterGroup, Point, PointId, Province,
+    Standing, Station, StationId, Unit, UnitKind, Whole,
 };
 use crate::read::{Draft, LineDraft, MeterDraft, Pin, Remark, StationDraft};
 use crate::registers::{Register, Slot, Table, allot, limits};
@@ -597,6 +597,30 @@ struct ChannelBuilder<'a> {
 }
 
 impl<'a> ChannelBuilder<'a> {
+    /// What is only told in one go, as far as the device can be asked for it in one go.
+    fn whole(&self, device: &Device) -> Vec<Whole> {
+        let mut kept: Vec<Whole> = Vec::new();
+        for Placed { value: whole, place } in &self.draft.whole {
+            let most = device.cells_max(whole.table);
+            let meets = |other: &Whole| {
+                (other.unit, other.table) == (whole.unit, whole.table)
+                    && u32::from(other.address) < whole.end()
+                    && u32::from(whole.address) < other.end()
+            };
+            if whole.count > most {
+                let count = whole.count;
+                self.complain(place, format!("{count} cells are more than one request's {most}"));
+            } else if whole.end() > 0x1_0000 {
+                self.complain(place, "it runs past address 65535");
+            } else if kept.iter().any(meets) {
+                self.complain(place, "it overlaps another one; join them");
+            } else {
+                kept.push(*whole);
+            }
+        }
+        kept
+    }
+
     fn new(
         doc: &'a Document<'a>,
         province: &'a Province,
@@ -648,7 +672,22 @@ impl<'a> ChannelBuilder<'a> {
         let pinned_address = pinned.is_some();
         let derived = || (self.province.link.host.clone(), u16::try_from(port).unwrap_or(u16::MAX));
         let (host, port) = pinned.unwrap_or_else(derived);
-        Channel { station: self.station, centre, host, port, pinned_address, entries }
+        // Of a real device nothing is known but what is said of it; the province's settings are
+        // those of its simulated stations.
+        let unknown = Device::default();
+        let link = if pinned_address { &unknown } else { &self.province.link.device };
+        let device = self.draft.device.over(link);
+        let whole = self.whole(&device);
+        Channel {
+            station: self.station,
+            centre,
+            host,
+            port,
+            pinned_address,
+            device,
+            whole,
+            entries,
+        }
     }
 
     fn check_centre_names<'n>(&self, names: impl Iterator<Item = &'n Placed<String>>) {

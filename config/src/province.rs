@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::codec::{Encoding, WordOrder};
 use crate::names::{Date, Lang, Name};
 use crate::problem::Problems;
@@ -214,7 +216,7 @@ impl ScanPeriods {
     }
 }
 
-/// How stations are reached.
+/// How stations are reached, and how simulated ones let themselves be reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkSettings {
     /// Host of every station that pins none.
@@ -223,14 +225,87 @@ pub struct LinkSettings {
     pub port_base: u16,
     /// Longest wait for a connection, milliseconds.
     pub connect_timeout_ms: u32,
-    /// Longest wait for a reply, milliseconds.
-    pub reply_timeout_ms: u32,
     /// First wait before connecting again, milliseconds.
     pub backoff_first_ms: u32,
     /// Longest wait before connecting again, milliseconds.
     pub backoff_longest_ms: u32,
+    /// Connections that a simulated station takes at once for each centre, 1 to 1 000.
+    pub connections_max: u16,
+    /// Peers that a simulated station takes connections from; empty: all.
+    pub allow: Vec<IpNet>,
+    /// What stations without settings of their own can take.
+    pub device: Device,
+}
+
+/// What the device of a station can take: how much it is asked at once, and how patiently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Longest wait for a reply, milliseconds.
+    pub reply_timeout_ms: u32,
+    /// Longest time for one scan: what is not asked by then waits for the next, milliseconds.
+    pub scan_timeout_ms: u32,
+    /// Requests under way at once on a connection, 1 to [`Device::IN_FLIGHT_MAX`].
+    pub in_flight: u8,
+    /// Registers that one request asks for at most, 2 to 125.
+    pub registers_max: u16,
+    /// Bits that one request asks for at most, 16 to 2 000.
+    pub bits_max: u16,
     /// Unmapped cells that one request may read over. Devices may refuse them, so 0 is the rule.
     pub gap_max: u16,
+    /// Pause between connecting and the first request, milliseconds.
+    pub pause_after_connect_ms: u32,
+    /// Pause between a reply and the next request, milliseconds; above 0 requests go one by one.
+    pub pause_between_ms: u32,
+    /// Whether its units have the header and ring of events that [`crate::blocks`] describes.
+    pub events: bool,
+}
+
+impl Device {
+    /// Most requests under way at once: what Modbus messaging on TCP recommends a server to take
+    /// (implementation guide V1.0b, 4.3.2) is 1 to 16; some gateways take twice that.
+    pub const IN_FLIGHT_MAX: u8 = 32;
+
+    /// Cells of a table that one request asks for at most.
+    pub fn cells_max(&self, table: crate::registers::Table) -> u16 {
+        if table.is_bits() { self.bits_max } else { self.registers_max }
+    }
+}
+
+impl Default for Device {
+    /// What a device of which nothing is known can surely take: one request at a time.
+    fn default() -> Self {
+        Self {
+            reply_timeout_ms: 1_000,
+            scan_timeout_ms: 10_000,
+            in_flight: 1,
+            registers_max: crate::registers::limits::REGISTERS_PER_READ_MAX,
+            bits_max: crate::registers::limits::BITS_PER_READ_MAX,
+            gap_max: 0,
+            pause_after_connect_ms: 0,
+            pause_between_ms: 0,
+            events: false,
+        }
+    }
+}
+
+/// Cells that a device only tells in one go: read apart they would not be of one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    /// Unit id.
+    pub unit: u8,
+    /// Table.
+    pub table: crate::registers::Table,
+    /// First cell.
+    pub address: u16,
+    /// Cells, at most what one request of the device may ask for.
+    pub count: u16,
+}
+
+impl Whole {
+    /// First address behind it.
+    pub fn end(&self) -> u32 {
+        u32::from(self.address) + u32::from(self.count)
+    }
 }
 
 /// A centre that receives signals.
@@ -439,8 +514,12 @@ pub struct Channel {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Whether the contract pins host and port.
+    /// Whether the contract pins host and port: a real device, not a simulated one.
     pub pinned_address: bool,
+    /// What its device can take.
+    pub device: Device,
+    /// What its device only tells in one go.
+    pub whole: Vec<Whole>,
     /// One for each point of the station.
     pub entries: Vec<Entry>,
 }

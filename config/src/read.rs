@@ -3,11 +3,14 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use ipnet::IpNet;
+
 use crate::document::{Document, Fields, Node, Place, Placed};
 use crate::names::{Date, Name};
 use crate::problem::Problems;
 use crate::province::{
-    Centre, District, LinkSettings, MeterClass, Province, ScanPeriods, Source, Targets,
+    Centre, Device, District, LinkSettings, MeterClass, Province, ScanPeriods, Source, Targets,
+    Whole,
 };
 use crate::registers::Table;
 use crate::template::{Class, LoadClass, Scan};
@@ -63,7 +66,42 @@ pub(crate) struct StationDraft {
     pub(crate) untested: Vec<Remark>,
     pub(crate) excluded: Vec<Remark>,
     pub(crate) pins: Vec<Pin>,
+    pub(crate) device: DeviceDraft,
+    pub(crate) whole: Vec<Placed<Whole>>,
     pub(crate) meters: Vec<MeterDraft>,
+}
+
+/// What a station's file says of its device, setting by setting.
+#[derive(Default)]
+pub(crate) struct DeviceDraft {
+    reply_timeout_ms: Option<u32>,
+    scan_timeout_ms: Option<u32>,
+    in_flight: Option<u8>,
+    registers_max: Option<u16>,
+    bits_max: Option<u16>,
+    gap_max: Option<u16>,
+    pause_after_connect_ms: Option<u32>,
+    pause_between_ms: Option<u32>,
+    events: Option<bool>,
+}
+
+impl DeviceDraft {
+    /// What is said here, and what `other` has of the rest.
+    pub(crate) fn over(&self, other: &Device) -> Device {
+        Device {
+            reply_timeout_ms: self.reply_timeout_ms.unwrap_or(other.reply_timeout_ms),
+            scan_timeout_ms: self.scan_timeout_ms.unwrap_or(other.scan_timeout_ms),
+            in_flight: self.in_flight.unwrap_or(other.in_flight),
+            registers_max: self.registers_max.unwrap_or(other.registers_max),
+            bits_max: self.bits_max.unwrap_or(other.bits_max),
+            gap_max: self.gap_max.unwrap_or(other.gap_max),
+            pause_after_connect_ms: self
+                .pause_after_connect_ms
+                .unwrap_or(other.pause_after_connect_ms),
+            pause_between_ms: self.pause_between_ms.unwrap_or(other.pause_between_ms),
+            events: self.events.unwrap_or(other.events),
+        }
+    }
 }
 
 /// Host and port.
@@ -278,10 +316,11 @@ fn read_link(node: Option<&Node<'_>>) -> LinkSettings {
         host: "127.0.0.1".to_owned(),
         port_base: 15_201,
         connect_timeout_ms: 2_000,
-        reply_timeout_ms: 1_000,
         backoff_first_ms: 500,
         backoff_longest_ms: 15_000,
-        gap_max: 0,
+        connections_max: 64,
+        allow: Vec::new(),
+        device: Device { events: true, ..Device::default() },
     };
     let Some(fields) = node.and_then(Node::fields) else { return link };
     if let Some(host) = fields.optional("host").and_then(|n| n.text()) {
@@ -290,13 +329,15 @@ fn read_link(node: Option<&Node<'_>>) -> LinkSettings {
     if let Some(port) = fields.optional("port_base").and_then(|n| n.integer(1, 65_535)) {
         link.port_base = u16::try_from(port).unwrap_or(link.port_base);
     }
-    for (key, ms) in [
-        ("connect_timeout_ms", &mut link.connect_timeout_ms),
-        ("reply_timeout_ms", &mut link.reply_timeout_ms),
-    ] {
-        if let Some(written) = fields.optional(key).and_then(|n| n.integer(10, 60_000)) {
-            *ms = u32::try_from(written).unwrap_or(*ms);
-        }
+    if let Some(ms) = whole_number(&fields, "connect_timeout_ms", 10, 60_000) {
+        link.connect_timeout_ms = ms;
+    }
+    link.device = read_device(&fields).over(&link.device);
+    if let Some(most) = whole_number(&fields, "connections_max", 1, 1_000) {
+        link.connections_max = most;
+    }
+    for node in fields.optional("allow").map_or_else(Vec::new, |n| n.items()) {
+        link.allow.extend(read_network(&node));
     }
     if let Some(node) = fields.optional("backoff_ms") {
         let waits: Vec<u32> = node
@@ -312,11 +353,58 @@ fn read_link(node: Option<&Node<'_>>) -> LinkSettings {
                 .complain("two waits are needed, [first, longest], the first not above the second"),
         }
     }
-    if let Some(cells) = fields.optional("gap_max").and_then(|n| n.integer(0, 2_000)) {
-        link.gap_max = u16::try_from(cells).unwrap_or(0);
-    }
     fields.finish();
     link
+}
+
+/// Reads a whole number within bounds that its type can hold.
+fn whole_number<T: TryFrom<i64>>(
+    fields: &Fields<'_>,
+    key: &'static str,
+    low: i64,
+    high: i64,
+) -> Option<T> {
+    fields.optional(key).and_then(|n| n.integer(low, high)).and_then(|n| T::try_from(n).ok())
+}
+
+/// Reads what a device can take, of the whole province or of one station.
+fn read_device(fields: &Fields<'_>) -> DeviceDraft {
+    DeviceDraft {
+        reply_timeout_ms: whole_number(fields, "reply_timeout_ms", 10, 60_000),
+        scan_timeout_ms: whole_number(fields, "scan_timeout_ms", 10, 3_600_000),
+        in_flight: whole_number(fields, "in_flight", 1, i64::from(Device::IN_FLIGHT_MAX)),
+        registers_max: whole_number(fields, "registers_max", 2, 125),
+        bits_max: whole_number(fields, "bits_max", 16, 2_000),
+        gap_max: whole_number(fields, "gap_max", 0, 2_000),
+        pause_after_connect_ms: whole_number(fields, "pause_after_connect_ms", 0, 60_000),
+        pause_between_ms: whole_number(fields, "pause_between_ms", 0, 60_000),
+        events: fields.optional("events").and_then(|n| n.boolean()),
+    }
+}
+
+/// An address, or a network such as `10.20.0.0/16`.
+fn read_network(node: &Node<'_>) -> Option<IpNet> {
+    let text = node.text()?;
+    let network = text.parse::<IpNet>().ok();
+    let network = network.or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+    if network.is_none() {
+        let example = "10.20.0.7 or a network such as 10.20.0.0/16";
+        node.complain(format!("'{text}' is not an address such as {example}"));
+    }
+    network
+}
+
+fn read_whole(fields: &Fields<'_>) -> Option<Whole> {
+    let unit = fields.required("unit").and_then(|n| n.integer(1, 247));
+    let table = fields.required("table").and_then(|n| n.choice(&Table::WORDS));
+    let address = fields.required("address").and_then(|n| n.integer(0, 65_535));
+    let count = fields.required("count").and_then(|n| n.integer(2, 2_000));
+    Some(Whole {
+        unit: u8::try_from(unit?).ok()?,
+        table: table?,
+        address: u16::try_from(address?).ok()?,
+        count: u16::try_from(count?).ok()?,
+    })
 }
 
 fn read_centre(fields: &Fields<'_>) -> Option<Centre> {
@@ -416,6 +504,15 @@ fn read_station(fields: &Fields<'_>) -> Option<StationDraft> {
         untested: remarks(fields.optional("untested")),
         excluded: remarks(fields.optional("excluded")),
         pins: list(fields.optional("pins"), read_pin).into_iter().map(|p| p.value).collect(),
+        device: fields.optional("link").and_then(|n| n.fields()).map_or_else(
+            DeviceDraft::default,
+            |link| {
+                let device = read_device(&link);
+                link.finish();
+                device
+            },
+        ),
+        whole: list(fields.optional("whole"), read_whole),
         meters: list(fields.optional("metering"), |f| Some(read_meters(f)))
             .into_iter()
             .map(|m| m.value)

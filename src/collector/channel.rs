@@ -80,7 +80,7 @@ impl Poller {
             plan,
             clock,
             connect_timeout: ms(link.connect_timeout_ms),
-            reply_timeout: ms(link.reply_timeout_ms),
+            reply_timeout: ms(channel.device.reply_timeout_ms),
             backoff: Backoff {
                 first: ms(link.backoff_first_ms),
                 longest: ms(link.backoff_longest_ms),

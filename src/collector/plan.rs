@@ -98,7 +98,7 @@ pub fn plan(province: &Province, channel: &Channel) -> Plan {
         spans.sort_by_key(|span| span.start);
         let mut cells = mapped.get(&(unit, table)).cloned().unwrap_or_default();
         cells.sort_unstable();
-        let gap_max = u32::from(province.link.gap_max);
+        let gap_max = u32::from(channel.device.gap_max);
         blocks.extend(pack(&spans, &cells, gap_max, table).into_iter().map(|block| Block {
             unit,
             table,
