@@ -10,6 +10,7 @@ mod fixture;
 mod inject;
 mod late_replies;
 mod metering;
+mod pains;
 mod plant;
 mod pty;
 mod screens;

@@ -20,8 +20,8 @@ pub(crate) struct Asked {
     pub(crate) bytes: [u8; 12],
     /// How many came before it, over all connections.
     pub(crate) number: u64,
-    /// On which connection, counted from 0.
-    pub(crate) connection: usize,
+    /// Port of the station.
+    pub(crate) port: u16,
     pub(crate) at: Instant,
 }
 
@@ -156,16 +156,17 @@ impl Station {
 async fn listen(listener: TcpListener, manner: Manner, counters: Arc<Counters>) {
     // Dropped with this task, and its connections with it.
     let mut connections = tokio::task::JoinSet::new();
+    let port = listener.local_addr().unwrap().port();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let connection = counters.accepted.fetch_add(1, Ordering::Relaxed);
+        counters.accepted.fetch_add(1, Ordering::Relaxed);
         let open = counters.open.fetch_add(1, Ordering::Relaxed) + 1;
         counters.most_open.fetch_max(open, Ordering::Relaxed);
         let (manner, counters) = (Arc::clone(&manner), Arc::clone(&counters));
         connections.spawn(async move {
             let seat = Seat(Arc::clone(&counters));
-            let _ = serve(stream, connection, manner, counters).await;
+            let _ = serve(stream, port, manner, counters).await;
             drop(seat);
         });
         while connections.try_join_next().is_some() {}
@@ -182,7 +183,7 @@ impl Drop for Seat {
 
 async fn serve(
     stream: TcpStream,
-    connection: usize,
+    port: u16,
     manner: Manner,
     counters: Arc<Counters>,
 ) -> std::io::Result<()> {
@@ -202,7 +203,7 @@ async fn serve(
         loop {
             reader.read_exact(&mut bytes).await?;
             let number = counters.requests.fetch_add(1, Ordering::Relaxed);
-            let asked = Asked { bytes, number, connection, at: Instant::now() };
+            let asked = Asked { bytes, number, port, at: Instant::now() };
             let at_once = |bytes| queue.send(vec![(Duration::ZERO, bytes)]).is_ok();
             match manner(&asked) {
                 Deed::Answers => at_once(asked.reply()),
