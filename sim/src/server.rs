@@ -6,6 +6,7 @@ mod frames;
 mod guests;
 mod listening;
 mod station;
+mod tls;
 mod trial;
 
 use std::io;
@@ -29,6 +30,7 @@ use control::{Desk, Order, carry_out};
 use guests::Guests;
 use listening::Door;
 use station::Station;
+use tls::Security;
 #[doc(hidden)]
 pub use trial::trial;
 
@@ -74,6 +76,9 @@ pub enum StartError {
         /// In the system's words.
         source: io::Error,
     },
+    /// A certificate or key that the stations need.
+    #[error("{0}")]
+    Security(String),
 }
 
 /// What the stations have been asked, since the start.
@@ -83,7 +88,8 @@ pub struct Traffic {
     pub connections: u64,
     /// Connections that were taken.
     pub accepted: u64,
-    /// Connections that were turned away: the peer is not on the list, or too many are open.
+    /// Connections that were turned away: the peer is not on the list, too many are open, or it did
+    /// not show a certificate with a role that may do anything.
     pub refused: u64,
     /// Requests answered, those with an exception included.
     pub requests: u64,
@@ -107,6 +113,7 @@ pub struct Plans {
 /// A simulated province on the network.
 pub struct Simulation {
     desk: Desk,
+    guests: Arc<Guests>,
     stations: Vec<Listening>,
     ticker: JoinHandle<()>,
     cancel: CancellationToken,
@@ -142,6 +149,7 @@ impl Simulation {
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
         plans: Plans,
     ) -> Result<Self, StartError> {
+        let security = Security::load(&province).map_err(StartError::Security)?.map(Arc::new);
         let mut listeners = Vec::with_capacity(province.channels.len());
         for n in 0..province.channels.len() {
             listeners.push(open(&province, n, ports).await?);
@@ -159,20 +167,22 @@ impl Simulation {
         let mut senders = Vec::with_capacity(listeners.len());
         let mut stations = Vec::with_capacity(listeners.len());
         let guests = Arc::new(Guests::new(&province.link));
+        let secured: Vec<bool> = province.channels.iter().map(|channel| channel.tls).collect();
         let (desk, orders) = Desk::new(province);
         for (n, (address, listener)) in listeners.into_iter().enumerate() {
             let (sender, images) = watch::channel(field.image(ChannelId::at(n)));
             senders.push(sender);
             let (channel, desk, counters) = (ChannelId::at(n), desk.clone(), Arc::default());
             let station = Arc::new(Station { channel, desk, images, counters });
-            let door = Door { address, station, guests: Arc::clone(&guests) };
+            let security = security.clone().filter(|_| secured[n]);
+            let door = Door { address, station, guests: Arc::clone(&guests), security };
             let task = Mutex::new(Some(door.serve(listener)));
             stations.push(Listening { door, task });
         }
         let pause = if plans.speed > 1 { STEP / STEPS_WHEN_FAST } else { STEP };
         let running = Running { field, images: senders, clock, truth, pause };
         let ticker = tokio::spawn(running.run(orders, cancel.clone()));
-        Ok(Self { desk, stations, ticker, cancel })
+        Ok(Self { desk, guests, stations, ticker, cancel })
     }
 
     /// Where faults are injected and cleared while it runs.
@@ -212,6 +222,12 @@ impl Simulation {
             exceptions: read(&counters.exceptions),
             bad_frames: read(&counters.bad_frames),
         }
+    }
+
+    /// The last line about a peer that was turned away, with its address and why; each is told once,
+    /// and at most one a second.
+    pub fn take_refusal(&self) -> Option<String> {
+        self.guests.take_line()
     }
 
     /// Takes a channel off the network, its connections closed, or puts it back on the same port.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use config::LinkSettings;
@@ -47,11 +47,14 @@ impl Guests {
     /// Counts and logs a peer that was turned away.
     pub(super) fn turn_away(&self, peer: SocketAddr, counters: &Counters, why: &str) {
         counters.refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(unsaid) = self.log.line_is_due(Instant::now()) {
-            let others =
-                if unsaid > 0 { format!("; {unsaid} others since") } else { String::new() };
-            tracing::warn!("{peer} was turned away: {why}{others}");
+        if let Some(line) = self.log.line(Instant::now(), peer, why) {
+            tracing::warn!("{line}");
         }
+    }
+
+    /// The last line about a peer that was turned away, once.
+    pub(super) fn take_line(&self) -> Option<String> {
+        self.log.lock().line.take()
     }
 
     fn allows(&self, address: IpAddr) -> bool {
@@ -59,21 +62,37 @@ impl Guests {
     }
 }
 
-/// When the last line was written, and how many refusals had none since.
+/// When the last line was written, how many refusals had none since, and what it said.
 #[derive(Default)]
-struct RefusalLog(Mutex<(Option<Instant>, u64)>);
+struct RefusalLog(Mutex<Refusals>);
+
+#[derive(Default)]
+struct Refusals {
+    last: Option<Instant>,
+    unsaid: u64,
+    line: Option<String>,
+}
 
 impl RefusalLog {
-    /// Whether a refusal gets a line of its own; then with how many others had none before it.
-    fn line_is_due(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last, unsaid) = &mut *state;
-        if last.is_some_and(|last| now.duration_since(last) < LINE_EVERY) {
-            *unsaid += 1;
+    fn lock(&self) -> MutexGuard<'_, Refusals> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The line about a refusal, unless one was written just now; it says how many others had none.
+    fn line(&self, now: Instant, peer: SocketAddr, why: &str) -> Option<String> {
+        let mut state = self.lock();
+        if state.last.is_some_and(|last| now.duration_since(last) < LINE_EVERY) {
+            state.unsaid += 1;
             return None;
         }
-        *last = Some(now);
-        Some(std::mem::take(unsaid))
+        state.last = Some(now);
+        let others = match std::mem::take(&mut state.unsaid) {
+            0 => String::new(),
+            unsaid => format!("; {unsaid} others since the last line"),
+        };
+        let line = format!("{peer} was turned away: {why}{others}");
+        state.line = Some(line.clone());
+        Some(line)
     }
 }
 
@@ -83,7 +102,6 @@ pub(super) struct Seat(Arc<Counters>);
 impl Seat {
     fn take(counters: &Arc<Counters>, most: u64) -> Option<Self> {
         if counters.connections.fetch_add(1, Ordering::Relaxed) < most {
-            counters.accepted.fetch_add(1, Ordering::Relaxed);
             return Some(Self(Arc::clone(counters)));
         }
         counters.connections.fetch_sub(1, Ordering::Relaxed);
@@ -104,12 +122,14 @@ mod tests {
     #[test]
     fn a_flood_of_refusals_gets_one_line_a_second_that_counts_the_others() {
         let (log, start) = (RefusalLog::default(), Instant::now());
-        assert_eq!(log.line_is_due(start), Some(0));
-        for n in 0..900 {
-            assert_eq!(log.line_is_due(start + Duration::from_millis(n)), None);
-        }
-        assert_eq!(log.line_is_due(start + LINE_EVERY), Some(900));
-        assert_eq!(log.line_is_due(start + 2 * LINE_EVERY), Some(0));
+        let line = |ms| {
+            let peer = SocketAddr::from(([192, 0, 2, 7], 1));
+            log.line(start + Duration::from_millis(ms), peer, "why")
+        };
+        assert_eq!(line(0).unwrap(), "192.0.2.7:1 was turned away: why");
+        assert_eq!((100..1_000).filter_map(line).count(), 0);
+        assert!(line(1_000).unwrap().ends_with("why; 900 others since the last line"));
+        assert!(line(2_000).unwrap().ends_with("why"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection;
 use super::guests::Guests;
 use super::station::{Rights, Station};
+use super::tls::Security;
 
 /// Pause before listening again after the system refused a connection, for want of files say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -30,6 +31,8 @@ pub(super) struct Door {
     pub(super) address: SocketAddr,
     pub(super) station: Arc<Station>,
     pub(super) guests: Arc<Guests>,
+    /// How connections are secured, unless they are plain.
+    pub(super) security: Option<Arc<Security>>,
 }
 
 impl Door {
@@ -107,14 +110,37 @@ impl Door {
             // The client has gone already.
             return;
         }
-        let station = Arc::clone(&self.station);
+        let door = self.clone();
         inside.spawn(async move {
             // The seat is given back when the connection ends.
             let _seat = seat;
-            if let Err(error) = connection::serve(stream, &station, Rights::ALL).await {
+            if let Err(error) = door.serve_one(stream, peer).await {
                 tracing::debug!(%peer, "connection ended: {error}");
             }
         });
+    }
+
+    /// Serves a client, once it has shown who it is where that is asked.
+    async fn serve_one(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        let station = &self.station;
+        let Some(security) = &self.security else {
+            station.count_accepted();
+            return connection::serve(stream, station, Rights::ALL).await;
+        };
+        let (stream, guest) = match security.welcome(stream).await {
+            Ok(welcomed) => welcomed,
+            Err(why) => {
+                self.guests.turn_away(peer, &station.counters, &why);
+                return Ok(());
+            }
+        };
+        if guest.may_nothing() {
+            // It is told so at each request.
+            self.guests.turn_away(peer, &station.counters, &guest.to_string());
+        } else {
+            station.count_accepted();
+        }
+        connection::serve(stream, station, guest.rights).await
     }
 }
 

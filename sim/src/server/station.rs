@@ -148,6 +148,11 @@ impl Station {
         image.conduct().fate(answer, n)
     }
 
+    /// A client is served.
+    pub(super) fn count_accepted(&self) {
+        self.counters.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A frame was no request.
     pub(super) fn count_bad(&self) {
         self.counters.bad_frames.fetch_add(1, Ordering::Relaxed);
