@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: arguments, exit codes, output.
 
+mod certificates;
 mod check;
 mod config;
 mod demo;
@@ -111,6 +112,8 @@ enum Command {
     Map(map::MapArgs),
     /// The requests that the collector will send
     Plan(plan::PlanArgs),
+    /// Make certificates to try Modbus/TCP Security with
+    Certificates(certificates::CertificatesArgs),
 }
 
 /// The province file of a command.
@@ -160,6 +163,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Map(args) => map::run(common, args),
         Command::Plan(args) => plan::run(common, args),
+        Command::Certificates(args) => certificates::run(args),
     });
     ExitCode::from(match outcome {
         Ok(code) => code,

@@ -4,6 +4,7 @@
 
 mod bad_configs;
 mod cli;
+mod connections;
 mod faults;
 mod field;
 mod fixture;
@@ -14,6 +15,7 @@ mod plant;
 mod pty;
 mod screens;
 mod second_province;
+mod security;
 mod tidy;
 mod units;
 mod verdicts;

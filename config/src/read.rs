@@ -391,7 +391,8 @@ fn read_tls(fields: &Fields<'_>, dir: &Path) -> Tls {
 
 /// A certificate and its key.
 fn read_identity(node: &Node<'_>, dir: &Path) -> Option<Identity> {
-    let [certificate, key] = &texts(node)[..] else {
+    let files = if node.is_list() { texts(node) } else { Vec::new() };
+    let [certificate, key] = &files[..] else {
         node.complain("two files are needed, [certificate, key]");
         return None;
     };

@@ -63,7 +63,7 @@ impl Authority {
     }
 }
 
-/// A UTF8String.
+/// A text as certificates have it.
 fn text(role: &str) -> Vec<u8> {
     [&[0x0C, u8::try_from(role.len()).unwrap()], role.as_bytes()].concat()
 }

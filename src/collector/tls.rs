@@ -87,3 +87,85 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn unusable(path: &Path, why: impl Display) -> String {
     format!("'{}' of link.tls cannot be used: {why}; {WAY_OUT}", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::ChannelId;
+    use rcgen::{CertificateParams, CustomExtension, IsCa, Issuer, KeyPair};
+    use sim::{Ports, Simulation};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    const VIEWER: [u8; 8] = *b"\x0C\x06Viewer";
+
+    /// The built-in province, secured by certificates in a folder.
+    fn secured_province(dir: &Path) -> Province {
+        let write = |name: &str, text: String| {
+            std::fs::write(dir.join(name), text).unwrap();
+            dir.join(name)
+        };
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = write("ca.pem", params.self_signed(&key).unwrap().pem());
+        let issuer = Issuer::new(params, key);
+        let sign = |name: &str| {
+            let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+            let role = [1, 3, 6, 1, 4, 1, 50_316, 802, 1];
+            let role = CustomExtension::from_oid_content(&role, VIEWER.to_vec());
+            params.custom_extensions = vec![role];
+            let key = KeyPair::generate().unwrap();
+            let certificate = params.signed_by(&key, &issuer).unwrap();
+            Identity {
+                certificate: write(&format!("{name}.pem"), certificate.pem()),
+                key: write(&format!("{name}.key"), key.serialize_pem()),
+            }
+        };
+        let mut province = Province::built_in();
+        province.link.tls = Some(Tls {
+            authority,
+            station: Some(sign("station")),
+            centres: vec![Some(sign("centre")), None],
+            may_read: vec!["Viewer".to_owned()],
+            may_write: Vec::new(),
+        });
+        for channel in province.channels.iter_mut().filter(|channel| channel.centre.index() == 0) {
+            channel.tls = true;
+        }
+        province
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_centre_reads_a_station_that_it_believes() {
+        let dir = tempfile::tempdir().unwrap();
+        let province = Arc::new(secured_province(dir.path()));
+        let clock = Arc::new(|| 1_669_188_727_000);
+        let simulation =
+            Simulation::start(Arc::clone(&province), Ports::Ephemeral, clock).await.unwrap();
+        let address = simulation.addresses()[0];
+        let centre = province.channels[ChannelId::at(0).index()].centre;
+        let security = Security::load(&province).unwrap().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = security.secure(centre, "127.0.0.1", stream).await.unwrap();
+        stream.write_all(&[0, 1, 0, 0, 0, 6, 1, 2, 0, 0, 0, 2]).await.unwrap();
+        let mut answer = [0; 10];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer[7..9], [2, 1]);
+
+        let stream = TcpStream::connect(address).await.unwrap();
+        let end = security.secure(centre, "localhost", stream).await;
+        assert!(end.is_err(), "the certificate names another host");
+        simulation.stop().await;
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut province = secured_province(dir.path());
+        province.channels.iter_mut().for_each(|channel| channel.tls = true);
+        let message = Security::load(&province).err().unwrap();
+        assert!(message.starts_with("link.tls.centres has nothing that A1 shows"), "{message}");
+        province.link.tls = None;
+        assert!(Security::load(&province).unwrap().is_none());
+    }
+}
