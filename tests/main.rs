@@ -4,6 +4,7 @@
 
 mod bad_configs;
 mod cli;
+mod connections;
 mod faults;
 mod field;
 mod fixture;
@@ -15,6 +16,7 @@ mod plant;
 mod pty;
 mod screens;
 mod second_province;
+mod security;
 mod station;
 mod tidy;
 mod units;

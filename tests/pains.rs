@@ -33,7 +33,7 @@ const SLOW: [(&str, f64); 5] =
 
 fn monitor(province: &Province) -> (Arc<Province>, Monitor) {
     let province = Arc::new(province.clone());
-    let monitor = Monitor::start(&province, Clock::system());
+    let monitor = Monitor::start(&province, Clock::system()).unwrap();
     (province, monitor)
 }
 
@@ -176,13 +176,12 @@ fn hundred_and_twenty() -> (Province, Vec<String>) {
     });
     let ids: Vec<String> = measured.map(|point| point.local_id().to_owned()).take(120).collect();
     assert_eq!(ids.len(), 120);
-    let pins: String = (0..)
-        .zip(&ids)
-        .map(|(n, id)| {
-            format!("[[stations.pins]]\npoint = \"{id}\"\nunit = 200\ntable = \"input\"\naddress = {n}\n")
-        })
-        .collect();
-    (Province::parse("f", &(text + &pins)).unwrap(), ids)
+    let pins = ids.iter().enumerate().map(|(n, id)| {
+        let place = format!("unit = 200\ntable = \"input\"\naddress = {n}\n");
+        format!("[[stations.pins]]\npoint = \"{id}\"\n{place}")
+    });
+    let pinned = std::iter::once(text).chain(pins).collect::<Vec<_>>().join("");
+    (Province::parse("f", &pinned).unwrap(), ids)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,7 +205,7 @@ async fn pain_3_one_bad_register_of_120_leaves_the_other_119_live_within_two_sca
     let block = plans[0].blocks.iter().position(|block| block.unit == 200).unwrap();
     assert_eq!(plans[0].blocks[block].count, 120);
     // The readings of two scans, as they come.
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut came = std::collections::BTreeSet::new();
     let mut refused = std::collections::BTreeSet::new();
     let mut scans = 0;
@@ -261,7 +260,7 @@ async fn pain_4_a_device_that_is_always_one_reply_late_never_shifts_values() {
     quick_backoff(&mut province);
     set_devices(&mut province, |device| (device.reply_timeout_ms, device.in_flight) = (60, 1));
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut late = 0;
     while late < 20 {
         late += next_event(&mut readings, |event| match event {
@@ -293,7 +292,7 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     let _station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| (device.in_flight, device.reply_timeout_ms) = (4, 100));
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     next_event(&mut readings, |event| matches!(event, Event::Silent(2)).then_some(())).await;
     // Six seconds hold pauses of 1, 2 and the begin of one of 4 seconds: two probes, perhaps three.
     let (first, start) = (probes.load(Ordering::Relaxed), Instant::now());
@@ -330,7 +329,7 @@ async fn pain_5_a_dead_station_does_not_delay_the_others() {
     province.channels[0].port = mute.address.port();
     all[1].go().await;
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let start = Instant::now();
     let mut replies = BTreeMap::new();
     while start.elapsed() < Duration::from_secs(3) {
@@ -360,9 +359,12 @@ async fn pain_6_a_station_is_read_in_blocks_not_register_by_register() {
     monitor.stop().await;
 }
 
+/// Requests by unit, function and address.
+type Counts = BTreeMap<(u8, u8, u16), usize>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_7_each_signal_is_read_at_its_own_rate() {
-    let counts: Arc<Mutex<BTreeMap<(u8, u8, u16), usize>>> = Arc::default();
+    let counts: Arc<Mutex<Counts>> = Arc::default();
     let counted = Arc::clone(&counts);
     let manner = move |asked: &Asked| {
         let place = (asked.unit(), asked.function(), asked.address());
@@ -373,7 +375,7 @@ async fn pain_7_each_signal_is_read_at_its_own_rate() {
     let (mut province, mut all) = stations(&periods, manner).await;
     let _station = alone(&mut province, &mut all);
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let (start, mut missed) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(5) {
         let reading = timeout(PATIENCE, readings.recv()).await.unwrap().unwrap();
@@ -406,7 +408,7 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
         _ => None,
     };
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     for _ in 0..3 {
         let Overrun { missed, unasked, took_ms, period_ms, cause } =
             next_event(&mut readings, overrun).await;
@@ -420,7 +422,7 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
     collector.stop().await;
     // A scan has a deadline: what is left is asked first with the next, so that all get their turn.
     set_devices(&mut province, |device| device.scan_timeout_ms = 200);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let overrun = next_event(&mut readings, overrun).await;
     assert!(overrun.unasked > 0, "{overrun:?}");
     let mut seen = std::collections::BTreeSet::new();
@@ -443,7 +445,7 @@ async fn pain_8_an_overrun_by_a_silent_unit_names_the_unit() {
     let _station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| device.reply_timeout_ms = 700);
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     // The first scan asks for everything at once and misses no slot; the probes after it do.
     let overrun = next_event(&mut readings, |event| match event {
         Event::Overrun(overrun) if overrun.cause == Cause::SilentUnit(3) => Some(*overrun),
@@ -565,7 +567,7 @@ async fn twelve_requests_share_one_round_trip_where_the_device_takes_them() {
     assert!(plan.blocks.len() >= 12);
     plan.blocks.truncate(12);
     let plans = [Arc::new(plan)];
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut good = 0;
     while good < 12 {
         good += next_event(&mut readings, |event| match event {

@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+/// Replies that may wait to be sent.
+const REPLIES_MAX: usize = 1_024;
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -188,7 +191,7 @@ async fn serve(
     counters: Arc<Counters>,
 ) -> std::io::Result<()> {
     let (mut reader, mut writer) = stream.into_split();
-    let (queue, mut queued) = mpsc::unbounded_channel::<Vec<(Duration, Vec<u8>)>>();
+    let (queue, mut queued) = mpsc::channel::<Vec<(Duration, Vec<u8>)>>(REPLIES_MAX);
     let writing = async {
         while let Some(pieces) = queued.recv().await {
             for (pause, bytes) in pieces {
@@ -204,19 +207,19 @@ async fn serve(
             reader.read_exact(&mut bytes).await?;
             let number = counters.requests.fetch_add(1, Ordering::Relaxed);
             let asked = Asked { bytes, number, port, at: Instant::now() };
-            let at_once = |bytes| queue.send(vec![(Duration::ZERO, bytes)]).is_ok();
+            let at_once = |bytes| queue.send(vec![(Duration::ZERO, bytes)]);
             match manner(&asked) {
-                Deed::Answers => at_once(asked.reply()),
-                Deed::Refuses(code) => at_once(asked.refusal(code)),
+                Deed::Answers => at_once(asked.reply()).await.is_ok(),
+                Deed::Refuses(code) => at_once(asked.refusal(code)).await.is_ok(),
                 Deed::Silent => true,
-                Deed::Sends(bytes) => at_once(bytes),
-                Deed::Pieces(pieces) => queue.send(pieces).is_ok(),
+                Deed::Sends(bytes) => at_once(bytes).await.is_ok(),
+                Deed::Pieces(pieces) => queue.send(pieces).await.is_ok(),
                 Deed::Later(pause, bytes) => {
                     let queue = queue.clone();
                     tokio::spawn(async move {
                         sleep(pause).await;
                         // Whoever asked may have hung up meanwhile.
-                        let _ = queue.send(vec![(Duration::ZERO, bytes)]);
+                        let _ = queue.send(vec![(Duration::ZERO, bytes)]).await;
                     });
                     true
                 }

@@ -17,8 +17,9 @@ const DIRECTION: [(&str, &[&str]); 8] = [
 ];
 
 /// Names that only the given files may mention.
-const RESERVED: [(&str, &[&str]); 4] = [
-    ("tokio_modbus", &["sim/src/server"]),
+const RESERVED: [(&str, &[&str]); 5] = [
+    ("tokio_modbus", &[]),
+    ("tokio_rustls", &["src/collector/tls.rs", "sim/src/server/tls.rs"]),
     ("ratatui", &["src/terminal"]),
     ("SystemTime::now", &["src/clock.rs"]),
     ("println!", &[]),
