@@ -180,7 +180,7 @@ fn hundred_and_twenty() -> (Province, Vec<String>) {
         let place = format!("unit = 200\ntable = \"input\"\naddress = {n}\n");
         format!("[[stations.pins]]\npoint = \"{id}\"\n{place}")
     });
-    let pinned = std::iter::once(text).chain(pins).collect::<Vec<_>>().join("");
+    let pinned: String = std::iter::once(text).chain(pins).collect();
     (Province::parse("f", &pinned).unwrap(), ids)
 }
 
