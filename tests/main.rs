@@ -4,6 +4,7 @@
 
 mod bad_configs;
 mod cli;
+mod communication_health;
 mod faults;
 mod field;
 mod fixture;

@@ -101,6 +101,7 @@ impl ChannelState {
             fault: None,
             last_fault: None,
             reconnects: 0,
+            reconnected_at: None,
             refusals: 0,
             missed: 0,
             overruns: 0,
@@ -142,11 +143,11 @@ impl ChannelState {
         match &reading.event {
             Event::Connected => {
                 if self.link.state == LinkState::Lost {
-                    self.link.reconnects += 1;
+                    self.count_reconnect(reading.at);
                 }
                 self.set_link(LinkState::Connected, reading.at, None);
             }
-            Event::Renewed => self.link.reconnects += 1,
+            Event::Renewed => self.count_reconnect(reading.at),
             Event::Lost(fault) => {
                 self.link.refusals += u64::from(*fault == LinkFault::Refused);
                 self.link.last_fault = Some((reading.at, fault.clone()));
@@ -175,6 +176,11 @@ impl ChannelState {
                 }
             }
         }
+    }
+
+    fn count_reconnect(&mut self, at: Timestamp) {
+        self.link.reconnects += 1;
+        self.link.reconnected_at = Some(at);
     }
 
     fn set_link(&mut self, state: LinkState, at: Timestamp, fault: Option<LinkFault>) {

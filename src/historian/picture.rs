@@ -211,6 +211,8 @@ pub struct Link {
     pub last_fault: Option<(Timestamp, LinkFault)>,
     /// Times that a connection took the place of an earlier one, since the monitor was started.
     pub reconnects: u64,
+    /// When one last did.
+    pub reconnected_at: Option<Timestamp>,
     /// Times that the station's port refused a connection, since the monitor was started.
     pub refusals: u64,
     /// Slots that could not be kept, since the monitor was started.
