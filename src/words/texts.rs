@@ -319,8 +319,8 @@ texts! {
     Overruns => "quá nhịp", "overruns";
     LateReplies => "đáp muộn", "late";
     UnknownReplies => "đáp lạ", "unknown";
-    PointsRefused => "tín hiệu bị từ chối riêng", "points refused alone";
-    SetInFlight => "cùng lúc", "in flight";
+    PointsRefused => "tín hiệu bị từ chối riêng", "refused alone";
+    SetInFlight => "hỏi cùng lúc", "in flight";
     SetReply => "hạn trả lời", "reply deadline";
     SetScan => "hạn quét", "scan deadline";
     SetMost => "mỗi câu nhiều nhất", "at most";

@@ -209,21 +209,24 @@ fn path(view: &View<'_>, seen: &Seen<'_>) -> String {
 fn asked(view: &View<'_>, seen: &Seen<'_>) -> String {
     let traffic = seen.traffic();
     let good = Share::new(traffic.requests - traffic.errors(), traffic.requests);
-    format!(
-        "{} {} = {} · {} {} · {} {} · {} {} · p50 ≤ {} p95 ≤ {} max {} ms",
-        view.t(Text::Answered),
-        view.share(good),
-        format::percent(good, 2, None, view.lang),
-        view.t(Text::NoReply),
-        view.count(traffic.no_reply),
-        view.t(Text::Refused),
-        view.count(traffic.refused),
-        view.t(Text::Undecodable),
-        view.count(traffic.undecodable),
-        milliseconds(view, traffic.p50_ms),
-        milliseconds(view, traffic.p95_ms),
-        milliseconds(view, traffic.max_ms),
-    )
+    let percent = format::percent(good, 2, None, view.lang);
+    let kinds = [
+        (Text::NoReply, traffic.no_reply),
+        (Text::Refused, traffic.refused),
+        (Text::Undecodable, traffic.undecodable),
+    ];
+    let mut parts = vec![format!("{} {} = {percent}", view.t(Text::Answered), view.share(good))];
+    parts.extend(kinds.map(|(text, n)| format!("{} {}", view.t(text), view.count(n))));
+    if traffic.max_ms.is_some() {
+        let ms = |ms| milliseconds(view, ms);
+        parts.push(format!(
+            "p50 ≤ {} p95 ≤ {} max {} ms",
+            ms(traffic.p50_ms),
+            ms(traffic.p95_ms),
+            ms(traffic.max_ms)
+        ));
+    }
+    parts.join(" · ")
 }
 
 fn strays(view: &View<'_>, seen: &Seen<'_>) -> Option<String> {
@@ -259,15 +262,12 @@ fn set_aside(view: &View<'_>, seen: &Seen<'_>) -> Option<String> {
 
 /// The last fault of the path or of the unit, and when it was.
 fn last_fault(view: &View<'_>, seen: &Seen<'_>) -> Option<String> {
-    let (at, said) = match seen.unit {
-        Some((_, _, unit)) => {
-            let (at, fault) = unit.last_fault?;
-            (at, evidence::fault(fault, view.lang))
-        }
-        None => {
-            let (at, fault) = seen.channel.link.last_fault.as_ref()?;
-            (*at, evidence::link_fault(fault, view.lang))
-        }
+    let (at, said) = if let Some((_, _, unit)) = seen.unit {
+        let (at, fault) = unit.last_fault?;
+        (at, evidence::fault(fault, view.lang))
+    } else {
+        let (at, fault) = seen.channel.link.last_fault.as_ref()?;
+        (*at, evidence::link_fault(fault, view.lang))
     };
     Some(format!("{said} · {} {}", view.since(Since::At(at)), ago(view, at)))
 }
@@ -312,13 +312,9 @@ fn units(view: &View<'_>, seen: &Seen<'_>, width: usize) -> Vec<Row> {
         let row = view.row().gap(1).cell(Role::Plain, name, 18, Side::Left);
         let row = row.gap(1).cell(health.role(), health.text(view), 11, Side::Left);
         let errors = Share::new(traffic.errors(), traffic.requests);
-        row.text(format!(
-            "{} {} · p95 ≤ {} ms · {} {age}",
-            view.t(Text::Errors),
-            view.share(errors),
-            milliseconds(view, traffic.p95_ms),
-            view.t(Text::ColLastGood),
-        ))
+        let p95 = milliseconds(view, traffic.p95_ms);
+        let (failed, good) = (view.t(Text::Errors), view.t(Text::ColLastGood));
+        row.text(format!("{failed} {} · p95 ≤ {p95} ms · {good} {age}", view.share(errors)))
     });
     std::iter::once(rule(title, width)).chain(lines).collect()
 }

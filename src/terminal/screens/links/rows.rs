@@ -144,7 +144,7 @@ impl<'a> Seen<'a> {
     }
 
     /// The units of the path that have a problem.
-    pub(super) fn units_with_problems(&self, view: &View<'a>) -> Vec<Seen<'a>> {
+    pub(super) fn units_with_problems(&self, view: &View<'a>) -> Vec<Self> {
         let all = (0..self.channel.units.len()).map(|n| self.id_of_unit(n));
         let seen = all.map(|id| Seen::new(view, id));
         seen.filter(|seen| seen.health(view).is_problem()).collect()
