@@ -302,8 +302,9 @@ impl Connection {
         let waiting = self.waiting.remove(place);
         self.answered = true;
         let [high, _] = number.to_be_bytes();
-        let mixed =
-            swallows(frame, high, |n| self.waiting.iter().any(|w| w.request.transaction == n));
+        let mixed = swallows(frame, high, |n, rest| {
+            self.waiting.iter().any(|w| w.request.transaction == n && w.request.goes_on_with(rest))
+        });
         let said = if mixed { Err(Fault::Undecodable) } else { waiting.request.answered_by(frame) };
         self.settled.push(waiting.answered(frame, said.err(), now));
     }

@@ -75,6 +75,18 @@ impl Request {
             _ => Err(Fault::Undecodable),
         }
     }
+
+    /// Whether the head of a reply to this request can go on with these bytes: the lower byte of its
+    /// length, its unit and its function, as far as there are so many.
+    pub fn goes_on_with(&self, rest: &[u8]) -> bool {
+        let function = self.table.read_function();
+        // Behind the length: unit, function, length of the payload or code of the exception.
+        let is_length = |said: &u8| [3, 3 + self.payload()].contains(&usize::from(*said));
+        let is_function = |said: &u8| [function, function | EXCEPTION].contains(said);
+        rest.first().is_none_or(is_length)
+            && rest.get(1).is_none_or(|unit| *unit == self.unit)
+            && rest.get(2).is_none_or(is_function)
+    }
 }
 
 /// What stands at the front of a stream.
@@ -125,14 +137,19 @@ impl Numbers {
 }
 
 /// Whether the cells of a reply hold the head of a reply to another request that waits: one whose
-/// number has this high byte, and of which `waits` knows.
+/// number has this high byte, and of which `waits` knows, by its number and how it goes on.
+///
+/// A value in front of zeros looks like a head, so its length, unit and function count too: else one
+/// reply in a thousand of a station in which all is well would not be believed.
 ///
 /// A reply that breaks off is filled up by the one behind it: its length is then right, and its
 /// cells are not. The head of the reply that it swallowed gives it away.
-pub fn swallows(frame: &[u8], high: u8, waits: impl Fn(u16) -> bool) -> bool {
+pub fn swallows(frame: &[u8], high: u8, waits: impl Fn(u16, &[u8]) -> bool) -> bool {
     let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
     memchr::memchr_iter(high, payload).any(|at| match payload[at..] {
-        [high, low, 0, 0, 0, _, ..] => waits(u16::from_be_bytes([high, low])),
+        [high, low, 0, 0, 0, ref rest @ ..] if !rest.is_empty() => {
+            waits(u16::from_be_bytes([high, low]), rest)
+        }
         _ => false,
     })
 }
@@ -210,9 +227,27 @@ mod tests {
         frame.extend([0; 6]);
         frame.extend([1, 44, 0, 0, 0, 5, 3, 4, 2, 9, 9]);
         frame.extend([1, 44, 7]);
-        assert!(swallows(&frame, 1, |number| number == 0x012C));
-        assert!(!swallows(&frame, 1, |number| number == 0x0107));
-        assert!(!swallows(&frame, 2, |_| true));
+        let other = Request { transaction: 0x012C, count: 1, ..READ };
+        let waits = |n, rest: &[u8]| n == other.transaction && other.goes_on_with(rest);
+        assert!(swallows(&frame, 1, waits));
+        assert!(!swallows(&frame, 1, |number, _| number == 0x0107));
+        assert!(!swallows(&frame, 2, |_, _| true));
+        let cut = frame.len() - 3 - 5;
+        assert!(swallows(&frame[..cut], 1, waits), "no more of it than its length");
+    }
+
+    #[test]
+    fn a_value_in_front_of_good_qualities_is_no_head_of_another_reply() {
+        // Two values, and two qualities without a flag.
+        let frame =
+            [0x01, 0xF9, 0, 0, 0, 0x0B, 3, 4, 8, 0x01, 0x64, 0x01, 0x8D, 0x00, 0x00, 0x00, 0x00];
+        let other = Request { transaction: 0x018D, ..READ };
+        let waits = |n, rest: &[u8]| n == other.transaction && other.goes_on_with(rest);
+        assert!(
+            swallows(&frame, 1, |number, _| number == other.transaction),
+            "its number is there"
+        );
+        assert!(!swallows(&frame, 1, waits));
     }
 
     proptest! {
@@ -224,7 +259,7 @@ mod tests {
                 let _ = request.answered_by(&bytes[..end]);
             }
             let _ = request.answered_by(&bytes);
-            let _ = swallows(&bytes, 1, |_| true);
+            let _ = swallows(&bytes, 1, |_, rest| request.goes_on_with(rest));
         }
     }
 }
