@@ -147,7 +147,12 @@ impl ChannelState {
                 }
                 self.set_link(LinkState::Connected, reading.at, None);
             }
-            Event::Renewed => self.count_reconnect(reading.at),
+            Event::Renewed(fault) => {
+                self.count_reconnect(reading.at);
+                if let Some(fault) = fault {
+                    self.link.last_fault = Some((reading.at, fault.clone()));
+                }
+            }
             Event::Lost(fault) => {
                 self.link.refusals += u64::from(*fault == LinkFault::Refused);
                 self.link.last_fault = Some((reading.at, fault.clone()));

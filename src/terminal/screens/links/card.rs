@@ -165,7 +165,11 @@ fn failed(view: &View<'_>, seen: &Seen<'_>) -> String {
     let kinds: Vec<String> =
         kinds.map(|(text, n)| format!("{} {}", view.t(text), view.count(n))).collect();
     let errors = Share::new(traffic.errors(), traffic.requests);
-    format!("{} {}: {}", view.t(Text::Errors), view.share(errors), kinds.join(" · "))
+    let said = format!("{} {}: {}", view.t(Text::Errors), view.share(errors), kinds.join(" · "));
+    if seen.unit.is_some() {
+        return said;
+    }
+    format!("{said} · {} {}", view.t(Text::Devices), view.share(seen.failing_units()))
 }
 
 /// The path is in order: whether its units are.

@@ -16,9 +16,25 @@ pub(super) fn of(view: &View<'_>, seen: &Seen<'_>) -> Vec<String> {
         (Health::Overrun, _) => for_overrun(view, seen),
         (Health::Unsteady, _) => {
             let fault = seen.channel.link.last_fault.as_ref().map(|(_, fault)| fault);
-            vec![for_path(view, fault.unwrap_or(&LinkFault::Closed)).to_owned()]
+            vec![match fault {
+                Some(LinkFault::Closed) | None => view.say(
+                    "nó đóng kết nối giữa chừng: khởi động lại, hết số kết nối, hay không chịu được \
+                     một câu hỏi (xem thiết bị có lỗi)",
+                    "it closes the connection: a restart, too many of them, or a request that it \
+                     cannot take (see units with errors)",
+                ),
+                Some(fault) => for_path(view, fault),
+            }
+            .to_owned()]
         }
         (Health::Errors, Some((_, _, unit))) => vec![for_errors(view, unit.last_fault).to_owned()],
+        (Health::Errors, None) => vec![
+            view.say(
+                "phần lớn thiết bị cùng lỗi: do đường truyền hoặc gateway, không phải từng thiết bị",
+                "most units fail alike: it is the line or the gateway, not each unit",
+            )
+            .to_owned(),
+        ],
         (Health::Slow, _) => vec![for_slowness(view, seen)],
         _ => Vec::new(),
     };

@@ -6,6 +6,7 @@ use config::{ChannelId, StationId, UnitKind};
 
 use super::Sort;
 use crate::clock::Timestamp;
+use crate::historian::counts::Share;
 use crate::historian::picture::{ChannelPicture, LinkState, UnitPicture};
 use crate::historian::traffic::TrafficPicture;
 use crate::terminal::evidence;
@@ -16,6 +17,8 @@ use crate::terminal::view::View;
 /// For how long something that has passed is still a problem of the present, milliseconds: as long
 /// as requests are counted.
 const RECENT_MS: i64 = 300_000;
+/// Fewest failing units that can be the fault of their path.
+const SHARED_LEAST: u64 = 3;
 
 /// A path from a station to a centre, or a unit behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub(super) enum Health {
     Overrun,
     /// Connections broke off of late.
     Unsteady,
-    /// Requests failed of late.
+    /// Requests failed of late: of the unit, or of most units of the path.
     Errors,
     /// Replies came late, or unasked, of late.
     Strays,
@@ -150,6 +153,19 @@ impl<'a> Seen<'a> {
         seen.filter(|seen| seen.health(view).is_problem()).collect()
     }
 
+    /// Units that are asked, and those of them of which some requests failed of late though they
+    /// answer: where it is most of them, it is their path that is at fault.
+    pub(super) fn failing_units(&self) -> Share {
+        let asked = self.channel.units.iter().filter(|unit| unit.asked);
+        let failing = asked.clone().filter(|unit| self.health_of_unit(unit) == Health::Errors);
+        Share::new(failing.count() as u64, asked.count() as u64)
+    }
+
+    fn is_path_at_fault(&self) -> bool {
+        let failing = self.failing_units();
+        failing.have >= SHARED_LEAST && 2 * failing.have > failing.want
+    }
+
     pub(super) fn health(&self, view: &View<'_>) -> Health {
         match self.unit {
             None => self.health_of_path(view),
@@ -166,6 +182,7 @@ impl<'a> Seen<'a> {
             LinkState::NeverConnected => Health::Pending,
             LinkState::Connected if recent(link.overrun.map(|(at, _)| at)) => Health::Overrun,
             LinkState::Connected if recent(link.reconnected_at) => Health::Unsteady,
+            LinkState::Connected if self.is_path_at_fault() => Health::Errors,
             LinkState::Connected if recent(link.stray_at) => Health::Strays,
             LinkState::Connected if self.is_slow() => Health::Slow,
             LinkState::Connected => Health::Good,
@@ -207,12 +224,16 @@ pub(super) fn sorted(view: &View<'_>, sort: Sort, faults: bool) -> Vec<LinkId> {
         for centre in &centres {
             let channel = view.province().channel_id(station, *centre);
             let units = view.picture.channels[channel.index()].units.len();
+            let shared =
+                Seen::new(view, LinkId { station, channel, unit: None }).is_path_at_fault();
             for unit in [None].into_iter().chain((0..units).map(Some)) {
                 let id = LinkId { station, channel, unit };
                 let seen = Seen::new(view, id);
                 let health = seen.health(view);
                 let is_row = unit.is_none() && !faults;
-                if is_row || health.is_problem() {
+                // What most units share is said once, of their path.
+                let is_said = shared && unit.is_some() && health == Health::Errors;
+                if is_row || health.is_problem() && !is_said {
                     found.push((id, health, seen.traffic()));
                 }
             }
