@@ -10,6 +10,7 @@ mod meters;
 pub mod picture;
 pub mod traffic;
 pub mod verdict;
+mod window;
 
 use std::sync::Arc;
 

@@ -95,6 +95,26 @@ struct StationAtCentre<'a> {
     right: Share,
     excluded: u64,
     reasons: Vec<ReasonEntry<'a>>,
+    traffic: Traffic,
+}
+
+/// How polling a station goes. Requests and round trips are of the last five minutes, the others
+/// are counted since the monitor was started.
+#[derive(Serialize)]
+struct Traffic {
+    requests: u64,
+    no_reply: u64,
+    refused: u64,
+    undecodable: u64,
+    /// Replies that came after their request had been given up.
+    late: u32,
+    /// Replies to no request, or second ones.
+    unknown: u32,
+    missed_slots: u64,
+    overruns: u64,
+    /// Null when nothing was answered.
+    p50_ms: Option<f64>,
+    p95_ms: Option<f64>,
 }
 
 /// The points of a channel whose verdict is the same reason.
@@ -123,7 +143,7 @@ struct Detail<'a> {
 /// The picture as one JSON object on one line, without a newline at its end.
 ///
 /// # Panics
-/// Never: the document has only strings, integers and lists.
+/// Never: the document has only strings, numbers and lists.
 pub fn picture(picture: &Picture) -> String {
     let province = &picture.province;
     let document = Document {
@@ -135,7 +155,7 @@ pub fn picture(picture: &Picture) -> String {
         stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
         metering: metering(picture),
     };
-    serde_json::to_string(&document).expect("the document has only strings, integers and lists")
+    serde_json::to_string(&document).expect("the document has only strings, numbers and lists")
 }
 
 fn metering(picture: &Picture) -> Metering<'_> {
@@ -214,6 +234,7 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
             right: counts.right,
             excluded: counts.excluded,
             reasons: reasons(province, channel),
+            traffic: traffic(channel),
         }
     };
     Station {
@@ -221,6 +242,22 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
         name: &contract.name.vi,
         unmanned: contract.unmanned,
         centres: province.centre_ids().map(at).collect(),
+    }
+}
+
+fn traffic(channel: &ChannelPicture) -> Traffic {
+    let (seen, link) = (&channel.traffic, &channel.link);
+    Traffic {
+        requests: seen.requests,
+        no_reply: seen.no_reply,
+        refused: seen.refused,
+        undecodable: seen.undecodable,
+        late: link.strays.late,
+        unknown: link.strays.unknown,
+        missed_slots: link.missed,
+        overruns: link.overruns,
+        p50_ms: seen.p50_ms,
+        p95_ms: seen.p95_ms,
     }
 }
 

@@ -10,7 +10,9 @@ use config::{
 };
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
-use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading};
+use gridwatch::collector::reading::{
+    Cause, Event, Exchange, Fault, LinkFault, Overrun, Poll, Reading, Strays,
+};
 use gridwatch::historian::Historian;
 use gridwatch::historian::picture::Picture;
 
@@ -111,12 +113,44 @@ impl World {
         }
     }
 
-    /// A unit answers every request with a fault from now on.
-    pub(crate) fn fail_unit(&mut self, station: &str, bay: &str, fault: Fault) {
+    fn channel_of(&self, station: &str, centre: &str) -> ChannelId {
+        let station = self.province.station(station).unwrap();
+        self.province.channel_id(station, self.province.centre(centre).unwrap())
+    }
+
+    /// A path breaks off and is up again four seconds later.
+    pub(crate) fn interrupt(&mut self, station: &str, centre: &str, ms: i64) {
+        let channel = self.channel_of(station, centre);
+        self.tell(channel, ms, Event::Lost(LinkFault::Closed));
+        self.tell(channel, ms + 4_000, Event::Connected);
+    }
+
+    /// A scan of a channel takes 1.4 s of its second.
+    pub(crate) fn overrun(&mut self, station: &str, centre: &str, cause: Cause, ms: i64) {
+        let channel = self.channel_of(station, centre);
+        let overrun = Overrun { missed: 1, unasked: 0, took_ms: 1_400, period_ms: 1_000, cause };
+        self.tell(channel, ms, Event::Overrun(overrun));
+    }
+
+    /// Replies come that nobody waits for.
+    pub(crate) fn stray(&mut self, station: &str, centre: &str, strays: Strays, ms: i64) {
+        let channel = self.channel_of(station, centre);
+        self.tell(channel, ms, Event::Strays(strays));
+    }
+
+    /// Unit id that carries a bay.
+    pub(crate) fn unit(&self, station: &str, bay: &str) -> u8 {
         let id = self.province.station(station).unwrap();
         let of_station = &self.province.stations[id.index()];
         let bay = of_station.bays.iter().find(|b| b.name == bay).unwrap();
-        self.faults.insert((id, of_station.units[bay.unit].id), fault);
+        of_station.units[bay.unit].id
+    }
+
+    /// A unit answers every request with a fault from now on.
+    pub(crate) fn fail_unit(&mut self, station: &str, bay: &str, fault: Fault) {
+        let id = self.province.station(station).unwrap();
+        let unit = self.unit(station, bay);
+        self.faults.insert((id, unit), fault);
     }
 
     /// What a point says from now on.

@@ -4,6 +4,7 @@
 
 mod bad_configs;
 mod cli;
+mod communication_health;
 mod connections;
 mod faults;
 mod field;

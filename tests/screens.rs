@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use config::{Flags, Lang};
-use gridwatch::collector::reading::Fault;
+use gridwatch::collector::reading::{Cause, Fault, Strays};
 use gridwatch::historian::picture::Picture;
 use gridwatch::terminal::{self, Effect, Options, Theme, Ui};
 use proptest::prelude::*;
@@ -143,6 +143,30 @@ fn troubled() -> Arc<Picture> {
     Arc::clone(&PICTURE)
 }
 
+/// Asking goes badly in every way: a lost path, one that breaks off, a silent unit that makes scans
+/// too long, replies that come late, registers that are refused.
+fn strained() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::started();
+        world.scan(-60_000);
+        world.fail_unit("HB03", "172", Fault::Refused(0x0B));
+        world.fail_unit("HB06", "C41", Fault::NoReply);
+        world.fail_unit("HB08", "131", Fault::Refused(2));
+        world.interrupt("HB09", "A1", -58_000);
+        let silent = Cause::SilentUnit(world.unit("HB06", "C41"));
+        for ms in [-45_000, -40_000] {
+            world.scan(ms);
+            world.overrun("HB06", "CC", silent, ms + 1_400);
+            world.stray("HB05", "CC", Strays { late: 2, unknown: 0 }, ms);
+        }
+        world.overrun("HB02", "CC", Cause::SlowReplies, -30_000);
+        world.lose(&["HB10"], &["A1"], -15_000);
+        world.scan(-1_000);
+        world.picture_at(0)
+    });
+    Arc::clone(&PICTURE)
+}
+
 // --- Snapshots --------------------------------------------------------------------------------
 
 fn snapshot(name: &str, text: &str) {
@@ -205,9 +229,14 @@ fn check_screen(
 fn every_screen_looks_as_agreed() {
     let picture = normal();
     check_screen("overview", &picture, "", &SIZES, true);
-    for (name, keys) in
-        [("stations", "2"), ("why", "2\n"), ("signals", "2\n\n"), ("metering", "7"), ("help", "2?")]
-    {
+    for (name, keys) in [
+        ("stations", "2"),
+        ("why", "2\n"),
+        ("signals", "2\n\n"),
+        ("metering", "7"),
+        ("help", "2?"),
+        ("links", "9"),
+    ] {
         check_screen(name, &picture, keys, &SIZES, false);
     }
 }
@@ -228,6 +257,10 @@ fn every_situation_looks_as_agreed() {
     check_screen("troubled-overview", &troubled(), "", &[(100, 30), (80, 24), (58, 17)], false);
     check_screen("troubled-signals", &troubled(), "4xss", wide, false);
     check_screen("troubled-metering", &troubled(), "7vv", wide, false);
+    check_screen("strained-links", &strained(), "9", &[(80, 24), (100, 30), (160, 40)], false);
+    check_screen("strained-links-faults", &strained(), "9xjjj", wide, false);
+    check_screen("strained-link-card", &strained(), "9/hb06 lac\n\n", &SIZES, false);
+    check_screen("strained-unit-card", &strained(), "9x/HB08 u\n\n", wide, false);
 }
 
 #[test]
@@ -247,11 +280,12 @@ fn the_text_for_pipes_says_what_the_screens_say() {
 // --- Laws -------------------------------------------------------------------------------------
 
 /// Keys that lead to every screen and what lies over it.
-const WAYS: [&str; 10] = ["", "2", "2\n", "2\n\n", "2\n\n\n", "4x", "4f", "7", "7?", "4/f74"];
+const WAYS: [&str; 13] =
+    ["", "2", "2\n", "2\n\n", "2\n\n\n", "4x", "4f", "7", "7?", "4/f74", "9", "9\n", "9xs"];
 
 #[test]
 fn every_size_language_theme_and_glyph_set_fills_the_screen_exactly() {
-    let pictures = [normal(), nobody(), troubled()];
+    let pictures = [normal(), nobody(), troubled(), strained()];
     let widths = [40, 79, 80, 96, 100, 140, 200];
     let heights = [10, 24, 30, 60];
     let mut turn = 0;
@@ -309,7 +343,7 @@ enum Deed {
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let letters = "hjklgGnNfxswdvy-1247?/ qzưđ".chars().map(KeyCode::Char).collect::<Vec<_>>();
+    let letters = "hjklgGnNfxswdvy-12479?/ qzưđ".chars().map(KeyCode::Char).collect::<Vec<_>>();
     let codes = [
         KeyCode::Enter,
         KeyCode::Esc,
@@ -347,7 +381,7 @@ proptest! {
 
     #[test]
     fn whatever_is_pressed_ten_times_esc_leads_to_the_overview_and_never_out(deeds in deeds()) {
-        let pictures = [normal(), troubled()];
+        let pictures = [normal(), strained()];
         let mut ui = ui(Arc::clone(&pictures[1]));
         for deed in deeds {
             match deed {
@@ -657,4 +691,32 @@ fn meters_that_are_reported_otherwise_than_agreed_are_named() {
     let text = draw(&mut ui, 100, 30);
     assert!(text.contains("differ from contract:"), "{text}");
     assert!(text.contains("9000"), "{text}");
+}
+
+#[test]
+fn links_put_the_worst_first_and_the_card_says_what_to_do() {
+    let mut ui = ui(strained());
+    type_keys(&mut ui, "9");
+    let text = draw(&mut ui, 100, 30);
+    let row = |part: &str| text.lines().position(|line| line.contains(part)).unwrap();
+    assert!(row("✗ lost") < row("✗ silent") && row("✗ silent") < row("! overrun"));
+    assert!(row("! overrun") < row("! unsteady") && row("! unsteady") < row("! strays"));
+    assert!(row("! strays") < row("! aside") && row("! aside") < row("✓ up"), "{text}");
+    type_keys(&mut ui, "x");
+    assert!(!draw(&mut ui, 100, 30).contains("✓ up"), "problems only");
+    assert!(draw(&mut ui, 100, 30).contains("faults only"));
+    type_keys(&mut ui, "/hb06 lac\n\n");
+    let card = draw(&mut ui, 100, 30);
+    for part in ["scan 1.4 s of a period of 1 s: unit", "does not answer", "to do", "in flight"] {
+        assert!(card.contains(part), "{part} is missing in\n{card}");
+    }
+    let Effect::Copy(copied) = press(&mut ui, KeyCode::Char('y')) else { panic!("nothing copied") };
+    assert!(copied.contains("1.4 s of a period of 1 s"));
+    type_keys(&mut ui, "w");
+    assert_eq!(ui.place(), "Why");
+    for _ in 0..3 {
+        type_keys(&mut ui, "\u{1b}");
+    }
+    type_keys(&mut ui, "9ssss");
+    assert_eq!(draw(&mut ui, 100, 30).matches("sort: severity").count(), 2, "all orders passed");
 }

@@ -132,6 +132,7 @@ impl Poller {
                         Ok(fresh) => fresh,
                         Err(fault) => return Ok(fault),
                     };
+                    self.report(Event::Renewed(ended)).await?;
                 }
                 ended => return Ok(ended.unwrap_or(LinkFault::Silent)),
             }

@@ -24,6 +24,8 @@ pub enum Event {
     Connected,
     /// There is no path to the station.
     Lost(LinkFault),
+    /// The connection broke off for this reason, or was worn, and another one stands in its place.
+    Renewed(Option<LinkFault>),
     /// Requests that came to an end, in the order in which they did.
     Polls(Vec<Poll>),
     /// A unit answered nothing of what it was asked in this scan, and is left alone for a while.

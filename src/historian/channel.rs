@@ -8,10 +8,12 @@ use super::counts::Counts;
 use super::findings::Findings;
 use super::meters::MeterCells;
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
+use super::traffic::TrafficPicture;
 use super::verdict::{PointPicture, Reason, Since};
+use super::window::{Sum, Window};
 use crate::clock::Timestamp;
 use crate::collector::plan::{Content, Item, Part, Plan};
-use crate::collector::reading::{Event, Fault, Poll, Reading, Strays};
+use crate::collector::reading::{Event, Fault, LinkFault, Poll, Reading, Strays};
 
 /// How long a breaker may stand between its ends before it counts: it moves within tenths of a
 /// second.
@@ -35,6 +37,9 @@ pub(super) struct ChannelState {
     cells: Vec<u16>,
     points: Vec<PointState>,
     units: Vec<UnitPicture>,
+    /// What was asked of each unit of late.
+    windows: Vec<Window>,
+    started: Timestamp,
     findings: Findings,
     /// Registers of the metering unit, where this centre reads it.
     pub(super) meters: Option<MeterCells>,
@@ -94,16 +99,27 @@ impl ChannelState {
             since: started,
             last_reply: None,
             fault: None,
+            last_fault: None,
+            reconnects: 0,
+            reconnected_at: None,
+            refusals: 0,
             missed: 0,
+            overruns: 0,
             overrun: None,
             strays: Strays::default(),
+            stray_at: None,
         };
         let asked = |unit: u8| plan.blocks.iter().any(|block| block.unit == unit);
-        let units = station
-            .units
-            .iter()
-            .map(|unit| UnitPicture { asked: asked(unit.id), answers: false, since: started })
-            .collect();
+        let unit_picture = |unit: &config::Unit| UnitPicture {
+            asked: asked(unit.id),
+            answers: false,
+            since: started,
+            traffic: TrafficPicture::default(),
+            last_good: None,
+            last_fault: None,
+            set_aside: 0,
+        };
+        let units: Vec<UnitPicture> = station.units.iter().map(unit_picture).collect();
         let points = channel.entries.iter().map(|entry| PointState::new(entry, started)).collect();
         let metering = province.centres[channel.centre.index()].metering;
         let name = format!("{} at {}", station.id, province.centres[channel.centre.index()].id);
@@ -115,7 +131,9 @@ impl ChannelState {
             cells: Vec::new(),
             plan,
             points,
+            windows: vec![Window::new(); units.len()],
             units,
+            started,
             findings: Findings::new(province, channel),
             meters: metering.then(|| MeterCells::new(station)),
         }
@@ -123,8 +141,21 @@ impl ChannelState {
 
     pub(super) fn accept(&mut self, province: &Province, reading: &Reading) {
         match &reading.event {
-            Event::Connected => self.set_link(LinkState::Connected, reading.at, None),
+            Event::Connected => {
+                if self.link.state == LinkState::Lost {
+                    self.count_reconnect(reading.at);
+                }
+                self.set_link(LinkState::Connected, reading.at, None);
+            }
+            Event::Renewed(fault) => {
+                self.count_reconnect(reading.at);
+                if let Some(fault) = fault {
+                    self.link.last_fault = Some((reading.at, fault.clone()));
+                }
+            }
             Event::Lost(fault) => {
+                self.link.refusals += u64::from(*fault == LinkFault::Refused);
+                self.link.last_fault = Some((reading.at, fault.clone()));
                 let state = match self.link.state {
                     LinkState::NeverConnected => LinkState::NeverConnected,
                     LinkState::Connected | LinkState::Lost => LinkState::Lost,
@@ -135,12 +166,14 @@ impl ChannelState {
             Event::Overrun(overrun) => {
                 tracing::info!(channel = self.name, ?overrun);
                 self.link.missed += u64::from(overrun.missed);
+                self.link.overruns += 1;
                 self.link.overrun = Some((reading.at, *overrun));
             }
             Event::Strays(strays) => {
                 tracing::info!(channel = self.name, ?strays);
                 self.link.strays.late = self.link.strays.late.saturating_add(strays.late);
                 self.link.strays.unknown = self.link.strays.unknown.saturating_add(strays.unknown);
+                self.link.stray_at = Some(reading.at);
             }
             Event::Polls(polls) => {
                 for poll in polls {
@@ -150,12 +183,12 @@ impl ChannelState {
         }
     }
 
-    fn set_link(
-        &mut self,
-        state: LinkState,
-        at: Timestamp,
-        fault: Option<crate::collector::reading::LinkFault>,
-    ) {
+    fn count_reconnect(&mut self, at: Timestamp) {
+        self.link.reconnects += 1;
+        self.link.reconnected_at = Some(at);
+    }
+
+    fn set_link(&mut self, state: LinkState, at: Timestamp, fault: Option<LinkFault>) {
         if self.link.state != state {
             tracing::info!(channel = self.name, link = state.word(), ?fault);
             self.link.state = state;
@@ -173,6 +206,7 @@ impl ChannelState {
         let plan = Arc::clone(&self.plan);
         let Some(block) = plan.blocks.get(poll.block) else { return };
         let fault = poll.fault;
+        self.count(province, block.unit, at, poll);
         if poll.in_parts {
             return;
         }
@@ -213,10 +247,25 @@ impl ChannelState {
         self.cells = cells;
     }
 
-    fn unit_mut(&mut self, province: &Province, id: u8) -> Option<&mut UnitPicture> {
+    /// Counts a request to a unit, whatever it says of single cells.
+    fn count(&mut self, province: &Province, unit: u8, at: Timestamp, poll: &Poll) {
+        let Some(place) = self.unit_place(province, unit) else { return };
+        self.windows[place].count(at, poll.exchange.took_us, poll.fault);
+        let unit = &mut self.units[place];
+        match poll.fault {
+            None => unit.last_good = Some(at),
+            Some(fault) => unit.last_fault = Some((at, fault)),
+        }
+    }
+
+    fn unit_place(&self, province: &Province, id: u8) -> Option<usize> {
         let channel = &province.channels[self.id.index()];
         let units = &province.stations[channel.station.index()].units;
-        units.iter().position(|unit| unit.id == id).map(|n| &mut self.units[n])
+        units.iter().position(|unit| unit.id == id)
+    }
+
+    fn unit_mut(&mut self, province: &Province, id: u8) -> Option<&mut UnitPicture> {
+        self.unit_place(province, id).map(|place| &mut self.units[place])
     }
 
     /// Keeps what went over the wire last for each cell of a block.
@@ -284,6 +333,8 @@ impl ChannelState {
             counts.add(entry, point.spec.kind.is_command(), &picture);
             points.push(picture);
         }
+        self.count_set_aside(province, &points);
+        let traffic = self.sum_traffic(now);
         ChannelPicture {
             id: self.id,
             link: self.link.clone(),
@@ -292,10 +343,36 @@ impl ChannelState {
             counts,
             points,
             units: self.units.clone(),
+            traffic,
             plan: Arc::clone(&self.plan),
             settled: self.settled(),
             exchanges: self.exchanges.clone(),
         }
+    }
+
+    /// How many points of each unit are refused alone.
+    fn count_set_aside(&mut self, province: &Province, points: &[PointPicture]) {
+        for unit in &mut self.units {
+            unit.set_aside = 0;
+        }
+        let entries = &province.channels[self.id.index()].entries;
+        for (entry, _) in entries.iter().zip(points).filter(|(_, point)| point.is_set_aside()) {
+            let register = entry.register.as_ref();
+            if let Some(unit) = register.and_then(|r| self.unit_mut(province, r.unit)) {
+                unit.set_aside += 1;
+            }
+        }
+    }
+
+    /// Brings the traffic of every unit up to date, and returns that of all of them.
+    fn sum_traffic(&mut self, now: Timestamp) -> TrafficPicture {
+        let mut all = Sum::default();
+        for (unit, window) in self.units.iter_mut().zip(&self.windows) {
+            let sum = window.sum(now);
+            unit.traffic = sum.picture(self.started, now);
+            all += sum;
+        }
+        all.picture(self.started, now)
     }
 
     /// Every block has been answered or given up, or the station cannot be reached.

@@ -125,6 +125,8 @@ pub struct ChannelPicture {
     pub points: Vec<PointPicture>,
     /// One for each unit of the station.
     pub units: Vec<UnitPicture>,
+    /// How asking it went over the last five minutes, all units together.
+    pub traffic: TrafficPicture,
     /// The requests.
     pub plan: Arc<Plan>,
     /// What came of each request last, by block and first cell. A block has none until it was
@@ -151,6 +153,15 @@ impl ChannelPicture {
         let offset = self.plan.blocks.get(usize::from(block))?.value_offset(point)?;
         let asked = self.exchanges.iter().filter(|last| last.block == block);
         asked.into_iter().find(|l| (u32::from(l.offset)..l.end()).contains(&u32::from(offset)))
+    }
+
+    /// Points of a unit whose registers it refuses alone, in the order of the contract.
+    pub fn set_aside(&self, province: &Province, unit: u8) -> Vec<PointId> {
+        let entries = self.contract(province).entries.iter().zip(&self.points).enumerate();
+        let of_unit = entries.filter(|(_, (entry, point))| {
+            point.is_set_aside() && entry.register.is_some_and(|register| register.unit == unit)
+        });
+        of_unit.map(|(n, _)| PointId::at(n)).collect()
     }
 
     /// Counts of one bay.
@@ -196,12 +207,24 @@ pub struct Link {
     pub last_reply: Option<Timestamp>,
     /// Why it is not up.
     pub fault: Option<LinkFault>,
-    /// Slots that could not be kept.
+    /// The last fault of the path, and when: it stands when the path is up again.
+    pub last_fault: Option<(Timestamp, LinkFault)>,
+    /// Times that a connection took the place of an earlier one, since the monitor was started.
+    pub reconnects: u64,
+    /// When one last did.
+    pub reconnected_at: Option<Timestamp>,
+    /// Times that the station's port refused a connection, since the monitor was started.
+    pub refusals: u64,
+    /// Slots that could not be kept, since the monitor was started.
     pub missed: u64,
+    /// Scans that took too long, since the monitor was started.
+    pub overruns: u64,
     /// The last scan that took too long, and when it ended.
     pub overrun: Option<(Timestamp, Overrun)>,
-    /// Replies that belonged to no request that waited for one.
+    /// Replies that belonged to no request that waited for one, since the monitor was started.
     pub strays: Strays,
+    /// When such a reply was last told of.
+    pub stray_at: Option<Timestamp>,
 }
 
 /// Whether a path is up. Ordered from best to worst.
@@ -260,7 +283,7 @@ pub enum Right {
 }
 
 /// A unit as one centre sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitPicture {
     /// Whether this centre asks it at all.
     pub asked: bool,
@@ -269,6 +292,15 @@ pub struct UnitPicture {
     pub answers: bool,
     /// Since when it is so.
     pub since: Timestamp,
+    /// How asking it went over the last five minutes.
+    pub traffic: TrafficPicture,
+    /// When a reply with values came last.
+    pub last_good: Option<Timestamp>,
+    /// What a request to it failed with last, and when.
+    pub last_fault: Option<(Timestamp, Fault)>,
+    /// Points whose registers it refuses alone, so that they are set aside: the others of their
+    /// blocks are read without them.
+    pub set_aside: u32,
 }
 
 /// What came of a request last.

@@ -156,6 +156,14 @@ pub struct PointPicture {
     pub block: Option<u16>,
 }
 
+impl PointPicture {
+    /// Whether its registers are refused alone: what was asked for is not there. Exceptions that
+    /// speak of the whole unit set no register aside. 0: its value came, its quality is refused.
+    pub fn is_set_aside(&self) -> bool {
+        self.not_live == Some(Reason::Refused) && matches!(self.exception, 0 | 2 | 3)
+    }
+}
+
 /// A consistency test that fails (numbers as in the trade's list of tests).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Finding {

@@ -8,6 +8,7 @@ use super::keys::{Action, Root};
 use super::list::List;
 use super::screen::Screen;
 use super::screens::help::Help;
+use super::screens::links::{self, Links};
 use super::screens::metering::Metering;
 use super::screens::signals::{Filter, SignalId, Signals};
 use super::screens::stations::Stations;
@@ -102,6 +103,7 @@ impl Ui {
             Screen::Stations(screen) => screen.faults = !screen.faults,
             Screen::Signals(screen) => screen.filter.faults = !screen.filter.faults,
             Screen::Metering(screen) => screen.faults = !screen.faults,
+            Screen::Links(screen) => screen.faults = !screen.faults,
             Screen::Overview(_) | Screen::Why(_) => {}
         }
     }
@@ -120,6 +122,10 @@ impl Ui {
                 screen.sort = screen.sort.next();
                 screen.sort.text()
             }
+            Screen::Links(screen) => {
+                screen.sort = screen.sort.next();
+                screen.sort.text()
+            }
             Screen::Overview(_) | Screen::Why(_) => return,
         };
         self.notice = Some(format!("{}: {}", Text::SortIs.get(self.lang), text.get(self.lang)));
@@ -135,6 +141,7 @@ impl Ui {
     fn open(&mut self) {
         match self.screen_mut() {
             Screen::Signals(signals) => signals.card = !signals.card,
+            Screen::Links(links) => links.card = !links.card,
             Screen::Why(why) => {
                 let station = Some(why.station);
                 let line = why.list.selected();
@@ -177,7 +184,9 @@ impl Ui {
         // From a station's screens the signals are those of the station; again: all.
         let station = match self.screen() {
             Screen::Stations(_) | Screen::Why(_) => self.screen().station(),
-            Screen::Overview(_) | Screen::Signals(_) | Screen::Metering(_) => None,
+            Screen::Overview(_) | Screen::Signals(_) | Screen::Metering(_) | Screen::Links(_) => {
+                None
+            }
         };
         self.stack.truncate(1);
         let screen = match root {
@@ -188,6 +197,7 @@ impl Ui {
                 Screen::Signals(Signals::new(filter, None))
             }
             Root::Metering => Screen::Metering(Metering::default()),
+            Root::Links => Screen::Links(Links::default()),
         };
         self.stack.push(screen);
     }
@@ -208,7 +218,7 @@ impl Ui {
                     signals.list = List::default();
                 }
             }
-            Screen::Overview(_) | Screen::Stations(_) | Screen::Metering(_) => {}
+            Screen::Overview(_) | Screen::Stations(_) | Screen::Metering(_) | Screen::Links(_) => {}
         }
     }
 
@@ -227,6 +237,9 @@ impl Ui {
                 true
             }
             Screen::Stations(screen) => std::mem::take(&mut screen.faults),
+            Screen::Links(screen) => {
+                std::mem::take(&mut screen.card) || std::mem::take(&mut screen.faults)
+            }
             Screen::Metering(screen) => std::mem::take(&mut screen.faults),
             Screen::Overview(_) | Screen::Why(_) | Screen::Signals(_) => false,
         };
@@ -242,6 +255,7 @@ impl Ui {
         let text = match self.screen() {
             Screen::Signals(signals) => signals.list.selected().map(|id| card::plain(&view, id)),
             Screen::Metering(_) => Some(plain::metering(&view)),
+            Screen::Links(screen) => screen.list.selected().map(|id| links::plain(&view, id)),
             other => other.station().map(|station| why::plain(&view, station, 100)),
         };
         let Some(text) = text else {

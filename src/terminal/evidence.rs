@@ -3,10 +3,10 @@
 use config::{CentreId, Kind, Lang, PointId, Register, StationId, Table, Unit};
 
 use super::format;
-use super::shortfalls::{Ground, Shortfall};
+use super::shortfalls::{Ground, Shortfall, unit_name};
 use super::texts::Text;
 use super::view::View;
-use crate::collector::reading::{Exchange, Fault, LinkFault};
+use crate::collector::reading::{Cause, Exchange, Fault, LinkFault, Overrun};
 use crate::historian::picture::{ChannelPicture, LastPoll, LinkState};
 use crate::historian::verdict::{PointPicture, Reason};
 
@@ -43,6 +43,54 @@ pub(crate) fn link_fault(fault: &LinkFault, lang: Lang) -> String {
         LinkFault::Other(said) => return said.clone(),
     };
     if lang == Lang::Vi { vi.to_owned() } else { en.to_owned() }
+}
+
+/// Why a request brought no values.
+pub(crate) fn fault(fault: Fault, lang: Lang) -> String {
+    match fault {
+        Fault::NoReply => Text::NoReply.get(lang).to_owned(),
+        Fault::Undecodable => Text::Undecodable.get(lang).to_owned(),
+        Fault::Refused(code) => exception(code, lang),
+    }
+}
+
+/// A scan that took too long: `quét 1,4 s của chu kỳ 1 s: thiết bị 3 (172) không trả lời`.
+pub(crate) fn overrun(view: &View<'_>, station: StationId, overrun: &Overrun) -> String {
+    let seconds = |ms: u32| {
+        let seconds = f64::from(ms) / 1_000.0;
+        format!("{} s", format::number(seconds, usize::from(!ms.is_multiple_of(1_000)), view.lang))
+    };
+    let took = seconds(overrun.took_ms);
+    let cause = cause(view, station, overrun.cause);
+    if overrun.period_ms > 0 {
+        let of = view.say("của chu kỳ", "of a period of");
+        let period = seconds(overrun.period_ms);
+        return format!("{} {took} {of} {period}: {cause}", view.t(Text::Scan));
+    }
+    // No slot was missed, but the scan's deadline cut it short.
+    let unasked = view.count(overrun.unasked.into());
+    let left = view.say("câu hỏi để lượt sau", "requests left for the next scan");
+    format!("{} {took}: {unasked} {left}, {cause}", view.t(Text::Scan))
+}
+
+fn cause(view: &View<'_>, station: StationId, cause: Cause) -> String {
+    match cause {
+        Cause::SilentUnit(id) => {
+            let units = &view.station(station).units;
+            let place = units.iter().position(|unit| unit.id == id);
+            let name = place.map_or_else(
+                || format!("{} {id}", view.t(Text::Unit)),
+                |n| unit(view, &units[n], &unit_name(view.picture, station, n, view.lang)),
+            );
+            format!("{name} {}", view.t(Text::UnitSilent))
+        }
+        Cause::SlowReplies => view.say("trạm trả lời chậm", "the station is slow").to_owned(),
+        Cause::Pauses => view.say("khoảng nghỉ đã cài", "the pauses that are set").to_owned(),
+        Cause::Machine => view.say("máy giám sát này bị trễ", "this machine was late").to_owned(),
+        Cause::Historian => {
+            view.say("máy giám sát này nhận không kịp", "this machine did not keep up").to_owned()
+        }
+    }
 }
 
 /// What proves a shortfall, in one line.

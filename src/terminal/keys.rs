@@ -15,6 +15,7 @@ pub(crate) enum Place {
     Why,
     Signals,
     Metering,
+    Links,
 }
 
 /// Screens that digits lead to.
@@ -24,6 +25,7 @@ pub(crate) enum Root {
     Stations,
     Signals,
     Metering,
+    Links,
 }
 
 /// What a key means.
@@ -107,10 +109,10 @@ pub(crate) struct Binding {
 }
 
 use Chord::{Char, Code, Ctrl};
-use Place::{Metering, Overview, Signals, Stations};
+use Place::{Links, Metering, Overview, Signals, Stations};
 
-const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering];
-const LISTS: &[Place] = &[Overview, Stations, Signals, Metering];
+const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering, Links];
+const LISTS: &[Place] = &[Overview, Stations, Signals, Metering, Links];
 
 const fn binding(
     chords: &'static [Chord],
@@ -143,6 +145,9 @@ pub(crate) const TABLE: &[Binding] = &[
     binding(&[Code(KeyCode::Enter)], "Enter", Action::Open, Group::Here, Text::KeyEvidence)
         .on(&[Signals])
         .hint("Enter", Text::HintEvidence),
+    binding(&[Code(KeyCode::Enter)], "Enter", Action::Open, Group::Here, Text::KeyDevice)
+        .on(&[Links])
+        .hint("Enter", Text::HintDevice),
     binding(
         &[Char('k'), Code(KeyCode::Up)],
         "↑ k",
@@ -210,13 +215,13 @@ pub(crate) const TABLE: &[Binding] = &[
         Group::Find,
         Text::KeyFaults,
     )
-    .on(&[Stations, Signals, Metering])
+    .on(&[Stations, Signals, Metering, Links])
     .hint("x", Text::HintFaults),
     binding(&[Char('s'), Code(KeyCode::F(6))], "s F6", Action::Sort, Group::Here, Text::KeySort)
-        .on(&[Stations, Signals, Metering])
+        .on(&[Stations, Signals, Metering, Links])
         .hint("s", Text::HintSort),
     binding(&[Char('w')], "w", Action::Why, Group::Here, Text::KeyWhy)
-        .on(&[Overview, Stations, Signals]),
+        .on(&[Overview, Stations, Signals, Links]),
     binding(&[Char('v')], "v", Action::Variant, Group::Here, Text::KeyVariant)
         .on(&[Metering])
         .hint("v", Text::HintVariant),
@@ -228,13 +233,14 @@ pub(crate) const TABLE: &[Binding] = &[
         .hint("d", Text::HintBasis),
     binding(&[Char('y')], "y", Action::Copy, Group::Here, Text::KeyCopy).hint("y", Text::HintCopy),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack)
-        .on(&[Stations, Place::Why, Signals, Metering])
+        .on(&[Stations, Place::Why, Signals, Metering, Links])
         .hint("Esc", Text::HintBack),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack).on(&[Overview]),
     binding(&[Char('1')], "1", Action::Go(Root::Overview), Group::Screens, Text::Overview),
     binding(&[Char('2')], "2", Action::Go(Root::Stations), Group::Screens, Text::Stations),
     binding(&[Char('4')], "4", Action::Go(Root::Signals), Group::Screens, Text::Signals),
     binding(&[Char('7')], "7", Action::Go(Root::Metering), Group::Screens, Text::Metering),
+    binding(&[Char('9')], "9", Action::Go(Root::Links), Group::Screens, Text::Links),
     binding(&[Char('-')], "-", Action::Previous, Group::Screens, Text::KeyLast2),
     binding(&[Char('?'), Code(KeyCode::F(1))], "F1 ?", Action::Help, Group::General, Text::KeyHelp),
     binding(&[Code(KeyCode::F(2))], "F2", Action::Lang, Group::General, Text::KeyLang),

@@ -5,6 +5,7 @@ pub(crate) mod card;
 pub(crate) mod digest;
 pub(crate) mod frame;
 pub(crate) mod help;
+pub(crate) mod links;
 pub(crate) mod metering;
 pub(crate) mod overview;
 pub(crate) mod signals;

@@ -127,7 +127,7 @@ impl Ui {
     /// Takes a new picture. Says whether anything but ages may look different.
     pub fn take(&mut self, picture: Arc<Picture>) -> bool {
         let changed = differs(&self.newest, &picture) || self.is_down();
-        let shows_values = matches!(self.screen(), Screen::Signals(_));
+        let shows_values = matches!(self.screen(), Screen::Signals(_) | Screen::Links(_));
         self.newest = picture;
         self.behind_ms = 0;
         if self.paused.is_none() {

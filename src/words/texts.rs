@@ -39,11 +39,13 @@ texts! {
     Why => "Vì sao", "Why";
     Signals => "Tín hiệu", "Signals";
     Metering => "Đo xa", "Metering";
+    Links => "Kênh", "Links";
     Help => "Trợ giúp", "Help";
     OverviewShort => "Tổng", "Over";
     StationsShort => "Trạm", "Stn";
     SignalsShort => "T.hiệu", "Sig";
     MeteringShort => "Đoxa", "Meter";
+    LinksShort => "Kênh", "Link";
 
     // Header and status bar
     UnitsShort => "TB", "units";
@@ -137,6 +139,7 @@ texts! {
     Undecodable => "sai khung", "bad frames";
     Missed => "lỡ nhịp", "missed slots";
     Window => "cửa sổ", "window";
+    StrayReplies => "trả lời lạc", "stray replies";
     LinksUp => "đường kết nối", "links up";
     LastReply => "trả lời cuối", "last reply";
 
@@ -285,6 +288,46 @@ texts! {
     LineOnline => "DCU trực tuyến", "DCU online";
     Unreported => "công tơ chưa báo ngày này", "meters not told of for that day";
 
+    // Links
+    PathsWord => "đường", "paths";
+    LinksWell => "Mọi đường và mọi thiết bị trả lời tốt.", "Every path and every unit answers well.";
+    ColDevice => "Thiết bị", "Device";
+    ColState => "Hiện nay", "State";
+    ColPerSecond => "hỏi/s", "req/s";
+    ColNoReply => "k.đáp", "no rep";
+    ColRefused => "t.chối", "refus.";
+    ColBad => "hỏng", "bad";
+    ColStrays => "lạc", "stray";
+    ColMissed => "lỡ", "missed";
+    ColLastGood => "tốt cuối", "last ok";
+    CardNow => "hiện nay", "right now";
+    CardDo => "nên làm", "to do";
+    CardPath => "đường", "path";
+    CardAsked => "đã hỏi", "asked";
+    CardOverrun => "quá nhịp", "overrun";
+    CardStrays => "trả lời lạc", "strays";
+    CardAside => "để riêng", "set aside";
+    CardFault => "lỗi cuối", "last fault";
+    CardSettings => "cài đặt", "settings";
+    CardUnits => "thiết bị", "units";
+    UnitSilent => "không trả lời", "does not answer";
+    PathGood => "mọi câu hỏi được trả lời", "every request is answered";
+    PathGoodUnitsNot => "đường tốt, thiết bị thì không", "the path is good, units are not";
+    Reconnects => "nối lại", "reconnects";
+    Refusals => "bị từ chối nối", "connections refused";
+    Answered => "đáp tốt", "answered";
+    Overruns => "quá nhịp", "overruns";
+    LateReplies => "đáp muộn", "late";
+    UnknownReplies => "đáp lạ", "unknown";
+    PointsRefused => "tín hiệu bị từ chối riêng", "refused alone";
+    SetInFlight => "hỏi cùng lúc", "in flight";
+    SetReply => "hạn trả lời", "reply deadline";
+    SetScan => "hạn quét", "scan deadline";
+    SetMost => "mỗi câu nhiều nhất", "at most";
+    SetAfterConnect => "nghỉ sau khi nối", "pause after connecting";
+    SetBetween => "nghỉ giữa hai câu", "pause between requests";
+    SetGap => "đọc lướt ô trống", "gaps read over";
+
     // Sort orders of lists
     SortSeverity => "nặng nhất", "severity";
     SortOrder => "danh mục", "list order";
@@ -292,6 +335,8 @@ texts! {
     SortMissing => "chưa có nhiều nhất", "most missing";
     SortReason => "lý do", "reason";
     SortSince => "mới nhất", "newest";
+    SortErrors => "nhiều lỗi nhất", "most errors";
+    SortSlowest => "chậm nhất", "slowest";
     FaultsOnly => "chỉ mục lỗi", "faults only";
 
     // Key descriptions: in help, then in the hint bar
@@ -317,6 +362,7 @@ texts! {
     KeyWhy => "vì sao", "why";
     KeyOpenSignals => "tín hiệu của dòng này", "signals of this line";
     KeyEvidence => "bằng chứng của tín hiệu", "evidence of the signal";
+    KeyDevice => "thẻ của thiết bị", "card of the device";
     KeyBasis => "đổi trung tâm", "switch centre";
     KeyVariant => "đổi cách nhóm", "switch grouping";
     KeyMeasure => "chỉ tiêu đọc: 06:00, sau cùng, nửa giờ, DCU",
@@ -334,6 +380,7 @@ texts! {
     HintWhy => "vì sao", "why";
     HintSignals => "tín hiệu", "signals";
     HintEvidence => "bằng chứng", "evidence";
+    HintDevice => "thiết bị", "device";
     HintFind => "tìm", "find";
     HintFilter => "lọc", "filter";
     HintFaults => "lỗi", "faults";

@@ -328,11 +328,17 @@ pub(crate) fn modbus(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
     let faults = faults.map(|(text, n)| format!("{} {}", view.t(text), view.count(n)));
     let counted = [(Text::LinksUp, view.share(links)), (Text::Missed, view.count(missed))];
     let counted = counted.map(|(text, said)| format!("{} {said}", view.t(text)));
+    let (overruns, strays) = view.picture.channels.iter().fold((0, 0), |(overruns, strays), c| {
+        (overruns + c.link.overruns, strays + u64::from(c.link.strays.sum()))
+    });
+    let besides = [(Text::Overruns, overruns), (Text::StrayReplies, strays)];
+    let besides = besides.map(|(text, n)| format!("{} {}", view.t(text), view.count(n)));
     let mut lines = vec![
         view.row().text(format!(" {}", rates(view))),
         view.row().text(" ").join(errors(view)),
         view.row().text(format!("   {}", faults.join(" · "))),
         view.row().text(format!(" {}", counted.join(" · "))),
+        view.row().text(format!("   {}", besides.join(" · "))),
     ];
     lines.resize(height.saturating_sub(2), view.row());
     framed(title, right, lines, width)
