@@ -52,6 +52,7 @@ Examples:
   gridwatch plant strike HB04.22.473              a short circuit on one of its feeders
   gridwatch check config/hoa-binh.toml --full 90  exit 0 when at least 90 % of stations are full
   gridwatch config check my-province.toml         what is wrong with a file, with lines
+  gridwatch simulate --fleet 1000                 a thousand stations, to see what a machine bears
 
 Without CONFIG every command uses the built-in province of Hòa Bình.
 Exit codes: 0 good, 1 a threshold missed, 2 usage or configuration, 3 no data.";
@@ -119,6 +120,29 @@ struct ConfigArg {
     /// Province file [default: the built-in province of Hòa Bình]
     #[arg(value_name = "CONFIG")]
     config: Option<PathBuf>,
+    /// Instead of a file: N alike stations of some 800 points, 1 to 10000, all read each second
+    #[arg(long, value_name = "N", conflicts_with = "config")]
+    fleet: Option<usize>,
+}
+
+impl ConfigArg {
+    /// The province that is meant, its ports where the contract has them.
+    fn province(&self) -> Result<Province, Problems> {
+        match (&self.config, self.fleet) {
+            (Some(path), _) => Province::load(path),
+            (None, Some(stations)) => Province::fleet(stations),
+            (None, None) => Ok(Province::built_in()),
+        }
+    }
+
+    /// As it stands on the command line, behind a command.
+    fn written(&self) -> String {
+        match (&self.config, self.fleet) {
+            (Some(path), _) => format!(" {}", path.display()),
+            (None, Some(stations)) => format!(" --fleet {stations}"),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// How a command ended that did not end well.
@@ -189,10 +213,7 @@ fn complain(failure: &Failure) {
 impl Common {
     /// The province of a command, its ports moved as asked.
     fn province(&self, config: &ConfigArg) -> Result<Province, Failure> {
-        let mut province = match &config.config {
-            Some(path) => Province::load(path)?,
-            None => Province::built_in(),
-        };
+        let mut province = config.province()?;
         if let Some(base) = self.port_base {
             province.move_ports(base).map_err(Failure::Usage)?;
         }

@@ -571,7 +571,7 @@ fn line_end(province: &Province, written: &str) -> Result<LineEnd, String> {
 }
 
 /// A line bay is called after the place where its line goes.
-fn name_bay(province: &mut Province, end: LineEnd, other: LineEnd) {
+pub(crate) fn name_bay(province: &mut Province, end: LineEnd, other: LineEnd) {
     let there = match other {
         LineEnd::Bay(station, _) => province.stations[station.index()].name.clone(),
         LineEnd::Source(source) => province.sources[source].name.clone(),
@@ -686,7 +686,7 @@ impl<'a> ChannelBuilder<'a> {
             pinned_address,
             device,
             whole,
-            entries,
+            entries: entries.into(),
         }
     }
 

@@ -18,6 +18,7 @@ mod built_in;
 mod codec;
 mod document;
 mod expand;
+mod fleet;
 mod metering;
 mod names;
 mod problem;

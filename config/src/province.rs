@@ -113,6 +113,15 @@ impl Province {
             .expect("the built-in province is tested")
     }
 
+    /// A fleet of `stations` alike stations of some 800 points each, every point read once a second
+    /// by one centre: a burden to measure with.
+    ///
+    /// # Errors
+    /// When there are none, or more than 10 000.
+    pub fn fleet(stations: usize) -> Result<Self, Problems> {
+        crate::fleet::fleet(stations)
+    }
+
     /// The centre with this id.
     pub fn centre(&self, id: &str) -> Option<CentreId> {
         self.centres.iter().position(|centre| centre.id == id).map(CentreId::at)
@@ -520,8 +529,8 @@ pub struct Channel {
     pub device: Device,
     /// What its device only tells in one go.
     pub whole: Vec<Whole>,
-    /// One for each point of the station.
-    pub entries: Vec<Entry>,
+    /// One for each point of the station; the channels of alike stations share them.
+    pub entries: Arc<[Entry]>,
 }
 
 impl Channel {

@@ -97,7 +97,7 @@ fn no_two_points_of_a_channel_share_a_cell_and_every_mapped_point_has_one() {
     let province = Province::built_in();
     for channel in &province.channels {
         let mut cells = BTreeSet::new();
-        for entry in &channel.entries {
+        for entry in channel.entries.iter() {
             let mapped = matches!(entry.standing, Standing::Tested(_) | Standing::Untested(_));
             assert_eq!(entry.register.is_some(), mapped);
             let Some(register) = entry.register else { continue };
@@ -118,7 +118,7 @@ fn a_missing_point_leaves_a_hole_and_moves_nobody() {
     let before = Province::parse("before", &text).unwrap();
     let after = Province::parse("after", &changed).unwrap();
     for (a, b) in before.channels.iter().zip(&after.channels) {
-        for (n, (a_entry, b_entry)) in a.entries.iter().zip(&b.entries).enumerate() {
+        for (n, (a_entry, b_entry)) in a.entries.iter().zip(b.entries.iter()).enumerate() {
             let id = &before.stations[a.station.index()].points[n].id;
             if id == "HB01.110.171.P" {
                 assert!(a_entry.register.is_some() && b_entry.register.is_none());
@@ -164,4 +164,32 @@ fn moved_ports_stay_in_range() {
     );
     province.move_ports(65_516).unwrap();
     assert_eq!(province.channels[19].port, 65_535);
+}
+
+#[test]
+fn a_fleet_has_its_stations_in_small_grids_of_their_own_source() {
+    let fleet = Province::fleet(12).unwrap();
+    assert_eq!((fleet.stations.len(), fleet.channels.len(), fleet.sources.len()), (12, 12, 3));
+    let [first, last] = [0, 11].map(|n| &fleet.stations[n]);
+    assert_eq!((last.id.as_str(), last.points.len()), ("F0012", first.points.len()));
+    assert!((750..850).contains(&last.points.len()), "{}", last.points.len());
+    assert!(last.point("F0012.110.171.P").is_some());
+    let labels = |n: usize| [0, 1].map(|bay| fleet.stations[n].bays[bay].label.en.as_str());
+    assert_eq!(labels(9), ["F0009", "110 kV line bay"]);
+    assert_eq!(labels(10), ["G0003", "F0012"]);
+    assert_eq!(labels(11), ["F0011", "110 kV line bay"]);
+    // What is the same is there once.
+    assert!(fleet.channels.iter().all(|c| std::sync::Arc::ptr_eq(
+        &c.entries,
+        &fleet.channels[c.station.index() % 5].entries
+    )));
+    assert_eq!(fleet.channels[11].port, fleet.link.port_base + 11);
+}
+
+#[test]
+fn a_fleet_of_no_or_too_many_stations_is_refused() {
+    for count in [0, 10_001] {
+        let problems = Province::fleet(count).unwrap_err();
+        assert!(problems.to_string().contains("1 to 10000"), "{problems}");
+    }
 }

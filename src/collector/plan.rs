@@ -120,7 +120,7 @@ fn readable<'a>(
     station
         .points
         .iter()
-        .zip(&channel.entries)
+        .zip(channel.entries.iter())
         .enumerate()
         .filter_map(|(n, (point, entry))| Some((PointId::at(n), point.spec.scan?, entry.register?)))
 }

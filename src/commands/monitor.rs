@@ -92,11 +92,7 @@ fn show(common: &Common, args: &MonitorArgs, monitor: &Monitor) -> Outcome {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&quit)).map_err(Failure::Output)?;
     }
-    let config = args.config.config.as_ref();
-    let simulate = config.map_or_else(
-        || "gridwatch simulate".to_owned(),
-        |path| format!("gridwatch simulate {}", path.display()),
-    );
+    let simulate = format!("gridwatch simulate{}", args.config.written());
     let options = terminal::Options {
         lang: common.lang(),
         color: common.colors(),

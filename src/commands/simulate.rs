@@ -71,13 +71,9 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
                 control.address().port()
             ))?;
         }
-        let config = args.config.config.as_ref().map(|path| format!(" {}", path.display()));
+        let config = args.config.written();
         let base = common.port_base.map(|base| format!(" --port-base {base}"));
-        say(format_args!(
-            "watch it with: gridwatch monitor{}{}",
-            config.unwrap_or_default(),
-            base.unwrap_or_default()
-        ))?;
+        say(format_args!("watch it with: gridwatch monitor{config}{}", base.unwrap_or_default()))?;
         if std::io::stdout().is_terminal() {
             say("Ctrl-C stops")?;
         }

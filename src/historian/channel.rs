@@ -199,7 +199,7 @@ impl ChannelState {
         let channel = &province.channels[self.id.index()];
         let station = &province.stations[channel.station.index()];
         for ((state, entry), point) in
-            self.points.iter_mut().zip(&channel.entries).zip(&station.points)
+            self.points.iter_mut().zip(channel.entries.iter()).zip(&station.points)
         {
             let old_after = point.spec.scan.map(|scan| province.scan.old_after_ms(scan));
             let live = state.judge_live(&self.link, entry, point, old_after, now);

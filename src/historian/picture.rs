@@ -171,7 +171,7 @@ impl ChannelPicture {
     /// Age in milliseconds of the oldest value among required points that have one.
     pub fn oldest_ms(&self, province: &Province, now: Timestamp) -> Option<i64> {
         let entries = &self.contract(province).entries;
-        let required = self.points.iter().zip(entries).filter(|(_, entry)| entry.required);
+        let required = self.points.iter().zip(entries.iter()).filter(|(_, entry)| entry.required);
         required.filter_map(|(point, _)| point.at).map(|at| now.since(at)).max()
     }
 }
