@@ -353,6 +353,14 @@ fn patience(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A stretch of time given on the command line, up to a day.
+fn stretch(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds from 0.1 to 86400 is needed".to_owned()),
+    }
+}
+
 /// Waits until the user or the system wants the program to end.
 async fn stop_wanted() {
     #[cfg(unix)]

@@ -14,6 +14,9 @@ use super::{
     Common, ConfigArg, Failure, FieldArgs, Outcome, control_port, runtime, say, stop_wanted,
 };
 
+/// With more stations than these only the first half of so many is introduced, and the last one.
+const STATIONS_SHOWN: usize = 100;
+
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -102,7 +105,14 @@ fn introduce(simulation: &Simulation, province: &Province) -> Result<(), Failure
     ))?;
     let names = province.stations.iter().map(|station| station.name.vi.width());
     let widest = names.max().unwrap_or(0);
+    let count = province.stations.len();
     for (n, station) in province.station_ids().zip(&province.stations) {
+        if count > STATIONS_SHOWN && (STATIONS_SHOWN / 2..count - 1).contains(&n.index()) {
+            if n.index() == STATIONS_SHOWN / 2 {
+                say("  …")?;
+            }
+            continue;
+        }
         let room = widest - station.name.vi.width();
         let ports: Vec<String> = province
             .centre_ids()

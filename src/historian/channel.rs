@@ -86,7 +86,8 @@ impl ChannelState {
     ) -> Self {
         let station = &province.stations[channel.station.index()];
         let (id, state) = (ChannelId::at(index), LinkState::NeverConnected);
-        let link = Link { state, since: started, last_reply: None, fault: None, missed: 0 };
+        let link =
+            Link { state, since: started, last_reply: None, fault: None, missed: 0, losses: 0 };
         let asked = |unit: u8| plan.blocks.iter().any(|block| block.unit == unit);
         let units = station
             .units
@@ -132,6 +133,7 @@ impl ChannelState {
     ) {
         if self.link.state != state {
             tracing::info!(channel = self.name, link = state.word(), ?fault);
+            self.link.losses += u64::from(state == LinkState::Lost);
             self.link.state = state;
             self.link.since = at;
         }

@@ -189,6 +189,8 @@ pub struct Link {
     pub fault: Option<LinkFault>,
     /// Slots that could not be kept.
     pub missed: u64,
+    /// How often it was lost.
+    pub losses: u64,
 }
 
 /// Whether a path is up. Ordered from best to worst.
