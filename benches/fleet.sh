@@ -45,7 +45,8 @@ done
 wait "$monitor" || true
 monitor=''
 field() { grep -o "\"$1\":[0-9.]*" "$folder/picture" | tail -n 1 | cut -d: -f2; }
-live=$(grep -o '"live":{"have":[0-9]*,"want":[0-9]*}' "$folder/picture" | head -n 1 | tr -dc '0-9,' | tr , /)
+# The only centre's counts stand in front of those of the stations.
+live=$(head -c 2000 "$folder/picture" | grep -o '"live":{[^}]*}' | sed -n '1s/[^0-9,]//g;1s/,/\//p')
 awk -v requests="$(field requests)" -v window="$(field window_s)" \
     'BEGIN { printf "requests  %8.0f a second\n", requests / window }'
 echo "live      $live required points"
