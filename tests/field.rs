@@ -167,8 +167,7 @@ async fn a_foreign_client_reads_every_point_where_the_map_says() {
             let address = format!("{}:{}", channel.host, channel.port).parse().unwrap();
             let mut client = ForeignClient::connect(address);
             let station = &province.stations[channel.station.index()];
-            for (n, (point, entry)) in station.points.iter().zip(channel.entries.iter()).enumerate()
-            {
+            for (n, (point, entry)) in station.points.iter().zip(&channel.entries).enumerate() {
                 let Some(register) = &entry.register else { continue };
                 let function = register.table.read_function();
                 let cells = register.encoding.cells();

@@ -146,7 +146,7 @@ async fn no_value_lands_on_a_wrong_point_whatever_the_station_does() {
             news.changed().await.unwrap();
             let picture = Arc::clone(&news.borrow_and_update());
             values_on_their_points(&picture);
-            let last = picture.channels.iter().flat_map(|c| c.exchanges.iter().flatten());
+            let last = picture.channels.iter().flat_map(|c| &c.exchanges);
             faults.extend(last.filter_map(|poll| poll.fault).map(|fault| format!("{fault:?}")));
         }
     });

@@ -18,7 +18,7 @@ const DIRECTION: [(&str, &[&str]); 8] = [
 
 /// Names that only the given files may mention.
 const RESERVED: [(&str, &[&str]); 4] = [
-    ("tokio_modbus", &["src/collector/modbus.rs", "sim/src/server.rs"]),
+    ("tokio_modbus", &["src/collector/connection.rs", "sim/src/server.rs"]),
     ("ratatui", &["src/terminal"]),
     ("SystemTime::now", &["src/clock.rs"]),
     ("println!", &[]),

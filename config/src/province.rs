@@ -529,14 +529,49 @@ pub struct Channel {
     pub device: Device,
     /// What its device only tells in one go.
     pub whole: Vec<Whole>,
-    /// One for each point of the station; the channels of alike stations share them.
-    pub entries: Arc<[Entry]>,
+    /// One for each point of the station.
+    pub entries: Entries,
 }
 
 impl Channel {
     /// Points that the centre must receive.
     pub fn required(&self) -> usize {
         self.entries.iter().filter(|entry| entry.required).count()
+    }
+}
+
+/// What a channel knows of each point of its station. Clones share it, so that alike stations have
+/// it once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entries(Arc<[Entry]>);
+
+impl Entries {
+    /// Whether both are the same one, not only equal.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl From<Vec<Entry>> for Entries {
+    fn from(entries: Vec<Entry>) -> Self {
+        Self(entries.into())
+    }
+}
+
+impl std::ops::Deref for Entries {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a Entries {
+    type Item = &'a Entry;
+    type IntoIter = std::slice::Iter<'a, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
     }
 }
 

@@ -60,7 +60,7 @@ impl Twins {
         for (n, channel) in self.province.channels.iter().enumerate() {
             let (well, ill) = (self.well.image(ChannelId(id(n))), self.ill.image(ChannelId(id(n))));
             let station = &self.province.stations[channel.station.index()];
-            for (point, entry) in station.points.iter().zip(channel.entries.iter()) {
+            for (point, entry) in station.points.iter().zip(&channel.entries) {
                 let Some(register) = &entry.register else { continue };
                 if well.decoded(register) != ill.decoded(register) {
                     let centre = self.province.centres[channel.centre.index()].id.clone();
@@ -197,7 +197,7 @@ fn what_a_fault_of_the_path_affects_is_all_that_is_mapped_there() {
         assert!(twins.differing().is_empty(), "{kind}: what would be said stays true");
         let record = &twins.ill.take_truth()[0];
         let channel = province.channel(StationId(1), province.centre("A1").unwrap());
-        let points = province.stations[1].points.iter().zip(channel.entries.iter());
+        let points = province.stations[1].points.iter().zip(&channel.entries);
         let mapped: BTreeSet<(String, String)> = points
             .filter(|(_, entry)| entry.register.is_some())
             .map(|(point, _)| ("A1".to_owned(), point.id.clone()))

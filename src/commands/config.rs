@@ -43,7 +43,7 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
     for centre in province.centre_ids() {
         let entries = || {
             let of_centre = province.channels.iter().filter(move |c| c.centre == centre);
-            of_centre.flat_map(|channel| channel.entries.iter()).filter(|entry| entry.required)
+            of_centre.flat_map(|channel| &channel.entries).filter(|entry| entry.required)
         };
         let absent = entries().filter(|e| matches!(e.standing, Standing::Absent(_))).count();
         let untested = entries().filter(|e| matches!(e.standing, Standing::Untested(_))).count();

@@ -44,7 +44,7 @@ pub(super) fn run(common: &Common, args: &MapArgs) -> Outcome {
     for channel in &province.channels {
         let station = &province.stations[channel.station.index()];
         let centre = &province.centres[channel.centre.index()];
-        for (point, entry) in station.points.iter().zip(channel.entries.iter()) {
+        for (point, entry) in station.points.iter().zip(&channel.entries) {
             let Some(register) = &entry.register else { continue };
             let row = [
                 centre.id.clone(),

@@ -190,7 +190,7 @@ fn oldest(view: &View<'_>) -> Option<(i64, i64)> {
         }
         let entries = &channel.contract(province).entries;
         let points = channel.station(province).points.iter().zip(&channel.points);
-        for ((point, seen), _) in points.zip(entries.iter()).filter(|(_, entry)| entry.required) {
+        for ((point, seen), _) in points.zip(entries).filter(|(_, entry)| entry.required) {
             let (Some(at), Some(scan)) = (seen.at, point.spec.scan) else { continue };
             let (age, limit) = (view.now.since(at), province.scan.old_after_ms(scan));
             if worst.is_none_or(|(a, l)| age.saturating_mul(l) > a.saturating_mul(limit)) {
