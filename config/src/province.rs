@@ -541,7 +541,8 @@ impl Channel {
 }
 
 /// What a channel knows of each point of its station. Clones share it, so that alike stations have
-/// it once.
+/// it once: where two channels share it, the points of their stations differ in nothing but the
+/// station's id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entries(Arc<[Entry]>);
 
