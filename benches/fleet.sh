@@ -15,7 +15,7 @@ seconds=${2:-600}
 settle=${SETTLE:-10}
 base=${BASE:-15201}
 cargo build --release --locked --quiet
-program=target/release/gridwatch
+program=${CARGO_TARGET_DIR:-target}/release/gridwatch
 folder=$(mktemp -d)
 simulator='' monitor=''
 trap 'kill $simulator $monitor 2>/dev/null || true; rm -rf "$folder"' EXIT
