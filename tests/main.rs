@@ -14,6 +14,7 @@ mod plant;
 mod pty;
 mod screens;
 mod second_province;
+mod station;
 mod tidy;
 mod units;
 mod verdicts;
