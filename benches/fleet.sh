@@ -20,6 +20,7 @@ folder=$(mktemp -d)
 simulator='' monitor=''
 trap 'kill $simulator $monitor 2>/dev/null || true; rm -rf "$folder"' EXIT
 
+touch "$folder/simulator"
 "$program" simulate --fleet "$stations" --port-base "$base" >"$folder/simulator" &
 simulator=$!
 until grep -q '^watch it with' "$folder/simulator"; do

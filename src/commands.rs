@@ -316,14 +316,53 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::Usage(format!("cannot start the runtime: {error}")))
 }
 
+/// Files that are open beside those of the stations: a log, the terminal, the runtime's own.
+const FILES_BESIDE: u64 = 64;
+
+/// Lets the process have as many files open as `each` for every channel needs, as far as the system
+/// allows it.
+///
+/// # Errors
+/// How many channels fit, when not all of them do.
+fn allow_files(each: u64, province: &Province) -> Result<(), Failure> {
+    let channels = province.channels.len() as u64;
+    let needed = each * channels + FILES_BESIDE;
+    let Some(allowed) = files_allowed(needed).filter(|allowed| *allowed < needed) else {
+        return Ok(());
+    };
+    let fit = allowed.saturating_sub(FILES_BESIDE) / each;
+    Err(Failure::Usage(format!(
+        "{channels} channels (stations × centres) need {needed} open files, the system allows this \
+         process {allowed}: {fit} channels fit; raise its hard limit of open files ('ulimit -Hn \
+         {needed}' as root, or LimitNOFILE= of the service), or take fewer stations"
+    )))
+}
+
+/// Raises the limit of open files to `needed` when it is lower, or as high as it goes; returns where
+/// it stands then, `None` when it cannot be known.
+#[cfg(unix)]
+fn files_allowed(needed: u64) -> Option<u64> {
+    let (soft, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?;
+    if soft >= needed {
+        return Some(soft);
+    }
+    rlimit::increase_nofile_limit(needed).ok()
+}
+
+#[cfg(not(unix))]
+fn files_allowed(_: u64) -> Option<u64> {
+    None
+}
+
 /// Starts to poll a province within a runtime.
 fn start_monitor(
     runtime: &tokio::runtime::Runtime,
     province: &Arc<Province>,
     clock: Clock,
-) -> Monitor {
+) -> Result<Monitor, Failure> {
+    allow_files(1, province)?;
     let _inside = runtime.enter();
-    Monitor::start(province, clock)
+    Ok(Monitor::start(province, clock))
 }
 
 /// Refuses to draw a screen where there is none, and says what to use instead.

@@ -91,7 +91,9 @@ fn misbehave(seed: u64, asked: &Asked) -> Deed {
         }
         8 => Deed::Resets,
         9 => Deed::Hangs,
-        _ => Deed::Sends((0..1 + x % 300).map(|n| (chance(seed ^ 7, x ^ n) & 0xFF) as u8).collect()),
+        _ => {
+            Deed::Sends((0..1 + x % 300).map(|n| (chance(seed ^ 7, x ^ n) & 0xFF) as u8).collect())
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn watch(
     runtime: &Runtime,
     clock: Clock,
 ) -> Outcome {
-    let monitor = start_monitor(runtime, province, clock);
+    let monitor = start_monitor(runtime, province, clock)?;
     let outcome = if args.look.once {
         let picture = runtime.block_on(async {
             let Some(after) = args.look.after else {

@@ -11,7 +11,8 @@ use sim::{Ports, Simulation};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    Common, ConfigArg, Failure, FieldArgs, Outcome, control_port, runtime, say, stop_wanted,
+    Common, ConfigArg, Failure, FieldArgs, Outcome, allow_files, control_port, runtime, say,
+    stop_wanted,
 };
 
 /// With more stations than these only the first half of so many is introduced, and the last one.
@@ -42,6 +43,8 @@ pub(super) struct SimulateArgs {
 
 pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
     let province = Arc::new(common.province(&args.config)?);
+    // A port and a connection for each channel, as long as one centre looks at each.
+    allow_files(2, &province)?;
     let runtime = runtime()?;
     let clock = Clock::system().at_speed(args.field.speed);
     runtime.block_on(async {

@@ -2,8 +2,8 @@
 //! pictures cost.
 //!
 //! ```text
-//! cargo run --release --example fleet                 1 000 stations, 20 rounds
-//! cargo run --release --example fleet -- 10000 5      10 000 stations, 5 rounds
+//! cargo run --release --example historian                 1 000 stations, 20 rounds
+//! cargo run --release --example historian -- 10000 5      10 000 stations, 5 rounds
 //! ```
 //!
 //! A round is a second: every station is read once, and two pictures are made, one half way.
