@@ -53,6 +53,7 @@ Examples:
   gridwatch plant strike HB04.22.473              a short circuit on one of its feeders
   gridwatch check config/hoa-binh.toml --full 90  exit 0 when at least 90 % of stations are full
   gridwatch config check my-province.toml         what is wrong with a file, with lines
+  gridwatch simulate --fleet 1000                 a thousand stations, to see what a machine bears
 
 Without CONFIG every command uses the built-in province of Hòa Bình.
 Exit codes: 0 good, 1 a threshold missed, 2 usage or configuration, 3 no data.";
@@ -122,6 +123,29 @@ struct ConfigArg {
     /// Province file [default: the built-in province of Hòa Bình]
     #[arg(value_name = "CONFIG")]
     config: Option<PathBuf>,
+    /// Instead of a file: N alike stations of some 800 points, 1 to 10000, all read each second
+    #[arg(long, value_name = "N", conflicts_with = "config")]
+    fleet: Option<usize>,
+}
+
+impl ConfigArg {
+    /// The province that is meant, its ports where the contract has them.
+    fn province(&self) -> Result<Province, Problems> {
+        match (&self.config, self.fleet) {
+            (Some(path), _) => Province::load(path),
+            (None, Some(stations)) => Province::fleet(stations),
+            (None, None) => Ok(Province::built_in()),
+        }
+    }
+
+    /// As it stands on the command line, behind a command.
+    fn written(&self) -> String {
+        match (&self.config, self.fleet) {
+            (Some(path), _) => format!(" {}", path.display()),
+            (None, Some(stations)) => format!(" --fleet {stations}"),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// How a command ended that did not end well.
@@ -193,10 +217,7 @@ fn complain(failure: &Failure) {
 impl Common {
     /// The province of a command, its ports moved as asked.
     fn province(&self, config: &ConfigArg) -> Result<Province, Failure> {
-        let mut province = match &config.config {
-            Some(path) => Province::load(path)?,
-            None => Province::built_in(),
-        };
+        let mut province = config.province()?;
         if let Some(base) = self.port_base {
             province.move_ports(base).map_err(Failure::Usage)?;
         }
@@ -299,12 +320,51 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::Usage(format!("cannot start the runtime: {error}")))
 }
 
+/// Files that are open beside those of the stations: a log, the terminal, the runtime's own.
+const FILES_BESIDE: u64 = 64;
+
+/// Lets the process have as many files open as `each` for every channel needs, as far as the system
+/// allows it.
+///
+/// # Errors
+/// How many channels fit, when not all of them do.
+fn allow_files(each: u64, province: &Province) -> Result<(), Failure> {
+    let channels = province.channels.len() as u64;
+    let needed = each * channels + FILES_BESIDE;
+    let Some(allowed) = files_allowed(needed).filter(|allowed| *allowed < needed) else {
+        return Ok(());
+    };
+    let fit = allowed.saturating_sub(FILES_BESIDE) / each;
+    Err(Failure::Usage(format!(
+        "{channels} channels (stations × centres) need {needed} open files, the system allows this \
+         process {allowed}: {fit} channels fit; raise its hard limit of open files ('ulimit -Hn \
+         {needed}' as root, or LimitNOFILE= of the service), or take fewer stations"
+    )))
+}
+
+/// Raises the limit of open files to `needed` when it is lower, or as high as it goes; returns where
+/// it stands then, `None` when it cannot be known.
+#[cfg(unix)]
+fn files_allowed(needed: u64) -> Option<u64> {
+    let (soft, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?;
+    if soft >= needed {
+        return Some(soft);
+    }
+    rlimit::increase_nofile_limit(needed).ok()
+}
+
+#[cfg(not(unix))]
+fn files_allowed(_: u64) -> Option<u64> {
+    None
+}
+
 /// Starts to poll a province within a runtime.
 fn start_monitor(
     runtime: &tokio::runtime::Runtime,
     province: &Arc<Province>,
     clock: Clock,
 ) -> Result<Monitor, Failure> {
+    allow_files(1, province)?;
     let _inside = runtime.enter();
     Monitor::start(province, clock).map_err(|error| Failure::Usage(error.to_string()))
 }
@@ -333,6 +393,14 @@ fn patience(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=3_600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("a number of seconds from 0.1 to 3600 is needed".to_owned()),
+    }
+}
+
+/// A stretch of time given on the command line, up to a day.
+fn stretch(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds from 0.1 to 86400 is needed".to_owned()),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod counts;
 mod findings;
 mod meters;
 pub mod picture;
+mod rules;
 pub mod traffic;
 pub mod verdict;
 mod window;
@@ -42,9 +43,10 @@ impl Historian {
             .channels
             .iter()
             .zip(plans)
+            .zip(rules::rules(&province))
             .enumerate()
-            .map(|(n, (channel, plan))| {
-                ChannelState::new(&province, n, channel, Arc::clone(plan), started)
+            .map(|(n, ((channel, plan), rules))| {
+                ChannelState::new(&province, n, channel, Arc::clone(plan), rules, started)
             })
             .collect();
         Self { channels, traffic: Traffic::new(started), province, started }
@@ -65,7 +67,7 @@ impl Historian {
     pub fn picture(&mut self, now: Timestamp) -> Picture {
         let province = Arc::clone(&self.province);
         let channels: Vec<Arc<ChannelPicture>> =
-            self.channels.iter_mut().map(|c| Arc::new(c.picture(&province, now))).collect();
+            self.channels.iter_mut().map(|channel| channel.picture(&province, now)).collect();
         let centres = centres(&province, &channels);
         let stations: Vec<StationPicture> = stations(&province, &channels);
         let metering = meters::picture(&province, &self.channels, now);

@@ -23,6 +23,21 @@ struct Document<'a> {
     centres: Vec<Centre<'a>>,
     stations: Vec<Station<'a>>,
     metering: Metering<'a>,
+    polling: Polling,
+}
+
+/// How asking the stations goes.
+#[derive(Serialize)]
+struct Polling {
+    /// Seconds that the requests and faults stand for, the last ones.
+    window_s: f64,
+    requests: u64,
+    no_reply: u64,
+    refused: u64,
+    undecodable: u64,
+    /// Since the start, over all stations.
+    missed_slots: u64,
+    links_lost: u64,
 }
 
 /// Remote metering: how many meters can be read (coverage), and how many were (reads).
@@ -154,8 +169,23 @@ pub fn picture(picture: &Picture) -> String {
         centres: province.centre_ids().map(|centre| centre_entry(picture, centre)).collect(),
         stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
         metering: metering(picture),
+        polling: polling(picture),
     };
     serde_json::to_string(&document).expect("the document has only strings, numbers and lists")
+}
+
+fn polling(picture: &Picture) -> Polling {
+    let traffic = &picture.traffic;
+    let links = || picture.channels.iter().map(|channel| &channel.link);
+    Polling {
+        window_s: traffic.window_s,
+        requests: traffic.requests,
+        no_reply: traffic.no_reply,
+        refused: traffic.refused,
+        undecodable: traffic.undecodable,
+        missed_slots: links().map(|link| link.missed).sum(),
+        links_lost: links().map(|link| link.losses).sum(),
+    }
 }
 
 fn metering(picture: &Picture) -> Metering<'_> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::Province;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -16,8 +16,12 @@ use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
 use crate::historian::picture::Picture;
 
-/// Time between two pictures: half the fastest scan, so that what is read is soon seen.
+/// Least time between two pictures: half the fastest scan, so that what is read is soon seen.
 const PICTURE_EVERY: Duration = Duration::from_millis(500);
+
+/// Pictures may take one part in so many of a core. A province so large that judging all of its points
+/// takes longer is judged less often: what is read must not wait for what is shown.
+const PICTURE_SHARE: u32 = 16;
 
 /// Readings taken in one go before the clock is looked at again.
 const BATCH_MAX: usize = 512;
@@ -71,6 +75,11 @@ impl Monitor {
     }
 }
 
+/// From the beginning of one picture to that of the next, when it took so long to make.
+fn pause_after(took: Duration) -> Duration {
+    PICTURE_EVERY.max(took * PICTURE_SHARE)
+}
+
 async fn keep_history(
     mut historian: Historian,
     mut readings: mpsc::Receiver<Reading>,
@@ -78,16 +87,17 @@ async fn keep_history(
     clock: Clock,
     cancel: CancellationToken,
 ) {
-    let mut tick = interval(PICTURE_EVERY);
-    // A late picture is followed by the next one a full period later, not by a burst.
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next = Instant::now();
     let mut batch = Vec::with_capacity(BATCH_MAX);
     loop {
         tokio::select! {
             biased;
             () = cancel.cancelled() => return,
-            _ = tick.tick() => {
+            () = sleep_until(next) => {
+                let began = Instant::now();
                 pictures.send_replace(Arc::new(historian.picture(clock.now())));
+                // The one before goes here too, when nobody looks at it any more.
+                next = began + pause_after(began.elapsed());
             }
             taken = readings.recv_many(&mut batch, BATCH_MAX) => {
                 if taken == 0 {

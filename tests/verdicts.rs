@@ -6,7 +6,7 @@ use std::sync::Arc;
 use config::{ChannelId, Province, Standing};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Item, Part, Plan, plans};
-use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading};
+use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading, Strays};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Counts;
 use gridwatch::historian::picture::{Full, LinkState, Picture};
@@ -128,6 +128,33 @@ fn adds_up_at_every_level(picture: &Picture) {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_picture_that_was_kept_is_the_one_that_would_be_made(steps in steps()) {
+        let (province, plans) = small();
+        let historian = || Historian::new(Arc::clone(&province), &plans, START);
+        let (mut keeping, mut judging) = (historian(), historian());
+        let (mut now, mut same) = (START, START);
+        for step in &steps {
+            apply(&mut keeping, &plans, step, &mut now);
+            apply(&mut judging, &plans, step, &mut same);
+            // The second time nothing new has come, or something has become old since.
+            for later in [0, 0, 1_700] {
+                (now, same) = (now.plus(later), same.plus(later));
+                for channel in (0..plans.len()).map(ChannelId::at) {
+                    // Says nothing, but has every point judged.
+                    let event = Event::Strays(Strays::default());
+                    judging.accept(&Reading { channel, at: now, event });
+                }
+                let (kept, made) = (keeping.picture(now), judging.picture(now));
+                for (kept, made) in kept.channels.iter().zip(&made.channels) {
+                    prop_assert_eq!(&kept.points, &made.points);
+                    prop_assert_eq!((kept.counts, &kept.link), (made.counts, &made.link));
+                    prop_assert_eq!((kept.right, kept.settled), (made.right, made.settled));
+                }
+            }
+        }
+    }
 
     #[test]
     fn verdicts_sum_to_the_required_set_at_every_level(steps in steps()) {

@@ -588,7 +588,7 @@ fn line_end(province: &Province, written: &str) -> Result<LineEnd, String> {
 }
 
 /// A line bay is called after the place where its line goes.
-fn name_bay(province: &mut Province, end: LineEnd, other: LineEnd) {
+pub(crate) fn name_bay(province: &mut Province, end: LineEnd, other: LineEnd) {
     let there = match other {
         LineEnd::Bay(station, _) => province.stations[station.index()].name.clone(),
         LineEnd::Source(source) => province.sources[source].name.clone(),
@@ -731,7 +731,7 @@ impl<'a> ChannelBuilder<'a> {
             device,
             tls: self.province.link.tls.is_some() && !plain,
             whole,
-            entries,
+            entries: entries.into(),
         }
     }
 

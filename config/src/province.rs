@@ -114,6 +114,15 @@ impl Province {
             .expect("the built-in province is tested")
     }
 
+    /// A fleet of `stations` alike stations of some 800 points each, every point read once a second
+    /// by one centre: a burden to measure with.
+    ///
+    /// # Errors
+    /// When there are none, or more than 10 000.
+    pub fn fleet(stations: usize) -> Result<Self, Problems> {
+        crate::fleet::fleet(stations)
+    }
+
     /// The centre with this id.
     pub fn centre(&self, id: &str) -> Option<CentreId> {
         self.centres.iter().position(|centre| centre.id == id).map(CentreId::at)
@@ -551,13 +560,49 @@ pub struct Channel {
     /// What its device only tells in one go.
     pub whole: Vec<Whole>,
     /// One for each point of the station.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
 }
 
 impl Channel {
     /// Points that the centre must receive.
     pub fn required(&self) -> usize {
         self.entries.iter().filter(|entry| entry.required).count()
+    }
+}
+
+/// What a channel knows of each point of its station. Clones share it, so that alike stations have
+/// it once: where two channels share it, the points of their stations differ in nothing but the
+/// station's id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entries(Arc<[Entry]>);
+
+impl Entries {
+    /// Whether both are the same one, not only equal.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl From<Vec<Entry>> for Entries {
+    fn from(entries: Vec<Entry>) -> Self {
+        Self(entries.into())
+    }
+}
+
+impl std::ops::Deref for Entries {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a Entries {
+    type Item = &'a Entry;
+    type IntoIter = std::slice::Iter<'a, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
     }
 }
 

@@ -165,3 +165,29 @@ fn moved_ports_stay_in_range() {
     province.move_ports(65_516).unwrap();
     assert_eq!(province.channels[19].port, 65_535);
 }
+
+#[test]
+fn a_fleet_has_its_stations_in_small_grids_of_their_own_source() {
+    let fleet = Province::fleet(12).unwrap();
+    assert_eq!((fleet.stations.len(), fleet.channels.len(), fleet.sources.len()), (12, 12, 3));
+    let [first, last] = [0, 11].map(|n| &fleet.stations[n]);
+    assert_eq!((last.id.as_str(), last.points.len()), ("F0012", first.points.len()));
+    assert!((750..850).contains(&last.points.len()), "{}", last.points.len());
+    assert!(last.point("F0012.110.171.P").is_some());
+    let labels = |n: usize| [0, 1].map(|bay| fleet.stations[n].bays[bay].label.en.as_str());
+    assert_eq!(labels(9), ["F0009", "110 kV line bay"]);
+    assert_eq!(labels(10), ["G0003", "F0012"]);
+    assert_eq!(labels(11), ["F0011", "110 kV line bay"]);
+    // What is the same is there once.
+    let entries = |n: usize| &fleet.channels[n].entries;
+    assert!((0..12).all(|n| entries(n).is_shared_with(entries(n % 5))));
+    assert_eq!(fleet.channels[11].port, fleet.link.port_base + 11);
+}
+
+#[test]
+fn a_fleet_of_no_or_too_many_stations_is_refused() {
+    for count in [0, 10_001] {
+        let problems = Province::fleet(count).unwrap_err();
+        assert!(problems.to_string().contains("1 to 10000"), "{problems}");
+    }
+}

@@ -55,7 +55,7 @@ impl Poller {
         Self {
             id: ChannelId::at(index),
             // The path and the device are all that it needs of the contract.
-            contract: Channel { entries: Vec::new(), ..channel.clone() },
+            contract: Channel { entries: Vec::new().into(), ..channel.clone() },
             security,
             clock,
             connect_timeout: ms(link.connect_timeout_ms),

@@ -110,9 +110,24 @@ impl Block {
     }
 }
 
-/// The plan of every channel, by channel id.
+/// The plan of every channel, by channel id. Alike channels share one.
 pub fn plans(province: &Province) -> Vec<Arc<Plan>> {
-    province.channels.iter().map(|channel| Arc::new(plan(province, channel))).collect()
+    let mut known: Vec<(&Channel, Arc<Plan>)> = Vec::new();
+    let plan_of = |channel| {
+        if let Some((_, plan)) = known.iter().find(|(other, _)| are_alike(other, channel)) {
+            return Arc::clone(plan);
+        }
+        let plan = Arc::new(plan(province, channel));
+        known.push((channel, Arc::clone(&plan)));
+        plan
+    };
+    province.channels.iter().map(plan_of).collect()
+}
+
+/// Whether two channels are surely read in the same way.
+fn are_alike(one: &Channel, other: &Channel) -> bool {
+    one.entries.is_shared_with(&other.entries)
+        && (one.centre, &one.device, &one.whole) == (other.centre, &other.device, &other.whole)
 }
 
 /// The plan of one channel: for every scan class, unit and table the fewest requests that cover its

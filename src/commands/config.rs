@@ -1,6 +1,6 @@
 //! `gridwatch config`: look at a province file without connecting to anything.
 
-use ::config::{Province, Standing};
+use ::config::Standing;
 use clap::Subcommand;
 
 use super::{ConfigArg, Outcome, say};
@@ -19,9 +19,11 @@ Exit codes: 0 the file is good, 2 it is not.")]
 
 pub(super) fn run(command: &ConfigCommand) -> Outcome {
     let ConfigCommand::Check(args) = command;
-    let (name, province) = match &args.config {
-        Some(path) => (path.display().to_string(), Province::load(path)?),
-        None => ("built-in province".to_owned(), Province::built_in()),
+    let province = args.province()?;
+    let name = match (&args.config, args.fleet) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(_)) => "fleet".to_owned(),
+        (None, None) => "built-in province".to_owned(),
     };
     let points: usize = province.stations.iter().map(|station| station.points.len()).sum();
     let units: usize = province.stations.iter().map(|station| station.units.len()).sum();

@@ -8,7 +8,10 @@ use sim::control::Control;
 use sim::{Ports, Simulation};
 
 use super::monitor::{Look, MonitorArgs, watch};
-use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, control_port, need_terminal, runtime};
+use super::{
+    Common, ConfigArg, Failure, FieldArgs, Outcome, allow_files, control_port, need_terminal,
+    runtime,
+};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -38,6 +41,8 @@ pub(super) fn run(common: &Common, args: &DemoArgs) -> Outcome {
         _ => (Ports::Contract, common.clone()),
     };
     let mut province = common.province(&args.config)?;
+    // A port and both ends of a connection.
+    allow_files(3, &province)?;
     let runtime = runtime()?;
     let clock = Clock::system();
     let fast = clock.at_speed(args.field.speed);

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, patience, runtime, say,
-    start_monitor,
+    start_monitor, stretch,
 };
 
 #[derive(Args)]
@@ -24,6 +24,7 @@ Examples:
   gridwatch monitor config/hoa-binh.toml               the screens
   gridwatch monitor config/hoa-binh.toml --once        the figures as text
   gridwatch monitor config/hoa-binh.toml --once --json one JSON object; exit 3 when nobody answers
+  gridwatch monitor --once --json --after 600          the same, after ten minutes of polling
 
 The stations come from 'gridwatch simulate' in another terminal, or are real ones whose
 addresses the contract names. The monitor only reads: it never writes to a station.")]
@@ -43,6 +44,9 @@ pub(super) struct Look {
     /// With --once: as one JSON object
     #[arg(long, requires = "once")]
     json: bool,
+    /// With --once: watch for so long before the picture is made, seconds
+    #[arg(long, requires = "once", value_name = "SECONDS", value_parser = stretch)]
+    after: Option<Duration>,
     /// With --once: longest wait for the first complete picture, seconds
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = patience)]
     timeout: Duration,
@@ -66,7 +70,13 @@ pub(super) fn watch(
 ) -> Outcome {
     let monitor = start_monitor(runtime, province, clock)?;
     let outcome = if args.look.once {
-        let picture = runtime.block_on(monitor.first_complete(args.look.timeout));
+        let picture = runtime.block_on(async {
+            let Some(after) = args.look.after else {
+                return monitor.first_complete(args.look.timeout).await;
+            };
+            tokio::time::sleep(after).await;
+            monitor.news().borrow().clone()
+        });
         print(common, &picture, args.look.json)
     } else {
         show(common, args, &monitor)
@@ -92,11 +102,7 @@ fn show(common: &Common, args: &MonitorArgs, monitor: &Monitor) -> Outcome {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&quit)).map_err(Failure::Output)?;
     }
-    let config = args.config.config.as_ref();
-    let simulate = config.map_or_else(
-        || "gridwatch simulate".to_owned(),
-        |path| format!("gridwatch simulate {}", path.display()),
-    );
+    let simulate = format!("gridwatch simulate{}", args.config.written());
     let options = terminal::Options {
         lang: common.lang(),
         color: common.colors(),

@@ -12,9 +12,12 @@ use sim::{Ports, Simulation};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    Common, ConfigArg, Failure, FieldArgs, Outcome, control_port, runtime, say, stop_wanted,
+    Common, ConfigArg, Failure, FieldArgs, Outcome, allow_files, control_port, runtime, say,
+    stop_wanted,
 };
 
+/// With more stations than these only the first half of so many is introduced, and the last one.
+const STATIONS_SHOWN: usize = 100;
 /// Time between two looks at who was turned away.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,8 @@ pub(super) struct SimulateArgs {
 
 pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
     let province = Arc::new(common.province(&args.config)?);
+    // A port and a connection for each channel, as long as one centre looks at each.
+    allow_files(2, &province)?;
     let runtime = runtime()?;
     let clock = Clock::system().at_speed(args.field.speed);
     runtime.block_on(async {
@@ -75,13 +80,9 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
                 control.address().port()
             ))?;
         }
-        let config = args.config.config.as_ref().map(|path| format!(" {}", path.display()));
+        let config = args.config.written();
         let base = common.port_base.map(|base| format!(" --port-base {base}"));
-        say(format_args!(
-            "watch it with: gridwatch monitor{}{}",
-            config.unwrap_or_default(),
-            base.unwrap_or_default()
-        ))?;
+        say(format_args!("watch it with: gridwatch monitor{config}{}", base.unwrap_or_default()))?;
         if std::io::stdout().is_terminal() {
             say("Ctrl-C stops")?;
         }
@@ -127,7 +128,14 @@ fn introduce(simulation: &Simulation, province: &Province) -> Result<(), Failure
     ))?;
     let names = province.stations.iter().map(|station| station.name.vi.width());
     let widest = names.max().unwrap_or(0);
+    let count = province.stations.len();
     for (n, station) in province.station_ids().zip(&province.stations) {
+        if count > STATIONS_SHOWN && (STATIONS_SHOWN / 2..count - 1).contains(&n.index()) {
+            if n.index() == STATIONS_SHOWN / 2 {
+                say("  …")?;
+            }
+            continue;
+        }
         let room = widest - station.name.vi.width();
         let ports: Vec<String> = province
             .centre_ids()

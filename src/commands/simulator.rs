@@ -28,6 +28,9 @@ pub(super) struct Running {
     /// Province file of the simulator [default: the built-in province of Hòa Bình]
     #[arg(long, value_name = "CONFIG")]
     config: Option<PathBuf>,
+    /// The simulator serves a fleet of N stations
+    #[arg(long, value_name = "N", conflicts_with = "config")]
+    fleet: Option<usize>,
 }
 
 impl Running {
@@ -41,7 +44,8 @@ impl Running {
         let port = if let Some(port) = self.control {
             port
         } else {
-            let province = common.province(&ConfigArg { config: self.config.clone() })?;
+            let meant = ConfigArg { config: self.config.clone(), fleet: self.fleet };
+            let province = common.province(&meant)?;
             let message = "no port comes before the first station's: give --control PORT";
             control_port(&province).ok_or_else(|| Failure::Usage(message.to_owned()))?
         };

@@ -2,27 +2,27 @@
 
 use std::sync::Arc;
 
-use config::{Channel, ChannelId, Decoded, Entry, Flags, Kind, Point, Province, Standing, decode};
+use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
 
 use super::counts::Counts;
 use super::findings::Findings;
 use super::meters::MeterCells;
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
+use super::rules::{PointRule, Rules};
 use super::traffic::TrafficPicture;
-use super::verdict::{PointPicture, Reason, Since};
+use super::verdict::{Finding, PointPicture, Reason, Since};
 use super::window::{Sum, Window};
 use crate::clock::Timestamp;
 use crate::collector::plan::{Content, Item, Part, Plan};
 use crate::collector::reading::{Event, Fault, LinkFault, Poll, Reading, Strays};
 
-/// How long a breaker may stand between its ends before it counts: it moves within tenths of a
-/// second.
-const BREAKER_TRAVEL_MS: i64 = 2_000;
-/// The same for motor-driven disconnectors and earth switches, which take 8 to 15 s.
-const DISCONNECTOR_TRAVEL_MS: i64 = 25_000;
-
 /// Exception 06, device busy: the value stands until it is old, the device asks to be asked again.
 const BUSY: u8 = 6;
+
+/// How asking has gone of late is told anew after that time even if nothing comes in.
+const TRAFFIC_HOLDS_MS: i64 = 10_000;
+/// Nothing changes by itself.
+const FOREVER: Timestamp = Timestamp(i64::MAX);
 
 /// State of one channel.
 pub(super) struct ChannelState {
@@ -40,9 +40,21 @@ pub(super) struct ChannelState {
     /// What was asked of each unit of late.
     windows: Vec<Window>,
     started: Timestamp,
+    rules: Arc<Rules>,
     findings: Findings,
+    /// The latest picture, as long as it is true.
+    kept: Option<Kept>,
+    /// The one before: its memory is used again when nobody looks at it any more.
+    spare: Option<Arc<ChannelPicture>>,
     /// Registers of the metering unit, where this centre reads it.
     pub(super) meters: Option<MeterCells>,
+}
+
+/// A picture that stays true until something comes in, or until time alone changes a verdict.
+struct Kept {
+    picture: Arc<ChannelPicture>,
+    from: Timestamp,
+    until: Timestamp,
 }
 
 /// State of one point.
@@ -90,6 +102,7 @@ impl ChannelState {
         index: usize,
         channel: &Channel,
         plan: Arc<Plan>,
+        rules: Arc<Rules>,
         started: Timestamp,
     ) -> Self {
         let station = &province.stations[channel.station.index()];
@@ -105,6 +118,7 @@ impl ChannelState {
             refusals: 0,
             missed: 0,
             overruns: 0,
+            losses: 0,
             overrun: None,
             strays: Strays::default(),
             stray_at: None,
@@ -120,7 +134,7 @@ impl ChannelState {
             set_aside: 0,
         };
         let units: Vec<UnitPicture> = station.units.iter().map(unit_picture).collect();
-        let points = channel.entries.iter().map(|entry| PointState::new(entry, started)).collect();
+        let points = rules.points.iter().map(|rule| PointState::new(rule, started)).collect();
         let metering = province.centres[channel.centre.index()].metering;
         let name = format!("{} at {}", station.id, province.centres[channel.centre.index()].id);
         Self {
@@ -134,12 +148,16 @@ impl ChannelState {
             windows: vec![Window::new(); units.len()],
             units,
             started,
-            findings: Findings::new(province, channel),
+            findings: Findings::new(&rules.tests),
+            rules,
+            kept: None,
+            spare: None,
             meters: metering.then(|| MeterCells::new(station)),
         }
     }
 
     pub(super) fn accept(&mut self, province: &Province, reading: &Reading) {
+        self.put_aside();
         match &reading.event {
             Event::Connected => {
                 if self.link.state == LinkState::Lost {
@@ -191,6 +209,7 @@ impl ChannelState {
     fn set_link(&mut self, state: LinkState, at: Timestamp, fault: Option<LinkFault>) {
         if self.link.state != state {
             tracing::info!(channel = self.name, link = state.word(), ?fault);
+            self.link.losses += u64::from(state == LinkState::Lost);
             self.link.state = state;
             self.link.since = at;
         }
@@ -309,28 +328,57 @@ impl ChannelState {
         }
     }
 
-    pub(super) fn picture(&mut self, province: &Province, now: Timestamp) -> ChannelPicture {
-        let channel = &province.channels[self.id.index()];
-        let station = &province.stations[channel.station.index()];
-        for ((state, entry), point) in
-            self.points.iter_mut().zip(&channel.entries).zip(&station.points)
+    /// The kept picture is true no longer.
+    fn put_aside(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            self.spare = Some(kept.picture);
+        }
+    }
+
+    /// The picture at `now`: the latest one again when nothing can have changed since.
+    pub(super) fn picture(&mut self, province: &Province, now: Timestamp) -> Arc<ChannelPicture> {
+        if let Some(kept) = &self.kept
+            && (kept.from..=kept.until).contains(&now)
         {
-            let old_after = point.spec.scan.map(|scan| province.scan.old_after_ms(scan));
-            let live = state.judge_live(&self.link, entry, point, old_after, now);
+            return Arc::clone(&kept.picture);
+        }
+        self.put_aside();
+        let until = self.judge(now);
+        let picture = Arc::new(self.draw(province, now));
+        self.kept = Some(Kept { picture: Arc::clone(&picture), from: now, until });
+        picture
+    }
+
+    /// Judges what each point says by itself, then what they say against each other. Returns until
+    /// when that holds if nothing comes in.
+    fn judge(&mut self, now: Timestamp) -> Timestamp {
+        // How asking has gone of late is told by the minute.
+        let mut until = now.plus(TRAFFIC_HOLDS_MS);
+        for (state, rule) in self.points.iter_mut().zip(&self.rules.points) {
+            let live = state.judge_live(&self.link, rule, now);
+            until = until.min(state.holds_until(rule, now));
             state.set_not_live(live, now);
         }
-        self.findings.evaluate(station, &self.points, now);
+        self.findings.evaluate(&self.rules.tests, &self.points, now).min(until)
+    }
+
+    /// Puts together what was judged.
+    fn draw(&mut self, province: &Province, now: Timestamp) -> ChannelPicture {
+        let channel = &province.channels[self.id.index()];
         let mut counts = Counts::default();
-        let mut points = Vec::with_capacity(self.points.len());
-        for (n, (entry, point)) in channel.entries.iter().zip(&station.points).enumerate() {
-            let state = &mut self.points[n];
-            if let (None, Some(since)) = (state.not_live, self.findings.frozen(n)) {
+        let spare = self.spare.take().and_then(Arc::into_inner);
+        let mut points = spare.map(|picture| picture.points).unwrap_or_default();
+        points.clear();
+        points.reserve_exact(self.points.len());
+        let ruled = self.points.iter_mut().zip(&self.rules.points).zip(&channel.entries);
+        for (n, ((state, rule), entry)) in ruled.enumerate() {
+            let (frozen, finding) = self.findings.of(n);
+            if let (None, Some(since)) = (state.not_live, frozen) {
                 state.set_not_live(Some((Reason::Frozen, Since::At(since))), now);
             }
-            let finding = self.findings.of(n);
-            state.judge(entry, &self.link, finding.map(|(_, since)| since), now);
+            state.judge(rule, &self.link, finding.map(|(_, since)| since), now);
             let picture = state.picture(self.findings.evaluable(n), finding.map(|(f, _)| f));
-            counts.add(entry, point.spec.kind.is_command(), &picture);
+            counts.add(entry, rule.is_command, &picture);
             points.push(picture);
         }
         self.count_set_aside(province, &points);
@@ -339,7 +387,7 @@ impl ChannelState {
             id: self.id,
             link: self.link.clone(),
             full: full(&counts),
-            right: self.findings.right(&counts),
+            right: self.findings.right(&self.rules.tests, &counts),
             counts,
             points,
             units: self.units.clone(),
@@ -413,16 +461,6 @@ fn full(counts: &Counts) -> Full {
     }
 }
 
-/// The structural reason of an entry.
-fn structural(entry: &Entry) -> Option<(Reason, Since)> {
-    let since = |cause: &config::Cause| cause.since.map_or(Since::Always, Since::Day);
-    match &entry.standing {
-        Standing::Elsewhere | Standing::Tested(_) => None,
-        Standing::Absent(cause) => Some((Reason::NotInDatabase, since(cause))),
-        Standing::Untested(cause) => Some((Reason::NoE2eRecord, since(cause))),
-    }
-}
-
 impl PartState {
     fn new(started: Timestamp) -> Self {
         Self { at: None, withdrawn: false, outcome: Outcome::Unasked, outcome_since: started }
@@ -438,6 +476,12 @@ impl PartState {
         if self.outcome != outcome {
             (self.outcome, self.outcome_since) = (outcome, at);
         }
+    }
+
+    /// Until when it is fresh, if it is.
+    fn fresh_until(&self, old_after: i64, now: Timestamp) -> Timestamp {
+        let until = self.at.map_or(FOREVER, |at| at.plus(old_after));
+        if self.withdrawn || until < now { FOREVER } else { until }
     }
 
     /// Why the part cannot be used, and since when, if it was known.
@@ -462,8 +506,8 @@ impl PartState {
 }
 
 impl PointState {
-    fn new(entry: &Entry, started: Timestamp) -> Self {
-        let (verdict, since) = structural(entry).unzip();
+    fn new(rule: &PointRule, started: Timestamp) -> Self {
+        let (verdict, since) = rule.structural.unzip();
         let since = since.unwrap_or(Since::At(started));
         Self {
             value: None,
@@ -530,39 +574,46 @@ impl PointState {
 
     /// Why the point is not live, and since when: the first stage that fails from the database to
     /// the plausibility of the value.
-    fn judge_live(
-        &self,
-        link: &Link,
-        entry: &Entry,
-        point: &Point,
-        old_after: Option<i64>,
-        now: Timestamp,
-    ) -> Option<(Reason, Since)> {
+    fn judge_live(&self, link: &Link, rule: &PointRule, now: Timestamp) -> Option<(Reason, Since)> {
         // A command has no value.
-        let old_after = old_after?;
-        if let Some((Reason::NotInDatabase, since)) = structural(entry) {
+        let old_after = rule.old_after?;
+        if let Some((Reason::NotInDatabase, since)) = rule.structural {
             return Some((Reason::NotInDatabase, since));
         }
         if link.state != LinkState::Connected {
             return Some((Reason::NoLink, Since::At(link.since)));
         }
-        // A value without its quality is not known to be usable.
-        let has_quality = entry.register.is_some_and(|register| register.quality.is_some());
-        let quality = || has_quality.then(|| self.quality_part.judge(old_after, now)).flatten();
+        let quality =
+            || rule.has_quality.then(|| self.quality_part.judge(old_after, now)).flatten();
         if let Some((reason, since)) = self.value_part.judge(old_after, now).or_else(quality) {
             let since = since.map_or_else(|| self.not_live_since_or(reason, now), Since::At);
             return Some((reason, since));
         }
-        self.judge_value(point, self.value?, now)
+        self.judge_value(rule, self.value?, now)
+    }
+
+    /// Until when what is judged at `now` holds by itself: a part becomes old, or a switch has stood
+    /// between its ends for too long.
+    fn holds_until(&self, rule: &PointRule, now: Timestamp) -> Timestamp {
+        let Some(old_after) = rule.old_after else { return FOREVER };
+        let mut until = self.value_part.fresh_until(old_after, now);
+        if rule.has_quality {
+            until = until.min(self.quality_part.fresh_until(old_after, now));
+        }
+        if let (Some(travel), Some(changed)) = (rule.travel, self.changed) {
+            let arrived = changed.plus(travel);
+            until = if arrived < now { until } else { until.min(arrived) };
+        }
+        until
     }
 
     /// The last stages: what the value itself says.
-    fn judge_value(&self, point: &Point, value: f64, now: Timestamp) -> Option<(Reason, Since)> {
+    fn judge_value(&self, rule: &PointRule, value: f64, now: Timestamp) -> Option<(Reason, Since)> {
         let reason = if !self.flags.is_good() {
             Reason::Flagged
-        } else if self.is_between_ends(point, value, now) {
+        } else if self.is_between_ends(rule, value, now) {
             return Some((Reason::Intermediate, Since::At(self.changed.unwrap_or(now))));
-        } else if point.range.is_some_and(|(low, high)| !(low..=high).contains(&value)) {
+        } else if rule.range.is_some_and(|(low, high)| !(low..=high).contains(&value)) {
             Reason::OutOfRange
         } else {
             return None;
@@ -575,15 +626,8 @@ impl PointState {
         if self.not_live == Some(reason) { self.not_live_since } else { Since::At(now) }
     }
 
-    fn is_between_ends(&self, point: &Point, value: f64, now: Timestamp) -> bool {
-        if point.spec.kind != Kind::DoublePoint {
-            return false;
-        }
-        let travel = if point.spec.id.starts_with("CB.") {
-            BREAKER_TRAVEL_MS
-        } else {
-            DISCONNECTOR_TRAVEL_MS
-        };
+    fn is_between_ends(&self, rule: &PointRule, value: f64, now: Timestamp) -> bool {
+        let Some(travel) = rule.travel else { return false };
         let resting = self.changed.map_or(0, |changed| now.since(changed));
         // 3 is contradictory at once, 0 only when it lasts.
         value >= 3.0 || (value < 1.0 && resting > travel)
@@ -603,23 +647,23 @@ impl PointState {
     /// link as much as one.
     fn judge(
         &mut self,
-        entry: &Entry,
+        rule: &PointRule,
         link: &Link,
         inconsistent_since: Option<Timestamp>,
         now: Timestamp,
     ) {
         let live = self.not_live.map(|reason| (reason, self.not_live_since));
-        let no_link = (link.state != LinkState::Connected && entry.register.is_some())
+        let no_link = (link.state != LinkState::Connected && rule.is_mapped)
             .then_some((Reason::NoLink, Since::At(link.since)));
         let inconsistent = inconsistent_since.map(|at| (Reason::Inconsistent, Since::At(at)));
-        match structural(entry).or(live).or(no_link).or(inconsistent) {
+        match rule.structural.or(live).or(no_link).or(inconsistent) {
             Some((reason, since)) => (self.verdict, self.since) = (Some(reason), since),
             None if self.verdict.is_some() => (self.verdict, self.since) = (None, Since::At(now)),
             None => {}
         }
     }
 
-    fn picture(&self, evaluable: bool, finding: Option<super::verdict::Finding>) -> PointPicture {
+    fn picture(&self, evaluable: bool, finding: Option<Finding>) -> PointPicture {
         let exception = match self.value_part.outcome {
             Outcome::Fault(Fault::Refused(code)) => code,
             _ => 0,

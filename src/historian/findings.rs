@@ -3,7 +3,7 @@
 //! Numbers and tolerances are those of the trade's list (C1, C7, C8, C12, C14). Tests that need
 //! the province as a whole belong to a state estimator and are not here.
 
-use config::{Channel, Entry, Point, Province, Station};
+use config::{Channel, Entry, Province, Station};
 
 use super::channel::PointState;
 use super::counts::Counts;
@@ -31,15 +31,29 @@ const PEER_DEADBANDS: f64 = 2.0;
 /// Correct share below which a station is not right.
 const RIGHT_PERCENT: f64 = 99.0;
 
-/// The tests of one channel and how they stand.
-pub(super) struct Findings {
-    tests: Vec<Test>,
+/// What is tested of the points of a channel.
+pub(super) struct Tests {
+    of_bays: Vec<Test>,
     peers: Vec<Peers>,
-    evaluable: Vec<bool>,
-    found: Vec<Option<(Finding, Timestamp)>>,
-    frozen: Vec<Option<Timestamp>>,
-    leading: Vec<bool>,
+    /// Points on which one finding fails the station.
+    leading: Vec<usize>,
 }
+
+/// How the tests of a channel stand.
+pub(super) struct Findings {
+    /// Since when each test fails.
+    failing: Vec<Option<Timestamp>>,
+    seen: Vec<SeenPeer>,
+    /// What stands against each point: some of the marks below.
+    marks: Vec<u8>,
+    found: Vec<(usize, Finding, Timestamp)>,
+    frozen: Vec<(usize, Timestamp)>,
+}
+
+/// A test took the point into account; it has a finding; it is frozen.
+const EVALUABLE: u8 = 1;
+const FOUND: u8 = 2;
+const FROZEN: u8 = 4;
 
 /// One test over some points of a bay.
 struct Test {
@@ -49,34 +63,33 @@ struct Test {
     /// Full scale of the quantity compared.
     full_scale: f64,
     tolerance: f64,
-    failing_since: Option<Timestamp>,
 }
 
 /// Two measurements of a bay that move together.
 struct Peers {
     point: usize,
     peer: usize,
-    /// Value of the peer when the point last changed.
-    peer_then: Option<f64>,
-    change_seen: Option<Timestamp>,
+    /// Smallest change of the peer that is sent.
+    band: Option<f64>,
 }
 
-impl Findings {
+/// What was last seen of two peers.
+#[derive(Clone, Copy, Default)]
+struct SeenPeer {
+    /// Value of the peer when the point last changed.
+    peer_then: Option<f64>,
+    change: Option<Timestamp>,
+}
+
+impl Tests {
     pub(super) fn new(province: &Province, channel: &Channel) -> Self {
         let station = &province.stations[channel.station.index()];
-        let mut findings = Self {
-            tests: Vec::new(),
-            peers: Vec::new(),
-            evaluable: vec![false; station.points.len()],
-            found: vec![None; station.points.len()],
-            frozen: vec![None; station.points.len()],
-            leading: vec![false; station.points.len()],
-        };
+        let mut tests = Self { of_bays: Vec::new(), peers: Vec::new(), leading: Vec::new() };
         for bay in 0..station.bays.len() {
             let members = Members { station, entries: &channel.entries, bay };
-            findings.add_bay(&members);
+            tests.add_bay(&members);
         }
-        findings
+        tests
     }
 
     fn add_bay(&mut self, bay: &Members<'_>) {
@@ -103,16 +116,15 @@ impl Findings {
         }
         for (point, peer) in [("P", "IA"), ("IA", "P"), ("UAB", "UBC"), ("UBC", "UAB")] {
             if let (Some(point), Some(peer)) = (name(point), name(peer)) {
-                self.peers.push(Peers { point, peer, peer_then: None, change_seen: None });
+                let band = bay.station.points[peer].deadband;
+                self.peers.push(Peers { point, peer, band });
             }
         }
         // A finding on one of these fails the station by itself.
         let quantities: &[&str] =
             if bay.is_transformer() { &["P", "Q", "IA", "IB", "IC"] } else { &[] };
         for id in quantities.iter().chain(&["CB.POS", "UAB", "UBC", "UCA"]) {
-            if let Some(n) = name(id) {
-                self.leading[n] = true;
-            }
+            self.leading.extend(name(id));
         }
     }
 
@@ -120,55 +132,86 @@ impl Findings {
     fn add(&mut self, finding: Finding, points: &[usize], full_scale: Option<f64>, tolerance: f64) {
         let Some(full_scale) = full_scale else { return };
         let points = points.to_vec();
-        self.tests.push(Test { finding, points, full_scale, tolerance, failing_since: None });
+        self.of_bays.push(Test { finding, points, full_scale, tolerance });
+    }
+}
+
+impl Findings {
+    pub(super) fn new(tests: &Tests) -> Self {
+        Self {
+            failing: vec![None; tests.of_bays.len()],
+            seen: vec![SeenPeer::default(); tests.peers.len()],
+            marks: Vec::new(),
+            found: Vec::new(),
+            frozen: Vec::new(),
+        }
     }
 
-    /// Tests every bay with the values as they stand at `now`.
-    pub(super) fn evaluate(&mut self, station: &Station, states: &[PointState], now: Timestamp) {
-        self.evaluable.fill(false);
-        self.found.fill(None);
-        for test in &mut self.tests {
+    /// Tests every bay with the values as they stand at `now`. Returns until when that holds if no
+    /// value comes.
+    pub(super) fn evaluate(
+        &mut self,
+        tests: &Tests,
+        states: &[PointState],
+        now: Timestamp,
+    ) -> Timestamp {
+        self.marks.clear();
+        self.marks.resize(states.len(), 0);
+        self.found.clear();
+        self.frozen.clear();
+        let mut until = Timestamp(i64::MAX);
+        for (test, failing) in tests.of_bays.iter().zip(&mut self.failing) {
             let live = |n: &usize| states[*n].not_live.is_none();
             if !test.points.iter().all(live) {
-                test.failing_since = None;
+                *failing = None;
                 continue;
             }
             for n in &test.points {
-                self.evaluable[*n] = true;
+                self.marks[*n] |= EVALUABLE;
             }
             let value = |n: usize| states[test.points[n]].value.unwrap_or(0.0);
             if !test.contradicts(value) {
-                test.failing_since = None;
+                *failing = None;
                 continue;
             }
-            let since = *test.failing_since.get_or_insert(now);
-            if now.since(since) >= LASTS_MS {
-                self.found[test.points[0]].get_or_insert((test.finding, since));
+            let since = *failing.get_or_insert(now);
+            let first = test.points[0];
+            if now.since(since) < LASTS_MS {
+                until = until.min(since.plus(LASTS_MS - 1));
+            } else if self.marks[first] & FOUND == 0 {
+                self.marks[first] |= FOUND;
+                self.found.push((first, test.finding, since));
             }
         }
-        self.frozen.fill(None);
-        for peers in &mut self.peers {
-            if let Some(since) = peers.evaluate(&station.points, states, now) {
-                self.frozen[peers.point] = Some(since);
+        for (peers, seen) in tests.peers.iter().zip(&mut self.seen) {
+            let Some(changed) = peers.stands_still(seen, states) else { continue };
+            if now.since(changed) > FROZEN_MS {
+                self.marks[peers.point] |= FROZEN;
+                self.frozen.push((peers.point, changed));
+            } else {
+                until = until.min(changed.plus(FROZEN_MS));
             }
         }
+        until
     }
 
-    pub(super) fn of(&self, point: usize) -> Option<(Finding, Timestamp)> {
-        self.found[point]
-    }
-
-    pub(super) fn frozen(&self, point: usize) -> Option<Timestamp> {
-        self.frozen[point]
+    /// Since when a point is frozen, and what it is found to contradict.
+    pub(super) fn of(&self, point: usize) -> (Option<Timestamp>, Option<(Finding, Timestamp)>) {
+        let marks = self.marks.get(point).copied().unwrap_or(0);
+        if marks & (FOUND | FROZEN) == 0 {
+            return (None, None);
+        }
+        let frozen = self.frozen.iter().find(|(n, _)| *n == point);
+        let found = self.found.iter().find(|(n, ..)| *n == point);
+        (frozen.map(|(_, since)| *since), found.map(|(_, finding, since)| (*finding, *since)))
     }
 
     pub(super) fn evaluable(&self, point: usize) -> bool {
-        self.evaluable[point]
+        self.marks.get(point).is_some_and(|marks| marks & EVALUABLE != 0)
     }
 
-    pub(super) fn right(&self, counts: &Counts) -> Right {
-        let leads =
-            self.found.iter().zip(&self.leading).any(|(f, leading)| *leading && f.is_some());
+    pub(super) fn right(&self, tests: &Tests, counts: &Counts) -> Right {
+        let leads = self.found.iter().any(|(point, ..)| tests.leading.contains(point));
         match counts.right.reaches(RIGHT_PERCENT) {
             None => Right::NotEvaluated,
             Some(true) if !leads => Right::Right,
@@ -201,25 +244,18 @@ impl Test {
 }
 
 impl Peers {
-    /// Since when the point is frozen, if it is.
-    fn evaluate(
-        &mut self,
-        points: &[Point],
-        states: &[PointState],
-        now: Timestamp,
-    ) -> Option<Timestamp> {
+    /// When the point changed last, if it has stood still since while its peer moved.
+    fn stands_still(&self, seen: &mut SeenPeer, states: &[PointState]) -> Option<Timestamp> {
         let (state, peer) = (&states[self.point], &states[self.peer]);
         if state.not_live.is_some() || peer.not_live.is_some() {
             return None;
         }
-        if self.change_seen != state.changed {
-            self.change_seen = state.changed;
-            self.peer_then = peer.value;
+        if seen.change != state.changed {
+            *seen = SeenPeer { peer_then: peer.value, change: state.changed };
         }
         let changed = state.changed?;
-        let moved = (peer.value? - self.peer_then?).abs();
-        let band = points[self.peer].deadband?;
-        (now.since(changed) > FROZEN_MS && moved > PEER_DEADBANDS * band).then_some(changed)
+        let moved = (peer.value? - seen.peer_then?).abs();
+        (moved > PEER_DEADBANDS * self.band?).then_some(changed)
     }
 }
 

@@ -219,6 +219,8 @@ pub struct Link {
     pub missed: u64,
     /// Scans that took too long, since the monitor was started.
     pub overruns: u64,
+    /// How often it was lost.
+    pub losses: u64,
     /// The last scan that took too long, and when it ended.
     pub overrun: Option<(Timestamp, Overrun)>,
     /// Replies that belonged to no request that waited for one, since the monitor was started.
