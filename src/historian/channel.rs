@@ -5,6 +5,7 @@ use std::sync::Arc;
 use config::{Channel, ChannelId, Decoded, Entry, Flags, Kind, Point, Province, Standing, decode};
 
 use super::counts::Counts;
+use super::events::{ChannelEvents, EventLog};
 use super::findings::Findings;
 use super::meters::MeterCells;
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
@@ -36,6 +37,7 @@ pub(super) struct ChannelState {
     points: Vec<PointState>,
     units: Vec<UnitPicture>,
     findings: Findings,
+    events: ChannelEvents,
     /// Registers of the metering unit, where this centre reads it.
     pub(super) meters: Option<MeterCells>,
 }
@@ -102,7 +104,10 @@ impl ChannelState {
         let units = station
             .units
             .iter()
-            .map(|unit| UnitPicture { asked: asked(unit.id), answers: false, since: started })
+            .map(|unit| {
+                let (asked, answers) = (asked(unit.id), false);
+                UnitPicture { asked, answers, since: started, events: None }
+            })
             .collect();
         let points = channel.entries.iter().map(|entry| PointState::new(entry, started)).collect();
         let metering = province.centres[channel.centre.index()].metering;
@@ -113,6 +118,7 @@ impl ChannelState {
             link,
             exchanges: Vec::with_capacity(plan.blocks.len()),
             cells: Vec::new(),
+            events: ChannelEvents::new(id, channel, &plan),
             plan,
             points,
             units,
@@ -121,7 +127,13 @@ impl ChannelState {
         }
     }
 
-    pub(super) fn accept(&mut self, province: &Province, reading: &Reading) {
+    /// Takes a reading into account; events go to the log of the channel's centre.
+    pub(super) fn accept(
+        &mut self,
+        province: &Province,
+        reading: &Reading,
+        log: &mut Arc<EventLog>,
+    ) {
         match &reading.event {
             Event::Connected => self.set_link(LinkState::Connected, reading.at, None),
             Event::Lost(fault) => {
@@ -144,7 +156,7 @@ impl ChannelState {
             }
             Event::Polls(polls) => {
                 for poll in polls {
-                    self.accept_poll(province, reading.at, poll);
+                    self.accept_poll(province, reading.at, poll, log);
                 }
             }
         }
@@ -169,14 +181,23 @@ impl ChannelState {
         }
     }
 
-    fn accept_poll(&mut self, province: &Province, at: Timestamp, poll: &Poll) {
+    fn accept_poll(
+        &mut self,
+        province: &Province,
+        at: Timestamp,
+        poll: &Poll,
+        log: &mut Arc<EventLog>,
+    ) {
         let plan = Arc::clone(&self.plan);
         let Some(block) = plan.blocks.get(poll.block) else { return };
         let fault = poll.fault;
         if poll.in_parts {
             return;
         }
-        self.keep_exchange(poll);
+        // Records of events lie behind their header: the evidence is what they say.
+        if poll.offset < block.count {
+            self.keep_exchange(poll);
+        }
         if fault != Some(Fault::NoReply) {
             self.link.last_reply = Some(at);
         }
@@ -203,7 +224,7 @@ impl ChannelState {
                     state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
                 }
             }
-            Content::Events => {}
+            Content::Events => self.events.accept(poll, &cells, log),
             Content::Meters => {
                 if let Some(meters) = &mut self.meters {
                     meters.accept(block.address.saturating_add(poll.offset), &cells, at);
@@ -291,11 +312,21 @@ impl ChannelState {
             right: self.findings.right(&counts),
             counts,
             points,
-            units: self.units.clone(),
+            units: self.unit_pictures(province),
             plan: Arc::clone(&self.plan),
             settled: self.settled(),
             exchanges: self.exchanges.clone(),
         }
+    }
+
+    fn unit_pictures(&self, province: &Province) -> Vec<UnitPicture> {
+        let channel = &province.channels[self.id.index()];
+        let units = &province.stations[channel.station.index()].units;
+        let with_events = |(picture, unit): (&UnitPicture, &config::Unit)| UnitPicture {
+            events: self.events.of_unit(unit.id),
+            ..*picture
+        };
+        self.units.iter().zip(units).map(with_events).collect()
     }
 
     /// Every block has been answered or given up, or the station cannot be reached.
