@@ -298,7 +298,10 @@ mod tests {
 
     impl Unit {
         fn header(&self) -> [u16; 12] {
-            let word = |number: u32| [(number >> 16) as u16, number as u16];
+            let word = |number: u32| {
+                let [a, b, c, d] = number.to_be_bytes();
+                [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
+            };
             let oldest = self.newest.saturating_sub(RECORDS - 1).max(self.newest.min(1));
             let ([n, n_low], [o, o_low]) = (word(self.newest), word(oldest));
             let (marker, version) = (blocks::MARKER, blocks::VERSION);

@@ -75,7 +75,8 @@ mod tests {
     /// Reads a clock that is ahead by so much, at a moment; the reply takes 10 ms.
     fn read(window: &mut ClockWindow, at: i64, ahead: i64) {
         let second = (at + 4 + ahead).div_euclid(1_000);
-        window.read((second & 0xFFFF) as u16, Timestamp(at), Timestamp(at + 10));
+        let alive = u16::try_from(second.rem_euclid(0x1_0000)).unwrap();
+        window.read(alive, Timestamp(at), Timestamp(at + 10));
     }
 
     #[test]

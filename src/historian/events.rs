@@ -487,14 +487,14 @@ mod tests {
 
         fn poll(&mut self, at: i64, offset: u16, cells: &[u16]) {
             let exchange = Exchange { at: Timestamp(at), took_us: 4_000, ..Exchange::default() };
-            let count = cells.len() as u16;
+            let count = u16::try_from(cells.len()).unwrap();
             let (block, in_parts) = (self.block, false);
             let poll = Poll { block, offset, count, fault: None, in_parts, exchange };
             self.events.accept(&poll, cells, &mut self.log);
         }
 
         fn header(&mut self, at: i64, oldest: u16, newest: u16) {
-            let alive = (at / 1_000 & 0xFFFF) as u16;
+            let alive = u16::try_from((at / 1_000) & 0xFFFF).unwrap();
             let (marker, version) = (blocks::MARKER, blocks::VERSION);
             let ring = blocks::EVENT_RECORDS;
             self.poll(at, 0, &[marker, version, 7, 7, alive, 0, 0, newest, 0, oldest, 1, ring]);
@@ -506,9 +506,12 @@ mod tests {
         }
 
         fn record(&self, number: u16, value: u16, source: i64) -> [u16; 8] {
-            let word = |shift: u32| (source >> shift) as u16;
+            let word = |n: usize| {
+                let bytes = source.to_be_bytes();
+                u16::from_be_bytes([bytes[2 * n], bytes[2 * n + 1]])
+            };
             let kind = 0x8000 | TWO_BITS;
-            [number, kind, self.status.1, value, word(48), word(32), word(16), word(0)]
+            [number, kind, self.status.1, value, word(0), word(1), word(2), word(3)]
         }
 
         fn counts(&self) -> (u64, u64, u64) {
@@ -612,12 +615,13 @@ mod tests {
     #[test]
     fn the_log_is_bounded_and_pictures_of_it_stand_still() {
         let mut log = Arc::new(EventLog::default());
-        for n in 0..ENTRIES_MAX as i64 {
+        let most = i64::try_from(ENTRIES_MAX).unwrap();
+        for n in 0..most {
             Arc::make_mut(&mut log).take(entry(n));
         }
         let before = Arc::clone(&log);
         for n in 0..1_000 {
-            Arc::make_mut(&mut log).take(entry(ENTRIES_MAX as i64 + n));
+            Arc::make_mut(&mut log).take(entry(most + n));
         }
         assert_eq!((before.len(), log.len()), (ENTRIES_MAX, ENTRIES_MAX));
         assert_eq!(before.iter().next().map(|e| e.at.0), Some(0));
