@@ -4,6 +4,7 @@
 
 mod bad_configs;
 mod cli;
+mod events;
 mod faults;
 mod field;
 mod fixture;

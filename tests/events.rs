@@ -1,0 +1,338 @@
+//! Events over real TCP: what the simulator's units record is what every centre has, in the order in
+//! which it happened; what was lost is counted to the record.
+//!
+//! A second field, struck at the same moment and stepped through the same seconds, says what
+//! happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use config::{CentreId, ChannelId, PointId, Province, StationId};
+use gridwatch::clock::{Clock, Timestamp};
+use gridwatch::historian::events::{Change, Doubt, EventCounts, EventEntry, Gap, Happening};
+use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::monitor::Monitor;
+use sim::control::{Desk, Reply, Request};
+use sim::{Field, Plans, Ports, ShortCircuit, Simulation};
+
+use crate::field::until;
+
+/// Records of a ring.
+const RING: u32 = 1_024;
+
+/// A simulation whose clock can be moved on, and a field that lives through the same.
+struct Bench {
+    province: Arc<Province>,
+    simulation: Simulation,
+    desk: Desk,
+    clock: Clock,
+    /// Milliseconds that the simulation is ahead of the world.
+    ahead: Arc<AtomicI64>,
+    twin: Field,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
+        let text = std::fs::read_to_string(file).unwrap();
+        // Headers are soon read again.
+        let text = text.replacen("normal = 2 ", "normal = 0.5 ", 1);
+        let mut province = Province::parse("small.toml", &text).unwrap();
+        (province.link.backoff_first_ms, province.link.backoff_longest_ms) = (20, 100);
+        let (clock, ahead) = (Clock::system(), Arc::new(AtomicI64::new(0)));
+        let (shift, first) = (Arc::clone(&ahead), Arc::new(OnceLock::new()));
+        let began = Arc::clone(&first);
+        let now = move || {
+            let now = clock.now().0 + shift.load(Ordering::Relaxed);
+            began.get_or_init(|| now);
+            now
+        };
+        let simulation = Simulation::start_with(
+            Arc::new(province.clone()),
+            Ports::Ephemeral,
+            Arc::new(now),
+            Plans::default(),
+        )
+        .await
+        .unwrap();
+        for (channel, address) in province.channels.iter_mut().zip(simulation.addresses()) {
+            (channel.host, channel.port) = (address.ip().to_string(), address.port());
+        }
+        let province = Arc::new(province);
+        let mut twin = Field::new(Arc::clone(&province));
+        twin.step(*first.get().unwrap());
+        let desk = simulation.desk();
+        Self { province, simulation, desk, clock, ahead, twin }
+    }
+
+    fn watch(&self) -> Monitor {
+        Monitor::start(&self.province, self.clock)
+    }
+
+    fn station(&self) -> StationId {
+        self.province.station("S1").unwrap()
+    }
+
+    fn channel(&self, centre: CentreId) -> ChannelId {
+        self.province.channel_id(self.station(), centre)
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().0 + self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Strikes a feeder of both fields, and says when.
+    async fn strike(&mut self, bay: &str) -> i64 {
+        let request = Request::Strike {
+            bay: format!("S1.22.{bay}"),
+            lasting: false,
+            phase: "A".to_owned(),
+            earth: true,
+            share: 0.5,
+        };
+        let Reply::Happened { at, .. } = self.desk.ask(request).await.unwrap() else {
+            panic!("it was struck")
+        };
+        let struck = (self.now() - 5_000..=self.now() + 1_000).find(|ms| at_text(*ms) == at);
+        let struck = struck.unwrap_or_else(|| panic!("{at}"));
+        let station = self.station();
+        let bays = &self.province.stations[station.index()].bays;
+        let place = bays.iter().position(|b| b.name == bay).unwrap();
+        let fault = ShortCircuit { lasting: false, phase: 0, earth: true, share: 0.5 };
+        self.twin.strike(struck, station, place, fault);
+        struck
+    }
+
+    async fn inject(&self, kind: &str, target: &str, params: &[(&str, &str)]) -> u32 {
+        let request = Request::Inject {
+            kind: kind.to_owned(),
+            target: target.to_owned(),
+            centre: None,
+            lasting: None,
+            params: params
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+                .collect(),
+        };
+        match self.desk.ask(request).await.unwrap() {
+            Reply::Injected { fault, .. } => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What has happened at the station while the twin lived, as a centre must have it: time,
+    /// status and code.
+    fn happened(&self, centre: CentreId) -> Vec<(i64, PointId, u16)> {
+        let entries = &self.province.channels[self.channel(centre).index()].entries;
+        let own = self.twin.events().iter().filter(|event| event.station == self.station());
+        let mut told: Vec<_> = own
+            .filter(|event| entries[event.point.index()].register.is_some())
+            .map(|event| (event.at_ms, event.point, u16::from(event.value)))
+            .collect();
+        told.sort_unstable();
+        told
+    }
+
+    async fn stop(self, monitors: impl IntoIterator<Item = Monitor>) {
+        for monitor in monitors {
+            monitor.stop().await;
+        }
+        self.simulation.stop().await;
+    }
+}
+
+/// A moment as the simulator writes it.
+fn at_text(ms: i64) -> String {
+    let second = Timestamp(ms).to_string();
+    format!("{}.{:03}Z", second.trim_end_matches('Z'), ms.rem_euclid(1_000))
+}
+
+fn of_channel(picture: &Picture, channel: ChannelId) -> impl Iterator<Item = &EventEntry> {
+    let centre = picture.province.channels[channel.index()].centre;
+    picture.events[centre.index()].iter().filter(move |entry| entry.channel == channel)
+}
+
+fn changes(picture: &Picture, channel: ChannelId) -> Vec<(u8, Change)> {
+    let change = |entry: &EventEntry| match entry.what {
+        Happening::Change(change) => Some((entry.unit, change)),
+        Happening::Lost(_) => None,
+    };
+    of_channel(picture, channel).filter_map(change).collect()
+}
+
+fn gaps(picture: &Picture, channel: ChannelId) -> Vec<(u8, Gap)> {
+    let gap = |entry: &EventEntry| match entry.what {
+        Happening::Lost(gap) => Some((entry.unit, gap)),
+        Happening::Change(_) => None,
+    };
+    of_channel(picture, channel).filter_map(gap).collect()
+}
+
+/// Whether every channel is up and every unit with events has been read to the end.
+fn is_read(picture: &Picture) -> bool {
+    let up = |c: &Arc<ChannelPicture>| c.link.state == LinkState::Connected && c.settled;
+    picture.channels.iter().all(up) && picture.events_read()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strike_is_told_to_every_centre_as_it_happened_to_the_millisecond() {
+    let mut bench = Bench::start().await;
+    let monitor = bench.watch();
+    until(&monitor, "every ring is read", is_read).await;
+    let struck = bench.strike("471").await;
+    let end = whole_second(struck + 12_000);
+    bench.twin.step(end);
+    for centre in bench.province.centre_ids() {
+        let channel = bench.channel(centre);
+        let expected_after = Timestamp(end + 3_000);
+        let picture = until(&monitor, "the sequence is over", |picture| {
+            picture.at > expected_after && is_read(picture)
+        })
+        .await;
+        let told = changes(&picture, channel);
+        let found: Vec<_> = told
+            .iter()
+            .map(|(_, change)| (change.source.0, change.point.unwrap(), change.value))
+            .filter(|(at, _, _)| *at <= end)
+            .collect();
+        assert!(found.is_sorted_by_key(|(at, _, _)| *at), "in the order in which it happened");
+        let mut sorted = found.clone();
+        sorted.sort_unstable();
+        let expected = bench.happened(centre);
+        assert!(centre != CentreId::at(0) || expected.len() > 5, "{expected:?}");
+        assert_eq!(sorted, expected);
+        for (_, change) in &told {
+            assert_eq!((change.doubt, change.synchronised), (None, true), "{change:?}");
+        }
+        let counts = picture.channels[channel.index()].event_counts();
+        let received = told.len() as u64;
+        assert_eq!(counts, EventCounts { received, lost: 0, duplicates: 0 });
+        for unit in picture.channels[channel.index()].units.iter().filter_map(|u| u.events) {
+            let clock = unit.clock.unwrap();
+            assert!(clock.ms.abs() <= clock.within_ms + 300, "the clocks are one: {clock:?}");
+            assert!(clock.within_ms <= 1_000, "{clock:?}");
+        }
+    }
+    bench.stop([monitor]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_too_late_knows_exactly_how_much_was_lost() {
+    let bench = Bench::start().await;
+    let early = bench.watch();
+    until(&early, "every ring is read", is_read).await;
+    let channel = bench.channel(CentreId::at(0));
+    let fault = bench.inject("T20", "S1.22.471.CB.POS", &[("per_second", "50")]).await;
+    let some = until(&early, "some changes", |picture| changes(picture, channel).len() > 100).await;
+    let (unit, _) = changes(&some, channel)[0];
+    bench.simulation.set_online(channel, false).await.unwrap();
+    let lost = |picture: &Picture| picture.channels[channel.index()].link.state == LinkState::Lost;
+    let before = until(&early, "the channel is lost", lost).await;
+    let passed = changes(&before, channel).iter().map(|(_, change)| change.number).max().unwrap();
+    // Half a minute of the field: 1 500 changes.
+    bench.ahead.fetch_add(30_000, Ordering::Relaxed);
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    bench.desk.clear(fault).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    bench.simulation.set_online(channel, true).await.unwrap();
+
+    let newest_of = |picture: &Picture| {
+        let place = bench.province.stations[bench.station().index()].units.iter();
+        let place = place.clone().position(|u| u.id == unit).unwrap();
+        picture.channels[channel.index()].units[place].events
+    };
+    let late = until(&early, "the rest is read", |picture| {
+        is_read(picture) && newest_of(picture).is_some_and(|events| events.newest > passed + RING)
+    })
+    .await;
+    let newest = newest_of(&late).unwrap().newest;
+    let numbers = |picture: &Picture| -> Vec<u32> {
+        let of_unit = changes(picture, channel).into_iter().filter(|(of, _)| *of == unit);
+        of_unit.map(|(_, change)| change.number).collect()
+    };
+    let found = numbers(&late);
+    let expected: Vec<u32> = (1..=passed).chain(newest - RING + 1..=newest).collect();
+    let set: BTreeSet<u32> = found.iter().copied().collect();
+    assert_eq!((set, found.len()), (expected.iter().copied().collect(), expected.len()));
+    let missing = newest - RING - passed;
+    let told = gaps(&late, channel);
+    assert_eq!(
+        told.iter().map(|(of, gap)| (*of, gap.count)).collect::<Vec<_>>(),
+        [(unit, missing)]
+    );
+    let counts = late.channels[channel.index()].event_counts();
+    assert_eq!((counts.lost, counts.duplicates), (u64::from(missing), 0));
+
+    // A second one reads the same ring from its oldest record on, and takes nothing from the first.
+    let second = bench.watch();
+    let picture = until(&second, "the same ring is read", |picture| {
+        is_read(picture) && !changes(picture, channel).is_empty()
+    })
+    .await;
+    let whole: BTreeSet<u32> = (newest - RING + 1..=newest).collect();
+    assert_eq!(numbers(&picture).into_iter().collect::<BTreeSet<_>>(), whole);
+    assert_eq!(picture.channels[channel.index()].event_counts().lost, 0, "that was before it");
+    bench.stop([early, second]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_a_station_loses_are_counted() {
+    let mut bench = Bench::start().await;
+    bench.inject("T23", "S1", &[("lost", "1")]).await;
+    let monitor = bench.watch();
+    until(&monitor, "every ring is read", is_read).await;
+    let struck = bench.strike("471").await;
+    let centre = CentreId::at(0);
+    let channel = bench.channel(centre);
+    let end = whole_second(struck + 12_000);
+    let picture = until(&monitor, "the sequence is over", |picture| {
+        picture.at > Timestamp(end + 3_000) && is_read(picture)
+    })
+    .await;
+    let counts = picture.channels[channel.index()].event_counts();
+    bench.twin.step(end);
+    let expected = bench.happened(centre);
+    // The alarm that says so is made up by the fault, and lost like everything else.
+    assert!(counts.lost >= expected.len() as u64, "{counts:?} of {}", expected.len());
+    let told: u64 = gaps(&picture, channel).iter().map(|(_, gap)| u64::from(gap.count)).sum();
+    assert_eq!(told, counts.lost);
+    let mut by_unit = BTreeMap::new();
+    for (unit, gap) in gaps(&picture, channel) {
+        assert!(by_unit.insert(unit, gap).is_none(), "one gap a unit, as long as none came");
+    }
+    bench.stop([monitor]).await;
+}
+
+/// The field is always at a whole second.
+fn whole_second(ms: i64) -> i64 {
+    ms.div_euclid(1_000) * 1_000
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_wrong_marks_its_records() {
+    // That of one unit, or of the whole station, which says so itself.
+    let cases = [("S1.22.471", "3600", Doubt::Ahead, true), ("S1", "-3600", Doubt::Behind, false)];
+    for (target, seconds, doubt, synchronised) in cases {
+        let mut bench = Bench::start().await;
+        bench.inject("T22", target, &[("seconds", seconds)]).await;
+        let monitor = bench.watch();
+        until(&monitor, "every ring is read", is_read).await;
+        bench.strike("471").await;
+        let channel = bench.channel(CentreId::at(0));
+        let province = Arc::clone(&bench.province);
+        let station = &province.stations[bench.station().index()];
+        let of_bay = |picture: &Picture| -> Vec<Change> {
+            let bay = |point: PointId| station.points[point.index()].bay;
+            let is_of = |c: &Change| c.point.is_some_and(|p| station.bays[bay(p)].name == "471");
+            changes(picture, channel).into_iter().map(|(_, c)| c).filter(is_of).collect()
+        };
+        let told = until(&monitor, "the feeder has told", |p| of_bay(p).len() > 3).await;
+        for change in of_bay(&told) {
+            let found = (change.doubt, change.synchronised);
+            assert_eq!(found, (Some(doubt), synchronised), "{target}: {change:?}");
+        }
+        bench.stop([monitor]).await;
+    }
+}
