@@ -285,6 +285,17 @@ texts! {
     LineOnline => "DCU trực tuyến", "DCU online";
     Unreported => "công tơ chưa báo ngày này", "meters not told of for that day";
 
+    // Events
+    ClockFast => "giờ nhanh", "clock fast";
+    ClockSlow => "giờ chậm", "clock slow";
+    NotSynchronised => "chưa đồng bộ", "not synchronised";
+    ColTime => "Giờ xảy ra", "Time (source)";
+    ColCentre => "T.tâm", "Centre";
+    ColChange => "Thay đổi", "Change";
+    ColDelay => "Trễ đến", "Delay";
+    ColMarks => "Ghi chú", "Marks";
+    NoSuchPoint => "địa chỉ", "address";
+
     // Sort orders of lists
     SortSeverity => "nặng nhất", "severity";
     SortOrder => "danh mục", "list order";
