@@ -14,10 +14,13 @@ use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::events::{Change, Doubt, EventCounts, EventEntry, Gap, Happening};
 use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
 use gridwatch::monitor::Monitor;
+use serde_json::Value;
 use sim::control::{Desk, Reply, Request};
 use sim::{Field, Plans, Ports, ShortCircuit, Simulation};
 
+use crate::cli::{free_ports, gridwatch, stdout};
 use crate::field::until;
+use crate::inject::{Simulator, assert_refused};
 
 /// Records of a ring.
 const RING: u32 = 1_024;
@@ -335,4 +338,38 @@ async fn a_clock_that_is_wrong_marks_its_records() {
         }
         bench.stop([monitor]).await;
     }
+}
+
+#[test]
+fn the_command_prints_what_happened_in_its_order_and_says_what_is_wrong_with_a_name() {
+    let base = free_ports(30) + 1;
+    let (base, control) = (base.to_string(), (base - 1).to_string());
+    let config = "config/small.toml";
+    let simulator = Simulator::start(&["simulate", config, "--port-base", &base]);
+    stdout(&gridwatch(&["plant", "strike", "S1.22.471", "--control", &control]));
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let events =
+        |args: &[&str]| gridwatch(&[&["events", config, "--port-base", &base], args].concat());
+    let output = events(&["--json", "--station", "S1", "--centre", "CC"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: Vec<&str> = told.iter().map(|event| event["at"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let of_breaker = |event: &&Value| event["point"] == "S1.22.471.CB.POS";
+    let codes: Vec<u64> =
+        told.iter().filter(of_breaker).map(|event| event["value"].as_u64().unwrap()).collect();
+    assert_eq!(codes[..2], [0, 1], "the breaker opened");
+    assert!(told.iter().all(|event| event["centre"] == "CC" && event["doubt"].is_null()));
+
+    let lines = stdout(&events(&["--lang", "en", "--ascii"]));
+    assert!(lines.contains("/ between 00 > o open"), "{lines}");
+    assert!(lines.trim_end().ends_with("0 lost, 0 again; 6/6 channels connected"), "{lines}");
+    let lines = stdout(&events(&["--lang", "vi", "--once", "--station", "S2"]));
+    assert!(lines.ends_with("0 bản ghi, 0 mất, 0 trùng; 2/2 kênh đang kết nối\n"), "{lines}");
+    assert_refused(&events(&["--station", "S9"]), "did you mean 'S");
+    assert_refused(&events(&["--centre", "A2"]), "did you mean 'A1'?");
+    assert_refused(&events(&["--once", "--follow"]), "cannot be used with");
+    drop(simulator);
+    assert_eq!(events(&["--timeout", "2"]).status.code(), Some(3), "nobody answers");
 }

@@ -181,6 +181,14 @@ impl EventLog {
     fn take(&mut self, mut entry: EventEntry) -> u64 {
         entry.order = self.taken;
         self.taken += 1;
+        self.insert(entry);
+        if self.len > ENTRIES_MAX {
+            self.forget_first();
+        }
+        entry.order
+    }
+
+    fn insert(&mut self, entry: EventEntry) {
         let (chunk, place) = self.place((entry.at, entry.order)).unwrap_or_else(|| {
             self.chunks.push(Arc::default());
             (0, 0)
@@ -194,10 +202,6 @@ impl EventLog {
             self.chunks.insert(chunk + 1, Arc::new(rest));
         }
         self.len += 1;
-        if self.len > ENTRIES_MAX {
-            self.forget_first();
-        }
-        entry.order
     }
 
     fn forget_first(&mut self) {
@@ -209,15 +213,20 @@ impl EventLog {
         self.len -= 1;
     }
 
-    /// Changes a gap that is still there.
-    fn change(&mut self, (at, order): (Timestamp, u64), change: impl FnOnce(&mut Gap)) {
-        let Some((chunk, place)) = self.place((at, order)) else { return };
-        let found = Arc::make_mut(&mut self.chunks[chunk]).get_mut(place);
-        if let Some(EventEntry { what: Happening::Lost(gap), .. }) =
-            found.filter(|entry| (entry.at, entry.order) == (at, order))
-        {
-            change(gap);
+    /// Changes a gap that is still there, and puts it where it belongs then.
+    fn change(&mut self, (at, order): (Timestamp, u64), change: impl FnOnce(&mut EventEntry)) {
+        if self.find(at, order).is_none() {
+            return;
         }
+        let Some((chunk, place)) = self.place((at, order)) else { return };
+        let entries = Arc::make_mut(&mut self.chunks[chunk]);
+        let mut entry = entries.remove(place);
+        if entries.is_empty() {
+            self.chunks.remove(chunk);
+        }
+        self.len -= 1;
+        change(&mut entry);
+        self.insert(entry);
     }
 
     /// Chunk and place in it where an entry stands or belongs. `None` when there is no chunk yet.
@@ -399,7 +408,7 @@ impl UnitState {
         };
         self.counts.received += 1;
         let at = if doubt.is_some() { arrived } else { source };
-        self.end_gap(source, log);
+        self.end_gap(at, source, log);
         self.last = Some(at);
         let (unit, what) = (self.unit, Happening::Change(change));
         Arc::make_mut(log).take(EventEntry { channel, unit, at, order: 0, arrived, what });
@@ -428,7 +437,11 @@ impl UnitState {
         self.codes.clear();
         let log = Arc::make_mut(log);
         if let Some(gap) = self.gap {
-            log.change(gap, |gap| gap.count = gap.count.saturating_add(count));
+            log.change(gap, |entry| {
+                if let Happening::Lost(gap) = &mut entry.what {
+                    gap.count = gap.count.saturating_add(count);
+                }
+            });
             return;
         }
         let at = self.last.unwrap_or(arrived);
@@ -438,10 +451,16 @@ impl UnitState {
         self.gap = Some((at, order));
     }
 
-    fn end_gap(&mut self, before: Timestamp, log: &mut Arc<EventLog>) {
-        if let Some(gap) = self.gap.take() {
-            Arc::make_mut(log).change(gap, |gap| gap.before = Some(before));
-        }
+    /// A record has come behind the gap: it stands at `at`, and says that it is of `source`.
+    fn end_gap(&mut self, at: Timestamp, source: Timestamp, log: &mut Arc<EventLog>) {
+        let Some(gap) = self.gap.take() else { return };
+        Arc::make_mut(log).change(gap, |entry| {
+            if let Happening::Lost(gap) = &mut entry.what {
+                gap.before = Some(source);
+                // Without a record before it, it stands before the one behind it.
+                entry.at = if gap.after.is_none() { at } else { entry.at };
+            }
+        });
     }
 }
 
@@ -576,6 +595,21 @@ mod tests {
         };
         assert_eq!(bench.gaps(), [gap(9, START - 900, late), gap(2, late, late + 3)]);
         assert_eq!(bench.changes()[1].before, None, "nobody knows what it was before");
+    }
+
+    #[test]
+    fn a_gap_without_a_record_before_it_stands_before_the_one_behind_it() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 3);
+        bench.records(START + 20, 1, &[[0; 8], [0; 8]]);
+        let at = bench.log.iter().next().unwrap().at;
+        assert_eq!(at, Timestamp(START + 24), "when that was known");
+        let record = bench.record(3, 2, START - 900);
+        bench.records(START + 40, 3, &[record]);
+        let found: Vec<_> = bench.log.iter().map(|entry| (entry.at.0, entry.order)).collect();
+        assert_eq!(found, [(START - 900, 0), (START - 900, 1)]);
+        let before = Some(Timestamp(START - 900));
+        assert_eq!(bench.gaps(), [Gap { count: 2, after: None, before }]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::glyphs;
 use super::paint::{Row, Side, framed, paint};
 use super::screen::Screen;
 use super::screens::frame::{self, Chrome, Mode};
-use super::screens::{Body, digest, help, metering, overview, signals, stations, why};
+use super::screens::{Body, digest, events, help, metering, overview, signals, stations, why};
 use super::texts::Text;
 use super::theme::Role;
 use super::ui::{Popup, Ui};
@@ -56,6 +56,7 @@ fn draw_screen(ui: &Ui, view: &View<'_>, buffer: &mut Buffer) {
         (_, Screen::Why(screen)) => why::draw(view, screen, body),
         (_, Screen::Signals(screen)) => signals::draw(view, screen, ui.finder.wanted(), body),
         (_, Screen::Metering(screen)) => metering::draw(view, screen, body),
+        (_, Screen::Events(screen)) => events::draw(view, screen, ui.finder.wanted(), body),
     };
     lines.truncate(body.height);
     lines.resize(body.height, view.row());
@@ -161,6 +162,7 @@ fn crumb(view: &View<'_>, screen: &Screen) -> Vec<String> {
     let station = match screen {
         Screen::Why(screen) => Some(screen.station),
         Screen::Signals(screen) => screen.filter.station,
+        Screen::Events(screen) => screen.station,
         Screen::Overview(_) | Screen::Stations(_) | Screen::Metering(_) => None,
     };
     let id = station.map(|station| view.station(station).id.clone());
@@ -171,6 +173,7 @@ fn crumb(view: &View<'_>, screen: &Screen) -> Vec<String> {
 fn status(ui: &Ui, view: &View<'_>) -> String {
     let filter = match ui.screen() {
         Screen::Signals(screen) => signals::filter_text(view, screen),
+        Screen::Events(screen) => events::filter_text(view, screen),
         Screen::Stations(stations::Stations { faults: true, .. })
         | Screen::Metering(metering::Metering { faults: true, .. }) => {
             view.t(Text::FaultsOnly).to_owned()

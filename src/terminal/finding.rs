@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::fold::{Index, Words};
 use super::screen::Screen;
-use super::screens::signals;
+use super::screens::{events, signals};
 use super::texts::Text;
 use super::ui::Ui;
 use super::view::View;
@@ -146,6 +146,9 @@ impl Ui {
             }
             Screen::Metering(screen) => {
                 screen.rows.get(row).is_some_and(|n| words.are_in(&screen.name(view, *n)))
+            }
+            Screen::Events(screen) => {
+                screen.rows.get(row).is_some_and(|id| events::matches(view, index, words, *id))
             }
             Screen::Why(_) => false,
         }

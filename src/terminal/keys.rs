@@ -15,6 +15,7 @@ pub(crate) enum Place {
     Why,
     Signals,
     Metering,
+    Events,
 }
 
 /// Screens that digits lead to.
@@ -24,6 +25,7 @@ pub(crate) enum Root {
     Stations,
     Signals,
     Metering,
+    Events,
 }
 
 /// What a key means.
@@ -107,10 +109,10 @@ pub(crate) struct Binding {
 }
 
 use Chord::{Char, Code, Ctrl};
-use Place::{Metering, Overview, Signals, Stations};
+use Place::{Events, Metering, Overview, Signals, Stations};
 
-const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering];
-const LISTS: &[Place] = &[Overview, Stations, Signals, Metering];
+const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering, Events];
+const LISTS: &[Place] = &[Overview, Stations, Signals, Metering, Events];
 
 const fn binding(
     chords: &'static [Chord],
@@ -141,7 +143,7 @@ pub(crate) const TABLE: &[Binding] = &[
         .on(&[Place::Why])
         .hint("Enter", Text::HintSignals),
     binding(&[Code(KeyCode::Enter)], "Enter", Action::Open, Group::Here, Text::KeyEvidence)
-        .on(&[Signals])
+        .on(&[Signals, Events])
         .hint("Enter", Text::HintEvidence),
     binding(
         &[Char('k'), Code(KeyCode::Up)],
@@ -158,9 +160,9 @@ pub(crate) const TABLE: &[Binding] = &[
         Text::KeyDown,
     ),
     binding(&[Char('h'), Code(KeyCode::Left)], "← h", Action::Left, Group::Move, Text::KeyLeft)
-        .on(&[Place::Why, Signals]),
+        .on(&[Place::Why, Signals, Events]),
     binding(&[Char('l'), Code(KeyCode::Right)], "→ l", Action::Right, Group::Move, Text::KeyRight)
-        .on(&[Place::Why, Signals]),
+        .on(&[Place::Why, Signals, Events]),
     binding(
         &[Code(KeyCode::PageUp)],
         "PgUp",
@@ -210,13 +212,13 @@ pub(crate) const TABLE: &[Binding] = &[
         Group::Find,
         Text::KeyFaults,
     )
-    .on(&[Stations, Signals, Metering])
+    .on(&[Stations, Signals, Metering, Events])
     .hint("x", Text::HintFaults),
     binding(&[Char('s'), Code(KeyCode::F(6))], "s F6", Action::Sort, Group::Here, Text::KeySort)
         .on(&[Stations, Signals, Metering])
         .hint("s", Text::HintSort),
     binding(&[Char('w')], "w", Action::Why, Group::Here, Text::KeyWhy)
-        .on(&[Overview, Stations, Signals]),
+        .on(&[Overview, Stations, Signals, Events]),
     binding(&[Char('v')], "v", Action::Variant, Group::Here, Text::KeyVariant)
         .on(&[Metering])
         .hint("v", Text::HintVariant),
@@ -224,17 +226,18 @@ pub(crate) const TABLE: &[Binding] = &[
         .on(&[Metering])
         .hint("r", Text::HintMeasure),
     binding(&[Char('d')], "d", Action::Basis, Group::Here, Text::KeyBasis)
-        .on(&[Overview, Stations, Place::Why, Signals])
+        .on(&[Overview, Stations, Place::Why, Signals, Events])
         .hint("d", Text::HintBasis),
     binding(&[Char('y')], "y", Action::Copy, Group::Here, Text::KeyCopy).hint("y", Text::HintCopy),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack)
-        .on(&[Stations, Place::Why, Signals, Metering])
+        .on(&[Stations, Place::Why, Signals, Metering, Events])
         .hint("Esc", Text::HintBack),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack).on(&[Overview]),
     binding(&[Char('1')], "1", Action::Go(Root::Overview), Group::Screens, Text::Overview),
     binding(&[Char('2')], "2", Action::Go(Root::Stations), Group::Screens, Text::Stations),
     binding(&[Char('4')], "4", Action::Go(Root::Signals), Group::Screens, Text::Signals),
     binding(&[Char('7')], "7", Action::Go(Root::Metering), Group::Screens, Text::Metering),
+    binding(&[Char('8')], "8", Action::Go(Root::Events), Group::Screens, Text::Events),
     binding(&[Char('-')], "-", Action::Previous, Group::Screens, Text::KeyLast2),
     binding(&[Char('?'), Code(KeyCode::F(1))], "F1 ?", Action::Help, Group::General, Text::KeyHelp),
     binding(&[Code(KeyCode::F(2))], "F2", Action::Lang, Group::General, Text::KeyLang),

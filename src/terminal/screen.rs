@@ -5,6 +5,7 @@ use config::StationId;
 use super::keys::Place;
 use super::list::Motion;
 use super::screens::Body;
+use super::screens::events::Events;
 use super::screens::metering::Metering;
 use super::screens::overview::Overview;
 use super::screens::signals::Signals;
@@ -21,6 +22,7 @@ pub(super) enum Screen {
     Why(Why),
     Signals(Signals),
     Metering(Metering),
+    Events(Events),
 }
 
 impl Screen {
@@ -31,6 +33,7 @@ impl Screen {
             Self::Why(_) => Place::Why,
             Self::Signals(_) => Place::Signals,
             Self::Metering(_) => Place::Metering,
+            Self::Events(_) => Place::Events,
         }
     }
 
@@ -41,6 +44,7 @@ impl Screen {
             Self::Why(_) => Text::Why,
             Self::Signals(_) => Text::Signals,
             Self::Metering(_) => Text::Metering,
+            Self::Events(_) => Text::Events,
         }
     }
 
@@ -51,6 +55,7 @@ impl Screen {
             Self::Why(screen) => screen.settle(view, body),
             Self::Signals(screen) => screen.settle(view, body),
             Self::Metering(screen) => screen.settle(view, body),
+            Self::Events(screen) => screen.settle(view, body),
         }
     }
 
@@ -61,6 +66,7 @@ impl Screen {
             Self::Why(screen) => screen.list.go(motion, &screen.rows),
             Self::Signals(screen) => screen.list.go(motion, &screen.rows),
             Self::Metering(screen) => screen.list.go(motion, &screen.rows),
+            Self::Events(screen) => screen.list.go(motion, &screen.rows),
         };
     }
 
@@ -72,6 +78,7 @@ impl Screen {
             Self::Why(screen) => screen.rows.len(),
             Self::Signals(screen) => screen.rows.len(),
             Self::Metering(screen) => screen.rows.len(),
+            Self::Events(screen) => screen.rows.len(),
         }
     }
 
@@ -83,6 +90,7 @@ impl Screen {
             Self::Why(screen) => screen.list.row(),
             Self::Signals(screen) => screen.list.row(),
             Self::Metering(screen) => screen.list.row(),
+            Self::Events(screen) => screen.list.row(),
         }
     }
 
@@ -93,6 +101,7 @@ impl Screen {
             Self::Why(screen) => screen.list.select(row, &screen.rows),
             Self::Signals(screen) => screen.list.select(row, &screen.rows),
             Self::Metering(screen) => screen.list.select(row, &screen.rows),
+            Self::Events(screen) => screen.list.select(row, &screen.rows),
         }
     }
 
@@ -103,6 +112,9 @@ impl Screen {
             Self::Stations(screen) => screen.list.selected(),
             Self::Why(screen) => Some(screen.station),
             Self::Signals(screen) => screen.list.selected().map(|(station, _)| station),
+            Self::Events(screen) => {
+                screen.list.selected().map(|event| event.station).or(screen.station)
+            }
             Self::Metering(_) => None,
         }
     }

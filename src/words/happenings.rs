@@ -42,16 +42,21 @@ pub(crate) fn marks(change: &Change, lang: Lang) -> String {
     marks.join(" · ")
 }
 
-/// A gap: `mất 3 bản ghi từ 14:31:50.112 đến 14:31:52.240`.
-pub(crate) fn lost(gap: &Gap, moment: Moment) -> String {
-    let lang = moment.lang;
+/// How much a gap lacks: `mất 3 bản ghi`.
+pub(crate) fn lost_count(gap: &Gap, lang: Lang) -> String {
     let count = format::count(gap.count.into(), lang);
-    let time = |at: Timestamp| moment.fine_time(at);
-    let what = match (lang, gap.count) {
+    match (lang, gap.count) {
         (Lang::Vi, _) => format!("mất {count} bản ghi"),
         (Lang::En, 1) => "1 record lost".to_owned(),
         (Lang::En, _) => format!("{count} records lost"),
-    };
+    }
+}
+
+/// A gap: `mất 3 bản ghi từ 14:31:50.112 đến 14:31:52.240`.
+pub(crate) fn lost(gap: &Gap, moment: Moment) -> String {
+    let lang = moment.lang;
+    let time = |at: Timestamp| moment.fine_time(at);
+    let what = lost_count(gap, lang);
     match (gap.after, gap.before, lang) {
         (Some(after), Some(before), Lang::Vi) => {
             format!("{what} từ {} đến {}", time(after), time(before))

@@ -39,11 +39,13 @@ texts! {
     Why => "Vì sao", "Why";
     Signals => "Tín hiệu", "Signals";
     Metering => "Đo xa", "Metering";
+    Events => "Sự kiện", "Events";
     Help => "Trợ giúp", "Help";
     OverviewShort => "Tổng", "Over";
     StationsShort => "Trạm", "Stn";
     SignalsShort => "T.hiệu", "Sig";
     MeteringShort => "Đoxa", "Meter";
+    EventsShort => "S.kiện", "Event";
 
     // Header and status bar
     UnitsShort => "TB", "units";
@@ -295,6 +297,19 @@ texts! {
     ColDelay => "Trễ đến", "Delay";
     ColMarks => "Ghi chú", "Marks";
     NoSuchPoint => "địa chỉ", "address";
+    NoEvents => "Chưa thiết bị nào báo sự kiện.", "No unit has told of an event yet.";
+    NoSuchEvents => "Không có sự kiện nào như vậy · Esc bỏ lọc", "No such event · Esc clears the filter";
+    DoubtfulOnly => "mất hoặc đáng ngờ", "lost or doubtful";
+    RecordsWord => "bản ghi", "records";
+    RecordWord => "bản ghi số", "record";
+    LostWord => "mất", "lost";
+    AgainWord => "trùng", "again";
+    ClocksWord => "đồng hồ", "clocks";
+    ClockWord => "đồng hồ", "clock";
+    Measured => "đã đo", "measured";
+    ClocksOff => "lệch", "off";
+    ArrivedWord => "đến lúc", "came";
+    NotThere => "không có", "not there";
 
     // Sort orders of lists
     SortSeverity => "nặng nhất", "severity";
