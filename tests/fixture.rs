@@ -19,6 +19,9 @@ pub(crate) const NOW: Timestamp = Timestamp(1_669_188_727_240);
 /// When the monitor was started: twelve minutes before.
 const STARTED: i64 = -720_000;
 
+/// Records of a unit, and how many of them were told.
+type Records = (Vec<[u16; 8]>, usize);
+
 /// A province whose stations answer.
 pub(crate) struct World {
     pub(crate) province: Arc<Province>,
@@ -32,7 +35,7 @@ pub(crate) struct World {
     reported: BTreeMap<(StationId, usize), u32>,
     figures: BTreeMap<(StationId, usize), MeterFigures>,
     /// Records of the units of each channel, and how many of them were told.
-    records: BTreeMap<(ChannelId, u8), (Vec<[u16; 8]>, usize)>,
+    records: BTreeMap<(ChannelId, u8), Records>,
     /// Seconds that the clock of a unit is ahead.
     clocks: BTreeMap<(StationId, u8), i64>,
 }

@@ -15,6 +15,7 @@ mod plant;
 mod pty;
 mod screens;
 mod second_province;
+mod station;
 mod tidy;
 mod units;
 mod verdicts;

@@ -4,7 +4,7 @@
 //! until the register stands alone; that one is left alone, the rest is read on. From time to time
 //! the whole block is asked for again, since what was missing may have come.
 //!
-//! Pure: it is told what came of each question, and what time it is.
+//! Pure: it is told what came of each question, and when a scan begins.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(super) struct Blocks {
     plan: Arc<Plan>,
     /// Those that are asked for in parts.
     parted: Vec<Parted>,
+    /// When the scan began.
+    now: Instant,
 }
 
 /// A block that is asked for in parts.
@@ -54,7 +56,7 @@ struct Parted {
 
 impl Blocks {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
-        Self { plan, parted: Vec::new() }
+        Self { plan, parted: Vec::new(), now: Instant::now() }
     }
 
     /// What to ask for one block with this scan.
@@ -63,6 +65,7 @@ impl Blocks {
         block: usize,
         now: Instant,
     ) -> impl Iterator<Item = Question> + use<> {
+        self.now = now;
         let contract = &self.plan.blocks[block];
         let whole = question(contract, block, 0..contract.count);
         let parted = self.parted.iter_mut().find(|parted| parted.block == block);
@@ -76,12 +79,7 @@ impl Blocks {
 
     /// Takes what came of a question. `None`: it says something of every cell asked for. Else it
     /// does not, and this is to be asked in its place.
-    pub(super) fn note(
-        &mut self,
-        asked: &Question,
-        fault: Option<Fault>,
-        now: Instant,
-    ) -> Option<Vec<Question>> {
+    pub(super) fn note(&mut self, asked: &Question, fault: Option<Fault>) -> Option<Vec<Question>> {
         let contract = &self.plan.blocks[asked.block];
         // Illegal address, illegal value: it does not have what was asked for, or not so much.
         let about_registers = matches!(fault, Some(Fault::Refused(2 | 3)));
@@ -90,7 +88,7 @@ impl Blocks {
             if !about_registers {
                 return None;
             }
-            let mut parted = Parted::new(asked.block, contract, now);
+            let mut parted = Parted::new(asked.block, contract, self.now);
             let halves = parted.refused(contract, asked);
             self.parted.push(parted);
             return halves;
@@ -107,7 +105,7 @@ impl Blocks {
                 parted.came(asked);
                 None
             }
-            Some(_) if is_whole && parted.probing => Some(parted.probed(contract, now)),
+            Some(_) if is_whole && parted.probing => Some(parted.probed(contract, self.now)),
             Some(_) if about_registers => parted.refused(contract, asked),
             Some(_) => None,
         }
@@ -255,7 +253,7 @@ mod tests {
             while let Some(asked) = queue.pop() {
                 count += 1;
                 let fault = self.answer(&asked);
-                match blocks.note(&asked, fault, now) {
+                match blocks.note(&asked, fault) {
                     Some(instead) => queue.extend(instead),
                     None if fault.is_none() => {
                         came.extend(asked.address..asked.address + asked.count);

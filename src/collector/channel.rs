@@ -151,7 +151,7 @@ impl Poller {
         self.asker.begin(blocks, began);
         let outcome = loop {
             let step = self.asker.step(connection, &mut spent).await;
-            let polls = self.asker.take_polls();
+            let polls = self.asker.take_polls(!matches!(step, Ok(true)));
             if !self.connected && connection.answered() {
                 self.connected = true;
                 self.backoff.reset();

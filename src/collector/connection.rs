@@ -7,15 +7,18 @@
 //! What is no clean reply to a request that waits is never used. A reply is only believed when the
 //! stream behind it is in order: on a stream, a reply that breaks off is filled up by the next one.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use config::{Device, Table};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::frame::{Front, Numbers, Request, front, swallows};
 use super::reading::{Exchange, Fault, LinkFault, Strays};
@@ -45,6 +48,8 @@ pub(super) struct Connection {
     answered: bool,
     input: Vec<u8>,
     output: Vec<u8>,
+    timer: Pin<Box<Sleep>>,
+    last_read: Instant,
 }
 
 /// What is asked: a part of a block.
@@ -109,6 +114,8 @@ impl Connection {
             answered: false,
             input: Vec::new(),
             output: Vec::new(),
+            timer: Box::pin(sleep_until(Instant::now())),
+            last_read: Instant::now(),
         })
     }
 
@@ -127,6 +134,11 @@ impl Connection {
         self.answered
     }
 
+    /// When it was last looked whether something had come.
+    pub(super) fn last_read(&self) -> Instant {
+        self.last_read
+    }
+
     /// Takes the counts of replies that belonged to nobody.
     pub(super) fn take_strays(&mut self) -> Strays {
         std::mem::take(&mut self.strays)
@@ -136,8 +148,9 @@ impl Connection {
     pub(super) async fn ask(
         &mut self,
         questions: impl Iterator<Item = Question>,
+        sent: Instant,
     ) -> Result<(), LinkFault> {
-        let (at, sent) = (self.clock.now(), Instant::now());
+        let at = self.clock.at(sent.into_std());
         self.output.clear();
         for question in questions {
             let transaction = self.free_number();
@@ -149,15 +162,23 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        let written = timeout(self.reply_timeout, self.stream.write_all(&self.output)).await;
+        let mut write = pin!(self.stream.write_all(&self.output));
+        let (timer, deadline) = (&mut self.timer, sent + self.reply_timeout);
+        let written = poll_fn(|cx| match write.as_mut().poll(cx) {
+            Poll::Ready(written) => Poll::Ready(Some(written)),
+            Poll::Pending => {
+                timer.as_mut().reset(deadline);
+                timer.as_mut().poll(cx).map(|()| None)
+            }
+        });
         // A station that takes nothing any more answers nothing either.
-        written.map_err(|_| LinkFault::Silent)?.map_err(|error| link_fault(&error))
+        written.await.ok_or(LinkFault::Silent)?.map_err(|error| link_fault(&error))
     }
 
     /// A number to which no reply can come any more.
     fn free_number(&mut self) -> u16 {
         loop {
-            let number = self.numbers.next();
+            let number = self.numbers.draw();
             let used = self.waiting.iter().any(|w| w.request.transaction == number);
             if !used && !self.given_up.contains(&number) {
                 return number;
@@ -165,35 +186,53 @@ impl Connection {
         }
     }
 
-    /// Waits until a question is settled, answered or given up, but no longer than `patience`.
-    /// Returns the questions that were. Their answers come from [`Self::take_settled`]: what
+    /// Waits until a question is settled, answered or given up, but not beyond `patience`. Returns the questions that were. Their answers come from [`Self::take_settled`]: what
     /// follows on the stream may still prove the last reply wrong.
-    pub(super) async fn settle(&mut self, patience: Duration) -> Result<&[Answer], LinkFault> {
+    pub(super) async fn settle(&mut self, patience: Instant) -> Result<&[Answer], LinkFault> {
         let before = self.settled.len();
-        let patience = Instant::now() + patience;
         while self.settled.len() == before && !self.waiting.is_empty() {
             let overdue = self.waiting[0].sent + self.reply_timeout;
-            self.input.reserve(READ_BYTES);
-            let read = self.stream.read_buf(&mut self.input);
-            match timeout_at(overdue.min(patience), read).await {
-                Ok(Ok(0)) => return Err(LinkFault::Closed),
-                Ok(Ok(_)) => self.sort()?,
-                Ok(Err(error)) => return Err(link_fault(&error)),
-                Err(_) if overdue <= Instant::now() => self.give_up_overdue()?,
-                Err(_) => break,
+            match self.read(overdue.min(patience)).await {
+                Some(Ok(0)) => return Err(LinkFault::Closed),
+                Some(Ok(_)) => self.sort()?,
+                Some(Err(error)) => return Err(link_fault(&error)),
+                None => {
+                    self.last_read = Instant::now();
+                    if overdue <= self.last_read {
+                        self.give_up_overdue()?;
+                    } else if patience <= self.last_read {
+                        break;
+                    }
+                }
             }
         }
         Ok(&self.settled[before..])
     }
 
+    /// Reads what there is, or `None` when nothing came until `deadline`, perhaps a little earlier:
+    /// one timer serves many reads, and is set anew only when it would be late.
+    async fn read(&mut self, deadline: Instant) -> Option<io::Result<usize>> {
+        if self.timer.is_elapsed() || self.timer.deadline() > deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        self.input.reserve(READ_BYTES);
+        let mut read = pin!(self.stream.read_buf(&mut self.input));
+        let timer = &mut self.timer;
+        poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Ready(read) => Poll::Ready(Some(read)),
+            Poll::Pending => timer.as_mut().poll(cx).map(|()| None),
+        })
+        .await
+    }
+
     /// Takes the answers that are to be believed: all of them when no question is under way, else
     /// those in front of the last reply.
-    pub(super) fn take_settled(&mut self) -> Vec<Answer> {
+    pub(super) fn take_settled(&mut self, answers: &mut Vec<Answer>) {
         if !self.waiting.is_empty() {
             let came = |answer: &Answer| answer.fault != Some(Fault::NoReply);
             let last = self.settled.iter().rposition(came);
-            let kept = self.settled.split_off(last.unwrap_or(self.settled.len()));
-            return std::mem::replace(&mut self.settled, kept);
+            answers.extend(self.settled.drain(..last.unwrap_or(self.settled.len())));
+            return;
         }
         if self.input.is_empty() {
             // An idle connection keeps no room for replies.
@@ -202,7 +241,7 @@ impl Connection {
             // Something has begun behind the last reply that nobody asked for.
             self.doubt_last();
         }
-        std::mem::take(&mut self.settled)
+        answers.append(&mut self.settled);
     }
 
     /// The connection has ended. Gives up the question that has waited longest, since a server takes
@@ -221,6 +260,7 @@ impl Connection {
     fn sort(&mut self) -> Result<(), LinkFault> {
         let input = std::mem::take(&mut self.input);
         let now = Instant::now();
+        self.last_read = now;
         let mut rest = &input[..];
         let sorted = loop {
             match front(rest) {
@@ -289,7 +329,7 @@ impl Connection {
 
     /// Gives up the questions whose time is over.
     fn give_up_overdue(&mut self) -> Result<(), LinkFault> {
-        let now = Instant::now();
+        let now = self.last_read;
         let overdue =
             self.waiting.iter().take_while(|w| w.sent + self.reply_timeout <= now).count();
         for waiting in self.waiting.drain(..overdue) {

@@ -34,17 +34,17 @@ pub struct Request {
 impl Request {
     /// As it goes over the wire.
     pub fn bytes(&self) -> [u8; Exchange::REQUEST_BYTES] {
-        let [transaction, transaction_low] = self.transaction.to_be_bytes();
-        let [address, address_low] = self.address.to_be_bytes();
-        let [count, count_low] = self.count.to_be_bytes();
-        let function = self.table.read_function();
-        let head = [transaction, transaction_low, 0, 0, 0, 6, self.unit, function];
-        let [a, b, c, d, e, f, g, h] = head;
-        [a, b, c, d, e, f, g, h, address, address_low, count, count_low]
+        let mut bytes = [0; Exchange::REQUEST_BYTES];
+        bytes[..2].copy_from_slice(&self.transaction.to_be_bytes());
+        bytes[HEADER - 1] = 6;
+        bytes[6..8].copy_from_slice(&[self.unit, self.table.read_function()]);
+        bytes[8..10].copy_from_slice(&self.address.to_be_bytes());
+        bytes[10..].copy_from_slice(&self.count.to_be_bytes());
+        bytes
     }
 
     /// Bytes of the cells in its reply.
-    fn payload(&self) -> usize {
+    fn payload(self) -> usize {
         let count = usize::from(self.count);
         if self.table.is_bits() { count.div_ceil(8) } else { 2 * count }
     }
@@ -116,7 +116,7 @@ pub struct Numbers(u16);
 
 impl Numbers {
     /// The next number.
-    pub fn next(&mut self) -> u16 {
+    pub fn draw(&mut self) -> u16 {
         let n = self.0;
         self.0 = if n == 255 * 256 - 1 { 0 } else { n + 1 };
         let [high, low] = n.to_be_bytes();
@@ -194,10 +194,10 @@ mod tests {
     #[test]
     fn a_number_comes_again_only_after_all_others() {
         let mut numbers = Numbers::default();
-        let first: Vec<u16> = (0..65_280).map(|_| numbers.next()).collect();
+        let first: Vec<u16> = (0..65_280).map(|_| numbers.draw()).collect();
         assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), first.len());
         assert!(first.iter().all(|number| *number >= 256));
-        assert_eq!(numbers.next(), first[0]);
+        assert_eq!(numbers.draw(), first[0]);
         for near in first.windows(32) {
             let off = near[1..].iter().find(|other| near[0].abs_diff(**other) == 1);
             assert_eq!(off, None, "a number that is off by one is not that of a neighbour");

@@ -23,6 +23,8 @@ const EXTRA_QUESTIONS_MAX: usize = 64;
 /// Time from the beginning of a scan after which no more records of events are asked for: the polls
 /// of the next slot are not to wait for history.
 const RECORDS_TIME: Duration = Duration::from_millis(300);
+/// Polls that are reported together.
+const POLLS_TOGETHER: usize = 8;
 /// Replies are handed on after that time even if some are still awaited.
 const HOLD: Duration = Duration::from_millis(50);
 
@@ -39,6 +41,10 @@ pub(super) struct Asker {
     /// Blocks that the last scan left no time for.
     left: Vec<usize>,
     polls: Vec<Poll>,
+    batch: Vec<Question>,
+    answers: Vec<Answer>,
+    /// The last step brought nothing.
+    waited_in_vain: bool,
     /// Units that were asked in this scan: whether they answered, and whether they did not.
     units: Vec<Heard>,
     extra: usize,
@@ -128,6 +134,9 @@ impl Asker {
             queue: VecDeque::new(),
             left: Vec::new(),
             polls: Vec::new(),
+            batch: Vec::new(),
+            answers: Vec::new(),
+            waited_in_vain: false,
             units: Vec::new(),
             extra: 0,
             deadline: Instant::now(),
@@ -188,10 +197,14 @@ impl Asker {
             self.leave(blocks);
             broke = Some(unit);
         }
-        for answer in connection.take_settled() {
+        let mut answers = std::mem::take(&mut self.answers);
+        connection.take_settled(&mut answers);
+        for answer in answers.drain(..) {
             self.take(answer);
         }
-        if stepped.is_err() || connection.in_flight() == 0 && !self.may_ask() {
+        self.answers = answers;
+        let may_ask = self.may_ask(connection.last_read());
+        if stepped.is_err() || connection.in_flight() == 0 && !may_ask {
             self.note_silence(Instant::now(), broke);
             stepped?;
             return self.all_silent().map_or(Ok(false), Err);
@@ -205,15 +218,17 @@ impl Asker {
         spent: &mut Spent,
     ) -> Result<(), LinkFault> {
         let most = if self.pause_between.is_zero() { self.device.in_flight.into() } else { 1 };
-        let mut batch = Vec::with_capacity(most);
+        let began = Instant::now();
+        let mut batch = std::mem::take(&mut self.batch);
         while connection.in_flight() + batch.len() < most
-            && let Some(question) = self.next(connection.in_flight() + batch.len())
+            && let Some(question) = self.next(connection.in_flight() + batch.len(), began)
         {
             batch.push(question);
         }
-        connection.ask(batch.into_iter()).await?;
-        let began = Instant::now();
-        let settled = connection.settle(HOLD).await?;
+        let asked = connection.ask(batch.drain(..), began).await;
+        self.batch = batch;
+        asked?;
+        let settled = connection.settle(began + HOLD).await?;
         let mut given_up = None;
         for answer in settled {
             if answer.fault == Some(Fault::NoReply) {
@@ -221,8 +236,11 @@ impl Asker {
             }
             self.hear(answer.question.unit, answer.fault);
         }
-        spent.on_waiting(began.elapsed(), !settled.is_empty(), given_up);
-        if !self.pause_between.is_zero() && self.may_ask() {
+        self.waited_in_vain = settled.is_empty();
+        let is_settled = !settled.is_empty();
+        let waited = connection.last_read().saturating_duration_since(began);
+        spent.on_waiting(waited, is_settled, given_up);
+        if !self.pause_between.is_zero() && !self.queue.is_empty() {
             sleep(self.pause_between).await;
             spent.pauses += self.pause_between;
         }
@@ -230,15 +248,20 @@ impl Asker {
     }
 
     /// Whether there is something to ask, and time for it.
-    fn may_ask(&self) -> bool {
-        !self.queue.is_empty() && Instant::now() < self.deadline
+    fn may_ask(&self, now: Instant) -> bool {
+        !self.queue.is_empty() && now < self.deadline
     }
 
     /// The next question, while so many are under way. A unit that is suspected to be silent gets
     /// one: the others wait for what comes of it.
-    fn next(&mut self, under_way: usize) -> Option<Question> {
-        if !self.may_ask() {
+    fn next(&mut self, under_way: usize, now: Instant) -> Option<Question> {
+        if !self.may_ask(now) {
             return None;
+        }
+        if self.silent.is_empty() {
+            let question = self.queue.pop_front()?;
+            self.heard(question.unit).asked = true;
+            return Some(question);
         }
         let asked_alone = |unit| self.silent.iter().any(|s| s.unit == unit && s.breaks);
         if under_way > 0 && self.units.iter().any(|h| h.asked && !h.failed && asked_alone(h.unit)) {
@@ -250,8 +273,7 @@ impl Asker {
         };
         let place = self.queue.iter().position(|question| may_be_asked(question.unit))?;
         let question = self.queue.remove(place)?;
-        let heard = self.heard(question.unit);
-        heard.asked = true;
+        self.heard(question.unit).asked = true;
         Some(question)
     }
 
@@ -292,11 +314,8 @@ impl Asker {
         let records = self.rings.note(contract, &question, (fault, &exchange), now);
         // Behind everything else: what is polled does not wait for what has been.
         self.queue.extend(records.filter(|_| now < self.records_until));
-        let instead = if is_record(contract, &question) {
-            None
-        } else {
-            self.blocks.note(&question, fault, now)
-        };
+        let instead =
+            if is_record(contract, &question) { None } else { self.blocks.note(&question, fault) };
         let in_parts = instead.is_some();
         let room = EXTRA_QUESTIONS_MAX.saturating_sub(self.extra);
         let instead = instead.unwrap_or_default();
@@ -308,9 +327,12 @@ impl Asker {
         self.polls.push(Poll { block, offset, count, fault, in_parts, exchange });
     }
 
-    /// What is to be reported.
-    pub(super) fn take_polls(&mut self) -> Vec<Poll> {
-        std::mem::take(&mut self.polls)
+    /// What is to be reported now: a batch, or what there is when nothing more comes soon.
+    pub(super) fn take_polls(&mut self, is_over: bool) -> Vec<Poll> {
+        if is_over || self.waited_in_vain || self.polls.len() >= POLLS_TOGETHER {
+            return std::mem::take(&mut self.polls);
+        }
+        Vec::new()
     }
 
     /// A unit that answered nothing is left alone for a while, which doubles each time, so that it
@@ -318,16 +340,14 @@ impl Asker {
     fn note_silence(&mut self, now: Instant, broke: Option<u8>) {
         let failed = self.units.iter().filter(|heard| heard.failed && !heard.answered);
         for unit in failed.map(|heard| heard.unit) {
-            match self.silent.iter_mut().find(|silence| silence.unit == unit) {
-                Some(silence) => {
-                    silence.pause = (2 * silence.pause).min(UNIT_PAUSE_LONGEST);
-                    silence.until = now + silence.pause;
-                    silence.breaks |= broke == Some(unit);
-                }
-                None => {
-                    let (pause, breaks) = (UNIT_PAUSE_FIRST, broke == Some(unit));
-                    self.silent.push(Silence { unit, until: now + pause, pause, breaks });
-                }
+            let breaks = broke == Some(unit);
+            if let Some(silence) = self.silent.iter_mut().find(|silence| silence.unit == unit) {
+                silence.pause = (2 * silence.pause).min(UNIT_PAUSE_LONGEST);
+                silence.until = now + silence.pause;
+                silence.breaks |= breaks;
+            } else {
+                let pause = UNIT_PAUSE_FIRST;
+                self.silent.push(Silence { unit, until: now + pause, pause, breaks });
             }
             self.newly_silent.push(unit);
         }

@@ -228,7 +228,13 @@ mod tests {
                 let schedule = Schedule::new(&province, &plan, start, mix(seed));
                 let late = (schedule.classes[class].due - start).as_secs_f64();
                 assert!(late < seconds);
-                eighths[(late / seconds * 8.0) as usize] += 1;
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "0 to 7"
+                )]
+                let eighth = (late / seconds * 8.0) as usize;
+                eighths[eighth] += 1;
             }
             assert!(eighths.iter().all(|n| (60..140).contains(n)), "{eighths:?}");
         };
