@@ -1,7 +1,7 @@
 //! Which records of the event rings to ask for: those that are new since the last time.
 //!
 //! A unit keeps its last events in a ring behind a header that says which number is the newest
-//! (`docs/registers.md`). Nobody writes: a record stands where its number says, so any number of
+//! (`docs/commands.md`). Nobody writes: a record stands where its number says, so any number of
 //! monitors reads, each for itself, and what was overwritten before it was read leaves a gap in the
 //! numbers. Records of a unit are asked for one request after the other, so that they come in order
 //! and a fault makes none come twice.

@@ -32,6 +32,9 @@ pub(crate) struct EventId {
 /// Lines above the list: title, clocks, rule, head. Below it: a line for what is hidden, a rule.
 const ROUND: usize = 6;
 
+/// Room for the name of a bay.
+const BAY_WIDTH: usize = 5;
+
 /// State of the screen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Events {
@@ -224,7 +227,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
         Column::left(view.t(Text::ColTime), 13),
         Column::left("", 1),
         Column::left(view.t(Text::ColStation), 15).shrinks(5).grows(18),
-        Column::left(view.t(Text::ColBay), 5),
+        Column::left(view.t(Text::ColBay), BAY_WIDTH),
         Column::left(view.t(Text::ColSignal), 21).shrinks(14).grows(34),
         Column::left(view.t(Text::ColChange), 22).shrinks(18).grows(30),
         Column::right(view.t(Text::ColDelay), 8).yields(1),
@@ -251,15 +254,20 @@ fn cells(view: &View<'_>, entry: &EventEntry) -> Vec<Cell> {
                 (role, happenings::difference(delay, view.lang)),
             ]
         }
-        Happening::Lost(gap) => vec![
-            (Role::Fail, time(view, entry.at)),
-            (Role::Fail, "‼".to_owned()),
-            plain(view.station_name(station)),
-            plain(bay(view, entry)),
-            (Role::Fail, happenings::lost_count(gap, view.lang)),
-            plain(between(view, gap)),
-            plain(String::new()),
-        ],
+        Happening::Lost(gap) => {
+            // A unit of several bays has a name that does not fit where bays stand.
+            let (unit, lost) = (bay(view, entry), happenings::lost_count(gap, view.lang));
+            let is_short = crate::terminal::paint::width(&unit) <= BAY_WIDTH;
+            vec![
+                (Role::Fail, time(view, entry.at)),
+                (Role::Fail, "‼".to_owned()),
+                plain(view.station_name(station)),
+                plain(if is_short { unit.clone() } else { String::new() }),
+                (Role::Fail, if is_short { lost } else { format!("{lost} {unit}") }),
+                plain(between(view, gap)),
+                plain(String::new()),
+            ]
+        }
     }
 }
 
