@@ -71,7 +71,7 @@ impl Bench {
     }
 
     fn watch(&self) -> Monitor {
-        Monitor::start(&self.province, self.clock)
+        Monitor::start(&self.province, self.clock).unwrap()
     }
 
     fn station(&self) -> StationId {
@@ -335,6 +335,11 @@ async fn a_clock_that_is_wrong_marks_its_records() {
             let found = (change.doubt, change.synchronised);
             assert_eq!(found, (Some(doubt), synchronised), "{target}: {change:?}");
         }
+        // So does the second in front of the records.
+        let bay = station.bays.iter().find(|bay| bay.name == "471").unwrap();
+        let clock = told.channels[channel.index()].units[bay.unit].events.unwrap().clock.unwrap();
+        let ahead: i64 = 1_000 * seconds.parse::<i64>().unwrap();
+        assert!(clock.is_off() && (clock.ms - ahead).abs() <= clock.within_ms + 300, "{clock:?}");
         bench.stop([monitor]).await;
     }
 }

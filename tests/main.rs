@@ -4,6 +4,7 @@
 
 mod bad_configs;
 mod cli;
+mod connections;
 mod events;
 mod faults;
 mod field;
@@ -11,10 +12,12 @@ mod fixture;
 mod inject;
 mod late_replies;
 mod metering;
+mod pains;
 mod plant;
 mod pty;
 mod screens;
 mod second_province;
+mod security;
 mod station;
 mod tidy;
 mod units;
