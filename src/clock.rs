@@ -22,6 +22,13 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// ISO 8601 in UTC, to the millisecond: `2022-11-23T07:32:07.240Z`.
+    pub fn to_millisecond(self) -> String {
+        let second = self.to_string();
+        let (second, ms) = (second.trim_end_matches('Z'), self.0.rem_euclid(1_000));
+        format!("{second}.{ms:03}Z")
+    }
+
     /// Calendar and clock of a zone that is `hours` ahead of UTC.
     pub fn local(self, hours: i8) -> Local {
         let shifted = i128::from(self.0) * 1_000_000 + i128::from(hours) * 3_600_000_000_000;
@@ -114,6 +121,7 @@ mod tests {
     fn times_are_written_in_utc_and_shown_in_local_time() {
         let at = Timestamp(1_669_188_727_240);
         assert_eq!(at.to_string(), "2022-11-23T07:32:07Z");
+        assert_eq!(at.to_millisecond(), "2022-11-23T07:32:07.240Z");
         let local = at.local(7);
         assert_eq!(local.date.to_string(), "2022-11-23");
         assert_eq!((local.hour, local.minute, local.second), (14, 32, 7));

@@ -10,6 +10,7 @@ mod connection;
 pub mod frame;
 pub mod plan;
 pub mod reading;
+pub mod rings;
 mod scan;
 mod schedule;
 mod stream;

@@ -4,6 +4,7 @@ mod certificates;
 mod check;
 mod config;
 mod demo;
+mod events;
 mod inject;
 mod map;
 mod monitor;
@@ -51,6 +52,7 @@ Examples:
   gridwatch demo --once --json                    one picture for a script
   gridwatch inject T08 HB03.110.171.P --for 10m   a frozen value in the running simulator
   gridwatch plant strike HB04.22.473              a short circuit on one of its feeders
+  gridwatch events --station HB04 --follow        what happens there, to the millisecond
   gridwatch check config/hoa-binh.toml --full 90  exit 0 when at least 90 % of stations are full
   gridwatch config check my-province.toml         what is wrong with a file, with lines
   gridwatch simulate --fleet 1000                 a thousand stations, to see what a machine bears
@@ -104,6 +106,8 @@ enum Command {
     Plant(plant::PlantCommand),
     /// Poll the stations and show what is missing, since when, and why
     Monitor(monitor::MonitorArgs),
+    /// Read the event rings and print what happened, in the order in which it did
+    Events(events::EventsArgs),
     /// Hold the province against thresholds and say which station falls short
     Check(check::CheckArgs),
     /// Look at a province file
@@ -183,6 +187,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Inject(args) => inject::run(common, args),
         Command::Plant(command) => plant::run(common, command),
         Command::Monitor(args) => monitor::run(common, args),
+        Command::Events(args) => events::run(common, args),
         Command::Check(args) => check::run(common, args),
         Command::Config(command) => config::run(command),
         Command::Map(args) => map::run(common, args),

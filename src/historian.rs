@@ -4,7 +4,9 @@
 //! time it is; from that alone it forms the verdict on every point.
 
 mod channel;
+pub mod clocks;
 pub mod counts;
+pub mod events;
 mod findings;
 mod meters;
 pub mod picture;
@@ -22,6 +24,7 @@ use crate::collector::plan::Plan;
 use crate::collector::reading::{Event, Reading};
 use channel::ChannelState;
 use counts::{Counts, Share};
+use events::EventLog;
 use picture::{
     CentrePicture, ChannelPicture, Figures, Full, LinkState, Picture, Right, StationPicture,
     UnitPicture,
@@ -34,6 +37,8 @@ pub struct Historian {
     started: Timestamp,
     channels: Vec<ChannelState>,
     traffic: Traffic,
+    /// Events as each centre has them.
+    events: Vec<Arc<EventLog>>,
 }
 
 impl Historian {
@@ -49,7 +54,8 @@ impl Historian {
                 ChannelState::new(&province, n, channel, Arc::clone(plan), rules, started)
             })
             .collect();
-        Self { channels, traffic: Traffic::new(started), province, started }
+        let events = province.centres.iter().map(|_| Arc::default()).collect();
+        Self { channels, traffic: Traffic::new(started), events, province, started }
     }
 
     /// Takes a reading into account. Readings that do not fit the contract are left aside.
@@ -60,7 +66,8 @@ impl Historian {
                 self.traffic.count(reading.at, poll.exchange.took_us, poll.fault);
             }
         }
-        channel.accept(&self.province, reading);
+        let centre = self.province.channels[reading.channel.index()].centre;
+        channel.accept(&self.province, reading, &mut self.events[centre.index()]);
     }
 
     /// The picture at `now`.
@@ -94,6 +101,7 @@ impl Historian {
             channels,
             metering,
             traffic,
+            events: self.events.clone(),
         }
     }
 }

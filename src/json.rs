@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
+use crate::historian::events::{Doubt, EventCounts, EventEntry, Happening};
 use crate::historian::picture::{ChannelPicture, Figures, Picture, Reads};
 use crate::historian::verdict::{Reason, Since};
 
@@ -85,6 +86,7 @@ struct Centre<'a> {
     excluded: u64,
     connected: Share,
     full: Share,
+    events: EventCounts,
 }
 
 #[derive(Serialize)]
@@ -111,6 +113,7 @@ struct StationAtCentre<'a> {
     excluded: u64,
     reasons: Vec<ReasonEntry<'a>>,
     traffic: Traffic,
+    events: EventCounts,
 }
 
 /// How polling a station goes. Requests and round trips are of the last five minutes, the others
@@ -241,7 +244,16 @@ fn centre_entry(picture: &Picture, centre: CentreId) -> Centre<'_> {
         excluded: found.counts.excluded,
         connected: found.connected,
         full: found.full,
+        events: event_counts(picture, centre),
     }
+}
+
+fn event_counts(picture: &Picture, centre: CentreId) -> EventCounts {
+    let mut sum = EventCounts::default();
+    for station in picture.province.station_ids() {
+        sum += picture.channel(station, centre).event_counts();
+    }
+    sum
 }
 
 fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
@@ -265,6 +277,7 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
             excluded: counts.excluded,
             reasons: reasons(province, channel),
             traffic: traffic(channel),
+            events: channel.event_counts(),
         }
     };
     Station {
@@ -331,4 +344,89 @@ fn since_text(since: Since) -> Option<String> {
         Since::Day(date) => Some(date.to_string()),
         Since::At(at) => Some(at.to_string()),
     }
+}
+
+/// An event, or a gap between events.
+#[derive(Serialize)]
+struct Event<'a> {
+    /// Where it stands in the order, UTC to the millisecond.
+    at: String,
+    arrived: String,
+    station: &'a str,
+    centre: &'a str,
+    unit: u8,
+    #[serde(flatten)]
+    what: EventWhat<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EventWhat<'a> {
+    Change {
+        number: u32,
+        bay: Option<&'a str>,
+        /// Null when the contract has no status at the address.
+        point: Option<&'a str>,
+        address: u16,
+        /// The code before; null when the record before did not come.
+        before: Option<u16>,
+        value: u16,
+        /// By the clock of the unit.
+        source: String,
+        delay_ms: i64,
+        flags: String,
+        synchronised: bool,
+        /// `ahead` or `behind` when the time cannot be right.
+        doubt: Option<&'static str>,
+    },
+    Lost {
+        lost: u32,
+        after: Option<String>,
+        before: Option<String>,
+    },
+}
+
+/// One entry of the events as a JSON object.
+///
+/// # Panics
+/// Never: it has only strings, integers and lists.
+pub fn event(picture: &Picture, entry: &EventEntry) -> String {
+    let province = &picture.province;
+    let channel = &province.channels[entry.channel.index()];
+    let station = &province.stations[channel.station.index()];
+    let what = match &entry.what {
+        Happening::Change(change) => {
+            let point = change.point.map(|point| &station.points[point.index()]);
+            EventWhat::Change {
+                number: change.number,
+                bay: point.map(|point| station.bays[point.bay].name.as_str()),
+                point: point.map(|point| point.id.as_str()),
+                address: change.address,
+                before: change.before,
+                value: change.value,
+                source: change.source.to_millisecond(),
+                delay_ms: entry.arrived.since(change.source),
+                flags: change.flags.to_string(),
+                synchronised: change.synchronised,
+                doubt: change.doubt.map(|doubt| match doubt {
+                    Doubt::Ahead => "ahead",
+                    Doubt::Behind => "behind",
+                }),
+            }
+        }
+        Happening::Lost(gap) => EventWhat::Lost {
+            lost: gap.count,
+            after: gap.after.map(Timestamp::to_millisecond),
+            before: gap.before.map(Timestamp::to_millisecond),
+        },
+    };
+    let event = Event {
+        at: entry.at.to_millisecond(),
+        arrived: entry.arrived.to_millisecond(),
+        station: &station.id,
+        centre: &province.centres[channel.centre.index()].id,
+        unit: entry.unit,
+        what,
+    };
+    serde_json::to_string(&event).expect("the event has only strings, integers and lists")
 }

@@ -66,6 +66,15 @@ impl Monitor {
         Arc::clone(&news.borrow_and_update())
     }
 
+    /// The first picture in which every channel has settled and every record of the rings was read,
+    /// or the latest when `patience` has run out.
+    pub async fn events_read(&self, patience: Duration) -> Arc<Picture> {
+        let mut news = self.news();
+        let read = |p: &Arc<Picture>| p.first_scan().lacking() == 0 && p.events_read();
+        let _ = timeout(patience, news.wait_for(read)).await;
+        Arc::clone(&news.borrow_and_update())
+    }
+
     /// Stops polling and waits until every task has ended.
     pub async fn stop(self) {
         self.collector.stop().await;

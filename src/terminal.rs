@@ -42,8 +42,9 @@ use ratatui::crossterm::queue;
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use tokio::sync::watch;
 
+use crate::historian::events::EventEntry;
 use crate::historian::picture::Picture;
-use crate::words::{format, places, shortfalls, texts};
+use crate::words::{format, happenings, places, shortfalls, texts};
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};
 pub use theme::Theme;
@@ -229,6 +230,17 @@ fn suspend(guard: &Guard) -> io::Result<()> {
 /// The figures of a picture and why stations fall short, as lines of text.
 pub fn text(picture: &Picture, lang: Lang, ascii: bool) -> String {
     let text = plain::overview(&plain::view(picture, lang));
+    if ascii { glyphs::plain_text(&text) } else { text }
+}
+
+/// The line over the lines of events.
+pub fn event_head(picture: &Picture, lang: Lang) -> String {
+    plain::event_head(&plain::view(picture, lang))
+}
+
+/// One entry of the events as a line of text.
+pub fn event_line(picture: &Picture, entry: &EventEntry, lang: Lang, ascii: bool) -> String {
+    let text = plain::event_line(&plain::view(picture, lang), entry);
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 

@@ -2,6 +2,7 @@
 //! text output and checks say the same thing the same way because they take it from here.
 
 pub(crate) mod format;
+pub(crate) mod happenings;
 pub(crate) mod places;
 pub(crate) mod shortfalls;
 pub(crate) mod texts;

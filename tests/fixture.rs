@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::{
     ChannelId, Encoding, Flags, Kind, MeterFigures, Point, PointId, Province, Station, StationId,
-    WordOrder, encode,
+    WordOrder, blocks, encode,
 };
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
@@ -21,6 +21,9 @@ pub(crate) const NOW: Timestamp = Timestamp(1_669_188_727_240);
 /// When the monitor was started: twelve minutes before.
 const STARTED: i64 = -720_000;
 
+/// Records of a unit, and how many of them were told.
+type Records = (Vec<[u16; 8]>, usize);
+
 /// A province whose stations answer.
 pub(crate) struct World {
     pub(crate) province: Arc<Province>,
@@ -33,6 +36,10 @@ pub(crate) struct World {
     lost: Vec<ChannelId>,
     reported: BTreeMap<(StationId, usize), u32>,
     figures: BTreeMap<(StationId, usize), MeterFigures>,
+    /// Records of the units of each channel, and how many of them were told.
+    records: BTreeMap<(ChannelId, u8), Records>,
+    /// Seconds that the clock of a unit is ahead.
+    clocks: BTreeMap<(StationId, u8), i64>,
 }
 
 impl World {
@@ -51,6 +58,8 @@ impl World {
             lost: Vec::new(),
             reported: BTreeMap::new(),
             figures: BTreeMap::new(),
+            records: BTreeMap::new(),
+            clocks: BTreeMap::new(),
         }
     }
 
@@ -177,6 +186,61 @@ impl World {
         self.figures.insert((id, group), figures);
     }
 
+    /// A status takes a code at a moment: every centre's unit records it. A unit that loses its
+    /// record spends the number.
+    pub(crate) fn record(&mut self, id: &str, code: u16, ms: i64, lost: bool) {
+        let (station, point) = self.find(id);
+        for channel in self.channels() {
+            let contract = &self.province.channels[channel.index()];
+            let register = contract.entries[point.index()].register;
+            let Some(register) = register.filter(|_| contract.station == station) else { continue };
+            let ahead = self.clocks.get(&(station, register.unit)).copied().unwrap_or(0);
+            let at = (NOW.0 + ms + 1_000 * ahead).to_be_bytes();
+            let word = |n: usize| u16::from_be_bytes([at[2 * n], at[2 * n + 1]]);
+            let (records, _) = self.records.entry((channel, register.unit)).or_default();
+            let number = u16::try_from(records.len() + 1).unwrap();
+            let bits = if register.encoding.cells() == 2 { 0x0200 } else { 0x0100 };
+            let kind = 0x8000 | bits | if ahead == 0 { 0 } else { 0x2000 };
+            let record = [number, kind, register.address, code, word(0), word(1), word(2), word(3)];
+            records.push(if lost { [0; 8] } else { record });
+        }
+    }
+
+    /// The clock of the unit of a bay is ahead by so many seconds from now on.
+    pub(crate) fn set_clock(&mut self, station: &str, bay: &str, seconds: i64) {
+        let id = self.province.station(station).unwrap();
+        let of_station = &self.province.stations[id.index()];
+        let bay = of_station.bays.iter().find(|b| b.name == bay).unwrap();
+        self.clocks.insert((id, of_station.units[bay.unit].id), seconds);
+    }
+
+    /// The header of the events of a unit, and the records that are new since the last scan.
+    fn tell_events(&mut self, channel: ChannelId, n: usize, ms: i64) {
+        let block = self.plans[channel.index()].blocks[n].clone();
+        let station = self.province.channels[channel.index()].station;
+        let ahead = self.clocks.get(&(station, block.unit)).copied().unwrap_or(0);
+        let second = (NOW.0 + ms).div_euclid(1_000) + ahead;
+        let alive = u16::try_from(second.rem_euclid(0x1_0000)).unwrap();
+        let (records, told) = self.records.entry((channel, block.unit)).or_default();
+        let newest = u16::try_from(records.len()).unwrap();
+        let (marker, version, ring) = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);
+        let synchronised = u16::from(ahead == 0);
+        let header =
+            vec![marker, version, 1, 2, alive, 0, 0, newest, 0, newest.min(1), synchronised, ring];
+        let first = u16::try_from(*told).unwrap();
+        let news = records[*told..].as_flattened().to_vec();
+        *told = records.len();
+        let behind = blocks::EVENT_RING - blocks::EVENT_HEADER + first * blocks::EVENT_CELLS;
+        for (offset, cells) in [(0, header), (behind, news)] {
+            let count = u16::try_from(cells.len()).unwrap();
+            if count > 0 {
+                let exchange = exchange(&block, &Ok(cells), n, NOW.plus(ms));
+                let poll = Poll { block: n, offset, count, fault: None, in_parts: false, exchange };
+                self.tell(channel, ms, Event::Polls(vec![poll]));
+            }
+        }
+    }
+
     fn find(&self, id: &str) -> (StationId, PointId) {
         let station = self.province.station(id.split('.').next().unwrap()).unwrap();
         (station, self.province.stations[station.index()].point(id).unwrap())
@@ -204,6 +268,10 @@ impl World {
         let station = self.province.channels[channel.index()].station;
         for (n, block) in plan.blocks.iter().enumerate() {
             let fault = self.faults.get(&(station, block.unit)).copied();
+            if block.content == Content::Events && fault.is_none() {
+                self.tell_events(channel, n, ms + i64::try_from(n).unwrap() * 7);
+                continue;
+            }
             let cells = self.cells(channel, block);
             // Requests of a channel follow each other.
             let at = ms + i64::try_from(n).unwrap() * 7;

@@ -6,6 +6,7 @@ mod bad_configs;
 mod cli;
 mod communication_health;
 mod connections;
+mod events;
 mod faults;
 mod field;
 mod fixture;

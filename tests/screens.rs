@@ -167,6 +167,42 @@ fn strained() -> Arc<Picture> {
     Arc::clone(&PICTURE)
 }
 
+/// A feeder was struck and reclosed; a unit lost records, the clock of another is wrong.
+fn eventful() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::new();
+        world.set_clock("HB03", "172", 3_600);
+        world.record("HB07.22.471.CB.RL", 0, -86_400_000 * 3, false);
+        world.connect_all(-719_000);
+        for ms in [-700_000, -610_370, -600_000] {
+            world.scan(ms);
+        }
+        let feeder = |status: &str| format!("HB04.22.473.{status}");
+        for (status, code, ms) in [
+            ("F50N.TRIP", 1, -43_320),
+            ("CB.POS", 0, -43_280),
+            ("CB.POS", 1, -43_274),
+            ("F79.PROG", 1, -43_262),
+            ("F50N.TRIP", 0, -43_212),
+            ("CB.POS", 0, -42_210),
+            ("CB.POS", 2, -42_202),
+            ("F79.PROG", 0, -40_202),
+        ] {
+            world.record(&feeder(status), code, ms, false);
+        }
+        world.record("HB03.110.172.CB.RL", 0, -42_000, false);
+        world.scan(-39_640);
+        for ms in [-30_100, -30_050, -30_020] {
+            world.record("HB05.110.171.DS1.POS", 0, ms, true);
+        }
+        world.record("HB05.110.171.DS1.POS", 2, -29_000, false);
+        world.record("HB05.110.171.CB.RL", 0, -20_000, false);
+        world.scan(-1_100);
+        world.picture_at(0)
+    });
+    Arc::clone(&PICTURE)
+}
+
 // --- Snapshots --------------------------------------------------------------------------------
 
 fn snapshot(name: &str, text: &str) {
@@ -256,6 +292,9 @@ fn every_situation_looks_as_agreed() {
     check_screen("refused-evidence", &refused(), "j\n\n\n", wide, false);
     check_screen("troubled-overview", &troubled(), "", &[(100, 30), (80, 24), (58, 17)], false);
     check_screen("troubled-signals", &troubled(), "4xss", wide, false);
+    check_screen("events", &eventful(), "8", &SIZES, false);
+    check_screen("events-lost", &eventful(), "8xj", &SIZES, false);
+    check_screen("events-help", &eventful(), "8?", wide, false);
     check_screen("troubled-metering", &troubled(), "7vv", wide, false);
     check_screen("strained-links", &strained(), "9", &[(80, 24), (100, 30), (160, 40)], false);
     check_screen("strained-links-faults", &strained(), "9xjjj", wide, false);
@@ -280,12 +319,14 @@ fn the_text_for_pipes_says_what_the_screens_say() {
 // --- Laws -------------------------------------------------------------------------------------
 
 /// Keys that lead to every screen and what lies over it.
-const WAYS: [&str; 13] =
-    ["", "2", "2\n", "2\n\n", "2\n\n\n", "4x", "4f", "7", "7?", "4/f74", "9", "9\n", "9xs"];
+const WAYS: [&str; 15] = [
+    "", "2", "2\n", "2\n\n", "2\n\n\n", "4x", "4f", "7", "7?", "4/f74", "8", "8\n", "9", "9\n",
+    "9xs",
+];
 
 #[test]
 fn every_size_language_theme_and_glyph_set_fills_the_screen_exactly() {
-    let pictures = [normal(), nobody(), troubled(), strained()];
+    let pictures = [normal(), nobody(), troubled(), strained(), eventful()];
     let widths = [40, 79, 80, 96, 100, 140, 200];
     let heights = [10, 24, 30, 60];
     let mut turn = 0;
@@ -343,7 +384,7 @@ enum Deed {
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let letters = "hjklgGnNfxswdvy-12479?/ qzưđ".chars().map(KeyCode::Char).collect::<Vec<_>>();
+    let letters = "hjklgGnNfxswdvy-124789?/ qzưđ".chars().map(KeyCode::Char).collect::<Vec<_>>();
     let codes = [
         KeyCode::Enter,
         KeyCode::Esc,
@@ -719,4 +760,29 @@ fn links_put_the_worst_first_and_the_card_says_what_to_do() {
     }
     type_keys(&mut ui, "9ssss");
     assert_eq!(draw(&mut ui, 100, 30).matches("sort: severity").count(), 2, "all orders passed");
+}
+
+#[test]
+fn an_event_leads_to_the_evidence_of_its_signal_and_back() {
+    let mut ui = ui(eventful());
+    type_keys(&mut ui, "8");
+    draw(&mut ui, 100, 30);
+    assert_eq!((ui.place(), ui.selected().as_deref()), ("Events", Some("HB05.110.171.CB.RL")));
+    type_keys(&mut ui, "\n");
+    assert_eq!((ui.place(), ui.selected().as_deref()), ("Signals", Some("HB05.110.171.CB.RL")));
+    assert!(draw(&mut ui, 100, 30).contains("request"), "the bytes");
+    type_keys(&mut ui, "\u{1b}\u{1b}");
+    assert_eq!((ui.place(), ui.selected().as_deref()), ("Events", Some("HB05.110.171.CB.RL")));
+    // A gap has no signal; from a station's screens only its events are shown.
+    type_keys(&mut ui, "x\n");
+    assert_eq!((ui.place(), ui.selected()), ("Events", None));
+    type_keys(&mut ui, "\u{1b}2/nhuan\n8");
+    let drawn = draw(&mut ui, 100, 30);
+    assert!(drawn.contains("filter: HB04") && !drawn.contains("HB05 Kim"), "{drawn}");
+    // At A1 there are fewer.
+    let rows = |drawn: &str| drawn.lines().filter(|line| line.contains("HB04 Nhu")).count();
+    type_keys(&mut ui, "d");
+    assert!(rows(&draw(&mut ui, 100, 30)) < rows(&drawn));
+    let Effect::Copy(text) = press(&mut ui, KeyCode::Char('y')) else { panic!("it is copied") };
+    assert!(text.contains("HB04 Nhuận Trạch") && text.contains("A1"), "{text}");
 }

@@ -208,8 +208,11 @@ impl Telemetry {
         let station = self.province.channels[channel.index()].station.index();
         let layout = &self.layouts[channel.index()];
         let own = &self.samples[station];
-        let image = layout.altered((own, sent), |unit| self.blocks(channel, unit, sent));
-        let image = faults.image(channel, self.at_ms.unwrap_or(0), image);
+        let at_ms = self.at_ms.unwrap_or(0);
+        let image = layout.altered((own, sent), |unit| {
+            self.blocks(channel, unit, sent, faults.clock(channel, unit, at_ms))
+        });
+        let image = faults.image(channel, at_ms, image);
         self.images[channel.index()] = OnceLock::from(Arc::new(image));
     }
 
@@ -236,20 +239,22 @@ impl Telemetry {
             let layout = &self.layouts[channel.index()];
             let station = self.province.channels[channel.index()].station.index();
             let samples = &self.samples[station];
-            Arc::new(layout.image(|unit| self.blocks(channel, unit, samples)))
+            let at_ms = self.at_ms.unwrap_or(0);
+            Arc::new(layout.image(|unit| self.blocks(channel, unit, samples, at_ms)))
         });
         Arc::clone(image)
     }
 
-    /// What stands beside the points of a unit.
-    fn blocks(&self, channel: ChannelId, unit: u8, sent: &[Sample]) -> Blocks {
+    /// What stands beside the points of a unit, whose clock shows `clock_ms`.
+    fn blocks(&self, channel: ChannelId, unit: u8, sent: &[Sample], clock_ms: i64) -> Blocks {
         let station = self.province.channels[channel.index()].station.index();
         let ring = self.rings[channel.index()].get(usize::from(unit) - 1);
         let ring = ring.cloned().unwrap_or_default();
         let at_ms = self.at_ms.unwrap_or(0);
         let command = self.commands.cells((channel, station, unit), at_ms);
         let is_synchronised = self.is_synchronised(station, unit, sent);
-        Blocks { header: self.header(&ring, channel, is_synchronised), ring, command }
+        let header = self.header(&ring, channel, (clock_ms, is_synchronised));
+        Blocks { ring, header, command }
     }
 
     /// Whether the clock of a unit is synchronised, as the station says itself.
@@ -260,7 +265,12 @@ impl Telemetry {
     }
 
     /// Header in front of the event ring of a unit.
-    fn header(&self, ring: &Ring, channel: ChannelId, is_synchronised: bool) -> [u16; 12] {
+    fn header(
+        &self,
+        ring: &Ring,
+        channel: ChannelId,
+        (clock_ms, is_synchronised): (i64, bool),
+    ) -> [u16; 12] {
         let halves = |number: u32| {
             let [a, b, c, d] = number.to_be_bytes();
             [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
@@ -270,7 +280,7 @@ impl Telemetry {
             halves(ring.newest()),
             halves(ring.oldest()),
         );
-        let second = self.at_ms.unwrap_or(0).div_euclid(1_000);
+        let second = clock_ms.div_euclid(1_000);
         let alive = u16::try_from(second & 0xFFFF).unwrap_or(0);
         let (restarts, clock) = (0, u16::from(is_synchronised));
         let (marker, version, records) = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);

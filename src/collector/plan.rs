@@ -178,7 +178,8 @@ fn event_units(
     channel: &Channel,
     mapped: &BTreeMap<(u8, Table), Vec<(u32, u32)>>,
 ) -> Vec<u8> {
-    if !channel.device.events {
+    let header_max = channel.device.cells_max(Table::Input);
+    if !channel.device.events || header_max < blocks::EVENT_HEADER_CELLS {
         return Vec::new();
     }
     let mut units: Vec<u8> = mapped.keys().map(|(unit, _)| *unit).collect();

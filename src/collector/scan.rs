@@ -11,6 +11,7 @@ use super::blocks::Blocks;
 use super::connection::{Answer, Connection, Question};
 use super::plan::Plan;
 use super::reading::{Cause, Fault, LinkFault, Poll};
+use super::rings::{Rings, is_record};
 
 /// Pause after which a silent unit is asked again for the first time.
 const UNIT_PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -19,6 +20,9 @@ const UNIT_PAUSE_LONGEST: Duration = Duration::from_secs(30);
 /// Questions of one scan beyond those of its blocks: halves of what was refused. The rest waits for
 /// the next scan, so that a device which refuses everything is not flooded.
 const EXTRA_QUESTIONS_MAX: usize = 64;
+/// Time from the beginning of a scan after which no more records of events are asked for: the polls
+/// of the next slot are not to wait for history.
+const RECORDS_TIME: Duration = Duration::from_millis(300);
 /// Polls that are reported together.
 const POLLS_TOGETHER: usize = 8;
 /// Replies are handed on after that time even if some are still awaited.
@@ -30,6 +34,7 @@ pub(super) struct Asker {
     device: Device,
     pause_between: Duration,
     blocks: Blocks,
+    rings: Rings,
     silent: Vec<Silence>,
     newly_silent: Vec<u8>,
     queue: VecDeque<Question>,
@@ -44,6 +49,8 @@ pub(super) struct Asker {
     units: Vec<Heard>,
     extra: usize,
     deadline: Instant,
+    /// When records are to wait for the next scan.
+    records_until: Instant,
 }
 
 /// A unit that did not answer, and when it is asked again.
@@ -118,6 +125,7 @@ impl Asker {
     pub(super) fn new(plan: Arc<Plan>, device: &Device) -> Self {
         Self {
             blocks: Blocks::new(Arc::clone(&plan)),
+            rings: Rings::new(&plan, device),
             plan,
             pause_between: Duration::from_millis(device.pause_between_ms.into()),
             device: device.clone(),
@@ -132,12 +140,14 @@ impl Asker {
             units: Vec::new(),
             extra: 0,
             deadline: Instant::now(),
+            records_until: Instant::now(),
         }
     }
 
     /// The station is there again. What was silent before may have been so because of the loss.
     pub(super) fn reconnected(&mut self, now: Instant) {
         self.blocks.reconnected(now);
+        self.rings.reconnected();
         for silence in &mut self.silent {
             (silence.until, silence.pause) = (now, UNIT_PAUSE_FIRST);
             silence.breaks = false;
@@ -148,13 +158,15 @@ impl Asker {
     /// Begins a scan of some blocks; what the last one left comes first.
     pub(super) fn begin(&mut self, blocks: &[usize], now: Instant) {
         self.deadline = now + Duration::from_millis(self.device.scan_timeout_ms.into());
+        self.records_until = now + RECORDS_TIME;
+        self.rings.begin();
         self.extra = 0;
         self.units.clear();
         self.queue.clear();
         let left = std::mem::take(&mut self.left);
         let others = blocks.iter().filter(|block| !left.contains(block));
         let mut suspects = Vec::new();
-        for block in left.iter().chain(others) {
+        for block in left.iter().chain(others).filter(|block| self.rings.may_ask(**block, now)) {
             let unit = self.plan.blocks[*block].unit;
             let questions = self.blocks.questions(*block, now);
             match self.silent.iter().find(|silence| silence.unit == unit) {
@@ -294,7 +306,12 @@ impl Asker {
     /// Takes an answer that is to be believed.
     fn take(&mut self, answer: Answer) {
         let Answer { question, fault, exchange, .. } = answer;
-        let instead = self.blocks.note(&question, fault);
+        let (now, contract) = (Instant::now(), &self.plan.blocks[question.block]);
+        let records = self.rings.note(contract, &question, (fault, &exchange), now);
+        // Behind everything else: what is polled does not wait for what has been.
+        self.queue.extend(records.filter(|_| now < self.records_until));
+        let instead =
+            if is_record(contract, &question) { None } else { self.blocks.note(&question, fault) };
         let in_parts = instead.is_some();
         let room = EXTRA_QUESTIONS_MAX.saturating_sub(self.extra);
         let instead = instead.unwrap_or_default();

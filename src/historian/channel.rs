@@ -5,6 +5,7 @@ use std::sync::Arc;
 use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
 
 use super::counts::Counts;
+use super::events::{ChannelEvents, EventLog};
 use super::findings::Findings;
 use super::meters::MeterCells;
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
@@ -46,6 +47,7 @@ pub(super) struct ChannelState {
     kept: Option<Kept>,
     /// The one before: its memory is used again when nobody looks at it any more.
     spare: Option<Arc<ChannelPicture>>,
+    events: ChannelEvents,
     /// Registers of the metering unit, where this centre reads it.
     pub(super) meters: Option<MeterCells>,
 }
@@ -132,6 +134,7 @@ impl ChannelState {
             last_good: None,
             last_fault: None,
             set_aside: 0,
+            events: None,
         };
         let units: Vec<UnitPicture> = station.units.iter().map(unit_picture).collect();
         let points = rules.points.iter().map(|rule| PointState::new(rule, started)).collect();
@@ -143,6 +146,7 @@ impl ChannelState {
             link,
             exchanges: Vec::with_capacity(plan.blocks.len()),
             cells: Vec::new(),
+            events: ChannelEvents::new(id, channel, &plan),
             plan,
             points,
             windows: vec![Window::new(); units.len()],
@@ -156,7 +160,13 @@ impl ChannelState {
         }
     }
 
-    pub(super) fn accept(&mut self, province: &Province, reading: &Reading) {
+    /// Takes a reading into account; events go to the log of the channel's centre.
+    pub(super) fn accept(
+        &mut self,
+        province: &Province,
+        reading: &Reading,
+        log: &mut Arc<EventLog>,
+    ) {
         self.put_aside();
         match &reading.event {
             Event::Connected => {
@@ -195,7 +205,7 @@ impl ChannelState {
             }
             Event::Polls(polls) => {
                 for poll in polls {
-                    self.accept_poll(province, reading.at, poll);
+                    self.accept_poll(province, reading.at, poll, log);
                 }
             }
         }
@@ -221,7 +231,13 @@ impl ChannelState {
         }
     }
 
-    fn accept_poll(&mut self, province: &Province, at: Timestamp, poll: &Poll) {
+    fn accept_poll(
+        &mut self,
+        province: &Province,
+        at: Timestamp,
+        poll: &Poll,
+        log: &mut Arc<EventLog>,
+    ) {
         let plan = Arc::clone(&self.plan);
         let Some(block) = plan.blocks.get(poll.block) else { return };
         let fault = poll.fault;
@@ -229,7 +245,10 @@ impl ChannelState {
         if poll.in_parts {
             return;
         }
-        self.keep_exchange(poll);
+        // Records of events lie behind their header: the evidence is what they say.
+        if poll.offset < block.count {
+            self.keep_exchange(poll);
+        }
         if fault != Some(Fault::NoReply) {
             self.link.last_reply = Some(at);
         }
@@ -256,7 +275,7 @@ impl ChannelState {
                     state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
                 }
             }
-            Content::Events => {}
+            Content::Events => self.events.accept(poll, &cells, log),
             Content::Meters => {
                 if let Some(meters) = &mut self.meters {
                     meters.accept(block.address.saturating_add(poll.offset), &cells, at);
@@ -390,7 +409,7 @@ impl ChannelState {
             right: self.findings.right(&self.rules.tests, &counts),
             counts,
             points,
-            units: self.units.clone(),
+            units: self.unit_pictures(province),
             traffic,
             plan: Arc::clone(&self.plan),
             settled: self.settled(),
@@ -421,6 +440,16 @@ impl ChannelState {
             all += sum;
         }
         all.picture(self.started, now)
+    }
+
+    fn unit_pictures(&self, province: &Province) -> Vec<UnitPicture> {
+        let channel = &province.channels[self.id.index()];
+        let units = &province.stations[channel.station.index()].units;
+        let with_events = |(picture, unit): (&UnitPicture, &config::Unit)| UnitPicture {
+            events: self.events.of_unit(unit.id),
+            ..*picture
+        };
+        self.units.iter().zip(units).map(with_events).collect()
     }
 
     /// Every block has been answered or given up, or the station cannot be reached.

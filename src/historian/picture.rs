@@ -10,6 +10,7 @@ use config::{
 };
 
 use super::counts::{Counts, Share};
+use super::events::{EventCounts, EventLog, UnitEvents};
 use super::traffic::TrafficPicture;
 use super::verdict::{PointPicture, Reason};
 use crate::clock::Timestamp;
@@ -37,6 +38,8 @@ pub struct Picture {
     pub metering: MeteringPicture,
     /// How polling goes.
     pub traffic: TrafficPicture,
+    /// Events as each centre has them, in the order in which they happened.
+    pub events: Vec<Arc<EventLog>>,
 }
 
 impl Picture {
@@ -49,6 +52,13 @@ impl Picture {
     pub fn first_scan(&self) -> Share {
         let seen = self.channels.iter().filter(|c| c.settled).count() as u64;
         Share::new(seen, self.channels.len() as u64)
+    }
+
+    /// Whether every record that units have told of was read, of all units that can be reached.
+    pub fn events_read(&self) -> bool {
+        let up = self.channels.iter().filter(|c| c.link.state == LinkState::Connected);
+        let units = up.flat_map(|channel| &channel.units).filter(|unit| unit.answers);
+        units.filter_map(|unit| unit.events).all(|events| events.pending == 0)
     }
 
     /// Stations whose every channel has settled, of all.
@@ -170,6 +180,15 @@ impl ChannelPicture {
         let (station, channel) = (self.station(province), self.contract(province));
         for (n, point) in station.points.iter().enumerate().filter(|(_, p)| p.bay == bay) {
             counts.add(&channel.entries[n], point.spec.kind.is_command(), &self.points[n]);
+        }
+        counts
+    }
+
+    /// Records that came from its units, and that did not.
+    pub fn event_counts(&self) -> EventCounts {
+        let mut counts = EventCounts::default();
+        for events in self.units.iter().filter_map(|unit| unit.events) {
+            counts += events.counts;
         }
         counts
     }
@@ -303,6 +322,8 @@ pub struct UnitPicture {
     /// Points whose registers it refuses alone, so that they are set aside: the others of their
     /// blocks are read without them.
     pub set_aside: u32,
+    /// Its events; `None` until it has shown that it has any.
+    pub events: Option<UnitEvents>,
 }
 
 /// What came of a request last.

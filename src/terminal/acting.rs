@@ -7,6 +7,7 @@ use config::{Lang, StationId};
 use super::keys::{Action, Root};
 use super::list::List;
 use super::screen::Screen;
+use super::screens::events::{self, Events};
 use super::screens::help::Help;
 use super::screens::links::{self, Links};
 use super::screens::metering::Metering;
@@ -104,6 +105,7 @@ impl Ui {
             Screen::Signals(screen) => screen.filter.faults = !screen.filter.faults,
             Screen::Metering(screen) => screen.faults = !screen.faults,
             Screen::Links(screen) => screen.faults = !screen.faults,
+            Screen::Events(screen) => screen.faults = !screen.faults,
             Screen::Overview(_) | Screen::Why(_) => {}
         }
     }
@@ -126,7 +128,7 @@ impl Ui {
                 screen.sort = screen.sort.next();
                 screen.sort.text()
             }
-            Screen::Overview(_) | Screen::Why(_) => return,
+            Screen::Overview(_) | Screen::Why(_) | Screen::Events(_) => return,
         };
         self.notice = Some(format!("{}: {}", Text::SortIs.get(self.lang), text.get(self.lang)));
     }
@@ -150,8 +152,24 @@ impl Ui {
                 self.enter(Screen::Signals(Signals::new(filter, selected)));
             }
             Screen::Overview(_) | Screen::Stations(_) => self.why(),
+            Screen::Events(screen) => {
+                let event = screen.list.selected();
+                self.signal_card(event.and_then(|event| Some((event.station, event.point?))));
+            }
             Screen::Metering(_) => {}
         }
+    }
+
+    /// The evidence of a signal, on a screen of its own.
+    fn signal_card(&mut self, signal: Option<SignalId>) {
+        let Some((station, _)) = signal else {
+            self.say(Text::NotHere);
+            return;
+        };
+        let filter = Filter { station: Some(station), ..Filter::default() };
+        let mut signals = Signals::new(filter, signal);
+        signals.card = true;
+        self.enter(Screen::Signals(signals));
     }
 
     /// The first signal of a line of the Why screen.
@@ -181,12 +199,14 @@ impl Ui {
     /// A digit: the screen as it begins, the overview below it.
     fn go(&mut self, root: Root) {
         self.previous = Some(self.stack.clone());
-        // From a station's screens the signals are those of the station; again: all.
+        // From a station's screens signals and events are those of the station; again: all.
         let station = match self.screen() {
             Screen::Stations(_) | Screen::Why(_) => self.screen().station(),
-            Screen::Overview(_) | Screen::Signals(_) | Screen::Metering(_) | Screen::Links(_) => {
-                None
-            }
+            Screen::Overview(_)
+            | Screen::Signals(_)
+            | Screen::Metering(_)
+            | Screen::Events(_)
+            | Screen::Links(_) => None,
         };
         self.stack.truncate(1);
         let screen = match root {
@@ -198,6 +218,7 @@ impl Ui {
             }
             Root::Metering => Screen::Metering(Metering::default()),
             Root::Links => Screen::Links(Links::default()),
+            Root::Events => Screen::Events(Events { station, ..Events::default() }),
         };
         self.stack.push(screen);
     }
@@ -217,6 +238,10 @@ impl Ui {
                     signals.base.station = signals.filter.station;
                     signals.list = List::default();
                 }
+            }
+            Screen::Events(events) => {
+                events.station = events.station.map(other);
+                events.list = List::default();
             }
             Screen::Overview(_) | Screen::Stations(_) | Screen::Metering(_) | Screen::Links(_) => {}
         }
@@ -241,6 +266,7 @@ impl Ui {
                 std::mem::take(&mut screen.card) || std::mem::take(&mut screen.faults)
             }
             Screen::Metering(screen) => std::mem::take(&mut screen.faults),
+            Screen::Events(screen) => std::mem::take(&mut screen.faults),
             Screen::Overview(_) | Screen::Why(_) | Screen::Signals(_) => false,
         };
         if !closed && self.stack.len() > 1 {
@@ -256,6 +282,9 @@ impl Ui {
             Screen::Signals(signals) => signals.list.selected().map(|id| card::plain(&view, id)),
             Screen::Metering(_) => Some(plain::metering(&view)),
             Screen::Links(screen) => screen.list.selected().map(|id| links::plain(&view, id)),
+            Screen::Events(screen) => {
+                screen.list.selected().and_then(|event| events::text(&view, event))
+            }
             other => other.station().map(|station| why::plain(&view, station, 100)),
         };
         let Some(text) = text else {

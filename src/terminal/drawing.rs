@@ -10,7 +10,9 @@ use super::glyphs;
 use super::paint::{Row, Side, framed, paint};
 use super::screen::Screen;
 use super::screens::frame::{self, Chrome, Mode};
-use super::screens::{Body, digest, help, links, metering, overview, signals, stations, why};
+use super::screens::{
+    Body, digest, events, help, links, metering, overview, signals, stations, why,
+};
 use super::texts::Text;
 use super::theme::Role;
 use super::ui::{Popup, Ui};
@@ -57,6 +59,7 @@ fn draw_screen(ui: &Ui, view: &View<'_>, buffer: &mut Buffer) {
         (_, Screen::Signals(screen)) => signals::draw(view, screen, ui.finder.wanted(), body),
         (_, Screen::Metering(screen)) => metering::draw(view, screen, body),
         (_, Screen::Links(screen)) => links::draw(view, screen, body),
+        (_, Screen::Events(screen)) => events::draw(view, screen, ui.finder.wanted(), body),
     };
     lines.truncate(body.height);
     lines.resize(body.height, view.row());
@@ -162,6 +165,7 @@ fn crumb(view: &View<'_>, screen: &Screen) -> Vec<String> {
     let station = match screen {
         Screen::Why(screen) => Some(screen.station),
         Screen::Signals(screen) => screen.filter.station,
+        Screen::Events(screen) => screen.station,
         Screen::Overview(_) | Screen::Stations(_) | Screen::Metering(_) | Screen::Links(_) => None,
     };
     let id = station.map(|station| view.station(station).id.clone());
@@ -172,6 +176,7 @@ fn crumb(view: &View<'_>, screen: &Screen) -> Vec<String> {
 fn status(ui: &Ui, view: &View<'_>) -> String {
     let filter = match ui.screen() {
         Screen::Signals(screen) => signals::filter_text(view, screen),
+        Screen::Events(screen) => events::filter_text(view, screen),
         Screen::Stations(stations::Stations { faults: true, .. })
         | Screen::Metering(metering::Metering { faults: true, .. })
         | Screen::Links(links::Links { faults: true, .. }) => view.t(Text::FaultsOnly).to_owned(),

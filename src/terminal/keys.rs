@@ -16,6 +16,7 @@ pub(crate) enum Place {
     Signals,
     Metering,
     Links,
+    Events,
 }
 
 /// Screens that digits lead to.
@@ -26,6 +27,7 @@ pub(crate) enum Root {
     Signals,
     Metering,
     Links,
+    Events,
 }
 
 /// What a key means.
@@ -109,10 +111,10 @@ pub(crate) struct Binding {
 }
 
 use Chord::{Char, Code, Ctrl};
-use Place::{Links, Metering, Overview, Signals, Stations};
+use Place::{Events, Links, Metering, Overview, Signals, Stations};
 
-const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering, Links];
-const LISTS: &[Place] = &[Overview, Stations, Signals, Metering, Links];
+const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering, Events, Links];
+const LISTS: &[Place] = &[Overview, Stations, Signals, Metering, Events, Links];
 
 const fn binding(
     chords: &'static [Chord],
@@ -143,7 +145,7 @@ pub(crate) const TABLE: &[Binding] = &[
         .on(&[Place::Why])
         .hint("Enter", Text::HintSignals),
     binding(&[Code(KeyCode::Enter)], "Enter", Action::Open, Group::Here, Text::KeyEvidence)
-        .on(&[Signals])
+        .on(&[Signals, Events])
         .hint("Enter", Text::HintEvidence),
     binding(&[Code(KeyCode::Enter)], "Enter", Action::Open, Group::Here, Text::KeyDevice)
         .on(&[Links])
@@ -163,9 +165,9 @@ pub(crate) const TABLE: &[Binding] = &[
         Text::KeyDown,
     ),
     binding(&[Char('h'), Code(KeyCode::Left)], "← h", Action::Left, Group::Move, Text::KeyLeft)
-        .on(&[Place::Why, Signals]),
+        .on(&[Place::Why, Signals, Events]),
     binding(&[Char('l'), Code(KeyCode::Right)], "→ l", Action::Right, Group::Move, Text::KeyRight)
-        .on(&[Place::Why, Signals]),
+        .on(&[Place::Why, Signals, Events]),
     binding(
         &[Code(KeyCode::PageUp)],
         "PgUp",
@@ -215,13 +217,13 @@ pub(crate) const TABLE: &[Binding] = &[
         Group::Find,
         Text::KeyFaults,
     )
-    .on(&[Stations, Signals, Metering, Links])
+    .on(&[Stations, Signals, Metering, Events, Links])
     .hint("x", Text::HintFaults),
     binding(&[Char('s'), Code(KeyCode::F(6))], "s F6", Action::Sort, Group::Here, Text::KeySort)
         .on(&[Stations, Signals, Metering, Links])
         .hint("s", Text::HintSort),
     binding(&[Char('w')], "w", Action::Why, Group::Here, Text::KeyWhy)
-        .on(&[Overview, Stations, Signals, Links]),
+        .on(&[Overview, Stations, Signals, Events, Links]),
     binding(&[Char('v')], "v", Action::Variant, Group::Here, Text::KeyVariant)
         .on(&[Metering])
         .hint("v", Text::HintVariant),
@@ -229,17 +231,18 @@ pub(crate) const TABLE: &[Binding] = &[
         .on(&[Metering])
         .hint("r", Text::HintMeasure),
     binding(&[Char('d')], "d", Action::Basis, Group::Here, Text::KeyBasis)
-        .on(&[Overview, Stations, Place::Why, Signals])
+        .on(&[Overview, Stations, Place::Why, Signals, Events])
         .hint("d", Text::HintBasis),
     binding(&[Char('y')], "y", Action::Copy, Group::Here, Text::KeyCopy).hint("y", Text::HintCopy),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack)
-        .on(&[Stations, Place::Why, Signals, Metering, Links])
+        .on(&[Stations, Place::Why, Signals, Metering, Events, Links])
         .hint("Esc", Text::HintBack),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack).on(&[Overview]),
     binding(&[Char('1')], "1", Action::Go(Root::Overview), Group::Screens, Text::Overview),
     binding(&[Char('2')], "2", Action::Go(Root::Stations), Group::Screens, Text::Stations),
     binding(&[Char('4')], "4", Action::Go(Root::Signals), Group::Screens, Text::Signals),
     binding(&[Char('7')], "7", Action::Go(Root::Metering), Group::Screens, Text::Metering),
+    binding(&[Char('8')], "8", Action::Go(Root::Events), Group::Screens, Text::Events),
     binding(&[Char('9')], "9", Action::Go(Root::Links), Group::Screens, Text::Links),
     binding(&[Char('-')], "-", Action::Previous, Group::Screens, Text::KeyLast2),
     binding(&[Char('?'), Code(KeyCode::F(1))], "F1 ?", Action::Help, Group::General, Text::KeyHelp),

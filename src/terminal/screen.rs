@@ -5,6 +5,7 @@ use config::StationId;
 use super::keys::Place;
 use super::list::Motion;
 use super::screens::Body;
+use super::screens::events::Events;
 use super::screens::links::Links;
 use super::screens::metering::Metering;
 use super::screens::overview::Overview;
@@ -23,6 +24,7 @@ pub(super) enum Screen {
     Signals(Signals),
     Metering(Metering),
     Links(Links),
+    Events(Events),
 }
 
 impl Screen {
@@ -34,6 +36,7 @@ impl Screen {
             Self::Signals(_) => Place::Signals,
             Self::Metering(_) => Place::Metering,
             Self::Links(_) => Place::Links,
+            Self::Events(_) => Place::Events,
         }
     }
 
@@ -45,6 +48,7 @@ impl Screen {
             Self::Signals(_) => Text::Signals,
             Self::Metering(_) => Text::Metering,
             Self::Links(_) => Text::Links,
+            Self::Events(_) => Text::Events,
         }
     }
 
@@ -56,6 +60,7 @@ impl Screen {
             Self::Signals(screen) => screen.settle(view, body),
             Self::Metering(screen) => screen.settle(view, body),
             Self::Links(screen) => screen.settle(view, body),
+            Self::Events(screen) => screen.settle(view, body),
         }
     }
 
@@ -67,6 +72,7 @@ impl Screen {
             Self::Signals(screen) => screen.list.go(motion, &screen.rows),
             Self::Metering(screen) => screen.list.go(motion, &screen.rows),
             Self::Links(screen) => screen.list.go(motion, &screen.rows),
+            Self::Events(screen) => screen.list.go(motion, &screen.rows),
         };
     }
 
@@ -79,6 +85,7 @@ impl Screen {
             Self::Signals(screen) => screen.rows.len(),
             Self::Metering(screen) => screen.rows.len(),
             Self::Links(screen) => screen.rows.len(),
+            Self::Events(screen) => screen.rows.len(),
         }
     }
 
@@ -91,6 +98,7 @@ impl Screen {
             Self::Signals(screen) => screen.list.row(),
             Self::Metering(screen) => screen.list.row(),
             Self::Links(screen) => screen.list.row(),
+            Self::Events(screen) => screen.list.row(),
         }
     }
 
@@ -102,6 +110,7 @@ impl Screen {
             Self::Signals(screen) => screen.list.select(row, &screen.rows),
             Self::Metering(screen) => screen.list.select(row, &screen.rows),
             Self::Links(screen) => screen.list.select(row, &screen.rows),
+            Self::Events(screen) => screen.list.select(row, &screen.rows),
         }
     }
 
@@ -113,6 +122,9 @@ impl Screen {
             Self::Why(screen) => Some(screen.station),
             Self::Signals(screen) => screen.list.selected().map(|(station, _)| station),
             Self::Links(screen) => screen.list.selected().map(|id| id.station),
+            Self::Events(screen) => {
+                screen.list.selected().map(|event| event.station).or(screen.station)
+            }
             Self::Metering(_) => None,
         }
     }

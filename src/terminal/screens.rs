@@ -3,6 +3,7 @@
 pub(crate) mod boxes;
 pub(crate) mod card;
 pub(crate) mod digest;
+pub(crate) mod events;
 pub(crate) mod frame;
 pub(crate) mod help;
 pub(crate) mod links;

@@ -175,6 +175,10 @@ impl Ui {
             Screen::Signals(screen) => screen.list.selected().map(|(station, point)| {
                 province.stations[station.index()].points[point.index()].id.clone()
             }),
+            Screen::Events(screen) => screen.list.selected().and_then(|event| {
+                let points = &province.stations[event.station.index()].points;
+                Some(points[event.point?.index()].id.clone())
+            }),
             other => other.station().map(|id| province.stations[id.index()].id.clone()),
         }
     }
@@ -361,6 +365,7 @@ fn differs(old: &Picture, new: &Picture) -> bool {
         && old.first_scan() == new.first_scan()
         && old.metering.uncounted == new.metering.uncounted
         && old.metering.total == new.metering.total
-        && old.metering.reads == new.metering.reads;
+        && old.metering.reads == new.metering.reads
+        && old.events.iter().zip(&new.events).all(|(old, new)| Arc::ptr_eq(old, new));
     !same
 }

@@ -40,12 +40,14 @@ texts! {
     Signals => "Tín hiệu", "Signals";
     Metering => "Đo xa", "Metering";
     Links => "Kênh", "Links";
+    Events => "Sự kiện", "Events";
     Help => "Trợ giúp", "Help";
     OverviewShort => "Tổng", "Over";
     StationsShort => "Trạm", "Stn";
     SignalsShort => "T.hiệu", "Sig";
     MeteringShort => "Đoxa", "Meter";
     LinksShort => "Kênh", "Link";
+    EventsShort => "S.kiện", "Event";
 
     // Header and status bar
     UnitsShort => "TB", "units";
@@ -327,6 +329,29 @@ texts! {
     SetAfterConnect => "nghỉ sau khi nối", "pause after connecting";
     SetBetween => "nghỉ giữa hai câu", "pause between requests";
     SetGap => "đọc lướt ô trống", "gaps read over";
+    // Events
+    ClockFast => "giờ nhanh", "clock fast";
+    ClockSlow => "giờ chậm", "clock slow";
+    NotSynchronised => "chưa đồng bộ", "not synchronised";
+    ColTime => "Giờ xảy ra", "Time (source)";
+    ColCentre => "T.tâm", "Centre";
+    ColChange => "Thay đổi", "Change";
+    ColDelay => "Trễ đến", "Delay";
+    ColMarks => "Ghi chú", "Marks";
+    NoSuchPoint => "địa chỉ", "address";
+    NoEvents => "Chưa thiết bị nào báo sự kiện.", "No unit has told of an event yet.";
+    NoSuchEvents => "Không có sự kiện nào như vậy · Esc bỏ lọc", "No such event · Esc clears the filter";
+    DoubtfulOnly => "mất hoặc đáng ngờ", "lost or doubtful";
+    RecordsWord => "bản ghi", "records";
+    RecordWord => "bản ghi số", "record";
+    LostWord => "mất", "lost";
+    AgainWord => "trùng", "again";
+    ClocksWord => "đồng hồ", "clocks";
+    ClockWord => "đồng hồ", "clock";
+    Measured => "đã đo", "measured";
+    ClocksOff => "lệch", "off";
+    ArrivedWord => "đến lúc", "came";
+    NotThere => "không có", "not there";
 
     // Sort orders of lists
     SortSeverity => "nặng nhất", "severity";

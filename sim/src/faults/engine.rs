@@ -372,6 +372,16 @@ impl Faults {
         sent
     }
 
+    /// What the clock of a unit shows at a moment, as a channel sees it.
+    pub(crate) fn clock(&self, channel: ChannelId, unit: u8, at_ms: i64) -> i64 {
+        let touching = self.touching[channel.index()].iter();
+        touching.fold(at_ms, |shown, (n, m)| {
+            let Active { fault, touched, .. } = &self.active[*n];
+            let is_hit = fault.kind == FaultKind::WrongClock && touched[*m].units.contains(&unit);
+            if is_hit { records::told(fault, shown) } else { shown }
+        })
+    }
+
     /// Points that active faults affect at a channel, each with the faults' numbers.
     pub fn affecting(&self, channel: ChannelId, point: PointId) -> Vec<u32> {
         let touching = self.touching[channel.index()].iter();

@@ -125,7 +125,7 @@ pub(crate) fn apply(
 }
 
 /// The time tag that a wrong clock gives.
-fn told(fault: &Fault, at_ms: i64) -> i64 {
+pub(crate) fn told(fault: &Fault, at_ms: i64) -> i64 {
     let since = at_ms - fault.from_ms;
     match fault.settings.word("clock") {
         1 => since,

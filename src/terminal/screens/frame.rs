@@ -126,6 +126,7 @@ pub(crate) fn hints(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         ("2", Text::Stations, Text::StationsShort),
         ("4", Text::Signals, Text::SignalsShort),
         ("7", Text::Metering, Text::MeteringShort),
+        ("8", Text::Events, Text::EventsShort),
         ("9", Text::Links, Text::LinksShort),
     ];
     let mut row = view.row().gap(1).put(Role::Strong, "F1 ?").gap(1);

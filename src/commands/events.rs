@@ -1,0 +1,204 @@
+//! `gridwatch events`: what the units recorded, in the order in which it happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::config::{CentreId, Lang, Province, StationId, way_out};
+use clap::Args;
+use gridwatch::clock::Clock;
+use gridwatch::historian::events::{EventCounts, EventEntry, Happening};
+use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::monitor::Monitor;
+use gridwatch::{json, terminal};
+
+use super::{
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, patience, runtime, say, start_monitor,
+    stop_wanted,
+};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gridwatch events                                  all that the rings of the units hold
+  gridwatch events --station HB04 --follow          and what happens next, until Ctrl-C
+  gridwatch events config/hoa-binh.toml --centre A1 as one centre has it
+  gridwatch events --json                           one JSON object a line, for a script
+
+Each line is a change of a status with the time at which its unit recorded it, and how much later
+it came here; records that were lost have a line of their own, between those round them.
+Exit codes: 0 every ring was read, 2 usage or configuration, 3 no station answered.")]
+pub(super) struct EventsArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Only this station
+    #[arg(long, value_name = "ID")]
+    station: Option<String>,
+    /// Only as this centre has it
+    #[arg(long, value_name = "ID")]
+    centre: Option<String>,
+    /// Go on with what happens, in the order in which it comes
+    #[arg(long)]
+    follow: bool,
+    /// End when every ring was read [default]
+    #[arg(long, conflicts_with = "follow")]
+    once: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Longest wait until every ring was read, seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = patience)]
+    timeout: Duration,
+}
+
+/// What of the events is printed, and how far that has come.
+struct Printer<'a> {
+    common: &'a Common,
+    json: bool,
+    station: Option<StationId>,
+    centre: Option<CentreId>,
+    /// Entries of each centre that have been looked at.
+    seen: Vec<u64>,
+    /// Lost records that were told of, by centre and entry: a gap can grow.
+    lost: BTreeMap<(usize, u64), u32>,
+}
+
+pub(super) fn run(common: &Common, args: &EventsArgs) -> Outcome {
+    let province = Arc::new(common.province(&args.config)?);
+    let mut printer = Printer::new(common, args, &province)?;
+    let runtime = runtime()?;
+    let monitor = start_monitor(&runtime, &province, Clock::system())?;
+    let outcome = runtime.block_on(async {
+        let picture = monitor.events_read(args.timeout).await;
+        if !args.json {
+            say(terminal::event_head(&picture, common.lang()))?;
+        }
+        printer.print(&picture)?;
+        if args.follow {
+            follow(&monitor, &mut printer).await?;
+        }
+        let last = Arc::clone(&monitor.news().borrow());
+        printer.conclude(if args.follow { &last } else { &picture })
+    });
+    runtime.block_on(monitor.stop());
+    outcome
+}
+
+/// Prints what comes until the user or the system wants it to end.
+async fn follow(monitor: &Monitor, printer: &mut Printer<'_>) -> Result<(), Failure> {
+    let mut news = monitor.news();
+    let stop = stop_wanted();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            changed = news.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                let picture = Arc::clone(&news.borrow_and_update());
+                printer.print(&picture)?;
+            }
+        }
+    }
+}
+
+impl<'a> Printer<'a> {
+    fn new(common: &'a Common, args: &EventsArgs, province: &Province) -> Result<Self, Failure> {
+        let unknown = |what: &str, id: &str, hint: String| {
+            Failure::Usage(format!("{what} '{id}' is not in the configuration; {hint}"))
+        };
+        let station = args.station.as_deref().map(|id| {
+            let ids = province.stations.iter().map(|station| station.id.as_str());
+            province.station(id).ok_or_else(|| unknown("station", id, way_out(id, ids)))
+        });
+        let centre = args.centre.as_deref().map(|id| {
+            let ids = province.centres.iter().map(|centre| centre.id.as_str());
+            province.centre(id).ok_or_else(|| unknown("centre", id, way_out(id, ids)))
+        });
+        Ok(Self {
+            common,
+            json: args.json,
+            station: station.transpose()?,
+            centre: centre.transpose()?,
+            seen: vec![0; province.centres.len()],
+            lost: BTreeMap::new(),
+        })
+    }
+
+    /// Prints what is new, in the order in which it happened.
+    fn print(&mut self, picture: &Picture) -> Result<(), Failure> {
+        let mut news: Vec<(usize, EventEntry)> = Vec::new();
+        for (centre, log) in picture.events.iter().enumerate() {
+            if self.centre.is_some_and(|only| only.index() != centre) {
+                continue;
+            }
+            let wanted = log.iter().filter(|entry| self.is_wanted(picture, entry));
+            let found: Vec<_> = wanted.copied().collect();
+            news.extend(found.into_iter().filter_map(|entry| self.news_of(centre, entry)));
+            self.seen[centre] = log.taken();
+        }
+        news.sort_by_key(|(centre, entry)| (entry.at, *centre, entry.order));
+        for (_, entry) in &news {
+            say(if self.json {
+                json::event(picture, entry)
+            } else {
+                terminal::event_line(picture, entry, self.common.lang(), self.common.ascii)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&self, picture: &Picture, entry: &EventEntry) -> bool {
+        let station = picture.province.channels[entry.channel.index()].station;
+        self.station.is_none_or(|only| only == station)
+    }
+
+    /// What of an entry has not been told: all of it, what a gap has grown by, or nothing.
+    fn news_of(&mut self, centre: usize, mut entry: EventEntry) -> Option<(usize, EventEntry)> {
+        let Happening::Lost(gap) = &mut entry.what else {
+            return (entry.order >= self.seen[centre]).then_some((centre, entry));
+        };
+        let told = self.lost.insert((centre, entry.order), gap.count).unwrap_or(0);
+        gap.count = gap.count.saturating_sub(told);
+        (gap.count > 0).then_some((centre, entry))
+    }
+
+    /// Says what came in all, and what did not.
+    fn conclude(&self, picture: &Picture) -> Outcome {
+        let channels = picture.channels.iter().filter(|channel| {
+            let contract = channel.contract(&picture.province);
+            self.station.is_none_or(|only| only == contract.station)
+                && self.centre.is_none_or(|only| only == contract.centre)
+        });
+        let (mut counts, mut up, mut all, mut pending) = (EventCounts::default(), 0, 0, 0_u64);
+        for channel in channels {
+            all += 1;
+            up += u64::from(channel.link.state == LinkState::Connected);
+            counts += channel.event_counts();
+            let units = channel.units.iter().filter_map(|unit| unit.events);
+            pending += units.map(|events| u64::from(events.pending)).sum::<u64>();
+        }
+        if !self.json {
+            say(summary(counts, pending, (up, all), self.common.lang()))?;
+        }
+        Ok(if up == 0 { EXIT_NO_DATA } else { 0 })
+    }
+}
+
+fn summary(counts: EventCounts, pending: u64, (up, all): (u64, u64), lang: Lang) -> String {
+    let EventCounts { received, lost, duplicates } = counts;
+    let unread = match (lang, pending) {
+        (_, 0) => String::new(),
+        (Lang::Vi, _) => format!(", {pending} chưa đọc"),
+        (Lang::En, _) => format!(", {pending} not read yet"),
+    };
+    match lang {
+        Lang::Vi => format!(
+            "{received} bản ghi, {lost} mất, {duplicates} trùng{unread}; {up}/{all} kênh đang kết nối"
+        ),
+        Lang::En => format!(
+            "{received} records, {lost} lost, {duplicates} again{unread}; {up}/{all} channels connected"
+        ),
+    }
+}

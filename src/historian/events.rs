@@ -1,0 +1,705 @@
+//! Events: what each unit recorded, put in order by the time at which it happened.
+//!
+//! A record is believed when it carries its own number. One that does not was overwritten before it
+//! was read, or the unit has lost it: a gap, which is kept as an entry of its own between the
+//! records round it. A number that came before is a duplicate and changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{Channel, ChannelId, Flags, PointId, Register, Table, blocks};
+
+use super::clocks::{ClockOffset, ClockWindow};
+use crate::clock::Timestamp;
+use crate::collector::plan::{Content, Plan};
+use crate::collector::reading::{Exchange, Poll};
+use crate::collector::rings::{Header, Seen, Tail};
+
+/// Entries that are kept for each centre; those that happened longest ago go first. A stormy evening
+/// in ten stations has some thousands; at about 100 bytes each they take 2 MB.
+pub const ENTRIES_MAX: usize = 20_000;
+/// Entries that are kept together: a picture that is still shown makes the next entry copy so many.
+const CHUNK_MAX: usize = 256;
+
+/// A time later than its record can have been made is wrong when it is so much later, milliseconds:
+/// clocks that are synchronised agree to less.
+const AHEAD_MS: i64 = 2_000;
+/// The same for a time earlier than the last look at the ring, in which the record was not yet:
+/// between change and record there may be a slow bus.
+const BEHIND_MS: i64 = 10_000;
+/// No ring has records that are older than this, milliseconds: ten years. Clocks that began again do.
+const ANCIENT_MS: i64 = 10 * 365 * 86_400_000;
+
+/// Bits of the second register of a record (see the register map): the clock was not synchronised,
+/// the clock failed; one bit or two.
+const CLOCK_DOUBTED: u16 = 0x3000;
+const ONE_BIT: u16 = 0x0100;
+const TWO_BITS: u16 = 0x0200;
+
+/// Something that a unit told, or should have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EventEntry {
+    /// Station and centre.
+    pub channel: ChannelId,
+    /// Unit id.
+    pub unit: u8,
+    /// Where it stands in the order: when it happened by the unit's clock, or when it came if that
+    /// cannot be right.
+    pub at: Timestamp,
+    /// Tells entries of the same time apart: the order in which a centre took them.
+    pub order: u64,
+    /// When it came.
+    pub arrived: Timestamp,
+    /// What it is.
+    pub what: Happening,
+}
+
+/// What an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Happening {
+    /// A status took another code.
+    Change(Change),
+    /// Records that never came.
+    Lost(Gap),
+}
+
+/// A change of a status, as its unit recorded it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Change {
+    /// Number of the record in its unit.
+    pub number: u32,
+    /// Address of the status.
+    pub address: u16,
+    /// Which status that is; `None` when the contract has none there.
+    pub point: Option<PointId>,
+    /// The code that the record before it told; `None` when that did not come.
+    pub before: Option<u16>,
+    /// Its new code.
+    pub value: u16,
+    /// When, by the unit's clock.
+    pub source: Timestamp,
+    /// What the device says against it.
+    pub flags: Flags,
+    /// Whether the unit holds its clock to be synchronised.
+    pub synchronised: bool,
+    /// Why the time cannot be right.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a time cannot be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// It is later than the moment at which the record was there.
+    Ahead,
+    /// It is earlier than a moment at which the record was not there.
+    Behind,
+}
+
+/// Records that never came: numbers that were overwritten before they were read, or that the unit
+/// itself has lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// How many.
+    pub count: u32,
+    /// Time of the last record before them.
+    pub after: Option<Timestamp>,
+    /// Time of the first record behind them.
+    pub before: Option<Timestamp>,
+}
+
+/// How many records came, and how many did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct EventCounts {
+    /// Records that came.
+    pub received: u64,
+    /// Records that were overwritten before they were read, or lost by their unit.
+    pub lost: u64,
+    /// Records that came again.
+    pub duplicates: u64,
+}
+
+impl std::ops::AddAssign for EventCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.lost += other.lost;
+        self.duplicates += other.duplicates;
+    }
+}
+
+/// The events of a unit as one centre has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitEvents {
+    /// Number of the newest record that the unit has told of.
+    pub newest: u32,
+    /// Records that it has told of and that are still to be read.
+    pub pending: u32,
+    /// Records that came, and that did not.
+    pub counts: EventCounts,
+    /// How far its clock is off ours.
+    pub clock: Option<ClockOffset>,
+    /// Whether it holds its clock to be synchronised.
+    pub synchronised: bool,
+}
+
+/// The entries of a centre in the order in which they happened. Immutable chunks are shared between
+/// pictures, so a picture costs nothing and an entry one chunk.
+#[derive(Debug, Clone, Default)]
+pub struct EventLog {
+    chunks: Vec<Arc<Vec<EventEntry>>>,
+    len: usize,
+    taken: u64,
+}
+
+impl EventLog {
+    /// Entries that are there.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many entries were ever taken; an entry's order is one of these.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The entries, those that happened first first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &EventEntry> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
+    /// The entry at a place and order, as the entry itself has them.
+    pub fn find(&self, at: Timestamp, order: u64) -> Option<&EventEntry> {
+        let (chunk, place) = self.place((at, order))?;
+        self.chunks[chunk].get(place).filter(|entry| (entry.at, entry.order) == (at, order))
+    }
+
+    /// Puts an entry where it belongs and gives it its order, which is returned.
+    fn take(&mut self, mut entry: EventEntry) -> u64 {
+        entry.order = self.taken;
+        self.taken += 1;
+        self.insert(entry);
+        if self.len > ENTRIES_MAX {
+            self.forget_first();
+        }
+        entry.order
+    }
+
+    fn insert(&mut self, entry: EventEntry) {
+        let (chunk, place) = self.place((entry.at, entry.order)).unwrap_or_else(|| {
+            self.chunks.push(Arc::default());
+            (0, 0)
+        });
+        let entries = Arc::make_mut(&mut self.chunks[chunk]);
+        entries.insert(place, entry);
+        if entries.len() > CHUNK_MAX {
+            // What comes in order fills the new chunk, and leaves full ones behind.
+            let keep = if place == CHUNK_MAX { CHUNK_MAX } else { CHUNK_MAX / 2 };
+            let rest = entries.split_off(keep);
+            self.chunks.insert(chunk + 1, Arc::new(rest));
+        }
+        self.len += 1;
+    }
+
+    fn forget_first(&mut self) {
+        let Some(first) = self.chunks.first_mut() else { return };
+        Arc::make_mut(first).remove(0);
+        if first.is_empty() {
+            self.chunks.remove(0);
+        }
+        self.len -= 1;
+    }
+
+    /// Changes a gap that is still there, and puts it where it belongs then.
+    fn change(&mut self, (at, order): (Timestamp, u64), change: impl FnOnce(&mut EventEntry)) {
+        if self.find(at, order).is_none() {
+            return;
+        }
+        let Some((chunk, place)) = self.place((at, order)) else { return };
+        let entries = Arc::make_mut(&mut self.chunks[chunk]);
+        let mut entry = entries.remove(place);
+        if entries.is_empty() {
+            self.chunks.remove(chunk);
+        }
+        self.len -= 1;
+        change(&mut entry);
+        self.insert(entry);
+    }
+
+    /// Chunk and place in it where an entry stands or belongs. `None` when there is no chunk yet.
+    fn place(&self, key: (Timestamp, u64)) -> Option<(usize, usize)> {
+        let is_before = |entry: &EventEntry| (entry.at, entry.order) < key;
+        let behind = |chunk: &Arc<Vec<EventEntry>>| chunk.last().is_some_and(is_before);
+        let chunk = self.chunks.partition_point(behind).min(self.chunks.len().checked_sub(1)?);
+        Some((chunk, self.chunks[chunk].partition_point(is_before)))
+    }
+}
+
+/// The events of a channel.
+pub(super) struct ChannelEvents {
+    channel: ChannelId,
+    /// Statuses by unit and address, with whether they have two bits.
+    places: Vec<(u8, u16, bool, PointId)>,
+    units: Vec<UnitState>,
+}
+
+/// What is known of the records of a unit.
+struct UnitState {
+    /// Its header: an index into the plan.
+    block: usize,
+    unit: u8,
+    /// `None` until it has shown a header.
+    header: Option<Look>,
+    /// The look at the header before.
+    earlier: Option<Look>,
+    tail: Tail,
+    counts: EventCounts,
+    clock: ClockWindow,
+    synchronised: bool,
+    /// Time of the last record that came.
+    last: Option<Timestamp>,
+    /// The gap behind it, as long as no other record has come.
+    gap: Option<(Timestamp, u64)>,
+    /// Codes that the last records told, by address.
+    codes: BTreeMap<u16, u16>,
+}
+
+/// A look at a header.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    newest: u32,
+    asked: Timestamp,
+    heard: Timestamp,
+}
+
+impl ChannelEvents {
+    pub(super) fn new(id: ChannelId, channel: &Channel, plan: &Plan) -> Self {
+        let headers = plan.blocks.iter().enumerate().filter(|(_, b)| b.content == Content::Events);
+        let units = headers.map(|(block, contract)| UnitState::new(block, contract.unit));
+        let units: Vec<UnitState> = units.collect();
+        let status = |(n, register): (usize, Register)| {
+            let double = register.encoding.cells() == 2;
+            let place = (register.unit, register.address, double, PointId::at(n));
+            (register.table == Table::Discrete).then_some(place)
+        };
+        let entries = channel.entries.iter().enumerate();
+        let mapped = entries.filter_map(|(n, entry)| Some((n, entry.register?)));
+        // Where nobody records, nobody has to be found.
+        let mapped = mapped.filter(|_| !units.is_empty());
+        let mut places: Vec<_> = mapped.filter_map(status).collect();
+        places.sort_unstable();
+        Self { channel: id, places, units }
+    }
+
+    /// Takes what came of a request for a header or for records, without a fault.
+    pub(super) fn accept(&mut self, poll: &Poll, cells: &[u16], log: &mut Arc<EventLog>) {
+        let Some(unit) = self.units.iter_mut().find(|unit| unit.block == poll.block) else {
+            return;
+        };
+        let arrived = heard(&poll.exchange);
+        if poll.offset == 0 {
+            if let Some(header) = Header::read(cells) {
+                unit.see(&header, self.channel, &poll.exchange, log);
+            }
+            return;
+        }
+        let starts = (poll.offset..).step_by(blocks::EVENT_CELLS.into());
+        for (cell, record) in starts.zip(cells.chunks_exact(blocks::EVENT_CELLS.into())) {
+            if let (Some(number), Some(record)) = (unit.tail.number(cell), record.first_chunk()) {
+                unit.take((self.channel, arrived), number, *record, &self.places, log);
+            }
+        }
+    }
+
+    /// What a unit's events look like; `None` when it has shown none.
+    pub(super) fn of_unit(&self, id: u8) -> Option<UnitEvents> {
+        let state = self.units.iter().find(|state| state.unit == id)?;
+        state.header.map(|_| UnitEvents {
+            newest: state.tail.newest(),
+            pending: state.tail.pending(),
+            counts: state.counts,
+            clock: state.clock.offset(),
+            synchronised: state.synchronised,
+        })
+    }
+}
+
+impl UnitState {
+    fn new(block: usize, unit: u8) -> Self {
+        Self {
+            block,
+            unit,
+            header: None,
+            earlier: None,
+            tail: Tail::default(),
+            counts: EventCounts::default(),
+            clock: ClockWindow::default(),
+            synchronised: true,
+            last: None,
+            gap: None,
+            codes: BTreeMap::new(),
+        }
+    }
+
+    fn see(
+        &mut self,
+        header: &Header,
+        channel: ChannelId,
+        exchange: &Exchange,
+        log: &mut Arc<EventLog>,
+    ) {
+        let (asked, heard) = (exchange.at, heard(exchange));
+        self.earlier = self.header;
+        match self.tail.see(header) {
+            Seen::First | Seen::Overwritten(0) => {}
+            Seen::Overwritten(count) => self.lose(count, (channel, heard), log),
+            Seen::Anew => {
+                self.clock.forget();
+                self.codes.clear();
+                (self.earlier, self.last, self.gap) = (None, None, None);
+            }
+        }
+        self.header = Some(Look { newest: header.newest, asked, heard });
+        self.clock.read(header.alive, asked, heard);
+        self.synchronised = header.synchronised;
+    }
+
+    /// Takes one record.
+    fn take(
+        &mut self,
+        (channel, arrived): (ChannelId, Timestamp),
+        number: u32,
+        record: [u16; blocks::EVENT_CELLS as usize],
+        places: &[(u8, u16, bool, PointId)],
+        log: &mut Arc<EventLog>,
+    ) {
+        if number <= self.tail.passed() {
+            self.counts.duplicates += 1;
+            return;
+        }
+        let skipped = number - self.tail.passed() - 1;
+        self.tail.pass(number);
+        let [low, kind, address, value, ..] = record;
+        let bits = kind & (ONE_BIT | TWO_BITS);
+        if skipped > 0 {
+            self.lose(skipped, (channel, arrived), log);
+        }
+        if u32::from(low) != number & 0xFFFF || bits == 0 {
+            self.lose(1, (channel, arrived), log);
+            return;
+        }
+        let source = Timestamp(record[4..].iter().fold(0, |ms, word| ms << 16 | i64::from(*word)));
+        let found = places.binary_search_by_key(&(self.unit, address), |place| (place.0, place.1));
+        let found = found.ok().map(|n| places[n]).filter(|place| place.2 == (bits == TWO_BITS));
+        let doubt = self.doubt(number, source, arrived);
+        let change = Change {
+            number,
+            address,
+            point: found.map(|place| place.3),
+            before: self.codes.insert(address, value),
+            value,
+            source,
+            flags: Flags(kind & 0xFF),
+            synchronised: kind & CLOCK_DOUBTED == 0,
+            doubt,
+        };
+        self.counts.received += 1;
+        let at = if doubt.is_some() { arrived } else { source };
+        self.end_gap(at, source, log);
+        self.last = Some(at);
+        let (unit, what) = (self.unit, Happening::Change(change));
+        Arc::make_mut(log).take(EventEntry { channel, unit, at, order: 0, arrived, what });
+    }
+
+    /// Holds the time of a record against when it was there, and when it was not yet.
+    fn doubt(&self, number: u32, source: Timestamp, arrived: Timestamp) -> Option<Doubt> {
+        let there = self.header.map_or(arrived, |look| look.heard);
+        let not_yet = self.earlier.filter(|look| look.newest < number).map(|look| look.asked);
+        if source.since(there) > AHEAD_MS {
+            return Some(Doubt::Ahead);
+        }
+        let behind = not_yet.is_some_and(|not_yet| not_yet.since(source) > BEHIND_MS);
+        (behind || arrived.since(source) > ANCIENT_MS).then_some(Doubt::Behind)
+    }
+
+    /// Records that will never come.
+    fn lose(
+        &mut self,
+        count: u32,
+        (channel, arrived): (ChannelId, Timestamp),
+        log: &mut Arc<EventLog>,
+    ) {
+        self.counts.lost += u64::from(count);
+        // What a status was before the next record is not known any more.
+        self.codes.clear();
+        let log = Arc::make_mut(log);
+        if let Some(gap) = self.gap {
+            log.change(gap, |entry| {
+                if let Happening::Lost(gap) = &mut entry.what {
+                    gap.count = gap.count.saturating_add(count);
+                }
+            });
+            return;
+        }
+        let at = self.last.unwrap_or(arrived);
+        let what = Happening::Lost(Gap { count, after: self.last, before: None });
+        let unit = self.unit;
+        let order = log.take(EventEntry { channel, unit, at, order: 0, arrived, what });
+        self.gap = Some((at, order));
+    }
+
+    /// A record has come behind the gap: it stands at `at`, and says that it is of `source`.
+    fn end_gap(&mut self, at: Timestamp, source: Timestamp, log: &mut Arc<EventLog>) {
+        let Some(gap) = self.gap.take() else { return };
+        Arc::make_mut(log).change(gap, |entry| {
+            if let Happening::Lost(gap) = &mut entry.what {
+                gap.before = Some(source);
+                // Without a record before it, it stands before the one behind it.
+                entry.at = if gap.after.is_none() { at } else { entry.at };
+            }
+        });
+    }
+}
+
+/// When a reply was there.
+fn heard(exchange: &Exchange) -> Timestamp {
+    exchange.at.plus(i64::from(exchange.took_us.div_ceil(1_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collector::plan::plan;
+    use config::{Kind, Province};
+    use proptest::prelude::*;
+
+    const START: i64 = 1_669_188_727_000;
+
+    /// A unit of the first channel, the records in its ring, and who reads them.
+    struct Bench {
+        events: ChannelEvents,
+        log: Arc<EventLog>,
+        block: usize,
+        unit: u8,
+        /// A status of the unit with two bits, and its address.
+        status: (PointId, u16),
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let province = Province::built_in();
+            let channel = &province.channels[0];
+            let plan = plan(&province, channel);
+            let block = plan.blocks.iter().position(|b| b.content == Content::Events).unwrap();
+            let unit = plan.blocks[block].unit;
+            let points = &province.stations[channel.station.index()].points;
+            let status = channel.entries.iter().zip(points).enumerate().find_map(|(n, (e, p))| {
+                let register = e.register.filter(|register| register.unit == unit)?;
+                (p.spec.kind == Kind::DoublePoint).then_some((PointId::at(n), register.address))
+            });
+            let events = ChannelEvents::new(ChannelId::at(0), channel, &plan);
+            Self { events, log: Arc::default(), block, unit, status: status.unwrap() }
+        }
+
+        fn poll(&mut self, at: i64, offset: u16, cells: &[u16]) {
+            let exchange = Exchange { at: Timestamp(at), took_us: 4_000, ..Exchange::default() };
+            let count = u16::try_from(cells.len()).unwrap();
+            let (block, in_parts) = (self.block, false);
+            let poll = Poll { block, offset, count, fault: None, in_parts, exchange };
+            self.events.accept(&poll, cells, &mut self.log);
+        }
+
+        fn header(&mut self, at: i64, oldest: u16, newest: u16) {
+            let alive = u16::try_from((at / 1_000) & 0xFFFF).unwrap();
+            let (marker, version) = (blocks::MARKER, blocks::VERSION);
+            let ring = blocks::EVENT_RECORDS;
+            self.poll(at, 0, &[marker, version, 7, 7, alive, 0, 0, newest, 0, oldest, 1, ring]);
+        }
+
+        fn records(&mut self, at: i64, first: u16, records: &[[u16; 8]]) {
+            let offset = blocks::EVENT_RING - blocks::EVENT_HEADER + (first - 1) % 1_024 * 8;
+            self.poll(at, offset, records.as_flattened());
+        }
+
+        fn record(&self, number: u16, value: u16, source: i64) -> [u16; 8] {
+            let word = |n: usize| {
+                let bytes = source.to_be_bytes();
+                u16::from_be_bytes([bytes[2 * n], bytes[2 * n + 1]])
+            };
+            let kind = 0x8000 | TWO_BITS;
+            [number, kind, self.status.1, value, word(0), word(1), word(2), word(3)]
+        }
+
+        fn counts(&self) -> (u64, u64, u64) {
+            let EventCounts { received, lost, duplicates } =
+                self.events.of_unit(self.unit).unwrap().counts;
+            (received, lost, duplicates)
+        }
+
+        fn changes(&self) -> Vec<Change> {
+            let change = |entry: &EventEntry| match entry.what {
+                Happening::Change(change) => Some(change),
+                Happening::Lost(_) => None,
+            };
+            self.log.iter().filter_map(change).collect()
+        }
+
+        fn gaps(&self) -> Vec<Gap> {
+            let gap = |entry: &EventEntry| match entry.what {
+                Happening::Lost(gap) => Some(gap),
+                Happening::Change(_) => None,
+            };
+            self.log.iter().filter_map(gap).collect()
+        }
+    }
+
+    #[test]
+    fn a_record_becomes_a_change_of_its_point_with_what_it_was_before() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 2);
+        let records = [bench.record(1, 1, START - 900), bench.record(2, 2, START - 480)];
+        bench.records(START + 20, 1, &records);
+        let [first, second] = bench.changes()[..] else { panic!("two changes") };
+        assert_eq!(first.point, Some(bench.status.0));
+        assert_eq!((first.before, first.value), (None, 1));
+        assert_eq!((second.before, second.value), (Some(1), 2));
+        assert_eq!((second.number, second.source), (2, Timestamp(START - 480)));
+        assert_eq!((second.doubt, second.synchronised, second.flags), (None, true, Flags::GOOD));
+        assert_eq!(bench.counts(), (2, 0, 0));
+        bench.records(START + 40, 1, &records);
+        assert_eq!(bench.counts(), (2, 0, 2), "they came before");
+        assert_eq!(bench.log.len(), 2);
+    }
+
+    #[test]
+    fn what_was_overwritten_or_lost_is_a_gap_between_its_neighbours() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 1);
+        let record = bench.record(1, 1, START - 900);
+        bench.records(START + 20, 1, &[record]);
+        // 2 to 10 are gone, 12 was lost by the unit, 13 is overwritten while it is asked for.
+        bench.header(START + 5_000, 11, 14);
+        let late = START + 4_000;
+        let mut overwritten = bench.record(13, 1, late + 2);
+        overwritten[0] += 1_024;
+        let records =
+            [bench.record(11, 2, late), [0; 8], overwritten, bench.record(14, 2, late + 3)];
+        bench.records(START + 5_020, 11, &records);
+        assert_eq!(bench.counts(), (3, 11, 0));
+        let gap = |count, after, before| {
+            let (after, before) = (Some(Timestamp(after)), Some(Timestamp(before)));
+            Gap { count, after, before }
+        };
+        assert_eq!(bench.gaps(), [gap(9, START - 900, late), gap(2, late, late + 3)]);
+        assert_eq!(bench.changes()[1].before, None, "nobody knows what it was before");
+    }
+
+    #[test]
+    fn a_gap_without_a_record_before_it_stands_before_the_one_behind_it() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 3);
+        bench.records(START + 20, 1, &[[0; 8], [0; 8]]);
+        let at = bench.log.iter().next().unwrap().at;
+        assert_eq!(at, Timestamp(START + 24), "when that was known");
+        let record = bench.record(3, 2, START - 900);
+        bench.records(START + 40, 3, &[record]);
+        let found: Vec<_> = bench.log.iter().map(|entry| (entry.at.0, entry.order)).collect();
+        assert_eq!(found, [(START - 900, 0), (START - 900, 1)]);
+        let before = Some(Timestamp(START - 900));
+        assert_eq!(bench.gaps(), [Gap { count: 2, after: None, before }]);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_marked_and_does_not_order() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 1);
+        let old = bench.record(1, 1, START - 86_400_000);
+        bench.records(START + 20, 1, &[old]);
+        bench.header(START + 2_000, 1, 5);
+        let records = [
+            bench.record(2, 2, START + 3_600_000),
+            bench.record(3, 1, START - 60_000),
+            bench.record(4, 2, 5_000),
+            bench.record(5, 1, START + 500),
+        ];
+        bench.records(START + 2_020, 2, &records);
+        let doubts: Vec<(u32, Option<Doubt>)> =
+            bench.changes().iter().map(|change| (change.number, change.doubt)).collect();
+        let (ahead, behind) = (Some(Doubt::Ahead), Some(Doubt::Behind));
+        let expected = [(1, None), (5, None), (2, ahead), (3, behind), (4, behind)];
+        assert_eq!(doubts, expected, "history may be old, news may not");
+    }
+
+    #[test]
+    fn a_unit_that_begins_anew_is_no_loss() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 3);
+        let records = [1, 2, 3].map(|n| bench.record(n, 1, START - 100));
+        bench.records(START + 20, 1, &records);
+        bench.header(START + 2_000, 1, 1);
+        let record = bench.record(1, 2, START + 1_500);
+        bench.records(START + 2_020, 1, &[record]);
+        assert_eq!(bench.counts(), (4, 0, 0));
+        assert_eq!(bench.events.of_unit(bench.unit).unwrap().newest, 1);
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_pictures_of_it_stand_still() {
+        let mut log = Arc::new(EventLog::default());
+        let most = i64::try_from(ENTRIES_MAX).unwrap();
+        for n in 0..most {
+            Arc::make_mut(&mut log).take(entry(n));
+        }
+        let before = Arc::clone(&log);
+        for n in 0..1_000 {
+            Arc::make_mut(&mut log).take(entry(most + n));
+        }
+        assert_eq!((before.len(), log.len()), (ENTRIES_MAX, ENTRIES_MAX));
+        assert_eq!(before.iter().next().map(|e| e.at.0), Some(0));
+        assert_eq!(log.iter().next().map(|e| e.at.0), Some(1_000));
+        let shared = before.chunks.iter().filter(|c| log.chunks.iter().any(|d| Arc::ptr_eq(c, d)));
+        assert!(shared.count() > ENTRIES_MAX / CHUNK_MAX - 8, "most chunks are the same");
+    }
+
+    fn entry(at: i64) -> EventEntry {
+        let gap = Gap { count: 1, after: None, before: None };
+        let (at, what) = (Timestamp(at), Happening::Lost(gap));
+        EventEntry { channel: ChannelId::at(0), unit: 1, at, order: 0, arrived: at, what }
+    }
+
+    proptest! {
+        #[test]
+        fn the_log_is_in_order_of_time_then_of_arrival(times in prop::collection::vec(0_i64..50, 0..900)) {
+            let mut log = EventLog::default();
+            let mut model = Vec::new();
+            for (n, at) in times.iter().enumerate() {
+                let order = log.take(entry(*at));
+                prop_assert_eq!(order, n as u64);
+                model.push((Timestamp(*at), order));
+            }
+            model.sort_unstable();
+            let found: Vec<_> = log.iter().map(|entry| (entry.at, entry.order)).collect();
+            prop_assert_eq!(&found, &model);
+            prop_assert!(log.chunks.iter().all(|chunk| !chunk.is_empty() && chunk.len() <= CHUNK_MAX));
+            for (at, order) in model {
+                prop_assert_eq!(log.find(at, order).map(|entry| entry.order), Some(order));
+            }
+        }
+
+        #[test]
+        fn any_cells_are_taken_without_panic(
+            polls in prop::collection::vec(
+                (0_u16..9_000, prop::collection::vec(any::<u16>(), 0..130)), 0..30,
+            ),
+        ) {
+            let mut bench = Bench::new();
+            bench.header(START, 0, 1_000);
+            for (offset, cells) in polls {
+                bench.poll(START, offset, &cells);
+            }
+        }
+    }
+}

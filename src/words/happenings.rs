@@ -1,0 +1,126 @@
+//! Events in words: what changed, when, and why its time is to be doubted.
+
+use config::{Lang, Point};
+
+use super::format::{self, Moment};
+use super::texts::Text;
+use crate::clock::Timestamp;
+use crate::historian::events::{Change, Doubt, Gap};
+
+/// Codes of a status: 0 to 3.
+const CODE_MAX: u16 = 3;
+
+/// The state that a code means: `■ đóng`; the code itself where nobody knows.
+pub(crate) fn state(point: Option<&Point>, code: u16, lang: Lang) -> String {
+    match point {
+        Some(point) if code <= CODE_MAX => format::value(point, f64::from(code), lang),
+        _ => code.to_string(),
+    }
+}
+
+/// What a status was and is: `□ cắt → ■ đóng`; only what it is when the record before is missing.
+pub(crate) fn turn(point: Option<&Point>, change: &Change, lang: Lang) -> String {
+    let new = state(point, change.value, lang);
+    change.before.map_or(format!("→ {new}"), |old| format!("{} → {new}", state(point, old, lang)))
+}
+
+/// What is to be said against a record: flags of the device, and doubts about its time. Empty when
+/// there is nothing.
+pub(crate) fn marks(change: &Change, lang: Lang) -> String {
+    let mut marks = Vec::new();
+    if !change.flags.is_good() {
+        marks.push(change.flags.to_string());
+    }
+    match change.doubt {
+        Some(Doubt::Ahead) => marks.push(Text::ClockFast.get(lang).to_owned()),
+        Some(Doubt::Behind) => marks.push(Text::ClockSlow.get(lang).to_owned()),
+        None => {}
+    }
+    if !change.synchronised {
+        marks.push(Text::NotSynchronised.get(lang).to_owned());
+    }
+    marks.join(" · ")
+}
+
+/// How much a gap lacks: `mất 3 bản ghi`.
+pub(crate) fn lost_count(gap: &Gap, lang: Lang) -> String {
+    let count = format::count(gap.count.into(), lang);
+    match (lang, gap.count) {
+        (Lang::Vi, _) => format!("mất {count} bản ghi"),
+        (Lang::En, 1) => "1 record lost".to_owned(),
+        (Lang::En, _) => format!("{count} records lost"),
+    }
+}
+
+/// A gap: `mất 3 bản ghi từ 14:31:50.112 đến 14:31:52.240`.
+pub(crate) fn lost(gap: &Gap, moment: Moment) -> String {
+    let lang = moment.lang;
+    let time = |at: Timestamp| moment.fine_time(at);
+    let what = lost_count(gap, lang);
+    match (gap.after, gap.before, lang) {
+        (Some(after), Some(before), Lang::Vi) => {
+            format!("{what} từ {} đến {}", time(after), time(before))
+        }
+        (Some(after), Some(before), Lang::En) => {
+            format!("{what} between {} and {}", time(after), time(before))
+        }
+        (Some(after), None, Lang::Vi) => format!("{what} sau {}", time(after)),
+        (Some(after), None, Lang::En) => format!("{what} after {}", time(after)),
+        (None, Some(before), Lang::Vi) => format!("{what} trước {}", time(before)),
+        (None, Some(before), Lang::En) => format!("{what} before {}", time(before)),
+        (None, None, _) => what,
+    }
+}
+
+/// A difference of times with its sign: `+0,2 s`, `−1 h 00`.
+pub(crate) fn difference(ms: i64, lang: Lang) -> String {
+    let sign = if ms < 0 { '−' } else { '+' };
+    format!("{sign}{}", format::fine_age(ms.saturating_abs(), lang))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Flags;
+
+    #[test]
+    fn a_gap_says_between_which_records_it_lies() {
+        let moment = |lang| Moment { now: Timestamp(1_669_188_727_240), zone: 7, lang };
+        let (after, before) =
+            (Some(Timestamp(1_669_188_720_112)), Some(Timestamp(1_669_188_727_240)));
+        let gap = |count, after, before| Gap { count, after, before };
+        let said = lost(&gap(1_003, after, before), moment(Lang::Vi));
+        assert_eq!(said, "mất 1.003 bản ghi từ 14:32:00.112 đến 14:32:07.240");
+        let said = lost(&gap(3, after, before), moment(Lang::En));
+        assert_eq!(said, "3 records lost between 14:32:00.112 and 14:32:07.240");
+        assert_eq!(
+            lost(&gap(1, after, None), moment(Lang::En)),
+            "1 record lost after 14:32:00.112"
+        );
+        assert_eq!(lost(&gap(2, None, None), moment(Lang::Vi)), "mất 2 bản ghi");
+    }
+
+    #[test]
+    fn what_speaks_against_a_record_is_named() {
+        let change = Change {
+            number: 1,
+            address: 4,
+            point: None,
+            before: Some(1),
+            value: 2,
+            source: Timestamp(0),
+            flags: Flags::GOOD,
+            synchronised: true,
+            doubt: None,
+        };
+        assert_eq!(marks(&change, Lang::En), "");
+        assert_eq!(turn(None, &change, Lang::En), "1 → 2");
+        let flags = Flags::BLOCKED;
+        let doubt = Some(Doubt::Ahead);
+        let marked = Change { flags, synchronised: false, doubt, before: None, ..change };
+        assert_eq!(marks(&marked, Lang::En), "BL · clock fast · not synchronised");
+        assert_eq!(turn(None, &marked, Lang::Vi), "→ 2");
+        assert_eq!(difference(240, Lang::Vi), "+0,2 s");
+        assert_eq!(difference(-3_600_000, Lang::En), "−1 h 00");
+    }
+}
