@@ -95,7 +95,13 @@ impl Clock {
 
     /// The present.
     pub fn now(&self) -> Timestamp {
-        let elapsed = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.at(Instant::now())
+    }
+
+    /// What it shows at an instant of the monotonic clock.
+    pub fn at(&self, instant: Instant) -> Timestamp {
+        let elapsed = instant.saturating_duration_since(self.since).as_millis();
+        let elapsed = i64::try_from(elapsed).unwrap_or(i64::MAX);
         self.start.plus(elapsed.saturating_mul(i64::from(self.speed)))
     }
 }

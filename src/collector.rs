@@ -4,10 +4,14 @@
 //! a reading too. Readings go to the historian through one bounded queue; when the historian falls
 //! behind, the tasks wait, and missed slots are counted.
 
+mod blocks;
 mod channel;
-mod modbus;
+mod connection;
+pub mod frame;
 pub mod plan;
 pub mod reading;
+mod scan;
+mod schedule;
 #[cfg_attr(not(test), expect(dead_code, reason = "connections are still plain at this end"))]
 mod tls;
 
@@ -21,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use plan::Plan;
 use reading::Reading;
+use schedule::Gate;
 
 /// Readings that may wait for the historian: about two seconds of a thousand stations. Full means
 /// wait.
@@ -43,13 +48,15 @@ impl Collector {
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Reading>) {
         let (sender, receiver) = mpsc::channel(READINGS_MAX);
+        let gate = Arc::new(Gate::new());
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {
-            let poller = channel::Poller::new(province, n, channel, Arc::clone(plan), clock);
-            let (cancel, sender) = (cancel.clone(), sender.clone());
+            let own = (clock, Arc::clone(&gate));
+            let poller = channel::Poller::new(province, n, channel, plan, own, sender.clone());
+            let cancel = cancel.clone();
             tasks.spawn(async move {
-                cancel.run_until_cancelled(poller.run(sender)).await;
+                cancel.run_until_cancelled(poller.run()).await;
             });
         }
         (Self { tasks, cancel }, receiver)

@@ -52,12 +52,10 @@ impl Historian {
     /// Takes a reading into account. Readings that do not fit the contract are left aside.
     pub fn accept(&mut self, reading: &Reading) {
         let Some(channel) = self.channels.get_mut(reading.channel.index()) else { return };
-        if let Event::Poll(poll) = &reading.event {
-            self.traffic.count(
-                reading.at,
-                poll.exchange.took_us,
-                poll.result.as_ref().err().copied(),
-            );
+        if let Event::Polls(polls) = &reading.event {
+            for poll in polls {
+                self.traffic.count(reading.at, poll.exchange.took_us, poll.fault);
+            }
         }
         channel.accept(&self.province, reading);
     }

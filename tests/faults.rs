@@ -360,7 +360,7 @@ async fn faults_that_leave_values_where_they_are() {
     let fault = bench.inject("T06", "S1", &[("share", "0.3")]).await;
     let mut news = bench.monitor.news();
     let busy = |picture: &Picture| {
-        let last = picture.channels.iter().flat_map(|c| c.exchanges.iter().flatten());
+        let last = picture.channels.iter().flat_map(|c| &c.exchanges);
         last.filter(|poll| poll.fault == Some(Fault::Refused(6))).count() > 0
     };
     timeout(PATIENCE, news.wait_for(|picture| busy(picture))).await.expect("06 is seen").unwrap();
@@ -639,7 +639,7 @@ async fn faults_of_clocks_and_records() {
 
 /// The last poll of some request ended so.
 fn ended_with(picture: &Picture, fault: Fault) -> bool {
-    let last = picture.channels[0].exchanges.iter().flatten();
+    let last = picture.channels[0].exchanges.iter();
     last.filter(|poll| poll.fault == Some(fault)).count() > 0
 }
 
@@ -724,7 +724,7 @@ async fn wire(cases: &[WireCase]) {
 
 /// Replies that took at least so many milliseconds.
 fn slow_replies(picture: &Picture, ms: u32) -> usize {
-    let last = picture.channels[0].exchanges.iter().flatten();
+    let last = picture.channels[0].exchanges.iter();
     last.filter(|poll| poll.fault.is_none() && poll.exchange.took_us >= ms * 1_000).count()
 }
 

@@ -171,11 +171,19 @@ impl World {
         for (n, block) in plan.blocks.iter().enumerate() {
             let fault = self.faults.get(&(station, block.unit)).copied();
             let cells = self.cells(channel, block);
-            let result = fault.map_or(Ok(cells), Err);
             // Requests of a channel follow each other.
             let at = ms + i64::try_from(n).unwrap() * 7;
-            let exchange = Arc::new(exchange(block, &result, n, NOW.plus(at)));
-            self.tell(channel, at, Event::Poll(Poll { block: n, result, exchange }));
+            let exchange = exchange(block, &fault.map_or(Ok(cells), Err), n, NOW.plus(at));
+            let (offset, count) = (0, block.count);
+            let poll = Poll { block: n, offset, count, fault, in_parts: false, exchange };
+            self.tell(channel, at, Event::Polls(vec![poll]));
+        }
+        let silent = self
+            .faults
+            .iter()
+            .filter(|((of, _), fault)| *of == station && **fault == Fault::NoReply);
+        for unit in silent.map(|((_, unit), _)| *unit).collect::<Vec<_>>() {
+            self.tell(channel, ms + 1_000, Event::Silent(unit));
         }
     }
 
@@ -303,7 +311,12 @@ fn believable(station: &Station, point: &Point) -> f64 {
 }
 
 /// What went over the wire.
-fn exchange(block: &Block, result: &Result<Vec<u16>, Fault>, n: usize, at: Timestamp) -> Exchange {
+pub(crate) fn exchange(
+    block: &Block,
+    result: &Result<Vec<u16>, Fault>,
+    n: usize,
+    at: Timestamp,
+) -> Exchange {
     let number = u16::try_from(0x2A + n).unwrap().to_be_bytes();
     let function = block.table.read_function();
     let [address_high, address_low] = block.address.to_be_bytes();
@@ -339,5 +352,6 @@ fn exchange(block: &Block, result: &Result<Vec<u16>, Fault>, n: usize, at: Times
         Err(Fault::NoReply) => 1_000_000,
         _ => 900 + u32::try_from(n * 370 % 5_000).unwrap(),
     };
-    Exchange { at: at.plus(-2), took_us, request, reply }
+    let request = request.try_into().unwrap();
+    Exchange { at: at.plus(-2), took_us, request, reply: reply.into() }
 }

@@ -16,6 +16,7 @@ mod pty;
 mod screens;
 mod second_province;
 mod security;
+mod station;
 mod tidy;
 mod units;
 mod verdicts;

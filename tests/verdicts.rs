@@ -13,6 +13,8 @@ use gridwatch::historian::picture::{Full, LinkState, Picture};
 use gridwatch::historian::verdict::{Reason, Since};
 use proptest::prelude::*;
 
+use crate::fixture::exchange;
+
 const START: Timestamp = Timestamp(1_669_188_727_000);
 
 fn small() -> (Arc<Province>, Vec<Arc<Plan>>) {
@@ -27,6 +29,7 @@ fn small() -> (Arc<Province>, Vec<Arc<Plan>>) {
 enum Step {
     Connected(usize),
     Lost(usize),
+    Silent(usize, u8),
     Answered { channel: usize, block: usize, cells: Vec<u16>, exact: bool },
     Failed { channel: usize, block: usize, fault: Fault },
     Wait(i64),
@@ -43,6 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         2 => any::<usize>().prop_map(Step::Connected),
         1 => any::<usize>().prop_map(Step::Lost),
+        1 => (any::<usize>(), 0_u8..9).prop_map(|(channel, unit)| Step::Silent(channel, unit)),
         6 => (any::<usize>(), any::<usize>(), cells, any::<bool>()).prop_map(
             |(channel, block, cells, exact)| Step::Answered { channel, block, cells, exact }
         ),
@@ -53,8 +57,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-fn poll(block: usize, result: Result<Vec<u16>, Fault>) -> Event {
-    Event::Poll(Poll { block, result, exchange: Arc::new(Exchange::default()) })
+fn poll(plan: &Plan, number: usize, result: &Result<Vec<u16>, Fault>) -> Event {
+    let block = plan.blocks.get(number);
+    let exchange = block.map_or_else(Exchange::default, |b| exchange(b, result, number, START));
+    let (count, fault) = (block.map_or(0, |b| b.count), result.as_ref().err().copied());
+    let (offset, in_parts) = (0, false);
+    Event::Polls(vec![Poll { block: number, offset, count, fault, in_parts, exchange }])
 }
 
 /// Gives the historian one step; channel and block numbers are wrapped into what there is, blocks
@@ -66,6 +74,7 @@ fn apply(historian: &mut Historian, plans: &[Arc<Plan>], step: &Step, now: &mut 
             return;
         }
         Step::Connected(channel) => (channel, Event::Connected),
+        Step::Silent(channel, unit) => (channel, Event::Silent(*unit)),
         Step::Lost(channel) => (channel, Event::Lost(LinkFault::Closed)),
         Step::Answered { channel, block, cells, exact } => {
             let blocks = &plans[channel % plans.len()].blocks;
@@ -73,11 +82,11 @@ fn apply(historian: &mut Historian, plans: &[Arc<Plan>], step: &Step, now: &mut 
             let count = blocks.get(block).map_or(0, |b| usize::from(b.count));
             let wanted = if *exact { count } else { cells.len() };
             let cells = cells.iter().copied().chain([7]).cycle().take(wanted).collect();
-            (channel, poll(block, Ok(cells)))
+            (channel, poll(&plans[channel % plans.len()], block, &Ok(cells)))
         }
         Step::Failed { channel, block, fault } => {
-            let blocks = plans[channel % plans.len()].blocks.len();
-            (channel, poll(block % (blocks + 1), Err(*fault)))
+            let plan = &plans[channel % plans.len()];
+            (channel, poll(plan, block % (plan.blocks.len() + 1), &Err(*fault)))
         }
     };
     *now = now.plus(37);
@@ -150,7 +159,8 @@ proptest! {
 fn answer_all(historian: &mut Historian, plans: &[Arc<Plan>], channel: ChannelId, at: Timestamp) {
     historian.accept(&Reading { channel, at, event: Event::Connected });
     for (n, block) in plans[channel.index()].blocks.iter().enumerate() {
-        let event = poll(n, Ok(vec![0; usize::from(block.count)]));
+        let zeros = vec![0; usize::from(block.count)];
+        let event = poll(&plans[channel.index()], n, &Ok(zeros));
         historian.accept(&Reading { channel, at, event });
     }
 }
@@ -185,7 +195,8 @@ fn one_lost_reply_is_no_news_while_the_value_is_fresh() {
     answer_all(&mut historian, &plans, channel, START);
     let at = START.plus(2_000);
     let block = historian.picture(at).channels[channel.index()].points[point].block.unwrap();
-    historian.accept(&Reading { channel, at, event: poll(block.into(), Err(Fault::NoReply)) });
+    let event = poll(&plans[channel.index()], block.into(), &Err(Fault::NoReply));
+    historian.accept(&Reading { channel, at, event });
     let mut not_live =
         |ms| historian.picture(START.plus(ms)).channels[channel.index()].points[point].not_live;
     assert_eq!(not_live(2_000), None);
@@ -256,7 +267,7 @@ fn find_block(
         Content::Points(items) => {
             items.iter().any(|i| i.point.index() == point && i.part == Part::Value)
         }
-        Content::Meters => false,
+        Content::Meters | Content::Events => false,
     });
     let block = block.unwrap();
     let Content::Points(items) = &plans[channel.index()].blocks[block].content else {
@@ -276,7 +287,8 @@ fn a_value_that_the_device_has_withdrawn_is_not_revived_by_a_lost_reply() {
     cells[offset] = 0x8000;
     let mut not_live = |ms, result| {
         let at = START.plus(ms);
-        historian.accept(&Reading { channel, at, event: poll(block, result) });
+        let event = poll(&plans[channel.index()], block, &result);
+        historian.accept(&Reading { channel, at, event });
         historian.picture(at).channels[channel.index()].points[point].not_live
     };
     assert_eq!(not_live(1_000, Ok(cells)), Some(Reason::Flagged));
@@ -324,7 +336,8 @@ fn a_good_verdict_is_as_old_as_the_recovery() {
     let cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
     for (ms, result) in [(1_000, Err(Fault::Refused(4))), (2_000, Ok(cells))] {
         let at = START.plus(ms);
-        historian.accept(&Reading { channel, at, event: poll(block, result) });
+        let event = poll(&plans[channel.index()], block, &result);
+        historian.accept(&Reading { channel, at, event });
         let picture = historian.picture(at);
         assert_eq!(picture.channels[channel.index()].points[point].since, Since::At(at));
     }

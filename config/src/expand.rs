@@ -638,6 +638,25 @@ impl<'a> ChannelBuilder<'a> {
         kept
     }
 
+    /// What is told in one go must not end within a value.
+    fn refuse_cut_points(&self, entries: &[Entry]) {
+        for Placed { value: whole, place } in &self.draft.whole {
+            let cut = self.points.iter().zip(entries).find(|(_, entry)| {
+                entry.register.is_some_and(|register| {
+                    let (start, end) = (u32::from(register.address), register.end());
+                    let inside = u32::from(whole.address) <= start && end <= whole.end();
+                    let apart = end <= whole.address.into() || whole.end() <= start;
+                    (register.unit, register.table) == (whole.unit, whole.table)
+                        && !inside
+                        && !apart
+                })
+            });
+            if let Some((point, _)) = cut {
+                self.complain(place, format!("it ends within the value of {}", point.id));
+            }
+        }
+    }
+
     fn new(
         doc: &'a Document<'a>,
         province: &'a Province,
@@ -684,6 +703,7 @@ impl<'a> ChannelBuilder<'a> {
         });
         self.refuse_absent_and_untested(&receiver.id);
         self.place(&mut entries);
+        self.refuse_cut_points(&entries);
         let address = self.draft.address.iter().find(|(key, _)| key.value == receiver.id);
         let pinned = address.and_then(|(_, address)| address.clone());
         let pinned_address = pinned.is_some();

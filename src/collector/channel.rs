@@ -1,25 +1,23 @@
-//! The task of one channel: connect, keep the scan classes' schedules, ask, report.
+//! The task of one channel: connect, keep the slots, ask, report.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Channel, ChannelId, Province, Scan};
+use config::{Channel, ChannelId, Province};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::modbus::Connection;
+use super::connection::Connection;
 use super::plan::Plan;
-use super::reading::{Event, Fault, LinkFault, Poll, Reading};
+use super::reading::{Event, LinkFault, Overrun, Reading};
+use super::scan::{Asker, Spent};
+use super::schedule::{Backoff, Gate, Schedule, mix};
 use crate::clock::Clock;
 
-/// Pause after which a silent unit is asked again for the first time.
-const UNIT_PAUSE_FIRST: Duration = Duration::from_secs(1);
-
-/// Longest pause after which a silent unit is asked again.
-const UNIT_PAUSE_MAX: Duration = Duration::from_secs(30);
-
-/// Span over which the first polls of all channels are spread, so that they do not tick together.
-const PHASE_SPREAD_MS: u64 = 200;
+/// Connections that may break one after the other without a single reply before the link counts
+/// as lost.
+const BREAKS_MAX: u32 = 3;
 
 /// Why the task has nobody to talk to any more.
 struct HistorianGone;
@@ -29,27 +27,16 @@ pub(super) struct Poller {
     id: ChannelId,
     host: String,
     port: u16,
-    plan: Arc<Plan>,
     clock: Clock,
     connect_timeout: Duration,
-    reply_timeout: Duration,
+    pause_after_connect: Duration,
     backoff: Backoff,
-    classes: Vec<Class>,
-    silent: Vec<Silence>,
-}
-
-/// One scan class: its blocks and when they are due next.
-struct Class {
-    period: Duration,
-    due: Instant,
-    blocks: std::ops::Range<usize>,
-}
-
-/// A unit that did not answer, and when it is asked again.
-struct Silence {
-    unit: u8,
-    until: Instant,
-    pause: Duration,
+    gate: Arc<Gate>,
+    schedule: Schedule,
+    asker: Asker,
+    /// The station has answered since it was called last.
+    connected: bool,
+    readings: mpsc::Sender<Reading>,
 }
 
 impl Poller {
@@ -57,238 +44,149 @@ impl Poller {
         province: &Province,
         index: usize,
         channel: &Channel,
-        plan: Arc<Plan>,
-        clock: Clock,
+        plan: &Arc<Plan>,
+        (clock, gate): (Clock, Arc<Gate>),
+        readings: mpsc::Sender<Reading>,
     ) -> Self {
         let link = &province.link;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let seed = mix(province.seed ^ mix(index as u64 + 1));
-        let start = Instant::now() + Duration::from_millis(seed % PHASE_SPREAD_MS);
-        let mut classes: Vec<Class> = Vec::new();
-        for scan in Scan::ALL {
-            let first = plan.blocks.partition_point(|block| block.scan < scan);
-            let last = plan.blocks.partition_point(|block| block.scan <= scan);
-            if first < last {
-                let period = Duration::from_secs_f64(province.scan.seconds(scan));
-                classes.push(Class { period, due: start, blocks: first..last });
-            }
-        }
         Self {
             id: ChannelId::at(index),
             host: channel.host.clone(),
             port: channel.port,
-            plan,
             clock,
             connect_timeout: ms(link.connect_timeout_ms),
-            reply_timeout: ms(channel.device.reply_timeout_ms),
-            backoff: Backoff {
-                first: ms(link.backoff_first_ms),
-                longest: ms(link.backoff_longest_ms),
-                tries: 0,
-                seed,
-            },
-            classes,
-            silent: Vec::new(),
+            pause_after_connect: ms(channel.device.pause_after_connect_ms),
+            backoff: Backoff::new(ms(link.backoff_first_ms), ms(link.backoff_longest_ms), seed),
+            gate,
+            schedule: Schedule::new(province, plan, Instant::now(), seed),
+            asker: Asker::new(Arc::clone(plan), &channel.device),
+            connected: false,
+            readings,
         }
     }
 
     /// Runs until the historian is gone or the task is cancelled.
-    pub(super) async fn run(mut self, readings: mpsc::Sender<Reading>) {
-        while self.connect_and_poll(&readings).await.is_ok() {}
+    pub(super) async fn run(mut self) {
+        while self.connect_and_poll().await.is_ok() {}
     }
 
-    async fn connect_and_poll(
-        &mut self,
-        readings: &mpsc::Sender<Reading>,
-    ) -> Result<(), HistorianGone> {
-        if self.classes.is_empty() {
+    async fn connect_and_poll(&mut self) -> Result<(), HistorianGone> {
+        if self.schedule.is_empty() {
             // Nothing is mapped here: there is nothing to ask, and the historian knows it.
             std::future::pending::<()>().await;
         }
         let fault = match self.open().await {
-            Ok(connection) => self.poll(connection, readings).await?,
+            Ok(connection) => self.poll(connection).await?,
             Err(fault) => fault,
         };
-        self.report(readings, Event::Lost(fault)).await?;
-        sleep_until(Instant::now() + self.backoff.next()).await;
-        // A station that comes back is asked for everything at once.
-        let now = Instant::now();
-        for class in &mut self.classes {
-            class.due = now;
-        }
-        // What was silent before the loss may have been so because of it.
-        for silence in &mut self.silent {
-            (silence.until, silence.pause) = (now, UNIT_PAUSE_FIRST);
-        }
+        self.report(Event::Lost(fault)).await?;
+        sleep(self.backoff.next()).await;
         Ok(())
     }
 
     async fn open(&self) -> Result<Connection, LinkFault> {
-        Connection::open(&self.host, self.port, self.connect_timeout, self.clock).await
+        self.gate.turn().await;
+        let (deadline, device) = (self.connect_timeout, self.asker.device());
+        let connection =
+            Connection::open(&self.host, self.port, deadline, device, self.clock).await?;
+        sleep(self.pause_after_connect).await;
+        Ok(connection)
     }
 
-    async fn report(
-        &self,
-        readings: &mpsc::Sender<Reading>,
-        event: Event,
-    ) -> Result<(), HistorianGone> {
+    /// Reports something, and returns how long that took: nothing while the historian keeps up.
+    async fn report(&self, event: Event) -> Result<Duration, HistorianGone> {
         let reading = Reading { channel: self.id, at: self.clock.now(), event };
-        readings.send(reading).await.map_err(|_| HistorianGone)
+        match self.readings.try_send(reading) {
+            Ok(()) => Ok(Duration::ZERO),
+            Err(TrySendError::Closed(_)) => Err(HistorianGone),
+            Err(TrySendError::Full(reading)) => {
+                let began = Instant::now();
+                self.readings.send(reading).await.map_err(|_| HistorianGone)?;
+                Ok(began.elapsed())
+            }
+        }
     }
 
     /// Polls until the path is gone, and says why it is.
-    async fn poll(
-        &mut self,
-        mut connection: Connection,
-        readings: &mpsc::Sender<Reading>,
-    ) -> Result<LinkFault, HistorianGone> {
-        let mut connected = false;
+    async fn poll(&mut self, mut connection: Connection) -> Result<LinkFault, HistorianGone> {
+        // A station that comes back is asked for everything at once; slots before are no loss.
+        self.asker.reconnected(Instant::now());
+        self.connected = false;
+        let (mut due, mut breaks) = (Instant::now(), 0);
+        let mut blocks: Vec<usize> = self.schedule.all().collect();
+        self.schedule.skip_to(due);
         loop {
-            let next = (0..self.classes.len()).min_by_key(|n| self.classes[*n].due).unwrap_or(0);
-            sleep_until(self.classes[next].due).await;
-            let blocks = self.classes[next].blocks.clone();
-            for block in blocks {
-                let unit = self.plan.blocks[block].unit;
-                if self.pauses(unit) {
-                    continue;
-                }
-                let answer = connection.read(&self.plan.blocks[block], self.reply_timeout).await;
-                let answered = answer.result != Err(Fault::NoReply);
-                if answered && !connected {
-                    connected = true;
-                    self.backoff.tries = 0;
-                    self.report(readings, Event::Connected).await?;
-                }
-                self.note_unit(unit, answered);
-                let exchange = Arc::new(answer.exchange);
-                let poll = Poll { block, result: answer.result, exchange };
-                self.report(readings, Event::Poll(poll)).await?;
-                if !answered && self.all_silent() {
-                    return Ok(LinkFault::Silent);
-                }
-                if !answer.in_step {
-                    // A reply may still come: only a fresh connection is surely in step. The old
-                    // one is closed first, since some stations take no second.
+            let ended = self.scan(&mut connection, &blocks, due).await?.err();
+            match ended {
+                None if !connection.is_worn() => {}
+                // Perhaps it only broke off over one unit: this connection is of no use any more.
+                None | Some(LinkFault::Closed | LinkFault::Garbage) if breaks < BREAKS_MAX => {
+                    breaks = if connection.answered() { 0 } else { breaks + 1 };
+                    // The old one is closed first, since some stations take no second.
                     drop(connection);
                     connection = match self.open().await {
                         Ok(fresh) => fresh,
                         Err(fault) => return Ok(fault),
                     };
                 }
+                ended => return Ok(ended.unwrap_or(LinkFault::Silent)),
             }
-            let missed = self.classes[next].advance(Instant::now());
-            if missed > 0 {
-                self.report(readings, Event::Missed(missed)).await?;
-            }
+            due = self.schedule.next().unwrap_or(due);
+            sleep_until(due).await;
+            blocks = self.schedule.due(Instant::now()).collect();
         }
     }
 
-    /// Whether a unit is left alone for now.
-    fn pauses(&self, unit: u8) -> bool {
-        self.silent.iter().any(|silence| silence.unit == unit && Instant::now() < silence.until)
-    }
-
-    /// Whether no unit of the station answers any more.
-    fn all_silent(&self) -> bool {
-        let is_silent = |unit: u8| self.silent.iter().any(|silence| silence.unit == unit);
-        self.plan.blocks.iter().all(|block| is_silent(block.unit))
-    }
-
-    /// A unit that does not answer costs its neighbours one deadline a pause, and the pause
-    /// doubles each time.
-    fn note_unit(&mut self, unit: u8, answered: bool) {
-        let known = self.silent.iter().position(|silence| silence.unit == unit);
-        let now = Instant::now();
-        match (known, answered) {
-            (None, true) => {}
-            (Some(n), true) => {
-                self.silent.swap_remove(n);
+    /// Asks for some blocks, whose slot came at `due`, and reports what came of it.
+    async fn scan(
+        &mut self,
+        connection: &mut Connection,
+        blocks: &[usize],
+        due: Instant,
+    ) -> Result<Result<(), LinkFault>, HistorianGone> {
+        let began = Instant::now();
+        let mut spent = Spent::after(began.saturating_duration_since(due));
+        self.asker.begin(blocks, began);
+        let outcome = loop {
+            let step = self.asker.step(connection, &mut spent).await;
+            let polls = self.asker.take_polls(!matches!(step, Ok(true)));
+            if !self.connected && connection.answered() {
+                self.connected = true;
+                self.backoff.reset();
+                spent.on_historian(self.report(Event::Connected).await?);
             }
-            (Some(n), false) => {
-                let silence = &mut self.silent[n];
-                silence.pause = (2 * silence.pause).min(UNIT_PAUSE_MAX);
-                silence.until = now + silence.pause;
+            if !polls.is_empty() {
+                spent.on_historian(self.report(Event::Polls(polls)).await?);
             }
-            (None, false) => {
-                let pause = UNIT_PAUSE_FIRST;
-                self.silent.push(Silence { unit, until: now + pause, pause });
+            match step {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(fault) => break Err(fault),
             }
-        }
-    }
-}
-
-impl Class {
-    /// Moves to the next slot that is not yet over and returns how many were missed. Slots stand
-    /// on a fixed grid: a late scan is not followed by a burst.
-    fn advance(&mut self, now: Instant) -> u32 {
-        self.due += self.period;
-        let late = now.saturating_duration_since(self.due);
-        if late.is_zero() {
-            return 0;
-        }
-        let periods = u32::try_from(late.as_nanos() / self.period.as_nanos().max(1));
-        let missed = periods.unwrap_or(u32::MAX - 1);
-        self.due += self.period * missed;
-        missed
-    }
-}
-
-/// Waits that double from try to try, with chance taken from a seed so that stations which were
-/// lost together do not come back together.
-struct Backoff {
-    first: Duration,
-    longest: Duration,
-    tries: u32,
-    seed: u64,
-}
-
-impl Backoff {
-    /// The next wait: between half and the whole of first × 2^tries, cut at the longest.
-    fn next(&mut self) -> Duration {
-        let whole = self.first.saturating_mul(1 << self.tries.min(20)).min(self.longest);
-        self.tries = self.tries.saturating_add(1);
-        let chance = mix(self.seed.wrapping_add(u64::from(self.tries))) >> 40;
-        #[expect(clippy::cast_precision_loss, reason = "24 bits fit a float exactly")]
-        let share = 0.5 + 0.5 * (chance as f64 / f64::from(1_u32 << 24));
-        whole.mul_f64(share)
-    }
-}
-
-/// Spreads the bits of a number (the finaliser of `SplitMix64`).
-fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_longest_and_differ_between_stations() {
-        let ms = Duration::from_millis;
-        let waits = |seed| {
-            let mut backoff = Backoff { first: ms(500), longest: ms(15_000), tries: 0, seed };
-            [0; 8].map(|_| backoff.next())
         };
-        for (n, wait) in waits(7).into_iter().enumerate() {
-            let whole = ms(500 << n).min(ms(15_000));
-            assert!(wait >= whole / 2 && wait <= whole, "try {n}: {wait:?}");
+        for unit in self.asker.take_silent() {
+            self.report(Event::Silent(unit)).await?;
         }
-        assert_eq!(waits(7), waits(7));
-        assert_ne!(waits(7), waits(8));
-    }
-
-    #[test]
-    fn missed_slots_are_counted_and_not_made_up_for() {
-        let start = Instant::now();
-        let second = Duration::from_secs(1);
-        let mut class = Class { period: second, due: start, blocks: 0..1 };
-        assert_eq!(class.advance(start), 0);
-        assert_eq!(class.due, start + second);
-        assert_eq!(class.advance(start + Duration::from_millis(5_300)), 3);
-        assert_eq!(class.due, start + 5 * second);
+        let strays = connection.take_strays();
+        if strays.sum() > 0 {
+            self.report(Event::Strays(strays)).await?;
+        }
+        let now = Instant::now();
+        let unasked = self.asker.finish();
+        let missed = self.schedule.pass(began, now);
+        if outcome.is_ok() && (missed.is_some() || unasked > 0) {
+            let ms = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+            let overrun = Overrun {
+                missed: missed.map_or(0, |missed| missed.slots),
+                unasked,
+                took_ms: ms(now.saturating_duration_since(due)),
+                period_ms: missed.map_or(0, |missed| ms(missed.period)),
+                cause: spent.cause(),
+            };
+            self.report(Event::Overrun(overrun)).await?;
+        }
+        Ok(outcome)
     }
 }

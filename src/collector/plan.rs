@@ -1,12 +1,14 @@
 //! What to ask: the register map of a channel cut into few requests. Pure, and printable.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use config::{Channel, MeterFigures, PointId, Province, Register, Scan, Station, Table};
+use config::{Channel, MeterFigures, PointId, Province, Register, Scan, Station, Table, blocks};
 
-/// Mapped cells of other scan classes that a request may read over: cheaper than another request,
-/// whose header, system calls and round trip weigh as much as some dozen registers.
+/// Mapped registers of other scan classes that a request may read over. A register costs 2 bytes, a
+/// request some 60 to 120 in headers of all layers, two system calls at each end, and a round trip
+/// or its share of one: as much as some dozen registers.
 const MAPPED_GAP_MAX: u32 = 32;
 
 /// The requests of one channel.
@@ -29,6 +31,9 @@ pub struct Block {
     pub count: u16,
     /// How often it is asked.
     pub scan: Scan,
+    /// Cells that only mean something when they come with one reply, counted from the first: what
+    /// a device refuses is not asked for in parts within them.
+    pub whole: Vec<Range<u16>>,
     /// What its cells are.
     pub content: Content,
 }
@@ -36,10 +41,12 @@ pub struct Block {
 /// What the cells of a block are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Values and qualities of points.
+    /// Values and qualities of points, in the order of their cells.
     Points(Vec<Item>),
     /// Registers of the metering unit, from `address` on.
     Meters,
+    /// The header of the events of a unit. Records are asked for as cells behind it.
+    Events,
 }
 
 /// A part of a point within a block.
@@ -51,6 +58,8 @@ pub struct Item {
     pub part: Part,
     /// First cell within the block.
     pub offset: u16,
+    /// Cells.
+    pub cells: u16,
 }
 
 /// Which of its two parts a point has in a block.
@@ -63,6 +72,32 @@ pub enum Part {
 }
 
 impl Block {
+    /// First cell of the value of a point, counted from the first of the block.
+    pub fn value_offset(&self, point: PointId) -> Option<u16> {
+        let Content::Points(items) = &self.content else { return None };
+        let value = items.iter().find(|item| item.point == point && item.part == Part::Value)?;
+        Some(value.offset)
+    }
+
+    /// What can be asked for apart, cell by cell from the first of the block on: parts of points,
+    /// and runs that are whole. Cells between them hold nothing.
+    pub fn atoms(&self) -> Vec<Range<u16>> {
+        let Content::Points(items) = &self.content else {
+            return std::iter::once(0..self.count).collect();
+        };
+        let own = |item: &Item| item.offset..item.offset.saturating_add(item.cells);
+        let mut atoms: Vec<Range<u16>> = Vec::new();
+        for item in items {
+            let cells = own(item);
+            let around = self.whole.iter().find(|w| w.contains(&cells.start));
+            let cells = around.cloned().unwrap_or(cells);
+            if atoms.last().is_none_or(|last| last.end <= cells.start) {
+                atoms.push(cells);
+            }
+        }
+        atoms
+    }
+
     /// Bytes of request and reply on the wire, headers of Modbus TCP included.
     pub fn wire_bytes(&self) -> u32 {
         let payload = if self.table.is_bits() {
@@ -80,36 +115,74 @@ pub fn plans(province: &Province) -> Vec<Arc<Plan>> {
     province.channels.iter().map(|channel| Arc::new(plan(province, channel))).collect()
 }
 
-/// The plan of one channel.
+/// The plan of one channel: for every scan class, unit and table the fewest requests that cover its
+/// points within the limits of the device, and of all such plans one that reads the fewest cells.
 pub fn plan(province: &Province, channel: &Channel) -> Plan {
     let station = &province.stations[channel.station.index()];
     let mut groups: BTreeMap<(Scan, u8, Table), Vec<Span>> = BTreeMap::new();
     let mut mapped: BTreeMap<(u8, Table), Vec<(u32, u32)>> = BTreeMap::new();
-    for (point, spec, register) in readable(station, channel) {
-        let spans = groups.entry((spec, register.unit, register.table)).or_default();
+    for (point, scan, register) in readable(station, channel) {
+        let spans = groups.entry((scan, register.unit, register.table)).or_default();
         let mapped = mapped.entry((register.unit, register.table)).or_default();
         for span in spans_of(point, &register) {
             mapped.push((span.start, span.end));
             spans.push(span);
         }
     }
-    let mut blocks = Vec::new();
+    for cells in mapped.values_mut() {
+        cells.sort_unstable();
+    }
+    let with_events = event_units(station, channel, &mapped);
+    let mut requests = Vec::new();
     for ((scan, unit, table), mut spans) in groups {
         spans.sort_by_key(|span| span.start);
-        let mut cells = mapped.get(&(unit, table)).cloned().unwrap_or_default();
-        cells.sort_unstable();
-        let gap_max = u32::from(channel.device.gap_max);
-        blocks.extend(pack(&spans, &cells, gap_max, table).into_iter().map(|block| Block {
-            unit,
-            table,
-            scan,
-            ..block
-        }));
+        let of_unit = channel.whole.iter().filter(|w| (w.unit, w.table) == (unit, table));
+        let whole: Vec<(u32, u32)> = of_unit.map(|w| (w.address.into(), w.end())).collect();
+        let limits = Limits {
+            cells_max: channel.device.cells_max(table).into(),
+            gap_max: channel.device.gap_max.into(),
+            mapped_gap_max: MAPPED_GAP_MAX * if table.is_bits() { 16 } else { 1 },
+            mapped: mapped.get(&(unit, table)).map_or(&[], Vec::as_slice),
+        };
+        let atoms = atoms_of(&spans, &whole);
+        for range in pack(&atoms, &limits) {
+            requests.push(block_of(&spans, &atoms[range], (unit, table, scan)));
+        }
     }
     if province.centres[channel.centre.index()].metering {
-        blocks.extend(meter_blocks(station));
+        requests.extend(meter_blocks(station, channel));
     }
-    Plan { blocks }
+    requests.extend(with_events.into_iter().map(event_block));
+    requests.sort_by_key(|block| block.scan);
+    Plan { blocks: requests }
+}
+
+/// Units that have events: those of the bays, unless a point is pinned into their place.
+fn event_units(
+    station: &Station,
+    channel: &Channel,
+    mapped: &BTreeMap<(u8, Table), Vec<(u32, u32)>>,
+) -> Vec<u8> {
+    if !channel.device.events {
+        return Vec::new();
+    }
+    let mut units: Vec<u8> = mapped.keys().map(|(unit, _)| *unit).collect();
+    units.dedup();
+    let in_the_way = |unit: u8| {
+        channel.entries.iter().filter_map(|entry| entry.register).any(|register| {
+            let cells = register.end().max(register.quality.map_or(0, |at| u32::from(at) + 1));
+            register.unit == unit && !register.table.is_bits() && cells > blocks::COMMAND.into()
+        })
+    };
+    units.retain(|unit| Some(*unit) != station.metering_unit() && !in_the_way(*unit));
+    units
+}
+
+fn event_block(unit: u8) -> Block {
+    let (address, count) = (blocks::EVENT_HEADER, blocks::EVENT_HEADER_CELLS);
+    let (table, scan) = (Table::Input, Scan::Normal);
+    let whole = std::iter::once(0..count).collect();
+    Block { unit, table, address, count, scan, whole, content: Content::Events }
 }
 
 /// Points of the channel that are read: mapped, and not commands.
@@ -125,7 +198,8 @@ fn readable<'a>(
         .filter_map(|(n, (point, entry))| Some((PointId::at(n), point.spec.scan?, entry.register?)))
 }
 
-/// A run of cells that must be read together.
+/// A run of cells that holds one part of a point.
+#[derive(Debug)]
 struct Span {
     start: u32,
     end: u32,
@@ -141,83 +215,137 @@ fn spans_of(point: PointId, register: &Register) -> impl Iterator<Item = Span> +
     std::iter::once(value).chain(quality)
 }
 
-/// Greedy from the lowest address: each block takes what still fits.
-fn pack(spans: &[Span], mapped: &[(u32, u32)], gap_max: u32, table: Table) -> Vec<Block> {
-    let cells_max = u32::from(table.cells_per_read_max());
-    let mut blocks = Vec::new();
-    let mut rest = spans;
-    while let Some(first) = rest.first() {
-        let (start, mut end, mut taken) = (first.start, first.end, 1);
-        for span in &rest[1..] {
-            let fits = span.end.max(end) - start <= cells_max;
-            if !fits || !may_bridge(end, span.start, mapped, gap_max) {
+/// A run of cells that must come with one reply, and its spans.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Atom {
+    start: u32,
+    end: u32,
+    spans: Range<usize>,
+}
+
+/// What a request may hold.
+struct Limits<'a> {
+    cells_max: u32,
+    /// Unmapped cells that it may read over: a device may refuse those.
+    gap_max: u32,
+    mapped_gap_max: u32,
+    /// Mapped cells of all scan classes, in order.
+    mapped: &'a [(u32, u32)],
+}
+
+/// Joins spans, which are in order, that overlap or lie in one of the runs that are `whole`.
+fn atoms_of(spans: &[Span], whole: &[(u32, u32)]) -> Vec<Atom> {
+    let mut atoms: Vec<Atom> = Vec::new();
+    for (n, span) in spans.iter().enumerate() {
+        let around = whole.iter().find(|(start, end)| span.start < *end && *start < span.end);
+        let (start, end) = around.map_or((span.start, span.end), |(start, end)| {
+            (span.start.min(*start), span.end.max(*end))
+        });
+        match atoms.last_mut() {
+            Some(last) if start < last.end => {
+                last.end = last.end.max(end);
+                last.spans.end = n + 1;
+            }
+            _ => atoms.push(Atom { start, end, spans: n..n + 1 }),
+        }
+    }
+    atoms
+}
+
+/// Cuts atoms into requests: the fewest, and of the ways to do so one with the fewest cells.
+///
+/// The best way to ask for the first atoms is the best way to ask for some of them and one request
+/// for the rest, over all the requests that may end there.
+fn pack(atoms: &[Atom], limits: &Limits<'_>) -> Vec<Range<usize>> {
+    // For the first n atoms: requests, cells, and where the last request begins.
+    let mut best: Vec<(u32, u32, usize)> = vec![(0, 0, 0)];
+    for (n, last) in atoms.iter().enumerate() {
+        let mut found = (u32::MAX, u32::MAX, n);
+        for first in (0..=n).rev() {
+            if first < n && !limits.may_bridge(atoms[first].end, atoms[first + 1].start) {
                 break;
             }
-            end = end.max(span.end);
-            taken += 1;
+            let cells = last.end - atoms[first].start;
+            if cells > limits.cells_max && first < n {
+                break;
+            }
+            let (requests, before, _) = best[first];
+            found = found.min((requests + 1, before + cells, first));
         }
-        let (block, tail) = rest.split_at(taken);
-        blocks.push(block_of(block, start, end));
-        rest = tail;
+        best.push(found);
     }
-    blocks
+    let mut cuts = Vec::new();
+    let mut end = atoms.len();
+    while end > 0 {
+        let first = best[end].2;
+        cuts.push(first..end);
+        end = first;
+    }
+    cuts.reverse();
+    cuts
 }
 
-/// Whether a request may read over the cells from `end` up to `start`: few mapped ones, and no
-/// more unmapped ones than the contract allows, since a device may refuse those.
-fn may_bridge(end: u32, start: u32, mapped: &[(u32, u32)], gap_max: u32) -> bool {
-    if start <= end {
-        return true;
+impl Limits<'_> {
+    /// Whether a request may read over the cells from `end` up to `start`.
+    fn may_bridge(&self, end: u32, start: u32) -> bool {
+        if start <= end {
+            return true;
+        }
+        let from = self.mapped.partition_point(|(_, mapped_end)| *mapped_end <= end);
+        let known: u32 = self.mapped[from..]
+            .iter()
+            .take_while(|(mapped_start, _)| *mapped_start < start)
+            .map(|(a, b)| (*b).min(start) - (*a).max(end))
+            .sum();
+        let unknown = (start - end).saturating_sub(known);
+        unknown <= self.gap_max && known <= self.mapped_gap_max
     }
-    let from = mapped.partition_point(|(_, mapped_end)| *mapped_end <= end);
-    let known: u32 = mapped[from..]
-        .iter()
-        .take_while(|(mapped_start, _)| *mapped_start < start)
-        .map(|(a, b)| (*b).min(start) - (*a).max(end))
-        .sum();
-    let unknown = (start - end).saturating_sub(known);
-    unknown <= gap_max && known <= MAPPED_GAP_MAX
 }
 
-fn block_of(spans: &[Span], start: u32, end: u32) -> Block {
+fn block_of(spans: &[Span], atoms: &[Atom], (unit, table, scan): (u8, Table, Scan)) -> Block {
     let cell = |at: u32| u16::try_from(at).expect("the contract keeps registers below 65 536");
-    let items = spans
+    let (start, end) = (atoms[0].start, atoms[atoms.len() - 1].end);
+    let own = &spans[atoms[0].spans.start..atoms[atoms.len() - 1].spans.end];
+    let items = own
         .iter()
-        .map(|span| Item { point: span.point, part: span.part, offset: cell(span.start - start) })
+        .map(|span| Item {
+            point: span.point,
+            part: span.part,
+            offset: cell(span.start - start),
+            cells: cell(span.end - span.start),
+        })
         .collect();
-    Block {
-        unit: 0,
-        table: Table::Input,
-        address: cell(start),
-        count: cell(end - start),
-        scan: Scan::Fast,
-        content: Content::Points(items),
-    }
+    let joined = atoms.iter().filter(|atom| {
+        let span = &spans[atom.spans.start];
+        atom.spans.len() > 1 || (span.start, span.end) != (atom.start, atom.end)
+    });
+    let whole = joined.map(|atom| cell(atom.start - start)..cell(atom.end - start)).collect();
+    let (address, count, content) = (cell(start), cell(end - start), Content::Points(items));
+    Block { unit, table, address, count, scan, whole, content }
 }
 
 /// The metering unit, read whole: counters and bits in as few requests as it takes, then the
 /// figures, so that those of a group are of one instant.
-fn meter_blocks(station: &Station) -> Vec<Block> {
+fn meter_blocks(station: &Station, channel: &Channel) -> Vec<Block> {
     let Some(unit) = station.metering_unit() else { return Vec::new() };
     let (table, scan) = (Table::Input, Scan::Metering);
-    let most = u32::from(table.cells_per_read_max());
+    let most = u32::from(channel.device.cells_max(table));
     let bits = (0..station.meter_bits_end()).step_by(most as usize).map(|address| {
         let count = (station.meter_bits_end() - address).min(most);
         (address, count)
     });
     let of_group = u32::from(MeterFigures::REGISTERS);
-    let figures = station.meters.chunks((most / of_group) as usize).filter_map(|groups| {
+    // The figures of a group are of one instant, so they come with one reply where the device can.
+    let groups_max = (most / of_group).max(1);
+    let figures = station.meters.chunks(groups_max as usize).filter_map(|groups| {
         let (first, count) = (groups.first()?, u32::try_from(groups.len()).ok()?);
         Some((u32::from(first.figures_address), count * of_group))
     });
     let cell = |at: u32| u16::try_from(at).expect("a table has 65 536 registers");
-    let block = |(address, count)| Block {
-        unit,
-        table,
-        address: cell(address),
-        count: cell(count),
-        scan,
-        content: Content::Meters,
+    let block = |(address, count): (u32, u32)| {
+        let (address, count) = (cell(address), cell(count));
+        let whole = std::iter::once(0..count).collect();
+        Block { unit, table, address, count, scan, whole, content: Content::Meters }
     };
     bits.chain(figures).map(block).collect()
 }
@@ -225,6 +353,8 @@ fn meter_blocks(station: &Station) -> Vec<Block> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use config::CentreId;
+    use proptest::prelude::*;
     use std::collections::BTreeSet;
 
     #[test]
@@ -269,7 +399,7 @@ mod tests {
             })
             .collect();
         for block in plan(&province, channel).blocks {
-            if block.content != Content::Meters {
+            if matches!(block.content, Content::Points(_)) {
                 for cell in 0..u32::from(block.count) {
                     let cell = u32::from(block.address) + cell;
                     assert!(mapped.contains(&(block.unit, block.table, cell)));
@@ -281,8 +411,9 @@ mod tests {
     #[test]
     fn the_metering_unit_is_read_whole_and_the_figures_of_a_group_at_once() {
         let province = Province::built_in();
-        for station in &province.stations {
-            let blocks = meter_blocks(station);
+        for (station_id, station) in province.station_ids().zip(&province.stations) {
+            let channel = province.channel(station_id, CentreId::at(0));
+            let blocks = meter_blocks(station, channel);
             let mut next = 0;
             for block in &blocks {
                 assert_eq!(block.address, next);
@@ -302,10 +433,112 @@ mod tests {
     #[test]
     fn gaps_are_bridged_only_as_far_as_the_contract_allows() {
         let mapped = [(0, 4), (6, 10), (50, 60)];
-        assert!(may_bridge(4, 4, &mapped, 0));
-        assert!(!may_bridge(4, 6, &mapped, 0));
-        assert!(may_bridge(4, 6, &mapped, 2));
-        assert!(may_bridge(4, 12, &mapped, 4), "4 mapped and 4 unmapped cells lie between");
-        assert!(!may_bridge(4, 50, &mapped, 8));
+        let may_bridge = |end, start, gap_max| {
+            let limits = Limits { cells_max: 125, gap_max, mapped_gap_max: 32, mapped: &mapped };
+            limits.may_bridge(end, start)
+        };
+        assert!(may_bridge(4, 4, 0));
+        assert!(!may_bridge(4, 6, 0));
+        assert!(may_bridge(4, 6, 2));
+        assert!(may_bridge(4, 12, 4), "4 mapped and 4 unmapped cells lie between");
+        assert!(!may_bridge(4, 50, 8));
+    }
+
+    /// Each request takes what still fits, from the lowest address on.
+    fn greedy(atoms: &[Atom], limits: &Limits<'_>) -> usize {
+        let (mut requests, mut first) = (0, 0);
+        while first < atoms.len() {
+            let mut last = first;
+            while last + 1 < atoms.len()
+                && limits.may_bridge(atoms[last].end, atoms[last + 1].start)
+                && atoms[last + 1].end - atoms[first].start <= limits.cells_max
+            {
+                last += 1;
+            }
+            (requests, first) = (requests + 1, last + 1);
+        }
+        requests
+    }
+
+    /// Every way to cut atoms into requests.
+    fn all_ways(atoms: &[Atom], limits: &Limits<'_>) -> (usize, u32) {
+        let mut best = (usize::MAX, u32::MAX);
+        for cuts in 0..1_u32 << (atoms.len() - 1) {
+            let ends = (0..atoms.len()).filter(|n| n + 1 == atoms.len() || cuts >> n & 1 == 1);
+            let (mut first, mut requests, mut cells, mut fits) = (0, 0, 0, true);
+            for last in ends {
+                let own = &atoms[first..=last];
+                let length = own[own.len() - 1].end - own[0].start;
+                let bridged = own.windows(2).all(|w| limits.may_bridge(w[0].end, w[1].start));
+                fits &= (length <= limits.cells_max || own.len() == 1) && bridged;
+                (requests, cells, first) = (requests + 1, cells + length, last + 1);
+            }
+            if fits {
+                best = best.min((requests, cells));
+            }
+        }
+        best
+    }
+
+    /// Spans with gaps between them; some gaps are mapped.
+    fn layouts() -> impl Strategy<Value = (Vec<Span>, Vec<(u32, u32)>)> {
+        let part =
+            (prop_oneof![3 => Just(0_u32), 2 => 1_u32..8, 1 => 8_u32..60], any::<bool>(), 1_u32..4);
+        proptest::collection::vec(part, 1..14).prop_map(|parts| {
+            let (mut spans, mut mapped, mut next) = (Vec::new(), Vec::new(), 0);
+            for (n, (gap, is_mapped, cells)) in (0_u16..).zip(parts) {
+                if is_mapped && gap > 0 {
+                    mapped.push((next, next + gap));
+                }
+                let (start, end) = (next + gap, next + gap + cells);
+                spans.push(Span { start, end, point: PointId(n), part: Part::Value });
+                mapped.push((start, end));
+                next = end;
+            }
+            (spans, mapped)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_covers_every_point_within_the_limits_and_none_has_fewer_requests_or_cells(
+            (spans, mapped) in layouts(),
+            cells_max in 4_u32..60,
+            gap_max in 0_u32..6,
+            whole in proptest::option::of((0_u32..40, 2_u32..5)),
+        ) {
+            let limits = Limits { cells_max, gap_max, mapped_gap_max: 8, mapped: &mapped };
+            let whole: Vec<(u32, u32)> = whole.map(|(start, count)| (start, start + count)).into_iter().collect();
+            let atoms = atoms_of(&spans, &whole);
+            let requests = pack(&atoms, &limits);
+            let mut next = 0;
+            let mut cells = 0;
+            for request in &requests {
+                prop_assert_eq!(request.start, next);
+                next = request.end;
+                let block = block_of(&spans, &atoms[request.clone()], (1, Table::Input, Scan::Fast));
+                prop_assert!(u32::from(block.count) <= cells_max || request.len() == 1);
+                cells += u32::from(block.count);
+                let Content::Points(items) = &block.content else { panic!("points") };
+                for item in items {
+                    prop_assert!(item.offset + item.cells <= block.count);
+                    let span = &spans[item.point.index()];
+                    prop_assert_eq!(u32::from(block.address + item.offset), span.start);
+                }
+                for (start, end) in &whole {
+                    let touches = items.iter().any(|i| {
+                        let span = &spans[i.point.index()];
+                        span.start < *end && *start < span.end
+                    });
+                    let holds = u32::from(block.address) <= *start
+                        && *end <= u32::from(block.address + block.count);
+                    prop_assert!(holds || !touches);
+                }
+                prop_assert!(block.atoms().iter().all(|atom| atom.end <= block.count));
+            }
+            prop_assert_eq!(next, atoms.len());
+            prop_assert!(requests.len() <= greedy(&atoms, &limits));
+            prop_assert_eq!((requests.len(), cells), all_ways(&atoms, &limits));
+        }
     }
 }

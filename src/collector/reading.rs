@@ -24,10 +24,14 @@ pub enum Event {
     Connected,
     /// There is no path to the station.
     Lost(LinkFault),
-    /// A request came to an end.
-    Poll(Poll),
-    /// Slots that were due but could not be kept since the last such event.
-    Missed(u32),
+    /// Requests that came to an end, in the order in which they did.
+    Polls(Vec<Poll>),
+    /// A unit answered nothing of what it was asked in this scan, and is left alone for a while.
+    Silent(u8),
+    /// Slots could not be kept.
+    Overrun(Overrun),
+    /// Replies came that belong to no request that waits: so many since the last such event.
+    Strays(Strays),
 }
 
 /// One request and what became of it.
@@ -35,23 +39,73 @@ pub enum Event {
 pub struct Poll {
     /// The block of the channel's plan that was asked for.
     pub block: usize,
-    /// The cells (bits as 0 and 1), exactly as many as the block has, or why there are none.
-    pub result: Result<Vec<u16>, Fault>,
-    /// What went over the wire.
-    pub exchange: Arc<Exchange>,
+    /// First cell that was asked for, counted from the first of the block: a block that a device
+    /// refuses is asked for in parts.
+    pub offset: u16,
+    /// Cells that were asked for.
+    pub count: u16,
+    /// Why it brought no values; `None` when it did.
+    pub fault: Option<Fault>,
+    /// It was refused, and is asked for in parts instead: it says nothing of single cells.
+    pub in_parts: bool,
+    /// What went over the wire. Without a fault, the reply holds as many cells as were asked for.
+    pub exchange: Exchange,
+}
+
+impl Poll {
+    /// First cell behind what was asked for, counted from the first of the block.
+    pub fn end(&self) -> u32 {
+        u32::from(self.offset) + u32::from(self.count)
+    }
+
+    /// Puts the cells of the reply into `cells`, bits as 0 and 1: none when there was a fault, and
+    /// fewer than asked for when the reply is short.
+    pub fn read_cells(&self, bits: bool, cells: &mut Vec<u16>) {
+        cells.clear();
+        if self.fault.is_none() {
+            self.exchange.read_cells(usize::from(self.count), bits, cells);
+        }
+    }
 }
 
 /// The bytes of one request and its reply: evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     /// When the request was sent.
     pub at: Timestamp,
     /// Microseconds from request to the end of the reply, or to giving up.
     pub took_us: u32,
     /// The request as sent.
-    pub request: Vec<u8>,
-    /// The reply as received, as far as it came.
-    pub reply: Vec<u8>,
+    pub request: [u8; Self::REQUEST_BYTES],
+    /// The reply as received; empty when none came.
+    pub reply: Arc<[u8]>,
+}
+
+impl Exchange {
+    /// Bytes of a read request: transaction, protocol, length, unit, function, address, count.
+    pub const REQUEST_BYTES: usize = 12;
+    /// Bytes of a reply in front of its cells: transaction, protocol, length, unit, function,
+    /// length of the payload.
+    pub const REPLY_HEAD: usize = 9;
+
+    /// Appends up to `count` cells of the reply, bits as 0 and 1.
+    pub fn read_cells(&self, count: usize, bits: bool, cells: &mut Vec<u16>) {
+        let payload = self.reply.get(Self::REPLY_HEAD..).unwrap_or_default();
+        if bits {
+            let bit = |n: usize| u16::from(payload[n / 8] >> (n % 8) & 1);
+            cells.extend((0..count.min(8 * payload.len())).map(bit));
+        } else {
+            let words = payload.chunks_exact(2).take(count);
+            cells.extend(words.map(|word| u16::from_be_bytes([word[0], word[1]])));
+        }
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        let request = [0; Self::REQUEST_BYTES];
+        Self { at: Timestamp::default(), took_us: 0, request, reply: Arc::new([]) }
+    }
 }
 
 /// Why a request brought no values.
@@ -61,7 +115,7 @@ pub enum Fault {
     NoReply,
     /// The device answered with this exception code.
     Refused(u8),
-    /// A reply came that is not one to this request: wrong transaction, unit, function or length.
+    /// A reply came that is not one to this request: wrong unit, function or length.
     Undecodable,
 }
 
@@ -76,6 +130,85 @@ pub enum LinkFault {
     Closed,
     /// Connected, but no unit answers any more.
     Silent,
+    /// What comes over the connection is not Modbus.
+    Garbage,
     /// Anything else, in the system's words.
     Other(String),
+}
+
+/// A scan that was still under way when its next slot came. What was missed is not made up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overrun {
+    /// Slots of all scan classes that could not be kept.
+    pub missed: u32,
+    /// Requests that the scan's deadline left no time for; they come first in the next scan.
+    pub unasked: u32,
+    /// How long it took, milliseconds.
+    pub took_ms: u32,
+    /// Period of the fastest class that missed a slot, milliseconds.
+    pub period_ms: u32,
+    /// What took the time.
+    pub cause: Cause,
+}
+
+/// What made a scan too long: the largest part of its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Waiting for a unit that did not answer.
+    SilentUnit(u8),
+    /// The station took its time to answer.
+    SlowReplies,
+    /// The pauses that its settings ask for.
+    Pauses,
+    /// This machine was late: the task of the channel did not run when it should.
+    Machine,
+    /// The historian did not take readings as fast as they came.
+    Historian,
+}
+
+/// Replies that belong to no request that waits for one. They are counted and never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Strays {
+    /// To a request that had been given up: they came too late.
+    pub late: u32,
+    /// To no request that was ever sent, or a second one to the same.
+    pub unknown: u32,
+}
+
+impl Strays {
+    /// Both together.
+    pub fn sum(self) -> u32 {
+        self.late + self.unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_read_from_the_bytes_of_the_reply() {
+        let words: Arc<[u8]> = Arc::new([0, 1, 0, 0, 0, 9, 1, 4, 6, 0x01, 0x78, 0xFF, 0xFE, 0, 0]);
+        let mut poll = Poll {
+            block: 0,
+            offset: 0,
+            count: 2,
+            fault: None,
+            in_parts: false,
+            exchange: Exchange { reply: words, ..Exchange::default() },
+        };
+        let mut cells = vec![7];
+        poll.read_cells(false, &mut cells);
+        assert_eq!(cells, [0x0178, 0xFFFE]);
+        poll.count = 4;
+        poll.read_cells(false, &mut cells);
+        assert_eq!(cells.len(), 3, "the reply ends before");
+        poll.exchange.reply = Arc::new([0, 1, 0, 0, 0, 5, 1, 2, 2, 0b0000_0101, 0b1000_0000]);
+        poll.count = 16;
+        poll.read_cells(true, &mut cells);
+        assert_eq!(cells, [1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        poll.fault = Some(Fault::Undecodable);
+        poll.read_cells(true, &mut cells);
+        assert!(cells.is_empty());
+    }
 }

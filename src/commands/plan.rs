@@ -71,7 +71,7 @@ pub(super) fn run(common: &Common, args: &PlanArgs) -> Outcome {
 fn values(content: &Content) -> usize {
     match content {
         Content::Points(items) => items.iter().filter(|item| item.part == Part::Value).count(),
-        Content::Meters => 0,
+        Content::Meters | Content::Events => 0,
     }
 }
 

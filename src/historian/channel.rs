@@ -11,7 +11,7 @@ use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPictur
 use super::verdict::{PointPicture, Reason, Since};
 use crate::clock::Timestamp;
 use crate::collector::plan::{Content, Item, Part, Plan};
-use crate::collector::reading::{Event, Fault, Poll, Reading};
+use crate::collector::reading::{Event, Fault, Poll, Reading, Strays};
 
 /// How long a breaker may stand between its ends before it counts: it moves within tenths of a
 /// second.
@@ -29,7 +29,10 @@ pub(super) struct ChannelState {
     name: String,
     link: Link,
     plan: Arc<Plan>,
-    exchanges: Vec<Option<LastPoll>>,
+    /// What came of each request last, by block and first cell.
+    exchanges: Vec<LastPoll>,
+    /// Cells of the reply that is being read: kept to be used again.
+    cells: Vec<u16>,
     points: Vec<PointState>,
     units: Vec<UnitPicture>,
     findings: Findings,
@@ -86,7 +89,15 @@ impl ChannelState {
     ) -> Self {
         let station = &province.stations[channel.station.index()];
         let (id, state) = (ChannelId::at(index), LinkState::NeverConnected);
-        let link = Link { state, since: started, last_reply: None, fault: None, missed: 0 };
+        let link = Link {
+            state,
+            since: started,
+            last_reply: None,
+            fault: None,
+            missed: 0,
+            overrun: None,
+            strays: Strays::default(),
+        };
         let asked = |unit: u8| plan.blocks.iter().any(|block| block.unit == unit);
         let units = station
             .units
@@ -100,7 +111,8 @@ impl ChannelState {
             id,
             name,
             link,
-            exchanges: vec![None; plan.blocks.len()],
+            exchanges: Vec::with_capacity(plan.blocks.len()),
+            cells: Vec::new(),
             plan,
             points,
             units,
@@ -119,8 +131,22 @@ impl ChannelState {
                 };
                 self.set_link(state, reading.at, Some(fault.clone()));
             }
-            Event::Missed(slots) => self.link.missed += u64::from(*slots),
-            Event::Poll(poll) => self.accept_poll(province, reading.at, poll),
+            Event::Silent(unit) => self.accept_silence(province, *unit, reading.at),
+            Event::Overrun(overrun) => {
+                tracing::info!(channel = self.name, ?overrun);
+                self.link.missed += u64::from(overrun.missed);
+                self.link.overrun = Some((reading.at, *overrun));
+            }
+            Event::Strays(strays) => {
+                tracing::info!(channel = self.name, ?strays);
+                self.link.strays.late = self.link.strays.late.saturating_add(strays.late);
+                self.link.strays.unknown = self.link.strays.unknown.saturating_add(strays.unknown);
+            }
+            Event::Polls(polls) => {
+                for poll in polls {
+                    self.accept_poll(province, reading.at, poll);
+                }
+            }
         }
     }
 
@@ -146,45 +172,84 @@ impl ChannelState {
     fn accept_poll(&mut self, province: &Province, at: Timestamp, poll: &Poll) {
         let plan = Arc::clone(&self.plan);
         let Some(block) = plan.blocks.get(poll.block) else { return };
-        let fault = poll.result.as_ref().err().copied();
-        self.exchanges[poll.block] = Some(LastPoll { fault, exchange: Arc::clone(&poll.exchange) });
+        let fault = poll.fault;
+        if poll.in_parts {
+            return;
+        }
+        self.keep_exchange(poll);
         if fault != Some(Fault::NoReply) {
             self.link.last_reply = Some(at);
         }
         let channel = &province.channels[self.id.index()];
-        let station = &province.stations[channel.station.index()];
-        let unit = station.units.iter().position(|unit| unit.id == block.unit);
-        let unit = unit.map(|n| &mut self.units[n]);
         let answers = is_answer(fault);
-        if let Some(unit) = unit.filter(|unit| unit.answers != answers) {
+        // One request without a reply is no silence yet.
+        let says = fault != Some(Fault::NoReply);
+        let unit = self.unit_mut(province, block.unit);
+        if let Some(unit) = unit.filter(|unit| says && unit.answers != answers) {
             (unit.answers, unit.since) = (answers, at);
         }
+        let mut cells = std::mem::take(&mut self.cells);
+        poll.read_cells(block.table.is_bits(), &mut cells);
         match &block.content {
             Content::Points(items) => {
                 let number = u16::try_from(poll.block).ok();
-                for item in items {
+                for item in asked(items, poll) {
                     let entry = &channel.entries[item.point.index()];
                     let state = &mut self.points[item.point.index()];
                     if item.part == Part::Value {
                         state.block = number;
                     }
-                    state.accept(entry, *item, at, &poll.result);
+                    let own = cells.get(usize::from(item.offset - poll.offset)..);
+                    state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
                 }
             }
+            Content::Events => {}
             Content::Meters => {
-                if let (Some(meters), Ok(cells)) = (&mut self.meters, &poll.result) {
-                    meters.accept(block.address, cells, at);
+                if let Some(meters) = &mut self.meters {
+                    meters.accept(block.address.saturating_add(poll.offset), &cells, at);
                 }
             }
         }
-        if fault == Some(Fault::NoReply) {
-            self.accept_silence(&plan, block.unit, at);
+        self.cells = cells;
+    }
+
+    fn unit_mut(&mut self, province: &Province, id: u8) -> Option<&mut UnitPicture> {
+        let channel = &province.channels[self.id.index()];
+        let units = &province.stations[channel.station.index()].units;
+        units.iter().position(|unit| unit.id == id).map(|n| &mut self.units[n])
+    }
+
+    /// Keeps what went over the wire last for each cell of a block.
+    fn keep_exchange(&mut self, poll: &Poll) {
+        let Ok(block) = u16::try_from(poll.block) else { return };
+        let first = self.exchanges.partition_point(|last| {
+            last.block < block || last.block == block && last.end() <= u32::from(poll.offset)
+        });
+        let over = self.exchanges[first..]
+            .iter()
+            .take_while(|last| last.block == block && u32::from(last.offset) < poll.end())
+            .count();
+        let last = LastPoll {
+            block,
+            offset: poll.offset,
+            count: poll.count,
+            fault: poll.fault,
+            exchange: poll.exchange.clone(),
+        };
+        if over == 1 {
+            self.exchanges[first] = last;
+        } else {
+            self.exchanges.splice(first..first + over, [last]);
         }
     }
 
     /// A unit that does not answer is left alone for a while, so its other requests are not even
     /// sent: what holds for one holds for all.
-    fn accept_silence(&mut self, plan: &Plan, unit: u8, at: Timestamp) {
+    fn accept_silence(&mut self, province: &Province, unit: u8, at: Timestamp) {
+        let plan = Arc::clone(&self.plan);
+        if let Some(state) = self.unit_mut(province, unit).filter(|state| state.answers) {
+            (state.answers, state.since) = (false, at);
+        }
         for block in plan.blocks.iter().filter(|block| block.unit == unit) {
             let Content::Points(items) = &block.content else { continue };
             for item in items {
@@ -237,14 +302,24 @@ impl ChannelState {
     fn settled(&self) -> bool {
         let unreachable = self.link.state != LinkState::Connected && self.link.fault.is_some();
         let given_up = |n: usize| {
-            let unit = self.plan.blocks[n].unit;
+            let unit_of = |block: usize| self.plan.blocks[block].unit;
             let same_unit =
-                self.plan.blocks.iter().zip(&self.exchanges).filter(|(b, _)| b.unit == unit);
-            same_unit.filter_map(|(_, last)| last.as_ref()).any(|l| l.fault == Some(Fault::NoReply))
+                self.exchanges.iter().filter(|l| unit_of(usize::from(l.block)) == unit_of(n));
+            same_unit.into_iter().any(|last| last.fault == Some(Fault::NoReply))
         };
-        let known = |(n, last): (usize, &Option<LastPoll>)| last.is_some() || given_up(n);
-        unreachable || self.exchanges.iter().enumerate().all(known)
+        let known = |n: usize| {
+            self.exchanges.binary_search_by_key(&n, |last| usize::from(last.block)).is_ok()
+                || given_up(n)
+        };
+        unreachable || (0..self.plan.blocks.len()).all(known)
     }
+}
+
+/// Items of a block that a request asked for.
+fn asked<'a>(items: &'a [Item], poll: &Poll) -> &'a [Item] {
+    let first = items.partition_point(|item| item.offset < poll.offset);
+    let last = items.partition_point(|item| u32::from(item.offset) < poll.end());
+    &items[first..last.max(first)]
 }
 
 /// Whether a unit is there: it answered, be it with an exception of its own. Exceptions 0A and 0B
@@ -334,18 +409,19 @@ impl PointState {
         }
     }
 
+    /// Takes one part of the point from the cells of a reply, from its first one on.
     fn accept(
         &mut self,
         entry: &Entry,
-        item: Item,
+        part: Part,
         at: Timestamp,
-        result: &Result<Vec<u16>, Fault>,
+        cells: &[u16],
+        fault: Option<Fault>,
     ) {
         let Some(register) = &entry.register else { return };
-        let from = usize::from(item.offset);
-        let outcome = match (item.part, result) {
-            (_, Err(fault)) => Outcome::Fault(*fault),
-            (Part::Quality, Ok(cells)) => match cells.get(from) {
+        let outcome = match (part, fault) {
+            (_, Some(fault)) => Outcome::Fault(fault),
+            (Part::Quality, None) => match cells.first() {
                 // A status has one bit that says "not good".
                 Some(said) if register.table.is_bits() && *said != 0 => {
                     self.flags = Flags::INVALID;
@@ -357,9 +433,9 @@ impl PointState {
                 }
                 None => Outcome::Fault(Fault::Undecodable),
             },
-            (Part::Value, Ok(cells)) => {
-                let end = cells.len().min(from + usize::from(register.encoding.cells()));
-                let cells = cells.get(from..end).unwrap_or_default();
+            (Part::Value, None) => {
+                let own = cells.len().min(usize::from(register.encoding.cells()));
+                let cells = &cells[..own];
                 match decode(register.encoding, register.word_order, cells) {
                     Decoded::Value(value) => {
                         if self.value != Some(value) {
@@ -372,7 +448,7 @@ impl PointState {
                 }
             }
         };
-        self.part_mut(item.part).note(outcome, at);
+        self.part_mut(part).note(outcome, at);
     }
 
     /// Why the point is not live, and since when: the first stage that fails from the database to

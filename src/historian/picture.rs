@@ -14,7 +14,7 @@ use super::traffic::TrafficPicture;
 use super::verdict::{PointPicture, Reason};
 use crate::clock::Timestamp;
 use crate::collector::plan::Plan;
-use crate::collector::reading::{Exchange, Fault, LinkFault};
+use crate::collector::reading::{Exchange, Fault, LinkFault, Overrun, Strays};
 
 /// The province at one instant.
 #[derive(Debug, Clone)]
@@ -127,8 +127,9 @@ pub struct ChannelPicture {
     pub units: Vec<UnitPicture>,
     /// The requests.
     pub plan: Arc<Plan>,
-    /// What came of each request last, one for each block of the plan.
-    pub exchanges: Vec<Option<LastPoll>>,
+    /// What came of each request last, by block and first cell. A block has none until it was
+    /// asked for, and several when it is asked for in parts.
+    pub exchanges: Vec<LastPoll>,
     /// Every block has been answered or given up at least once.
     pub settled: bool,
 }
@@ -142,6 +143,14 @@ impl ChannelPicture {
     /// Its station.
     pub fn station<'a>(&self, province: &'a Province) -> &'a Station {
         &province.stations[self.contract(province).station.index()]
+    }
+
+    /// What came of the last request for the value of a point.
+    pub fn last_poll(&self, point: PointId) -> Option<&LastPoll> {
+        let block = self.points[point.index()].block?;
+        let offset = self.plan.blocks.get(usize::from(block))?.value_offset(point)?;
+        let asked = self.exchanges.iter().filter(|last| last.block == block);
+        asked.into_iter().find(|l| (u32::from(l.offset)..l.end()).contains(&u32::from(offset)))
     }
 
     /// Counts of one bay.
@@ -189,6 +198,10 @@ pub struct Link {
     pub fault: Option<LinkFault>,
     /// Slots that could not be kept.
     pub missed: u64,
+    /// The last scan that took too long, and when it ended.
+    pub overrun: Option<(Timestamp, Overrun)>,
+    /// Replies that belonged to no request that waited for one.
+    pub strays: Strays,
 }
 
 /// Whether a path is up. Ordered from best to worst.
@@ -261,10 +274,23 @@ pub struct UnitPicture {
 /// What came of a request last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastPoll {
+    /// The block: an index into the channel's plan.
+    pub block: u16,
+    /// First cell that was asked for, counted from the first of the block.
+    pub offset: u16,
+    /// Cells that were asked for.
+    pub count: u16,
     /// Why it brought no values; `None` when it did.
     pub fault: Option<Fault>,
     /// The bytes.
-    pub exchange: Arc<Exchange>,
+    pub exchange: Exchange,
+}
+
+impl LastPoll {
+    /// First cell behind what was asked for.
+    pub fn end(&self) -> u32 {
+        u32::from(self.offset) + u32::from(self.count)
+    }
 }
 
 /// Remote metering, counted from the meters' own bits.

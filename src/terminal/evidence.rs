@@ -6,13 +6,9 @@ use super::format;
 use super::shortfalls::{Ground, Shortfall};
 use super::texts::Text;
 use super::view::View;
-use crate::collector::plan::{Block, Content, Part};
 use crate::collector::reading::{Exchange, Fault, LinkFault};
 use crate::historian::picture::{ChannelPicture, LastPoll, LinkState};
 use crate::historian::verdict::{PointPicture, Reason};
-
-/// Bytes of a Modbus TCP reply before its payload: header 7, function 1, length 1.
-const REPLY_HEAD: usize = 9;
 
 /// Name of an exception of the Modbus application protocol, section 7.
 fn exception_name(code: u8, lang: Lang) -> &'static str {
@@ -42,6 +38,7 @@ pub(crate) fn link_fault(fault: &LinkFault, lang: Lang) -> String {
         LinkFault::Refused => ("cổng từ chối kết nối", "connection refused"),
         LinkFault::ConnectTimeout => ("không kết nối được, quá hạn", "connect timed out"),
         LinkFault::Closed => ("đầu kia đóng kết nối", "closed by the station"),
+        LinkFault::Garbage => ("đầu kia gửi rác, không phải Modbus", "sends no Modbus"),
         LinkFault::Silent => ("đã nối nhưng không trả lời", "connected but silent"),
         LinkFault::Other(said) => return said.clone(),
     };
@@ -84,9 +81,8 @@ fn of_link(view: &View<'_>, channel: &ChannelPicture) -> String {
 /// What a unit answers: the latest of its requests that brought no values.
 fn of_unit(view: &View<'_>, station: StationId, channel: &ChannelPicture, unit: usize) -> String {
     let id = view.station(station).units[unit].id;
-    let blocks = channel.plan.blocks.iter().zip(&channel.exchanges);
-    let of_unit = blocks.filter(|(block, _)| block.unit == id);
-    let faults = of_unit.filter_map(|(_, last)| last.as_ref().filter(|l| l.fault.is_some()));
+    let of_unit = |last: &&LastPoll| channel.plan.blocks[usize::from(last.block)].unit == id;
+    let faults = channel.exchanges.iter().filter(of_unit).filter(|last| last.fault.is_some());
     let Some(last) = faults.max_by_key(|last| last.exchange.at) else {
         return format!("{} {id}", view.t(Text::Unit));
     };
@@ -208,14 +204,12 @@ pub(crate) fn raw(
     let channel = view.picture.channel(station, centre);
     let entry = &channel.contract(view.province()).entries[point.index()];
     let register = entry.register.as_ref()?;
-    let number = usize::from(channel.points[point.index()].block?);
-    let last = channel.exchanges.get(number)?.as_ref()?;
-    if last.fault.is_some() {
-        return None;
-    }
-    let block = channel.plan.blocks.get(number)?;
-    let offset = value_offset(block, point)?;
-    let cells = cells(block, &last.exchange.reply, offset, register.encoding.cells())?;
+    let last = channel.last_poll(point).filter(|last| last.fault.is_none())?;
+    let block = channel.plan.blocks.get(usize::from(last.block))?;
+    let from = usize::from(block.value_offset(point)? - last.offset);
+    let mut cells = Vec::new();
+    last.exchange.read_cells(usize::from(last.count), block.table.is_bits(), &mut cells);
+    let cells = cells.get(from..from + usize::from(register.encoding.cells()))?;
     let of_station = &view.station(station).points[point.index()];
     if block.table.is_bits() {
         let bits: Vec<String> = cells.iter().map(u16::to_string).collect();
@@ -238,36 +232,13 @@ pub(crate) fn raw(
     })
 }
 
-fn value_offset(block: &Block, point: PointId) -> Option<u16> {
-    let Content::Points(items) = &block.content else { return None };
-    let value = items.iter().find(|item| item.point == point && item.part == Part::Value)?;
-    Some(value.offset)
-}
-
-/// Cells of a reply as the wire has them.
-fn cells(block: &Block, reply: &[u8], offset: u16, count: u16) -> Option<Vec<u16>> {
-    let payload = reply.get(REPLY_HEAD..)?;
-    (offset..offset + count)
-        .map(usize::from)
-        .map(|cell| {
-            if block.table.is_bits() {
-                return payload.get(cell / 8).map(|byte| u16::from(byte >> (cell % 8) & 1));
-            }
-            let pair = payload.get(2 * cell..2 * cell + 2)?;
-            Some(u16::from_be_bytes([pair[0], pair[1]]))
-        })
-        .collect()
-}
-
 /// The last request that asked for a point: when, what was sent, what came back.
 pub(crate) fn exchange(
     view: &View<'_>,
     channel: &ChannelPicture,
     point: PointId,
 ) -> Vec<(String, String)> {
-    let number = channel.points[point.index()].block.map(usize::from);
-    let last = number.and_then(|n| channel.exchanges.get(n)).and_then(Option::as_ref);
-    let Some(last) = last else { return Vec::new() };
+    let Some(last) = channel.last_poll(point) else { return Vec::new() };
     let exchange = &last.exchange;
     let sent = view.moment().fine_time(exchange.at);
     let request = (format!("{} {sent}", view.t(Text::RequestWord)), hex(&exchange.request));
@@ -297,7 +268,6 @@ pub(crate) fn unit(view: &View<'_>, unit: &Unit, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use config::Scan;
 
     #[test]
     fn addresses_are_numbered_as_in_documents() {
@@ -305,22 +275,5 @@ mod tests {
         assert_eq!(document_number('1', 9_999), "19999");
         assert_eq!(document_number('3', 10_000), "310000");
         assert_eq!(document_number('4', 65_536), "465536");
-    }
-
-    #[test]
-    fn cells_are_found_in_the_bytes_of_a_reply() {
-        let block = |table| Block {
-            unit: 1,
-            table,
-            address: 0,
-            count: 3,
-            scan: Scan::Fast,
-            content: Content::Meters,
-        };
-        let reply = [0, 1, 0, 0, 0, 9, 1, 4, 6, 0x01, 0x78, 0xFF, 0xFE, 0, 0];
-        assert_eq!(cells(&block(Table::Input), &reply, 0, 2), Some(vec![0x0178, 0xFFFE]));
-        assert_eq!(cells(&block(Table::Input), &reply, 2, 2), None, "the reply ends before");
-        assert_eq!(cells(&block(Table::Discrete), &reply, 2, 3), Some(vec![0, 0, 0]));
-        assert_eq!(cells(&block(Table::Discrete), &reply, 8, 4), Some(vec![0, 0, 0, 1]));
     }
 }

@@ -1,0 +1,230 @@
+//! Frames of Modbus TCP as a master has them: requests to read, and what their replies say.
+//!
+//! Pure, and of the whole protocol only what reading takes. Nothing here trusts a length, a number
+//! or an address that a station sends.
+
+use config::Table;
+
+use super::reading::{Exchange, Fault};
+
+/// Bytes of the header up to the unit: transaction, protocol, length.
+const HEADER: usize = 6;
+/// Longest frame: header and unit, and 253 bytes (application protocol V1.1b3, section 4.1).
+const FRAME_MAX: usize = 260;
+/// Shortest frame: header, unit, function, and a code.
+const FRAME_MIN: usize = 9;
+/// Bit of the function of a reply that is an exception.
+const EXCEPTION: u8 = 0x80;
+
+/// A request to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Number by which its reply is known.
+    pub transaction: u16,
+    /// Unit id.
+    pub unit: u8,
+    /// Table.
+    pub table: Table,
+    /// First cell, zero-based.
+    pub address: u16,
+    /// Cells.
+    pub count: u16,
+}
+
+impl Request {
+    /// As it goes over the wire.
+    pub fn bytes(&self) -> [u8; Exchange::REQUEST_BYTES] {
+        let mut bytes = [0; Exchange::REQUEST_BYTES];
+        bytes[..2].copy_from_slice(&self.transaction.to_be_bytes());
+        bytes[HEADER - 1] = 6;
+        bytes[6..8].copy_from_slice(&[self.unit, self.table.read_function()]);
+        bytes[8..10].copy_from_slice(&self.address.to_be_bytes());
+        bytes[10..].copy_from_slice(&self.count.to_be_bytes());
+        bytes
+    }
+
+    /// Bytes of the cells in its reply.
+    fn payload(self) -> usize {
+        let count = usize::from(self.count);
+        if self.table.is_bits() { count.div_ceil(8) } else { 2 * count }
+    }
+
+    /// What a frame with its transaction number says to it.
+    ///
+    /// # Errors
+    /// The exception that the device answered with, or that the frame is no reply to this request:
+    /// another unit, another function, or another length.
+    pub fn answered_by(&self, frame: &[u8]) -> Result<(), Fault> {
+        let function = self.table.read_function();
+        match *frame {
+            [.., unit, said, code]
+                if frame.len() == FRAME_MIN
+                    && unit == self.unit
+                    && said == function | EXCEPTION =>
+            {
+                Err(Fault::Refused(code))
+            }
+            [_, _, _, _, _, _, unit, said, bytes, ..]
+                if unit == self.unit
+                    && said == function
+                    && usize::from(bytes) == self.payload()
+                    && frame.len() == Exchange::REPLY_HEAD + self.payload() =>
+            {
+                Ok(())
+            }
+            _ => Err(Fault::Undecodable),
+        }
+    }
+}
+
+/// What stands at the front of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Front {
+    /// Not a whole frame yet.
+    Incomplete,
+    /// A frame of so many bytes with this transaction number.
+    Frame(usize, u16),
+    /// Nothing that a Modbus server sends: what follows cannot be told apart either.
+    Garbage,
+}
+
+/// Looks at the front of a stream of replies.
+pub fn front(stream: &[u8]) -> Front {
+    if stream.get(2..4).is_some_and(|protocol| protocol != [0, 0]) {
+        return Front::Garbage;
+    }
+    let Some(&[high, low, _, _, length_high, length_low]) = stream.first_chunk::<HEADER>() else {
+        return Front::Incomplete;
+    };
+    let end = HEADER + usize::from(u16::from_be_bytes([length_high, length_low]));
+    if !(FRAME_MIN..=FRAME_MAX).contains(&end) {
+        return Front::Garbage;
+    }
+    if stream.len() < end {
+        return Front::Incomplete;
+    }
+    Front::Frame(end, u16::from_be_bytes([high, low]))
+}
+
+/// Numbers of requests: 65 280 of them follow each other before one comes again.
+///
+/// Their high byte is never 0 and the same for 256 requests in a row, so that a stray head among
+/// cells is found by looking for one byte; their low byte jumps, so that a number which is off by
+/// one, or has a bit wrong, is hardly that of a neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Numbers(u16);
+
+impl Numbers {
+    /// The next number.
+    pub fn draw(&mut self) -> u16 {
+        let n = self.0;
+        self.0 = if n == 255 * 256 - 1 { 0 } else { n + 1 };
+        let [high, low] = n.to_be_bytes();
+        u16::from_be_bytes([high + 1, low.wrapping_mul(37)])
+    }
+}
+
+/// Whether the cells of a reply hold the head of a reply to another request that waits: one whose
+/// number has this high byte, and of which `waits` knows.
+///
+/// A reply that breaks off is filled up by the one behind it: its length is then right, and its
+/// cells are not. The head of the reply that it swallowed gives it away.
+pub fn swallows(frame: &[u8], high: u8, waits: impl Fn(u16) -> bool) -> bool {
+    let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
+    memchr::memchr_iter(high, payload).any(|at| match payload[at..] {
+        [high, low, 0, 0, 0, _, ..] => waits(u16::from_be_bytes([high, low])),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    const READ: Request =
+        Request { transaction: 0x0107, unit: 3, table: Table::Input, address: 100, count: 2 };
+
+    #[test]
+    fn requests_are_as_the_specification_has_them() {
+        assert_eq!(READ.bytes(), [1, 7, 0, 0, 0, 6, 3, 4, 0, 100, 0, 2]);
+        let bits = Request { table: Table::Discrete, count: 2_000, ..READ };
+        assert_eq!(bits.bytes()[7..], [2, 0, 100, 0x07, 0xD0]);
+    }
+
+    #[test]
+    fn a_reply_is_one_only_with_its_unit_function_and_length() {
+        let good = [1, 7, 0, 0, 0, 7, 3, 4, 4, 0xAB, 0xCD, 0, 1];
+        assert_eq!(front(&good), Front::Frame(13, 0x0107));
+        assert_eq!(READ.answered_by(&good), Ok(()));
+        let other = |at: usize, byte: u8| {
+            let mut frame = good;
+            frame[at] = byte;
+            READ.answered_by(&frame)
+        };
+        assert_eq!(other(6, 4), Err(Fault::Undecodable), "another unit");
+        assert_eq!(other(7, 3), Err(Fault::Undecodable), "another function");
+        assert_eq!(other(8, 6), Err(Fault::Undecodable), "another length");
+        assert_eq!(READ.answered_by(&good[..11]), Err(Fault::Undecodable), "short");
+        assert_eq!(READ.answered_by(&[&good[..], &[0]].concat()), Err(Fault::Undecodable));
+        let refused = [1, 7, 0, 0, 0, 3, 3, 0x84, 2];
+        assert_eq!(READ.answered_by(&refused), Err(Fault::Refused(2)));
+        let elsewhere = [1, 7, 0, 0, 0, 3, 4, 0x84, 2];
+        assert_eq!(READ.answered_by(&elsewhere), Err(Fault::Undecodable));
+        // Two bits in one byte are as long as an exception, and none.
+        let bits = Request { table: Table::Discrete, ..READ };
+        assert_eq!(bits.answered_by(&[1, 7, 0, 0, 0, 4, 3, 2, 1, 3]), Ok(()));
+    }
+
+    #[test]
+    fn the_front_of_a_stream_is_a_frame_or_no_frame_at_all() {
+        let good = [1, 7, 0, 0, 0, 7, 3, 4, 4, 0xAB, 0xCD, 0, 1];
+        for short in 0..good.len() {
+            assert_eq!(front(&good[..short]), Front::Incomplete);
+        }
+        assert_eq!(front(&[1, 7, 0, 1]), Front::Garbage);
+        assert_eq!(front(b"HTTP/1.1 400 Bad Request"), Front::Garbage);
+        for length in [0_u16, 1, 2, 255, u16::MAX] {
+            let [high, low] = length.to_be_bytes();
+            assert_eq!(front(&[1, 7, 0, 0, high, low, 1]), Front::Garbage);
+        }
+    }
+
+    #[test]
+    fn a_number_comes_again_only_after_all_others() {
+        let mut numbers = Numbers::default();
+        let first: Vec<u16> = (0..65_280).map(|_| numbers.draw()).collect();
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), first.len());
+        assert!(first.iter().all(|number| *number >= 256));
+        assert_eq!(numbers.draw(), first[0]);
+        for near in first.windows(32) {
+            let off = near[1..].iter().find(|other| near[0].abs_diff(**other) == 1);
+            assert_eq!(off, None, "a number that is off by one is not that of a neighbour");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_has_swallowed_another_one_is_found_out() {
+        let mut frame = vec![1, 7, 0, 0, 0, 23, 3, 4, 20];
+        frame.extend([0; 6]);
+        frame.extend([1, 44, 0, 0, 0, 5, 3, 4, 2, 9, 9]);
+        frame.extend([1, 44, 7]);
+        assert!(swallows(&frame, 1, |number| number == 0x012C));
+        assert!(!swallows(&frame, 1, |number| number == 0x0107));
+        assert!(!swallows(&frame, 2, |_| true));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), count: u16) {
+            let request = Request { count, ..READ };
+            if let Front::Frame(end, _) = front(&bytes) {
+                prop_assert!((FRAME_MIN..=FRAME_MAX).contains(&end) && end <= bytes.len());
+                let _ = request.answered_by(&bytes[..end]);
+            }
+            let _ = request.answered_by(&bytes);
+            let _ = swallows(&bytes, 1, |_| true);
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! One scan of a channel: which questions, in which order, and what to do about the answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Device;
+use tokio::time::{Instant, sleep};
+
+use super::blocks::Blocks;
+use super::connection::{Answer, Connection, Question};
+use super::plan::Plan;
+use super::reading::{Cause, Fault, LinkFault, Poll};
+
+/// Pause after which a silent unit is asked again for the first time.
+const UNIT_PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause after which a silent unit is asked again.
+const UNIT_PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// Questions of one scan beyond those of its blocks: halves of what was refused. The rest waits for
+/// the next scan, so that a device which refuses everything is not flooded.
+const EXTRA_QUESTIONS_MAX: usize = 64;
+/// Polls that are reported together.
+const POLLS_TOGETHER: usize = 8;
+/// Replies are handed on after that time even if some are still awaited.
+const HOLD: Duration = Duration::from_millis(50);
+
+/// Asks a station, scan by scan, and remembers what it cannot answer.
+pub(super) struct Asker {
+    plan: Arc<Plan>,
+    device: Device,
+    pause_between: Duration,
+    blocks: Blocks,
+    silent: Vec<Silence>,
+    newly_silent: Vec<u8>,
+    queue: VecDeque<Question>,
+    /// Blocks that the last scan left no time for.
+    left: Vec<usize>,
+    polls: Vec<Poll>,
+    batch: Vec<Question>,
+    answers: Vec<Answer>,
+    /// The last step brought nothing.
+    waited_in_vain: bool,
+    /// Units that were asked in this scan: whether they answered, and whether they did not.
+    units: Vec<Heard>,
+    extra: usize,
+    deadline: Instant,
+}
+
+/// A unit that did not answer, and when it is asked again.
+struct Silence {
+    unit: u8,
+    until: Instant,
+    pause: Duration,
+    /// The connection broke while it was asked: it is asked alone, so that nobody else is blamed.
+    breaks: bool,
+}
+
+/// How a unit fared in this scan.
+#[derive(Clone, Copy)]
+struct Heard {
+    unit: u8,
+    asked: bool,
+    answered: bool,
+    failed: bool,
+}
+
+/// Where the time of a scan went.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    machine: Duration,
+    /// It is not known yet what it was waited for.
+    open: Duration,
+    silent: Duration,
+    silent_unit: u8,
+    replies: Duration,
+    pauses: Duration,
+    historian: Duration,
+}
+
+impl Spent {
+    /// A scan that began so late.
+    pub(super) fn after(machine: Duration) -> Self {
+        Self { machine, ..Self::default() }
+    }
+
+    /// Time of waiting, and the unit that did not answer when it ended so.
+    fn on_waiting(&mut self, time: Duration, settled: bool, given_up: Option<u8>) {
+        self.open += time;
+        match given_up {
+            Some(unit) => {
+                self.silent += std::mem::take(&mut self.open);
+                self.silent_unit = unit;
+            }
+            None if settled => self.replies += std::mem::take(&mut self.open),
+            None => {}
+        }
+    }
+
+    /// Time for which readings had to wait.
+    pub(super) fn on_historian(&mut self, time: Duration) {
+        self.historian += time;
+    }
+
+    /// What took most of it.
+    pub(super) fn cause(&self) -> Cause {
+        let parts = [
+            (self.silent, Cause::SilentUnit(self.silent_unit)),
+            (self.replies, Cause::SlowReplies),
+            (self.pauses, Cause::Pauses),
+            (self.historian, Cause::Historian),
+            (self.machine, Cause::Machine),
+        ];
+        parts.into_iter().max_by_key(|(time, _)| *time).map_or(Cause::Machine, |(_, cause)| cause)
+    }
+}
+
+impl Asker {
+    pub(super) fn new(plan: Arc<Plan>, device: &Device) -> Self {
+        Self {
+            blocks: Blocks::new(Arc::clone(&plan)),
+            plan,
+            pause_between: Duration::from_millis(device.pause_between_ms.into()),
+            device: device.clone(),
+            silent: Vec::new(),
+            newly_silent: Vec::new(),
+            queue: VecDeque::new(),
+            left: Vec::new(),
+            polls: Vec::new(),
+            batch: Vec::new(),
+            answers: Vec::new(),
+            waited_in_vain: false,
+            units: Vec::new(),
+            extra: 0,
+            deadline: Instant::now(),
+        }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The station is there again. What was silent before may have been so because of the loss.
+    pub(super) fn reconnected(&mut self, now: Instant) {
+        self.blocks.reconnected(now);
+        for silence in &mut self.silent {
+            (silence.until, silence.pause) = (now, UNIT_PAUSE_FIRST);
+            silence.breaks = false;
+        }
+        self.left.clear();
+    }
+
+    /// Begins a scan of some blocks; what the last one left comes first.
+    pub(super) fn begin(&mut self, blocks: &[usize], now: Instant) {
+        self.deadline = now + Duration::from_millis(self.device.scan_timeout_ms.into());
+        self.extra = 0;
+        self.units.clear();
+        self.queue.clear();
+        let left = std::mem::take(&mut self.left);
+        let others = blocks.iter().filter(|block| !left.contains(block));
+        let mut suspects = Vec::new();
+        for block in left.iter().chain(others) {
+            let unit = self.plan.blocks[*block].unit;
+            let questions = self.blocks.questions(*block, now);
+            match self.silent.iter().find(|silence| silence.unit == unit) {
+                None => self.queue.extend(questions),
+                Some(silence) if silence.until <= now => suspects.extend(questions),
+                Some(_) => {}
+            }
+        }
+        self.queue.extend(suspects);
+    }
+
+    /// Asks as much as may be under way, and waits for what comes next. Whether there is more.
+    pub(super) async fn step(
+        &mut self,
+        connection: &mut Connection,
+        spent: &mut Spent,
+    ) -> Result<bool, LinkFault> {
+        let stepped = self.ask_and_settle(connection, spent).await;
+        let mut broke = None;
+        if stepped.is_err()
+            && let Some((unit, blocks)) = connection.abandon()
+        {
+            *self.heard(unit) = Heard { unit, asked: true, answered: false, failed: true };
+            self.leave(blocks);
+            broke = Some(unit);
+        }
+        let mut answers = std::mem::take(&mut self.answers);
+        connection.take_settled(&mut answers);
+        for answer in answers.drain(..) {
+            self.take(answer);
+        }
+        self.answers = answers;
+        let may_ask = self.may_ask(connection.last_read());
+        if stepped.is_err() || connection.in_flight() == 0 && !may_ask {
+            self.note_silence(Instant::now(), broke);
+            stepped?;
+            return self.all_silent().map_or(Ok(false), Err);
+        }
+        Ok(true)
+    }
+
+    async fn ask_and_settle(
+        &mut self,
+        connection: &mut Connection,
+        spent: &mut Spent,
+    ) -> Result<(), LinkFault> {
+        let most = if self.pause_between.is_zero() { self.device.in_flight.into() } else { 1 };
+        let began = Instant::now();
+        let mut batch = std::mem::take(&mut self.batch);
+        while connection.in_flight() + batch.len() < most
+            && let Some(question) = self.next(connection.in_flight() + batch.len(), began)
+        {
+            batch.push(question);
+        }
+        let asked = connection.ask(batch.drain(..), began).await;
+        self.batch = batch;
+        asked?;
+        let settled = connection.settle(began + HOLD).await?;
+        let mut given_up = None;
+        for answer in settled {
+            if answer.fault == Some(Fault::NoReply) {
+                given_up = Some(answer.question.unit);
+            }
+            self.hear(answer.question.unit, answer.fault);
+        }
+        self.waited_in_vain = settled.is_empty();
+        let is_settled = !settled.is_empty();
+        let waited = connection.last_read().saturating_duration_since(began);
+        spent.on_waiting(waited, is_settled, given_up);
+        if !self.pause_between.is_zero() && !self.queue.is_empty() {
+            sleep(self.pause_between).await;
+            spent.pauses += self.pause_between;
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to ask, and time for it.
+    fn may_ask(&self, now: Instant) -> bool {
+        !self.queue.is_empty() && now < self.deadline
+    }
+
+    /// The next question, while so many are under way. A unit that is suspected to be silent gets
+    /// one: the others wait for what comes of it.
+    fn next(&mut self, under_way: usize, now: Instant) -> Option<Question> {
+        if !self.may_ask(now) {
+            return None;
+        }
+        if self.silent.is_empty() {
+            let question = self.queue.pop_front()?;
+            self.heard(question.unit).asked = true;
+            return Some(question);
+        }
+        let asked_alone = |unit| self.silent.iter().any(|s| s.unit == unit && s.breaks);
+        if under_way > 0 && self.units.iter().any(|h| h.asked && !h.failed && asked_alone(h.unit)) {
+            return None;
+        }
+        let may_be_asked = |unit| {
+            let alone = asked_alone(unit);
+            self.may_be_asked(unit) && (!alone || under_way == 0)
+        };
+        let place = self.queue.iter().position(|question| may_be_asked(question.unit))?;
+        let question = self.queue.remove(place)?;
+        self.heard(question.unit).asked = true;
+        Some(question)
+    }
+
+    fn may_be_asked(&self, unit: u8) -> bool {
+        let is_suspect = self.silent.iter().any(|silence| silence.unit == unit);
+        let heard = self.units.iter().find(|heard| heard.unit == unit);
+        !is_suspect || heard.is_none_or(|heard| !heard.asked || heard.answered)
+    }
+
+    fn heard(&mut self, unit: u8) -> &mut Heard {
+        let place = self.units.iter().position(|heard| heard.unit == unit);
+        let place = place.unwrap_or_else(|| {
+            self.units.push(Heard { unit, asked: false, answered: false, failed: false });
+            self.units.len() - 1
+        });
+        &mut self.units[place]
+    }
+
+    /// What an answer means for the rest of the scan.
+    fn hear(&mut self, unit: u8, fault: Option<Fault>) {
+        let heard = self.heard(unit);
+        if fault == Some(Fault::NoReply) {
+            heard.failed = true;
+            if !heard.answered {
+                // What holds for one holds for all: the rest of it is not asked.
+                self.queue.retain(|other| other.unit != unit);
+            }
+            return;
+        }
+        heard.answered = true;
+        self.silent.retain(|silence| silence.unit != unit);
+    }
+
+    /// Takes an answer that is to be believed.
+    fn take(&mut self, answer: Answer) {
+        let Answer { question, fault, exchange, .. } = answer;
+        let instead = self.blocks.note(&question, fault);
+        let in_parts = instead.is_some();
+        let room = EXTRA_QUESTIONS_MAX.saturating_sub(self.extra);
+        let instead = instead.unwrap_or_default();
+        self.extra += instead.len().min(room);
+        for question in instead.into_iter().take(room).rev() {
+            self.queue.push_front(question);
+        }
+        let Question { block, offset, count, .. } = question;
+        self.polls.push(Poll { block, offset, count, fault, in_parts, exchange });
+    }
+
+    /// What is to be reported now: a batch, or what there is when nothing more comes soon.
+    pub(super) fn take_polls(&mut self, is_over: bool) -> Vec<Poll> {
+        if is_over || self.waited_in_vain || self.polls.len() >= POLLS_TOGETHER {
+            return std::mem::take(&mut self.polls);
+        }
+        Vec::new()
+    }
+
+    /// A unit that answered nothing is left alone for a while, which doubles each time, so that it
+    /// costs its neighbours one deadline a pause.
+    fn note_silence(&mut self, now: Instant, broke: Option<u8>) {
+        let failed = self.units.iter().filter(|heard| heard.failed && !heard.answered);
+        for unit in failed.map(|heard| heard.unit) {
+            let breaks = broke == Some(unit);
+            if let Some(silence) = self.silent.iter_mut().find(|silence| silence.unit == unit) {
+                silence.pause = (2 * silence.pause).min(UNIT_PAUSE_LONGEST);
+                silence.until = now + silence.pause;
+                silence.breaks |= breaks;
+            } else {
+                let pause = UNIT_PAUSE_FIRST;
+                self.silent.push(Silence { unit, until: now + pause, pause, breaks });
+            }
+            self.newly_silent.push(unit);
+        }
+    }
+
+    /// Units that answered nothing in the scan that has just ended.
+    pub(super) fn take_silent(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.newly_silent)
+    }
+
+    /// What is to be said of the link when no unit of the station answers any more.
+    fn all_silent(&self) -> Option<LinkFault> {
+        let is_silent = |unit: u8| self.silent.iter().any(|silence| silence.unit == unit);
+        let all = self.plan.blocks.iter().all(|block| is_silent(block.unit));
+        let closes = self.silent.iter().any(|silence| silence.breaks);
+        all.then_some(if closes { LinkFault::Closed } else { LinkFault::Silent })
+    }
+
+    /// Ends a scan, and says for how many questions there was no time.
+    pub(super) fn finish(&mut self) -> u32 {
+        self.blocks.settle();
+        let unasked = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+        let blocks: Vec<usize> = self.queue.drain(..).map(|question| question.block).collect();
+        self.leave(blocks);
+        unasked
+    }
+
+    /// Blocks that the next scan asks for first.
+    fn leave(&mut self, blocks: Vec<usize>) {
+        for block in blocks {
+            if !self.left.contains(&block) {
+                self.left.push(block);
+            }
+        }
+    }
+}
