@@ -1,5 +1,6 @@
 //! Who is let in at the port of a channel, and how it is told of those who are not.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use ipnet::IpNet;
 
 use super::station::Counters;
 
-/// Shortest time between two lines about peers that were turned away: a flood of them must not fill
+/// Shortest time between two lines about clients that were not let in: a flood of them must not fill
 /// a disk.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
@@ -47,12 +48,21 @@ impl Guests {
     /// Counts and logs a peer that was turned away.
     pub(super) fn turn_away(&self, peer: SocketAddr, counters: &Counters, why: &str) {
         counters.refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(line) = self.log.line(Instant::now(), peer, why) {
+        self.say(format!("{peer} was turned away: {why}"));
+    }
+
+    /// Logs that the system would not take a client.
+    pub(super) fn cannot_accept(&self, own: SocketAddr, error: &io::Error) {
+        self.say(format!("{own} cannot take a client: {error}"));
+    }
+
+    fn say(&self, line: String) {
+        if let Some(line) = self.log.line(Instant::now(), line) {
             tracing::warn!("{line}");
         }
     }
 
-    /// The last line about a peer that was turned away, once.
+    /// The last line about a client that was not let in, once.
     pub(super) fn take_line(&self) -> Option<String> {
         self.log.lock().line.take()
     }
@@ -78,19 +88,18 @@ impl RefusalLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The line about a refusal, unless one was written just now; it says how many others had none.
-    fn line(&self, now: Instant, peer: SocketAddr, why: &str) -> Option<String> {
+    /// The line, unless one was written just now; it says how many others were not.
+    fn line(&self, now: Instant, line: String) -> Option<String> {
         let mut state = self.lock();
         if state.last.is_some_and(|last| now.duration_since(last) < LINE_EVERY) {
             state.unsaid += 1;
             return None;
         }
         state.last = Some(now);
-        let others = match std::mem::take(&mut state.unsaid) {
-            0 => String::new(),
-            unsaid => format!("; {unsaid} others since the last line"),
+        let line = match std::mem::take(&mut state.unsaid) {
+            0 => line,
+            unsaid => format!("{line}; {unsaid} others since the last line"),
         };
-        let line = format!("{peer} was turned away: {why}{others}");
         state.line = Some(line.clone());
         Some(line)
     }
@@ -122,11 +131,8 @@ mod tests {
     #[test]
     fn a_flood_of_refusals_gets_one_line_a_second_that_counts_the_others() {
         let (log, start) = (RefusalLog::default(), Instant::now());
-        let line = |ms| {
-            let peer = SocketAddr::from(([192, 0, 2, 7], 1));
-            log.line(start + Duration::from_millis(ms), peer, "why")
-        };
-        assert_eq!(line(0).unwrap(), "192.0.2.7:1 was turned away: why");
+        let line = |ms| log.line(start + Duration::from_millis(ms), "why".to_owned());
+        assert_eq!(line(0).unwrap(), "why");
         assert_eq!((100..1_000).filter_map(line).count(), 0);
         assert!(line(1_000).unwrap().ends_with("why; 900 others since the last line"));
         assert!(line(2_000).unwrap().ends_with("why"));

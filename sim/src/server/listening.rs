@@ -93,7 +93,7 @@ impl Door {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => self.receive(stream, peer, inside),
                     Err(error) => {
-                        tracing::warn!("{} cannot accept: {error}", self.address);
+                        self.guests.cannot_accept(self.address, &error);
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
