@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: arguments, exit codes, output.
 
+mod certificates;
 mod check;
 mod config;
 mod demo;
@@ -111,6 +112,8 @@ enum Command {
     Map(map::MapArgs),
     /// The requests that the collector will send
     Plan(plan::PlanArgs),
+    /// Make certificates to try Modbus/TCP Security with
+    Certificates(certificates::CertificatesArgs),
 }
 
 /// The province file of a command.
@@ -160,6 +163,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Map(args) => map::run(common, args),
         Command::Plan(args) => plan::run(common, args),
+        Command::Certificates(args) => certificates::run(args),
     });
     ExitCode::from(match outcome {
         Ok(code) => code,
@@ -300,9 +304,9 @@ fn start_monitor(
     runtime: &tokio::runtime::Runtime,
     province: &Arc<Province>,
     clock: Clock,
-) -> Monitor {
+) -> Result<Monitor, Failure> {
     let _inside = runtime.enter();
-    Monitor::start(province, clock)
+    Monitor::start(province, clock).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Refuses to draw a screen where there is none, and says what to use instead.

@@ -101,7 +101,7 @@ async fn watch() -> Monitor {
         channel.device.reply_timeout_ms = DEADLINE_MS;
         tokio::spawn(listen(listener, trouble));
     }
-    Monitor::start(&Arc::new(province), Clock::system())
+    Monitor::start(&Arc::new(province), Clock::system()).unwrap()
 }
 
 fn of_station(picture: &Picture, station: usize) -> &ChannelPicture {

@@ -75,18 +75,6 @@ impl Request {
             _ => Err(Fault::Undecodable),
         }
     }
-
-    /// Whether the head of a reply to this request can go on with these bytes: the lower byte of its
-    /// length, its unit and its function, as far as there are so many.
-    pub fn goes_on_with(&self, rest: &[u8]) -> bool {
-        let function = self.table.read_function();
-        // Behind the length: unit, function, length of the payload or code of the exception.
-        let is_length = |said: &u8| [3, 3 + self.payload()].contains(&usize::from(*said));
-        let is_function = |said: &u8| [function, function | EXCEPTION].contains(said);
-        rest.first().is_none_or(is_length)
-            && rest.get(1).is_none_or(|unit| *unit == self.unit)
-            && rest.get(2).is_none_or(is_function)
-    }
 }
 
 /// What stands at the front of a stream.
@@ -136,22 +124,26 @@ impl Numbers {
     }
 }
 
-/// Whether the cells of a reply hold the head of a reply to another request that waits: one whose
-/// number has this high byte, and of which `waits` knows, by its number and how it goes on.
-///
-/// A value in front of zeros looks like a head, so its length, unit and function count too: else one
-/// reply in a thousand of a station in which all is well would not be believed.
+/// Whether the cells of a reply hold the head of another reply, to a request whose number has this
+/// high byte.
 ///
 /// A reply that breaks off is filled up by the one behind it: its length is then right, and its
-/// cells are not. The head of the reply that it swallowed gives it away.
-pub fn swallows(frame: &[u8], high: u8, waits: impl Fn(u16, &[u8]) -> bool) -> bool {
+/// cells are not. The head of the reply that it swallowed gives it away. It may be one that waits,
+/// one that was given up, or the second copy of one that came.
+pub fn swallows(frame: &[u8], high: u8) -> bool {
     let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
     memchr::memchr_iter(high, payload).any(|at| match payload[at..] {
-        [high, low, 0, 0, 0, ref rest @ ..] if !rest.is_empty() => {
-            waits(u16::from_be_bytes([high, low]), rest)
+        [_, _, 0, 0, 0, 3, _, said, ..] if said & EXCEPTION != 0 => is_read(said & !EXCEPTION),
+        [_, _, 0, 0, 0, length, _, said, bytes, ..] => {
+            is_read(said) && length.checked_sub(3) == Some(bytes)
         }
         _ => false,
     })
+}
+
+/// Whether a function is one of those that read.
+fn is_read(function: u8) -> bool {
+    (1..=4).contains(&function)
 }
 
 #[cfg(test)]
@@ -223,31 +215,21 @@ mod tests {
 
     #[test]
     fn a_reply_that_has_swallowed_another_one_is_found_out() {
-        let mut frame = vec![1, 7, 0, 0, 0, 23, 3, 4, 20];
-        frame.extend([0; 6]);
-        frame.extend([1, 44, 0, 0, 0, 5, 3, 4, 2, 9, 9]);
-        frame.extend([1, 44, 7]);
-        let other = Request { transaction: 0x012C, count: 1, ..READ };
-        let waits = |n, rest: &[u8]| n == other.transaction && other.goes_on_with(rest);
-        assert!(swallows(&frame, 1, waits));
-        assert!(!swallows(&frame, 1, |number, _| number == 0x0107));
-        assert!(!swallows(&frame, 2, |_, _| true));
-        let cut = frame.len() - 3 - 5;
-        assert!(swallows(&frame[..cut], 1, waits), "no more of it than its length");
+        let head = [1, 7, 0, 0, 0, 27, 3, 4, 24, 0, 0, 1, 0, 0, 0];
+        let other = [&head[..], &[1, 44, 0, 0, 0, 5, 3, 4, 2, 9, 9], &[1, 44, 7, 0, 0, 0, 0]];
+        assert!(swallows(&other.concat(), 1));
+        assert!(!swallows(&other.concat(), 2));
+        let refused = [&head[..], &[1, 44, 0, 0, 0, 3, 9, 0x83, 2], &[0; 9]];
+        assert!(swallows(&refused.concat(), 1));
+        let cells = [&head[..], &[1, 44, 0, 0, 0, 5, 3, 4, 3, 9, 9], &[1, 44, 7, 0, 0, 0, 0]];
+        assert!(!swallows(&cells.concat(), 1), "no reply of this length has so many bytes");
     }
 
     #[test]
     fn a_value_in_front_of_good_qualities_is_no_head_of_another_reply() {
-        // Two values, and two qualities without a flag.
-        let frame =
-            [0x01, 0xF9, 0, 0, 0, 0x0B, 3, 4, 8, 0x01, 0x64, 0x01, 0x8D, 0x00, 0x00, 0x00, 0x00];
-        let other = Request { transaction: 0x018D, ..READ };
-        let waits = |n, rest: &[u8]| n == other.transaction && other.goes_on_with(rest);
-        assert!(
-            swallows(&frame, 1, |number, _| number == other.transaction),
-            "its number is there"
-        );
-        assert!(!swallows(&frame, 1, waits));
+        let head = [0x01, 0xF9, 0, 0, 0, 0x0B, 3, 4, 8];
+        let (values, qualities) = ([0x01, 0x64, 0x01, 0x8D], [0; 4]);
+        assert!(!swallows(&[&head[..], &values, &qualities].concat(), 1));
     }
 
     proptest! {
@@ -259,7 +241,7 @@ mod tests {
                 let _ = request.answered_by(&bytes[..end]);
             }
             let _ = request.answered_by(&bytes);
-            let _ = swallows(&bytes, 1, |_, rest| request.goes_on_with(rest));
+            let _ = swallows(&bytes, 1);
         }
     }
 }

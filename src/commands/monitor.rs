@@ -64,7 +64,7 @@ pub(super) fn watch(
     runtime: &Runtime,
     clock: Clock,
 ) -> Outcome {
-    let monitor = start_monitor(runtime, province, clock);
+    let monitor = start_monitor(runtime, province, clock)?;
     let outcome = if args.look.once {
         let picture = runtime.block_on(monitor.first_complete(args.look.timeout));
         print(common, &picture, args.look.json)
