@@ -162,6 +162,14 @@ impl World {
         self.faults.insert((id, unit), fault);
     }
 
+    /// Every unit of a station does so from now on.
+    pub(crate) fn fail_station(&mut self, station: &str, fault: Fault) {
+        let id = self.province.station(station).unwrap();
+        for unit in &self.province.stations[id.index()].units {
+            self.faults.insert((id, unit.id), fault);
+        }
+    }
+
     /// What a point says from now on.
     pub(crate) fn set(&mut self, id: &str, value: Option<f64>) {
         let key = self.find(id);

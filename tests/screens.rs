@@ -786,3 +786,20 @@ fn an_event_leads_to_the_evidence_of_its_signal_and_back() {
     let Effect::Copy(text) = press(&mut ui, KeyCode::Char('y')) else { panic!("it is copied") };
     assert!(text.contains("HB04 Nhuận Trạch") && text.contains("A1"), "{text}");
 }
+
+#[test]
+fn what_most_units_share_is_said_once_of_their_path() {
+    let mut world = World::started();
+    world.fail_station("HB07", Fault::Undecodable);
+    world.fail_unit("HB04", "171", Fault::Undecodable);
+    world.scan(-1_000);
+    let mut ui = ui(world.picture_at(0));
+    type_keys(&mut ui, "9x");
+    let text = draw(&mut ui, 100, 30);
+    let rows = ["CC ! errors", "A1 ! errors"].map(|said| text.matches(said).count());
+    assert_eq!(rows, [2, 2], "{text}");
+    assert!(!text.contains("HB07 u") && text.contains("HB07 Yên Thủy"), "the path:\n{text}");
+    assert!(text.contains("HB04 u") && !text.contains("HB04 Nhuận Trạch    A1 !"), "the unit");
+    type_keys(&mut ui, "/hb07\n");
+    assert!(draw(&mut ui, 100, 30).contains("most units fail alike"));
+}

@@ -100,7 +100,7 @@ pub(crate) enum Deed {
     /// Ends the connection, in order or by a reset.
     Closes,
     Resets,
-    /// Neither reads nor answers any more, and keeps the connection.
+    /// Answers nothing any more, and keeps the connection as long as the other end does.
     Hangs,
 }
 
@@ -228,7 +228,10 @@ async fn serve(
                     reader.as_ref().set_zero_linger()?;
                     return Ok(());
                 }
-                Deed::Hangs => std::future::pending().await,
+                Deed::Hangs => {
+                    tokio::io::copy(&mut reader, &mut tokio::io::sink()).await?;
+                    return Ok(());
+                }
             };
         }
     };

@@ -225,6 +225,13 @@ mod tests {
         assert!(!swallows(&cells.concat(), 1), "no reply of this length has so many bytes");
     }
 
+    #[test]
+    fn a_value_in_front_of_good_qualities_is_no_head_of_another_reply() {
+        let head = [0x01, 0xF9, 0, 0, 0, 0x0B, 3, 4, 8];
+        let (values, qualities) = ([0x01, 0x64, 0x01, 0x8D], [0; 4]);
+        assert!(!swallows(&[&head[..], &values, &qualities].concat(), 1));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_looked_at_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), count: u16) {

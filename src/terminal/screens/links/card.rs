@@ -195,8 +195,9 @@ fn path(view: &View<'_>, seen: &Seen<'_>) -> String {
         LinkState::NeverConnected => Text::LinkNever,
     };
     let since = view.since(Since::At(link.since));
+    let secured = if contract.tls { " · TLS" } else { "" };
     format!(
-        "{}:{} · {} {} {since} {} · {} {} · {} {}",
+        "{}:{}{secured} · {} {} {since} {} · {} {} · {} {}",
         contract.host,
         contract.port,
         view.t(word),
