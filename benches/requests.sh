@@ -10,8 +10,9 @@ cd "$(dirname "$0")/.."
 rounds=${1:-5}
 seconds=${2:-4}
 port=24100
-cargo build --release --quiet --manifest-path benches/requests/Cargo.toml
-program=benches/requests/target/release/requests
+export CARGO_TARGET_DIR=target/requests
+cargo build --release --locked --quiet --manifest-path benches/requests/Cargo.toml
+program=target/requests/release/requests
 c=target/requests-libmodbus
 mkdir -p target
 cc -O2 -o "$c" benches/requests.c -lmodbus 2>/dev/null || { c=; echo "without libmodbus: its headers are not installed"; }

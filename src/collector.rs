@@ -12,10 +12,13 @@ pub mod plan;
 pub mod reading;
 mod scan;
 mod schedule;
+mod stream;
+mod tls;
 
 use std::sync::Arc;
 
 use config::Province;
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -24,10 +27,16 @@ use crate::clock::Clock;
 use plan::Plan;
 use reading::Reading;
 use schedule::Gate;
+use tls::Security;
 
 /// Readings that may wait for the historian: about two seconds of a thousand stations. Full means
 /// wait.
 const READINGS_MAX: usize = 8_192;
+
+/// Why polling cannot begin.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct StartError(String);
 
 /// The running tasks of the collector. Dropping it stops them.
 pub struct Collector {
@@ -40,24 +49,28 @@ impl Collector {
     /// [`plan::plans`] makes them). Readings come out of the receiver.
     ///
     /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When certificates that the contract names cannot be used.
     pub fn start(
         province: &Province,
         plans: &[Arc<Plan>],
         clock: Clock,
-    ) -> (Self, mpsc::Receiver<Reading>) {
+    ) -> Result<(Self, mpsc::Receiver<Reading>), StartError> {
+        let security = Security::load(province).map_err(StartError)?.map(Arc::new);
         let (sender, receiver) = mpsc::channel(READINGS_MAX);
         let gate = Arc::new(Gate::new());
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {
-            let own = (clock, Arc::clone(&gate));
+            let own = (clock, Arc::clone(&gate), security.clone());
             let poller = channel::Poller::new(province, n, channel, plan, own, sender.clone());
             let cancel = cancel.clone();
             tasks.spawn(async move {
                 cancel.run_until_cancelled(poller.run()).await;
             });
         }
-        (Self { tasks, cancel }, receiver)
+        Ok((Self { tasks, cancel }, receiver))
     }
 
     /// Stops every task and waits for it.

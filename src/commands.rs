@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: arguments, exit codes, output.
 
+mod certificates;
 mod check;
 mod config;
 mod demo;
@@ -112,6 +113,8 @@ enum Command {
     Map(map::MapArgs),
     /// The requests that the collector will send
     Plan(plan::PlanArgs),
+    /// Make certificates to try Modbus/TCP Security with
+    Certificates(certificates::CertificatesArgs),
 }
 
 /// The province file of a command.
@@ -184,6 +187,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Map(args) => map::run(common, args),
         Command::Plan(args) => plan::run(common, args),
+        Command::Certificates(args) => certificates::run(args),
     });
     ExitCode::from(match outcome {
         Ok(code) => code,
@@ -362,7 +366,7 @@ fn start_monitor(
 ) -> Result<Monitor, Failure> {
     allow_files(1, province)?;
     let _inside = runtime.enter();
-    Ok(Monitor::start(province, clock))
+    Monitor::start(province, clock).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Refuses to draw a screen where there is none, and says what to use instead.

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::collector::Collector;
 use crate::collector::plan::{Plan, plans};
 use crate::collector::reading::Reading;
+use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
 use crate::historian::picture::Picture;
 
@@ -38,15 +38,18 @@ impl Monitor {
     /// Starts to poll every channel of `province`.
     ///
     /// Must be called within a tokio runtime.
-    pub fn start(province: &Arc<Province>, clock: Clock) -> Self {
+    ///
+    /// # Errors
+    /// When certificates that the contract names cannot be used.
+    pub fn start(province: &Arc<Province>, clock: Clock) -> Result<Self, StartError> {
         let plans: Vec<Arc<Plan>> = plans(province);
         let mut historian = Historian::new(Arc::clone(province), &plans, clock.now());
         let (sender, news) = watch::channel(Arc::new(historian.picture(clock.now())));
-        let (collector, readings) = Collector::start(province, &plans, clock);
+        let (collector, readings) = Collector::start(province, &plans, clock)?;
         let cancel = CancellationToken::new();
         let historian =
             tokio::spawn(keep_history(historian, readings, sender, clock, cancel.clone()));
-        Self { collector, historian, cancel, news }
+        Ok(Self { collector, historian, cancel, news })
     }
 
     /// The latest picture, and word of every new one.

@@ -101,7 +101,7 @@ impl Bench {
             (channel.host, channel.port) = (address.ip().to_string(), address.port());
         }
         let province = Arc::new(province);
-        let monitor = Monitor::start(&province, Clock::system());
+        let monitor = Monitor::start(&province, Clock::system()).unwrap();
         let (desk, well) = (simulation.desk(), Mutex::new(well));
         let bench = Self { province, simulation, monitor, desk, time, well, log };
         bench.departures_are("all is well", &Points::new(), |_, _, _| true).await;
@@ -770,7 +770,7 @@ async fn the_truth_is_the_same_whether_anybody_polls_or_not() {
     for (channel, address) in province.channels.iter_mut().zip(somebody.addresses()) {
         (channel.host, channel.port) = (address.ip().to_string(), address.port());
     }
-    let monitor = Monitor::start(&Arc::new(province), Clock::system());
+    let monitor = Monitor::start(&Arc::new(province), Clock::system()).unwrap();
     let mut news = monitor.news();
     let lines = |log: &Log| String::from_utf8_lossy(&log.0.lock().unwrap()).lines().count();
     let both = |_: &Arc<Picture>| lines(&alone).min(lines(&watched)) > 12;

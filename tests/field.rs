@@ -59,7 +59,7 @@ async fn a_province_that_goes_away_is_lost_and_comes_back_by_itself() {
     let simulation = simulate(&mut province, Arc::new(move || clock.now().0)).await;
     let channels = province.channels.len();
     let province = Arc::new(province);
-    let monitor = Monitor::start(&province, clock);
+    let monitor = Monitor::start(&province, clock).unwrap();
     until(&monitor, "everything live", all_live).await;
 
     for n in 0..channels {
@@ -97,7 +97,7 @@ async fn one_station_that_is_lost_leaves_its_neighbours_live() {
     let clock = Clock::system();
     let simulation = simulate(&mut province, Arc::new(move || clock.now().0)).await;
     let province = Arc::new(province);
-    let monitor = Monitor::start(&province, clock);
+    let monitor = Monitor::start(&province, clock).unwrap();
     until(&monitor, "everything live", all_live).await;
     let centre = province.centre("CC").unwrap();
     let gone = province.channel_id(StationId::at(0), centre);

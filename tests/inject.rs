@@ -12,7 +12,7 @@ use crate::cli::{free_ports, gridwatch, stderr, stdout};
 pub(crate) struct Simulator {
     child: Child,
     /// Kept open: it would stop if nobody listened.
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Drop for Simulator {
@@ -25,19 +25,27 @@ impl Drop for Simulator {
 impl Simulator {
     /// Started, and past the line that says that it takes faults.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gridwatch"))
-            .args(args)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_gridwatch")).args(args))
+    }
+
+    /// The same by a command that starts it.
+    pub(crate) fn start_by(command: &mut Command) -> Self {
+        let mut child =
+            command.current_dir(env!("CARGO_MANIFEST_DIR")).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut simulator = Self { child, output };
+        simulator.line_with("gridwatch inject --control");
+        simulator
+    }
+
+    /// The next line that it says with this in it.
+    pub(crate) fn line_with(&mut self, text: &str) -> String {
         let mut line = String::new();
-        while !line.contains("gridwatch inject --control") {
+        while !line.contains(text) {
             line.clear();
-            assert!(output.read_line(&mut line).unwrap() > 0, "it says that it takes faults");
+            assert!(self.output.read_line(&mut line).unwrap() > 0, "it says {text:?}");
         }
-        Self { child, _output: output }
+        line
     }
 }
 

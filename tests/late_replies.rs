@@ -22,7 +22,8 @@ use tokio::time::timeout;
 use crate::field::PATIENCE;
 use crate::station::{Asked, Deed, Station, identity, stations, values_on_their_points};
 
-const DEADLINE: Duration = Duration::from_millis(40);
+const DEADLINE_MS: u32 = 40;
+const DEADLINE: Duration = Duration::from_millis(DEADLINE_MS as u64);
 const LATE: Duration = Duration::from_millis(90);
 /// First and longest wait before a station is called again, milliseconds.
 const BACKOFF_MS: (u32, u32) = (50, 200);
@@ -55,13 +56,16 @@ fn chance(seed: u64, number: u64) -> u64 {
 /// The fault of a request, when it has one: every tenth, but the rare ones that cost a connection.
 fn fault_of(seed: u64, asked: &Asked) -> Option<(usize, u64)> {
     let x = chance(seed, asked.number);
-    (x % 10 == 0).then(|| ((x >> 8) as usize % FAULTS.len(), x >> 16))
+    let kind = usize::try_from(x >> 8 & 0xFFFF).unwrap() % FAULTS.len();
+    x.is_multiple_of(10).then_some((kind, x >> 16))
 }
 
 fn misbehave(seed: u64, asked: &Asked) -> Deed {
     let Some((fault, x)) = fault_of(seed, asked) else { return Deed::Answers };
     let good = asked.reply();
-    let at = |length: usize| 1 + x as usize % (length - 1);
+    let part = usize::try_from(x & 0xFFFF).unwrap();
+    let at = |length: usize| 1 + part % (length - 1);
+    let [.., wide, low] = x.to_be_bytes();
     match fault {
         0 => Deed::Pieces(vec![(LATE, good)]),
         1 => Deed::Later(LATE, good),
@@ -74,25 +78,26 @@ fn misbehave(seed: u64, asked: &Asked) -> Deed {
         4 => Deed::Sends([&good[..], &good[..]].concat()),
         5 => {
             let mut other = good;
-            let wrong = if x % 2 == 0 { 1 } else { (x >> 1) as u16 | 1 };
+            let wrong = if low & 1 == 0 { 1 } else { u16::from_be_bytes([wide, low]) };
             let number = u16::from_be_bytes([other[0], other[1]]) ^ wrong;
             other[..2].copy_from_slice(&number.to_be_bytes());
             Deed::Sends(other)
         }
         6 => {
             let mut other = good;
-            other[6] ^= 1 + (x % 200) as u8;
+            other[6] ^= 1 + low % 200;
             Deed::Sends(other)
         }
         7 => {
             let mut other = good;
-            other[7] ^= 1 + (x % 7) as u8;
+            other[7] ^= 1 + low % 7;
             Deed::Sends(other)
         }
         8 => Deed::Resets,
         9 => Deed::Hangs,
         _ => {
-            Deed::Sends((0..1 + x % 300).map(|n| (chance(seed ^ 7, x ^ n) & 0xFF) as u8).collect())
+            let bytes = (0..=x % 300).map(|n| chance(seed ^ 7, x ^ n).to_be_bytes()[7]);
+            Deed::Sends(bytes.collect())
         }
     }
 }
@@ -172,7 +177,7 @@ async fn bench(seed: u64, copies: usize, in_flight: u8) -> (Province, Vec<Statio
         }
     }
     for channel in &mut province.channels {
-        channel.device.reply_timeout_ms = DEADLINE.as_millis() as u32;
+        channel.device.reply_timeout_ms = DEADLINE_MS;
         channel.device.in_flight = in_flight;
     }
     (province.link.backoff_first_ms, province.link.backoff_longest_ms) = BACKOFF_MS;
@@ -180,10 +185,11 @@ async fn bench(seed: u64, copies: usize, in_flight: u8) -> (Province, Vec<Statio
 }
 
 /// Polls misbehaving stations until they have seen so many requests.
+#[expect(clippy::print_stdout, reason = "what the long run is for")]
 async fn soak(seed: u64, copies: usize, in_flight: u8, requests: u64) -> Seen {
     let (province, all) = bench(seed, copies, in_flight).await;
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut seen = Seen::default();
     let (mut next, mut memory) = (requests / 10, Vec::new());
     loop {
@@ -237,7 +243,11 @@ async fn a_million_replies_with_every_tenth_wrong_and_no_value_on_a_wrong_point(
             seen.good += part.good;
             // Two periods of the longest wait there is, and the deadline that it began with.
             let bound = 2 * UNIT_PAUSE + DEADLINE;
-            assert!(part.longest_ms <= bound.as_millis() as i64, "{} ms", part.longest_ms);
+            assert!(
+                u128::try_from(part.longest_ms).unwrap() <= bound.as_millis(),
+                "{} ms",
+                part.longest_ms
+            );
         }
     }
 }
@@ -245,7 +255,7 @@ async fn a_million_replies_with_every_tenth_wrong_and_no_value_on_a_wrong_point(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_value_lands_on_a_wrong_point_of_the_picture() {
     let (province, all) = bench(7, 1, 8).await;
-    let monitor = Monitor::start(&Arc::new(province), Clock::system());
+    let monitor = Monitor::start(&Arc::new(province), Clock::system()).unwrap();
     let mut news = monitor.news();
     let watched = timeout(PATIENCE, async {
         while all.iter().map(Station::requests).sum::<u64>() < 3_000 {

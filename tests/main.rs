@@ -4,16 +4,19 @@
 
 mod bad_configs;
 mod cli;
+mod connections;
 mod faults;
 mod field;
 mod fixture;
 mod inject;
 mod late_replies;
 mod metering;
+mod pains;
 mod plant;
 mod pty;
 mod screens;
 mod second_province;
+mod security;
 mod station;
 mod tidy;
 mod units;

@@ -14,14 +14,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+/// Replies that may wait to be sent.
+const REPLIES_MAX: usize = 1_024;
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) bytes: [u8; 12],
     /// How many came before it, over all connections.
     pub(crate) number: u64,
-    /// On which connection, counted from 0.
-    pub(crate) connection: usize,
+    /// Port of the station.
+    pub(crate) port: u16,
     pub(crate) at: Instant,
 }
 
@@ -156,16 +159,17 @@ impl Station {
 async fn listen(listener: TcpListener, manner: Manner, counters: Arc<Counters>) {
     // Dropped with this task, and its connections with it.
     let mut connections = tokio::task::JoinSet::new();
+    let port = listener.local_addr().unwrap().port();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let connection = counters.accepted.fetch_add(1, Ordering::Relaxed);
+        counters.accepted.fetch_add(1, Ordering::Relaxed);
         let open = counters.open.fetch_add(1, Ordering::Relaxed) + 1;
         counters.most_open.fetch_max(open, Ordering::Relaxed);
         let (manner, counters) = (Arc::clone(&manner), Arc::clone(&counters));
         connections.spawn(async move {
             let seat = Seat(Arc::clone(&counters));
-            let _ = serve(stream, connection, manner, counters).await;
+            let _ = serve(stream, port, manner, counters).await;
             drop(seat);
         });
         while connections.try_join_next().is_some() {}
@@ -182,12 +186,12 @@ impl Drop for Seat {
 
 async fn serve(
     stream: TcpStream,
-    connection: usize,
+    port: u16,
     manner: Manner,
     counters: Arc<Counters>,
 ) -> std::io::Result<()> {
     let (mut reader, mut writer) = stream.into_split();
-    let (queue, mut queued) = mpsc::unbounded_channel::<Vec<(Duration, Vec<u8>)>>();
+    let (queue, mut queued) = mpsc::channel::<Vec<(Duration, Vec<u8>)>>(REPLIES_MAX);
     let writing = async {
         while let Some(pieces) = queued.recv().await {
             for (pause, bytes) in pieces {
@@ -202,20 +206,20 @@ async fn serve(
         loop {
             reader.read_exact(&mut bytes).await?;
             let number = counters.requests.fetch_add(1, Ordering::Relaxed);
-            let asked = Asked { bytes, number, connection, at: Instant::now() };
-            let at_once = |bytes| queue.send(vec![(Duration::ZERO, bytes)]).is_ok();
+            let asked = Asked { bytes, number, port, at: Instant::now() };
+            let at_once = |bytes| queue.send(vec![(Duration::ZERO, bytes)]);
             match manner(&asked) {
-                Deed::Answers => at_once(asked.reply()),
-                Deed::Refuses(code) => at_once(asked.refusal(code)),
+                Deed::Answers => at_once(asked.reply()).await.is_ok(),
+                Deed::Refuses(code) => at_once(asked.refusal(code)).await.is_ok(),
                 Deed::Silent => true,
-                Deed::Sends(bytes) => at_once(bytes),
-                Deed::Pieces(pieces) => queue.send(pieces).is_ok(),
+                Deed::Sends(bytes) => at_once(bytes).await.is_ok(),
+                Deed::Pieces(pieces) => queue.send(pieces).await.is_ok(),
                 Deed::Later(pause, bytes) => {
                     let queue = queue.clone();
                     tokio::spawn(async move {
                         sleep(pause).await;
                         // Whoever asked may have hung up meanwhile.
-                        let _ = queue.send(vec![(Duration::ZERO, bytes)]);
+                        let _ = queue.send(vec![(Duration::ZERO, bytes)]).await;
                     });
                     true
                 }

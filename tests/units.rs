@@ -71,7 +71,7 @@ async fn watch(manner: fn(u8) -> Manner) -> (Arc<Province>, Monitor) {
         tokio::spawn(listen(listener, manner));
     }
     let province = Arc::new(province);
-    let monitor = Monitor::start(&province, Clock::system());
+    let monitor = Monitor::start(&province, Clock::system()).unwrap();
     (province, monitor)
 }
 

@@ -11,7 +11,7 @@ use crate::province::{
     Bay, Cause, Channel, Device, Entry, Line, LineEnd, MeterGroup, Point, PointId, Province,
     Standing, Station, StationId, Unit, UnitKind, Whole,
 };
-use crate::read::{Draft, LineDraft, MeterDraft, Pin, Remark, StationDraft};
+use crate::read::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
 use crate::registers::{Register, Slot, Table, allot, limits};
 use crate::template::{Class, Deadband, Kind, PointSpec, Template, UnitRule};
 
@@ -55,6 +55,7 @@ pub(crate) fn expand(
         channels: Vec::new(),
         templates,
     };
+    settle_identities(doc, &mut province, draft.identities);
     for station in &draft.stations {
         let expanded = Builder { doc, province: &province, draft: station }.station();
         province.stations.push(expanded);
@@ -78,6 +79,22 @@ pub(crate) fn expand(
         refuse_shared_addresses(doc, &province, &draft.stations);
     }
     if doc.has_problems() { Err(doc.take_problems()) } else { Ok(province) }
+}
+
+/// Gives each centre what it shows on secured connections.
+fn settle_identities(doc: &Document<'_>, province: &mut Province, identities: Identities) {
+    let Some(tls) = &mut province.link.tls else { return };
+    tls.centres = vec![None; province.centres.len()];
+    for (name, identity) in identities {
+        let centre = province.centres.iter().position(|centre| centre.id == name.value);
+        let Some(centre) = centre else {
+            let hint = way_out(&name.value, province.centres.iter().map(|c| c.id.as_str()));
+            let message = format!("no centre '{}'; {hint}", name.value);
+            doc.note(name.place.offset, &name.place.key, message);
+            continue;
+        };
+        tls.centres[centre] = identity;
+    }
 }
 
 /// Two channels at one address would show one station's values as the other's.
@@ -698,6 +715,13 @@ impl<'a> ChannelBuilder<'a> {
         let link = if pinned_address { &unknown } else { &self.province.link.device };
         let device = self.draft.device.over(link);
         let whole = self.whole(&device);
+        let plain = self.draft.tls.as_ref().is_some_and(|tls| !tls.value);
+        if let Some(tls) = self.draft.tls.as_ref().filter(|tls| tls.value)
+            && self.province.link.tls.is_none()
+        {
+            let message = "there is no [link.tls] that says how";
+            self.complain(&tls.place, message);
+        }
         Channel {
             station: self.station,
             centre,
@@ -705,6 +729,7 @@ impl<'a> ChannelBuilder<'a> {
             port,
             pinned_address,
             device,
+            tls: self.province.link.tls.is_some() && !plain,
             whole,
             entries: entries.into(),
         }

@@ -1,6 +1,7 @@
 //! A province, expanded: every station, bay, unit, point and channel with dense indices.
 
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -244,6 +245,33 @@ pub struct LinkSettings {
     pub allow: Vec<IpNet>,
     /// What stations without settings of their own can take.
     pub device: Device,
+    /// Modbus/TCP Security; without it connections are plain TCP.
+    pub tls: Option<Tls>,
+}
+
+/// Modbus/TCP Security: who trusts whom, what each end shows, and what a role may do. The files are
+/// named here and read by whoever needs them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates of those who must have signed the other end's.
+    pub authority: PathBuf,
+    /// What simulated stations show.
+    pub station: Option<Identity>,
+    /// What each centre shows, by centre.
+    pub centres: Vec<Option<Identity>>,
+    /// Roles that may read from a simulated station.
+    pub may_read: Vec<String>,
+    /// Roles that may write to one.
+    pub may_write: Vec<String>,
+}
+
+/// A certificate and its key, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, and those between it and the authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// What the device of a station can take: how much it is asked at once, and how patiently.
@@ -527,6 +555,8 @@ pub struct Channel {
     pub pinned_address: bool,
     /// What its device can take.
     pub device: Device,
+    /// Whether it is secured as [`LinkSettings::tls`] says; otherwise it is plain TCP.
+    pub tls: bool,
     /// What its device only tells in one go.
     pub whole: Vec<Whole>,
     /// One for each point of the station.

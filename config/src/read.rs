@@ -9,8 +9,8 @@ use crate::document::{Document, Fields, Node, Place, Placed};
 use crate::names::{Date, Name};
 use crate::problem::Problems;
 use crate::province::{
-    Centre, Device, District, LinkSettings, MeterClass, Province, ScanPeriods, Source, Targets,
-    Whole,
+    Centre, Device, District, Identity, LinkSettings, MeterClass, Province, ScanPeriods, Source,
+    Targets, Tls, Whole,
 };
 use crate::registers::Table;
 use crate::template::{Class, LoadClass, Scan};
@@ -32,6 +32,8 @@ pub(crate) struct Draft {
     pub(crate) scan: ScanPeriods,
     pub(crate) link: LinkSettings,
     pub(crate) link_place: Place,
+    /// What each centre shows on secured connections.
+    pub(crate) identities: Identities,
     pub(crate) centres: Vec<Placed<Centre>>,
     pub(crate) sources: Vec<Placed<Source>>,
     pub(crate) lines: Vec<LineDraft>,
@@ -67,6 +69,8 @@ pub(crate) struct StationDraft {
     pub(crate) excluded: Vec<Remark>,
     pub(crate) pins: Vec<Pin>,
     pub(crate) device: DeviceDraft,
+    /// Whether its connections are secured, where that is said.
+    pub(crate) tls: Option<Placed<bool>>,
     pub(crate) whole: Vec<Placed<Whole>>,
     pub(crate) meters: Vec<MeterDraft>,
 }
@@ -162,7 +166,7 @@ pub(crate) fn parse(file: &str, text: &str, dir: Option<&Path>) -> Result<Provin
     let root = doc.parse()?;
     let fields = doc.root(&root);
     let own_bays = fields.optional("bays").and_then(|n| n.text().map(|text| n.placed(text)));
-    let draft = read_province(&fields);
+    let draft = read_province(&fields, dir.unwrap_or(Path::new("")));
     fields.finish();
     let mut files: Vec<(String, String)> = crate::built_in::BAYS
         .iter()
@@ -204,7 +208,7 @@ fn own_templates(dir: &Path, folder: &str) -> Result<Vec<(String, String)>, Stri
         .collect()
 }
 
-fn read_province(root: &Fields<'_>) -> Draft {
+fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
     let mut name = None;
     let (mut utc_offset_hours, mut seed, mut sold_gwh_per_year) = (7, 1, 0.0);
     if let Some(fields) = root.required("province").and_then(|n| n.fields()) {
@@ -228,6 +232,7 @@ fn read_province(root: &Fields<'_>) -> Draft {
         fields.finish();
         read
     });
+    let (link, identities) = read_link(link_node.as_ref(), dir);
     Draft {
         name: name.unwrap_or_else(|| Name::same("")),
         utc_offset_hours,
@@ -235,8 +240,9 @@ fn read_province(root: &Fields<'_>) -> Draft {
         sold_gwh_per_year,
         targets: read_targets(root),
         scan: read_scan(root),
-        link: read_link(link_node.as_ref()),
+        link,
         link_place,
+        identities,
         centres: list(root.required("centres"), read_centre),
         sources: list(root.optional("sources"), read_source),
         lines: list(root.optional("lines"), |fields| Some(read_line(fields)))
@@ -311,7 +317,10 @@ fn read_scan(root: &Fields<'_>) -> ScanPeriods {
     ScanPeriods::new(periods, stale_after)
 }
 
-fn read_link(node: Option<&Node<'_>>) -> LinkSettings {
+/// What each centre shows, before it is known which centres there are.
+pub(crate) type Identities = Vec<(Placed<String>, Option<Identity>)>;
+
+fn read_link(node: Option<&Node<'_>>, dir: &Path) -> (LinkSettings, Identities) {
     let mut link = LinkSettings {
         host: "127.0.0.1".to_owned(),
         port_base: 15_201,
@@ -321,8 +330,10 @@ fn read_link(node: Option<&Node<'_>>) -> LinkSettings {
         connections_max: 64,
         allow: Vec::new(),
         device: Device { events: true, ..Device::default() },
+        tls: None,
     };
-    let Some(fields) = node.and_then(Node::fields) else { return link };
+    let mut identities = Vec::new();
+    let Some(fields) = node.and_then(Node::fields) else { return (link, identities) };
     if let Some(host) = fields.optional("host").and_then(|n| n.text()) {
         link.host = host;
     }
@@ -353,8 +364,39 @@ fn read_link(node: Option<&Node<'_>>) -> LinkSettings {
                 .complain("two waits are needed, [first, longest], the first not above the second"),
         }
     }
+    if let Some(tls) = fields.optional("tls").and_then(|n| n.fields()) {
+        link.tls = Some(read_tls(&tls, dir));
+        identities = named(tls.optional("centres"), |n| Some(read_identity(n, dir)));
+        tls.finish();
+    }
     fields.finish();
-    link
+    (link, identities)
+}
+
+/// Reads how connections are secured, but for what the centres show.
+fn read_tls(fields: &Fields<'_>, dir: &Path) -> Tls {
+    let authority = fields.required("authority").and_then(|n| n.text());
+    let station = fields.optional("station").and_then(|n| read_identity(&n, dir));
+    let roles = |key, usual: &[&str]| {
+        let usual = || usual.iter().map(|role| (*role).to_owned()).collect();
+        fields
+            .optional(key)
+            .map_or_else(usual, |n| texts(&n).into_iter().map(|t| t.value).collect())
+    };
+    let (may_read, may_write) =
+        (roles("may_read", &["Viewer", "Operator"]), roles("may_write", &["Operator"]));
+    let authority = dir.join(authority.unwrap_or_default());
+    Tls { authority, station, centres: Vec::new(), may_read, may_write }
+}
+
+/// A certificate and its key.
+fn read_identity(node: &Node<'_>, dir: &Path) -> Option<Identity> {
+    let files = if node.is_list() { texts(node) } else { Vec::new() };
+    let [certificate, key] = &files[..] else {
+        node.complain("two files are needed, [certificate, key]");
+        return None;
+    };
+    Some(Identity { certificate: dir.join(&certificate.value), key: dir.join(&key.value) })
 }
 
 /// Reads a whole number within bounds that its type can hold.
@@ -487,6 +529,13 @@ fn read_station(fields: &Fields<'_>) -> Option<StationDraft> {
     let bays = named(fields.required("bays"), |n| Some(texts(n)));
     let positions =
         named(fields.optional("positions"), |n| n.choice(&[("open", 1), ("closed", 2)]));
+    let (device, tls) =
+        fields.optional("link").and_then(|n| n.fields()).map_or_else(Default::default, |link| {
+            let tls = link.optional("tls").and_then(|n| Some(n.placed(n.boolean()?)));
+            let device = read_device(&link);
+            link.finish();
+            (device, tls)
+        });
     let draft = StationDraft {
         place,
         id: String::new(),
@@ -504,14 +553,8 @@ fn read_station(fields: &Fields<'_>) -> Option<StationDraft> {
         untested: remarks(fields.optional("untested")),
         excluded: remarks(fields.optional("excluded")),
         pins: list(fields.optional("pins"), read_pin).into_iter().map(|p| p.value).collect(),
-        device: fields.optional("link").and_then(|n| n.fields()).map_or_else(
-            DeviceDraft::default,
-            |link| {
-                let device = read_device(&link);
-                link.finish();
-                device
-            },
-        ),
+        device,
+        tls,
         whole: list(fields.optional("whole"), read_whole),
         meters: list(fields.optional("metering"), |f| Some(read_meters(f)))
             .into_iter()

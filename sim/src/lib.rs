@@ -36,6 +36,8 @@ pub use plant::deeds::{Deed, PlannedDeed};
 pub use plant::outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
 pub use plant::protection::ShortCircuit;
 use plant::switching::What;
+#[doc(hidden)]
+pub use server::trial;
 pub use server::{Plans, Ports, Simulation, StartError, Traffic, control};
 use telemetry::Telemetry;
 pub use telemetry::chain::tolerance;

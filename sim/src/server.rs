@@ -1,42 +1,43 @@
-//! The stations on the network: the only file of the field that names `tokio_modbus`.
+//! The stations on the network: one Modbus TCP server for each channel.
 
+mod connection;
 pub mod control;
-pub(crate) mod frames;
+mod frames;
+mod guests;
+mod listening;
+mod station;
+mod tls;
+mod trial;
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use config::{ChannelId, Province, Table, blocks};
+use config::{ChannelId, Province};
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
-use tokio_modbus::server::{Service, tcp::Server};
-use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::Field;
-use crate::faults::wire::Fate;
 use crate::faults::{Keep, Scenario};
-use crate::telemetry::image::{Image, Refusal};
-use control::{Desk, Order, Write, carry_out};
-use frames::{Frames, Manners};
+use crate::telemetry::image::Image;
+use control::{Desk, Order, carry_out};
+use guests::Guests;
+use listening::Door;
+use station::Station;
+use tls::Security;
+#[doc(hidden)]
+pub use trial::trial;
 
-/// Connections that a channel keeps; a centre needs one or two, and each costs some 18 kB.
-const CONNECTIONS_MAX: u64 = 64;
 /// Time between two steps of the field.
 const STEP: Duration = Duration::from_secs(1);
 /// A field whose clock runs fast is stepped so many times in that time.
 const STEPS_WHEN_FAST: u32 = 10;
-/// Pause before listening again after the system refused a connection, for want of files say.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
 /// Where the stations listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
@@ -75,6 +76,9 @@ pub enum StartError {
         /// In the system's words.
         source: io::Error,
     },
+    /// A certificate or key that the stations need.
+    #[error("{0}")]
+    Security(String),
 }
 
 /// What the stations have been asked, since the start.
@@ -84,7 +88,8 @@ pub struct Traffic {
     pub connections: u64,
     /// Connections that were taken.
     pub accepted: u64,
-    /// Connections that were turned away because a channel had too many.
+    /// Connections that were turned away: the peer is not on the list, too many are open, or it did
+    /// not show a certificate with a role that may do anything.
     pub refused: u64,
     /// Requests answered, those with an exception included.
     pub requests: u64,
@@ -108,6 +113,7 @@ pub struct Plans {
 /// A simulated province on the network.
 pub struct Simulation {
     desk: Desk,
+    guests: Arc<Guests>,
     stations: Vec<Listening>,
     ticker: JoinHandle<()>,
     cancel: CancellationToken,
@@ -115,24 +121,8 @@ pub struct Simulation {
 
 /// One channel.
 struct Listening {
-    channel: ChannelId,
-    desk: Desk,
-    address: SocketAddr,
-    images: watch::Receiver<Arc<Image>>,
-    counters: Arc<Counters>,
+    door: Door,
     task: Mutex<Option<(JoinHandle<()>, CancellationToken)>>,
-}
-
-#[derive(Default)]
-struct Counters {
-    connections: AtomicU64,
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    requests: AtomicU64,
-    exceptions: AtomicU64,
-    bad_frames: AtomicU64,
-    /// Answers, whatever became of them.
-    replies: AtomicU64,
 }
 
 impl Simulation {
@@ -159,6 +149,7 @@ impl Simulation {
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
         plans: Plans,
     ) -> Result<Self, StartError> {
+        let security = Security::load(&province).map_err(StartError::Security)?.map(Arc::new);
         let mut listeners = Vec::with_capacity(province.channels.len());
         for n in 0..province.channels.len() {
             listeners.push(open(&province, n, ports).await?);
@@ -175,21 +166,23 @@ impl Simulation {
         let cancel = CancellationToken::new();
         let mut senders = Vec::with_capacity(listeners.len());
         let mut stations = Vec::with_capacity(listeners.len());
+        let guests = Arc::new(Guests::new(&province.link));
+        let secured: Vec<bool> = province.channels.iter().map(|channel| channel.tls).collect();
         let (desk, orders) = Desk::new(province);
         for (n, (address, listener)) in listeners.into_iter().enumerate() {
             let (sender, images) = watch::channel(field.image(ChannelId::at(n)));
             senders.push(sender);
-            let counters = Arc::default();
-            let (channel, desk) = (ChannelId::at(n), desk.clone());
-            let task = Mutex::new(None);
-            let station = Listening { channel, desk, address, images, counters, task };
-            *station.task.lock().await = Some(station.serve(listener));
-            stations.push(station);
+            let (channel, desk, counters) = (ChannelId::at(n), desk.clone(), Arc::default());
+            let station = Arc::new(Station { channel, desk, images, counters });
+            let security = security.clone().filter(|_| secured[n]);
+            let door = Door { address, station, guests: Arc::clone(&guests), security };
+            let task = Mutex::new(Some(door.serve(listener)));
+            stations.push(Listening { door, task });
         }
         let pause = if plans.speed > 1 { STEP / STEPS_WHEN_FAST } else { STEP };
         let running = Running { field, images: senders, clock, truth, pause };
         let ticker = tokio::spawn(running.run(orders, cancel.clone()));
-        Ok(Self { desk, stations, ticker, cancel })
+        Ok(Self { desk, guests, stations, ticker, cancel })
     }
 
     /// Where faults are injected and cleared while it runs.
@@ -199,7 +192,7 @@ impl Simulation {
 
     /// Where each channel listens, by channel id.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.stations.iter().map(|station| station.address).collect()
+        self.stations.iter().map(|station| station.door.address).collect()
     }
 
     /// Traffic of all channels.
@@ -219,7 +212,7 @@ impl Simulation {
 
     /// Traffic of one channel.
     pub fn channel_traffic(&self, channel: ChannelId) -> Traffic {
-        let counters = &self.stations[channel.index()].counters;
+        let counters = &self.stations[channel.index()].door.station.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Traffic {
             connections: read(&counters.connections),
@@ -229,6 +222,12 @@ impl Simulation {
             exceptions: read(&counters.exceptions),
             bad_frames: read(&counters.bad_frames),
         }
+    }
+
+    /// The last line about a peer that was turned away, with its address and why; each is told once,
+    /// and at most one a second.
+    pub fn take_refusal(&self) -> Option<String> {
+        self.guests.take_line()
     }
 
     /// Takes a channel off the network, its connections closed, or puts it back on the same port.
@@ -241,8 +240,8 @@ impl Simulation {
         let mut task = station.task.lock().await;
         match (online, task.take()) {
             (true, None) => {
-                let listener = TcpListener::bind(station.address).await?;
-                *task = Some(station.serve(listener));
+                let listener = TcpListener::bind(station.door.address).await?;
+                *task = Some(station.door.serve(listener));
             }
             (false, Some((handle, cancel))) => {
                 cancel.cancel();
@@ -343,241 +342,5 @@ impl TruthLog {
             tracing::error!("the truth log cannot be written any more: {error}");
             self.0 = None;
         }
-    }
-}
-
-impl Listening {
-    fn serve(&self, listener: TcpListener) -> (JoinHandle<()>, CancellationToken) {
-        let cancel = CancellationToken::new();
-        let service = Arc::new(StationService {
-            channel: self.channel,
-            desk: self.desk.clone(),
-            images: self.images.clone(),
-            counters: Arc::clone(&self.counters),
-        });
-        let images = self.images.clone();
-        let serving = attend(self.address, listener, images, service, Arc::clone(&self.counters));
-        let stop = cancel.clone();
-        let handle = tokio::spawn(async move {
-            // Dropping the server ends its connections.
-            stop.run_until_cancelled(serving).await;
-        });
-        (handle, cancel)
-    }
-}
-
-/// Serves a channel, but for the time in which a fault closes its port.
-async fn attend(
-    address: SocketAddr,
-    listener: TcpListener,
-    mut images: watch::Receiver<Arc<Image>>,
-    service: Arc<StationService>,
-    counters: Arc<Counters>,
-) {
-    let mut listener = Some(listener);
-    loop {
-        if images.borrow_and_update().conduct().closed {
-            listener = None;
-            if images.wait_for(|image| !image.conduct().closed).await.is_err() {
-                return;
-            }
-        }
-        let Some(open) = listener.take() else {
-            match TcpListener::bind(address).await {
-                Ok(open) => listener = Some(open),
-                Err(error) => {
-                    tracing::warn!("{address} cannot be opened again: {error}");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-            continue;
-        };
-        let serving =
-            serve(Server::new(open), &images, Arc::clone(&service), Arc::clone(&counters));
-        let mut watched = images.clone();
-        tokio::select! {
-            // Dropping the server ends its connections.
-            closed = watched.wait_for(|image| image.conduct().closed) => {
-                if closed.is_err() {
-                    return;
-                }
-            }
-            () = serving => return,
-        }
-    }
-}
-
-async fn serve(
-    server: Server,
-    images: &watch::Receiver<Arc<Image>>,
-    service: Arc<StationService>,
-    counters: Arc<Counters>,
-) {
-    let on_connected = |stream: TcpStream, peer: SocketAddr| {
-        let seat = Seat::take(&counters);
-        let service = Arc::clone(&service);
-        let (counters, images) = (Arc::clone(&counters), images.clone());
-        async move {
-            let Some(seat) = seat else {
-                tracing::warn!(%peer, "turned away: {CONNECTIONS_MAX} connections are open");
-                return Ok(None);
-            };
-            if stream.set_nodelay(true).is_err() {
-                // The client has gone already.
-                return Ok(None);
-            }
-            // The seat is given back when the connection ends.
-            let frames = Frames::new(stream, ChannelManners { _seat: seat, counters, images });
-            Ok(Some((service, frames)))
-        }
-    };
-    let on_error = |error: io::Error| tracing::debug!("connection ended: {error}");
-    // The library stops listening at the first connection that the system refuses.
-    while let Err(error) = server.serve(&on_connected, on_error).await {
-        tracing::warn!("cannot accept: {error}");
-        sleep(ACCEPT_PAUSE).await;
-    }
-}
-
-/// A connection behaves as the conduct of its channel says.
-struct ChannelManners {
-    _seat: Seat,
-    counters: Arc<Counters>,
-    images: watch::Receiver<Arc<Image>>,
-}
-
-impl Manners for ChannelManners {
-    fn on_bad(&self) {
-        self.counters.bad_frames.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn swallows(&self, unit: u8) -> bool {
-        self.images.borrow().conduct().swallows(unit)
-    }
-
-    fn fate(&self, answer: &[u8]) -> Fate {
-        let n = self.counters.replies.fetch_add(1, Ordering::Relaxed);
-        self.images.borrow().conduct().fate(answer, n)
-    }
-}
-
-/// A place among the connections of a channel.
-struct Seat(Arc<Counters>);
-
-impl Seat {
-    fn take(counters: &Arc<Counters>) -> Option<Self> {
-        if counters.connections.fetch_add(1, Ordering::Relaxed) < CONNECTIONS_MAX {
-            counters.accepted.fetch_add(1, Ordering::Relaxed);
-            return Some(Self(Arc::clone(counters)));
-        }
-        counters.connections.fetch_sub(1, Ordering::Relaxed);
-        counters.refused.fetch_add(1, Ordering::Relaxed);
-        None
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Answers from the image of its channel, and hands writes in.
-struct StationService {
-    channel: ChannelId,
-    images: watch::Receiver<Arc<Image>>,
-    counters: Arc<Counters>,
-    desk: Desk,
-}
-
-impl Service for StationService {
-    type Request = SlaveRequest<'static>;
-    type Response = Response;
-    type Exception = ExceptionCode;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, ExceptionCode>> + Send>>;
-
-    fn call(&self, request: Self::Request) -> Self::Future {
-        let n = self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let image = Arc::clone(&self.images.borrow());
-        let counters = Arc::clone(&self.counters);
-        let (desk, channel) = (self.desk.clone(), self.channel);
-        let put_off = image.conduct().puts_off(request.slave, n);
-        Box::pin(async move {
-            let answer = match (put_off, wish(request.slave, request.request)) {
-                (Some(code), _) => Err(ExceptionCode::new(code)),
-                (None, Wish::Read(table, address, count)) => {
-                    let cells = image.read(request.slave, table, address, count);
-                    cells.map(|cells| told(table, cells)).map_err(exception)
-                }
-                (None, Wish::Write(write, done)) => match refused(&image, &write) {
-                    Some(refusal) => Err(exception(refusal)),
-                    None => desk.write(channel, write).await.map(|()| done).map_err(exception),
-                },
-                (None, Wish::Other) => Err(ExceptionCode::IllegalFunction),
-            };
-            if answer.is_err() {
-                counters.exceptions.fetch_add(1, Ordering::Relaxed);
-            }
-            answer
-        })
-    }
-}
-
-/// What a request asks for.
-enum Wish {
-    Read(Table, u16, u16),
-    /// A write, and the answer when it is taken.
-    Write(Write, Response),
-    /// What no station does.
-    Other,
-}
-
-fn wish(unit: u8, request: Request<'_>) -> Wish {
-    match request {
-        Request::ReadCoils(address, count) => Wish::Read(Table::Coil, address, count),
-        Request::ReadDiscreteInputs(address, count) => Wish::Read(Table::Discrete, address, count),
-        Request::ReadHoldingRegisters(address, count) => Wish::Read(Table::Holding, address, count),
-        Request::ReadInputRegisters(address, count) => Wish::Read(Table::Input, address, count),
-        Request::WriteMultipleRegisters(address, values) => {
-            let count = u16::try_from(values.len()).unwrap_or(0);
-            let done = Response::WriteMultipleRegisters(address, count);
-            Wish::Write(Write::Registers { unit, address, values: values.into_owned() }, done)
-        }
-        Request::WriteSingleCoil(address, on) => {
-            let done = Response::WriteSingleCoil(address, on);
-            Wish::Write(Write::Coil { unit, address, on }, done)
-        }
-        _ => Wish::Other,
-    }
-}
-
-/// Why a channel does not even hand a write in.
-fn refused(image: &Image, write: &Write) -> Option<Refusal> {
-    match write {
-        Write::Registers { unit, address, values } => {
-            let block = *address == blocks::COMMAND;
-            let command = values.first().copied().filter(|_| block).unwrap_or(*address);
-            image.refuses_write(*unit, Table::Holding, command)
-        }
-        Write::Coil { unit, address, .. } => image.refuses_write(*unit, Table::Coil, *address),
-    }
-}
-
-fn told(table: Table, cells: Vec<u16>) -> Response {
-    let bits = |cells: Vec<u16>| cells.iter().map(|cell| *cell != 0).collect();
-    match table {
-        Table::Coil => Response::ReadCoils(bits(cells)),
-        Table::Discrete => Response::ReadDiscreteInputs(bits(cells)),
-        Table::Holding => Response::ReadHoldingRegisters(cells),
-        Table::Input => Response::ReadInputRegisters(cells),
-    }
-}
-
-fn exception(refusal: Refusal) -> ExceptionCode {
-    match refusal {
-        Refusal::IllegalAddress => ExceptionCode::IllegalDataAddress,
-        Refusal::IllegalQuantity => ExceptionCode::IllegalDataValue,
-        Refusal::UnitAbsent => ExceptionCode::GatewayTargetDevice,
-        Refusal::Fault(code) => ExceptionCode::new(code),
     }
 }

@@ -22,8 +22,12 @@ fn province() -> Province {
 }
 
 async fn start() -> (Simulation, SocketAddr) {
+    start_with(province()).await
+}
+
+async fn start_with(province: Province) -> (Simulation, SocketAddr) {
     let simulation =
-        Simulation::start(Arc::new(province()), Ports::Ephemeral, Arc::new(|| 1_669_188_727_000))
+        Simulation::start(Arc::new(province), Ports::Ephemeral, Arc::new(|| 1_669_188_727_000))
             .await
             .unwrap();
     let address = simulation.addresses()[0];
@@ -238,10 +242,12 @@ async fn a_client_that_does_not_listen_is_held_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_beyond_the_limit_are_turned_away_and_counted() {
-    let (simulation, address) = start().await;
+    let mut province = province();
+    province.link.connections_max = 8;
+    let (simulation, address) = start_with(province).await;
     let mut open = Vec::new();
     let mut turned_away = 0;
-    for _ in 0..70 {
+    for _ in 0..14 {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let _ = stream.write_all(&read_request(1, 1, 2, 0, 2)).await;
         match answer(&mut stream).await {
@@ -249,14 +255,40 @@ async fn connections_beyond_the_limit_are_turned_away_and_counted() {
             Err(_) => turned_away += 1,
         }
     }
-    assert_eq!((open.len(), turned_away), (64, 6));
+    assert_eq!((open.len(), turned_away), (8, 6));
     let traffic = simulation.channel_traffic(FIRST);
-    assert_eq!((traffic.connections, traffic.refused), (64, 6));
+    assert_eq!((traffic.connections, traffic.refused), (8, 6));
     // A place that is given back is taken by the next one.
     drop(open.pop());
-    while simulation.channel_traffic(FIRST).connections == 64 {
+    while simulation.channel_traffic(FIRST).connections == 8 {
         tokio::task::yield_now().await;
     }
+    assert_serves(address).await;
+    simulation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_is_not_on_the_list_is_turned_away_and_counted() {
+    let mut elsewhere = province();
+    elsewhere.link.allow = vec!["192.0.2.0/24".parse().unwrap()];
+    let (simulation, address) = start_with(elsewhere).await;
+    assert_closed(&mut TcpStream::connect(address).await.unwrap()).await;
+    let traffic = simulation.channel_traffic(FIRST);
+    assert_eq!((traffic.accepted, traffic.refused), (0, 1));
+    simulation.stop().await;
+    let mut here = province();
+    here.link.allow = vec!["192.0.2.0/24".parse().unwrap(), "127.0.0.0/8".parse().unwrap()];
+    let (simulation, address) = start_with(here).await;
+    assert_serves(address).await;
+    assert_eq!(simulation.traffic().refused, 0);
+    simulation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coil_takes_its_two_values_and_no_other() {
+    let (simulation, address) = start().await;
+    let pdu = ask(address, &frame(1, 1, &[5, 0, 0, 0x12, 0x34])).await;
+    assert_eq!(pdu, [0x85, 3]);
     assert_serves(address).await;
     simulation.stop().await;
 }

@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::reading::{Event, LinkFault, Overrun, Reading};
 use super::scan::{Asker, Spent};
 use super::schedule::{Backoff, Gate, Schedule, mix};
+use super::tls::Security;
 use crate::clock::Clock;
 
 /// Connections that may break one after the other without a single reply before the link counts
@@ -25,8 +26,8 @@ struct HistorianGone;
 /// Polls one station for one centre.
 pub(super) struct Poller {
     id: ChannelId,
-    host: String,
-    port: u16,
+    contract: Channel,
+    security: Option<Arc<Security>>,
     clock: Clock,
     connect_timeout: Duration,
     pause_after_connect: Duration,
@@ -45,7 +46,7 @@ impl Poller {
         index: usize,
         channel: &Channel,
         plan: &Arc<Plan>,
-        (clock, gate): (Clock, Arc<Gate>),
+        (clock, gate, security): (Clock, Arc<Gate>, Option<Arc<Security>>),
         readings: mpsc::Sender<Reading>,
     ) -> Self {
         let link = &province.link;
@@ -53,8 +54,9 @@ impl Poller {
         let seed = mix(province.seed ^ mix(index as u64 + 1));
         Self {
             id: ChannelId::at(index),
-            host: channel.host.clone(),
-            port: channel.port,
+            // The path and the device are all that it needs of the contract.
+            contract: Channel { entries: Vec::new().into(), ..channel.clone() },
+            security,
             clock,
             connect_timeout: ms(link.connect_timeout_ms),
             pause_after_connect: ms(channel.device.pause_after_connect_ms),
@@ -88,9 +90,9 @@ impl Poller {
 
     async fn open(&self) -> Result<Connection, LinkFault> {
         self.gate.turn().await;
-        let (deadline, device) = (self.connect_timeout, self.asker.device());
-        let connection =
-            Connection::open(&self.host, self.port, deadline, device, self.clock).await?;
+        let security = self.security.as_deref();
+        let (contract, deadline) = (&self.contract, self.connect_timeout);
+        let connection = Connection::open(contract, security, deadline, self.clock).await?;
         sleep(self.pause_after_connect).await;
         Ok(connection)
     }

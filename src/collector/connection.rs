@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use config::{Device, Table};
-use socket2::{SockRef, TcpKeepalive};
+use config::{Channel, Table};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::frame::{Front, Numbers, Request, front, swallows};
 use super::reading::{Exchange, Fault, LinkFault, Strays};
+use super::stream::Stream;
+use super::tls::Security;
 use crate::clock::{Clock, Timestamp};
 
 /// Numbers of requests that were given up and may still be answered. When there are more, the
@@ -29,13 +29,10 @@ use crate::clock::{Clock, Timestamp};
 const GIVEN_UP_MAX: usize = 256;
 /// Bytes read in one go: the replies to sixteen full requests.
 const READ_BYTES: usize = 16 * 260;
-/// Time after which the system asks an idle peer whether it is still there, and between two such
-/// questions. A station that is asked every second is found silent much sooner.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// A connection whose stream is in step.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     clock: Clock,
     reply_timeout: Duration,
     numbers: Numbers,
@@ -84,28 +81,22 @@ struct Waiting {
 }
 
 impl Connection {
-    /// Connects to a station.
+    /// Connects to the station of a channel.
     pub(super) async fn open(
-        host: &str,
-        port: u16,
+        channel: &Channel,
+        security: Option<&Security>,
         deadline: Duration,
-        device: &Device,
         clock: Clock,
     ) -> Result<Self, LinkFault> {
-        let stream = match timeout(deadline, TcpStream::connect((host, port))).await {
+        let stream = match timeout(deadline, Stream::open(channel, security)).await {
             Err(_) => return Err(LinkFault::ConnectTimeout),
             Ok(Err(error)) => return Err(link_fault(&error)),
             Ok(Ok(stream)) => stream,
         };
-        let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
-        stream
-            .set_nodelay(true)
-            .and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keep_alive))
-            .map_err(|error| link_fault(&error))?;
         Ok(Self {
             stream,
             clock,
-            reply_timeout: Duration::from_millis(device.reply_timeout_ms.into()),
+            reply_timeout: Duration::from_millis(channel.device.reply_timeout_ms.into()),
             numbers: Numbers::default(),
             waiting: Vec::new(),
             settled: Vec::new(),
@@ -162,7 +153,13 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        let mut write = pin!(self.stream.write_all(&self.output));
+        let stream = &mut self.stream;
+        let output = &self.output;
+        let mut write = pin!(async move {
+            stream.write_all(output).await?;
+            // What is secured leaves in records of its own.
+            stream.flush().await
+        });
         let (timer, deadline) = (&mut self.timer, sent + self.reply_timeout);
         let written = poll_fn(|cx| match write.as_mut().poll(cx) {
             Poll::Ready(written) => Poll::Ready(Some(written)),
@@ -301,11 +298,25 @@ impl Connection {
         };
         let waiting = self.waiting.remove(place);
         self.answered = true;
-        let [high, _] = number.to_be_bytes();
-        let mixed =
-            swallows(frame, high, |n| self.waiting.iter().any(|w| w.request.transaction == n));
-        let said = if mixed { Err(Fault::Undecodable) } else { waiting.request.answered_by(frame) };
+        let said = if self.has_swallowed(frame, number) {
+            Err(Fault::Undecodable)
+        } else {
+            waiting.request.answered_by(frame)
+        };
         self.settled.push(waiting.answered(frame, said.err(), now));
+    }
+
+    /// Whether a frame has another reply among its cells, to any request that may still be answered.
+    fn has_swallowed(&self, frame: &[u8], number: u16) -> bool {
+        let [high, _] = number.to_be_bytes();
+        // Numbers share their high byte with 255 others; the ones before have the one before.
+        let before = if high == 1 { u8::MAX } else { high - 1 };
+        swallows(frame, high)
+            || swallows(frame, before)
+            || self.given_up.iter().any(|given| {
+                let [other, _] = given.to_be_bytes();
+                other != high && other != before && swallows(frame, other)
+            })
     }
 
     /// A reply with a number that nobody has is the fault of the question that it looks like a reply

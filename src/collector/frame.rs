@@ -124,17 +124,26 @@ impl Numbers {
     }
 }
 
-/// Whether the cells of a reply hold the head of a reply to another request that waits: one whose
-/// number has this high byte, and of which `waits` knows.
+/// Whether the cells of a reply hold the head of another reply, to a request whose number has this
+/// high byte.
 ///
 /// A reply that breaks off is filled up by the one behind it: its length is then right, and its
-/// cells are not. The head of the reply that it swallowed gives it away.
-pub fn swallows(frame: &[u8], high: u8, waits: impl Fn(u16) -> bool) -> bool {
+/// cells are not. The head of the reply that it swallowed gives it away. It may be one that waits,
+/// one that was given up, or the second copy of one that came.
+pub fn swallows(frame: &[u8], high: u8) -> bool {
     let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
     memchr::memchr_iter(high, payload).any(|at| match payload[at..] {
-        [high, low, 0, 0, 0, _, ..] => waits(u16::from_be_bytes([high, low])),
+        [_, _, 0, 0, 0, 3, _, said, ..] if said & EXCEPTION != 0 => is_read(said & !EXCEPTION),
+        [_, _, 0, 0, 0, length, _, said, bytes, ..] => {
+            is_read(said) && length.checked_sub(3) == Some(bytes)
+        }
         _ => false,
     })
+}
+
+/// Whether a function is one of those that read.
+fn is_read(function: u8) -> bool {
+    (1..=4).contains(&function)
 }
 
 #[cfg(test)]
@@ -206,13 +215,14 @@ mod tests {
 
     #[test]
     fn a_reply_that_has_swallowed_another_one_is_found_out() {
-        let mut frame = vec![1, 7, 0, 0, 0, 23, 3, 4, 20];
-        frame.extend([0; 6]);
-        frame.extend([1, 44, 0, 0, 0, 5, 3, 4, 2, 9, 9]);
-        frame.extend([1, 44, 7]);
-        assert!(swallows(&frame, 1, |number| number == 0x012C));
-        assert!(!swallows(&frame, 1, |number| number == 0x0107));
-        assert!(!swallows(&frame, 2, |_| true));
+        let head = [1, 7, 0, 0, 0, 27, 3, 4, 24, 0, 0, 1, 0, 0, 0];
+        let other = [&head[..], &[1, 44, 0, 0, 0, 5, 3, 4, 2, 9, 9], &[1, 44, 7, 0, 0, 0, 0]];
+        assert!(swallows(&other.concat(), 1));
+        assert!(!swallows(&other.concat(), 2));
+        let refused = [&head[..], &[1, 44, 0, 0, 0, 3, 9, 0x83, 2], &[0; 9]];
+        assert!(swallows(&refused.concat(), 1));
+        let cells = [&head[..], &[1, 44, 0, 0, 0, 5, 3, 4, 3, 9, 9], &[1, 44, 7, 0, 0, 0, 0]];
+        assert!(!swallows(&cells.concat(), 1), "no reply of this length has so many bytes");
     }
 
     proptest! {
@@ -224,7 +234,7 @@ mod tests {
                 let _ = request.answered_by(&bytes[..end]);
             }
             let _ = request.answered_by(&bytes);
-            let _ = swallows(&bytes, 1, |_| true);
+            let _ = swallows(&bytes, 1);
         }
     }
 }

@@ -351,10 +351,12 @@ fn meter_blocks(station: &Station, channel: &Channel) -> Vec<Block> {
     });
     let of_group = u32::from(MeterFigures::REGISTERS);
     // The figures of a group are of one instant, so they come with one reply where the device can.
-    let groups_max = (most / of_group).max(1);
-    let figures = station.meters.chunks(groups_max as usize).filter_map(|groups| {
-        let (first, count) = (groups.first()?, u32::try_from(groups.len()).ok()?);
-        Some((u32::from(first.figures_address), count * of_group))
+    let together = if most < of_group { most } else { most / of_group * of_group };
+    let start = station.meters.first().map_or(0, |group| u32::from(group.figures_address));
+    let end = station.meters.last().map_or(0, |g| u32::from(g.figures_address) + of_group);
+    let figures = (start..end).step_by(together as usize).map(|address| {
+        let count = (end - address).min(together);
+        (address, count)
     });
     let cell = |at: u32| u16::try_from(at).expect("a table has 65 536 registers");
     let block = |(address, count): (u32, u32)| {

@@ -135,10 +135,6 @@ impl Asker {
         }
     }
 
-    pub(super) fn device(&self) -> &Device {
-        &self.device
-    }
-
     /// The station is there again. What was silent before may have been so because of the loss.
     pub(super) fn reconnected(&mut self, now: Instant) {
         self.blocks.reconnected(now);

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::config::Province;
 use clap::Args;
@@ -17,6 +18,8 @@ use super::{
 
 /// With more stations than these only the first half of so many is introduced, and the last one.
 const STATIONS_SHOWN: usize = 100;
+/// Time between two looks at who was turned away.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -83,18 +86,35 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
         if std::io::stdout().is_terminal() {
             say("Ctrl-C stops")?;
         }
-        stop_wanted().await;
+        tokio::select! {
+            () = stop_wanted() => {}
+            told = tell_refusals(&simulation) => told?,
+        }
         let traffic = simulation.traffic();
         if let Some(control) = control {
             control.stop().await;
         }
         simulation.stop().await;
         say(format_args!(
-            "stopped: {} requests from {} connections, {} exceptions, {} bad frames",
-            traffic.requests, traffic.accepted, traffic.exceptions, traffic.bad_frames
+            "stopped: {} requests from {} connections, {} turned away, {} exceptions, {} bad frames",
+            traffic.requests,
+            traffic.accepted,
+            traffic.refused,
+            traffic.exceptions,
+            traffic.bad_frames
         ))?;
         Ok(0)
     })
+}
+
+/// Says who is turned away, for ever.
+async fn tell_refusals(simulation: &Simulation) -> Result<(), Failure> {
+    loop {
+        tokio::time::sleep(TOLD_EVERY).await;
+        if let Some(line) = simulation.take_refusal() {
+            say(line)?;
+        }
+    }
 }
 
 /// Says which stations are served where.

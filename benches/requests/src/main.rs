@@ -109,7 +109,7 @@ async fn ours(run: Run) -> u64 {
     };
     let plan = Arc::new(Plan { blocks: (0..4_000).map(block).collect() });
     let plans = vec![plan; run.connections];
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system());
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let (mut count, mut cells) = (0, Vec::new());
     while Instant::now() < run.deadline {
         let reading = readings.recv().await.expect("the collector runs");

@@ -74,6 +74,13 @@ struct Cells {
     defined: Arc<Vec<bool>>,
 }
 
+/// The cells that a read asks for.
+enum Found<'a> {
+    Cells(&'a [u16]),
+    /// These of the records of events.
+    Ring(&'a Ring, std::ops::Range<u16>),
+}
+
 impl Image {
     /// The cells of a table; bits as 0 and 1.
     ///
@@ -86,6 +93,46 @@ impl Image {
         address: u16,
         count: u16,
     ) -> Result<Vec<u16>, Refusal> {
+        Ok(match self.find(unit, table, address, count)? {
+            Found::Cells(cells) => cells.to_vec(),
+            Found::Ring(ring, cells) => cells.map(|cell| ring.cell(cell)).collect(),
+        })
+    }
+
+    /// The same as the bytes of an answer: registers high byte first, or eight bits to a byte, the
+    /// first one lowest. Nothing is written when there is an error.
+    pub(crate) fn tell(
+        &self,
+        unit: u8,
+        table: Table,
+        (address, count): (u16, u16),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        match self.find(unit, table, address, count)? {
+            Found::Cells(cells) if table.is_bits() => {
+                let bit = |byte: u8, cell: &u16| byte >> 1 | if *cell == 0 { 0 } else { 0x80 };
+                out.extend(cells.chunks(8).map(|eight| {
+                    let unused = 8 - eight.len();
+                    eight.iter().fold(0, bit) >> unused
+                }));
+            }
+            Found::Cells(cells) => {
+                // Room first, then a plain loop over it: that is what compilers make wide.
+                let start = out.len();
+                out.resize(start + 2 * cells.len(), 0);
+                for (bytes, cell) in out[start..].chunks_exact_mut(2).zip(cells) {
+                    bytes.copy_from_slice(&cell.to_be_bytes());
+                }
+            }
+            Found::Ring(ring, cells) => {
+                out.extend(cells.flat_map(|cell| ring.cell(cell).to_be_bytes()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the cells of a read stand.
+    fn find(&self, unit: u8, table: Table, address: u16, count: u16) -> Result<Found<'_>, Refusal> {
         if let Some(code) = self.conduct.refuses(unit) {
             return Err(Refusal::Fault(code));
         }
@@ -97,15 +144,16 @@ impl Image {
         if let Some(Some(own)) = self.blocks.get(index)
             && address >= blocks::COMMAND
         {
-            return own.read(table, address, count).ok_or(Refusal::IllegalAddress);
+            return own.find(table, address, count).ok_or(Refusal::IllegalAddress);
         }
         let cells = image.cells(table);
         let range = usize::from(address)..usize::from(address) + usize::from(count);
         let defined = cells.defined.get(range.clone()).ok_or(Refusal::IllegalAddress)?;
-        if !defined.iter().all(|defined| *defined) {
+        // Every one is looked at, without a way out in between, so that many are at once.
+        if defined.iter().filter(|defined| !**defined).count() > 0 {
             return Err(Refusal::IllegalAddress);
         }
-        cells.values.get(range).map(<[u16]>::to_vec).ok_or(Refusal::IllegalAddress)
+        cells.values.get(range).map(Found::Cells).ok_or(Refusal::IllegalAddress)
     }
 
     /// What a centre makes of the cells of a point, and what the device says of it; `None` when it
@@ -214,19 +262,23 @@ impl Image {
 
 impl Blocks {
     /// Registers of a block; `None` when they do not all lie in one.
-    fn read(&self, table: Table, address: u16, count: u16) -> Option<Vec<u16>> {
-        let within = |start: u16, cells: &[u16]| {
+    fn find(&self, table: Table, address: u16, count: u16) -> Option<Found<'_>> {
+        let range_from = |start: u16| {
             let from = usize::from(address.checked_sub(start)?);
-            cells.get(from..from + usize::from(count)).map(<[u16]>::to_vec)
+            Some(from..from + usize::from(count))
         };
         match table {
-            Table::Holding => within(blocks::COMMAND, &self.command),
-            Table::Input => within(blocks::EVENT_HEADER, &self.header).or_else(|| {
-                let from = address.checked_sub(blocks::EVENT_RING)?;
-                let until = from.checked_add(count)?;
-                (until <= blocks::EVENT_CELLS * blocks::EVENT_RECORDS)
-                    .then(|| (from..until).map(|cell| self.ring.cell(cell)).collect())
-            }),
+            Table::Holding => self.command.get(range_from(blocks::COMMAND)?).map(Found::Cells),
+            Table::Input => {
+                let header =
+                    range_from(blocks::EVENT_HEADER).and_then(|range| self.header.get(range));
+                header.map(Found::Cells).or_else(|| {
+                    let from = address.checked_sub(blocks::EVENT_RING)?;
+                    let until = from.checked_add(count)?;
+                    (until <= blocks::EVENT_CELLS * blocks::EVENT_RECORDS)
+                        .then_some(Found::Ring(&self.ring, from..until))
+                })
+            }
             Table::Coil | Table::Discrete => None,
         }
     }
