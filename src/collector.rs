@@ -7,6 +7,7 @@
 mod blocks;
 mod channel;
 mod connection;
+mod dialogue;
 pub mod frame;
 pub mod plan;
 pub mod reading;
@@ -15,6 +16,7 @@ mod scan;
 mod schedule;
 mod stream;
 mod tls;
+mod trial;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use plan::Plan;
 use reading::Reading;
 use schedule::Gate;
 use tls::Security;
+pub use trial::trial;
 
 /// Readings that may wait for the historian: about two seconds of a thousand stations. Full means
 /// wait.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Question;
+use super::dialogue::Question;
 use super::plan::{Block, Plan};
 use super::reading::Fault;
 

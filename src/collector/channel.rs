@@ -122,10 +122,10 @@ impl Poller {
         loop {
             let ended = self.scan(&mut connection, &blocks, due).await?.err();
             match ended {
-                None if !connection.is_worn() => {}
+                None if !connection.dialogue.is_worn() => {}
                 // Perhaps it only broke off over one unit: this connection is of no use any more.
                 None | Some(LinkFault::Closed | LinkFault::Garbage) if breaks < BREAKS_MAX => {
-                    breaks = if connection.answered() { 0 } else { breaks + 1 };
+                    breaks = if connection.dialogue.answered() { 0 } else { breaks + 1 };
                     // The old one is closed first, since some stations take no second.
                     drop(connection);
                     connection = match self.open().await {
@@ -155,7 +155,7 @@ impl Poller {
         let outcome = loop {
             let step = self.asker.step(connection, &mut spent).await;
             let polls = self.asker.take_polls(!matches!(step, Ok(true)));
-            if !self.connected && connection.answered() {
+            if !self.connected && connection.dialogue.answered() {
                 self.connected = true;
                 self.backoff.reset();
                 spent.on_historian(self.report(Event::Connected).await?);
@@ -172,7 +172,7 @@ impl Poller {
         for unit in self.asker.take_silent() {
             self.report(Event::Silent(unit)).await?;
         }
-        let strays = connection.take_strays();
+        let strays = connection.dialogue.take_strays();
         if strays.sum() > 0 {
             self.report(Event::Strays(strays)).await?;
         }

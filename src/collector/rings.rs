@@ -14,7 +14,7 @@ use std::time::Duration;
 use config::{Device, blocks};
 use tokio::time::Instant;
 
-use super::connection::Question;
+use super::dialogue::Question;
 use super::plan::{Block, Content, Plan};
 use super::reading::{Exchange, Fault};
 

@@ -8,7 +8,8 @@ use config::Device;
 use tokio::time::{Instant, sleep};
 
 use super::blocks::Blocks;
-use super::connection::{Answer, Connection, Question};
+use super::connection::Connection;
+use super::dialogue::{Answer, Question};
 use super::plan::Plan;
 use super::reading::{Cause, Fault, LinkFault, Poll};
 use super::rings::{Rings, is_record};
@@ -187,20 +188,20 @@ impl Asker {
         let stepped = self.ask_and_settle(connection, spent).await;
         let mut broke = None;
         if stepped.is_err()
-            && let Some((unit, blocks)) = connection.abandon()
+            && let Some((unit, blocks)) = connection.dialogue.abandon(connection.last_read())
         {
             *self.heard(unit) = Heard { unit, asked: true, answered: false, failed: true };
             self.leave(blocks);
             broke = Some(unit);
         }
         let mut answers = std::mem::take(&mut self.answers);
-        connection.take_settled(&mut answers);
+        connection.dialogue.take_settled(&mut answers);
         for answer in answers.drain(..) {
             self.take(answer);
         }
         self.answers = answers;
         let may_ask = self.may_ask(connection.last_read());
-        if stepped.is_err() || connection.in_flight() == 0 && !may_ask {
+        if stepped.is_err() || connection.dialogue.in_flight() == 0 && !may_ask {
             self.note_silence(Instant::now(), broke);
             stepped?;
             return self.all_silent().map_or(Ok(false), Err);
@@ -216,8 +217,8 @@ impl Asker {
         let most = if self.pause_between.is_zero() { self.device.in_flight.into() } else { 1 };
         let began = Instant::now();
         let mut batch = std::mem::take(&mut self.batch);
-        while connection.in_flight() + batch.len() < most
-            && let Some(question) = self.next(connection.in_flight() + batch.len(), began)
+        while connection.dialogue.in_flight() + batch.len() < most
+            && let Some(question) = self.next(connection.dialogue.in_flight() + batch.len(), began)
         {
             batch.push(question);
         }

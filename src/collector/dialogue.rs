@@ -1,0 +1,305 @@
+//! What was asked over a connection, and which reply answers which question.
+//!
+//! Replies are matched by their transaction number, unit, function and length. What is no clean reply
+//! to a question that waits is never used; and a reply is only believed when the stream behind it is
+//! in order, since a reply that breaks off is filled up by the next one.
+//!
+//! Pure: it is handed the bytes of the stream, and told the time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Table;
+use tokio::time::Instant;
+
+use super::frame::{Front, Numbers, Request, front, swallows};
+use super::reading::{Exchange, Fault, LinkFault, Strays};
+use crate::clock::Timestamp;
+
+/// Numbers of requests that were given up and may still be answered. When there are more, the
+/// connection is renewed, so that no number is used again while a reply to it can come.
+const GIVEN_UP_MAX: usize = 256;
+
+/// The questions and answers of one connection.
+pub(super) struct Dialogue {
+    reply_timeout: Duration,
+    numbers: Numbers,
+    /// Questions under way, in the order in which they were sent.
+    waiting: Vec<Waiting>,
+    /// Answers of this scan that are not yet handed on, in the order in which they came.
+    settled: Vec<Answer>,
+    given_up: Vec<u16>,
+    strays: Strays,
+    answered: bool,
+    /// What came and is not yet sorted.
+    input: Vec<u8>,
+}
+
+/// What is asked: a part of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Question {
+    /// The block: an index into the plan.
+    pub(super) block: usize,
+    /// First cell, counted from the first of the block.
+    pub(super) offset: u16,
+    pub(super) count: u16,
+    pub(super) unit: u8,
+    pub(super) table: Table,
+    /// Address of the first cell.
+    pub(super) address: u16,
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    pub(super) question: Question,
+    pub(super) fault: Option<Fault>,
+    pub(super) exchange: Exchange,
+    /// Number of its request.
+    pub(super) transaction: u16,
+}
+
+/// A question that is under way.
+struct Waiting {
+    question: Question,
+    request: Request,
+    at: Timestamp,
+    sent: Instant,
+}
+
+impl Dialogue {
+    pub(super) fn new(reply_timeout: Duration) -> Self {
+        Self {
+            reply_timeout,
+            numbers: Numbers::default(),
+            waiting: Vec::new(),
+            settled: Vec::new(),
+            given_up: Vec::new(),
+            strays: Strays::default(),
+            answered: false,
+            input: Vec::new(),
+        }
+    }
+
+    /// Questions under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Until when the oldest question may be answered.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.waiting.first().map(|waiting| waiting.sent + self.reply_timeout)
+    }
+
+    /// Whether so many requests were given up that the connection should be renewed.
+    pub(super) fn is_worn(&self) -> bool {
+        self.given_up.len() >= GIVEN_UP_MAX
+    }
+
+    /// Whether any question was ever answered.
+    pub(super) fn answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Takes the counts of replies that belonged to nobody.
+    pub(super) fn take_strays(&mut self) -> Strays {
+        std::mem::take(&mut self.strays)
+    }
+
+    /// Takes a question up, and returns its request.
+    pub(super) fn ask(
+        &mut self,
+        question: Question,
+        at: Timestamp,
+        sent: Instant,
+    ) -> [u8; Exchange::REQUEST_BYTES] {
+        let transaction = self.free_number();
+        let Question { unit, table, address, count, .. } = question;
+        let request = Request { transaction, unit, table, address, count };
+        self.waiting.push(Waiting { question, request, at, sent });
+        request.bytes()
+    }
+
+    /// Where the bytes of the stream are appended, to be sorted.
+    pub(super) fn input(&mut self) -> &mut Vec<u8> {
+        &mut self.input
+    }
+
+    /// Answers of this scan that were not yet taken.
+    pub(super) fn settled(&self) -> &[Answer] {
+        &self.settled
+    }
+
+    /// A number to which no reply can come any more.
+    fn free_number(&mut self) -> u16 {
+        loop {
+            let number = self.numbers.draw();
+            let used = self.waiting.iter().any(|w| w.request.transaction == number);
+            if !used && !self.given_up.contains(&number) {
+                return number;
+            }
+        }
+    }
+
+    /// Takes the answers that are to be believed: all of them when no question is under way, else
+    /// those in front of the last reply.
+    pub(super) fn take_settled(&mut self, answers: &mut Vec<Answer>) {
+        if !self.waiting.is_empty() {
+            let came = |answer: &Answer| answer.fault != Some(Fault::NoReply);
+            let last = self.settled.iter().rposition(came);
+            answers.extend(self.settled.drain(..last.unwrap_or(self.settled.len())));
+            return;
+        }
+        if self.input.is_empty() {
+            // An idle connection keeps no room for replies.
+            self.input = Vec::new();
+        } else {
+            // Something has begun behind the last reply that nobody asked for.
+            self.doubt_last();
+        }
+        answers.append(&mut self.settled);
+    }
+
+    /// The connection has ended. Gives up the question that has waited longest, since a server takes
+    /// them in turn: its unit is returned, and the blocks of the others, which were not even heard.
+    pub(super) fn abandon(&mut self, now: Instant) -> Option<(u8, Vec<usize>)> {
+        self.doubt_last();
+        self.input.clear();
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        let first = waiting.next()?;
+        let unit = first.question.unit;
+        self.settled.push(first.given_up(now));
+        Some((unit, waiting.map(|waiting| waiting.question.block).collect()))
+    }
+
+    /// Sorts the whole frames of the input to the questions that wait.
+    pub(super) fn sort(&mut self, now: Instant) -> Result<(), LinkFault> {
+        let input = std::mem::take(&mut self.input);
+        let mut rest = &input[..];
+        let sorted = loop {
+            match front(rest) {
+                Front::Incomplete => break Ok(()),
+                Front::Garbage => {
+                    self.doubt_last();
+                    break Err(LinkFault::Garbage);
+                }
+                Front::Frame(end, number) => {
+                    self.take(&rest[..end], number, now);
+                    rest = &rest[end..];
+                }
+            }
+        };
+        let read = input.len() - rest.len();
+        self.input = input;
+        self.input.drain(..read);
+        sorted
+    }
+
+    /// Takes a frame to the question that it answers.
+    fn take(&mut self, frame: &[u8], number: u16, now: Instant) {
+        let waits = self.waiting.iter().position(|w| w.request.transaction == number);
+        let Some(place) = waits else {
+            if let Some(place) = self.given_up.iter().position(|given| *given == number) {
+                self.given_up.swap_remove(place);
+                self.strays.late = self.strays.late.saturating_add(1);
+                return;
+            }
+            self.strays.unknown = self.strays.unknown.saturating_add(1);
+            self.doubt_last();
+            // A second reply to one question: which of the two is the right one?
+            match self.settled.iter_mut().find(|a| a.transaction == number) {
+                Some(twice) => twice.doubt(),
+                None => self.blame(frame, now),
+            }
+            return;
+        };
+        let waiting = self.waiting.remove(place);
+        self.answered = true;
+        let said = if self.has_swallowed(frame, number) {
+            Err(Fault::Undecodable)
+        } else {
+            waiting.request.answered_by(frame)
+        };
+        self.settled.push(waiting.answered(frame, said.err(), now));
+    }
+
+    /// Whether a frame has another reply among its cells, to any request that may still be answered.
+    fn has_swallowed(&self, frame: &[u8], number: u16) -> bool {
+        let [high, _] = number.to_be_bytes();
+        // Numbers share their high byte with 255 others; the ones before have the one before.
+        let before = if high == 1 { u8::MAX } else { high - 1 };
+        swallows(frame, high)
+            || swallows(frame, before)
+            || self.given_up.iter().any(|given| {
+                let [other, _] = given.to_be_bytes();
+                other != high && other != before && swallows(frame, other)
+            })
+    }
+
+    /// A reply with a number that nobody has is the fault of the question that it looks like a reply
+    /// to: the one that has waited longest.
+    fn blame(&mut self, frame: &[u8], now: Instant) {
+        let looks_like = |w: &Waiting| w.request.answered_by(frame) != Err(Fault::Undecodable);
+        if let Some(place) = self.waiting.iter().position(looks_like) {
+            let waiting = self.waiting.remove(place);
+            self.given_up.push(waiting.request.transaction);
+            self.settled.push(waiting.answered(frame, Some(Fault::Undecodable), now));
+        }
+    }
+
+    /// The last reply may have been filled up by what came behind it: it is not believed.
+    fn doubt_last(&mut self) {
+        let came = |answer: &&mut Answer| answer.fault != Some(Fault::NoReply);
+        if let Some(last) = self.settled.iter_mut().rev().find(came) {
+            last.doubt();
+        }
+    }
+
+    /// Gives up the questions whose time is over.
+    pub(super) fn give_up_overdue(&mut self, now: Instant) -> Result<(), LinkFault> {
+        let overdue =
+            self.waiting.iter().take_while(|w| w.sent + self.reply_timeout <= now).count();
+        for waiting in self.waiting.drain(..overdue) {
+            self.given_up.push(waiting.request.transaction);
+            self.settled.push(waiting.given_up(now));
+        }
+        if self.input.is_empty() {
+            return Ok(());
+        }
+        // Half a reply: whatever comes next would be taken for its other half.
+        self.doubt_last();
+        Err(LinkFault::Garbage)
+    }
+}
+
+impl Waiting {
+    fn given_up(self, now: Instant) -> Answer {
+        let took = now.saturating_duration_since(self.sent);
+        self.settled(&[], Some(Fault::NoReply), took)
+    }
+
+    fn answered(self, frame: &[u8], fault: Option<Fault>, now: Instant) -> Answer {
+        let took = now.saturating_duration_since(self.sent);
+        self.settled(frame, fault, took)
+    }
+
+    fn settled(self, reply: &[u8], fault: Option<Fault>, took: Duration) -> Answer {
+        let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let (request, reply) = (self.request.bytes(), Arc::from(reply));
+        Answer {
+            question: self.question,
+            fault,
+            exchange: Exchange { at: self.at, took_us, request, reply },
+            transaction: self.request.transaction,
+        }
+    }
+}
+
+impl Answer {
+    /// What came is not to be believed.
+    fn doubt(&mut self) {
+        if self.fault.is_none() {
+            self.fault = Some(Fault::Undecodable);
+        }
+    }
+}
