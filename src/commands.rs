@@ -326,7 +326,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Files that are open beside those of the stations: a log, the terminal, the runtime's own.
-const FILES_BESIDE: u64 = 64;
+const FILES_BESIDE: u64 = 24;
 
 /// Lets the process have as many files open as `each` for every channel needs, as far as the system
 /// allows it.
@@ -336,7 +336,7 @@ const FILES_BESIDE: u64 = 64;
 fn allow_files(each: u64, province: &Province) -> Result<(), Failure> {
     let channels = province.channels.len() as u64;
     let needed = each * channels + FILES_BESIDE;
-    let Some(allowed) = files_allowed(needed).filter(|allowed| *allowed < needed) else {
+    let Some(allowed) = files_allowed().filter(|allowed| *allowed < needed) else {
         return Ok(());
     };
     let fit = allowed.saturating_sub(FILES_BESIDE) / each;
@@ -347,19 +347,15 @@ fn allow_files(each: u64, province: &Province) -> Result<(), Failure> {
     )))
 }
 
-/// Raises the limit of open files to `needed` when it is lower, or as high as it goes; returns where
-/// it stands then, `None` when it cannot be known.
+/// Raises the limit of open files as high as the system lets the process; returns where it stands
+/// then, `None` when it cannot be known.
 #[cfg(unix)]
-fn files_allowed(needed: u64) -> Option<u64> {
-    let (soft, _) = rlimit::getrlimit(rlimit::Resource::NOFILE).ok()?;
-    if soft >= needed {
-        return Some(soft);
-    }
-    rlimit::increase_nofile_limit(needed).ok()
+fn files_allowed() -> Option<u64> {
+    rlimit::increase_nofile_limit(rlimit::INFINITY).ok()
 }
 
 #[cfg(not(unix))]
-fn files_allowed(_: u64) -> Option<u64> {
+fn files_allowed() -> Option<u64> {
     None
 }
 
