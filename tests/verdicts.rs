@@ -6,7 +6,7 @@ use std::sync::Arc;
 use config::{ChannelId, Province, Standing};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Item, Part, Plan, plans};
-use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading, Strays};
+use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Counts;
 use gridwatch::historian::picture::{Full, LinkState, Picture};
@@ -143,7 +143,7 @@ proptest! {
                 (now, same) = (now.plus(later), same.plus(later));
                 for channel in (0..plans.len()).map(ChannelId::at) {
                     // Says nothing, but has every point judged.
-                    let event = Event::Strays(Strays::default());
+                    let event = Event::Polls(Vec::new());
                     judging.accept(&Reading { channel, at: now, event });
                 }
                 let (kept, made) = (keeping.picture(now), judging.picture(now));
