@@ -24,7 +24,6 @@ use config::Province;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use plan::Plan;
@@ -45,7 +44,6 @@ pub struct StartError(String);
 /// The running tasks of the collector. Dropping it stops them.
 pub struct Collector {
     tasks: JoinSet<()>,
-    cancel: CancellationToken,
 }
 
 impl Collector {
@@ -64,22 +62,17 @@ impl Collector {
         let security = Security::load(province).map_err(StartError)?.map(Arc::new);
         let (sender, receiver) = mpsc::channel(READINGS_MAX);
         let gate = Arc::new(Gate::new());
-        let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {
             let own = (clock, Arc::clone(&gate), security.clone());
             let poller = channel::Poller::new(province, n, channel, plan, own, sender.clone());
-            let cancel = cancel.clone();
-            tasks.spawn(async move {
-                cancel.run_until_cancelled(poller.run()).await;
-            });
+            tasks.spawn(poller.run());
         }
-        Ok((Self { tasks, cancel }, receiver))
+        Ok((Self { tasks }, receiver))
     }
 
     /// Stops every task and waits for it.
     pub async fn stop(mut self) {
-        self.cancel.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.tasks.shutdown().await;
     }
 }

@@ -327,7 +327,8 @@ impl Asker {
     /// What is to be reported now: a batch, or what there is when nothing more comes soon.
     pub(super) fn take_polls(&mut self, is_over: bool) -> Vec<Poll> {
         if is_over || self.waited_in_vain || self.polls.len() >= POLLS_TOGETHER {
-            return std::mem::take(&mut self.polls);
+            let room = Vec::with_capacity(if is_over { 0 } else { POLLS_TOGETHER });
+            return std::mem::replace(&mut self.polls, room);
         }
         Vec::new()
     }
