@@ -293,7 +293,7 @@ impl World {
             .iter()
             .filter(|((of, _), fault)| *of == station && **fault == Fault::NoReply);
         for unit in silent.map(|((_, unit), _)| *unit).collect::<Vec<_>>() {
-            self.tell(channel, ms + 1_000, Event::Silent(unit));
+            self.tell(channel, ms + 1_000, Event::Silent(unit, Fault::NoReply));
         }
     }
 

@@ -293,7 +293,7 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     set_devices(&mut province, |device| (device.in_flight, device.reply_timeout_ms) = (4, 100));
     let plans = plans(&province);
     let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
-    next_event(&mut readings, |event| matches!(event, Event::Silent(2)).then_some(())).await;
+    next_event(&mut readings, |event| matches!(event, Event::Silent(2, _)).then_some(())).await;
     // Six seconds hold pauses of 1, 2 and the begin of one of 4 seconds: two probes, perhaps three.
     let (first, start) = (probes.load(Ordering::Relaxed), Instant::now());
     let mut good: BTreeMap<u8, usize> = BTreeMap::new();
@@ -434,6 +434,89 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
             })
             .await,
         );
+    }
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pain_8_a_scan_whose_deadline_comes_in_a_pause_is_followed_by_the_next() {
+    let (mut province, mut all) = stations(&FAST, |_| Deed::Answers).await;
+    let station = alone(&mut province, &mut all);
+    set_devices(&mut province, |device| {
+        (device.pause_between_ms, device.scan_timeout_ms) = (30, 100);
+    });
+    let plans = plans(&province);
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    for _ in 0..10 {
+        let overrun = next_event(&mut readings, |event| match event {
+            Event::Overrun(overrun) => Some(*overrun),
+            _ => None,
+        });
+        assert!(overrun.await.unasked > 0);
+    }
+    assert!(station.requests() >= 20);
+    timeout(PATIENCE, collector.stop()).await.expect("every task can be stopped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pain_5_a_unit_that_refuses_and_then_falls_silent_does_not_stop_its_neighbours() {
+    let stage = Arc::new(AtomicUsize::new(0));
+    let now = Arc::clone(&stage);
+    // First all statuses of unit 1 are refused, then the connection breaks and the unit is silent.
+    let manner = move |asked: &Asked| match (now.load(Ordering::Relaxed), asked.unit()) {
+        (0, 1) if asked.function() == 2 => Deed::Refuses(2),
+        (1, _) => Deed::Resets,
+        (2, 1) => Deed::Silent,
+        _ => Deed::Answers,
+    };
+    let (mut province, mut all) = stations(&FAST, manner).await;
+    let _station = alone(&mut province, &mut all);
+    quick_backoff(&mut province);
+    set_devices(&mut province, |device| device.reply_timeout_ms = 100);
+    let plans = plans(&province);
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let good = |unit: u8, count: usize| {
+        let plan = Arc::clone(&plans[0]);
+        let mut seen = 0;
+        move |event: &Event| {
+            if let Event::Polls(polls) = event {
+                let of_unit = polls.iter().filter(|poll| plan.blocks[poll.block].unit == unit);
+                seen += of_unit.filter(|poll| poll.fault.is_none()).count();
+            }
+            (seen >= count).then_some(())
+        }
+    };
+    next_event(&mut readings, good(1, 20)).await;
+    stage.store(1, Ordering::Relaxed);
+    next_event(&mut readings, |event| matches!(event, Event::Lost(_)).then_some(())).await;
+    stage.store(2, Ordering::Relaxed);
+    next_event(&mut readings, |event| matches!(event, Event::Silent(1, _)).then_some(())).await;
+    // Some scans more, probes of the silent unit among them.
+    next_event(&mut readings, good(2, 100)).await;
+    stage.store(3, Ordering::Relaxed);
+    next_event(&mut readings, good(1, 20)).await;
+    timeout(PATIENCE, collector.stop()).await.expect("every task can be stopped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pain_1_a_station_that_closes_idle_connections_is_read_with_each_slot() {
+    // It closes after 50 ms without a request; slots are 200 ms apart.
+    let manner = |_: &Asked| Deed::AnswersAndClosesWhenIdle(Duration::from_millis(50));
+    let (mut province, mut all) = stations(&FAST, manner).await;
+    let _station = alone(&mut province, &mut all);
+    let plans = plans(&province);
+    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (mut good, mut renewed) = (0, 0);
+    while good < 20 * plans[0].blocks.len() || renewed < 5 {
+        let reading = timeout(PATIENCE, readings.recv()).await.unwrap().unwrap();
+        match reading.event {
+            Event::Polls(polls) => {
+                good += polls.iter().filter(|poll| poll.fault.is_none()).count();
+            }
+            Event::Renewed(_) => renewed += 1,
+            Event::Lost(fault) => panic!("the link is not lost: {fault:?}"),
+            _ => {}
+        }
     }
     collector.stop().await;
 }

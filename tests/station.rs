@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Replies that may wait to be sent.
 const REPLIES_MAX: usize = 1_024;
@@ -97,6 +97,8 @@ pub(crate) enum Deed {
     Pieces(Vec<(Duration, Vec<u8>)>),
     /// Sends these bytes later than what is answered meanwhile.
     Later(Duration, Vec<u8>),
+    /// Answers, and ends the connection when no request has come for so long.
+    AnswersAndClosesWhenIdle(Duration),
     /// Ends the connection, in order or by a reset.
     Closes,
     Resets,
@@ -203,8 +205,12 @@ async fn serve(
     };
     let reading = async {
         let mut bytes = [0; 12];
+        let mut patience = Duration::from_secs(3_600);
         loop {
-            reader.read_exact(&mut bytes).await?;
+            match timeout(patience, reader.read_exact(&mut bytes)).await {
+                Ok(read) => read?,
+                Err(_) => return Ok(()),
+            };
             let number = counters.requests.fetch_add(1, Ordering::Relaxed);
             let asked = Asked { bytes, number, port, at: Instant::now() };
             let at_once = |bytes| queue.send(vec![(Duration::ZERO, bytes)]);
@@ -222,6 +228,10 @@ async fn serve(
                         let _ = queue.send(vec![(Duration::ZERO, bytes)]).await;
                     });
                     true
+                }
+                Deed::AnswersAndClosesWhenIdle(after) => {
+                    patience = after;
+                    at_once(asked.reply()).await.is_ok()
                 }
                 Deed::Closes => return Ok(()),
                 Deed::Resets => {

@@ -57,9 +57,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-fn poll(plan: &Plan, number: usize, result: &Result<Vec<u16>, Fault>) -> Event {
+fn poll(plan: &Plan, number: usize, result: &Result<Vec<u16>, Fault>, at: Timestamp) -> Event {
     let block = plan.blocks.get(number);
-    let exchange = block.map_or_else(Exchange::default, |b| exchange(b, result, number, START));
+    let exchange = block.map_or_else(Exchange::default, |b| exchange(b, result, number, at));
     let (count, fault) = (block.map_or(0, |b| b.count), result.as_ref().err().copied());
     let (offset, in_parts) = (0, false);
     Event::Polls(vec![Poll { block: number, offset, count, fault, in_parts, exchange }])
@@ -74,7 +74,7 @@ fn apply(historian: &mut Historian, plans: &[Arc<Plan>], step: &Step, now: &mut 
             return;
         }
         Step::Connected(channel) => (channel, Event::Connected),
-        Step::Silent(channel, unit) => (channel, Event::Silent(*unit)),
+        Step::Silent(channel, unit) => (channel, Event::Silent(*unit, Fault::NoReply)),
         Step::Lost(channel) => (channel, Event::Lost(LinkFault::Closed)),
         Step::Answered { channel, block, cells, exact } => {
             let blocks = &plans[channel % plans.len()].blocks;
@@ -82,11 +82,11 @@ fn apply(historian: &mut Historian, plans: &[Arc<Plan>], step: &Step, now: &mut 
             let count = blocks.get(block).map_or(0, |b| usize::from(b.count));
             let wanted = if *exact { count } else { cells.len() };
             let cells = cells.iter().copied().chain([7]).cycle().take(wanted).collect();
-            (channel, poll(&plans[channel % plans.len()], block, &Ok(cells)))
+            (channel, poll(&plans[channel % plans.len()], block, &Ok(cells), now.plus(37)))
         }
         Step::Failed { channel, block, fault } => {
             let plan = &plans[channel % plans.len()];
-            (channel, poll(plan, block % (plan.blocks.len() + 1), &Err(*fault)))
+            (channel, poll(plan, block % (plan.blocks.len() + 1), &Err(*fault), now.plus(37)))
         }
     };
     *now = now.plus(37);
@@ -187,7 +187,7 @@ fn answer_all(historian: &mut Historian, plans: &[Arc<Plan>], channel: ChannelId
     historian.accept(&Reading { channel, at, event: Event::Connected });
     for (n, block) in plans[channel.index()].blocks.iter().enumerate() {
         let zeros = vec![0; usize::from(block.count)];
-        let event = poll(&plans[channel.index()], n, &Ok(zeros));
+        let event = poll(&plans[channel.index()], n, &Ok(zeros), at);
         historian.accept(&Reading { channel, at, event });
     }
 }
@@ -222,7 +222,7 @@ fn one_lost_reply_is_no_news_while_the_value_is_fresh() {
     answer_all(&mut historian, &plans, channel, START);
     let at = START.plus(2_000);
     let block = historian.picture(at).channels[channel.index()].points[point].block.unwrap();
-    let event = poll(&plans[channel.index()], block.into(), &Err(Fault::NoReply));
+    let event = poll(&plans[channel.index()], block.into(), &Err(Fault::NoReply), at);
     historian.accept(&Reading { channel, at, event });
     let mut not_live =
         |ms| historian.picture(START.plus(ms)).channels[channel.index()].points[point].not_live;
@@ -314,7 +314,7 @@ fn a_value_that_the_device_has_withdrawn_is_not_revived_by_a_lost_reply() {
     cells[offset] = 0x8000;
     let mut not_live = |ms, result| {
         let at = START.plus(ms);
-        let event = poll(&plans[channel.index()], block, &result);
+        let event = poll(&plans[channel.index()], block, &result, at);
         historian.accept(&Reading { channel, at, event });
         historian.picture(at).channels[channel.index()].points[point].not_live
     };
@@ -363,7 +363,7 @@ fn a_good_verdict_is_as_old_as_the_recovery() {
     let cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
     for (ms, result) in [(1_000, Err(Fault::Refused(4))), (2_000, Ok(cells))] {
         let at = START.plus(ms);
-        let event = poll(&plans[channel.index()], block, &result);
+        let event = poll(&plans[channel.index()], block, &result, at);
         historian.accept(&Reading { channel, at, event });
         let picture = historian.picture(at);
         assert_eq!(picture.channels[channel.index()].points[point].since, Since::At(at));

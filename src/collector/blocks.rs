@@ -23,6 +23,17 @@ const PROBE_LONGEST: Duration = Duration::from_secs(60);
 /// Registers that one probe asks for alone, one by one in turn.
 const PROBED_ALONE_MAX: usize = 8;
 
+/// What the answer to a question says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Something of every cell that was asked for.
+    Itself,
+    /// Nothing of single cells: its halves are to be asked for in its place.
+    Halves([Question; 2]),
+    /// Nothing of single cells: the whole block is still not to be had. These are tried alone.
+    Probe(Vec<Question>),
+}
+
 /// The blocks of a plan, and which of them a device does not answer whole.
 #[derive(Debug)]
 pub(super) struct Blocks {
@@ -77,16 +88,15 @@ impl Blocks {
         parts.into_iter().chain(whole)
     }
 
-    /// Takes what came of a question. `None`: it says something of every cell asked for. Else it
-    /// does not, and this is to be asked in its place.
-    pub(super) fn note(&mut self, asked: &Question, fault: Option<Fault>) -> Option<Vec<Question>> {
+    /// Takes what came of a question.
+    pub(super) fn note(&mut self, asked: &Question, fault: Option<Fault>) -> Said {
         let contract = &self.plan.blocks[asked.block];
         // Illegal address, illegal value: it does not have what was asked for, or not so much.
         let about_registers = matches!(fault, Some(Fault::Refused(2 | 3)));
         let place = self.parted.iter().position(|parted| parted.block == asked.block);
         let Some(place) = place else {
             if !about_registers {
-                return None;
+                return Said::Itself;
             }
             let mut parted = Parted::new(asked.block, contract, self.now);
             let halves = parted.refused(contract, asked);
@@ -99,15 +109,19 @@ impl Blocks {
             None if is_whole => {
                 // All of it is there again.
                 self.parted.swap_remove(place);
-                None
+                Said::Itself
             }
             None => {
                 parted.came(asked);
-                None
+                Said::Itself
             }
-            Some(_) if is_whole && parted.probing => Some(parted.probed(contract, self.now)),
+            Some(_) if is_whole && parted.probing => {
+                let alone = parted.probed(contract, self.now);
+                // Who does not answer at all is not asked again at once.
+                Said::Probe(if about_registers { alone } else { Vec::new() })
+            }
             Some(_) if about_registers => parted.refused(contract, asked),
-            Some(_) => None,
+            Some(_) => Said::Itself,
         }
     }
 
@@ -155,8 +169,8 @@ impl Parted {
         first..last.max(first)
     }
 
-    /// Halves what was refused. What cannot be halved is left alone: that is `None`.
-    fn refused(&mut self, contract: &Block, asked: &Question) -> Option<Vec<Question>> {
+    /// Halves what was refused. What cannot be halved is left alone.
+    fn refused(&mut self, contract: &Block, asked: &Question) -> Said {
         let run = self.run_of(asked);
         self.runs.retain(|other| other.end <= run.start || run.end <= other.start);
         if run.len() <= 1 {
@@ -164,13 +178,13 @@ impl Parted {
                 self.alone.push(atom);
                 self.is_news = true;
             }
-            return None;
+            return Said::Itself;
         }
         let middle = run.start + run.len() / 2;
         let halves = [run.start..middle, middle..run.end];
-        let questions = halves.iter().map(|half| self.question(contract, half)).collect();
+        let questions = [0, 1].map(|n: usize| self.question(contract, &halves[n]));
         self.runs.extend(halves);
-        Some(questions)
+        Said::Halves(questions)
     }
 
     /// The whole of it is still not to be had: some of those that stand alone are asked for.
@@ -180,7 +194,9 @@ impl Parted {
         self.probe_at = now + self.pause;
         let count = self.alone.len().min(PROBED_ALONE_MAX);
         let turns = (0..count).map(|n| self.alone[(self.turn + n) % self.alone.len()]);
-        let questions = turns.map(|atom| self.question(contract, &(atom..atom + 1))).collect();
+        let questions = turns.map(|atom| self.question(contract, &(atom..atom + 1)));
+        // The whole of it has just been asked for.
+        let questions = questions.filter(|question| question.count < contract.count).collect();
         self.turn = (self.turn + count) % self.alone.len().max(1);
         questions
     }
@@ -254,11 +270,14 @@ mod tests {
                 count += 1;
                 let fault = self.answer(&asked);
                 match blocks.note(&asked, fault) {
-                    Some(instead) => queue.extend(instead),
-                    None if fault.is_none() => {
+                    Said::Halves(halves) => queue.extend(halves),
+                    Said::Probe(alone) => queue.extend(alone),
+                    Said::Itself if fault.is_none() => {
                         came.extend(asked.address..asked.address + asked.count);
                     }
-                    None => assert_eq!(asked.count, 1, "only a register alone is called refused"),
+                    Said::Itself => {
+                        assert_eq!(asked.count, 1, "only a register alone is called refused");
+                    }
                 }
             }
             blocks.settle();

@@ -119,13 +119,19 @@ impl Poller {
         let (mut due, mut breaks) = (Instant::now(), 0);
         let mut blocks: Vec<usize> = self.schedule.all().collect();
         self.schedule.skip_to(due);
+        let mut ended = self.scan(&mut connection, &blocks, (due, due)).await?.err();
+        self.schedule.skip_to(Instant::now());
         loop {
-            let ended = self.scan(&mut connection, &blocks, due).await?.err();
+            if ended.is_none() && !connection.dialogue.is_worn() {
+                due = self.schedule.next().unwrap_or(due);
+                ended = connection.idle(due).await.err();
+            }
+            let broke = ended.is_some() && !connection.dialogue.answered();
+            breaks = if broke { breaks + 1 } else { 0 };
             match ended {
                 None if !connection.dialogue.is_worn() => {}
                 // Perhaps it only broke off over one unit: this connection is of no use any more.
                 None | Some(LinkFault::Closed | LinkFault::Garbage) if breaks < BREAKS_MAX => {
-                    breaks = if connection.dialogue.answered() { 0 } else { breaks + 1 };
                     // The old one is closed first, since some stations take no second.
                     drop(connection);
                     connection = match self.open().await {
@@ -133,23 +139,27 @@ impl Poller {
                         Err(fault) => return Ok(fault),
                     };
                     self.report(Event::Renewed(ended)).await?;
+                    self.schedule.skip_to(Instant::now());
+                    due = self.schedule.next().unwrap_or(due);
+                    sleep_until(due).await;
                 }
                 ended => return Ok(ended.unwrap_or(LinkFault::Silent)),
             }
-            due = self.schedule.next().unwrap_or(due);
-            sleep_until(due).await;
-            blocks = self.schedule.due(Instant::now()).collect();
+            let now = Instant::now();
+            blocks.clear();
+            blocks.extend(self.schedule.due(now));
+            ended = self.scan(&mut connection, &blocks, (due, now)).await?.err();
         }
     }
 
-    /// Asks for some blocks, whose slot came at `due`, and reports what came of it.
+    /// Asks for some blocks, whose slot came at `due` and which are asked from `began` on, and reports
+    /// what came of it.
     async fn scan(
         &mut self,
         connection: &mut Connection,
         blocks: &[usize],
-        due: Instant,
+        (due, began): (Instant, Instant),
     ) -> Result<Result<(), LinkFault>, HistorianGone> {
-        let began = Instant::now();
         let mut spent = Spent::after(began.saturating_duration_since(due));
         self.asker.begin(blocks, began);
         let outcome = loop {
@@ -169,8 +179,8 @@ impl Poller {
                 Err(fault) => break Err(fault),
             }
         };
-        for unit in self.asker.take_silent() {
-            self.report(Event::Silent(unit)).await?;
+        for (unit, fault) in self.asker.take_silent() {
+            self.report(Event::Silent(unit, fault)).await?;
         }
         let strays = connection.dialogue.take_strays();
         if strays.sum() > 0 {

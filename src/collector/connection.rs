@@ -14,7 +14,7 @@ use config::Channel;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::dialogue::{Answer, Dialogue, Question};
+use super::dialogue::{Dialogue, Question};
 use super::reading::LinkFault;
 use super::stream::Stream;
 use super::tls::Security;
@@ -22,6 +22,9 @@ use crate::clock::Clock;
 
 /// Bytes read in one go: the replies to sixteen full requests.
 const READ_BYTES: usize = 16 * 260;
+
+/// Bytes read in one go while nothing is asked: a late reply.
+const IDLE_BYTES: usize = 260;
 
 /// A connection whose stream is in step.
 pub(super) struct Connection {
@@ -45,6 +48,9 @@ impl Connection {
     ) -> Result<Self, LinkFault> {
         let stream = match timeout(deadline, Stream::open(channel, security)).await {
             Err(_) => return Err(LinkFault::ConnectTimeout),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(LinkFault::ConnectTimeout);
+            }
             Ok(Err(error)) => return Err(link_fault(&error)),
             Ok(Ok(stream)) => stream,
         };
@@ -98,38 +104,54 @@ impl Connection {
         written.await.ok_or(LinkFault::Silent)?.map_err(|error| link_fault(&error))
     }
 
-    /// Waits until a question is settled, answered or given up, but not beyond `patience`. Returns
-    /// those that were. Their answers are to be believed when the dialogue hands them on: what
-    /// follows on the stream may still prove the last one wrong.
-    pub(super) async fn settle(&mut self, patience: Instant) -> Result<&[Answer], LinkFault> {
+    /// Waits until a question is settled, answered or given up, but not beyond `patience`. Answers are
+    /// to be believed when the dialogue hands them on: what follows on the stream may still prove the
+    /// last one wrong.
+    pub(super) async fn settle(&mut self, patience: Instant) -> Result<(), LinkFault> {
         let before = self.dialogue.settled().len();
         while self.dialogue.settled().len() == before
             && let Some(overdue) = self.dialogue.deadline()
         {
-            let read = self.read(overdue.min(patience)).await;
-            self.last_read = Instant::now();
-            match read {
-                Some(Ok(0)) => return Err(LinkFault::Closed),
-                Some(Ok(_)) => self.dialogue.sort(self.last_read)?,
-                Some(Err(error)) => return Err(link_fault(&error)),
-                None if overdue <= self.last_read => {
-                    self.dialogue.give_up_overdue(self.last_read)?;
-                }
-                None if patience <= self.last_read => break,
-                None => {}
+            self.read_and_sort(overdue.min(patience), READ_BYTES).await?;
+            if overdue <= self.last_read {
+                self.dialogue.give_up_overdue(self.last_read)?;
+            } else if patience <= self.last_read {
+                break;
             }
         }
-        Ok(&self.dialogue.settled()[before..])
+        Ok(())
+    }
+
+    /// Waits until `until` with no question under way: for late replies, and for the end of the
+    /// connection, which is nobody's fault then.
+    pub(super) async fn idle(&mut self, until: Instant) -> Result<(), LinkFault> {
+        self.last_read = Instant::now();
+        while self.last_read < until {
+            self.read_and_sort(until, IDLE_BYTES).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what there is until `deadline`, and lets it be sorted.
+    async fn read_and_sort(&mut self, deadline: Instant, room: usize) -> Result<(), LinkFault> {
+        let read = self.read(deadline, room).await;
+        self.last_read = Instant::now();
+        match read {
+            Some(Ok(0)) => Err(LinkFault::Closed),
+            Some(Ok(_)) => self.dialogue.sort(self.last_read),
+            Some(Err(error)) => Err(link_fault(&error)),
+            None => Ok(()),
+        }
     }
 
     /// Reads what there is, or `None` when nothing came until `deadline`, perhaps a little earlier:
     /// one timer serves many reads, and is set anew only when it would be late.
-    async fn read(&mut self, deadline: Instant) -> Option<io::Result<usize>> {
+    async fn read(&mut self, deadline: Instant, room: usize) -> Option<io::Result<usize>> {
         if self.timer.is_elapsed() || self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
         let input = self.dialogue.input();
-        input.reserve(READ_BYTES);
+        input.reserve(room);
         let mut read = pin!(self.stream.read_buf(input));
         let timer = &mut self.timer;
         poll_fn(|cx| match read.as_mut().poll(cx) {
@@ -143,8 +165,9 @@ impl Connection {
 fn link_fault(error: &io::Error) -> LinkFault {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => LinkFault::Refused,
-        io::ErrorKind::TimedOut => LinkFault::ConnectTimeout,
-        io::ErrorKind::ConnectionReset
+        // On an open connection it means that the system has given the peer up.
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::UnexpectedEof
         | io::ErrorKind::BrokenPipe => LinkFault::Closed,

@@ -28,8 +28,9 @@ pub enum Event {
     Renewed(Option<LinkFault>),
     /// Requests that came to an end, in the order in which they did.
     Polls(Vec<Poll>),
-    /// A unit answered nothing of what it was asked in this scan, and is left alone for a while.
-    Silent(u8),
+    /// A unit answered nothing of what it was asked in this scan, or a gateway said in its place that
+    /// it does not: it is left alone for a while, and this holds for all of it.
+    Silent(u8, Fault),
     /// Slots could not be kept.
     Overrun(Overrun),
     /// Replies came that belong to no request that waits: so many since the last such event.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Device;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Said};
 use super::connection::Connection;
 use super::dialogue::{Answer, Question};
 use super::plan::Plan;
@@ -18,6 +18,10 @@ use super::rings::{Rings, is_record};
 const UNIT_PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause after which a silent unit is asked again.
 const UNIT_PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// Longest pause of a unit of which the gateway says that it does not reach it: that costs less.
+const GATEWAY_PAUSE_LONGEST: Duration = Duration::from_secs(5);
+/// Questions without a reply in a row from which on a link may count as lost.
+const UNANSWERED_MIN: u32 = 2;
 /// Questions of one scan beyond those of its blocks: halves of what was refused. The rest waits for
 /// the next scan, so that a device which refuses everything is not flooded.
 const EXTRA_QUESTIONS_MAX: usize = 64;
@@ -37,7 +41,7 @@ pub(super) struct Asker {
     blocks: Blocks,
     rings: Rings,
     silent: Vec<Silence>,
-    newly_silent: Vec<u8>,
+    newly_silent: Vec<(u8, Fault)>,
     queue: VecDeque<Question>,
     /// Blocks that the last scan left no time for.
     left: Vec<usize>,
@@ -50,8 +54,21 @@ pub(super) struct Asker {
     units: Vec<Heard>,
     extra: usize,
     deadline: Instant,
+    /// When the scan began.
+    began: Instant,
+    /// No question before then: the device wants a pause.
+    quiet_until: Instant,
+    /// Questions without a reply since the last reply of any unit.
+    unanswered: u32,
+    /// In this scan every unit has been asked.
+    probed_all: bool,
     /// When records are to wait for the next scan.
     records_until: Instant,
+}
+
+/// Whether a unit is not there: no reply, or the gateway says so in its place (0A, 0B).
+fn says_absent(fault: Fault) -> bool {
+    matches!(fault, Fault::NoReply | Fault::Refused(0x0A | 0x0B))
 }
 
 /// A unit that did not answer, and when it is asked again.
@@ -70,6 +87,8 @@ struct Heard {
     asked: bool,
     answered: bool,
     failed: bool,
+    /// How it failed last.
+    fault: Fault,
 }
 
 /// Where the time of a scan went.
@@ -141,6 +160,10 @@ impl Asker {
             units: Vec::new(),
             extra: 0,
             deadline: Instant::now(),
+            began: Instant::now(),
+            quiet_until: Instant::now(),
+            unanswered: 0,
+            probed_all: false,
             records_until: Instant::now(),
         }
     }
@@ -164,16 +187,22 @@ impl Asker {
         self.extra = 0;
         self.units.clear();
         self.queue.clear();
+        (self.began, self.probed_all) = (now, false);
         let left = std::mem::take(&mut self.left);
         let others = blocks.iter().filter(|block| !left.contains(block));
+        // Suspects come last, but not last each time: what was left has waited long enough.
         let mut suspects = Vec::new();
-        for block in left.iter().chain(others).filter(|block| self.rings.may_ask(**block, now)) {
+        for (n, block) in left.iter().chain(others).enumerate() {
+            if !self.rings.may_ask(*block, now) {
+                continue;
+            }
             let unit = self.plan.blocks[*block].unit;
             let questions = self.blocks.questions(*block, now);
             match self.silent.iter().find(|silence| silence.unit == unit) {
                 None => self.queue.extend(questions),
-                Some(silence) if silence.until <= now => suspects.extend(questions),
-                Some(_) => {}
+                Some(silence) if silence.until > now => {}
+                Some(_) if n < left.len() => self.queue.extend(questions),
+                Some(_) => suspects.extend(questions),
             }
         }
         self.queue.extend(suspects);
@@ -190,23 +219,46 @@ impl Asker {
         if stepped.is_err()
             && let Some((unit, blocks)) = connection.dialogue.abandon(connection.last_read())
         {
-            *self.heard(unit) = Heard { unit, asked: true, answered: false, failed: true };
+            let heard = self.heard(unit);
+            (heard.asked, heard.failed) = (true, true);
             self.leave(blocks);
             broke = Some(unit);
         }
         let mut answers = std::mem::take(&mut self.answers);
         connection.dialogue.take_settled(&mut answers);
         for answer in answers.drain(..) {
-            self.take(answer);
+            self.take(answer, connection.last_read());
         }
         self.answers = answers;
-        let may_ask = self.may_ask(connection.last_read());
-        if stepped.is_err() || connection.dialogue.in_flight() == 0 && !may_ask {
-            self.note_silence(Instant::now(), broke);
-            stepped?;
-            return self.all_silent().map_or(Ok(false), Err);
+        if stepped.is_ok() && (connection.dialogue.in_flight() > 0 || self.may_ask(Instant::now()))
+        {
+            return Ok(true);
         }
-        Ok(true)
+        if stepped.is_ok() && self.probe_all() {
+            return Ok(true);
+        }
+        self.note_silence(Instant::now(), broke);
+        stepped?;
+        self.all_silent().map_or(Ok(false), Err)
+    }
+
+    /// Nothing answered what was asked in this scan: perhaps nobody is there, which one question to
+    /// each of the other units tells, whatever their slots. Whether there are any.
+    fn probe_all(&mut self) -> bool {
+        let in_vain = self.units.iter().any(|heard| heard.failed)
+            && !self.units.iter().any(|heard| heard.answered);
+        if std::mem::replace(&mut self.probed_all, true) || !in_vain || !self.queue.is_empty() {
+            return false;
+        }
+        let mut units: Vec<u8> = self.units.iter().map(|heard| heard.unit).collect();
+        units.extend(self.silent.iter().map(|silence| silence.unit));
+        for (block, contract) in self.plan.blocks.iter().enumerate() {
+            if !units.contains(&contract.unit) {
+                units.push(contract.unit);
+                self.queue.extend(self.blocks.questions(block, self.began).take(1));
+            }
+        }
+        self.may_ask(Instant::now())
     }
 
     async fn ask_and_settle(
@@ -215,7 +267,12 @@ impl Asker {
         spent: &mut Spent,
     ) -> Result<(), LinkFault> {
         let most = if self.pause_between.is_zero() { self.device.in_flight.into() } else { 1 };
-        let began = Instant::now();
+        let mut began = Instant::now();
+        if began < self.quiet_until && !self.queue.is_empty() {
+            spent.pauses += self.quiet_until - began;
+            sleep_until(self.quiet_until).await;
+            began = Instant::now();
+        }
         let mut batch = std::mem::take(&mut self.batch);
         while connection.dialogue.in_flight() + batch.len() < most
             && let Some(question) = self.next(connection.dialogue.in_flight() + batch.len(), began)
@@ -225,7 +282,9 @@ impl Asker {
         let asked = connection.ask(batch.drain(..), began).await;
         self.batch = batch;
         asked?;
-        let settled = connection.settle(began + HOLD).await?;
+        let before = connection.dialogue.settled().len();
+        let outcome = connection.settle(began + HOLD).await;
+        let settled = &connection.dialogue.settled()[before..];
         let mut given_up = None;
         for answer in settled {
             if answer.fault == Some(Fault::NoReply) {
@@ -234,19 +293,18 @@ impl Asker {
             self.hear(answer.question.unit, answer.fault);
         }
         self.waited_in_vain = settled.is_empty();
-        let is_settled = !settled.is_empty();
         let waited = connection.last_read().saturating_duration_since(began);
-        spent.on_waiting(waited, is_settled, given_up);
-        if !self.pause_between.is_zero() && !self.queue.is_empty() {
-            sleep(self.pause_between).await;
-            spent.pauses += self.pause_between;
+        spent.on_waiting(waited, !settled.is_empty(), given_up);
+        if !settled.is_empty() {
+            self.quiet_until = connection.last_read() + self.pause_between;
         }
-        Ok(())
+        outcome
     }
 
     /// Whether there is something to ask, and time for it.
     fn may_ask(&self, now: Instant) -> bool {
-        !self.queue.is_empty() && now < self.deadline
+        let is_askable = |question: &Question| self.may_be_asked(question.unit);
+        now < self.deadline && self.queue.iter().any(is_askable)
     }
 
     /// The next question, while so many are under way. A unit that is suspected to be silent gets
@@ -283,7 +341,8 @@ impl Asker {
     fn heard(&mut self, unit: u8) -> &mut Heard {
         let place = self.units.iter().position(|heard| heard.unit == unit);
         let place = place.unwrap_or_else(|| {
-            self.units.push(Heard { unit, asked: false, answered: false, failed: false });
+            let (asked, answered, failed) = (false, false, false);
+            self.units.push(Heard { unit, asked, answered, failed, fault: Fault::NoReply });
             self.units.len() - 1
         });
         &mut self.units[place]
@@ -291,9 +350,11 @@ impl Asker {
 
     /// What an answer means for the rest of the scan.
     fn hear(&mut self, unit: u8, fault: Option<Fault>) {
+        let is_silence = fault == Some(Fault::NoReply);
+        self.unanswered = if is_silence { self.unanswered.saturating_add(1) } else { 0 };
         let heard = self.heard(unit);
-        if fault == Some(Fault::NoReply) {
-            heard.failed = true;
+        if let Some(fault) = fault.filter(|fault| says_absent(*fault)) {
+            (heard.failed, heard.fault) = (true, fault);
             if !heard.answered {
                 // What holds for one holds for all: the rest of it is not asked.
                 self.queue.retain(|other| other.unit != unit);
@@ -301,24 +362,34 @@ impl Asker {
             return;
         }
         heard.answered = true;
-        self.silent.retain(|silence| silence.unit != unit);
+        if let Some(place) = self.silent.iter().position(|silence| silence.unit == unit) {
+            self.silent.swap_remove(place);
+            // It is there again: what it was not asked for meanwhile comes first in the next scan.
+            let plan = Arc::clone(&self.plan);
+            let own = plan.blocks.iter().enumerate().filter(|(_, block)| block.unit == unit);
+            self.leave(own.map(|(n, _)| n).collect());
+        }
     }
 
     /// Takes an answer that is to be believed.
-    fn take(&mut self, answer: Answer) {
+    fn take(&mut self, answer: Answer, now: Instant) {
         let Answer { question, fault, exchange, .. } = answer;
-        let (now, contract) = (Instant::now(), &self.plan.blocks[question.block]);
+        let contract = &self.plan.blocks[question.block];
+        let is_record = is_record(contract, &question);
         let records = self.rings.note(contract, &question, (fault, &exchange), now);
-        // Behind everything else: what is polled does not wait for what has been.
-        self.queue.extend(records.filter(|_| now < self.records_until));
-        let instead =
-            if is_record(contract, &question) { None } else { self.blocks.note(&question, fault) };
-        let in_parts = instead.is_some();
-        let room = EXTRA_QUESTIONS_MAX.saturating_sub(self.extra);
-        let instead = instead.unwrap_or_default();
-        self.extra += instead.len().min(room);
-        for question in instead.into_iter().take(room).rev() {
-            self.queue.push_front(question);
+        // Behind everything else: what is polled does not wait for what has been. Some of it comes
+        // with each scan, however slow the path.
+        self.queue.extend(records.filter(|_| !is_record || now < self.records_until));
+        let said = if is_record { Said::Itself } else { self.blocks.note(&question, fault) };
+        let in_parts = said != Said::Itself;
+        match said {
+            Said::Halves(halves) if self.extra < EXTRA_QUESTIONS_MAX => {
+                self.extra += halves.len();
+                halves.into_iter().rev().for_each(|half| self.queue.push_front(half));
+            }
+            Said::Probe(alone) => self.queue.extend(alone),
+            // Halves for which there is no room are asked for with the next scan.
+            Said::Itself | Said::Halves(_) => {}
         }
         let Question { block, offset, count, .. } = question;
         self.polls.push(Poll { block, offset, count, fault, in_parts, exchange });
@@ -336,28 +407,39 @@ impl Asker {
     /// A unit that answered nothing is left alone for a while, which doubles each time, so that it
     /// costs its neighbours one deadline a pause.
     fn note_silence(&mut self, now: Instant, broke: Option<u8>) {
-        let failed = self.units.iter().filter(|heard| heard.failed && !heard.answered);
-        for unit in failed.map(|heard| heard.unit) {
+        let failed = self
+            .units
+            .iter()
+            .filter(|heard| heard.failed && (!heard.answered || broke == Some(heard.unit)));
+        for (unit, fault) in failed.map(|heard| (heard.unit, heard.fault)) {
+            self.queue.retain(|other| other.unit != unit);
             let breaks = broke == Some(unit);
+            let longest =
+                if fault == Fault::NoReply { UNIT_PAUSE_LONGEST } else { GATEWAY_PAUSE_LONGEST };
             if let Some(silence) = self.silent.iter_mut().find(|silence| silence.unit == unit) {
-                silence.pause = (2 * silence.pause).min(UNIT_PAUSE_LONGEST);
+                silence.pause = (2 * silence.pause).min(longest);
                 silence.until = now + silence.pause;
                 silence.breaks |= breaks;
             } else {
                 let pause = UNIT_PAUSE_FIRST;
                 self.silent.push(Silence { unit, until: now + pause, pause, breaks });
             }
-            self.newly_silent.push(unit);
+            self.newly_silent.push((unit, fault));
         }
     }
 
-    /// Units that answered nothing in the scan that has just ended.
-    pub(super) fn take_silent(&mut self) -> Vec<u8> {
+    /// Units that answered nothing in the scan that has just ended, and how they did not.
+    pub(super) fn take_silent(&mut self) -> Vec<(u8, Fault)> {
         std::mem::take(&mut self.newly_silent)
     }
 
-    /// What is to be said of the link when no unit of the station answers any more.
+    /// What is to be said of the link when no unit of the station answers any more: each has been
+    /// asked, and not only one question was lost.
     fn all_silent(&self) -> Option<LinkFault> {
+        let failed = self.units.iter().any(|heard| heard.failed);
+        if !failed || self.unanswered < UNANSWERED_MIN || !self.queue.is_empty() {
+            return None;
+        }
         let is_silent = |unit: u8| self.silent.iter().any(|silence| silence.unit == unit);
         let all = self.plan.blocks.iter().all(|block| is_silent(block.unit));
         let closes = self.silent.iter().any(|silence| silence.breaks);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
 
 use super::counts::Counts;
-use super::events::{ChannelEvents, EventLog};
+use super::events::{ChannelEvents, EventLog, heard};
 use super::findings::Findings;
 use super::meters::MeterCells;
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
@@ -190,7 +190,9 @@ impl ChannelState {
                 };
                 self.set_link(state, reading.at, Some(fault.clone()));
             }
-            Event::Silent(unit) => self.accept_silence(province, *unit, reading.at),
+            Event::Silent(unit, fault) => {
+                self.accept_silence(province, *unit, *fault, reading.at);
+            }
             Event::Overrun(overrun) => {
                 tracing::info!(channel = self.name, ?overrun);
                 self.link.missed += u64::from(overrun.missed);
@@ -240,6 +242,8 @@ impl ChannelState {
     ) {
         let plan = Arc::clone(&self.plan);
         let Some(block) = plan.blocks.get(poll.block) else { return };
+        // What came may have been held until the stream behind it was seen to be in order.
+        let at = heard(&poll.exchange).min(at);
         let fault = poll.fault;
         self.count(province, block.unit, at, poll);
         if poll.in_parts {
@@ -332,7 +336,7 @@ impl ChannelState {
 
     /// A unit that does not answer is left alone for a while, so its other requests are not even
     /// sent: what holds for one holds for all.
-    fn accept_silence(&mut self, province: &Province, unit: u8, at: Timestamp) {
+    fn accept_silence(&mut self, province: &Province, unit: u8, fault: Fault, at: Timestamp) {
         let plan = Arc::clone(&self.plan);
         if let Some(state) = self.unit_mut(province, unit).filter(|state| state.answers) {
             (state.answers, state.since) = (false, at);
@@ -342,7 +346,7 @@ impl ChannelState {
             for item in items {
                 let state = &mut self.points[item.point.index()];
                 let part = state.part_mut(item.part);
-                part.note(Outcome::Fault(Fault::NoReply), at);
+                part.note(Outcome::Fault(fault), at);
             }
         }
     }
@@ -459,7 +463,7 @@ impl ChannelState {
             let unit_of = |block: usize| self.plan.blocks[block].unit;
             let same_unit =
                 self.exchanges.iter().filter(|l| unit_of(usize::from(l.block)) == unit_of(n));
-            same_unit.into_iter().any(|last| last.fault == Some(Fault::NoReply))
+            same_unit.into_iter().any(|last| !is_answer(last.fault))
         };
         let known = |n: usize| {
             self.exchanges.binary_search_by_key(&n, |last| usize::from(last.block)).is_ok()

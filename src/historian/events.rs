@@ -465,7 +465,7 @@ impl UnitState {
 }
 
 /// When a reply was there.
-fn heard(exchange: &Exchange) -> Timestamp {
+pub(super) fn heard(exchange: &Exchange) -> Timestamp {
     exchange.at.plus(i64::from(exchange.took_us.div_ceil(1_000)))
 }
 
