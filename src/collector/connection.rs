@@ -108,6 +108,10 @@ impl Connection {
     /// to be believed when the dialogue hands them on: what follows on the stream may still prove the
     /// last one wrong.
     pub(super) async fn settle(&mut self, patience: Instant) -> Result<(), LinkFault> {
+        if self.dialogue.in_flight() == 0 {
+            // Nothing to wait for: whoever asks next is to know what time it is.
+            self.last_read = Instant::now();
+        }
         let before = self.dialogue.settled().len();
         while self.dialogue.settled().len() == before
             && let Some(overdue) = self.dialogue.deadline()

@@ -230,8 +230,8 @@ impl Asker {
             self.take(answer, connection.last_read());
         }
         self.answers = answers;
-        if stepped.is_ok() && (connection.dialogue.in_flight() > 0 || self.may_ask(Instant::now()))
-        {
+        let may_ask = self.may_ask(connection.last_read());
+        if stepped.is_ok() && (connection.dialogue.in_flight() > 0 || may_ask) {
             return Ok(true);
         }
         if stepped.is_ok() && self.probe_all() {
