@@ -321,7 +321,13 @@ impl Running {
                 Some(order) = orders.recv() => Some(carry_out(&mut self.field, (self.clock)(), order)),
             };
             for (n, sender) in self.images.iter().enumerate() {
-                sender.send_replace(self.field.image(ChannelId::at(n)));
+                // Most orders change one channel: nobody else is woken.
+                let image = self.field.image(ChannelId::at(n));
+                sender.send_if_modified(|held| {
+                    let is_new = !Arc::ptr_eq(held, &image);
+                    *held = image;
+                    is_new
+                });
             }
             if let Some(log) = &mut self.truth {
                 log.write(&mut self.field);
