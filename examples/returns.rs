@@ -148,7 +148,7 @@ fn listen_overflows() -> u64 {
 
 /// A station that answers each request a round trip after it came, however many are under way.
 async fn slow_station(listener: TcpListener) {
-    while let Ok((mut stream, _)) = listener.accept().await {
+    while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).expect("a socket");
         let (mut reader, mut writer) = stream.into_split();
         let (sender, mut due) = tokio::sync::mpsc::channel::<(Instant, [u8; 12])>(1_024);
