@@ -1,8 +1,8 @@
 //! Clients of a simulator that has too many of them, or does not want them.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::cli::free_ports;
@@ -60,4 +60,39 @@ fn a_simulator_says_whom_it_turned_away_and_why() {
         line.trim_end(),
         format!("{address} was turned away: its address is not on the list of link.allow")
     );
+}
+
+#[tokio::test]
+async fn a_simulator_that_nobody_listens_to_any_more_serves_on() {
+    let text = std::fs::read_to_string("config/small.toml").unwrap();
+    let text = text.replace("[link]\n", "[link]\nallow = [\"192.0.2.0/24\"]\n");
+    let (folder, config) = file("province.toml", &text);
+    let log = folder.path().join("log");
+    let base = (free_ports(8) + 1).to_string();
+    let mut simulator = Command::new(env!("CARGO_BIN_EXE_gridwatch"))
+        .args(["simulate", &config, "--port-base", &base])
+        .arg("--log")
+        .arg(&log)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(simulator.stdout.take().unwrap());
+    let told = output.lines().map_while(Result::ok).find(|line| line.contains("watch it with"));
+    assert!(told.is_some(), "it serves, and its output is closed now");
+    let turned_away = || {
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{base}")).unwrap();
+        assert!(ask(&mut stream).is_err());
+    };
+    turned_away();
+    let noticed = async {
+        while !std::fs::read_to_string(&log).unwrap().contains("told in the log only") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noticed).await.expect("it cannot tell any more");
+    turned_away();
+    let ended = simulator.try_wait().unwrap();
+    simulator.kill().unwrap();
+    simulator.wait().unwrap();
+    assert_eq!(ended, None);
 }

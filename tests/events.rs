@@ -20,7 +20,7 @@ use sim::{Field, Plans, Ports, ShortCircuit, Simulation};
 
 use crate::cli::{free_ports, gridwatch, stdout};
 use crate::field::until;
-use crate::inject::{Simulator, assert_refused};
+use crate::inject::{Simulator, assert_refused, file};
 
 /// Records of a ring.
 const RING: u32 = 1_024;
@@ -381,6 +381,17 @@ fn the_command_prints_what_happened_in_its_order_and_says_what_is_wrong_with_a_n
     assert_refused(&events(&["--station", "S9"]), "did you mean 'S");
     assert_refused(&events(&["--centre", "A2"]), "did you mean 'A1'?");
     assert_refused(&events(&["--once", "--follow"]), "cannot be used with");
+    let (_folder, half) = file("half.toml", &text_with_a_station_elsewhere());
+    let partly = gridwatch(&["events", &half, "--port-base", &base, "--timeout", "3"]);
+    assert_eq!(partly.status.code(), Some(1), "a station does not answer");
     drop(simulator);
     assert_eq!(events(&["--timeout", "2"]).status.code(), Some(3), "nobody answers");
+}
+
+/// The small province, with a station at an address where nobody is.
+fn text_with_a_station_elsewhere() -> String {
+    let text = std::fs::read_to_string("config/small.toml").unwrap();
+    let nobody = format!("address = {{ CC = \"127.0.0.1:{}\" }}\n", free_ports(1));
+    let (before, last) = text.rsplit_once("[[stations]]\n").unwrap();
+    format!("{before}[[stations]]\n{nobody}{last}")
 }

@@ -59,8 +59,14 @@ async fn listen(listener: TcpListener, manner: fn(u8) -> Manner) {
 
 /// A monitor of three stations whose units have these manners.
 async fn watch(manner: fn(u8) -> Manner) -> (Arc<Province>, Monitor) {
+    watch_with("", manner).await
+}
+
+/// The same with something more said of the last station.
+async fn watch_with(more: &str, manner: fn(u8) -> Manner) -> (Arc<Province>, Monitor) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
-    let mut province = Province::load(&file).unwrap();
+    let text = std::fs::read_to_string(file).unwrap() + more;
+    let mut province = Province::parse("small.toml", &text).unwrap();
     for channel in &mut province.channels {
         channel.device.reply_timeout_ms = DEADLINE_MS;
     }
@@ -157,5 +163,20 @@ async fn a_station_in_which_nothing_answers_is_not_connected() {
         assert_eq!(channel.link.state, LinkState::NeverConnected);
         assert_eq!(channel.counts.live.have, 0);
     }
+    monitor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_to_a_unit_that_only_a_pin_names_are_in_the_traffic() {
+    let pin = "\n[[stations.pins]]\npoint = \"110.171.P\"\nunit = 99\naddress = 0\n";
+    let (_, monitor) = watch_with(pin, |_| Manner::Answers).await;
+    let beyond_the_units = |channel: &ChannelPicture| {
+        let listed: u64 = channel.units.iter().map(|unit| unit.traffic.requests).sum();
+        channel.traffic.requests - listed
+    };
+    until(&monitor, "unit 99 was asked", |picture| {
+        picture.channels.iter().any(|channel| beyond_the_units(channel) > 0)
+    })
+    .await;
     monitor.stop().await;
 }

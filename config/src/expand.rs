@@ -78,6 +78,7 @@ pub(crate) fn expand(
     } else {
         refuse_shared_addresses(doc, &province, &draft.stations);
     }
+    refuse_empty_regions(doc, &province, &draft.stations);
     if doc.has_problems() { Err(doc.take_problems()) } else { Ok(province) }
 }
 
@@ -95,6 +96,32 @@ fn settle_identities(doc: &Document<'_>, province: &mut Province, identities: Id
         };
         tls.centres[centre] = identity;
     }
+}
+
+/// What is only told in one go must have something in it, at one centre at least: a region at a
+/// wrong address would change nothing, and nobody would notice.
+fn refuse_empty_regions(doc: &Document<'_>, province: &Province, drafts: &[StationDraft]) {
+    for (id, draft) in province.station_ids().zip(drafts) {
+        for Placed { value: whole, place } in &draft.whole {
+            let own = province.channels.iter().filter(|channel| channel.station == id);
+            // Of the others something else has been said.
+            let mut kept = own.filter(|channel| channel.whole.contains(whole)).peekable();
+            if kept.peek().is_some() && !kept.any(|channel| has_register_in(channel, *whole)) {
+                doc.note(place.offset, &place.key, "no register of the station lies in it");
+            }
+        }
+    }
+}
+
+fn has_register_in(channel: &Channel, whole: Whole) -> bool {
+    let meets =
+        |start: u16, end: u32| u32::from(start) < whole.end() && u32::from(whole.address) < end;
+    channel.entries.iter().filter_map(|entry| entry.register).any(|register| {
+        let quality = register.quality;
+        (register.unit, register.table) == (whole.unit, whole.table)
+            && (meets(register.address, register.end())
+                || quality.is_some_and(|at| meets(at, u32::from(at) + 1)))
+    })
 }
 
 /// Two channels at one address would show one station's values as the other's.

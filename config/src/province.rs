@@ -1,5 +1,6 @@
 //! A province, expanded: every station, bay, unit, point and channel with dense indices.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -161,7 +162,7 @@ impl Province {
     /// Moves every port that the contract does not pin so that they start at `base`.
     ///
     /// # Errors
-    /// When they would run past 65 535.
+    /// When they would run past 65 535, or one would fall on the address of a device.
     pub fn move_ports(&mut self, base: u16) -> Result<(), String> {
         let count = self.channels.len();
         let last = usize::from(base) + count.saturating_sub(1);
@@ -171,12 +172,32 @@ impl Province {
                 "port base {base} does not fit: {count} ports are needed, use 1 to {highest}"
             ));
         }
+        if let Some((port, moved)) = self.first_taken(base) {
+            let station = &self.stations[moved.station.index()].id;
+            let centre = &self.centres[moved.centre.index()].id;
+            return Err(format!(
+                "port base {base} does not fit: {station} at {centre} would have {}:{port}, which \
+                 another station's 'address' has; choose another base",
+                moved.host
+            ));
+        }
         for (port, channel) in (base..=u16::MAX).zip(&mut self.channels) {
             if !channel.pinned_address {
                 channel.port = port;
             }
         }
         Ok(())
+    }
+
+    /// The first channel that ports from `base` on would put at the address of a device: two at
+    /// one address would show one station's values as the other's.
+    fn first_taken(&self, base: u16) -> Option<(u16, &Channel)> {
+        let pinned = self.channels.iter().filter(|channel| channel.pinned_address);
+        let taken: BTreeSet<(&str, u16)> =
+            pinned.map(|channel| (channel.host.as_str(), channel.port)).collect();
+        (base..=u16::MAX).zip(&self.channels).find(|(port, channel)| {
+            !channel.pinned_address && taken.contains(&(channel.host.as_str(), *port))
+        })
     }
 }
 

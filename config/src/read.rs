@@ -347,22 +347,11 @@ fn read_link(node: Option<&Node<'_>>, dir: &Path) -> (LinkSettings, Identities) 
     if let Some(most) = whole_number(&fields, "connections_max", 1, 1_000) {
         link.connections_max = most;
     }
-    for node in fields.optional("allow").map_or_else(Vec::new, |n| n.items()) {
-        link.allow.extend(read_network(&node));
+    if let Some(node) = fields.optional("allow") {
+        link.allow = read_networks(&node);
     }
-    if let Some(node) = fields.optional("backoff_ms") {
-        let waits: Vec<u32> = node
-            .items()
-            .iter()
-            .filter_map(|n| n.integer(10, 3_600_000).and_then(|ms| u32::try_from(ms).ok()))
-            .collect();
-        match waits[..] {
-            [first, longest] if first <= longest => {
-                (link.backoff_first_ms, link.backoff_longest_ms) = (first, longest);
-            }
-            _ => node
-                .complain("two waits are needed, [first, longest], the first not above the second"),
-        }
+    if let Some([first, longest]) = fields.optional("backoff_ms").and_then(|n| read_waits(&n)) {
+        (link.backoff_first_ms, link.backoff_longest_ms) = (first, longest);
     }
     if let Some(tls) = fields.optional("tls").and_then(|n| n.fields()) {
         link.tls = Some(read_tls(&tls, dir));
@@ -391,12 +380,37 @@ fn read_tls(fields: &Fields<'_>, dir: &Path) -> Tls {
 
 /// A certificate and its key.
 fn read_identity(node: &Node<'_>, dir: &Path) -> Option<Identity> {
-    let files = if node.is_list() { texts(node) } else { Vec::new() };
-    let [certificate, key] = &files[..] else {
-        node.complain("two files are needed, [certificate, key]");
+    let needed = "two files are needed, [certificate, key]";
+    let [certificate, key] = read_pair(node, needed, Node::text)?;
+    Some(Identity { certificate: dir.join(certificate), key: dir.join(key) })
+}
+
+/// The first wait before calling again, and the longest.
+fn read_waits(node: &Node<'_>) -> Option<[u32; 2]> {
+    let needed = "two waits are needed, [first, longest], the first not above the second";
+    let [first, longest] = read_pair(node, needed, |n| {
+        n.integer(10, 3_600_000).and_then(|ms| u32::try_from(ms).ok())
+    })?;
+    if first > longest {
+        node.complain(needed);
+        return None;
+    }
+    Some([first, longest])
+}
+
+/// Two members of a list. What is wrong with a member is said of it, and of nothing else.
+fn read_pair<'d, T>(
+    node: &Node<'d>,
+    needed: &str,
+    read: impl Fn(&Node<'d>) -> Option<T>,
+) -> Option<[T; 2]> {
+    let items = if node.is_list() { node.items() } else { Vec::new() };
+    let [first, second] = &items[..] else {
+        node.complain(needed);
         return None;
     };
-    Some(Identity { certificate: dir.join(&certificate.value), key: dir.join(&key.value) })
+    let (first, second) = (read(first), read(second));
+    Some([first?, second?])
 }
 
 /// Reads a whole number within bounds that its type can hold.
@@ -424,6 +438,15 @@ fn read_device(fields: &Fields<'_>) -> DeviceDraft {
     }
 }
 
+/// Who is let in. An empty list reads like nobody, and would let everybody in.
+fn read_networks(node: &Node<'_>) -> Vec<IpNet> {
+    let items = node.items();
+    if node.is_list() && items.is_empty() {
+        node.complain("the list is empty; leave it out to let everybody in");
+    }
+    items.iter().filter_map(read_network).collect()
+}
+
 /// An address, or a network such as `10.20.0.0/16`.
 fn read_network(node: &Node<'_>) -> Option<IpNet> {
     let text = node.text()?;
@@ -433,7 +456,18 @@ fn read_network(node: &Node<'_>) -> Option<IpNet> {
         let example = "10.20.0.7 or a network such as 10.20.0.0/16";
         node.complain(format!("'{text}' is not an address such as {example}"));
     }
+    if let Some(plain) = network.and_then(unmapped) {
+        node.complain(format!("'{text}' is IPv4 written as IPv6 and fits nobody; write {plain}"));
+        return None;
+    }
     network
+}
+
+/// The IPv4 network that an IPv6 one stands for. Peers are compared by their IPv4 address.
+fn unmapped(network: IpNet) -> Option<String> {
+    let IpNet::V6(network) = network else { return None };
+    let address = network.addr().to_ipv4_mapped()?;
+    network.prefix_len().checked_sub(96).map(|length| format!("{address}/{length}"))
 }
 
 fn read_whole(fields: &Fields<'_>) -> Option<Whole> {
@@ -574,16 +608,25 @@ fn named<T>(
     fields.entries().into_iter().filter_map(|(key, node)| Some((key, read(&node)?))).collect()
 }
 
-/// `host:port`.
+/// `host:port`, or `[host]:port` for IPv6.
 fn read_address(node: &Node<'_>) -> Option<Address> {
     let text = node.text()?;
-    let split = text.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+    let split = text.rsplit_once(':').map(|(host, port)| (unbracketed(host), port.parse::<u16>()));
     match split {
-        Some((host, Ok(port))) if !host.is_empty() && port > 0 => Some((host.to_owned(), port)),
+        Some((Some(host), Ok(port))) if port > 0 => Some((host.to_owned(), port)),
         _ => {
-            node.complain(format!("'{text}' is not an address such as 10.1.2.3:502"));
+            let examples = "10.1.2.3:502 or [fd00::1]:502";
+            node.complain(format!("'{text}' is not an address such as {examples}"));
             None
         }
+    }
+}
+
+/// A host without the brackets that an IPv6 address must have, lest its end be taken for the port.
+fn unbracketed(host: &str) -> Option<&str> {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok().then_some(inner),
+        None => (!host.is_empty() && !host.contains([':', '[', ']'])).then_some(host),
     }
 }
 

@@ -164,6 +164,33 @@ fn moved_ports_stay_in_range() {
     );
     province.move_ports(65_516).unwrap();
     assert_eq!(province.channels[19].port, 65_535);
+    let device = &mut province.channels[3];
+    (device.pinned_address, device.port) = (true, 30_001);
+    assert_eq!(
+        province.move_ports(30_000).unwrap_err(),
+        "port base 30000 does not fit: HB02 at CC would have 127.0.0.1:30001, which another \
+         station's 'address' has; choose another base"
+    );
+    assert_eq!(province.channels[19].port, 65_535, "nothing was moved");
+    province.move_ports(30_002).unwrap();
+}
+
+#[test]
+fn the_address_of_a_device_may_be_of_either_kind() {
+    let text = include_str!("../small.toml");
+    let with = |address: &str| {
+        let line = format!("[[stations]]\naddress = {{ CC = \"{address}\" }}");
+        Province::parse("f", &text.replacen("[[stations]]", &line, 1))
+    };
+    let pinned = |address: &str| {
+        let channel = with(address).unwrap().channels[0].clone();
+        (channel.host, channel.port)
+    };
+    assert_eq!(pinned("[fd00::1]:502"), ("fd00::1".to_owned(), 502));
+    assert_eq!(pinned("rtu-7.example:502"), ("rtu-7.example".to_owned(), 502));
+    for wrong in ["fd00::1:502", "[fd00::1]", "[10.1.2.3]:502", ":502", "[]:502", "h:0"] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -76,6 +76,21 @@ pub enum StartError {
         /// In the system's words.
         source: io::Error,
     },
+    /// The port of a real device, which the contract pins.
+    #[error(
+        "port {port} ({station} at {centre}) cannot be opened: {source}; the station's 'address' pins \
+         it and describes a real device: leave 'address' out to simulate the station"
+    )]
+    Pinned {
+        /// The port.
+        port: u16,
+        /// Station id.
+        station: String,
+        /// Centre id.
+        centre: String,
+        /// In the system's words.
+        source: io::Error,
+    },
     /// A certificate or key that the stations need.
     #[error("{0}")]
     Security(String),
@@ -281,7 +296,9 @@ async fn open(
     address.map_err(|source| {
         let station = province.stations[channel.station.index()].id.clone();
         let centre = province.centres[channel.centre.index()].id.clone();
-        if source.kind() == io::ErrorKind::AddrInUse {
+        if channel.pinned_address {
+            StartError::Pinned { port, station, centre, source }
+        } else if source.kind() == io::ErrorKind::AddrInUse {
             StartError::PortInUse { port, station, centre }
         } else {
             StartError::Refused { port, station, centre, source }
@@ -321,7 +338,13 @@ impl Running {
                 Some(order) = orders.recv() => Some(carry_out(&mut self.field, (self.clock)(), order)),
             };
             for (n, sender) in self.images.iter().enumerate() {
-                sender.send_replace(self.field.image(ChannelId::at(n)));
+                // Most orders change one channel: nobody else is woken.
+                let image = self.field.image(ChannelId::at(n));
+                sender.send_if_modified(|held| {
+                    let is_new = !Arc::ptr_eq(held, &image);
+                    *held = image;
+                    is_new
+                });
             }
             if let Some(log) = &mut self.truth {
                 log.write(&mut self.field);

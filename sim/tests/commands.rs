@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::{ChannelId, Province, Table, blocks};
+use config::{ChannelId, Encoding, Province, Register, Table, blocks};
 use sim::{Field, Outcome, Refusal, ShortCircuit};
 
 /// Wednesday 2022-11-23, 10:00 in Hòa Bình.
@@ -263,9 +263,14 @@ fn pulses_reset_a_lockout_and_bypass_the_sync_check() {
 fn a_write_that_is_no_command_is_answered_by_an_exception() {
     let mut desk = Desk::new();
     let channel = desk.channel("HB02.110.172.CB.CMD", "CC");
+    let entries = desk.province.channels[channel.index()].entries.clone();
+    let clock = |r: &Register| r.encoding == Encoding::K4 && r.table == Table::Holding;
+    let clock = entries.iter().filter_map(|entry| entry.register).find(clock).expect("a clock");
     let mut write = |unit, address, values: &[u16]| {
         desk.field.write_registers(desk.at_ms, channel, unit, address, values)
     };
+    assert_eq!(write(clock.unit, clock.address, &[1; 3]), Err(Refusal::IllegalQuantity));
+    assert_eq!(write(clock.unit, clock.address, &[1; 4]), Ok(()));
     assert_eq!(write(1, 5, &[1, 1, 1, 1]), Err(Refusal::IllegalAddress));
     assert_eq!(write(1, blocks::COMMAND, &[1, 1, 1]), Err(Refusal::IllegalQuantity));
     assert_eq!(write(1, blocks::COMMAND, &[900, 1, 1, 1]), Err(Refusal::IllegalQuantity));

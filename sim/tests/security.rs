@@ -18,7 +18,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{
+    ALL_VERSIONS, ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion,
+};
 
 /// Longest wait for an event; reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -115,10 +118,23 @@ async fn start() -> Secured {
 
 impl Secured {
     async fn connect(&self, shown: Option<Shown>) -> std::io::Result<TlsStream<TcpStream>> {
+        self.connect_by(&self.connector(shown, ALL_VERSIONS)).await
+    }
+
+    async fn connect_by(&self, by: &TlsConnector) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        by.connect(name, TcpStream::connect(self.address).await.unwrap()).await
+    }
+
+    fn connector(
+        &self,
+        shown: Option<Shown>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.1.clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
         let config = match shown {
@@ -127,9 +143,7 @@ impl Secured {
             }
             None => config.with_no_client_auth(),
         };
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+        TlsConnector::from(Arc::new(config))
     }
 
     /// What a client gets for a PDU: the answer's, or the end of its connection.
@@ -251,4 +265,19 @@ async fn a_file_that_is_not_there_is_named_before_anybody_listens() {
     });
     let message = message.await;
     assert!(message.contains("station.pem' of link.tls cannot be used"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_shown_again_at_each_connection() {
+    let secured = start().await;
+    for version in [&TLS12, &TLS13] {
+        let by = secured.connector(Some(secured.authority.with_role("Viewer")), &[version]);
+        for _ in 0..2 {
+            let mut stream = secured.connect_by(&by).await.unwrap();
+            assert_eq!(ask(&mut stream, &READ).await.unwrap(), CLOSED);
+            let kind = stream.get_ref().1.handshake_kind();
+            assert_eq!(kind, Some(HandshakeKind::Full), "{version:?}");
+        }
+    }
+    secured.simulation.stop().await;
 }

@@ -81,7 +81,13 @@ async fn exceptions_are_those_of_the_specification() {
         ("write coils", frame(1, 1, &[15, 0, 0, 0, 1, 1, 1]), vec![0x8F, 1]),
         ("write a register", frame(1, 1, &[6, 0, 0, 0, 1]), vec![0x86, 1]),
         ("write a result", frame(1, 1, &[16, 0, 0, 0, 1, 2, 0, 1]), vec![0x90, 2]),
+        ("write no register", frame(1, 1, &[16, 0, 0, 0, 0, 0]), vec![0x90, 3]),
+        ("write to an absent unit", frame(1, 99, &[16, 0, 0, 0, 1, 2, 0, 1]), vec![0x90, 0x0B]),
+        ("write a coil of an absent unit", frame(1, 99, &[5, 0, 0, 0xFF, 0]), vec![0x85, 0x0B]),
+        ("write to unit 0", frame(1, 0, &[16, 0, 0, 0, 1, 2, 0, 1]), vec![0x90, 0x0B]),
         ("identify", frame(1, 1, &[0x2B, 0x0E, 1, 0]), vec![0xAB, 1]),
+        ("mask a register in three bytes", frame(1, 1, &[0x16, 0, 0]), vec![0x96, 1]),
+        ("read and write nothing", frame(1, 1, &[0x17]), vec![0x97, 1]),
         ("an unknown function", frame(1, 1, &[99]), vec![0xE3, 1]),
         ("beyond the last point", read_request(1, 1, 4, 5_000, 1), vec![0x84, 2]),
         ("across the last point", read_request(1, 1, 4, 0, 125), vec![0x84, 2]),
@@ -94,10 +100,11 @@ async fn exceptions_are_those_of_the_specification() {
         ("unit 0", read_request(1, 0, 4, 0, 1), vec![0x84, 0x0B]),
         ("a read that is too short", frame(1, 1, &[4, 0, 0, 0]), vec![0x84, 3]),
         ("a read that is too long", frame(1, 1, &[4, 0, 0, 0, 1, 0]), vec![0x84, 3]),
-        ("2000 coils in one byte", frame(1, 1, &[15, 0, 0, 7, 0xD0, 1, 0]), vec![0x8F, 3]),
+        ("2000 coils in one byte", frame(1, 1, &[15, 0, 0, 7, 0xD0, 1, 0]), vec![0x8F, 1]),
     ] {
         assert_eq!(ask(address, &request).await, expected, "{what}");
     }
+    assert_eq!(simulation.traffic().bad_frames, 2, "only reads of a wrong length");
     assert_serves(address).await;
     simulation.stop().await;
 }
@@ -321,12 +328,19 @@ async fn a_port_in_use_is_named_with_its_station() {
     for channel in &mut province.channels[2..] {
         channel.port = 0;
     }
-    let started =
-        Simulation::start(Arc::new(province), Ports::Contract, Arc::new(|| 0)).await.err();
-    match started {
+    let start = |province: &Province| {
+        Simulation::start(Arc::new(province.clone()), Ports::Contract, Arc::new(|| 0))
+    };
+    match start(&province).await.err() {
         Some(StartError::PortInUse { port: named, station, centre }) => {
             assert_eq!((named, station.as_str(), centre.as_str()), (port, "S2", "CC"));
         }
         other => panic!("{other:?}"),
     }
+    province.channels[1].pinned_address = true;
+    let message = start(&province).await.err().map_or_else(String::new, |error| error.to_string());
+    assert!(
+        message.contains("leave 'address' out") && !message.contains("--port-base"),
+        "{message}"
+    );
 }

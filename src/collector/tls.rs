@@ -9,6 +9,7 @@ use config::{CentreId, Identity, Province, Tls};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -72,12 +73,14 @@ fn connector(tls: &Tls, shown: &Identity) -> Result<TlsConnector, String> {
     }
     let key = PrivateKeyDer::from_pem_file(&shown.key);
     let key = key.map_err(|error| unusable(&shown.key, error))?;
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
         .with_client_auth_cert(certificates(&shown.certificate)?, key)
         .map_err(|error| unusable(&shown.certificate, error))?;
+    // The station's certificate is looked at each time: a session that is resumed would skip that.
+    config.resumption = Resumption::disabled();
     Ok(TlsConnector::from(Arc::new(config)))
 }
 

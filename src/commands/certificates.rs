@@ -171,7 +171,7 @@ fn write_all(dir: &Path, set: &[PemFile]) -> io::Result<()> {
 /// Says what was made, and the table that uses it.
 fn tell(args: &CertificatesArgs, province: &Province) -> Outcome {
     let dir = from_province_file(&args.dir, args.config.as_deref());
-    let path = |name: &str| format!("{:?}", dir.join(name).display().to_string());
+    let path = |name: &str| quoted(&dir.join(name).display().to_string());
     let pair = |name: &str| {
         format!("[{}, {}]", path(&format!("{name}.pem")), path(&format!("{name}.key")))
     };
@@ -195,10 +195,31 @@ fn tell(args: &CertificatesArgs, province: &Province) -> Outcome {
     Ok(0)
 }
 
+/// A text as TOML writes it: letters of every language stay as they are.
+fn quoted(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_control() => format!("\\u{:04X}", u32::from(c)),
+        c => c.to_string(),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
 /// A folder as the province file would name it: relative to it when it lies beside or below it.
 fn from_province_file(dir: &Path, config: Option<&Path>) -> PathBuf {
     let Ok(dir) = dir.canonicalize() else { return dir.to_owned() };
     let file = config.and_then(|path| path.canonicalize().ok());
     let within = file.as_ref().and_then(|file| dir.strip_prefix(file.parent()?).ok());
     within.map_or_else(|| dir.clone(), Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_written_so_that_a_province_file_has_it_back() {
+        assert_eq!(quoted("/khoá/\u{301}a b"), "\"/khoá/\u{301}a b\"");
+        assert_eq!(quoted("C:\\certs\\\"x\"\n"), r#""C:\\certs\\\"x\"\u000A""#);
+    }
 }

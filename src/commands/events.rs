@@ -7,27 +7,30 @@ use std::time::Duration;
 use ::config::{CentreId, Lang, Province, StationId, way_out};
 use clap::Args;
 use gridwatch::clock::Clock;
-use gridwatch::historian::events::{EventCounts, EventEntry, Happening};
-use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::collector::plan::Content;
+use gridwatch::historian::events::{EventCounts, EventEntry, EventLog, Happening};
+use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
 use gridwatch::monitor::Monitor;
 use gridwatch::{json, terminal};
 
 use super::{
-    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, patience, runtime, say, start_monitor,
-    stop_wanted,
+    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Failure, Outcome, patience, runtime, say,
+    start_monitor, stop_wanted,
 };
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gridwatch events                                  all that the rings of the units hold
+  gridwatch events                                  what the rings of the units hold
   gridwatch events --station HB04 --follow          and what happens next, until Ctrl-C
   gridwatch events config/hoa-binh.toml --centre A1 as one centre has it
   gridwatch events --json                           one JSON object a line, for a script
 
 Each line is a change of a status with the time at which its unit recorded it, and how much later
 it came here; records that were lost have a line of their own, between those round them.
-Exit codes: 0 every ring was read, 2 usage or configuration, 3 no station answered.")]
+The newest 20 000 of each centre are kept; how many older ones were not is said first.
+Exit codes: 0 every ring was read (with --follow: it ended as you wanted), 1 a station or a unit did
+not answer or records are not read yet, 2 usage or configuration, 3 no station answered.")]
 pub(super) struct EventsArgs {
     #[command(flatten)]
     config: ConfigArg,
@@ -55,11 +58,12 @@ pub(super) struct EventsArgs {
 struct Printer<'a> {
     common: &'a Common,
     json: bool,
+    follow: bool,
     station: Option<StationId>,
     centre: Option<CentreId>,
     /// Entries of each centre that have been looked at.
     seen: Vec<u64>,
-    /// Lost records that were told of, by centre and entry: a gap can grow.
+    /// Lost records that were told of, by centre and entry that is still kept: a gap can grow.
     lost: BTreeMap<(usize, u64), u32>,
 }
 
@@ -119,6 +123,7 @@ impl<'a> Printer<'a> {
         Ok(Self {
             common,
             json: args.json,
+            follow: args.follow,
             station: station.transpose()?,
             centre: centre.transpose()?,
             seen: vec![0; province.centres.len()],
@@ -129,14 +134,23 @@ impl<'a> Printer<'a> {
     /// Prints what is new, in the order in which it happened.
     fn print(&mut self, picture: &Picture) -> Result<(), Failure> {
         let mut news: Vec<(usize, EventEntry)> = Vec::new();
+        let (mut lost, mut not_kept) = (BTreeMap::new(), 0);
         for (centre, log) in picture.events.iter().enumerate() {
             if self.centre.is_some_and(|only| only.index() != centre) {
                 continue;
             }
-            let wanted = log.iter().filter(|entry| self.is_wanted(picture, entry));
-            let found: Vec<_> = wanted.copied().collect();
-            news.extend(found.into_iter().filter_map(|entry| self.news_of(centre, entry)));
+            not_kept += not_kept_since(self.seen[centre], log);
+            for entry in log.iter().filter(|entry| self.is_wanted(picture, entry)) {
+                if let Happening::Lost(gap) = &entry.what {
+                    lost.insert((centre, entry.order), gap.count);
+                }
+                news.extend(self.news_of(centre, *entry));
+            }
             self.seen[centre] = log.taken();
+        }
+        self.lost = lost;
+        if not_kept > 0 {
+            say(self.not_kept_line(not_kept))?;
         }
         news.sort_by_key(|(centre, entry)| (entry.at, *centre, entry.order));
         for (_, entry) in &news {
@@ -149,17 +163,26 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
+    /// What is said of entries that were pushed out before they could be printed.
+    fn not_kept_line(&self, count: u64) -> String {
+        match (self.json, self.common.lang()) {
+            (true, _) => format!("{{\"not_kept\":{count}}}"),
+            (false, Lang::Vi) => format!("{count} bản ghi cũ hơn không được giữ"),
+            (false, Lang::En) => format!("{count} older ones not kept"),
+        }
+    }
+
     fn is_wanted(&self, picture: &Picture, entry: &EventEntry) -> bool {
         let station = picture.province.channels[entry.channel.index()].station;
         self.station.is_none_or(|only| only == station)
     }
 
     /// What of an entry has not been told: all of it, what a gap has grown by, or nothing.
-    fn news_of(&mut self, centre: usize, mut entry: EventEntry) -> Option<(usize, EventEntry)> {
+    fn news_of(&self, centre: usize, mut entry: EventEntry) -> Option<(usize, EventEntry)> {
         let Happening::Lost(gap) = &mut entry.what else {
             return (entry.order >= self.seen[centre]).then_some((centre, entry));
         };
-        let told = self.lost.insert((centre, entry.order), gap.count).unwrap_or(0);
+        let told = self.lost.get(&(centre, entry.order)).copied().unwrap_or(0);
         gap.count = gap.count.saturating_sub(told);
         (gap.count > 0).then_some((centre, entry))
     }
@@ -172,9 +195,11 @@ impl<'a> Printer<'a> {
                 && self.centre.is_none_or(|only| only == contract.centre)
         });
         let (mut counts, mut up, mut all, mut pending) = (EventCounts::default(), 0, 0, 0_u64);
+        let mut read = true;
         for channel in channels {
             all += 1;
             up += u64::from(channel.link.state == LinkState::Connected);
+            read &= channel.settled && rings_answer(channel, &picture.province);
             counts += channel.event_counts();
             let units = channel.units.iter().filter_map(|unit| unit.events);
             pending += units.map(|events| u64::from(events.pending)).sum::<u64>();
@@ -182,8 +207,29 @@ impl<'a> Printer<'a> {
         if !self.json {
             say(summary(counts, pending, (up, all), self.common.lang()))?;
         }
-        Ok(if up == 0 { EXIT_NO_DATA } else { 0 })
+        let all_read = read && up == all && pending == 0;
+        Ok(match up {
+            0 => EXIT_NO_DATA,
+            _ if all_read || self.follow => 0,
+            _ => EXIT_MISSED,
+        })
     }
+}
+
+/// Entries that a log has taken since it was looked at last and has not any more.
+fn not_kept_since(seen: u64, log: &EventLog) -> u64 {
+    let kept = log.iter().filter(|entry| entry.order >= seen).count() as u64;
+    log.taken().saturating_sub(seen).saturating_sub(kept)
+}
+
+/// Whether every unit that is asked for records says anything at all.
+fn rings_answer(channel: &ChannelPicture, province: &Province) -> bool {
+    let units = &province.stations[channel.contract(province).station.index()].units;
+    let asked = |id| {
+        let blocks = &channel.plan.blocks;
+        blocks.iter().any(|block| block.unit == id && block.content == Content::Events)
+    };
+    units.iter().zip(&channel.units).all(|(unit, picture)| picture.answers || !asked(unit.id))
 }
 
 fn summary(counts: EventCounts, pending: u64, (up, all): (u64, u64), lang: Lang) -> String {

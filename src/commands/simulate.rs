@@ -88,7 +88,7 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
         }
         tokio::select! {
             () = stop_wanted() => {}
-            told = tell_refusals(&simulation) => told?,
+            () = tell_refusals(&simulation) => {}
         }
         let traffic = simulation.traffic();
         if let Some(control) = control {
@@ -107,12 +107,14 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
     })
 }
 
-/// Says who is turned away, for ever.
-async fn tell_refusals(simulation: &Simulation) -> Result<(), Failure> {
+/// Says who is turned away, for ever. When nobody can be told any more, the stations serve on.
+async fn tell_refusals(simulation: &Simulation) {
     loop {
         tokio::time::sleep(TOLD_EVERY).await;
-        if let Some(line) = simulation.take_refusal() {
-            say(line)?;
+        let Some(line) = simulation.take_refusal() else { continue };
+        if let Err(Failure::Output(error)) = say(line) {
+            tracing::warn!("who is turned away is told in the log only: {error}");
+            return std::future::pending().await;
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct ChannelState {
     units: Vec<UnitPicture>,
     /// What was asked of each unit of late.
     windows: Vec<Window>,
+    /// The same for units that the contract does not list: points may be pinned to them.
+    others: Window,
     started: Timestamp,
     rules: Arc<Rules>,
     findings: Findings,
@@ -150,6 +152,7 @@ impl ChannelState {
             plan,
             points,
             windows: vec![Window::new(); units.len()],
+            others: Window::new(),
             units,
             started,
             findings: Findings::new(&rules.tests),
@@ -291,7 +294,10 @@ impl ChannelState {
 
     /// Counts a request to a unit, whatever it says of single cells.
     fn count(&mut self, province: &Province, unit: u8, at: Timestamp, poll: &Poll) {
-        let Some(place) = self.unit_place(province, unit) else { return };
+        let Some(place) = self.unit_place(province, unit) else {
+            self.others.count(at, poll.exchange.took_us, poll.fault);
+            return;
+        };
         self.windows[place].count(at, poll.exchange.took_us, poll.fault);
         let unit = &mut self.units[place];
         match poll.fault {
@@ -435,7 +441,8 @@ impl ChannelState {
         }
     }
 
-    /// Brings the traffic of every unit up to date, and returns that of all of them.
+    /// Brings the traffic of every unit up to date, and returns that of all of them, of those that
+    /// the contract does not list too.
     fn sum_traffic(&mut self, now: Timestamp) -> TrafficPicture {
         let mut all = Sum::default();
         for (unit, window) in self.units.iter_mut().zip(&self.windows) {
@@ -443,6 +450,7 @@ impl ChannelState {
             unit.traffic = sum.picture(self.started, now);
             all += sum;
         }
+        all += self.others.sum(now);
         all.picture(self.started, now)
     }
 

@@ -177,6 +177,11 @@ impl EventLog {
         self.chunks[chunk].get(place).filter(|entry| (entry.at, entry.order) == (at, order))
     }
 
+    /// Whether an entry of that time stays: a full log forgets what comes before all others.
+    fn keeps(&self, at: Timestamp) -> bool {
+        self.len < ENTRIES_MAX || self.iter().next().is_none_or(|first| first.at <= at)
+    }
+
     /// Puts an entry where it belongs and gives it its order, which is returned.
     fn take(&mut self, mut entry: EventEntry) -> u64 {
         entry.order = self.taken;
@@ -444,7 +449,8 @@ impl UnitState {
             });
             return;
         }
-        let at = self.last.unwrap_or(arrived);
+        // Before all that a full log keeps it would be gone at once.
+        let at = self.last.filter(|last| log.keeps(*last)).unwrap_or(arrived);
         let what = Happening::Lost(Gap { count, after: self.last, before: None });
         let unit = self.unit;
         let order = log.take(EventEntry { channel, unit, at, order: 0, arrived, what });
@@ -454,11 +460,12 @@ impl UnitState {
     /// A record has come behind the gap: it stands at `at`, and says that it is of `source`.
     fn end_gap(&mut self, at: Timestamp, source: Timestamp, log: &mut Arc<EventLog>) {
         let Some(gap) = self.gap.take() else { return };
+        let keeps = log.keeps(at);
         Arc::make_mut(log).change(gap, |entry| {
             if let Happening::Lost(gap) = &mut entry.what {
                 gap.before = Some(source);
                 // Without a record before it, it stands before the one behind it.
-                entry.at = if gap.after.is_none() { at } else { entry.at };
+                entry.at = if gap.after.is_none() && keeps { at } else { entry.at };
             }
         });
     }
@@ -662,6 +669,23 @@ mod tests {
         assert_eq!(log.iter().next().map(|e| e.at.0), Some(1_000));
         let shared = before.chunks.iter().filter(|c| log.chunks.iter().any(|d| Arc::ptr_eq(c, d)));
         assert!(shared.count() > ENTRIES_MAX / CHUNK_MAX - 8, "most chunks are the same");
+    }
+
+    #[test]
+    fn a_gap_before_all_that_a_full_log_keeps_stands_where_it_was_noticed() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 1);
+        let record = bench.record(1, 1, START - 900);
+        bench.records(START + 20, 1, &[record]);
+        for _ in 0..ENTRIES_MAX {
+            Arc::make_mut(&mut bench.log).take(entry(START + 1_000));
+        }
+        bench.header(START + 2_000, 1, 3);
+        bench.records(START + 2_020, 2, &[[0; 8], [0; 8]]);
+        let last = bench.log.iter().next_back().unwrap();
+        assert_eq!((last.at, last.unit), (Timestamp(START + 2_024), bench.unit));
+        let Happening::Lost(gap) = last.what else { panic!("a gap: {last:?}") };
+        assert_eq!((gap.count, gap.after), (2, Some(Timestamp(START - 900))));
     }
 
     fn entry(at: i64) -> EventEntry {

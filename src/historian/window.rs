@@ -1,5 +1,5 @@
-//! How one unit has answered over the last five minutes, in 200 bytes: there may be 160 000 of them,
-//! ten thousand stations of eight units at two centres. What a whole channel did is their sum.
+//! How one unit has answered over the last five minutes, in 200 bytes: there may be 180 000 of them,
+//! ten thousand stations of eight units at two centres and one a channel. What a whole channel did is their sum.
 
 use std::ops::AddAssign;
 

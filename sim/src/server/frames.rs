@@ -38,12 +38,10 @@ pub(super) fn judge(bytes: &[u8]) -> Verdict {
     let pdu = &bytes[HEADER..end];
     let word = |at: usize| usize::from(u16::from_be_bytes([pdu[at], pdu[at + 1]]));
     let fits = match pdu[0] {
-        1..=6 => pdu.len() == 5,
-        0x0F => pdu.len() >= 6 && word_bytes(pdu, word(3).div_ceil(8)),
+        1..=5 => pdu.len() == 5,
         0x10 => pdu.len() >= 6 && word_bytes(pdu, 2 * word(3)),
-        0x16 => pdu.len() == 7,
-        // Functions that a station does not have.
-        _ => return Verdict::Answer(end, 1),
+        // Functions that a station does not have are refused as such, whatever follows.
+        _ => true,
     };
     if fits { Verdict::Good(end) } else { Verdict::Answer(end, 3) }
 }
@@ -92,9 +90,11 @@ mod tests {
         }
         assert_eq!(judge(&frame(&[4, 0, 0, 0])), Verdict::Answer(11, 3));
         assert_eq!(judge(&frame(&[4, 0, 0, 0, 2, 9])), Verdict::Answer(13, 3));
-        assert_eq!(judge(&frame(&[0x2B, 14, 1, 0])), Verdict::Answer(11, 1));
-        // 2 000 coils announced, one byte of data.
-        assert_eq!(judge(&frame(&[0x0F, 0, 0, 7, 0xD0, 1, 0])), Verdict::Answer(14, 3));
+        // Two registers announced, one of them there.
+        assert_eq!(judge(&frame(&[0x10, 0, 0, 0, 2, 2, 0, 7])), Verdict::Answer(15, 3));
+        for function in [6, 0x0F, 0x16, 0x17, 0x2B] {
+            assert_eq!(judge(&frame(&[function])), Verdict::Good(8), "it is refused later");
+        }
         assert_eq!(judge(&[0, 1, 0, 9]), Verdict::Broken("the protocol is not Modbus"));
         for length in [0_u16, 1, 255, u16::MAX] {
             let [high, low] = length.to_be_bytes();

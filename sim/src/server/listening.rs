@@ -24,6 +24,10 @@ const ALIVE_AFTER: Duration = Duration::from_secs(60);
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
 /// ... and is let go when it has not answered so often.
 const ALIVE_TRIES: u32 = 3;
+/// Answers that a peer has not confirmed for so long are given up with it: as long as one is under
+/// way nobody asks whether it is still there, and it would be sent again for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(90);
 
 /// Where a channel listens.
 #[derive(Clone)]
@@ -148,5 +152,24 @@ impl Door {
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let alive = TcpKeepalive::new().with_time(ALIVE_AFTER).with_interval(ALIVE_EVERY);
-    SockRef::from(stream).set_tcp_keepalive(&alive.with_retries(ALIVE_TRIES))
+    let socket = SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(CONFIRMED_WITHIN))?;
+    socket.set_tcp_keepalive(&alive.with_retries(ALIVE_TRIES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_peer_that_vanished_is_let_go_with_an_answer_under_way_too() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&stream).unwrap();
+        let socket = SockRef::from(&stream);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(CONFIRMED_WITHIN));
+        assert!(socket.keepalive().unwrap());
+    }
 }

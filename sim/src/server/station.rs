@@ -55,6 +55,9 @@ pub(super) enum Wish {
 impl Wish {
     /// What a request of a well-formed frame wants.
     pub(super) fn of(frame: &[u8]) -> Self {
+        if !matches!(frame.get(HEADER), Some(1..=5 | 0x10)) {
+            return Self::Never(1);
+        }
         let [unit, function, a, b, c, d, ..] = frame[HEADER - 1..] else { return Self::Never(3) };
         let (address, count) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
         match function {
@@ -67,6 +70,8 @@ impl Wish {
                 (0 | 0xFF, 0) => Self::Write(Write::Coil { unit, address, on: c == 0xFF }),
                 _ => Self::Never(3),
             },
+            // A quantity is looked at before the address.
+            0x10 if count == 0 => Self::Never(3),
             0x10 => {
                 let bytes = frame.get(HEADER + 6..).unwrap_or_default();
                 let word = |pair: &[u8]| u16::from_be_bytes([pair[0], pair[1]]);

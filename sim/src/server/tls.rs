@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use x509_parser::asn1_rs::{FromDer as _, Oid, Utf8String, oid};
@@ -66,12 +66,16 @@ impl Security {
                 .build()
                 .map_err(|error| unusable(&tls.authority, error))?;
         let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, error))?;
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_client_cert_verifier(verifier)
             .with_single_cert(certificates(certificate)?, key_der)
             .map_err(|error| unusable(certificate, error))?;
+        // A session that is resumed shows no certificate again: one that has run out would be good
+        // for as long as its client comes back.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let (may_read, may_write) = (tls.may_read.clone(), tls.may_write.clone());
         Ok(Self { acceptor, may_read, may_write })

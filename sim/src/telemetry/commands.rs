@@ -223,8 +223,11 @@ impl Commands {
         if address != blocks::COMMAND {
             // Four registers of milliseconds. The station's own clock is a good one: what is left
             // of the write is that it counts as synchronised.
-            if command_at(address, Encoding::K4).is_none() || values.len() != 4 {
+            if command_at(address, Encoding::K4).is_none() {
                 return Err(Refusal::IllegalAddress);
+            }
+            if values.len() != 4 {
+                return Err(Refusal::IllegalQuantity);
             }
             plant.synchronise(at_ms, station);
             return Ok(());

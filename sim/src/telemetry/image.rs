@@ -171,13 +171,15 @@ impl Image {
         Some((decode(register.encoding, register.word_order, &cells), flags))
     }
 
-    /// Why a write cannot be taken, as far as the channel itself is concerned: a unit that does
-    /// not answer, or a command that is not on its map any more.
+    /// Why a write cannot be taken, as far as the channel itself is concerned: a unit that is
+    /// not there or does not answer, or a command that is not on its map any more.
     pub(crate) fn refuses_write(&self, unit: u8, table: Table, command: u16) -> Option<Refusal> {
         if let Some(code) = self.conduct.refuses(unit).or_else(|| self.conduct.ignores(unit)) {
             return Some(Refusal::Fault(code));
         }
-        let image = self.units.get(usize::from(unit).wrapping_sub(1))?;
+        let Some(image) = self.units.get(usize::from(unit).wrapping_sub(1)) else {
+            return Some(Refusal::UnitAbsent);
+        };
         let defined = &image.cells(table).defined;
         (defined.get(usize::from(command)) == Some(&false)).then_some(Refusal::IllegalAddress)
     }
