@@ -60,8 +60,9 @@ pub(super) struct Asker {
     quiet_until: Instant,
     /// Questions without a reply since the last reply of any unit.
     unanswered: u32,
-    /// In this scan every unit has been asked.
+    /// In this scan every unit has been asked, and one of them a second time.
     probed_all: bool,
+    asked_again: bool,
     /// When records are to wait for the next scan.
     records_until: Instant,
 }
@@ -164,6 +165,7 @@ impl Asker {
             quiet_until: Instant::now(),
             unanswered: 0,
             probed_all: false,
+            asked_again: false,
             records_until: Instant::now(),
         }
     }
@@ -187,7 +189,7 @@ impl Asker {
         self.extra = 0;
         self.units.clear();
         self.queue.clear();
-        (self.began, self.probed_all) = (now, false);
+        (self.began, self.probed_all, self.asked_again) = (now, false, false);
         let left = std::mem::take(&mut self.left);
         let others = blocks.iter().filter(|block| !left.contains(block));
         // Suspects come last, but not last each time: what was left has waited long enough.
@@ -243,20 +245,30 @@ impl Asker {
     }
 
     /// Nothing answered what was asked in this scan: perhaps nobody is there, which one question to
-    /// each of the other units tells, whatever their slots. Whether there are any.
+    /// each of the other units tells, whatever their slots; and a single question may have been lost,
+    /// which a second one tells. Whether there is anything to ask.
     fn probe_all(&mut self) -> bool {
-        let in_vain = self.units.iter().any(|heard| heard.failed)
-            && !self.units.iter().any(|heard| heard.answered);
-        if std::mem::replace(&mut self.probed_all, true) || !in_vain || !self.queue.is_empty() {
+        let failed = self.units.iter().find(|heard| heard.failed).map(|heard| heard.unit);
+        let answered = self.units.iter().any(|heard| heard.answered);
+        let Some(failed) = failed.filter(|_| !answered && self.queue.is_empty()) else {
             return false;
-        }
-        let mut units: Vec<u8> = self.units.iter().map(|heard| heard.unit).collect();
-        units.extend(self.silent.iter().map(|silence| silence.unit));
-        for (block, contract) in self.plan.blocks.iter().enumerate() {
-            if !units.contains(&contract.unit) {
-                units.push(contract.unit);
-                self.queue.extend(self.blocks.questions(block, self.began).take(1));
+        };
+        if !std::mem::replace(&mut self.probed_all, true) {
+            let mut units: Vec<u8> = self.units.iter().map(|heard| heard.unit).collect();
+            units.extend(self.silent.iter().map(|silence| silence.unit));
+            for (block, contract) in self.plan.blocks.iter().enumerate() {
+                if !units.contains(&contract.unit) {
+                    units.push(contract.unit);
+                    self.queue.extend(self.blocks.questions(block, self.began).take(1));
+                }
             }
+        }
+        if self.queue.is_empty() && self.unanswered < UNANSWERED_MIN && !self.asked_again {
+            self.asked_again = true;
+            self.heard(failed).asked = false;
+            let own = self.plan.blocks.iter().position(|block| block.unit == failed);
+            let questions = own.map(|block| self.blocks.questions(block, self.began));
+            self.queue.extend(questions.into_iter().flatten().take(1));
         }
         self.may_ask(Instant::now())
     }
@@ -356,8 +368,11 @@ impl Asker {
         if let Some(fault) = fault.filter(|fault| says_absent(*fault)) {
             (heard.failed, heard.fault) = (true, fault);
             if !heard.answered {
-                // What holds for one holds for all: the rest of it is not asked.
+                // What holds for one holds for all: the rest of it is not asked now.
+                let own = self.queue.iter().filter(|other| other.unit == unit);
+                let blocks = own.map(|other| other.block).collect();
                 self.queue.retain(|other| other.unit != unit);
+                self.leave(blocks);
             }
             return;
         }
