@@ -14,7 +14,7 @@ seconds=${2:-3}
 cargo build --release --locked --quiet -p gridwatch-sim --example replies
 others=()
 program=target/release/examples/libmodbus
-if cc -O2 -o "$program" benches/libmodbus.c -I/usr/include/modbus -lmodbus 2>/dev/null; then
+if cc -O2 -o "$program" benches/replies.c -I/usr/include/modbus -lmodbus 2>/dev/null; then
     others=("$program")
 else
     echo "libmodbus takes no part: no cc, or no libmodbus-dev"
