@@ -17,12 +17,14 @@ c=target/requests-libmodbus
 mkdir -p target
 cc -O2 -o "$c" benches/requests.c -lmodbus 2>/dev/null || { c=; echo "without libmodbus: its headers are not installed"; }
 results=$(mktemp)
-"$program" station "$port" & station=$!
+# Station and client share one core, so that both are measured at full load.
+pin=; command -v taskset >/dev/null && pin="taskset -c 0"
+$pin "$program" station "$port" & station=$!
 trap 'kill "$station" 2>/dev/null || true; rm -f "$results"' EXIT
 until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
 
 run() { # client connections in-flight
-    if [ "$1" = libmodbus ]; then said=$("$c" "$port" "$2" "$seconds"); else said=$("$program" "$1" "$port" "$2" "$3" "$seconds"); fi
+    if [ "$1" = libmodbus ]; then said=$($pin "$c" "$port" "$2" "$seconds"); else said=$($pin "$program" "$1" "$port" "$2" "$3" "$seconds"); fi
     echo "$1 $2 $3 $said" >>"$results"
 }
 for _ in $(seq "$rounds"); do

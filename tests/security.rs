@@ -4,6 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::Province;
+use gridwatch::clock::Clock;
+use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::monitor::Monitor;
 use sim::{Ports, Simulation};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,6 +17,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::cli::{gridwatch, stderr, stdout};
+use crate::field::until;
 
 /// A province file beside the certificates that it names.
 struct Laboratory {
@@ -100,6 +104,30 @@ async fn what_a_centre_shows_opens_its_stations() {
     let mut answer = [0; 10];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer[7..], [2, 1, 0b10]);
+    simulation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_monitor_reads_secured_stations_as_any() {
+    let laboratory = Laboratory::new();
+    let mut province = laboratory.province();
+    let clock = Clock::system();
+    let time = Arc::new(move || clock.now().0);
+    let simulation = Simulation::start(Arc::new(province.clone()), Ports::Ephemeral, time);
+    let simulation = simulation.await.unwrap();
+    for (channel, address) in province.channels.iter_mut().zip(simulation.addresses()) {
+        assert!(channel.tls);
+        (channel.host, channel.port) = (address.ip().to_string(), address.port());
+    }
+    let monitor = Monitor::start(&Arc::new(province), clock).unwrap();
+    let settled = |picture: &Picture| picture.first_scan().lacking() == 0;
+    let picture = until(&monitor, "every station scanned", settled).await;
+    for channel in &picture.channels {
+        assert_eq!(channel.link.state, LinkState::Connected, "{:?}", channel.link.fault);
+        assert!(channel.counts.live.have > 0);
+    }
+    assert_eq!(picture.traffic.errors(), 0);
+    monitor.stop().await;
     simulation.stop().await;
 }
 

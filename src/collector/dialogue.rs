@@ -191,7 +191,11 @@ impl Dialogue {
         };
         let read = input.len() - rest.len();
         self.input = input;
-        self.input.drain(..read);
+        if read == self.input.len() {
+            self.input.clear();
+        } else {
+            self.input.drain(..read);
+        }
         sorted
     }
 
@@ -228,11 +232,10 @@ impl Dialogue {
         let [high, _] = number.to_be_bytes();
         // Numbers share their high byte with 255 others; the ones before have the one before.
         let before = if high == 1 { u8::MAX } else { high - 1 };
-        swallows(frame, high)
-            || swallows(frame, before)
+        swallows(frame, high, before)
             || self.given_up.iter().any(|given| {
                 let [other, _] = given.to_be_bytes();
-                other != high && other != before && swallows(frame, other)
+                other != high && other != before && swallows(frame, other, other)
             })
     }
 

@@ -124,15 +124,15 @@ impl Numbers {
     }
 }
 
-/// Whether the cells of a reply hold the head of another reply, to a request whose number has this
-/// high byte.
+/// Whether the cells of a reply hold the head of another reply, to a request whose number has one of
+/// these high bytes.
 ///
 /// A reply that breaks off is filled up by the one behind it: its length is then right, and its
 /// cells are not. The head of the reply that it swallowed gives it away. It may be one that waits,
 /// one that was given up, or the second copy of one that came.
-pub fn swallows(frame: &[u8], high: u8) -> bool {
+pub fn swallows(frame: &[u8], high: u8, or: u8) -> bool {
     let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
-    memchr::memchr_iter(high, payload).any(|at| match payload[at..] {
+    memchr::memchr2_iter(high, or, payload).any(|at| match payload[at..] {
         [_, _, 0, 0, 0, 3, _, said, ..] if said & EXCEPTION != 0 => is_read(said & !EXCEPTION),
         [_, _, 0, 0, 0, length, _, said, bytes, ..] => {
             is_read(said) && length.checked_sub(3) == Some(bytes)
@@ -217,19 +217,19 @@ mod tests {
     fn a_reply_that_has_swallowed_another_one_is_found_out() {
         let head = [1, 7, 0, 0, 0, 27, 3, 4, 24, 0, 0, 1, 0, 0, 0];
         let other = [&head[..], &[1, 44, 0, 0, 0, 5, 3, 4, 2, 9, 9], &[1, 44, 7, 0, 0, 0, 0]];
-        assert!(swallows(&other.concat(), 1));
-        assert!(!swallows(&other.concat(), 2));
+        assert!(swallows(&other.concat(), 1, 1));
+        assert!(!swallows(&other.concat(), 2, 2));
         let refused = [&head[..], &[1, 44, 0, 0, 0, 3, 9, 0x83, 2], &[0; 9]];
-        assert!(swallows(&refused.concat(), 1));
+        assert!(swallows(&refused.concat(), 1, 1));
         let cells = [&head[..], &[1, 44, 0, 0, 0, 5, 3, 4, 3, 9, 9], &[1, 44, 7, 0, 0, 0, 0]];
-        assert!(!swallows(&cells.concat(), 1), "no reply of this length has so many bytes");
+        assert!(!swallows(&cells.concat(), 1, 1), "no reply of this length has so many bytes");
     }
 
     #[test]
     fn a_value_in_front_of_good_qualities_is_no_head_of_another_reply() {
         let head = [0x01, 0xF9, 0, 0, 0, 0x0B, 3, 4, 8];
         let (values, qualities) = ([0x01, 0x64, 0x01, 0x8D], [0; 4]);
-        assert!(!swallows(&[&head[..], &values, &qualities].concat(), 1));
+        assert!(!swallows(&[&head[..], &values, &qualities].concat(), 1, 1));
     }
 
     proptest! {
@@ -241,7 +241,7 @@ mod tests {
                 let _ = request.answered_by(&bytes[..end]);
             }
             let _ = request.answered_by(&bytes);
-            let _ = swallows(&bytes, 1);
+            let _ = swallows(&bytes, 1, 1);
         }
     }
 }

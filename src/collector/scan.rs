@@ -29,7 +29,7 @@ const EXTRA_QUESTIONS_MAX: usize = 64;
 /// of the next slot are not to wait for history.
 const RECORDS_TIME: Duration = Duration::from_millis(300);
 /// Polls that are reported together.
-const POLLS_TOGETHER: usize = 8;
+const POLLS_TOGETHER: usize = 16;
 /// Replies are handed on after that time even if some are still awaited.
 const HOLD: Duration = Duration::from_millis(50);
 
@@ -286,8 +286,13 @@ impl Asker {
             began = Instant::now();
         }
         let mut batch = std::mem::take(&mut self.batch);
-        while connection.dialogue.in_flight() + batch.len() < most
-            && let Some(question) = self.next(connection.dialogue.in_flight() + batch.len(), began)
+        let under_way = connection.dialogue.in_flight();
+        // Asking one by one as replies come would cost two system calls each: what was asked together
+        // is waited for, unless some of it takes its time.
+        let waits = under_way > 0 && !self.waited_in_vain;
+        while !waits
+            && under_way + batch.len() < most
+            && let Some(question) = self.next(under_way + batch.len(), began)
         {
             batch.push(question);
         }
