@@ -192,6 +192,7 @@ async fn over_a_slow_link() {
         province.channels[0].port = listener.local_addr().expect("a port").port();
         province.channels[0].device.in_flight = in_flight;
         province.channels[0].device.registers_max = 40;
+        province.channels[0].device.events = false;
         tokio::spawn(slow_station(listener));
         let mut plan: Plan = (*plans(&province)[0]).clone();
         plan.blocks.truncate(BLOCKS);
