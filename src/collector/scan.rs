@@ -208,6 +208,18 @@ impl Asker {
             }
         }
         self.queue.extend(suspects);
+        if self.queue.is_empty() && !blocks.is_empty() {
+            self.ask_the_first_of_the_silent(now);
+        }
+    }
+
+    /// Every unit is left alone: that spares nobody anything, so the one whose pause ends first is
+    /// asked now.
+    fn ask_the_first_of_the_silent(&mut self, now: Instant) {
+        let Some(first) = self.silent.iter().min_by_key(|silence| silence.until) else { return };
+        let own = self.plan.blocks.iter().position(|block| block.unit == first.unit);
+        let questions = own.map(|block| self.blocks.questions(block, now));
+        self.queue.extend(questions.into_iter().flatten().take(1));
     }
 
     /// Asks as much as may be under way, and waits for what comes next. Whether there is more.
