@@ -216,8 +216,15 @@ impl Asker {
     /// Every unit is left alone: that spares nobody anything, so the one whose pause ends first is
     /// asked now.
     fn ask_the_first_of_the_silent(&mut self, now: Instant) {
-        let Some(first) = self.silent.iter().min_by_key(|silence| silence.until) else { return };
-        let own = self.plan.blocks.iter().position(|block| block.unit == first.unit);
+        let first = self.silent.iter().min_by_key(|silence| silence.until);
+        if let Some(unit) = first.map(|silence| silence.unit) {
+            self.queue_one(unit, now);
+        }
+    }
+
+    /// Lines up one question to a unit.
+    fn queue_one(&mut self, unit: u8, now: Instant) {
+        let own = self.plan.blocks.iter().position(|block| block.unit == unit);
         let questions = own.map(|block| self.blocks.questions(block, now));
         self.queue.extend(questions.into_iter().flatten().take(1));
     }
@@ -278,9 +285,7 @@ impl Asker {
         if self.queue.is_empty() && self.unanswered < UNANSWERED_MIN && !self.asked_again {
             self.asked_again = true;
             self.heard(failed).asked = false;
-            let own = self.plan.blocks.iter().position(|block| block.unit == failed);
-            let questions = own.map(|block| self.blocks.questions(block, self.began));
-            self.queue.extend(questions.into_iter().flatten().take(1));
+            self.queue_one(failed, self.began);
         }
         self.may_ask(Instant::now())
     }
