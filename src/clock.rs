@@ -22,6 +22,15 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The beginning of a day in a zone that is `hours` ahead of UTC; `None` when the calendar has no
+    /// such day.
+    pub fn midnight(day: Date, hours: i8) -> Option<Self> {
+        let month = time::Month::try_from(day.month).ok()?;
+        let date = time::Date::from_calendar_date(day.year.into(), month, day.day).ok()?;
+        let utc = date.midnight().assume_utc().unix_timestamp();
+        Some(Self((utc - i64::from(hours) * 3_600) * 1_000))
+    }
+
     /// ISO 8601 in UTC, to the millisecond: `2022-11-23T07:32:07.240Z`.
     pub fn to_millisecond(self) -> String {
         let second = self.to_string();
@@ -94,6 +103,12 @@ impl Clock {
         Self { start, since: Instant::now(), speed: 1 }
     }
 
+    /// A clock that shows `start` at an instant of the monotonic clock: that of a world in which time is
+    /// told, not taken.
+    pub fn showing(start: Timestamp, since: Instant) -> Self {
+        Self { start, since, speed: 1 }
+    }
+
     /// The same clock, running so many times as fast from now on.
     #[must_use]
     pub fn at_speed(self, speed: u32) -> Self {
@@ -126,5 +141,9 @@ mod tests {
         assert_eq!(local.date.to_string(), "2022-11-23");
         assert_eq!((local.hour, local.minute, local.second), (14, 32, 7));
         assert_eq!(local.millisecond, 240);
+        let day = Date { year: 2022, month: 11, day: 23 };
+        let midnight = Timestamp::midnight(day, 7).unwrap();
+        assert_eq!(midnight.to_string(), "2022-11-22T17:00:00Z");
+        assert_eq!(Timestamp::midnight(Date { month: 2, day: 30, ..day }, 7), None);
     }
 }

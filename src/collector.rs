@@ -5,27 +5,33 @@
 //! behind, the tasks wait, and missed slots are counted.
 
 mod blocks;
-mod channel;
+pub(crate) mod channel;
 mod connection;
 mod dialogue;
 pub mod frame;
+mod network;
 pub mod plan;
 pub mod reading;
 pub mod rings;
 mod scan;
-mod schedule;
+pub(crate) mod schedule;
 mod stream;
 mod tls;
 mod trial;
+pub(crate) mod world;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Province;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
+use channel::Poller;
+use network::Network;
 use plan::Plan;
 use reading::Reading;
 use schedule::Gate;
@@ -61,12 +67,13 @@ impl Collector {
     ) -> Result<(Self, mpsc::Receiver<Reading>), StartError> {
         let security = Security::load(province).map_err(StartError)?.map(Arc::new);
         let (sender, receiver) = mpsc::channel(READINGS_MAX);
-        let gate = Arc::new(Gate::new());
+        let gate = Arc::new(Gate::new(Instant::now()));
+        let connect_timeout = Duration::from_millis(province.link.connect_timeout_ms.into());
         let mut tasks = JoinSet::new();
         for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {
-            let own = (clock, Arc::clone(&gate), security.clone());
-            let poller = channel::Poller::new(province, n, channel, plan, own, sender.clone());
-            tasks.spawn(poller.run());
+            let way = (Arc::clone(&gate), security.clone());
+            let world = Network::new(channel, connect_timeout, way, sender.clone());
+            tasks.spawn(Poller::new(province, n, channel, plan, (world, clock)).run());
         }
         Ok((Self { tasks }, receiver))
     }

@@ -38,7 +38,7 @@ pub use plant::protection::ShortCircuit;
 use plant::switching::What;
 #[doc(hidden)]
 pub use server::trial;
-pub use server::{Plans, Ports, Simulation, StartError, Traffic, control};
+pub use server::{Plans, Port, Ports, Simulation, StartError, Then, Traffic, Visit, control};
 use telemetry::Telemetry;
 pub use telemetry::chain::tolerance;
 pub use telemetry::commands::Outcome;

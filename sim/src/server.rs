@@ -8,6 +8,7 @@ mod listening;
 mod station;
 mod tls;
 mod trial;
+mod visit;
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ use station::Station;
 use tls::Security;
 #[doc(hidden)]
 pub use trial::trial;
+pub use visit::{Port, Then, Visit};
 
 /// Time between two steps of the field.
 const STEP: Duration = Duration::from_secs(1);

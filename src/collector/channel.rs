@@ -4,73 +4,61 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Channel, ChannelId, Province};
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::plan::Plan;
 use super::reading::{Event, LinkFault, Overrun, Reading};
 use super::scan::{Asker, Spent};
-use super::schedule::{Backoff, Gate, Schedule, mix};
-use super::tls::Security;
+use super::schedule::{Backoff, Schedule, mix};
+use super::world::{HistorianGone, World};
 use crate::clock::Clock;
 
 /// Connections that may break one after the other without a single reply before the link counts
 /// as lost.
 const BREAKS_MAX: u32 = 3;
 
-/// Why the task has nobody to talk to any more.
-struct HistorianGone;
-
 /// Polls one station for one centre.
-pub(super) struct Poller {
+pub(crate) struct Poller<W> {
     id: ChannelId,
-    contract: Channel,
-    security: Option<Arc<Security>>,
+    world: W,
     clock: Clock,
-    connect_timeout: Duration,
+    reply_timeout: Duration,
     pause_after_connect: Duration,
     backoff: Backoff,
-    gate: Arc<Gate>,
     schedule: Schedule,
     asker: Asker,
     /// The station has answered since it was called last.
     connected: bool,
-    readings: mpsc::Sender<Reading>,
 }
 
-impl Poller {
-    pub(super) fn new(
+impl<W: World> Poller<W> {
+    /// The task of a channel, which lives in `world`; `clock` says when by its time.
+    pub(crate) fn new(
         province: &Province,
         index: usize,
         channel: &Channel,
         plan: &Arc<Plan>,
-        (clock, gate, security): (Clock, Arc<Gate>, Option<Arc<Security>>),
-        readings: mpsc::Sender<Reading>,
+        (world, clock): (W, Clock),
     ) -> Self {
         let link = &province.link;
         let ms = |ms: u32| Duration::from_millis(u64::from(ms));
         let seed = mix(province.seed ^ mix(index as u64 + 1));
         Self {
             id: ChannelId::at(index),
-            // The path and the device are all that it needs of the contract.
-            contract: Channel { entries: Vec::new().into(), ..channel.clone() },
-            security,
-            clock,
-            connect_timeout: ms(link.connect_timeout_ms),
+            reply_timeout: ms(channel.device.reply_timeout_ms),
             pause_after_connect: ms(channel.device.pause_after_connect_ms),
             backoff: Backoff::new(ms(link.backoff_first_ms), ms(link.backoff_longest_ms), seed),
-            gate,
-            schedule: Schedule::new(province, plan, Instant::now(), seed),
-            asker: Asker::new(Arc::clone(plan), &channel.device),
+            schedule: Schedule::new(province, plan, world.now(), seed),
+            asker: Asker::new(Arc::clone(plan), &channel.device, world.now()),
             connected: false,
-            readings,
+            world,
+            clock,
         }
     }
 
     /// Runs until the historian is gone or the task is cancelled.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         while self.connect_and_poll().await.is_ok() {}
     }
 
@@ -84,43 +72,38 @@ impl Poller {
             Err(fault) => fault,
         };
         self.report(Event::Lost(fault)).await?;
-        sleep(self.backoff.next()).await;
+        let until = self.world.now() + self.backoff.next();
+        self.world.sleep_until(until).await;
         Ok(())
     }
 
-    async fn open(&self) -> Result<Connection, LinkFault> {
-        self.gate.turn().await;
-        let security = self.security.as_deref();
-        let (contract, deadline) = (&self.contract, self.connect_timeout);
-        let connection = Connection::open(contract, security, deadline, self.clock).await?;
-        sleep(self.pause_after_connect).await;
+    async fn open(&mut self) -> Result<Connection<W::Wire>, LinkFault> {
+        let wire = self.world.open().await?;
+        let connection = Connection::over(wire, self.reply_timeout, self.clock);
+        let until = self.world.now() + self.pause_after_connect;
+        self.world.sleep_until(until).await;
         Ok(connection)
     }
 
     /// Reports something, and returns how long that took: nothing while the historian keeps up.
-    async fn report(&self, event: Event) -> Result<Duration, HistorianGone> {
-        let reading = Reading { channel: self.id, at: self.clock.now(), event };
-        match self.readings.try_send(reading) {
-            Ok(()) => Ok(Duration::ZERO),
-            Err(TrySendError::Closed(_)) => Err(HistorianGone),
-            Err(TrySendError::Full(reading)) => {
-                let began = Instant::now();
-                self.readings.send(reading).await.map_err(|_| HistorianGone)?;
-                Ok(began.elapsed())
-            }
-        }
+    async fn report(&mut self, event: Event) -> Result<Duration, HistorianGone> {
+        let at = self.clock.at(self.world.now().into_std());
+        self.world.report(Reading { channel: self.id, at, event }).await
     }
 
     /// Polls until the path is gone, and says why it is.
-    async fn poll(&mut self, mut connection: Connection) -> Result<LinkFault, HistorianGone> {
+    async fn poll(
+        &mut self,
+        mut connection: Connection<W::Wire>,
+    ) -> Result<LinkFault, HistorianGone> {
         // A station that comes back is asked for everything at once; slots before are no loss.
-        self.asker.reconnected(Instant::now());
+        self.asker.reconnected(self.world.now());
         self.connected = false;
-        let (mut due, mut breaks) = (Instant::now(), 0);
+        let (mut due, mut breaks) = (self.world.now(), 0);
         let mut blocks: Vec<usize> = self.schedule.all().collect();
         self.schedule.skip_to(due);
         let mut ended = self.scan(&mut connection, &blocks, (due, due)).await?.err();
-        self.schedule.skip_to(Instant::now());
+        self.schedule.skip_to(self.world.now());
         loop {
             if ended.is_none() && !connection.dialogue.is_worn() {
                 due = self.schedule.next().unwrap_or(due);
@@ -139,13 +122,13 @@ impl Poller {
                         Err(fault) => return Ok(fault),
                     };
                     self.report(Event::Renewed(ended)).await?;
-                    self.schedule.skip_to(Instant::now());
+                    self.schedule.skip_to(self.world.now());
                     due = self.schedule.next().unwrap_or(due);
-                    sleep_until(due).await;
+                    self.world.sleep_until(due).await;
                 }
                 ended => return Ok(ended.unwrap_or(LinkFault::Silent)),
             }
-            let now = Instant::now();
+            let now = self.world.now();
             blocks.clear();
             blocks.extend(self.schedule.due(now));
             ended = self.scan(&mut connection, &blocks, (due, now)).await?.err();
@@ -156,7 +139,7 @@ impl Poller {
     /// what came of it.
     async fn scan(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut Connection<W::Wire>,
         blocks: &[usize],
         (due, began): (Instant, Instant),
     ) -> Result<Result<(), LinkFault>, HistorianGone> {
@@ -186,7 +169,7 @@ impl Poller {
         if strays.sum() > 0 {
             self.report(Event::Strays(strays)).await?;
         }
-        let now = Instant::now();
+        let now = self.world.now();
         let unasked = self.asker.finish();
         let missed = self.schedule.pass(began, now);
         if outcome.is_ok() && (missed.is_some() || unasked > 0) {

@@ -12,13 +12,17 @@ use std::time::Duration;
 use config::Table;
 use tokio::time::Instant;
 
-use super::frame::{Front, Numbers, Request, front, swallows};
+use super::frame::{
+    Front, Numbers, Request, before, ends_in_head, front, may_end_in_head, swallows,
+};
 use super::reading::{Exchange, Fault, LinkFault, Strays};
 use crate::clock::Timestamp;
 
 /// Numbers of requests that were given up and may still be answered. When there are more, the
 /// connection is renewed, so that no number is used again while a reply to it can come.
 const GIVEN_UP_MAX: usize = 256;
+/// So many deadlines after it was given up, the beginning of a reply may still fill up another one.
+const GIVEN_UP_OF_LATE: u32 = 4;
 
 /// The questions and answers of one connection.
 pub(super) struct Dialogue {
@@ -28,7 +32,8 @@ pub(super) struct Dialogue {
     waiting: Vec<Waiting>,
     /// Answers of this scan that are not yet handed on, in the order in which they came.
     settled: Vec<Answer>,
-    given_up: Vec<u16>,
+    /// Numbers of requests that were given up, and when.
+    given_up: Vec<(u16, Instant)>,
     strays: Strays,
     answered: bool,
     /// What came and is not yet sorted.
@@ -57,6 +62,8 @@ pub(super) struct Answer {
     pub(super) exchange: Exchange,
     /// Number of its request.
     pub(super) transaction: u16,
+    /// It may have broken off and been filled up by the beginning of another reply.
+    may_be_filled: bool,
 }
 
 /// A question that is under way.
@@ -135,19 +142,24 @@ impl Dialogue {
         loop {
             let number = self.numbers.draw();
             let used = self.waiting.iter().any(|w| w.request.transaction == number);
-            if !used && !self.given_up.contains(&number) {
+            if !used && !self.given_up.iter().any(|(given, _)| *given == number) {
                 return number;
             }
         }
     }
 
     /// Takes the answers that are to be believed: all of them when no question is under way, else
-    /// those in front of the last reply.
-    pub(super) fn take_settled(&mut self, answers: &mut Vec<Answer>) {
+    /// those in front of the last reply, and of the first that ends as the reply to a question begins
+    /// which is still under way.
+    pub(super) fn take_settled(&mut self, now: Instant, answers: &mut Vec<Answer>) {
+        self.doubt_what_is_filled(now);
         if !self.waiting.is_empty() {
             let came = |answer: &Answer| answer.fault != Some(Fault::NoReply);
-            let last = self.settled.iter().rposition(came);
-            answers.extend(self.settled.drain(..last.unwrap_or(self.settled.len())));
+            let last = self.settled.iter().rposition(came).unwrap_or(self.settled.len());
+            let waiting = || self.waiting.iter().map(|waiting| waiting.request.transaction);
+            let in_doubt = |answer: &Answer| answer.ends_in_head_of_any(waiting());
+            let held = self.settled[..last].iter().position(in_doubt);
+            answers.extend(self.settled.drain(..held.unwrap_or(last)));
             return;
         }
         if self.input.is_empty() {
@@ -165,6 +177,11 @@ impl Dialogue {
     pub(super) fn abandon(&mut self, now: Instant) -> Option<(u8, Vec<usize>)> {
         self.doubt_last();
         self.input.clear();
+        for answer in &mut self.settled {
+            if answer.ends_in_head_of_any(self.waiting.iter().map(|w| w.request.transaction)) {
+                answer.doubt();
+            }
+        }
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         let first = waiting.next()?;
         let unit = first.question.unit;
@@ -203,7 +220,7 @@ impl Dialogue {
     fn take(&mut self, frame: &[u8], number: u16, now: Instant) {
         let waits = self.waiting.iter().position(|w| w.request.transaction == number);
         let Some(place) = waits else {
-            if let Some(place) = self.given_up.iter().position(|given| *given == number) {
+            if let Some(place) = self.given_up.iter().position(|(given, _)| *given == number) {
                 self.given_up.swap_remove(place);
                 self.strays.late = self.strays.late.saturating_add(1);
                 return;
@@ -231,9 +248,9 @@ impl Dialogue {
     fn has_swallowed(&self, frame: &[u8], number: u16) -> bool {
         let [high, _] = number.to_be_bytes();
         // Numbers share their high byte with 255 others; the ones before have the one before.
-        let before = if high == 1 { u8::MAX } else { high - 1 };
+        let before = before(high);
         swallows(frame, high, before)
-            || self.given_up.iter().any(|given| {
+            || self.given_up.iter().any(|(given, _)| {
                 let [other, _] = given.to_be_bytes();
                 other != high && other != before && swallows(frame, other, other)
             })
@@ -245,7 +262,7 @@ impl Dialogue {
         let looks_like = |w: &Waiting| w.request.answered_by(frame) != Err(Fault::Undecodable);
         if let Some(place) = self.waiting.iter().position(looks_like) {
             let waiting = self.waiting.remove(place);
-            self.given_up.push(waiting.request.transaction);
+            self.given_up.push((waiting.request.transaction, now));
             self.settled.push(waiting.answered(frame, Some(Fault::Undecodable), now));
         }
     }
@@ -258,12 +275,26 @@ impl Dialogue {
         }
     }
 
+    /// A reply that ends as another one begins, to a question that was given up of late, is not
+    /// believed: it broke off and was filled up by what came of that one. What is in order behind it
+    /// says nothing then.
+    fn doubt_what_is_filled(&mut self, now: Instant) {
+        let since = self.reply_timeout * GIVEN_UP_OF_LATE;
+        for answer in self.settled.iter_mut().filter(|answer| answer.may_be_filled) {
+            let of_late = |given: &&(u16, Instant)| now.saturating_duration_since(given.1) < since;
+            let numbers = self.given_up.iter().filter(of_late).map(|(number, _)| *number);
+            if answer.ends_in_head_of_any(numbers) {
+                answer.doubt();
+            }
+        }
+    }
+
     /// Gives up the questions whose time is over.
     pub(super) fn give_up_overdue(&mut self, now: Instant) -> Result<(), LinkFault> {
         let overdue =
             self.waiting.iter().take_while(|w| w.sent + self.reply_timeout <= now).count();
         for waiting in self.waiting.drain(..overdue) {
-            self.given_up.push(waiting.request.transaction);
+            self.given_up.push((waiting.request.transaction, now));
             self.settled.push(waiting.given_up(now));
         }
         if self.input.is_empty() {
@@ -288,21 +319,126 @@ impl Waiting {
 
     fn settled(self, reply: &[u8], fault: Option<Fault>, took: Duration) -> Answer {
         let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let may_be_filled = fault.is_none() && may_end_in_head(reply, self.request.transaction);
         let (request, reply) = (self.request.bytes(), Arc::from(reply));
         Answer {
             question: self.question,
             fault,
             exchange: Exchange { at: self.at, took_us, request, reply },
             transaction: self.request.transaction,
+            may_be_filled,
         }
     }
 }
 
 impl Answer {
+    /// Whether it ends as the reply to any of these requests begins.
+    fn ends_in_head_of_any(&self, mut numbers: impl Iterator<Item = u16>) -> bool {
+        self.may_be_filled && numbers.any(|number| ends_in_head(&self.exchange.reply, number))
+    }
+
     /// What came is not to be believed.
     fn doubt(&mut self) {
         if self.fault.is_none() {
             self.fault = Some(Fault::Undecodable);
         }
+    }
+}
+
+#[cfg(test)]
+#[path = "dialogue/misbehaving.rs"]
+mod misbehaving;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(200);
+
+    fn question(address: u16) -> Question {
+        Question { block: 0, offset: 0, count: 5, unit: 3, table: Table::Input, address }
+    }
+
+    /// A reply of five registers to a request.
+    fn reply(request: &[u8]) -> Vec<u8> {
+        [&request[..2], &[0, 0, 0, 13, 3, 4, 10], &[0x55; 10]].concat()
+    }
+
+    #[test]
+    fn a_reply_filled_up_by_the_beginning_of_one_that_does_not_go_on_is_not_believed() {
+        let now = Instant::now();
+        for bytes in 1..=8 {
+            let mut dialogue = Dialogue::new(WAIT);
+            let first = dialogue.ask(question(0), Timestamp(0), now);
+            let second = dialogue.ask(question(5), Timestamp(0), now);
+            let (broken, begun) = (reply(&first), reply(&second));
+            let came = [&broken[..broken.len() - bytes], &begun[..bytes]].concat();
+            dialogue.input().extend(came);
+            dialogue.sort(now).unwrap();
+            let mut answers = Vec::new();
+            dialogue.take_settled(now, &mut answers);
+            assert!(answers.is_empty(), "what comes behind it is still to be seen");
+            dialogue.give_up_overdue(now + WAIT).unwrap();
+            dialogue.take_settled(now + WAIT, &mut answers);
+            let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
+            assert_eq!(faults, [Some(Fault::Undecodable), Some(Fault::NoReply)], "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_order_behind_two_broken_replies_proves_neither() {
+        let now = Instant::now();
+        for bytes in 1..=8 {
+            let mut dialogue = Dialogue::new(WAIT);
+            let ask =
+                |dialogue: &mut Dialogue, n: u16| dialogue.ask(question(5 * n), Timestamp(0), now);
+            let [first, second, third, fourth] = [0, 1, 2, 3].map(|n: u16| ask(&mut dialogue, n));
+            let (broken, begun) = (reply(&first), reply(&second));
+            let came = [&broken[..broken.len() - bytes], &begun[..bytes], &reply(&third)];
+            dialogue.input().extend(came.concat());
+            dialogue.input().extend(reply(&fourth));
+            dialogue.sort(now).unwrap();
+            let mut answers = Vec::new();
+            dialogue.take_settled(now, &mut answers);
+            assert!(answers.is_empty(), "the second may still come");
+            dialogue.give_up_overdue(now + WAIT).unwrap();
+            dialogue.take_settled(now + WAIT, &mut answers);
+            let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
+            let expected = [Some(Fault::Undecodable), None, None, Some(Fault::NoReply)];
+            assert_eq!(faults, expected, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn a_reply_that_only_looks_like_it_is_believed_when_the_other_has_come() {
+        let now = Instant::now();
+        let mut dialogue = Dialogue::new(WAIT);
+        let first = dialogue.ask(question(0), Timestamp(0), now);
+        let second = dialogue.ask(question(5), Timestamp(0), now);
+        let mut own = reply(&first);
+        let end = own.len();
+        own[end - 2..].copy_from_slice(&second[..2]);
+        dialogue.input().extend(own);
+        dialogue.input().extend(reply(&second));
+        dialogue.sort(now).unwrap();
+        let mut answers = Vec::new();
+        dialogue.take_settled(now, &mut answers);
+        let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
+        assert_eq!(faults, [None, None]);
+    }
+
+    #[test]
+    fn a_reply_in_front_of_a_silent_unit_is_believed() {
+        let now = Instant::now();
+        let mut dialogue = Dialogue::new(WAIT);
+        let first = dialogue.ask(question(0), Timestamp(0), now);
+        dialogue.ask(question(5), Timestamp(0), now);
+        dialogue.input().extend(reply(&first));
+        dialogue.sort(now).unwrap();
+        dialogue.give_up_overdue(now + WAIT).unwrap();
+        let mut answers = Vec::new();
+        dialogue.take_settled(now + WAIT, &mut answers);
+        let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
+        assert_eq!(faults, [None, Some(Fault::NoReply)]);
     }
 }

@@ -130,6 +130,8 @@ impl Numbers {
 /// A reply that breaks off is filled up by the one behind it: its length is then right, and its
 /// cells are not. The head of the reply that it swallowed gives it away. It may be one that waits,
 /// one that was given up, or the second copy of one that came.
+///
+/// A whole reply at the end of the cells gives itself away whatever its number and function are.
 pub fn swallows(frame: &[u8], high: u8, or: u8) -> bool {
     let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
     memchr::memchr2_iter(high, or, payload).any(|at| match payload[at..] {
@@ -138,8 +140,77 @@ pub fn swallows(frame: &[u8], high: u8, or: u8) -> bool {
             is_read(said) && length.checked_sub(3) == Some(bytes)
         }
         _ => false,
+    }) || ends_in_frame(payload)
+}
+
+/// Whether bytes end in a whole reply.
+fn ends_in_frame(payload: &[u8]) -> bool {
+    /// Bytes behind each place, counted down.
+    const LEFT: [u8; 256] = {
+        let mut left = [0; 256];
+        let mut n = 0_u8;
+        while n < u8::MAX {
+            left[255 - n as usize] = n;
+            n += 1;
+        }
+        left[0] = u8::MAX;
+        left
+    };
+    // A length is as many as the bytes behind it, and its high byte is 0. All places at once: that
+    // is what makes this look cheap.
+    let Some(lengths) = payload.get(5..).filter(|lengths| lengths.len() <= LEFT.len()) else {
+        return false;
+    };
+    let left = &LEFT[LEFT.len() - lengths.len()..];
+    let high = &payload[4..];
+    let fit = lengths.iter().zip(high).zip(left);
+    if fit.filter(|((low, high), left)| (low == left) & (**high == 0)).count() == 0 {
+        return false;
+    }
+    (5..payload.len()).any(|at| match payload[at - 3..] {
+        [0, 0, 0, 3, _, said, _] => said & EXCEPTION != 0,
+        [0, 0, 0, length, _, said, bytes, ..] => {
+            usize::from(length) == payload.len() - at - 1
+                && said & EXCEPTION == 0
+                && length.checked_sub(3) == Some(bytes)
+        }
+        _ => false,
     })
 }
+
+/// Whether the cells of a reply end in the beginning of the head of another reply, to the request with
+/// this number.
+///
+/// The last reply that came may have broken off and been filled up by no more than that, when the
+/// rest of the other one is still on its way.
+pub fn ends_in_head(frame: &[u8], number: u16) -> bool {
+    let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
+    let [high, low] = number.to_be_bytes();
+    let head = [high, low, 0, 0, 0];
+    (1..=HEAD_BYTES.min(payload.len())).any(|bytes| {
+        let tail = &payload[payload.len() - bytes..];
+        let is_head = tail.iter().zip(head).all(|(byte, of_head)| *byte == of_head);
+        is_head && tail.get(7).is_none_or(|said| is_read(said & !EXCEPTION))
+    })
+}
+
+/// Whether the end of a reply is worth a look with [`ends_in_head`]: the high byte that the numbers of
+/// its time have stands among its last cells.
+pub fn may_end_in_head(frame: &[u8], number: u16) -> bool {
+    let payload = frame.get(Exchange::REPLY_HEAD..).unwrap_or_default();
+    let [high, _] = number.to_be_bytes();
+    let tail = &payload[payload.len().saturating_sub(HEAD_BYTES)..];
+    let after = high.checked_add(1).unwrap_or(1);
+    tail.iter().any(|byte| [before(high), high, after].contains(byte))
+}
+
+/// The high byte that numbers have before they have this one.
+pub fn before(high: u8) -> u8 {
+    if high <= 1 { u8::MAX } else { high - 1 }
+}
+
+/// Bytes from the number of a reply to its function.
+const HEAD_BYTES: usize = 8;
 
 /// Whether a function is one of those that read.
 fn is_read(function: u8) -> bool {
@@ -221,8 +292,26 @@ mod tests {
         assert!(!swallows(&other.concat(), 2, 2));
         let refused = [&head[..], &[1, 44, 0, 0, 0, 3, 9, 0x83, 2], &[0; 9]];
         assert!(swallows(&refused.concat(), 1, 1));
+        let wrong_function = [&head[..], &[0; 5], &[7, 44, 0, 0, 0, 7, 6, 6, 4, 36, 128, 96, 238]];
+        assert!(swallows(&wrong_function.concat(), 1, 1), "a whole one at the end");
+        let wrong_number = [&head[..], &[9; 9], &[7, 44, 0, 0, 0, 3, 9, 0x83, 2]];
+        assert!(swallows(&wrong_number.concat(), 1, 1));
+        assert!(!swallows(&[&wrong_number.concat()[..], &[0]].concat(), 1, 1), "not at the end");
         let cells = [&head[..], &[1, 44, 0, 0, 0, 5, 3, 4, 3, 9, 9], &[1, 44, 7, 0, 0, 0, 0]];
         assert!(!swallows(&cells.concat(), 1, 1), "no reply of this length has so many bytes");
+    }
+
+    #[test]
+    fn a_reply_may_end_in_the_beginning_of_another_one() {
+        let head = [1, 7, 0, 0, 0, 13, 3, 4, 10];
+        let other = [0x01, 0xED, 0, 0, 0, 35, 3, 4];
+        for bytes in 1..=8 {
+            let cells = [&[9; 10][bytes..], &other[..bytes]].concat();
+            assert!(ends_in_head(&[&head[..], &cells].concat(), 0x01ED), "{bytes} bytes of it");
+        }
+        assert!(!ends_in_head(&[&head[..], &[9; 10]].concat(), 0x01ED));
+        let no_read = [&[9; 2][..], &other[..7], &[16]].concat();
+        assert!(!ends_in_head(&[&head[..], &no_read].concat(), 0x01ED));
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Exchange {
     /// length of the payload.
     pub const REPLY_HEAD: usize = 9;
 
+    /// When the reply was there, to the millisecond, rounded up.
+    pub fn heard(&self) -> Timestamp {
+        self.at.plus(i64::from(self.took_us.div_ceil(1_000)))
+    }
+
     /// Appends up to `count` cells of the reply, bits as 0 and 1.
     pub fn read_cells(&self, count: usize, bits: bool, cells: &mut Vec<u16>) {
         let payload = self.reply.get(Self::REPLY_HEAD..).unwrap_or_default();

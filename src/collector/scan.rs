@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Device;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::blocks::{Blocks, Said};
 use super::connection::Connection;
@@ -13,6 +13,7 @@ use super::dialogue::{Answer, Question};
 use super::plan::Plan;
 use super::reading::{Cause, Fault, LinkFault, Poll};
 use super::rings::{Rings, is_record};
+use super::world::Wire;
 
 /// Pause after which a silent unit is asked again for the first time.
 const UNIT_PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -143,7 +144,7 @@ impl Spent {
 }
 
 impl Asker {
-    pub(super) fn new(plan: Arc<Plan>, device: &Device) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, device: &Device, now: Instant) -> Self {
         Self {
             blocks: Blocks::new(Arc::clone(&plan)),
             rings: Rings::new(&plan, device),
@@ -160,13 +161,13 @@ impl Asker {
             waited_in_vain: false,
             units: Vec::new(),
             extra: 0,
-            deadline: Instant::now(),
-            began: Instant::now(),
-            quiet_until: Instant::now(),
+            deadline: now,
+            began: now,
+            quiet_until: now,
             unanswered: 0,
             probed_all: false,
             asked_again: false,
-            records_until: Instant::now(),
+            records_until: now,
         }
     }
 
@@ -230,9 +231,9 @@ impl Asker {
     }
 
     /// Asks as much as may be under way, and waits for what comes next. Whether there is more.
-    pub(super) async fn step(
+    pub(super) async fn step<W: Wire>(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut Connection<W>,
         spent: &mut Spent,
     ) -> Result<bool, LinkFault> {
         let stepped = self.ask_and_settle(connection, spent).await;
@@ -246,7 +247,7 @@ impl Asker {
             broke = Some(unit);
         }
         let mut answers = std::mem::take(&mut self.answers);
-        connection.dialogue.take_settled(&mut answers);
+        connection.dialogue.take_settled(connection.last_read(), &mut answers);
         for answer in answers.drain(..) {
             self.take(answer, connection.last_read());
         }
@@ -255,10 +256,10 @@ impl Asker {
         if stepped.is_ok() && (connection.dialogue.in_flight() > 0 || may_ask) {
             return Ok(true);
         }
-        if stepped.is_ok() && self.probe_all() {
+        if stepped.is_ok() && self.probe_all(connection.now()) {
             return Ok(true);
         }
-        self.note_silence(Instant::now(), broke);
+        self.note_silence(connection.now(), broke);
         stepped?;
         self.all_silent().map_or(Ok(false), Err)
     }
@@ -266,7 +267,7 @@ impl Asker {
     /// Nothing answered what was asked in this scan: perhaps nobody is there, which one question to
     /// each of the other units tells, whatever their slots; and a single question may have been lost,
     /// which a second one tells. Whether there is anything to ask.
-    fn probe_all(&mut self) -> bool {
+    fn probe_all(&mut self, now: Instant) -> bool {
         let failed = self.units.iter().find(|heard| heard.failed).map(|heard| heard.unit);
         let answered = self.units.iter().any(|heard| heard.answered);
         let Some(failed) = failed.filter(|_| !answered && self.queue.is_empty()) else {
@@ -287,20 +288,20 @@ impl Asker {
             self.heard(failed).asked = false;
             self.queue_one(failed, self.began);
         }
-        self.may_ask(Instant::now())
+        self.may_ask(now)
     }
 
-    async fn ask_and_settle(
+    async fn ask_and_settle<W: Wire>(
         &mut self,
-        connection: &mut Connection,
+        connection: &mut Connection<W>,
         spent: &mut Spent,
     ) -> Result<(), LinkFault> {
         let most = if self.pause_between.is_zero() { self.device.in_flight.into() } else { 1 };
-        let mut began = Instant::now();
+        let mut began = connection.now();
         if began < self.quiet_until && !self.queue.is_empty() {
             spent.pauses += self.quiet_until - began;
-            sleep_until(self.quiet_until).await;
-            began = Instant::now();
+            connection.sleep_until(self.quiet_until).await;
+            began = connection.now();
         }
         let mut batch = std::mem::take(&mut self.batch);
         let under_way = connection.dialogue.in_flight();

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use config::{Province, Scan};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::plan::Plan;
 
@@ -155,19 +155,17 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
-        Self { next: Mutex::new(Instant::now()) }
+    pub(super) fn new(now: Instant) -> Self {
+        Self { next: Mutex::new(now) }
     }
 
-    /// Waits for a turn. Turns are given in the order in which they are asked for.
-    pub(super) async fn turn(&self) {
-        let turn = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-            let turn = (*next).max(Instant::now());
-            *next = turn + CONNECT_EVERY;
-            turn
-        };
-        sleep_until(turn).await;
+    /// When whoever asks at `now` has its turn. Turns are given in the order in which they are asked
+    /// for.
+    pub(super) fn turn(&self, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = (*next).max(now);
+        *next = turn + CONNECT_EVERY;
+        turn
     }
 }
 
@@ -179,7 +177,7 @@ fn share(x: u64) -> f64 {
 }
 
 /// Spreads the bits of a number (the finaliser of `SplitMix64`).
-pub(super) fn mix(x: u64) -> u64 {
+pub(crate) fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -242,12 +240,14 @@ mod tests {
         spread(2, 10.0);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_fleet_connects_one_after_the_other() {
-        let (gate, start) = (Gate::new(), Instant::now());
-        for _ in 0..=200 {
-            gate.turn().await;
+    #[test]
+    fn a_fleet_connects_one_after_the_other() {
+        let start = Instant::now();
+        let gate = Gate::new(start);
+        for n in 0..=200 {
+            assert_eq!(gate.turn(start), start + n * CONNECT_EVERY);
         }
-        assert_eq!(start.elapsed(), 200 * CONNECT_EVERY);
+        let later = start + Duration::from_secs(9);
+        assert_eq!(gate.turn(later), later);
     }
 }

@@ -152,7 +152,7 @@ impl Trial {
 
     fn hand_on(&mut self) {
         let mut answers = Vec::new();
-        self.dialogue.take_settled(&mut answers);
+        self.dialogue.take_settled(self.now, &mut answers);
         self.settled += answers.len();
         for answer in answers {
             check(&answer);

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::control::Write;
 use super::frames::{HEADER, Verdict, answer, judge};
-use super::station::{Rights, Station, Wish};
+use super::station::{Counters, Rights, Station, Wish};
 use crate::faults::wire::Fate;
 use crate::telemetry::image::Image;
 
@@ -44,7 +44,7 @@ impl Wire for TcpStream {
 }
 
 /// Bytes from the client that are not yet dealt with.
-struct Input {
+pub(super) struct Input {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
@@ -53,7 +53,7 @@ struct Input {
 }
 
 impl Input {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bytes = vec![0; TAKEN_MAX].into_boxed_slice();
         Self { bytes, start: 0, end: 0, until: None }
     }
@@ -71,17 +71,30 @@ impl Input {
     /// Waits for more; false when the client sends nothing any more. Between frames a client may be
     /// idle for as long as it likes.
     async fn fill(&mut self, stream: &mut impl Wire) -> io::Result<bool> {
-        self.bytes.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        let room = &mut self.bytes[self.end..];
-        let count = if self.end == 0 {
-            stream.read(room).await?
+        let count = if self.start == self.end {
+            stream.read(self.room()).await?
         } else {
             let until = *self.until.get_or_insert_with(|| Instant::now() + STALL);
-            timeout_at(until, stream.read(room)).await.map_err(|_| stalled())??
+            timeout_at(until, stream.read(self.room())).await.map_err(|_| stalled())??
         };
         self.end += count;
         Ok(count > 0)
+    }
+
+    /// Takes as much as there is room for from the front of `sent`, and says how much that is.
+    pub(super) fn take(&mut self, sent: &[u8]) -> usize {
+        let room = self.room();
+        let count = room.len().min(sent.len());
+        room[..count].copy_from_slice(&sent[..count]);
+        self.end += count;
+        count
+    }
+
+    /// Where more can be put.
+    fn room(&mut self) -> &mut [u8] {
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        &mut self.bytes[self.end..]
     }
 }
 
@@ -90,7 +103,7 @@ fn stalled() -> io::Error {
 }
 
 /// What stands between a batch of requests and the next thing to do.
-enum Next {
+pub(super) enum Next {
     /// More bytes are needed.
     Fill,
     /// A write at the front of the input, so many bytes, waits for the field.
@@ -115,7 +128,7 @@ pub(super) async fn serve(
     let (mut input, mut output) = (Input::new(), Vec::new());
     let mut image = station.image();
     loop {
-        let mut next = answer_all(station, &image, rights, &mut input, &mut output);
+        let mut next = answer_all(&station.counters, &image, rights, &mut input, &mut output);
         if let Next::Write(end, write) = next {
             let frame = &input.bytes()[..end];
             let start = output.len();
@@ -123,7 +136,7 @@ pub(super) async fn serve(
             input.drop_front(end);
             // What came of a write can be read at once.
             image = station.image();
-            match settle(station, &image, start, &mut output) {
+            match settle(&station.counters, &image, start, &mut output) {
                 None => continue,
                 Some(unusual) => next = unusual,
             }
@@ -170,8 +183,8 @@ async fn send(stream: &mut impl Wire, output: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// Answers the requests of the input up to the first one that is more than that.
-fn answer_all(
-    station: &Station,
+pub(super) fn answer_all(
+    counters: &Counters,
     image: &Image,
     rights: Rights,
     input: &mut Input,
@@ -181,7 +194,7 @@ fn answer_all(
         let (end, exception) = match judge(input.bytes()) {
             Verdict::Incomplete => return Next::Fill,
             Verdict::Broken(why) => {
-                station.count_bad();
+                counters.count_bad();
                 return Next::Broken(why);
             }
             Verdict::Good(end) => (end, None),
@@ -197,27 +210,27 @@ fn answer_all(
         if let Some(code) = exception {
             // What this comes to is known.
             let _ = answer(frame, output, |_| Err(code));
-            station.count_bad();
+            counters.count_bad();
             input.drop_front(end);
             continue;
         }
-        match (station.put_off(image, unit), Wish::of(frame)) {
-            (Some(code), _) | (None, Wish::Never(code)) => station.refuse(frame, code, output),
+        match (counters.put_off(image, unit), Wish::of(frame)) {
+            (Some(code), _) | (None, Wish::Never(code)) => counters.refuse(frame, code, output),
             (None, Wish::Read(table, address, count)) => {
-                station.tell(image, rights, frame, (table, address, count), output);
+                counters.tell(image, rights, frame, (table, address, count), output);
             }
             (None, Wish::Write(write)) => return Next::Write(end, write),
         }
         input.drop_front(end);
-        if let Some(unusual) = settle(station, image, start, output) {
+        if let Some(unusual) = settle(counters, image, start, output) {
             return unusual;
         }
     }
 }
 
 /// What is to be done about an answer that does not leave as it is: `output` from `start` on.
-fn settle(station: &Station, image: &Image, start: usize, output: &mut Vec<u8>) -> Option<Next> {
-    match station.fate(image, &output[start..]) {
+fn settle(counters: &Counters, image: &Image, start: usize, output: &mut Vec<u8>) -> Option<Next> {
+    match counters.fate(image, &output[start..]) {
         Fate::Sent => None,
         Fate::Pieces(pieces) => {
             output.truncate(start);

@@ -128,7 +128,7 @@ impl Door {
     async fn serve_one(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
         let station = &self.station;
         let Some(security) = &self.security else {
-            station.count_accepted();
+            station.counters.count_accepted();
             return connection::serve(stream, station, Rights::ALL).await;
         };
         let (stream, guest) = match security.welcome(stream).await {
@@ -142,7 +142,7 @@ impl Door {
             // It is told so at each request.
             self.guests.turn_away(peer, &station.counters, &guest.to_string());
         } else {
-            station.count_accepted();
+            station.counters.count_accepted();
         }
         connection::serve(stream, station, guest.rights).await
     }

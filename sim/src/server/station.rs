@@ -11,7 +11,8 @@ use super::frames::{HEADER, answer};
 use crate::faults::wire::Fate;
 use crate::telemetry::image::{Image, Refusal};
 
-/// What a channel has been asked.
+/// What a channel has been asked, and what it answers: by these counts, since some faults hit the n-th
+/// request.
 #[derive(Default)]
 pub(super) struct Counters {
     pub(super) connections: AtomicU64,
@@ -89,9 +90,35 @@ impl Station {
         Arc::clone(&self.images.borrow())
     }
 
+    /// Hands in a write, and answers when it is taken or refused.
+    pub(super) async fn carry_out(
+        &self,
+        image: &Image,
+        rights: Rights,
+        (frame, write): (&[u8], Write),
+        out: &mut Vec<u8>,
+    ) {
+        let done = if !rights.write {
+            Err(1)
+        } else if let Some(refusal) = refused(image, &write) {
+            Err(exception(refusal))
+        } else {
+            self.desk.write(self.channel, write).await.map_err(exception)
+        };
+        let told = answer(frame, out, |out| {
+            done?;
+            // Address, and value or count, as they were asked.
+            out.extend(&frame[HEADER + 1..HEADER + 5]);
+            Ok(())
+        });
+        self.counters.count(told);
+    }
+}
+
+impl Counters {
     /// Whether the answer is a refusal before anybody looks at the request: the `n`-th is put off.
     pub(super) fn put_off(&self, image: &Image, unit: u8) -> Option<u8> {
-        let n = self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let n = self.requests.fetch_add(1, Ordering::Relaxed);
         image.conduct().puts_off(unit, n)
     }
 
@@ -123,49 +150,25 @@ impl Station {
         self.count(answer(frame, out, |_| Err(code)));
     }
 
-    /// Hands in a write, and answers when it is taken or refused.
-    pub(super) async fn carry_out(
-        &self,
-        image: &Image,
-        rights: Rights,
-        (frame, write): (&[u8], Write),
-        out: &mut Vec<u8>,
-    ) {
-        let done = if !rights.write {
-            Err(1)
-        } else if let Some(refusal) = refused(image, &write) {
-            Err(exception(refusal))
-        } else {
-            self.desk.write(self.channel, write).await.map_err(exception)
-        };
-        let told = answer(frame, out, |out| {
-            done?;
-            // Address, and value or count, as they were asked.
-            out.extend(&frame[HEADER + 1..HEADER + 5]);
-            Ok(())
-        });
-        self.count(told);
-    }
-
     /// What becomes of an answer.
     pub(super) fn fate(&self, image: &Image, answer: &[u8]) -> Fate {
-        let n = self.counters.replies.fetch_add(1, Ordering::Relaxed);
+        let n = self.replies.fetch_add(1, Ordering::Relaxed);
         image.conduct().fate(answer, n)
     }
 
     /// A client is served.
     pub(super) fn count_accepted(&self) {
-        self.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A frame was no request.
     pub(super) fn count_bad(&self) {
-        self.counters.bad_frames.fetch_add(1, Ordering::Relaxed);
+        self.bad_frames.fetch_add(1, Ordering::Relaxed);
     }
 
     fn count(&self, told: Result<(), u8>) {
         if told.is_err() {
-            self.counters.exceptions.fetch_add(1, Ordering::Relaxed);
+            self.exceptions.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

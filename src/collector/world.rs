@@ -1,0 +1,53 @@
+//! What the task of a channel lives in: the time, the way to its station, and who is told.
+//!
+//! A monitor's channels live in the real world (`network`): sockets, timers, and a queue to the
+//! historian. A recording lets the same task live in a time of its own.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::reading::{LinkFault, Reading};
+
+/// Nobody takes readings any more.
+pub(crate) struct HistorianGone;
+
+/// The surroundings of one channel.
+pub(crate) trait World {
+    /// A connection to its station.
+    type Wire: Wire;
+
+    /// What time it is.
+    fn now(&self) -> Instant;
+
+    /// Waits until a moment; not at all when it is over.
+    async fn sleep_until(&mut self, until: Instant);
+
+    /// Connects to the station, or says why there is no way to it.
+    async fn open(&mut self) -> Result<Self::Wire, LinkFault>;
+
+    /// Hands a reading on, and says for how long the channel had to wait for that.
+    async fn report(&mut self, reading: Reading) -> Result<Duration, HistorianGone>;
+}
+
+/// A stream of bytes to a station and back, and the time by which it is read.
+pub(crate) trait Wire {
+    /// What time it is.
+    fn now(&self) -> Instant;
+
+    /// Waits until a moment; not at all when it is over.
+    async fn sleep_until(&mut self, until: Instant);
+
+    /// Sends all of `bytes`; `None` when they were not taken until `deadline`.
+    async fn write(&mut self, bytes: &[u8], deadline: Instant) -> Option<io::Result<()>>;
+
+    /// Appends what came, some `room` bytes at most, and says how many they are: 0 when the station
+    /// has closed the connection, `None` when nothing came until `deadline`, perhaps a little earlier.
+    async fn read(
+        &mut self,
+        input: &mut Vec<u8>,
+        room: usize,
+        deadline: Instant,
+    ) -> Option<io::Result<usize>>;
+}
