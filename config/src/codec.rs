@@ -173,7 +173,8 @@ impl WordOrder {
         [u16::from_be_bytes(high), u16::from_be_bytes(low)]
     }
 
-    fn join(self, words: [u16; 2]) -> u32 {
+    /// The value that two registers hold, the first of them first.
+    pub fn join(self, words: [u16; 2]) -> u32 {
         // Each order is its own inverse: it swaps words, bytes, or both.
         let [high, low] = self.split(u32::from(words[0]) << 16 | u32::from(words[1]));
         u32::from(high) << 16 | u32::from(low)

@@ -8,8 +8,8 @@ use crate::metering::MeterFigures;
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
-    Bay, Cause, Channel, Device, Entry, Line, LineEnd, MeterGroup, Point, PointId, Province,
-    Standing, Station, StationId, Unit, UnitKind, Whole,
+    Bay, Cause, Channel, Device, Entry, Line, LineEnd, MeterGroup, Origin, Point, PointId,
+    Province, Standing, Station, StationId, Unit, UnitKind, Whole,
 };
 use crate::read::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
 use crate::registers::{Register, Slot, Table, allot, limits};
@@ -25,6 +25,7 @@ pub(crate) fn expand(
     doc: &Document<'_>,
     draft: Draft,
     templates: Vec<Template>,
+    origin: Arc<Origin>,
 ) -> Result<Province, Problems> {
     refuse_twins(doc, "centre", draft.centres.iter().map(|c| (c.value.id.as_str(), &c.place)));
     refuse_twins(doc, "station", draft.stations.iter().map(|s| (s.id.as_str(), &s.place)));
@@ -46,6 +47,7 @@ pub(crate) fn expand(
         targets: draft.targets,
         scan: draft.scan,
         link: draft.link,
+        history: draft.history,
         centres: draft.centres.into_iter().map(|c| c.value).collect(),
         sources: draft.sources.into_iter().map(|s| s.value).collect(),
         lines: Vec::new(),
@@ -54,6 +56,7 @@ pub(crate) fn expand(
         stations: Vec::new(),
         channels: Vec::new(),
         templates,
+        origin,
     };
     settle_identities(doc, &mut province, draft.identities);
     for station in &draft.stations {

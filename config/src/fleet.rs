@@ -4,11 +4,12 @@
 //! copies of it under their own names. What is the same in all of them is there once.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::expand::name_bay;
 use crate::names::Name;
 use crate::problem::Problems;
-use crate::province::{Channel, Line, LineEnd, Province, Source, Station, StationId};
+use crate::province::{Channel, Line, LineEnd, Origin, Province, Source, Station, StationId};
 use crate::template::Template;
 
 /// Most stations of a fleet: eight million points.
@@ -67,6 +68,7 @@ pub(crate) fn fleet(count: usize) -> Result<Province, Problems> {
     #[expect(clippy::cast_precision_loss, reason = "at most ten thousand")]
     let average_mw = count as f64 * PEAK_MW * LOAD_FACTOR;
     model.sold_gwh_per_year = average_mw * 8.76;
+    model.origin = Arc::new(Origin::Fleet(count));
     Ok(copies(&model, count))
 }
 

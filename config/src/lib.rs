@@ -33,9 +33,10 @@ pub use metering::MeterFigures;
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
 pub use province::{
-    Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, District, Entries, Entry, Identity,
-    Line, LineEnd, LinkSettings, MeterClass, MeterGroup, Point, PointId, Province, ScanPeriods,
-    Source, Standing, Station, StationId, Targets, Tls, Unit, UnitKind, Whole,
+    Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, District, Entries, Entry,
+    HistorySettings, Identity, Line, LineEnd, LinkSettings, MeterClass, MeterGroup, Origin, Point,
+    PointId, Province, ScanPeriods, Source, Standing, Station, StationId, Targets, Tls, Unit,
+    UnitKind, Whole,
 };
 pub use registers::{Register, Table, blocks, limits};
 pub use template::{Class, Kind, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

@@ -70,6 +70,8 @@ pub struct Province {
     pub scan: ScanPeriods,
     /// How stations are reached.
     pub link: LinkSettings,
+    /// What is kept of the past.
+    pub history: HistorySettings,
     /// Who receives.
     pub centres: Vec<Centre>,
     /// What feeds the grid from outside.
@@ -86,6 +88,43 @@ pub struct Province {
     pub channels: Vec<Channel>,
     /// The datalists in use.
     pub templates: Vec<Template>,
+    /// What it was read from.
+    pub origin: Arc<Origin>,
+}
+
+/// What is kept of the past, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Megabytes (2^20 bytes) of values in memory, 8 to 65 536.
+    pub buffer_mb: u32,
+    /// Days for which values stay in the store, 1 to 36 500.
+    pub values_days: u16,
+    /// Days for which everything else does, 31 to 36 500.
+    pub verdicts_days: u16,
+}
+
+impl HistorySettings {
+    /// Bytes of values in memory.
+    pub fn buffer_bytes(&self) -> usize {
+        usize::try_from(self.buffer_mb).unwrap_or(usize::MAX).saturating_mul(1 << 20)
+    }
+}
+
+/// What a province was read from: all that it takes to read it again, on another day and without its
+/// files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A province file and datalists.
+    Texts {
+        /// What problems call the file.
+        file: String,
+        /// What stands in it.
+        text: String,
+        /// Every datalist that it could use: file and text.
+        templates: Vec<(String, String)>,
+    },
+    /// A fleet of so many stations.
+    Fleet(usize),
 }
 
 impl Province {
@@ -103,7 +142,15 @@ impl Province {
     /// # Errors
     /// Everything that is wrong with the text, at once.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
-        crate::read::parse(file, text, None)
+        crate::read::parse(file, text, crate::read::Templates::BuiltInAndOwn(None))
+    }
+
+    /// Reads a province again from what one was once read from. Files are not looked at.
+    ///
+    /// # Errors
+    /// Everything that this program finds wrong with it: another one may have allowed it.
+    pub fn from_origin(origin: &Origin) -> Result<Self, Problems> {
+        crate::read::from_origin(origin)
     }
 
     /// The reference province, Hòa Bình around 2022, which is part of the program.
@@ -227,6 +274,15 @@ pub struct ScanPeriods {
 impl ScanPeriods {
     pub(crate) fn new(periods: [f64; Scan::ALL.len()], stale_after: u16) -> Self {
         Self { periods, stale_after }
+    }
+
+    /// The same, but with no class read more often than once in so many seconds.
+    #[must_use]
+    pub fn at_least(mut self, seconds: f64) -> Self {
+        for period in &mut self.periods {
+            *period = period.max(seconds);
+        }
+        self
     }
 
     /// Seconds between two reads.

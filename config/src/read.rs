@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -9,8 +10,8 @@ use crate::document::{Document, Fields, Node, Place, Placed};
 use crate::names::{Date, Name};
 use crate::problem::Problems;
 use crate::province::{
-    Centre, Device, District, Identity, LinkSettings, MeterClass, Province, ScanPeriods, Source,
-    Targets, Tls, Whole,
+    Centre, Device, District, HistorySettings, Identity, LinkSettings, MeterClass, Origin,
+    Province, ScanPeriods, Source, Targets, Tls, Whole,
 };
 use crate::registers::Table;
 use crate::template::{Class, LoadClass, Scan};
@@ -31,6 +32,7 @@ pub(crate) struct Draft {
     pub(crate) targets: Targets,
     pub(crate) scan: ScanPeriods,
     pub(crate) link: LinkSettings,
+    pub(crate) history: HistorySettings,
     pub(crate) link_place: Place,
     /// What each centre shows on secured connections.
     pub(crate) identities: Identities,
@@ -139,7 +141,15 @@ pub(crate) struct MeterDraft {
 pub(crate) fn load(path: &Path) -> Result<Province, Problems> {
     let file = path.display().to_string();
     let text = read_text(path).map_err(|message| Problems::of_file(&file, message))?;
-    parse(&file, &text, path.parent())
+    parse(&file, &text, Templates::BuiltInAndOwn(path.parent()))
+}
+
+/// Reads a province again from what it was read from, and from nothing else.
+pub(crate) fn from_origin(origin: &Origin) -> Result<Province, Problems> {
+    match origin {
+        Origin::Texts { file, text, templates } => parse(file, text, Templates::These(templates)),
+        Origin::Fleet(stations) => crate::fleet::fleet(*stations),
+    }
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
@@ -161,25 +171,48 @@ fn read_text(path: &Path) -> Result<String, String> {
     })
 }
 
-pub(crate) fn parse(file: &str, text: &str, dir: Option<&Path>) -> Result<Province, Problems> {
+/// Where the datalists of a province come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Templates<'a> {
+    /// Those of the program, and those of a folder that the file names: beside it, where it has a
+    /// place.
+    BuiltInAndOwn(Option<&'a Path>),
+    /// Files and texts.
+    These(&'a [(String, String)]),
+}
+
+pub(crate) fn parse(
+    file: &str,
+    text: &str,
+    templates: Templates<'_>,
+) -> Result<Province, Problems> {
+    let dir = match templates {
+        Templates::BuiltInAndOwn(dir) => dir,
+        Templates::These(_) => None,
+    };
     let doc = Document::new(file, text);
     let root = doc.parse()?;
     let fields = doc.root(&root);
     let own_bays = fields.optional("bays").and_then(|n| n.text().map(|text| n.placed(text)));
     let draft = read_province(&fields, dir.unwrap_or(Path::new("")));
     fields.finish();
-    let mut files: Vec<(String, String)> = crate::built_in::BAYS
-        .iter()
-        .map(|(file, text)| ((*file).to_owned(), (*text).to_owned()))
-        .collect();
-    if let Some(folder) = own_bays {
+    let built_in = || crate::built_in::BAYS.iter().map(|(f, text)| ((*f).into(), (*text).into()));
+    let mut files: Vec<(String, String)> = match templates {
+        Templates::BuiltInAndOwn(_) => built_in().collect(),
+        Templates::These(files) => files.to_vec(),
+    };
+    if let (Some(folder), Templates::BuiltInAndOwn(_)) = (own_bays, templates) {
         match own_templates(dir.unwrap_or(Path::new(".")), &folder.value) {
             Ok(mut own) => files.append(&mut own),
             Err(message) => doc.note(folder.place.offset, &folder.place.key, message),
         }
     }
     match crate::template::read_templates(&files) {
-        Ok(templates) => expand::expand(&doc, draft, templates),
+        Ok(templates) => {
+            let (file, text) = (file.to_owned(), text.to_owned());
+            let origin = Arc::new(Origin::Texts { file, text, templates: files });
+            expand::expand(&doc, draft, templates, origin)
+        }
         Err(mut problems) => {
             problems.0.append(&mut doc.take_problems().0);
             Err(problems)
@@ -240,6 +273,7 @@ fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
         sold_gwh_per_year,
         targets: read_targets(root),
         scan: read_scan(root),
+        history: read_history(root),
         link,
         link_place,
         identities,
@@ -315,6 +349,25 @@ fn read_scan(root: &Fields<'_>) -> ScanPeriods {
         fields.finish();
     }
     ScanPeriods::new(periods, stale_after)
+}
+
+fn read_history(root: &Fields<'_>) -> HistorySettings {
+    // Two hours of ten stations fit into the memory, a quarter of a year of values on a small disk, and
+    // five years of verdicts are what reports go back to.
+    let mut history = HistorySettings { buffer_mb: 64, values_days: 90, verdicts_days: 1_830 };
+    if let Some(fields) = root.optional("history").and_then(|n| n.fields()) {
+        if let Some(mb) = fields.optional("buffer_mb").and_then(|n| n.integer(8, 65_536)) {
+            history.buffer_mb = u32::try_from(mb).unwrap_or(history.buffer_mb);
+        }
+        let days = |key: &'static str, least: i64, days: &mut u16| {
+            let said = fields.optional(key).and_then(|n| n.integer(least, 36_500));
+            *days = said.and_then(|said| u16::try_from(said).ok()).unwrap_or(*days);
+        };
+        days("values_days", 1, &mut history.values_days);
+        days("verdicts_days", 31, &mut history.verdicts_days);
+        fields.finish();
+    }
+    history
 }
 
 /// What each centre shows, before it is known which centres there are.

@@ -9,7 +9,7 @@ use crate::names::Name;
 use crate::problem::Problems;
 
 /// What a point is, in the words of the datalist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `TI`: measurement, sampled.
     Measurement,

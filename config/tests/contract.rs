@@ -218,3 +218,19 @@ fn a_fleet_of_no_or_too_many_stations_is_refused() {
         assert!(problems.to_string().contains("1 to 10000"), "{problems}");
     }
 }
+
+#[test]
+fn a_province_is_read_again_from_what_it_was_read_from() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("thai-nguyen.toml");
+    let provinces =
+        [Province::built_in(), Province::load(&file).unwrap(), Province::fleet(7).unwrap()];
+    for province in provinces {
+        let again = Province::from_origin(&province.origin).unwrap();
+        assert_eq!(again.origin, province.origin);
+        assert_eq!(again.stations.len(), province.stations.len());
+        for (one, other) in again.channels.iter().zip(&province.channels) {
+            assert_eq!(one.required(), other.required());
+            assert!(one.entries.iter().eq(other.entries.iter()));
+        }
+    }
+}
