@@ -1,0 +1,134 @@
+//! Raw values: what stands in the cells of a point as one number, before any scale, so that
+//! nothing of what came is lost: not the payload of a NaN, not the register that says "no value".
+
+use config::{Decoded, Encoding, Table, WordOrder, decode};
+
+/// Register of a scaled value that says "no value" (see [`Encoding::A16`]).
+const NO_VALUE: u16 = 0x8000;
+
+/// How the raw values of a column are laid out. A raw value is a `u64` with this many low bits in
+/// use, the others zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawType {
+    /// One bit.
+    Bit,
+    /// Two bits: open contact lowest.
+    Pair,
+    /// 16 bits in two's complement; 0x8000 is no value.
+    Signed16,
+    /// 16 bits.
+    Unsigned16,
+    /// 32 bits.
+    Unsigned32,
+    /// The 32 bits of a float; not-a-number is no value.
+    Float32,
+    /// 64 bits.
+    Unsigned64,
+}
+
+impl RawType {
+    /// Every layout; its place is its code in the bytes of a chunk.
+    pub(super) const ALL: [Self; 7] = [
+        Self::Bit,
+        Self::Pair,
+        Self::Signed16,
+        Self::Unsigned16,
+        Self::Unsigned32,
+        Self::Float32,
+        Self::Unsigned64,
+    ];
+
+    /// That of values in an encoding.
+    pub fn of(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::A16 { .. } => Self::Signed16,
+            Encoding::U16 { .. } | Encoding::K2 => Self::Unsigned16,
+            Encoding::Af => Self::Float32,
+            Encoding::C32 => Self::Unsigned32,
+            Encoding::D1 | Encoding::K1 => Self::Bit,
+            Encoding::D2 => Self::Pair,
+            Encoding::K4 => Self::Unsigned64,
+        }
+    }
+
+    /// That of qualities in a table.
+    pub fn of_quality(table: Table) -> Self {
+        if table.is_bits() { Self::Bit } else { Self::Unsigned16 }
+    }
+
+    /// Bytes that hold a raw value, 1 to 8.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Bit | Self::Pair => 1,
+            Self::Signed16 | Self::Unsigned16 => 2,
+            Self::Unsigned32 | Self::Float32 => 4,
+            Self::Unsigned64 => 8,
+        }
+    }
+
+    /// Cells of a table that hold a raw value, 1 to 4.
+    pub fn cells(self) -> u16 {
+        match self {
+            Self::Bit | Self::Signed16 | Self::Unsigned16 => 1,
+            Self::Pair | Self::Unsigned32 | Self::Float32 => 2,
+            Self::Unsigned64 => 4,
+        }
+    }
+
+    /// Highest raw value.
+    pub(super) fn highest(self) -> u64 {
+        match self {
+            Self::Bit => 1,
+            Self::Pair => 3,
+            Self::Signed16 | Self::Unsigned16 => u16::MAX.into(),
+            Self::Unsigned32 | Self::Float32 => u32::MAX.into(),
+            Self::Unsigned64 => u64::MAX,
+        }
+    }
+
+    /// The number that a raw value is, in counts; `None` when it stands for no value, or for none
+    /// that is finite.
+    pub fn counts(self, raw: u64) -> Option<f64> {
+        match self {
+            Self::Signed16 => {
+                let raw = word(raw);
+                (raw != NO_VALUE).then(|| f64::from(raw.cast_signed()))
+            }
+            Self::Float32 => {
+                let x = f32::from_bits(low(raw));
+                x.is_finite().then(|| f64::from(x))
+            }
+            _ => {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "what is wider than 53 bits is time"
+                )]
+                let x = raw as f64;
+                Some(x)
+            }
+        }
+    }
+}
+
+/// Reads a raw value as a point in this encoding: the same as [`config::decode`] of its cells.
+pub fn decoded(encoding: Encoding, raw: u64) -> Decoded {
+    let words = [word(raw >> 48), word(raw >> 32), word(raw >> 16), word(raw)];
+    let cells: &[u16] = match encoding {
+        Encoding::D2 => &[word(raw) & 1, word(raw) >> 1],
+        Encoding::C32 | Encoding::Af => &words[2..],
+        Encoding::K4 => &words,
+        _ => &words[3..],
+    };
+    // The order of the register was applied when the raw value was made.
+    decode(encoding, WordOrder::Abcd, cells)
+}
+
+/// Lowest 16 bits.
+pub(super) fn word(raw: u64) -> u16 {
+    u16::try_from(raw & 0xFFFF).unwrap_or_default()
+}
+
+/// Lowest 32 bits.
+pub(super) fn low(raw: u64) -> u32 {
+    u32::try_from(raw & 0xFFFF_FFFF).unwrap_or_default()
+}
