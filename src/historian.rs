@@ -8,6 +8,7 @@ pub mod clocks;
 pub mod counts;
 pub mod events;
 mod findings;
+pub mod ledger;
 mod meters;
 pub mod picture;
 mod rules;
@@ -25,6 +26,7 @@ use crate::collector::reading::{Event, Reading};
 use channel::ChannelState;
 use counts::{Counts, Share};
 use events::EventLog;
+use ledger::{Asked, Judgement};
 use picture::{
     CentrePicture, ChannelPicture, Figures, Full, LinkState, Picture, Right, StationPicture,
     UnitPicture,
@@ -39,6 +41,8 @@ pub struct Historian {
     traffic: Traffic,
     /// Events as each centre has them.
     events: Vec<Arc<EventLog>>,
+    /// What was written down since it was last taken.
+    judgements: Vec<Judgement>,
 }
 
 impl Historian {
@@ -55,7 +59,8 @@ impl Historian {
             })
             .collect();
         let events = province.centres.iter().map(|_| Arc::default()).collect();
-        Self { channels, traffic: Traffic::new(started), events, province, started }
+        let (traffic, judgements) = (Traffic::new(started), Vec::new());
+        Self { province, started, channels, traffic, events, judgements }
     }
 
     /// Takes a reading into account. Readings that do not fit the contract are left aside.
@@ -70,11 +75,30 @@ impl Historian {
         channel.accept(&self.province, reading, &mut self.events[centre.index()]);
     }
 
+    /// From now on, how verdicts change is written down with every picture, beginning with all of
+    /// them. Who calls this takes it out again: [`Historian::take_judgements`].
+    pub fn keep_ledger(&mut self) {
+        for channel in &mut self.channels {
+            channel.keep_ledger();
+        }
+    }
+
+    /// What was written down since this was last called, in the order of time.
+    pub fn take_judgements(&mut self) -> Vec<Judgement> {
+        std::mem::take(&mut self.judgements)
+    }
+
+    /// What was asked of each channel since this was last called, by channel id.
+    pub fn take_asked(&mut self) -> Vec<Asked> {
+        self.channels.iter_mut().map(ChannelState::take_asked).collect()
+    }
+
     /// The picture at `now`.
     pub fn picture(&mut self, now: Timestamp) -> Picture {
         let province = Arc::clone(&self.province);
-        let channels: Vec<Arc<ChannelPicture>> =
-            self.channels.iter_mut().map(|channel| channel.picture(&province, now)).collect();
+        let judgements = &mut self.judgements;
+        let draw = |channel: &mut ChannelState| channel.picture(&province, now, judgements);
+        let channels: Vec<Arc<ChannelPicture>> = self.channels.iter_mut().map(draw).collect();
         let centres = centres(&province, &channels);
         let stations: Vec<StationPicture> = stations(&province, &channels);
         let metering = meters::picture(&province, &self.channels, now);
@@ -102,6 +126,7 @@ impl Historian {
             metering,
             traffic,
             events: self.events.clone(),
+            keeping: None,
         }
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
 
 use super::counts::Counts;
-use super::events::{ChannelEvents, EventLog, heard};
+use super::events::{ChannelEvents, EventLog};
 use super::findings::Findings;
+use super::ledger::{Asked, Judgement, Page};
 use super::meters::MeterCells;
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
 use super::rules::{PointRule, Rules};
@@ -50,6 +51,10 @@ pub(super) struct ChannelState {
     /// The one before: its memory is used again when nobody looks at it any more.
     spare: Option<Arc<ChannelPicture>>,
     events: ChannelEvents,
+    /// What was last written down, where somebody keeps it.
+    page: Option<Page>,
+    /// What was asked since that was last told.
+    asked: Asked,
     /// Registers of the metering unit, where this centre reads it.
     pub(super) meters: Option<MeterCells>,
 }
@@ -159,6 +164,8 @@ impl ChannelState {
             rules,
             kept: None,
             spare: None,
+            page: None,
+            asked: Asked::default(),
             meters: metering.then(|| MeterCells::new(station)),
         }
     }
@@ -199,6 +206,7 @@ impl ChannelState {
             Event::Overrun(overrun) => {
                 tracing::info!(channel = self.name, ?overrun);
                 self.link.missed += u64::from(overrun.missed);
+                self.asked.missed += u64::from(overrun.missed);
                 self.link.overruns += 1;
                 self.link.overrun = Some((reading.at, *overrun));
             }
@@ -246,7 +254,7 @@ impl ChannelState {
         let plan = Arc::clone(&self.plan);
         let Some(block) = plan.blocks.get(poll.block) else { return };
         // What came may have been held until the stream behind it was seen to be in order.
-        let at = heard(&poll.exchange).min(at);
+        let at = poll.exchange.heard().min(at);
         let fault = poll.fault;
         self.count(province, block.unit, at, poll);
         if poll.in_parts {
@@ -294,6 +302,7 @@ impl ChannelState {
 
     /// Counts a request to a unit, whatever it says of single cells.
     fn count(&mut self, province: &Province, unit: u8, at: Timestamp, poll: &Poll) {
+        self.asked.count(poll.exchange.took_us, poll.fault);
         let Some(place) = self.unit_place(province, unit) else {
             self.others.count(at, poll.exchange.took_us, poll.fault);
             return;
@@ -364,8 +373,25 @@ impl ChannelState {
         }
     }
 
-    /// The picture at `now`: the latest one again when nothing can have changed since.
-    pub(super) fn picture(&mut self, province: &Province, now: Timestamp) -> Arc<ChannelPicture> {
+    /// From now on what changes is written down: all of it with the next picture.
+    pub(super) fn keep_ledger(&mut self) {
+        self.page = Some(Page::default());
+        self.put_aside();
+    }
+
+    /// What was asked since this was last called.
+    pub(super) fn take_asked(&mut self) -> Asked {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// The picture at `now`: the latest one again when nothing can have changed since. What is new in
+    /// it is written down.
+    pub(super) fn picture(
+        &mut self,
+        province: &Province,
+        now: Timestamp,
+        judgements: &mut Vec<Judgement>,
+    ) -> Arc<ChannelPicture> {
         if let Some(kept) = &self.kept
             && (kept.from..=kept.until).contains(&now)
         {
@@ -374,6 +400,9 @@ impl ChannelState {
         self.put_aside();
         let until = self.judge(now);
         let picture = Arc::new(self.draw(province, now));
+        if let Some(page) = &mut self.page {
+            judgements.extend(page.turn(self.id, now, self.link.state, &picture.points));
+        }
         self.kept = Some(Kept { picture: Arc::clone(&picture), from: now, until });
         picture
     }

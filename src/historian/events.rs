@@ -304,7 +304,7 @@ impl ChannelEvents {
         let Some(unit) = self.units.iter_mut().find(|unit| unit.block == poll.block) else {
             return;
         };
-        let arrived = heard(&poll.exchange);
+        let arrived = poll.exchange.heard();
         if poll.offset == 0 {
             if let Some(header) = Header::read(cells) {
                 unit.see(&header, self.channel, &poll.exchange, log);
@@ -356,7 +356,7 @@ impl UnitState {
         exchange: &Exchange,
         log: &mut Arc<EventLog>,
     ) {
-        let (asked, heard) = (exchange.at, heard(exchange));
+        let (asked, heard) = (exchange.at, exchange.heard());
         self.earlier = self.header;
         match self.tail.see(header) {
             Seen::First | Seen::Overwritten(0) => {}
@@ -469,11 +469,6 @@ impl UnitState {
             }
         });
     }
-}
-
-/// When a reply was there.
-pub(super) fn heard(exchange: &Exchange) -> Timestamp {
-    exchange.at.plus(i64::from(exchange.took_us.div_ceil(1_000)))
 }
 
 #[cfg(test)]

@@ -26,7 +26,9 @@ const PHASE_LOAD_MIN: f64 = 0.05;
 const TEMPERATURE_TOLERANCE_K: f64 = 2.0;
 /// C14: time without a change after which a measurement may be frozen.
 const FROZEN_MS: i64 = 15 * 60_000;
-/// C14: change of a peer, in its deadbands, that shows that the quantity moved.
+/// C14: change of a peer, in its deadbands, that shows that the quantity moved; and of the point, in its
+/// own, that must have come with it. Deadbands of a current and a power of one bay differ by far: what
+/// is many steps of the one may be less than a step of the other.
 const PEER_DEADBANDS: f64 = 2.0;
 /// Correct share below which a station is not right.
 const RIGHT_PERCENT: f64 = 99.0;
@@ -65,12 +67,12 @@ struct Test {
     tolerance: f64,
 }
 
-/// Two measurements of a bay that move together.
+/// Two measurements of a bay that move together, in proportion.
 struct Peers {
     point: usize,
     peer: usize,
-    /// Smallest change of the peer that is sent.
-    band: Option<f64>,
+    /// Smallest change of the point that is sent, and of the peer.
+    bands: Option<(f64, f64)>,
 }
 
 /// What was last seen of two peers.
@@ -116,8 +118,8 @@ impl Tests {
         }
         for (point, peer) in [("P", "IA"), ("IA", "P"), ("UAB", "UBC"), ("UBC", "UAB")] {
             if let (Some(point), Some(peer)) = (name(point), name(peer)) {
-                let band = bay.station.points[peer].deadband;
-                self.peers.push(Peers { point, peer, band });
+                let band = |n: usize| bay.station.points[n].deadband;
+                self.peers.push(Peers { point, peer, bands: band(point).zip(band(peer)) });
             }
         }
         // A finding on one of these fails the station by itself.
@@ -254,8 +256,12 @@ impl Peers {
             *seen = SeenPeer { peer_then: peer.value, change: state.changed };
         }
         let changed = state.changed?;
-        let moved = (peer.value? - seen.peer_then?).abs();
-        (moved > PEER_DEADBANDS * self.band?).then_some(changed)
+        let (now, then) = (peer.value?, seen.peer_then?);
+        let moved = (now - then).abs();
+        let (own_band, peer_band) = self.bands?;
+        let ought = state.value?.abs() * moved / now.abs().max(then.abs());
+        let has_moved = moved > PEER_DEADBANDS * peer_band && ought > PEER_DEADBANDS * own_band;
+        has_moved.then_some(changed)
     }
 }
 

@@ -40,6 +40,17 @@ pub struct Picture {
     pub traffic: TrafficPicture,
     /// Events as each centre has them, in the order in which they happened.
     pub events: Vec<Arc<EventLog>>,
+    /// How keeping history goes; `None` when none is kept.
+    pub keeping: Option<Keeping>,
+}
+
+/// How keeping history goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keeping {
+    /// Everything up to here is durable; `None` as long as nothing is.
+    pub until: Option<Timestamp>,
+    /// Since when, and why, nothing more is.
+    pub trouble: Option<(Timestamp, String)>,
 }
 
 impl Picture {

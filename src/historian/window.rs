@@ -13,7 +13,7 @@ const SLOT_MS: i64 = 60_000;
 const SLOTS: u16 = 5;
 /// Upper edges of the buckets of round-trip time, microseconds, as people read them; one more is
 /// open, and nothing is said of it but the longest.
-const EDGES_US: [u32; 12] =
+pub const EDGES_US: [u32; 12] =
     [100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000];
 const BUCKETS: usize = EDGES_US.len() + 1;
 
