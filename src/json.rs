@@ -25,6 +25,23 @@ struct Document<'a> {
     stations: Vec<Station<'a>>,
     metering: Metering<'a>,
     polling: Polling,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<History<'a>>,
+}
+
+/// How keeping history goes; not there when none is kept.
+#[derive(Serialize)]
+struct History<'a> {
+    /// Everything up to here is durable.
+    durable_until: Option<Timestamp>,
+    /// Since when, and why, nothing more is.
+    trouble: Option<Trouble<'a>>,
+}
+
+#[derive(Serialize)]
+struct Trouble<'a> {
+    since: Timestamp,
+    why: &'a str,
 }
 
 /// How asking the stations goes.
@@ -173,6 +190,10 @@ pub fn picture(picture: &Picture) -> String {
         stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
         metering: metering(picture),
         polling: polling(picture),
+        history: picture.keeping.as_ref().map(|keeping| History {
+            durable_until: keeping.until,
+            trouble: keeping.trouble.as_ref().map(|(since, why)| Trouble { since: *since, why }),
+        }),
     };
     serde_json::to_string(&document).expect("the document has only strings, numbers and lists")
 }

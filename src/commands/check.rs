@@ -68,7 +68,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
     let clock = Clock::system();
     let picture = if thresholds.needs_stations() {
         let runtime = runtime()?;
-        let monitor = start_monitor(&runtime, &province, clock)?;
+        let monitor = start_monitor(&runtime, &province, clock, None)?;
         let picture = runtime.block_on(monitor.first_complete(args.timeout));
         runtime.block_on(monitor.stop());
         picture

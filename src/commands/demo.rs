@@ -7,7 +7,7 @@ use gridwatch::clock::Clock;
 use sim::control::Control;
 use sim::{Ports, Simulation};
 
-use super::monitor::{Look, MonitorArgs, watch};
+use super::monitor::{Keep, Look, MonitorArgs, watch};
 use super::{
     Common, ConfigArg, Failure, FieldArgs, Outcome, allow_files, control_port, need_terminal,
     runtime,
@@ -60,7 +60,8 @@ pub(super) fn run(common: &Common, args: &DemoArgs) -> Outcome {
     for (channel, address) in province.channels.iter_mut().zip(simulation.addresses()) {
         (channel.host, channel.port) = (address.ip().to_string(), address.port());
     }
-    let monitor = MonitorArgs { config: args.config.clone(), look: args.look.clone() };
+    let monitor =
+        MonitorArgs { config: args.config.clone(), look: args.look.clone(), keep: Keep::nothing() };
     let outcome = watch(&common, &monitor, &Arc::new(province), &runtime, clock);
     if let Some(control) = control {
         runtime.block_on(control.stop());

@@ -1,21 +1,24 @@
 //! `gridwatch monitor`: poll the stations and show what is missing, since when, and why.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ::config::Province;
 use clap::Args;
-use gridwatch::clock::Clock;
-use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::clock::{Clock, Timestamp};
+use gridwatch::historian::counts::Share;
+use gridwatch::historian::picture::{Keeping, LinkState, Picture};
 use gridwatch::monitor::Monitor;
+use gridwatch::store::Keeper;
 use gridwatch::{json, terminal};
 use tokio::runtime::Runtime;
 
 use super::{
     Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, patience, runtime, say,
-    start_monitor, stretch,
+    start_monitor, state_folder, stop_wanted, stretch,
 };
 
 #[derive(Args)]
@@ -25,14 +28,71 @@ Examples:
   gridwatch monitor config/hoa-binh.toml --once        the figures as text
   gridwatch monitor config/hoa-binh.toml --once --json one JSON object; exit 3 when nobody answers
   gridwatch monitor --once --json --after 600          the same, after ten minutes of polling
+  gridwatch monitor --headless --store /srv/gridwatch  no screen: keep history until stopped
 
 The stations come from 'gridwatch simulate' in another terminal, or are real ones whose
-addresses the contract names. The monitor only reads: it never writes to a station.")]
+addresses the contract names. The monitor only reads: it never writes to a station.
+
+History is kept while the screens or --headless run; 'gridwatch report' makes the monthly
+report of it, also beside a running monitor.")]
 pub(super) struct MonitorArgs {
     #[command(flatten)]
     pub(super) config: ConfigArg,
     #[command(flatten)]
     pub(super) look: Look,
+    #[command(flatten)]
+    pub(super) keep: Keep,
+}
+
+/// Whether history is kept, and where.
+#[derive(Args, Clone, Default)]
+pub(super) struct Keep {
+    /// Folder in which history is kept [default: the province's own in the user's state folder,
+    /// ~/.local/state/gridwatch; with --once none]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Keep no history
+    #[arg(long, conflicts_with = "store")]
+    no_store: bool,
+    /// No screen: poll and keep history until stopped, and say how it goes now and then
+    #[arg(long, conflicts_with_all = ["once", "no_store"])]
+    headless: bool,
+    /// With --headless: seconds between two lines
+    #[arg(long, requires = "headless", value_name = "SECONDS", default_value = "60", value_parser = patience)]
+    tell: Duration,
+}
+
+impl Keep {
+    /// Nothing is kept.
+    pub(super) fn nothing() -> Self {
+        Self { no_store: true, tell: Duration::from_secs(60), ..Self::default() }
+    }
+
+    /// Who keeps history, if anybody does. A folder that was not asked for is no reason not to show
+    /// the province.
+    fn keeper(
+        &self,
+        province: &Arc<Province>,
+        once: bool,
+        now: Timestamp,
+    ) -> Result<Option<Keeper>, Failure> {
+        if self.no_store || (once && self.store.is_none()) {
+            return Ok(None);
+        }
+        if let Some(folder) = &self.store {
+            return Keeper::start(folder, province).map(Some).map_err(Failure::from);
+        }
+        let Some(folder) = state_folder(province) else {
+            let message = "no history is kept: neither HOME nor XDG_STATE_HOME is set; name a \
+                           folder with --store, or say --no-store";
+            return if self.headless { Err(Failure::Usage(message.into())) } else { Ok(None) };
+        };
+        match Keeper::start(&folder, province) {
+            Ok(keeper) => Ok(Some(keeper)),
+            Err(error) if self.headless => Err(error.into()),
+            Err(error) => Ok(Some(Keeper::without_store(&error, now))),
+        }
+    }
 }
 
 /// How to look at the province.
@@ -53,7 +113,7 @@ pub(super) struct Look {
 }
 
 pub(super) fn run(common: &Common, args: &MonitorArgs) -> Outcome {
-    if !args.look.once {
+    if !args.look.once && !args.keep.headless {
         need_terminal("monitor")?;
     }
     let province = Arc::new(common.province(&args.config)?);
@@ -68,8 +128,11 @@ pub(super) fn watch(
     runtime: &Runtime,
     clock: Clock,
 ) -> Outcome {
-    let monitor = start_monitor(runtime, province, clock)?;
-    let outcome = if args.look.once {
+    let keeper = args.keep.keeper(province, args.look.once, clock.now())?;
+    let monitor = start_monitor(runtime, province, clock, keeper)?;
+    let outcome = if args.keep.headless {
+        runtime.block_on(tell(&monitor, args.keep.tell))
+    } else if args.look.once {
         let picture = runtime.block_on(async {
             let Some(after) = args.look.after else {
                 return monitor.first_complete(args.look.timeout).await;
@@ -83,6 +146,35 @@ pub(super) fn watch(
     };
     runtime.block_on(monitor.stop());
     outcome
+}
+
+/// Says how keeping history goes, until the user or the system wants it to end.
+async fn tell(monitor: &Monitor, every: Duration) -> Outcome {
+    let mut news = monitor.news();
+    let stop = stop_wanted();
+    tokio::pin!(stop);
+    let mut next = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(0),
+            changed = news.changed() => {
+                if changed.is_err() {
+                    return Ok(EXIT_NO_DATA);
+                }
+            }
+        }
+        let picture = Arc::clone(&news.borrow_and_update());
+        let Some(keeping) = &picture.keeping else { continue };
+        if tokio::time::Instant::now() < next || *keeping == Keeping::default() {
+            continue;
+        }
+        next = tokio::time::Instant::now() + every;
+        let Share { have, want } = picture.figures.connected;
+        let until = keeping.until.map_or_else(|| "nothing".to_owned(), Timestamp::to_millisecond);
+        let trouble = keeping.trouble.as_ref();
+        let trouble = trouble.map_or_else(String::new, |(_, why)| format!("; NOT KEPT: {why}"));
+        say(format_args!("durable until {until}, {have}/{want} stations connected{trouble}"))?;
+    }
 }
 
 /// Exit code 3 when no station answered.

@@ -1,22 +1,12 @@
-//! Letters without their marks: for finding names, and for keys typed through a Vietnamese
-//! keyboard.
+//! Finding names by letters without their marks, and keys typed through a Vietnamese keyboard.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{PointId, Province, StationId};
 use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::is_combining_mark;
 
-/// A text without marks and in lower case: `Trạm` becomes `tram`, `đường` becomes `duong`.
-pub(crate) fn fold(text: &str) -> String {
-    text.nfd()
-        .filter(|c| !is_combining_mark(*c))
-        .flat_map(char::to_lowercase)
-        // It has no mark to drop: it is a letter of its own.
-        .map(|c| if c == 'đ' { 'd' } else { c })
-        .collect()
-}
+use crate::words::letters::fold;
 
 /// The key that was meant: Telex turns `w` into `ư` and doubled letters into marked ones.
 pub(crate) fn key(typed: char) -> char {

@@ -66,13 +66,22 @@ pub(crate) fn percent_digits(
     target: Option<f64>,
     lang: Lang,
 ) -> String {
-    let Some(units) = share.percent(decimals) else { return NOT_EVALUATED.to_owned() };
-    let missed = target.filter(|target| share.reaches(*target) == Some(false));
-    let units = missed.map_or(units, |target| {
-        let whole = Share::new(0, 100 * 10_u64.pow(decimals));
-        units.min(whole.needed(target).saturating_sub(1))
-    });
+    let Some(units) = percent_units(share, decimals, target) else {
+        return NOT_EVALUATED.to_owned();
+    };
     scaled(units, decimals, share.have >= share.want, lang)
+}
+
+/// The same as a number, in units of 10^-`decimals` per cent; `None` for a share of nothing.
+pub(crate) fn percent_units(share: Share, decimals: u32, target: Option<f64>) -> Option<u64> {
+    let whole = 100 * 10_u64.pow(decimals);
+    let units = share.percent(decimals)?.min(whole);
+    let missed = target.filter(|target| share.reaches(*target) == Some(false));
+    Some(
+        missed.map_or(units, |target| {
+            units.min(Share::new(0, whole).needed(target).saturating_sub(1))
+        }),
+    )
 }
 
 fn scaled(units: u64, decimals: u32, whole: bool, lang: Lang) -> String {

@@ -52,6 +52,8 @@ texts! {
     // Header and status bar
     UnitsShort => "TB", "units";
     ModeLive => "TRỰC TIẾP", "LIVE";
+    NotKept => "KHÔNG LƯU", "NOT KEPT";
+    NotKeptSince => "KHÔNG LƯU ĐƯỢC LỊCH SỬ từ", "HISTORY IS NOT KEPT since";
     ModePaused => "TẠM DỪNG", "PAUSED";
     ModeDown => "MẤT BỘ THU", "COLLECTOR DOWN";
     ModeStarting => "QUÉT LẦN ĐẦU", "FIRST SCAN";
@@ -441,6 +443,18 @@ texts! {
     CollectorStopped => "BỘ THU DỪNG", "COLLECTOR STOPPED";
     FiguresStand => "số liệu đứng từ", "figures stand since";
     Need => "cần", "need";
+
+    // Files of a report
+    Contents => "Mục lục", "Contents";
+    ChartData => "Số liệu biểu đồ", "Chart data";
+    NoRows => "không có dòng nào", "no rows";
+    NoValues => "không có giá trị", "no values";
+    Numerator => "tử số", "numerator";
+    Denominator => "mẫu số", "denominator";
+    LineChart => "Biểu đồ đường", "Line chart";
+    BarChart => "Biểu đồ cột", "Bar chart";
+    Lowest => "thấp nhất", "lowest";
+    Highest => "cao nhất", "highest";
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use config::CentreId;
 
+use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
 use crate::terminal::attention;
@@ -101,7 +102,13 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         let text = format!(" ‼ {said} · {}", view.simulate);
         return view.row().put(Role::Fail, text).filled(room);
     }
-    let Some(alarm) = attention::alarm(view) else { return view.row().filled(room) };
+    let alarm = attention::alarm(view);
+    if let Some((since, why)) = trouble(view).filter(|_| alarm.as_ref().is_none_or(|a| !a.urgent)) {
+        let since = view.moment().time(*since);
+        let text = format!(" ‼ {} {since}: {why}", view.t(Text::NotKeptSince));
+        return view.row().put(Role::Fail, text).filled(room);
+    }
+    let Some(alarm) = alarm else { return view.row().filled(room) };
     let role = if alarm.urgent { Role::Fail } else { Role::Doubt };
     let mark = if alarm.urgent { " ‼ " } else { " ! " };
     let row = view.row().put(role, mark).put(role, alarm.text);
@@ -113,6 +120,11 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         if alarm.others == 1 { view.say("trạm", "station") } else { view.t(Text::StationsUnit) };
     let right = format!(" +{others} {unit}");
     row.ending(view.row().put(role, right).gap(1), room)
+}
+
+/// Since when, and why, history is not kept.
+fn trouble<'a>(view: &View<'a>) -> Option<&'a (Timestamp, String)> {
+    view.picture.keeping.as_ref()?.trouble.as_ref()
 }
 
 /// Last line but one: the keys that work here.
@@ -168,7 +180,11 @@ pub(crate) fn status(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
             (role, format!("{} {age} ({} {limit})", view.t(Text::Oldest), view.t(Text::Limit)))
         },
     );
-    let left = mode.text("│ ").put(role, oldest).text(format!(" │ {}", chrome.status));
+    let mut left = mode.text("│ ");
+    if trouble(view).is_some() {
+        left = left.put(Role::Fail, format!("‼ {}", view.t(Text::NotKept))).text(" │ ");
+    }
+    let left = left.put(role, oldest).text(format!(" │ {}", chrome.status));
     let lang = match view.lang {
         config::Lang::Vi => "vi",
         config::Lang::En => "en",

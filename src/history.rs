@@ -1,0 +1,14 @@
+//! History: what a window of time was like, from the verdicts that the store kept.
+//!
+//! Every millisecond of every required point of a window is accounted for once: good, not good for one
+//! reason, or not observed. What nobody watched is never counted as good or as bad.
+
+mod account;
+mod channel;
+mod intervals;
+mod window;
+
+pub use account::{Account, Times};
+pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
+pub use intervals::{Interval, intervals};
+pub use window::{Era, Span, Window};

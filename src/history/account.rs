@@ -1,0 +1,161 @@
+//! Accounts of time: how long points were in which state. Milliseconds, summed as integers.
+
+use std::ops::AddAssign;
+
+use config::{Entry, Standing};
+
+use crate::historian::counts::Share;
+use crate::historian::ledger::State;
+use crate::historian::verdict::Reason;
+
+/// How long required points were in which state, over all of them: point-milliseconds.
+///
+/// `good`, the sum of `by_reason` and `unobserved` make `required`; the same with `live`, `not_live`
+/// and `live_unobserved` make `live_required`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// All of the time of all points.
+    pub required: i64,
+    /// In the database.
+    pub mapped: i64,
+    /// With a valid end-to-end record.
+    pub tested: i64,
+    /// Without any reason.
+    pub good: i64,
+    /// By the first stage that failed, in the order of [`Reason::ALL`].
+    pub by_reason: [i64; Reason::ALL.len()],
+    /// Nobody watched.
+    pub unobserved: i64,
+    /// Of points that have a value and are not excluded with approval.
+    pub live_required: i64,
+    /// Fresh and usable.
+    pub live: i64,
+    /// Why not.
+    pub not_live: [i64; Reason::ALL.len()],
+    /// Nobody watched, of `live_required`.
+    pub live_unobserved: i64,
+    /// Of points that are excluded with approval.
+    pub excluded: i64,
+    /// A consistency test could take them into account.
+    pub evaluable: i64,
+    /// Of these, without a finding.
+    pub right: i64,
+}
+
+/// One point of a contract, as far as accounts go.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "five things that a contract says, each apart")]
+pub struct Account {
+    required: bool,
+    mapped: bool,
+    tested: bool,
+    excluded: bool,
+    command: bool,
+}
+
+impl Account {
+    /// What the contract says of a point.
+    pub fn new(entry: &Entry, command: bool) -> Self {
+        let mapped = matches!(entry.standing, Standing::Untested(_) | Standing::Tested(_));
+        Self {
+            required: entry.required,
+            mapped,
+            tested: matches!(entry.standing, Standing::Tested(_)),
+            excluded: entry.excluded.is_some(),
+            command,
+        }
+    }
+
+    /// Whether the centre must receive it.
+    pub fn is_required(&self) -> bool {
+        self.required
+    }
+
+    /// Adds so many milliseconds in a state, or not observed. Points that the centre does not require
+    /// do not count.
+    pub fn add(&self, times: &mut Times, state: Option<State>, ms: i64) {
+        if !self.required {
+            return;
+        }
+        let when = |is: bool| if is { ms } else { 0 };
+        times.required += ms;
+        times.mapped += when(self.mapped);
+        times.tested += when(self.tested);
+        match state.map(State::verdict) {
+            None => times.unobserved += ms,
+            Some(None) => times.good += ms,
+            Some(Some(reason)) => times.by_reason[reason as usize] += ms,
+        }
+        if self.command {
+            return;
+        }
+        if self.excluded {
+            times.excluded += ms;
+        } else {
+            times.live_required += ms;
+            match state.map(State::not_live) {
+                None => times.live_unobserved += ms,
+                Some(None) => times.live += ms,
+                Some(Some(reason)) => times.not_live[reason as usize] += ms,
+            }
+        }
+        if let Some(state) = state.filter(|state| state.is_evaluable()) {
+            times.evaluable += ms;
+            times.right += when(!state.has_finding());
+        }
+    }
+}
+
+impl Times {
+    /// Live, of the time in which somebody watched.
+    pub fn live_share(&self) -> Share {
+        share(self.live, self.live_required - self.live_unobserved)
+    }
+
+    /// Live, of all of the time: what nobody watched counts as not known to be live.
+    pub fn live_share_of_all(&self) -> Share {
+        share(self.live, self.live_required)
+    }
+
+    /// Good, of the time in which somebody watched.
+    pub fn good_share(&self) -> Share {
+        share(self.good, self.required - self.unobserved)
+    }
+
+    /// Without a finding, of what could be evaluated.
+    pub fn right_share(&self) -> Share {
+        share(self.right, self.evaluable)
+    }
+
+    /// Watched, of all of the time.
+    pub fn observed_share(&self) -> Share {
+        share(self.required - self.unobserved, self.required)
+    }
+}
+
+fn share(have: i64, want: i64) -> Share {
+    let count = |ms: i64| u64::try_from(ms).unwrap_or(0);
+    Share::new(count(have), count(want))
+}
+
+impl AddAssign for Times {
+    fn add_assign(&mut self, other: Self) {
+        self.required += other.required;
+        self.mapped += other.mapped;
+        self.tested += other.tested;
+        self.good += other.good;
+        self.unobserved += other.unobserved;
+        self.live_required += other.live_required;
+        self.live += other.live;
+        self.live_unobserved += other.live_unobserved;
+        self.excluded += other.excluded;
+        self.evaluable += other.evaluable;
+        self.right += other.right;
+        for (sum, ms) in self.by_reason.iter_mut().zip(other.by_reason) {
+            *sum += ms;
+        }
+        for (sum, ms) in self.not_live.iter_mut().zip(other.not_live) {
+            *sum += ms;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What a window was like for one station as one centre sees it.
+
+use std::ops::AddAssign;
+
+use config::{Channel, Province};
+
+use super::account::{Account, Times};
+use super::window::{Era, Span, Window};
+use crate::clock::Timestamp;
+use crate::historian::ledger::State;
+use crate::historian::picture::LinkState;
+use crate::store::{Judged, Reader, StoreError};
+
+/// A channel over a stretch of a window in which one contract held.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelHistory {
+    /// All required points together, for each part of the window.
+    pub parts: Vec<Times>,
+    /// The path.
+    pub link: LinkHistory,
+    /// Each point of the station, in the order of the contract.
+    pub points: Vec<PointHistory>,
+}
+
+/// A point over a window.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PointHistory {
+    /// How long it was in which state; nothing when the centre does not require it.
+    pub times: Times,
+    /// How often it was live no more.
+    pub outages: u32,
+    /// Its state at the end of what was observed, and since when it was so.
+    pub last: Option<(State, Timestamp)>,
+}
+
+/// A path over a window, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkHistory {
+    /// The station answered.
+    pub connected: i64,
+    /// It did before, and did not.
+    pub lost: i64,
+    /// It had not yet since somebody began to watch.
+    pub never: i64,
+    /// Nobody watched.
+    pub unobserved: i64,
+    /// How often it was lost.
+    pub losses: u32,
+    /// Longest time that it was lost without a break.
+    pub longest: i64,
+    /// How it stood at the end of what was observed.
+    pub last: Option<LinkState>,
+}
+
+impl AddAssign for LinkHistory {
+    /// Adds what came behind.
+    fn add_assign(&mut self, later: Self) {
+        self.connected += later.connected;
+        self.lost += later.lost;
+        self.never += later.never;
+        self.unobserved += later.unobserved;
+        self.losses += later.losses;
+        self.longest = self.longest.max(later.longest);
+        self.last = later.last.or(self.last);
+    }
+}
+
+impl ChannelHistory {
+    /// All parts together.
+    pub fn times(&self) -> Times {
+        let mut sum = Times::default();
+        for part in &self.parts {
+            sum += *part;
+        }
+        sum
+    }
+}
+
+/// Works out how a channel of a contract fared in an era of a window.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn channel_history(
+    reader: &Reader,
+    province: &Province,
+    channel: &Channel,
+    window: &Window,
+    era: &Era,
+) -> Result<ChannelHistory, StoreError> {
+    let station = &province.stations[channel.station.index()];
+    let centre = &province.centres[channel.centre.index()];
+    let accounts = station.points.iter().zip(&channel.entries);
+    let accounts: Vec<Account> =
+        accounts.map(|(point, entry)| Account::new(entry, point.spec.kind.is_command())).collect();
+    let mut fold = Fold::new(window, accounts, era.span.from);
+    for (session, span) in &era.observed {
+        fold.nobody_watches_until(span.from);
+        let path = (&station.id[..], &centre.id[..]);
+        reader.judgements(path, *session, (span.from, span.to), |judged| fold.take(&judged))?;
+        fold.pass_all(span.to);
+        fold.end_session();
+    }
+    fold.nobody_watches_until(era.span.to);
+    Ok(fold.history)
+}
+
+/// Walks through the judgements of a channel and books the time between them.
+struct Fold<'a> {
+    window: &'a Window,
+    accounts: Vec<Account>,
+    history: ChannelHistory,
+    /// State of each point, and up to when its time is booked.
+    points: Vec<(Option<State>, Timestamp)>,
+    link: (Option<LinkState>, Timestamp),
+    /// Since when the path has been lost without a break.
+    lost_since: Option<Timestamp>,
+    /// Where the window begins, for what was before it.
+    from: Timestamp,
+}
+
+impl<'a> Fold<'a> {
+    fn new(window: &'a Window, accounts: Vec<Account>, from: Timestamp) -> Self {
+        let history = ChannelHistory {
+            parts: vec![Times::default(); window.parts.len()],
+            link: LinkHistory::default(),
+            points: vec![PointHistory::default(); accounts.len()],
+        };
+        let points = vec![(None, from); accounts.len()];
+        Self { window, accounts, history, points, link: (None, from), lost_since: None, from }
+    }
+
+    fn take(&mut self, judged: &Judged) {
+        // What was before the window says how it begins.
+        let at = judged.at.max(self.from);
+        for run in &judged.runs {
+            let places = run.first as usize..(run.first + run.count) as usize;
+            for place in places.start..places.end.min(self.points.len()) {
+                self.turn(place, run.state, at, judged.at);
+            }
+        }
+        if self.link.0 != Some(judged.link) {
+            self.pass_link(at);
+            let was_up = self.link.0 == Some(LinkState::Connected);
+            if judged.link == LinkState::Lost && was_up && judged.at >= self.from {
+                self.history.link.losses += 1;
+            }
+            self.link.0 = Some(judged.link);
+            self.history.link.last = Some(judged.link);
+            self.lost_since = (judged.link == LinkState::Lost).then_some(at);
+        }
+    }
+
+    /// A point takes another state.
+    fn turn(&mut self, place: usize, state: State, at: Timestamp, since: Timestamp) {
+        self.pass(place, at);
+        let before = self.points[place].0;
+        let point = &mut self.history.points[place];
+        let was_live = before.is_some_and(|before| before.not_live().is_none());
+        if was_live && state.not_live().is_some() && since >= self.from {
+            point.outages += u32::from(self.accounts[place].is_required());
+        }
+        if before != Some(state) {
+            point.last = Some((state, since));
+        }
+        self.points[place].0 = Some(state);
+    }
+
+    /// Books the time of a point up to a moment, part by part.
+    fn pass(&mut self, place: usize, to: Timestamp) {
+        let (state, from) = self.points[place];
+        if to <= from {
+            return;
+        }
+        self.points[place].1 = to;
+        let account = &self.accounts[place];
+        if !account.is_required() {
+            return;
+        }
+        account.add(&mut self.history.points[place].times, state, to.since(from));
+        let parts = &self.window.parts;
+        let first = parts.partition_point(|part| part.to <= from);
+        for (n, part) in parts.iter().enumerate().skip(first).take_while(|(_, p)| p.from < to) {
+            let ms = part.and(Span::new(from, to)).length();
+            account.add(&mut self.history.parts[n], state, ms);
+        }
+    }
+
+    fn pass_link(&mut self, to: Timestamp) {
+        let (state, from) = self.link;
+        let ms = to.since(from).max(0);
+        self.link.1 = to.max(from);
+        let link = &mut self.history.link;
+        match state {
+            None => link.unobserved += ms,
+            Some(LinkState::Connected) => link.connected += ms,
+            Some(LinkState::Lost) => link.lost += ms,
+            Some(LinkState::NeverConnected) => link.never += ms,
+        }
+        if let Some(since) = self.lost_since {
+            link.longest = link.longest.max(self.link.1.since(since));
+        }
+    }
+
+    fn pass_all(&mut self, to: Timestamp) {
+        for place in 0..self.points.len() {
+            self.pass(place, to);
+        }
+        self.pass_link(to);
+    }
+
+    /// What comes next is another session: nothing is known until it says something.
+    fn end_session(&mut self) {
+        for (state, _) in &mut self.points {
+            *state = None;
+        }
+        (self.link.0, self.lost_since) = (None, None);
+    }
+
+    fn nobody_watches_until(&mut self, to: Timestamp) {
+        self.pass_all(to);
+    }
+}

@@ -1,0 +1,98 @@
+//! A window of time, the contracts that held in it, and the stretches in which somebody watched.
+
+use crate::clock::Timestamp;
+use crate::store::Session;
+
+/// A stretch of time, its end not included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its first millisecond.
+    pub from: Timestamp,
+    /// The first one behind it.
+    pub to: Timestamp,
+}
+
+impl Span {
+    /// From one moment to another; nothing when that is earlier.
+    pub fn new(from: Timestamp, to: Timestamp) -> Self {
+        Self { from, to: to.max(from) }
+    }
+
+    /// Milliseconds.
+    pub fn length(self) -> i64 {
+        self.to.since(self.from)
+    }
+
+    /// What both have.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::new(self.from.max(other.from), self.to.min(other.to))
+    }
+}
+
+/// A window, cut up by days and by contracts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// All of it.
+    pub span: Span,
+    /// Its parts, one behind the other without a gap: days, or whatever figures are told by.
+    pub parts: Vec<Span>,
+    /// The contracts that held in it, in the order of time and without a gap.
+    pub eras: Vec<Era>,
+}
+
+/// A stretch of a window in which one contract held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Era {
+    /// Number of the contract in the store.
+    pub contract: i64,
+    /// How long it held.
+    pub span: Span,
+    /// The sessions within it, and what of each lies within it: somebody watched.
+    pub observed: Vec<(i64, Span)>,
+}
+
+impl Window {
+    /// A window whose parts begin at `span.from` and each of `cuts`, which are in order.
+    ///
+    /// A contract holds from the session that brought it to the next one that brings another; the
+    /// first one also before, since nobody knows of an earlier.
+    pub fn new(span: Span, cuts: &[Timestamp], sessions: &[Session]) -> Self {
+        let within = cuts.iter().copied().filter(|cut| *cut > span.from && *cut < span.to);
+        let edges: Vec<Timestamp> =
+            std::iter::once(span.from).chain(within).chain([span.to]).collect();
+        let parts = edges.windows(2).map(|pair| Span::new(pair[0], pair[1])).collect();
+        let mut eras: Vec<Era> = Vec::new();
+        for (n, session) in sessions.iter().enumerate() {
+            let begins = if n == 0 { Timestamp(i64::MIN) } else { session.from };
+            match eras.last_mut() {
+                Some(last) if last.contract == session.contract => {}
+                last => {
+                    if let Some(last) = last {
+                        last.span.to = begins;
+                    }
+                    let (contract, observed) = (session.contract, Vec::new());
+                    let span = Span { from: begins, to: Timestamp(i64::MAX) };
+                    eras.push(Era { contract, span, observed });
+                }
+            }
+            if let Some(era) = eras.last_mut() {
+                era.observed.push((session.id, Span::new(session.from, session.until)));
+            }
+        }
+        for era in &mut eras {
+            era.span = era.span.and(span);
+            for (_, observed) in &mut era.observed {
+                *observed = observed.and(span);
+            }
+            era.observed.retain(|(_, observed)| observed.length() > 0);
+        }
+        eras.retain(|era| era.span.length() > 0);
+        Self { span, parts, eras }
+    }
+
+    /// Milliseconds in which somebody watched.
+    pub fn observed_ms(&self) -> i64 {
+        self.eras.iter().flat_map(|era| &era.observed).map(|(_, span)| span.length()).sum()
+    }
+}

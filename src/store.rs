@@ -1,0 +1,23 @@
+//! The store: what was judged and what happened, kept on disk for years.
+//!
+//! A folder with one `SQLite` database. One process writes, any number read beside it. What a commit has
+//! put there survives the end of the process and of the machine; what was learned since the last commit
+//! is lost with them, and the time until somebody watches again is known not to have been observed.
+
+mod batch;
+mod contracts;
+mod keeper;
+mod reader;
+mod runs;
+mod schema;
+pub mod upkeep;
+mod values;
+mod writer;
+
+pub use batch::{Batch, Gatherer, MeterKind, MeterLine};
+pub use contracts::hash;
+pub use keeper::Keeper;
+pub use reader::{Contract, End, Judged, Metered, Reader, Recorded, Session};
+pub use schema::StoreError;
+pub use values::Value;
+pub use writer::Writer;

@@ -1,0 +1,166 @@
+//! What goes into the store with one commit: everything that was learned since the one before.
+
+use config::Province;
+
+use crate::clock::Timestamp;
+use crate::historian::Historian;
+use crate::historian::counts::Share;
+use crate::historian::events::EventEntry;
+use crate::historian::ledger::{Asked, Judgement};
+use crate::historian::picture::{MeteringPicture, Picture, Reads};
+use crate::series::{Buffer, Sealed};
+
+/// How often it is told how asking went, milliseconds.
+const ASKED_EVERY_MS: i64 = 600_000;
+
+/// History begins when every station was asked once, or at the latest after so long: before that
+/// nothing is known, and that is no fault of any point.
+const BEGIN_AFTER_MS: i64 = 10_000;
+
+/// What was learned up to a moment.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// A session begins with it: what came before was not kept, or nobody watched.
+    pub begins: bool,
+    /// Everything up to here is in it.
+    pub until: Timestamp,
+    /// Changes of verdicts, in the order of time.
+    pub judgements: Vec<Judgement>,
+    /// Entries of the logs of events, each once.
+    pub events: Vec<EventEntry>,
+    /// Since when, and how asking went, by channel id.
+    pub asked: Option<(Timestamp, Vec<Asked>)>,
+    /// Figures of metering that are others than before.
+    pub metering: Vec<MeterLine>,
+    /// Values, in chunks that nothing is added to any more.
+    pub values: Vec<Sealed>,
+}
+
+/// Remote metering of a district or a class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterLine {
+    /// What it is about.
+    pub kind: MeterKind,
+    /// Its id in the contract.
+    pub id: String,
+    /// Whether its meters sell energy, and so count into coverage.
+    pub sells: bool,
+    /// Meters with a proven channel, of all.
+    pub remote: Share,
+    /// Daily reading.
+    pub reads: Reads,
+}
+
+/// By what meters are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MeterKind {
+    /// By district: only those that sell energy.
+    District,
+    /// By class.
+    Class,
+}
+
+impl MeterKind {
+    /// The word in the store.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::District => "district",
+            Self::Class => "class",
+        }
+    }
+}
+
+/// Knows what was gathered last, so that nothing is gathered twice.
+#[derive(Debug)]
+pub struct Gatherer {
+    /// For each centre, the order of the next entry of its log.
+    next: Vec<u64>,
+    asked_from: Timestamp,
+    metering: Vec<MeterLine>,
+    started: Timestamp,
+    /// When something was last gathered.
+    at: Option<Timestamp>,
+}
+
+impl Gatherer {
+    /// Nothing was gathered before `started`.
+    pub fn new(started: Timestamp) -> Self {
+        Self { next: Vec::new(), asked_from: started, metering: Vec::new(), started, at: None }
+    }
+
+    /// Whether it is time to gather again, `every_ms` after the last time; `last`: no other picture will
+    /// follow.
+    pub fn is_time(&self, picture: &Picture, every_ms: i64, last: bool) -> bool {
+        if let Some(at) = self.at {
+            return last || picture.at.since(at) >= every_ms;
+        }
+        let settled = picture.first_scan().lacking() == 0;
+        settled || picture.at.since(self.started) >= BEGIN_AFTER_MS
+    }
+
+    /// What is new. `picture` is the historian's latest. `begins`: a session begins with it, for which
+    /// the historian was told to keep its ledger anew. `last`: no other will follow.
+    pub fn gather(
+        &mut self,
+        (historian, buffer): (&mut Historian, &mut Buffer),
+        picture: &Picture,
+        (begins, last): (bool, bool),
+    ) -> Batch {
+        let until = picture.at;
+        self.at = Some(until);
+        if begins {
+            // The store may lack what was gathered last.
+            (self.next, self.metering) = (Vec::new(), Vec::new());
+        }
+        let is_time = until.since(self.asked_from) >= ASKED_EVERY_MS || last;
+        let asked = is_time.then(|| {
+            let from = std::mem::replace(&mut self.asked_from, until);
+            (from, historian.take_asked())
+        });
+        let judgements = historian.take_judgements();
+        if last {
+            buffer.flush();
+        }
+        let values = buffer.take_sealed();
+        let (events, metering) = (self.events(picture), self.metering(picture));
+        Batch { begins, until, judgements, events, asked, metering, values }
+    }
+
+    fn events(&mut self, picture: &Picture) -> Vec<EventEntry> {
+        self.next.resize(picture.events.len(), 0);
+        let mut new = Vec::new();
+        for (log, next) in picture.events.iter().zip(&mut self.next) {
+            if log.taken() > *next {
+                new.extend(log.iter().filter(|entry| entry.order >= *next));
+                *next = log.taken();
+            }
+        }
+        new
+    }
+
+    fn metering(&mut self, picture: &Picture) -> Vec<MeterLine> {
+        let lines = meter_lines(&picture.province, &picture.metering);
+        // As long as not every meter was counted, there is no figure.
+        if picture.metering.uncounted > 0 || lines == self.metering {
+            return Vec::new();
+        }
+        let is_new = |line: &&MeterLine| !self.metering.contains(line);
+        let new = lines.iter().filter(is_new).cloned().collect();
+        self.metering = lines;
+        new
+    }
+}
+
+fn meter_lines(province: &Province, metering: &MeteringPicture) -> Vec<MeterLine> {
+    let districts = province.districts.iter().zip(&metering.districts);
+    let districts = districts.zip(&metering.district_reads).map(|((district, remote), reads)| {
+        let (kind, id) = (MeterKind::District, district.id.clone());
+        MeterLine { kind, id, sells: true, remote: *remote, reads: *reads }
+    });
+    let classes = province.meter_classes.iter().zip(&metering.classes);
+    let classes = classes.zip(&metering.class_reads).map(|((class, remote), reads)| {
+        let (kind, id) = (MeterKind::Class, class.id.clone());
+        MeterLine { kind, id, sells: class.sold, remote: *remote, reads: *reads }
+    });
+    districts.chain(classes).collect()
+}

@@ -1,0 +1,124 @@
+//! Contracts in the store: what a province was while somebody watched it.
+//!
+//! A contract is kept as the texts it was read from, and read again from them: old windows are
+//! judged by the contract of their time. A second hash says what the texts gave, so that a program
+//! that makes something else of them says so instead of judging by it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use config::{Origin, Province};
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::schema::StoreError;
+
+/// SHA-256 of the texts of a contract, hexadecimal: what reports name it by.
+pub fn hash(origin: &Origin) -> String {
+    let mut digest = Sha256::new();
+    let mut add = |text: &str| {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    };
+    match origin {
+        Origin::Fleet(stations) => add(&format!("fleet {stations}")),
+        // Where the files lay says nothing.
+        Origin::Texts { text, templates, .. } => {
+            add(text);
+            for (_, text) in templates {
+                add(text);
+            }
+        }
+    }
+    hexadecimal(&digest.finalize())
+}
+
+/// SHA-256 of what judging depends on: every point of every station, and what each centre requires.
+fn expanded(province: &Province) -> String {
+    let mut digest = Sha256::new();
+    for station in &province.stations {
+        digest.update(station.id.as_bytes());
+        for point in &station.points {
+            digest.update(point.id.as_bytes());
+            digest.update([0, u8::from(point.spec.kind.is_command())]);
+        }
+    }
+    for (channel, centre) in
+        province.channels.iter().map(|c| (c, &province.centres[c.centre.index()]))
+    {
+        digest.update(centre.id.as_bytes());
+        for entry in &channel.entries {
+            let standing = match entry.standing {
+                config::Standing::Elsewhere => 0,
+                config::Standing::Absent(_) => 1,
+                config::Standing::Untested(_) => 2,
+                config::Standing::Tested(_) => 3,
+            };
+            let excluded = u8::from(entry.excluded.is_some());
+            digest.update([standing, u8::from(entry.required), excluded]);
+        }
+    }
+    hexadecimal(&digest.finalize())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Puts a contract into the store, unless it is there; returns its id.
+pub(super) fn put(connection: &Connection, province: &Province) -> Result<i64, StoreError> {
+    let hash = hash(&province.origin);
+    let known = connection
+        .query_row("SELECT id FROM contract WHERE hash = ?1", [&hash], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let (file, text, fleet, datalists) = match province.origin.as_ref() {
+        Origin::Fleet(stations) => ("", "", i64::try_from(*stations).ok(), &[][..]),
+        Origin::Texts { file, text, templates } => (&file[..], &text[..], None, &templates[..]),
+    };
+    connection.execute(
+        "INSERT INTO contract (hash, expanded, file, text, fleet) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![hash, expanded(province), file, text, fleet],
+    )?;
+    let id = connection.last_insert_rowid();
+    for (place, (file, text)) in datalists.iter().enumerate() {
+        connection.execute(
+            "INSERT INTO datalist (contract, place, file, text) VALUES (?1, ?2, ?3, ?4)",
+            params![id, i64::try_from(place).unwrap_or(i64::MAX), file, text],
+        )?;
+    }
+    Ok(id)
+}
+
+/// Reads a contract again.
+pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, StoreError> {
+    let (said, file, text, fleet) = connection.query_row(
+        "SELECT expanded, file, text, fleet FROM contract WHERE id = ?1",
+        [id],
+        |row| {
+            let fleet: Option<i64> = row.get(3)?;
+            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, fleet))
+        },
+    )?;
+    let origin = if let Some(stations) = fleet {
+        Origin::Fleet(usize::try_from(stations).unwrap_or(0))
+    } else {
+        let mut of_contract = connection
+            .prepare("SELECT file, text FROM datalist WHERE contract = ?1 ORDER BY place")?;
+        let rows = of_contract.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Origin::Texts { file, text, templates: rows.collect::<Result<_, _>>()? }
+    };
+    let unreadable = |why: String| StoreError::Contract { id, why };
+    let province =
+        Province::from_origin(&origin).map_err(|problems| unreadable(problems.to_string()))?;
+    if expanded(&province) != said {
+        return Err(unreadable("its texts give other points than when they were recorded".into()));
+    }
+    Ok(Arc::new(province))
+}

@@ -1,0 +1,357 @@
+//! Who reads a store: at one instant of it, beside whoever writes.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::Province;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::contracts;
+use super::runs;
+use super::schema::{StoreError, open_to_read};
+use crate::clock::Timestamp;
+use crate::historian::ledger::{Asked, EDGES_US, Run};
+use crate::historian::picture::LinkState;
+
+/// A store as it was when it was opened: what is written later is not seen, so that all that is read
+/// belongs together.
+pub struct Reader {
+    connection: Connection,
+    /// Contracts that were read: to read one takes as long as a province file does.
+    contracts: RefCell<BTreeMap<i64, Contract>>,
+}
+
+/// A stretch of time in which somebody watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Its number.
+    pub id: i64,
+    /// The contract by which it was judged.
+    pub contract: i64,
+    /// Its first judgement.
+    pub from: Timestamp,
+    /// Up to here everything is known.
+    pub until: Timestamp,
+    /// Whether it ended, and how.
+    pub end: End,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// It has not, as far as the store knows.
+    Running,
+    /// As it should.
+    Closed,
+    /// Without a word: the process or the machine died.
+    Broken,
+}
+
+/// A contract that sessions refer to.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    /// Its number.
+    pub id: i64,
+    /// SHA-256 of its texts, hexadecimal.
+    pub hash: String,
+    /// The province that it describes.
+    pub province: Arc<Province>,
+}
+
+/// A judgement of a path as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// When.
+    pub at: Timestamp,
+    /// In which session.
+    pub session: i64,
+    /// The runs say every point.
+    pub whole: bool,
+    /// The path.
+    pub link: LinkState,
+    /// Points by their places in the contract.
+    pub runs: Vec<Run>,
+}
+
+/// A record of a ring of events as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Station id.
+    pub station: String,
+    /// Centre id.
+    pub centre: String,
+    /// Unit id.
+    pub unit: u8,
+    /// Number of the record in its unit.
+    pub number: u32,
+    /// When it happened, or came if the unit's clock cannot be right.
+    pub at: Timestamp,
+    /// By the clock of the unit.
+    pub source: Timestamp,
+    /// When it came.
+    pub arrived: Timestamp,
+    /// Address of the status.
+    pub address: u16,
+    /// Full id of the status; `None` when the contract of the time had none there.
+    pub point: Option<String>,
+    /// The code before, when it is known.
+    pub before: Option<u16>,
+    /// Its new code.
+    pub value: u16,
+    /// What the device said against it.
+    pub flags: u16,
+    /// Whether the unit held its clock to be synchronised.
+    pub synchronised: bool,
+    /// Why the time cannot be right: `ahead`, `behind`.
+    pub doubt: Option<String>,
+}
+
+/// Remote metering of a district or class, from an instant on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metered {
+    /// `district` or `class`.
+    pub kind: String,
+    /// Its id in the contract.
+    pub id: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Whether its meters sell energy.
+    pub sells: bool,
+    /// Meters, and those with a proven channel.
+    pub meters: u64,
+    /// Of these, with a proven channel.
+    pub remote: u64,
+    /// Read by 06:00, of those that should be: have, want.
+    pub first_pass: (u64, u64),
+    /// Read when retries ended: have, want.
+    pub final_pass: (u64, u64),
+    /// Half hours that came by 06:00: have, want.
+    pub half_hours: (u64, u64),
+}
+
+impl Reader {
+    /// Opens the store of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read by this program.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let connection = open_to_read(folder)?;
+        // One transaction for the life of the reader; its first read fixes what it sees.
+        connection.execute_batch("BEGIN; SELECT count(*) FROM session;")?;
+        Ok(Self { connection, contracts: RefCell::default() })
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Every session, in the order of time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sessions(&self) -> Result<Vec<Session>, StoreError> {
+        let mut all = self.connection.prepare(
+            "SELECT id, contract, from_ms, until_ms, closed FROM session ORDER BY from_ms",
+        )?;
+        let rows = all.query_map([], |row| {
+            let end = match row.get(4)? {
+                0 => End::Running,
+                1 => End::Closed,
+                _ => End::Broken,
+            };
+            let (from, until) = (Timestamp(row.get(2)?), Timestamp(row.get(3)?));
+            Ok(Session { id: row.get(0)?, contract: row.get(1)?, from, until, end })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A contract, read again from its texts.
+    ///
+    /// # Errors
+    /// When this program makes something else of it than the one that recorded it.
+    pub fn contract(&self, id: i64) -> Result<Contract, StoreError> {
+        if let Some(known) = self.contracts.borrow().get(&id) {
+            return Ok(known.clone());
+        }
+        let province = contracts::get(&self.connection, id)?;
+        let hash = "SELECT hash FROM contract WHERE id = ?1";
+        let hash = self.connection.query_row(hash, [id], |row| row.get(0))?;
+        let contract = Contract { id, hash, province };
+        self.contracts.borrow_mut().insert(id, contract.clone());
+        Ok(contract)
+    }
+
+    /// Hands on the judgements of a path in a session that say how it stood from `from` to `to`: the
+    /// last whole one up to `from`, and all behind it.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what stands in it is damaged.
+    pub fn judgements(
+        &self,
+        (station, centre): (&str, &str),
+        session: i64,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut(Judged),
+    ) -> Result<(), StoreError> {
+        let path: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT id FROM path WHERE station = ?1 AND centre = ?2")?
+            .query_row([station, centre], |row| row.get(0))
+            .optional()?;
+        let Some(path) = path else { return Ok(()) };
+        let first: Option<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT max(at_ms) FROM judgement
+                 WHERE path = ?1 AND session = ?2 AND whole = 1 AND at_ms <= ?3",
+            )?
+            .query_row(params![path, session, from.0], |row| row.get(0))?;
+        let mut of_path = self.connection.prepare_cached(
+            "SELECT at_ms, session, whole, link, runs FROM judgement
+             WHERE path = ?1 AND at_ms >= ?2 AND at_ms < ?3 AND session = ?4 ORDER BY at_ms",
+        )?;
+        let mut rows = of_path.query(params![path, first.unwrap_or(from.0), to.0, session])?;
+        while let Some(row) = rows.next()? {
+            each(judged(row)?);
+        }
+        Ok(())
+    }
+
+    /// Records of events from `from` up to `to`, in the order in which they happened.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn events(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut(Recorded),
+    ) -> Result<(), StoreError> {
+        let mut of_window = self.connection.prepare_cached(
+            "SELECT station, centre, unit, number, at_ms, source_ms, arrived_ms, address, point,
+                 before, value, flags, synchronised, doubt
+             FROM event JOIN path ON path.id = event.path
+             WHERE at_ms >= ?1 AND at_ms < ?2
+             ORDER BY at_ms, station, centre, unit, number",
+        )?;
+        let mut rows = of_window.query(params![from.0, to.0])?;
+        while let Some(row) = rows.next()? {
+            each(Recorded {
+                station: row.get(0)?,
+                centre: row.get(1)?,
+                unit: row.get(2)?,
+                number: row.get(3)?,
+                at: Timestamp(row.get(4)?),
+                source: Timestamp(row.get(5)?),
+                arrived: Timestamp(row.get(6)?),
+                address: row.get(7)?,
+                point: row.get(8)?,
+                before: row.get(9)?,
+                value: row.get(10)?,
+                flags: row.get(11)?,
+                synchronised: row.get(12)?,
+                doubt: row.get(13)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Records that never came, by path: station, centre, and how many from `from` up to `to`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn lost_events(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<(String, String, u64)>, StoreError> {
+        let mut lost = self.connection.prepare_cached(
+            "SELECT station, centre, sum(count) FROM lost_events
+             JOIN path ON path.id = lost_events.path
+             WHERE at_ms >= ?1 AND at_ms < ?2 GROUP BY station, centre ORDER BY station, centre",
+        )?;
+        let rows = lost.query_map(params![from.0, to.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, number(row, 2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How asking went over a path in the stretches that begin from `from` up to `to`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn asked(
+        &self,
+        (station, centre): (&str, &str),
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Asked, StoreError> {
+        let mut of_path = self.connection.prepare_cached(
+            "SELECT no_reply, refused, undecodable, missed, longest_us, replies
+             FROM asked JOIN path ON path.id = asked.path
+             WHERE station = ?1 AND centre = ?2 AND from_ms >= ?3 AND from_ms < ?4",
+        )?;
+        let mut rows = of_path.query(params![station, centre, from.0, to.0])?;
+        let mut sum = Asked::default();
+        while let Some(row) = rows.next()? {
+            for (place, fault) in sum.faults.iter_mut().enumerate() {
+                *fault += number(row, place)?;
+            }
+            sum.missed += number(row, 3)?;
+            sum.longest_us = sum.longest_us.max(row.get(4)?);
+            let replies: String = row.get(5)?;
+            let mut counts = replies.split(' ').map(str::parse::<u64>);
+            for bucket in &mut sum.replies {
+                let Some(Ok(count)) = counts.next() else {
+                    let buckets = EDGES_US.len() + 1;
+                    let why = format!("round trips '{replies}' are not {buckets} counts");
+                    return Err(StoreError::Damaged(why));
+                };
+                *bucket += count;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Remote metering as it stood at `at`: the latest figures of each district and class.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn metering(&self, at: Timestamp) -> Result<Vec<Metered>, StoreError> {
+        let mut latest = self.connection.prepare_cached(
+            "SELECT kind, id, max(at_ms), sells, meters, remote, first_have, first_want,
+                 final_have, final_want, half_hours_have, half_hours_want
+             FROM metering WHERE at_ms <= ?1 GROUP BY kind, id ORDER BY kind, id",
+        )?;
+        let rows = latest.query_map([at.0], |row| {
+            Ok(Metered {
+                kind: row.get(0)?,
+                id: row.get(1)?,
+                at: Timestamp(row.get(2)?),
+                sells: row.get(3)?,
+                meters: number(row, 4)?,
+                remote: number(row, 5)?,
+                first_pass: (number(row, 6)?, number(row, 7)?),
+                final_pass: (number(row, 8)?, number(row, 9)?),
+                half_hours: (number(row, 10)?, number(row, 11)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {
+    let link = match row.get(3)? {
+        0 => LinkState::Connected,
+        1 => LinkState::Lost,
+        _ => LinkState::NeverConnected,
+    };
+    let bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+    let runs = runs::from_bytes(bytes).map_err(|bad| StoreError::Damaged(bad.to_string()))?;
+    let at = Timestamp(row.get(0)?);
+    Ok(Judged { at, session: row.get(1)?, whole: row.get(2)?, link, runs })
+}
+
+/// A count.
+fn number(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+    row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0))
+}

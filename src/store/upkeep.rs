@@ -1,0 +1,289 @@
+//! Looking after a store: is it whole, a copy while it is written, and room given back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::HistorySettings;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, params};
+
+use super::contracts;
+use super::runs;
+use super::schema::{FILE, StoreError, make_folder, open_to_read, open_to_write};
+use crate::clock::Timestamp;
+use crate::series::chunk::Chunk;
+
+pub(super) const DAY_MS: i64 = 86_400_000;
+/// Faults that are told one by one.
+const TOLD_MAX: usize = 20;
+/// Pages that are copied at a time, so that a writer need not wait long.
+const PAGES: i32 = 256;
+/// Pause when the writer is at it.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// What was found in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings {
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Sessions, and the first and the last moment in them.
+    pub sessions: u64,
+    /// From when until when somebody watched at all.
+    pub range: Option<(Timestamp, Timestamp)>,
+    /// Rows by table.
+    pub rows: BTreeMap<&'static str, u64>,
+    /// What is wrong, the first twenty.
+    pub faults: Vec<String>,
+    /// What is wrong, all of it.
+    pub fault_count: usize,
+}
+
+impl Findings {
+    fn fault(&mut self, what: String) {
+        self.fault_count += 1;
+        if self.faults.len() < TOLD_MAX {
+            self.faults.push(what);
+        }
+    }
+}
+
+/// Reads all of a store and says what is wrong with it.
+///
+/// # Errors
+/// When it cannot be opened at all.
+pub fn check(folder: &Path) -> Result<Findings, StoreError> {
+    let mut found = Findings::default();
+    for end in ["", "-wal"] {
+        let file = folder.join(format!("{FILE}{end}"));
+        found.bytes += std::fs::metadata(file).map_or(0, |said| said.len());
+    }
+    let connection = match open_to_read(folder) {
+        Err(StoreError::Damaged(why)) => {
+            found.fault(why);
+            return Ok(found);
+        }
+        opened => opened?,
+    };
+    // Pages first: what stands on damaged ones says nothing.
+    for check in [check_pages, check_rows] {
+        if let Err(error) = check(&connection, &mut found) {
+            found.fault(error.to_string());
+        }
+    }
+    Ok(found)
+}
+
+fn check_pages(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let mut pages = connection.prepare("PRAGMA integrity_check(20)")?;
+    let mut said = pages.query([])?;
+    while let Some(row) = said.next()? {
+        let line: String = row.get(0)?;
+        if line != "ok" {
+            found.fault(line);
+        }
+    }
+    Ok(())
+}
+
+fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let tables =
+        ["contract", "session", "judgement", "event", "lost_events", "asked", "metering", "chunk"];
+    for table in tables {
+        let count = format!("SELECT count(*) FROM {table}");
+        let count: i64 = connection.query_row(&count, [], |row| row.get(0))?;
+        found.rows.insert(table, u64::try_from(count).unwrap_or(0));
+    }
+    let mut sessions = connection
+        .prepare("SELECT id, from_ms, until_ms, contract FROM session ORDER BY from_ms, id")?;
+    let mut rows = sessions.query([])?;
+    let mut before: Option<i64> = None;
+    while let Some(row) = rows.next()? {
+        let (id, from, until): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if until < from {
+            found.fault(format!("session {id} ends before it begins"));
+        }
+        if before.is_some_and(|before| from <= before) {
+            found.fault(format!("session {id} begins before the one before it ends"));
+        }
+        before = Some(until);
+        found.sessions += 1;
+        let first = found.range.map_or(Timestamp(from), |(first, _)| first);
+        found.range = Some((first, Timestamp(until)));
+    }
+    check_judgements(connection, found)?;
+    check_chunks(connection, found)?;
+    let mut all = connection.prepare("SELECT id FROM contract ORDER BY id")?;
+    let ids: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for id in ids {
+        if let Err(error) = contracts::get(connection, id) {
+            found.fault(error.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Every judgement can be read, lies within its session, and the first of each says everything.
+fn check_judgements(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let mut all = connection.prepare(
+        "SELECT judgement.path, judgement.session, at_ms, whole, runs, from_ms, until_ms
+         FROM judgement LEFT JOIN session ON session.id = judgement.session
+         ORDER BY judgement.path, at_ms",
+    )?;
+    let mut rows = all.query([])?;
+    let mut last: Option<(i64, i64)> = None;
+    while let Some(row) = rows.next()? {
+        let (path, session, at): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let place = || format!("judgement of path {path} at {}", Timestamp(at).to_millisecond());
+        if last != Some((path, session)) && !row.get::<_, bool>(3)? {
+            found.fault(format!(
+                "{}: the first of session {session} does not say everything",
+                place()
+            ));
+        }
+        last = Some((path, session));
+        let bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+        if let Err(bad) = runs::from_bytes(bytes) {
+            found.fault(format!("{}: {bad}", place()));
+        }
+        match (row.get::<_, Option<i64>>(5)?, row.get::<_, Option<i64>>(6)?) {
+            (Some(from), Some(until)) if (from..=until).contains(&at) => {}
+            (Some(_), Some(_)) => {
+                found.fault(format!("{}: outside its session {session}", place()));
+            }
+            _ => found.fault(format!("{}: there is no session {session}", place())),
+        }
+    }
+    Ok(())
+}
+
+/// Every chunk has the bytes that it was written with.
+fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let mut all = connection.prepare("SELECT id, block, from_ms, data FROM chunk")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+        if let Err(error) = Chunk::from_bytes(Arc::from(bytes)) {
+            let (id, block, from): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let at = Timestamp(from).to_millisecond();
+            found.fault(format!("chunk {id} of block {block} at {at}: {error}"));
+        }
+    }
+    Ok(())
+}
+
+/// Copies a store while it may be written: the copy is the store of one instant. `progress` is told the
+/// share that is done, 0 to 1. Returns the file that was made.
+///
+/// # Errors
+/// When there is a store already in the other folder, or one of the two fails.
+pub fn backup(
+    folder: &Path,
+    to: &Path,
+    mut progress: impl FnMut(f64),
+) -> Result<PathBuf, StoreError> {
+    let source = open_to_read(folder)?;
+    let failed = |path: &Path, error| StoreError::File { path: path.to_owned(), error };
+    make_folder(to).map_err(|error| failed(to, error))?;
+    let file = to.join(FILE);
+    if file.exists() {
+        let error =
+            std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is a store already");
+        return Err(failed(&file, error));
+    }
+    let mut copy = Connection::open(&file)?;
+    {
+        let backup = Backup::new(&source, &mut copy)?;
+        loop {
+            let step = backup.step(PAGES)?;
+            let said = backup.progress();
+            let (left, all) = (f64::from(said.remaining), f64::from(said.pagecount.max(1)));
+            progress(1.0 - left / all);
+            match step {
+                StepResult::Done => break,
+                StepResult::More => {}
+                // The writer is at it: soon again.
+                _ => std::thread::park_timeout(BUSY_PAUSE),
+            }
+        }
+    }
+    Ok(file)
+}
+
+/// Forgets what is older than `keep_from` and gives its room back to the file system. Returns bytes
+/// before and after.
+///
+/// # Errors
+/// When somebody writes to the store, or it cannot be written.
+pub fn compact(folder: &Path, keep_from: Option<Timestamp>) -> Result<(u64, u64), StoreError> {
+    let size = || std::fs::metadata(folder.join(FILE)).map_or(0, |said| said.len());
+    if !folder.join(FILE).is_file() {
+        return Err(StoreError::Missing(folder.to_owned()));
+    }
+    let before = size();
+    let mut held = open_to_write(folder)?;
+    if let Some(from) = keep_from {
+        let transaction = held.connection.transaction()?;
+        forget(&transaction, from)?;
+        transaction.commit()?;
+    }
+    held.connection.execute_batch("VACUUM")?;
+    held.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
+    Ok((before, size()))
+}
+
+/// Takes out what is older at a moment than the contract wants it to be.
+pub(super) fn retain(
+    connection: &Connection,
+    now: Timestamp,
+    history: HistorySettings,
+) -> Result<(), StoreError> {
+    let before = |days: u16| now.plus(-i64::from(days) * DAY_MS);
+    let values = before(history.values_days);
+    connection.execute("DELETE FROM chunk WHERE until_ms < ?1", [values.0])?;
+    forget(connection, before(history.verdicts_days))
+}
+
+/// Takes out what lies before a moment. Of the judgements of a session that goes on behind it, the last
+/// whole one before it stays, and what follows.
+pub(super) fn forget(connection: &Connection, from: Timestamp) -> Result<(), StoreError> {
+    connection.execute(
+        "DELETE FROM judgement WHERE at_ms < ?1 AND at_ms < coalesce((
+             SELECT max(at_ms) FROM judgement AS whole
+             WHERE whole.path = judgement.path AND whole.session = judgement.session
+                 AND whole.whole = 1 AND whole.at_ms <= ?1), -9223372036854775808)",
+        [from.0],
+    )?;
+    let ended = "SELECT id FROM session WHERE until_ms < ?1";
+    connection.execute(&format!("DELETE FROM judgement WHERE session IN ({ended})"), [from.0])?;
+    connection.execute("DELETE FROM session WHERE until_ms < ?1", [from.0])?;
+    // A session that goes on begins where its history does.
+    connection.execute(
+        "UPDATE session SET from_ms = max(from_ms, (
+             SELECT max(first) FROM (
+                 SELECT min(at_ms) AS first FROM judgement
+                 WHERE judgement.session = session.id GROUP BY path)))
+         WHERE from_ms < ?1 AND EXISTS (
+             SELECT 1 FROM judgement WHERE judgement.session = session.id)",
+        [from.0],
+    )?;
+    for table in ["event", "lost_events"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE at_ms < ?1"), [from.0])?;
+    }
+    connection.execute("DELETE FROM asked WHERE until_ms < ?1", [from.0])?;
+    connection.execute("DELETE FROM chunk WHERE until_ms < ?1", [from.0])?;
+    // The last figures before the moment are those that hold at it.
+    connection.execute(
+        "DELETE FROM metering WHERE at_ms < (
+             SELECT max(at_ms) FROM metering AS later
+             WHERE later.kind = metering.kind AND later.id = metering.id AND later.at_ms <= ?1)",
+        params![from.0],
+    )?;
+    let unused = "id NOT IN (SELECT contract FROM session)";
+    let of_unused =
+        format!("DELETE FROM datalist WHERE contract IN (SELECT id FROM contract WHERE {unused})");
+    connection.execute(&of_unused, [])?;
+    connection.execute(&format!("DELETE FROM contract WHERE {unused}"), [])?;
+    Ok(())
+}

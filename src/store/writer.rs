@@ -1,0 +1,337 @@
+//! Who writes to a store: one session of watching, batch by batch. A batch is in the store as a whole
+//! or not at all, and durable when its commit returns.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{Channel, Province};
+use rusqlite::{Transaction, params};
+
+use super::batch::{Batch, MeterLine};
+use super::contracts;
+use super::runs;
+use super::schema::{Held, StoreError, open_to_write};
+use super::upkeep::{self, DAY_MS};
+use super::values;
+use crate::clock::Timestamp;
+use crate::historian::events::{Doubt, EventEntry, Happening};
+use crate::historian::ledger::{Asked, Judgement, Run, State};
+
+/// The verdicts of a channel are said as a whole at least once in so long when they change at all, so
+/// that a window can be read without all that was before it.
+const WHOLE_EVERY_MS: i64 = DAY_MS;
+
+/// A store that is being written.
+pub struct Writer {
+    held: Held,
+    province: Arc<Province>,
+    /// Path of each channel.
+    paths: Vec<i64>,
+    /// What the store knows of each channel in this session.
+    pages: Vec<Page>,
+    session: Option<i64>,
+    until: Timestamp,
+    /// The day on which what is too old was last taken out.
+    retained: Option<i64>,
+}
+
+/// Verdicts of a channel as the store has them.
+#[derive(Debug, Clone, Default)]
+struct Page {
+    states: Vec<State>,
+    /// When they were last written as a whole.
+    whole_at: Option<Timestamp>,
+}
+
+impl Writer {
+    /// Opens the store of a folder, makes it when there is none, and closes what a writer that ended
+    /// without a word has left open.
+    ///
+    /// # Errors
+    /// When somebody else writes to it, it was written by a later program, or cannot be used.
+    pub fn open(folder: &Path, province: &Arc<Province>) -> Result<Self, StoreError> {
+        let mut held = open_to_write(folder)?;
+        let transaction = held.connection.transaction()?;
+        let paths = paths(&transaction, province)?;
+        let newest = transaction
+            .query_row("SELECT max(until_ms) FROM session", [], |row| row.get(0))
+            .map(|newest: Option<i64>| Timestamp(newest.unwrap_or(i64::MIN)))?;
+        transaction.commit()?;
+        let pages = vec![Page::default(); paths.len()];
+        Ok(Self {
+            held,
+            province: Arc::clone(province),
+            paths,
+            pages,
+            session: None,
+            until: newest,
+            retained: None,
+        })
+    }
+
+    /// Everything up to here is in the store, in this session or an earlier one.
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// Writes a batch. The first one begins the session: its judgements say everything, and what was
+    /// learned before its own moment counts from there.
+    ///
+    /// # Errors
+    /// When it cannot be written: nothing of it is then, and it may be tried again. When the clock is
+    /// behind the newest record: history is not written twice.
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        // A session begins with its first judgement, and behind everything that is in the store.
+        let first = batch.judgements.iter().map(|j| j.at).min().filter(|_| batch.begins);
+        let behind_ms = self.until.since(first.unwrap_or(batch.until));
+        if behind_ms > 0 || (behind_ms == 0 && batch.begins) {
+            return Err(StoreError::ClockBehind { behind_ms });
+        }
+        let transaction = self.held.connection.transaction()?;
+        let session = match self.session.filter(|_| !batch.begins) {
+            Some(session) => session,
+            None => begin(&transaction, &self.province, first.unwrap_or(batch.until), batch.until)?,
+        };
+        let mut turned = BTreeMap::new();
+        for judgement in &batch.judgements {
+            let n = judgement.channel.index();
+            let page = turned.entry(n).or_insert_with(|| self.pages[n].clone());
+            put_judgement(&transaction, (self.paths[n], session), judgement, page)?;
+        }
+        for entry in &batch.events {
+            put_event(&transaction, &self.province, self.paths[entry.channel.index()], entry)?;
+        }
+        if let Some((from, asked)) = &batch.asked {
+            for (path, asked) in self.paths.iter().zip(asked) {
+                put_asked(&transaction, *path, (*from, batch.until), asked)?;
+            }
+        }
+        for line in &batch.metering {
+            put_metering(&transaction, batch.until, line)?;
+        }
+        for sealed in &batch.values {
+            let path = self.paths[sealed.channel.index()];
+            values::put(&transaction, &self.province, path, sealed)?;
+        }
+        let day = batch.until.0.div_euclid(DAY_MS);
+        if self.retained != Some(day) {
+            upkeep::retain(&transaction, batch.until, self.province.history)?;
+        }
+        transaction
+            .prepare_cached("UPDATE session SET until_ms = ?1 WHERE id = ?2")?
+            .execute(params![batch.until.0, session])?;
+        transaction.commit()?;
+        (self.session, self.until, self.retained) = (Some(session), batch.until, Some(day));
+        for (n, page) in turned {
+            self.pages[n] = page;
+        }
+        Ok(())
+    }
+
+    /// Ends the session: whoever reads it knows that it ended as it should.
+    ///
+    /// # Errors
+    /// When that cannot be written. Nothing is lost by it.
+    pub fn close(self) -> Result<(), StoreError> {
+        if let Some(session) = self.session {
+            let update = "UPDATE session SET closed = 1 WHERE id = ?1";
+            self.held.connection.execute(update, [session])?;
+        }
+        // What the log holds goes into the file, so that it can be copied.
+        self.held.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
+        Ok(())
+    }
+}
+
+/// The path of each channel.
+fn paths(transaction: &Transaction<'_>, province: &Province) -> Result<Vec<i64>, StoreError> {
+    let mut put =
+        transaction.prepare("INSERT OR IGNORE INTO path (station, centre) VALUES (?1, ?2)")?;
+    let mut get = transaction.prepare("SELECT id FROM path WHERE station = ?1 AND centre = ?2")?;
+    let mut path = |channel: &Channel| {
+        let station = &province.stations[channel.station.index()].id;
+        let centre = &province.centres[channel.centre.index()].id;
+        put.execute([station, centre])?;
+        Ok(get.query_row([station, centre], |row| row.get(0))?)
+    };
+    province.channels.iter().map(&mut path).collect()
+}
+
+fn begin(
+    transaction: &Transaction<'_>,
+    province: &Province,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<i64, StoreError> {
+    let contract = contracts::put(transaction, province)?;
+    transaction.execute("UPDATE session SET closed = 2 WHERE closed = 0", [])?;
+    transaction.execute(
+        "INSERT INTO session (contract, from_ms, until_ms, closed, program) VALUES (?1, ?2, ?3, 0, ?4)",
+        params![contract, from.0, until.0, env!("CARGO_PKG_VERSION")],
+    )?;
+    Ok(transaction.last_insert_rowid())
+}
+
+fn put_judgement(
+    transaction: &Transaction<'_>,
+    (path, session): (i64, i64),
+    judgement: &Judgement,
+    page: &mut Page,
+) -> Result<(), StoreError> {
+    for run in &judgement.runs {
+        let (first, end) = (run.first as usize, (run.first + run.count) as usize);
+        if page.states.len() < end {
+            page.states.resize(end, State::default());
+        }
+        page.states[first..end].fill(run.state);
+    }
+    let is_time = |whole: Timestamp| judgement.at.since(whole) >= WHOLE_EVERY_MS;
+    let whole = judgement.whole || page.whole_at.is_none_or(is_time);
+    let bytes = if whole {
+        page.whole_at = Some(judgement.at);
+        runs::to_bytes(&runs_of(&page.states))
+    } else {
+        runs::to_bytes(&judgement.runs)
+    };
+    transaction
+        .prepare_cached(
+            "INSERT INTO judgement (path, at_ms, session, whole, link, runs)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![path, judgement.at.0, session, whole, judgement.link as u8, bytes])?;
+    Ok(())
+}
+
+/// Neighbours in the same state, of all.
+fn runs_of(states: &[State]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let places = 0_u32..;
+    for (first, state) in places.zip(states) {
+        match runs.last_mut() {
+            Some(last) if last.state == *state => last.count += 1,
+            _ => runs.push(Run { first, count: 1, state: *state }),
+        }
+    }
+    runs
+}
+
+fn put_event(
+    transaction: &Transaction<'_>,
+    province: &Province,
+    path: i64,
+    entry: &EventEntry,
+) -> Result<(), StoreError> {
+    match &entry.what {
+        Happening::Change(change) => {
+            let station =
+                &province.stations[province.channels[entry.channel.index()].station.index()];
+            let point = change.point.map(|point| station.points[point.index()].id.as_str());
+            let doubt = change.doubt.map(|doubt| match doubt {
+                Doubt::Ahead => "ahead",
+                Doubt::Behind => "behind",
+            });
+            transaction
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO event (path, unit, number, source_ms, address, at_ms,
+                         arrived_ms, point, before, value, flags, synchronised, doubt)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                )?
+                .execute(params![
+                    path,
+                    entry.unit,
+                    change.number,
+                    change.source.0,
+                    change.address,
+                    entry.at.0,
+                    entry.arrived.0,
+                    point,
+                    change.before,
+                    change.value,
+                    change.flags.0,
+                    change.synchronised,
+                    doubt,
+                ])?;
+        }
+        Happening::Lost(gap) => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO lost_events (path, unit, at_ms, count, after_ms)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    path,
+                    entry.unit,
+                    entry.at.0,
+                    gap.count,
+                    gap.after.map(|at| at.0)
+                ])?;
+        }
+    }
+    Ok(())
+}
+
+fn put_asked(
+    transaction: &Transaction<'_>,
+    path: i64,
+    (from, until): (Timestamp, Timestamp),
+    asked: &Asked,
+) -> Result<(), StoreError> {
+    if asked.requests() == 0 && asked.missed == 0 {
+        return Ok(());
+    }
+    let [no_reply, refused, undecodable] = asked.faults.map(count);
+    let replies: Vec<String> = asked.replies.iter().map(u64::to_string).collect();
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO asked (path, from_ms, until_ms, no_reply, refused, undecodable,
+                 missed, longest_us, replies)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            path,
+            from.0,
+            until.0,
+            no_reply,
+            refused,
+            undecodable,
+            count(asked.missed),
+            asked.longest_us,
+            replies.join(" ")
+        ])?;
+    Ok(())
+}
+
+fn put_metering(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    line: &MeterLine,
+) -> Result<(), StoreError> {
+    let reads = &line.reads;
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO metering (kind, id, at_ms, sells, meters, remote, first_have,
+                 first_want, final_have, final_want, half_hours_have, half_hours_want)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            line.kind.word(),
+            line.id,
+            at.0,
+            line.sells,
+            count(line.remote.want),
+            count(line.remote.have),
+            count(reads.first_pass.have),
+            count(reads.first_pass.want),
+            count(reads.final_pass.have),
+            count(reads.final_pass.want),
+            count(reads.intervals.have),
+            count(reads.intervals.want),
+        ])?;
+    Ok(())
+}
+
+/// A count as the database has it. None of ours comes near the end of its range.
+fn count(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,396 @@
+//! Looking after a store, and what it does when the disk or the file is not well.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use config::{ChannelId, Decoded, Province, decode};
+use gridwatch::clock::Timestamp;
+use gridwatch::collector::plan::{Content, Part, Plan, plans};
+use gridwatch::collector::reading::{Event, Reading};
+use gridwatch::historian::Historian;
+use gridwatch::historian::ledger::{Judgement, Run, State};
+use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::verdict::Reason;
+use gridwatch::history::{Span, Times, Window, channel_history};
+use gridwatch::recording::{Recording, Sink};
+use gridwatch::series::Buffer;
+use gridwatch::store::{Batch, Gatherer, Reader, StoreError, Writer, upkeep};
+use sim::Plans;
+use sim::faults::Scenario;
+use tempfile::tempdir;
+
+use crate::cli::{free_ports, gridwatch, stderr, stdout};
+use crate::inject::Simulator;
+
+const DAY_MS: i64 = 86_400_000;
+
+fn province() -> Arc<Province> {
+    Arc::new(Province::load(Path::new("config/small.toml")).unwrap())
+}
+
+/// Six days of two sessions in which a point of each channel is good and not good in turn, hour by hour.
+fn six_days(folder: &Path, province: &Arc<Province>) {
+    for (from, hours) in [(1_000, 60), (66 * 3_600_000, 70)] {
+        let mut writer = Writer::open(folder, province).unwrap();
+        for hour in 0..hours {
+            let at = Timestamp(from + hour * 3_600_000);
+            let bits = if hour % 2 == 0 { 0 } else { 0x88 };
+            let judgement = |n: usize| {
+                let points = province.stations[province.channels[n].station.index()].points.len();
+                let count = if hour == 0 { u32::try_from(points).unwrap() } else { 7 };
+                let state = State::from_bits(bits).unwrap();
+                Judgement {
+                    channel: ChannelId::at(n),
+                    at,
+                    link: LinkState::Connected,
+                    whole: hour == 0,
+                    runs: vec![Run { first: 0, count, state }],
+                }
+            };
+            let judgements = (0..province.channels.len()).map(judgement).collect();
+            let (events, asked, metering, values) = (Vec::new(), None, Vec::new(), Vec::new());
+            let batch =
+                Batch { begins: hour == 0, until: at, judgements, events, asked, metering, values };
+            writer.commit(&batch).unwrap();
+        }
+        writer.close().unwrap();
+    }
+}
+
+/// Figures of a span, all channels together.
+fn times(folder: &Path, span: Span) -> Times {
+    let reader = Reader::open(folder).unwrap();
+    let window = Window::new(span, &[], &reader.sessions().unwrap());
+    let mut sum = Times::default();
+    for era in &window.eras {
+        let province = reader.contract(era.contract).unwrap().province;
+        for channel in &province.channels {
+            sum += channel_history(&reader, &province, channel, &window, era).unwrap().times();
+        }
+    }
+    sum
+}
+
+#[test]
+fn what_is_forgotten_changes_nothing_of_what_came_after() {
+    let folder = tempdir().unwrap();
+    let province = province();
+    six_days(folder.path(), &province);
+    let span = Span::new(Timestamp(3 * DAY_MS), Timestamp(6 * DAY_MS));
+    let before = times(folder.path(), span);
+    assert!(before.good > 0 && before.unobserved > 0 && before.by_reason[7] > 0);
+    let (was, is) = upkeep::compact(folder.path(), Some(span.from)).unwrap();
+    assert!(is <= was);
+    assert_eq!(times(folder.path(), span), before);
+    let found = upkeep::check(folder.path()).unwrap();
+    assert_eq!((found.fault_count, found.sessions), (0, 1), "{:?}", found.faults);
+    // From the middle of a session on.
+    let span = Span::new(Timestamp(4 * DAY_MS), Timestamp(6 * DAY_MS));
+    let before = times(folder.path(), span);
+    upkeep::compact(folder.path(), Some(span.from)).unwrap();
+    assert_eq!(times(folder.path(), span), before);
+    assert_eq!(upkeep::check(folder.path()).unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn a_copy_is_the_store_of_one_instant_while_it_is_written() {
+    let folder = tempdir().unwrap();
+    let province = province();
+    six_days(folder.path(), &province);
+    let writer = Writer::open(folder.path(), &province).unwrap();
+    let copy = folder.path().join("copy");
+    upkeep::backup(folder.path(), &copy, |_| {}).unwrap();
+    let span = Span::new(Timestamp(0), Timestamp(7 * DAY_MS));
+    assert_eq!(times(&copy, span), times(folder.path(), span));
+    assert_eq!(upkeep::check(&copy).unwrap().faults, Vec::<String>::new());
+    let again = upkeep::backup(folder.path(), &copy, |_| {}).unwrap_err().to_string();
+    assert!(again.contains("there is a store already"), "{again}");
+    drop(writer);
+}
+
+#[test]
+fn a_damaged_page_is_found_and_named_and_nothing_is_judged_by_it() {
+    let folder = tempdir().unwrap();
+    six_days(folder.path(), &province());
+    let path = folder.path().join("gridwatch.db");
+    let length = std::fs::metadata(&path).unwrap().len();
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // Every page behind the schema.
+    for page in 3..length / 4_096 {
+        file.seek(SeekFrom::Start(page * 4_096)).unwrap();
+        file.write_all(&[0xA5; 512]).unwrap();
+    }
+    drop(file);
+    let store = folder.path().to_str().unwrap();
+    let output = gridwatch(&["store", "check", "--store", store]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains("wrong: "), "{}", stdout(&output));
+    let out = folder.path().join("r.json");
+    let month = ["report", "config/small.toml", "--store", store, "--month", "1970-01", "--out"];
+    let output = gridwatch(&[&month[..], &[out.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(stderr(&output).contains("the store is damaged"), "{}", stderr(&output));
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_store_is_looked_at_and_exported_from_the_command_line() {
+    let folder = tempdir().unwrap();
+    six_days(folder.path(), &province());
+    let store = folder.path().to_str().unwrap();
+    let said = stdout(&gridwatch(&["store", "check", "--store", store]));
+    assert!(said.contains("2 sessions") && said.ends_with("whole\n"), "{said}");
+    let rows = stdout(&gridwatch(&["store", "export", "verdicts", "--store", store]));
+    let mut reader = csv::Reader::from_reader(rows.as_bytes());
+    let mut ms = 0;
+    for row in reader.records() {
+        let row = row.unwrap();
+        let at = |column: usize| {
+            let text = row.get(column).unwrap();
+            let second: time::PrimitiveDateTime = time::PrimitiveDateTime::new(
+                time::Date::from_ordinal_date(1970, text[8..10].parse().unwrap()).unwrap(),
+                time::Time::from_hms_milli(
+                    text[11..13].parse().unwrap(),
+                    text[14..16].parse().unwrap(),
+                    text[17..19].parse().unwrap(),
+                    text[20..23].parse().unwrap(),
+                )
+                .unwrap(),
+            );
+            i64::try_from(second.assume_utc().unix_timestamp_nanos() / 1_000_000).unwrap()
+        };
+        assert!(at(4) < at(5), "{row:?}");
+        ms += at(5) - at(4);
+    }
+    let all = times(folder.path(), Span::new(Timestamp(0), Timestamp(7 * DAY_MS)));
+    assert_eq!(ms, all.required - all.unobserved, "rows are all that was watched");
+    let output = gridwatch(&["store", "check", "--store", "no/such/folder"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no store in 'no/such/folder'"), "{}", stderr(&output));
+}
+
+/// The limit of a process for the length of its files, as the system's own tool sets it.
+#[cfg(target_os = "linux")]
+fn allow_bytes(pid: u32, bytes: &str) {
+    let limit = format!("--fsize={bytes}:unlimited");
+    let done = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status().unwrap();
+    assert!(done.success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_takes_no_more_stops_nothing_and_loses_nothing() {
+    let base = (free_ports(12) + 1).to_string();
+    let config = "config/small.toml";
+    let _simulator = Simulator::start(&["simulate", config, "--port-base", &base]);
+    let folder = tempdir().unwrap();
+    let store = folder.path().join("store");
+    // A write beyond the limit is an error, not the end.
+    let program = env!("CARGO_BIN_EXE_gridwatch");
+    let command = format!(
+        "trap '' XFSZ; exec {program} monitor {config} --port-base {base} --headless --tell 0.1 --store {}",
+        store.display()
+    );
+    let mut monitor =
+        Command::new("sh").args(["-c", &command]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(monitor.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let until = |line: &str| line["durable until ".len()..][..24].to_owned();
+    let first = until(&lines.next().expect("something is durable"));
+    allow_bytes(monitor.id(), "4096");
+    let stuck =
+        lines.find(|line| line.contains("NOT KEPT")).expect("it says that it keeps nothing");
+    assert!(stuck.contains("3/3 stations connected"), "it goes on polling: {stuck}");
+    assert!(until(&stuck) >= first);
+    allow_bytes(monitor.id(), "unlimited");
+    let back = lines.find(|line| !line.contains("NOT KEPT")).expect("it keeps again");
+    assert!(until(&back) > until(&stuck));
+    let kill = Command::new("kill").args(["-TERM", &monitor.id().to_string()]).status().unwrap();
+    assert!(kill.success() && monitor.wait().unwrap().success());
+    let sessions = Reader::open(&store).unwrap().sessions().unwrap();
+    assert_eq!(sessions.len(), 1, "what had to wait was written: there is no gap");
+    assert!(
+        sessions[0].from.to_millisecond() <= first
+            && sessions[0].until.to_millisecond() >= until(&back)
+    );
+    assert_eq!(upkeep::check(&store).unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_named() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    match Writer::open(&file.join("store"), &province()) {
+        Err(StoreError::File { path, .. }) => assert!(path.starts_with(&file)),
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+/// Keeps what is recorded, and what came in it, told by the contract's own decoding.
+struct Witness {
+    province: Arc<Province>,
+    plans: Vec<Arc<Plan>>,
+    writer: Writer,
+    buffer: Buffer,
+    gatherer: Gatherer,
+    begun: bool,
+    came: BTreeMap<(usize, usize), Vec<(Timestamp, Decoded)>>,
+    /// Every raw verdict, summed up as slowly and simply as can be.
+    slow: Vec<Slow>,
+    before: Option<Picture>,
+}
+
+/// Point-milliseconds of a channel's required points.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Slow {
+    verdicts: BTreeMap<Option<Reason>, i64>,
+    live: BTreeMap<Option<Reason>, i64>,
+    evaluable: i64,
+    right: i64,
+}
+
+impl Slow {
+    fn add(&mut self, province: &Province, seen: &ChannelPicture, ms: i64) {
+        let channel = &province.channels[seen.id.index()];
+        let points = &province.stations[channel.station.index()].points;
+        for ((point, entry), state) in points.iter().zip(channel.entries.iter()).zip(&seen.points) {
+            if !entry.required {
+                continue;
+            }
+            *self.verdicts.entry(state.verdict).or_default() += ms;
+            if !point.spec.kind.is_command() && entry.excluded.is_none() {
+                *self.live.entry(state.not_live).or_default() += ms;
+            }
+            if state.evaluable {
+                self.evaluable += ms;
+                self.right += if state.finding.is_none() { ms } else { 0 };
+            }
+        }
+    }
+}
+
+/// The same of what the store says.
+fn slow_of(times: &Times) -> Slow {
+    let pairs = |good: i64, by: &[i64]| {
+        let bad = Reason::ALL.into_iter().zip(by).map(|(reason, ms)| (Some(reason), *ms));
+        bad.chain([(None, good)]).filter(|(_, ms)| *ms > 0).collect()
+    };
+    Slow {
+        verdicts: pairs(times.good, &times.by_reason),
+        live: pairs(times.live, &times.not_live),
+        evaluable: times.evaluable,
+        right: times.right,
+    }
+}
+
+impl Sink for Witness {
+    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+        self.buffer.accept(reading);
+        let Event::Polls(polls) = &reading.event else { return Ok(()) };
+        let channel = reading.channel.index();
+        for poll in polls.iter().filter(|poll| poll.fault.is_none() && !poll.in_parts) {
+            let block = &self.plans[channel].blocks[poll.block];
+            let Content::Points(items) = &block.content else { continue };
+            let mut cells = Vec::new();
+            poll.read_cells(block.table.is_bits(), &mut cells);
+            let at = poll.exchange.heard().min(reading.at);
+            for item in items.iter().filter(|item| item.part == Part::Value) {
+                let Some(from) = item.offset.checked_sub(poll.offset).map(usize::from) else {
+                    continue;
+                };
+                let Some(own) = cells.get(from..from + usize::from(item.cells)) else { continue };
+                let entry = &self.province.channels[channel].entries[item.point.index()];
+                let register = entry.register.unwrap();
+                let value = decode(register.encoding, register.word_order, own);
+                self.came.entry((channel, item.point.index())).or_default().push((at, value));
+            }
+        }
+        Ok(())
+    }
+
+    fn judged(
+        &mut self,
+        historian: &mut Historian,
+        picture: &mut Picture,
+        last: bool,
+    ) -> io::Result<()> {
+        if let Some(before) = self.before.take() {
+            for (slow, seen) in self.slow.iter_mut().zip(&before.channels) {
+                slow.add(&self.province, seen, picture.at.since(before.at));
+            }
+        }
+        if self.gatherer.is_time(picture, 60_000, last) {
+            let begins = !std::mem::replace(&mut self.begun, true);
+            if begins {
+                historian.keep_ledger();
+                *picture = historian.picture(picture.at);
+            }
+            let sources = (historian, &mut self.buffer);
+            let batch = self.gatherer.gather(sources, picture, (begins, last));
+            self.writer.commit(&batch).unwrap();
+        }
+        self.before = self.begun.then(|| picture.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
+    let folder = tempdir().unwrap();
+    let province = province();
+    let scenario = "[[fault]]\nkind = \"T07\"\ntarget = \"S1.110.171\"\nat = \"60s\"\nfor = \"300s\"\n\
+                    [[fault]]\nkind = \"T01\"\ntarget = \"S2\"\nat = \"120s\"\nfor = \"200s\"\n";
+    let scenario = Scenario::parse(&province, "scenario.toml", scenario).unwrap();
+    let to_come = Plans { scenario: Some(scenario), ..Plans::default() };
+    let plans = plans(&province);
+    let mut witness = Witness {
+        writer: Writer::open(folder.path(), &province).unwrap(),
+        buffer: Buffer::new(&province, &plans, 32 << 20),
+        gatherer: Gatherer::new(Timestamp(1_669_000_000_000)),
+        begun: false,
+        came: BTreeMap::new(),
+        slow: vec![Slow::default(); province.channels.len()],
+        before: None,
+        province: Arc::clone(&province),
+        plans,
+    };
+    let window = (Timestamp(1_669_000_000_000), Timestamp(1_669_000_900_000));
+    let mut recording = Recording::start(&province, to_come, window);
+    while recording.step(&mut witness).unwrap() {}
+    recording.end(&mut witness).unwrap();
+    witness.writer.close().unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let all = (Timestamp(0), Timestamp(i64::MAX));
+    let mut values = 0;
+    for ((channel, point), came) in &witness.came {
+        let channel = &province.channels[*channel];
+        let station = &province.stations[channel.station.index()];
+        let path = (
+            &station.id[..],
+            &province.centres[channel.centre.index()].id[..],
+            &station.points[*point].id[..],
+        );
+        let mut kept = Vec::new();
+        reader.values(path, all, |value| kept.push((value.at, value.value))).unwrap();
+        // Not-a-number is no number that equals itself.
+        assert_eq!(format!("{kept:?}"), format!("{came:?}"), "{path:?}");
+        values += kept.len();
+    }
+    assert!(values > 100_000, "{values}");
+    let sessions = reader.sessions().unwrap();
+    let window = Window::new(Span::new(sessions[0].from, sessions[0].until), &[], &sessions);
+    let mut reasons = 0;
+    for (channel, slow) in province.channels.iter().zip(&mut witness.slow) {
+        let history =
+            channel_history(&reader, &province, channel, &window, &window.eras[0]).unwrap();
+        slow.verdicts.retain(|_, ms| *ms > 0);
+        slow.live.retain(|_, ms| *ms > 0);
+        assert_eq!(slow_of(&history.times()), *slow, "every raw verdict, for as long as it held");
+        reasons += slow.live.len();
+    }
+    assert!(reasons > province.channels.len(), "not all of it was good");
+    assert_eq!(upkeep::check(folder.path()).unwrap().faults, Vec::<String>::new());
+}
