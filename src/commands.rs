@@ -10,8 +10,11 @@ mod map;
 mod monitor;
 mod plan;
 mod plant;
+mod record;
+mod report;
 mod simulate;
 mod simulator;
+mod store;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -24,6 +27,7 @@ use ::config::{Lang, Problems, Province};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::monitor::Monitor;
+use gridwatch::store::{Keeper, StoreError};
 use sim::Plans;
 use sim::faults::{Keep, Scenario};
 
@@ -54,6 +58,7 @@ Examples:
   gridwatch plant strike HB04.22.473              a short circuit on one of its feeders
   gridwatch events --station HB04 --follow        what happens there, to the millisecond
   gridwatch check config/hoa-binh.toml --full 90  exit 0 when at least 90 % of stations are full
+  gridwatch report --month 2022-11 --out 11.xlsx  the monthly report of what was kept
   gridwatch config check my-province.toml         what is wrong with a file, with lines
   gridwatch simulate --fleet 1000                 a thousand stations, to see what a machine bears
 
@@ -110,6 +115,11 @@ enum Command {
     Events(events::EventsArgs),
     /// Hold the province against thresholds and say which station falls short
     Check(check::CheckArgs),
+    /// What a month or any stretch of days was like: the form that is filed
+    Report(report::ReportArgs),
+    /// Look after the history that was kept
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Look at a province file
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -168,6 +178,12 @@ impl From<Problems> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
@@ -189,6 +205,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Monitor(args) => monitor::run(common, args),
         Command::Events(args) => events::run(common, args),
         Command::Check(args) => check::run(common, args),
+        Command::Report(args) => report::run(common, args),
+        Command::Store(command) => store::run(common, command),
         Command::Config(command) => config::run(command),
         Command::Map(args) => map::run(common, args),
         Command::Plan(args) => plan::run(common, args),
@@ -359,15 +377,33 @@ fn files_allowed() -> Option<u64> {
     None
 }
 
-/// Starts to poll a province within a runtime.
+/// Starts to poll a province within a runtime, and keeps history when there is somebody to keep it.
 fn start_monitor(
     runtime: &tokio::runtime::Runtime,
     province: &Arc<Province>,
     clock: Clock,
+    keeper: Option<Keeper>,
 ) -> Result<Monitor, Failure> {
     allow_files(1, province)?;
     let _inside = runtime.enter();
-    Monitor::start(province, clock).map_err(|error| Failure::Usage(error.to_string()))
+    Monitor::start_keeping(province, clock, keeper)
+        .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Where history is kept unless told otherwise: a folder of the province's own within the user's
+/// state. `None` when the user has none.
+fn state_folder(province: &Province) -> Option<PathBuf> {
+    let of_user = |key: &str| std::env::var_os(key).filter(|value| !value.is_empty());
+    let state = of_user("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(PathBuf::from(of_user("HOME")?).join(".local/state")))?;
+    Some(state.join("gridwatch").join(folder_name(&province.name.en)))
+}
+
+/// A name as a folder can have it: letters without marks and digits, the rest as one `-`.
+fn folder_name(name: &str) -> String {
+    let plain = gridwatch::plain_letters(name);
+    let parts = plain.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-")
 }
 
 /// Refuses to draw a screen where there is none, and says what to use instead.

@@ -7,7 +7,14 @@ pub mod check;
 pub mod clock;
 pub mod collector;
 pub mod historian;
+pub mod history;
 pub mod json;
 pub mod monitor;
+pub mod recording;
+pub mod report;
+pub mod series;
+pub mod store;
 pub mod terminal;
 mod words;
+
+pub use words::letters::fold as plain_letters;

@@ -11,6 +11,7 @@ use sim::control::Control;
 use sim::{Ports, Simulation};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::record::{self, RecordArgs};
 use super::{
     Common, ConfigArg, Failure, FieldArgs, Outcome, allow_files, control_port, runtime, say,
     stop_wanted,
@@ -27,6 +28,7 @@ Examples:
   gridwatch simulate config/hoa-binh.toml
   gridwatch simulate config/small.toml --port-base 20001
   gridwatch simulate --speed 60                    a day in 24 minutes
+  gridwatch simulate --record november --from 2022-11-01 --days 30     a month in minutes
   gridwatch simulate --scenario sim/scenarios/storm-evening.toml --truth truth.jsonl
 
 Every station listens on one port per centre, at the host of the contract (loopback unless it
@@ -42,9 +44,14 @@ pub(super) struct SimulateArgs {
     /// the first station's, when it is free]
     #[arg(long, value_name = "PORT")]
     control: Option<u16>,
+    #[command(flatten)]
+    record: RecordArgs,
 }
 
 pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
+    if let Some(directory) = args.record.directory() {
+        return record::run(common, (&args.config, &args.field, &args.record), directory);
+    }
     let province = Arc::new(common.province(&args.config)?);
     // A port and a connection for each channel, as long as one centre looks at each.
     allow_files(2, &province)?;

@@ -1,0 +1,313 @@
+//! `gridwatch simulate --record`: days of a province in minutes, without sockets.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ::config::{Date, Province};
+use clap::Args;
+use gridwatch::clock::Timestamp;
+use gridwatch::collector::plan::plans;
+use gridwatch::collector::reading::Reading;
+use gridwatch::historian::Historian;
+use gridwatch::historian::picture::Picture;
+use gridwatch::recording::{Cost, Recording, Sink, Tally, stretched};
+use gridwatch::report::period::day;
+use gridwatch::series::Buffer;
+use gridwatch::store::{Gatherer, Writer};
+
+use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, runtime, say, stop_wanted};
+
+const DAY_MS: i64 = 86_400_000;
+/// Time between two looks at the clock of the machine, and between two words on a terminal.
+const TOLD_EVERY: Duration = Duration::from_millis(250);
+/// Recorded time between two commits: nothing is lost that could not be recorded again.
+const COMMIT_EVERY_MS: i64 = 600_000;
+
+/// What is recorded.
+#[derive(Args)]
+pub(super) struct RecordArgs {
+    /// Serve nobody: record days of the province into this directory, as fast as the machine can.
+    /// Faults come at the rates of docs/faults.md unless the scenario has [rates] of its own
+    #[arg(long, value_name = "DIR", requires = "from", conflicts_with_all = ["speed", "control"])]
+    record: Option<PathBuf>,
+    /// With --record: the first day, from local midnight on
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "record", value_parser = first_day)]
+    from: Option<Date>,
+    /// With --record: how many days, 1 to 400
+    #[arg(long, value_name = "N", requires = "record", default_value_t = 30,
+        value_parser = clap::value_parser!(u16).range(1..=400))]
+    days: u16,
+    /// With --record: seconds between two reads of a point at least, 1 to 300; values are old after
+    /// as many of these longer scans as the province file says
+    #[arg(long, value_name = "SECONDS", requires = "record", default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(1..=300))]
+    scan: u16,
+    /// With --record: keep no values, only verdicts, events and metering
+    #[arg(long, requires = "record")]
+    no_values: bool,
+}
+
+/// The first day of a recording.
+fn first_day(text: &str) -> Result<Date, String> {
+    let date = day(text).map_err(|error| error.to_string())?;
+    // Before, device clocks and the calendar of holidays know no day.
+    let known = date.year >= 2000;
+    known.then_some(date).ok_or_else(|| format!("{text}: days are recorded from 2000 on"))
+}
+
+impl RecordArgs {
+    /// Where to, when it is to be recorded at all.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.record.as_deref()
+    }
+}
+
+/// Keeps what is recorded in a store.
+struct Kept {
+    writer: Writer,
+    buffer: Buffer,
+    /// Values are kept, too.
+    values: bool,
+    gatherer: Gatherer,
+    begun: bool,
+}
+
+impl Sink for Kept {
+    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+        if self.values {
+            self.buffer.accept(reading);
+        }
+        Ok(())
+    }
+
+    fn judged(
+        &mut self,
+        historian: &mut Historian,
+        picture: &mut Picture,
+        last: bool,
+    ) -> io::Result<()> {
+        if !self.gatherer.is_time(picture, COMMIT_EVERY_MS, last) {
+            return Ok(());
+        }
+        let begins = !std::mem::replace(&mut self.begun, true);
+        if begins {
+            historian.keep_ledger();
+            *picture = historian.picture(picture.at);
+        }
+        let batch = self.gatherer.gather((historian, &mut self.buffer), picture, (begins, last));
+        self.writer.commit(&batch).map_err(io::Error::other)
+    }
+}
+
+pub(super) fn run(
+    common: &Common,
+    (config, field, args): (&ConfigArg, &FieldArgs, &RecordArgs),
+    directory: &Path,
+) -> Outcome {
+    if common.port_base.is_some() {
+        let message = "--port-base has no place beside --record: a recording opens no ports";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let province = Arc::new(stretched(common.province(config)?, f64::from(args.scan)));
+    let to_come = field.plans(&province)?;
+    let zone = province.utc_offset_hours;
+    let no_day = || Failure::Usage("--from: there is no such day".to_owned());
+    let from = args.from.and_then(|day| Timestamp::midnight(day, zone)).ok_or_else(no_day)?;
+    let until = from.plus(i64::from(args.days) * DAY_MS);
+    let writer = Writer::open(directory, &province)?;
+    if writer.until() >= from {
+        return Err(Failure::Usage(format!(
+            "the store in '{}' already has history up to {}; record from a later day on, or into another \
+             folder",
+            directory.display(),
+            writer.until()
+        )));
+    }
+    let buffer = Buffer::new(&province, &plans(&province), province.history.buffer_bytes());
+    let (values, gatherer) = (!args.no_values, Gatherer::new(from));
+    let mut kept = Kept { writer, buffer, values, gatherer, begun: false };
+    say(format_args!(
+        "{}: {} stations, seed {}, {} from {}; points are read every {} s or more rarely, and old \
+         after {} scans",
+        province.name.vi,
+        province.stations.len(),
+        province.seed,
+        if args.days == 1 { "1 day".to_owned() } else { format!("{} days", args.days) },
+        from.local(zone).date,
+        args.scan,
+        province.scan.stale_after
+    ))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (runtime, wish) = (runtime()?, Arc::clone(&stop));
+    runtime.spawn(async move {
+        stop_wanted().await;
+        wish.store(true, Ordering::Relaxed);
+    });
+    let mut recording = Recording::start(&province, to_come, (from, until));
+    let mut progress = Progress::new((from, until), zone);
+    while !stop.load(Ordering::Relaxed) && recording.step(&mut kept)? {
+        progress.tell(recording.reached())?;
+    }
+    progress.end()?;
+    let reached = recording.reached();
+    let (tally, cost) = recording.end(&mut kept)?;
+    kept.writer.close()?;
+    if reached < until {
+        let local = reached.local(zone);
+        say(format_args!(
+            "stopped at {} {:02}:{:02}:{:02}: {}",
+            local.date,
+            local.hour,
+            local.minute,
+            local.second,
+            share_done((from, until), reached)
+        ))?;
+    }
+    let wall = progress.began.elapsed();
+    say(summary(&province, &tally, reached.since(from)).trim_end())?;
+    say(costs(cost, wall))?;
+    Ok(0)
+}
+
+/// How far a recording has come, for people.
+struct Progress {
+    began: Instant,
+    window: (Timestamp, Timestamp),
+    zone: i8,
+    terminal: bool,
+    told: Instant,
+    told_day: i64,
+    /// Letters of the line that stands on the terminal.
+    width: usize,
+}
+
+impl Progress {
+    fn new(window: (Timestamp, Timestamp), zone: i8) -> Self {
+        let (began, terminal) = (Instant::now(), io::stderr().is_terminal());
+        Self { began, window, zone, terminal, told: began, told_day: 0, width: 0 }
+    }
+
+    /// Says on a terminal how it goes, and elsewhere that another day is done.
+    fn tell(&mut self, reached: Timestamp) -> io::Result<()> {
+        let (from, until) = self.window;
+        let passed = reached.since(from);
+        let is_day = passed / DAY_MS > self.told_day;
+        // The machine's clock need not be asked each second.
+        if !is_day && (!self.terminal || passed % 10_000 != 0 || self.told.elapsed() < TOLD_EVERY) {
+            return Ok(());
+        }
+        (self.told, self.told_day) = (Instant::now(), passed / DAY_MS);
+        let minutes = self.began.elapsed().as_secs_f64() / 60.0;
+        let rate = days(passed) / minutes.max(1e-6);
+        let left = Duration::from_secs_f64((60.0 * days(until.since(reached)) / rate).min(1e9));
+        let line = format!(
+            "{}, {}, {rate:.1} days a minute, {} min {:02} s left",
+            share_done(self.window, reached),
+            reached.plus(-1).local(self.zone).date,
+            left.as_secs() / 60,
+            left.as_secs() % 60
+        );
+        let mut out = io::stderr().lock();
+        if self.terminal {
+            write!(out, "\r{line:<width$}", width = self.width)?;
+            self.width = line.len();
+            return out.flush();
+        }
+        writeln!(out, "{line}")
+    }
+
+    /// Leaves the line.
+    fn end(&self) -> io::Result<()> {
+        if self.width > 0 { writeln!(io::stderr()) } else { Ok(()) }
+    }
+}
+
+fn days(ms: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "at most some hundred days")]
+    let days = ms as f64 / DAY_MS as f64;
+    days
+}
+
+/// What part of a window is done, never more than there is.
+fn share_done((from, until): (Timestamp, Timestamp), reached: Timestamp) -> String {
+    let (done, all) = (reached.since(from), until.since(from).max(1));
+    format!("{}.{} % done", 100 * done / all, 1_000 * done / all % 10)
+}
+
+/// What came of it.
+fn summary(province: &Province, tally: &Tally, passed_ms: i64) -> String {
+    let mut text = format!("recorded {:.2} days\n", days(passed_ms));
+    let asked = tally.answered + tally.unanswered + tally.refused + tally.undecodable;
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "  {} values of points in {asked} requests: {} answered, {} refused, {} without a reply, {} \
+         undecodable",
+        tally.samples, tally.answered, tally.refused, tally.unanswered, tally.undecodable
+    );
+    let _ = writeln!(
+        text,
+        "  {} links lost, {} changes of state in the field",
+        tally.losses, tally.changes
+    );
+    for (centre, sum) in province.centres.iter().zip(&tally.centres) {
+        let _ = writeln!(
+            text,
+            "  {}: good {} of {} point-milliseconds ({}), live {} of {} ({})",
+            centre.id,
+            sum.good,
+            sum.good + sum.not_good,
+            percent(sum.good, sum.not_good),
+            sum.live,
+            sum.live + sum.not_live,
+            percent(sum.live, sum.not_live)
+        );
+    }
+    text
+}
+
+/// Per cent to four decimals, cut, so that a whole is only shown when it is one.
+fn percent(have: u64, lack: u64) -> String {
+    let (have, all) = (u128::from(have), u128::from(have) + u128::from(lack));
+    (have * 1_000_000)
+        .checked_div(all)
+        .map_or("–".to_owned(), |parts| format!("{}.{:04} %", parts / 10_000, parts % 10_000))
+}
+
+/// What it cost.
+fn costs(cost: Cost, wall: Duration) -> String {
+    let Cost { field, collector, historian, sink } = cost;
+    format!(
+        "{:.1} s; processor: field {field:.1} s, collector {collector:.1} s, historian {historian:.1} \
+         s, counted and kept {sink:.1} s",
+        wall.as_secs_f64(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_written_in_one_way_only() {
+        assert_eq!(first_day("2022-11-01"), Ok(Date { year: 2022, month: 11, day: 1 }));
+        for text in ["2022-11-31", "2022-1-1", "1999-12-31", "01/11/2022", "2022-11", "+022-11-01"]
+        {
+            assert!(first_day(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_is_shown_only_when_it_is_one() {
+        assert_eq!(percent(10, 0), "100.0000 %");
+        assert_eq!(percent(9_999_999, 1), "99.9999 %");
+        assert_eq!(percent(0, 0), "–");
+        let window = (Timestamp(0), Timestamp(3_000));
+        assert_eq!(share_done(window, Timestamp(2_999)), "99.9 % done");
+        assert_eq!(share_done(window, Timestamp(3_000)), "100.0 % done");
+    }
+}

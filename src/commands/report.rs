@@ -1,0 +1,150 @@
+//! `gridwatch report`: what a month was like, as the form that is filed.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use ::config::{Province, way_out};
+use clap::{Args, ValueEnum};
+use gridwatch::report::csv::Style;
+use gridwatch::report::period::{Period, day};
+use gridwatch::report::{Format, Request, report, write};
+use gridwatch::store::Reader;
+
+use super::{Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, say, state_folder};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gridwatch report --month 2022-11 --out thang-11.xlsx
+  gridwatch report --month 2022-11 --out thang-11.html --lang vi
+  gridwatch report config/hoa-binh.toml --store /srv/gridwatch --from 2022-11-07 --to 2022-11-13 --out week.json
+  gridwatch report --month 2022-11 --station HB07 --out hb07.csv --csv excel-vi
+
+The history is what 'gridwatch monitor' kept, or 'gridwatch simulate --record' made. It is read
+as it is now, also while a monitor runs. Days are local ones of the province.
+Exit codes: 0 written, 2 usage or configuration, 3 nobody watched in that time.")]
+pub(super) struct ReportArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Folder of the history [default: where 'gridwatch monitor' keeps it]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The month, such as 2022-11
+    #[arg(long, value_name = "MONTH", conflicts_with_all = ["from", "to"], required_unless_present = "from")]
+    month: Option<String>,
+    /// First day, such as 2022-11-07
+    #[arg(long, value_name = "DAY")]
+    from: Option<String>,
+    /// Last day [default: the first one]
+    #[arg(long, value_name = "DAY", requires = "from")]
+    to: Option<String>,
+    /// Only this station
+    #[arg(long, value_name = "ID")]
+    station: Option<String>,
+    /// File to write: its end says how, .xlsx .html .csv or .json
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// How CSV is written: with comma and point, or as a Vietnamese Excel reads it
+    #[arg(long, value_enum, value_name = "STYLE", default_value = "rfc")]
+    csv: CsvStyle,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CsvStyle {
+    Rfc,
+    ExcelVi,
+}
+
+pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
+    // What cannot be written is said before it is worked out.
+    Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
+    let province = args.config.province()?;
+    if let Some(id) = args.station.as_deref().filter(|id| province.station(id).is_none()) {
+        let hint = way_out(id, province.stations.iter().map(|station| station.id.as_str()));
+        let message = format!("station '{id}' is not in the configuration; {hint}");
+        return Err(Failure::Usage(message));
+    }
+    let period = period(args, &province)?;
+    let folder = args.store.clone().or_else(|| state_folder(&province)).ok_or_else(|| {
+        Failure::Usage("neither HOME nor XDG_STATE_HOME is set; name the store with --store".into())
+    })?;
+    let reader = Reader::open(&folder)?;
+    let request = Request { period, station: args.station.clone(), lang: common.lang() };
+    let mut bar = Bar::new();
+    let made = report(&reader, &request, |done| bar.show(done));
+    bar.clear();
+    let Some(made) = made? else {
+        explain_nothing(&reader, args, period)?;
+        return Ok(EXIT_NO_DATA);
+    };
+    let style = match args.csv {
+        CsvStyle::Rfc => Style::Rfc,
+        CsvStyle::ExcelVi => Style::ExcelVi,
+    };
+    let written = write(&made, &args.out, style).map_err(|e| Failure::Usage(e.to_string()))?;
+    for path in written {
+        say(path.display())?;
+    }
+    Ok(0)
+}
+
+fn period(args: &ReportArgs, province: &Province) -> Result<Period, Failure> {
+    let zone = province.utc_offset_hours;
+    let period = match (&args.month, &args.from) {
+        (Some(month), _) => Period::month(month, zone),
+        (None, Some(from)) => {
+            let to = args.to.as_ref().unwrap_or(from);
+            day(from).and_then(|first| Period::days(first, day(to)?, zone))
+        }
+        // The parser asks for one of them.
+        (None, None) => Period::month("", zone),
+    };
+    period.map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Says what the store has instead.
+fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result<(), Failure> {
+    let sessions = reader.sessions()?;
+    let has = match (sessions.first(), sessions.last()) {
+        (Some(first), Some(last)) => format!("it has {} to {}", first.from, last.until),
+        _ => "it is empty".to_owned(),
+    };
+    let name = period.name(::config::Lang::En);
+    let out = args.out.display();
+    let mut stderr = std::io::stderr().lock();
+    writeln!(
+        stderr,
+        "gridwatch: nobody watched in {name}, so '{out}' is not written; of the store: {has}"
+    )?;
+    Ok(())
+}
+
+/// How far it is, on a terminal.
+struct Bar {
+    shown: Option<u32>,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self { shown: is_terminal.then_some(u32::MAX) }
+    }
+
+    fn show(&mut self, done: f64) {
+        let Some(shown) = &mut self.shown else { return };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1")]
+        let percent = (100.0 * done) as u32;
+        if percent != *shown {
+            *shown = percent;
+            let full = "#".repeat((percent / 4) as usize);
+            // With no standard error left there is nobody to tell.
+            let _ = write!(std::io::stderr(), "\r[{full:25}] {percent:3} %");
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown.is_some_and(|shown| shown != u32::MAX) {
+            let _ = write!(std::io::stderr(), "\r{:34}\r", "");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A recording: field, collector and historian in a time of their own, as fast as the machine can.
+//!
+//! Nothing is imitated. The field is the simulator's, the channels are asked by the tasks of the
+//! collector, and a station answers as its server does, faults of the wire included; only sockets
+//! and waiting are left out (`line`). Stations and tasks live in one thread (`stations`), historian
+//! and sink in that of the caller. What is recorded is a function of province, seed, scenario and
+//! window, whatever the machine is doing.
+
+mod cost;
+mod line;
+mod stations;
+mod tally;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Province, Scan};
+use sim::Plans;
+
+use crate::clock::Timestamp;
+use crate::collector::plan::{Plan, plans};
+use crate::collector::reading::Reading;
+use crate::historian::Historian;
+use crate::historian::picture::Picture;
+pub use cost::Cost;
+use cost::{Stopwatch, cpu_seconds, share};
+use stations::Stations;
+pub use tally::{CentreTally, Tally};
+
+/// The field lives so long at a time.
+const SECOND_MS: i64 = 1_000;
+
+/// Who keeps what is recorded.
+pub trait Sink {
+    /// Takes a reading. They come in the order of their time.
+    ///
+    /// # Errors
+    /// When it cannot be kept; that ends the recording.
+    fn accept(&mut self, reading: &Reading) -> io::Result<()>;
+
+    /// Takes the verdicts of a moment, once for each scan, after the readings up to it, and what the
+    /// historian has written down. `last` says that no other will follow.
+    ///
+    /// # Errors
+    /// When they cannot be kept; that ends the recording.
+    fn judged(
+        &mut self,
+        historian: &mut Historian,
+        picture: &mut Picture,
+        last: bool,
+    ) -> io::Result<()>;
+}
+
+/// The province as it is recorded: no scan class is read more often than once in `seconds`, and a
+/// value is old after as many of these longer scans as the contract says.
+#[must_use]
+pub fn stretched(mut province: Province, seconds: f64) -> Province {
+    province.scan = province.scan.at_least(seconds);
+    province
+}
+
+/// The stretch of time that is recorded: whole seconds, from the first up to but not including the
+/// last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Window {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// A recording under way. It goes on as it is told to, second by second.
+pub struct Recording {
+    stations: Stations,
+    historian: Historian,
+    window: Window,
+    next: Timestamp,
+    /// Milliseconds between two judgements: the shortest period of a scan class.
+    judged_every: i64,
+    tally: Tally,
+    /// Time on the clock for judging and for keeping.
+    judging: Duration,
+    keeping: Duration,
+    /// Processor seconds of the caller's thread before.
+    cpu_before: Option<f64>,
+}
+
+impl Recording {
+    /// Begins to record a province, mostly as [`stretched`] makes it, from a moment up to but not
+    /// including another one, both cut to whole seconds. Of `to_come` the speed means nothing; faults
+    /// come at the rates of their table unless its scenario has rates of its own.
+    pub fn start(
+        province: &Arc<Province>,
+        to_come: Plans,
+        (from, until): (Timestamp, Timestamp),
+    ) -> Self {
+        let whole = |at: Timestamp| Timestamp(at.0.div_euclid(SECOND_MS) * SECOND_MS);
+        let window = Window { from: whole(from), until: whole(until) };
+        let plans: Vec<Arc<Plan>> = plans(province);
+        let periods = Scan::ALL.iter().map(|scan| province.scan.milliseconds(*scan));
+        Self {
+            stations: Stations::start(province, &plans, to_come, window),
+            historian: Historian::new(Arc::clone(province), &plans, window.from),
+            next: window.from,
+            window,
+            judged_every: periods.min().unwrap_or(SECOND_MS).max(SECOND_MS),
+            tally: Tally::new(province, &plans, window.from),
+            judging: Duration::ZERO,
+            keeping: Duration::ZERO,
+            cpu_before: cpu_seconds(),
+        }
+    }
+
+    /// How far it has come: everything before this moment is recorded.
+    pub fn reached(&self) -> Timestamp {
+        self.next
+    }
+
+    /// Records one more second, and says whether there is another one.
+    ///
+    /// # Errors
+    /// When `sink` cannot keep something, or the stations are gone.
+    pub fn step(&mut self, sink: &mut impl Sink) -> io::Result<bool> {
+        if self.next >= self.window.until {
+            return Ok(false);
+        }
+        let second = self.stations.next()?;
+        let mut watch = Stopwatch::start();
+        self.next = self.next.plus(SECOND_MS);
+        self.tally.count_changes(second.changes);
+        for reading in &second.readings {
+            self.historian.accept(reading);
+        }
+        self.judging += watch.lap();
+        for reading in &second.readings {
+            self.tally.count(reading);
+            sink.accept(reading)?;
+        }
+        drop(second);
+        self.keeping += watch.lap();
+        let is_last = self.next >= self.window.until;
+        if is_last || self.next.since(self.window.from) % self.judged_every < SECOND_MS {
+            self.judge(sink, false)?;
+        }
+        Ok(!is_last)
+    }
+
+    /// The one place where verdicts are asked for.
+    fn judge(&mut self, sink: &mut impl Sink, last: bool) -> io::Result<()> {
+        let mut watch = Stopwatch::start();
+        let mut picture = self.historian.picture(self.next);
+        self.judging += watch.lap();
+        self.tally.judge(&picture);
+        sink.judged(&mut self.historian, &mut picture, last)?;
+        drop(picture);
+        self.keeping += watch.lap();
+        Ok(())
+    }
+
+    /// Ends the recording, wherever it is, and says what came of it and what it cost.
+    ///
+    /// # Errors
+    /// When `sink` cannot keep the last of it.
+    pub fn end(mut self, sink: &mut impl Sink) -> io::Result<(Tally, Cost)> {
+        self.judge(sink, true)?;
+        let cpu = cpu_seconds().zip(self.cpu_before).map(|(now, before)| now - before);
+        let stations = self.stations.end();
+        let (field, collector) = share(stations.cpu, stations.field, stations.asking);
+        let (historian, sink) = share(cpu, self.judging, self.keeping);
+        Ok((self.tally, Cost { field, collector, historian, sink }))
+    }
+}

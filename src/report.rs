@@ -1,0 +1,231 @@
+//! The report: what a window of history says, as sheets, and the files they are written to.
+//!
+//! A report is made once, as plain sheets of tables and charts; XLSX, HTML, CSV and JSON are four
+//! ways to write the same sheets, so they cannot disagree. The same store gives the same bytes.
+
+mod axis;
+mod content;
+pub mod csv;
+mod energy;
+mod facts;
+pub mod html;
+pub mod json;
+mod markup;
+pub mod period;
+mod reliability;
+#[cfg(test)]
+mod sample;
+pub mod sheets;
+mod shown;
+mod svg;
+pub mod xlsx;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use facts::Request;
+use sheets::Report;
+
+use crate::store::{Reader, StoreError};
+
+/// Makes a report of what a store has of a period; `None` when nobody watched in it. `progress` is
+/// told the share of the work that is done, 0 to 1.
+///
+/// # Errors
+/// When the store cannot be read, or a contract of the period not be judged by.
+pub fn report(
+    reader: &Reader,
+    request: &Request,
+    progress: impl FnMut(f64),
+) -> Result<Option<Report>, StoreError> {
+    Ok(facts::gather(reader, request, progress)?.map(|facts| content::report(&facts)))
+}
+
+/// What a report is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// A workbook, for those who go on with it.
+    Xlsx,
+    /// A page, for those who read or print it.
+    Html,
+    /// A file for each table, for those who calculate.
+    Csv,
+    /// One object, for programs.
+    Json,
+}
+
+impl Format {
+    /// The format that the end of a file name asks for.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let end = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match end.as_str() {
+            "xlsx" => Ok(Self::Xlsx),
+            "html" => Ok(Self::Html),
+            "csv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            _ => Err(Error::Format(path.to_owned())),
+        }
+    }
+}
+
+/// Why a report was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The end of the file name says no format.
+    #[error("'{}': a report is written to a file that ends in .xlsx, .html, .csv or .json", .0.display())]
+    Format(PathBuf),
+    /// The file cannot be written.
+    #[error("cannot write '{}': {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A workbook cannot hold what the report says.
+    #[error("the report does not fit into a workbook: {0}")]
+    Xlsx(#[from] rust_xlsxwriter::XlsxError),
+    /// A table cannot be written as CSV.
+    #[error("a table of the report cannot be written as CSV: {0}")]
+    Csv(#[from] ::csv::Error),
+    /// The report cannot be written as JSON.
+    #[error("the report cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes a report in the format that the end of the name asks for, and returns the files that
+/// are there now. Each is whole or not there: it is written beside its place and moved there, and
+/// none is moved before all are written. CSV has a file for each table, `FILE-<table id>.csv`.
+pub fn write(report: &Report, path: &Path, style: csv::Style) -> Result<Vec<PathBuf>, Error> {
+    let format = Format::of(path)?;
+    let files = match format {
+        Format::Xlsx => vec![(path.to_owned(), xlsx::bytes(report)?)],
+        Format::Html => vec![(path.to_owned(), html::page(report).into_bytes())],
+        Format::Json => vec![(path.to_owned(), json::bytes(report)?)],
+        Format::Csv => csv::files(report, style)?
+            .into_iter()
+            .map(|(id, bytes)| (beside(path, |stem, end| format!("{stem}-{id}.{end}")), bytes))
+            .collect(),
+    };
+    let mut written: Vec<(PathBuf, PathBuf)> = Vec::with_capacity(files.len());
+    let outcome = files.into_iter().try_for_each(|(path, bytes)| {
+        let own = std::process::id();
+        let draft = beside(&path, |stem, end| format!(".{stem}.{own}.{end}.part"));
+        let saved = save(&draft, &bytes).map_err(failed(&path));
+        written.push((draft, path));
+        saved
+    });
+    let outcome = outcome.and_then(|()| {
+        let mut moves = written.iter();
+        moves.try_for_each(|(draft, path)| fs::rename(draft, path).map_err(failed(path)))
+    });
+    if let Err(error) = outcome {
+        for (draft, _) in &written {
+            // What cannot be removed is not worth more than the error that led here.
+            let _ = fs::remove_file(draft);
+        }
+        return Err(error);
+    }
+    Ok(written.into_iter().map(|(_, path)| path).collect())
+}
+
+/// A name made from stem and end of another, in the same folder.
+fn beside(path: &Path, name: impl FnOnce(&str, &str) -> String) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let end = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_file_name(name(&stem, &end))
+}
+
+fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Lang;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_end_of_the_name_says_the_format() {
+        assert_eq!(Format::of(Path::new("thang-11.xlsx")).unwrap(), Format::Xlsx);
+        assert_eq!(Format::of(Path::new("a/b.HTML")).unwrap(), Format::Html);
+        for name in ["thang-11", "thang-11.md", ".xlsx"] {
+            let error = Format::of(Path::new(name)).unwrap_err().to_string();
+            assert!(
+                error.contains(name) && error.contains(".xlsx, .html, .csv or .json"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_format_is_written_whole_and_twice_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = sample::month(Lang::Vi);
+        for name in ["tháng 11.xlsx", "tháng 11.html", "tháng 11.json"] {
+            let path = folder.path().join(name);
+            let written = write(&report, &path, csv::Style::Rfc).unwrap();
+            assert_eq!(written, std::slice::from_ref(&path));
+            let bytes = fs::read(&path).unwrap();
+            write(&report, &path, csv::Style::Rfc).unwrap();
+            assert_eq!(bytes, fs::read(&path).unwrap(), "{name}");
+        }
+        assert_eq!(names(folder.path()).len(), 3, "no drafts are left");
+    }
+
+    #[test]
+    fn csv_is_a_file_for_each_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nov.csv");
+        let report = sample::every_cell();
+        let written = write(&report, &path, csv::Style::ExcelVi).unwrap();
+        assert_eq!(names(folder.path()), ["nov-kinds.csv", "nov-nothing.csv"]);
+        assert_eq!(written[0], folder.path().join("nov-kinds.csv"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_names_its_file_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = folder.path().join("nowhere").join("a.html");
+        let error = write(&sample::every_cell(), &nowhere, csv::Style::Rfc).unwrap_err();
+        assert!(error.to_string().contains("nowhere"), "{error}");
+        // A folder stands where the second table should go.
+        fs::create_dir_all(folder.path().join("a-nothing.csv").join("x")).unwrap();
+        write(&sample::every_cell(), &folder.path().join("a.csv"), csv::Style::Rfc).unwrap_err();
+        assert!(!names(folder.path()).iter().any(|name| name.contains("part")));
+    }
+
+    #[test]
+    #[ignore = "writes samples to look at"]
+    fn samples_to_look_at() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join("report");
+        fs::create_dir_all(&folder).unwrap();
+        let samples = [
+            ("month-vi", sample::month(Lang::Vi)),
+            ("month-en", sample::month(Lang::En)),
+            ("kinds", sample::every_cell()),
+            ("hostile", sample::hostile()),
+        ];
+        for (name, report) in samples {
+            for end in ["xlsx", "html", "csv", "json"] {
+                write(&report, &folder.join(format!("{name}.{end}")), csv::Style::Rfc).unwrap();
+            }
+        }
+    }
+}

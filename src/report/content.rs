@@ -1,0 +1,133 @@
+//! What a report says, sheet by sheet, in the order of the forms that utilities file each month.
+
+mod channels;
+mod energy;
+mod events;
+mod metering;
+mod method;
+mod quality;
+mod reliability;
+mod signals;
+mod stations;
+mod summary;
+
+use config::{Channel, Lang, Station};
+
+use super::facts::{ChannelFacts, Facts};
+use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
+use super::shown::real;
+use crate::historian::counts::Share;
+
+/// Decimals of shares of points and meters, and of availabilities.
+const DECIMALS: u8 = 2;
+
+/// The report of some facts.
+pub(super) fn report(facts: &Facts) -> Report {
+    let words = Words(facts.lang);
+    let province = facts.province.name.get(facts.lang);
+    let sheets = vec![
+        summary::sheet(facts),
+        stations::sheet(facts),
+        signals::sheet(facts),
+        quality::sheet(facts),
+        channels::sheet(facts),
+        metering::sheet(facts),
+        events::sheet(facts),
+        reliability::sheet(facts),
+        energy::sheet(facts),
+        signals::exclusions(facts),
+        method::sheet(facts),
+    ];
+    Report {
+        lang: facts.lang,
+        utc_offset_hours: facts.province.utc_offset_hours,
+        title: words
+            .say("Báo cáo vận hành SCADA trạm 110 kV", "SCADA operation at 110 kV stations"),
+        subtitle: format!("{province} · {}", facts.period.name(facts.lang)),
+        sheets,
+    }
+}
+
+/// Words in the language of the report.
+#[derive(Clone, Copy)]
+struct Words(Lang);
+
+impl Words {
+    fn say(self, vi: &str, en: &str) -> String {
+        match self.0 {
+            Lang::Vi => vi.to_owned(),
+            Lang::En => en.to_owned(),
+        }
+    }
+
+    fn column(self, id: &'static str, vi: &str, en: &str, width: u8) -> Column {
+        Column { id, title: self.say(vi, en), width }
+    }
+
+    fn note(self, vi: &str, en: &str) -> Part {
+        Part::Note(self.say(vi, en))
+    }
+
+    /// Whether a share reaches a target.
+    fn reached(self, share: Share, target: f64) -> Cell {
+        match share.reaches(target) {
+            Some(true) => Cell::Verdict(Mark::Good, self.say("đạt", "reached")),
+            Some(false) => Cell::Verdict(Mark::Bad, self.say("không đạt", "missed")),
+            None => Cell::Verdict(Mark::Doubt, self.say("không có số liệu", "no data")),
+        }
+    }
+}
+
+impl Facts {
+    fn words(&self) -> Words {
+        Words(self.lang)
+    }
+
+    fn station(&self, channel: &Channel) -> &Station {
+        &self.province.stations[channel.station.index()]
+    }
+
+    /// Id and name of a station, and the centre: how rows of a station at a centre begin.
+    fn heads(&self, facts: &ChannelFacts) -> [Cell; 3] {
+        let channel = self.channel(facts.id);
+        let station = self.station(channel);
+        let centre = &self.province.centres[channel.centre.index()];
+        [text(&station.id), text(station.name.get(self.lang)), text(centre.name.get(self.lang))]
+    }
+
+    /// The columns of these.
+    fn head_columns(&self) -> Vec<Column> {
+        let words = self.words();
+        vec![
+            words.column("station", "Trạm", "Station", 8),
+            words.column("name", "Tên trạm", "Name", 16),
+            words.column("centre", "Trung tâm", "Centre", 10),
+        ]
+    }
+
+    /// Days of the period as the categories of a chart: `01`, `02`, … of a month.
+    fn days(&self) -> Vec<String> {
+        let is_month = self.period.is_month();
+        let day = |date: config::Date| {
+            if is_month {
+                format!("{:02}", date.day)
+            } else {
+                format!("{:02}/{:02}", date.day, date.month)
+            }
+        };
+        self.period.dates().into_iter().map(day).collect()
+    }
+}
+
+fn text(text: &str) -> Cell {
+    if text.is_empty() { Cell::Empty } else { Cell::Text(text.to_owned()) }
+}
+
+fn titled(id: &'static str, name: String, parts: Vec<Part>) -> Sheet {
+    Sheet { id, name, parts }
+}
+
+/// Per cent of a share, for a chart.
+fn percent(share: Share) -> Option<f64> {
+    (share.want > 0).then(|| 100.0 * real(share.have) / real(share.want))
+}

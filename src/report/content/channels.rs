@@ -1,0 +1,73 @@
+//! The paths: how long they were up, and how asking went.
+
+use super::{DECIMALS, titled};
+use crate::historian::counts::Share;
+use crate::historian::ledger::{Asked, EDGES_US};
+use crate::report::facts::{ChannelFacts, Facts};
+use crate::report::sheets::{Cell, Part, Sheet, Table};
+
+pub(super) fn sheet(facts: &Facts) -> Sheet {
+    let words = facts.words();
+    let mut columns = facts.head_columns();
+    columns.extend([
+        words.column("available", "Khả dụng", "Available", 12),
+        words.column("losses", "Số lần mất", "Losses", 8),
+        words.column("lost", "Thời gian mất", "Time lost", 11),
+        words.column("longest", "Lâu nhất", "Longest", 11),
+        words.column("unobserved", "Không theo dõi", "Not watched", 11),
+        words.column("requests", "Yêu cầu", "Requests", 12),
+        words.column("no_reply", "Không trả lời", "No reply", 10),
+        words.column("refused", "Từ chối", "Refused", 10),
+        words.column("undecodable", "Không giải mã", "Undecodable", 10),
+        words.column("missed", "Lỡ nhịp", "Missed slots", 10),
+        words.column("p50", "RTT 50 %, ≤ ms", "RTT 50 %, ≤ ms", 10),
+        words.column("p95", "RTT 95 %, ≤ ms", "RTT 95 %, ≤ ms", 10),
+        words.column("max", "RTT lớn nhất, ms", "RTT longest, ms", 10),
+    ]);
+    let table = Table {
+        id: "channels",
+        caption: words.say("Kênh", "Channels"),
+        columns,
+        rows: facts.channels.iter().map(|channel| row(facts, channel)).collect(),
+        total: None,
+    };
+    titled("channels", words.say("Kênh", "Channels"), vec![Part::Table(table)])
+}
+
+fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
+    let link = &channel.link;
+    let down = link.lost + link.never;
+    let up = Share::new(link.connected.unsigned_abs(), (link.connected + down).unsigned_abs());
+    let asked = &channel.asked;
+    let [no_reply, refused, undecodable] = asked.faults;
+    let mut row = facts.heads(channel).to_vec();
+    row.extend([
+        Cell::TimeShare(up, DECIMALS, None),
+        Cell::Count(link.losses.into()),
+        Cell::Duration(down),
+        Cell::Duration(link.longest),
+        Cell::Duration(link.unobserved),
+        Cell::Count(asked.requests()),
+        Cell::Count(no_reply),
+        Cell::Count(refused),
+        Cell::Count(undecodable),
+        Cell::Count(asked.missed),
+        not_longer_than(asked, 50),
+        not_longer_than(asked, 95),
+        Cell::Number(f64::from(asked.longest_us) / 1_000.0, 1),
+    ]);
+    row
+}
+
+/// The edge that so many per cent of the round trips did not pass.
+fn not_longer_than(asked: &Asked, percent: u64) -> Cell {
+    let all: u64 = asked.replies.iter().sum();
+    let mut passed = 0;
+    for (count, edge) in asked.replies.iter().zip(EDGES_US) {
+        passed += count;
+        if all > 0 && passed * 100 >= all * percent {
+            return Cell::Number(f64::from(edge) / 1_000.0, 1);
+        }
+    }
+    Cell::Empty
+}

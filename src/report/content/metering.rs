@@ -1,0 +1,90 @@
+//! Remote metering: coverage and daily reading, apart from each other, by district and class.
+
+use super::summary::coverage;
+use super::{DECIMALS, percent, text, titled};
+use crate::historian::counts::Share;
+use crate::report::facts::Facts;
+use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
+use crate::store::Metered;
+
+pub(super) fn sheet(facts: &Facts) -> Sheet {
+    let words = facts.words();
+    let name = words.say("Đo xa", "Metering");
+    if facts.metering.is_empty() {
+        let note =
+            words.note("Chưa có số liệu đo xa trong kỳ.", "No figures of metering in this period.");
+        return titled("metering", name, vec![note]);
+    }
+    let districts = |id: &str| {
+        let found = facts.province.districts.iter().find(|district| district.id == id);
+        found.map(|district| district.name.get(facts.lang).to_owned())
+    };
+    let classes = |id: &str| {
+        let found = facts.province.meter_classes.iter().find(|class| class.id == id);
+        found.map(|class| format!("{} · {}", class.name.get(facts.lang), class.technology))
+    };
+    let parts = vec![
+        Part::Chart(chart(facts)),
+        Part::Table(table(facts, ("districts", "district"), ("Theo huyện", "By district"), &districts)),
+        Part::Table(table(facts, ("classes", "class"), ("Theo loại công tơ", "By class of meters"), &classes)),
+        words.note(
+            "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau.",
+            "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged.",
+        ),
+    ];
+    titled("metering", name, parts)
+}
+
+fn chart(facts: &Facts) -> Chart {
+    let words = facts.words();
+    let values = facts.metering_days.iter().map(|day| percent(coverage(day)));
+    Chart {
+        id: "coverage_by_day",
+        caption: words.say("Tỷ lệ đo xa theo ngày", "Remote metering by day"),
+        shape: Shape::Line,
+        unit: "%".to_owned(),
+        categories: facts.days(),
+        series: vec![Series { name: words.say("Đo xa", "Coverage"), values: values.collect() }],
+        target: Some(facts.province.targets.remote_metering),
+    }
+}
+
+fn table(
+    facts: &Facts,
+    (id, kind): (&'static str, &str),
+    (vi, en): (&str, &str),
+    name: &dyn Fn(&str) -> Option<String>,
+) -> Table {
+    let words = facts.words();
+    let of_kind = facts.metering.iter().filter(|line| line.kind == kind);
+    let rows: Vec<Vec<Cell>> = of_kind.map(|line| row(facts, line, name)).collect();
+    Table {
+        id,
+        caption: words.say(vi, en),
+        columns: vec![
+            words.column("id", "Mã", "Id", 14),
+            words.column("name", "Tên", "Name", 30),
+            words.column("sells", "Bán điện", "Sells", 9),
+            words.column("coverage", "Đo xa", "Coverage", 14),
+            words.column("first_pass", "Đọc trước 06:00", "Read by 06:00", 14),
+            words.column("final_pass", "Đọc sau thử lại", "Read after retries", 14),
+            words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 14),
+        ],
+        rows,
+        total: None,
+    }
+}
+
+fn row(facts: &Facts, line: &Metered, name: &dyn Fn(&str) -> Option<String>) -> Vec<Cell> {
+    let words = facts.words();
+    let share = |(have, want): (u64, u64)| Cell::Share(Share::new(have, want), DECIMALS, None);
+    vec![
+        text(&line.id),
+        Cell::Text(name(&line.id).unwrap_or_else(|| line.id.clone())),
+        Cell::Text(if line.sells { words.say("có", "yes") } else { words.say("không", "no") }),
+        share((line.remote, line.meters)),
+        share(line.first_pass),
+        share(line.final_pass),
+        share(line.half_hours),
+    ]
+}

@@ -1,0 +1,114 @@
+//! How the figures are made, from which part of which store, by which contracts.
+
+use super::{text, titled};
+use crate::report::facts::Facts;
+use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::store::End;
+
+pub(super) fn sheet(facts: &Facts) -> Sheet {
+    let words = facts.words();
+    let mut parts = formulas(facts);
+    parts.push(Part::Table(contracts(facts)));
+    parts.push(Part::Table(sessions(facts)));
+    titled("method", words.say("Cách tính", "Method"), parts)
+}
+
+fn formulas(facts: &Facts) -> Vec<Part> {
+    let words = facts.words();
+    let version = env!("CARGO_PKG_VERSION");
+    vec![
+        words.note(
+            "Bắt buộc R(trạm, trung tâm) lấy từ mẫu datalist. Đủ: mọi tín hiệu của R có trong CSDL và có biên bản \
+             E2E còn hiệu lực, cuối kỳ. Mất kết nối không làm mất đủ.",
+            "The required set R(station, centre) comes from the templates. Full: every signal of R is in the database \
+             and has a valid end-to-end record, at the end of the period. A lost link never changes it.",
+        ),
+        words.note(
+            "Sống = Σ thời gian tín hiệu sống / Σ thời gian theo dõi, trên các tín hiệu bắt buộc có giá trị, không kể \
+             loại trừ được duyệt; tính bằng mili giây, cộng rồi mới chia. Thời gian không theo dõi không tính là sống \
+             cũng không tính là không sống; cột 'trên toàn kỳ' chia cho cả kỳ.",
+            "Live = sum of time live / sum of time watched, over required signals that have a value, approved exclusions \
+             left out; in milliseconds, summed before dividing. Time that nobody watched counts neither as live nor as \
+             not live; the column 'of all the time' divides by the whole period.",
+        ),
+        words.note(
+            "Một nhận định giữ từ lúc được đưa ra đến nhận định kế tiếp của kênh. Lần mất: chuyển từ đang kết nối sang \
+             mất kết nối trong kỳ.",
+            "A verdict holds from the judgement that formed it to the next one of its channel. A loss is a change from \
+             connected to lost within the period.",
+        ),
+        words.note(
+            "Đúng: phần thời gian không có mâu thuẫn, trong thời gian tín hiệu được kiểm tra (C1, C7, C8, C12); trạm \
+             đúng khi đạt 99 %.",
+            "Right: share of the time without a contradiction, of the time in which a consistency test applied (C1, C7, \
+             C8, C12); a station is right from 99 %.",
+        ),
+        words.note(
+            "SAIDI = Σ (công tơ × phút mất điện trên 5 phút) / công tơ; SAIFI, MAIFI = Σ công tơ bị mất điện trên 5 phút, \
+             hoặc thoáng qua / công tơ. Vị trí máy cắt theo bản ghi SOE; công tơ bán điện chia đều cho các xuất tuyến \
+             của trạm.",
+            "SAIDI = sum of (meters × minutes of interruptions above 5 min) / meters; SAIFI, MAIFI = sum of meters \
+             interrupted for longer, or momentarily / meters. Breaker positions from SOE records; meters that sell stand \
+             on the feeders of their station in equal numbers.",
+        ),
+        words.note(
+            &format!("gridwatch {version}. Cùng kho, cùng kỳ cho cùng một tệp."),
+            &format!("gridwatch {version}. The same store and period give the same file."),
+        ),
+    ]
+}
+
+fn contracts(facts: &Facts) -> Table {
+    let words = facts.words();
+    let rows = facts.window.eras.iter().zip(&facts.contracts).map(|(era, contract)| {
+        vec![
+            Cell::Count(u64::try_from(contract.id).unwrap_or(0)),
+            Cell::Instant(era.span.from),
+            Cell::Instant(era.span.to),
+            text(&contract.hash),
+        ]
+    });
+    Table {
+        id: "contracts",
+        caption: words.say("Cấu hình trong kỳ", "Contracts in the period"),
+        columns: vec![
+            words.column("contract", "Số", "Number", 8),
+            words.column("from", "Từ", "From", 17),
+            words.column("until", "Đến", "Until", 17),
+            words.column("hash", "SHA-256", "SHA-256", 66),
+        ],
+        rows: rows.collect(),
+        total: None,
+    }
+}
+
+fn sessions(facts: &Facts) -> Table {
+    let words = facts.words();
+    let rows = facts.sessions.iter().map(|session| {
+        let end = match session.end {
+            End::Running => words.say("đang chạy", "running"),
+            End::Closed => words.say("kết thúc", "closed"),
+            End::Broken => words.say("đứt đột ngột", "broken off"),
+        };
+        vec![
+            Cell::Instant(session.from),
+            Cell::Instant(session.until),
+            Cell::Duration(session.until.since(session.from)),
+            Cell::Text(end),
+            Cell::Count(u64::try_from(session.contract).unwrap_or(0)),
+        ]
+    });
+    Table {
+        id: "sessions",
+        caption: words.say("Các phiên theo dõi", "Sessions of watching"),
+        columns: vec![
+            words.column("from", "Từ", "From", 17),
+            words.column("until", "Đến", "Until", 17),
+            words.column("length", "Thời gian", "Length", 11),
+            words.column("end", "Kết thúc", "End", 14),
+            words.column("contract", "Cấu hình", "Contract", 9),
+        ],
+        rows: rows.collect(),
+        total: None,
+    }
+}

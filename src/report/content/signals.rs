@@ -1,0 +1,161 @@
+//! Signals that fall short, one by one, and those that are left out with approval.
+
+use config::{Cause, Entry, PointId, Standing};
+
+use super::{text, titled};
+use crate::historian::verdict::Reason;
+use crate::report::facts::{ChannelFacts, Facts};
+use crate::report::sheets::{Cell, Column, Mark, Part, Sheet, Table};
+
+/// Rows of signals that were not live at the end of the period; a lost station alone has hundreds.
+const NOT_LIVE_MAX: usize = 500;
+
+pub(super) fn sheet(facts: &Facts) -> Sheet {
+    let words = facts.words();
+    let mut parts = vec![Part::Table(structural(facts))];
+    let (table, left) = not_live(facts);
+    parts.push(Part::Table(table));
+    if left > 0 {
+        let n = crate::words::format::count(left as u64, facts.lang);
+        parts.push(words.note(&format!("Còn {n} tín hiệu khác."), &format!("And {n} more.")));
+    }
+    titled("missing", words.say("Tín hiệu thiếu", "Missing signals"), parts)
+}
+
+/// Id, name and template of a point: how rows of a signal go on.
+fn of_point(facts: &Facts, channel: &ChannelFacts, point: PointId) -> Vec<Cell> {
+    let station = facts.station(facts.channel(channel.id));
+    let point = &station.points[point.index()];
+    let bay = &station.bays[point.bay];
+    let mut row = facts.heads(channel).to_vec();
+    row.extend([
+        text(&bay.name),
+        text(&bay.template),
+        text(&point.spec.id),
+        text(point.spec.name.get(facts.lang)),
+    ]);
+    row
+}
+
+fn point_columns(facts: &Facts) -> Vec<Column> {
+    let words = facts.words();
+    let mut columns = facts.head_columns();
+    columns.extend([
+        words.column("bay", "Ngăn", "Bay", 8),
+        words.column("template", "Mẫu", "Template", 9),
+        words.column("signal", "Tín hiệu", "Signal", 12),
+        words.column("signal_name", "Tên tín hiệu", "Signal name", 34),
+    ]);
+    columns
+}
+
+fn structural(facts: &Facts) -> Table {
+    let words = facts.words();
+    let mut columns = point_columns(facts);
+    columns.extend([
+        words.column("reason", "Lý do", "Reason", 18),
+        words.column("since", "Từ ngày", "Since", 11),
+        words.column("why", "Nguyên nhân", "Cause", 34),
+    ]);
+    let mut rows = Vec::new();
+    for channel in &facts.channels {
+        let entries = facts.channel(channel.id).entries.iter().enumerate();
+        for (n, entry) in entries.filter(|(_, entry)| entry.required) {
+            let Some((reason, cause)) = shortfall(entry) else { continue };
+            let mut row = of_point(facts, channel, PointId::at(n));
+            row.push(Cell::Verdict(Mark::Bad, reason.text(facts.lang).to_owned()));
+            row.extend(since_and_why(facts, cause));
+            rows.push(row);
+        }
+    }
+    Table {
+        id: "missing",
+        caption: words.say("Thiếu hoặc chưa thí nghiệm", "Missing or untested"),
+        columns,
+        rows,
+        total: None,
+    }
+}
+
+fn shortfall(entry: &Entry) -> Option<(Reason, &Cause)> {
+    match &entry.standing {
+        Standing::Absent(cause) => Some((Reason::NotInDatabase, cause)),
+        Standing::Untested(cause) => Some((Reason::NoE2eRecord, cause)),
+        Standing::Elsewhere | Standing::Tested(_) => None,
+    }
+}
+
+fn since_and_why(facts: &Facts, cause: &Cause) -> [Cell; 2] {
+    [cause.since.map_or(Cell::Empty, Cell::Day), text(cause.text(facts.lang))]
+}
+
+/// What was not live at the end of what was observed, and how many more there are.
+fn not_live(facts: &Facts) -> (Table, usize) {
+    let words = facts.words();
+    let mut columns = point_columns(facts);
+    columns.extend([
+        words.column("reason", "Lý do", "Reason", 22),
+        words.column("since", "Từ", "Since", 17),
+    ]);
+    let (mut rows, mut left) = (Vec::new(), 0);
+    for channel in &facts.channels {
+        let entries = facts.channel(channel.id).entries.iter().enumerate();
+        for (n, _) in entries.filter(|(_, entry)| entry.required && entry.excluded.is_none()) {
+            let Some((state, since)) = channel.last(PointId::at(n)) else { continue };
+            let Some(reason) = state.not_live().filter(|reason| !reason.is_structural()) else {
+                continue;
+            };
+            if rows.len() == NOT_LIVE_MAX {
+                left += 1;
+                continue;
+            }
+            let mut row = of_point(facts, channel, PointId::at(n));
+            row.push(Cell::Verdict(Mark::Bad, reason.text(facts.lang).to_owned()));
+            row.push(Cell::Instant(since));
+            rows.push(row);
+        }
+    }
+    let table = Table {
+        id: "not_live",
+        caption: words.say("Không sống cuối kỳ", "Not live at the end of the period"),
+        columns,
+        rows,
+        total: None,
+    };
+    (table, left)
+}
+
+/// What is left out of the live figures with approval.
+pub(super) fn exclusions(facts: &Facts) -> Sheet {
+    let words = facts.words();
+    let mut columns = point_columns(facts);
+    columns.extend([
+        words.column("since", "Từ ngày", "Since", 11),
+        words.column("why", "Lý do, cấp duyệt", "Why, approved by", 40),
+        words.column("raw", "Sống, nếu không loại trừ", "Live, were it not excluded", 14),
+    ]);
+    let mut rows = Vec::new();
+    for channel in &facts.channels {
+        let entries = facts.channel(channel.id).entries.iter().enumerate();
+        for (n, entry) in entries.filter(|(_, entry)| entry.required) {
+            let Some(cause) = &entry.excluded else { continue };
+            let mut row = of_point(facts, channel, PointId::at(n));
+            row.extend(since_and_why(facts, cause));
+            let verdict = match channel.last(PointId::at(n)).map(|(state, _)| state.not_live()) {
+                Some(None) => Cell::Verdict(Mark::Good, words.say("sống", "live")),
+                Some(Some(reason)) => Cell::Verdict(Mark::Bad, reason.text(facts.lang).to_owned()),
+                None => Cell::Verdict(Mark::Doubt, words.say("không theo dõi", "not watched")),
+            };
+            row.push(verdict);
+            rows.push(row);
+        }
+    }
+    let table = Table {
+        id: "exclusions",
+        caption: words.say("Loại trừ được duyệt", "Approved exclusions"),
+        columns,
+        rows,
+        total: None,
+    };
+    titled("exclusions", words.say("Loại trừ", "Exclusions"), vec![Part::Table(table)])
+}

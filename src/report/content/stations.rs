@@ -1,0 +1,169 @@
+//! Each station at each centre: the rows of the monthly form of supervision (`BM_5a`), and what the
+//! assessment of operation asks for (BM21).
+
+use super::{DECIMALS, titled};
+use crate::historian::counts::Share;
+use crate::historian::picture::LinkState;
+use crate::historian::verdict::Reason;
+use crate::report::facts::{ChannelFacts, Facts};
+use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
+use crate::words::places::{Form, places};
+
+/// A station is right when this share of its evaluable points is, per cent: the trade's 0.99.
+const RIGHT_PERCENT: f64 = 99.0;
+
+impl Facts {
+    /// Required, mapped and tested points of a channel, by the contract at the end of the period.
+    pub(super) fn structure(&self, channel: &ChannelFacts) -> (u64, u64, u64) {
+        let entries = self.channel(channel.id).entries.iter().filter(|entry| entry.required);
+        let mut counts = (0, 0, 0);
+        for entry in entries {
+            counts.0 += 1;
+            match entry.standing {
+                config::Standing::Tested(_) => {
+                    counts.1 += 1;
+                    counts.2 += 1;
+                }
+                config::Standing::Untested(_) => counts.1 += 1,
+                config::Standing::Absent(_) | config::Standing::Elsewhere => {}
+            }
+        }
+        counts
+    }
+
+    /// Every required point is in the database and has a valid end-to-end record.
+    pub(super) fn is_full(&self, channel: &ChannelFacts) -> bool {
+        let (required, _, tested) = self.structure(channel);
+        required > 0 && tested == required
+    }
+}
+
+pub(super) fn sheet(facts: &Facts) -> Sheet {
+    let words = facts.words();
+    let mut columns = facts.head_columns();
+    columns.extend([
+        words.column("signals", "Tín hiệu", "Signals", 10),
+        words.column("required", "Bắt buộc", "Required", 9),
+        words.column("missing", "Chưa có", "Missing", 9),
+        words.column("untested", "Chưa E2E", "Untested", 9),
+        words.column("link", "Kết nối cuối kỳ", "Link at the end", 14),
+        words.column("losses", "Số lần mất", "Losses", 8),
+        words.column("lost", "Thời gian mất", "Time lost", 11),
+        words.column("unobserved", "Không theo dõi", "Not watched", 11),
+        words.column("right", "Đúng", "Right", 10),
+        words.column("right_share", "Tín hiệu đúng", "Right signals", 11),
+        words.column("live", "Sống", "Live", 10),
+        words.column("cause", "Nguyên nhân", "Cause", 44),
+        words.column("plan", "Biện pháp", "Remedy", 16),
+        words.column("unit", "Đơn vị", "Unit", 12),
+        words.column("date", "Thời hạn", "Due", 10),
+    ]);
+    let table = Table {
+        id: "stations",
+        caption: words.say("Trạm × trung tâm", "Stations × centres"),
+        columns,
+        rows: facts.channels.iter().map(|channel| row(facts, channel)).collect(),
+        total: None,
+    };
+    let note = words.note(
+        "Biện pháp, đơn vị và thời hạn do đơn vị vận hành điền. Chương trình chỉ đọc, không thao tác: \
+         số lần thao tác xa lấy từ nhật ký điều độ.",
+        "Remedy, unit and due date are filled in by the operator. The monitor only reads: remote \
+         operations are counted from the dispatcher's log.",
+    );
+    titled(
+        "stations",
+        words.say("Trạm × trung tâm", "Stations × centres"),
+        vec![Part::Table(table), note],
+    )
+}
+
+fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
+    let words = facts.words();
+    let (required, mapped, tested) = facts.structure(channel);
+    let signals = match (mapped, tested) {
+        (0, _) => Cell::Verdict(Mark::Bad, words.say("chưa có", "none yet")),
+        (_, tested) if tested == required => Cell::Verdict(Mark::Good, words.say("đủ", "full")),
+        _ => Cell::Verdict(Mark::Bad, words.say("thiếu", "not full")),
+    };
+    let link = match channel.link.last {
+        Some(LinkState::Connected) => {
+            Cell::Verdict(Mark::Good, words.say("đang kết nối", "connected"))
+        }
+        Some(LinkState::Lost) => Cell::Verdict(Mark::Bad, words.say("mất kết nối", "lost")),
+        Some(LinkState::NeverConnected) => {
+            Cell::Verdict(Mark::Bad, words.say("chưa có kết nối", "never connected"))
+        }
+        None => Cell::Verdict(Mark::Doubt, words.say("không theo dõi", "not watched")),
+    };
+    let times = channel.times();
+    let right = times.right_share();
+    let verdict = match right.reaches(RIGHT_PERCENT) {
+        Some(true) => Cell::Verdict(Mark::Good, words.say("đúng", "right")),
+        Some(false) => Cell::Verdict(Mark::Bad, words.say("chưa đúng", "wrong")),
+        None => Cell::Verdict(Mark::Doubt, words.say("chưa đánh giá", "not evaluated")),
+    };
+    let mut row = facts.heads(channel).to_vec();
+    row.extend([
+        signals,
+        Cell::Count(required),
+        Cell::Count(required - mapped),
+        Cell::Count(mapped - tested),
+        link,
+        Cell::Count(channel.link.losses.into()),
+        Cell::Duration(channel.link.lost + channel.link.never),
+        Cell::Duration(channel.link.unobserved),
+        verdict,
+        Cell::TimeShare(right, DECIMALS, None),
+        Cell::TimeShare(times.live_share(), DECIMALS, None),
+        super::text(&cause(facts, channel)),
+        Cell::Empty,
+        Cell::Empty,
+        Cell::Empty,
+    ]);
+    row
+}
+
+/// What is missing or untested, then what kept most signals from being live.
+fn cause(facts: &Facts, channel: &ChannelFacts) -> String {
+    let contract = facts.channel(channel.id);
+    let station = facts.station(contract);
+    let mut causes = Vec::new();
+    for (reason, is_it) in [
+        (Reason::NotInDatabase, is_absent as fn(&config::Standing) -> bool),
+        (Reason::NoE2eRecord, is_untested),
+    ] {
+        let entries = contract.entries.iter().enumerate();
+        let points: Vec<config::PointId> = entries
+            .filter(|(_, entry)| entry.required && is_it(&entry.standing))
+            .map(|(n, _)| config::PointId::at(n))
+            .collect();
+        if !points.is_empty() {
+            let places = places(station, &points, Form::Full, facts.lang);
+            causes.push(format!("{} {}: {places}", reason.text(facts.lang), points.len()));
+        }
+    }
+    let times = channel.times();
+    let worst = Reason::ALL.iter().filter(|reason| !reason.is_structural());
+    let worst = worst.max_by_key(|reason| times.not_live[**reason as usize]);
+    let all: i64 = Reason::ALL
+        .iter()
+        .filter(|r| !r.is_structural())
+        .map(|r| times.not_live[*r as usize])
+        .sum();
+    if let Some(reason) = worst.filter(|reason| times.not_live[**reason as usize] > 0) {
+        let share = Share::new(times.not_live[*reason as usize].unsigned_abs(), all.unsigned_abs());
+        let percent = crate::words::format::percent(share, 0, None, facts.lang);
+        let of = facts.words().say("thời gian không sống", "of the time not live");
+        causes.push(format!("{}: {percent} {of}", reason.text(facts.lang)));
+    }
+    causes.join("; ")
+}
+
+fn is_absent(standing: &config::Standing) -> bool {
+    matches!(standing, config::Standing::Absent(_))
+}
+
+fn is_untested(standing: &config::Standing) -> bool {
+    matches!(standing, config::Standing::Untested(_))
+}

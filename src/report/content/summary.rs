@@ -1,0 +1,180 @@
+//! The four headline figures, their targets, the period before, and thirteen months.
+
+use config::CentreId;
+
+use super::{DECIMALS, percent, text};
+use crate::historian::counts::Share;
+use crate::historian::picture::LinkState;
+use crate::report::facts::{ChannelFacts, Facts, sum};
+use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
+use crate::store::Metered;
+
+pub(super) fn sheet(facts: &Facts) -> Sheet {
+    let words = facts.words();
+    let parts =
+        vec![Part::Table(figures(facts)), Part::Chart(months(facts)), Part::Table(centres(facts))];
+    super::titled("summary", words.say("Tổng hợp", "Summary"), parts)
+}
+
+fn figures(facts: &Facts) -> Table {
+    let words = facts.words();
+    let targets = &facts.province.targets;
+    let stations = facts.stations();
+    let count = |have: usize| Share::new(have as u64, stations.len() as u64);
+    let connected = stations.iter().filter(|station| {
+        facts.of_station(**station).all(|c| c.link.last == Some(LinkState::Connected))
+    });
+    let full =
+        stations.iter().filter(|station| facts.of_station(**station).all(|c| facts.is_full(c)));
+    let unmanned = stations.iter().filter(|s| facts.province.stations[s.index()].unmanned);
+    let mut rows = vec![
+        row(
+            facts,
+            ("Trạm kết nối với mọi trung tâm", "Stations connected to every centre"),
+            Cell::Share,
+            (count(connected.count()), None),
+            targets.connected,
+        ),
+        row(
+            facts,
+            ("Trạm đủ tín hiệu ở mọi trung tâm", "Stations with all required signals"),
+            Cell::Share,
+            (count(full.count()), None),
+            targets.full,
+        ),
+        row(
+            facts,
+            ("Trạm không người trực", "Unmanned stations"),
+            Cell::Share,
+            (count(unmanned.count()), None),
+            targets.unmanned,
+        ),
+    ];
+    // Meters are not told apart by station in the store.
+    if stations.len() == facts.province.stations.len() {
+        rows.push(row(
+            facts,
+            ("Công tơ bán điện đo xa", "Meters that sell, read remotely"),
+            Cell::Share,
+            (coverage(&facts.metering), Some(coverage(&facts.metering_before))),
+            targets.remote_metering,
+        ));
+    }
+    for centre in facts.province.centre_ids() {
+        let (now, before) = live(facts, centre);
+        let name = facts.province.centres[centre.index()].name.get(facts.lang);
+        let (vi, en) = (format!("Tín hiệu sống ở {name}"), format!("Live signals at {name}"));
+        rows.push(row(facts, (&vi, &en), Cell::TimeShare, (now, Some(before)), targets.live));
+    }
+    Table {
+        id: "figures",
+        caption: words.say("Chỉ tiêu", "Figures"),
+        columns: vec![
+            words.column("figure", "Chỉ tiêu", "Figure", 40),
+            words.column("value", "Kết quả", "Value", 12),
+            words.column("target", "Mục tiêu, %", "Target, %", 10),
+            words.column("reached", "Đánh giá", "Judgement", 14),
+            words.column("before", "Kỳ trước", "Period before", 12),
+        ],
+        rows,
+        total: None,
+    }
+}
+
+/// A row of a figure: `cell` writes its shares.
+fn row(
+    facts: &Facts,
+    (vi, en): (&str, &str),
+    cell: fn(Share, u8, Option<f64>) -> Cell,
+    (share, before): (Share, Option<Share>),
+    target: f64,
+) -> Vec<Cell> {
+    let words = facts.words();
+    let before = before.filter(|share| share.want > 0);
+    vec![
+        Cell::Text(words.say(vi, en)),
+        cell(share, DECIMALS, Some(target)),
+        Cell::Number(target, 1),
+        words.reached(share, target),
+        before.map_or(Cell::Empty, |share| cell(share, DECIMALS, None)),
+    ]
+}
+
+/// Meters with a proven channel, of those that sell energy.
+pub(super) fn coverage(metered: &[Metered]) -> Share {
+    let mut sum = Share::default();
+    for line in metered.iter().filter(|line| line.kind == "district") {
+        sum += Share::new(line.remote, line.meters);
+    }
+    sum
+}
+
+/// Live shares of a centre in the period and in the one before, of the time in which somebody watched.
+fn live(facts: &Facts, centre: CentreId) -> (Share, Share) {
+    let times = facts.of_centre(centre).map(ChannelFacts::times);
+    let now = sum(&times.collect::<Vec<_>>()).live_share();
+    let of_centre = facts.channels.iter().zip(&facts.before);
+    let before = of_centre.filter(|(c, _)| facts.channel(c.id).centre == centre).map(|(_, t)| t);
+    (now, sum(before).live_share())
+}
+
+fn months(facts: &Facts) -> Chart {
+    let words = facts.words();
+    let categories = facts
+        .months
+        .iter()
+        .map(|(month, _)| format!("{:02}/{}", month.first.month, month.first.year));
+    let series = facts.province.centre_ids().map(|centre| {
+        let values = facts.months.iter().map(|(_, of)| percent(of[centre.index()].live_share()));
+        let name = facts.province.centres[centre.index()].name.get(facts.lang).to_owned();
+        Series { name, values: values.collect() }
+    });
+    Chart {
+        id: "months",
+        caption: words.say("Tín hiệu sống theo tháng", "Live signals by month"),
+        shape: Shape::Line,
+        unit: "%".to_owned(),
+        categories: categories.collect(),
+        series: series.collect(),
+        target: Some(facts.province.targets.live),
+    }
+}
+
+fn centres(facts: &Facts) -> Table {
+    let words = facts.words();
+    let rows = facts.province.centre_ids().map(|centre| {
+        let times: Vec<_> = facts.of_centre(centre).map(ChannelFacts::times).collect();
+        let times = sum(&times);
+        let structure = facts.of_centre(centre).fold((0, 0, 0), |(r, m, t), channel| {
+            let (required, mapped, tested) = facts.structure(channel);
+            (r + required, m + mapped, t + tested)
+        });
+        let (required, mapped, tested) = structure;
+        vec![
+            text(facts.province.centres[centre.index()].title.get(facts.lang)),
+            Cell::Count(required),
+            Cell::Count(required - mapped),
+            Cell::Count(mapped - tested),
+            Cell::TimeShare(times.live_share(), DECIMALS, None),
+            Cell::TimeShare(times.live_share_of_all(), DECIMALS, None),
+            Cell::TimeShare(times.observed_share(), DECIMALS, None),
+            Cell::TimeShare(times.right_share(), DECIMALS, None),
+        ]
+    });
+    Table {
+        id: "centres",
+        caption: words.say("Theo trung tâm", "By centre"),
+        columns: vec![
+            words.column("centre", "Trung tâm", "Centre", 34),
+            words.column("required", "Bắt buộc", "Required", 10),
+            words.column("missing", "Chưa có", "Missing", 10),
+            words.column("untested", "Chưa E2E", "Untested", 10),
+            words.column("live", "Sống, trong thời gian theo dõi", "Live, while watched", 14),
+            words.column("live_of_all", "Sống, trên toàn kỳ", "Live, of all the time", 14),
+            words.column("observed", "Thời gian theo dõi", "Watched", 12),
+            words.column("right", "Đúng", "Right", 12),
+        ],
+        rows: rows.collect(),
+        total: None,
+    }
+}

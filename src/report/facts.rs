@@ -1,0 +1,362 @@
+//! What a report is made from: everything that it needs of the store, gathered once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, StationId};
+
+use super::energy::{StationEnergy, energies};
+use super::period::Period;
+use super::reliability::{Interruption, interruptions};
+use super::shown::real;
+use crate::clock::Timestamp;
+use crate::historian::ledger::{Asked, State};
+use crate::history::{
+    ChannelHistory, LinkHistory, PointHistory, Span, Times, Window, channel_history,
+};
+use crate::store::{Contract, Metered, Reader, Recorded, Session, StoreError};
+
+/// Months in the long chart: the month of the report, and a year before.
+const MONTHS: usize = 13;
+/// Points that are named as the least available of each centre.
+const WORST_MAX: usize = 30;
+
+/// What of a store a report is about.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The time.
+    pub period: Period,
+    /// Only this station, by its id; all of them otherwise.
+    pub station: Option<String>,
+    /// Language.
+    pub lang: Lang,
+}
+
+/// Everything that a report says, as figures.
+pub(super) struct Facts {
+    pub(super) lang: Lang,
+    pub(super) period: Period,
+    pub(super) window: Window,
+    /// The contract that holds at the end of the period.
+    pub(super) province: Arc<Province>,
+    /// Every contract that held in the period, in the order of time.
+    pub(super) contracts: Vec<Contract>,
+    /// Those that touch the period.
+    pub(super) sessions: Vec<Session>,
+    /// Stations and centres of the last contract, in its order.
+    pub(super) channels: Vec<ChannelFacts>,
+    /// The same figures of the whole period before, as far as it was kept.
+    pub(super) before: Vec<Times>,
+    /// For each month up to this one, the figures of each centre.
+    pub(super) months: Vec<(Period, Vec<Times>)>,
+    pub(super) metering: Vec<Metered>,
+    pub(super) metering_before: Vec<Metered>,
+    pub(super) metering_days: Vec<Vec<Metered>>,
+    pub(super) events: EventFacts,
+    pub(super) interruptions: Vec<Interruption>,
+    pub(super) energies: Vec<StationEnergy>,
+}
+
+/// A station as one centre sees it.
+pub(super) struct ChannelFacts {
+    pub(super) id: ChannelId,
+    /// For each day.
+    pub(super) days: Vec<Times>,
+    pub(super) link: LinkHistory,
+    pub(super) asked: Asked,
+    /// By kind of signal.
+    pub(super) kinds: BTreeMap<Kind, Times>,
+    /// Each point, in the order of the last contract.
+    pub(super) points: Vec<PointHistory>,
+}
+
+/// Records of events.
+#[derive(Default)]
+pub(super) struct EventFacts {
+    /// For each day, for each centre.
+    pub(super) days: Vec<Vec<u64>>,
+    /// Records by station, signal and centre.
+    pub(super) by_point: BTreeMap<(String, String), u64>,
+    /// Stretches of ten minutes with more than ten records at a station, by centre: floods.
+    pub(super) floods: Vec<(Timestamp, String, String, u64)>,
+    pub(super) lost: u64,
+    pub(super) received: u64,
+}
+
+impl ChannelFacts {
+    pub(super) fn times(&self) -> Times {
+        sum(&self.days)
+    }
+}
+
+/// All of them together.
+pub(super) fn sum<'a>(times: impl IntoIterator<Item = &'a Times>) -> Times {
+    let mut sum = Times::default();
+    for part in times {
+        sum += *part;
+    }
+    sum
+}
+
+impl Facts {
+    pub(super) fn channel(&self, id: ChannelId) -> &Channel {
+        &self.province.channels[id.index()]
+    }
+
+    /// Channels of a centre.
+    pub(super) fn of_centre(&self, centre: CentreId) -> impl Iterator<Item = &ChannelFacts> {
+        self.channels.iter().filter(move |channel| self.channel(channel.id).centre == centre)
+    }
+
+    /// Channels of a station, centre by centre.
+    pub(super) fn of_station(&self, station: StationId) -> impl Iterator<Item = &ChannelFacts> {
+        self.channels.iter().filter(move |channel| self.channel(channel.id).station == station)
+    }
+
+    /// Stations that the report is about.
+    pub(super) fn stations(&self) -> Vec<StationId> {
+        let of_first = self.channels.iter().map(|channel| self.channel(channel.id).station);
+        let mut stations: Vec<StationId> = of_first.collect();
+        stations.sort_unstable();
+        stations.dedup();
+        stations
+    }
+
+    /// The least available points of a channel that have a value, worst first.
+    pub(super) fn worst(&self) -> Vec<(&ChannelFacts, PointId, &PointHistory)> {
+        let mut worst: Vec<(&ChannelFacts, PointId, &PointHistory)> = Vec::new();
+        for channel in &self.channels {
+            let points = channel.points.iter().enumerate();
+            let down = points.filter(|(_, point)| point.times.not_live.iter().sum::<i64>() > 0);
+            worst.extend(down.map(|(n, point)| (channel, PointId::at(n), point)));
+        }
+        let down = |point: &PointHistory| point.times.not_live.iter().sum::<i64>();
+        worst.sort_by_key(|(channel, point, history)| {
+            (std::cmp::Reverse(down(history)), channel.id, *point)
+        });
+        worst.truncate(WORST_MAX);
+        worst
+    }
+}
+
+/// Gathers what a report needs. `progress` is told the share of the work that is done, 0 to 1.
+///
+/// # Errors
+/// When the store cannot be read, or has nothing of a contract that could be judged by.
+pub(super) fn gather(
+    reader: &Reader,
+    request: &Request,
+    mut progress: impl FnMut(f64),
+) -> Result<Option<Facts>, StoreError> {
+    let period = request.period;
+    let sessions = reader.sessions()?;
+    let window = Window::new(period.span(), &period.cuts(), &sessions);
+    if window.observed_ms() == 0 {
+        return Ok(None);
+    }
+    let contracts: Vec<Contract> =
+        window.eras.iter().map(|era| reader.contract(era.contract)).collect::<Result<_, _>>()?;
+    let Some(last) = contracts.last() else { return Ok(None) };
+    let province = Arc::clone(&last.province);
+    let wanted = |station: &str| request.station.as_deref().is_none_or(|only| only == station);
+    let is_wanted = |channel: &Channel| wanted(&province.stations[channel.station.index()].id);
+    let ids: Vec<ChannelId> = (0..province.channels.len())
+        .map(ChannelId::at)
+        .filter(|id| is_wanted(&province.channels[id.index()]))
+        .collect();
+    // Three walks of all channels: this period, the one before, and a year of months.
+    let steps = 3.0 * real(ids.len() as u64);
+    let mut done = 0.0;
+    let mut channels = Vec::new();
+    for id in &ids {
+        channels.push(channel_facts(reader, &window, &contracts, *id)?);
+        done += 1.0;
+        progress(done / steps);
+    }
+    let mut step = || {
+        done += 1.0;
+        progress(done / steps);
+    };
+    let before = period.before();
+    let before_window = Window::new(before.span(), &[], &sessions);
+    let mut before_times = Vec::new();
+    for id in &ids {
+        let parts = parts_of(reader, &before_window, &province, *id)?;
+        before_times.push(sum(&parts));
+        step();
+    }
+    let months = period.months(MONTHS);
+    let from = months.first().map_or(period.span().from, |month| month.span().from);
+    let cuts: Vec<Timestamp> = months.iter().map(|month| month.span().from).collect();
+    let to = months.last().map_or(period.span().to, |month| month.span().to);
+    let year = Window::new(Span::new(from, to), &cuts, &sessions);
+    let mut of_centres = vec![vec![Times::default(); province.centres.len()]; months.len()];
+    for id in &ids {
+        let parts = parts_of(reader, &year, &province, *id)?;
+        let centre = province.channels[id.index()].centre.index();
+        for (month, part) in of_centres.iter_mut().zip(parts) {
+            month[centre] += part;
+        }
+        step();
+    }
+    let span = period.span();
+    Ok(Some(Facts {
+        lang: request.lang,
+        period,
+        sessions: sessions
+            .iter()
+            .copied()
+            .filter(|s| s.until > span.from && s.from < span.to)
+            .collect(),
+        channels,
+        before: before_times,
+        months: months.into_iter().zip(of_centres).collect(),
+        metering: reader.metering(span.to)?,
+        metering_before: reader.metering(span.from)?,
+        metering_days: metering_days(reader, &window)?,
+        events: event_facts(reader, &province, &window, wanted)?,
+        interruptions: interruptions(reader, &province, &window, wanted)?,
+        energies: energies(reader, &province, &window, wanted)?,
+        contracts,
+        province,
+        window,
+    }))
+}
+
+/// Metering as it stood at the end of each day; nothing of days in which nobody watched.
+fn metering_days(reader: &Reader, window: &Window) -> Result<Vec<Vec<Metered>>, StoreError> {
+    let observed = || window.eras.iter().flat_map(|era| &era.observed);
+    let of_day = |day: &Span| {
+        let watched = observed().any(|(_, span)| span.and(*day).length() > 0);
+        if watched { reader.metering(day.to) } else { Ok(Vec::new()) }
+    };
+    window.parts.iter().map(of_day).collect()
+}
+
+/// The channel of another contract that has the same station and centre.
+fn counterpart(of: &Province, id: ChannelId, within: &Province) -> Option<ChannelId> {
+    let channel = &of.channels[id.index()];
+    let station = within.station(&of.stations[channel.station.index()].id)?;
+    let centre = within.centre(&of.centres[channel.centre.index()].id)?;
+    Some(within.channel_id(station, centre))
+}
+
+fn channel_facts(
+    reader: &Reader,
+    window: &Window,
+    contracts: &[Contract],
+    id: ChannelId,
+) -> Result<ChannelFacts, StoreError> {
+    let last = &contracts[contracts.len() - 1].province;
+    let channel = &last.channels[id.index()];
+    let station = &last.stations[channel.station.index()];
+    let mut facts = ChannelFacts {
+        id,
+        days: vec![Times::default(); window.parts.len()],
+        link: LinkHistory::default(),
+        asked: Asked::default(),
+        kinds: BTreeMap::new(),
+        points: vec![PointHistory::default(); station.points.len()],
+    };
+    for (era, contract) in window.eras.iter().zip(contracts) {
+        let province = &contract.province;
+        let Some(own) = counterpart(last, id, province) else { continue };
+        let own = &province.channels[own.index()];
+        let history = channel_history(reader, province, own, window, era)?;
+        facts.add(&history, province, own, last);
+    }
+    let centre = &last.centres[channel.centre.index()].id;
+    let span = window.span;
+    facts.asked = reader.asked((&station.id, centre), (span.from, span.to))?;
+    Ok(facts)
+}
+
+impl ChannelFacts {
+    fn add(&mut self, history: &ChannelHistory, of: &Province, channel: &Channel, last: &Province) {
+        for (day, part) in self.days.iter_mut().zip(&history.parts) {
+            *day += *part;
+        }
+        self.link += history.link;
+        let station = &of.stations[channel.station.index()];
+        let now = &last.stations[last.channels[self.id.index()].station.index()];
+        for (n, (point, history)) in station.points.iter().zip(&history.points).enumerate() {
+            *self.kinds.entry(point.spec.kind).or_default() += history.times;
+            // Most contracts have most points at the same place.
+            let same = now.points.get(n).filter(|other| other.id == point.id).map(|_| n);
+            let place = same.or_else(|| now.point(&point.id).map(PointId::index));
+            if let Some(place) = place {
+                let sum = &mut self.points[place];
+                sum.times += history.times;
+                sum.outages += history.outages;
+                sum.last = history.last;
+            }
+        }
+    }
+
+    /// State of a point at the end of what was observed, and since when.
+    pub(super) fn last(&self, point: PointId) -> Option<(State, Timestamp)> {
+        self.points[point.index()].last
+    }
+}
+
+/// Figures of a channel for each part of a window, over all its contracts.
+fn parts_of(
+    reader: &Reader,
+    window: &Window,
+    province: &Arc<Province>,
+    id: ChannelId,
+) -> Result<Vec<Times>, StoreError> {
+    let mut parts = vec![Times::default(); window.parts.len()];
+    for era in &window.eras {
+        let contract = reader.contract(era.contract)?.province;
+        let Some(own) = counterpart(province, id, &contract) else { continue };
+        let own = &contract.channels[own.index()];
+        let history = channel_history(reader, &contract, own, window, era)?;
+        for (part, own) in parts.iter_mut().zip(history.parts) {
+            *part += own;
+        }
+    }
+    Ok(parts)
+}
+
+/// Records of ten minutes at one station beyond which nobody can read them any more.
+const FLOOD: u64 = 10;
+const FLOOD_MS: i64 = 600_000;
+
+fn event_facts(
+    reader: &Reader,
+    province: &Province,
+    window: &Window,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<EventFacts, StoreError> {
+    let span = window.span;
+    let mut facts = EventFacts {
+        days: vec![vec![0; province.centres.len()]; window.parts.len()],
+        ..EventFacts::default()
+    };
+    let mut stretches: BTreeMap<(i64, String, String), u64> = BTreeMap::new();
+    reader.events((span.from, span.to), |event: Recorded| {
+        let Some(centre) = province.centre(&event.centre).filter(|_| wanted(&event.station)) else {
+            return;
+        };
+        facts.received += 1;
+        let day = window.parts.partition_point(|day| day.to <= event.at);
+        if let Some(day) = facts.days.get_mut(day) {
+            day[centre.index()] += 1;
+        }
+        let stretch = event.at.0.div_euclid(FLOOD_MS);
+        *stretches.entry((stretch, event.station.clone(), event.centre)).or_default() += 1;
+        if let Some(point) = event.point {
+            *facts.by_point.entry((event.station, point)).or_default() += 1;
+        }
+    })?;
+    let floods = stretches.into_iter().filter(|(_, count)| *count > FLOOD);
+    facts.floods = floods
+        .map(|((stretch, station, centre), count)| {
+            (Timestamp(stretch * FLOOD_MS), station, centre, count)
+        })
+        .collect();
+    let lost = reader.lost_events((span.from, span.to))?;
+    facts.lost = lost.iter().filter(|(station, ..)| wanted(station)).map(|(.., n)| n).sum();
+    Ok(facts)
+}

@@ -1,0 +1,201 @@
+//! The time that a report is about: a month, or from one day to another, in local time.
+
+use config::{Date, Lang};
+use thiserror::Error;
+
+use crate::clock::Timestamp;
+use crate::history::Span;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Longest period, days: ten years and some.
+const DAYS_MAX: i64 = 3_700;
+
+/// A period of whole local days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// First day.
+    pub first: Date,
+    /// Last day, included.
+    pub last: Date,
+    /// Hours that local time is ahead of UTC.
+    pub utc_offset_hours: i8,
+}
+
+/// A period that cannot be.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum BadPeriod {
+    /// The text is no month.
+    #[error("'{0}' is not a month; write it as 2022-11")]
+    Month(String),
+    /// The text is no day.
+    #[error("'{0}' is not a day; write it as 2022-11-23")]
+    Day(String),
+    /// It ends before it begins.
+    #[error("the period ends on {last}, before it begins on {first}")]
+    Backwards {
+        /// First day.
+        first: Date,
+        /// Last day.
+        last: Date,
+    },
+    /// It is too long for one report.
+    #[error("the period has {0} days; a report covers at most {DAYS_MAX}")]
+    Long(i64),
+}
+
+/// Reads a day: `2022-11-23`.
+///
+/// # Errors
+/// When it is none.
+pub fn day(text: &str) -> Result<Date, BadPeriod> {
+    let bad = || BadPeriod::Day(text.to_owned());
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return Err(bad()) };
+    let date = Date {
+        year: number(year, 4).ok_or_else(bad)?,
+        month: number(month, 2).and_then(|n| u8::try_from(n).ok()).ok_or_else(bad)?,
+        day: number(day, 2).and_then(|n| u8::try_from(n).ok()).ok_or_else(bad)?,
+    };
+    // The calendar says whether there is such a day.
+    Timestamp::midnight(date, 0).map(|_| date).ok_or_else(bad)
+}
+
+fn number(text: &str, digits: usize) -> Option<u16> {
+    let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
+impl Period {
+    /// A month: `2022-11`.
+    ///
+    /// # Errors
+    /// When the text is none.
+    pub fn month(text: &str, utc_offset_hours: i8) -> Result<Self, BadPeriod> {
+        let bad = || BadPeriod::Month(text.to_owned());
+        let first = day(&format!("{text}-01")).map_err(|_| bad())?;
+        Ok(Self { first, last: first, utc_offset_hours }.to_end_of_month())
+    }
+
+    /// From one day to another, both included.
+    ///
+    /// # Errors
+    /// When it ends before it begins, or is too long.
+    pub fn days(first: Date, last: Date, utc_offset_hours: i8) -> Result<Self, BadPeriod> {
+        if last < first {
+            return Err(BadPeriod::Backwards { first, last });
+        }
+        let period = Self { first, last, utc_offset_hours };
+        let days = period.span().length() / DAY_MS;
+        if days > DAYS_MAX { Err(BadPeriod::Long(days)) } else { Ok(period) }
+    }
+
+    fn to_end_of_month(self) -> Self {
+        let Date { year, month, .. } = self.first;
+        let month = time::Month::try_from(month).unwrap_or(time::Month::January);
+        let last = month.length(year.into());
+        Self { last: Date { day: last, ..self.first }, ..self }
+    }
+
+    /// All of it.
+    pub fn span(self) -> Span {
+        let begin = |date| Timestamp::midnight(date, self.utc_offset_hours).unwrap_or_default();
+        Span::new(begin(self.first), begin(self.last).plus(DAY_MS))
+    }
+
+    /// When each of its days begins.
+    pub fn cuts(self) -> Vec<Timestamp> {
+        let span = self.span();
+        let days = span.length() / DAY_MS;
+        (0..days).map(|day| span.from.plus(day * DAY_MS)).collect()
+    }
+
+    /// Its days.
+    pub fn dates(self) -> Vec<Date> {
+        self.cuts().into_iter().map(|at| at.local(self.utc_offset_hours).date).collect()
+    }
+
+    /// The period of the same kind before it: the month before a whole month, else as many days.
+    #[must_use]
+    pub fn before(self) -> Self {
+        let local = |at: Timestamp| at.local(self.utc_offset_hours).date;
+        let last = local(self.span().from.plus(-1));
+        if self.is_month() {
+            return Self { first: Date { day: 1, ..last }, last, ..self };
+        }
+        Self { first: local(self.span().from.plus(-self.span().length())), last, ..self }
+    }
+
+    /// The months up to the one in which it ends, the oldest first.
+    pub fn months(self, count: usize) -> Vec<Self> {
+        let first = Date { day: 1, ..self.last };
+        let mut months = vec![Self { first, last: first, ..self }.to_end_of_month()];
+        while months.len() < count {
+            let before = months[months.len() - 1].before();
+            months.push(before);
+        }
+        months.reverse();
+        months
+    }
+
+    /// Whether it is one whole month.
+    pub fn is_month(self) -> bool {
+        self.first.day == 1 && Self { last: self.first, ..self }.to_end_of_month() == self
+    }
+
+    /// What it is called: `tháng 11/2022`, `2022-11-03 to 2022-11-09`.
+    pub fn name(self, lang: Lang) -> String {
+        let Date { year, month, .. } = self.first;
+        let day = |date| crate::words::format::date(date, lang);
+        match (self.is_month(), lang) {
+            (true, Lang::Vi) => format!("tháng {month:02}/{year}"),
+            (true, Lang::En) => format!("{year}-{month:02}"),
+            (false, Lang::Vi) => format!("từ {} đến {}", day(self.first), day(self.last)),
+            (false, Lang::En) => format!("{} to {}", day(self.first), day(self.last)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_begins_and_ends_at_local_midnight() {
+        let november = Period::month("2022-11", 7).unwrap();
+        let span = november.span();
+        assert_eq!(span.from.to_string(), "2022-10-31T17:00:00Z");
+        assert_eq!(span.to.to_string(), "2022-11-30T17:00:00Z");
+        assert_eq!(november.dates().len(), 30);
+        assert_eq!(november.dates()[29].to_string(), "2022-11-30");
+        assert_eq!(november.name(Lang::Vi), "tháng 11/2022");
+        let february = Period::month("2024-02", 7).unwrap();
+        assert_eq!(february.dates().len(), 29);
+        assert_eq!(february.before().name(Lang::En), "2024-01");
+        let months = november.months(13);
+        assert_eq!(months[0].name(Lang::En), "2021-11");
+        assert_eq!(months[12], november);
+    }
+
+    #[test]
+    fn days_are_counted_from_the_first_to_the_last() {
+        let (first, last) = (day("2022-11-03").unwrap(), day("2022-11-09").unwrap());
+        let week = Period::days(first, last, 7).unwrap();
+        assert_eq!(week.dates().len(), 7);
+        assert_eq!(week.before().name(Lang::En), "2022-10-27 to 2022-11-02");
+        assert_eq!(
+            Period::days(last, first, 7),
+            Err(BadPeriod::Backwards { first: last, last: first })
+        );
+    }
+
+    #[test]
+    fn what_is_no_day_or_month_is_refused() {
+        for text in ["2022-13", "2022-1", "11-2022", "2022-11-01", "", "２０２２-11"] {
+            assert_eq!(Period::month(text, 7), Err(BadPeriod::Month(text.to_owned())));
+        }
+        for text in ["2022-02-30", "2022-2-3", "23/11/2022", "0000-00-00", "2022-11-23T00"] {
+            assert_eq!(day(text), Err(BadPeriod::Day(text.to_owned())));
+        }
+    }
+}

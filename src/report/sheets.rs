@@ -1,0 +1,145 @@
+//! What a report says, apart from the format it is written in: sheets of tables and charts.
+
+use config::{Date, Lang};
+
+use crate::clock::Timestamp;
+use crate::historian::counts::Share;
+
+/// A report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Language of every word in it.
+    pub lang: Lang,
+    /// Hours that local time is ahead of UTC: instants are written in local time.
+    pub utc_offset_hours: i8,
+    /// What it is.
+    pub title: String,
+    /// Of what, and for which time: one line.
+    pub subtitle: String,
+    /// In the order in which they are read.
+    pub sheets: Vec<Sheet>,
+}
+
+/// One sheet: what belongs together on a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sheet {
+    /// Stable word: key in JSON, part of a CSV file's name. Lower case ASCII and `_`.
+    pub id: &'static str,
+    /// What the tab says, at most 31 characters, none of `[]:*?/\`.
+    pub name: String,
+    /// From top to bottom.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a sheet.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// A paragraph.
+    Note(String),
+    /// A table.
+    Table(Table),
+    /// A chart.
+    Chart(Chart),
+}
+
+/// A table. Every row has one cell for each column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Stable word, unique within the report: key in JSON, name of a CSV file.
+    pub id: &'static str,
+    /// What stands above it.
+    pub caption: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its rows.
+    pub rows: Vec<Vec<Cell>>,
+    /// A row that sums the others, set off below them.
+    pub total: Option<Vec<Cell>>,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Stable word: key in JSON and head of a CSV column.
+    pub id: &'static str,
+    /// What stands above it, units included.
+    pub title: String,
+    /// How wide it should be, in characters of body text.
+    pub width: u8,
+}
+
+/// One cell. What is empty, unknown or without a denominator is `Empty` or says so as text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Nothing to say.
+    Empty,
+    /// Words.
+    Text(String),
+    /// A judgement in words, and how it is marked beside them.
+    Verdict(Mark, String),
+    /// A whole number of things.
+    Count(u64),
+    /// A quantity, shown with so many decimals.
+    Number(f64, u8),
+    /// A share: both counts are written, and the percentage made from them, with so many decimals.
+    /// A share of nothing shows as a dash, and one below the target that it is held against, in
+    /// per cent, is never shown at it.
+    Share(Share, u8, Option<f64>),
+    /// The same of times, summed over all signals: both in milliseconds, told in hours where there is
+    /// room for them.
+    TimeShare(Share, u8, Option<f64>),
+    /// A stretch of time in milliseconds, shown in hours to the second: `731:04:12`.
+    Duration(i64),
+    /// An instant, to the second in local time.
+    Instant(Timestamp),
+    /// A day.
+    Day(Date),
+}
+
+/// How a judgement is marked: always beside its word, never instead of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// As it should be.
+    Good,
+    /// Not as it should be.
+    Bad,
+    /// Not known, or left out with approval.
+    Doubt,
+}
+
+/// A chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    /// Stable word, unique within the report.
+    pub id: &'static str,
+    /// What stands above it.
+    pub caption: String,
+    /// How its values are drawn.
+    pub shape: Shape,
+    /// What its values are, written along the vertical axis.
+    pub unit: String,
+    /// What its values belong to, along the horizontal axis.
+    pub categories: Vec<String>,
+    /// Its lines or groups of bars, each with one value for each category.
+    pub series: Vec<Series>,
+    /// A level that should be reached.
+    pub target: Option<f64>,
+}
+
+/// How values are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// Points joined by lines; a value that is not there parts them.
+    Line,
+    /// Upright bars.
+    Bars,
+}
+
+/// One line, or one bar of each group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// What it is.
+    pub name: String,
+    /// One for each category; `None` where there is none.
+    pub values: Vec<Option<f64>>,
+}

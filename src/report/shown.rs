@@ -1,0 +1,182 @@
+//! What a cell says to people, and what a text could do to a spreadsheet.
+
+use super::sheets::{Cell, Mark, Table};
+use crate::clock::Timestamp;
+use crate::words::format::{self, NOT_EVALUATED};
+use config::Lang;
+
+/// Where and how a report is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader {
+    /// Language.
+    pub(super) lang: Lang,
+    /// Hours that local time is ahead of UTC.
+    pub(super) zone: i8,
+}
+
+impl Reader {
+    /// What a cell says; of a share only the percentage.
+    pub(super) fn shown(self, cell: &Cell) -> String {
+        match cell {
+            Cell::Empty => String::new(),
+            Cell::Text(text) | Cell::Verdict(_, text) => text.clone(),
+            Cell::Count(n) => format::count(*n, self.lang),
+            Cell::Number(value, decimals) if value.is_finite() => {
+                format::number(*value, usize::from(*decimals), self.lang)
+            }
+            Cell::Number(..) => NOT_EVALUATED.to_owned(),
+            Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target) => {
+                format::percent(*share, places(*decimals), *target, self.lang)
+            }
+            Cell::Duration(ms) => hours(*ms),
+            Cell::Instant(at) => self.instant(*at),
+            Cell::Day(day) => format::date(*day, self.lang),
+        }
+    }
+
+    fn instant(self, at: Timestamp) -> String {
+        let local = at.local(self.zone);
+        let day = format::date(local.date, self.lang);
+        format!("{day} {:02}:{:02}:{:02}", local.hour, local.minute, local.second)
+    }
+
+    /// A value of a chart: two decimals, without the zeros that say nothing.
+    pub(super) fn value(self, value: f64) -> String {
+        let written = format::number(value, 2, self.lang);
+        written.trim_end_matches('0').trim_end_matches([',', '.']).to_owned()
+    }
+}
+
+/// A count as charts, workbooks and ratios have it.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and they have no other numbers")]
+pub(super) fn real(n: u64) -> f64 {
+    n as f64
+}
+
+/// The same of what is on a page.
+pub(super) fn length(n: usize) -> f64 {
+    real(n as u64)
+}
+
+/// Milliseconds as hours.
+pub(super) fn in_hours(ms: u64) -> f64 {
+    real(ms) / 3_600_000.0
+}
+
+/// Decimals of a percentage: more than nine would not fit the integers that it is made of.
+pub(super) fn places(decimals: u8) -> u32 {
+    u32::from(decimals.min(9))
+}
+
+/// `731:04:12`.
+fn hours(ms: i64) -> String {
+    let seconds = ms.unsigned_abs() / 1_000;
+    let sign = if ms <= -1_000 { "−" } else { "" };
+    format!("{sign}{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+/// ISO 8601 to the millisecond with the offset of the zone: `2022-11-23T14:32:07.240+07:00`.
+pub(super) fn iso(at: Timestamp, zone: i8) -> String {
+    let local = at.local(zone);
+    let (date, ms) = (local.date, local.millisecond);
+    let (hour, minute, second) = (local.hour, local.minute, local.second);
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{ms:03}{zone:+03}:00")
+}
+
+/// A text in one line of at most so many characters.
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= longest {
+        return line;
+    }
+    line.chars().take(longest - 1).chain(['…']).collect()
+}
+
+/// The glyph beside a judgement, so that it stands without colour.
+pub(super) fn glyph(mark: Mark) -> char {
+    match mark {
+        Mark::Good => '✓',
+        Mark::Bad => '✗',
+        Mark::Doubt => '!',
+    }
+}
+
+/// The word of a judgement for machines.
+pub(super) fn word(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Good => "good",
+        Mark::Bad => "bad",
+        Mark::Doubt => "doubt",
+    }
+}
+
+/// Whether a spreadsheet could take the text for a formula. Names and causes come from devices and
+/// files of others; a cell must never run what they say.
+pub(super) fn is_like_a_formula(text: &str) -> bool {
+    // The wide forms count as the plain ones where East Asian input is set up.
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}
+
+/// Whether a column has shares, which take three columns where each cell holds one number.
+pub(super) fn has_shares(table: &Table, column: usize) -> bool {
+    let is_share =
+        |row: &Vec<Cell>| matches!(row.get(column), Some(Cell::Share(..) | Cell::TimeShare(..)));
+    table.rows.iter().chain(&table.total).any(is_share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::historian::counts::Share;
+
+    const VI: Reader = Reader { lang: Lang::Vi, zone: 7 };
+    const EN: Reader = Reader { lang: Lang::En, zone: 0 };
+
+    #[test]
+    fn a_cell_reads_as_its_language_writes_it() {
+        let at = Cell::Instant(Timestamp(1_669_188_727_240));
+        assert_eq!(VI.shown(&at), "23/11/2022 14:32:07");
+        assert_eq!(EN.shown(&at), "2022-11-23 07:32:07");
+        assert_eq!(VI.shown(&Cell::Count(8_153)), "8.153");
+        assert_eq!(VI.shown(&Cell::Number(-1_234.56, 1)), "−1.234,6");
+        assert_eq!(VI.shown(&Cell::Number(f64::NAN, 1)), "—");
+        assert_eq!(VI.shown(&Cell::Duration(731 * 3_600_000 + 252_999)), "731:04:12");
+        assert_eq!(VI.shown(&Cell::Duration(-1_500)), "−0:00:01");
+        assert_eq!(VI.value(98.50), "98,5");
+        assert_eq!(EN.value(100.0), "100");
+    }
+
+    #[test]
+    fn a_percentage_is_made_of_counts_and_never_shown_at_what_it_misses() {
+        let share = |have, want, decimals, target| {
+            VI.shown(&Cell::Share(Share::new(have, want), decimals, target))
+        };
+        assert_eq!(share(199_520, 268_800, 2, None), "74,23 %");
+        assert_eq!(share(99_999, 100_000, 2, None), "99,99 %");
+        assert_eq!(share(10, 10, 2, None), "100 %");
+        assert_eq!(share(0, 0, 2, Some(98.0)), "—");
+        assert_eq!(share(979_999, 1_000_000, 2, Some(98.0)), "97,99 %");
+        assert_eq!(share(1, 3, 255, None), "33,333333333 %");
+    }
+
+    #[test]
+    fn what_is_too_long_for_one_line_is_cut() {
+        assert_eq!(cut("Trạm\n  Đông Hà", 12), "Trạm Đông Hà");
+        assert_eq!(cut("Trạm Đông Hà", 11), "Trạm Đông …");
+    }
+
+    #[test]
+    fn machines_get_the_offset_with_an_instant() {
+        assert_eq!(iso(Timestamp(1_669_188_727_240), 7), "2022-11-23T14:32:07.240+07:00");
+        assert_eq!(iso(Timestamp(0), -5), "1969-12-31T19:00:00.000-05:00");
+    }
+
+    #[test]
+    fn what_looks_like_a_formula_is_known_by_its_first_character() {
+        for text in ["=1", "+1", "-1", "@x", "\t=1", "＝1"] {
+            assert!(is_like_a_formula(text), "{text:?}");
+        }
+        assert!(!is_like_a_formula("HB07 = 1"));
+        assert!(!is_like_a_formula(""));
+    }
+}

@@ -1,0 +1,303 @@
+//! Recordings: the same readings whatever the machine does, and the verdicts of a monitor on a network.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use config::Province;
+use gridwatch::clock::{Clock, Timestamp};
+use gridwatch::collector::reading::{Event, Fault, LinkFault, Reading};
+use gridwatch::historian::Historian;
+use gridwatch::historian::counts::Counts;
+use gridwatch::historian::picture::Picture;
+use gridwatch::historian::verdict::Reason;
+use gridwatch::monitor::Monitor;
+use gridwatch::recording::{Recording, Sink, Tally, stretched};
+use sim::faults::Scenario;
+use sim::{Plans, Ports, Simulation};
+
+use crate::field::until;
+
+/// 2022-11-01 00:00 in Hòa Bình.
+const START: Timestamp = Timestamp(1_667_235_600_000);
+
+fn small() -> Province {
+    Province::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml")).unwrap()
+}
+
+fn plans(province: &Province, scenario: &str) -> Plans {
+    let scenario = Some(Scenario::parse(province, "scenario", scenario).unwrap());
+    Plans { scenario, ..Plans::default() }
+}
+
+/// Remembers a hash of all readings, and what is looked for in them.
+#[derive(Default)]
+struct Witness {
+    hash: DefaultHasher,
+    last: Timestamp,
+    picture: Option<Picture>,
+    seen: Vec<&'static str>,
+    readings: u32,
+    /// Milliseconds to sleep at each 97th reading.
+    pause_ms: u64,
+}
+
+impl Sink for Witness {
+    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+        assert!(reading.at >= self.last, "readings come in the order of their time");
+        self.last = reading.at;
+        format!("{reading:?}").hash(&mut self.hash);
+        self.readings += 1;
+        if self.readings.is_multiple_of(97) && self.pause_ms > 0 {
+            #[expect(clippy::disallowed_methods, reason = "a machine that is busy elsewhere")]
+            std::thread::sleep(Duration::from_millis(self.pause_ms));
+        }
+        let seen = match &reading.event {
+            Event::Lost(LinkFault::Refused) => "refused connections",
+            Event::Lost(LinkFault::Silent) => "silent stations",
+            Event::Lost(_) => "other losses",
+            Event::Renewed(_) => "renewed connections",
+            Event::Silent(..) => "silent units",
+            Event::Strays(_) => "strays",
+            Event::Connected => "connections",
+            Event::Overrun(_) => "overruns",
+            Event::Polls(polls) => {
+                let mut faults = polls.iter().filter_map(|poll| poll.fault);
+                match faults.next() {
+                    Some(Fault::Refused(_)) => "refused requests",
+                    Some(Fault::Undecodable) => "undecodable replies",
+                    Some(Fault::NoReply) => "requests without a reply",
+                    None => "replies",
+                }
+            }
+        };
+        if !self.seen.contains(&seen) {
+            self.seen.push(seen);
+        }
+        Ok(())
+    }
+
+    fn judged(&mut self, _: &mut Historian, picture: &mut Picture, _: bool) -> io::Result<()> {
+        self.picture = Some(picture.clone());
+        Ok(())
+    }
+}
+
+fn record(
+    province: &Arc<Province>,
+    scenario: &str,
+    seconds: i64,
+    pause_ms: u64,
+) -> (Witness, Tally) {
+    let mut witness = Witness { pause_ms, ..Witness::default() };
+    let window = (START, START.plus(1_000 * seconds));
+    let mut recording = Recording::start(province, plans(province, scenario), window);
+    while recording.step(&mut witness).unwrap() {}
+    assert_eq!(recording.reached(), window.1);
+    let (tally, _) = recording.end(&mut witness).unwrap();
+    (witness, tally)
+}
+
+const STORMY: &str = "[rates]\nscale = 10000\n";
+
+#[test]
+fn a_recording_is_the_same_whatever_the_machine_does() {
+    let province = Arc::new(stretched(small(), 10.0));
+    let (one, tally) = record(&province, STORMY, 3_600, 0);
+    let (other, other_tally) = record(&province, STORMY, 3_600, 3);
+    assert_eq!(one.hash.finish(), other.hash.finish());
+    assert_eq!(tally, other_tally);
+    for what in ["refused connections", "refused requests", "silent units"] {
+        assert!(one.seen.contains(&what), "an hour with many faults has {what}: {:?}", one.seen);
+    }
+    assert!(tally.samples > 100_000 && tally.losses > 0, "{tally:?}");
+}
+
+#[test]
+fn every_fault_of_the_wire_comes_to_what_it_does_on_a_network() {
+    let province = Arc::new(stretched(small(), 10.0));
+    let station = &province.stations[0].id;
+    let cases: [(&str, &str, &[&str]); 8] = [
+        ("T01", "how = \"closed\"", &["refused connections"]),
+        ("T01", "how = \"silent\"", &["silent stations", "requests without a reply"]),
+        ("reset", "every = 5", &["renewed connections"]),
+        ("late", "every = 5\nms = 1500", &["strays", "requests without a reply"]),
+        ("garbage", "", &["renewed connections"]),
+        ("truncated", "every = 5", &["undecodable replies"]),
+        ("wrong-unit", "every = 5", &["undecodable replies"]),
+        ("duplicated", "every = 5", &["strays"]),
+    ];
+    let good = |witness: &Witness| -> u64 {
+        let picture = witness.picture.as_ref().unwrap();
+        picture.channels.iter().map(|channel| channel.counts.good).sum()
+    };
+    let all = good(&record(&province, "rates.scale = 0\n", 60, 0).0);
+    assert!(all > 0);
+    for (kind, parameters, expected) in cases {
+        let fault = format!("[[fault]]\nkind = \"{kind}\"\ntarget = \"{station}\"\n{parameters}\n");
+        let scenario = format!("rates.scale = 0\n{fault}at = \"60s\"\nfor = \"120s\"\n");
+        let (witness, tally) = record(&province, &scenario, 300, 0);
+        for what in expected {
+            assert!(witness.seen.contains(what), "{kind}: no {what}: {:?}", witness.seen);
+        }
+        assert_eq!(good(&witness), all, "{kind} is over, and everything is there: {tally:?}");
+    }
+}
+
+const HELD: &str = r#"
+rates.scale = 0
+
+[[fault]]
+kind = "half-open"
+target = "S1/unit 2"
+
+[[fault]]
+kind = "T07"
+target = "S2.110.171"
+
+[[fault]]
+kind = "T05"
+target = "S2/unit 3"
+
+[[fault]]
+kind = "T01"
+target = "S3"
+centre = "A1"
+"#;
+
+fn counts(picture: &Picture) -> Vec<Counts> {
+    picture.channels.iter().map(|channel| channel.counts).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_and_a_monitor_on_a_network_agree_on_every_verdict() {
+    let mut province = small();
+    let recorded = record(&Arc::new(province.clone()), HELD, 120, 0).0.picture.unwrap();
+    let by_reason = |reason: Reason| -> u64 {
+        recorded.channels.iter().map(|c| c.counts.not_live[reason as usize]).sum()
+    };
+    for reason in [Reason::NoLink, Reason::NoReply, Reason::Refused] {
+        assert!(by_reason(reason) > 0, "the faults lead to {reason:?}");
+    }
+    let clock = Clock::showing(START, Instant::now());
+    let (held, time) = (plans(&province, HELD), Arc::new(move || clock.now().0));
+    let simulation =
+        Simulation::start_with(Arc::new(province.clone()), Ports::Ephemeral, time, held)
+            .await
+            .unwrap();
+    for (channel, address) in province.channels.iter_mut().zip(simulation.addresses()) {
+        (channel.host, channel.port) = (address.ip().to_string(), address.port());
+    }
+    let monitor = Monitor::start(&Arc::new(province), clock).unwrap();
+    let expected = counts(&recorded);
+    until(&monitor, "the verdicts of the recording", |picture| counts(picture) == expected).await;
+    monitor.stop().await;
+    simulation.stop().await;
+}
+
+#[test]
+fn longer_scans_make_values_live_longer() {
+    let province = Arc::new(stretched(small(), 30.0));
+    let (witness, tally) = record(&province, "rates.scale = 0\n", 600, 0);
+    let picture = witness.picture.unwrap();
+    let old = picture.channels.iter().map(|c| c.counts.not_live[Reason::Old as usize]).sum::<u64>();
+    assert_eq!(old, 0, "a value that is read every 30 s is not old after 3 s");
+    assert!(tally.unanswered == 0 && tally.undecodable == 0, "{tally:?}");
+}
+
+/// A recording by the program, as a script starts it.
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gridwatch"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["simulate", "config/small.toml"]);
+    command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn the_program_refuses_what_makes_no_sense_in_a_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("month");
+    let directory = directory.to_str().unwrap();
+    let from = ["--record", directory, "--from", "2022-11-01"];
+    for (more, about) in [
+        (&["--speed", "60"][..], "--speed"),
+        (&["--control", "4000"], "--control"),
+        (&["--port-base", "4000"], "--port-base"),
+        (&["--days", "0"], "1..=400"),
+        (&["--days", "401"], "1..=400"),
+        (&["--scan", "0"], "1..=300"),
+        (&["--scenario", "nowhere.toml"], "nowhere.toml"),
+    ] {
+        let output = program(&[&from[..], more].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {said}");
+        assert!(said.contains(about), "{more:?}: {said}");
+    }
+    for args in [&["--record", directory][..], &["--days", "3"], &["--from", "2022-11-01"]] {
+        assert_eq!(program(args).output().unwrap().status.code(), Some(2), "{args:?}");
+    }
+    let no_day = ["--record", directory, "--from", "2022-11-31"];
+    let output = program(&no_day).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("'2022-11-31' is not a day"),
+        "{output:?}"
+    );
+    assert!(!Path::new(directory).exists(), "nothing is made before all is known to be well");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_recording_after_the_second_that_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let args = ["--record", directory, "--from", "2022-11-01", "--days", "400", "--scan", "300"];
+    let mut child = program(&args).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("400 days from 2022-11-01"), "{line}");
+    // A line a day, when it is no terminal.
+    let mut days = BufReader::new(child.stderr.take().unwrap());
+    days.read_line(&mut line).unwrap();
+    assert!(line.contains("0.2 % done, 2022-11-01"), "{line}");
+    let kill = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(rest.starts_with("stopped at 2022-11-0"), "{rest}");
+    for part in ["values of points", "links lost", "CC: good", "processor: field"] {
+        assert!(rest.contains(part), "no {part}: {rest}");
+    }
+}
+
+/// Resident memory of a process, KiB.
+#[cfg(target_os = "linux")]
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_longer_recording_takes_no_more_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let args = ["--record", directory, "--from", "2022-11-01", "--days", "3", "--scan", "300"];
+    let mut child = program(&args).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // A line a day, when it is no terminal.
+    let mut after_a_day = || {
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains("% done"), "{line}");
+        resident(child.id())
+    };
+    let (first, second) = (after_a_day(), after_a_day());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(second < first + first / 10 + 2_048, "{first} KiB, then {second} KiB");
+}
