@@ -164,7 +164,8 @@ fn ends_in_frame(payload: &[u8]) -> bool {
     let left = &LEFT[LEFT.len() - lengths.len()..];
     let high = &payload[4..];
     let fit = lengths.iter().zip(high).zip(left);
-    if fit.filter(|((low, high), left)| (low == left) & (**high == 0)).count() == 0 {
+    // No branch in between.
+    if fit.filter(|((low, high), left)| (*low ^ *left) | **high == 0).count() == 0 {
         return false;
     }
     (5..payload.len()).any(|at| match payload[at - 3..] {

@@ -178,7 +178,6 @@ fn no_cell_holds_what_another_does_in_a_hundred_thousand_replies() {
 
 #[test]
 #[ignore = "tens of millions of replies take some minutes"]
-#[expect(clippy::print_stdout, reason = "what the long run is for")]
 fn no_cell_holds_what_another_does_in_tens_of_millions_of_replies() {
     let mut all = Vec::new();
     for in_flight in [1, 2, 8, 16] {
