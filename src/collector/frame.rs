@@ -145,27 +145,13 @@ pub fn swallows(frame: &[u8], high: u8, or: u8) -> bool {
 
 /// Whether bytes end in a whole reply.
 fn ends_in_frame(payload: &[u8]) -> bool {
-    /// Bytes behind each place, counted down.
-    const LEFT: [u8; 256] = {
-        let mut left = [0; 256];
-        let mut n = 0_u8;
-        while n < u8::MAX {
-            left[255 - n as usize] = n;
-            n += 1;
-        }
-        left[0] = u8::MAX;
-        left
-    };
-    // A length is as many as the bytes behind it, and its high byte is 0. All places at once: that
-    // is what makes this look cheap.
-    let Some(lengths) = payload.get(5..).filter(|lengths| lengths.len() <= LEFT.len()) else {
-        return false;
-    };
-    let left = &LEFT[LEFT.len() - lengths.len()..];
-    let high = &payload[4..];
-    let fit = lengths.iter().zip(high).zip(left);
-    // No branch in between.
-    if fit.filter(|((low, high), left)| (*low ^ *left) | **high == 0).count() == 0 {
+    // A length is as many as the bytes behind it, and its high byte is 0. All places at once, without a
+    // branch in between: that is what makes this look cheap.
+    let lengths = payload.get(5..).unwrap_or_default();
+    let Ok(count) = u8::try_from(lengths.len()) else { return false };
+    let places = lengths.iter().zip(&payload[payload.len().min(4)..]).zip((0..count).rev());
+    let fit = |((low, high), left): ((&u8, &u8), u8)| u8::from((*low ^ left) | *high == 0);
+    if places.fold(0, |any, place| any | fit(place)) == 0 {
         return false;
     }
     (5..payload.len()).any(|at| match payload[at - 3..] {
