@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::config::{Lang, Problems, Province};
+use ::config::{Lang, Problems, Province, way_out};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::monitor::Monitor;
@@ -397,6 +397,19 @@ fn state_folder(province: &Province) -> Option<PathBuf> {
     let state = of_user("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(PathBuf::from(of_user("HOME")?).join(".local/state")))?;
     Some(state.join("gridwatch").join(folder_name(&province.name.en)))
+}
+
+/// The folder of a store: the one that was named, else where history of the province is kept.
+fn store_folder(named: Option<&PathBuf>, province: &Province) -> Result<PathBuf, Failure> {
+    let none = "neither HOME nor XDG_STATE_HOME is set; name the store with --store";
+    let folder = named.cloned().or_else(|| state_folder(province));
+    folder.ok_or_else(|| Failure::Usage(none.to_owned()))
+}
+
+/// What is wrong with an id on the command line, and what was perhaps meant.
+fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let hint = way_out(id, known);
+    Failure::Usage(format!("{what} '{id}' is not in the configuration; {hint}"))
 }
 
 /// A name as a folder can have it: letters without marks and digits, the rest as one `-`.

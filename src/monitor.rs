@@ -146,7 +146,7 @@ impl Task {
         self.publish(true);
         if let Some(history) = self.history {
             // What is left is written while others run on.
-            let _ = tokio::task::spawn_blocking(|| history.keeper.stop()).await;
+            let _ = tokio::task::spawn_blocking(|| drop(history)).await;
         }
     }
 
@@ -178,14 +178,12 @@ impl History {
         picture: &mut Picture,
         last: bool,
     ) {
-        if !self.gatherer.is_time(picture, COMMIT_EVERY_MS, last) {
-            return;
+        if self.keeper.lacks() {
+            self.gatherer.begin_anew();
         }
-        let begins = self.keeper.begins_anew();
-        if begins {
-            historian.keep_ledger();
-            *picture = historian.picture(picture.at);
+        let sources = (historian, buffer);
+        if let Some(batch) = self.gatherer.gather(sources, picture, (COMMIT_EVERY_MS, last)) {
+            self.keeper.offer(batch);
         }
-        self.keeper.offer(self.gatherer.gather((historian, buffer), picture, (begins, last)));
     }
 }

@@ -322,15 +322,10 @@ impl Sink for Witness {
                 slow.add(&self.province, seen, picture.at.since(before.at));
             }
         }
-        if self.gatherer.is_time(picture, 60_000, last) {
-            let begins = !std::mem::replace(&mut self.begun, true);
-            if begins {
-                historian.keep_ledger();
-                *picture = historian.picture(picture.at);
-            }
-            let sources = (historian, &mut self.buffer);
-            let batch = self.gatherer.gather(sources, picture, (begins, last));
+        let sources = (historian, &mut self.buffer);
+        if let Some(batch) = self.gatherer.gather(sources, picture, (60_000, last)) {
             self.writer.commit(&batch).unwrap();
+            self.begun = true;
         }
         self.before = self.begun.then(|| picture.clone());
         Ok(())

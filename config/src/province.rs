@@ -560,6 +560,25 @@ pub struct Bay {
     pub label: Name,
 }
 
+impl Bay {
+    /// Second digit of a three-digit number: what the bay is for (Vietnamese numbering: 3 transformer, 7
+    /// line or feeder, 1 coupler).
+    pub fn role_digit(&self) -> Option<char> {
+        let digits = self.name.len() == 3 && self.name.chars().all(|c| c.is_ascii_digit());
+        digits.then(|| self.name.chars().nth(1)).flatten()
+    }
+
+    /// Whether customers hang on it.
+    pub fn is_feeder(&self) -> bool {
+        (1..110).contains(&self.level) && self.role_digit() == Some('7')
+    }
+
+    /// Whether it is the high side of a transformer.
+    pub fn is_transformer(&self) -> bool {
+        self.role_digit() == Some('3') && self.level >= 110
+    }
+}
+
 /// A Modbus unit of a station.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unit {

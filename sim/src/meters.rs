@@ -18,8 +18,6 @@ mod outages;
 
 use config::{MeterFigures, Province, Station};
 
-use crate::plant::scheme::is_feeder;
-
 use campaign::{Campaign, Pass, Scene};
 use fleet::Fleet;
 use outages::{Supply, Ways};
@@ -46,7 +44,7 @@ pub(crate) struct FeederState {
 /// `x7y` in the order of the contract.
 pub(crate) fn feeder_bays(station: &Station) -> impl Iterator<Item = usize> {
     let bays = station.bays.iter().enumerate();
-    bays.filter(|(_, bay)| is_feeder(bay)).map(|(n, _)| n)
+    bays.filter(|(_, bay)| bay.is_feeder()).map(|(n, _)| n)
 }
 
 /// Packs what is asked of chance: what about, of which device, in which slot of time.

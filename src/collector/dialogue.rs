@@ -346,7 +346,6 @@ impl Answer {
 }
 
 #[cfg(test)]
-#[path = "dialogue/misbehaving.rs"]
 mod misbehaving;
 
 #[cfg(test)]

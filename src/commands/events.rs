@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::config::{CentreId, Lang, Province, StationId, way_out};
+use ::config::{CentreId, Lang, Province, StationId};
 use clap::Args;
 use gridwatch::clock::Clock;
 use gridwatch::collector::plan::Content;
@@ -15,7 +15,7 @@ use gridwatch::{json, terminal};
 
 use super::{
     Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Failure, Outcome, patience, runtime, say,
-    start_monitor, stop_wanted,
+    start_monitor, stop_wanted, unknown,
 };
 
 #[derive(Args)]
@@ -109,16 +109,13 @@ async fn follow(monitor: &Monitor, printer: &mut Printer<'_>) -> Result<(), Fail
 
 impl<'a> Printer<'a> {
     fn new(common: &'a Common, args: &EventsArgs, province: &Province) -> Result<Self, Failure> {
-        let unknown = |what: &str, id: &str, hint: String| {
-            Failure::Usage(format!("{what} '{id}' is not in the configuration; {hint}"))
-        };
         let station = args.station.as_deref().map(|id| {
             let ids = province.stations.iter().map(|station| station.id.as_str());
-            province.station(id).ok_or_else(|| unknown("station", id, way_out(id, ids)))
+            province.station(id).ok_or_else(|| unknown("station", id, ids))
         });
         let centre = args.centre.as_deref().map(|id| {
             let ids = province.centres.iter().map(|centre| centre.id.as_str());
-            province.centre(id).ok_or_else(|| unknown("centre", id, way_out(id, ids)))
+            province.centre(id).ok_or_else(|| unknown("centre", id, ids))
         });
         Ok(Self {
             common,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ::config::{Date, Province};
 use clap::Args;
-use gridwatch::clock::Timestamp;
+use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::plans;
 use gridwatch::collector::reading::Reading;
 use gridwatch::historian::Historian;
@@ -21,7 +21,6 @@ use gridwatch::store::{Gatherer, Writer};
 
 use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, runtime, say, stop_wanted};
 
-const DAY_MS: i64 = 86_400_000;
 /// Time between two looks at the clock of the machine, and between two words on a terminal.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
 /// Recorded time between two commits: nothing is lost that could not be recorded again.
@@ -73,7 +72,6 @@ struct Kept {
     /// Values are kept, too.
     values: bool,
     gatherer: Gatherer,
-    begun: bool,
 }
 
 impl Sink for Kept {
@@ -90,16 +88,9 @@ impl Sink for Kept {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        if !self.gatherer.is_time(picture, COMMIT_EVERY_MS, last) {
-            return Ok(());
-        }
-        let begins = !std::mem::replace(&mut self.begun, true);
-        if begins {
-            historian.keep_ledger();
-            *picture = historian.picture(picture.at);
-        }
-        let batch = self.gatherer.gather((historian, &mut self.buffer), picture, (begins, last));
-        self.writer.commit(&batch).map_err(io::Error::other)
+        let (sources, when) = ((historian, &mut self.buffer), (COMMIT_EVERY_MS, last));
+        let batch = self.gatherer.gather(sources, picture, when);
+        batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
     }
 }
 
@@ -129,7 +120,7 @@ pub(super) fn run(
     }
     let buffer = Buffer::new(&province, &plans(&province), province.history.buffer_bytes());
     let (values, gatherer) = (!args.no_values, Gatherer::new(from));
-    let mut kept = Kept { writer, buffer, values, gatherer, begun: false };
+    let mut kept = Kept { writer, buffer, values, gatherer };
     say(format_args!(
         "{}: {} stations, seed {}, {} from {}; points are read every {} s or more rarely, and old \
          after {} scans",

@@ -3,14 +3,14 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
-use ::config::{Province, way_out};
+use ::config::Province;
 use clap::{Args, ValueEnum};
 use gridwatch::report::csv::Style;
 use gridwatch::report::period::{Period, day};
 use gridwatch::report::{Format, Request, report, write};
 use gridwatch::store::Reader;
 
-use super::{Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, say, state_folder};
+use super::{Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, say, store_folder, unknown};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -60,14 +60,11 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
     let province = args.config.province()?;
     if let Some(id) = args.station.as_deref().filter(|id| province.station(id).is_none()) {
-        let hint = way_out(id, province.stations.iter().map(|station| station.id.as_str()));
-        let message = format!("station '{id}' is not in the configuration; {hint}");
-        return Err(Failure::Usage(message));
+        let known = province.stations.iter().map(|station| station.id.as_str());
+        return Err(unknown("station", id, known));
     }
     let period = period(args, &province)?;
-    let folder = args.store.clone().or_else(|| state_folder(&province)).ok_or_else(|| {
-        Failure::Usage("neither HOME nor XDG_STATE_HOME is set; name the store with --store".into())
-    })?;
+    let folder = store_folder(args.store.as_ref(), &province)?;
     let reader = Reader::open(&folder)?;
     let request = Request { period, station: args.station.clone(), lang: common.lang() };
     let mut bar = Bar::new();

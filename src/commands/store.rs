@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use ::config::{Decoded, Lang, Province, way_out};
 use clap::{Args, Subcommand, ValueEnum};
-use gridwatch::clock::Timestamp;
+use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::history::{Span, Window, intervals};
 use gridwatch::report::period::day;
 use gridwatch::store::{Reader, StoreError, upkeep};
 
-use super::{Common, EXIT_MISSED, Failure, Outcome, say, state_folder};
+use super::{Common, EXIT_MISSED, Failure, Outcome, say, store_folder};
 
 #[derive(Subcommand)]
 pub(super) enum StoreCommand {
@@ -114,9 +114,7 @@ pub(super) struct BackupArgs {
 
 impl Folder {
     fn path(&self) -> Result<PathBuf, Failure> {
-        let own = || state_folder(&Province::built_in());
-        let none = "neither HOME nor XDG_STATE_HOME is set; name the store with --store";
-        self.store.clone().or_else(own).ok_or_else(|| Failure::Usage(none.to_owned()))
+        store_folder(self.store.as_ref(), &Province::built_in())
     }
 }
 
@@ -180,7 +178,6 @@ fn backup(args: &BackupArgs) -> Outcome {
 }
 
 fn export(common: &Common, args: &ExportArgs) -> Outcome {
-    const DAY_MS: i64 = 86_400_000;
     let reader = Reader::open(&args.folder.path()?).map_err(failed)?;
     let sessions = reader.sessions().map_err(failed)?;
     let first = sessions.first().map_or(Timestamp(0), |session| session.from);

@@ -7,13 +7,13 @@ use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
 use super::counts::Counts;
 use super::events::{ChannelEvents, EventLog};
 use super::findings::Findings;
-use super::ledger::{Asked, Judgement, Page};
+use super::ledger::{Judgement, Page};
 use super::meters::MeterCells;
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
 use super::rules::{PointRule, Rules};
 use super::traffic::TrafficPicture;
 use super::verdict::{Finding, PointPicture, Reason, Since};
-use super::window::{Sum, Window};
+use super::window::{Asked, Window};
 use crate::clock::Timestamp;
 use crate::collector::plan::{Content, Item, Part, Plan};
 use crate::collector::reading::{Event, Fault, LinkFault, Poll, Reading, Strays};
@@ -473,7 +473,7 @@ impl ChannelState {
     /// Brings the traffic of every unit up to date, and returns that of all of them, of those that
     /// the contract does not list too.
     fn sum_traffic(&mut self, now: Timestamp) -> TrafficPicture {
-        let mut all = Sum::default();
+        let mut all = Asked::default();
         for (unit, window) in self.units.iter_mut().zip(&self.windows) {
             let sum = window.sum(now);
             unit.traffic = sum.picture(self.started, now);

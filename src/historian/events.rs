@@ -10,7 +10,7 @@ use std::sync::Arc;
 use config::{Channel, ChannelId, Flags, PointId, Register, Table, blocks};
 
 use super::clocks::{ClockOffset, ClockWindow};
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::collector::plan::{Content, Plan};
 use crate::collector::reading::{Exchange, Poll};
 use crate::collector::rings::{Header, Seen, Tail};
@@ -28,7 +28,7 @@ const AHEAD_MS: i64 = 2_000;
 /// between change and record there may be a slow bus.
 const BEHIND_MS: i64 = 10_000;
 /// No ring has records that are older than this, milliseconds: ten years. Clocks that began again do.
-const ANCIENT_MS: i64 = 10 * 365 * 86_400_000;
+const ANCIENT_MS: i64 = 10 * 365 * DAY_MS;
 
 /// Bits of the second register of a record (see the register map): the clock was not synchronised,
 /// the clock failed; one bit or two.

@@ -8,9 +8,8 @@ use config::ChannelId;
 
 use super::picture::LinkState;
 use super::verdict::{PointPicture, Reason};
-pub use super::window::EDGES_US;
+pub use super::window::{Asked, EDGES_US};
 use crate::clock::Timestamp;
-use crate::collector::reading::Fault;
 
 /// What a judgement says of one point, in sixteen bits: the verdict in bits 0 to 3, why it is not
 /// live in 4 to 7 (each 0, or the place of the reason in [`Reason::ALL`] plus one), whether a
@@ -94,40 +93,6 @@ pub struct Judgement {
     pub runs: Vec<Run>,
 }
 
-/// What was asked of a channel over a stretch of time, and what came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Asked {
-    /// Requests without a reply, refused, undecodable.
-    pub faults: [u64; 3],
-    /// Requests with a reply, by round trip: not longer than each of [`EDGES_US`], and longer.
-    pub replies: [u64; EDGES_US.len() + 1],
-    /// Longest round trip, microseconds.
-    pub longest_us: u32,
-    /// Slots that could not be kept.
-    pub missed: u64,
-}
-
-impl Asked {
-    pub(super) fn count(&mut self, took_us: u32, fault: Option<Fault>) {
-        match fault {
-            Some(Fault::NoReply) => {
-                self.faults[0] += 1;
-                return;
-            }
-            Some(Fault::Refused(_)) => self.faults[1] += 1,
-            Some(Fault::Undecodable) => self.faults[2] += 1,
-            None => {}
-        }
-        self.replies[EDGES_US.partition_point(|edge| *edge < took_us)] += 1;
-        self.longest_us = self.longest_us.max(took_us);
-    }
-
-    /// Requests that came to an end.
-    pub fn requests(&self) -> u64 {
-        self.faults[0] + self.replies.iter().sum::<u64>()
-    }
-}
-
 /// What was last written down of a channel.
 #[derive(Debug, Default)]
 pub(super) struct Page {
@@ -146,33 +111,36 @@ impl Page {
     ) -> Option<Judgement> {
         let whole = self.link.is_none();
         let new = points.iter().map(State::of);
-        let mut runs: Vec<Run> = Vec::new();
-        if whole {
+        let runs = if whole {
             self.states = new.collect();
-            for (n, state) in self.states.iter().enumerate() {
-                extend(&mut runs, n, *state);
-            }
+            runs(self.states.iter().copied().enumerate())
         } else {
-            for (n, (old, state)) in self.states.iter_mut().zip(new).enumerate() {
-                if *old != state {
-                    *old = state;
-                    extend(&mut runs, n, state);
-                }
-            }
-        }
+            let changed =
+                self.states.iter_mut().zip(new).enumerate().filter_map(|(n, (old, new))| {
+                    (std::mem::replace(old, new) != new).then_some((n, new))
+                });
+            runs(changed)
+        };
         let is_news = whole || !runs.is_empty() || self.link != Some(link);
         self.link = Some(link);
         is_news.then_some(Judgement { channel, at, link, whole, runs })
     }
 }
 
-fn extend(runs: &mut Vec<Run>, place: usize, state: State) {
-    // A station has at most some hundred thousand points: the contract sees to that.
-    let first = u32::try_from(place).unwrap_or(u32::MAX);
-    match runs.last_mut() {
-        Some(last) if last.state == state && last.first + last.count == first => last.count += 1,
-        _ => runs.push(Run { first, count: 1, state }),
+/// States of points as runs: neighbours in the same state make one. `states` are by place, in order.
+pub fn runs(states: impl Iterator<Item = (usize, State)>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (place, state) in states {
+        // A station has at most some hundred thousand points: the contract sees to that.
+        let first = u32::try_from(place).unwrap_or(u32::MAX);
+        match runs.last_mut() {
+            Some(last) if last.state == state && last.first + last.count == first => {
+                last.count += 1;
+            }
+            _ => runs.push(Run { first, count: 1, state }),
+        }
     }
+    runs
 }
 
 #[cfg(test)]

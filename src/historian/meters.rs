@@ -5,9 +5,7 @@ use config::{Date, MeterFigures, Province, Scan, Station};
 use super::channel::ChannelState;
 use super::counts::Share;
 use super::picture::{MeterGroupPicture, MeteringPicture, Reads};
-use crate::clock::Timestamp;
-
-const DAY_MS: i64 = 86_400_000;
+use crate::clock::{DAY_MS, Timestamp};
 
 /// The registers of a metering unit as they were last read.
 pub(super) struct MeterCells {

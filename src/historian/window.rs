@@ -38,16 +38,35 @@ pub(super) struct Window {
     slots: [Slot; SLOTS as usize],
 }
 
-/// What one or several windows have counted.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sum {
-    faults: [u64; 3],
-    buckets: [u64; BUCKETS],
-    max_us: u32,
+/// What was asked over a stretch of time, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Requests without a reply, refused, undecodable.
+    pub faults: [u64; 3],
+    /// Requests with a reply, by round trip: not longer than each of [`EDGES_US`], and longer.
+    pub replies: [u64; BUCKETS],
+    /// Longest round trip, microseconds.
+    pub longest_us: u32,
+    /// Slots that could not be kept. A window does not count them.
+    pub missed: u64,
 }
 
 fn minute(at: Timestamp) -> u32 {
     u32::try_from(at.0.div_euclid(SLOT_MS)).unwrap_or(0)
+}
+
+/// The place of a fault among those that are counted.
+fn kind(fault: Option<Fault>) -> Option<usize> {
+    match fault? {
+        Fault::NoReply => Some(0),
+        Fault::Refused(_) => Some(1),
+        Fault::Undecodable => Some(2),
+    }
+}
+
+/// The bucket of a round trip.
+fn bucket(took_us: u32) -> usize {
+    EDGES_US.partition_point(|edge| *edge < took_us)
 }
 
 impl Window {
@@ -62,69 +81,83 @@ impl Window {
         if slot.minute != minute {
             *slot = Slot { minute, ..EMPTY };
         }
-        let kind = match fault {
-            Some(Fault::NoReply) => Some(0),
-            Some(Fault::Refused(_)) => Some(1),
-            Some(Fault::Undecodable) => Some(2),
-            None => None,
-        };
-        if let Some(kind) = kind {
+        if let Some(kind) = kind(fault) {
             slot.faults[kind] = slot.faults[kind].saturating_add(1);
         }
         if fault != Some(Fault::NoReply) {
-            let bucket = EDGES_US.partition_point(|edge| *edge < took_us);
-            slot.buckets[bucket] = slot.buckets[bucket].saturating_add(1);
+            let bucket = &mut slot.buckets[bucket(took_us)];
+            *bucket = bucket.saturating_add(1);
             slot.max_us = slot.max_us.max(took_us);
         }
     }
 
     /// What was counted in the window that ends now.
-    pub(super) fn sum(&self, now: Timestamp) -> Sum {
+    pub(super) fn sum(&self, now: Timestamp) -> Asked {
         let newest = minute(now);
         let oldest = newest.saturating_sub(u32::from(SLOTS) - 1);
-        let mut sum = Sum::default();
+        let mut sum = Asked::default();
         for slot in self.slots.iter().filter(|slot| (oldest..=newest).contains(&slot.minute)) {
             for (total, n) in sum.faults.iter_mut().zip(slot.faults) {
                 *total += u64::from(n);
             }
-            for (total, n) in sum.buckets.iter_mut().zip(slot.buckets) {
+            for (total, n) in sum.replies.iter_mut().zip(slot.buckets) {
                 *total += u64::from(n);
             }
-            sum.max_us = sum.max_us.max(slot.max_us);
+            sum.longest_us = sum.longest_us.max(slot.max_us);
         }
         sum
     }
 }
 
-impl AddAssign for Sum {
+impl AddAssign for Asked {
     fn add_assign(&mut self, other: Self) {
         for (total, n) in self.faults.iter_mut().zip(other.faults) {
             *total += n;
         }
-        for (total, n) in self.buckets.iter_mut().zip(other.buckets) {
+        for (total, n) in self.replies.iter_mut().zip(other.replies) {
             *total += n;
         }
-        self.max_us = self.max_us.max(other.max_us);
+        self.longest_us = self.longest_us.max(other.longest_us);
+        self.missed += other.missed;
     }
 }
 
-impl Sum {
+impl Asked {
+    pub(super) fn count(&mut self, took_us: u32, fault: Option<Fault>) {
+        if let Some(kind) = kind(fault) {
+            self.faults[kind] += 1;
+        }
+        if fault != Some(Fault::NoReply) {
+            self.replies[bucket(took_us)] += 1;
+            self.longest_us = self.longest_us.max(took_us);
+        }
+    }
+
+    /// Requests that came to an end.
+    pub fn requests(&self) -> u64 {
+        self.faults[0] + self.answered()
+    }
+
+    fn answered(&self) -> u64 {
+        self.replies.iter().sum()
+    }
+
     /// The counts as the picture has them, of a monitor that was started at some time.
     pub(super) fn picture(&self, started: Timestamp, now: Timestamp) -> TrafficPicture {
-        let answered: u64 = self.buckets.iter().sum();
+        let answered = self.answered();
         let oldest = (i64::from(minute(now)) - i64::from(SLOTS) + 1) * SLOT_MS;
         #[expect(clippy::cast_precision_loss, reason = "a window is a few hundred seconds")]
         let window_s = now.since(started.max(Timestamp(oldest))).max(0) as f64 / 1_000.0;
         let [no_reply, refused, undecodable] = self.faults;
         TrafficPicture {
-            requests: answered + no_reply,
+            requests: self.requests(),
             no_reply,
             refused,
             undecodable,
             window_s,
             p50_ms: self.quantile_ms(answered, 50),
             p95_ms: self.quantile_ms(answered, 95),
-            max_ms: (answered > 0).then(|| f64::from(self.max_us) / 1_000.0),
+            max_ms: (answered > 0).then(|| f64::from(self.longest_us) / 1_000.0),
         }
     }
 
@@ -132,12 +165,12 @@ impl Sum {
     fn quantile_ms(&self, answered: u64, percent: u64) -> Option<f64> {
         let rank = (answered * percent).div_ceil(100);
         let mut passed = 0;
-        let found = self.buckets.iter().position(|n| {
+        let found = self.replies.iter().position(|n| {
             passed += n;
             answered > 0 && passed >= rank
         })?;
-        let edge = EDGES_US.get(found).copied().unwrap_or(self.max_us);
-        Some(f64::from(edge.min(self.max_us)) / 1_000.0)
+        let edge = EDGES_US.get(found).copied().unwrap_or(self.longest_us);
+        Some(f64::from(edge.min(self.longest_us)) / 1_000.0)
     }
 }
 

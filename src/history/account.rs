@@ -1,5 +1,6 @@
 //! Accounts of time: how long points were in which state. Milliseconds, summed as integers.
 
+use std::iter::Sum;
 use std::ops::AddAssign;
 
 use config::{Entry, Standing};
@@ -136,6 +137,21 @@ impl Times {
 fn share(have: i64, want: i64) -> Share {
     let count = |ms: i64| u64::try_from(ms).unwrap_or(0);
     Share::new(count(have), count(want))
+}
+
+impl Sum for Times {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, times| {
+            sum += times;
+            sum
+        })
+    }
+}
+
+impl<'a> Sum<&'a Self> for Times {
+    fn sum<I: Iterator<Item = &'a Self>>(all: I) -> Self {
+        all.copied().sum()
+    }
 }
 
 impl AddAssign for Times {

@@ -68,11 +68,7 @@ impl AddAssign for LinkHistory {
 impl ChannelHistory {
     /// All parts together.
     pub fn times(&self) -> Times {
-        let mut sum = Times::default();
-        for part in &self.parts {
-            sum += *part;
-        }
-        sum
+        self.parts.iter().sum()
     }
 }
 
@@ -94,13 +90,14 @@ pub fn channel_history(
         accounts.map(|(point, entry)| Account::new(entry, point.spec.kind.is_command())).collect();
     let mut fold = Fold::new(window, accounts, era.span.from);
     for (session, span) in &era.observed {
-        fold.nobody_watches_until(span.from);
+        // Nothing is known in front of a session, nor behind the last one.
+        fold.pass_all(span.from);
         let path = (&station.id[..], &centre.id[..]);
         reader.judgements(path, *session, (span.from, span.to), |judged| fold.take(&judged))?;
         fold.pass_all(span.to);
         fold.end_session();
     }
-    fold.nobody_watches_until(era.span.to);
+    fold.pass_all(era.span.to);
     Ok(fold.history)
 }
 
@@ -214,9 +211,5 @@ impl<'a> Fold<'a> {
             *state = None;
         }
         (self.link.0, self.lost_since) = (None, None);
-    }
-
-    fn nobody_watches_until(&mut self, to: Timestamp) {
-        self.pass_all(to);
     }
 }

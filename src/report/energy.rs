@@ -1,8 +1,7 @@
 //! Energy and voltage of a period, from the values that were kept.
 
-use config::{Bay, Decoded, Flags, Point, PointId, Province, Scan, Station};
+use config::{Bay, CentreId, Decoded, Flags, Point, PointId, Province, Scan, Station, StationId};
 
-use super::reliability::{digit, is_feeder};
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::history::Window;
@@ -14,8 +13,8 @@ const VOLTAGE_TOLERANCE: f64 = 0.05;
 /// What counters and voltages of a station say.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StationEnergy {
-    /// The station: its place in the contract.
-    pub(super) station: usize,
+    /// Which.
+    pub(super) station: StationId,
     /// Into its transformers from 110 kV, kWh.
     pub(super) received: Metered,
     /// Out of its feeders, kWh.
@@ -56,9 +55,11 @@ pub(super) fn energies(
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<StationEnergy>, StoreError> {
     let mut all = Vec::new();
-    for (n, station) in province.stations.iter().enumerate().filter(|(_, s)| wanted(&s.id)) {
-        let source = Source { reader, province, station, number: n, window };
-        let energy = source.energy()?;
+    for (id, station) in province.station_ids().zip(&province.stations) {
+        if !wanted(&station.id) {
+            continue;
+        }
+        let energy = Source { reader, province, id, station, window }.energy()?;
         let has = energy.received.counters.have + energy.delivered.counters.have;
         if has > 0 || energy.voltages.iter().any(|bus| bus.within.want > 0) {
             all.push(energy);
@@ -70,23 +71,22 @@ pub(super) fn energies(
 struct Source<'a> {
     reader: &'a Reader,
     province: &'a Province,
+    id: StationId,
     station: &'a Station,
-    number: usize,
     window: &'a Window,
 }
 
 impl Source<'_> {
     fn energy(&self) -> Result<StationEnergy, StoreError> {
-        let is_high = |bay: &Bay| digit(bay) == Some('3') && bay.level >= 110;
         let is_bus = |bay: &Bay| bay.name.starts_with('C') && (1..110).contains(&bay.level);
         let mut voltages = Vec::new();
         for (point, bay) in self.points("UAB", is_bus) {
             voltages.push(self.voltage(point, bay)?);
         }
         Ok(StationEnergy {
-            station: self.number,
-            received: self.metered(&is_high)?,
-            delivered: self.metered(&is_feeder)?,
+            station: self.id,
+            received: self.metered(Bay::is_transformer)?,
+            delivered: self.metered(Bay::is_feeder)?,
             voltages,
         })
     }
@@ -100,11 +100,9 @@ impl Source<'_> {
 
     /// Hands on the values of a point at the first centre that gets it.
     fn values(&self, point: PointId, each: impl FnMut(Value)) -> Result<(), StoreError> {
-        let station = self.province.station_ids().nth(self.number);
         let mut centres = self.province.centre_ids();
-        let reads = |centre: &config::CentreId| {
-            let channel = station.map(|station| self.province.channel(station, *centre));
-            channel.is_some_and(|channel| channel.entries[point.index()].register.is_some())
+        let reads = |centre: &CentreId| {
+            self.province.channel(self.id, *centre).entries[point.index()].register.is_some()
         };
         let Some(centre) = centres.find(reads) else { return Ok(()) };
         let centre = &self.province.centres[centre.index()].id;
@@ -113,7 +111,7 @@ impl Source<'_> {
         self.reader.values((&self.station.id, centre, id), (span.from, span.to), each)
     }
 
-    fn metered(&self, of: &dyn Fn(&Bay) -> bool) -> Result<Metered, StoreError> {
+    fn metered(&self, of: fn(&Bay) -> bool) -> Result<Metered, StoreError> {
         let mut sum = Metered::default();
         let length = self.window.span.length().unsigned_abs();
         for (point, _) in self.points("E.IMP", of) {

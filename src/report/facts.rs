@@ -85,17 +85,8 @@ pub(super) struct EventFacts {
 
 impl ChannelFacts {
     pub(super) fn times(&self) -> Times {
-        sum(&self.days)
+        self.days.iter().sum()
     }
-}
-
-/// All of them together.
-pub(super) fn sum<'a>(times: impl IntoIterator<Item = &'a Times>) -> Times {
-    let mut sum = Times::default();
-    for part in times {
-        sum += *part;
-    }
-    sum
 }
 
 impl Facts {
@@ -164,38 +155,27 @@ pub(super) fn gather(
         .map(ChannelId::at)
         .filter(|id| is_wanted(&province.channels[id.index()]))
         .collect();
-    // Three walks of all channels: this period, the one before, and a year of months.
-    let steps = 3.0 * real(ids.len() as u64);
+    // Two walks of all channels: this period, and the time up to it.
+    let steps = 2.0 * real(ids.len() as u64);
     let mut done = 0.0;
-    let mut channels = Vec::new();
-    for id in &ids {
-        channels.push(channel_facts(reader, &window, &contracts, *id)?);
-        done += 1.0;
-        progress(done / steps);
-    }
     let mut step = || {
         done += 1.0;
         progress(done / steps);
     };
-    let before = period.before();
-    let before_window = Window::new(before.span(), &[], &sessions);
-    let mut before_times = Vec::new();
+    let mut channels = Vec::new();
     for id in &ids {
-        let parts = parts_of(reader, &before_window, &province, *id)?;
-        before_times.push(sum(&parts));
+        channels.push(channel_facts(reader, &window, &contracts, *id)?);
         step();
     }
-    let months = period.months(MONTHS);
-    let from = months.first().map_or(period.span().from, |month| month.span().from);
-    let cuts: Vec<Timestamp> = months.iter().map(|month| month.span().from).collect();
-    let to = months.last().map_or(period.span().to, |month| month.span().to);
-    let year = Window::new(Span::new(from, to), &cuts, &sessions);
-    let mut of_centres = vec![vec![Times::default(); province.centres.len()]; months.len()];
+    let earlier = Earlier::new(period, &sessions);
+    let mut before = Vec::new();
+    let mut of_centres = vec![vec![Times::default(); province.centres.len()]; MONTHS];
     for id in &ids {
-        let parts = parts_of(reader, &year, &province, *id)?;
+        let parts = parts_of(reader, &earlier.window, &province, *id)?;
+        before.push(earlier.within(period.before(), &parts));
         let centre = province.channels[id.index()].centre.index();
-        for (month, part) in of_centres.iter_mut().zip(parts) {
-            month[centre] += part;
+        for (month, sums) in earlier.months.iter().zip(&mut of_centres) {
+            sums[centre] += earlier.within(*month, &parts);
         }
         step();
     }
@@ -209,8 +189,8 @@ pub(super) fn gather(
             .filter(|s| s.until > span.from && s.from < span.to)
             .collect(),
         channels,
-        before: before_times,
-        months: months.into_iter().zip(of_centres).collect(),
+        before,
+        months: earlier.months.into_iter().zip(of_centres).collect(),
         metering: reader.metering(span.to)?,
         metering_before: reader.metering(span.from)?,
         metering_days: metering_days(reader, &window)?,
@@ -221,6 +201,32 @@ pub(super) fn gather(
         province,
         window,
     }))
+}
+
+/// The time up to a period, cut so that each month and the period before are whole parts.
+struct Earlier {
+    window: Window,
+    /// The month in which the period ends, and those before it.
+    months: Vec<Period>,
+}
+
+impl Earlier {
+    fn new(period: Period, sessions: &[Session]) -> Self {
+        let months = period.months(MONTHS);
+        let spans = months.iter().copied().chain([period.before()]).map(Period::span);
+        let mut edges: Vec<Timestamp> = spans.flat_map(|span| [span.from, span.to]).collect();
+        edges.sort_unstable();
+        let (first, last) = (edges[0], edges[edges.len() - 1]);
+        edges.dedup();
+        Self { window: Window::new(Span::new(first, last), &edges, sessions), months }
+    }
+
+    /// Figures of a period that is whole parts of the window.
+    fn within(&self, period: Period, parts: &[Times]) -> Times {
+        let span = period.span();
+        let own = self.window.parts.iter().zip(parts);
+        own.filter(|(part, _)| span.and(**part) == **part).map(|(_, times)| times).sum()
+    }
 }
 
 /// Metering as it stood at the end of each day; nothing of days in which nobody watched.

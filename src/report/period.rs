@@ -3,10 +3,8 @@
 use config::{Date, Lang};
 use thiserror::Error;
 
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::history::Span;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Longest period, days: ten years and some.
 const DAYS_MAX: i64 = 3_700;

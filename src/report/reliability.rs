@@ -88,17 +88,6 @@ pub(super) fn customers(province: &Province, station: &Station) -> u64 {
     groups.map(|group| u64::from(group.installed)).sum()
 }
 
-/// Second digit of a bay's number: what it is for (Vietnamese numbering).
-pub(super) fn digit(bay: &Bay) -> Option<char> {
-    let is_number = bay.name.len() == 3 && bay.name.bytes().all(|byte| byte.is_ascii_digit());
-    bay.name.chars().nth(1).filter(|_| is_number)
-}
-
-/// Whether customers hang on a bay.
-pub(super) fn is_feeder(bay: &Bay) -> bool {
-    digit(bay) == Some('7') && (1..110).contains(&bay.level)
-}
-
 fn last_digit(bay: &Bay) -> Option<char> {
     bay.name.chars().last()
 }
@@ -116,7 +105,7 @@ struct Scheme<'a> {
 impl<'a> Scheme<'a> {
     fn new(station: &'a Station) -> Self {
         let bays = station.bays.iter().enumerate();
-        let feeders: Vec<usize> = bays.filter(|(_, b)| is_feeder(b)).map(|(n, _)| n).collect();
+        let feeders: Vec<usize> = bays.filter(|(_, b)| b.is_feeder()).map(|(n, _)| n).collect();
         let mut closed = vec![None; station.bays.len()];
         for point in station.points.iter().filter(|point| point.spec.id == "CB.POS") {
             // Until the first record says otherwise, it stands as in normal service.
@@ -133,19 +122,19 @@ impl<'a> Scheme<'a> {
     /// Bus sections with supply: level and number.
     fn live_sections(&self) -> Vec<(u16, u8)> {
         let bays = || self.station.bays.iter().enumerate();
-        let high = |bay: &Bay| digit(bay) == Some('3') && bay.level >= 110;
-        let transformers: Vec<(usize, &Bay)> = bays().filter(|(_, bay)| high(bay)).collect();
+        let transformers: Vec<(usize, &Bay)> =
+            bays().filter(|(_, bay)| bay.is_transformer()).collect();
         let is_fed = |incomer: &Bay| {
             let own = transformers.iter().find(|(_, t)| last_digit(t) == last_digit(incomer));
             own.or(transformers.first()).is_none_or(|(n, _)| self.is_closed(*n))
         };
-        let incomers = bays().filter(|(_, bay)| digit(bay) == Some('3') && bay.level < 110);
+        let incomers = bays().filter(|(_, bay)| bay.role_digit() == Some('3') && bay.level < 110);
         let mut live: Vec<(u16, u8)> = incomers
             .filter(|(n, bay)| self.is_closed(*n) && is_fed(bay))
             .map(|(_, bay)| (bay.level, bay.section))
             .collect();
         // A coupler stands between section 1 and its own.
-        let couplers = bays().filter(|(_, bay)| digit(bay) == Some('1') && bay.level < 110);
+        let couplers = bays().filter(|(_, bay)| bay.role_digit() == Some('1') && bay.level < 110);
         for (_, coupler) in couplers.filter(|(n, _)| self.is_closed(*n)) {
             let (one, other) = ((coupler.level, 1), (coupler.level, coupler.section));
             for (from, to) in [(one, other), (other, one)] {
@@ -198,7 +187,7 @@ pub(super) fn interruptions(
     }
     let of_feeder = |station: usize| {
         let station = &province.stations[station];
-        let feeders = station.bays.iter().filter(|bay| is_feeder(bay)).count() as u64;
+        let feeders = station.bays.iter().filter(|bay| bay.is_feeder()).count() as u64;
         customers(province, station).checked_div(feeders).unwrap_or(0)
     };
     let mut all = Vec::new();

@@ -68,6 +68,11 @@ impl MeterKind {
             Self::Class => "class",
         }
     }
+
+    /// What a word of the store stands for.
+    pub(super) fn of(word: &str) -> Self {
+        if word == Self::District.word() { Self::District } else { Self::Class }
+    }
 }
 
 /// Knows what was gathered last, so that nothing is gathered twice.
@@ -80,17 +85,24 @@ pub struct Gatherer {
     started: Timestamp,
     /// When something was last gathered.
     at: Option<Timestamp>,
+    /// The next batch begins a session.
+    begins: bool,
 }
 
 impl Gatherer {
     /// Nothing was gathered before `started`.
     pub fn new(started: Timestamp) -> Self {
-        Self { next: Vec::new(), asked_from: started, metering: Vec::new(), started, at: None }
+        let (next, metering, begins) = (Vec::new(), Vec::new(), true);
+        Self { next, asked_from: started, metering, started, at: None, begins }
     }
 
-    /// Whether it is time to gather again, `every_ms` after the last time; `last`: no other picture will
-    /// follow.
-    pub fn is_time(&self, picture: &Picture, every_ms: i64, last: bool) -> bool {
+    /// Something was not kept: the next batch says everything again.
+    pub fn begin_anew(&mut self) {
+        self.begins = true;
+    }
+
+    /// Whether it is time to gather again, `every_ms` after the last time.
+    fn is_time(&self, picture: &Picture, every_ms: i64, last: bool) -> bool {
         if let Some(at) = self.at {
             return last || picture.at.since(at) >= every_ms;
         }
@@ -98,19 +110,26 @@ impl Gatherer {
         settled || picture.at.since(self.started) >= BEGIN_AFTER_MS
     }
 
-    /// What is new. `picture` is the historian's latest. `begins`: a session begins with it, for which
-    /// the historian was told to keep its ledger anew. `last`: no other will follow.
+    /// What is new, when it is time to gather again: `every_ms` after the last time, or when no other
+    /// picture will follow (`last`). `picture` is the historian's latest; when a session begins it is made
+    /// again, so that it and the ledger say the same.
     pub fn gather(
         &mut self,
         (historian, buffer): (&mut Historian, &mut Buffer),
-        picture: &Picture,
-        (begins, last): (bool, bool),
-    ) -> Batch {
+        picture: &mut Picture,
+        (every_ms, last): (i64, bool),
+    ) -> Option<Batch> {
+        if !self.is_time(picture, every_ms, last) {
+            return None;
+        }
         let until = picture.at;
         self.at = Some(until);
+        let begins = std::mem::take(&mut self.begins);
         if begins {
             // The store may lack what was gathered last.
             (self.next, self.metering) = (Vec::new(), Vec::new());
+            historian.keep_ledger();
+            *picture = historian.picture(until);
         }
         let is_time = until.since(self.asked_from) >= ASKED_EVERY_MS || last;
         let asked = is_time.then(|| {
@@ -123,7 +142,7 @@ impl Gatherer {
         }
         let values = buffer.take_sealed();
         let (events, metering) = (self.events(picture), self.metering(picture));
-        Batch { begins, until, judgements, events, asked, metering, values }
+        Some(Batch { begins, until, judgements, events, asked, metering, values })
     }
 
     fn events(&mut self, picture: &Picture) -> Vec<EventEntry> {

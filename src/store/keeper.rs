@@ -36,7 +36,7 @@ pub struct Keeper {
 struct Said {
     keeping: Keeping,
     /// A batch was given up: the next one is to say everything.
-    anew: bool,
+    lacks: bool,
     /// Nothing more will come: what cannot be written at once is given up.
     stopping: bool,
 }
@@ -49,7 +49,7 @@ impl Keeper {
     pub fn start(folder: &Path, province: &Arc<Province>) -> Result<Self, StoreError> {
         let writer = Writer::open(folder, province)?;
         let (sender, batches) = sync_channel(WAITING_MAX);
-        let said = Arc::new(Mutex::new(Said { anew: true, ..Said::default() }));
+        let said: Arc<Mutex<Said>> = Arc::default();
         let own = Arc::clone(&said);
         let failed = |error| StoreError::File { path: folder.to_owned(), error };
         let thread = std::thread::Builder::new()
@@ -72,10 +72,9 @@ impl Keeper {
         lock(&self.said).keeping.clone()
     }
 
-    /// Whether the next batch is to say everything, since something before it was not kept. Asking
-    /// takes note of the answer.
-    pub fn begins_anew(&self) -> bool {
-        std::mem::take(&mut lock(&self.said).anew)
+    /// Whether something was not kept since this was last asked: the next batch is to say everything.
+    pub fn lacks(&self) -> bool {
+        std::mem::take(&mut lock(&self.said).lacks)
     }
 
     /// Hands over a batch. When too many wait, it is given up.
@@ -83,17 +82,13 @@ impl Keeper {
         let Some(batches) = &self.batches else { return };
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = batches.try_send(batch)
         {
-            lock(&self.said).anew = true;
+            lock(&self.said).lacks = true;
         }
     }
+}
 
-    /// Lets everything be written, and ends. Returns how keeping went.
-    pub fn stop(mut self) -> Keeping {
-        self.end();
-        self.keeping()
-    }
-
-    fn end(&mut self) {
+impl Drop for Keeper {
+    fn drop(&mut self) {
         self.batches = None;
         lock(&self.said).stopping = true;
         if let Some(thread) = self.thread.take() {
@@ -101,12 +96,6 @@ impl Keeper {
             // A thread that panicked has already said so.
             let _ = thread.join();
         }
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 
@@ -141,5 +130,5 @@ fn note_trouble(said: &Mutex<Said>, batch: &Batch, error: &StoreError, given_up:
         tracing::error!("{what}");
         said.keeping.trouble = Some((batch.until, what));
     }
-    said.anew |= given_up;
+    said.lacks |= given_up;
 }

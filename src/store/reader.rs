@@ -8,6 +8,7 @@ use std::sync::Arc;
 use config::Province;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::batch::MeterKind;
 use super::contracts;
 use super::runs;
 use super::schema::{StoreError, open_to_read};
@@ -111,8 +112,8 @@ pub struct Recorded {
 /// Remote metering of a district or class, from an instant on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metered {
-    /// `district` or `class`.
-    pub kind: String,
+    /// What it is about.
+    pub kind: MeterKind,
     /// Its id in the contract.
     pub id: String,
     /// Since when.
@@ -324,7 +325,7 @@ impl Reader {
         )?;
         let rows = latest.query_map([at.0], |row| {
             Ok(Metered {
-                kind: row.get(0)?,
+                kind: MeterKind::of(row.get_ref(0)?.as_str()?),
                 id: row.get(1)?,
                 at: Timestamp(row.get(2)?),
                 sells: row.get(3)?,

@@ -12,10 +12,9 @@ use rusqlite::{Connection, params};
 use super::contracts;
 use super::runs;
 use super::schema::{FILE, StoreError, make_folder, open_to_read, open_to_write};
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::series::chunk::Chunk;
 
-pub(super) const DAY_MS: i64 = 86_400_000;
 /// Faults that are told one by one.
 const TOLD_MAX: usize = 20;
 /// Pages that are copied at a time, so that a writer need not wait long.

@@ -12,11 +12,11 @@ use super::batch::{Batch, MeterLine};
 use super::contracts;
 use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
-use super::upkeep::{self, DAY_MS};
+use super::upkeep;
 use super::values;
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::events::{Doubt, EventEntry, Happening};
-use crate::historian::ledger::{Asked, Judgement, Run, State};
+use crate::historian::ledger::{self, Asked, Judgement, State};
 
 /// The verdicts of a channel are said as a whole at least once in so long when they change at all, so
 /// that a window can be read without all that was before it.
@@ -190,7 +190,7 @@ fn put_judgement(
     let whole = judgement.whole || page.whole_at.is_none_or(is_time);
     let bytes = if whole {
         page.whole_at = Some(judgement.at);
-        runs::to_bytes(&runs_of(&page.states))
+        runs::to_bytes(&ledger::runs(page.states.iter().copied().enumerate()))
     } else {
         runs::to_bytes(&judgement.runs)
     };
@@ -201,19 +201,6 @@ fn put_judgement(
         )?
         .execute(params![path, judgement.at.0, session, whole, judgement.link as u8, bytes])?;
     Ok(())
-}
-
-/// Neighbours in the same state, of all.
-fn runs_of(states: &[State]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    let places = 0_u32..;
-    for (first, state) in places.zip(states) {
-        match runs.last_mut() {
-            Some(last) if last.state == *state => last.count += 1,
-            _ => runs.push(Run { first, count: 1, state: *state }),
-        }
-    }
-    runs
 }
 
 fn put_event(

@@ -99,8 +99,7 @@ impl Scheme {
     /// Roles by the number of a bay (Vietnamese numbering: second digit 3 transformer, 7 line or
     /// feeder, 1 coupler) and the letters of busbars, capacitors and station service.
     fn assign_roles(&mut self, station: &Station) {
-        let is_high = |bay: &Bay| role_digit(bay) == Some('3') && bay.level >= 110;
-        for (n, bay) in station.bays.iter().enumerate().filter(|(_, bay)| is_high(bay)) {
+        for (n, bay) in station.bays.iter().enumerate().filter(|(_, bay)| bay.is_transformer()) {
             let rated = station.transformers.iter().find(|(rated, _)| *rated == n);
             let mva = rated.map_or(RATING_MVA, |(_, mva)| *mva);
             self.roles[n] = Role::Transformer(self.transformers.len());
@@ -108,7 +107,7 @@ impl Scheme {
             self.transformers.push(TransformerBays { bay: n, mva, incomers: Vec::new() });
         }
         for (n, bay) in station.bays.iter().enumerate() {
-            self.roles[n] = match (role_digit(bay), self.roles[n]) {
+            self.roles[n] = match (bay.role_digit(), self.roles[n]) {
                 (_, transformer @ Role::Transformer(_)) => transformer,
                 (Some('3'), _) => match self.transformer_of(station, bay) {
                     Some(transformer) => {
@@ -117,7 +116,7 @@ impl Scheme {
                     }
                     None => Role::Other,
                 },
-                _ if is_feeder(bay) => {
+                _ if bay.is_feeder() => {
                     self.feeders.push(n);
                     Role::Feeder(self.feeders.len() - 1)
                 }
@@ -172,15 +171,4 @@ impl Scheme {
     pub(crate) fn bays(&self, role: Role) -> impl Iterator<Item = usize> + '_ {
         self.roles.iter().enumerate().filter(move |(_, own)| **own == role).map(|(bay, _)| bay)
     }
-}
-
-/// Whether a bay is a medium-voltage feeder: `x7y` below 110 kV.
-pub(crate) fn is_feeder(bay: &Bay) -> bool {
-    (1..110).contains(&bay.level) && role_digit(bay) == Some('7')
-}
-
-/// Second digit of a three-digit bay name: what the bay is for.
-fn role_digit(bay: &Bay) -> Option<char> {
-    let digits = bay.name.len() == 3 && bay.name.chars().all(|c| c.is_ascii_digit());
-    digits.then(|| bay.name.chars().nth(1)).flatten()
 }

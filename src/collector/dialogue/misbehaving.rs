@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::collector::schedule::mix;
 
 const WAIT: Duration = Duration::from_millis(200);
 
@@ -12,10 +13,9 @@ struct Chance(u64);
 
 impl Chance {
     fn next(&mut self) -> u64 {
+        let x = mix(self.0);
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let x = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^ x >> 31
+        x
     }
 
     fn below(&mut self, end: usize) -> usize {

@@ -36,7 +36,7 @@ fn energy(facts: &Facts) -> Table {
     let rows = facts.energies.iter().map(|energy| {
         add(&mut all.0, &energy.received);
         add(&mut all.1, &energy.delivered);
-        let station = &facts.province.stations[energy.station];
+        let station = &facts.province.stations[energy.station.index()];
         let mut row = vec![text(&station.id), text(station.name.get(facts.lang))];
         row.extend(cells(&energy.received, &energy.delivered));
         row
@@ -94,7 +94,7 @@ fn voltage(facts: &Facts) -> Table {
     let mut rows = Vec::new();
     for energy in &facts.energies {
         let StationEnergy { station, voltages, .. } = energy;
-        let station = &facts.province.stations[*station];
+        let station = &facts.province.stations[station.index()];
         for bus in voltages {
             let bay = &station.bays[bus.bay];
             let (low, high) = bus.range.unzip();

@@ -5,7 +5,7 @@ use super::{DECIMALS, percent, text, titled};
 use crate::historian::counts::Share;
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
-use crate::store::Metered;
+use crate::store::{MeterKind, Metered};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -25,8 +25,8 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     };
     let parts = vec![
         Part::Chart(chart(facts)),
-        Part::Table(table(facts, ("districts", "district"), ("Theo huyện", "By district"), &districts)),
-        Part::Table(table(facts, ("classes", "class"), ("Theo loại công tơ", "By class of meters"), &classes)),
+        Part::Table(table(facts, ("districts", MeterKind::District), ("Theo huyện", "By district"), &districts)),
+        Part::Table(table(facts, ("classes", MeterKind::Class), ("Theo loại công tơ", "By class of meters"), &classes)),
         words.note(
             "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau.",
             "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged.",
@@ -51,7 +51,7 @@ fn chart(facts: &Facts) -> Chart {
 
 fn table(
     facts: &Facts,
-    (id, kind): (&'static str, &str),
+    (id, kind): (&'static str, MeterKind),
     (vi, en): (&str, &str),
     name: &dyn Fn(&str) -> Option<String>,
 ) -> Table {

@@ -6,7 +6,7 @@ use super::{DECIMALS, percent, text, titled};
 use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
 use crate::history::Times;
-use crate::report::facts::{ChannelFacts, Facts, sum};
+use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::in_hours;
 
@@ -39,7 +39,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
 fn by_day(facts: &Facts) -> Vec<Vec<Times>> {
     let days = facts.window.parts.len();
     let of_centre = |centre| {
-        let of_day = |day: usize| sum(facts.of_centre(centre).map(|channel| &channel.days[day]));
+        let of_day = |day: usize| facts.of_centre(centre).map(|channel| &channel.days[day]).sum();
         (0..days).map(of_day).collect()
     };
     facts.province.centre_ids().map(of_centre).collect()
@@ -100,7 +100,7 @@ fn kinds(facts: &Facts) -> Table {
             let of = facts
                 .of_centre(centre)
                 .flat_map(|channel| kinds.iter().filter_map(|kind| channel.kinds.get(kind)));
-            let times = sum(of);
+            let times: Times = of.sum();
             rows.push(vec![
                 text(code),
                 Cell::Text(words.say(vi, en)),
@@ -130,8 +130,7 @@ fn reasons(facts: &Facts) -> Table {
     let words = facts.words();
     let mut rows = Vec::new();
     for centre in facts.province.centre_ids() {
-        let all: Vec<Times> = facts.of_centre(centre).map(ChannelFacts::times).collect();
-        let times = sum(&all);
+        let times: Times = facts.of_centre(centre).map(ChannelFacts::times).sum();
         let observed = times.live_required - times.live_unobserved;
         for reason in Reason::ALL {
             let ms = times.not_live[reason as usize];

@@ -5,9 +5,10 @@ use config::CentreId;
 use super::{DECIMALS, percent, text};
 use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
-use crate::report::facts::{ChannelFacts, Facts, sum};
+use crate::history::Times;
+use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
-use crate::store::Metered;
+use crate::store::{MeterKind, Metered};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -103,7 +104,7 @@ fn row(
 /// Meters with a proven channel, of those that sell energy.
 pub(super) fn coverage(metered: &[Metered]) -> Share {
     let mut sum = Share::default();
-    for line in metered.iter().filter(|line| line.kind == "district") {
+    for line in metered.iter().filter(|line| line.kind == MeterKind::District) {
         sum += Share::new(line.remote, line.meters);
     }
     sum
@@ -112,10 +113,10 @@ pub(super) fn coverage(metered: &[Metered]) -> Share {
 /// Live shares of a centre in the period and in the one before, of the time in which somebody watched.
 fn live(facts: &Facts, centre: CentreId) -> (Share, Share) {
     let times = facts.of_centre(centre).map(ChannelFacts::times);
-    let now = sum(&times.collect::<Vec<_>>()).live_share();
+    let now = times.sum::<Times>().live_share();
     let of_centre = facts.channels.iter().zip(&facts.before);
     let before = of_centre.filter(|(c, _)| facts.channel(c.id).centre == centre).map(|(_, t)| t);
-    (now, sum(before).live_share())
+    (now, before.sum::<Times>().live_share())
 }
 
 fn months(facts: &Facts) -> Chart {
@@ -143,8 +144,7 @@ fn months(facts: &Facts) -> Chart {
 fn centres(facts: &Facts) -> Table {
     let words = facts.words();
     let rows = facts.province.centre_ids().map(|centre| {
-        let times: Vec<_> = facts.of_centre(centre).map(ChannelFacts::times).collect();
-        let times = sum(&times);
+        let times: Times = facts.of_centre(centre).map(ChannelFacts::times).sum();
         let structure = facts.of_centre(centre).fold((0, 0, 0), |(r, m, t), channel| {
             let (required, mapped, tested) = facts.structure(channel);
             (r + required, m + mapped, t + tested)
