@@ -2,10 +2,12 @@
 //!
 //! Replies are matched by their transaction number, unit, function and length. What is no clean reply
 //! to a question that waits is never used; and a reply is only believed when the stream behind it is
-//! in order, since a reply that breaks off is filled up by the next one.
+//! in order, since a reply that breaks off is filled up by what comes next. The question behind it must
+//! have its own reply, too: what came in its place may have been just as long as the gap.
 //!
 //! Pure: it is handed the bytes of the stream, and told the time.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,10 +30,14 @@ const GIVEN_UP_OF_LATE: u32 = 4;
 pub(super) struct Dialogue {
     reply_timeout: Duration,
     numbers: Numbers,
+    /// Questions that were ever asked.
+    asked: u64,
     /// Questions under way, in the order in which they were sent.
     waiting: Vec<Waiting>,
     /// Answers of this scan that are not yet handed on, in the order in which they came.
     settled: Vec<Answer>,
+    /// Questions whose replies cannot be proven, nobody's fault.
+    unproven: Vec<Question>,
     /// Numbers of requests that were given up, and when.
     given_up: Vec<(u16, Instant)>,
     strays: Strays,
@@ -64,12 +70,23 @@ pub(super) struct Answer {
     pub(super) transaction: u16,
     /// It may have broken off and been filled up by the beginning of another reply.
     may_be_filled: bool,
+    /// How many questions had been asked before its own.
+    order: u64,
+    /// The first question behind its own of which nothing can stand in this reply: the one whose reply
+    /// came next, or one that was asked later.
+    clear_from: u64,
+    /// It came before the reply to a question that was asked earlier, and none to a later one has come
+    /// since: its number may be wrong, and its question's own reply still under way.
+    overtook: bool,
+    /// It cannot be proven any more.
+    is_left: bool,
 }
 
 /// A question that is under way.
 struct Waiting {
     question: Question,
     request: Request,
+    order: u64,
     at: Timestamp,
     sent: Instant,
 }
@@ -79,8 +96,10 @@ impl Dialogue {
         Self {
             reply_timeout,
             numbers: Numbers::default(),
+            asked: 0,
             waiting: Vec::new(),
             settled: Vec::new(),
+            unproven: Vec::new(),
             given_up: Vec::new(),
             strays: Strays::default(),
             answered: false,
@@ -123,7 +142,8 @@ impl Dialogue {
         let transaction = self.free_number();
         let Question { unit, table, address, count, .. } = question;
         let request = Request { transaction, unit, table, address, count };
-        self.waiting.push(Waiting { question, request, at, sent });
+        self.waiting.push(Waiting { question, request, order: self.asked, at, sent });
+        self.asked += 1;
         request.bytes()
     }
 
@@ -149,27 +169,32 @@ impl Dialogue {
     }
 
     /// Takes the answers that are to be believed: all of them when no question is under way, else
-    /// those in front of the last reply, and of the first that ends as the reply to a question begins
-    /// which is still under way.
+    /// those in front of the last reply whose next question has its own reply, and whose own turn is over.
     pub(super) fn take_settled(&mut self, now: Instant, answers: &mut Vec<Answer>) {
         self.doubt_what_is_filled(now);
-        if !self.waiting.is_empty() {
-            let came = |answer: &Answer| answer.fault != Some(Fault::NoReply);
-            let last = self.settled.iter().rposition(came).unwrap_or(self.settled.len());
-            let waiting = || self.waiting.iter().map(|waiting| waiting.request.transaction);
-            let in_doubt = |answer: &Answer| answer.ends_in_head_of_any(waiting());
-            let held = self.settled[..last].iter().position(in_doubt);
-            answers.extend(self.settled.drain(..held.unwrap_or(last)));
+        let unproven = self.settled.extract_if(.., |answer| answer.is_left);
+        self.unproven.extend(unproven.map(|answer| answer.question));
+        if self.waiting.is_empty() {
+            if self.input.is_empty() {
+                // An idle connection keeps no room for replies.
+                self.input = Vec::new();
+            } else {
+                // Something has begun behind the last reply that nobody asked for.
+                self.doubt_last();
+            }
+            answers.append(&mut self.settled);
             return;
         }
-        if self.input.is_empty() {
-            // An idle connection keeps no room for replies.
-            self.input = Vec::new();
-        } else {
-            // Something has begun behind the last reply that nobody asked for.
-            self.doubt_last();
-        }
-        answers.append(&mut self.settled);
+        let came = |answer: &Answer| answer.fault != Some(Fault::NoReply);
+        let last = self.settled.iter().rposition(came).unwrap_or(self.settled.len());
+        let waiting = &self.waiting;
+        let is_proven = |answer: &mut Answer| !answer.overtook && !answer.is_unproven(waiting);
+        answers.extend(self.settled.extract_if(..last, is_proven));
+    }
+
+    /// Takes the questions whose replies could not be proven: they are to be asked again.
+    pub(super) fn take_unproven(&mut self) -> impl Iterator<Item = Question> {
+        self.unproven.drain(..)
     }
 
     /// The connection has ended. Gives up the question that has waited longest, since a server takes
@@ -177,10 +202,9 @@ impl Dialogue {
     pub(super) fn abandon(&mut self, now: Instant) -> Option<(u8, Vec<usize>)> {
         self.doubt_last();
         self.input.clear();
+        self.leave_unproven(0..self.waiting.len());
         for answer in &mut self.settled {
-            if answer.ends_in_head_of_any(self.waiting.iter().map(|w| w.request.transaction)) {
-                answer.doubt();
-            }
+            answer.is_left |= answer.overtook && answer.fault.is_none();
         }
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         let first = waiting.next()?;
@@ -236,12 +260,18 @@ impl Dialogue {
         };
         let waiting = self.waiting.remove(place);
         self.answered = true;
+        // Replies in front of this one are whole up to here.
+        for answer in self.settled.iter_mut().filter(|answer| answer.order < waiting.order) {
+            answer.clear_from = answer.clear_from.min(waiting.order);
+            answer.overtook = false;
+        }
         let said = if self.has_swallowed(frame, number) {
             Err(Fault::Undecodable)
         } else {
             waiting.request.answered_by(frame)
         };
-        self.settled.push(waiting.answered(frame, said.err(), now));
+        let answer = waiting.answered(frame, said.err(), now, self.asked);
+        self.settled.push(Answer { overtook: place > 0, ..answer });
     }
 
     /// Whether a frame has another reply among its cells, to any request that may still be answered.
@@ -261,9 +291,10 @@ impl Dialogue {
     fn blame(&mut self, frame: &[u8], now: Instant) {
         let looks_like = |w: &Waiting| w.request.answered_by(frame) != Err(Fault::Undecodable);
         if let Some(place) = self.waiting.iter().position(looks_like) {
+            self.leave_unproven(place..place + 1);
             let waiting = self.waiting.remove(place);
             self.given_up.push((waiting.request.transaction, now));
-            self.settled.push(waiting.answered(frame, Some(Fault::Undecodable), now));
+            self.settled.push(waiting.answered(frame, Some(Fault::Undecodable), now, self.asked));
         }
     }
 
@@ -289,10 +320,19 @@ impl Dialogue {
         }
     }
 
+    /// These of the questions that wait are given up: replies right in front of theirs cannot be proven.
+    fn leave_unproven(&mut self, given_up: Range<usize>) {
+        let given_up = &self.waiting[given_up];
+        for answer in &mut self.settled {
+            answer.is_left |= answer.is_unproven(given_up);
+        }
+    }
+
     /// Gives up the questions whose time is over.
     pub(super) fn give_up_overdue(&mut self, now: Instant) -> Result<(), LinkFault> {
         let overdue =
             self.waiting.iter().take_while(|w| w.sent + self.reply_timeout <= now).count();
+        self.leave_unproven(0..overdue);
         for waiting in self.waiting.drain(..overdue) {
             self.given_up.push((waiting.request.transaction, now));
             self.settled.push(waiting.given_up(now));
@@ -309,15 +349,21 @@ impl Dialogue {
 impl Waiting {
     fn given_up(self, now: Instant) -> Answer {
         let took = now.saturating_duration_since(self.sent);
-        self.settled(&[], Some(Fault::NoReply), took)
+        self.settled(&[], Some(Fault::NoReply), took, 0)
     }
 
-    fn answered(self, frame: &[u8], fault: Option<Fault>, now: Instant) -> Answer {
+    fn answered(self, frame: &[u8], fault: Option<Fault>, now: Instant, asked: u64) -> Answer {
         let took = now.saturating_duration_since(self.sent);
-        self.settled(frame, fault, took)
+        self.settled(frame, fault, took, asked)
     }
 
-    fn settled(self, reply: &[u8], fault: Option<Fault>, took: Duration) -> Answer {
+    fn settled(
+        self,
+        reply: &[u8],
+        fault: Option<Fault>,
+        took: Duration,
+        clear_from: u64,
+    ) -> Answer {
         let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         let may_be_filled = fault.is_none() && may_end_in_head(reply, self.request.transaction);
         let (request, reply) = (self.request.bytes(), Arc::from(reply));
@@ -327,6 +373,10 @@ impl Waiting {
             exchange: Exchange { at: self.at, took_us, request, reply },
             transaction: self.request.transaction,
             may_be_filled,
+            order: self.order,
+            clear_from,
+            overtook: false,
+            is_left: false,
         }
     }
 }
@@ -335,6 +385,15 @@ impl Answer {
     /// Whether it ends as the reply to any of these requests begins.
     fn ends_in_head_of_any(&self, mut numbers: impl Iterator<Item = u16>) -> bool {
         self.may_be_filled && numbers.any(|number| ends_in_head(&self.exchange.reply, number))
+    }
+
+    /// Whether any of these questions is one that its end may have come from: asked behind it, and
+    /// passed over by the replies behind it.
+    fn is_unproven(&self, waiting: &[Waiting]) -> bool {
+        let doubtful = self.order + 1..self.clear_from;
+        self.fault.is_none()
+            && !doubtful.is_empty()
+            && waiting.iter().any(|other| doubtful.contains(&other.order))
     }
 
     /// What came is not to be believed.
@@ -380,7 +439,8 @@ mod tests {
             dialogue.give_up_overdue(now + WAIT).unwrap();
             dialogue.take_settled(now + WAIT, &mut answers);
             let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
-            assert_eq!(faults, [Some(Fault::Undecodable), Some(Fault::NoReply)], "{bytes} bytes");
+            assert_eq!(faults, [Some(Fault::NoReply)], "{bytes} bytes");
+            assert_eq!(dialogue.take_unproven().collect::<Vec<_>>(), [question(0)]);
         }
     }
 
@@ -388,24 +448,67 @@ mod tests {
     fn what_comes_in_order_behind_two_broken_replies_proves_neither() {
         let now = Instant::now();
         for bytes in 1..=8 {
-            let mut dialogue = Dialogue::new(WAIT);
-            let ask =
-                |dialogue: &mut Dialogue, n: u16| dialogue.ask(question(5 * n), Timestamp(0), now);
-            let [first, second, third, fourth] = [0, 1, 2, 3].map(|n: u16| ask(&mut dialogue, n));
-            let (broken, begun) = (reply(&first), reply(&second));
-            let came = [&broken[..broken.len() - bytes], &begun[..bytes], &reply(&third)];
-            dialogue.input().extend(came.concat());
-            dialogue.input().extend(reply(&fourth));
-            dialogue.sort(now).unwrap();
-            let mut answers = Vec::new();
-            dialogue.take_settled(now, &mut answers);
-            assert!(answers.is_empty(), "the second may still come");
-            dialogue.give_up_overdue(now + WAIT).unwrap();
-            dialogue.take_settled(now + WAIT, &mut answers);
-            let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
-            let expected = [Some(Fault::Undecodable), None, None, Some(Fault::NoReply)];
-            assert_eq!(faults, expected, "{bytes} bytes");
+            for filled_by in [|begun: &[u8]| begun.to_vec(), |begun: &[u8]| vec![9; begun.len()]] {
+                let mut dialogue = Dialogue::new(WAIT);
+                let ask = |dialogue: &mut Dialogue, n: u16| {
+                    dialogue.ask(question(5 * n), Timestamp(0), now)
+                };
+                let [first, second, third, fourth] = [0, 1, 2, 3].map(|n| ask(&mut dialogue, n));
+                let (broken, begun) = (reply(&first), reply(&second));
+                let came =
+                    [&broken[..broken.len() - bytes], &filled_by(&begun[..bytes]), &reply(&third)];
+                dialogue.input().extend(came.concat());
+                dialogue.input().extend(reply(&fourth));
+                dialogue.sort(now).unwrap();
+                let mut answers = Vec::new();
+                dialogue.take_settled(now, &mut answers);
+                let asked: Vec<_> = answers.iter().map(|answer| answer.question).collect();
+                assert_eq!(asked, [question(10)], "the second may still come");
+                dialogue.give_up_overdue(now + WAIT).unwrap();
+                answers.clear();
+                dialogue.take_settled(now + WAIT, &mut answers);
+                let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
+                assert_eq!(faults, [None, Some(Fault::NoReply)], "{bytes} bytes");
+                assert_eq!(dialogue.take_unproven().collect::<Vec<_>>(), [question(0)]);
+            }
         }
+    }
+
+    #[test]
+    fn a_reply_is_believed_when_the_one_that_was_overtaken_comes() {
+        let now = Instant::now();
+        let mut dialogue = Dialogue::new(WAIT);
+        let asked = [0, 5, 10].map(|address| dialogue.ask(question(address), Timestamp(0), now));
+        let mut answers = Vec::new();
+        for (request, believed) in [(0, 0), (2, 0), (1, 3)] {
+            dialogue.input().extend(reply(&asked[request]));
+            dialogue.sort(now).unwrap();
+            dialogue.take_settled(now, &mut answers);
+            assert_eq!(answers.len(), believed);
+        }
+        assert!(answers.iter().all(|answer| answer.fault.is_none()));
+    }
+
+    #[test]
+    fn a_number_that_two_replies_have_proves_neither() {
+        let now = Instant::now();
+        let mut dialogue = Dialogue::new(WAIT);
+        let asked =
+            [0, 5, 10, 15].map(|address| dialogue.ask(question(address), Timestamp(0), now));
+        let mut answers = Vec::new();
+        // The station gives the number of the fourth question to its first reply.
+        for request in [3, 1, 2, 3] {
+            dialogue.input().extend(reply(&asked[request]));
+            dialogue.sort(now).unwrap();
+            dialogue.take_settled(now, &mut answers);
+        }
+        dialogue.give_up_overdue(now + WAIT).unwrap();
+        dialogue.take_settled(now + WAIT, &mut answers);
+        let faults = [question(0), question(5), question(10), question(15)].map(|question| {
+            answers.iter().find(|answer| answer.question == question).map(|answer| answer.fault)
+        });
+        let (no_reply, in_doubt) = (Some(Some(Fault::NoReply)), Some(Some(Fault::Undecodable)));
+        assert_eq!(faults, [no_reply, Some(None), in_doubt, in_doubt]);
     }
 
     #[test]
@@ -427,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_in_front_of_a_silent_unit_is_believed() {
+    fn a_reply_in_front_of_a_silent_unit_is_asked_again_and_nobodys_fault() {
         let now = Instant::now();
         let mut dialogue = Dialogue::new(WAIT);
         let first = dialogue.ask(question(0), Timestamp(0), now);
@@ -438,6 +541,7 @@ mod tests {
         let mut answers = Vec::new();
         dialogue.take_settled(now + WAIT, &mut answers);
         let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
-        assert_eq!(faults, [None, Some(Fault::NoReply)]);
+        assert_eq!(faults, [Some(Fault::NoReply)]);
+        assert_eq!(dialogue.take_unproven().collect::<Vec<_>>(), [question(0)]);
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Asker {
     /// Units that were asked in this scan: whether they answered, and whether they did not.
     units: Vec<Heard>,
     extra: usize,
+    /// Questions that were asked again since their replies could not be proven.
+    repeated: Vec<Question>,
     deadline: Instant,
     /// When the scan began.
     began: Instant,
@@ -161,6 +163,7 @@ impl Asker {
             waited_in_vain: false,
             units: Vec::new(),
             extra: 0,
+            repeated: Vec::new(),
             deadline: now,
             began: now,
             quiet_until: now,
@@ -188,6 +191,7 @@ impl Asker {
         self.records_until = now + RECORDS_TIME;
         self.rings.begin();
         self.extra = 0;
+        self.repeated.clear();
         self.units.clear();
         self.queue.clear();
         (self.began, self.probed_all, self.asked_again) = (now, false, false);
@@ -252,6 +256,7 @@ impl Asker {
             self.take(answer, connection.last_read());
         }
         self.answers = answers;
+        connection.dialogue.take_unproven().for_each(|question| self.repeat(question));
         let may_ask = self.may_ask(connection.last_read());
         if stepped.is_ok() && (connection.dialogue.in_flight() > 0 || may_ask) {
             return Ok(true);
@@ -431,6 +436,17 @@ impl Asker {
         }
         let Question { block, offset, count, .. } = question;
         self.polls.push(Poll { block, offset, count, fault, in_parts, exchange });
+    }
+
+    /// Asks again what cannot be told from what broke off: behind everything else, where nothing comes
+    /// after it that could fill it up. Once in a scan; the next one asks for it first.
+    fn repeat(&mut self, question: Question) {
+        if self.repeated.contains(&question) {
+            self.leave(vec![question.block]);
+        } else {
+            self.repeated.push(question);
+            self.queue.push_back(question);
+        }
     }
 
     /// What is to be reported now: a batch, or what there is when nothing more comes soon.

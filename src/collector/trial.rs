@@ -153,7 +153,7 @@ impl Trial {
     fn hand_on(&mut self) {
         let mut answers = Vec::new();
         self.dialogue.take_settled(self.now, &mut answers);
-        self.settled += answers.len();
+        self.settled += answers.len() + self.dialogue.take_unproven().count();
         for answer in answers {
             check(&answer);
         }

@@ -1,6 +1,6 @@
 //! `gridwatch plan`: the requests that the collector will send.
 
-use ::config::{Device, Scan};
+use ::config::{Device, Scan, way_out};
 use clap::Args;
 use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
 
@@ -36,7 +36,8 @@ pub(super) fn run(common: &Common, args: &PlanArgs) -> Outcome {
         None => None,
         Some(id) => Some(province.station(id).ok_or_else(|| {
             let ids: Vec<&str> = province.stations.iter().map(|s| s.id.as_str()).collect();
-            Failure::Usage(format!("no station '{id}'; there are {}", ids.join(", ")))
+            let ids = province.stations.iter().map(|station| station.id.as_str());
+            Failure::Usage(format!("no station '{id}' in the province; {}", way_out(id, ids)))
         })?),
     };
     say(format_args!(
