@@ -1,5 +1,6 @@
 //! The commands, one file each, and what they share: arguments, exit codes, output.
 
+mod bar;
 mod certificates;
 mod check;
 mod config;
@@ -27,6 +28,7 @@ use ::config::{Lang, Problems, Province, way_out};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::monitor::Monitor;
+use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Keeper, StoreError};
 use sim::Plans;
 use sim::faults::{Keep, Scenario};
@@ -96,6 +98,22 @@ enum LangArg {
 enum ColorArg {
     Auto,
     Never,
+}
+
+/// Whose CSV is written.
+#[derive(Clone, Copy, ValueEnum)]
+enum CsvStyle {
+    Rfc,
+    ExcelVi,
+}
+
+impl From<CsvStyle> for Style {
+    fn from(style: CsvStyle) -> Self {
+        match style {
+            CsvStyle::Rfc => Self::Rfc,
+            CsvStyle::ExcelVi => Self::ExcelVi,
+        }
+    }
 }
 
 #[derive(Subcommand)]

@@ -6,6 +6,8 @@
 pub mod check;
 pub mod clock;
 pub mod collector;
+pub mod drafts;
+pub mod export;
 pub mod historian;
 pub mod history;
 pub mod json;
@@ -13,6 +15,7 @@ pub mod monitor;
 pub mod recording;
 pub mod report;
 pub mod series;
+pub mod spreadsheet;
 pub mod store;
 pub mod terminal;
 mod words;

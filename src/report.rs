@@ -5,7 +5,7 @@
 
 mod axis;
 mod content;
-pub mod csv;
+mod csv;
 mod energy;
 mod facts;
 pub mod html;
@@ -20,13 +20,14 @@ mod shown;
 mod svg;
 pub mod xlsx;
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use facts::Request;
 use sheets::Report;
 
+use crate::drafts::{Drafts, Unwritten, beside};
+use crate::spreadsheet::Style;
 use crate::store::{Reader, StoreError};
 
 /// Makes a report of what a store has of a period; `None` when nobody watched in it. `progress` is
@@ -76,13 +77,8 @@ pub enum Error {
     #[error("'{}': a report is written to a file that ends in .xlsx, .html, .csv or .json", .0.display())]
     Format(PathBuf),
     /// The file cannot be written.
-    #[error("cannot write '{}': {source}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] Unwritten),
     /// A workbook cannot hold what the report says.
     #[error("the report does not fit into a workbook: {0}")]
     Xlsx(#[from] rust_xlsxwriter::XlsxError),
@@ -97,7 +93,7 @@ pub enum Error {
 /// Writes a report in the format that the end of the name asks for, and returns the files that
 /// are there now. Each is whole or not there: it is written beside its place and moved there, and
 /// none is moved before all are written. CSV has a file for each table, `FILE-<table id>.csv`.
-pub fn write(report: &Report, path: &Path, style: csv::Style) -> Result<Vec<PathBuf>, Error> {
+pub fn write(report: &Report, path: &Path, style: Style) -> Result<Vec<PathBuf>, Error> {
     let format = Format::of(path)?;
     let files = match format {
         Format::Xlsx => vec![(path.to_owned(), xlsx::bytes(report)?)],
@@ -108,48 +104,17 @@ pub fn write(report: &Report, path: &Path, style: csv::Style) -> Result<Vec<Path
             .map(|(id, bytes)| (beside(path, |stem, end| format!("{stem}-{id}.{end}")), bytes))
             .collect(),
     };
-    let mut written: Vec<(PathBuf, PathBuf)> = Vec::with_capacity(files.len());
-    let outcome = files.into_iter().try_for_each(|(path, bytes)| {
-        let own = std::process::id();
-        let draft = beside(&path, |stem, end| format!(".{stem}.{own}.{end}.part"));
-        let saved = save(&draft, &bytes).map_err(failed(&path));
-        written.push((draft, path));
-        saved
-    });
-    let outcome = outcome.and_then(|()| {
-        let mut moves = written.iter();
-        moves.try_for_each(|(draft, path)| fs::rename(draft, path).map_err(failed(path)))
-    });
-    if let Err(error) = outcome {
-        for (draft, _) in &written {
-            // What cannot be removed is not worth more than the error that led here.
-            let _ = fs::remove_file(draft);
-        }
-        return Err(error);
+    let mut drafts = Drafts::default();
+    for (path, bytes) in &files {
+        drafts.begin(path)?.write_all(bytes).map_err(Unwritten::of(path))?;
     }
-    Ok(written.into_iter().map(|(_, path)| path).collect())
-}
-
-/// A name made from stem and end of another, in the same folder.
-fn beside(path: &Path, name: impl FnOnce(&str, &str) -> String) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let end = path.extension().unwrap_or_default().to_string_lossy();
-    path.with_file_name(name(&stem, &end))
-}
-
-fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { path, source }
+    Ok(drafts.settle()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use config::Lang;
 
@@ -180,10 +145,10 @@ mod tests {
         let report = sample::month(Lang::Vi);
         for name in ["tháng 11.xlsx", "tháng 11.html", "tháng 11.json"] {
             let path = folder.path().join(name);
-            let written = write(&report, &path, csv::Style::Rfc).unwrap();
+            let written = write(&report, &path, Style::Rfc).unwrap();
             assert_eq!(written, std::slice::from_ref(&path));
             let bytes = fs::read(&path).unwrap();
-            write(&report, &path, csv::Style::Rfc).unwrap();
+            write(&report, &path, Style::Rfc).unwrap();
             assert_eq!(bytes, fs::read(&path).unwrap(), "{name}");
         }
         assert_eq!(names(folder.path()).len(), 3, "no drafts are left");
@@ -194,7 +159,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nov.csv");
         let report = sample::every_cell();
-        let written = write(&report, &path, csv::Style::ExcelVi).unwrap();
+        let written = write(&report, &path, Style::ExcelVi).unwrap();
         assert_eq!(names(folder.path()), ["nov-kinds.csv", "nov-nothing.csv"]);
         assert_eq!(written[0], folder.path().join("nov-kinds.csv"));
     }
@@ -203,11 +168,11 @@ mod tests {
     fn what_cannot_be_written_names_its_file_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let nowhere = folder.path().join("nowhere").join("a.html");
-        let error = write(&sample::every_cell(), &nowhere, csv::Style::Rfc).unwrap_err();
+        let error = write(&sample::every_cell(), &nowhere, Style::Rfc).unwrap_err();
         assert!(error.to_string().contains("nowhere"), "{error}");
         // A folder stands where the second table should go.
         fs::create_dir_all(folder.path().join("a-nothing.csv").join("x")).unwrap();
-        write(&sample::every_cell(), &folder.path().join("a.csv"), csv::Style::Rfc).unwrap_err();
+        write(&sample::every_cell(), &folder.path().join("a.csv"), Style::Rfc).unwrap_err();
         assert!(!names(folder.path()).iter().any(|name| name.contains("part")));
     }
 
@@ -224,7 +189,7 @@ mod tests {
         ];
         for (name, report) in samples {
             for end in ["xlsx", "html", "csv", "json"] {
-                write(&report, &folder.join(format!("{name}.{end}")), csv::Style::Rfc).unwrap();
+                write(&report, &folder.join(format!("{name}.{end}")), Style::Rfc).unwrap();
             }
         }
     }

@@ -17,7 +17,7 @@ mod writer;
 pub use batch::{Batch, Gatherer, MeterKind, MeterLine};
 pub use contracts::hash;
 pub use keeper::Keeper;
-pub use reader::{Contract, End, Judged, Metered, Reader, Recorded, Session};
+pub use reader::{Contract, End, Judged, Metered, Reader, Recorded, Session, Stretch};
 pub use schema::StoreError;
 pub use values::Value;
 pub use writer::Writer;

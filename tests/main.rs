@@ -8,6 +8,7 @@ mod communication_health;
 mod connections;
 mod crash;
 mod events;
+mod export;
 mod faults;
 mod field;
 mod fixture;

@@ -17,7 +17,7 @@ use gridwatch::historian::verdict::Reason;
 use gridwatch::history::{Span, Times, Window, channel_history};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
-use gridwatch::store::{Batch, Gatherer, Reader, StoreError, Writer, upkeep};
+use gridwatch::store::{Batch, Gatherer, Reader, StoreError, Value, Writer, upkeep};
 use sim::Plans;
 use sim::faults::Scenario;
 use tempfile::tempdir;
@@ -369,7 +369,11 @@ fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
             &station.points[*point].id[..],
         );
         let mut kept = Vec::new();
-        reader.values(path, all, |value| kept.push((value.at, value.value))).unwrap();
+        let keep = |value: Value| {
+            kept.push((value.at, value.value));
+            Ok::<(), StoreError>(())
+        };
+        reader.values(path, all, keep).unwrap();
         // Not-a-number is no number that equals itself.
         assert_eq!(format!("{kept:?}"), format!("{came:?}"), "{path:?}");
         values += kept.len();

@@ -5,7 +5,7 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Modules of the control room and the modules that each may import.
-const DIRECTION: [(&str, &[&str]); 13] = [
+const DIRECTION: [(&str, &[&str]); 16] = [
     ("clock", &[]),
     ("collector", &["clock"]),
     ("historian", &["clock", "collector"]),
@@ -14,7 +14,10 @@ const DIRECTION: [(&str, &[&str]); 13] = [
     ("history", &["clock", "historian", "store"]),
     ("monitor", &["clock", "collector", "historian", "series", "store"]),
     ("recording", &["clock", "collector", "historian", "series"]),
-    ("report", &["clock", "historian", "history", "store", "words"]),
+    ("drafts", &[]),
+    ("spreadsheet", &[]),
+    ("export", &["clock", "drafts", "historian", "history", "spreadsheet", "store"]),
+    ("report", &["clock", "drafts", "historian", "history", "spreadsheet", "store", "words"]),
     ("words", &["clock", "historian"]),
     ("json", &["clock", "historian"]),
     ("check", &["historian", "words"]),
@@ -22,8 +25,9 @@ const DIRECTION: [(&str, &[&str]); 13] = [
 ];
 
 /// Names that only the given files may mention.
-const RESERVED: [(&str, &[&str]); 7] = [
+const RESERVED: [(&str, &[&str]); 8] = [
     ("rusqlite", &["src/store"]),
+    ("::parquet::", &["src/export"]),
     ("tokio_modbus", &[]),
     ("tokio_rustls", &["src/collector/tls.rs", "sim/src/server/tls.rs"]),
     ("ratatui", &["src/terminal"]),

@@ -1,16 +1,18 @@
 //! `gridwatch report`: what a month was like, as the form that is filed.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use ::config::Province;
-use clap::{Args, ValueEnum};
-use gridwatch::report::csv::Style;
+use clap::Args;
 use gridwatch::report::period::{Period, day};
 use gridwatch::report::{Format, Request, report, write};
 use gridwatch::store::Reader;
 
-use super::{Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, say, store_folder, unknown};
+use super::bar::Bar;
+use super::{
+    Common, ConfigArg, CsvStyle, EXIT_NO_DATA, Failure, Outcome, say, store_folder, unknown,
+};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -49,12 +51,6 @@ pub(super) struct ReportArgs {
     csv: CsvStyle,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum CsvStyle {
-    Rfc,
-    ExcelVi,
-}
-
 pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     // What cannot be written is said before it is worked out.
     Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -74,11 +70,8 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
         explain_nothing(&reader, args, period)?;
         return Ok(EXIT_NO_DATA);
     };
-    let style = match args.csv {
-        CsvStyle::Rfc => Style::Rfc,
-        CsvStyle::ExcelVi => Style::ExcelVi,
-    };
-    let written = write(&made, &args.out, style).map_err(|e| Failure::Usage(e.to_string()))?;
+    let written =
+        write(&made, &args.out, args.csv.into()).map_err(|e| Failure::Usage(e.to_string()))?;
     for path in written {
         say(path.display())?;
     }
@@ -114,34 +107,4 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
         "gridwatch: nobody watched in {name}, so '{out}' is not written; of the store: {has}"
     )?;
     Ok(())
-}
-
-/// How far it is, on a terminal.
-struct Bar {
-    shown: Option<u32>,
-}
-
-impl Bar {
-    fn new() -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
-        Self { shown: is_terminal.then_some(u32::MAX) }
-    }
-
-    fn show(&mut self, done: f64) {
-        let Some(shown) = &mut self.shown else { return };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1")]
-        let percent = (100.0 * done) as u32;
-        if percent != *shown {
-            *shown = percent;
-            let full = "#".repeat((percent / 4) as usize);
-            // With no standard error left there is nobody to tell.
-            let _ = write!(std::io::stderr(), "\r[{full:25}] {percent:3} %");
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown.is_some_and(|shown| shown != u32::MAX) {
-            let _ = write!(std::io::stderr(), "\r{:34}\r", "");
-        }
-    }
 }

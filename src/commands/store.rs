@@ -1,16 +1,23 @@
 //! `gridwatch store`: look after the history that was kept.
 
-use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::config::{Decoded, Lang, Province, way_out};
+use ::config::Province;
 use clap::{Args, Subcommand, ValueEnum};
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::history::{Span, Window, intervals};
+use gridwatch::export::{self, Choice, Format, Request, Table};
+use gridwatch::history::Span;
 use gridwatch::report::period::day;
-use gridwatch::store::{Reader, StoreError, upkeep};
+use gridwatch::store::{Reader, upkeep};
 
-use super::{Common, EXIT_MISSED, Failure, Outcome, say, store_folder};
+use super::bar::Bar;
+use super::{
+    Common, CsvStyle, EXIT_MISSED, Failure, Outcome, runtime, say, stop_wanted, store_folder,
+};
 
 #[derive(Subcommand)]
 pub(super) enum StoreCommand {
@@ -18,7 +25,7 @@ pub(super) enum StoreCommand {
     Check(CheckArgs),
     /// Forget what is older than a day, if one is named, and give the room back
     Compact(CompactArgs),
-    /// Write what was kept as CSV: verdict intervals or events
+    /// Write what was kept as Parquet or CSV: verdicts, events, values, asking, metering
     Export(ExportArgs),
     /// Copy a store into another folder, also while a monitor writes to it
     Backup(BackupArgs),
@@ -62,11 +69,16 @@ pub(super) struct CompactArgs {
 #[command(after_help = "\
 Examples:
   gridwatch store export verdicts --from 2022-11-01 --to 2022-11-30 --out verdicts.csv
-  gridwatch store export events --out events.csv
-  gridwatch store export values --point HB03.110.171.P --from 2022-11-07 --to 2022-11-07
+  gridwatch store export values --station HB03 --from 2022-11-07 --to 2022-11-07 --out hb03.parquet
+  gridwatch store export values --point HB03.110.171.P --point HB03.110.172.P --centre A1
+  gridwatch store export events --out events.csv --csv excel-vi
+  gridwatch store export values --out values.parquet
+  duckdb -c \"SELECT point, avg(value) FROM 'values.parquet' GROUP BY point\"
 
-Times are UTC, ISO 8601 to the millisecond. Verdicts: one row for each stretch in which a required
-point stood in one way; time that nobody watched has no row.")]
+Times are UTC; in CSV ISO 8601 to the millisecond. Verdicts: one row for each stretch in which a
+required point stood in one way; time that nobody watched has no row. Values: by station, centre,
+point and time. docs/history.md has the columns of every table.
+Exit codes: 0 written, 2 usage, or it cannot be read or written.")]
 pub(super) struct ExportArgs {
     /// What
     #[arg(value_enum)]
@@ -79,12 +91,21 @@ pub(super) struct ExportArgs {
     /// Last day [default: the last of the store]
     #[arg(long, value_name = "DAY")]
     to: Option<String>,
-    /// With values: which point, such as HB03.110.171.P
-    #[arg(long, value_name = "ID", required_if_eq("what", "values"))]
-    point: Option<String>,
-    /// File to write [default: standard output]
+    /// Only this point, such as HB03.110.171.P; may be given several times
+    #[arg(long, value_name = "ID")]
+    point: Vec<String>,
+    /// Only this station, all its points; may be given several times
+    #[arg(long, value_name = "ID")]
+    station: Vec<String>,
+    /// Only as this centre sees it
+    #[arg(long, value_name = "ID")]
+    centre: Option<String>,
+    /// File to write: its end says how, .parquet or .csv [default: CSV to standard output, as does -]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// How CSV is written: with comma and point, or as a Vietnamese Excel reads it
+    #[arg(long, value_enum, value_name = "STYLE", default_value = "rfc")]
+    csv: CsvStyle,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -93,8 +114,24 @@ enum What {
     Verdicts,
     /// Records of the event rings
     Events,
-    /// Every value of one point (--point)
+    /// Every value that came
     Values,
+    /// How asking went, in stretches of ten minutes
+    Asked,
+    /// Remote metering, whenever a figure was another one
+    Metering,
+}
+
+impl From<What> for Table {
+    fn from(what: What) -> Self {
+        match what {
+            What::Verdicts => Self::Verdicts,
+            What::Events => Self::Events,
+            What::Values => Self::Values,
+            What::Asked => Self::Asked,
+            What::Metering => Self::Metering,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -118,10 +155,6 @@ impl Folder {
     }
 }
 
-fn failed(error: StoreError) -> Failure {
-    error.into()
-}
-
 pub(super) fn run(common: &Common, command: &StoreCommand) -> Outcome {
     match command {
         StoreCommand::Check(args) => check(args),
@@ -133,7 +166,7 @@ pub(super) fn run(common: &Common, command: &StoreCommand) -> Outcome {
 
 fn check(args: &CheckArgs) -> Outcome {
     let folder = args.folder.path()?;
-    let found = upkeep::check(&folder).map_err(failed)?;
+    let found = upkeep::check(&folder)?;
     let range = found.range.map_or_else(
         || "nothing in it yet".to_owned(),
         |(from, until)| format!("{from} to {until}, {} sessions", found.sessions),
@@ -158,7 +191,7 @@ fn check(args: &CheckArgs) -> Outcome {
 fn compact(args: &CompactArgs) -> Outcome {
     let folder = args.folder.path()?;
     let before = args.before.as_deref().map(instant).transpose()?;
-    let (was, is) = upkeep::compact(&folder, before).map_err(failed)?;
+    let (was, is) = upkeep::compact(&folder, before)?;
     say(format_args!("{}: {} kB, was {} kB", folder.display(), is / 1_024, was / 1_024))?;
     Ok(0)
 }
@@ -172,170 +205,65 @@ fn instant(text: &str) -> Result<Timestamp, Failure> {
 
 fn backup(args: &BackupArgs) -> Outcome {
     let folder = args.folder.path()?;
-    let file = upkeep::backup(&folder, &args.to, |_| {}).map_err(failed)?;
+    let file = upkeep::backup(&folder, &args.to, |_| {})?;
     say(file.display())?;
     Ok(0)
 }
 
 fn export(common: &Common, args: &ExportArgs) -> Outcome {
-    let reader = Reader::open(&args.folder.path()?).map_err(failed)?;
-    let sessions = reader.sessions().map_err(failed)?;
-    let first = sessions.first().map_or(Timestamp(0), |session| session.from);
-    let last = sessions.last().map_or(Timestamp(0), |session| session.until.plus(1));
-    let from = args.from.as_deref().map(instant).transpose()?.unwrap_or(first);
-    let to = args.to.as_deref().map(instant).transpose()?.map(|day| day.plus(DAY_MS));
-    let span = Span::new(from, to.unwrap_or(last));
-    let out: Box<dyn Write> = match &args.out {
-        None => Box::new(io::stdout().lock()),
-        Some(path) => Box::new(std::fs::File::create(path).map_err(|error| {
-            Failure::Usage(format!("'{}' cannot be written: {error}", path.display()))
-        })?),
+    let style = args.csv.into();
+    let out = args.out.as_deref().filter(|path| *path != Path::new("-"));
+    // What cannot be written is said before it is worked out.
+    let file = out.map(|path| Ok((path, Format::of(path, style)?))).transpose().map_err(refused)?;
+    let reader = Reader::open(&args.folder.path()?)?;
+    let request = Request {
+        table: args.what.into(),
+        span: span(args)?,
+        choice: Choice {
+            stations: args.station.clone(),
+            points: args.point.clone(),
+            centre: args.centre.clone(),
+        },
+        lang: common.lang(),
     };
-    let mut out = csv::Writer::from_writer(BufWriter::new(out));
-    match args.what {
-        What::Verdicts => {
-            let window = Window::new(span, &[], &sessions);
-            verdicts(common.lang(), &reader, &window, &mut out)?;
+    let Some((path, format)) = file else {
+        let mut go_on = |_| ControlFlow::Continue(());
+        let out = (Format::Lines(style), io::stdout());
+        export::to_output(&reader, &request, out, &mut go_on).map_err(refused)?;
+        return Ok(0);
+    };
+    // Who ends it early is not left with half a file.
+    let stop = Arc::new(AtomicBool::new(false));
+    let (runtime, wish) = (runtime()?, Arc::clone(&stop));
+    runtime.spawn(async move {
+        stop_wanted().await;
+        wish.store(true, Ordering::Relaxed);
+    });
+    let mut bar = Bar::new();
+    let mut watch = |done| {
+        bar.show(done);
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
-        What::Events => events(&reader, span, &mut out)?,
-        What::Values => {
-            values(&reader, args.point.as_deref().unwrap_or_default(), span, &mut out)?;
-        }
-    }
-    out.flush()?;
+    };
+    let rows = export::to_file(&reader, &request, (path, format), &mut watch);
+    bar.clear();
+    say(format_args!("{}: {} rows", path.display(), rows.map_err(refused)?))?;
     Ok(0)
 }
 
-/// Every value of a point, centre by centre.
-fn values(reader: &Reader, point: &str, span: Span, out: &mut Out<'_>) -> Result<(), Failure> {
-    let sessions = reader.sessions().map_err(failed)?;
-    let station = point.split_once('.').map_or(point, |(station, _)| station);
-    let Some(last) = sessions.last() else { return Ok(()) };
-    let province = reader.contract(last.contract).map_err(failed)?.province;
-    let found = province.station(station).map(|id| &province.stations[id.index()]);
-    if found.is_none_or(|station| station.point(point).is_none()) {
-        let ids = province.stations.iter().flat_map(|s| s.points.iter().map(|p| p.id.as_str()));
-        let hint = way_out(point, ids);
-        return Err(Failure::Usage(format!("no point '{point}' in the store; {hint}")));
-    }
-    out.write_record(["at", "centre", "point", "value", "flags"]).map_err(written)?;
-    for centre in &province.centres {
-        let mut outcome = Ok(());
-        let path = (station, &centre.id[..], point);
-        reader
-            .values(path, (span.from, span.to), |value| {
-                if outcome.is_err() {
-                    return;
-                }
-                let number = match value.value {
-                    Decoded::Value(number) => number.to_string(),
-                    Decoded::NoValue => String::new(),
-                    Decoded::Nonsense => "undecodable".to_owned(),
-                };
-                let flags = value.flags.map_or_else(String::new, |flags| flags.0.to_string());
-                let at = value.at.to_millisecond();
-                outcome = out.write_record([&at, &centre.id, point, &number, &flags]);
-            })
-            .map_err(failed)?;
-        outcome.map_err(written)?;
-    }
-    Ok(())
+/// The days that are asked for, else all that there is.
+fn span(args: &ExportArgs) -> Result<Span, Failure> {
+    let from = args.from.as_deref().map(instant).transpose()?;
+    let to = args.to.as_deref().map(instant).transpose()?.map(|day| day.plus(DAY_MS));
+    Ok(Span::new(from.unwrap_or(Timestamp(i64::MIN)), to.unwrap_or(Timestamp(i64::MAX))))
 }
 
-type Out<'a> = csv::Writer<BufWriter<Box<dyn Write + 'a>>>;
-
-fn written(error: csv::Error) -> Failure {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => Failure::Output(error),
-        other => Failure::Usage(format!("CSV: {other:?}")),
+fn refused(error: export::Error) -> Failure {
+    match error {
+        export::Error::Output(error) => Failure::Output(error),
+        other => Failure::Usage(other.to_string()),
     }
-}
-
-fn verdicts(
-    lang: Lang,
-    reader: &Reader,
-    window: &Window,
-    out: &mut Out<'_>,
-) -> Result<(), Failure> {
-    let head =
-        ["station", "centre", "point", "name", "from", "until", "verdict", "not_live", "right"];
-    out.write_record(head).map_err(written)?;
-    for era in &window.eras {
-        let province = reader.contract(era.contract).map_err(failed)?.province;
-        for channel in &province.channels {
-            let station = &province.stations[channel.station.index()];
-            let centre = &province.centres[channel.centre.index()].id;
-            let mut outcome = Ok(());
-            intervals(reader, &province, channel, era, |interval| {
-                let point = &station.points[interval.point.index()];
-                if !channel.entries[interval.point.index()].required || outcome.is_err() {
-                    return;
-                }
-                let state = interval.state;
-                let right = match (state.is_evaluable(), state.has_finding()) {
-                    (false, _) => "",
-                    (true, finding) => ["yes", "no"][usize::from(finding)],
-                };
-                outcome = out.write_record([
-                    station.id.as_str(),
-                    centre,
-                    &point.id,
-                    point.spec.name.get(lang),
-                    &interval.span.from.to_millisecond(),
-                    &interval.span.to.to_millisecond(),
-                    state.verdict().map_or("good", |reason| reason.word()),
-                    state.not_live().map_or("", |reason| reason.word()),
-                    right,
-                ]);
-            })
-            .map_err(failed)?;
-            outcome.map_err(written)?;
-        }
-    }
-    Ok(())
-}
-
-fn events(reader: &Reader, span: Span, out: &mut Out<'_>) -> Result<(), Failure> {
-    let head = [
-        "at",
-        "station",
-        "centre",
-        "unit",
-        "number",
-        "source",
-        "arrived",
-        "address",
-        "point",
-        "before",
-        "value",
-        "flags",
-        "synchronised",
-        "doubt",
-    ];
-    out.write_record(head).map_err(written)?;
-    let mut outcome = Ok(());
-    reader
-        .events((span.from, span.to), |event| {
-            if outcome.is_err() {
-                return;
-            }
-            outcome = out.write_record([
-                event.at.to_millisecond(),
-                event.station,
-                event.centre,
-                event.unit.to_string(),
-                event.number.to_string(),
-                event.source.to_millisecond(),
-                event.arrived.to_millisecond(),
-                event.address.to_string(),
-                event.point.unwrap_or_default(),
-                event.before.map_or_else(String::new, |code| code.to_string()),
-                event.value.to_string(),
-                event.flags.to_string(),
-                event.synchronised.to_string(),
-                event.doubt.unwrap_or_default(),
-            ]);
-        })
-        .map_err(failed)?;
-    outcome.map_err(written)
 }

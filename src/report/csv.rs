@@ -4,41 +4,16 @@
 //! durations are seconds, instants ISO 8601 with their offset. The row of totals is left out:
 //! whoever sums a column would count everything twice.
 
-use ::csv::{Error, QuoteStyle, Terminator, WriterBuilder};
+use ::csv::{Error, Terminator};
 
 use super::sheets::{Cell, Part, Report, Table};
-use super::shown::{has_shares, is_like_a_formula, iso, places};
+use super::shown::{has_shares, iso, places};
+use crate::spreadsheet::{self, MARK, Style};
 use crate::words::format;
 use config::Lang;
 
-/// Whose CSV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Style {
-    /// As RFC 4180 has it: commas between cells, decimal points.
-    #[default]
-    Rfc,
-    /// As a spreadsheet set to Vietnamese opens it: semicolons between cells, decimal commas.
-    ExcelVi,
-}
-
-impl Style {
-    fn delimiter(self) -> u8 {
-        match self {
-            Self::Rfc => b',',
-            Self::ExcelVi => b';',
-        }
-    }
-
-    fn number(self, digits: String) -> String {
-        match self {
-            Self::Rfc => digits,
-            Self::ExcelVi => digits.replace('.', ","),
-        }
-    }
-}
-
 /// The tables of a report, each with its id, in the order in which they are read.
-pub fn files(report: &Report, style: Style) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
+pub(super) fn files(report: &Report, style: Style) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
     let parts = report.sheets.iter().flat_map(|sheet| &sheet.parts);
     parts
         .filter_map(|part| match part {
@@ -50,13 +25,8 @@ pub fn files(report: &Report, style: Style) -> Result<Vec<(&'static str, Vec<u8>
 }
 
 fn file(table: &Table, zone: i8, style: Style) -> Result<Vec<u8>, Error> {
-    // Without the mark of its encoding, Excel takes the file for one of the system's own.
-    let mut bytes = "\u{feff}".as_bytes().to_vec();
-    let mut writer = WriterBuilder::new()
-        .delimiter(style.delimiter())
-        .terminator(Terminator::CRLF)
-        .quote_style(QuoteStyle::Necessary)
-        .from_writer(&mut bytes);
+    let mut bytes = MARK.to_vec();
+    let mut writer = style.writer(Terminator::CRLF, &mut bytes);
     let shares: Vec<bool> = (0..table.columns.len()).map(|n| has_shares(table, n)).collect();
     for (column, shares) in table.columns.iter().zip(&shares) {
         if *shares {
@@ -104,8 +74,7 @@ fn file(table: &Table, zone: i8, style: Style) -> Result<Vec<u8>, Error> {
 /// A cell that is one field.
 fn field(cell: &Cell, zone: i8, style: Style) -> String {
     match cell {
-        Cell::Text(text) | Cell::Verdict(_, text) if is_like_a_formula(text) => format!("'{text}"),
-        Cell::Text(text) | Cell::Verdict(_, text) => text.clone(),
+        Cell::Text(text) | Cell::Verdict(_, text) => spreadsheet::text(text).into_owned(),
         Cell::Count(n) => n.to_string(),
         Cell::Number(value, _) if value.is_finite() => style.number(value.to_string()),
         Cell::Duration(ms) => {
@@ -127,6 +96,7 @@ fn seconds(ms: u64, style: Style) -> String {
 mod tests {
     use super::*;
     use crate::report::sample;
+    use crate::spreadsheet::is_like_a_formula;
     use proptest::prelude::*;
 
     fn table(report: &Report, style: Style, id: &str) -> String {

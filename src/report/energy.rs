@@ -99,7 +99,7 @@ impl Source<'_> {
     }
 
     /// Hands on the values of a point at the first centre that gets it.
-    fn values(&self, point: PointId, each: impl FnMut(Value)) -> Result<(), StoreError> {
+    fn values(&self, point: PointId, mut each: impl FnMut(Value)) -> Result<(), StoreError> {
         let mut centres = self.province.centre_ids();
         let reads = |centre: &CentreId| {
             self.province.channel(self.id, *centre).entries[point.index()].register.is_some()
@@ -108,7 +108,10 @@ impl Source<'_> {
         let centre = &self.province.centres[centre.index()].id;
         let id = &self.station.points[point.index()].id;
         let span = self.window.span;
-        self.reader.values((&self.station.id, centre, id), (span.from, span.to), each)
+        self.reader.values((&self.station.id, centre, id), (span.from, span.to), |value| {
+            each(value);
+            Ok(())
+        })
     }
 
     fn metered(&self, of: fn(&Bay) -> bool) -> Result<Metered, StoreError> {

@@ -1,4 +1,4 @@
-//! What a cell says to people, and what a text could do to a spreadsheet.
+//! What a cell says to people.
 
 use super::sheets::{Cell, Mark, Table};
 use crate::clock::Timestamp;
@@ -110,13 +110,6 @@ pub(super) fn word(mark: Mark) -> &'static str {
     }
 }
 
-/// Whether a spreadsheet could take the text for a formula. Names and causes come from devices and
-/// files of others; a cell must never run what they say.
-pub(super) fn is_like_a_formula(text: &str) -> bool {
-    // The wide forms count as the plain ones where East Asian input is set up.
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
-}
-
 /// Whether a column has shares, which take three columns where each cell holds one number.
 pub(super) fn has_shares(table: &Table, column: usize) -> bool {
     let is_share =
@@ -169,14 +162,5 @@ mod tests {
     fn machines_get_the_offset_with_an_instant() {
         assert_eq!(iso(Timestamp(1_669_188_727_240), 7), "2022-11-23T14:32:07.240+07:00");
         assert_eq!(iso(Timestamp(0), -5), "1969-12-31T19:00:00.000-05:00");
-    }
-
-    #[test]
-    fn what_looks_like_a_formula_is_known_by_its_first_character() {
-        for text in ["=1", "+1", "-1", "@x", "\t=1", "＝1"] {
-            assert!(is_like_a_formula(text), "{text:?}");
-        }
-        assert!(!is_like_a_formula("HB07 = 1"));
-        assert!(!is_like_a_formula(""));
     }
 }

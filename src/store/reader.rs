@@ -109,6 +109,17 @@ pub struct Recorded {
     pub doubt: Option<String>,
 }
 
+/// How asking went over a path for some minutes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// From when.
+    pub from: Timestamp,
+    /// Up to when.
+    pub until: Timestamp,
+    /// How.
+    pub asked: Asked,
+}
+
 /// Remote metering of a district or class, from an instant on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metered {
@@ -283,34 +294,59 @@ impl Reader {
     /// When the store cannot be read.
     pub fn asked(
         &self,
+        path: (&str, &str),
+        span: (Timestamp, Timestamp),
+    ) -> Result<Asked, StoreError> {
+        let mut sum = Asked::default();
+        self.asking(path, span, |stretch| {
+            for (sum, more) in sum.faults.iter_mut().zip(stretch.asked.faults) {
+                *sum += more;
+            }
+            sum.missed += stretch.asked.missed;
+            sum.longest_us = sum.longest_us.max(stretch.asked.longest_us);
+            for (sum, more) in sum.replies.iter_mut().zip(stretch.asked.replies) {
+                *sum += more;
+            }
+        })?;
+        Ok(sum)
+    }
+
+    /// Hands on how asking went over a path in each stretch that begins from `from` up to `to`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn asking(
+        &self,
         (station, centre): (&str, &str),
         (from, to): (Timestamp, Timestamp),
-    ) -> Result<Asked, StoreError> {
+        mut each: impl FnMut(Stretch),
+    ) -> Result<(), StoreError> {
         let mut of_path = self.connection.prepare_cached(
-            "SELECT no_reply, refused, undecodable, missed, longest_us, replies
+            "SELECT no_reply, refused, undecodable, missed, longest_us, replies, from_ms, until_ms
              FROM asked JOIN path ON path.id = asked.path
-             WHERE station = ?1 AND centre = ?2 AND from_ms >= ?3 AND from_ms < ?4",
+             WHERE station = ?1 AND centre = ?2 AND from_ms >= ?3 AND from_ms < ?4 ORDER BY from_ms",
         )?;
         let mut rows = of_path.query(params![station, centre, from.0, to.0])?;
-        let mut sum = Asked::default();
         while let Some(row) = rows.next()? {
-            for (place, fault) in sum.faults.iter_mut().enumerate() {
-                *fault += number(row, place)?;
+            let mut asked = Asked { longest_us: row.get(4)?, ..Asked::default() };
+            for (place, fault) in asked.faults.iter_mut().enumerate() {
+                *fault = number(row, place)?;
             }
-            sum.missed += number(row, 3)?;
-            sum.longest_us = sum.longest_us.max(row.get(4)?);
+            asked.missed = number(row, 3)?;
             let replies: String = row.get(5)?;
             let mut counts = replies.split(' ').map(str::parse::<u64>);
-            for bucket in &mut sum.replies {
+            for bucket in &mut asked.replies {
                 let Some(Ok(count)) = counts.next() else {
                     let buckets = EDGES_US.len() + 1;
                     let why = format!("round trips '{replies}' are not {buckets} counts");
                     return Err(StoreError::Damaged(why));
                 };
-                *bucket += count;
+                *bucket = count;
             }
+            let (from, until) = (Timestamp(row.get(6)?), Timestamp(row.get(7)?));
+            each(Stretch { from, until, asked });
         }
-        Ok(sum)
+        Ok(())
     }
 
     /// Remote metering as it stood at `at`: the latest figures of each district and class.
@@ -323,21 +359,43 @@ impl Reader {
                  final_have, final_want, half_hours_have, half_hours_want
              FROM metering WHERE at_ms <= ?1 GROUP BY kind, id ORDER BY kind, id",
         )?;
-        let rows = latest.query_map([at.0], |row| {
-            Ok(Metered {
-                kind: MeterKind::of(row.get_ref(0)?.as_str()?),
-                id: row.get(1)?,
-                at: Timestamp(row.get(2)?),
-                sells: row.get(3)?,
-                meters: number(row, 4)?,
-                remote: number(row, 5)?,
-                first_pass: (number(row, 6)?, number(row, 7)?),
-                final_pass: (number(row, 8)?, number(row, 9)?),
-                half_hours: (number(row, 10)?, number(row, 11)?),
-            })
-        })?;
+        let rows = latest.query_map([at.0], metered)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    /// Hands on what remote metering said from `from` up to `to`, whenever a figure was another one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn metering_changes(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut(Metered),
+    ) -> Result<(), StoreError> {
+        let mut of_window = self.connection.prepare_cached(
+            "SELECT kind, id, at_ms, sells, meters, remote, first_have, first_want,
+                 final_have, final_want, half_hours_have, half_hours_want
+             FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms, kind, id",
+        )?;
+        for row in of_window.query_map(params![from.0, to.0], metered)? {
+            each(row?);
+        }
+        Ok(())
+    }
+}
+
+fn metered(row: &Row<'_>) -> Result<Metered, rusqlite::Error> {
+    Ok(Metered {
+        kind: MeterKind::of(row.get_ref(0)?.as_str()?),
+        id: row.get(1)?,
+        at: Timestamp(row.get(2)?),
+        sells: row.get(3)?,
+        meters: number(row, 4)?,
+        remote: number(row, 5)?,
+        first_pass: (number(row, 6)?, number(row, 7)?),
+        final_pass: (number(row, 8)?, number(row, 9)?),
+        half_hours: (number(row, 10)?, number(row, 11)?),
+    })
 }
 
 fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {

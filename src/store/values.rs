@@ -1,17 +1,18 @@
 //! Values in the store: chunks as they were sealed, and reading a point out of them.
 
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use config::{Decoded, Flags, Province};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::reader::Reader;
+use super::reader::{Reader, Session};
 use super::schema::StoreError;
 use crate::clock::Timestamp;
 use crate::collector::plan::Part;
 use crate::series::Sealed;
-use crate::series::chunk::{Chunk, Column, decoded};
+use crate::series::chunk::{Chunk, ChunkError, Column, decoded};
 
 /// A value of a point as it came.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,43 +86,102 @@ struct Place {
 }
 
 impl Reader {
-    /// Hands on the values of a point at a centre from `from` up to `to`, block by block in the order of
-    /// time. How they are encoded is what the contract of their time says.
+    /// Hands on the values of a point at a centre from `from` up to `to`, in the order of time, until `each`
+    /// says that it is enough. How they are encoded is what the contract of their time says.
     ///
     /// # Errors
-    /// When the store cannot be read, or a chunk is damaged.
-    pub fn values(
+    /// When the store cannot be read, a chunk is damaged, or what `each` says.
+    pub fn values<E: From<StoreError>>(
         &self,
-        (station, centre, point): (&str, &str, &str),
+        path: (&str, &str, &str),
         (from, to): (Timestamp, Timestamp),
-        mut each: impl FnMut(Value),
-    ) -> Result<(), StoreError> {
-        let sessions = self.sessions()?;
-        let contract_at = |at: Timestamp| {
-            let n = sessions.partition_point(|session| session.from <= at);
-            // A chunk may begin some seconds before its session: nobody was asked everything yet.
-            sessions.get(n.saturating_sub(1)).map(|session| session.contract)
-        };
-        let mut rows = self.connection().prepare_cached(
-            "SELECT data FROM chunk WHERE block = ?1 AND until_ms >= ?2 AND from_ms < ?3
-             ORDER BY from_ms, id",
-        )?;
-        for place in places(self.connection(), (station, centre, point))? {
-            let mut chunks = rows.query(params![place.block, from.0, to.0])?;
-            while let Some(row) = chunks.next()? {
-                let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-                let damaged = |error: crate::series::chunk::ChunkError| {
-                    StoreError::Damaged(format!("values of {point}: {error}"))
-                };
-                let chunk = Chunk::from_bytes(Arc::from(bytes)).map_err(damaged)?;
-                let Some(contract) = contract_at(chunk.span().0) else { continue };
-                let province = self.contract(contract)?.province;
-                let Some(read) = encoding(&province, (station, centre, point)) else { continue };
-                values(&chunk, &place, &read, (from, to), &mut each).map_err(damaged)?;
+        mut each: impl FnMut(Value) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let damaged =
+            |error: ChunkError| StoreError::Damaged(format!("values of {}: {error}", path.2));
+        let places = places(self.connection(), path)?;
+        // Another contract may have read the point in another block: one after the other, all blocks together
+        // are in the order of time.
+        for reign in reigns(&self.sessions()?) {
+            let read = OnceCell::new();
+            for place in &places {
+                self.chunks::<E>(place.block, &reign, (from, to), |chunk| {
+                    // A contract of which there is nothing need not be known.
+                    if read.get().is_none() {
+                        let province = self.contract(reign.contract)?.province;
+                        let _ = read.set(encoding(&province, path));
+                    }
+                    let Some(Some(read)) = read.get() else { return Ok(()) };
+                    for value in values(&chunk, place, read).map_err(damaged)? {
+                        if value.at >= from && value.at < to {
+                            each(value)?;
+                        }
+                    }
+                    Ok(())
+                })?;
             }
         }
         Ok(())
     }
+
+    /// Hands on the chunks of a block and a contract that may have rows from `from` up to `to`, in the order
+    /// of time.
+    fn chunks<E: From<StoreError>>(
+        &self,
+        block: i64,
+        reign: &Reign,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut(Chunk) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A chunk is of the contract in which it ends: it may begin some seconds before its session, when
+        // nobody was asked everything yet. Chunks of a block do not overlap, so that of those that begin too
+        // early only the last may reach in.
+        let mut of_block = self
+            .connection()
+            .prepare_cached(
+                "SELECT data FROM chunk WHERE block = ?1 AND until_ms >= ?2 AND until_ms < ?3
+                     AND from_ms < ?4 AND from_ms >=
+                     coalesce((SELECT max(from_ms) FROM chunk WHERE block = ?1 AND from_ms <= ?2), ?2)
+                 ORDER BY from_ms, id",
+            )
+            .map_err(StoreError::from)?;
+        let first = from.max(reign.from);
+        let span = params![block, first.0, reign.to.0, to.0];
+        let mut rows = of_block.query(span).map_err(StoreError::from)?;
+        while let Some(row) = rows.next().map_err(StoreError::from)? {
+            each(chunk(row)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn chunk(row: &Row<'_>) -> Result<Chunk, StoreError> {
+    let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+    let chunk = Chunk::from_bytes(Arc::from(bytes));
+    chunk.map_err(|error| StoreError::Damaged(format!("values: {error}")))
+}
+
+/// How long a contract held.
+struct Reign {
+    contract: i64,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+/// The contracts one after the other; the first also held before, and the last holds for ever.
+fn reigns(sessions: &[Session]) -> Vec<Reign> {
+    let mut reigns: Vec<Reign> = Vec::new();
+    for session in sessions {
+        let Session { contract, from, .. } = *session;
+        match reigns.last_mut() {
+            Some(last) if last.contract == contract => continue,
+            Some(last) => last.to = from,
+            None => {}
+        }
+        let from = if reigns.is_empty() { Timestamp(i64::MIN) } else { from };
+        reigns.push(Reign { contract, from, to: Timestamp(i64::MAX) });
+    }
+    reigns
 }
 
 /// How a value is read: its encoding, and whether its quality is one bit.
@@ -165,31 +225,25 @@ fn places(
     Ok(places)
 }
 
-fn values(
-    chunk: &Chunk,
-    place: &Place,
-    read: &Encoded,
-    (from, to): (Timestamp, Timestamp),
-    each: &mut impl FnMut(Value),
-) -> Result<(), crate::series::chunk::ChunkError> {
+/// The values of a point in a chunk.
+fn values(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Vec<Value>, ChunkError> {
     let times = chunk.times()?;
     let column = chunk.column(place.value)?;
     let quality = place.quality.map(|n| chunk.column(n)).transpose()?;
     let mut said = quality.iter().flat_map(Column::rows).peekable();
+    let mut values = Vec::with_capacity(times.len());
     for (row, raw) in column.rows() {
         while said.peek().is_some_and(|(other, _)| *other < row) {
             said.next();
         }
-        let Some(at) = times.get(row as usize).copied().filter(|at| (from..to).contains(at)) else {
-            continue;
-        };
+        let Some(at) = times.get(row as usize).copied() else { continue };
         let flags = said.peek().filter(|(other, _)| *other == row).map(|(_, raw)| *raw);
         let flags = flags.map(|raw| match (read.quality_is_bit, raw) {
             (true, 0) => Flags::GOOD,
             (true, _) => Flags::INVALID,
             (false, raw) => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
         });
-        each(Value { at, value: decoded(read.encoding, raw), flags });
+        values.push(Value { at, value: decoded(read.encoding, raw), flags });
     }
-    Ok(())
+    Ok(values)
 }

@@ -4,7 +4,8 @@ use config::Lang;
 use rust_xlsxwriter::{ExcelDateTime, Format, FormatAlign, FormatBorder};
 
 use crate::report::sheets::{Cell, Mark};
-use crate::report::shown::{Reader, glyph, is_like_a_formula, places};
+use crate::report::shown::{Reader, glyph, places};
+use crate::spreadsheet::is_like_a_formula;
 
 /// Name of a sheet.
 pub(super) fn title() -> Format {

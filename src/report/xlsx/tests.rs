@@ -8,7 +8,7 @@ use config::Lang;
 
 use super::*;
 use crate::report::sample;
-use crate::report::shown::is_like_a_formula;
+use crate::spreadsheet::is_like_a_formula;
 
 type Book = Xlsx<Cursor<Vec<u8>>>;
 

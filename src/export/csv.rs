@@ -1,0 +1,61 @@
+//! Rows as CSV: instants are ISO 8601 in UTC to the millisecond, what is not there is empty.
+
+use std::io::{self, Write};
+
+use ::csv::{Error, ErrorKind, Terminator};
+
+use super::tables::{Cell, Column, Row};
+use crate::spreadsheet::{self, MARK, Style};
+
+/// Writes rows, one after the other.
+pub(super) struct Writer<W: Write> {
+    style: Style,
+    out: ::csv::Writer<W>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes the names of the columns; a file that spreadsheets open has a mark in front of them.
+    pub(super) fn begin<R: Row>(style: Style, is_file: bool, mut out: W) -> io::Result<Self> {
+        if is_file {
+            out.write_all(MARK)?;
+        }
+        let ends = if is_file { Terminator::CRLF } else { Terminator::Any(b'\n') };
+        let mut out = style.writer(ends, out);
+        out.write_record(R::COLUMNS.iter().map(|Column(name, _)| name)).map_err(failed)?;
+        Ok(Self { style, out })
+    }
+
+    pub(super) fn row<R: Row>(&mut self, row: &R) -> io::Result<()> {
+        for Column(_, cell) in R::COLUMNS {
+            match cell {
+                Cell::Text(of) => self.field(&spreadsheet::text(of(row))),
+                Cell::Whole(of) => self.field(&of(row).to_string()),
+                Cell::Code(of) => self.field(&written(of(row))),
+                Cell::Number(of) => self.field(&self.style.number(written(of(row)))),
+                Cell::Instant(of) => self.field(&of(row).to_millisecond()),
+                Cell::YesNo(of) => self.field(&written(of(row))),
+            }?;
+        }
+        self.out.write_record(None::<&[u8]>).map_err(failed)
+    }
+
+    fn field(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_field(text).map_err(failed)
+    }
+
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn written(cell: Option<impl ToString>) -> String {
+    cell.map_or_else(String::new, |cell| cell.to_string())
+}
+
+/// What the system said.
+fn failed(error: Error) -> io::Error {
+    match error.into_kind() {
+        ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}

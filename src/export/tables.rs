@@ -1,0 +1,159 @@
+//! The tables: the name of each column, of what kind it is, and what a row has there.
+//!
+//! No name is one that SQL has taken, such as `at` or `right`: nobody has to quote them.
+
+use config::{Decoded, Flags};
+
+use crate::clock::Timestamp;
+use crate::historian::ledger::State;
+use crate::history::Span;
+use crate::store::{Metered, Recorded, Stretch, Value};
+
+/// A row of a table.
+pub(super) trait Row: Sized + 'static {
+    /// The columns of the table, in their order.
+    const COLUMNS: &'static [Column<Self>];
+}
+
+/// A column: its name, and its cell in a row.
+pub(super) struct Column<R>(pub(super) &'static str, pub(super) Cell<R>);
+
+/// What a row has in a column, by kind.
+pub(super) enum Cell<R> {
+    /// An id, a name, a word; an empty one is none.
+    Text(fn(&R) -> &str),
+    /// A count.
+    Whole(fn(&R) -> i64),
+    /// Sixteen bits as they came.
+    Code(fn(&R) -> Option<u16>),
+    /// A number in some unit.
+    Number(fn(&R) -> Option<f64>),
+    /// A moment.
+    Instant(fn(&R) -> Timestamp),
+    /// Whether.
+    YesNo(fn(&R) -> Option<bool>),
+}
+
+use Cell::{Code, Instant, Number, Text, Whole, YesNo};
+
+/// A stretch in which a point stood in one way.
+pub(super) struct Verdict {
+    pub(super) station: String,
+    pub(super) centre: String,
+    pub(super) point: String,
+    pub(super) name: String,
+    pub(super) span: Span,
+    pub(super) state: State,
+}
+
+impl Row for Verdict {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column("station", Text(|row| &row.station)),
+        Column("centre", Text(|row| &row.centre)),
+        Column("point", Text(|row| &row.point)),
+        Column("name", Text(|row| &row.name)),
+        Column("since", Instant(|row| row.span.from)),
+        Column("until", Instant(|row| row.span.to)),
+        Column("verdict", Text(|row| row.state.verdict().map_or("good", |reason| reason.word()))),
+        Column("not_live", Text(|row| row.state.not_live().map_or("", |reason| reason.word()))),
+        Column(
+            "is_right",
+            YesNo(|row| row.state.is_evaluable().then_some(!row.state.has_finding())),
+        ),
+    ];
+}
+
+impl Row for Recorded {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column("time", Instant(|row| row.at)),
+        Column("station", Text(|row| &row.station)),
+        Column("centre", Text(|row| &row.centre)),
+        Column("unit", Code(|row| Some(row.unit.into()))),
+        Column("number", Whole(|row| row.number.into())),
+        Column("source", Instant(|row| row.source)),
+        Column("arrived", Instant(|row| row.arrived)),
+        Column("address", Code(|row| Some(row.address))),
+        Column("point", Text(|row| row.point.as_deref().unwrap_or_default())),
+        Column("before", Code(|row| row.before)),
+        Column("value", Code(|row| Some(row.value))),
+        Column("flags", Code(|row| Some(row.flags))),
+        Column("synchronised", YesNo(|row| Some(row.synchronised))),
+        Column("doubt", Text(|row| row.doubt.as_deref().unwrap_or_default())),
+    ];
+}
+
+/// A value, and whose it is.
+pub(super) struct Sample {
+    pub(super) station: String,
+    pub(super) centre: String,
+    pub(super) point: String,
+    pub(super) value: Value,
+}
+
+impl Row for Sample {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column("time", Instant(|row| row.value.at)),
+        Column("station", Text(|row| &row.station)),
+        Column("centre", Text(|row| &row.centre)),
+        Column("point", Text(|row| &row.point)),
+        Column(
+            "value",
+            Number(|row| match row.value.value {
+                Decoded::Value(number) => Some(number),
+                Decoded::NoValue | Decoded::Nonsense => None,
+            }),
+        ),
+        Column(
+            "problem",
+            Text(|row| match row.value.value {
+                Decoded::Value(_) => "",
+                Decoded::NoValue => "no value",
+                Decoded::Nonsense => "undecodable",
+            }),
+        ),
+        Column("flags", Code(|row| row.value.flags.map(|Flags(bits)| bits))),
+    ];
+}
+
+/// How asking went, and whom.
+pub(super) struct Asking {
+    pub(super) station: String,
+    pub(super) centre: String,
+    pub(super) stretch: Stretch,
+}
+
+impl Row for Asking {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column("station", Text(|row| &row.station)),
+        Column("centre", Text(|row| &row.centre)),
+        Column("since", Instant(|row| row.stretch.from)),
+        Column("until", Instant(|row| row.stretch.until)),
+        Column("replies", Whole(|row| count(row.stretch.asked.replies.iter().sum()))),
+        Column("no_reply", Whole(|row| count(row.stretch.asked.faults[0]))),
+        Column("refused", Whole(|row| count(row.stretch.asked.faults[1]))),
+        Column("undecodable", Whole(|row| count(row.stretch.asked.faults[2]))),
+        Column("missed_slots", Whole(|row| count(row.stretch.asked.missed))),
+        Column("longest_us", Whole(|row| row.stretch.asked.longest_us.into())),
+    ];
+}
+
+impl Row for Metered {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column("time", Instant(|row| row.at)),
+        Column("kind", Text(|row| row.kind.word())),
+        Column("id", Text(|row| &row.id)),
+        Column("sells", YesNo(|row| Some(row.sells))),
+        Column("meters", Whole(|row| count(row.meters))),
+        Column("remote", Whole(|row| count(row.remote))),
+        Column("first_pass_have", Whole(|row| count(row.first_pass.0))),
+        Column("first_pass_want", Whole(|row| count(row.first_pass.1))),
+        Column("final_pass_have", Whole(|row| count(row.final_pass.0))),
+        Column("final_pass_want", Whole(|row| count(row.final_pass.1))),
+        Column("half_hours_have", Whole(|row| count(row.half_hours.0))),
+        Column("half_hours_want", Whole(|row| count(row.half_hours.1))),
+    ];
+}
+
+fn count(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
