@@ -202,10 +202,7 @@ impl Dialogue {
     pub(super) fn abandon(&mut self, now: Instant) -> Option<(u8, Vec<usize>)> {
         self.doubt_last();
         self.input.clear();
-        self.leave_unproven(0..self.waiting.len());
-        for answer in &mut self.settled {
-            answer.is_left |= answer.overtook && answer.fault.is_none();
-        }
+        self.leave_unproven(0..self.waiting.len(), now);
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         let first = waiting.next()?;
         let unit = first.question.unit;
@@ -291,7 +288,7 @@ impl Dialogue {
     fn blame(&mut self, frame: &[u8], now: Instant) {
         let looks_like = |w: &Waiting| w.request.answered_by(frame) != Err(Fault::Undecodable);
         if let Some(place) = self.waiting.iter().position(looks_like) {
-            self.leave_unproven(place..place + 1);
+            self.leave_unproven(place..place + 1, now);
             let waiting = self.waiting.remove(place);
             self.given_up.push((waiting.request.transaction, now));
             self.settled.push(waiting.answered(frame, Some(Fault::Undecodable), now, self.asked));
@@ -320,11 +317,17 @@ impl Dialogue {
         }
     }
 
-    /// These of the questions that wait are given up: replies right in front of theirs cannot be proven.
-    fn leave_unproven(&mut self, given_up: Range<usize>) {
+    /// These of the questions that wait are given up. Replies right in front of theirs cannot be proven,
+    /// nor those that came in their place before their own turn: these may be theirs, with wrong numbers.
+    fn leave_unproven(&mut self, given_up: Range<usize>, now: Instant) {
         let given_up = &self.waiting[given_up];
         for answer in &mut self.settled {
             answer.is_left |= answer.is_unproven(given_up);
+            let is_overtaken = |waiting: &Waiting| waiting.order < answer.order;
+            if answer.overtook && answer.fault.is_none() && given_up.iter().any(is_overtaken) {
+                answer.is_left = true;
+                self.given_up.push((answer.transaction, now));
+            }
         }
     }
 
@@ -332,7 +335,7 @@ impl Dialogue {
     pub(super) fn give_up_overdue(&mut self, now: Instant) -> Result<(), LinkFault> {
         let overdue =
             self.waiting.iter().take_while(|w| w.sent + self.reply_timeout <= now).count();
-        self.leave_unproven(0..overdue);
+        self.leave_unproven(0..overdue, now);
         for waiting in self.waiting.drain(..overdue) {
             self.given_up.push((waiting.request.transaction, now));
             self.settled.push(waiting.given_up(now));
@@ -468,8 +471,9 @@ mod tests {
                 answers.clear();
                 dialogue.take_settled(now + WAIT, &mut answers);
                 let faults: Vec<_> = answers.iter().map(|answer| answer.fault).collect();
-                assert_eq!(faults, [None, Some(Fault::NoReply)], "{bytes} bytes");
-                assert_eq!(dialogue.take_unproven().collect::<Vec<_>>(), [question(0)]);
+                assert_eq!(faults, [Some(Fault::NoReply)], "{bytes} bytes");
+                let unproven: Vec<_> = dialogue.take_unproven().collect();
+                assert_eq!(unproven, [question(0), question(15)]);
             }
         }
     }
