@@ -75,9 +75,11 @@ pub(super) struct Answer {
     /// The first question behind its own of which nothing can stand in this reply: the one whose reply
     /// came next, or one that was asked later.
     clear_from: u64,
-    /// It came before the reply to a question that was asked earlier, and none to a later one has come
-    /// since: its number may be wrong, and its question's own reply still under way.
+    /// It came before the reply to a question that was asked earlier: it may be that one with a wrong
+    /// number. Its turn has come without another one when a reply to a later question is there.
     overtook: bool,
+    /// What it overtook came after all: it was not in its turn.
+    out_of_turn: bool,
     /// It cannot be proven any more.
     is_left: bool,
 }
@@ -188,7 +190,7 @@ impl Dialogue {
         let came = |answer: &Answer| answer.fault != Some(Fault::NoReply);
         let last = self.settled.iter().rposition(came).unwrap_or(self.settled.len());
         let waiting = &self.waiting;
-        let is_proven = |answer: &mut Answer| !answer.overtook && !answer.is_unproven(waiting);
+        let is_proven = |answer: &mut Answer| !answer.is_unproven(waiting);
         answers.extend(self.settled.extract_if(..last, is_proven));
     }
 
@@ -257,10 +259,14 @@ impl Dialogue {
         };
         let waiting = self.waiting.remove(place);
         self.answered = true;
-        // Replies in front of this one are whole up to here.
-        for answer in self.settled.iter_mut().filter(|answer| answer.order < waiting.order) {
-            answer.clear_from = answer.clear_from.min(waiting.order);
-            answer.overtook = false;
+        for answer in &mut self.settled {
+            if answer.order < waiting.order {
+                // It is whole up to here.
+                answer.clear_from = answer.clear_from.min(waiting.order);
+                answer.overtook &= answer.out_of_turn;
+            } else {
+                answer.out_of_turn = true;
+            }
         }
         let said = if self.has_swallowed(frame, number) {
             Err(Fault::Undecodable)
@@ -321,11 +327,10 @@ impl Dialogue {
     /// nor those that came in their place before their own turn: these may be theirs, with wrong numbers.
     fn leave_unproven(&mut self, given_up: Range<usize>, now: Instant) {
         let given_up = &self.waiting[given_up];
-        for answer in &mut self.settled {
-            answer.is_left |= answer.is_unproven(given_up);
-            let is_overtaken = |waiting: &Waiting| waiting.order < answer.order;
-            if answer.overtook && answer.fault.is_none() && given_up.iter().any(is_overtaken) {
-                answer.is_left = true;
+        for answer in self.settled.iter_mut().filter(|answer| answer.is_unproven(given_up)) {
+            answer.is_left = true;
+            if answer.overtook {
+                // Its own reply may still come.
                 self.given_up.push((answer.transaction, now));
             }
         }
@@ -379,6 +384,7 @@ impl Waiting {
             order: self.order,
             clear_from,
             overtook: false,
+            out_of_turn: false,
             is_left: false,
         }
     }
@@ -390,13 +396,16 @@ impl Answer {
         self.may_be_filled && numbers.any(|number| ends_in_head(&self.exchange.reply, number))
     }
 
-    /// Whether any of these questions is one that its end may have come from: asked behind it, and
-    /// passed over by the replies behind it.
+    /// Whether any of these questions is one whose reply it may be, with a wrong number; or one that its
+    /// end may have come from: asked behind it, and passed over by the replies behind it.
     fn is_unproven(&self, waiting: &[Waiting]) -> bool {
         let doubtful = self.order + 1..self.clear_from;
+        let may_be = |other: &Waiting| {
+            self.overtook && other.order < self.order || doubtful.contains(&other.order)
+        };
         self.fault.is_none()
-            && !doubtful.is_empty()
-            && waiting.iter().any(|other| doubtful.contains(&other.order))
+            && (self.overtook || !doubtful.is_empty())
+            && waiting.iter().any(may_be)
     }
 
     /// What came is not to be believed.
@@ -513,6 +522,25 @@ mod tests {
         });
         let (no_reply, in_doubt) = (Some(Some(Fault::NoReply)), Some(Some(Fault::Undecodable)));
         assert_eq!(faults, [no_reply, Some(None), in_doubt, in_doubt]);
+    }
+
+    #[test]
+    fn a_reply_out_of_its_turn_is_asked_again_when_one_that_it_overtook_never_comes() {
+        let now = Instant::now();
+        let mut dialogue = Dialogue::new(WAIT);
+        let asked =
+            [0, 5, 10, 15].map(|address| dialogue.ask(question(address), Timestamp(0), now));
+        let mut answers = Vec::new();
+        // The first reply has the number of the third question, whose own reply is lost.
+        for request in [2, 1, 3] {
+            dialogue.input().extend(reply(&asked[request]));
+            dialogue.sort(now).unwrap();
+            dialogue.take_settled(now, &mut answers);
+        }
+        dialogue.give_up_overdue(now + WAIT).unwrap();
+        dialogue.take_settled(now + WAIT, &mut answers);
+        assert!(answers.iter().all(|answer| answer.question != question(10)));
+        assert!(dialogue.take_unproven().any(|left| left == question(10)));
     }
 
     #[test]
