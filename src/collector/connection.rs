@@ -99,6 +99,7 @@ impl<W: Wire> Connection<W> {
     /// connection, which is nobody's fault then.
     pub(super) async fn idle(&mut self, until: Instant) -> Result<(), LinkFault> {
         self.last_read = self.wire.now();
+        self.dialogue.rest();
         while self.last_read < until {
             self.read_and_sort(until, IDLE_BYTES).await?;
         }

@@ -154,6 +154,13 @@ impl Dialogue {
         &mut self.input
     }
 
+    /// Gives back the room for replies, while nothing is asked: connections are many.
+    pub(super) fn rest(&mut self) {
+        if self.input.is_empty() {
+            self.input = Vec::new();
+        }
+    }
+
     /// Answers of this scan that were not yet taken.
     pub(super) fn settled(&self) -> &[Answer] {
         &self.settled
@@ -177,10 +184,7 @@ impl Dialogue {
         let unproven = self.settled.extract_if(.., |answer| answer.is_left);
         self.unproven.extend(unproven.map(|answer| answer.question));
         if self.waiting.is_empty() {
-            if self.input.is_empty() {
-                // An idle connection keeps no room for replies.
-                self.input = Vec::new();
-            } else {
+            if !self.input.is_empty() {
                 // Something has begun behind the last reply that nobody asked for.
                 self.doubt_last();
             }
