@@ -31,8 +31,8 @@ use config::{ChannelId, PointId, Province};
 use crate::clock::Timestamp;
 use crate::collector::plan::{Part, Plan};
 use crate::collector::reading::{Event, Exchange, Poll, Reading};
-pub use block::join;
 use block::{BlockSeries, JOINED};
+pub use block::{Joined, join};
 use chunk::Chunk;
 use layout::ChannelLayout;
 
@@ -91,6 +91,17 @@ pub struct Sealed {
     pub columns: Arc<[(PointId, Part)]>,
     /// Its rows.
     pub chunk: Chunk,
+    /// The same with the rows before them, when they were just joined: who keeps those may keep this
+    /// one in place of all.
+    pub joined: Option<Joined>,
+}
+
+impl Sealed {
+    /// Memory that it takes while it waits to be taken, as if it were not among the chunks too.
+    fn footprint(&self) -> usize {
+        let joined = self.joined.as_ref().map_or(0, |joined| footprint(&joined.chunk));
+        footprint(&self.chunk) + joined
+    }
 }
 
 impl Buffer {
@@ -179,12 +190,13 @@ impl Buffer {
         self.block_bytes = self.block_bytes - before + block.bytes();
         match sealed {
             None => {}
-            Some(Ok(chunk)) => {
+            Some(Ok((chunk, joined))) => {
                 self.seals.push_back((self.next_seal, channel, short));
                 self.next_seal += 1;
-                self.waiting_bytes += footprint(&chunk);
                 let (block, columns) = (own.number, Arc::clone(&own.parts));
-                self.waiting.push_back(Sealed { channel, block, columns, chunk });
+                let sealed = Sealed { channel, block, columns, chunk, joined };
+                self.waiting_bytes += sealed.footprint();
+                self.waiting.push_back(sealed);
             }
             Some(Err(error)) => tracing::error!(%error, "rows of a block are lost"),
         }
@@ -194,7 +206,7 @@ impl Buffer {
     fn evict(&mut self) {
         while self.waiting_bytes > self.budget / HEAD_SHARE {
             let Some(oldest) = self.waiting.pop_front() else { break };
-            self.waiting_bytes -= footprint(&oldest.chunk);
+            self.waiting_bytes -= oldest.footprint();
             self.untaken += 1;
         }
         while self.used() > self.budget {

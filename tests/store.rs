@@ -332,6 +332,12 @@ impl Sink for Witness {
     }
 }
 
+/// Rows of the longest chunk of a store.
+fn longest_chunk(folder: &Path) -> i64 {
+    let file = rusqlite::Connection::open(folder.join("gridwatch.db")).unwrap();
+    file.query_row("SELECT max(rows) FROM chunk", [], |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
     let folder = tempdir().unwrap();
@@ -343,7 +349,8 @@ fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
     let plans = plans(&province);
     let mut witness = Witness {
         writer: Writer::open(folder.path(), &province).unwrap(),
-        buffer: Buffer::new(&province, &plans, 32 << 20),
+        // So little that heads are short, and enough that chunks stay until they are joined.
+        buffer: Buffer::new(&province, &plans, 1 << 20),
         gatherer: Gatherer::new(Timestamp(1_669_000_000_000)),
         begun: false,
         came: BTreeMap::new(),
@@ -357,6 +364,8 @@ fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
     while recording.step(&mut witness).unwrap() {}
     recording.end(&mut witness).unwrap();
     witness.writer.close().unwrap();
+    let head = i64::try_from(witness.buffer.head_rows()).unwrap();
+    assert!(longest_chunk(folder.path()) >= 6 * head, "chunks are joined");
     let reader = Reader::open(folder.path()).unwrap();
     let all = (Timestamp(0), Timestamp(i64::MAX));
     let mut values = 0;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use config::Decoded;
 use gridwatch::series::chunk::{Chunk, Real};
-use gridwatch::store::Reader;
+use gridwatch::store::{Reader, StoreError};
 
 use super::source::{Series, Source};
 use super::{Means, cpu_seconds, repeat, tell_difference};
@@ -32,6 +32,7 @@ fn by_reader(source: &Source, reader: &Reader) -> Means {
                 count += 1;
                 sum += x;
             }
+            Ok::<(), StoreError>(())
         });
         read.expect("values");
         (count > 0).then(|| (series.id.clone(), sum / count as f64))

@@ -75,13 +75,21 @@ pub(super) struct Answer {
     /// The first question behind its own of which nothing can stand in this reply: the one whose reply
     /// came next, or one that was asked later.
     clear_from: u64,
-    /// It came before the reply to a question that was asked earlier: it may be that one with a wrong
-    /// number. Its turn has come without another one when a reply to a later question is there.
-    overtook: bool,
-    /// What it overtook came after all: it was not in its turn.
-    out_of_turn: bool,
+    turn: Turn,
     /// It cannot be proven any more.
     is_left: bool,
+}
+
+/// Whether a reply came in its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Behind all replies to earlier questions; or a reply to a later one has come since, so that its turn
+    /// is over and brought no other one.
+    Own,
+    /// Before the reply to an earlier question: it may be that one, with a wrong number.
+    Early,
+    /// What it came before has come after all: it was not its turn.
+    Wrong,
 }
 
 /// A question that is under way.
@@ -267,9 +275,11 @@ impl Dialogue {
             if answer.order < waiting.order {
                 // It is whole up to here.
                 answer.clear_from = answer.clear_from.min(waiting.order);
-                answer.overtook &= answer.out_of_turn;
-            } else {
-                answer.out_of_turn = true;
+                if answer.turn == Turn::Early {
+                    answer.turn = Turn::Own;
+                }
+            } else if answer.turn == Turn::Early {
+                answer.turn = Turn::Wrong;
             }
         }
         let said = if self.has_swallowed(frame, number) {
@@ -278,7 +288,8 @@ impl Dialogue {
             waiting.request.answered_by(frame)
         };
         let answer = waiting.answered(frame, said.err(), now, self.asked);
-        self.settled.push(Answer { overtook: place > 0, ..answer });
+        let turn = if place > 0 { Turn::Early } else { Turn::Own };
+        self.settled.push(Answer { turn, ..answer });
     }
 
     /// Whether a frame has another reply among its cells, to any request that may still be answered.
@@ -333,7 +344,7 @@ impl Dialogue {
         let given_up = &self.waiting[given_up];
         for answer in self.settled.iter_mut().filter(|answer| answer.is_unproven(given_up)) {
             answer.is_left = true;
-            if answer.overtook {
+            if answer.turn != Turn::Own {
                 // Its own reply may still come.
                 self.given_up.push((answer.transaction, now));
             }
@@ -387,8 +398,7 @@ impl Waiting {
             may_be_filled,
             order: self.order,
             clear_from,
-            overtook: false,
-            out_of_turn: false,
+            turn: Turn::Own,
             is_left: false,
         }
     }
@@ -404,12 +414,11 @@ impl Answer {
     /// end may have come from: asked behind it, and passed over by the replies behind it.
     fn is_unproven(&self, waiting: &[Waiting]) -> bool {
         let doubtful = self.order + 1..self.clear_from;
+        let is_early = self.turn != Turn::Own;
         let may_be = |other: &Waiting| {
-            self.overtook && other.order < self.order || doubtful.contains(&other.order)
+            is_early && other.order < self.order || doubtful.contains(&other.order)
         };
-        self.fault.is_none()
-            && (self.overtook || !doubtful.is_empty())
-            && waiting.iter().any(may_be)
+        self.fault.is_none() && (is_early || !doubtful.is_empty()) && waiting.iter().any(may_be)
     }
 
     /// What came is not to be believed.

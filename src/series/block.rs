@@ -37,6 +37,15 @@ struct Stored {
     rank: u8,
 }
 
+/// A chunk with the ones before it.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// How many chunks of its block that were sealed, or joined, right before are in it, too.
+    pub with: usize,
+    /// All their rows.
+    pub chunk: Chunk,
+}
+
 /// Rows of a block, sealed or open.
 #[derive(Clone, Copy)]
 pub(super) enum Piece<'a> {
@@ -76,22 +85,24 @@ impl BlockSeries {
         self.head.times.len() >= self.head_rows
     }
 
-    /// Seals the head, which is then empty; the next one has `rows` rows. `None` without rows.
+    /// Seals the head, which is then empty; the next one has `rows` rows. `None` without rows. Returns its
+    /// chunk, and what it was joined to.
     pub(super) fn seal(
         &mut self,
         layout: &BlockLayout,
         seal: u64,
         rows: usize,
-    ) -> Option<Result<Chunk, ChunkError>> {
+    ) -> Option<Result<(Chunk, Option<Joined>), ChunkError>> {
         if self.head.times.is_empty() {
             return None;
         }
         let sealed = self.seal_head(layout);
         self.head.clear();
         self.head_rows = rows;
-        if let Ok(chunk) = &sealed {
+        Some(sealed.map(|chunk| {
             let rank = u8::from(self.apart > 0);
             self.apart = self.apart.saturating_sub(1);
+            let before = self.chunks.len();
             self.push(Stored { chunk: chunk.clone(), seal, rank });
             while let Some(joined) = self.join() {
                 for _ in 0..JOINED {
@@ -99,8 +110,11 @@ impl BlockSeries {
                 }
                 self.push(joined);
             }
-        }
-        Some(sealed)
+            let with = (before + 1).saturating_sub(self.chunks.len());
+            let newest = self.chunks.back().filter(|_| with > 0);
+            let joined = newest.map(|stored| Joined { with, chunk: stored.chunk.clone() });
+            (chunk, joined)
+        }))
     }
 
     fn seal_head(&mut self, layout: &BlockLayout) -> Result<Chunk, ChunkError> {

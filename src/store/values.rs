@@ -29,22 +29,65 @@ pub struct Value {
 const VALUE: &str = "value";
 const QUALITY: &str = "quality";
 
-/// Puts a chunk into the store.
-pub(super) fn put(
-    transaction: &Transaction<'_>,
-    province: &Province,
-    path: i64,
-    sealed: &Sealed,
-) -> Result<(), StoreError> {
-    let block = block(transaction, province, path, sealed)?;
-    let (from, until) = sealed.chunk.span();
-    let rows = i64::try_from(sealed.chunk.rows()).unwrap_or(i64::MAX);
-    transaction
-        .prepare_cached(
-            "INSERT INTO chunk (block, from_ms, until_ms, rows, data) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![block, from.0, until.0, rows, sealed.chunk.bytes().as_ref()])?;
-    Ok(())
+/// A chunk that this session has put into the store.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    id: i64,
+    from: Timestamp,
+    rows: usize,
+}
+
+/// The newest chunks of a block that this session has put into the store, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tail(Vec<Kept>);
+
+impl Tail {
+    /// Chunks that may still be joined with later ones: five of each rank, and the newest.
+    const MOST: usize = 16;
+
+    /// Puts a chunk into the store; where it was joined with ones that are there, in place of all these.
+    pub(super) fn put(
+        &mut self,
+        transaction: &Transaction<'_>,
+        province: &Province,
+        path: i64,
+        sealed: &Sealed,
+    ) -> Result<(), StoreError> {
+        let block = block(transaction, province, path, sealed)?;
+        let mut chunk = &sealed.chunk;
+        if let Some(joined) = &sealed.joined
+            && let Some(first) = self.0.len().checked_sub(joined.with)
+        {
+            let own: usize = self.0[first..].iter().map(|kept| kept.rows).sum();
+            let begins = self.0.get(first).map(|kept| kept.from);
+            // Something of it may never have got here.
+            if begins == Some(joined.chunk.span().0)
+                && own + sealed.chunk.rows() == joined.chunk.rows()
+            {
+                for kept in self.0.drain(first..) {
+                    transaction
+                        .prepare_cached(
+                            "DELETE FROM chunk WHERE id = ?1 AND block = ?2 AND from_ms = ?3",
+                        )?
+                        .execute(params![kept.id, block, kept.from.0])?;
+                }
+                chunk = &joined.chunk;
+            }
+        }
+        let ((from, until), rows) = (chunk.span(), chunk.rows());
+        let count = i64::try_from(rows).unwrap_or(i64::MAX);
+        transaction
+            .prepare_cached(
+                "INSERT INTO chunk (block, from_ms, until_ms, rows, data)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![block, from.0, until.0, count, chunk.bytes().as_ref()])?;
+        if self.0.len() == Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push(Kept { id: transaction.last_insert_rowid(), from, rows });
+        Ok(())
+    }
 }
 
 /// The block that a chunk is of.

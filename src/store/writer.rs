@@ -30,6 +30,8 @@ pub struct Writer {
     paths: Vec<i64>,
     /// What the store knows of each channel in this session.
     pages: Vec<Page>,
+    /// The newest chunks of each channel's blocks.
+    tails: BTreeMap<(usize, usize), values::Tail>,
     session: Option<i64>,
     until: Timestamp,
     /// The day on which what is too old was last taken out.
@@ -64,6 +66,7 @@ impl Writer {
             province: Arc::clone(province),
             paths,
             pages,
+            tails: BTreeMap::new(),
             session: None,
             until: newest,
             retained: None,
@@ -110,9 +113,13 @@ impl Writer {
         for line in &batch.metering {
             put_metering(&transaction, batch.until, line)?;
         }
+        let mut longer = BTreeMap::new();
         for sealed in &batch.values {
-            let path = self.paths[sealed.channel.index()];
-            values::put(&transaction, &self.province, path, sealed)?;
+            let place = (sealed.channel.index(), sealed.block);
+            let tail = longer
+                .entry(place)
+                .or_insert_with(|| self.tails.get(&place).cloned().unwrap_or_default());
+            tail.put(&transaction, &self.province, self.paths[place.0], sealed)?;
         }
         let day = batch.until.0.div_euclid(DAY_MS);
         if self.retained != Some(day) {
@@ -126,6 +133,7 @@ impl Writer {
         for (n, page) in turned {
             self.pages[n] = page;
         }
+        self.tails.append(&mut longer);
         Ok(())
     }
 

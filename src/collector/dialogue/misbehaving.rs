@@ -1,6 +1,7 @@
 //! A stream of replies of which many are wrong, straight into a dialogue: without sockets it is a
 //! hundred times as many as over them. What each cell holds follows from its question.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use super::*;
@@ -182,7 +183,8 @@ fn no_cell_holds_what_another_does_in_tens_of_millions_of_replies() {
     for in_flight in [1, 2, 8, 16] {
         for seed in 2..5 {
             let seen = run(seed, 400_000, in_flight);
-            println!("seed {seed}, {in_flight} in flight: {} believed", seen.believed);
+            let told = format!("seed {seed}, {in_flight} in flight: {} believed\n", seen.believed);
+            std::io::stdout().write_all(told.as_bytes()).unwrap();
             assert_eq!(seen.wrong, Vec::<String>::new(), "seed {seed}, {in_flight} in flight");
         }
     }
