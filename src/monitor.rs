@@ -66,7 +66,10 @@ impl Monitor {
         let history = keeper.map(|keeper| History::new(keeper, started));
         let (collector, readings) = Collector::start(province, &plans, clock)?;
         let cancel = CancellationToken::new();
-        let buffer = Buffer::new(province, &plans, province.history.buffer_bytes());
+        let mut buffer = Buffer::new(province, &plans, province.history.buffer_bytes());
+        if history.is_some() {
+            buffer.keep_fresh();
+        }
         let task = Task { historian, buffer, history, pictures: sender, clock };
         let historian = tokio::spawn(task.run(readings, cancel.clone()));
         Ok(Self { collector, historian, cancel, news })

@@ -13,6 +13,7 @@ mod block;
 mod bytes;
 pub mod chunk;
 mod column;
+pub mod fresh;
 mod head;
 mod layout;
 mod numbers;
@@ -33,7 +34,9 @@ use crate::collector::plan::{Part, Plan};
 use crate::collector::reading::{Event, Exchange, Poll, Reading};
 use block::{BlockSeries, JOINED};
 pub use block::{Joined, join};
+use bytes::put_number;
 use chunk::Chunk;
+use fresh::Row;
 use layout::ChannelLayout;
 
 /// Rows of a head when the budget allows: the five minutes of a block that is read each second.
@@ -42,6 +45,8 @@ const HEAD_ROWS_MAX: usize = 300;
 const HEAD_ROWS_MIN: usize = 30;
 /// Heads take at most one part in so many of the budget, and so do chunks that wait to be taken.
 const HEAD_SHARE: usize = 4;
+/// Rows of a block among which the oldest may stand, since replies may overtake each other.
+const OUT_OF_ORDER_MAX: usize = 4;
 /// What an allocation takes beside what was asked for: a length, and rounding up.
 const ALLOCATION_BYTES: usize = 16;
 /// What a chunk takes beside its bytes: two counts of who holds it, and the allocation.
@@ -63,6 +68,8 @@ pub struct Buffer {
     waiting: VecDeque<Sealed>,
     waiting_bytes: usize,
     untaken: u64,
+    /// Rows that came since somebody last asked, when somebody does, and the time they are told from.
+    fresh: Option<(Timestamp, Vec<u8>)>,
     /// Bytes that do not change, and those of all blocks.
     fixed_bytes: usize,
     block_bytes: usize,
@@ -141,6 +148,7 @@ impl Buffer {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             untaken: 0,
+            fresh: None,
             fixed_bytes: shared
                 + channels.len() * (size_of::<ChannelSeries>() + ALLOCATION_BYTES)
                 + count * size_of::<BlockSeries>(),
@@ -158,23 +166,74 @@ impl Buffer {
     }
 
     fn accept_poll(&mut self, channel: ChannelId, at: Timestamp, poll: &Poll) {
-        let Some(ChannelSeries { layout, blocks }) = self.channels.get_mut(channel.index()) else {
-            return;
-        };
-        let Some(place) = layout.place(poll.block) else { return };
-        let (Some(own), Some(block)) = (layout.blocks.get(place), blocks.get_mut(place)) else {
-            return;
-        };
         // What came may have been held until the stream behind it was seen to be in order.
         let at = poll.exchange.heard().min(at);
         let payload = poll.exchange.reply.get(Exchange::REPLY_HEAD..).unwrap_or_default();
+        let Poll { block, offset, count, .. } = *poll;
+        self.accept_row(&Row { channel, block, at, offset, count, payload });
+    }
+
+    /// Takes in a row, unless nothing of its block is kept.
+    pub fn accept_row(&mut self, row: &Row<'_>) {
+        let Some(ChannelSeries { layout, blocks }) = self.channels.get_mut(row.channel.index())
+        else {
+            return;
+        };
+        let Some(place) = layout.place(row.block) else { return };
+        let (Some(own), Some(block)) = (layout.blocks.get(place), blocks.get_mut(place)) else {
+            return;
+        };
+        if let Some((since, out)) = &mut self.fresh {
+            if out.is_empty() {
+                *since = row.at;
+                put_number(out, size_of::<Timestamp>(), row.at.0.cast_unsigned());
+            }
+            fresh::put(out, *since, row);
+        }
         let before = block.head.bytes();
-        block.head.push(own, at, (poll.offset, poll.count), payload);
+        block.head.push(own, row.at, (row.offset, row.count), row.payload);
         self.block_bytes += block.head.bytes() - before;
         if block.is_due() {
-            self.seal(channel, place);
+            self.seal(row.channel, place);
             self.evict();
         }
+    }
+
+    /// From now on remembers rows as they come, for [`Buffer::take_fresh`].
+    pub fn keep_fresh(&mut self) {
+        self.fresh.get_or_insert_default();
+    }
+
+    /// The rows that came since the last call, to be read with [`fresh::rows`]; nothing when they are
+    /// not remembered.
+    pub fn take_fresh(&mut self) -> Vec<u8> {
+        self.fresh.as_mut().map(|(_, rows)| std::mem::take(rows)).unwrap_or_default()
+    }
+
+    /// Seals the heads whose rows go back before a moment, and returns the time of the oldest row that is
+    /// still open.
+    pub fn seal_before(&mut self, moment: Timestamp) -> Option<Timestamp> {
+        let mut oldest: Option<Timestamp> = None;
+        for n in 0..self.channels.len() {
+            for place in 0..self.channels[n].blocks.len() {
+                // Rows come nearly in order: by so much one may be older than the first.
+                let first = self.channels[n].blocks[place].head.times.iter().take(OUT_OF_ORDER_MAX);
+                let Some(first) = first.min().copied() else { continue };
+                if first < moment {
+                    self.seal(ChannelId::at(n), place);
+                } else {
+                    oldest = Some(oldest.map_or(first, |oldest| oldest.min(first)));
+                }
+            }
+        }
+        self.evict();
+        oldest
+    }
+
+    /// What the columns of a block of a channel's plan are, when something of it is kept.
+    pub fn columns(&self, (channel, block): (ChannelId, usize)) -> Option<&[(PointId, Part)]> {
+        let layout = &self.channels.get(channel.index())?.layout;
+        Some(&layout.blocks.get(layout.place(block)?)?.parts)
     }
 
     /// Seals the head of a block.

@@ -6,6 +6,7 @@
 
 mod batch;
 mod contracts;
+mod journal;
 mod keeper;
 mod reader;
 mod runs;

@@ -83,7 +83,8 @@ struct Known {
 
 fn batch(begins: bool, until: i64, judgements: Vec<Judgement>) -> Batch {
     let (events, asked, metering, values) = (Vec::new(), None, Vec::new(), Vec::new());
-    Batch { begins, until: Timestamp(until), judgements, events, asked, metering, values }
+    let (until, fresh) = (Timestamp(until), Vec::new());
+    Batch { begins, until, judgements, events, asked, metering, values, fresh, open_from: until }
 }
 
 fn judgement(at: i64, link: LinkState, whole: bool, runs: Vec<Run>) -> Judgement {

@@ -52,8 +52,17 @@ fn six_days(folder: &Path, province: &Arc<Province>) {
             };
             let judgements = (0..province.channels.len()).map(judgement).collect();
             let (events, asked, metering, values) = (Vec::new(), None, Vec::new(), Vec::new());
-            let batch =
-                Batch { begins: hour == 0, until: at, judgements, events, asked, metering, values };
+            let batch = Batch {
+                begins: hour == 0,
+                until: at,
+                judgements,
+                events,
+                asked,
+                metering,
+                values,
+                fresh: Vec::new(),
+                open_from: at,
+            };
             writer.commit(&batch).unwrap();
         }
         writer.close().unwrap();
@@ -233,7 +242,7 @@ fn a_folder_that_cannot_be_is_named() {
 struct Witness {
     province: Arc<Province>,
     plans: Vec<Arc<Plan>>,
-    writer: Writer,
+    writer: Option<Writer>,
     buffer: Buffer,
     gatherer: Gatherer,
     begun: bool,
@@ -286,6 +295,50 @@ fn slow_of(times: &Times) -> Slow {
     }
 }
 
+impl Witness {
+    fn new(folder: &Path, province: &Arc<Province>) -> Self {
+        let plans = plans(province);
+        Self {
+            writer: Some(Writer::open(folder, province).unwrap()),
+            // So little that heads are short, and enough that chunks stay until they are joined.
+            buffer: Buffer::new(province, &plans, 1 << 20),
+            gatherer: Gatherer::new(Timestamp(1_669_000_000_000)),
+            begun: false,
+            came: BTreeMap::new(),
+            slow: vec![Slow::default(); province.channels.len()],
+            before: None,
+            province: Arc::clone(province),
+            plans,
+        }
+    }
+
+    /// Asserts that the store has exactly the values that came up to a moment, and says how many.
+    fn assert_kept(&self, folder: &Path, until: Timestamp) -> usize {
+        let reader = Reader::open(folder).unwrap();
+        let mut values = 0;
+        for ((channel, point), came) in &self.came {
+            let channel = &self.province.channels[*channel];
+            let station = &self.province.stations[channel.station.index()];
+            let path = (
+                &station.id[..],
+                &self.province.centres[channel.centre.index()].id[..],
+                &station.points[*point].id[..],
+            );
+            let mut kept = Vec::new();
+            let keep = |value: Value| {
+                kept.push((value.at, value.value));
+                Ok::<(), StoreError>(())
+            };
+            reader.values(path, (Timestamp(0), Timestamp(i64::MAX)), keep).unwrap();
+            let came: Vec<_> = came.iter().take_while(|(at, _)| *at <= until).collect();
+            // Not-a-number is no number that equals itself.
+            assert_eq!(format!("{kept:?}"), format!("{came:?}"), "{path:?}");
+            values += kept.len();
+        }
+        values
+    }
+}
+
 impl Sink for Witness {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
         self.buffer.accept(reading);
@@ -324,7 +377,7 @@ impl Sink for Witness {
         }
         let sources = (historian, &mut self.buffer);
         if let Some(batch) = self.gatherer.gather(sources, picture, (60_000, last)) {
-            self.writer.commit(&batch).unwrap();
+            self.writer.as_mut().unwrap().commit(&batch).unwrap();
             self.begun = true;
         }
         self.before = self.begun.then(|| picture.clone());
@@ -339,6 +392,51 @@ fn longest_chunk(folder: &Path) -> i64 {
 }
 
 #[test]
+fn values_that_were_in_no_chunk_yet_survive_a_writer_that_ends_without_a_word() {
+    let folder = tempdir().unwrap();
+    let province = province();
+    let mut witness = Witness::new(folder.path(), &province);
+    // Heads that are open for long.
+    witness.buffer = Buffer::new(&province, &witness.plans, 64 << 20);
+    witness.buffer.keep_fresh();
+    let window = (Timestamp(1_669_000_000_000), Timestamp(1_669_000_500_000));
+    let mut recording = Recording::start(&province, Plans::default(), window);
+    while recording.step(&mut witness).unwrap() {}
+    let until = witness.writer.as_ref().unwrap().until();
+    drop(recording);
+    // Nothing is flushed and nothing closed, as when it is killed.
+    drop(witness.writer.take());
+    let reader = Reader::open(folder.path()).unwrap();
+    let sessions = reader.sessions().unwrap();
+    assert_eq!((sessions.len(), sessions[0].until), (1, until));
+    let before = longest_chunk(folder.path());
+    for _ in 0..2 {
+        // Whoever opens it next makes chunks of them, once.
+        drop(Writer::open(folder.path(), &province).unwrap());
+        let values = witness.assert_kept(folder.path(), until);
+        assert!(values > 50_000, "{values}");
+    }
+    assert!(before < 400, "{before} seconds were in chunks before");
+    let found = upkeep::check(folder.path()).unwrap();
+    assert_eq!((found.fault_count, found.rows["journal"]), (0, 0), "{:?}", found.faults);
+}
+
+#[test]
+fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_writes() {
+    let folder = tempdir().unwrap();
+    let province = province();
+    Writer::open(folder.path(), &province).unwrap().close().unwrap();
+    let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
+    file.execute_batch("DROP TABLE journal; PRAGMA user_version = 1").unwrap();
+    drop(file);
+    assert_eq!(Reader::open(folder.path()).unwrap().sessions().unwrap(), []);
+    let found = upkeep::check(folder.path()).unwrap();
+    assert_eq!((found.fault_count, found.rows.get("journal")), (0, None), "{:?}", found.faults);
+    drop(Writer::open(folder.path(), &province).unwrap());
+    assert_eq!(upkeep::check(folder.path()).unwrap().rows["journal"], 0);
+}
+
+#[test]
 fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
     let folder = tempdir().unwrap();
     let province = province();
@@ -346,47 +444,16 @@ fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
                     [[fault]]\nkind = \"T01\"\ntarget = \"S2\"\nat = \"120s\"\nfor = \"200s\"\n";
     let scenario = Scenario::parse(&province, "scenario.toml", scenario).unwrap();
     let to_come = Plans { scenario: Some(scenario), ..Plans::default() };
-    let plans = plans(&province);
-    let mut witness = Witness {
-        writer: Writer::open(folder.path(), &province).unwrap(),
-        // So little that heads are short, and enough that chunks stay until they are joined.
-        buffer: Buffer::new(&province, &plans, 1 << 20),
-        gatherer: Gatherer::new(Timestamp(1_669_000_000_000)),
-        begun: false,
-        came: BTreeMap::new(),
-        slow: vec![Slow::default(); province.channels.len()],
-        before: None,
-        province: Arc::clone(&province),
-        plans,
-    };
+    let mut witness = Witness::new(folder.path(), &province);
     let window = (Timestamp(1_669_000_000_000), Timestamp(1_669_000_900_000));
     let mut recording = Recording::start(&province, to_come, window);
     while recording.step(&mut witness).unwrap() {}
     recording.end(&mut witness).unwrap();
-    witness.writer.close().unwrap();
+    witness.writer.take().unwrap().close().unwrap();
     let head = i64::try_from(witness.buffer.head_rows()).unwrap();
     assert!(longest_chunk(folder.path()) >= 6 * head, "chunks are joined");
     let reader = Reader::open(folder.path()).unwrap();
-    let all = (Timestamp(0), Timestamp(i64::MAX));
-    let mut values = 0;
-    for ((channel, point), came) in &witness.came {
-        let channel = &province.channels[*channel];
-        let station = &province.stations[channel.station.index()];
-        let path = (
-            &station.id[..],
-            &province.centres[channel.centre.index()].id[..],
-            &station.points[*point].id[..],
-        );
-        let mut kept = Vec::new();
-        let keep = |value: Value| {
-            kept.push((value.at, value.value));
-            Ok::<(), StoreError>(())
-        };
-        reader.values(path, all, keep).unwrap();
-        // Not-a-number is no number that equals itself.
-        assert_eq!(format!("{kept:?}"), format!("{came:?}"), "{path:?}");
-        values += kept.len();
-    }
+    let values = witness.assert_kept(folder.path(), Timestamp(i64::MAX));
     assert!(values > 100_000, "{values}");
     let sessions = reader.sessions().unwrap();
     let window = Window::new(Span::new(sessions[0].from, sessions[0].until), &[], &sessions);

@@ -73,6 +73,8 @@ fn batch(begins: bool, until: Timestamp, values: Vec<Sealed>) -> Batch {
         asked: None,
         metering: Vec::new(),
         values,
+        fresh: Vec::new(),
+        open_from: until,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What goes into the store with one commit: everything that was learned since the one before.
 
+use std::collections::VecDeque;
+
 use config::Province;
 
 use crate::clock::Timestamp;
@@ -16,6 +18,13 @@ const ASKED_EVERY_MS: i64 = 600_000;
 /// History begins when every station was asked once, or at the latest after so long: before that
 /// nothing is known, and that is no fault of any point.
 const BEGIN_AFTER_MS: i64 = 10_000;
+
+/// How long rows may be open, milliseconds: until then they are in the journal.
+const OPEN_MS: i64 = 300_000;
+
+/// Rows that may be in the journal, before they are compressed. When they are more, heads are sealed
+/// early.
+const JOURNAL_BYTES_MAX: usize = 64 << 20;
 
 /// What was learned up to a moment.
 #[derive(Debug, Clone)]
@@ -34,6 +43,10 @@ pub struct Batch {
     pub metering: Vec<MeterLine>,
     /// Values, in chunks that nothing is added to any more.
     pub values: Vec<Sealed>,
+    /// Values that are in no chunk yet ([`crate::series::fresh`]).
+    pub fresh: Vec<u8>,
+    /// What came before is in chunks, of this batch or an earlier one.
+    pub open_from: Timestamp,
 }
 
 /// Remote metering of a district or a class.
@@ -87,13 +100,16 @@ pub struct Gatherer {
     at: Option<Timestamp>,
     /// The next batch begins a session.
     begins: bool,
+    /// Batches that have rows which are still open, and how many bytes of them.
+    open: VecDeque<(Timestamp, usize)>,
 }
 
 impl Gatherer {
     /// Nothing was gathered before `started`.
     pub fn new(started: Timestamp) -> Self {
         let (next, metering, begins) = (Vec::new(), Vec::new(), true);
-        Self { next, asked_from: started, metering, started, at: None, begins }
+        let open = VecDeque::new();
+        Self { next, asked_from: started, metering, started, at: None, begins, open }
     }
 
     /// Something was not kept: the next batch says everything again.
@@ -137,12 +153,40 @@ impl Gatherer {
             (from, historian.take_asked())
         });
         let judgements = historian.take_judgements();
-        if last {
-            buffer.flush();
-        }
+        let fresh = buffer.take_fresh();
+        let open_from = self.seal(buffer, until, fresh.len(), last);
         let values = buffer.take_sealed();
         let (events, metering) = (self.events(picture), self.metering(picture));
-        Some(Batch { begins, until, judgements, events, asked, metering, values })
+        Some(Batch { begins, until, judgements, events, asked, metering, values, fresh, open_from })
+    }
+
+    /// Seals what has been open for long, so that the journal stays short. Returns from when on rows are
+    /// open.
+    fn seal(
+        &mut self,
+        buffer: &mut Buffer,
+        until: Timestamp,
+        fresh: usize,
+        last: bool,
+    ) -> Timestamp {
+        if fresh > 0 {
+            self.open.push_back((until, fresh));
+        }
+        let bytes: usize = self.open.iter().map(|(_, bytes)| bytes).sum();
+        let oldest = if last || bytes > JOURNAL_BYTES_MAX {
+            buffer.flush();
+            None
+        } else if self.open.is_empty() {
+            // Nobody wants rows as they come.
+            return until;
+        } else {
+            buffer.seal_before(until.plus(-OPEN_MS))
+        };
+        let open_from = oldest.unwrap_or(until.plus(1));
+        while self.open.front().is_some_and(|(until, _)| *until < open_from) {
+            self.open.pop_front();
+        }
+        open_from
     }
 
     fn events(&mut self, picture: &Picture) -> Vec<EventEntry> {

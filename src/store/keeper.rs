@@ -6,6 +6,7 @@
 //! room again: what lies between is not observed, and nothing that was written is lost.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -21,12 +22,16 @@ use crate::historian::picture::Keeping;
 
 /// Batches that may wait to be written: ten minutes at one a second.
 const WAITING_MAX: usize = 600;
+/// Bytes of values that may wait beside them. What is more is not in the journal until it is in chunks.
+const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Time between two attempts to write what could not be written.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The thread that writes. Dropping it lets it write what it has, and end.
 pub struct Keeper {
     batches: Option<SyncSender<Batch>>,
+    /// Bytes of values that wait.
+    waiting: Arc<AtomicUsize>,
     said: Arc<Mutex<Said>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,13 +55,14 @@ impl Keeper {
         let writer = Writer::open(folder, province)?;
         let (sender, batches) = sync_channel(WAITING_MAX);
         let said: Arc<Mutex<Said>> = Arc::default();
-        let own = Arc::clone(&said);
+        let waiting: Arc<AtomicUsize> = Arc::default();
+        let (own, taken) = (Arc::clone(&said), Arc::clone(&waiting));
         let failed = |error| StoreError::File { path: folder.to_owned(), error };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || keep(writer, &batches, &own))
+            .spawn(move || keep(writer, &batches, (&own, &taken)))
             .map_err(failed)?;
-        Ok(Self { batches: Some(sender), said, thread: Some(thread) })
+        Ok(Self { batches: Some(sender), waiting, said, thread: Some(thread) })
     }
 
     /// Keeps nothing, and says why: for who wants to see the present all the same.
@@ -64,7 +70,7 @@ impl Keeper {
         let trouble = Some((since, error.to_string()));
         let keeping = Keeping { until: None, trouble };
         let said = Arc::new(Mutex::new(Said { keeping, ..Said::default() }));
-        Self { batches: None, said, thread: None }
+        Self { batches: None, waiting: Arc::default(), said, thread: None }
     }
 
     /// How keeping goes.
@@ -78,10 +84,17 @@ impl Keeper {
     }
 
     /// Hands over a batch. When too many wait, it is given up.
-    pub fn offer(&self, batch: Batch) {
+    pub fn offer(&self, mut batch: Batch) {
         let Some(batches) = &self.batches else { return };
+        let bytes = batch.fresh.len();
+        if self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            batch.fresh = Vec::new();
+        }
+        let bytes = batch.fresh.len();
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = batches.try_send(batch)
         {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             lock(&self.said).lacks = true;
         }
     }
@@ -103,7 +116,11 @@ fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
     said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep(mut writer: Writer, batches: &Receiver<Batch>, said: &Mutex<Said>) {
+fn keep(
+    mut writer: Writer,
+    batches: &Receiver<Batch>,
+    (said, waiting): (&Mutex<Said>, &AtomicUsize),
+) {
     for batch in batches {
         while let Err(error) = writer.commit(&batch) {
             let given_up = matches!(error, StoreError::ClockBehind { .. }) || lock(said).stopping;
@@ -113,6 +130,7 @@ fn keep(mut writer: Writer, batches: &Receiver<Batch>, said: &Mutex<Said>) {
             }
             std::thread::park_timeout(AGAIN_AFTER);
         }
+        waiting.fetch_sub(batch.fresh.len(), Ordering::Relaxed);
         if writer.until() == batch.until {
             lock(said).keeping = Keeping { until: Some(batch.until), trouble: None };
         }

@@ -21,7 +21,7 @@ const LOCK: &str = "lock";
 const BUSY: Duration = Duration::from_secs(5);
 
 /// What each version added. A store is brought up to the newest one by whoever opens it to write.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 -- What a province was, for as long as sessions refer to it: the texts it was read from.
@@ -142,6 +142,16 @@ CREATE TABLE metering (
     half_hours_have INTEGER NOT NULL, half_hours_want INTEGER NOT NULL,
     PRIMARY KEY (kind, id, at_ms)
 ) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_2: &str = "
+-- Values that are in no chunk yet, as they came with each commit (src/series/fresh.rs has the layout,
+-- compressed with Snappy). Whoever opens the store after a kill makes chunks of them.
+CREATE TABLE journal (
+    until_ms INTEGER PRIMARY KEY,
+    contract INTEGER NOT NULL REFERENCES contract,
+    data     BLOB NOT NULL
+) STRICT;
 ";
 
 /// Why a store cannot be used.

@@ -10,6 +10,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, params};
 
 use super::contracts;
+use super::journal;
 use super::runs;
 use super::schema::{FILE, StoreError, make_folder, open_to_read, open_to_write};
 use crate::clock::{DAY_MS, Timestamp};
@@ -87,9 +88,23 @@ fn check_pages(connection: &Connection, found: &mut Findings) -> Result<(), Stor
 }
 
 fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
-    let tables =
-        ["contract", "session", "judgement", "event", "lost_events", "asked", "metering", "chunk"];
+    let tables = [
+        "contract",
+        "session",
+        "judgement",
+        "event",
+        "lost_events",
+        "asked",
+        "metering",
+        "chunk",
+        "journal",
+    ];
+    let mut is_there = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
     for table in tables {
+        // Older stores lack some.
+        if !is_there.exists([table])? {
+            continue;
+        }
         let count = format!("SELECT count(*) FROM {table}");
         let count: i64 = connection.query_row(&count, [], |row| row.get(0))?;
         found.rows.insert(table, u64::try_from(count).unwrap_or(0));
@@ -113,6 +128,9 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
     }
     check_judgements(connection, found)?;
     check_chunks(connection, found)?;
+    if is_there.exists(["journal"])? {
+        check_journal(connection, found)?;
+    }
     let mut all = connection.prepare("SELECT id FROM contract ORDER BY id")?;
     let ids: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for id in ids {
@@ -167,6 +185,20 @@ fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), Sto
             let (id, block, from): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let at = Timestamp(from).to_millisecond();
             found.fault(format!("chunk {id} of block {block} at {at}: {error}"));
+        }
+    }
+    Ok(())
+}
+
+/// Every line of the journal can be read to its end.
+fn check_journal(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let mut all = connection.prepare("SELECT until_ms, data FROM journal")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let at = Timestamp(row.get(0)?).to_millisecond();
+        if let Err(error) = journal::read(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
+        {
+            found.fault(format!("values that came up to {at}: {error}"));
         }
     }
     Ok(())

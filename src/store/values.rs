@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use config::{Decoded, Flags, Province};
+use config::{ChannelId, Decoded, Flags, PointId, Province};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::reader::{Reader, Session};
@@ -42,8 +42,8 @@ struct Kept {
 pub(super) struct Tail(Vec<Kept>);
 
 impl Tail {
-    /// Chunks that may still be joined with later ones: five of each rank, and the newest.
-    const MOST: usize = 16;
+    /// Chunks that may still be joined with later ones: five of each of four ranks, and some.
+    const MOST: usize = 24;
 
     /// Puts a chunk into the store; where it was joined with ones that are there, in place of all these.
     pub(super) fn put(
@@ -53,7 +53,8 @@ impl Tail {
         path: i64,
         sealed: &Sealed,
     ) -> Result<(), StoreError> {
-        let block = block(transaction, province, path, sealed)?;
+        let columns = (sealed.channel, &sealed.columns[..]);
+        let block = block(transaction, province, path, columns)?;
         let mut chunk = &sealed.chunk;
         if let Some(joined) = &sealed.joined
             && let Some(first) = self.0.len().checked_sub(joined.with)
@@ -90,15 +91,15 @@ impl Tail {
     }
 }
 
-/// The block that a chunk is of.
-fn block(
+/// The block that has these columns.
+pub(super) fn block(
     transaction: &Transaction<'_>,
     province: &Province,
     path: i64,
-    sealed: &Sealed,
+    (channel, columns): (ChannelId, &[(PointId, Part)]),
 ) -> Result<i64, StoreError> {
-    let station = &province.stations[province.channels[sealed.channel.index()].station.index()];
-    let columns = sealed.columns.iter().fold(String::new(), |mut text, (point, part)| {
+    let station = &province.stations[province.channels[channel.index()].station.index()];
+    let columns = columns.iter().fold(String::new(), |mut text, (point, part)| {
         let part = match part {
             Part::Value => VALUE,
             Part::Quality => QUALITY,

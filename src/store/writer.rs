@@ -10,6 +10,7 @@ use rusqlite::{Transaction, params};
 
 use super::batch::{Batch, MeterLine};
 use super::contracts;
+use super::journal;
 use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
 use super::upkeep;
@@ -55,6 +56,7 @@ impl Writer {
     pub fn open(folder: &Path, province: &Arc<Province>) -> Result<Self, StoreError> {
         let mut held = open_to_write(folder)?;
         let transaction = held.connection.transaction()?;
+        journal::recover(&transaction)?;
         let paths = paths(&transaction, province)?;
         let newest = transaction
             .query_row("SELECT max(until_ms) FROM session", [], |row| row.get(0))
@@ -113,6 +115,8 @@ impl Writer {
         for line in &batch.metering {
             put_metering(&transaction, batch.until, line)?;
         }
+        let contract = contracts::put(&transaction, &self.province)?;
+        journal::put(&transaction, contract, batch)?;
         let mut longer = BTreeMap::new();
         for sealed in &batch.values {
             let place = (sealed.channel.index(), sealed.block);
@@ -153,7 +157,10 @@ impl Writer {
 }
 
 /// The path of each channel.
-fn paths(transaction: &Transaction<'_>, province: &Province) -> Result<Vec<i64>, StoreError> {
+pub(super) fn paths(
+    transaction: &Transaction<'_>,
+    province: &Province,
+) -> Result<Vec<i64>, StoreError> {
     let mut put =
         transaction.prepare("INSERT OR IGNORE INTO path (station, centre) VALUES (?1, ?2)")?;
     let mut get = transaction.prepare("SELECT id FROM path WHERE station = ?1 AND centre = ?2")?;
