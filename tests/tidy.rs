@@ -119,6 +119,16 @@ fn reserved_names_stay_in_their_files() {
 }
 
 #[test]
+fn unsafe_code_stands_in_one_file() {
+    let sources = sources();
+    let word = ["unsafe", " "].concat();
+    let has = |text: &str| code(text).any(|(_, line)| line.contains(&word));
+    let files: Vec<&str> =
+        sources.iter().filter(|(_, text)| has(text)).map(|(file, _)| &file[..]).collect();
+    assert_eq!(files, ["tests/power_loss/layer.rs"]);
+}
+
+#[test]
 fn every_file_says_what_it_is_for_and_has_a_name_that_says_something() {
     let mut complaints = Vec::new();
     for (file, text) in sources() {

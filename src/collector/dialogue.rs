@@ -342,7 +342,8 @@ impl Dialogue {
     /// nor those that came in their place before their own turn: these may be theirs, with wrong numbers.
     fn leave_unproven(&mut self, given_up: Range<usize>, now: Instant) {
         let given_up = &self.waiting[given_up];
-        for answer in self.settled.iter_mut().filter(|answer| answer.is_unproven(given_up)) {
+        let is_lost = |answer: &&mut Answer| !answer.is_left && answer.is_unproven(given_up);
+        for answer in self.settled.iter_mut().filter(is_lost) {
             answer.is_left = true;
             if answer.turn != Turn::Own {
                 // Its own reply may still come.

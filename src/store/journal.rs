@@ -27,7 +27,7 @@ pub(super) fn put(
     transaction
         .prepare_cached("DELETE FROM journal WHERE contract = ?1 AND until_ms < ?2")?
         .execute([contract, batch.open_from.0])?;
-    if !batch.fresh.is_empty() {
+    if !batch.fresh.is_empty() && batch.open_from <= batch.until {
         let data = snap::raw::Encoder::new().compress_vec(&batch.fresh);
         transaction
             .prepare_cached(
