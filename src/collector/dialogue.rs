@@ -7,6 +7,7 @@
 //!
 //! Pure: it is handed the bytes of the stream, and told the time.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub(super) struct Dialogue {
     /// Questions that were ever asked.
     asked: u64,
     /// Questions under way, in the order in which they were sent.
-    waiting: Vec<Waiting>,
+    waiting: VecDeque<Waiting>,
     /// Answers of this scan that are not yet handed on, in the order in which they came.
     settled: Vec<Answer>,
     /// Questions whose replies cannot be proven, nobody's fault.
@@ -107,7 +108,7 @@ impl Dialogue {
             reply_timeout,
             numbers: Numbers::default(),
             asked: 0,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             settled: Vec::new(),
             unproven: Vec::new(),
             given_up: Vec::new(),
@@ -124,7 +125,7 @@ impl Dialogue {
 
     /// Until when the oldest question may be answered.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.waiting.first().map(|waiting| waiting.sent + self.reply_timeout)
+        self.waiting.front().map(|waiting| waiting.sent + self.reply_timeout)
     }
 
     /// Whether so many requests were given up that the connection should be renewed.
@@ -152,7 +153,7 @@ impl Dialogue {
         let transaction = self.free_number();
         let Question { unit, table, address, count, .. } = question;
         let request = Request { transaction, unit, table, address, count };
-        self.waiting.push(Waiting { question, request, order: self.asked, at, sent });
+        self.waiting.push_back(Waiting { question, request, order: self.asked, at, sent });
         self.asked += 1;
         request.bytes()
     }
@@ -202,7 +203,7 @@ impl Dialogue {
         let came = |answer: &Answer| answer.fault != Some(Fault::NoReply);
         let last = self.settled.iter().rposition(came).unwrap_or(self.settled.len());
         let waiting = &self.waiting;
-        let is_proven = |answer: &mut Answer| !answer.is_unproven(waiting);
+        let is_proven = |answer: &mut Answer| !answer.is_unproven(waiting.iter());
         answers.extend(self.settled.extract_if(..last, is_proven));
     }
 
@@ -253,8 +254,8 @@ impl Dialogue {
 
     /// Takes a frame to the question that it answers.
     fn take(&mut self, frame: &[u8], number: u16, now: Instant) {
-        let waits = self.waiting.iter().position(|w| w.request.transaction == number);
-        let Some(place) = waits else {
+        let place = self.waiting.iter().position(|w| w.request.transaction == number);
+        let Some((place, waiting)) = place.and_then(|n| Some((n, self.waiting.remove(n)?))) else {
             if let Some(place) = self.given_up.iter().position(|(given, _)| *given == number) {
                 self.given_up.swap_remove(place);
                 self.strays.late = self.strays.late.saturating_add(1);
@@ -269,9 +270,12 @@ impl Dialogue {
             }
             return;
         };
-        let waiting = self.waiting.remove(place);
         self.answered = true;
-        for answer in &mut self.settled {
+        for answer in self.settled.iter_mut().rev() {
+            if answer.is_clear() {
+                // Of all in front of it the reply behind them has told before.
+                break;
+            }
             if answer.order < waiting.order {
                 // It is whole up to here.
                 answer.clear_from = answer.clear_from.min(waiting.order);
@@ -310,7 +314,7 @@ impl Dialogue {
         let looks_like = |w: &Waiting| w.request.answered_by(frame) != Err(Fault::Undecodable);
         if let Some(place) = self.waiting.iter().position(looks_like) {
             self.leave_unproven(place..place + 1, now);
-            let waiting = self.waiting.remove(place);
+            let Some(waiting) = self.waiting.remove(place) else { return };
             self.given_up.push((waiting.request.transaction, now));
             self.settled.push(waiting.answered(frame, Some(Fault::Undecodable), now, self.asked));
         }
@@ -341,8 +345,8 @@ impl Dialogue {
     /// These of the questions that wait are given up. Replies right in front of theirs cannot be proven,
     /// nor those that came in their place before their own turn: these may be theirs, with wrong numbers.
     fn leave_unproven(&mut self, given_up: Range<usize>, now: Instant) {
-        let given_up = &self.waiting[given_up];
-        let is_lost = |answer: &&mut Answer| !answer.is_left && answer.is_unproven(given_up);
+        let given_up = || self.waiting.range(given_up.clone());
+        let is_lost = |answer: &&mut Answer| !answer.is_left && answer.is_unproven(given_up());
         for answer in self.settled.iter_mut().filter(is_lost) {
             answer.is_left = true;
             if answer.turn != Turn::Own {
@@ -373,7 +377,7 @@ impl Dialogue {
 impl Waiting {
     fn given_up(self, now: Instant) -> Answer {
         let took = now.saturating_duration_since(self.sent);
-        self.settled(&[], Some(Fault::NoReply), took, 0)
+        self.settled(&[], Some(Fault::NoReply), took, u64::MAX)
     }
 
     fn answered(self, frame: &[u8], fault: Option<Fault>, now: Instant, asked: u64) -> Answer {
@@ -411,15 +415,19 @@ impl Answer {
         self.may_be_filled && numbers.any(|number| ends_in_head(&self.exchange.reply, number))
     }
 
+    /// Whether the question right behind its own has its own reply, and its turn is over.
+    fn is_clear(&self) -> bool {
+        self.turn == Turn::Own && self.clear_from <= self.order + 1
+    }
+
     /// Whether any of these questions is one whose reply it may be, with a wrong number; or one that its
     /// end may have come from: asked behind it, and passed over by the replies behind it.
-    fn is_unproven(&self, waiting: &[Waiting]) -> bool {
-        let doubtful = self.order + 1..self.clear_from;
-        let is_early = self.turn != Turn::Own;
+    fn is_unproven<'a>(&self, mut waiting: impl Iterator<Item = &'a Waiting>) -> bool {
         let may_be = |other: &Waiting| {
-            is_early && other.order < self.order || doubtful.contains(&other.order)
+            (self.turn != Turn::Own && other.order < self.order)
+                || (self.order + 1..self.clear_from).contains(&other.order)
         };
-        self.fault.is_none() && (is_early || !doubtful.is_empty()) && waiting.iter().any(may_be)
+        self.fault.is_none() && !self.is_clear() && waiting.any(may_be)
     }
 
     /// What came is not to be believed.

@@ -46,7 +46,7 @@ pub fn rows(bytes: &[u8]) -> impl Iterator<Item = Row<'_>> {
 
 fn row<'a>(bytes: &mut Bytes<'a>, since: Timestamp) -> Option<Row<'a>> {
     let small = usize::from(u16::MAX);
-    let channel = ChannelId::at(bytes.count(u32::MAX as usize)?);
+    let channel = ChannelId::at(bytes.count(small)?);
     let block = bytes.count(small)?;
     let at = Timestamp(since.0.checked_add(unzigzag(bytes.varint()?))?);
     let offset = u16::try_from(bytes.count(small)?).ok()?;
@@ -60,6 +60,13 @@ mod tests {
     use super::super::bytes::put_number;
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_channel_that_cannot_be_ends_it() {
+        let mut bytes = vec![0; 8];
+        bytes.extend([0xFF, 0xFF, 0xFF, 0x7F, 0, 0, 0, 0, 0]);
+        assert_eq!(rows(&bytes).count(), 0);
+    }
 
     proptest! {
         #[test]
