@@ -2,15 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rand::RngExt as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use tempfile::{TempDir, tempdir};
 
-use crate::layer::Deed;
+use crate::layer::{Deed, Noted};
 
 /// What a disk writes as a whole.
 const SECTOR: usize = 512;
+
+/// Files by their names within the folder. What is shared in memory is never among them.
+pub(crate) type Image = BTreeMap<String, Vec<u8>>;
+
+/// Puts files into a folder of their own.
+pub(crate) fn folder(image: &Image) -> TempDir {
+    let folder = tempdir().unwrap();
+    put(image, folder.path());
+    folder
+}
+
+fn put(image: &Image, folder: &Path) {
+    for (name, bytes) in image {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
 
 /// What became of the sectors that were not synced.
 #[derive(Debug, Default, Clone, Copy)]
@@ -19,106 +36,156 @@ pub(crate) struct Lost {
     pub(crate) kept: usize,
 }
 
-/// A file: what is on the disk for sure, and what was done to it since.
+/// A file, whatever its name is: what is on the disk for sure, and what was done to it since.
 #[derive(Default)]
 struct File {
     safe: Vec<u8>,
     open: Vec<Deed>,
-    /// Its name is on the disk.
-    named: bool,
-    /// Its name was taken away, which is not on the disk yet.
-    unnamed: bool,
 }
 
 /// Files after some deeds.
 pub(crate) struct Disk {
-    files: BTreeMap<PathBuf, File>,
+    files: Vec<File>,
+    /// Which file each name stands for: first on the disk for sure, then whenever that changed since.
+    names: BTreeMap<String, Vec<Option<usize>>>,
+    /// Syncing does nothing, as with a disk that says it has written what it has not.
+    lies: bool,
 }
 
 impl Disk {
-    /// What is on the disk after these deeds. With `lies`, syncing does nothing, as with a disk that says it
-    /// has written what it has not.
-    pub(crate) fn after(deeds: &[(PathBuf, Deed)], lies: bool) -> Self {
-        let mut files: BTreeMap<PathBuf, File> = BTreeMap::new();
-        for (path, deed) in deeds {
-            let file = files.entry(path.clone()).or_default();
-            match deed {
-                Deed::Opened => file.unnamed = false,
-                Deed::Written(..) | Deed::Cut(_) => file.open.push(deed.clone()),
-                Deed::Synced if lies => {}
-                Deed::Synced => {
-                    for deed in std::mem::take(&mut file.open) {
-                        apply(&mut file.safe, &deed, |_| true);
-                    }
-                    // A log that is new syncs its folder, and so all names in it, with its first sync.
-                    if path.to_string_lossy().ends_with("-wal") {
-                        files.retain(|_, file| !file.unnamed);
-                        for file in files.values_mut() {
-                            file.named = true;
-                        }
-                    }
-                }
-                Deed::Deleted { synced: true } if !lies => {
-                    files.remove(path);
-                }
-                Deed::Deleted { .. } => file.unnamed = true,
-            }
-        }
-        Self { files }
+    /// A disk that has these files for sure.
+    pub(crate) fn new(image: &Image, lies: bool) -> Self {
+        let files = image.values().map(|safe| File { safe: safe.clone(), open: Vec::new() });
+        let names = image.keys().enumerate().map(|(n, name)| (name.clone(), vec![Some(n)]));
+        Self { files: files.collect(), names: names.collect(), lies }
     }
 
-    /// Puts the files into a folder, with chance for all that was not synced.
-    pub(crate) fn put(self, folder: &Path, chance: &mut Xoshiro256PlusPlus) -> Lost {
-        let mut lost = Lost::default();
+    /// Does what was done.
+    pub(crate) fn go_on(&mut self, deeds: &[Noted]) {
+        for (name, deed) in deeds {
+            let is = self.names.get(name).and_then(|files| files.last().copied().flatten());
+            match (deed, is) {
+                (Deed::Made, _) => {
+                    self.name(name, Some(self.files.len()));
+                    self.files.push(File::default());
+                }
+                (Deed::Written(..) | Deed::Cut(_), Some(file)) => {
+                    self.files[file].open.push(deed.clone());
+                }
+                (Deed::Synced { names }, Some(file)) => {
+                    if !self.lies {
+                        let File { safe, open } = &mut self.files[file];
+                        open.drain(..).for_each(|deed| apply(safe, &deed));
+                    }
+                    if *names {
+                        self.settle();
+                    }
+                }
+                (Deed::Deleted { synced }, _) => {
+                    self.name(name, None);
+                    if *synced {
+                        self.settle();
+                    }
+                }
+                // Done to a file that has no name any more.
+                (_, None) => {}
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str, file: Option<usize>) {
+        self.names.entry(name.to_owned()).or_insert_with(|| vec![None]).push(file);
+    }
+
+    /// All names are on the disk as they are.
+    fn settle(&mut self) {
+        for files in self.names.values_mut() {
+            files.drain(..files.len() - 1);
+        }
+    }
+
+    /// What is there when the power is lost now, with chance for all that was not synced.
+    pub(crate) fn lose(&self, chance: &mut Xoshiro256PlusPlus) -> (Image, Lost) {
+        let (mut image, mut lost) = (Image::new(), Lost::default());
         // Now and then nothing of it, or all, or nearly so.
         let likely = [0.0, 0.1, 0.5, 0.9, 1.0][chance.random_range(0..5)];
-        for (path, mut file) in self.files {
-            let is_there = file.named || chance.random_bool(likely);
-            if !is_there || (file.unnamed && chance.random_bool(0.5)) {
-                continue;
+        for (name, files) in &self.names {
+            let mut file = files[files.len() - 1];
+            if !chance.random_bool(likely) {
+                file = files[chance.random_range(0..files.len())];
             }
-            for deed in std::mem::take(&mut file.open) {
-                apply(&mut file.safe, &deed, |garbage| {
-                    let keeps = chance.random_bool(likely);
-                    *(if keeps { &mut lost.kept } else { &mut lost.dropped }) += 1;
-                    if !keeps && chance.random_bool(0.2) {
-                        // What was on the disk there before.
-                        garbage.fill_with(|| chance.random());
-                    }
-                    keeps
-                });
+            if let Some(file) = file {
+                let bytes = self.files[file].lose(likely, chance, &mut lost);
+                image.insert(name.clone(), bytes);
             }
-            fs::write(folder.join(path.file_name().unwrap()), file.safe).unwrap();
         }
-        lost
+        (image, lost)
     }
 }
 
-/// Does a deed, sector by sector where `keeps` says so. It is handed the bytes of the sector that are new to
-/// the file, which hold nothing yet.
-fn apply(bytes: &mut Vec<u8>, deed: &Deed, mut keeps: impl FnMut(&mut [u8]) -> bool) {
+impl File {
+    fn lose(&self, likely: f64, chance: &mut Xoshiro256PlusPlus, lost: &mut Lost) -> Vec<u8> {
+        let mut bytes = self.safe.clone();
+        // Its length is one that it had since: that is kept apart from what is in it.
+        let mut lengths = vec![bytes.len()];
+        for deed in &self.open {
+            let last = lengths[lengths.len() - 1];
+            lengths.push(match deed {
+                Deed::Written(at, data) => last.max(at + data.len()),
+                Deed::Cut(length) => *length,
+                _ => last,
+            });
+        }
+        let mut length = lengths[lengths.len() - 1];
+        if !chance.random_bool(likely) {
+            length = lengths[chance.random_range(0..lengths.len())];
+        }
+        for deed in &self.open {
+            for piece in pieces(deed) {
+                let keeps = chance.random_bool(likely);
+                *(if keeps { &mut lost.kept } else { &mut lost.dropped }) += 1;
+                if keeps {
+                    apply(&mut bytes, &piece);
+                } else if let Deed::Written(at, data) = piece
+                    && bytes.len() < at + data.len()
+                {
+                    let from = bytes.len().max(at);
+                    bytes.resize(at + data.len(), 0);
+                    if chance.random_bool(0.2) {
+                        // What was on the disk there before.
+                        bytes[from..].fill_with(|| chance.random());
+                    }
+                }
+            }
+        }
+        bytes.resize(length, 0);
+        bytes
+    }
+}
+
+/// A deed sector by sector.
+fn pieces(deed: &Deed) -> Vec<Deed> {
+    let Deed::Written(at, data) = deed else { return vec![deed.clone()] };
+    let (mut all, mut done) = (Vec::new(), 0);
+    while done < data.len() {
+        let from = at + done;
+        let count = (SECTOR - from % SECTOR).min(data.len() - done);
+        all.push(Deed::Written(from, data[done..done + count].to_vec()));
+        done += count;
+    }
+    all
+}
+
+fn apply(bytes: &mut Vec<u8>, deed: &Deed) {
     match deed {
         Deed::Written(at, data) => {
-            let mut done = 0;
-            while done < data.len() {
-                let from = at + done;
-                let count = (SECTOR - from % SECTOR).min(data.len() - done);
-                let before = bytes.len();
-                if before < from + count {
-                    bytes.resize(from + count, 0);
-                }
-                let new = before.clamp(from, from + count);
-                if keeps(&mut bytes[new..from + count]) {
-                    bytes[from..from + count].copy_from_slice(&data[done..done + count]);
-                }
-                done += count;
+            let end = at + data.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
             }
+            bytes[*at..end].copy_from_slice(data);
         }
-        Deed::Cut(length) => {
-            if keeps(&mut []) {
-                bytes.resize(*length, 0);
-            }
-        }
-        Deed::Opened | Deed::Synced | Deed::Deleted { .. } => {}
+        Deed::Cut(length) => bytes.resize(*length, 0),
+        Deed::Made | Deed::Synced { .. } | Deed::Deleted { .. } => {}
     }
 }

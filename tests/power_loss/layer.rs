@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
@@ -16,24 +16,35 @@ use rusqlite::ffi;
 /// What happened to a file.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
-    /// It was opened, and made if it was not there.
-    Opened,
+    /// It was made, empty.
+    Made,
     /// Bytes were written from a place on.
     Written(usize, Vec<u8>),
     /// It was cut to so many bytes, or made as long.
     Cut(usize),
-    /// Everything up to now is on the disk.
-    Synced,
+    /// Everything up to now is on the disk; with `names`, so are the names in its folder.
+    Synced { names: bool },
     /// Its name was taken away; whether that is on the disk, too.
     Deleted { synced: bool },
 }
 
-/// Deeds in the order in which they happened, with the files, while they are written down.
-static LOG: Mutex<Option<Vec<(PathBuf, Deed)>>> = Mutex::new(None);
+/// A deed, and the name of the file within its folder.
+pub(crate) type Noted = (String, Deed);
+
+/// Deeds in the order in which they happened, while they are written down.
+static LOG: Mutex<Option<Vec<Noted>>> = Mutex::new(None);
 /// The files that are open, by the place of their handle.
-static OPEN: Mutex<BTreeMap<usize, PathBuf>> = Mutex::new(BTreeMap::new());
+static OPEN: Mutex<BTreeMap<usize, Open>> = Mutex::new(BTreeMap::new());
 /// The layer of the system, and ours.
 static LAYERS: OnceLock<(Pointer<ffi::sqlite3_vfs>, Pointer<ffi::sqlite3_vfs>)> = OnceLock::new();
+
+/// A file that is open.
+struct Open {
+    name: String,
+    /// The next sync is one of its folder, too: the system's layer does that with the first sync of each
+    /// log that it may have made.
+    names: bool,
+}
 
 /// A pointer to what never changes once it is registered.
 struct Pointer<T>(*mut T);
@@ -59,21 +70,21 @@ pub(crate) fn deeds() -> usize {
 }
 
 /// Ends it, and returns what was done.
-pub(crate) fn end() -> Vec<(PathBuf, Deed)> {
+pub(crate) fn end() -> Vec<Noted> {
     locked(&LOG).take().unwrap_or_default()
 }
 
 /// Writes a deed down, when somebody wants that.
-fn write_down(path: PathBuf, deed: impl FnOnce() -> Deed) {
+fn write_down(name: &str, deed: impl FnOnce() -> Deed) {
     if let Some(log) = locked(&LOG).as_mut() {
-        log.push((path, deed()));
+        log.push((name.to_owned(), deed()));
     }
 }
 
-fn note(file: *mut ffi::sqlite3_file, deed: impl FnOnce() -> Deed) {
-    let path = locked(&OPEN).get(&(file as usize)).cloned();
-    if let Some(path) = path {
-        write_down(path, deed);
+fn note(file: *mut ffi::sqlite3_file, deed: impl FnOnce(&mut Open) -> Deed) {
+    if let Some(open) = locked(&OPEN).get_mut(&(file as usize)) {
+        let deed = deed(open);
+        write_down(&open.name, || deed);
     }
 }
 
@@ -117,6 +128,11 @@ fn path(name: *const c_char) -> Option<PathBuf> {
     name.to_str().ok().map(PathBuf::from)
 }
 
+/// The name of a file within its folder.
+fn short(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 unsafe extern "C" fn open(
     _: *mut ffi::sqlite3_vfs,
     name: *const c_char,
@@ -125,6 +141,8 @@ unsafe extern "C" fn open(
     out: *mut c_int,
 ) -> c_int {
     let Some((system, _)) = LAYERS.get() else { return ffi::SQLITE_CANTOPEN };
+    let path = path(name);
+    let is_new = path.as_ref().is_some_and(|path| !path.exists());
     // SAFETY: SQLite gives a handle of szOsFile bytes, which has room for both; the arguments are its own.
     unsafe {
         (*file).pMethods = ptr::null();
@@ -134,10 +152,15 @@ unsafe extern "C" fn open(
             (*file).pMethods = &raw const METHODS;
         }
         if said == ffi::SQLITE_OK
-            && let Some(path) = path(name)
+            && let Some(path) = path
         {
-            locked(&OPEN).insert(file as usize, path);
-            note(file, || Deed::Opened);
+            let logs = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL;
+            let names = flags & logs != 0 && flags & ffi::SQLITE_OPEN_CREATE != 0;
+            let name = short(&path);
+            if is_new {
+                write_down(&name, || Deed::Made);
+            }
+            locked(&OPEN).insert(file as usize, Open { name, names });
         }
         said
     }
@@ -153,7 +176,7 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, sync:
     if said == ffi::SQLITE_OK
         && let Some(path) = path(name)
     {
-        write_down(path, || Deed::Deleted { synced: sync != 0 });
+        write_down(&short(&path), || Deed::Deleted { synced: sync != 0 });
     }
     said
 }
@@ -218,7 +241,7 @@ unsafe extern "C" fn write(
             && let (Ok(count), Ok(at)) = (usize::try_from(count), usize::try_from(at))
         {
             let bytes = std::slice::from_raw_parts(from.cast::<u8>(), count);
-            note(file, || Deed::Written(at, bytes.to_vec()));
+            note(file, |_| Deed::Written(at, bytes.to_vec()));
         }
         said
     }
@@ -228,7 +251,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_in
     // SAFETY: what came in is passed on.
     let said = unsafe { pass_truncate(file, length) };
     if said == ffi::SQLITE_OK {
-        note(file, || Deed::Cut(usize::try_from(length).unwrap_or(0)));
+        note(file, |_| Deed::Cut(usize::try_from(length).unwrap_or(0)));
     }
     said
 }
@@ -237,7 +260,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: what came in is passed on.
     let said = unsafe { pass_sync(file, flags) };
     if said == ffi::SQLITE_OK {
-        note(file, || Deed::Synced);
+        note(file, |open| Deed::Synced { names: std::mem::take(&mut open.names) });
     }
     said
 }

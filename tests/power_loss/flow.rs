@@ -1,0 +1,236 @@
+//! What is kept: some minutes of a province, session by session, as a monitor does it, and a restart with
+//! what a loss has left. Each step that has come back is noted with what the store had by then.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::Province;
+use crc32fast::Hasher;
+use gridwatch::clock::Timestamp;
+use gridwatch::collector::plan::plans;
+use gridwatch::collector::reading::Reading;
+use gridwatch::historian::Historian;
+use gridwatch::historian::picture::Picture;
+use gridwatch::recording::{Recording, Sink};
+use gridwatch::series::Buffer;
+use gridwatch::store::{Batch, Gatherer, Reader, Writer};
+use rusqlite::types::ValueRef;
+use sim::Plans;
+use sim::faults::Scenario;
+use tempfile::tempdir;
+
+use crate::disk::Image;
+use crate::layer::{self, Noted};
+
+const START: i64 = 1_669_000_000_000;
+/// Days of history that the contracts want, and more than that.
+const DAYS: i64 = 31;
+const LONG_MS: i64 = (DAYS + 9) * 86_400_000;
+/// Time between two commits.
+const COMMIT_EVERY_MS: i64 = 1_000;
+
+/// Faults that come and go, so that there is always something to keep.
+fn restless() -> String {
+    let kinds = [("T07", "S1.110.171"), ("T08", "S2"), ("T05", "S3"), ("T01", "S1")];
+    (0..400).fold(String::new(), |mut text, n| {
+        let (kind, target) = kinds[n % 4];
+        let fault = format!("[[fault]]\nkind = \"{kind}\"\ntarget = \"{target}\"\n");
+        writeln!(text, "{fault}at = \"{}s\"\nfor = \"3s\"\n", 1 + n * 2).unwrap();
+        text
+    })
+}
+
+/// A province by one of two contracts.
+fn province(contract: usize) -> Arc<Province> {
+    let text = std::fs::read_to_string("config/small.toml").unwrap();
+    let text =
+        text.replacen("stale_after = 3 ", ["stale_after = 3 ", "stale_after = 4 "][contract], 1);
+    let text = format!("{text}\n[history]\nvalues_days = {DAYS}\nverdicts_days = {DAYS}\n");
+    Arc::new(Province::parse("small.toml", &text).unwrap())
+}
+
+/// Everything that a store has: its rows, how many and their sum; nothing for one that is not there yet.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Digest {
+    pub(crate) rows: usize,
+    sum: u32,
+}
+
+/// What the store had after a step that had come back, and how many deeds that took.
+pub(crate) struct Step {
+    pub(crate) deeds: usize,
+    pub(crate) digest: Digest,
+}
+
+impl Step {
+    /// A step that has come back just now.
+    fn of(folder: &Path) -> Self {
+        Self { deeds: layer::deeds(), digest: digest(folder).unwrap() }
+    }
+}
+
+/// Everything that was done, and what the store said it had.
+pub(crate) struct Kept {
+    /// What was there before, and what the store had then.
+    pub(crate) before: (Image, Digest),
+    pub(crate) deeds: Vec<Noted>,
+    pub(crate) steps: Vec<Step>,
+    /// Deeds of the steps that are rare: the store is made; what is too old is taken out.
+    pub(crate) creation: Range<usize>,
+    pub(crate) retention: Range<usize>,
+}
+
+/// How a monitor begins: its province, and its first batch.
+pub(crate) struct Beginning {
+    pub(crate) province: Arc<Province>,
+    batch: Batch,
+}
+
+/// Keeps a recording as a monitor does, and notes each step.
+struct Witness {
+    writer: Writer,
+    buffer: Buffer,
+    gatherer: Gatherer,
+    folder: PathBuf,
+    steps: Vec<Step>,
+    first: Option<Batch>,
+}
+
+impl Witness {
+    fn note(&mut self) {
+        self.steps.push(Step::of(&self.folder));
+    }
+}
+
+impl Sink for Witness {
+    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+        self.buffer.accept(reading);
+        Ok(())
+    }
+
+    fn judged(
+        &mut self,
+        historian: &mut Historian,
+        picture: &mut Picture,
+        last: bool,
+    ) -> io::Result<()> {
+        let sources = (historian, &mut self.buffer);
+        if let Some(batch) = self.gatherer.gather(sources, picture, (COMMIT_EVERY_MS, last)) {
+            self.writer.commit(&batch).unwrap();
+            self.first.get_or_insert(batch);
+            self.note();
+        }
+        Ok(())
+    }
+}
+
+/// Four sessions one after the other: two end well, two without a word; the third by another contract. When
+/// the second begins, the first is so old that it is taken out. Also returns how the first one of all began.
+pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
+    layer::begin();
+    let folder = tempdir().unwrap();
+    let (mut steps, mut first) = (Vec::new(), None);
+    let (mut creation, mut retention) = (0..0, 0..0);
+    for (n, contract, ends_well) in [(0, 0, true), (1, 0, false), (2, 1, false), (3, 0, true)] {
+        let province = province(contract);
+        let start = if n == 0 { START - LONG_MS } else { START + n * (seconds + 60) * 1_000 };
+        let plans = plans(&province);
+        // So little that heads are sealed and joined within the session.
+        let mut buffer = Buffer::new(&province, &plans, 1 << 20);
+        buffer.keep_fresh();
+        let mut witness = Witness {
+            writer: Writer::open(folder.path(), &province).unwrap(),
+            buffer,
+            gatherer: Gatherer::new(Timestamp(start)),
+            folder: folder.path().to_owned(),
+            steps: std::mem::take(&mut steps),
+            first: first.take(),
+        };
+        witness.note();
+        let opened = witness.steps.len();
+        let scenario = Scenario::parse(&province, "restless.toml", &restless()).unwrap();
+        let to_come = Plans { scenario: Some(scenario), ..Plans::default() };
+        let window = (Timestamp(start), Timestamp(start + seconds * 1_000));
+        let mut recording = Recording::start(&province, to_come, window);
+        while recording.step(&mut witness).unwrap() {}
+        if ends_well {
+            recording.end(&mut witness).unwrap();
+        }
+        (steps, first) = (witness.steps, witness.first);
+        match n {
+            0 => creation = 1..steps[0].deeds,
+            1 => retention = steps[opened - 1].deeds..steps[opened].deeds,
+            _ => {}
+        }
+        if ends_well {
+            witness.writer.close().unwrap();
+        } else {
+            drop(witness.writer);
+        }
+        steps.push(Step::of(folder.path()));
+    }
+    let sessions = Reader::open(folder.path()).unwrap().sessions().unwrap();
+    assert_eq!(sessions.len(), 3, "the first is forgotten");
+    let before = (Image::new(), Digest::default());
+    let beginning = Beginning { province: province(0), batch: first.unwrap() };
+    (Kept { before, deeds: layer::end(), steps, creation, retention }, beginning)
+}
+
+/// What the store of a folder has. Whoever asks brings it in order, as every connection that may write does.
+pub(crate) fn digest(folder: &Path) -> Result<Digest, rusqlite::Error> {
+    let (mut sum, mut count) = (Hasher::new(), 0);
+    let path = folder.join("gridwatch.db");
+    if path.is_file() {
+        let store = rusqlite::Connection::open(path)?;
+        let mut names = store.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+        // In the order of their names, as sets are.
+        let names: BTreeSet<String> =
+            names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for table in names {
+            let mut all = store.prepare(&format!("SELECT * FROM {table}"))?;
+            let columns = all.column_count();
+            let mut rows = all.query([])?;
+            while let Some(row) = rows.next()? {
+                count += 1;
+                sum.update(table.as_bytes());
+                for n in 0..columns {
+                    let field = row.get_ref(n)?;
+                    // Bytes as they are: to format them takes longer than all the rest.
+                    if let ValueRef::Blob(bytes) | ValueRef::Text(bytes) = field {
+                        sum.update(field.data_type().to_string().as_bytes());
+                        sum.update(&bytes.len().to_le_bytes());
+                        sum.update(bytes);
+                    } else {
+                        sum.update(format!("{field:?}").as_bytes());
+                    }
+                }
+            }
+        }
+    }
+    Ok(Digest { rows: count, sum: sum.finalize() })
+}
+
+/// A monitor begins anew with what is left in a folder, and goes on with another session.
+pub(crate) fn restart(folder: &Path, before: (Image, Digest), beginning: &Beginning) -> Kept {
+    let first = &beginning.batch;
+    layer::begin();
+    let mut writer = Writer::open(folder, &beginning.province).unwrap();
+    let mut steps = vec![Step::of(folder)];
+    let begins = writer.until().0.max(START - LONG_MS) + 30_000;
+    let ms = begins - first.until.0;
+    let mut batch = first.clone();
+    batch.until = first.until.plus(ms + 60_000);
+    batch.judgements.iter_mut().for_each(|judgement| judgement.at = judgement.at.plus(ms));
+    (batch.events, batch.asked) = (Vec::new(), None);
+    (batch.values, batch.fresh, batch.open_from) = (Vec::new(), Vec::new(), batch.until);
+    writer.commit(&batch).unwrap();
+    steps.push(Step::of(folder));
+    writer.close().unwrap();
+    steps.push(Step::of(folder));
+    let creation = if before.1.rows == 0 { 1..steps[0].deeds } else { 0..0 };
+    Kept { before, deeds: layer::end(), steps, creation, retention: 0..0 }
+}
