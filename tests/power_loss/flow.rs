@@ -17,7 +17,7 @@ use gridwatch::historian::Historian;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
-use gridwatch::store::{Batch, Gatherer, Reader, Writer};
+use gridwatch::store::{Batch, Gatherer, Reader, Session, Writer, upkeep};
 use rusqlite::types::ValueRef;
 use sim::Plans;
 use sim::faults::Scenario;
@@ -33,13 +33,18 @@ const LONG_MS: i64 = (DAYS + 9) * 86_400_000;
 /// Time between two commits.
 const COMMIT_EVERY_MS: i64 = 1_000;
 
-/// Faults that come and go, so that there is always something to keep.
+/// Faults that come and go and keys that are turned, so that there is always something to keep; half of the
+/// records of S1 are lost.
 fn restless() -> String {
     let kinds = [("T07", "S1.110.171"), ("T08", "S2"), ("T05", "S3"), ("T01", "S1")];
-    (0..400).fold(String::new(), |mut text, n| {
+    let lossy = "[[fault]]\nkind = \"T23\"\ntarget = \"S1\"\nlost = 0.5\n".to_owned();
+    (0..400).fold(lossy, |mut text, n| {
         let (kind, target) = kinds[n % 4];
         let fault = format!("[[fault]]\nkind = \"{kind}\"\ntarget = \"{target}\"\n");
         writeln!(text, "{fault}at = \"{}s\"\nfor = \"3s\"\n", 1 + n * 2).unwrap();
+        let key = ["S1.110.172.CB.RL", "S2.110.172.CB.RL"][n / 2 % 2];
+        let set = format!("[[plant]]\ndo = \"set\"\npoint = \"{key}\"\ncode = {}\n", n % 2);
+        writeln!(text, "{set}at = \"{n}s\"\n").unwrap();
         text
     })
 }
@@ -79,9 +84,11 @@ pub(crate) struct Kept {
     pub(crate) before: (Image, Digest),
     pub(crate) deeds: Vec<Noted>,
     pub(crate) steps: Vec<Step>,
-    /// Deeds of the steps that are rare: the store is made; what is too old is taken out.
+    /// Deeds of the steps that are rare: the store is made; what is too old is taken out; room is given
+    /// back.
     pub(crate) creation: Range<usize>,
     pub(crate) retention: Range<usize>,
+    pub(crate) compaction: Range<usize>,
 }
 
 /// How a monitor begins: its province, and its first batch.
@@ -129,7 +136,8 @@ impl Sink for Witness {
 }
 
 /// Four sessions one after the other: two end well, two without a word; the third by another contract. When
-/// the second begins, the first is so old that it is taken out. Also returns how the first one of all began.
+/// the second begins, the first is so old that it is taken out; after the last one somebody forgets
+/// the second, too, and gives the room back. Also returns how the first one of all began.
 pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
     layer::begin();
     let folder = tempdir().unwrap();
@@ -173,11 +181,29 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
         }
         steps.push(Step::of(folder.path()));
     }
-    let sessions = Reader::open(folder.path()).unwrap().sessions().unwrap();
-    assert_eq!(sessions.len(), 3, "the first is forgotten");
+    let found = upkeep::check(folder.path()).unwrap();
+    let is_kept = |table: &str, rows: u64| rows > 0 || table == "journal";
+    assert!(found.rows.iter().all(|(table, rows)| is_kept(table, *rows)), "{found:?}");
+    let left = sessions(folder.path());
+    assert_eq!(left.len(), 3, "the first is forgotten");
+    let compaction = compact(folder.path(), left[1].from, &mut steps);
+    assert_eq!(sessions(folder.path()), left[1..], "the second, too");
     let before = (Image::new(), Digest::default());
     let beginning = Beginning { province: province(0), batch: first.unwrap() };
-    (Kept { before, deeds: layer::end(), steps, creation, retention }, beginning)
+    (Kept { before, deeds: layer::end(), steps, creation, retention, compaction }, beginning)
+}
+
+fn sessions(folder: &Path) -> Vec<Session> {
+    Reader::open(folder).unwrap().sessions().unwrap()
+}
+
+/// Forgets what is older than a moment and gives its room back: two transactions, but the second changes no
+/// row. Returns the deeds that it takes.
+fn compact(folder: &Path, from: Timestamp, steps: &mut Vec<Step>) -> Range<usize> {
+    let begins = layer::deeds() + 1;
+    upkeep::compact(folder, Some(from)).unwrap();
+    steps.push(Step::of(folder));
+    begins..steps[steps.len() - 1].deeds
 }
 
 /// What the store of a folder has. Whoever asks brings it in order, as every connection that may write does.
@@ -232,5 +258,5 @@ pub(crate) fn restart(folder: &Path, before: (Image, Digest), beginning: &Beginn
     writer.close().unwrap();
     steps.push(Step::of(folder));
     let creation = if before.1.rows == 0 { 1..steps[0].deeds } else { 0..0 };
-    Kept { before, deeds: layer::end(), steps, creation, retention: 0..0 }
+    Kept { before, deeds: layer::end(), steps, creation, retention: 0..0, compaction: 0..0 }
 }

@@ -31,10 +31,11 @@ static ALONE: Mutex<()> = Mutex::new(());
 #[derive(Debug, Default)]
 struct Seen {
     losses: usize,
-    /// Of these, while a store was being made, what is too old was being taken out, the log was being put
-    /// into the database.
+    /// Of these, while a store was being made, what is too old was being taken out, room was being given
+    /// back, the log was being put into the database.
     in_creation: usize,
     in_retention: usize,
+    in_compaction: usize,
     in_checkpoint: usize,
     /// Steps that had come back before them, and rows that the store had by that.
     steps: usize,
@@ -49,24 +50,40 @@ struct Seen {
     damaged: usize,
 }
 
-/// Moments of losses, in order: half of them anywhere, the others where it is rare to be.
+/// Moments of losses, in order: a quarter of them anywhere, a quarter within any step, however few deeds it
+/// took, and the others where it is rare to be.
 fn moments(kept: &Kept, times: usize, chance: &mut Xoshiro256PlusPlus) -> Vec<usize> {
     let checkpoints: Vec<usize> =
         (1..=kept.deeds.len()).filter(|moment| is_in_checkpoint(kept, *moment)).collect();
     let mut moments: Vec<usize> = (0..times)
         .map(|n| {
-            let rare = [&kept.creation, &kept.retention][n / 4 % 2];
+            let rare = [&kept.creation, &kept.retention, &kept.compaction][n / 4 % 3];
             match n % 4 {
                 0 if !rare.is_empty() => chance.random_range(rare.clone()),
                 1 if !checkpoints.is_empty() => {
                     checkpoints[chance.random_range(0..checkpoints.len())]
                 }
+                2 => within_a_step(kept, n / 4 % 2 == 0, chance),
                 _ => chance.random_range(1..=kept.deeds.len()),
             }
         })
         .collect();
     moments.sort_unstable();
     moments
+}
+
+/// A moment within any step. With `synced` it is one in which something has just been synced: were the step
+/// two commits, what lies between them would be seen.
+fn within_a_step(kept: &Kept, synced: bool, chance: &mut Xoshiro256PlusPlus) -> usize {
+    let step = chance.random_range(0..kept.steps.len());
+    let from = step.checked_sub(1).map_or(0, |before| kept.steps[before].deeds);
+    let within = from + 1..=kept.steps[step].deeds.max(from + 1);
+    let is_sync = |moment: &usize| matches!(kept.deeds[moment - 1].1, Deed::Synced { .. });
+    let syncs: Vec<usize> = within.clone().filter(is_sync).collect();
+    if !synced || syncs.is_empty() {
+        return chance.random_range(within);
+    }
+    syncs[chance.random_range(0..syncs.len())]
 }
 
 /// Whether the last deed before a moment put something of the log into the database.
@@ -100,6 +117,7 @@ fn lose(
         seen.in_checkpoint += usize::from(is_in_checkpoint(kept, moment));
         seen.in_creation += usize::from(kept.creation.contains(&moment));
         seen.in_retention += usize::from(kept.retention.contains(&moment));
+        seen.in_compaction += usize::from(kept.compaction.contains(&moment));
         // Each looks at it as it is, before anybody has brought it in order.
         match digest(folder(&image).path()) {
             Ok(is) if is == before || Some(is) == after => {
@@ -143,6 +161,7 @@ impl Seen {
         self.losses += more.losses;
         self.in_creation += more.in_creation;
         self.in_retention += more.in_retention;
+        self.in_compaction += more.in_compaction;
         self.in_checkpoint += more.in_checkpoint;
         self.steps += more.steps;
         self.rows += more.rows;
@@ -217,7 +236,8 @@ fn what_was_called_durable_is_there_after_the_power_was_lost() {
     let [seen, again] = seen;
     assert_eq!((seen.losses, again.losses), (20, 5));
     assert!(seen.steps > 20 && seen.rows > 1_000, "{seen:?}");
-    assert!(seen.in_creation > 0 && seen.in_retention > 0 && seen.in_checkpoint > 0, "{seen:?}");
+    assert!(seen.in_creation > 0 && seen.in_retention > 0, "{seen:?}");
+    assert!(seen.in_compaction > 0 && seen.in_checkpoint > 0, "{seen:?}");
 }
 
 #[test]
@@ -248,6 +268,7 @@ fn a_hundred_power_losses_lose_nothing_that_was_called_durable() {
         assert!(sum.dropped > 1_000 && sum.kept > 1_000, "{sum:?}");
     }
     let [sum, again] = sums;
-    assert!(sum.in_creation > 10 && sum.in_retention > 10 && sum.in_checkpoint > 10, "{sum:?}");
+    assert!(sum.in_creation > 10 && sum.in_retention > 10, "{sum:?}");
+    assert!(sum.in_compaction > 10 && sum.in_checkpoint > 10, "{sum:?}");
     assert!(sum.ahead > 0 && again.ahead > 0, "{sum:?} {again:?}");
 }
