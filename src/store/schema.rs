@@ -231,9 +231,35 @@ impl From<rusqlite::Error> for StoreError {
 
 /// A connection that writes, and the lock that keeps others from it.
 pub(super) struct Held {
+    // Closed before the lock is given back: fields are dropped in their order.
     pub(super) connection: Connection,
-    /// Released by the system when the process ends, however it ends.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The file that a writer holds; given back by the system when the process ends, however it ends.
+struct Lock(File);
+
+impl Lock {
+    fn of(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(LOCK);
+        let failed = |error| StoreError::File { path: path.clone(), error };
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(folder.to_owned())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// Not left to the closing of the file: a program that is just being started by another thread
+    /// has a copy of it for a moment, and the lock would be held for as long.
+    fn drop(&mut self) {
+        // Where this fails, the closing of the file is what is left.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Makes the folder of a store, and those above it, so that they survive what their contents survive:
@@ -255,16 +281,8 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
 
 /// Opens the store of a folder to write, makes it when there is none, and brings it up to date.
 pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
-    let failed = |path: &Path, error| StoreError::File { path: path.to_owned(), error };
-    make_folder(folder).map_err(|error| failed(folder, error))?;
-    let path = folder.join(LOCK);
-    let lock = File::options().create(true).truncate(false).write(true).open(&path);
-    let lock = lock.map_err(|error| failed(&path, error))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(folder.to_owned())),
-        Err(TryLockError::Error(error)) => return Err(failed(&path, error)),
-    }
+    make_folder(folder).map_err(|error| StoreError::File { path: folder.to_owned(), error })?;
+    let lock = Lock::of(folder)?;
     let mut connection = Connection::open(folder.join(FILE))?;
     connection.busy_timeout(BUSY)?;
     let version = version(&connection, folder, true)?;
@@ -310,8 +328,12 @@ fn version(connection: &Connection, folder: &Path, may_be_new: bool) -> Result<u
         })?;
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let is_new = application == 0 && tables == 0 && may_be_new;
-    if application != i64::from(APPLICATION_ID) && !is_new {
+    let is_empty = application == 0 && tables == 0;
+    if is_empty && !may_be_new {
+        // The machine failed before the writer that made the file had written anything.
+        return Err(StoreError::Missing(folder.to_owned()));
+    }
+    if application != i64::from(APPLICATION_ID) && !is_empty {
         return Err(StoreError::Foreign(folder.to_owned()));
     }
     let found = usize::try_from(number("user_version")?).unwrap_or(usize::MAX);
@@ -320,4 +342,29 @@ fn version(connection: &Connection, folder: &Path, may_be_new: bool) -> Result<u
         return Err(StoreError::Newer { path: folder.to_owned(), found, known });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_free_when_its_writer_is_gone_though_a_copy_of_the_file_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::of(folder.path()).unwrap();
+        let copy = lock.0.try_clone().unwrap();
+        assert!(matches!(open_to_write(folder.path()), Err(StoreError::InUse(_))));
+        drop(lock);
+        open_to_write(folder.path()).unwrap();
+        drop(copy);
+    }
+
+    #[test]
+    fn a_file_that_nothing_was_written_to_is_no_store_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        File::create(folder.path().join(FILE)).unwrap();
+        assert!(matches!(open_to_read(folder.path()), Err(StoreError::Missing(_))));
+        open_to_write(folder.path()).unwrap();
+        open_to_read(folder.path()).unwrap();
+    }
 }
