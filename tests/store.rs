@@ -404,6 +404,9 @@ fn values_that_were_in_no_chunk_yet_survive_a_writer_that_ends_without_a_word() 
     while recording.step(&mut witness).unwrap() {}
     let until = witness.writer.as_ref().unwrap().until();
     drop(recording);
+    // Whoever reads beside the writer sees them at once.
+    let values = witness.assert_kept(folder.path(), until);
+    assert!(values > 50_000, "{values}");
     // Nothing is flushed and nothing closed, as when it is killed.
     drop(witness.writer.take());
     let reader = Reader::open(folder.path()).unwrap();

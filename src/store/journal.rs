@@ -1,19 +1,21 @@
-//! The journal: values that are in no chunk yet, as they came with each commit. Whoever opens a store
-//! after a writer that ended without a word makes chunks of them.
+//! The journal: values that are in no chunk yet, as they came with each commit. Whoever reads a store
+//! makes chunks of them for himself; who opens it to write, after a writer that ended without a word,
+//! for good.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use rusqlite::{Transaction, params};
+use config::{ChannelId, PointId, Province};
+use rusqlite::{Connection, Transaction, params};
 
 use super::batch::Batch;
 use super::contracts;
 use super::schema::StoreError;
-use super::values::{Tail, block};
+use super::values::{Tail, described};
 use super::writer::paths;
 use crate::clock::Timestamp;
-use crate::collector::plan::plans;
-use crate::series::{Buffer, fresh};
+use crate::collector::plan::{Part, plans};
+use crate::series::{Buffer, Sealed, fresh};
 
 /// Memory for what is made of a journal. It is never longer than what a writer leaves open.
 const BUDGET_BYTES: usize = 1 << 30;
@@ -51,10 +53,7 @@ pub(super) fn read(data: &[u8]) -> Result<Vec<u8>, StoreError> {
 /// Makes chunks of what a writer that ended without a word has left in the journal. Rows whose contract
 /// this program cannot read stay for the one that can.
 pub(super) fn recover(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    let mut contracts = transaction.prepare("SELECT DISTINCT contract FROM journal")?;
-    let contracts: Vec<i64> =
-        contracts.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for contract in contracts {
+    for contract in contracts_in(transaction)? {
         match recover_of(transaction, contract) {
             Err(error @ StoreError::Contract { .. }) => {
                 tracing::warn!(%error, "values that were not yet in chunks stay in the journal");
@@ -68,17 +67,61 @@ pub(super) fn recover(transaction: &Transaction<'_>) -> Result<(), StoreError> {
 fn recover_of(transaction: &Transaction<'_>, contract: i64) -> Result<(), StoreError> {
     let province = contracts::get(transaction, contract)?;
     let paths = paths(transaction, &province)?;
-    let mut buffer = Buffer::new(&province, &plans(&province), BUDGET_BYTES);
+    let unsealed = unsealed(transaction, contract, &province)?;
+    for error in unsealed.damaged {
+        tracing::error!("{error}");
+    }
+    for sealed in unsealed.chunks {
+        // Its own, so that chunks stay as they are: the values of a block go on in another session.
+        Tail::default().put(transaction, &province, paths[sealed.channel.index()], &sealed)?;
+    }
+    transaction.execute("DELETE FROM journal WHERE contract = ?1", [contract])?;
+    Ok(())
+}
+
+/// What is made of the journal.
+pub(super) struct Unsealed {
+    /// Values that are in no chunk of the store.
+    pub(super) chunks: Vec<Sealed>,
+    /// Rows that cannot be read.
+    damaged: Vec<StoreError>,
+}
+
+impl Unsealed {
+    /// The chunks, when all of it could be read.
+    pub(super) fn whole(mut self) -> Result<Vec<Sealed>, StoreError> {
+        self.damaged.pop().map_or(Ok(self.chunks), Err)
+    }
+}
+
+/// Contracts of which values stand in the journal; a store of the first version has none.
+pub(super) fn contracts_in(connection: &Connection) -> Result<Vec<i64>, StoreError> {
+    let is_there = "SELECT count(*) FROM sqlite_schema WHERE name = 'journal'";
+    if connection.query_row(is_there, [], |row| row.get::<_, i64>(0))? == 0 {
+        return Ok(Vec::new());
+    }
+    let mut contracts = connection.prepare("SELECT DISTINCT contract FROM journal")?;
+    Ok(contracts.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// Makes chunks of what stands in the journal of a contract.
+pub(super) fn unsealed(
+    connection: &Connection,
+    contract: i64,
+    province: &Province,
+) -> Result<Unsealed, StoreError> {
+    let mut buffer = Buffer::new(province, &plans(province), BUDGET_BYTES);
     // Up to when the rows of a block are in chunks.
     let mut sealed: BTreeMap<_, Timestamp> = BTreeMap::new();
+    let mut damaged = Vec::new();
     let mut journal =
-        transaction.prepare("SELECT data FROM journal WHERE contract = ?1 ORDER BY until_ms")?;
+        connection.prepare("SELECT data FROM journal WHERE contract = ?1 ORDER BY until_ms")?;
     let mut lines = journal.query([contract])?;
     while let Some(line) = lines.next()? {
         let bytes = match read(line.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?) {
             Ok(bytes) => bytes,
             Err(error) => {
-                tracing::error!("{error}");
+                damaged.push(error);
                 continue;
             }
         };
@@ -88,9 +131,7 @@ fn recover_of(transaction: &Transaction<'_>, contract: i64) -> Result<(), StoreE
             let until = match sealed.entry(place) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
-                    let path = paths[row.channel.index()];
-                    let block = block(transaction, &province, path, (row.channel, columns))?;
-                    *new.insert(newest(transaction, block)?)
+                    *new.insert(newest(connection, province, (row.channel, columns))?)
                 }
             };
             if row.at > until {
@@ -99,18 +140,25 @@ fn recover_of(transaction: &Transaction<'_>, contract: i64) -> Result<(), StoreE
         }
     }
     buffer.flush();
-    for sealed in buffer.take_sealed() {
-        // Its own, so that chunks stay as they are: the values of a block go on in another session.
-        Tail::default().put(transaction, &province, paths[sealed.channel.index()], &sealed)?;
-    }
-    transaction.execute("DELETE FROM journal WHERE contract = ?1", [contract])?;
-    Ok(())
+    Ok(Unsealed { chunks: buffer.take_sealed(), damaged })
 }
 
-/// Up to when the rows of a block are in chunks.
-fn newest(transaction: &Transaction<'_>, block: i64) -> Result<Timestamp, StoreError> {
-    let newest: Option<i64> = transaction
-        .prepare_cached("SELECT max(until_ms) FROM chunk WHERE block = ?1")?
-        .query_row([block], |row| row.get(0))?;
+/// Up to when the rows of the block with these columns are in chunks.
+fn newest(
+    connection: &Connection,
+    province: &Province,
+    (channel, columns): (ChannelId, &[(PointId, Part)]),
+) -> Result<Timestamp, StoreError> {
+    let channel = &province.channels[channel.index()];
+    let station = &province.stations[channel.station.index()];
+    let centre = &province.centres[channel.centre.index()].id;
+    let newest: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(until_ms) FROM chunk
+             JOIN block ON block.id = chunk.block
+             JOIN path ON path.id = block.path JOIN layout ON layout.id = block.layout
+             WHERE station = ?1 AND centre = ?2 AND columns = ?3",
+        )?
+        .query_row([&station.id, centre, &described(station, columns)], |row| row.get(0))?;
     Ok(Timestamp(newest.unwrap_or(i64::MIN)))
 }

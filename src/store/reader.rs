@@ -1,6 +1,6 @@
 //! Who reads a store: at one instant of it, beside whoever writes.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +10,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::batch::MeterKind;
 use super::contracts;
+use super::journal;
 use super::runs;
 use super::schema::{StoreError, open_to_read};
 use crate::clock::Timestamp;
 use crate::historian::ledger::{Asked, EDGES_US, Run};
 use crate::historian::picture::LinkState;
+use crate::series::Sealed;
 
 /// A store as it was when it was opened: what is written later is not seen, so that all that is read
 /// belongs together.
@@ -22,6 +24,8 @@ pub struct Reader {
     connection: Connection,
     /// Contracts that were read: to read one takes as long as a province file does.
     contracts: RefCell<BTreeMap<i64, Contract>>,
+    /// What stands in the journal, as chunks, by contract.
+    journal: OnceCell<BTreeMap<i64, Vec<Sealed>>>,
 }
 
 /// A stretch of time in which somebody watched.
@@ -152,7 +156,7 @@ impl Reader {
         let connection = open_to_read(folder)?;
         // One transaction for the life of the reader; its first read fixes what it sees.
         connection.execute_batch("BEGIN; SELECT count(*) FROM session;")?;
-        Ok(Self { connection, contracts: RefCell::default() })
+        Ok(Self { connection, contracts: RefCell::default(), journal: OnceCell::new() })
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -193,6 +197,25 @@ impl Reader {
         let contract = Contract { id, hash, province };
         self.contracts.borrow_mut().insert(id, contract.clone());
         Ok(contract)
+    }
+
+    /// Values that are in no chunk yet, by contract; those of one that this program cannot read are left
+    /// out, since it says so when it is asked for their contract.
+    pub(super) fn journal(&self) -> Result<&BTreeMap<i64, Vec<Sealed>>, StoreError> {
+        if let Some(known) = self.journal.get() {
+            return Ok(known);
+        }
+        let mut all = BTreeMap::new();
+        for contract in journal::contracts_in(&self.connection)? {
+            match self.contract(contract) {
+                Err(StoreError::Contract { .. }) => {}
+                known => {
+                    let unsealed = journal::unsealed(&self.connection, contract, &known?.province)?;
+                    all.insert(contract, unsealed.whole()?);
+                }
+            }
+        }
+        Ok(self.journal.get_or_init(|| all))
     }
 
     /// Hands on the judgements of a path in a session that say how it stood from `from` to `to`: the

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use config::{ChannelId, Decoded, Flags, PointId, Province};
+use config::{ChannelId, Decoded, Flags, PointId, Province, Station};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::reader::{Reader, Session};
@@ -25,9 +25,13 @@ pub struct Value {
     pub flags: Option<Flags>,
 }
 
-/// The words of the two parts of a point.
-const VALUE: &str = "value";
-const QUALITY: &str = "quality";
+/// The word for a part of a point.
+fn word(part: Part) -> &'static str {
+    match part {
+        Part::Value => "value",
+        Part::Quality => "quality",
+    }
+}
 
 /// A chunk that this session has put into the store.
 #[derive(Debug, Clone, Copy)]
@@ -99,15 +103,7 @@ pub(super) fn block(
     (channel, columns): (ChannelId, &[(PointId, Part)]),
 ) -> Result<i64, StoreError> {
     let station = &province.stations[province.channels[channel.index()].station.index()];
-    let columns = columns.iter().fold(String::new(), |mut text, (point, part)| {
-        let part = match part {
-            Part::Value => VALUE,
-            Part::Quality => QUALITY,
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{} {part}", station.points[point.index()].local_id());
-        text
-    });
+    let columns = described(station, columns);
     transaction
         .prepare_cached("INSERT OR IGNORE INTO layout (columns) VALUES (?1)")?
         .execute([&columns])?;
@@ -122,11 +118,26 @@ pub(super) fn block(
         .query_row([path, layout], |row| row.get(0))?)
 }
 
+/// Columns as the store describes them, a line each.
+pub(super) fn described(station: &Station, columns: &[(PointId, Part)]) -> String {
+    columns.iter().fold(String::new(), |mut text, (point, part)| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{} {}", station.points[point.index()].local_id(), word(*part));
+        text
+    })
+}
+
 /// Where a point stands in the rows of a block.
 struct Place {
-    block: i64,
     value: usize,
     quality: Option<usize>,
+}
+
+impl Place {
+    /// `column` says where a part of the point stands.
+    fn of(column: impl Fn(Part) -> Option<usize>) -> Option<Self> {
+        Some(Self { value: column(Part::Value)?, quality: column(Part::Quality) })
+    }
 }
 
 impl Reader {
@@ -148,24 +159,49 @@ impl Reader {
         // are in the order of time.
         for reign in reigns(&self.sessions()?) {
             let read = OnceCell::new();
-            for place in &places {
-                self.chunks::<E>(place.block, &reign, (from, to), |chunk| {
-                    // A contract of which there is nothing need not be known.
-                    if read.get().is_none() {
-                        let province = self.contract(reign.contract)?.province;
-                        let _ = read.set(encoding(&province, path));
+            let mut hand_on = |chunk: &Chunk, place: &Place| {
+                // A contract of which there is nothing need not be known.
+                if read.get().is_none() {
+                    let province = self.contract(reign.contract)?.province;
+                    let _ = read.set(encoding(&province, path));
+                }
+                let Some(Some(read)) = read.get() else { return Ok(()) };
+                for value in values(chunk, place, read).map_err(damaged)? {
+                    if value.at >= from && value.at < to {
+                        each(value)?;
                     }
-                    let Some(Some(read)) = read.get() else { return Ok(()) };
-                    for value in values(&chunk, place, read).map_err(damaged)? {
-                        if value.at >= from && value.at < to {
-                            each(value)?;
-                        }
-                    }
-                    Ok(())
-                })?;
+                }
+                Ok(())
+            };
+            for (block, place) in &places {
+                self.chunks::<E>(*block, &reign, (from, to), |chunk| hand_on(&chunk, place))?;
+            }
+            if reign.is_last_of_contract {
+                for (chunk, place) in self.unsealed(reign.contract, path)? {
+                    hand_on(chunk, &place)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Chunks of a point's values in the journal, which are in no chunk of the store.
+    fn unsealed(
+        &self,
+        contract: i64,
+        (station, centre, point): (&str, &str, &str),
+    ) -> Result<Vec<(&Chunk, Place)>, StoreError> {
+        let Some(unsealed) = self.journal()?.get(&contract) else { return Ok(Vec::new()) };
+        let province = self.contract(contract)?.province;
+        let place = |sealed: &Sealed| {
+            let channel = &province.channels[sealed.channel.index()];
+            let of = &province.stations[channel.station.index()];
+            let is_path = of.id == station && province.centres[channel.centre.index()].id == centre;
+            let point = of.point(point).filter(|_| is_path)?;
+            Place::of(|part| sealed.columns.iter().position(|column| *column == (point, part)))
+        };
+        let of_point = unsealed.iter().filter_map(|sealed| Some((&sealed.chunk, place(sealed)?)));
+        Ok(of_point.collect())
     }
 
     /// Hands on the chunks of a block and a contract that may have rows from `from` up to `to`, in the order
@@ -210,6 +246,8 @@ struct Reign {
     contract: i64,
     from: Timestamp,
     to: Timestamp,
+    /// It did not come to hold again later.
+    is_last_of_contract: bool,
 }
 
 /// The contracts one after the other; the first also held before, and the last holds for ever.
@@ -223,7 +261,11 @@ fn reigns(sessions: &[Session]) -> Vec<Reign> {
             None => {}
         }
         let from = if reigns.is_empty() { Timestamp(i64::MIN) } else { from };
-        reigns.push(Reign { contract, from, to: Timestamp(i64::MAX) });
+        for before in reigns.iter_mut().filter(|before| before.contract == contract) {
+            before.is_last_of_contract = false;
+        }
+        let (to, is_last_of_contract) = (Timestamp(i64::MAX), true);
+        reigns.push(Reign { contract, from, to, is_last_of_contract });
     }
     reigns
 }
@@ -244,7 +286,7 @@ fn encoding(province: &Province, (station, centre, point): (&str, &str, &str)) -
 fn places(
     connection: &Connection,
     (station, centre, point): (&str, &str, &str),
-) -> Result<Vec<Place>, StoreError> {
+) -> Result<Vec<(i64, Place)>, StoreError> {
     let path: Option<i64> = connection
         .prepare_cached("SELECT id FROM path WHERE station = ?1 AND centre = ?2")?
         .query_row([station, centre], |row| row.get(0))
@@ -259,11 +301,11 @@ fn places(
     let mut places = Vec::new();
     while let Some(row) = rows.next()? {
         let columns = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        let place = |part: &str| {
-            columns.lines().position(|line| line.split_once(' ') == Some((local, part)))
-        };
-        if let Some(value) = place(VALUE) {
-            places.push(Place { block: row.get(0)?, value, quality: place(QUALITY) });
+        let place = Place::of(|part| {
+            columns.lines().position(|line| line.split_once(' ') == Some((local, word(part))))
+        });
+        if let Some(place) = place {
+            places.push((row.get(0)?, place));
         }
     }
     Ok(places)
