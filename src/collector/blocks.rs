@@ -6,6 +6,7 @@
 //!
 //! Pure: it is told what came of each question, and when a scan begins.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,22 +71,25 @@ impl Blocks {
         Self { plan, parted: Vec::new(), now: Instant::now() }
     }
 
-    /// What to ask for one block with this scan.
-    pub(super) fn questions(
-        &mut self,
-        block: usize,
-        now: Instant,
-    ) -> impl Iterator<Item = Question> + use<> {
+    /// Lines up what to ask for one block with this scan.
+    pub(super) fn queue(&mut self, block: usize, now: Instant, queue: &mut VecDeque<Question>) {
         self.now = now;
         let contract = &self.plan.blocks[block];
-        let whole = question(contract, block, 0..contract.count);
-        let parted = self.parted.iter_mut().find(|parted| parted.block == block);
-        let (whole, parts) = parted.map_or((Some(whole), Vec::new()), |parted| {
+        if let Some(parted) = self.parted.iter_mut().find(|parted| parted.block == block) {
             parted.probing = now >= parted.probe_at;
-            let parts = parted.runs.iter().map(|run| parted.question(contract, run)).collect();
-            (Some(whole).filter(|_| parted.probing), parts)
-        });
-        parts.into_iter().chain(whole)
+            queue.extend(parted.runs.iter().map(|run| parted.question(contract, run)));
+            if !parted.probing {
+                return;
+            }
+        }
+        queue.push_back(question(contract, block, 0..contract.count));
+    }
+
+    /// Lines up the first of what to ask for one block.
+    pub(super) fn queue_one(&mut self, block: usize, now: Instant, queue: &mut VecDeque<Question>) {
+        let before = queue.len();
+        self.queue(block, now, queue);
+        queue.truncate(before + 1);
     }
 
     /// Takes what came of a question.
@@ -264,9 +268,10 @@ mod tests {
 
         /// One scan: the registers that came, and how many questions it took.
         fn scan(&self, blocks: &mut Blocks, now: Instant) -> (BTreeSet<u16>, usize) {
-            let mut queue: Vec<Question> = blocks.questions(0, now).collect();
+            let mut queue = VecDeque::new();
+            blocks.queue(0, now, &mut queue);
             let (mut came, mut count) = (BTreeSet::new(), 0);
-            while let Some(asked) = queue.pop() {
+            while let Some(asked) = queue.pop_back() {
                 count += 1;
                 let fault = self.answer(&asked);
                 match blocks.note(&asked, fault) {

@@ -63,7 +63,7 @@ impl<W: Wire> Connection<W> {
         let at = self.clock.at(sent.into_std());
         self.output.clear();
         for question in questions {
-            self.output.extend(self.dialogue.ask(question, at, sent));
+            self.output.extend_from_slice(&self.dialogue.ask(question, at, sent));
         }
         if self.output.is_empty() {
             return Ok(());

@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use config::Table;
@@ -18,7 +17,7 @@ use tokio::time::Instant;
 use super::frame::{
     Front, Numbers, Request, before, ends_in_head, front, may_end_in_head, swallows,
 };
-use super::reading::{Exchange, Fault, LinkFault, Strays};
+use super::reading::{Exchange, Fault, LinkFault, Reply, Strays};
 use crate::clock::Timestamp;
 
 /// Numbers of requests that were given up and may still be answered. When there are more, the
@@ -69,8 +68,6 @@ pub(super) struct Answer {
     pub(super) exchange: Exchange,
     /// Number of its request.
     pub(super) transaction: u16,
-    /// It may have broken off and been filled up by the beginning of another reply.
-    may_be_filled: bool,
     /// How many questions had been asked before its own.
     order: u64,
     /// The first question behind its own of which nothing can stand in this reply: the one whose reply
@@ -96,7 +93,7 @@ enum Turn {
 /// A question that is under way.
 struct Waiting {
     question: Question,
-    request: Request,
+    transaction: u16,
     order: u64,
     at: Timestamp,
     sent: Instant,
@@ -151,11 +148,11 @@ impl Dialogue {
         sent: Instant,
     ) -> [u8; Exchange::REQUEST_BYTES] {
         let transaction = self.free_number();
-        let Question { unit, table, address, count, .. } = question;
-        let request = Request { transaction, unit, table, address, count };
-        self.waiting.push_back(Waiting { question, request, order: self.asked, at, sent });
+        let waiting = Waiting { question, transaction, order: self.asked, at, sent };
+        let request = waiting.request().bytes();
+        self.waiting.push_back(waiting);
         self.asked += 1;
-        request.bytes()
+        request
     }
 
     /// Where the bytes of the stream are appended, to be sorted.
@@ -179,7 +176,7 @@ impl Dialogue {
     fn free_number(&mut self) -> u16 {
         loop {
             let number = self.numbers.draw();
-            let used = self.waiting.iter().any(|w| w.request.transaction == number);
+            let used = self.waiting.iter().any(|w| w.transaction == number);
             if !used && !self.given_up.iter().any(|(given, _)| *given == number) {
                 return number;
             }
@@ -227,35 +224,38 @@ impl Dialogue {
 
     /// Sorts the whole frames of the input to the questions that wait.
     pub(super) fn sort(&mut self, now: Instant) -> Result<(), LinkFault> {
-        let input = std::mem::take(&mut self.input);
-        let mut rest = &input[..];
-        let sorted = loop {
-            match front(rest) {
-                Front::Incomplete => break Ok(()),
-                Front::Garbage => {
-                    self.doubt_last();
-                    break Err(LinkFault::Garbage);
-                }
-                Front::Frame(end, number) => {
-                    self.take(&rest[..end], number, now);
-                    rest = &rest[end..];
-                }
+        let mut whole = 0;
+        let behind = loop {
+            match front(&self.input[whole..]) {
+                Front::Frame(bytes, _) => whole += bytes,
+                behind => break behind,
             }
         };
-        let read = input.len() - rest.len();
-        self.input = input;
-        if read == self.input.len() {
-            self.input.clear();
-        } else {
-            self.input.drain(..read);
+        if whole > 0 {
+            let frames = Reply::from(&self.input[..whole]);
+            let mut start = 0;
+            while let Front::Frame(bytes, number) = front(&frames[start..]) {
+                self.take(frames.part(start..start + bytes), number, now);
+                start += bytes;
+            }
+            self.input.drain(..whole);
         }
-        sorted
+        if behind == Front::Garbage {
+            self.doubt_last();
+            return Err(LinkFault::Garbage);
+        }
+        Ok(())
     }
 
     /// Takes a frame to the question that it answers.
-    fn take(&mut self, frame: &[u8], number: u16, now: Instant) {
-        let place = self.waiting.iter().position(|w| w.request.transaction == number);
-        let Some((place, waiting)) = place.and_then(|n| Some((n, self.waiting.remove(n)?))) else {
+    fn take(&mut self, frame: Reply, number: u16, now: Instant) {
+        let place = self.waiting.iter().position(|w| w.transaction == number);
+        let waiting = place.and_then(|place| match place {
+            // Nearly always, and cheaper.
+            0 => self.waiting.pop_front(),
+            place => self.waiting.remove(place),
+        });
+        let Some(waiting) = waiting else {
             if let Some(place) = self.given_up.iter().position(|(given, _)| *given == number) {
                 self.given_up.swap_remove(place);
                 self.strays.late = self.strays.late.saturating_add(1);
@@ -266,7 +266,7 @@ impl Dialogue {
             // A second reply to one question: which of the two is the right one?
             match self.settled.iter_mut().find(|a| a.transaction == number) {
                 Some(twice) => twice.doubt(),
-                None => self.blame(frame, now),
+                None => self.blame(&frame, now),
             }
             return;
         };
@@ -286,14 +286,13 @@ impl Dialogue {
                 answer.turn = Turn::Wrong;
             }
         }
-        let said = if self.has_swallowed(frame, number) {
+        let said = if self.has_swallowed(&frame, number) {
             Err(Fault::Undecodable)
         } else {
-            waiting.request.answered_by(frame)
+            waiting.request().answered_by(&frame)
         };
-        let answer = waiting.answered(frame, said.err(), now, self.asked);
-        let turn = if place > 0 { Turn::Early } else { Turn::Own };
-        self.settled.push(Answer { turn, ..answer });
+        let turn = if place == Some(0) { Turn::Own } else { Turn::Early };
+        self.settled.push(waiting.settled(frame, said.err(), now, (self.asked, turn)));
     }
 
     /// Whether a frame has another reply among its cells, to any request that may still be answered.
@@ -310,13 +309,14 @@ impl Dialogue {
 
     /// A reply with a number that nobody has is the fault of the question that it looks like a reply
     /// to: the one that has waited longest.
-    fn blame(&mut self, frame: &[u8], now: Instant) {
-        let looks_like = |w: &Waiting| w.request.answered_by(frame) != Err(Fault::Undecodable);
+    fn blame(&mut self, frame: &Reply, now: Instant) {
+        let looks_like = |w: &Waiting| w.request().answered_by(frame) != Err(Fault::Undecodable);
         if let Some(place) = self.waiting.iter().position(looks_like) {
             self.leave_unproven(place..place + 1, now);
             let Some(waiting) = self.waiting.remove(place) else { return };
-            self.given_up.push((waiting.request.transaction, now));
-            self.settled.push(waiting.answered(frame, Some(Fault::Undecodable), now, self.asked));
+            self.given_up.push((waiting.transaction, now));
+            let (fault, clear_from) = (Some(Fault::Undecodable), self.asked);
+            self.settled.push(waiting.settled(frame.clone(), fault, now, (clear_from, Turn::Own)));
         }
     }
 
@@ -332,8 +332,11 @@ impl Dialogue {
     /// believed: it broke off and was filled up by what came of that one. What is in order behind it
     /// says nothing then.
     fn doubt_what_is_filled(&mut self, now: Instant) {
+        if self.given_up.is_empty() {
+            return;
+        }
         let since = self.reply_timeout * GIVEN_UP_OF_LATE;
-        for answer in self.settled.iter_mut().filter(|answer| answer.may_be_filled) {
+        for answer in self.settled.iter_mut().filter(|answer| answer.may_be_filled()) {
             let of_late = |given: &&(u16, Instant)| now.saturating_duration_since(given.1) < since;
             let numbers = self.given_up.iter().filter(of_late).map(|(number, _)| *number);
             if answer.ends_in_head_of_any(numbers) {
@@ -362,7 +365,7 @@ impl Dialogue {
             self.waiting.iter().take_while(|w| w.sent + self.reply_timeout <= now).count();
         self.leave_unproven(0..overdue, now);
         for waiting in self.waiting.drain(..overdue) {
-            self.given_up.push((waiting.request.transaction, now));
+            self.given_up.push((waiting.transaction, now));
             self.settled.push(waiting.given_up(now));
         }
         if self.input.is_empty() {
@@ -375,35 +378,32 @@ impl Dialogue {
 }
 
 impl Waiting {
-    fn given_up(self, now: Instant) -> Answer {
-        let took = now.saturating_duration_since(self.sent);
-        self.settled(&[], Some(Fault::NoReply), took, u64::MAX)
+    fn request(&self) -> Request {
+        let Question { unit, table, address, count, .. } = self.question;
+        Request { transaction: self.transaction, unit, table, address, count }
     }
 
-    fn answered(self, frame: &[u8], fault: Option<Fault>, now: Instant, asked: u64) -> Answer {
-        let took = now.saturating_duration_since(self.sent);
-        self.settled(frame, fault, took, asked)
+    fn given_up(self, now: Instant) -> Answer {
+        self.settled(Reply::default(), Some(Fault::NoReply), now, (u64::MAX, Turn::Own))
     }
 
     fn settled(
         self,
-        reply: &[u8],
+        reply: Reply,
         fault: Option<Fault>,
-        took: Duration,
-        clear_from: u64,
+        now: Instant,
+        (clear_from, turn): (u64, Turn),
     ) -> Answer {
+        let took = now.saturating_duration_since(self.sent);
         let took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-        let may_be_filled = fault.is_none() && may_end_in_head(reply, self.request.transaction);
-        let (request, reply) = (self.request.bytes(), Arc::from(reply));
         Answer {
+            exchange: Exchange { at: self.at, took_us, request: self.request().bytes(), reply },
             question: self.question,
             fault,
-            exchange: Exchange { at: self.at, took_us, request, reply },
-            transaction: self.request.transaction,
-            may_be_filled,
+            transaction: self.transaction,
             order: self.order,
             clear_from,
-            turn: Turn::Own,
+            turn,
             is_left: false,
         }
     }
@@ -412,7 +412,12 @@ impl Waiting {
 impl Answer {
     /// Whether it ends as the reply to any of these requests begins.
     fn ends_in_head_of_any(&self, mut numbers: impl Iterator<Item = u16>) -> bool {
-        self.may_be_filled && numbers.any(|number| ends_in_head(&self.exchange.reply, number))
+        numbers.any(|number| ends_in_head(&self.exchange.reply, number))
+    }
+
+    /// Whether it may have broken off and been filled up by the beginning of another reply.
+    fn may_be_filled(&self) -> bool {
+        self.fault.is_none() && may_end_in_head(&self.exchange.reply, self.transaction)
     }
 
     /// Whether the question right behind its own has its own reply, and its turn is over.

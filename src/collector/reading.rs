@@ -1,5 +1,7 @@
 //! What came of a question to a station.
 
+use std::fmt;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use config::ChannelId;
@@ -81,7 +83,65 @@ pub struct Exchange {
     /// The request as sent.
     pub request: [u8; Self::REQUEST_BYTES],
     /// The reply as received; empty when none came.
-    pub reply: Arc<[u8]>,
+    pub reply: Reply,
+}
+
+/// The bytes of a reply. Those that came together are kept together, so that a reply costs no memory
+/// of its own: as long as one of them is kept, all of them are, some kilobytes at most.
+#[derive(Clone, Default)]
+pub struct Reply {
+    together: Arc<[u8]>,
+    start: u32,
+    end: u32,
+}
+
+impl Reply {
+    /// One of the replies of which this one is made up.
+    ///
+    /// # Panics
+    /// When it does not have these bytes.
+    #[must_use]
+    pub fn part(&self, bytes: Range<usize>) -> Self {
+        assert!(bytes.start <= bytes.end && bytes.end <= self.len());
+        let place = |n: usize| self.start + u32::try_from(n).unwrap_or(u32::MAX);
+        let (start, end) = (place(bytes.start), place(bytes.end));
+        Self { together: Arc::clone(&self.together), start, end }
+    }
+}
+
+impl Deref for Reply {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.together[self.start as usize..self.end as usize]
+    }
+}
+
+impl From<&[u8]> for Reply {
+    fn from(bytes: &[u8]) -> Self {
+        let end = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self { together: bytes.into(), start: 0, end }
+    }
+}
+
+impl From<Vec<u8>> for Reply {
+    fn from(bytes: Vec<u8>) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl PartialEq for Reply {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Reply {}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
 }
 
 impl Exchange {
@@ -103,8 +163,9 @@ impl Exchange {
             let bit = |n: usize| u16::from(payload[n / 8] >> (n % 8) & 1);
             cells.extend((0..count.min(8 * payload.len())).map(bit));
         } else {
-            let words = payload.chunks_exact(2).take(count);
-            cells.extend(words.map(|word| u16::from_be_bytes([word[0], word[1]])));
+            let (words, _) = payload.as_chunks();
+            let words = &words[..count.min(words.len())];
+            cells.extend(words.iter().map(|word| u16::from_be_bytes(*word)));
         }
     }
 }
@@ -112,7 +173,7 @@ impl Exchange {
 impl Default for Exchange {
     fn default() -> Self {
         let request = [0; Self::REQUEST_BYTES];
-        Self { at: Timestamp::default(), took_us: 0, request, reply: Arc::new([]) }
+        Self { at: Timestamp::default(), took_us: 0, request, reply: Reply::default() }
     }
 }
 
@@ -196,7 +257,8 @@ mod tests {
 
     #[test]
     fn cells_are_read_from_the_bytes_of_the_reply() {
-        let words: Arc<[u8]> = Arc::new([0, 1, 0, 0, 0, 9, 1, 4, 6, 0x01, 0x78, 0xFF, 0xFE, 0, 0]);
+        let came = [0, 1, 0, 0, 0, 9, 1, 4, 6, 0x01, 0x78, 0xFF, 0xFE, 0, 0];
+        let words = Reply::from(&came[..]);
         let mut poll = Poll {
             block: 0,
             offset: 0,
@@ -211,7 +273,7 @@ mod tests {
         poll.count = 4;
         poll.read_cells(false, &mut cells);
         assert_eq!(cells.len(), 3, "the reply ends before");
-        poll.exchange.reply = Arc::new([0, 1, 0, 0, 0, 5, 1, 2, 2, 0b0000_0101, 0b1000_0000]);
+        poll.exchange.reply = vec![0, 1, 0, 0, 0, 5, 1, 2, 2, 0b0000_0101, 0b1000_0000].into();
         poll.count = 16;
         poll.read_cells(true, &mut cells);
         assert_eq!(cells, [1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);

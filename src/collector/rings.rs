@@ -231,6 +231,9 @@ impl Rings {
         (fault, exchange): (Option<Fault>, &Exchange),
         now: Instant,
     ) -> Option<Question> {
+        if contract.content != Content::Events {
+            return None;
+        }
         let ring = self.rings.iter_mut().find(|ring| ring.block == asked.block)?;
         let refused = matches!(fault, Some(Fault::Refused(2 | 3)));
         match fault {
@@ -283,7 +286,6 @@ mod tests {
     use crate::collector::plan::plan;
     use config::Province;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     const RECORDS: u32 = blocks::EVENT_RECORDS as u32;
 
@@ -333,7 +335,7 @@ mod tests {
     fn reply(cells: &[u16]) -> Exchange {
         let mut bytes = vec![0; Exchange::REPLY_HEAD];
         bytes.extend(cells.iter().flat_map(|cell| cell.to_be_bytes()));
-        Exchange { reply: Arc::from(bytes), ..Exchange::default() }
+        Exchange { reply: bytes.into(), ..Exchange::default() }
     }
 
     impl Bench {

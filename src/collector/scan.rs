@@ -198,21 +198,20 @@ impl Asker {
         let left = std::mem::take(&mut self.left);
         let others = blocks.iter().filter(|block| !left.contains(block));
         // Suspects come last, but not last each time: what was left has waited long enough.
-        let mut suspects = Vec::new();
+        let mut suspects = VecDeque::new();
         for (n, block) in left.iter().chain(others).enumerate() {
             if !self.rings.may_ask(*block, now) {
                 continue;
             }
             let unit = self.plan.blocks[*block].unit;
-            let questions = self.blocks.questions(*block, now);
             match self.silent.iter().find(|silence| silence.unit == unit) {
-                None => self.queue.extend(questions),
+                None => self.blocks.queue(*block, now, &mut self.queue),
                 Some(silence) if silence.until > now => {}
-                Some(_) if n < left.len() => self.queue.extend(questions),
-                Some(_) => suspects.extend(questions),
+                Some(_) if n < left.len() => self.blocks.queue(*block, now, &mut self.queue),
+                Some(_) => self.blocks.queue(*block, now, &mut suspects),
             }
         }
-        self.queue.extend(suspects);
+        self.queue.append(&mut suspects);
         if self.queue.is_empty() && !blocks.is_empty() {
             self.ask_the_first_of_the_silent(now);
         }
@@ -230,8 +229,9 @@ impl Asker {
     /// Lines up one question to a unit.
     fn queue_one(&mut self, unit: u8, now: Instant) {
         let own = self.plan.blocks.iter().position(|block| block.unit == unit);
-        let questions = own.map(|block| self.blocks.questions(block, now));
-        self.queue.extend(questions.into_iter().flatten().take(1));
+        if let Some(block) = own {
+            self.blocks.queue_one(block, now, &mut self.queue);
+        }
     }
 
     /// Asks as much as may be under way, and waits for what comes next. Whether there is more.
@@ -284,7 +284,7 @@ impl Asker {
             for (block, contract) in self.plan.blocks.iter().enumerate() {
                 if !units.contains(&contract.unit) {
                     units.push(contract.unit);
-                    self.queue.extend(self.blocks.questions(block, self.began).take(1));
+                    self.blocks.queue_one(block, self.began, &mut self.queue);
                 }
             }
         }
@@ -344,7 +344,9 @@ impl Asker {
     /// Whether there is something to ask, and time for it.
     fn may_ask(&self, now: Instant) -> bool {
         let is_askable = |question: &Question| self.may_be_asked(question.unit);
-        now < self.deadline && self.queue.iter().any(is_askable)
+        now < self.deadline
+            && !self.queue.is_empty()
+            && (self.silent.is_empty() || self.queue.iter().any(is_askable))
     }
 
     /// The next question, while so many are under way. A unit that is suspected to be silent gets
