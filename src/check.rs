@@ -5,10 +5,10 @@ use config::{Lang, StationId};
 
 use crate::historian::counts::Share;
 use crate::historian::picture::{Full, LinkState, Picture};
+use crate::historian::shortfalls;
 use crate::historian::verdict::Since;
 use crate::words::format::{self, Moment};
 use crate::words::places::{self, Form};
-use crate::words::shortfalls;
 
 /// What to check, in per cent; `None` is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -3,6 +3,7 @@
 //! A plain synchronous structure with one owner. It is told what the collector learned, and what
 //! time it is; from that alone it forms the verdict on every point.
 
+pub mod alarms;
 mod channel;
 pub mod clocks;
 pub mod counts;
@@ -12,6 +13,7 @@ pub mod ledger;
 mod meters;
 pub mod picture;
 mod rules;
+pub mod shortfalls;
 pub mod traffic;
 pub mod verdict;
 mod window;
@@ -127,6 +129,7 @@ impl Historian {
             traffic,
             events: self.events.clone(),
             keeping: None,
+            alarms: Arc::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::collector::plan::{Plan, plans};
 use crate::collector::reading::Reading;
 use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
+use crate::historian::alarms::{Alarms, Raised};
 use crate::historian::picture::Picture;
 use crate::series::Buffer;
 use crate::store::{Gatherer, Keeper};
@@ -28,6 +29,9 @@ const PICTURE_SHARE: u32 = 16;
 /// Time between two commits to the store: what may be lost when the process or the machine dies.
 const COMMIT_EVERY_MS: i64 = 1_000;
 
+/// Acknowledgements that may wait: keys come one by one.
+const ACKNOWLEDGED_MAX: usize = 64;
+
 /// Readings taken in one go before the clock is looked at again.
 const BATCH_MAX: usize = 512;
 
@@ -37,6 +41,19 @@ pub struct Monitor {
     historian: JoinHandle<()>,
     cancel: CancellationToken,
     news: watch::Receiver<Arc<Picture>>,
+    acknowledge: Acknowledge,
+}
+
+/// Acknowledges alarms of a running monitor.
+#[derive(Debug, Clone)]
+pub struct Acknowledge(mpsc::Sender<Vec<Raised>>);
+
+impl Acknowledge {
+    /// Acknowledges what was raised: the next picture shows it. Whether the monitor took it: one that has
+    /// ended does not, nor one that is given far more than it can take.
+    pub fn acknowledge(&self, raised: Vec<Raised>) -> bool {
+        self.0.try_send(raised).is_ok()
+    }
 }
 
 impl Monitor {
@@ -63,6 +80,7 @@ impl Monitor {
         let started = clock.now();
         let mut historian = Historian::new(Arc::clone(province), &plans, started);
         let (sender, news) = watch::channel(Arc::new(historian.picture(started)));
+        let alarms = keeper.as_ref().map_or_else(Alarms::default, Keeper::open_alarms);
         let history = keeper.map(|keeper| History::new(keeper, started));
         let (collector, readings) = Collector::start(province, &plans, clock)?;
         let cancel = CancellationToken::new();
@@ -70,14 +88,21 @@ impl Monitor {
         if history.is_some() {
             buffer.keep_fresh();
         }
-        let task = Task { historian, buffer, history, pictures: sender, clock };
-        let historian = tokio::spawn(task.run(readings, cancel.clone()));
-        Ok(Self { collector, historian, cancel, news })
+        let (acknowledge, acknowledged) = mpsc::channel(ACKNOWLEDGED_MAX);
+        let acknowledge = Acknowledge(acknowledge);
+        let task = Task { historian, buffer, alarms, history, pictures: sender, clock };
+        let historian = tokio::spawn(task.run(readings, acknowledged, cancel.clone()));
+        Ok(Self { collector, historian, cancel, news, acknowledge })
     }
 
     /// The latest picture, and word of every new one.
     pub fn news(&self) -> watch::Receiver<Arc<Picture>> {
         self.news.clone()
+    }
+
+    /// Who acknowledges alarms does it through this.
+    pub fn acknowledger(&self) -> Acknowledge {
+        self.acknowledge.clone()
     }
 
     /// The first picture in which every channel has settled, or the latest when `patience` has run
@@ -116,13 +141,19 @@ fn pause_after(took: Duration) -> Duration {
 struct Task {
     historian: Historian,
     buffer: Buffer,
+    alarms: Alarms,
     history: Option<History>,
     pictures: watch::Sender<Arc<Picture>>,
     clock: Clock,
 }
 
 impl Task {
-    async fn run(mut self, mut readings: mpsc::Receiver<Reading>, cancel: CancellationToken) {
+    async fn run(
+        mut self,
+        mut readings: mpsc::Receiver<Reading>,
+        mut acknowledged: mpsc::Receiver<Vec<Raised>>,
+        cancel: CancellationToken,
+    ) {
         let mut next = Instant::now();
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
@@ -134,6 +165,11 @@ impl Task {
                     self.publish(false);
                     // The one before goes here too, when nobody looks at it any more.
                     next = began + pause_after(began.elapsed());
+                }
+                Some(raised) = acknowledged.recv() => {
+                    self.alarms.acknowledge(&raised, self.clock.now());
+                    // Who acknowledged sees it at once.
+                    next = Instant::now();
                 }
                 taken = readings.recv_many(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
@@ -156,10 +192,13 @@ impl Task {
     /// Makes a picture, hands on what is to be kept, and shows it.
     fn publish(&mut self, last: bool) {
         let mut picture = self.historian.picture(self.clock.now());
+        self.alarms.look(&picture);
         if let Some(history) = &mut self.history {
-            history.note((&mut self.historian, &mut self.buffer), &mut picture, last);
+            let sources = (&mut self.historian, &mut self.buffer, &mut self.alarms);
+            history.note(sources, &mut picture, last);
             picture.keeping = Some(history.keeper.keeping());
         }
+        picture.alarms = self.alarms.listed();
         self.pictures.send_replace(Arc::new(picture));
     }
 }
@@ -177,14 +216,13 @@ impl History {
 
     fn note(
         &mut self,
-        (historian, buffer): (&mut Historian, &mut Buffer),
+        sources: (&mut Historian, &mut Buffer, &mut Alarms),
         picture: &mut Picture,
         last: bool,
     ) {
         if self.keeper.lacks() {
             self.gatherer.begin_anew();
         }
-        let sources = (historian, buffer);
         if let Some(batch) = self.gatherer.gather(sources, picture, (COMMIT_EVERY_MS, last)) {
             self.keeper.offer(batch);
         }

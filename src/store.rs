@@ -4,6 +4,7 @@
 //! put there survives the end of the process and of the machine; what was learned since the last commit
 //! is lost with them, and the time until somebody watches again is known not to have been observed.
 
+mod alarms;
 mod batch;
 mod contracts;
 mod journal;
@@ -15,6 +16,7 @@ pub mod upkeep;
 mod values;
 mod writer;
 
+pub use alarms::KeptAlarm;
 pub use batch::{Batch, Gatherer, MeterKind, MeterLine};
 pub use contracts::hash;
 pub use keeper::Keeper;

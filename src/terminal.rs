@@ -42,9 +42,11 @@ use ratatui::crossterm::queue;
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use tokio::sync::watch;
 
+use crate::historian::alarms::Raised;
 use crate::historian::events::EventEntry;
 use crate::historian::picture::Picture;
-use crate::words::{format, happenings, places, shortfalls, texts};
+use crate::historian::shortfalls;
+use crate::words::{format, happenings, places, texts};
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};
 pub use theme::Theme;
@@ -83,7 +85,8 @@ pub enum Exit {
     TerminalGone,
 }
 
-/// Shows the pictures that come, until the operator leaves or `quit` is set.
+/// Shows the pictures that come, until the operator leaves or `quit` is set. What he acknowledges is handed
+/// to `acknowledge`, which says whether it was taken.
 ///
 /// Must be called on the main thread: while it runs, a panic there gives the terminal back, one
 /// elsewhere is shown.
@@ -93,6 +96,7 @@ pub enum Exit {
 #[expect(clippy::needless_pass_by_value, reason = "the caller has no use for them afterwards")]
 pub fn run(
     news: watch::Receiver<Arc<Picture>>,
+    acknowledge: impl Fn(Vec<Raised>) -> bool,
     options: Options,
     quit: Arc<AtomicBool>,
 ) -> io::Result<Exit> {
@@ -126,6 +130,11 @@ pub fn run(
                 Effect::None => {}
                 Effect::Quit if session.ui.is_down() => return Ok(Exit::AskedWhileDown),
                 Effect::Quit => return Ok(Exit::Asked),
+                Effect::Acknowledge(raised) => {
+                    if !acknowledge(raised) {
+                        session.ui.not_taken();
+                    }
+                }
                 Effect::Redraw => screen.clear()?,
                 Effect::Suspend => {
                     suspend(&guard)?;

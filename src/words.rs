@@ -5,5 +5,5 @@ pub(crate) mod format;
 pub(crate) mod happenings;
 pub(crate) mod letters;
 pub(crate) mod places;
-pub(crate) mod shortfalls;
+
 pub(crate) mod texts;

@@ -12,6 +12,7 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::plans;
 use gridwatch::collector::reading::Reading;
 use gridwatch::historian::Historian;
+use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink, stretched};
 use gridwatch::series::Buffer;
@@ -30,7 +31,7 @@ const START: Timestamp = Timestamp(1_669_000_000_000);
 const TABLES: [&str; 5] = ["verdicts", "events", "values", "asked", "metering"];
 
 /// Keeps what is recorded.
-struct Kept(Writer, Buffer, Gatherer);
+struct Kept(Writer, Buffer, Gatherer, Alarms);
 
 impl Sink for Kept {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
@@ -44,7 +45,9 @@ impl Sink for Kept {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        let batch = self.2.gather((historian, &mut self.1), picture, (30_000, last));
+        self.3.look(picture);
+        let sources = (historian, &mut self.1, &mut self.3);
+        let batch = self.2.gather(sources, picture, (30_000, last));
         batch.map_or(Ok(()), |batch| self.0.commit(&batch).map_err(io::Error::other))
     }
 }
@@ -58,7 +61,7 @@ fn record(folder: &Path, text: &str, (from, seconds): (Timestamp, i64)) {
     let scenario = Some(Scenario::parse(&province, "scenario.toml", fault).unwrap());
     let buffer = Buffer::new(&province, &plans(&province), 32 << 20);
     let writer = Writer::open(folder, &province).unwrap();
-    let mut kept = Kept(writer, buffer, Gatherer::new(from));
+    let mut kept = Kept(writer, buffer, Gatherer::new(from), Alarms::default().keeping());
     let to_come = Plans { scenario, ..Plans::default() };
     let window = (from, from.plus(1_000 * seconds));
     let mut recording = Recording::start(&province, to_come, window);

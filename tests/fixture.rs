@@ -14,6 +14,7 @@ use gridwatch::collector::reading::{
     Cause, Event, Exchange, Fault, LinkFault, Overrun, Poll, Reading, Strays,
 };
 use gridwatch::historian::Historian;
+use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 
 /// 23/11/2022 14:32:07 in Vietnam, a Wednesday: the present of every fixture.
@@ -40,6 +41,7 @@ pub(crate) struct World {
     records: BTreeMap<(ChannelId, u8), Records>,
     /// Seconds that the clock of a unit is ahead.
     clocks: BTreeMap<(StationId, u8), i64>,
+    pub(crate) alarms: Alarms,
 }
 
 impl World {
@@ -60,6 +62,7 @@ impl World {
             figures: BTreeMap::new(),
             records: BTreeMap::new(),
             clocks: BTreeMap::new(),
+            alarms: Alarms::default().keeping(),
         }
     }
 
@@ -81,6 +84,14 @@ impl World {
     /// The picture so many milliseconds from now.
     pub(crate) fn picture_at(&mut self, ms: i64) -> Arc<Picture> {
         Arc::new(self.historian.picture(NOW.plus(ms)))
+    }
+
+    /// The same, with the alarms that it raises and those before it.
+    pub(crate) fn watched_at(&mut self, ms: i64) -> Arc<Picture> {
+        let mut picture = self.historian.picture(NOW.plus(ms));
+        self.alarms.look(&picture);
+        picture.alarms = self.alarms.listed();
+        Arc::new(picture)
     }
 
     fn channels(&self) -> impl Iterator<Item = ChannelId> + use<> {

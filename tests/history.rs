@@ -83,8 +83,19 @@ struct Known {
 
 fn batch(begins: bool, until: i64, judgements: Vec<Judgement>) -> Batch {
     let (events, asked, metering, values) = (Vec::new(), None, Vec::new(), Vec::new());
-    let (until, fresh) = (Timestamp(until), Vec::new());
-    Batch { begins, until, judgements, events, asked, metering, values, fresh, open_from: until }
+    let (until, alarms, fresh) = (Timestamp(until), Vec::new(), Vec::new());
+    Batch {
+        begins,
+        until,
+        judgements,
+        events,
+        asked,
+        metering,
+        alarms,
+        values,
+        fresh,
+        open_from: until,
+    }
 }
 
 fn judgement(at: i64, link: LinkState, whole: bool, runs: Vec<Run>) -> Judgement {

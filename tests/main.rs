@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod alarms;
 mod bad_configs;
 mod cli;
 mod communication_health;

@@ -14,7 +14,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::fixture::World;
+use crate::fixture::{NOW, World};
 
 const LANGS: [(Lang, &str); 2] = [(Lang::Vi, "vi"), (Lang::En, "en")];
 const SIZES: [(u16, u16); 2] = [(80, 24), (100, 30)];
@@ -62,6 +62,7 @@ fn type_keys(ui: &mut Ui, keys: &str) {
     for c in keys.chars() {
         let code = match c {
             '\n' => KeyCode::Enter,
+            '\t' => KeyCode::Tab,
             '\u{1b}' => KeyCode::Esc,
             c => KeyCode::Char(c),
         };
@@ -203,6 +204,32 @@ fn eventful() -> Arc<Picture> {
     Arc::clone(&PICTURE)
 }
 
+/// Alarms in every state: a lost path, a silent unit that is known, a position that is back unseen.
+fn alarming() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::started();
+        let watch = |world: &mut World, from: i64, to: i64| {
+            for second in (from..to).step_by(2) {
+                world.scan(second * 1_000);
+                world.watched_at(second * 1_000 + 900);
+            }
+        };
+        watch(&mut world, -70, -64);
+        world.flag("HB05.110.171.CB.POS", Flags::INVALID);
+        world.set("HB08.110.171.DS7.POS", Some(0.0));
+        world.fail_unit("HB03", "172", Fault::NoReply);
+        watch(&mut world, -64, -44);
+        let known = world.alarms.listed()[0].raised;
+        world.alarms.acknowledge(&[known], NOW.plus(-44_000));
+        world.flag("HB05.110.171.CB.POS", Flags::GOOD);
+        watch(&mut world, -44, -15);
+        world.lose(&["HB10"], &["A1"], -15_000);
+        watch(&mut world, -14, 0);
+        world.watched_at(0)
+    });
+    Arc::clone(&PICTURE)
+}
+
 // --- Snapshots --------------------------------------------------------------------------------
 
 fn snapshot(name: &str, text: &str) {
@@ -292,9 +319,12 @@ fn every_situation_looks_as_agreed() {
     check_screen("refused-evidence", &refused(), "j\n\n\n", wide, false);
     check_screen("troubled-overview", &troubled(), "", &[(100, 30), (80, 24), (58, 17)], false);
     check_screen("troubled-signals", &troubled(), "4xss", wide, false);
-    check_screen("events", &eventful(), "8", &SIZES, false);
-    check_screen("events-lost", &eventful(), "8xj", &SIZES, false);
-    check_screen("events-help", &eventful(), "8?", wide, false);
+    check_screen("alarms", &alarming(), "8", &SIZES, true);
+    check_screen("alarms-banner", &alarming(), "", &SIZES, false);
+    check_screen("alarms-help", &alarming(), "8?", wide, false);
+    check_screen("events", &eventful(), "8\t", &SIZES, false);
+    check_screen("events-lost", &eventful(), "8\txj", &SIZES, false);
+    check_screen("events-help", &eventful(), "8\t?", wide, false);
     check_screen("troubled-metering", &troubled(), "7vv", wide, false);
     check_screen("strained-links", &strained(), "9", &[(80, 24), (100, 30), (160, 40)], false);
     check_screen("strained-links-faults", &strained(), "9xjjj", wide, false);
@@ -319,9 +349,9 @@ fn the_text_for_pipes_says_what_the_screens_say() {
 // --- Laws -------------------------------------------------------------------------------------
 
 /// Keys that lead to every screen and what lies over it.
-const WAYS: [&str; 15] = [
-    "", "2", "2\n", "2\n\n", "2\n\n\n", "4x", "4f", "7", "7?", "4/f74", "8", "8\n", "9", "9\n",
-    "9xs",
+const WAYS: [&str; 17] = [
+    "", "2", "2\n", "2\n\n", "2\n\n\n", "4x", "4f", "7", "7?", "4/f74", "8", "8\n", "8\t", "8\t\n",
+    "9", "9\n", "9xs",
 ];
 
 #[test]
@@ -765,7 +795,7 @@ fn links_put_the_worst_first_and_the_card_says_what_to_do() {
 #[test]
 fn an_event_leads_to_the_evidence_of_its_signal_and_back() {
     let mut ui = ui(eventful());
-    type_keys(&mut ui, "8");
+    type_keys(&mut ui, "8\t");
     draw(&mut ui, 100, 30);
     assert_eq!((ui.place(), ui.selected().as_deref()), ("Events", Some("HB05.110.171.CB.RL")));
     type_keys(&mut ui, "\n");
@@ -776,7 +806,7 @@ fn an_event_leads_to_the_evidence_of_its_signal_and_back() {
     // A gap has no signal; from a station's screens only its events are shown.
     type_keys(&mut ui, "x\n");
     assert_eq!((ui.place(), ui.selected()), ("Events", None));
-    type_keys(&mut ui, "\u{1b}2/nhuan\n8");
+    type_keys(&mut ui, "\u{1b}2/nhuan\n8\t");
     let drawn = draw(&mut ui, 100, 30);
     assert!(drawn.contains("filter: HB04") && !drawn.contains("HB05 Kim"), "{drawn}");
     // At A1 there are fewer.

@@ -11,6 +11,7 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Part, Plan, plans};
 use gridwatch::collector::reading::{Event, Reading};
 use gridwatch::historian::Historian;
+use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
 use gridwatch::historian::verdict::Reason;
@@ -59,6 +60,7 @@ fn six_days(folder: &Path, province: &Arc<Province>) {
                 events,
                 asked,
                 metering,
+                alarms: Vec::new(),
                 values,
                 fresh: Vec::new(),
                 open_from: at,
@@ -245,6 +247,7 @@ struct Witness {
     writer: Option<Writer>,
     buffer: Buffer,
     gatherer: Gatherer,
+    alarms: Alarms,
     begun: bool,
     came: BTreeMap<(usize, usize), Vec<(Timestamp, Decoded)>>,
     /// Every raw verdict, summed up as slowly and simply as can be.
@@ -303,6 +306,7 @@ impl Witness {
             // So little that heads are short, and enough that chunks stay until they are joined.
             buffer: Buffer::new(province, &plans, 1 << 20),
             gatherer: Gatherer::new(Timestamp(1_669_000_000_000)),
+            alarms: Alarms::default().keeping(),
             begun: false,
             came: BTreeMap::new(),
             slow: vec![Slow::default(); province.channels.len()],
@@ -375,7 +379,8 @@ impl Sink for Witness {
                 slow.add(&self.province, seen, picture.at.since(before.at));
             }
         }
-        let sources = (historian, &mut self.buffer);
+        self.alarms.look(picture);
+        let sources = (historian, &mut self.buffer, &mut self.alarms);
         if let Some(batch) = self.gatherer.gather(sources, picture, (60_000, last)) {
             self.writer.as_mut().unwrap().commit(&batch).unwrap();
             self.begun = true;
@@ -430,7 +435,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
     let province = province();
     Writer::open(folder.path(), &province).unwrap().close().unwrap();
     let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
-    file.execute_batch("DROP TABLE journal; PRAGMA user_version = 1").unwrap();
+    file.execute_batch("DROP TABLE journal; DROP TABLE alarm; PRAGMA user_version = 1").unwrap();
     drop(file);
     assert_eq!(Reader::open(folder.path()).unwrap().sessions().unwrap(), []);
     let found = upkeep::check(folder.path()).unwrap();

@@ -72,6 +72,7 @@ fn batch(begins: bool, until: Timestamp, values: Vec<Sealed>) -> Batch {
         events: Vec::new(),
         asked: None,
         metering: Vec::new(),
+        alarms: Vec::new(),
         values,
         fresh: Vec::new(),
         open_from: until,

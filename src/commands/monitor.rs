@@ -195,13 +195,15 @@ fn show(common: &Common, args: &MonitorArgs, monitor: &Monitor) -> Outcome {
         signal_hook::flag::register(signal, Arc::clone(&quit)).map_err(Failure::Output)?;
     }
     let simulate = format!("gridwatch simulate{}", args.config.written());
+    let acknowledger = monitor.acknowledger();
+    let acknowledge = move |raised| acknowledger.acknowledge(raised);
     let options = terminal::Options {
         lang: common.lang(),
         color: common.colors(),
         ascii: common.ascii,
         simulate,
     };
-    match terminal::run(monitor.news(), options, quit) {
+    match terminal::run(monitor.news(), acknowledge, options, quit) {
         Ok(_) => Ok(0),
         // The terminal is gone: so is the user.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),

@@ -13,6 +13,7 @@ use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::plans;
 use gridwatch::collector::reading::Reading;
 use gridwatch::historian::Historian;
+use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Cost, Recording, Sink, Tally, stretched};
 use gridwatch::report::period::day;
@@ -72,6 +73,7 @@ struct Kept {
     /// Values are kept, too.
     values: bool,
     gatherer: Gatherer,
+    alarms: Alarms,
 }
 
 impl Sink for Kept {
@@ -88,7 +90,9 @@ impl Sink for Kept {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        let (sources, when) = ((historian, &mut self.buffer), (COMMIT_EVERY_MS, last));
+        self.alarms.look(picture);
+        let sources = (historian, &mut self.buffer, &mut self.alarms);
+        let when = (COMMIT_EVERY_MS, last);
         let batch = self.gatherer.gather(sources, picture, when);
         batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
     }
@@ -120,7 +124,8 @@ pub(super) fn run(
     }
     let buffer = Buffer::new(&province, &plans(&province), province.history.buffer_bytes());
     let (values, gatherer) = (!args.no_values, Gatherer::new(from));
-    let mut kept = Kept { writer, buffer, values, gatherer };
+    let alarms = Alarms::default().keeping();
+    let mut kept = Kept { writer, buffer, values, gatherer, alarms };
     say(format_args!(
         "{}: {} stations, seed {}, {} from {}; points are read every {} s or more rarely, and old \
          after {} scans",

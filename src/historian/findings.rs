@@ -122,12 +122,9 @@ impl Tests {
                 self.peers.push(Peers { point, peer, bands: band(point).zip(band(peer)) });
             }
         }
-        // A finding on one of these fails the station by itself.
-        let quantities: &[&str] =
-            if bay.is_transformer() { &["P", "Q", "IA", "IB", "IC"] } else { &[] };
-        for id in quantities.iter().chain(&["CB.POS", "UAB", "UBC", "UCA"]) {
-            self.leading.extend(name(id));
-        }
+        let own = bay.station.points.iter().enumerate().filter(|(_, point)| point.bay == bay.bay);
+        let leading = own.filter(|(n, _)| is_leading(bay.station, *n));
+        self.leading.extend(leading.map(|(n, _)| n).filter(|n| bay.entries[*n].register.is_some()));
     }
 
     /// Adds a test. Without a full scale to measure against there is none.
@@ -265,6 +262,18 @@ impl Peers {
     }
 }
 
+/// Whether a station stands or falls with a point: a breaker position, a bus voltage, power and currents
+/// of a transformer. A finding on one of these fails the station by itself.
+pub(super) fn is_leading(station: &Station, point: usize) -> bool {
+    let point = &station.points[point];
+    let is_transformer = station.transformers.iter().any(|(bay, _)| *bay == point.bay);
+    match point.spec.id.as_str() {
+        "CB.POS" | "UAB" | "UBC" | "UCA" => true,
+        "P" | "Q" | "IA" | "IB" | "IC" => is_transformer,
+        _ => false,
+    }
+}
+
 /// The mapped points of one bay.
 struct Members<'a> {
     station: &'a Station,
@@ -295,10 +304,6 @@ impl Members<'_> {
             bays.filter(|(_, bay)| bay.level == own.level && bay.section == own.section)
                 .find_map(|(n, _)| self.find_in(n, "UAB"))
         })
-    }
-
-    fn is_transformer(&self) -> bool {
-        self.station.transformers.iter().any(|(bay, _)| *bay == self.bay)
     }
 
     fn full_scale(&self, point: usize) -> Option<f64> {

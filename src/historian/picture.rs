@@ -9,6 +9,7 @@ use config::{
     CentreId, Channel, ChannelId, Date, MeterFigures, PointId, Province, Station, StationId,
 };
 
+use super::alarms::Alarm;
 use super::counts::{Counts, Share};
 use super::events::{EventCounts, EventLog, UnitEvents};
 use super::traffic::TrafficPicture;
@@ -42,6 +43,8 @@ pub struct Picture {
     pub events: Vec<Arc<EventLog>>,
     /// How keeping history goes; `None` when none is kept.
     pub keeping: Option<Keeping>,
+    /// What needs somebody's response, in the order of [`Alarm`]; whoever owns the alarms puts them in.
+    pub alarms: Arc<[Alarm]>,
 }
 
 /// How keeping history goes.

@@ -6,6 +6,7 @@ use config::Province;
 
 use crate::clock::Timestamp;
 use crate::historian::Historian;
+use crate::historian::alarms::{AlarmChange, Alarms};
 use crate::historian::counts::Share;
 use crate::historian::events::EventEntry;
 use crate::historian::ledger::{Asked, Judgement};
@@ -41,6 +42,8 @@ pub struct Batch {
     pub asked: Option<(Timestamp, Vec<Asked>)>,
     /// Figures of metering that are others than before.
     pub metering: Vec<MeterLine>,
+    /// Alarms that stand otherwise than before; when a session begins, also all that are open.
+    pub alarms: Vec<AlarmChange>,
     /// Values, in chunks that nothing is added to any more.
     pub values: Vec<Sealed>,
     /// Values that are in no chunk yet ([`crate::series::fresh`]).
@@ -131,7 +134,7 @@ impl Gatherer {
     /// again, so that it and the ledger say the same.
     pub fn gather(
         &mut self,
-        (historian, buffer): (&mut Historian, &mut Buffer),
+        (historian, buffer, alarms): (&mut Historian, &mut Buffer, &mut Alarms),
         picture: &mut Picture,
         (every_ms, last): (i64, bool),
     ) -> Option<Batch> {
@@ -157,7 +160,19 @@ impl Gatherer {
         let open_from = self.seal(buffer, until, fresh.len(), last);
         let values = buffer.take_sealed();
         let (events, metering) = (self.events(picture), self.metering(picture));
-        Some(Batch { begins, until, judgements, events, asked, metering, values, fresh, open_from })
+        let alarms = alarms.take_changes(begins);
+        Some(Batch {
+            begins,
+            until,
+            judgements,
+            events,
+            asked,
+            metering,
+            alarms,
+            values,
+            fresh,
+            open_from,
+        })
     }
 
     /// Seals what has been open for long, so that the journal stays short. Returns from when on rows are

@@ -18,6 +18,7 @@ use super::batch::Batch;
 use super::schema::StoreError;
 use super::writer::Writer;
 use crate::clock::Timestamp;
+use crate::historian::alarms::{Alarm, Alarms};
 use crate::historian::picture::Keeping;
 
 /// Batches that may wait to be written: ten minutes at one a second.
@@ -34,6 +35,8 @@ pub struct Keeper {
     waiting: Arc<AtomicUsize>,
     said: Arc<Mutex<Said>>,
     thread: Option<JoinHandle<()>>,
+    /// Alarms that were open when it began to keep.
+    open_alarms: Vec<Alarm>,
 }
 
 /// What the thread says.
@@ -53,6 +56,7 @@ impl Keeper {
     /// When the store cannot be written, or another process writes to it.
     pub fn start(folder: &Path, province: &Arc<Province>) -> Result<Self, StoreError> {
         let writer = Writer::open(folder, province)?;
+        let open_alarms = writer.open_alarms()?;
         let (sender, batches) = sync_channel(WAITING_MAX);
         let said: Arc<Mutex<Said>> = Arc::default();
         let waiting: Arc<AtomicUsize> = Arc::default();
@@ -62,7 +66,7 @@ impl Keeper {
             .name("store".to_owned())
             .spawn(move || keep(writer, &batches, (&own, &taken)))
             .map_err(failed)?;
-        Ok(Self { batches: Some(sender), waiting, said, thread: Some(thread) })
+        Ok(Self { batches: Some(sender), waiting, said, thread: Some(thread), open_alarms })
     }
 
     /// Keeps nothing, and says why: for who wants to see the present all the same.
@@ -70,7 +74,13 @@ impl Keeper {
         let trouble = Some((since, error.to_string()));
         let keeping = Keeping { until: None, trouble };
         let said = Arc::new(Mutex::new(Said { keeping, ..Said::default() }));
-        Self { batches: None, waiting: Arc::default(), said, thread: None }
+        let open_alarms = Vec::new();
+        Self { batches: None, waiting: Arc::default(), said, thread: None, open_alarms }
+    }
+
+    /// The alarms that were open when it began to keep, to go on with.
+    pub fn open_alarms(&self) -> Alarms {
+        Alarms::resuming(self.open_alarms.clone()).keeping()
     }
 
     /// How keeping goes.

@@ -21,7 +21,7 @@ const LOCK: &str = "lock";
 const BUSY: Duration = Duration::from_secs(5);
 
 /// What each version added. A store is brought up to the newest one by whoever opens it to write.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 -- What a province was, for as long as sessions refer to it: the texts it was read from.
@@ -152,6 +152,26 @@ CREATE TABLE journal (
     contract INTEGER NOT NULL REFERENCES contract,
     data     BLOB NOT NULL
 ) STRICT;
+";
+
+const VERSION_3: &str = "
+-- Alarms, each time that one was raised.
+CREATE TABLE alarm (
+    id              INTEGER PRIMARY KEY,
+    station         TEXT NOT NULL,
+    cause           TEXT NOT NULL,      -- link, or the unit or bay: unit 3, bay 172
+    reason          TEXT NOT NULL,      -- no_link, no_reply, flagged, ...
+    raised_ms       INTEGER NOT NULL,   -- since when its cause was there
+    priority        INTEGER NOT NULL,   -- 1 to 3
+    centres         TEXT NOT NULL,      -- that lacked signals by it
+    signals         INTEGER NOT NULL,   -- that it took
+    returned_ms     INTEGER,            -- since when its cause was gone
+    acknowledged_ms INTEGER,
+    open            INTEGER NOT NULL,   -- 1 while it is listed
+    UNIQUE (station, cause, reason, raised_ms)
+) STRICT;
+CREATE INDEX alarm_raised ON alarm (raised_ms);
+CREATE INDEX alarm_open ON alarm (open) WHERE open = 1;
 ";
 
 /// Why a store cannot be used.

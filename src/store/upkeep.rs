@@ -9,6 +9,7 @@ use config::HistorySettings;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, params};
 
+use super::alarms;
 use super::contracts;
 use super::journal;
 use super::runs;
@@ -98,6 +99,7 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
         "metering",
         "chunk",
         "journal",
+        "alarm",
     ];
     let mut is_there = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
     for table in tables {
@@ -128,6 +130,9 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
     }
     check_judgements(connection, found)?;
     check_chunks(connection, found)?;
+    if is_there.exists(["alarm"])? {
+        alarms::damaged(connection)?.iter().for_each(|error| found.fault(error.to_string()));
+    }
     if is_there.exists(["journal"])? {
         check_journal(connection, found)?;
     }
@@ -311,6 +316,7 @@ pub(super) fn forget(connection: &Connection, from: Timestamp) -> Result<(), Sto
              WHERE later.kind = metering.kind AND later.id = metering.id AND later.at_ms <= ?1)",
         params![from.0],
     )?;
+    connection.execute("DELETE FROM alarm WHERE open = 0 AND raised_ms < ?1", [from.0])?;
     let unused = "id NOT IN (SELECT contract FROM session)";
     let of_unused =
         format!("DELETE FROM datalist WHERE contract IN (SELECT id FROM contract WHERE {unused})");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use config::{Channel, Province};
 use rusqlite::{Transaction, params};
 
+use super::alarms;
 use super::batch::{Batch, MeterLine};
 use super::contracts;
 use super::journal;
@@ -16,6 +17,7 @@ use super::schema::{Held, StoreError, open_to_write};
 use super::upkeep;
 use super::values;
 use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::alarms::Alarm;
 use crate::historian::events::{Doubt, EventEntry, Happening};
 use crate::historian::ledger::{self, Asked, Judgement, State};
 
@@ -80,6 +82,14 @@ impl Writer {
         self.until
     }
 
+    /// Alarms that were open when somebody watched last.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what stands in it is damaged.
+    pub fn open_alarms(&self) -> Result<Vec<Alarm>, StoreError> {
+        alarms::open(&self.held.connection, &self.province)
+    }
+
     /// Writes a batch. The first one begins the session: its judgements say everything, and what was
     /// learned before its own moment counts from there.
     ///
@@ -115,6 +125,7 @@ impl Writer {
         for line in &batch.metering {
             put_metering(&transaction, batch.until, line)?;
         }
+        alarms::put(&transaction, &self.province, (&batch.alarms, batch.begins))?;
         let contract = contracts::put(&transaction, &self.province)?;
         journal::put(&transaction, contract, batch)?;
         let mut longer = BTreeMap::new();

@@ -7,6 +7,7 @@ use config::{Lang, StationId};
 use super::keys::{Action, Root};
 use super::list::List;
 use super::screen::Screen;
+use super::screens::alarms::{self, Alarms};
 use super::screens::events::{self, Events};
 use super::screens::help::Help;
 use super::screens::links::{self, Links};
@@ -19,6 +20,7 @@ use super::shortfalls::{self, LineId};
 use super::texts::Text;
 use super::ui::{Effect, Popup, Ui};
 use super::{glyphs, plain};
+use crate::historian::alarms::Raised;
 
 impl Ui {
     /// Does what a key means.
@@ -28,6 +30,9 @@ impl Ui {
             Action::Suspend => return Effect::Suspend,
             Action::Redraw => return Effect::Redraw,
             Action::Copy => return self.copy(),
+            Action::Acknowledge => return self.acknowledge(false),
+            Action::AcknowledgePage => return self.acknowledge(true),
+            Action::Tab => self.tab(),
             Action::Move(motion) => self.screen_mut().go(motion),
             Action::Left => self.other_station(false),
             Action::Right => self.other_station(true),
@@ -105,6 +110,7 @@ impl Ui {
             Screen::Signals(screen) => screen.filter.faults = !screen.filter.faults,
             Screen::Metering(screen) => screen.faults = !screen.faults,
             Screen::Links(screen) => screen.faults = !screen.faults,
+            Screen::Alarms(screen) => screen.faults = !screen.faults,
             Screen::Events(screen) => screen.faults = !screen.faults,
             Screen::Overview(_) | Screen::Why(_) => {}
         }
@@ -128,7 +134,7 @@ impl Ui {
                 screen.sort = screen.sort.next();
                 screen.sort.text()
             }
-            Screen::Overview(_) | Screen::Why(_) | Screen::Events(_) => return,
+            Screen::Overview(_) | Screen::Why(_) | Screen::Alarms(_) | Screen::Events(_) => return,
         };
         self.notice = Some(format!("{}: {}", Text::SortIs.get(self.lang), text.get(self.lang)));
     }
@@ -151,7 +157,7 @@ impl Ui {
                 let selected = line.and_then(|line| self.first_point(line));
                 self.enter(Screen::Signals(Signals::new(filter, selected)));
             }
-            Screen::Overview(_) | Screen::Stations(_) => self.why(),
+            Screen::Overview(_) | Screen::Stations(_) | Screen::Alarms(_) => self.why(),
             Screen::Events(screen) => {
                 let event = screen.list.selected();
                 self.signal_card(event.and_then(|event| Some((event.station, event.point?))));
@@ -181,10 +187,47 @@ impl Ui {
     }
 
     fn why(&mut self) {
+        let line = match self.screen() {
+            Screen::Alarms(screen) => screen.list.selected().map(|raised| raised.cause.line),
+            _ => None,
+        };
         match self.screen().station() {
-            Some(station) => self.enter(Screen::Why(Why::new(station))),
+            Some(station) => self.enter(Screen::Why(Why::at(station, line))),
             None => self.say(Text::NotHere),
         }
+    }
+
+    /// Acknowledges the selected alarm, or all that are seen.
+    fn acknowledge(&mut self, page: bool) -> Effect {
+        let Screen::Alarms(screen) = self.screen() else { return Effect::None };
+        let chosen: Vec<Raised> = match screen.list.selected() {
+            Some(selected) if !page => vec![selected],
+            _ => screen.page().to_vec(),
+        };
+        let open = &self.newest.alarms;
+        let waits = |raised: &Raised| {
+            open.iter().any(|alarm| alarm.raised == *raised && alarm.acknowledged.is_none())
+        };
+        let chosen: Vec<Raised> = chosen.into_iter().filter(waits).collect();
+        if chosen.is_empty() {
+            self.say(Text::NothingToAcknowledge);
+            return Effect::None;
+        }
+        let (count, word) = (chosen.len(), Text::AcknowledgedWord.get(self.lang));
+        self.notice = Some(format!("{word}: {count}"));
+        Effect::Acknowledge(chosen)
+    }
+
+    /// From alarms to events and back, of the same station.
+    fn tab(&mut self) {
+        let other = match self.screen() {
+            Screen::Alarms(Alarms { station, .. }) => {
+                Screen::Events(Events { station: *station, ..Events::default() })
+            }
+            Screen::Events(Events { station, .. }) => Screen::Alarms(Alarms::of(*station)),
+            _ => return,
+        };
+        *self.screen_mut() = other;
     }
 
     /// Goes one step deeper. Going in circles does not pile screens up: a screen of the same kind
@@ -199,12 +242,13 @@ impl Ui {
     /// A digit: the screen as it begins, the overview below it.
     fn go(&mut self, root: Root) {
         self.previous = Some(self.stack.clone());
-        // From a station's screens signals and events are those of the station; again: all.
+        // From a station's screens signals and alarms are those of the station; again: all.
         let station = match self.screen() {
             Screen::Stations(_) | Screen::Why(_) => self.screen().station(),
             Screen::Overview(_)
             | Screen::Signals(_)
             | Screen::Metering(_)
+            | Screen::Alarms(_)
             | Screen::Events(_)
             | Screen::Links(_) => None,
         };
@@ -218,7 +262,7 @@ impl Ui {
             }
             Root::Metering => Screen::Metering(Metering::default()),
             Root::Links => Screen::Links(Links::default()),
-            Root::Events => Screen::Events(Events { station, ..Events::default() }),
+            Root::Alarms => Screen::Alarms(Alarms::of(station)),
         };
         self.stack.push(screen);
     }
@@ -238,6 +282,10 @@ impl Ui {
                     signals.base.station = signals.filter.station;
                     signals.list = List::default();
                 }
+            }
+            Screen::Alarms(alarms) => {
+                alarms.station = alarms.station.map(other);
+                alarms.list = List::default();
             }
             Screen::Events(events) => {
                 events.station = events.station.map(other);
@@ -266,6 +314,7 @@ impl Ui {
                 std::mem::take(&mut screen.card) || std::mem::take(&mut screen.faults)
             }
             Screen::Metering(screen) => std::mem::take(&mut screen.faults),
+            Screen::Alarms(screen) => std::mem::take(&mut screen.faults),
             Screen::Events(screen) => std::mem::take(&mut screen.faults),
             Screen::Overview(_) | Screen::Why(_) | Screen::Signals(_) => false,
         };
@@ -282,6 +331,9 @@ impl Ui {
             Screen::Signals(signals) => signals.list.selected().map(|id| card::plain(&view, id)),
             Screen::Metering(_) => Some(plain::metering(&view)),
             Screen::Links(screen) => screen.list.selected().map(|id| links::plain(&view, id)),
+            Screen::Alarms(screen) => {
+                screen.list.selected().and_then(|raised| alarms::text(&view, raised))
+            }
             Screen::Events(screen) => {
                 screen.list.selected().and_then(|event| events::text(&view, event))
             }

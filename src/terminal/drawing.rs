@@ -11,7 +11,7 @@ use super::paint::{Row, Side, framed, paint};
 use super::screen::Screen;
 use super::screens::frame::{self, Chrome, Mode};
 use super::screens::{
-    Body, digest, events, help, links, metering, overview, signals, stations, why,
+    Body, alarms, digest, events, help, links, metering, overview, signals, stations, why,
 };
 use super::texts::Text;
 use super::theme::Role;
@@ -59,6 +59,7 @@ fn draw_screen(ui: &Ui, view: &View<'_>, buffer: &mut Buffer) {
         (_, Screen::Signals(screen)) => signals::draw(view, screen, ui.finder.wanted(), body),
         (_, Screen::Metering(screen)) => metering::draw(view, screen, body),
         (_, Screen::Links(screen)) => links::draw(view, screen, body),
+        (_, Screen::Alarms(screen)) => alarms::draw(view, screen, body),
         (_, Screen::Events(screen)) => events::draw(view, screen, ui.finder.wanted(), body),
     };
     lines.truncate(body.height);
@@ -165,6 +166,7 @@ fn crumb(view: &View<'_>, screen: &Screen) -> Vec<String> {
     let station = match screen {
         Screen::Why(screen) => Some(screen.station),
         Screen::Signals(screen) => screen.filter.station,
+        Screen::Alarms(screen) => screen.station,
         Screen::Events(screen) => screen.station,
         Screen::Overview(_) | Screen::Stations(_) | Screen::Metering(_) | Screen::Links(_) => None,
     };
@@ -176,6 +178,7 @@ fn crumb(view: &View<'_>, screen: &Screen) -> Vec<String> {
 fn status(ui: &Ui, view: &View<'_>) -> String {
     let filter = match ui.screen() {
         Screen::Signals(screen) => signals::filter_text(view, screen),
+        Screen::Alarms(screen) => alarms::filter_text(view, screen),
         Screen::Events(screen) => events::filter_text(view, screen),
         Screen::Stations(stations::Stations { faults: true, .. })
         | Screen::Metering(metering::Metering { faults: true, .. })

@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::fold::{Index, Words};
 use super::screen::Screen;
-use super::screens::{events, links, signals};
+use super::screens::{alarms, events, links, signals};
 use super::texts::Text;
 use super::ui::Ui;
 use super::view::View;
@@ -149,6 +149,9 @@ impl Ui {
             }
             Screen::Links(screen) => {
                 screen.rows.get(row).is_some_and(|id| words.are_in(&links::name(view, *id)))
+            }
+            Screen::Alarms(screen) => {
+                screen.rows.get(row).is_some_and(|id| alarms::matches(view, index, words, *id))
             }
             Screen::Events(screen) => {
                 screen.rows.get(row).is_some_and(|id| events::matches(view, index, words, *id))

@@ -16,6 +16,7 @@ pub(crate) enum Place {
     Signals,
     Metering,
     Links,
+    Alarms,
     Events,
 }
 
@@ -27,7 +28,7 @@ pub(crate) enum Root {
     Signals,
     Metering,
     Links,
-    Events,
+    Alarms,
 }
 
 /// What a key means.
@@ -48,6 +49,9 @@ pub(crate) enum Action {
     Variant,
     Measure,
     Copy,
+    Acknowledge,
+    AcknowledgePage,
+    Tab,
     Back,
     Previous,
     Go(Root),
@@ -111,10 +115,10 @@ pub(crate) struct Binding {
 }
 
 use Chord::{Char, Code, Ctrl};
-use Place::{Events, Links, Metering, Overview, Signals, Stations};
+use Place::{Alarms, Events, Links, Metering, Overview, Signals, Stations};
 
-const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering, Events, Links];
-const LISTS: &[Place] = &[Overview, Stations, Signals, Metering, Events, Links];
+const ALL: &[Place] = &[Overview, Stations, Place::Why, Signals, Metering, Alarms, Events, Links];
+const LISTS: &[Place] = &[Overview, Stations, Signals, Metering, Alarms, Events, Links];
 
 const fn binding(
     chords: &'static [Chord],
@@ -139,8 +143,19 @@ impl Binding {
 /// The table. Hints come in its order.
 pub(crate) const TABLE: &[Binding] = &[
     binding(&[Code(KeyCode::Enter)], "Enter", Action::Open, Group::Here, Text::KeyWhy)
-        .on(&[Overview, Stations])
+        .on(&[Overview, Stations, Alarms])
         .hint("Enter", Text::HintWhy),
+    binding(&[Char('a')], "a", Action::Acknowledge, Group::Here, Text::KeyAcknowledge)
+        .on(&[Alarms])
+        .hint("a", Text::HintAcknowledge),
+    binding(&[Char('A')], "A", Action::AcknowledgePage, Group::Here, Text::KeyAcknowledgePage)
+        .on(&[Alarms]),
+    binding(&[Code(KeyCode::Tab)], "Tab", Action::Tab, Group::Here, Text::KeyTab)
+        .on(&[Alarms])
+        .hint("Tab", Text::HintEvents),
+    binding(&[Code(KeyCode::Tab)], "Tab", Action::Tab, Group::Here, Text::KeyTab)
+        .on(&[Events])
+        .hint("Tab", Text::HintAlarms),
     binding(&[Code(KeyCode::Enter)], "Enter", Action::Open, Group::Here, Text::KeyOpenSignals)
         .on(&[Place::Why])
         .hint("Enter", Text::HintSignals),
@@ -165,9 +180,9 @@ pub(crate) const TABLE: &[Binding] = &[
         Text::KeyDown,
     ),
     binding(&[Char('h'), Code(KeyCode::Left)], "← h", Action::Left, Group::Move, Text::KeyLeft)
-        .on(&[Place::Why, Signals, Events]),
+        .on(&[Place::Why, Signals, Alarms, Events]),
     binding(&[Char('l'), Code(KeyCode::Right)], "→ l", Action::Right, Group::Move, Text::KeyRight)
-        .on(&[Place::Why, Signals, Events]),
+        .on(&[Place::Why, Signals, Alarms, Events]),
     binding(
         &[Code(KeyCode::PageUp)],
         "PgUp",
@@ -217,13 +232,13 @@ pub(crate) const TABLE: &[Binding] = &[
         Group::Find,
         Text::KeyFaults,
     )
-    .on(&[Stations, Signals, Metering, Events, Links])
+    .on(&[Stations, Signals, Metering, Alarms, Events, Links])
     .hint("x", Text::HintFaults),
     binding(&[Char('s'), Code(KeyCode::F(6))], "s F6", Action::Sort, Group::Here, Text::KeySort)
         .on(&[Stations, Signals, Metering, Links])
         .hint("s", Text::HintSort),
     binding(&[Char('w')], "w", Action::Why, Group::Here, Text::KeyWhy)
-        .on(&[Overview, Stations, Signals, Events, Links]),
+        .on(&[Overview, Stations, Signals, Alarms, Events, Links]),
     binding(&[Char('v')], "v", Action::Variant, Group::Here, Text::KeyVariant)
         .on(&[Metering])
         .hint("v", Text::HintVariant),
@@ -235,14 +250,14 @@ pub(crate) const TABLE: &[Binding] = &[
         .hint("d", Text::HintBasis),
     binding(&[Char('y')], "y", Action::Copy, Group::Here, Text::KeyCopy).hint("y", Text::HintCopy),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack)
-        .on(&[Stations, Place::Why, Signals, Metering, Events, Links])
+        .on(&[Stations, Place::Why, Signals, Metering, Alarms, Events, Links])
         .hint("Esc", Text::HintBack),
     binding(&[Code(KeyCode::Esc)], "Esc", Action::Back, Group::Find, Text::KeyBack).on(&[Overview]),
     binding(&[Char('1')], "1", Action::Go(Root::Overview), Group::Screens, Text::Overview),
     binding(&[Char('2')], "2", Action::Go(Root::Stations), Group::Screens, Text::Stations),
     binding(&[Char('4')], "4", Action::Go(Root::Signals), Group::Screens, Text::Signals),
     binding(&[Char('7')], "7", Action::Go(Root::Metering), Group::Screens, Text::Metering),
-    binding(&[Char('8')], "8", Action::Go(Root::Events), Group::Screens, Text::Events),
+    binding(&[Char('8')], "8", Action::Go(Root::Alarms), Group::Screens, Text::Alarms),
     binding(&[Char('9')], "9", Action::Go(Root::Links), Group::Screens, Text::Links),
     binding(&[Char('-')], "-", Action::Previous, Group::Screens, Text::KeyLast2),
     binding(&[Char('?'), Code(KeyCode::F(1))], "F1 ?", Action::Help, Group::General, Text::KeyHelp),

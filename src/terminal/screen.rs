@@ -5,6 +5,7 @@ use config::StationId;
 use super::keys::Place;
 use super::list::Motion;
 use super::screens::Body;
+use super::screens::alarms::Alarms;
 use super::screens::events::Events;
 use super::screens::links::Links;
 use super::screens::metering::Metering;
@@ -24,6 +25,7 @@ pub(super) enum Screen {
     Signals(Signals),
     Metering(Metering),
     Links(Links),
+    Alarms(Alarms),
     Events(Events),
 }
 
@@ -36,6 +38,7 @@ impl Screen {
             Self::Signals(_) => Place::Signals,
             Self::Metering(_) => Place::Metering,
             Self::Links(_) => Place::Links,
+            Self::Alarms(_) => Place::Alarms,
             Self::Events(_) => Place::Events,
         }
     }
@@ -48,6 +51,7 @@ impl Screen {
             Self::Signals(_) => Text::Signals,
             Self::Metering(_) => Text::Metering,
             Self::Links(_) => Text::Links,
+            Self::Alarms(_) => Text::Alarms,
             Self::Events(_) => Text::Events,
         }
     }
@@ -60,6 +64,7 @@ impl Screen {
             Self::Signals(screen) => screen.settle(view, body),
             Self::Metering(screen) => screen.settle(view, body),
             Self::Links(screen) => screen.settle(view, body),
+            Self::Alarms(screen) => screen.settle(view, body),
             Self::Events(screen) => screen.settle(view, body),
         }
     }
@@ -72,6 +77,7 @@ impl Screen {
             Self::Signals(screen) => screen.list.go(motion, &screen.rows),
             Self::Metering(screen) => screen.list.go(motion, &screen.rows),
             Self::Links(screen) => screen.list.go(motion, &screen.rows),
+            Self::Alarms(screen) => screen.list.go(motion, &screen.rows),
             Self::Events(screen) => screen.list.go(motion, &screen.rows),
         };
     }
@@ -85,6 +91,7 @@ impl Screen {
             Self::Signals(screen) => screen.rows.len(),
             Self::Metering(screen) => screen.rows.len(),
             Self::Links(screen) => screen.rows.len(),
+            Self::Alarms(screen) => screen.rows.len(),
             Self::Events(screen) => screen.rows.len(),
         }
     }
@@ -98,6 +105,7 @@ impl Screen {
             Self::Signals(screen) => screen.list.row(),
             Self::Metering(screen) => screen.list.row(),
             Self::Links(screen) => screen.list.row(),
+            Self::Alarms(screen) => screen.list.row(),
             Self::Events(screen) => screen.list.row(),
         }
     }
@@ -110,6 +118,7 @@ impl Screen {
             Self::Signals(screen) => screen.list.select(row, &screen.rows),
             Self::Metering(screen) => screen.list.select(row, &screen.rows),
             Self::Links(screen) => screen.list.select(row, &screen.rows),
+            Self::Alarms(screen) => screen.list.select(row, &screen.rows),
             Self::Events(screen) => screen.list.select(row, &screen.rows),
         }
     }
@@ -122,6 +131,9 @@ impl Screen {
             Self::Why(screen) => Some(screen.station),
             Self::Signals(screen) => screen.list.selected().map(|(station, _)| station),
             Self::Links(screen) => screen.list.selected().map(|id| id.station),
+            Self::Alarms(screen) => {
+                screen.list.selected().map(|raised| raised.cause.station).or(screen.station)
+            }
             Self::Events(screen) => {
                 screen.list.selected().map(|event| event.station).or(screen.station)
             }

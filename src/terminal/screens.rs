@@ -1,5 +1,6 @@
 //! The screens: each a state that keys change, and functions from a view to lines.
 
+pub(crate) mod alarms;
 pub(crate) mod boxes;
 pub(crate) mod card;
 pub(crate) mod digest;

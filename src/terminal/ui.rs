@@ -19,6 +19,7 @@ use super::texts::Text;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
 use crate::clock::Timestamp;
+use crate::historian::alarms::Raised;
 use crate::historian::picture::Picture;
 use crate::historian::verdict::Reason;
 
@@ -38,6 +39,8 @@ pub enum Effect {
     Redraw,
     /// Put a text on the clipboard.
     Copy(String),
+    /// Acknowledge alarms.
+    Acknowledge(Vec<Raised>),
 }
 
 /// What lies over the screen.
@@ -144,6 +147,11 @@ impl Ui {
     /// Tells that no picture will ever come again.
     pub fn collector_gone(&mut self) {
         self.gone = true;
+    }
+
+    /// Tells that an acknowledgement was not taken.
+    pub fn not_taken(&mut self) {
+        self.say(Text::NotTaken);
     }
 
     /// Tells that a task of the program has stopped, in its own words.
@@ -363,6 +371,7 @@ fn differs(old: &Picture, new: &Picture) -> bool {
         && old.centres == new.centres
         && old.stations == new.stations
         && old.first_scan() == new.first_scan()
+        && Arc::ptr_eq(&old.alarms, &new.alarms)
         && old.metering.uncounted == new.metering.uncounted
         && old.metering.total == new.metering.total
         && old.metering.reads == new.metering.reads

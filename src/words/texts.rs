@@ -40,6 +40,7 @@ texts! {
     Signals => "Tín hiệu", "Signals";
     Metering => "Đo xa", "Metering";
     Links => "Kênh", "Links";
+    Alarms => "Cảnh báo", "Alarms";
     Events => "Sự kiện", "Events";
     Help => "Trợ giúp", "Help";
     OverviewShort => "Tổng", "Over";
@@ -47,7 +48,7 @@ texts! {
     SignalsShort => "T.hiệu", "Sig";
     MeteringShort => "Đoxa", "Meter";
     LinksShort => "Kênh", "Link";
-    EventsShort => "S.kiện", "Event";
+    AlarmsShort => "C.báo", "Alarm";
 
     // Header and status bar
     UnitsShort => "TB", "units";
@@ -331,6 +332,28 @@ texts! {
     SetAfterConnect => "nghỉ sau khi nối", "pause after connecting";
     SetBetween => "nghỉ giữa hai câu", "pause between requests";
     SetGap => "đọc lướt ô trống", "gaps read over";
+    // Alarms
+    Unacknowledged => "chưa xác nhận", "unacknowledged";
+    AcknowledgedWord => "xác nhận", "acknowledged";
+    ReturnedWord => "đã hết", "returned";
+    PriorityOne => "mất tầm nhìn 110 kV", "110 kV not seen";
+    PriorityTwo => "vị trí, điện áp, MBA", "position, voltage, transformer";
+    PriorityThree => "chất lượng số liệu", "data quality";
+    ColSignals => "tín hiệu", "signals";
+    ColWhat => "Nội dung", "What";
+    NoAlarms => "Không có cảnh báo nào.", "No alarms.";
+    NoSuchAlarms => "Không có cảnh báo nào như vậy · Esc bỏ lọc", "No such alarm · Esc clears the filter";
+    AlarmWaits => "a xác nhận · Enter vì sao · cảnh báo đứng cho đến khi hết nguyên nhân", "a acknowledge · Enter why · it stands until its cause is gone";
+    AlarmStands => "Enter vì sao · cảnh báo tự mất khi hết nguyên nhân", "Enter why · it leaves the list when its cause is gone";
+    AlarmIsGone => "a xác nhận: nguyên nhân đã hết, cảnh báo rời danh sách", "a acknowledge: its cause is gone, it leaves the list";
+    KeyAcknowledge => "xác nhận cảnh báo", "acknowledge the alarm";
+    KeyAcknowledgePage => "xác nhận mọi cảnh báo đang thấy", "acknowledge all that is seen";
+    HintAcknowledge => "xác nhận", "ack";
+    KeyTab => "cảnh báo ↔ sự kiện", "alarms ↔ events";
+    HintEvents => "sự kiện", "events";
+    HintAlarms => "cảnh báo", "alarms";
+    NothingToAcknowledge => "không còn gì để xác nhận", "nothing left to acknowledge";
+    NotTaken => "bộ thu không nhận được, hãy thử lại", "the collector did not take it, try again";
     // Events
     ClockFast => "giờ nhanh", "clock fast";
     ClockSlow => "giờ chậm", "clock slow";

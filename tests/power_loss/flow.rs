@@ -14,6 +14,7 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::plans;
 use gridwatch::collector::reading::Reading;
 use gridwatch::historian::Historian;
+use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
@@ -102,6 +103,7 @@ struct Witness {
     writer: Writer,
     buffer: Buffer,
     gatherer: Gatherer,
+    alarms: Alarms,
     folder: PathBuf,
     steps: Vec<Step>,
     first: Option<Batch>,
@@ -125,7 +127,8 @@ impl Sink for Witness {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        let sources = (historian, &mut self.buffer);
+        self.alarms.look(picture);
+        let sources = (historian, &mut self.buffer, &mut self.alarms);
         if let Some(batch) = self.gatherer.gather(sources, picture, (COMMIT_EVERY_MS, last)) {
             self.writer.commit(&batch).unwrap();
             self.first.get_or_insert(batch);
@@ -154,6 +157,7 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
             writer: Writer::open(folder.path(), &province).unwrap(),
             buffer,
             gatherer: Gatherer::new(Timestamp(start)),
+            alarms: Alarms::default().keeping(),
             folder: folder.path().to_owned(),
             steps: std::mem::take(&mut steps),
             first: first.take(),

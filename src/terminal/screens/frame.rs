@@ -9,6 +9,7 @@ use crate::terminal::attention;
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::keys::{self, Place};
 use crate::terminal::paint::{Row, width};
+use crate::terminal::screens::alarms;
 use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
 use crate::terminal::view::View;
@@ -108,10 +109,24 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         let text = format!(" ‼ {} {since}: {why}", view.t(Text::NotKeptSince));
         return view.row().put(Role::Fail, text).filled(room);
     }
-    let Some(alarm) = alarm else { return view.row().filled(room) };
+    let Some(alarm) = alarm else {
+        // What has returned still waits for somebody.
+        return match alarms::waiting(view) {
+            0 => view.row().filled(room),
+            n => {
+                let word = view.t(Text::Unacknowledged);
+                let text = format!(" · {} {}: {word}: 8", view.t(Text::Alarms), view.count(n));
+                view.row().put(Role::Note, text).filled(room)
+            }
+        };
+    };
     let role = if alarm.urgent { Role::Fail } else { Role::Doubt };
     let mark = if alarm.urgent { " ‼ " } else { " ! " };
-    let row = view.row().put(role, mark).put(role, alarm.text);
+    let waiting = match alarms::waiting(view) {
+        0 => String::new(),
+        n => format!("{} {} · ", view.count(n), view.t(Text::Unacknowledged)),
+    };
+    let row = view.row().put(role, mark).put(role, waiting).put(role, alarm.text);
     if alarm.others == 0 {
         return row.filled(room);
     }
@@ -138,7 +153,7 @@ pub(crate) fn hints(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         ("2", Text::Stations, Text::StationsShort),
         ("4", Text::Signals, Text::SignalsShort),
         ("7", Text::Metering, Text::MeteringShort),
-        ("8", Text::Events, Text::EventsShort),
+        ("8", Text::Alarms, Text::AlarmsShort),
         ("9", Text::Links, Text::LinksShort),
     ];
     let mut row = view.row().gap(1).put(Role::Strong, "F1 ?").gap(1);

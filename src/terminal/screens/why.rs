@@ -35,6 +35,12 @@ impl Why {
         Self { station, list: List::default(), rows: Vec::new(), top: 0 }
     }
 
+    /// With a line selected, as soon as it is there.
+    pub(crate) fn at(station: StationId, line: Option<LineId>) -> Self {
+        let list = line.map_or_else(List::default, List::at);
+        Self { list, ..Self::new(station) }
+    }
+
     /// Takes over what there is to show.
     pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
         let lines = shortfalls::of_station(view.picture, self.station);

@@ -5,12 +5,12 @@ use std::cmp::Reverse;
 
 use config::{CentreId, Entry, Lang, PointId, Standing, StationId, UnitKind};
 
-use crate::historian::picture::Picture;
-use crate::historian::verdict::{PointPicture, Reason, Since};
+use super::picture::Picture;
+use super::verdict::{PointPicture, Reason, Since};
 
 /// What the signals of a line have in common, beside the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ground {
+pub enum Ground {
     /// The path to the station.
     Link,
     /// The unit that should have answered: an index into the station's units.
@@ -23,33 +23,34 @@ pub(crate) enum Ground {
 
 /// What a line is known by, from picture to picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LineId {
+pub struct LineId {
     /// Why.
-    pub(crate) reason: Reason,
+    pub reason: Reason,
     /// Where.
-    pub(crate) ground: Ground,
+    pub ground: Ground,
 }
 
 /// Signals of a station that fall short for one cause.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shortfall {
-    pub(crate) id: LineId,
+pub struct Shortfall {
+    /// What it is known by.
+    pub id: LineId,
     /// Centres that lack them, in the order of the contract.
-    pub(crate) centres: Vec<CentreId>,
+    pub centres: Vec<CentreId>,
     /// The signals, in the order of the contract.
-    pub(crate) points: Vec<PointId>,
+    pub points: Vec<PointId>,
     /// Since when the first of them does.
-    pub(crate) since: Since,
+    pub since: Since,
 }
 
 impl Shortfall {
     /// Why.
-    pub(crate) fn reason(&self) -> Reason {
+    pub fn reason(&self) -> Reason {
         self.id.reason
     }
 
     /// Signals that it takes from the centres, all told.
-    pub(crate) fn gain(&self) -> usize {
+    pub fn gain(&self) -> usize {
         self.points.len() * self.centres.len()
     }
 }
@@ -64,7 +65,7 @@ struct Seen<'a> {
 
 /// Every shortfall of a station: what the contract lacks first, then what is wrong right now, each
 /// with what takes the most signals from the centres first.
-pub(crate) fn of_station(picture: &Picture, station: StationId) -> Vec<Shortfall> {
+pub fn of_station(picture: &Picture, station: StationId) -> Vec<Shortfall> {
     let mut lines = structural(picture, station);
     lines.extend(live(picture, station));
     lines
@@ -85,7 +86,7 @@ fn seen(picture: &Picture, station: StationId) -> impl Iterator<Item = Seen<'_>>
 }
 
 /// What the contract lacks: signals not mapped or not tested.
-pub(crate) fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
+pub fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
     // First the centres of each signal and cause, then signals of the same cause and centres.
     let mut of_points: Vec<(PointId, Reason, &Standing, Vec<CentreId>)> = Vec::new();
     for seen in seen(picture, station) {
@@ -131,7 +132,7 @@ pub(crate) fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall
 /// What is wrong right now: signals that are mapped and yet not live, or not right. Approved
 /// exclusions are left out, as they are from the counts, and so are channels that have not been
 /// scanned once: nothing can be said of them yet.
-pub(crate) fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
+pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
     let of_station = &picture.province.stations[station.index()];
     let mut lines: Vec<Shortfall> = Vec::new();
     for seen in seen(picture, station) {
@@ -188,7 +189,7 @@ fn earlier(a: Since, b: Since) -> Since {
 }
 
 /// What a unit is called: the name of its bay, or what it carries.
-pub(crate) fn unit_name(picture: &Picture, station: StationId, unit: usize, lang: Lang) -> String {
+pub fn unit_name(picture: &Picture, station: StationId, unit: usize, lang: Lang) -> String {
     let of_station = &picture.province.stations[station.index()];
     let unit = &of_station.units[unit];
     match unit.kind {

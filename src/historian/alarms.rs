@@ -1,0 +1,336 @@
+//! Alarms: what needs somebody's response, until it has returned and was acknowledged.
+//!
+//! One cause is one alarm: the signals that fall short of a station for one reason, as
+//! [`super::shortfalls`] puts them together, whichever centres lack them. What the contract lacks is work
+//! for the office, not for the control room, and raises none. States and transitions are those of
+//! ISA-18.2: raised, it is unacknowledged; acknowledged, it stands until it returns; returned before
+//! anybody acknowledged it, it waits for that.
+//!
+//! Pure: it is shown pictures and told what was acknowledged. Nothing here writes to a station.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{CentreId, Province, Station, StationId, UnitKind};
+
+use super::findings::is_leading;
+use super::picture::Picture;
+use super::shortfalls::{self, Ground, LineId, Shortfall};
+use super::verdict::{Reason, Since};
+use crate::clock::Timestamp;
+
+/// A path, a unit or a position must be gone, or there again, for so long, milliseconds.
+const STATUS_DELAY_MS: i64 = 2_000;
+/// Level from which a bay is one of the high-voltage grid, kV.
+const HIGH_VOLTAGE_KV: u16 = 110;
+
+/// How urgent a response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// A station or a bay of the 110 kV grid is not seen.
+    One,
+    /// A switch is in between, a breaker position, a bus voltage or a transformer's load is wrong or doubtful;
+    /// a unit of lower voltage is not seen.
+    Two,
+    /// Other values are not to be relied upon.
+    Three,
+}
+
+impl Priority {
+    /// The urgent first.
+    pub const ALL: [Self; 3] = [Self::One, Self::Two, Self::Three];
+
+    /// As it is written: 1 to 3.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+            Self::Three => 3,
+        }
+    }
+}
+
+/// What an alarm is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause {
+    /// Where.
+    pub station: StationId,
+    /// Why, and what signals have in common.
+    pub line: LineId,
+}
+
+/// One time that it was raised: an acknowledgement is for this one and no later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Raised {
+    /// What.
+    pub cause: Cause,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// How an alarm stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlarmState {
+    /// Its cause is there, and nobody has acknowledged it.
+    Unacknowledged,
+    /// Its cause was there and is gone, and nobody has acknowledged it.
+    Returned,
+    /// Its cause is there, and somebody knows.
+    Acknowledged,
+}
+
+/// Something that needs a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// What, and since when.
+    pub raised: Raised,
+    /// How urgent.
+    pub priority: Priority,
+    /// Centres that lack signals by it, in the order of the contract.
+    pub centres: Vec<CentreId>,
+    /// Signals that it takes, or took when it was last there.
+    pub signals: u32,
+    /// Since when its cause is gone.
+    pub returned: Option<Timestamp>,
+    /// When somebody acknowledged it.
+    pub acknowledged: Option<Timestamp>,
+}
+
+impl Alarm {
+    /// How it stands; `None` when nothing is left to do about it.
+    pub fn state(&self) -> Option<AlarmState> {
+        match (self.returned, self.acknowledged) {
+            (None, None) => Some(AlarmState::Unacknowledged),
+            (Some(_), None) => Some(AlarmState::Returned),
+            (None, Some(_)) => Some(AlarmState::Acknowledged),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    /// In which order alarms are listed: those that wait for somebody first, then by urgency, the newest
+    /// first.
+    fn order(&self) -> (Option<AlarmState>, Priority, Reverse<Timestamp>, Cause) {
+        (self.state(), self.priority, Reverse(self.raised.at), self.raised.cause)
+    }
+}
+
+/// What became of an alarm, for who keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmChange {
+    /// As it stands now.
+    pub alarm: Alarm,
+    /// Whether it is still listed: one that comes again before it was acknowledged makes way for the new one.
+    pub is_open: bool,
+}
+
+/// All alarms that are listed.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    open: BTreeMap<Cause, Alarm>,
+    /// Since when the cause of an alarm has not been there.
+    leaving: BTreeMap<Cause, Timestamp>,
+    /// What has changed since that was last taken; `None` when nobody takes it.
+    changes: Option<BTreeMap<Raised, AlarmChange>>,
+    listed: Arc<[Alarm]>,
+}
+
+impl Alarms {
+    /// Begins with what was open when somebody watched last: acknowledgements hold on.
+    pub fn resuming(open: Vec<Alarm>) -> Self {
+        let open = open.into_iter().map(|alarm| (alarm.raised.cause, alarm)).collect();
+        let mut alarms = Self { open, ..Self::default() };
+        alarms.list();
+        alarms
+    }
+
+    /// The same, and changes are held for [`Alarms::take_changes`].
+    #[must_use]
+    pub fn keeping(mut self) -> Self {
+        self.changes.get_or_insert_default();
+        self
+    }
+
+    /// What has changed since this was last asked; with `all`, also whatever is open.
+    pub fn take_changes(&mut self, all: bool) -> Vec<AlarmChange> {
+        let Some(changes) = &mut self.changes else { return Vec::new() };
+        if all {
+            let open = self
+                .open
+                .values()
+                .map(|alarm| (alarm.raised, AlarmChange { alarm: alarm.clone(), is_open: true }));
+            changes.extend(open);
+        }
+        std::mem::take(changes).into_values().collect()
+    }
+
+    /// What is listed: what waits for somebody first, then the urgent, the newest first.
+    pub fn listed(&self) -> Arc<[Alarm]> {
+        Arc::clone(&self.listed)
+    }
+
+    /// Looks at a picture: what is raised by it, and what has returned.
+    pub fn look(&mut self, picture: &Picture) {
+        let mut is_news = false;
+        for station in picture.province.station_ids() {
+            let mut channels = picture.province.centre_ids().map(|c| picture.channel(station, c));
+            // Before everything was asked once, nothing can be said.
+            if !channels.all(|channel| channel.settled) {
+                continue;
+            }
+            is_news |= self.look_at(picture, station);
+        }
+        if is_news {
+            self.list();
+        }
+    }
+
+    fn look_at(&mut self, picture: &Picture, station: StationId) -> bool {
+        let mut channels = picture.province.centre_ids().map(|c| picture.channel(station, c));
+        let lacks = channels.any(|c| c.counts.live.lacking() + c.counts.right.lacking() > 0);
+        let lines = if lacks { shortfalls::live(picture, station) } else { Vec::new() };
+        let mut is_news = false;
+        for line in &lines {
+            is_news |= self.stands(picture, Cause { station, line: line.id }, line);
+        }
+        let first =
+            Cause { station, line: LineId { reason: Reason::ALL[0], ground: Ground::Link } };
+        let own = self.open.range(first..).take_while(|(cause, _)| cause.station == station);
+        let absent = own.filter(|(cause, alarm)| {
+            alarm.returned.is_none() && !lines.iter().any(|line| line.id == cause.line)
+        });
+        let contract = &picture.province.stations[station.index()];
+        let absent: Vec<(Cause, bool)> = absent
+            .map(|(cause, alarm)| (*cause, lines.iter().any(|line| hides(contract, line, alarm))))
+            .collect();
+        for (cause, is_hidden) in absent {
+            if is_hidden {
+                self.leaving.remove(&cause);
+            } else {
+                is_news |= self.is_gone(picture, cause);
+            }
+        }
+        is_news
+    }
+
+    /// The cause is there.
+    fn stands(&mut self, picture: &Picture, cause: Cause, line: &Shortfall) -> bool {
+        self.leaving.remove(&cause);
+        let signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
+        if let Some(alarm) = self.open.get_mut(&cause).filter(|alarm| alarm.returned.is_none()) {
+            if (alarm.signals, &alarm.centres) == (signals, &line.centres) {
+                return false;
+            }
+            (alarm.signals, alarm.centres) = (signals, line.centres.clone());
+            self.note(cause, true);
+            return true;
+        }
+        let since = match line.since {
+            Since::At(at) => at,
+            Since::Always | Since::Day(_) => picture.started,
+        };
+        if picture.at.since(since) < delay_ms(&picture.province, cause, line) {
+            return false;
+        }
+        // It comes again, and nobody has acknowledged it: this is another time, the earlier one is over.
+        self.note(cause, false);
+        let alarm = Alarm {
+            raised: Raised { cause, at: since },
+            priority: priority(&picture.province.stations[cause.station.index()], line),
+            centres: line.centres.clone(),
+            signals,
+            returned: None,
+            acknowledged: None,
+        };
+        self.open.insert(cause, alarm);
+        self.note(cause, true);
+        true
+    }
+
+    /// The cause of an alarm is not there.
+    fn is_gone(&mut self, picture: &Picture, cause: Cause) -> bool {
+        let since = *self.leaving.entry(cause).or_insert(picture.at);
+        if picture.at.since(since) < STATUS_DELAY_MS {
+            return false;
+        }
+        self.leaving.remove(&cause);
+        if let Some(alarm) = self.open.get_mut(&cause) {
+            alarm.returned = Some(since);
+        }
+        self.settle(cause);
+        true
+    }
+
+    /// Somebody has acknowledged alarms. Those that are not there any more are passed over. How many it was.
+    pub fn acknowledge(&mut self, raised: &[Raised], at: Timestamp) -> usize {
+        let mut count = 0;
+        for one in raised {
+            let alarm = self.open.get_mut(&one.cause);
+            let known = alarm.filter(|a| a.raised == *one && a.acknowledged.is_none());
+            if let Some(alarm) = known {
+                alarm.acknowledged = Some(at.max(one.at));
+                count += 1;
+                self.settle(one.cause);
+            }
+        }
+        self.list();
+        count
+    }
+
+    /// Notes how an alarm stands, and takes it off the list when nothing is left to do.
+    fn settle(&mut self, cause: Cause) {
+        let is_open = self.open.get(&cause).is_some_and(|alarm| alarm.state().is_some());
+        self.note(cause, is_open);
+        if !is_open {
+            self.open.remove(&cause);
+        }
+    }
+
+    fn note(&mut self, cause: Cause, is_open: bool) {
+        if let (Some(changes), Some(alarm)) = (&mut self.changes, self.open.get(&cause)) {
+            changes.insert(alarm.raised, AlarmChange { alarm: alarm.clone(), is_open });
+        }
+    }
+
+    fn list(&mut self) {
+        let mut listed: Vec<Alarm> = self.open.values().cloned().collect();
+        listed.sort_by_cached_key(Alarm::order);
+        self.listed = listed.into();
+    }
+}
+
+/// Whether an alarm cannot be seen behind this: nobody knows of a unit behind a lost path, nor of the values of
+/// a unit that does not answer, whether they are good again.
+fn hides(station: &Station, line: &Shortfall, alarm: &Alarm) -> bool {
+    let is_behind = match (line.id.ground, alarm.raised.cause.line.ground) {
+        (Ground::Link, _) => true,
+        (Ground::Unit(unit), Ground::Bay(bay)) => station.bays[bay].unit == unit,
+        _ => false,
+    };
+    is_behind && alarm.centres.iter().all(|centre| line.centres.contains(centre))
+}
+
+/// How long a cause must be there, milliseconds: values are given as many scans as until one is old.
+fn delay_ms(province: &Province, cause: Cause, line: &Shortfall) -> i64 {
+    if matches!(cause.line.reason, Reason::NoLink | Reason::NoReply | Reason::Intermediate) {
+        return STATUS_DELAY_MS;
+    }
+    let points = &province.stations[cause.station.index()].points;
+    let scans = line.points.iter().filter_map(|point| points[point.index()].spec.scan);
+    scans.map(|scan| province.scan.old_after_ms(scan)).min().unwrap_or(STATUS_DELAY_MS)
+}
+
+fn priority(station: &Station, line: &Shortfall) -> Priority {
+    let is_high = |bay: usize| station.bays[bay].level >= HIGH_VOLTAGE_KV;
+    match line.id.ground {
+        Ground::Link => Priority::One,
+        Ground::Unit(unit) if line.reason() == Reason::NoReply => match station.units[unit].kind {
+            UnitKind::Bay(bay) if is_high(bay) => Priority::One,
+            UnitKind::Section { level, .. } if level >= HIGH_VOLTAGE_KV => Priority::One,
+            _ => Priority::Two,
+        },
+        _ if line.reason() == Reason::Intermediate => Priority::Two,
+        _ if line.points.iter().any(|point| is_leading(station, point.index())) => Priority::Two,
+        _ => Priority::Three,
+    }
+}

@@ -1,0 +1,196 @@
+//! Alarms in the store: each time that one was raised is a row, which says how it ended.
+
+use config::{CentreId, Province, StationId};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::reader::Reader;
+use super::schema::StoreError;
+use crate::clock::Timestamp;
+use crate::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
+use crate::historian::shortfalls::{Ground, LineId};
+use crate::historian::verdict::Reason;
+
+/// An alarm as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAlarm {
+    /// Station id.
+    pub station: String,
+    /// What the signals have in common: `link`, `unit 3`, `bay 172`.
+    pub cause: String,
+    /// Why they fell short.
+    pub reason: Reason,
+    /// How urgent it was.
+    pub priority: Priority,
+    /// Ids of the centres that lacked signals by it.
+    pub centres: Vec<String>,
+    /// Signals that it took.
+    pub signals: u32,
+    /// Since when its cause was there.
+    pub raised: Timestamp,
+    /// Since when it was gone; `None` while it is there, or when nobody watched any more.
+    pub returned: Option<Timestamp>,
+    /// When somebody acknowledged it.
+    pub acknowledged: Option<Timestamp>,
+    /// It waits for its return or for somebody.
+    pub is_open: bool,
+}
+
+/// What the signals of a line have in common, as it is written: by names that outlast a change of the
+/// contract.
+fn cause_text(province: &Province, cause: Cause) -> Option<String> {
+    let station = &province.stations[cause.station.index()];
+    match cause.line.ground {
+        Ground::Link => Some("link".to_owned()),
+        Ground::Unit(unit) => Some(format!("unit {}", station.units[unit].id)),
+        Ground::Bay(bay) => Some(format!("bay {}", station.bays[bay].name)),
+        // What the contract lacks raises no alarm.
+        Ground::Contract(..) => None,
+    }
+}
+
+fn ground(province: &Province, station: StationId, text: &str) -> Option<Ground> {
+    let station = &province.stations[station.index()];
+    if text == "link" {
+        return Some(Ground::Link);
+    }
+    let (kind, name) = text.split_once(' ')?;
+    match kind {
+        "unit" => {
+            let id: u8 = name.parse().ok()?;
+            station.units.iter().position(|unit| unit.id == id).map(Ground::Unit)
+        }
+        "bay" => station.bays.iter().position(|bay| bay.name == name).map(Ground::Bay),
+        _ => None,
+    }
+}
+
+/// Puts what became of alarms into the store. When a session begins, `changes` are all that are open: what
+/// else was open before is over, whenever that was.
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    province: &Province,
+    (changes, begins): (&[AlarmChange], bool),
+) -> Result<(), StoreError> {
+    if begins {
+        transaction.execute("UPDATE alarm SET open = 0 WHERE open = 1", [])?;
+    }
+    for AlarmChange { alarm, is_open } in changes {
+        let Some(cause) = cause_text(province, alarm.raised.cause) else { continue };
+        let station = &province.stations[alarm.raised.cause.station.index()].id;
+        let centres = alarm.centres.iter().map(|id| &province.centres[id.index()].id[..]);
+        let ms = |at: Option<Timestamp>| at.map(|at| at.0);
+        transaction
+            .prepare_cached(
+                "INSERT INTO alarm (station, cause, reason, raised_ms, priority, centres, signals,
+                     returned_ms, acknowledged_ms, open)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ON CONFLICT (station, cause, reason, raised_ms) DO UPDATE SET
+                     priority = ?5, centres = ?6, signals = ?7, returned_ms = ?8,
+                     acknowledged_ms = ?9, open = ?10",
+            )?
+            .execute(params![
+                station,
+                cause,
+                alarm.raised.cause.line.reason.word(),
+                alarm.raised.at.0,
+                alarm.priority.number(),
+                centres.collect::<Vec<_>>().join(" "),
+                alarm.signals,
+                ms(alarm.returned),
+                ms(alarm.acknowledged),
+                is_open,
+            ])?;
+    }
+    Ok(())
+}
+
+/// Alarms that were open when somebody watched last. What the contract does not know any more is over.
+pub(super) fn open(connection: &Connection, province: &Province) -> Result<Vec<Alarm>, StoreError> {
+    let mut open = connection.prepare(&format!("{SELECT} WHERE open = 1 ORDER BY raised_ms"))?;
+    let rows = open.query_map([], |row| Ok(kept(row)))?;
+    let mut alarms = Vec::new();
+    for row in rows {
+        alarms.extend(alarm(province, &row??));
+    }
+    Ok(alarms)
+}
+
+fn alarm(province: &Province, kept: &KeptAlarm) -> Option<Alarm> {
+    let station = province.station(&kept.station)?;
+    let line = LineId { reason: kept.reason, ground: ground(province, station, &kept.cause)? };
+    let centres: Vec<CentreId> = kept.centres.iter().filter_map(|id| province.centre(id)).collect();
+    Some(Alarm {
+        raised: Raised { cause: Cause { station, line }, at: kept.raised },
+        priority: kept.priority,
+        centres,
+        signals: kept.signals,
+        returned: kept.returned,
+        acknowledged: kept.acknowledged,
+    })
+}
+
+const SELECT: &str = "SELECT station, cause, reason, priority, centres, signals, raised_ms,
+    returned_ms, acknowledged_ms, open FROM alarm";
+
+fn kept(row: &Row<'_>) -> Result<KeptAlarm, StoreError> {
+    let (reason, priority): (String, u8) = (row.get(2)?, row.get(3)?);
+    let known = |what: &str, value: String| StoreError::Damaged(format!("alarm: {what} {value}"));
+    let is_reason = |known: &&Reason| known.word() == reason;
+    let is_priority = |known: &&Priority| known.number() == priority;
+    let centres: String = row.get(4)?;
+    let at = |ms: Option<i64>| ms.map(Timestamp);
+    Ok(KeptAlarm {
+        station: row.get(0)?,
+        cause: row.get(1)?,
+        priority: *Priority::ALL
+            .iter()
+            .find(is_priority)
+            .ok_or_else(|| known("priority", priority.to_string()))?,
+        centres: centres.split_whitespace().map(str::to_owned).collect(),
+        signals: row.get(5)?,
+        raised: Timestamp(row.get(6)?),
+        returned: at(row.get(7)?),
+        acknowledged: at(row.get(8)?),
+        is_open: row.get(9)?,
+        reason: *Reason::ALL
+            .iter()
+            .find(is_reason)
+            .ok_or_else(|| known("reason", reason.clone()))?,
+    })
+}
+
+/// What cannot be read.
+pub(super) fn damaged(connection: &Connection) -> Result<Vec<StoreError>, StoreError> {
+    let mut all = connection.prepare(SELECT)?;
+    let rows = all.query_map([], |row| Ok(kept(row).err()))?;
+    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+impl Reader {
+    /// Hands on the alarms that were raised from `from` up to `to`, in the order of time. A store of an
+    /// earlier version has none.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what stands in it is damaged.
+    pub fn alarms(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut(KeptAlarm),
+    ) -> Result<(), StoreError> {
+        let is_there: Option<i64> = self
+            .connection()
+            .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'alarm'", [], |row| row.get(0))
+            .optional()?;
+        if is_there.is_none() {
+            return Ok(());
+        }
+        let mut of_window = self.connection().prepare_cached(&format!(
+            "{SELECT} WHERE raised_ms >= ?1 AND raised_ms < ?2 ORDER BY raised_ms, id"
+        ))?;
+        let mut rows = of_window.query(params![from.0, to.0])?;
+        while let Some(row) = rows.next()? {
+            each(kept(row)?);
+        }
+        Ok(())
+    }
+}

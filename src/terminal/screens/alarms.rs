@@ -1,0 +1,280 @@
+//! Screen 8, alarms: what needs a response, what waits for somebody first, one row for each cause.
+
+use config::StationId;
+
+use super::Body;
+use crate::clock::Timestamp;
+use crate::historian::alarms::{Alarm, AlarmState, Priority, Raised};
+use crate::historian::shortfalls::{self, Ground, Shortfall};
+use crate::terminal::attention::at_some;
+use crate::terminal::fold::{Index, Words};
+use crate::terminal::list::List;
+use crate::terminal::paint::{Row, rule, text_of};
+use crate::terminal::places::{self, Form};
+use crate::terminal::table::{Cell, Column, Table};
+use crate::terminal::texts::Text;
+use crate::terminal::theme::Role;
+use crate::terminal::view::View;
+
+/// Lines round the list: title, sums, rule, head.
+const ROUND: usize = 4;
+/// Lines of the selected alarm below the list, its rule among them.
+const DETAIL: usize = 5;
+
+/// State of the screen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Alarms {
+    pub(crate) list: List<Raised>,
+    pub(crate) rows: Vec<Raised>,
+    /// Of one station only.
+    pub(crate) station: Option<StationId>,
+    /// Only those that wait for somebody.
+    pub(crate) faults: bool,
+    /// Rows that are seen.
+    height: usize,
+}
+
+impl Alarms {
+    /// Those of a station, or all.
+    pub(crate) fn of(station: Option<StationId>) -> Self {
+        Self { station, ..Self::default() }
+    }
+
+    /// Takes over what there is to show.
+    pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
+        let alarms = view.picture.alarms.iter();
+        let wanted = alarms.filter(|alarm| !self.faults || alarm.acknowledged.is_none());
+        let wanted = wanted.map(|alarm| alarm.raised);
+        let of_station =
+            |raised: &Raised| self.station.is_none_or(|station| station == raised.cause.station);
+        self.rows = wanted.filter(of_station).collect();
+        self.height = list_height(body);
+        self.list.settle(&self.rows, self.height);
+    }
+
+    /// The rows that are seen.
+    pub(crate) fn page(&self) -> &[Raised] {
+        let first = self.list.top().min(self.rows.len());
+        &self.rows[first..self.rows.len().min(first + self.height)]
+    }
+}
+
+fn list_height(body: Body) -> usize {
+    body.height.saturating_sub(ROUND + DETAIL).max(1)
+}
+
+fn alarm_of<'a>(view: &View<'a>, raised: Raised) -> Option<&'a Alarm> {
+    view.picture.alarms.iter().find(|alarm| alarm.raised == raised)
+}
+
+/// The screen.
+pub(crate) fn draw(view: &View<'_>, state: &Alarms, body: Body) -> Vec<Row> {
+    let width = body.width;
+    let mut lines = vec![title(view, state, width), sums(view), rule(view.row(), width)];
+    let table = table(view, width);
+    lines.push(table.head());
+    let shown = state.page().iter().filter_map(|raised| alarm_of(view, *raised));
+    lines.extend(
+        shown.map(|alarm| {
+            table.row(&cells(view, alarm), state.list.selected() == Some(alarm.raised))
+        }),
+    );
+    if state.rows.is_empty() {
+        let filtered = state.faults || state.station.is_some();
+        let said = if filtered { Text::NoSuchAlarms } else { Text::NoAlarms };
+        lines.push(view.row().gap(2).text(view.t(said)));
+    }
+    lines.resize(body.height.saturating_sub(DETAIL).max(lines.len()), view.row());
+    match state.list.selected().and_then(|raised| alarm_of(view, raised)) {
+        Some(alarm) => {
+            let head = view.row().put(Role::Strong, named(view, alarm));
+            lines.push(rule(head, width));
+            lines.extend(details(view, alarm));
+        }
+        None => lines.push(rule(view.row(), width)),
+    }
+    lines
+}
+
+/// How many alarms stand in a state.
+fn number(view: &View<'_>, state: AlarmState) -> u64 {
+    view.picture.alarms.iter().filter(|alarm| alarm.state() == Some(state)).count() as u64
+}
+
+/// Alarms that nobody has acknowledged.
+pub(crate) fn waiting(view: &View<'_>) -> u64 {
+    number(view, AlarmState::Unacknowledged) + number(view, AlarmState::Returned)
+}
+
+fn title(view: &View<'_>, state: &Alarms, width: usize) -> Row {
+    let all = view.picture.alarms.len() as u64;
+    let (waiting, returned) = (waiting(view), number(view, AlarmState::Returned));
+    let role = if waiting > 0 { Role::Fail } else { Role::Plain };
+    let mut row = view
+        .row()
+        .gap(1)
+        .put(Role::Strong, view.t(Text::Alarms))
+        .text(format!(" {} · ", view.count(all)))
+        .put(role, format!("{} {}", view.count(waiting), view.t(Text::Unacknowledged)))
+        .text(format!(" · {} {}", view.count(returned), view.t(Text::ReturnedWord)));
+    let filter = filter_text(view, state);
+    if !filter.is_empty() {
+        row = row.text(format!(" · {}: ", view.t(Text::FilterIs))).put(Role::Strong, filter);
+    }
+    let right = format!("[{}] {}: Tab ", view.t(Text::Alarms), view.t(Text::Events));
+    row.ending(view.row().text(right), width)
+}
+
+/// What the filter says, in words.
+pub(crate) fn filter_text(view: &View<'_>, state: &Alarms) -> String {
+    let station = state.station.map(|station| view.station(station).id.clone());
+    let waiting = state.faults.then(|| view.t(Text::Unacknowledged).to_owned());
+    station.into_iter().chain(waiting).collect::<Vec<_>>().join(" · ")
+}
+
+/// How many of each priority.
+fn sums(view: &View<'_>) -> Row {
+    Priority::ALL.into_iter().fold(view.row(), |row, priority| {
+        let of_priority = view.picture.alarms.iter().filter(|alarm| alarm.priority == priority);
+        let count = view.count(of_priority.count() as u64);
+        let meaning = view.t(match priority {
+            Priority::One => Text::PriorityOne,
+            Priority::Two => Text::PriorityTwo,
+            Priority::Three => Text::PriorityThree,
+        });
+        let gap = if priority == Priority::One { 1 } else { 2 };
+        row.gap(gap)
+            .put(Role::Strong, format!("P{} {count}", priority.number()))
+            .gap(1)
+            .text(meaning)
+    })
+}
+
+fn table(view: &View<'_>, width: usize) -> Table {
+    let columns = vec![
+        Column::left("", 2),
+        Column::left("P", 1),
+        Column::left(view.t(Text::ColSince), 11),
+        Column::left(view.t(Text::ColStation), 18).shrinks(15).grows(24),
+        Column::left(view.t(Text::ColWhat), 30).shrinks(27).grows(60),
+        Column::right(view.t(Text::ColAge), 7),
+        Column::right(view.t(Text::ColSignals), 8),
+        Column::left(view.t(Text::ColCentre), 8).yields(1),
+    ];
+    Table::new(view.theme, width, columns)
+}
+
+fn mark(state: AlarmState) -> &'static str {
+    match state {
+        AlarmState::Unacknowledged => "‼U",
+        AlarmState::Returned => "·R",
+        AlarmState::Acknowledged => " A",
+    }
+}
+
+fn role(alarm: &Alarm) -> Role {
+    match (alarm.state(), alarm.priority) {
+        (Some(AlarmState::Unacknowledged), Priority::One) => Role::Urgent,
+        (Some(AlarmState::Unacknowledged), Priority::Two) => Role::Fail,
+        (Some(AlarmState::Unacknowledged | AlarmState::Acknowledged), _) => Role::Doubt,
+        (Some(AlarmState::Returned) | None, _) => Role::Note,
+    }
+}
+
+fn cells(view: &View<'_>, alarm: &Alarm) -> Vec<Cell> {
+    let role = role(alarm);
+    let plain = |text: String| (Role::Plain, text);
+    let state = alarm.state().map_or("", mark);
+    let centres = alarm.centres.iter().map(|centre| view.centre(*centre));
+    vec![
+        (role, state.to_owned()),
+        (role, alarm.priority.number().to_string()),
+        plain(time(view, alarm.raised.at)),
+        plain(view.station_name(alarm.raised.cause.station)),
+        (role, what(view, alarm)),
+        plain(view.age(alarm.raised.at)),
+        plain(view.count(alarm.signals.into())),
+        plain(centres.collect::<Vec<_>>().join(" ")),
+    ]
+}
+
+/// Time of day today, day and time else.
+fn time(view: &View<'_>, at: Timestamp) -> String {
+    let moment = view.moment();
+    let local = at.local(moment.zone);
+    if local.date == view.now.local(moment.zone).date {
+        return moment.time(at);
+    }
+    let (day, month) = (local.date.day, local.date.month);
+    format!("{day:02}/{month:02} {:02}:{:02}", local.hour, local.minute)
+}
+
+/// What it is about, without its station: `172 không trả lời`.
+fn what(view: &View<'_>, alarm: &Alarm) -> String {
+    let station = alarm.raised.cause.station;
+    let line = alarm.raised.cause.line;
+    let why = line.reason.text(view.lang);
+    match line.ground {
+        Ground::Unit(unit) => {
+            let name = shortfalls::unit_name(view.picture, station, unit, view.lang);
+            format!("{name}: {why}")
+        }
+        Ground::Bay(bay) => format!("{}: {why}", view.station(station).bays[bay].name),
+        Ground::Link | Ground::Contract(..) => why.to_owned(),
+    }
+}
+
+fn named(view: &View<'_>, alarm: &Alarm) -> String {
+    format!("{} · {}", view.station_name(alarm.raised.cause.station), what(view, alarm))
+}
+
+/// The signals of an alarm as they are now.
+fn line_of(view: &View<'_>, alarm: &Alarm) -> Option<Shortfall> {
+    let cause = alarm.raised.cause;
+    let lines = shortfalls::live(view.picture, cause.station);
+    lines.into_iter().find(|line| line.id == cause.line)
+}
+
+/// When it was raised, acknowledged and gone, what it takes, and what to press.
+fn details(view: &View<'_>, alarm: &Alarm) -> Vec<Row> {
+    let since = |at: Timestamp| format!("{} ({})", time(view, at), view.age(at));
+    let told = |word: Text, at: Timestamp| format!(" · {} {}", view.t(word), since(at));
+    let returned = alarm.returned.map_or_else(String::new, |at| told(Text::ReturnedWord, at));
+    let raised = told(Text::SinceWord, alarm.raised.at);
+    let story = view.row().text(format!(" P{}{raised}{returned}", alarm.priority.number()));
+    let story = match alarm.acknowledged {
+        Some(at) => story.text(told(Text::AcknowledgedWord, at)),
+        None => story.text(" · ").put(Role::Fail, view.t(Text::Unacknowledged)),
+    };
+    let signals = view.count(alarm.signals.into());
+    let where_ = line_of(view, alarm).filter(|_| alarm.returned.is_none()).map(|line| {
+        let station = view.station(alarm.raised.cause.station);
+        format!(": {}", places::places(station, &line.points, Form::Short, view.lang))
+    });
+    let taken = format!(
+        " {signals} {}{}{}",
+        view.t(Text::ColSignals),
+        at_some(view, &alarm.centres),
+        where_.unwrap_or_default()
+    );
+    let next = match alarm.state() {
+        Some(AlarmState::Acknowledged) => Text::AlarmStands,
+        Some(AlarmState::Returned) => Text::AlarmIsGone,
+        Some(AlarmState::Unacknowledged) | None => Text::AlarmWaits,
+    };
+    vec![story, view.row().text(taken), view.row().gap(1).text(view.t(next))]
+}
+
+/// Everything that is said of an alarm, as text for the clipboard.
+pub(crate) fn text(view: &View<'_>, raised: Raised) -> Option<String> {
+    let alarm = alarm_of(view, raised)?;
+    let rows = details(view, alarm).into_iter().take(2);
+    let rows = rows.map(|row| text_of(&row.line()).trim().to_owned());
+    Some([named(view, alarm)].into_iter().chain(rows).collect::<Vec<_>>().join("\n"))
+}
+
+/// Whether a row has the words in its station's names or in what it says.
+pub(crate) fn matches(view: &View<'_>, index: &Index, words: &Words, raised: Raised) -> bool {
+    index.station(words, raised.cause.station)
+        || alarm_of(view, raised).is_some_and(|alarm| words.are_in(&named(view, alarm)))
+}

@@ -1,0 +1,197 @@
+//! Alarms: raised once for one cause, acknowledged by somebody, gone when there is nothing left to do, and
+//! kept over a restart.
+
+use std::sync::Arc;
+
+use config::Flags;
+use gridwatch::clock::Timestamp;
+use gridwatch::collector::reading::Fault;
+use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
+use gridwatch::historian::ledger::Judgement;
+use gridwatch::historian::picture::LinkState;
+use gridwatch::historian::verdict::Reason;
+use gridwatch::store::{Batch, KeptAlarm, Reader, StoreError, Writer, upkeep};
+use tempfile::tempdir;
+
+use crate::fixture::{NOW, World};
+
+/// The listed alarms after a stretch of time, seconds from now: everybody who can is asked each other second.
+fn watched(world: &mut World, from: i64, to: i64) -> Arc<[Alarm]> {
+    for second in (from..=to).step_by(2) {
+        world.scan(second * 1_000);
+        world.watched_at(second * 1_000 + 900);
+    }
+    world.alarms.listed()
+}
+
+fn states(alarms: &[Alarm]) -> Vec<Option<AlarmState>> {
+    alarms.iter().map(Alarm::state).collect()
+}
+
+#[test]
+fn sixty_signals_behind_one_unit_are_one_alarm_and_a_lost_path_takes_it_over() {
+    let mut world = World::started();
+    assert!(watched(&mut world, -70, -62).is_empty());
+    world.fail_unit("HB03", "172", Fault::NoReply);
+    let alarms = watched(&mut world, -60, -60);
+    assert!(alarms.is_empty(), "not before it has lasted: {alarms:?}");
+    let alarms = watched(&mut world, -58, -40);
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    let unit = alarms[0].clone();
+    assert_eq!((unit.priority, unit.raised.cause.line.reason), (Priority::One, Reason::NoReply));
+    assert!(unit.signals > 30 && unit.centres.len() == 2, "{unit:?}");
+    // Behind a path that is lost nobody knows of the unit: it has not returned.
+    world.lose(&["HB03"], &["CC", "A1"], -38_000);
+    let alarms = watched(&mut world, -38, -20);
+    let reasons: Vec<Reason> = alarms.iter().map(|a| a.raised.cause.line.reason).collect();
+    assert_eq!(reasons, [Reason::NoLink, Reason::NoReply], "the newest first");
+    assert_eq!(states(&alarms), [Some(AlarmState::Unacknowledged); 2]);
+    assert_eq!(alarms[1].raised, unit.raised, "still the same time that it was raised");
+}
+
+#[test]
+fn an_alarm_leaves_the_list_when_it_has_returned_and_somebody_knows() {
+    let mut world = World::started();
+    watched(&mut world, -130, -122);
+    let flagged = |world: &mut World, flags: Flags, from: i64| {
+        world.flag("HB05.110.171.CB.POS", flags);
+        watched(world, from, from + 18)
+    };
+    let alarms = flagged(&mut world, Flags::INVALID, -120);
+    assert_eq!((alarms.len(), alarms[0].priority), (1, Priority::Two), "a breaker position");
+    let first = alarms[0].raised;
+    let known = NOW.plus(-101_000);
+    assert_eq!(world.alarms.acknowledge(&[first, first], known), 1);
+    assert_eq!(states(&world.alarms.listed()), [Some(AlarmState::Acknowledged)]);
+    assert_eq!(flagged(&mut world, Flags::GOOD, -100), [].into(), "known and gone");
+    // Back before anybody looked: it waits.
+    let alarms = flagged(&mut world, Flags::INVALID, -80);
+    let second = alarms[0].raised;
+    assert!(second.at > first.at && second.cause == first.cause);
+    assert_eq!(world.alarms.acknowledge(&[first], NOW), 0, "that was for another time");
+    let alarms = flagged(&mut world, Flags::GOOD, -60);
+    assert_eq!(states(&alarms), [Some(AlarmState::Returned)]);
+    // It comes again: another time, which nobody knows of yet.
+    let alarms = flagged(&mut world, Flags::INVALID, -40);
+    assert_eq!(states(&alarms), [Some(AlarmState::Unacknowledged)]);
+    let third = alarms[0].raised;
+    let alarms = flagged(&mut world, Flags::GOOD, -20);
+    assert_eq!(states(&alarms), [Some(AlarmState::Returned)]);
+    assert_eq!(world.alarms.acknowledge(&[third], NOW), 1);
+    assert!(world.alarms.listed().is_empty());
+    // Who keeps them knows how each of the three times ended.
+    let changes = world.alarms.take_changes(true);
+    let ends: Vec<_> = changes
+        .iter()
+        .map(|c| (c.alarm.returned.is_some(), c.alarm.acknowledged.is_some(), c.is_open))
+        .collect();
+    assert_eq!(ends, [(true, true, false), (true, false, false), (true, true, false)]);
+    assert!(world.alarms.take_changes(false).is_empty());
+}
+
+#[test]
+fn before_everything_was_asked_nothing_is_raised_and_nothing_returns() {
+    let mut world = World::started();
+    watched(&mut world, -50, -42);
+    world.fail_unit("HB03", "172", Fault::NoReply);
+    let open = watched(&mut world, -40, -30).to_vec();
+    assert_eq!(open.len(), 1);
+    // A monitor that starts anew has asked nobody yet.
+    let mut fresh = World::new();
+    fresh.alarms = Alarms::resuming(open.clone());
+    fresh.watched_at(-20_000);
+    fresh.watched_at(-10_000);
+    assert_eq!(fresh.alarms.listed().to_vec(), open);
+    // Then all answer.
+    fresh.connect_all(-9_000);
+    let alarms = watched(&mut fresh, -9, 0);
+    assert_eq!(states(&alarms), [Some(AlarmState::Returned)]);
+}
+
+fn batch(world: &mut World, begins: bool, until: Timestamp) -> Batch {
+    let judgement = Judgement {
+        channel: config::ChannelId::at(0),
+        at: until,
+        link: LinkState::Connected,
+        whole: true,
+        runs: Vec::new(),
+    };
+    Batch {
+        begins,
+        until,
+        judgements: vec![judgement],
+        events: Vec::new(),
+        asked: None,
+        metering: Vec::new(),
+        alarms: world.alarms.take_changes(begins),
+        values: Vec::new(),
+        fresh: Vec::new(),
+        open_from: until,
+    }
+}
+
+fn kept(folder: &std::path::Path) -> Vec<KeptAlarm> {
+    let mut all = Vec::new();
+    let reader = Reader::open(folder).unwrap();
+    reader.alarms((Timestamp(i64::MIN), Timestamp(i64::MAX)), |alarm| all.push(alarm)).unwrap();
+    all
+}
+
+#[test]
+fn what_was_acknowledged_is_so_after_a_kill() {
+    let folder = tempdir().unwrap();
+    let mut world = World::started();
+    let province = world.picture_at(-300_000).province.clone();
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    assert_eq!(writer.open_alarms().unwrap(), []);
+    watched(&mut world, -230, -222);
+    world.fail_unit("HB03", "172", Fault::NoReply);
+    world.flag("HB05.110.171.CB.POS", Flags::INVALID);
+    watched(&mut world, -220, -201);
+    writer.commit(&batch(&mut world, true, NOW.plus(-200_000))).unwrap();
+    let raised: Vec<Raised> = world.alarms.listed().iter().map(|alarm| alarm.raised).collect();
+    assert_eq!(raised.len(), 2);
+    assert_eq!(world.alarms.acknowledge(&raised[..1], NOW.plus(-199_000)), 1);
+    writer.commit(&batch(&mut world, false, NOW.plus(-198_000))).unwrap();
+    let open = world.alarms.listed().to_vec();
+    // Killed: nothing is closed.
+    drop(writer);
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let mut again = writer.open_alarms().unwrap();
+    again.sort_by_key(|alarm| std::cmp::Reverse(alarm.acknowledged.is_none()));
+    assert_eq!(again, open, "as they stood, acknowledged or not");
+    // The next session has them, and ends one of them; what it does not know any more is over.
+    let mut next = World::started();
+    next.alarms = Alarms::resuming(vec![open[1].clone()]).keeping();
+    writer.commit(&batch(&mut next, true, NOW.plus(-99_000))).unwrap();
+    watched(&mut next, -98, -90);
+    writer.commit(&batch(&mut next, false, NOW.plus(-89_000))).unwrap();
+    writer.close().unwrap();
+    let all = kept(folder.path());
+    let ends: Vec<_> = all
+        .iter()
+        .map(|a| {
+            (
+                &a.station[..],
+                &a.cause[..],
+                a.returned.is_some(),
+                a.acknowledged.is_some(),
+                a.is_open,
+            )
+        })
+        .collect();
+    assert_eq!(
+        ends,
+        [("HB03", "unit 2", true, true, false), ("HB05", "bay 171", false, false, false)],
+        "{all:?}"
+    );
+    let found = upkeep::check(folder.path()).unwrap();
+    assert_eq!((found.fault_count, found.rows["alarm"]), (0, 2));
+    // A word that no program has written is damage, and named.
+    let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
+    file.execute("UPDATE alarm SET reason = 'tired' WHERE station = 'HB05'", []).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let read = reader.alarms((Timestamp(0), Timestamp(i64::MAX)), |_| {});
+    assert!(matches!(read, Err(StoreError::Damaged(what)) if what.contains("tired")));
+    assert!(upkeep::check(folder.path()).unwrap().fault_count > 0);
+}
