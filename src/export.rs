@@ -35,6 +35,8 @@ pub enum Table {
     Asked,
     /// Remote metering, whenever a figure was another one.
     Metering,
+    /// Alarms, each time that one was raised.
+    Alarms,
 }
 
 /// What is asked for.
@@ -168,6 +170,7 @@ fn write(
         Table::Events => filled(out, |each| source.events(watch, each)),
         Table::Values => filled(out, |each| source.values(watch, each)),
         Table::Asked => filled(out, |each| source.asked(watch, each)),
+        Table::Alarms => filled(out, |each| source.alarms(each)),
         Table::Metering => filled(out, |each| source.metering(each)),
     }
 }

@@ -28,7 +28,7 @@ use crate::cli::{gridwatch, stderr, stdout};
 /// 2022-11-21 03:06:40 UTC.
 const START: Timestamp = Timestamp(1_669_000_000_000);
 
-const TABLES: [&str; 5] = ["verdicts", "events", "values", "asked", "metering"];
+const TABLES: [&str; 6] = ["verdicts", "events", "values", "asked", "metering", "alarms"];
 
 /// Keeps what is recorded.
 struct Kept(Writer, Buffer, Gatherer, Alarms);

@@ -25,7 +25,7 @@ pub(super) enum StoreCommand {
     Check(CheckArgs),
     /// Forget what is older than a day, if one is named, and give the room back
     Compact(CompactArgs),
-    /// Write what was kept as Parquet or CSV: verdicts, events, values, asking, metering
+    /// Write what was kept as Parquet or CSV: verdicts, events, values, asking, metering, alarms
     Export(ExportArgs),
     /// Copy a store into another folder, also while a monitor writes to it
     Backup(BackupArgs),
@@ -120,6 +120,8 @@ enum What {
     Asked,
     /// Remote metering, whenever a figure was another one
     Metering,
+    /// Alarms, each time that one was raised
+    Alarms,
 }
 
 impl From<What> for Table {
@@ -130,6 +132,7 @@ impl From<What> for Table {
             What::Values => Self::Values,
             What::Asked => Self::Asked,
             What::Metering => Self::Metering,
+            What::Alarms => Self::Alarms,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use ::csv::{Error, ErrorKind, Terminator};
 
 use super::tables::{Cell, Column, Row};
+use crate::clock::Timestamp;
 use crate::spreadsheet::{self, MARK, Style};
 
 /// Writes rows, one after the other.
@@ -33,6 +34,7 @@ impl<W: Write> Writer<W> {
                 Cell::Code(of) => self.field(&written(of(row))),
                 Cell::Number(of) => self.field(&self.style.number(written(of(row)))),
                 Cell::Instant(of) => self.field(&of(row).to_millisecond()),
+                Cell::Moment(of) => self.field(&written(of(row).map(Timestamp::to_millisecond))),
                 Cell::YesNo(of) => self.field(&written(of(row))),
             }?;
         }

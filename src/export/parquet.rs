@@ -100,6 +100,7 @@ impl<R: Row, W: Write + Send> Writer<R, W> {
 fn kind<R>(Column(name, cell): &Column<R>) -> Result<TypePtr> {
     let instant = LogicalType::timestamp(true, TimeUnit::MILLIS);
     let (physical, logical, repetition) = match cell {
+        Cell::Moment(_) => (Physical::INT64, Some(instant), Repetition::OPTIONAL),
         Cell::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
         Cell::Whole(_) => (Physical::INT64, None, Repetition::REQUIRED),
         Cell::Code(_) => (Physical::INT32, None, Repetition::OPTIONAL),
@@ -115,7 +116,7 @@ impl<R> Gathered<R> {
     fn new(column: &'static Column<R>) -> Self {
         let cells = match column.1 {
             Cell::Text(_) => Cells::Bytes(Vec::new()),
-            Cell::Whole(_) | Cell::Instant(_) => Cells::Int64(Vec::new()),
+            Cell::Whole(_) | Cell::Instant(_) | Cell::Moment(_) => Cells::Int64(Vec::new()),
             Cell::Code(_) => Cells::Int32(Vec::new()),
             Cell::Number(_) => Cells::Double(Vec::new()),
             Cell::YesNo(_) => Cells::Boolean(Vec::new()),
@@ -137,6 +138,7 @@ impl<R> Gathered<R> {
             }
             (Cell::Whole(of), Cells::Int64(cells)) => put(cells, Some(of(row))),
             (Cell::Instant(of), Cells::Int64(cells)) => put(cells, Some(of(row).0)),
+            (Cell::Moment(of), Cells::Int64(cells)) => put(cells, of(row).map(|at| at.0)),
             (Cell::Code(of), Cells::Int32(cells)) => put(cells, of(row).map(i32::from)),
             (Cell::Number(of), Cells::Double(cells)) => put(cells, of(row)),
             (Cell::YesNo(of), Cells::Boolean(cells)) => put(cells, of(row)),

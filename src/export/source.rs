@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::{Decoded, Province, way_out};
 
-use super::tables::{Asking, Sample, Verdict};
+use super::tables::{Asking, Raised, Sample, Verdict};
 use super::{Choice, Each, Error, Request, Table, Watch};
 use crate::clock::Timestamp;
 use crate::history::{Span, Window, intervals};
@@ -103,7 +103,7 @@ impl<'a> Source<'a> {
         ];
         let lacks: &[_] = match self.request.table {
             Table::Verdicts | Table::Events | Table::Values => &[],
-            Table::Asked => &whom[..1],
+            Table::Asked | Table::Alarms => &whom[..1],
             Table::Metering => &whom,
         };
         if let Some((whom, _)) = lacks.iter().find(|(_, are_chosen)| *are_chosen) {
@@ -250,6 +250,20 @@ impl<'a> Source<'a> {
             outcome?;
         }
         Ok(())
+    }
+
+    /// Alarms, in the order in which they were raised.
+    pub(super) fn alarms(&self, each: Each<'_, Raised>) -> Result<(), Error> {
+        let choice = &self.request.choice;
+        let mut outcome = Ok(());
+        self.reader.alarms(self.span(), |alarm| {
+            let is_seen = alarm.centres.iter().any(|centre| choice.has_centre(centre));
+            if outcome.is_ok() && choice.has_whole(&alarm.station) && is_seen {
+                let centres = alarm.centres.join(" ");
+                outcome = each(&Raised { alarm, centres });
+            }
+        })?;
+        outcome
     }
 
     /// Remote metering, in the order of time.

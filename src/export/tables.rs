@@ -7,7 +7,7 @@ use config::{Decoded, Flags};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::history::Span;
-use crate::store::{Metered, Recorded, Stretch, Value};
+use crate::store::{KeptAlarm, Metered, Recorded, Stretch, Value};
 
 /// A row of a table.
 pub(super) trait Row: Sized + 'static {
@@ -30,11 +30,13 @@ pub(super) enum Cell<R> {
     Number(fn(&R) -> Option<f64>),
     /// A moment.
     Instant(fn(&R) -> Timestamp),
+    /// A moment that may not have come.
+    Moment(fn(&R) -> Option<Timestamp>),
     /// Whether.
     YesNo(fn(&R) -> Option<bool>),
 }
 
-use Cell::{Code, Instant, Number, Text, Whole, YesNo};
+use Cell::{Code, Instant, Moment, Number, Text, Whole, YesNo};
 
 /// A stretch in which a point stood in one way.
 pub(super) struct Verdict {
@@ -151,6 +153,27 @@ impl Row for Metered {
         Column("final_pass_want", Whole(|row| count(row.final_pass.1))),
         Column("half_hours_have", Whole(|row| count(row.half_hours.0))),
         Column("half_hours_want", Whole(|row| count(row.half_hours.1))),
+    ];
+}
+
+/// An alarm, and the centres that lacked signals by it in one word.
+pub(super) struct Raised {
+    pub(super) alarm: KeptAlarm,
+    pub(super) centres: String,
+}
+
+impl Row for Raised {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column("raised", Instant(|row| row.alarm.raised)),
+        Column("station", Text(|row| &row.alarm.station)),
+        Column("cause", Text(|row| &row.alarm.cause)),
+        Column("reason", Text(|row| row.alarm.reason.word())),
+        Column("priority", Code(|row| Some(row.alarm.priority.number().into()))),
+        Column("signals", Whole(|row| row.alarm.signals.into())),
+        Column("centres", Text(|row| &row.centres)),
+        Column("returned", Moment(|row| row.alarm.returned)),
+        Column("acknowledged", Moment(|row| row.alarm.acknowledged)),
+        Column("is_open", YesNo(|row| Some(row.alarm.is_open))),
     ];
 }
 

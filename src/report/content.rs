@@ -1,5 +1,6 @@
 //! What a report says, sheet by sheet, in the order of the forms that utilities file each month.
 
+mod alarms;
 mod channels;
 mod energy;
 mod events;
@@ -33,6 +34,7 @@ pub(super) fn report(facts: &Facts) -> Report {
         channels::sheet(facts),
         metering::sheet(facts),
         events::sheet(facts),
+        alarms::sheet(facts),
         reliability::sheet(facts),
         energy::sheet(facts),
         signals::exclusions(facts),

@@ -14,7 +14,7 @@ use crate::historian::ledger::{Asked, State};
 use crate::history::{
     ChannelHistory, LinkHistory, PointHistory, Span, Times, Window, channel_history,
 };
-use crate::store::{Contract, Metered, Reader, Recorded, Session, StoreError};
+use crate::store::{Contract, KeptAlarm, Metered, Reader, Recorded, Session, StoreError};
 
 /// Months in the long chart: the month of the report, and a year before.
 const MONTHS: usize = 13;
@@ -53,6 +53,8 @@ pub(super) struct Facts {
     pub(super) metering_before: Vec<Metered>,
     pub(super) metering_days: Vec<Vec<Metered>>,
     pub(super) events: EventFacts,
+    /// Alarms that were raised, in the order of time.
+    pub(super) alarms: Vec<KeptAlarm>,
     pub(super) interruptions: Vec<Interruption>,
     pub(super) energies: Vec<StationEnergy>,
 }
@@ -195,6 +197,7 @@ pub(super) fn gather(
         metering_before: reader.metering(span.from)?,
         metering_days: metering_days(reader, &window)?,
         events: event_facts(reader, &province, &window, wanted)?,
+        alarms: alarms(reader, &window, wanted)?,
         interruptions: interruptions(reader, &province, &window, wanted)?,
         energies: energies(reader, &province, &window, wanted)?,
         contracts,
@@ -303,6 +306,21 @@ impl ChannelFacts {
     pub(super) fn last(&self, point: PointId) -> Option<(State, Timestamp)> {
         self.points[point.index()].last
     }
+}
+
+/// Alarms that were raised in the window.
+fn alarms(
+    reader: &Reader,
+    window: &Window,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<KeptAlarm>, StoreError> {
+    let mut all = Vec::new();
+    reader.alarms((window.span.from, window.span.to), |alarm| {
+        if wanted(&alarm.station) {
+            all.push(alarm);
+        }
+    })?;
+    Ok(all)
 }
 
 /// Figures of a channel for each part of a window, over all its contracts.

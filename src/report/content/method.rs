@@ -44,6 +44,12 @@ fn formulas(facts: &Facts) -> Vec<Part> {
              C8, C12); a station is right from 99 %.",
         ),
         words.note(
+            "Cảnh báo: các tín hiệu của một trạm không sống hoặc mâu thuẫn vì cùng một nguyên nhân là một cảnh báo, mỗi \
+             lần xuất hiện tính một lần; lũ: hơn 10 cảnh báo trong 10 phút, hết khi dưới 5.",
+            "Alarms: signals of a station that are not live, or contradict each other, for one cause are one alarm, counted \
+             each time that it is raised; a flood: more than 10 in ten minutes, over when there are fewer than 5.",
+        ),
+        words.note(
             "SAIDI = Σ (công tơ × phút mất điện trên 5 phút) / công tơ; SAIFI, MAIFI = Σ công tơ bị mất điện trên 5 phút, \
              hoặc thoáng qua / công tơ. Vị trí máy cắt theo bản ghi SOE; công tơ bán điện chia đều cho các xuất tuyến \
              của trạm.",
