@@ -38,8 +38,10 @@ const COMMIT_EVERY_MS: i64 = 1_000;
 /// records of S1 are lost.
 fn restless() -> String {
     let kinds = [("T07", "S1.110.171"), ("T08", "S2"), ("T05", "S3"), ("T01", "S1")];
-    let lossy = "[[fault]]\nkind = \"T23\"\ntarget = \"S1\"\nlost = 0.5\n".to_owned();
-    (0..400).fold(lossy, |mut text, n| {
+    let lossy = "[[fault]]\nkind = \"T23\"\ntarget = \"S1\"\nlost = 0.5\n";
+    // Long enough to be an alarm.
+    let cut = "[[fault]]\nkind = \"T01\"\ntarget = \"S2\"\nat = \"1s\"\nfor = \"600s\"\n";
+    (0..400).fold(format!("{lossy}{cut}"), |mut text, n| {
         let (kind, target) = kinds[n % 4];
         let fault = format!("[[fault]]\nkind = \"{kind}\"\ntarget = \"{target}\"\n");
         writeln!(text, "{fault}at = \"{}s\"\nfor = \"3s\"\n", 1 + n * 2).unwrap();
