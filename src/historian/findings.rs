@@ -26,9 +26,15 @@ const PHASE_LOAD_MIN: f64 = 0.05;
 const TEMPERATURE_TOLERANCE_K: f64 = 2.0;
 /// C14: time without a change after which a measurement may be frozen.
 const FROZEN_MS: i64 = 15 * 60_000;
-/// C14: change of a peer, in its deadbands, that shows that the quantity moved; and of the point, in its
-/// own, that must have come with it. Deadbands of a current and a power of one bay differ by far: what
-/// is many steps of the one may be less than a step of the other.
+/// C8: what three phases that are held within their deadbands may seem to differ by: one above, two below,
+/// and the mean with these, in deadbands.
+const PHASE_DEADBANDS: f64 = 4.0 / 3.0;
+/// C14: what a value that is held within its deadband may not have moved although it seems so: one at either
+/// end, in deadbands.
+const HIDDEN_DEADBANDS: f64 = 2.0;
+/// C14: change of the point, in its deadbands, that must have come with that of its peer: one would be sent,
+/// one more is for what the two do not have in common. Deadbands of a current and a power of one bay
+/// differ by far: what is many steps of the one may be less than a step of the other.
 const PEER_DEADBANDS: f64 = 2.0;
 /// Correct share below which a station is not right.
 const RIGHT_PERCENT: f64 = 99.0;
@@ -65,6 +71,8 @@ struct Test {
     /// Full scale of the quantity compared.
     full_scale: f64,
     tolerance: f64,
+    /// Largest deadband of its points, in their unit.
+    deadband: f64,
 }
 
 /// Two measurements of a bay that move together, in proportion.
@@ -99,21 +107,21 @@ impl Tests {
         let level = bay.station.bays[bay.bay].level;
         let voltage = bay.voltage();
         if let (Some(p), Some(q), Some(i), Some(u)) = (name("P"), name("Q"), name("IA"), voltage) {
-            self.add(Finding::Power, &[p, q, i, u], bay.full_scale(p), POWER_TOLERANCE);
+            self.add(bay, Finding::Power, &[p, q, i, u], (bay.full_scale(p), POWER_TOLERANCE));
         }
         if let (Some(breaker), Some(i)) = (name("CB.POS"), name("IA")) {
             let finding = Finding::OpenBreakerCarriesCurrent;
-            self.add(finding, &[breaker, i], bay.full_scale(i), CURRENT_FLOWS);
+            self.add(bay, finding, &[breaker, i], (bay.full_scale(i), CURRENT_FLOWS));
         }
         if let (Some(a), Some(b), Some(c)) = (name("IA"), name("IB"), name("IC")) {
             let (high, medium) = PHASE_TOLERANCE;
             let tolerance = if level >= 110 { high } else { medium };
-            self.add(Finding::PhaseSymmetry, &[a, b, c], bay.full_scale(a), tolerance);
+            self.add(bay, Finding::PhaseSymmetry, &[a, b, c], (bay.full_scale(a), tolerance));
         }
         if let Some(oil) = name("TOIL") {
             for winding in ["TW.HV", "TW.MV", "TW.LV"].into_iter().filter_map(name) {
                 let (finding, tolerance) = (Finding::Temperature, TEMPERATURE_TOLERANCE_K);
-                self.add(finding, &[winding, oil], Some(1.0), tolerance);
+                self.add(bay, finding, &[winding, oil], (Some(1.0), tolerance));
             }
         }
         for (point, peer) in [("P", "IA"), ("IA", "P"), ("UAB", "UBC"), ("UBC", "UAB")] {
@@ -128,10 +136,18 @@ impl Tests {
     }
 
     /// Adds a test. Without a full scale to measure against there is none.
-    fn add(&mut self, finding: Finding, points: &[usize], full_scale: Option<f64>, tolerance: f64) {
+    fn add(
+        &mut self,
+        bay: &Members<'_>,
+        finding: Finding,
+        points: &[usize],
+        (full_scale, tolerance): (Option<f64>, f64),
+    ) {
         let Some(full_scale) = full_scale else { return };
         let points = points.to_vec();
-        self.of_bays.push(Test { finding, points, full_scale, tolerance });
+        let bands = points.iter().filter_map(|n| bay.station.points[*n].deadband);
+        let deadband = bands.fold(0.0, f64::max);
+        self.of_bays.push(Test { finding, points, full_scale, tolerance, deadband });
     }
 }
 
@@ -235,7 +251,8 @@ impl Test {
             Finding::PhaseSymmetry => {
                 let mean = (value(0) + value(1) + value(2)) / 3.0;
                 let apart = (0..3).map(|n| (value(n) - mean).abs()).fold(0.0, f64::max);
-                mean > PHASE_LOAD_MIN * self.full_scale && apart > self.tolerance * mean
+                let allowed = self.tolerance * mean + PHASE_DEADBANDS * self.deadband;
+                mean > PHASE_LOAD_MIN * self.full_scale && apart > allowed
             }
             Finding::Temperature => value(0) < value(1) - self.tolerance,
         }
@@ -254,11 +271,10 @@ impl Peers {
         }
         let changed = state.changed?;
         let (now, then) = (peer.value?, seen.peer_then?);
-        let moved = (now - then).abs();
         let (own_band, peer_band) = self.bands?;
+        let moved = (now - then).abs() - HIDDEN_DEADBANDS * peer_band;
         let ought = state.value?.abs() * moved / now.abs().max(then.abs());
-        let has_moved = moved > PEER_DEADBANDS * peer_band && ought > PEER_DEADBANDS * own_band;
-        has_moved.then_some(changed)
+        (ought > PEER_DEADBANDS * own_band).then_some(changed)
     }
 }
 
