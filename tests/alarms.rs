@@ -116,18 +116,8 @@ fn batch(world: &mut World, begins: bool, until: Timestamp) -> Batch {
         whole: true,
         runs: Vec::new(),
     };
-    Batch {
-        begins,
-        until,
-        judgements: vec![judgement],
-        events: Vec::new(),
-        asked: None,
-        metering: Vec::new(),
-        alarms: world.alarms.take_changes(begins),
-        values: Vec::new(),
-        fresh: Vec::new(),
-        open_from: until,
-    }
+    let alarms = world.alarms.take_changes(begins);
+    Batch { judgements: vec![judgement], alarms, ..Batch::empty(begins, until) }
 }
 
 fn kept(folder: &std::path::Path) -> Vec<KeptAlarm> {

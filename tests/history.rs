@@ -82,20 +82,7 @@ struct Known {
 }
 
 fn batch(begins: bool, until: i64, judgements: Vec<Judgement>) -> Batch {
-    let (events, asked, metering, values) = (Vec::new(), None, Vec::new(), Vec::new());
-    let (until, alarms, fresh) = (Timestamp(until), Vec::new(), Vec::new());
-    Batch {
-        begins,
-        until,
-        judgements,
-        events,
-        asked,
-        metering,
-        alarms,
-        values,
-        fresh,
-        open_from: until,
-    }
+    Batch { judgements, ..Batch::empty(begins, Timestamp(until)) }
 }
 
 fn judgement(at: i64, link: LinkState, whole: bool, runs: Vec<Run>) -> Judgement {

@@ -52,19 +52,7 @@ fn six_days(folder: &Path, province: &Arc<Province>) {
                 }
             };
             let judgements = (0..province.channels.len()).map(judgement).collect();
-            let (events, asked, metering, values) = (Vec::new(), None, Vec::new(), Vec::new());
-            let batch = Batch {
-                begins: hour == 0,
-                until: at,
-                judgements,
-                events,
-                asked,
-                metering,
-                alarms: Vec::new(),
-                values,
-                fresh: Vec::new(),
-                open_from: at,
-            };
+            let batch = Batch { judgements, ..Batch::empty(hour == 0, at) };
             writer.commit(&batch).unwrap();
         }
         writer.close().unwrap();

@@ -65,18 +65,7 @@ pub(super) fn keep(source: &Source, folder: &Path, seconds: i64) {
 }
 
 fn batch(begins: bool, until: Timestamp, values: Vec<Sealed>) -> Batch {
-    Batch {
-        begins,
-        until,
-        judgements: Vec::new(),
-        events: Vec::new(),
-        asked: None,
-        metering: Vec::new(),
-        alarms: Vec::new(),
-        values,
-        fresh: Vec::new(),
-        open_from: until,
-    }
+    Batch { values, ..Batch::empty(begins, until) }
 }
 
 /// The replies of a span in the order in which they came, and how many values they have.

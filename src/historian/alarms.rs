@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{CentreId, Province, Station, StationId, UnitKind};
+use config::{CentreId, Lang, Province, Station, StationId, UnitKind};
 
 use super::findings::is_leading;
 use super::picture::Picture;
@@ -40,6 +40,19 @@ pub enum Priority {
 impl Priority {
     /// The urgent first.
     pub const ALL: [Self; 3] = [Self::One, Self::Two, Self::Three];
+
+    /// What operators read.
+    pub fn text(self, lang: Lang) -> &'static str {
+        let (vi, en) = match self {
+            Self::One => ("mất tầm nhìn 110 kV", "110 kV not seen"),
+            Self::Two => ("vị trí, điện áp, MBA", "position, voltage, transformer"),
+            Self::Three => ("chất lượng số liệu", "data quality"),
+        };
+        match lang {
+            Lang::Vi => vi,
+            Lang::En => en,
+        }
+    }
 
     /// As it is written: 1 to 3.
     pub fn number(self) -> u8 {
@@ -172,12 +185,7 @@ impl Alarms {
     /// Looks at a picture: what is raised by it, and what has returned.
     pub fn look(&mut self, picture: &Picture) {
         let mut is_news = false;
-        for station in picture.province.station_ids() {
-            let mut channels = picture.province.centre_ids().map(|c| picture.channel(station, c));
-            // Before everything was asked once, nothing can be said.
-            if !channels.all(|channel| channel.settled) {
-                continue;
-            }
+        for station in picture.province.station_ids().filter(|id| picture.settled(*id)) {
             is_news |= self.look_at(picture, station);
         }
         if is_news {

@@ -75,12 +75,15 @@ impl Picture {
         units.filter_map(|unit| unit.events).all(|events| events.pending == 0)
     }
 
+    /// Whether every block of a station has been asked once for each centre: before that, nothing can be
+    /// said of it.
+    pub fn settled(&self, station: StationId) -> bool {
+        self.province.centre_ids().all(|centre| self.channel(station, centre).settled)
+    }
+
     /// Stations whose every channel has settled, of all.
     pub fn stations_settled(&self) -> Share {
-        let settled = |station: StationId| {
-            self.province.centre_ids().all(|centre| self.channel(station, centre).settled)
-        };
-        let seen = self.province.station_ids().filter(|id| settled(*id)).count() as u64;
+        let seen = self.province.station_ids().filter(|id| self.settled(*id)).count() as u64;
         Share::new(seen, self.stations.len() as u64)
     }
 

@@ -345,7 +345,8 @@ fn parts_of(
 
 /// Records of ten minutes at one station beyond which nobody can read them any more.
 const FLOOD: u64 = 10;
-const FLOOD_MS: i64 = 600_000;
+/// Length of the stretch in which they, and alarms, are counted, milliseconds.
+pub(super) const FLOOD_MS: i64 = 600_000;
 
 fn event_facts(
     reader: &Reader,

@@ -1,10 +1,10 @@
 //! Alarms in the store: each time that one was raised is a row, which says how it ended.
 
 use config::{CentreId, Province, StationId};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use super::reader::Reader;
-use super::schema::StoreError;
+use super::schema::{StoreError, has_table};
 use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use crate::historian::shortfalls::{Ground, LineId};
@@ -177,11 +177,7 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(KeptAlarm),
     ) -> Result<(), StoreError> {
-        let is_there: Option<i64> = self
-            .connection()
-            .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'alarm'", [], |row| row.get(0))
-            .optional()?;
-        if is_there.is_none() {
+        if !has_table(self.connection(), "alarm")? {
             return Ok(());
         }
         let mut of_window = self.connection().prepare_cached(&format!(

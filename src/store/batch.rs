@@ -52,6 +52,24 @@ pub struct Batch {
     pub open_from: Timestamp,
 }
 
+impl Batch {
+    /// Nothing was learned up to a moment.
+    pub fn empty(begins: bool, until: Timestamp) -> Self {
+        Self {
+            begins,
+            until,
+            judgements: Vec::new(),
+            events: Vec::new(),
+            asked: None,
+            metering: Vec::new(),
+            alarms: Vec::new(),
+            values: Vec::new(),
+            fresh: Vec::new(),
+            open_from: until,
+        }
+    }
+}
+
 /// Remote metering of a district or a class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterLine {

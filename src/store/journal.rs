@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::batch::Batch;
 use super::contracts;
-use super::schema::StoreError;
+use super::schema::{StoreError, has_table};
 use super::values::{Tail, described};
 use super::writer::paths;
 use crate::clock::Timestamp;
@@ -96,8 +96,7 @@ impl Unsealed {
 
 /// Contracts of which values stand in the journal; a store of the first version has none.
 pub(super) fn contracts_in(connection: &Connection) -> Result<Vec<i64>, StoreError> {
-    let is_there = "SELECT count(*) FROM sqlite_schema WHERE name = 'journal'";
-    if connection.query_row(is_there, [], |row| row.get::<_, i64>(0))? == 0 {
+    if !has_table(connection, "journal")? {
         return Ok(Vec::new());
     }
     let mut contracts = connection.prepare("SELECT DISTINCT contract FROM journal")?;

@@ -337,6 +337,12 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Whether a store has a table: those of earlier versions, which are read as they are, lack some.
+pub(super) fn has_table(connection: &Connection, table: &str) -> Result<bool, StoreError> {
+    let mut named = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
+    Ok(named.exists([table])?)
+}
+
 /// The version of a store; 0: an empty file, which only a writer makes something of.
 fn version(connection: &Connection, folder: &Path, may_be_new: bool) -> Result<usize, StoreError> {
     let number =

@@ -13,7 +13,7 @@ use super::alarms;
 use super::contracts;
 use super::journal;
 use super::runs;
-use super::schema::{FILE, StoreError, make_folder, open_to_read, open_to_write};
+use super::schema::{FILE, StoreError, has_table, make_folder, open_to_read, open_to_write};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::series::chunk::Chunk;
 
@@ -101,10 +101,8 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
         "journal",
         "alarm",
     ];
-    let mut is_there = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
     for table in tables {
-        // Older stores lack some.
-        if !is_there.exists([table])? {
+        if !has_table(connection, table)? {
             continue;
         }
         let count = format!("SELECT count(*) FROM {table}");
@@ -130,10 +128,10 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
     }
     check_judgements(connection, found)?;
     check_chunks(connection, found)?;
-    if is_there.exists(["alarm"])? {
+    if has_table(connection, "alarm")? {
         alarms::damaged(connection)?.iter().for_each(|error| found.fault(error.to_string()));
     }
-    if is_there.exists(["journal"])? {
+    if has_table(connection, "journal")? {
         check_journal(connection, found)?;
     }
     let mut all = connection.prepare("SELECT id FROM contract ORDER BY id")?;

@@ -46,8 +46,7 @@ pub(crate) fn by_severity(picture: &Picture) -> Vec<StationId> {
 
 /// Whether something is wrong with a station, so far as it can be judged.
 pub(crate) fn needs_attention(picture: &Picture, station: StationId) -> bool {
-    let settled = picture.province.centre_ids().all(|c| picture.channel(station, c).settled);
-    settled && severity(picture, station) != (2, true, true, true, Reverse(0))
+    picture.settled(station) && severity(picture, station) != (2, true, true, true, Reverse(0))
 }
 
 /// Stations that need attention, worst first.

@@ -116,7 +116,7 @@ impl<'a> View<'a> {
 
     /// Whether every block of a station has been asked once, so that verdicts can be given.
     pub(crate) fn settled(&self, station: StationId) -> bool {
-        self.province().centre_ids().all(|centre| self.picture.channel(station, centre).settled)
+        self.picture.settled(station)
     }
 
     /// Whether the first scan is still going on.

@@ -169,6 +169,14 @@ impl Moment {
         format!("{}.{:03}", self.time(at), at.local(self.zone).millisecond)
     }
 
+    /// Day and time to the minute of what was not today: `23/11 14:32`; `None` of what was.
+    pub(crate) fn other_day(self, at: Timestamp) -> Option<String> {
+        let local = at.local(self.zone);
+        let (day, month) = (local.date.day, local.date.month);
+        (local.date != self.now.local(self.zone).date)
+            .then(|| format!("{day:02}/{month:02} {:02}:{:02}", local.hour, local.minute))
+    }
+
     /// The present as the header shows it.
     pub(crate) fn today(self) -> String {
         date(self.now.local(self.zone).date, self.lang)

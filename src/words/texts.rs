@@ -336,9 +336,6 @@ texts! {
     Unacknowledged => "chưa xác nhận", "unacknowledged";
     AcknowledgedWord => "xác nhận", "acknowledged";
     ReturnedWord => "đã hết", "returned";
-    PriorityOne => "mất tầm nhìn 110 kV", "110 kV not seen";
-    PriorityTwo => "vị trí, điện áp, MBA", "position, voltage, transformer";
-    PriorityThree => "chất lượng số liệu", "data quality";
     ColSignals => "tín hiệu", "signals";
     ColWhat => "Nội dung", "What";
     NoAlarms => "Không có cảnh báo nào.", "No alarms.";

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use config::Lang;
-
 use super::{DECIMALS, text, titled};
 use crate::clock::Timestamp;
 use crate::historian::alarms::Priority;
 use crate::historian::counts::Share;
-use crate::report::facts::Facts;
+use crate::report::facts::{FLOOD_MS, Facts};
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::real;
 use crate::store::KeptAlarm;
@@ -19,8 +17,6 @@ const CAUSES_MAX: usize = 10;
 const FLOODS_MAX: usize = 100;
 /// Alarms in ten minutes beyond which nobody can respond to each; and below which a flood is over.
 const FLOOD: (usize, usize) = (10, 5);
-/// Length of a stretch in which alarms are counted, milliseconds.
-const STRETCH_MS: i64 = 600_000;
 /// An alarm that stands longer is stale, milliseconds.
 const STALE_MS: i64 = 24 * 3_600_000;
 /// The same alarm so often within a minute chatters.
@@ -31,8 +27,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let (all, lang) = (facts.alarms.len() as u64, facts.lang);
     let count = crate::words::format::count(all, lang);
-    let stretches =
-        real(u64::try_from(facts.window.observed_ms() / STRETCH_MS).unwrap_or(0).max(1));
+    let stretches = real(u64::try_from(facts.window.observed_ms() / FLOOD_MS).unwrap_or(0).max(1));
     let rate = crate::words::format::number(real(all) / stretches, 2, lang);
     let parts = vec![
         words.note(
@@ -56,12 +51,7 @@ fn of_priority(facts: &Facts, priority: Priority) -> impl Iterator<Item = &KeptA
 }
 
 fn name(facts: &Facts, priority: Priority) -> String {
-    let words = facts.words();
-    match priority {
-        Priority::One => words.say("P1 mất tầm nhìn 110 kV", "P1 110 kV not seen"),
-        Priority::Two => words.say("P2 vị trí, điện áp, MBA", "P2 position, voltage, transformer"),
-        Priority::Three => words.say("P3 chất lượng số liệu", "P3 data quality"),
-    }
+    format!("P{} {}", priority.number(), priority.text(facts.lang))
 }
 
 fn priorities(facts: &Facts) -> Table {
@@ -172,11 +162,13 @@ fn causes(facts: &Facts) -> Table {
 
 /// Where, in words: `kênh`, `thiết bị 3`, `ngăn 172`.
 fn place(facts: &Facts, cause: &str) -> String {
-    let words = [("unit", "thiết bị"), ("bay", "ngăn"), ("link", "kênh")];
-    let (kind, name) = cause.split_once(' ').unwrap_or((cause, ""));
-    let vi = words.iter().find(|(en, _)| *en == kind).map_or(kind, |(_, vi)| *vi);
-    let kind = if facts.lang == Lang::Vi { vi } else { kind };
-    format!("{kind} {name}").trim_end().to_owned()
+    let words = facts.words();
+    match cause.split_once(' ') {
+        Some(("unit", id)) => words.say(&format!("thiết bị {id}"), &format!("unit {id}")),
+        Some(("bay", name)) => words.say(&format!("ngăn {name}"), &format!("bay {name}")),
+        _ if cause == "link" => words.say("kênh", "link"),
+        _ => cause.to_owned(),
+    }
 }
 
 /// Stretches with more alarms than anybody can respond to: from the first to the last of them.
@@ -184,7 +176,7 @@ fn flooded(raised: &[Timestamp]) -> Vec<(Timestamp, Timestamp, u64)> {
     let mut floods: Vec<(Timestamp, Timestamp, u64)> = Vec::new();
     let (mut first, mut is_flood) = (0, false);
     for (n, at) in raised.iter().enumerate() {
-        while at.since(raised[first]) >= STRETCH_MS {
+        while at.since(raised[first]) >= FLOOD_MS {
             first += 1;
         }
         let within = n + 1 - first;

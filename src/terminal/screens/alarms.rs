@@ -137,11 +137,7 @@ fn sums(view: &View<'_>) -> Row {
     Priority::ALL.into_iter().fold(view.row(), |row, priority| {
         let of_priority = view.picture.alarms.iter().filter(|alarm| alarm.priority == priority);
         let count = view.count(of_priority.count() as u64);
-        let meaning = view.t(match priority {
-            Priority::One => Text::PriorityOne,
-            Priority::Two => Text::PriorityTwo,
-            Priority::Three => Text::PriorityThree,
-        });
+        let meaning = priority.text(view.lang);
         let gap = if priority == Priority::One { 1 } else { 2 };
         row.gap(gap)
             .put(Role::Strong, format!("P{} {count}", priority.number()))
@@ -201,12 +197,7 @@ fn cells(view: &View<'_>, alarm: &Alarm) -> Vec<Cell> {
 /// Time of day today, day and time else.
 fn time(view: &View<'_>, at: Timestamp) -> String {
     let moment = view.moment();
-    let local = at.local(moment.zone);
-    if local.date == view.now.local(moment.zone).date {
-        return moment.time(at);
-    }
-    let (day, month) = (local.date.day, local.date.month);
-    format!("{day:02}/{month:02} {:02}:{:02}", local.hour, local.minute)
+    moment.other_day(at).unwrap_or_else(|| moment.time(at))
 }
 
 /// What it is about, without its station: `172 không trả lời`.

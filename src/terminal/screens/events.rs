@@ -274,12 +274,7 @@ fn cells(view: &View<'_>, entry: &EventEntry) -> Vec<Cell> {
 /// Time of day to the millisecond today, day and time else.
 fn time(view: &View<'_>, at: Timestamp) -> String {
     let moment = view.moment();
-    let local = at.local(moment.zone);
-    if local.date == view.now.local(moment.zone).date {
-        return moment.fine_time(at);
-    }
-    let (day, month) = (local.date.day, local.date.month);
-    format!("{day:02}/{month:02} {:02}:{:02}", local.hour, local.minute)
+    moment.other_day(at).unwrap_or_else(|| moment.fine_time(at))
 }
 
 fn between(view: &View<'_>, gap: &Gap) -> String {

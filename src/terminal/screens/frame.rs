@@ -109,23 +109,19 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         let text = format!(" ‼ {} {since}: {why}", view.t(Text::NotKeptSince));
         return view.row().put(Role::Fail, text).filled(room);
     }
+    let waiting = alarms::waiting(view);
+    let (count, word) = (view.count(waiting), view.t(Text::Unacknowledged));
     let Some(alarm) = alarm else {
+        if waiting == 0 {
+            return view.row().filled(room);
+        }
         // What has returned still waits for somebody.
-        return match alarms::waiting(view) {
-            0 => view.row().filled(room),
-            n => {
-                let word = view.t(Text::Unacknowledged);
-                let text = format!(" · {} {}: {word}: 8", view.t(Text::Alarms), view.count(n));
-                view.row().put(Role::Note, text).filled(room)
-            }
-        };
+        let text = format!(" · {} {count}: {word}: 8", view.t(Text::Alarms));
+        return view.row().put(Role::Note, text).filled(room);
     };
     let role = if alarm.urgent { Role::Fail } else { Role::Doubt };
     let mark = if alarm.urgent { " ‼ " } else { " ! " };
-    let waiting = match alarms::waiting(view) {
-        0 => String::new(),
-        n => format!("{} {} · ", view.count(n), view.t(Text::Unacknowledged)),
-    };
+    let waiting = if waiting > 0 { format!("{count} {word} · ") } else { String::new() };
     let row = view.row().put(role, mark).put(role, waiting).put(role, alarm.text);
     if alarm.others == 0 {
         return row.filled(room);
