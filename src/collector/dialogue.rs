@@ -174,10 +174,14 @@ impl Dialogue {
 
     /// A number to which no reply can come any more.
     fn free_number(&mut self) -> u16 {
+        // All others come before a number comes again: only a question that has waited while half of
+        // them were drawn is looked for.
+        let oldest = self.waiting.front().map_or(self.asked, |waiting| waiting.order);
+        let may_wait = self.asked - oldest >= u64::from(Numbers::ALL / 2);
         loop {
             let number = self.numbers.draw();
-            let used = self.waiting.iter().any(|w| w.transaction == number);
-            if !used && !self.given_up.iter().any(|(given, _)| *given == number) {
+            let waits = may_wait && self.waiting.iter().any(|w| w.transaction == number);
+            if !waits && !self.given_up.iter().any(|(given, _)| *given == number) {
                 return number;
             }
         }
@@ -224,19 +228,15 @@ impl Dialogue {
 
     /// Sorts the whole frames of the input to the questions that wait.
     pub(super) fn sort(&mut self, now: Instant) -> Result<(), LinkFault> {
-        let mut whole = 0;
-        let behind = loop {
-            match front(&self.input[whole..]) {
-                Front::Frame(bytes, _) => whole += bytes,
-                behind => break behind,
-            }
-        };
-        if whole > 0 {
-            let frames = Reply::from(&self.input[..whole]);
-            let mut start = 0;
-            while let Front::Frame(bytes, number) = front(&frames[start..]) {
-                self.take(frames.part(start..start + bytes), number, now);
-                start += bytes;
+        let mut behind = front(&self.input);
+        if let Front::Frame(..) = behind {
+            // Hardly ever there is more in it than whole frames.
+            let came = Reply::from(&self.input[..]);
+            let mut whole = 0;
+            while let Front::Frame(bytes, number) = behind {
+                self.take(came.part(whole..whole + bytes), number, now);
+                whole += bytes;
+                behind = front(&came[whole..]);
             }
             self.input.drain(..whole);
         }
