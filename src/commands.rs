@@ -13,6 +13,7 @@ mod plan;
 mod plant;
 mod record;
 mod report;
+mod show;
 mod simulate;
 mod simulator;
 mod store;
@@ -131,6 +132,8 @@ enum Command {
     Monitor(monitor::MonitorArgs),
     /// Read the event rings and print what happened, in the order in which it did
     Events(events::EventsArgs),
+    /// How the province stands or stood, from the history that a monitor keeps
+    Show(show::ShowArgs),
     /// Hold the province against thresholds and say which station falls short
     Check(check::CheckArgs),
     /// What a month or any stretch of days was like: the form that is filed
@@ -222,6 +225,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Plant(command) => plant::run(common, command),
         Command::Monitor(args) => monitor::run(common, args),
         Command::Events(args) => events::run(common, args),
+        Command::Show(args) => show::run(common, args),
         Command::Check(args) => check::run(common, args),
         Command::Report(args) => report::run(common, args),
         Command::Store(command) => store::run(common, command),

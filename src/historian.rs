@@ -11,6 +11,7 @@ pub mod events;
 mod findings;
 pub mod ledger;
 mod meters;
+pub mod past;
 pub mod picture;
 mod rules;
 pub mod shortfalls;
@@ -26,13 +27,9 @@ use crate::clock::Timestamp;
 use crate::collector::plan::Plan;
 use crate::collector::reading::{Event, Reading};
 use channel::ChannelState;
-use counts::{Counts, Share};
 use events::EventLog;
 use ledger::{Asked, Judgement};
-use picture::{
-    CentrePicture, ChannelPicture, Figures, Full, LinkState, Picture, Right, StationPicture,
-    UnitPicture,
-};
+use picture::{ChannelPicture, Picture};
 use traffic::Traffic;
 
 /// Knows the state of every point of a province.
@@ -101,83 +98,11 @@ impl Historian {
         let judgements = &mut self.judgements;
         let draw = |channel: &mut ChannelState| channel.picture(&province, now, judgements);
         let channels: Vec<Arc<ChannelPicture>> = self.channels.iter_mut().map(draw).collect();
-        let centres = centres(&province, &channels);
-        let stations: Vec<StationPicture> = stations(&province, &channels);
         let metering = meters::picture(&province, &self.channels, now);
-        let share = |have: &dyn Fn(&StationPicture) -> bool| {
-            let have = stations.iter().filter(|s| have(s)).count() as u64;
-            Share::new(have, stations.len() as u64)
-        };
-        let unmanned = province.stations.iter().filter(|s| s.unmanned).count() as u64;
-        let figures = Figures {
-            connected: share(&|s| s.link == LinkState::Connected),
-            full: share(&|s| s.full == Full::Full),
-            unmanned: Share::new(unmanned, stations.len() as u64),
-            remote_metering: metering.total,
-        };
-        let traffic = self.traffic.picture(now);
-        let started = self.started;
         Picture {
-            province,
-            at: now,
-            started,
-            figures,
-            centres,
-            stations,
-            channels,
-            metering,
-            traffic,
+            traffic: self.traffic.picture(now),
             events: self.events.clone(),
-            keeping: None,
-            alarms: Arc::default(),
+            ..Picture::of(province, (self.started, now), channels, metering)
         }
     }
-}
-
-fn centres(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<CentrePicture> {
-    province
-        .centre_ids()
-        .map(|centre| {
-            let mut sum = CentrePicture {
-                counts: Counts::default(),
-                connected: Share::default(),
-                full: Share::default(),
-            };
-            for station in province.station_ids() {
-                let channel = &channels[province.channel_id(station, centre).index()];
-                sum.counts += channel.counts;
-                sum.connected +=
-                    Share::new(u64::from(channel.link.state == LinkState::Connected), 1);
-                sum.full += Share::new(u64::from(channel.full == Full::Full), 1);
-            }
-            sum
-        })
-        .collect()
-}
-
-fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPicture> {
-    province
-        .station_ids()
-        .map(|station| {
-            let of_station: Vec<&ChannelPicture> = province
-                .centre_ids()
-                .map(|centre| channels[province.channel_id(station, centre).index()].as_ref())
-                .collect();
-            let mut units = Share::default();
-            for unit in 0..province.stations[station.index()].units.len() {
-                let asked: Vec<&UnitPicture> =
-                    of_station.iter().map(|c| &c.units[unit]).filter(|unit| unit.asked).collect();
-                let up = asked.iter().all(|unit| unit.answers);
-                units +=
-                    Share::new(u64::from(up && !asked.is_empty()), u64::from(!asked.is_empty()));
-            }
-            let worst_link = of_station.iter().map(|c| c.link.state).max();
-            StationPicture {
-                link: worst_link.unwrap_or(LinkState::NeverConnected),
-                full: of_station.iter().map(|c| c.full).max().unwrap_or(Full::NoneYet),
-                right: of_station.iter().map(|c| c.right).max().unwrap_or(Right::NotEvaluated),
-                units,
-            }
-        })
-        .collect()
 }

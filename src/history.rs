@@ -6,9 +6,11 @@
 mod account;
 mod channel;
 mod intervals;
+mod past;
 mod window;
 
 pub use account::{Account, Times};
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use intervals::{Interval, intervals};
+pub use past::{Past, past};
 pub use window::{Era, Span, Window};

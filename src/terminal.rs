@@ -49,6 +49,7 @@ use crate::historian::shortfalls;
 use crate::words::{format, happenings, places, texts};
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};
+pub use plain::{Origin, Page};
 pub use theme::Theme;
 pub use ui::{Effect, Ui};
 
@@ -238,7 +239,19 @@ fn suspend(guard: &Guard) -> io::Result<()> {
 
 /// The figures of a picture and why stations fall short, as lines of text.
 pub fn text(picture: &Picture, lang: Lang, ascii: bool) -> String {
-    let text = plain::overview(&plain::view(picture, lang));
+    let text = plain::overview(&plain::view(picture, lang), true);
+    if ascii { glyphs::plain_text(&text) } else { text }
+}
+
+/// A screen of a picture as text, in `width` columns; the figures take 100.
+pub fn page(picture: &Picture, page: Page, (lang, ascii): (Lang, bool), width: usize) -> String {
+    let text = plain::page(&plain::view(picture, lang), page, width);
+    if ascii { glyphs::plain_text(&text) } else { text }
+}
+
+/// How it is known what a picture says that was made from history, as lines of text.
+pub fn origin(picture: &Picture, origin: &Origin, (lang, ascii): (Lang, bool)) -> String {
+    let text = plain::origin(&plain::view(picture, lang), origin);
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 

@@ -24,6 +24,7 @@ mod recording;
 mod screens;
 mod second_province;
 mod security;
+mod show;
 mod station;
 mod store;
 mod tidy;

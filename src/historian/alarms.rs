@@ -123,7 +123,7 @@ impl Alarm {
 
     /// In which order alarms are listed: those that wait for somebody first, then by urgency, the newest
     /// first.
-    fn order(&self) -> (Option<AlarmState>, Priority, Reverse<Timestamp>, Cause) {
+    pub(crate) fn order(&self) -> (Option<AlarmState>, Priority, Reverse<Timestamp>, Cause) {
         (self.state(), self.priority, Reverse(self.raised.at), self.raised.cause)
     }
 }
@@ -304,6 +304,18 @@ impl Alarms {
         let mut listed: Vec<Alarm> = self.open.values().cloned().collect();
         listed.sort_by_cached_key(Alarm::order);
         self.listed = listed.into();
+    }
+}
+
+/// Says of alarms whose cause is there what a picture shows of it: how many signals it takes, at which centres.
+pub(crate) fn count_anew(picture: &Picture, alarms: &mut [Alarm]) {
+    for alarm in alarms.iter_mut().filter(|alarm| alarm.returned.is_none()) {
+        let Cause { station, line } = alarm.raised.cause;
+        let lines = shortfalls::live(picture, station);
+        if let Some(line) = lines.iter().find(|other| other.id == line) {
+            alarm.signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
+            alarm.centres.clone_from(&line.centres);
+        }
     }
 }
 

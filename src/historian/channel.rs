@@ -16,7 +16,7 @@ use super::verdict::{Finding, PointPicture, Reason, Since};
 use super::window::{Asked, Window};
 use crate::clock::Timestamp;
 use crate::collector::plan::{Content, Item, Part, Plan};
-use crate::collector::reading::{Event, Fault, LinkFault, Poll, Reading, Strays};
+use crate::collector::reading::{Event, Fault, LinkFault, Poll, Reading};
 
 /// Exception 06, device busy: the value stands until it is old, the device asks to be asked again.
 const BUSY: u8 = 6;
@@ -115,23 +115,7 @@ impl ChannelState {
         started: Timestamp,
     ) -> Self {
         let station = &province.stations[channel.station.index()];
-        let (id, state) = (ChannelId::at(index), LinkState::NeverConnected);
-        let link = Link {
-            state,
-            since: started,
-            last_reply: None,
-            fault: None,
-            last_fault: None,
-            reconnects: 0,
-            reconnected_at: None,
-            refusals: 0,
-            missed: 0,
-            overruns: 0,
-            losses: 0,
-            overrun: None,
-            strays: Strays::default(),
-            stray_at: None,
-        };
+        let (id, link) = (ChannelId::at(index), Link::new(started));
         let asked = |unit: u8| plan.blocks.iter().any(|block| block.unit == unit);
         let unit_picture = |unit: &config::Unit| UnitPicture {
             asked: asked(unit.id),
@@ -444,7 +428,7 @@ impl ChannelState {
         ChannelPicture {
             id: self.id,
             link: self.link.clone(),
-            full: full(&counts),
+            full: Full::of(&counts),
             right: self.findings.right(&self.rules.tests, &counts),
             counts,
             points,
@@ -521,14 +505,6 @@ fn asked<'a>(items: &'a [Item], poll: &Poll) -> &'a [Item] {
 /// come from the gateway in its place.
 fn is_answer(fault: Option<Fault>) -> bool {
     !matches!(fault, Some(Fault::NoReply | Fault::Refused(0x0A | 0x0B)))
-}
-
-fn full(counts: &Counts) -> Full {
-    match counts {
-        counts if counts.tested == counts.required && counts.required > 0 => Full::Full,
-        counts if counts.mapped == 0 => Full::NoneYet,
-        _ => Full::NotFull,
-    }
 }
 
 impl PartState {

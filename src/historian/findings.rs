@@ -36,8 +36,6 @@ const HIDDEN_DEADBANDS: f64 = 2.0;
 /// one more is for what the two do not have in common. Deadbands of a current and a power of one bay
 /// differ by far: what is many steps of the one may be less than a step of the other.
 const PEER_DEADBANDS: f64 = 2.0;
-/// Correct share below which a station is not right.
-const RIGHT_PERCENT: f64 = 99.0;
 
 /// What is tested of the points of a channel.
 pub(super) struct Tests {
@@ -149,6 +147,16 @@ impl Tests {
         let deadband = bands.fold(0.0, f64::max);
         self.of_bays.push(Test { finding, points, full_scale, tolerance, deadband });
     }
+
+    /// The contradictions that are found on a point, if any can be.
+    pub(super) fn finding_on(&self, point: usize) -> Option<Finding> {
+        self.of_bays.iter().find(|test| test.points[0] == point).map(|test| test.finding)
+    }
+
+    /// Whether a finding on a point fails the station by itself.
+    pub(super) fn is_leading(&self, point: usize) -> bool {
+        self.leading.contains(&point)
+    }
 }
 
 impl Findings {
@@ -226,12 +234,8 @@ impl Findings {
     }
 
     pub(super) fn right(&self, tests: &Tests, counts: &Counts) -> Right {
-        let leads = self.found.iter().any(|(point, ..)| tests.leading.contains(point));
-        match counts.right.reaches(RIGHT_PERCENT) {
-            None => Right::NotEvaluated,
-            Some(true) if !leads => Right::Right,
-            Some(_) => Right::Wrong,
-        }
+        let leads = self.found.iter().any(|(point, ..)| tests.is_leading(*point));
+        Right::of(counts, leads)
     }
 }
 

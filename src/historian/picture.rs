@@ -57,6 +57,43 @@ pub struct Keeping {
 }
 
 impl Picture {
+    /// Puts a picture together from those of its channels. There are no events, alarms and traffic in it.
+    pub(super) fn of(
+        province: Arc<Province>,
+        (started, at): (Timestamp, Timestamp),
+        channels: Vec<Arc<ChannelPicture>>,
+        metering: MeteringPicture,
+    ) -> Self {
+        let centres = centres(&province, &channels);
+        let stations: Vec<StationPicture> = stations(&province, &channels);
+        let share = |have: &dyn Fn(&StationPicture) -> bool| {
+            let have = stations.iter().filter(|s| have(s)).count() as u64;
+            Share::new(have, stations.len() as u64)
+        };
+        let unmanned = province.stations.iter().filter(|s| s.unmanned).count() as u64;
+        let figures = Figures {
+            connected: share(&|s| s.link == LinkState::Connected),
+            full: share(&|s| s.full == Full::Full),
+            unmanned: Share::new(unmanned, stations.len() as u64),
+            remote_metering: metering.total,
+        };
+        let events = province.centres.iter().map(|_| Arc::default()).collect();
+        Self {
+            province,
+            at,
+            started,
+            figures,
+            centres,
+            stations,
+            channels,
+            metering,
+            traffic: TrafficPicture::default(),
+            events,
+            keeping: None,
+            alarms: Arc::default(),
+        }
+    }
+
     /// The channel between a station and a centre.
     pub fn channel(&self, station: StationId, centre: CentreId) -> &ChannelPicture {
         &self.channels[self.province.channel_id(station, centre).index()]
@@ -232,6 +269,54 @@ impl ChannelPicture {
     }
 }
 
+fn centres(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<CentrePicture> {
+    province
+        .centre_ids()
+        .map(|centre| {
+            let mut sum = CentrePicture {
+                counts: Counts::default(),
+                connected: Share::default(),
+                full: Share::default(),
+            };
+            for station in province.station_ids() {
+                let channel = &channels[province.channel_id(station, centre).index()];
+                sum.counts += channel.counts;
+                sum.connected +=
+                    Share::new(u64::from(channel.link.state == LinkState::Connected), 1);
+                sum.full += Share::new(u64::from(channel.full == Full::Full), 1);
+            }
+            sum
+        })
+        .collect()
+}
+
+fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPicture> {
+    province
+        .station_ids()
+        .map(|station| {
+            let of_station: Vec<&ChannelPicture> = province
+                .centre_ids()
+                .map(|centre| channels[province.channel_id(station, centre).index()].as_ref())
+                .collect();
+            let mut units = Share::default();
+            for unit in 0..province.stations[station.index()].units.len() {
+                let asked: Vec<&UnitPicture> =
+                    of_station.iter().map(|c| &c.units[unit]).filter(|unit| unit.asked).collect();
+                let up = asked.iter().all(|unit| unit.answers);
+                units +=
+                    Share::new(u64::from(up && !asked.is_empty()), u64::from(!asked.is_empty()));
+            }
+            let worst_link = of_station.iter().map(|c| c.link.state).max();
+            StationPicture {
+                link: worst_link.unwrap_or(LinkState::NeverConnected),
+                full: of_station.iter().map(|c| c.full).max().unwrap_or(Full::NoneYet),
+                right: of_station.iter().map(|c| c.right).max().unwrap_or(Right::NotEvaluated),
+                units,
+            }
+        })
+        .collect()
+}
+
 /// The path to a station.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
@@ -263,6 +348,28 @@ pub struct Link {
     pub strays: Strays,
     /// When such a reply was last told of.
     pub stray_at: Option<Timestamp>,
+}
+
+impl Link {
+    /// A path that was not yet up when somebody began to watch.
+    pub(super) fn new(started: Timestamp) -> Self {
+        Self {
+            state: LinkState::NeverConnected,
+            since: started,
+            last_reply: None,
+            fault: None,
+            last_fault: None,
+            reconnects: 0,
+            reconnected_at: None,
+            refusals: 0,
+            missed: 0,
+            overruns: 0,
+            losses: 0,
+            overrun: None,
+            strays: Strays::default(),
+            stray_at: None,
+        }
+    }
 }
 
 /// Whether a path is up. Ordered from best to worst.
@@ -299,6 +406,15 @@ pub enum Full {
 }
 
 impl Full {
+    /// What counts of required points say.
+    pub(super) fn of(counts: &Counts) -> Self {
+        match counts {
+            counts if counts.tested == counts.required && counts.required > 0 => Self::Full,
+            counts if counts.mapped == 0 => Self::NoneYet,
+            _ => Self::NotFull,
+        }
+    }
+
     /// The word in JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -318,6 +434,21 @@ pub enum Right {
     NotEvaluated,
     /// Neither.
     Wrong,
+}
+
+/// Share of the evaluable points without a finding below which a station is not right, per cent.
+const RIGHT_PERCENT: f64 = 99.0;
+
+impl Right {
+    /// What counts of required points say, and whether one of the points on which a station stands or
+    /// falls has a finding.
+    pub(super) fn of(counts: &Counts, leads: bool) -> Self {
+        match counts.right.reaches(RIGHT_PERCENT) {
+            None => Self::NotEvaluated,
+            Some(true) if !leads => Self::Right,
+            Some(_) => Self::Wrong,
+        }
+    }
 }
 
 /// A unit as one centre sees it.

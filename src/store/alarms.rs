@@ -167,6 +167,38 @@ pub(super) fn damaged(connection: &Connection) -> Result<Vec<StoreError>, StoreE
 }
 
 impl Reader {
+    /// The alarms that were listed at `at`, as they stood then, with those that began in the session that
+    /// began at `from` or an earlier one. What the contract does not know is left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what stands in it is damaged.
+    pub fn alarms_at(
+        &self,
+        province: &Province,
+        (from, at): (Timestamp, Timestamp),
+    ) -> Result<Vec<Alarm>, StoreError> {
+        if !has_table(self.connection(), "alarm")? {
+            return Ok(Vec::new());
+        }
+        // One of an earlier session that is over although it never returned was over when this one began.
+        let mut listed = self.connection().prepare_cached(&format!(
+            "{SELECT} WHERE raised_ms <= ?2
+                 AND (returned_ms > ?2 OR acknowledged_ms > ?2 OR open = 1
+                      OR (returned_ms IS NULL AND raised_ms >= ?1))"
+        ))?;
+        let mut rows = listed.query(params![from.0, at.0])?;
+        let mut alarms = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut kept = kept(row)?;
+            for later in [&mut kept.returned, &mut kept.acknowledged] {
+                *later = later.filter(|moment| *moment <= at);
+            }
+            alarms.extend(alarm(province, &kept));
+        }
+        alarms.sort_by_cached_key(Alarm::order);
+        Ok(alarms)
+    }
+
     /// Hands on the alarms that were raised from `from` up to `to`, in the order of time. A store of an
     /// earlier version has none.
     ///

@@ -1,10 +1,11 @@
 //! Values in the store: chunks as they were sealed, and reading a point out of them.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use config::{ChannelId, Decoded, Flags, PointId, Province, Station};
+use config::{ChannelId, Decoded, Flags, PointId, Province, Register, Station};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::reader::{Reader, Session};
@@ -185,6 +186,72 @@ impl Reader {
         Ok(())
     }
 
+    /// The last value of each point of a channel of a contract up to `at`, by place in the contract; `None`
+    /// where none came that is a number.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a chunk is damaged.
+    pub fn latest(
+        &self,
+        contract: i64,
+        channel: ChannelId,
+        at: Timestamp,
+    ) -> Result<Vec<Option<Value>>, StoreError> {
+        let damaged = |error: ChunkError| StoreError::Damaged(format!("values: {error}"));
+        let province = self.contract(contract)?.province;
+        let own = &province.channels[channel.index()];
+        let station = &province.stations[own.station.index()];
+        let centre = &province.centres[own.centre.index()].id;
+        let points: HashMap<&str, usize> =
+            station.points.iter().enumerate().map(|(n, point)| (point.local_id(), n)).collect();
+        let mut latest: Vec<Option<Value>> = vec![None; station.points.len()];
+        let mut look = |chunk: &Chunk, n: usize, place: &Place| {
+            let Some(read) = own.entries[n].register.map(Encoded::of) else { return Ok(()) };
+            let is_later = |value: &Value| {
+                value.at <= at
+                    && matches!(value.value, Decoded::Value(_))
+                    && latest[n].is_none_or(|other| other.at <= value.at)
+            };
+            if let Some(value) = values(chunk, place, &read)?.into_iter().rev().find(is_later) {
+                latest[n] = Some(value);
+            }
+            Ok(())
+        };
+        for (block, columns) in blocks(self.connection(), (&station.id, centre))? {
+            let newest = self
+                .connection()
+                .prepare_cached(
+                    "SELECT data FROM chunk WHERE block = ?1 AND from_ms <= ?2
+                     ORDER BY from_ms DESC, id DESC LIMIT 1",
+                )?
+                .query_row(params![block, at.0], |row| Ok(chunk(row)))
+                .optional()?;
+            let Some(chunk) = newest.transpose()? else { continue };
+            let columns: Vec<&str> = columns.lines().collect();
+            for (place, line) in columns.iter().enumerate() {
+                let Some((local, part)) = line.split_once(' ') else { continue };
+                let Some(n) = points.get(local).filter(|_| part == word(Part::Value)) else {
+                    continue;
+                };
+                let quality = format!("{local} {}", word(Part::Quality));
+                let quality = columns.iter().position(|line| *line == quality);
+                look(&chunk, *n, &Place { value: place, quality }).map_err(damaged)?;
+            }
+        }
+        let unsealed = self.journal()?.get(&contract).map(Vec::as_slice).unwrap_or_default();
+        for sealed in unsealed.iter().filter(|sealed| sealed.channel == channel) {
+            for (place, (point, part)) in sealed.columns.iter().enumerate() {
+                if *part == Part::Value {
+                    let quality = (*point, Part::Quality);
+                    let quality = sealed.columns.iter().position(|column| *column == quality);
+                    let place = Place { value: place, quality };
+                    look(&sealed.chunk, point.index(), &place).map_err(damaged)?;
+                }
+            }
+        }
+        Ok(latest)
+    }
+
     /// Chunks of a point's values in the journal, which are in no chunk of the store.
     fn unsealed(
         &self,
@@ -276,39 +343,45 @@ struct Encoded {
     quality_is_bit: bool,
 }
 
+impl Encoded {
+    fn of(register: Register) -> Self {
+        Self { encoding: register.encoding, quality_is_bit: register.table.is_bits() }
+    }
+}
+
 fn encoding(province: &Province, (station, centre, point): (&str, &str, &str)) -> Option<Encoded> {
     let (station, centre) = (province.station(station)?, province.centre(centre)?);
     let point = province.stations[station.index()].point(point)?;
-    let register = province.channel(station, centre).entries[point.index()].register?;
-    Some(Encoded { encoding: register.encoding, quality_is_bit: register.table.is_bits() })
+    province.channel(station, centre).entries[point.index()].register.map(Encoded::of)
 }
 
+/// Where a point stands in the blocks of a path.
 fn places(
     connection: &Connection,
     (station, centre, point): (&str, &str, &str),
 ) -> Result<Vec<(i64, Place)>, StoreError> {
-    let path: Option<i64> = connection
-        .prepare_cached("SELECT id FROM path WHERE station = ?1 AND centre = ?2")?
-        .query_row([station, centre], |row| row.get(0))
-        .optional()?;
-    let Some(path) = path else { return Ok(Vec::new()) };
     let local = point.split_once('.').map_or(point, |(_, local)| local);
-    let mut blocks = connection.prepare_cached(
-        "SELECT block.id, columns FROM block JOIN layout ON layout.id = block.layout
-         WHERE path = ?1 ORDER BY block.id",
-    )?;
-    let mut rows = blocks.query([path])?;
-    let mut places = Vec::new();
-    while let Some(row) = rows.next()? {
-        let columns = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        let place = Place::of(|part| {
+    let place = |columns: &str| {
+        Place::of(|part| {
             columns.lines().position(|line| line.split_once(' ') == Some((local, word(part))))
-        });
-        if let Some(place) = place {
-            places.push((row.get(0)?, place));
-        }
-    }
-    Ok(places)
+        })
+    };
+    let blocks = blocks(connection, (station, centre))?.into_iter();
+    Ok(blocks.filter_map(|(block, columns)| Some((block, place(&columns)?))).collect())
+}
+
+/// The blocks of a path, and how their columns are described.
+fn blocks(
+    connection: &Connection,
+    (station, centre): (&str, &str),
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let mut of_path = connection.prepare_cached(
+        "SELECT block.id, columns FROM block JOIN layout ON layout.id = block.layout
+         JOIN path ON path.id = block.path
+         WHERE station = ?1 AND centre = ?2 ORDER BY block.id",
+    )?;
+    let rows = of_path.query_map([station, centre], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The values of a point in a chunk.

@@ -6,15 +6,20 @@ use config::{Lang, StationId};
 use super::format;
 use super::happenings;
 use super::paint::{Row, text_of, width};
+use super::screen::Screen;
+use super::screens::alarms::Alarms;
 use super::screens::metering::read_lines;
 use super::screens::overview::{figure_lines, nobody, reasons_line, scanning};
-use super::screens::{boxes, why};
+use super::screens::signals::{Filter, Signals};
+use super::screens::stations::Stations;
+use super::screens::{Body, alarms, boxes, signals, stations, why};
 use super::shortfalls::unit_name;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
 use crate::clock::Timestamp;
 use crate::historian::events::{EventEntry, Happening};
 use crate::historian::picture::{Full, Picture};
+use crate::historian::verdict::Since;
 use crate::terminal::attention;
 use crate::terminal::texts::Text;
 
@@ -25,20 +30,24 @@ fn plain(row: Row) -> String {
     text_of(&row.line()).trim_end().to_owned()
 }
 
-/// Everything a person wants to know first: figures, live state, and why stations fall short.
-pub(super) fn overview(view: &View<'_>) -> String {
+/// Which province, and when.
+fn title(view: &View<'_>) -> String {
     let moment = view.moment();
-    let title = format!(
-        "{}  {} {}",
-        view.province().name.get(view.lang),
-        moment.today(),
-        moment.time(view.now)
-    );
-    let mut lines = vec![title];
+    let name = view.province().name.get(view.lang);
+    format!("{name}  {} {}", moment.today(), moment.time(view.now))
+}
+
+/// Everything a person wants to know first: figures, live state, how asking goes where anybody asks, and
+/// why stations fall short.
+pub(super) fn overview(view: &View<'_>, asks: bool) -> String {
+    let moment = view.moment();
+    let mut lines = vec![title(view)];
     let mut rows = figure_lines(view);
     rows.extend(boxes::live_lines(view));
     rows.push(reasons_line(view));
-    rows.push(view.row().text(format!(" {}", boxes::rates(view))));
+    if asks {
+        rows.push(view.row().text(format!(" {}", boxes::rates(view))));
+    }
     if view.starting() {
         rows.push(scanning(view));
     }
@@ -70,8 +79,124 @@ pub(super) fn overview(view: &View<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
+/// What a text can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// Figures, and why stations fall short.
+    Overview,
+    /// The four verdicts of every station.
+    Stations,
+    /// Why a station falls short.
+    Why(StationId),
+    /// Signals of a station, or of all.
+    Signals {
+        /// Of this station only.
+        station: Option<StationId>,
+        /// Also those that fall short nowhere.
+        all: bool,
+    },
+    /// Remote metering.
+    Metering,
+    /// Alarms of a station, or of all.
+    Alarms(Option<StationId>),
+}
+
+/// Lines beyond those of a list that a screen has.
+const ROUND: usize = 200;
+/// So many blank lines a screen leaves only between its list and what stands at the bottom.
+const FILLER: usize = 20;
+
+/// A screen as text, all of its list. Nobody is asked anything.
+pub(super) fn page(view: &View<'_>, page: Page, width: usize) -> String {
+    let mut screen = match page {
+        Page::Overview => return overview(view, false),
+        Page::Why(station) => return why::plain(view, station, width) + "\n",
+        Page::Stations => Screen::Stations(Stations::default()),
+        // How reading went is not told of single groups, and the screen has boxes for that.
+        Page::Metering => return format!("{}\n{}\n", title(view), metering_summary(view)),
+        Page::Alarms(station) => Screen::Alarms(Alarms::of(station)),
+        Page::Signals { station, all } => {
+            let filter = Filter { station, faults: !all, ..Filter::default() };
+            Screen::Signals(Signals::new(filter, None))
+        }
+    };
+    screen.settle(view, Body { width, height: ROUND });
+    let body = Body { width, height: screen.len() + ROUND };
+    screen.settle(view, body);
+    let rows = match &screen {
+        Screen::Stations(screen) => stations::draw(view, screen, body),
+        Screen::Alarms(screen) => alarms::draw(view, screen, body),
+        Screen::Signals(screen) => signals::draw(view, screen, "", body),
+        _ => Vec::new(),
+    };
+    // A text has no selected row: neither its mark nor, behind what the list leaves blank, its details.
+    let lines: Vec<String> = rows.into_iter().map(|row| plain(row).replace('▸', " ")).collect();
+    let filler = lines.windows(FILLER).position(|lines| lines.iter().all(String::is_empty));
+    let kept = &lines[..filler.unwrap_or(lines.len())];
+    format!("{}\n{}\n", title(view), kept.join("\n").trim_end())
+}
+
+/// How it is known what a picture says that was made from history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Up to when it was watched, from the start of the picture on.
+    pub until: Timestamp,
+    /// Nobody went on then.
+    pub has_ended: bool,
+    /// Stretches in which nobody watched and over which something in the picture goes, the latest first.
+    pub unwatched: Vec<(Timestamp, Timestamp)>,
+    /// The present, where the picture is to be as new as can be.
+    pub now: Option<Timestamp>,
+}
+
+/// Records older than this say that the monitor has ended, or cannot keep them, milliseconds.
+const STALE_MS: i64 = 10_000;
+/// Stretches in which nobody watched that are told one by one.
+const UNWATCHED_SHOWN: usize = 3;
+
+/// How it is known what a picture says.
+pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
+    let stamp = |at: Timestamp| view.moment().since_exactly(Since::At(at));
+    let watched = view.say(
+        "Theo lịch sử đã lưu; giám sát liên tục từ",
+        "From the history that was kept; watched without a break since",
+    );
+    let mut lines = vec![format!("{watched} {}.", stamp(view.picture.started))];
+    if let Some(behind) = origin.now.map(|now| now.since(origin.until)).filter(|ms| *ms > STALE_MS)
+    {
+        let (until, age) = (stamp(origin.until), format::age(behind, view.lang));
+        lines.push(match (view.lang, origin.has_ended) {
+            (Lang::Vi, true) => {
+                format!("Không còn ai giám sát: kết thúc lúc {until}, {age} trước.")
+            }
+            (Lang::En, true) => format!("Nobody watches any more: it ended at {until}, {age} ago."),
+            (Lang::Vi, false) => {
+                format!("Bản ghi cuối lúc {until}, {age} trước: trình giám sát có đang chạy không?")
+            }
+            (Lang::En, false) => {
+                format!("The last record is of {until}, {age} ago: does the monitor still run?")
+            }
+        });
+    }
+    for (from, to) in origin.unwatched.iter().take(UNWATCHED_SHOWN) {
+        let (from, to) = (stamp(*from), stamp(*to));
+        lines.push(match view.lang {
+            Lang::Vi => format!("Không ai giám sát từ {from} đến {to}."),
+            Lang::En => format!("Nobody watched from {from} to {to}."),
+        });
+    }
+    let more = origin.unwatched.len().saturating_sub(UNWATCHED_SHOWN);
+    if more > 0 {
+        lines.push(match view.lang {
+            Lang::Vi => format!("… và {more} khoảng trước đó."),
+            Lang::En => format!("… and {more} stretches before."),
+        });
+    }
+    lines.join("\n")
+}
+
 /// Remote metering by district.
-pub(super) fn metering(view: &View<'_>) -> String {
+pub(super) fn metering_summary(view: &View<'_>) -> String {
     let (metering, province) = (&view.picture.metering, view.province());
     let target = province.targets.remote_metering;
     let mut lines: Vec<String> = figure_lines(view).into_iter().skip(1).map(plain).collect();

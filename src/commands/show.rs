@@ -1,0 +1,213 @@
+//! `gridwatch show`: how the province stands or stood, from the history that a monitor keeps.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use ::config::{Province, StationId};
+use clap::{Args, ValueEnum};
+use gridwatch::clock::{Clock, DAY_MS, Local, Timestamp};
+use gridwatch::history::past;
+use gridwatch::json;
+use gridwatch::report::period::day;
+use gridwatch::store::{End, Reader, Session};
+use gridwatch::terminal::{self, Origin, Page};
+
+use super::{Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, say, store_folder, unknown};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gridwatch show                                 the figures, and why stations fall short
+  gridwatch show why HB07                        one station
+  gridwatch show stations --lang en              the four verdicts of every station
+  gridwatch show signals HB05 --all              every signal with its value
+  gridwatch show alarms --at '2022-11-07 14:03'  as it was then, local time of the province
+  gridwatch show --at 14:03 --json               one JSON object, that of 'gridwatch monitor --once'
+
+Nothing is asked of a station: it is what 'gridwatch monitor' has judged and kept, up to its last
+second, or what 'gridwatch simulate --record' made. A monitor may run beside it.
+Exit codes: 0 shown, 2 usage or configuration, 3 nobody watched then.")]
+pub(super) struct ShowArgs {
+    /// What to show
+    #[arg(value_enum, value_name = "SCREEN", default_value = "overview")]
+    screen: ScreenArg,
+    /// A station: for 'why' the one that is meant, for 'signals' and 'alarms' the only one
+    #[arg(value_name = "STATION")]
+    station: Option<String>,
+    /// Province file [default: the built-in province of Hòa Bình]: says where its history is
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the history [default: where 'gridwatch monitor' keeps it]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// When, such as '2022-11-07 14:03:05' or 14:03, the last time it was [default: when it was last watched]
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// With signals: also those that fall short nowhere
+    #[arg(long)]
+    all: bool,
+    /// Columns of a table, 60 to 400
+    #[arg(long, value_name = "COLUMNS", default_value = "100", value_parser = clap::value_parser!(u16).range(60..=400))]
+    width: u16,
+    /// As one JSON object, whatever the screen
+    #[arg(long, conflicts_with_all = ["all", "width"])]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ScreenArg {
+    /// The figures, and why stations fall short
+    Overview,
+    /// The four verdicts of every station
+    Stations,
+    /// Why a station falls short
+    Why,
+    /// Signals that fall short, or all
+    Signals,
+    /// Remote metering
+    Metering,
+    /// Alarms
+    Alarms,
+}
+
+pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
+    let config = ConfigArg { config: args.config.clone(), fleet: None };
+    let folder = store_folder(args.store.as_ref(), &config.province()?)?;
+    let reader = Reader::open(&folder)?;
+    let sessions = reader.sessions()?;
+    let Some(last) = sessions.last() else {
+        return nothing(&sessions, None);
+    };
+    let zone = reader.contract(last.contract)?.province.utc_offset_hours;
+    let at = args.at.as_deref().map(|text| moment(text, zone, last.until)).transpose()?;
+    let Some(past) = past(&reader, at)? else {
+        return nothing(&sessions, at.map(|at| (at, zone)));
+    };
+    // What is asked for is looked up in the contract of that time.
+    let page = page(args, &past.picture.province)?;
+    if args.json {
+        say(json::picture(&past.picture))?;
+        return Ok(0);
+    }
+    let (lang, width) = (common.lang(), usize::from(args.width));
+    let text = terminal::page(&past.picture, page, (lang, common.ascii), width);
+    let origin = Origin {
+        until: past.session.until,
+        has_ended: past.session.end == End::Closed,
+        unwatched: past.unwatched.iter().map(|span| (span.from, span.to)).collect(),
+        // Of an earlier moment nobody expects that it is still watched.
+        now: at.is_none().then(|| Clock::system().now()),
+    };
+    let origin = terminal::origin(&past.picture, &origin, (lang, common.ascii));
+    say(format_args!("{}\n\n{origin}", text.trim_end()))?;
+    Ok(0)
+}
+
+/// What of it is to be shown.
+fn page(args: &ShowArgs, province: &Province) -> Result<Page, Failure> {
+    let find = |id: &String| -> Result<StationId, Failure> {
+        let known = province.stations.iter().map(|station| station.id.as_str());
+        province.station(id).ok_or_else(|| unknown("station", id, known))
+    };
+    let station = args.station.as_ref().map(find).transpose()?;
+    let page = match (args.screen, station) {
+        (ScreenArg::Overview, None) => Page::Overview,
+        (ScreenArg::Stations, None) => Page::Stations,
+        (ScreenArg::Metering, None) => Page::Metering,
+        (ScreenArg::Why, Some(station)) => Page::Why(station),
+        (ScreenArg::Why, None) => {
+            let message = "say which station, such as 'gridwatch show why HB07'";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        (ScreenArg::Signals, station) => Page::Signals { station, all: args.all },
+        (ScreenArg::Alarms, station) => Page::Alarms(station),
+        (ScreenArg::Overview | ScreenArg::Stations | ScreenArg::Metering, Some(_)) => {
+            let message = "only why, signals and alarms are of one station; leave the station away";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+    };
+    if args.all && args.screen != ScreenArg::Signals {
+        return Err(Failure::Usage("--all is for 'gridwatch show signals'".to_owned()));
+    }
+    Ok(page)
+}
+
+/// Reads a moment: a day and a time of day, or a time of day, which is the last such one before `newest`.
+fn moment(text: &str, zone: i8, newest: Timestamp) -> Result<Timestamp, Failure> {
+    let bad = || {
+        let message = format!(
+            "'{text}' is no time: write a day and a time of day such as '2022-11-07 14:03:05', or 14:03"
+        );
+        Failure::Usage(message)
+    };
+    let (date, time) = match text.split_once([' ', 'T']) {
+        Some((date, time)) => (Some(day(date).map_err(|_| bad())?), time),
+        None => (None, text),
+    };
+    let ms = time_of_day(time).ok_or_else(bad)?;
+    let on =
+        |date| Timestamp::midnight(date, zone).map(|midnight| midnight.plus(ms)).ok_or_else(bad);
+    if let Some(date) = date {
+        return on(date);
+    }
+    let today = on(newest.local(zone).date)?;
+    let is_over = today <= newest;
+    if is_over { Ok(today) } else { on(today.plus(-DAY_MS).local(zone).date) }
+}
+
+/// Milliseconds since midnight of `14:03` or `14:03:05`.
+fn time_of_day(text: &str) -> Option<i64> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (hours, minutes, seconds) = match parts[..] {
+        [hours, minutes] => (hours, minutes, "00"),
+        [hours, minutes, seconds] => (hours, minutes, seconds),
+        _ => return None,
+    };
+    let number = |text: &str, below: i64| {
+        let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|n| is_number && *n < below)
+    };
+    let minutes = number(hours, 24)? * 60 + number(minutes, 60)?;
+    Some((minutes * 60 + number(seconds, 60)?) * 1_000)
+}
+
+/// Says what the store has instead.
+fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>) -> Outcome {
+    let mut stderr = io::stderr().lock();
+    let Some((at, zone)) = at else {
+        writeln!(stderr, "gridwatch: the store is empty: nobody has watched yet")?;
+        return Ok(EXIT_NO_DATA);
+    };
+    let stamp = |at: Timestamp| {
+        let Local { date, hour, minute, second, .. } = at.local(zone);
+        format!("{date} {hour:02}:{minute:02}:{second:02}")
+    };
+    let before = sessions.iter().rfind(|session| session.until < at);
+    let after = sessions.iter().find(|session| session.from > at);
+    let before = before.map(|session| format!("until {}", stamp(session.until)));
+    let after = after.map(|session| format!("from {} on", stamp(session.from)));
+    let watched: Vec<String> = before.into_iter().chain(after).collect();
+    let (watched, at) = (watched.join(" and "), stamp(at));
+    writeln!(stderr, "gridwatch: nobody watched at {at}; somebody did {watched}")?;
+    Ok(EXIT_NO_DATA)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_is_the_last_such_one() {
+        // 14:32:07 of 2022-11-23 in Vietnam.
+        let newest = Timestamp(1_669_188_727_240);
+        let local = |text: &str| moment(text, 7, newest).ok().map(|at| newest.since(at) / 1_000);
+        assert_eq!(local("14:32:07"), Some(0));
+        assert_eq!(local("14:00"), Some(32 * 60 + 7));
+        assert_eq!(local("14:33"), Some(86_400 - 53));
+        assert_eq!(local("2022-11-23 14:31:07"), Some(60));
+        assert_eq!(local("2022-11-23T14:33:07"), Some(-59));
+        for bad in ["", "25:00", "14:60", "14", "14:3", "2022-11-31 10:00", "yesterday", "-1:00"] {
+            assert_eq!(local(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! How a province stood at a moment: its picture again, from what the store kept.
+//!
+//! Verdicts hold from judgement to judgement. What already stood so when a session began, and when the one
+//! before it ended, is told since then: a restart of the monitor is no news. Nobody watched in between,
+//! and that is told, too.
+
+use std::collections::{BTreeMap, HashMap};
+
+use config::{ChannelId, Decoded, Flags, Province};
+
+use super::window::Span;
+use crate::clock::Timestamp;
+use crate::historian::alarms::count_anew;
+use crate::historian::counts::Share;
+use crate::historian::ledger::State;
+use crate::historian::past::{KeptChannel, KeptPoint, picture};
+use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads};
+use crate::historian::verdict::Reason;
+use crate::store::{Judged, MeterKind, Metered, Reader, Session, StoreError};
+
+/// A province at a moment.
+#[derive(Debug)]
+pub struct Past {
+    /// As it was judged. It has no requests and replies and no events; the alarms are as they stood then.
+    pub picture: Picture,
+    /// The session in which it was.
+    pub session: Session,
+    /// Stretches in which nobody watched, the latest first, between the moment and the time since when the
+    /// oldest of what is wrong in the picture is told to be so.
+    pub unwatched: Vec<Span>,
+}
+
+/// How the province stood at `at`, or when it was last watched. `None` when nobody watched then.
+///
+/// # Errors
+/// When the store cannot be read, or what stands in it is damaged.
+pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, StoreError> {
+    let sessions = reader.sessions()?;
+    let at = at.or_else(|| sessions.last().map(|session| session.until));
+    let watched = |session: &Session, at| session.from <= at && at <= session.until;
+    let own = at.and_then(|at| {
+        let place = sessions.iter().rposition(|session| watched(session, at))?;
+        Some((at, &sessions[..=place]))
+    });
+    let Some((at, sessions)) = own else { return Ok(None) };
+    let Some((session, earlier)) = sessions.split_last() else { return Ok(None) };
+    let province = reader.contract(session.contract)?.province;
+    let mut unwatched = BTreeMap::new();
+    let mut channels = Vec::with_capacity(province.channels.len());
+    for n in 0..province.channels.len() {
+        let channel = Channel { reader, province: &province, id: ChannelId::at(n) };
+        channels.push(channel.kept((session, earlier), at, |span| {
+            unwatched.insert(span.from, span);
+        })?);
+    }
+    let metering = metering(&province, &reader.metering(at)?);
+    let when = (session.from, at);
+    let mut picture = picture(&province, when, &channels, metering);
+    let mut alarms = reader.alarms_at(&province, when)?;
+    count_anew(&picture, &mut alarms);
+    picture.alarms = alarms.into();
+    let unwatched = unwatched.into_values().rev().collect();
+    Ok(Some(Past { picture, session: *session, unwatched }))
+}
+
+/// A channel of the contract that held at the moment.
+struct Channel<'a> {
+    reader: &'a Reader,
+    province: &'a Province,
+    id: ChannelId,
+}
+
+/// How a channel stood at the end of a stretch.
+struct Standing {
+    link: Option<(LinkState, Timestamp)>,
+    points: Vec<Option<Stood>>,
+    /// The first judgement.
+    began: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy)]
+struct Stood {
+    state: State,
+    since: Timestamp,
+    live_since: Timestamp,
+}
+
+impl Standing {
+    fn take(&mut self, judged: &Judged) {
+        let at = judged.at;
+        self.began.get_or_insert(at);
+        if self.link.is_none_or(|(link, _)| link != judged.link) {
+            self.link = Some((judged.link, at));
+        }
+        for run in &judged.runs {
+            let end = (run.first as usize).saturating_add(run.count as usize);
+            let places = (run.first as usize).min(self.points.len())..end.min(self.points.len());
+            for point in &mut self.points[places] {
+                let state = run.state;
+                let (since, live_since) = match *point {
+                    None => (at, at),
+                    Some(stood) => (
+                        if stood.state.verdict() == state.verdict() { stood.since } else { at },
+                        if stood.state.not_live() == state.not_live() {
+                            stood.live_since
+                        } else {
+                            at
+                        },
+                    ),
+                };
+                *point = Some(Stood { state, since, live_since });
+            }
+        }
+    }
+}
+
+/// What is wrong since the beginning of a session, so that the one before may know since when.
+struct Open {
+    /// Places in the contract: of points whose verdict is, and of those that are not live.
+    verdicts: Vec<usize>,
+    live: Vec<usize>,
+    link: bool,
+}
+
+impl Open {
+    fn of(standing: &Standing) -> Self {
+        let began = standing.began;
+        let link = standing
+            .link
+            .is_some_and(|(link, since)| link != LinkState::Connected && Some(since) == began);
+        Self { verdicts: VERDICT.open(standing), live: LIVE.open(standing), link }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.verdicts.is_empty() && self.live.is_empty() && !self.link
+    }
+}
+
+/// One of the two things that are told of a point.
+struct Aspect {
+    reason: fn(State) -> Option<Reason>,
+    since: fn(&mut Stood) -> &mut Timestamp,
+}
+
+const VERDICT: Aspect = Aspect { reason: State::verdict, since: |stood| &mut stood.since };
+const LIVE: Aspect = Aspect { reason: State::not_live, since: |stood| &mut stood.live_since };
+
+impl Aspect {
+    /// The points of which it is wrong since the first judgement. What the contract lacks is told since a
+    /// day that the contract names.
+    fn open(&self, standing: &Standing) -> Vec<usize> {
+        let is_open = |mut stood: Stood| {
+            let reason = (self.reason)(stood.state);
+            reason.is_some_and(|reason| !reason.is_structural())
+                && Some(*(self.since)(&mut stood)) == standing.began
+        };
+        let points = standing.points.iter().enumerate();
+        points.filter(|(_, stood)| stood.is_some_and(is_open)).map(|(n, _)| n).collect()
+    }
+
+    /// Takes over since when it was so from how points stood `before`, in a session that `began` then. Those
+    /// are left that were so from its beginning, too. Whether there was any.
+    fn carry(
+        &self,
+        open: &mut Vec<usize>,
+        points: &mut [Option<Stood>],
+        before: impl Fn(usize) -> Option<Stood>,
+        began: Option<Timestamp>,
+    ) -> bool {
+        let mut goes_on = false;
+        open.retain(|n| {
+            let (Some(own), Some(mut before)) = (&mut points[*n], before(*n)) else { return false };
+            if (self.reason)(own.state) != (self.reason)(before.state) {
+                return false;
+            }
+            let since = *(self.since)(&mut before);
+            *(self.since)(own) = since;
+            goes_on = true;
+            Some(since) == began
+        });
+        goes_on
+    }
+}
+
+impl Channel<'_> {
+    fn path(&self) -> (&str, &str) {
+        let channel = &self.province.channels[self.id.index()];
+        let station = &self.province.stations[channel.station.index()];
+        (&station.id, &self.province.centres[channel.centre.index()].id)
+    }
+
+    /// How it stood at `at`, and since when; `cross` is told of each stretch in which nobody watched over
+    /// which that goes.
+    fn kept(
+        &self,
+        (session, earlier): (&Session, &[Session]),
+        at: Timestamp,
+        mut cross: impl FnMut(Span),
+    ) -> Result<KeptChannel, StoreError> {
+        let station = self.province.channels[self.id.index()].station;
+        let points = &self.province.stations[station.index()].points;
+        let mut standing = self.standing(session, at, points.len())?;
+        self.look_back(&mut standing, (session, earlier), &mut cross)?;
+        let values = self.reader.latest(session.contract, self.id, at)?;
+        let unjudged = Stood { state: State::default(), since: at, live_since: at };
+        let points = standing.points.iter().zip(values).map(|(stood, value)| {
+            let Stood { state, since, live_since } = stood.unwrap_or(unjudged);
+            let value = value.and_then(|value| match value.value {
+                Decoded::Value(number) => {
+                    Some((number, value.at, value.flags.unwrap_or(Flags::GOOD)))
+                }
+                Decoded::NoValue | Decoded::Nonsense => None,
+            });
+            KeptPoint { state, since, live_since, value }
+        });
+        let link = standing.link.unwrap_or((LinkState::NeverConnected, session.from));
+        Ok(KeptChannel { link, points: points.collect() })
+    }
+
+    /// How it stood in a session at `at`; points by their places in a contract that has so many.
+    fn standing(
+        &self,
+        session: &Session,
+        at: Timestamp,
+        points: usize,
+    ) -> Result<Standing, StoreError> {
+        let mut standing = Standing { link: None, points: vec![None; points], began: None };
+        let span = (session.from, at.plus(1));
+        self.reader.judgements(self.path(), session.id, span, |judged| standing.take(&judged))?;
+        Ok(standing)
+    }
+
+    /// What is wrong since its session began is told since when it was so in the sessions before.
+    fn look_back(
+        &self,
+        standing: &mut Standing,
+        (session, earlier): (&Session, &[Session]),
+        cross: &mut impl FnMut(Span),
+    ) -> Result<(), StoreError> {
+        let (mut later, mut open) = (session, Open::of(standing));
+        for session in earlier.iter().rev() {
+            if open.is_empty() {
+                break;
+            }
+            let contract = self.reader.contract(session.contract)?.province;
+            let Some((count, places)) = self.places_in(&contract) else { break };
+            let before = self.standing(session, session.until, count)?;
+            let stood = |n: usize| before.points.get(*places.get(&n)?).copied().flatten();
+            let points = &mut standing.points;
+            let mut goes_on = VERDICT.carry(&mut open.verdicts, points, stood, before.began);
+            goes_on |= LIVE.carry(&mut open.live, points, stood, before.began);
+            if std::mem::take(&mut open.link)
+                && let (Some((_, since)), Some((link, earlier))) = (&mut standing.link, before.link)
+                && link != LinkState::Connected
+            {
+                *since = earlier;
+                open.link = Some(earlier) == before.began;
+                goes_on = true;
+            }
+            if goes_on {
+                cross(Span::new(session.until, later.from));
+            }
+            later = session;
+        }
+        Ok(())
+    }
+
+    /// How many points the station has in another contract, and the places there of those of this one.
+    fn places_in(&self, other: &Province) -> Option<(usize, HashMap<usize, usize>)> {
+        let own = self.province.channels[self.id.index()].station;
+        let own = &self.province.stations[own.index()];
+        let station = &other.stations[other.station(&own.id)?.index()];
+        let known: HashMap<&str, usize> =
+            station.points.iter().enumerate().map(|(n, point)| (&point.id[..], n)).collect();
+        let places = own.points.iter().enumerate();
+        let places = places.filter_map(|(n, point)| Some((n, *known.get(&point.id[..])?)));
+        Some((station.points.len(), places.collect()))
+    }
+}
+
+/// Remote metering as it was counted last. What is told of single stations is not kept.
+fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
+    let (districts, classes) = (province.districts.len(), province.meter_classes.len());
+    let mut picture = MeteringPicture {
+        districts: vec![Share::default(); districts],
+        stations: vec![Share::default(); province.stations.len()],
+        classes: vec![Share::default(); classes],
+        district_reads: vec![Reads::default(); districts],
+        station_reads: vec![Reads::default(); province.stations.len()],
+        class_reads: vec![Reads::default(); classes],
+        ..MeteringPicture::default()
+    };
+    for line in counted {
+        let share = |(have, want): (u64, u64)| Share::new(have, want);
+        let remote = Share::new(line.remote, line.meters);
+        let reads = Reads {
+            first_pass: share(line.first_pass),
+            final_pass: share(line.final_pass),
+            intervals: share(line.half_hours),
+            ..Reads::default()
+        };
+        match line.kind {
+            MeterKind::District => {
+                let own = province.districts.iter().position(|district| district.id == line.id);
+                if let Some(n) = own {
+                    (picture.districts[n], picture.district_reads[n]) = (remote, reads);
+                }
+            }
+            MeterKind::Class => {
+                let own = province.meter_classes.iter().position(|class| class.id == line.id);
+                if let Some(n) = own {
+                    (picture.classes[n], picture.class_reads[n]) = (remote, reads);
+                    if line.sells {
+                        picture.total += remote;
+                        picture.reads += reads;
+                    }
+                }
+            }
+        }
+    }
+    picture
+}
