@@ -7,6 +7,7 @@ use config::{CentreId, Province, Standing, StationId};
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::historian::alarms::Alarm;
 use crate::historian::counts::Share;
 use crate::historian::events::{Doubt, EventCounts, EventEntry, Happening};
 use crate::historian::picture::{ChannelPicture, Figures, Picture, Reads};
@@ -25,6 +26,7 @@ struct Document<'a> {
     stations: Vec<Station<'a>>,
     metering: Metering<'a>,
     polling: Polling,
+    alarms: Vec<AlarmEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<History<'a>>,
 }
@@ -42,6 +44,24 @@ struct History<'a> {
 struct Trouble<'a> {
     since: Timestamp,
     why: &'a str,
+}
+
+/// What needs somebody's response.
+#[derive(Serialize)]
+struct AlarmEntry<'a> {
+    station: &'a str,
+    /// What its signals have in common: `link`, `unit 3`, `bay 172`.
+    cause: String,
+    reason: &'static str,
+    /// 1, the most urgent, to 3.
+    priority: u8,
+    state: &'static str,
+    raised: Timestamp,
+    returned: Option<Timestamp>,
+    acknowledged: Option<Timestamp>,
+    signals: u32,
+    /// That lack signals by it.
+    centres: Vec<&'a str>,
 }
 
 /// How asking the stations goes.
@@ -190,12 +210,30 @@ pub fn picture(picture: &Picture) -> String {
         stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
         metering: metering(picture),
         polling: polling(picture),
+        alarms: picture.alarms.iter().filter_map(|alarm| alarm_entry(picture, alarm)).collect(),
         history: picture.keeping.as_ref().map(|keeping| History {
             durable_until: keeping.until,
             trouble: keeping.trouble.as_ref().map(|(since, why)| Trouble { since: *since, why }),
         }),
     };
     serde_json::to_string(&document).expect("the document has only strings, numbers and lists")
+}
+
+fn alarm_entry<'a>(picture: &'a Picture, alarm: &Alarm) -> Option<AlarmEntry<'a>> {
+    let (province, cause) = (&picture.province, alarm.raised.cause);
+    let centres = alarm.centres.iter().map(|centre| &province.centres[centre.index()].id[..]);
+    Some(AlarmEntry {
+        station: &province.stations[cause.station.index()].id,
+        cause: cause.name(province)?,
+        reason: cause.line.reason.word(),
+        priority: alarm.priority.number(),
+        state: alarm.state()?.word(),
+        raised: alarm.raised.at,
+        returned: alarm.returned,
+        acknowledged: alarm.acknowledged,
+        signals: alarm.signals,
+        centres: centres.collect(),
+    })
 }
 
 fn polling(picture: &Picture) -> Polling {

@@ -47,6 +47,19 @@ fn sixty_signals_behind_one_unit_are_one_alarm_and_a_lost_path_takes_it_over() {
     assert_eq!(reasons, [Reason::NoLink, Reason::NoReply], "the newest first");
     assert_eq!(states(&alarms), [Some(AlarmState::Unacknowledged); 2]);
     assert_eq!(alarms[1].raised, unit.raised, "still the same time that it was raised");
+    world.alarms.acknowledge(&[unit.raised], NOW);
+    let json: serde_json::Value =
+        serde_json::from_str(&gridwatch::json::picture(&world.watched_at(-19_000))).unwrap();
+    let told = json["alarms"].as_array().unwrap().iter().map(|alarm| {
+        (alarm["cause"].as_str().unwrap(), alarm["state"].as_str().unwrap(), &alarm["acknowledged"])
+    });
+    let at = serde_json::to_value(NOW).unwrap();
+    let none = serde_json::Value::Null;
+    let expected = [("link", "unacknowledged", &none), ("unit 2", "acknowledged", &at)];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    let unit = &json["alarms"][1];
+    assert_eq!((&unit["station"], &unit["reason"]), (&"HB03".into(), &"no_reply".into()));
+    assert_eq!((&unit["priority"], &unit["centres"]), (&1.into(), &vec!["CC", "A1"].into()));
 }
 
 #[test]

@@ -73,6 +73,20 @@ pub struct Cause {
     pub line: LineId,
 }
 
+impl Cause {
+    /// What the signals have in common, by a name that outlasts a change of the contract: `link`, `unit 3`,
+    /// `bay 172`. `None` for what the contract lacks, which raises no alarm.
+    pub fn name(self, province: &Province) -> Option<String> {
+        let station = &province.stations[self.station.index()];
+        match self.line.ground {
+            Ground::Link => Some("link".to_owned()),
+            Ground::Unit(unit) => Some(format!("unit {}", station.units[unit].id)),
+            Ground::Bay(bay) => Some(format!("bay {}", station.bays[bay].name)),
+            Ground::Contract(..) => None,
+        }
+    }
+}
+
 /// One time that it was raised: an acknowledgement is for this one and no later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Raised {
@@ -91,6 +105,17 @@ pub enum AlarmState {
     Returned,
     /// Its cause is there, and somebody knows.
     Acknowledged,
+}
+
+impl AlarmState {
+    /// The word in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unacknowledged => "unacknowledged",
+            Self::Returned => "returned",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
 }
 
 /// Something that needs a response.

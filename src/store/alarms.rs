@@ -35,19 +35,7 @@ pub struct KeptAlarm {
     pub is_open: bool,
 }
 
-/// What the signals of a line have in common, as it is written: by names that outlast a change of the
-/// contract.
-fn cause_text(province: &Province, cause: Cause) -> Option<String> {
-    let station = &province.stations[cause.station.index()];
-    match cause.line.ground {
-        Ground::Link => Some("link".to_owned()),
-        Ground::Unit(unit) => Some(format!("unit {}", station.units[unit].id)),
-        Ground::Bay(bay) => Some(format!("bay {}", station.bays[bay].name)),
-        // What the contract lacks raises no alarm.
-        Ground::Contract(..) => None,
-    }
-}
-
+/// What the name of a cause stands for in a contract.
 fn ground(province: &Province, station: StationId, text: &str) -> Option<Ground> {
     let station = &province.stations[station.index()];
     if text == "link" {
@@ -75,7 +63,7 @@ pub(super) fn put(
         transaction.execute("UPDATE alarm SET open = 0 WHERE open = 1", [])?;
     }
     for AlarmChange { alarm, is_open } in changes {
-        let Some(cause) = cause_text(province, alarm.raised.cause) else { continue };
+        let Some(cause) = alarm.raised.cause.name(province) else { continue };
         let station = &province.stations[alarm.raised.cause.station.index()].id;
         let centres = alarm.centres.iter().map(|id| &province.centres[id.index()].id[..]);
         let ms = |at: Option<Timestamp>| at.map(|at| at.0);
