@@ -21,6 +21,9 @@ const EVALUABLE: u16 = 1 << 8;
 const FINDING: u16 = 1 << 9;
 
 impl State {
+    /// Nothing was ever said of it.
+    pub const UNKNOWN: Self = Self((Reason::NeverSeen as u16 + 1) * 0x11);
+
     /// What is kept of a point of a picture.
     pub fn of(point: &PointPicture) -> Self {
         let reason = |reason: Option<Reason>| reason.map_or(0, |reason| reason as u16 + 1);
@@ -174,6 +177,8 @@ mod tests {
             assert_eq!(state.is_evaluable(), verdict.is_none());
             assert_eq!(State::from_bits(state.bits()), Some(state));
         }
+        let unknown = (State::UNKNOWN.verdict(), State::UNKNOWN.not_live());
+        assert_eq!(unknown, (Some(Reason::NeverSeen), Some(Reason::NeverSeen)));
         assert_eq!(State::from_bits(0xF), None);
         assert_eq!(State::from_bits(0xE0), None);
         assert_eq!(State::from_bits(0x400), None);

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use config::{ChannelId, Decoded, Flags, Province};
+use config::{ChannelId, Decoded, Entry, Flags, Province};
 
 use super::window::Span;
 use crate::clock::Timestamp;
@@ -123,12 +123,12 @@ struct Open {
 }
 
 impl Open {
-    fn of(standing: &Standing) -> Self {
+    fn of(standing: &Standing, entries: &[Entry]) -> Self {
         let began = standing.began;
         let link = standing
             .link
             .is_some_and(|(link, since)| link != LinkState::Connected && Some(since) == began);
-        Self { verdicts: VERDICT.open(standing), live: LIVE.open(standing), link }
+        Self { verdicts: VERDICT.open(standing, entries), live: LIVE.open(standing, entries), link }
     }
 
     fn is_empty(&self) -> bool {
@@ -146,16 +146,18 @@ const VERDICT: Aspect = Aspect { reason: State::verdict, since: |stood| &mut sto
 const LIVE: Aspect = Aspect { reason: State::not_live, since: |stood| &mut stood.live_since };
 
 impl Aspect {
-    /// The points of which it is wrong since the first judgement. What the contract lacks is told since a
-    /// day that the contract names.
-    fn open(&self, standing: &Standing) -> Vec<usize> {
+    /// The required points of which it is wrong since the first judgement. What the contract lacks is told
+    /// since a day that the contract names.
+    fn open(&self, standing: &Standing, entries: &[Entry]) -> Vec<usize> {
         let is_open = |mut stood: Stood| {
             let reason = (self.reason)(stood.state);
             reason.is_some_and(|reason| !reason.is_structural())
                 && Some(*(self.since)(&mut stood)) == standing.began
         };
-        let points = standing.points.iter().enumerate();
-        points.filter(|(_, stood)| stood.is_some_and(is_open)).map(|(n, _)| n).collect()
+        let points = standing.points.iter().zip(entries).enumerate();
+        let open =
+            points.filter(|(_, (stood, entry))| entry.required && stood.is_some_and(is_open));
+        open.map(|(n, _)| n).collect()
     }
 
     /// Takes over since when it was so from how points stood `before`, in a session that `began` then. Those
@@ -202,7 +204,8 @@ impl Channel<'_> {
         let mut standing = self.standing(session, at, points.len())?;
         self.look_back(&mut standing, (session, earlier), &mut cross)?;
         let values = self.reader.latest(session.contract, self.id, at)?;
-        let unjudged = Stood { state: State::default(), since: at, live_since: at };
+        let unjudged =
+            Stood { state: State::UNKNOWN, since: session.from, live_since: session.from };
         let points = standing.points.iter().zip(values).map(|(stood, value)| {
             let Stood { state, since, live_since } = stood.unwrap_or(unjudged);
             let value = value.and_then(|value| match value.value {
@@ -237,7 +240,8 @@ impl Channel<'_> {
         (session, earlier): (&Session, &[Session]),
         cross: &mut impl FnMut(Span),
     ) -> Result<(), StoreError> {
-        let (mut later, mut open) = (session, Open::of(standing));
+        let (mut later, mut open) =
+            (session, Open::of(standing, &self.province.channels[self.id.index()].entries));
         for session in earlier.iter().rev() {
             if open.is_empty() {
                 break;
