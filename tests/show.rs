@@ -247,6 +247,7 @@ fn history_is_shown_from_the_command_line() {
         assert_eq!((code, err.as_str()), (Some(0), ""), "{screen}");
         assert!(out.contains("1970-01-01 09:00:00") && out.lines().count() > 5, "{out}");
         assert!(out.lines().all(|line| !line.contains('▸') && line == line.trim_end()), "{out}");
+        assert!(!out.contains("Tab"), "a text has no keys: {out}");
     }
     let (code, out, _) = show(&["why", "S1"]);
     assert!(code == Some(0) && out.contains("S1"), "{out}");

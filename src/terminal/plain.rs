@@ -283,5 +283,6 @@ pub(super) fn view(picture: &Picture, lang: Lang) -> View<'_> {
         basis: widest_centre(picture),
         down: false,
         simulate: "gridwatch simulate",
+        keys: false,
     }
 }

@@ -98,6 +98,7 @@ impl Scene {
             basis: self.basis,
             down: self.down,
             simulate: &self.simulate,
+            keys: true,
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct View<'a> {
     pub(crate) down: bool,
     /// The command that starts the simulated stations.
     pub(crate) simulate: &'a str,
+    /// Keys can be pressed: a text has none.
+    pub(crate) keys: bool,
 }
 
 impl<'a> View<'a> {

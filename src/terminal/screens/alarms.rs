@@ -121,6 +121,9 @@ fn title(view: &View<'_>, state: &Alarms, width: usize) -> Row {
     if !filter.is_empty() {
         row = row.text(format!(" · {}: ", view.t(Text::FilterIs))).put(Role::Strong, filter);
     }
+    if !view.keys {
+        return row;
+    }
     let right = format!("[{}] {}: Tab ", view.t(Text::Alarms), view.t(Text::Events));
     row.ending(view.row().text(right), width)
 }
