@@ -6,6 +6,7 @@
 
 mod alarms;
 mod batch;
+mod check;
 mod contracts;
 mod journal;
 mod keeper;
