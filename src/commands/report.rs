@@ -21,6 +21,8 @@ Examples:
   gridwatch report --month 2022-11 --out thang-11.html --lang vi
   gridwatch report config/hoa-binh.toml --store /srv/gridwatch --from 2022-11-07 --to 2022-11-13 --out week.json
   gridwatch report --month 2022-11 --station HB07 --out hb07.csv --csv excel-vi
+  gridwatch report --quarter 2022-Q3 --out quy-3.xlsx
+  gridwatch report --year 2022 --out nam-2022.xlsx
 
 The history is what 'gridwatch monitor' kept, or 'gridwatch simulate --record' made. It is read
 as it is now, also while a monitor runs. Days are local ones of the province.
@@ -32,8 +34,15 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
     /// The month, such as 2022-11
-    #[arg(long, value_name = "MONTH", conflicts_with_all = ["from", "to"], required_unless_present = "from")]
+    #[arg(long, value_name = "MONTH", conflicts_with_all = ["from", "to"],
+        required_unless_present_any = ["from", "quarter", "year"])]
     month: Option<String>,
+    /// The quarter, such as 2022-Q3
+    #[arg(long, value_name = "QUARTER", conflicts_with_all = ["from", "to", "month"])]
+    quarter: Option<String>,
+    /// The year, such as 2022
+    #[arg(long, value_name = "YEAR", conflicts_with_all = ["from", "to", "month", "quarter"])]
+    year: Option<String>,
     /// First day, such as 2022-11-07
     #[arg(long, value_name = "DAY")]
     from: Option<String>,
@@ -80,14 +89,16 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
 
 fn period(args: &ReportArgs, province: &Province) -> Result<Period, Failure> {
     let zone = province.utc_offset_hours;
-    let period = match (&args.month, &args.from) {
-        (Some(month), _) => Period::month(month, zone),
-        (None, Some(from)) => {
-            let to = args.to.as_ref().unwrap_or(from);
-            day(from).and_then(|first| Period::days(first, day(to)?, zone))
-        }
+    let period = if let Some(year) = &args.year {
+        Period::year(year, zone)
+    } else if let Some(quarter) = &args.quarter {
+        Period::quarter(quarter, zone)
+    } else if let Some(from) = &args.from {
+        let to = args.to.as_ref().unwrap_or(from);
+        day(from).and_then(|first| Period::days(first, day(to)?, zone))
+    } else {
         // The parser asks for one of them.
-        (None, None) => Period::month("", zone),
+        Period::month(args.month.as_deref().unwrap_or_default(), zone)
     };
     period.map_err(|error| Failure::Usage(error.to_string()))
 }
