@@ -20,12 +20,22 @@ pub struct MeterFigures {
     pub first_pass: u32,
     /// Meters whose midnight register was to be read on `final_day`.
     pub final_expected: u32,
+    /// Of these, read by the deadline at the first pass of that day: what `first_pass` was then.
+    pub final_first_pass: u32,
     /// Of these, read when retries ended.
     pub final_read: u32,
     /// Half hours that meters with an interval profile should have of `day`.
     pub intervals_expected: u32,
     /// Of these, valid ones that had arrived by the deadline of the first pass.
     pub intervals: u32,
+    /// Half hours that meters with an interval profile should have of `final_day`.
+    pub final_intervals_expected: u32,
+    /// Of these, valid ones on time: by the deadline of the first pass of that day.
+    pub final_intervals_on_time: u32,
+    /// Of these, valid ones that came late: after the deadline, on the day after `final_day`.
+    pub final_intervals_late: u32,
+    /// Of these, valid ones that retries filled in on the two days after that. What is left is missing.
+    pub final_intervals_backfilled: u32,
     /// Concentrators.
     pub concentrators: u16,
     /// Of these, online now.
@@ -38,7 +48,7 @@ pub struct MeterFigures {
 
 impl MeterFigures {
     /// Registers that the figures of a group take.
-    pub const REGISTERS: u16 = 20;
+    pub const REGISTERS: u16 = 30;
 
     /// As registers, high word first.
     pub fn cells(&self) -> [u16; Self::REGISTERS as usize] {
@@ -54,6 +64,11 @@ impl MeterFigures {
             (12, self.intervals),
             (16, self.minutes_expected),
             (18, self.minutes_online),
+            (20, self.final_first_pass),
+            (22, self.final_intervals_expected),
+            (24, self.final_intervals_on_time),
+            (26, self.final_intervals_late),
+            (28, self.final_intervals_backfilled),
         ] {
             let value = Some(f64::from(value));
             let flags = encode(Encoding::C32, WordOrder::Abcd, value, &mut cells[at..at + 2]);
@@ -88,13 +103,28 @@ impl MeterFigures {
             online: cells[15],
             minutes_expected: count(16)?,
             minutes_online: count(18)?,
+            final_first_pass: count(20)?,
+            final_intervals_expected: count(22)?,
+            final_intervals_on_time: count(24)?,
+            final_intervals_late: count(26)?,
+            final_intervals_backfilled: count(28)?,
         };
         figures.is_possible().then_some(figures)
     }
 
+    /// Half hours of `final_day` that never came; `None` when more came than should be.
+    pub fn final_intervals_missing(&self) -> Option<u32> {
+        self.final_intervals_expected
+            .checked_sub(self.final_intervals_on_time)?
+            .checked_sub(self.final_intervals_late)?
+            .checked_sub(self.final_intervals_backfilled)
+    }
+
     fn is_possible(&self) -> bool {
         self.first_pass <= self.expected
+            && self.final_first_pass <= self.final_read
             && self.final_read <= self.final_expected
+            && self.final_intervals_missing().is_some()
             && self.intervals <= self.intervals_expected
             && self.online <= self.concentrators
             && self.minutes_online <= self.minutes_expected
@@ -113,7 +143,12 @@ mod tests {
             expected: 27_314,
             first_pass: 26_800,
             final_expected: 27_314,
+            final_first_pass: 26_790,
             final_read: 27_250,
+            final_intervals_expected: 1_000_000,
+            final_intervals_on_time: 970_000,
+            final_intervals_late: 20_000,
+            final_intervals_backfilled: 9_000,
             intervals_expected: 4_000_000_000,
             intervals: 3_900_000_000,
             concentrators: 110,
@@ -123,7 +158,14 @@ mod tests {
         };
         assert_eq!(MeterFigures::from_cells(&figures.cells()), Some(figures));
         assert_eq!(MeterFigures::from_cells(&figures.cells()[1..]), None);
-        let too_many = MeterFigures { first_pass: 27_315, ..figures };
-        assert_eq!(MeterFigures::from_cells(&too_many.cells()), None);
+        assert_eq!(figures.final_intervals_missing(), Some(1_000));
+        for impossible in [
+            MeterFigures { first_pass: 27_315, ..figures },
+            MeterFigures { final_first_pass: 27_251, ..figures },
+            MeterFigures { final_intervals_late: 21_001, ..figures },
+            MeterFigures { final_intervals_backfilled: u32::MAX, ..figures },
+        ] {
+            assert_eq!(MeterFigures::from_cells(&impossible.cells()), None);
+        }
     }
 }

@@ -109,20 +109,30 @@ impl Meters {
             let kept = &mut figures[station][group];
             *kept = MeterFigures {
                 day,
-                final_day: kept.final_day,
-                final_expected: kept.final_expected,
-                final_read: kept.final_read,
-                concentrators: kept.concentrators,
-                online: kept.online,
-                ..*counted
+                expected: counted.expected,
+                first_pass: counted.first_pass,
+                intervals_expected: counted.intervals_expected,
+                intervals: counted.intervals,
+                minutes_expected: counted.minutes_expected,
+                minutes_online: counted.minutes_online,
+                ..*kept
             };
             changed[station] = true;
         });
         last.advance(&scene, local_ms, |day, group, counted| {
             let (station, group) = fleet.place(group);
             let kept = &mut figures[station][group];
-            kept.final_day = day;
-            (kept.final_expected, kept.final_read) = (counted.final_expected, counted.final_read);
+            *kept = MeterFigures {
+                final_day: day,
+                final_expected: counted.final_expected,
+                final_first_pass: counted.final_first_pass,
+                final_read: counted.final_read,
+                final_intervals_expected: counted.final_intervals_expected,
+                final_intervals_on_time: counted.final_intervals_on_time,
+                final_intervals_late: counted.final_intervals_late,
+                final_intervals_backfilled: counted.final_intervals_backfilled,
+                ..*kept
+            };
             changed[station] = true;
         });
         self.count_online();

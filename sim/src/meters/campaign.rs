@@ -3,7 +3,7 @@
 //! | campaign | of which day | when | counts |
 //! |---|---|---|---|
 //! | first pass | yesterday | 00:00 to 06:00 | registers of midnight, half hours, concentrators' minutes |
-//! | final | three days before | 18:00 to 24:00 | registers that came with any of twelve attempts |
+//! | final | three days before | 18:00 to 24:00 | registers and half hours that came with any of twelve attempts |
 //!
 //! Each block has its own instant within those six hours, so a step reads a few blocks only. What
 //! is found follows from the seed and the instant; a campaign that nobody saw (before the start, or
@@ -21,7 +21,7 @@ use crate::chance::coprime_step;
 const WINDOW_MS: i64 = 6 * HOUR_MS;
 /// Attempts on a register, one every six hours, the last before the end of D+3.
 const ATTEMPTS: usize = 12;
-/// From this attempt on, what is late by a day has arrived.
+/// The first attempt of the second day after: what is late by a day has arrived, and half hours are filled in.
 const NEXT_DAY: usize = 4;
 /// Days for which a meter keeps its fate.
 const MONTH_DAYS: i64 = 30;
@@ -230,17 +230,10 @@ fn first_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mu
     let technology = scene.fleet.technology(block);
     let losses = Losses::of(technology);
     let up = scene.ways.was_up(scene.fleet, block, scene.supply, at_ms);
-    let supplied = !scene.supply.dead(block.feeder as usize, day) & ((1 << HALF_HOURS) - 1);
-    let slots = [
-        ((supplied & !EVENING).count_ones(), losses.interval),
-        ((supplied & EVENING).count_ones(), losses.interval_evening),
-    ];
-    let all_well = slots.map(|(n, loss)| (1.0 - loss).powf(f64::from(n)));
+    let profile = Profile::new(scene, block, day, &losses);
     for meter in proven(scene, block) {
         tally.expected += 1;
-        let good = group.intervals
-            && (technology == Technology::Modem
-                || group.chance.share(key(42, meter, 0)) < GOOD_LINK);
+        let good = profile.has(scene, block, meter);
         if good {
             tally.intervals_expected += half_hours();
         }
@@ -256,16 +249,66 @@ fn first_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mu
                 || group.chance.share(key(attempt_kind(0), meter, day)) >= losses.attempt);
         tally.first_pass += u32::from(prompt);
         if good && fate == Fate::Well {
-            for (part, (n, loss)) in slots.into_iter().enumerate() {
-                let kind = if part == 0 { 44 } else { 45 };
-                let share = group.chance.share(key(kind, meter, day));
-                tally.intervals += n - lost(n, loss, all_well[part], share);
-            }
+            tally.intervals += profile.on_time(scene, block, meter);
         }
     }
     if scene.fleet.is_concentrator(block) {
         tally.minutes_expected += DAY_MINUTES;
         tally.minutes_online += scene.ways.minutes_online(scene.fleet, block, scene.supply, day);
+    }
+}
+
+/// Half hours of a day that the meters of a block can have, by day and in the evening.
+struct Profile {
+    day: i64,
+    technology: Technology,
+    /// How many there are, of these the share that an attempt loses, and the chance that it loses none.
+    slots: [(u32, f64, f64); 2],
+}
+
+impl Profile {
+    fn new(scene: &Scene<'_>, block: &Block, day: i64, losses: &Losses) -> Self {
+        let supplied = !scene.supply.dead(block.feeder as usize, day) & ((1 << HALF_HOURS) - 1);
+        let slot = |bits: u64, loss: f64| {
+            let n = bits.count_ones();
+            (n, loss, (1.0 - loss).powf(f64::from(n)))
+        };
+        let slots = [
+            slot(supplied & !EVENING, losses.interval),
+            slot(supplied & EVENING, losses.interval_evening),
+        ];
+        Self { day, technology: scene.fleet.technology(block), slots }
+    }
+
+    /// Whether a meter is read by half hours at all.
+    fn has(&self, scene: &Scene<'_>, block: &Block, meter: u32) -> bool {
+        let group = &scene.fleet.groups[block.group as usize];
+        group.intervals
+            && (self.technology == Technology::Modem
+                || group.chance.share(key(42, meter, 0)) < GOOD_LINK)
+    }
+
+    /// How many come with the first pass, of a meter that it reaches.
+    fn on_time(&self, scene: &Scene<'_>, block: &Block, meter: u32) -> u32 {
+        let chance = scene.fleet.groups[block.group as usize].chance;
+        let come = |((n, loss, none), kind)| {
+            n - lost(n, loss, none, chance.share(key(kind, meter, self.day)))
+        };
+        self.slots.into_iter().zip([44, 45]).map(come).sum()
+    }
+
+    /// How many come with a later attempt, of those that have not come yet: the meter still keeps them, and
+    /// each may be lost once more.
+    fn later(&self, scene: &Scene<'_>, block: &Block, (meter, n): (u32, usize), left: u32) -> u32 {
+        let chance = scene.fleet.groups[block.group as usize].chance;
+        let loss = self.slots[0].1;
+        let none = (1.0 - loss).powf(f64::from(left));
+        left - lost(left, loss, none, chance.share(key(attempt_kind(n) + 20, meter, self.day)))
+    }
+
+    /// How many the meters can have at most: none while their feeder was without supply.
+    fn possible(&self) -> u32 {
+        self.slots.iter().map(|(n, ..)| n).sum()
     }
 }
 
@@ -295,21 +338,61 @@ fn final_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mu
         *at = at_ms + n * WINDOW_MS;
         *up = scene.ways.was_up(scene.fleet, block, scene.supply, *at);
     }
+    let profile = Profile::new(scene, block, day, &losses);
     for meter in proven(scene, block) {
         tally.final_expected += 1;
+        let reached =
+            attempts.map(|(at, up)| up && !Ways::is_cut_off(group.chance, technology, meter, at));
+        let fate = fate(scene, block, meter, day);
+        let has_profile = profile.has(scene, block, meter);
+        if has_profile {
+            tally.final_intervals_expected += half_hours();
+        }
+        if fate == Fate::Replaced {
+            continue;
+        }
+        if has_profile && fate == Fate::Well {
+            follow_half_hours(scene, block, &profile, (meter, &reached), tally);
+        }
         let delivery = delivery(scene, block, meter, day, &losses);
-        if delivery == Delivery::Refused || fate(scene, block, meter, day) == Fate::Replaced {
+        if delivery == Delivery::Refused {
             continue;
         }
         let first = if delivery == Delivery::Late { NEXT_DAY } else { 0 };
-        let arrives = |n: usize, (at, up): (i64, bool)| {
+        let arrives = |n: usize| {
             let share = || group.chance.share(key(attempt_kind(n), meter, day));
-            up && !Ways::is_cut_off(group.chance, technology, meter, at)
-                && (losses.attempt <= 0.0
-                    || share() >= attempt_loss(&losses, at + scene.ways.offset_ms))
+            let local = attempts[n].0 + scene.ways.offset_ms;
+            reached[n] && (losses.attempt <= 0.0 || share() >= attempt_loss(&losses, local))
         };
-        let read = (first..ATTEMPTS).any(|n| arrives(n, attempts[n]));
-        tally.final_read += u32::from(read);
+        tally.final_first_pass += u32::from(first == 0 && arrives(0));
+        tally.final_read += u32::from((first..ATTEMPTS).any(arrives));
+    }
+}
+
+/// Follows the half hours of a meter to their end, attempt by attempt.
+fn follow_half_hours(
+    scene: &Scene<'_>,
+    block: &Block,
+    profile: &Profile,
+    (meter, reached): (u32, &[bool; ATTEMPTS]),
+    tally: &mut MeterFigures,
+) {
+    let on_time = if reached[0] { profile.on_time(scene, block, meter) } else { 0 };
+    tally.final_intervals_on_time += on_time;
+    let mut left = profile.possible() - on_time;
+    for n in (1..ATTEMPTS).filter(|n| reached[*n]) {
+        if left == 0 {
+            break;
+        }
+        let come = profile.later(scene, block, (meter, n), left);
+        left -= come;
+        let late = n < NEXT_DAY;
+        let kept = if late {
+            &mut tally.final_intervals_late
+        } else {
+            &mut tally.final_intervals_backfilled
+        };
+        *kept += come;
     }
 }
 

@@ -45,7 +45,12 @@ fn sum(province: &Province, meters: &Meters, sold: bool) -> MeterFigures {
             sum.expected += of_group.expected;
             sum.first_pass += of_group.first_pass;
             sum.final_expected += of_group.final_expected;
+            sum.final_first_pass += of_group.final_first_pass;
             sum.final_read += of_group.final_read;
+            sum.final_intervals_expected += of_group.final_intervals_expected;
+            sum.final_intervals_on_time += of_group.final_intervals_on_time;
+            sum.final_intervals_late += of_group.final_intervals_late;
+            sum.final_intervals_backfilled += of_group.final_intervals_backfilled;
             sum.intervals_expected += of_group.intervals_expected;
             sum.intervals += of_group.intervals;
             sum.concentrators += of_group.concentrators;
@@ -130,6 +135,13 @@ fn yesterday_is_known_from_the_first_step() {
     assert!((0.994..0.999).contains(&last), "final {last}");
     let intervals = share(sum.intervals, sum.intervals_expected);
     assert!((0.955..0.985).contains(&intervals), "intervals {intervals}");
+    let then = share(sum.final_intervals_on_time, sum.final_intervals_expected);
+    assert!((0.955..0.985).contains(&then), "on time, of the final day {then}");
+    let late = share(sum.final_intervals_late, sum.final_intervals_expected);
+    assert!((0.010..0.030).contains(&late), "late {late}");
+    assert!(sum.final_intervals_backfilled > 0);
+    let missing = share(sum.final_intervals_missing().unwrap(), sum.final_intervals_expected);
+    assert!((0.002..0.010).contains(&missing), "missing {missing}");
     let minutes = share(sum.minutes_online, sum.minutes_expected);
     assert!((0.985..0.9995).contains(&minutes), "concentrators {minutes}");
     let online = f64::from(sum.online) / f64::from(sum.concentrators);
@@ -185,6 +197,38 @@ fn a_dead_feeder_is_silent_and_its_registers_come_later() {
     assert_eq!(off.final_day, TODAY);
     assert_eq!(off.final_expected, on.final_expected);
     assert!(on.final_read - off.final_read < 30, "they came in a later attempt");
+}
+
+#[test]
+fn the_final_count_says_again_what_the_first_pass_of_its_day_was() {
+    let province = Province::built_in();
+    let mut meters = Meters::new(&province);
+    let still = feeders(&province);
+    let mut dead = still.clone();
+    dead[0][3].supplied = false;
+    let mut first = Vec::new();
+    for hours in 20..=5 * 24 {
+        // A feeder is dark over the night and the deadline.
+        meters.step(
+            MIDNIGHT + hours * HOUR_MS,
+            if (21..32).contains(&hours) { &dead } else { &still },
+        );
+        let now = meters.figures.concat();
+        if now[0].day == TODAY && first.is_empty() {
+            first.clone_from(&now);
+        }
+        if now[0].final_day == TODAY {
+            for (then, of_group) in first.iter().zip(&now) {
+                assert_eq!(of_group.final_expected, then.expected);
+                assert_eq!(of_group.final_first_pass, then.first_pass);
+                assert_eq!(of_group.final_intervals_expected, then.intervals_expected);
+                assert_eq!(of_group.final_intervals_on_time, then.intervals);
+                assert_eq!(MeterFigures::from_cells(&of_group.cells()), Some(*of_group));
+            }
+            return;
+        }
+    }
+    panic!("the final count of today never came");
 }
 
 #[test]
