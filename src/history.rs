@@ -5,12 +5,14 @@
 
 mod account;
 mod channel;
+mod figure;
 mod intervals;
 mod past;
 mod window;
 
 pub use account::{Account, Times};
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
+pub use figure::{Figure, Remark, Told, What};
 pub use intervals::{Interval, intervals};
 pub use past::{Past, past};
 pub use window::{Era, Span, Window};

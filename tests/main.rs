@@ -17,6 +17,7 @@ mod history;
 mod inject;
 mod late_replies;
 mod metering;
+mod old_stores;
 mod pains;
 mod plant;
 mod pty;

@@ -11,26 +11,48 @@ use super::verdict::{PointPicture, Reason};
 pub use super::window::{Asked, EDGES_US};
 use crate::clock::Timestamp;
 
-/// What a judgement says of one point, in sixteen bits: the verdict in bits 0 to 3, why it is not
-/// live in 4 to 7 (each 0, or the place of the reason in [`Reason::ALL`] plus one), whether a
-/// consistency test could take it into account in 8, whether it fails one in 9.
+/// What a judgement says of one point, in sixteen bits. The layout is that of stores, and never changes:
+///
+/// | bits | what |
+/// |---|---|
+/// | 0 to 3, 10 to 12 | the code of the verdict ([`Reason::code`]), its low and its high bits; 0: good |
+/// | 4 to 7, 13 to 15 | the code of why it is not live, likewise; 0: it is, or it is a command |
+/// | 8 | a consistency test could take it into account |
+/// | 9 | it fails one |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct State(u16);
 
 const EVALUABLE: u16 = 1 << 8;
 const FINDING: u16 = 1 << 9;
+/// Where the low and the high bits of the codes begin.
+const VERDICT: (u16, u16) = (0, 10);
+const NOT_LIVE: (u16, u16) = (4, 13);
+
+/// The bits of a reason at a place.
+fn bits_of(reason: Option<Reason>, (low, high): (u16, u16)) -> u16 {
+    let code = reason.map_or(0, |reason| u16::from(reason.code()));
+    (code & 0xF) << low | (code >> 4 & 0x7) << high
+}
+
+/// The code at a place.
+fn code_in(bits: u16, (low, high): (u16, u16)) -> u8 {
+    let [code, _] = (bits >> low & 0xF | (bits >> high & 0x7) << 4).to_le_bytes();
+    code
+}
 
 impl State {
     /// Nothing was ever said of it.
-    pub const UNKNOWN: Self = Self((Reason::NeverSeen as u16 + 1) * 0x11);
+    pub fn unknown() -> Self {
+        let reason = Some(Reason::NeverSeen);
+        Self(bits_of(reason, VERDICT) | bits_of(reason, NOT_LIVE))
+    }
 
     /// What is kept of a point of a picture.
     pub fn of(point: &PointPicture) -> Self {
-        let reason = |reason: Option<Reason>| reason.map_or(0, |reason| reason as u16 + 1);
         let flag = |on: bool, bit: u16| if on { bit } else { 0 };
         Self(
-            reason(point.verdict)
-                | reason(point.not_live) << 4
+            bits_of(point.verdict, VERDICT)
+                | bits_of(point.not_live, NOT_LIVE)
                 | flag(point.evaluable, EVALUABLE)
                 | flag(point.finding.is_some(), FINDING),
         )
@@ -38,10 +60,11 @@ impl State {
 
     /// The state that these bits stand for; `None` when they stand for none.
     pub fn from_bits(bits: u16) -> Option<Self> {
-        let known = |nibble: u16| usize::from(nibble) <= Reason::ALL.len();
-        let state = Self(bits);
-        let fits = bits & !(0xFF | EVALUABLE | FINDING) == 0;
-        (fits && known(bits & 0xF) && known(bits >> 4 & 0xF)).then_some(state)
+        let known = |place| {
+            let code = code_in(bits, place);
+            code == 0 || Reason::from_code(code).is_some()
+        };
+        (known(VERDICT) && known(NOT_LIVE)).then_some(Self(bits))
     }
 
     /// Its bits.
@@ -51,12 +74,12 @@ impl State {
 
     /// The verdict; `None`: good.
     pub fn verdict(self) -> Option<Reason> {
-        Reason::ALL.get(usize::from(self.0 & 0xF).wrapping_sub(1)).copied()
+        Reason::from_code(code_in(self.0, VERDICT))
     }
 
     /// Why the point is not live; `None`: it is, or it is a command.
     pub fn not_live(self) -> Option<Reason> {
-        Reason::ALL.get(usize::from(self.0 >> 4 & 0xF).wrapping_sub(1)).copied()
+        Reason::from_code(code_in(self.0, NOT_LIVE))
     }
 
     /// Whether a consistency test could take it into account.
@@ -177,11 +200,70 @@ mod tests {
             assert_eq!(state.is_evaluable(), verdict.is_none());
             assert_eq!(State::from_bits(state.bits()), Some(state));
         }
-        let unknown = (State::UNKNOWN.verdict(), State::UNKNOWN.not_live());
+        let unknown = (State::unknown().verdict(), State::unknown().not_live());
         assert_eq!(unknown, (Some(Reason::NeverSeen), Some(Reason::NeverSeen)));
         assert_eq!(State::from_bits(0xF), None);
         assert_eq!(State::from_bits(0xE0), None);
         assert_eq!(State::from_bits(0x400), None);
+    }
+
+    /// Stores of every version have these numbers: a line of this table is never changed.
+    #[test]
+    fn numbers_in_stores_never_change() {
+        let reasons = [
+            (1, "not_in_database"),
+            (2, "no_e2e_record"),
+            (3, "no_link"),
+            (4, "no_reply"),
+            (5, "refused"),
+            (6, "undecodable"),
+            (7, "never_seen"),
+            (8, "old"),
+            (9, "flagged"),
+            (10, "intermediate"),
+            (11, "out_of_range"),
+            (12, "frozen"),
+            (13, "inconsistent"),
+        ];
+        for (code, word) in reasons {
+            assert_eq!(Reason::from_code(code).map(Reason::word), Some(word));
+        }
+        let links = [(0, "connected"), (1, "lost"), (2, "never_connected")];
+        for (code, word) in links {
+            assert_eq!(LinkState::from_code(code).map(LinkState::word), Some(word));
+        }
+        let told = (reasons.len(), links.len());
+        assert_eq!(
+            told,
+            (Reason::ALL.len(), LinkState::ALL.len()),
+            "what is new is told here, too"
+        );
+        let states = [
+            (0x0000, None, None, false, false),
+            (0x0100, None, None, true, false),
+            (0x0002, Some("no_e2e_record"), None, false, false),
+            (0x0033, Some("no_link"), Some("no_link"), false, false),
+            (0x0088, Some("old"), Some("old"), false, false),
+            (0x030D, Some("inconsistent"), None, true, true),
+        ];
+        for (bits, verdict, not_live, evaluable, finding) in states {
+            let state = State::from_bits(bits).unwrap();
+            assert_eq!(state.verdict().map(Reason::word), verdict, "{bits:#06x}");
+            assert_eq!(state.not_live().map(Reason::word), not_live, "{bits:#06x}");
+            assert_eq!((state.is_evaluable(), state.has_finding()), (evaluable, finding));
+            assert_eq!(state.bits(), bits);
+        }
+    }
+
+    #[test]
+    fn codes_up_to_127_have_room_in_a_state() {
+        for code in 0..0x80_u16 {
+            for place in [VERDICT, NOT_LIVE] {
+                let bits = (code & 0xF) << place.0 | (code >> 4) << place.1;
+                assert_eq!(u16::from(code_in(bits, place)), code);
+                assert_eq!(bits & (EVALUABLE | FINDING), 0);
+            }
+        }
     }
 
     #[test]

@@ -384,6 +384,23 @@ pub enum LinkState {
 }
 
 impl LinkState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Connected, Self::Lost, Self::NeverConnected];
+
+    /// Its number in stores. A number that is given is never given again, nor to another state.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Connected => 0,
+            Self::Lost => 1,
+            Self::NeverConnected => 2,
+        }
+    }
+
+    /// The state that a number of a store stands for; `None` when it stands for none.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+
     /// The word in JSON.
     pub fn word(self) -> &'static str {
         match self {

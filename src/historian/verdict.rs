@@ -54,6 +54,30 @@ impl Reason {
         Self::Inconsistent,
     ];
 
+    /// Its number in stores. A number that is given is never given again, nor to another reason.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::NotInDatabase => 1,
+            Self::NoE2eRecord => 2,
+            Self::NoLink => 3,
+            Self::NoReply => 4,
+            Self::Refused => 5,
+            Self::Undecodable => 6,
+            Self::NeverSeen => 7,
+            Self::Old => 8,
+            Self::Flagged => 9,
+            Self::Intermediate => 10,
+            Self::OutOfRange => 11,
+            Self::Frozen => 12,
+            Self::Inconsistent => 13,
+        }
+    }
+
+    /// The reason that a number of a store stands for; `None` when it stands for none.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     /// The word in JSON, stable.
     pub fn word(self) -> &'static str {
         match self {

@@ -205,7 +205,7 @@ impl Channel<'_> {
         self.look_back(&mut standing, (session, earlier), &mut cross)?;
         let values = self.reader.latest(session.contract, self.id, at)?;
         let unjudged =
-            Stood { state: State::UNKNOWN, since: session.from, live_since: session.from };
+            Stood { state: State::unknown(), since: session.from, live_since: session.from };
         let points = standing.points.iter().zip(values).map(|(stood, value)| {
             let Stood { state, since, live_since } = stood.unwrap_or(unjudged);
             let value = value.and_then(|value| match value.value {

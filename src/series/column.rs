@@ -40,6 +40,25 @@ enum Mode {
 
 const MODES: [Mode; 5] = [Mode::Empty, Mode::Constant, Mode::Runs, Mode::Plain, Mode::Packed];
 
+impl Mode {
+    /// Its number in the bytes of chunks, 0 to 7. A number that is given is never given again, nor to
+    /// another mode.
+    fn code(self) -> u8 {
+        match self {
+            Self::Empty => 0,
+            Self::Constant => 1,
+            Self::Runs => 2,
+            Self::Plain => 3,
+            Self::Packed => 4,
+        }
+    }
+
+    /// The mode that a number stands for; `None` when it stands for none.
+    fn from_code(code: u8) -> Option<Self> {
+        MODES.into_iter().find(|mode| mode.code() == code)
+    }
+}
+
 /// The values of a column in the rows of a chunk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
@@ -119,8 +138,7 @@ impl Column {
 pub(super) fn write(column: &Column, choice: (u16, &mut Choices), out: &mut Vec<u8>) {
     let raw_type = column.raw_type;
     let (raw, width) = (&column.raw[..], raw_type.bytes());
-    let layout = RawType::ALL.iter().position(|known| *known == raw_type);
-    let layout = layout.and_then(|layout| u8::try_from(layout).ok()).unwrap_or(LAYOUT);
+    let layout = raw_type.code();
     let changes = raw.windows(2).filter(|pair| pair[0] != pair[1]).count();
     let mode = match raw {
         [] => Mode::Empty,
@@ -130,7 +148,7 @@ pub(super) fn write(column: &Column, choice: (u16, &mut Choices), out: &mut Vec<
     };
     let statistics = column.statistics();
     let real = statistics.real.map_or(0, |real| real.count);
-    let mut head = layout | (mode as u8) << MODE_SHIFT;
+    let mut head = layout | mode.code() << MODE_SHIFT;
     head |= if column.absent.is_empty() { 0 } else { GAPS };
     head |= if real == statistics.present { 0 } else { UNREAL };
     let start = out.len();
@@ -162,7 +180,7 @@ pub(super) fn write(column: &Column, choice: (u16, &mut Choices), out: &mut Vec<
             let packed = numbers::pack(raw_type, raw, choice, out);
             if packed.is_none() || out.len() - values > raw.len() * width {
                 out.truncate(values);
-                out[start] = layout | (Mode::Plain as u8) << MODE_SHIFT | head & (GAPS | UNREAL);
+                out[start] = layout | Mode::Plain.code() << MODE_SHIFT | head & (GAPS | UNREAL);
                 for raw in raw {
                     put_number(out, width, *raw);
                 }
@@ -195,8 +213,8 @@ struct Head {
 
 fn read_head(rows: usize, bytes: &mut Bytes<'_>) -> Option<Head> {
     let [head] = bytes.array()?;
-    let raw_type = *RawType::ALL.get(usize::from(head & LAYOUT))?;
-    let mode = *MODES.get(usize::from(head >> MODE_SHIFT & LAYOUT))?;
+    let raw_type = RawType::from_code(head & LAYOUT)?;
+    let mode = Mode::from_code(head >> MODE_SHIFT & LAYOUT)?;
     let mut absent = Vec::new();
     let mut present = rows;
     if head & GAPS != 0 {

@@ -27,7 +27,7 @@ pub enum RawType {
 }
 
 impl RawType {
-    /// Every layout; its place is its code in the bytes of a chunk.
+    /// Every layout.
     pub(super) const ALL: [Self; 7] = [
         Self::Bit,
         Self::Pair,
@@ -37,6 +37,25 @@ impl RawType {
         Self::Float32,
         Self::Unsigned64,
     ];
+
+    /// Its number in the bytes of chunks, 0 to 7. A number that is given is never given again, nor to
+    /// another layout.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Bit => 0,
+            Self::Pair => 1,
+            Self::Signed16 => 2,
+            Self::Unsigned16 => 3,
+            Self::Unsigned32 => 4,
+            Self::Float32 => 5,
+            Self::Unsigned64 => 6,
+        }
+    }
+
+    /// The layout that a number stands for; `None` when it stands for none.
+    pub(super) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|layout| layout.code() == code)
+    }
 
     /// That of values in an encoding.
     pub fn of(encoding: Encoding) -> Self {

@@ -54,6 +54,25 @@ pub enum End {
     Broken,
 }
 
+impl End {
+    /// Every way to end.
+    pub const ALL: [Self; 3] = [Self::Running, Self::Closed, Self::Broken];
+
+    /// Its number in the store. A number that is given is never given again, nor to another end.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Running => 0,
+            Self::Closed => 1,
+            Self::Broken => 2,
+        }
+    }
+
+    /// The end that a number stands for; `None` when it stands for none.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|end| end.code() == code)
+    }
+}
+
 /// A contract that sessions refer to.
 #[derive(Debug, Clone)]
 pub struct Contract {
@@ -171,16 +190,16 @@ impl Reader {
         let mut all = self.connection.prepare(
             "SELECT id, contract, from_ms, until_ms, closed FROM session ORDER BY from_ms",
         )?;
-        let rows = all.query_map([], |row| {
-            let end = match row.get(4)? {
-                0 => End::Running,
-                1 => End::Closed,
-                _ => End::Broken,
-            };
+        let mut rows = all.query([])?;
+        let mut sessions = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (id, code): (i64, i64) = (row.get(0)?, row.get(4)?);
+            let end = End::from_code(code)
+                .ok_or_else(|| StoreError::Damaged(format!("session {id}: closed is {code}")))?;
             let (from, until) = (Timestamp(row.get(2)?), Timestamp(row.get(3)?));
-            Ok(Session { id: row.get(0)?, contract: row.get(1)?, from, until, end })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            sessions.push(Session { id, contract: row.get(1)?, from, until, end });
+        }
+        Ok(sessions)
     }
 
     /// A contract, read again from its texts.
@@ -422,11 +441,9 @@ fn metered(row: &Row<'_>) -> Result<Metered, rusqlite::Error> {
 }
 
 fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {
-    let link = match row.get(3)? {
-        0 => LinkState::Connected,
-        1 => LinkState::Lost,
-        _ => LinkState::NeverConnected,
-    };
+    let code: i64 = row.get(3)?;
+    let link = u8::try_from(code).ok().and_then(LinkState::from_code);
+    let link = link.ok_or_else(|| StoreError::Damaged(format!("judgement: link {code}")))?;
     let bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
     let runs = runs::from_bytes(bytes).map_err(|bad| StoreError::Damaged(bad.to_string()))?;
     let at = Timestamp(row.get(0)?);

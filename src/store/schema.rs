@@ -21,7 +21,7 @@ const LOCK: &str = "lock";
 const BUSY: Duration = Duration::from_secs(5);
 
 /// What each version added. A store is brought up to the newest one by whoever opens it to write.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
 -- What a province was, for as long as sessions refer to it: the texts it was read from.
@@ -54,7 +54,7 @@ CREATE TABLE session (
     contract INTEGER NOT NULL REFERENCES contract,
     from_ms  INTEGER NOT NULL,
     until_ms INTEGER NOT NULL,       -- everything up to here is in the store
-    closed   INTEGER NOT NULL,       -- 0: it runs, or ended without a word
+    closed   INTEGER NOT NULL,       -- 0: it runs, 1: ended as it should, 2: ended without a word
     program  TEXT NOT NULL
 ) STRICT;
 -- How verdicts changed. A row holds from its instant to the next one of its path in the session.
@@ -172,6 +172,14 @@ CREATE TABLE alarm (
 ) STRICT;
 CREATE INDEX alarm_raised ON alarm (raised_ms);
 CREATE INDEX alarm_open ON alarm (open) WHERE open = 1;
+";
+
+const VERSION_4: &str = "
+-- What is no longer kept: nothing of a kind is from before its instant, by decision and not by accident.
+CREATE TABLE forgotten (
+    kind      TEXT PRIMARY KEY,         -- verdicts, events, values, polling, metering, alarms
+    before_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Why a store cannot be used.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use config::HistorySettings;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 pub use super::check::{Findings, check};
+use super::kept::{self, Kept};
 use super::schema::{FILE, StoreError, make_folder, open_to_read, open_to_write};
 use crate::clock::{DAY_MS, Timestamp};
 
@@ -78,20 +79,22 @@ pub fn compact(folder: &Path, keep_from: Option<Timestamp>) -> Result<(u64, u64)
 
 /// Takes out what is older at a moment than the contract wants it to be.
 pub(super) fn retain(
-    connection: &Connection,
+    transaction: &Transaction<'_>,
     now: Timestamp,
     history: HistorySettings,
 ) -> Result<(), StoreError> {
     let before = |days: u16| now.plus(-i64::from(days) * DAY_MS);
     let values = before(history.values_days);
-    connection.execute("DELETE FROM chunk WHERE until_ms < ?1", [values.0])?;
-    forget(connection, before(history.verdicts_days))
+    if transaction.execute("DELETE FROM chunk WHERE until_ms < ?1", [values.0])? > 0 {
+        kept::put(transaction, Kept::Values, values)?;
+    }
+    forget(transaction, before(history.verdicts_days))
 }
 
 /// Takes out what lies before a moment. Of the judgements of a session that goes on behind it, the last
 /// whole one before it stays, and what follows.
-pub(super) fn forget(connection: &Connection, from: Timestamp) -> Result<(), StoreError> {
-    connection.execute(
+pub(super) fn forget(transaction: &Transaction<'_>, from: Timestamp) -> Result<(), StoreError> {
+    transaction.execute(
         "DELETE FROM judgement WHERE at_ms < ?1 AND at_ms < coalesce((
              SELECT max(at_ms) FROM judgement AS whole
              WHERE whole.path = judgement.path AND whole.session = judgement.session
@@ -99,10 +102,10 @@ pub(super) fn forget(connection: &Connection, from: Timestamp) -> Result<(), Sto
         [from.0],
     )?;
     let ended = "SELECT id FROM session WHERE until_ms < ?1";
-    connection.execute(&format!("DELETE FROM judgement WHERE session IN ({ended})"), [from.0])?;
-    connection.execute("DELETE FROM session WHERE until_ms < ?1", [from.0])?;
+    transaction.execute(&format!("DELETE FROM judgement WHERE session IN ({ended})"), [from.0])?;
+    transaction.execute("DELETE FROM session WHERE until_ms < ?1", [from.0])?;
     // A session that goes on begins where its history does.
-    connection.execute(
+    transaction.execute(
         "UPDATE session SET from_ms = max(from_ms, (
              SELECT max(first) FROM (
                  SELECT min(at_ms) AS first FROM judgement
@@ -112,22 +115,22 @@ pub(super) fn forget(connection: &Connection, from: Timestamp) -> Result<(), Sto
         [from.0],
     )?;
     for table in ["event", "lost_events"] {
-        connection.execute(&format!("DELETE FROM {table} WHERE at_ms < ?1"), [from.0])?;
+        transaction.execute(&format!("DELETE FROM {table} WHERE at_ms < ?1"), [from.0])?;
     }
-    connection.execute("DELETE FROM asked WHERE until_ms < ?1", [from.0])?;
-    connection.execute("DELETE FROM chunk WHERE until_ms < ?1", [from.0])?;
+    transaction.execute("DELETE FROM asked WHERE until_ms < ?1", [from.0])?;
+    transaction.execute("DELETE FROM chunk WHERE until_ms < ?1", [from.0])?;
     // The last figures before the moment are those that hold at it.
-    connection.execute(
+    transaction.execute(
         "DELETE FROM metering WHERE at_ms < (
              SELECT max(at_ms) FROM metering AS later
              WHERE later.kind = metering.kind AND later.id = metering.id AND later.at_ms <= ?1)",
         params![from.0],
     )?;
-    connection.execute("DELETE FROM alarm WHERE open = 0 AND raised_ms < ?1", [from.0])?;
+    transaction.execute("DELETE FROM alarm WHERE open = 0 AND raised_ms < ?1", [from.0])?;
     let unused = "id NOT IN (SELECT contract FROM session)";
     let of_unused =
         format!("DELETE FROM datalist WHERE contract IN (SELECT id FROM contract WHERE {unused})");
-    connection.execute(&of_unused, [])?;
-    connection.execute(&format!("DELETE FROM contract WHERE {unused}"), [])?;
+    transaction.execute(&of_unused, [])?;
+    transaction.execute(&format!("DELETE FROM contract WHERE {unused}"), [])?;
     Ok(())
 }

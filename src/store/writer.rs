@@ -12,6 +12,7 @@ use super::alarms;
 use super::batch::{Batch, MeterLine};
 use super::contracts;
 use super::journal;
+use super::reader::End;
 use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
 use super::upkeep;
@@ -158,8 +159,8 @@ impl Writer {
     /// When that cannot be written. Nothing is lost by it.
     pub fn close(self) -> Result<(), StoreError> {
         if let Some(session) = self.session {
-            let update = "UPDATE session SET closed = 1 WHERE id = ?1";
-            self.held.connection.execute(update, [session])?;
+            let update = "UPDATE session SET closed = ?1 WHERE id = ?2";
+            self.held.connection.execute(update, [End::Closed.code(), session])?;
         }
         // What the log holds goes into the file, so that it can be copied.
         self.held.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
@@ -191,10 +192,13 @@ fn begin(
     until: Timestamp,
 ) -> Result<i64, StoreError> {
     let contract = contracts::put(transaction, province)?;
-    transaction.execute("UPDATE session SET closed = 2 WHERE closed = 0", [])?;
     transaction.execute(
-        "INSERT INTO session (contract, from_ms, until_ms, closed, program) VALUES (?1, ?2, ?3, 0, ?4)",
-        params![contract, from.0, until.0, env!("CARGO_PKG_VERSION")],
+        "UPDATE session SET closed = ?1 WHERE closed = ?2",
+        [End::Broken.code(), End::Running.code()],
+    )?;
+    transaction.execute(
+        "INSERT INTO session (contract, from_ms, until_ms, closed, program) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![contract, from.0, until.0, End::Running.code(), env!("CARGO_PKG_VERSION")],
     )?;
     Ok(transaction.last_insert_rowid())
 }
@@ -225,7 +229,7 @@ fn put_judgement(
             "INSERT INTO judgement (path, at_ms, session, whole, link, runs)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![path, judgement.at.0, session, whole, judgement.link as u8, bytes])?;
+        .execute(params![path, judgement.at.0, session, whole, judgement.link.code(), bytes])?;
     Ok(())
 }
 
