@@ -10,6 +10,7 @@ mod energy;
 mod facts;
 pub mod html;
 pub mod json;
+mod layout;
 mod markup;
 pub mod period;
 mod reliability;
@@ -92,17 +93,23 @@ pub enum Error {
 
 /// Writes a report in the format that the end of the name asks for, and returns the files that
 /// are there now. Each is whole or not there: it is written beside its place and moved there, and
-/// none is moved before all are written. CSV has a file for each table, `FILE-<table id>.csv`.
+/// none is moved before all are written. CSV has a file for each table, `FILE-<table id>.csv`, and
+/// `FILE.csv`, which lists them and has notes, heads of forms and who signs them.
 pub fn write(report: &Report, path: &Path, style: Style) -> Result<Vec<PathBuf>, Error> {
     let format = Format::of(path)?;
     let files = match format {
         Format::Xlsx => vec![(path.to_owned(), xlsx::bytes(report)?)],
         Format::Html => vec![(path.to_owned(), html::page(report).into_bytes())],
         Format::Json => vec![(path.to_owned(), json::bytes(report)?)],
-        Format::Csv => csv::files(report, style)?
-            .into_iter()
-            .map(|(id, bytes)| (beside(path, |stem, end| format!("{stem}-{id}.{end}")), bytes))
-            .collect(),
+        Format::Csv => {
+            let place = |id: &str| beside(path, |stem, end| format!("{stem}-{id}.{end}"));
+            let name =
+                |id: &str| place(id).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let tables = csv::files(report, style)?;
+            let index = (path.to_owned(), csv::index(report, style, name)?);
+            let tables = tables.into_iter().map(|(id, bytes)| (place(id), bytes));
+            std::iter::once(index).chain(tables).collect()
+        }
     };
     let mut drafts = Drafts::default();
     for (path, bytes) in &files {
@@ -160,8 +167,10 @@ mod tests {
         let path = folder.path().join("nov.csv");
         let report = sample::every_cell();
         let written = write(&report, &path, Style::ExcelVi).unwrap();
-        assert_eq!(names(folder.path()), ["nov-kinds.csv", "nov-nothing.csv"]);
-        assert_eq!(written[0], folder.path().join("nov-kinds.csv"));
+        assert_eq!(names(folder.path()), ["nov-kinds.csv", "nov-nothing.csv", "nov.csv"]);
+        assert_eq!(written[0], path);
+        let index = fs::read_to_string(&path).unwrap();
+        assert!(index.contains("Ô;bảng;Mọi loại ô;nov-kinds.csv\r\n"), "{index}");
     }
 
     #[test]

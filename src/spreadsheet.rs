@@ -45,9 +45,46 @@ impl Style {
     }
 }
 
-/// A text as a cell has it: one that is like a formula is told to be none.
+/// A text as a cell has it: one that is like a formula, or that would be read as something else, is
+/// told to be a text.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
-    if is_like_a_formula(text) { format!("'{text}").into() } else { text.into() }
+    if is_like_a_formula(text) || is_read_as_another(text) {
+        format!("'{text}").into()
+    } else {
+        text.into()
+    }
+}
+
+/// Whether a spreadsheet reads the text as a boolean, a date, a time, or a number that it writes in
+/// another way. A whole number such as the name of a bay stays as it is, whatever it is read as.
+pub(crate) fn is_read_as_another(text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    if ["true", "false", "đúng", "sai"].contains(&&*text) {
+        return true;
+    }
+    let mut digits = text.chars().filter(char::is_ascii_digit);
+    if digits.next().is_none() {
+        return false;
+    }
+    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_whole {
+        // A leading zero, and what lies beyond the digits of a spreadsheet's numbers, would be lost.
+        return text.len() > 15 || (text.len() > 1 && text.starts_with('0'));
+    }
+    let is_part = |c: char| c.is_ascii_digit() || " .,:/-+e%()$€₫\u{a0}".contains(c);
+    text.chars().all(is_part) || is_date_in_words(&text)
+}
+
+/// `1 jan`, `nov-22`, `2 thg 3`: with a month in letters.
+fn is_date_in_words(text: &str) -> bool {
+    const MONTHS: [&str; 13] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "thg"];
+    let words = || text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let is_month = |word: &str| {
+        MONTHS.iter().any(|month| word.starts_with(month))
+            || ["am", "pm", "t", "tháng"].contains(&word)
+    };
+    words().count() > 0 && words().all(is_month)
 }
 
 /// Whether a spreadsheet could take the text for a formula. Names and causes come from devices and
@@ -65,6 +102,17 @@ mod tests {
     fn what_looks_like_a_formula_is_known_by_its_first_character() {
         for text in ["=1", "+1", "-1", "@x", "\t=1", "＝1"] {
             assert!(is_like_a_formula(text), "{text:?}");
+        }
+        for text in
+            ["Đúng", "SAI", "true", "0471", "1-2", "10/11", "10:30", "1e5", "5 %", "1.000", "1 jan"]
+        {
+            assert_eq!(super::text(text), format!("'{text}"));
+        }
+        for text in
+            ["171", "0", "HB07", "C42", "471-7", "1 trạm", "chưa đúng", "—", "22 kV", "✓ đúng"]
+        {
+            let is_date = text == "471-7";
+            assert_eq!(super::text(text).starts_with('\''), is_date, "{text}");
         }
         assert!(!is_like_a_formula("HB07 = 1"));
         assert!(!is_like_a_formula(""));

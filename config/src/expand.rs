@@ -48,6 +48,7 @@ pub(crate) fn expand(
         scan: draft.scan,
         link: draft.link,
         history: draft.history,
+        form: draft.form,
         centres: draft.centres.into_iter().map(|c| c.value).collect(),
         sources: draft.sources.into_iter().map(|s| s.value).collect(),
         lines: Vec::new(),

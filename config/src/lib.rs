@@ -34,9 +34,9 @@ pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
 pub use province::{
     Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, District, Entries, Entry,
-    HistorySettings, Identity, Line, LineEnd, LinkSettings, MeterClass, MeterGroup, Origin, Point,
-    PointId, Province, ScanPeriods, Source, Standing, Station, StationId, Targets, Tls, Unit,
-    UnitKind, Whole,
+    FormSettings, HistorySettings, Identity, Line, LineEnd, LinkSettings, MeterClass, MeterGroup,
+    Origin, Point, PointId, Province, ScanPeriods, Source, Standing, Station, StationId, Targets,
+    Tls, Unit, UnitKind, Whole,
 };
 pub use registers::{Register, Table, blocks, limits};
 pub use template::{Class, Kind, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

@@ -72,6 +72,8 @@ pub struct Province {
     pub link: LinkSettings,
     /// What is kept of the past.
     pub history: HistorySettings,
+    /// Heads and signatures of the forms that are filed.
+    pub form: FormSettings,
     /// Who receives.
     pub centres: Vec<Centre>,
     /// What feeds the grid from outside.
@@ -90,6 +92,41 @@ pub struct Province {
     pub templates: Vec<Template>,
     /// What it was read from.
     pub origin: Arc<Origin>,
+}
+
+/// What stands on every form that is filed. What the contract does not name stays open there, as a
+/// dotted line to write on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormSettings {
+    /// The company that the unit belongs to.
+    pub company: Option<Name>,
+    /// The unit that files.
+    pub unit: Option<Name>,
+    /// Where forms are issued.
+    pub place: Option<Name>,
+    /// Number of the form of monthly supervision of SCADA.
+    pub supervision: String,
+    /// Number of the form of statistics and assessment of SCADA operation.
+    pub assessment: String,
+    /// Who signs, from left to right; at most four.
+    pub signatures: Vec<Name>,
+}
+
+impl Default for FormSettings {
+    fn default() -> Self {
+        let role = |vi: &str, en: &str| Name { vi: vi.to_owned(), en: en.to_owned() };
+        Self {
+            company: None,
+            unit: None,
+            place: None,
+            supervision: "BM_5a".to_owned(),
+            assessment: "BM21".to_owned(),
+            signatures: vec![
+                role("Người lập", "Prepared by"),
+                role("Trưởng đơn vị", "Head of the unit"),
+            ],
+        }
+    }
 }
 
 /// What is kept of the past, and for how long.

@@ -10,8 +10,8 @@ use crate::document::{Document, Fields, Node, Place, Placed};
 use crate::names::{Date, Name};
 use crate::problem::Problems;
 use crate::province::{
-    Centre, Device, District, HistorySettings, Identity, LinkSettings, MeterClass, Origin,
-    Province, ScanPeriods, Source, Targets, Tls, Whole,
+    Centre, Device, District, FormSettings, HistorySettings, Identity, LinkSettings, MeterClass,
+    Origin, Province, ScanPeriods, Source, Targets, Tls, Whole,
 };
 use crate::registers::Table;
 use crate::template::{Class, LoadClass, Scan};
@@ -33,6 +33,7 @@ pub(crate) struct Draft {
     pub(crate) scan: ScanPeriods,
     pub(crate) link: LinkSettings,
     pub(crate) history: HistorySettings,
+    pub(crate) form: FormSettings,
     pub(crate) link_place: Place,
     /// What each centre shows on secured connections.
     pub(crate) identities: Identities,
@@ -274,6 +275,7 @@ fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
         targets: read_targets(root),
         scan: read_scan(root),
         history: read_history(root),
+        form: read_form(root),
         link,
         link_place,
         identities,
@@ -304,6 +306,37 @@ fn list<T>(node: Option<Node<'_>>, read: impl Fn(&Fields<'_>) -> Option<T>) -> V
         }
     }
     read_all
+}
+
+/// Signatures that have room beside each other.
+const SIGNATURES_MAX: usize = 4;
+
+fn read_form(root: &Fields<'_>) -> FormSettings {
+    let mut form = FormSettings::default();
+    if let Some(fields) = root.optional("form").and_then(|n| n.fields()) {
+        for (key, name) in
+            [("company", &mut form.company), ("unit", &mut form.unit), ("place", &mut form.place)]
+        {
+            *name = fields.optional(key).and_then(|n| n.name());
+        }
+        for (key, number) in
+            [("supervision", &mut form.supervision), ("assessment", &mut form.assessment)]
+        {
+            if let Some(text) = fields.optional(key).and_then(|n| n.text()) {
+                *number = text;
+            }
+        }
+        if let Some(roles) = fields.optional("signatures") {
+            let names: Vec<Name> = roles.items().iter().filter_map(Node::name).collect();
+            if names.len() > SIGNATURES_MAX {
+                let many = names.len();
+                roles.complain(format!("{many} sign; a form has room for {SIGNATURES_MAX}"));
+            }
+            form.signatures = names;
+        }
+        fields.finish();
+    }
+    form
 }
 
 fn read_targets(root: &Fields<'_>) -> Targets {

@@ -55,6 +55,9 @@ pub(super) struct ReportArgs {
     /// File to write: its end says how, .xlsx .html .csv or .json
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Day on which its forms are issued, such as 2022-12-02 [default: a line to write it on]
+    #[arg(long, value_name = "DAY")]
+    issued: Option<String>,
     /// How CSV is written: with comma and point, or as a Vietnamese Excel reads it
     #[arg(long, value_enum, value_name = "STYLE", default_value = "rfc")]
     csv: CsvStyle,
@@ -69,16 +72,21 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
         return Err(unknown("station", id, known));
     }
     let period = period(args, &province)?;
+    let issued = args.issued.as_deref().map(day).transpose();
+    let issued = issued.map_err(|error| Failure::Usage(error.to_string()))?;
     let folder = store_folder(args.store.as_ref(), &province)?;
     let reader = Reader::open(&folder)?;
     let request = Request { period, station: args.station.clone(), lang: common.lang() };
     let mut bar = Bar::new();
     let made = report(&reader, &request, |done| bar.show(done));
     bar.clear();
-    let Some(made) = made? else {
+    let Some(mut made) = made? else {
         explain_nothing(&reader, args, period)?;
         return Ok(EXIT_NO_DATA);
     };
+    if let Some(day) = issued {
+        made.issue(day);
+    }
     let written =
         write(&made, &args.out, args.csv.into()).map_err(|e| Failure::Usage(e.to_string()))?;
     for path in written {

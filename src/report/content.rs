@@ -4,6 +4,7 @@ mod alarms;
 mod channels;
 mod energy;
 mod events;
+mod forms;
 mod metering;
 mod method;
 mod quality;
@@ -28,6 +29,8 @@ pub(super) fn report(facts: &Facts) -> Report {
     let province = facts.province.name.get(facts.lang);
     let sheets = vec![
         summary::sheet(facts),
+        forms::supervision(facts),
+        forms::assessment(facts),
         stations::sheet(facts),
         signals::sheet(facts),
         quality::sheet(facts),
@@ -63,7 +66,7 @@ impl Words {
     }
 
     fn column(self, id: &'static str, vi: &str, en: &str, width: u8) -> Column {
-        Column { id, title: self.say(vi, en), width }
+        Column::new(id, self.say(vi, en), en, width)
     }
 
     fn note(self, vi: &str, en: &str) -> Part {

@@ -1,66 +1,109 @@
-//! A report as CSV: one file for each table, for programs and for those who calculate on.
+//! A report as CSV: one file for each table, and one that lists them and has all else that the
+//! report says: for programs and for those who calculate on.
 //!
-//! Heads are the ids of the columns. A share takes three columns (`_have`, `_want`, `_percent`),
-//! durations are seconds, instants ISO 8601 with their offset. The row of totals is left out:
-//! whoever sums a column would count everything twice.
+//! Heads are the ids of the columns with the unit of what stands below them (`lost_s`,
+//! `received_mwh`); for a Vietnamese spreadsheet they are what stands above the columns on paper. A
+//! share takes three columns (`_have`, `_want`, `_percent`), durations are seconds, the row of totals
+//! is the last one. Instants are ISO 8601 with their offset, or as such a spreadsheet reads them. A
+//! figure that is not known is an empty field. No field is one that a spreadsheet takes for something
+//! else than it says.
 
-use ::csv::{Error, Terminator};
+use std::borrow::Cow;
 
-use super::sheets::{Cell, Part, Report, Table};
-use super::shown::{has_shares, iso, places};
+use ::csv::{Error, Terminator, Writer};
+
+use super::sheets::{Cell, Column, Part, Report, Table};
+use super::shown::{Reader, glyph, has_shares, iso, places};
 use crate::spreadsheet::{self, MARK, Style};
 use crate::words::format;
+use crate::words::texts::Text;
 use config::Lang;
 
+/// A written file: what it is called, and its bytes.
+type Written<N> = (N, Vec<u8>);
+
 /// The tables of a report, each with its id, in the order in which they are read.
-pub(super) fn files(report: &Report, style: Style) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
-    let parts = report.sheets.iter().flat_map(|sheet| &sheet.parts);
-    parts
-        .filter_map(|part| match part {
-            Part::Table(table) => Some(table),
-            Part::Note(_) | Part::Chart(_) => None,
-        })
-        .map(|table| Ok((table.id, file(table, report.utc_offset_hours, style)?)))
-        .collect()
+pub(super) fn files(report: &Report, style: Style) -> Result<Vec<Written<&'static str>>, Error> {
+    let tables = tables(report);
+    tables.map(|(_, table)| Ok((table.id, file(table, report, style)?))).collect()
 }
 
-fn file(table: &Table, zone: i8, style: Style) -> Result<Vec<u8>, Error> {
+fn tables(report: &Report) -> impl Iterator<Item = (&str, &Table)> {
+    report.sheets.iter().flat_map(|sheet| {
+        sheet.parts.iter().filter_map(|part| match part {
+            Part::Table(table) => Some((sheet.name.as_str(), table)),
+            _ => None,
+        })
+    })
+}
+
+/// What a report says beside its tables, and which of these is in which file: `name` says it of a
+/// table's id.
+pub(super) fn index(
+    report: &Report,
+    style: Style,
+    name: impl Fn(&str) -> String,
+) -> Result<Vec<u8>, Error> {
+    let reader = Reader { lang: report.lang, zone: report.utc_offset_hours };
+    let mut bytes = MARK.to_vec();
+    let mut writer = style.writer(Terminator::CRLF, &mut bytes);
+    writer.write_record(match style {
+        Style::Rfc => ["sheet", "kind", "text", "file"],
+        Style::ExcelVi => ["Trang", "Loại", "Nội dung", "Tệp"],
+    })?;
+    let mut row = |sheet: &str, kind: Text, said: &str, file: &str| {
+        let [sheet, said] = [sheet, said].map(spreadsheet::text);
+        writer.write_record([&*sheet, kind.get(report.lang), &*said, file])
+    };
+    row("", Text::ReportTitle, &report.title, "")?;
+    row("", Text::ReportTitle, &report.subtitle, "")?;
+    for sheet in &report.sheets {
+        for part in &sheet.parts {
+            match part {
+                Part::Note(said) => row(&sheet.name, Text::Note, said, "")?,
+                Part::Table(table) => {
+                    row(&sheet.name, Text::TableFile, &table.caption, &name(table.id))?;
+                }
+                Part::Chart(_) => {}
+                Part::Head(head) => {
+                    for said in [&head.company, &head.unit] {
+                        row(&sheet.name, Text::FormHead, Reader::or_dots(said.as_deref()), "")?;
+                    }
+                    for said in [reader.form_number(head), reader.place_and_date(head)] {
+                        row(&sheet.name, Text::FormHead, &said, "")?;
+                    }
+                    row(&sheet.name, Text::FormHead, &head.title, "")?;
+                    row(&sheet.name, Text::FormHead, &head.period, "")?;
+                }
+                Part::Signatures(roles) => {
+                    for role in roles {
+                        row(&sheet.name, Text::Signature, role, "")?;
+                    }
+                }
+            }
+        }
+    }
+    writer.flush()?;
+    drop(writer);
+    Ok(bytes)
+}
+
+fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> {
+    let reader = Reader { lang: report.lang, zone: report.utc_offset_hours };
     let mut bytes = MARK.to_vec();
     let mut writer = style.writer(Terminator::CRLF, &mut bytes);
     let shares: Vec<bool> = (0..table.columns.len()).map(|n| has_shares(table, n)).collect();
-    for (column, shares) in table.columns.iter().zip(&shares) {
-        if *shares {
-            for what in ["have", "want", "percent"] {
-                writer.write_field(format!("{}_{what}", column.id))?;
-            }
-        } else {
-            writer.write_field(column.id)?;
-        }
-    }
-    writer.write_record(None::<&[u8]>)?;
-    for row in &table.rows {
-        for (cell, shares) in row.iter().zip(&shares) {
+    writer.write_record(heads(table, &shares, style, reader.lang))?;
+    for cells in table.rows.iter().chain(&table.total) {
+        for (cell, shares) in cells.iter().zip(&shares) {
             match cell {
-                Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target) => {
-                    for n in [share.have, share.want] {
-                        writer.write_field(match cell {
-                            Cell::TimeShare(..) => seconds(n, style),
-                            _ => n.to_string(),
-                        })?;
-                    }
-                    let places = places(*decimals);
-                    let percent = match share.want {
-                        0 => String::new(),
-                        1.. => format::percent_digits(*share, places, *target, Lang::En),
-                    };
-                    writer.write_field(style.number(percent))?;
-                }
+                Cell::Share(..) | Cell::TimeShare(..) => share(&mut writer, cell, style)?,
                 other => {
                     if *shares {
                         writer.write_field("")?;
                         writer.write_field("")?;
                     }
-                    writer.write_field(field(other, zone, style))?;
+                    writer.write_field(&*field(other, reader, style))?;
                 }
             }
         }
@@ -71,19 +114,97 @@ fn file(table: &Table, zone: i8, style: Style) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// What stands above the columns of a file, each with its unit.
+fn heads(table: &Table, shares: &[bool], style: Style, lang: Lang) -> Vec<String> {
+    let mut heads = Vec::new();
+    for (n, (column, shares)) in table.columns.iter().zip(shares).enumerate() {
+        let cells = || table.rows.iter().chain(&table.total).filter_map(move |row| row.get(n));
+        let any = |is: fn(&Cell) -> bool| cells().any(is);
+        let in_seconds = any(|cell| matches!(cell, Cell::Duration(_) | Cell::TimeShare(..)));
+        if !*shares {
+            let unit = if in_seconds { "s" } else { column.unit };
+            heads.push(head(column, ("", ""), unit, style));
+            continue;
+        }
+        let unit = if in_seconds { "s" } else { "" };
+        heads.push(head(column, ("have", Text::Numerator.get(lang)), unit, style));
+        heads.push(head(column, ("want", Text::Denominator.get(lang)), unit, style));
+        heads.push(head(column, ("percent", "%"), "", style));
+    }
+    heads
+}
+
+fn head(column: &Column, (id, word): (&str, &str), unit: &str, style: Style) -> String {
+    match style {
+        Style::Rfc => {
+            let parts = [&*column.id, id, unit].into_iter().filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join("_")
+        }
+        Style::ExcelVi => {
+            // Titles name every unit but that of times, which are written in another way on paper.
+            let unit = if unit == "s" { ", s" } else { "" };
+            let title = column.title.strip_suffix(", %").filter(|_| word == "%");
+            let title = title.unwrap_or(&column.title);
+            let said = match word {
+                "" => format!("{title}{unit}"),
+                "%" => format!("{title}, %"),
+                word => format!("{title}: {word}{unit}"),
+            };
+            spreadsheet::text(&said).into_owned()
+        }
+    }
+}
+
+fn share<W: std::io::Write>(
+    writer: &mut Writer<W>,
+    cell: &Cell,
+    style: Style,
+) -> Result<(), Error> {
+    let (Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target)) = cell
+    else {
+        return Ok(());
+    };
+    for n in [share.have, share.want] {
+        writer.write_field(match cell {
+            Cell::TimeShare(..) => seconds(n, style),
+            _ => n.to_string(),
+        })?;
+    }
+    let percent = match share.want {
+        0 => String::new(),
+        1.. => format::percent_digits(*share, places(*decimals), *target, Lang::En),
+    };
+    writer.write_field(style.number(percent))
+}
+
 /// A cell that is one field.
-fn field(cell: &Cell, zone: i8, style: Style) -> String {
+fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
     match cell {
-        Cell::Text(text) | Cell::Verdict(_, text) => spreadsheet::text(text).into_owned(),
-        Cell::Count(n) => n.to_string(),
-        Cell::Number(value, _) if value.is_finite() => style.number(value.to_string()),
+        Cell::Text(text) => spreadsheet::text(text),
+        // With its mark: a spreadsheet takes the word for right alone for a boolean.
+        Cell::Verdict(mark, text) => format!("{} {text}", glyph(*mark)).into(),
+        Cell::Count(n) => n.to_string().into(),
+        Cell::Number(value, _) if value.is_finite() => style.number(value.to_string()).into(),
         Cell::Duration(ms) => {
             let sign = if *ms < 0 { "-" } else { "" };
-            format!("{sign}{}", seconds(ms.unsigned_abs(), style))
+            format!("{sign}{}", seconds(ms.unsigned_abs(), style)).into()
         }
-        Cell::Instant(at) => iso(*at, zone),
-        Cell::Day(day) => day.to_string(),
-        Cell::Empty | Cell::Number(..) | Cell::Share(..) | Cell::TimeShare(..) => String::new(),
+        Cell::Instant(at) => match style {
+            Style::Rfc => iso(*at, reader.zone).into(),
+            Style::ExcelVi => {
+                let local = at.local(reader.zone);
+                let day = format::date(local.date, Lang::Vi);
+                let (hour, minute, second) = (local.hour, local.minute, local.second);
+                format!("{day} {hour:02}:{minute:02}:{second:02},{:03}", local.millisecond).into()
+            }
+        },
+        Cell::Day(day) => match style {
+            Style::Rfc => day.to_string().into(),
+            Style::ExcelVi => format::date(*day, Lang::Vi).into(),
+        },
+        Cell::Empty | Cell::NotKnown | Cell::Number(..) | Cell::Share(..) | Cell::TimeShare(..) => {
+            "".into()
+        }
     }
 }
 
@@ -96,7 +217,7 @@ fn seconds(ms: u64, style: Style) -> String {
 mod tests {
     use super::*;
     use crate::report::sample;
-    use crate::spreadsheet::is_like_a_formula;
+    use crate::spreadsheet::{is_like_a_formula, is_read_as_another};
     use proptest::prelude::*;
 
     fn table(report: &Report, style: Style, id: &str) -> String {
@@ -111,16 +232,17 @@ mod tests {
         let lines: Vec<&str> = written.trim_start_matches('\u{feff}').split("\r\n").collect();
         assert_eq!(
             lines[0],
-            "text,verdict,count,number,share_have,share_want,share_percent,duration,instant,day"
+            "text,verdict,count,number,share_have,share_want,share_percent,duration_s,instant,day"
         );
         assert_eq!(
             lines[1],
-            "Trạm Đông Hà,Đủ,8153,-1234.5678,199520,268800,74.23,2631852.250,\
+            "Trạm Đông Hà,✓ Đủ,8153,-1234.5678,199520,268800,74.23,2631852.250,\
              2022-11-23T14:32:07.240+07:00,2022-11-23"
         );
-        assert_eq!(lines[2], ",Thiếu,0,,0,0,,-1.500,1970-01-01T07:00:00.000+07:00,2024-02-29");
+        assert_eq!(lines[2], ",✗ Thiếu,0,,0,0,,-1.500,1970-01-01T07:00:00.000+07:00,2024-02-29");
         assert_eq!(lines[3], ",,,,,,,,,", "a row of nothing has all its commas");
-        assert!(!written.contains("Cộng"), "totals are left out");
+        let last = lines[lines.len() - 2];
+        assert_eq!(last, "Cộng,,8153,,,,,,,", "the total is the last row");
     }
 
     #[test]
@@ -129,8 +251,8 @@ mod tests {
         let line = written.split("\r\n").nth(1).unwrap();
         assert_eq!(
             line,
-            "Trạm Đông Hà;Đủ;8153;-1234,5678;199520;268800;74,23;2631852,250;\
-             2022-11-23T14:32:07.240+07:00;2022-11-23"
+            "Trạm Đông Hà;✓ Đủ;8153;-1234,5678;199520;268800;74,23;2631852,250;\
+             23/11/2022 14:32:07,240;23/11/2022"
         );
     }
 
@@ -144,7 +266,7 @@ mod tests {
                 .from_reader(written.trim_start_matches('\u{feff}').as_bytes());
             let read: Vec<String> =
                 reader.records().map(|record| record.unwrap()[0].to_owned()).collect();
-            assert_eq!(read.len(), sample::HOSTILE.len());
+            assert_eq!(read.len(), sample::HOSTILE.len() + 1, "and the total");
             for (read, text) in read.iter().zip(sample::HOSTILE) {
                 assert!(!is_like_a_formula(read), "{read:?}");
                 assert_eq!(read.trim_start_matches('\''), text.trim_start_matches('\''));
@@ -170,13 +292,14 @@ mod tests {
                 rows: vec![vec![Cell::Text(text.clone()), Cell::Count(count)]],
                 total: None,
             };
+            let report = sample::every_cell();
             for style in [Style::Rfc, Style::ExcelVi] {
-                let bytes = file(&table, 7, style).unwrap();
+                let bytes = file(&table, &report, style).unwrap();
                 let mut reader = ::csv::ReaderBuilder::new()
                     .delimiter(style.delimiter())
                     .from_reader(&bytes["\u{feff}".len()..]);
                 let record = reader.records().next().unwrap().unwrap();
-                prop_assert!(!is_like_a_formula(&record[0]));
+                prop_assert!(!is_like_a_formula(&record[0]) && !is_read_as_another(&record[0]));
                 prop_assert_eq!(record[0].strip_prefix('\'').unwrap_or(&record[0]), text.strip_prefix('\'').unwrap_or(&text));
                 prop_assert_eq!(&record[1], count.to_string());
             }

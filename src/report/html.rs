@@ -3,14 +3,21 @@
 
 use config::Lang;
 
+use super::layout::{Field, Paper};
 use super::markup::Markup;
-use super::sheets::{Cell, Mark, Part, Report, Sheet, Table};
+use super::sheets::{Cell, Head, Mark, Part, Report, Sheet, Table};
 use super::shown::{Reader, cut, glyph, has_shares, in_hours, word};
 use super::svg::svg;
 use crate::words::format;
 use crate::words::texts::Text;
 
 const STYLE: &str = include_str!("html.css");
+/// What stands beside each other on a printed page: 273 mm, in digits of eight points.
+const PAPER: Paper = Paper { across: 158.0, padding: 1.9, apart: false };
+/// A table with so many rows is printed on one page, if need be on the next one.
+const WHOLE_MAX: usize = 14;
+/// Rows of a longer one that stand with its head at least.
+const TOGETHER: usize = 3;
 
 /// A report as one page.
 pub fn page(report: &Report) -> String {
@@ -52,7 +59,9 @@ fn contents(out: &mut Markup, report: &Report) {
 }
 
 fn section(out: &mut Markup, sheet: &Sheet, reader: Reader) {
-    out.open("section", &[("id", &format!("sheet-{}", sheet.id))]);
+    let is_form = sheet.parts.iter().any(|part| matches!(part, Part::Head(_)));
+    let class = if is_form { "form" } else { "" };
+    out.open("section", &[("id", &format!("sheet-{}", sheet.id)), ("class", &class)]);
     out.leaf("h2", &[], &sheet.name).raw("\n");
     for part in &sheet.parts {
         match part {
@@ -64,16 +73,55 @@ fn section(out: &mut Markup, sheet: &Sheet, reader: Reader) {
                 out.raw("<figure>").leaf("figcaption", &[], &chart.caption);
                 out.piece(&svg(chart, reader.lang)).raw("</figure>");
             }
+            Part::Head(head) => form_head(out, head, reader),
+            Part::Signatures(roles) => {
+                out.raw("<div class=\"sides sign\">");
+                for role in roles {
+                    out.raw("<div>").leaf("strong", &[], role).raw("<br>");
+                    out.leaf("em", &[], Text::ToSign.get(reader.lang)).raw("</div>");
+                }
+                out.raw("</div>");
+            }
         }
         out.raw("\n");
     }
     out.raw("</section>\n");
 }
 
+fn form_head(out: &mut Markup, head: &Head, reader: Reader) {
+    out.raw("<div class=\"sides\"><div>");
+    out.text(Reader::or_dots(head.company.as_deref())).raw("<br>");
+    out.leaf("strong", &[], Reader::or_dots(head.unit.as_deref())).raw("</div><div>");
+    out.text(&reader.form_number(head)).raw("<br>");
+    out.leaf("em", &[], &reader.place_and_date(head)).raw("</div></div>\n");
+    out.leaf("h3", &[], &head.title).leaf("p", &[("class", &"period")], &head.period);
+}
+
+/// A table; one that is too wide for a page is parted.
 fn write_table(out: &mut Markup, table: &Table, reader: Reader) {
-    out.open("table", &[("id", &format!("table-{}", table.id))]);
-    out.leaf("caption", &[], &table.caption).raw("\n<colgroup>");
-    for (n, column) in table.columns.iter().enumerate() {
+    let parts = PAPER.lay_out(&[table], reader).tables.into_iter().flatten();
+    for (n, fields) in parts.enumerate() {
+        let id = if n == 0 {
+            format!("table-{}", table.id)
+        } else {
+            format!("table-{}-{}", table.id, n + 1)
+        };
+        let class = if table.rows.len() > WHOLE_MAX { "" } else { "whole" };
+        out.open("table", &[("id", &id), ("class", &class)]);
+        let caption = match n {
+            0 => table.caption.clone(),
+            _ => format!("{} ({})", table.caption, Text::ContinuedTable.get(reader.lang)),
+        };
+        out.leaf("caption", &[], &caption);
+        part_of_table(out, table, &fields, reader);
+        out.raw("</table>");
+    }
+}
+
+fn part_of_table(out: &mut Markup, table: &Table, fields: &[Field], reader: Reader) {
+    let columns = || fields.iter().map(|field| (field.column, &table.columns[field.column]));
+    out.raw("\n<colgroup>");
+    for (n, column) in columns() {
         if has_shares(table, n) {
             // Counts and percentage stand side by side where there is room.
             out.raw("<col>");
@@ -82,7 +130,7 @@ fn write_table(out: &mut Markup, table: &Table, reader: Reader) {
         }
     }
     out.raw("</colgroup>\n<thead><tr>");
-    for (n, column) in table.columns.iter().enumerate() {
+    for (n, column) in columns() {
         let is_number = table.rows.iter().filter_map(|row| row.get(n)).any(is_number);
         if is_number {
             out.leaf("th", &[("scope", &"col"), ("class", &"n")], &column.title);
@@ -90,30 +138,38 @@ fn write_table(out: &mut Markup, table: &Table, reader: Reader) {
             out.leaf("th", &[("scope", &"col")], &column.title);
         }
     }
-    out.raw("</tr></thead>\n<tbody>");
-    for cells in &table.rows {
-        out.raw("\n<tr>");
-        row(out, cells, reader);
-        out.raw("</tr>");
+    out.raw("</tr></thead>");
+    // The first rows are kept together, and so with the head.
+    let (first, rest) = table.rows.split_at(table.rows.len().min(TOGETHER));
+    for (rows, class) in [(first, "first"), (rest, "")] {
+        if rows.is_empty() && (class.is_empty() || !table.rows.is_empty()) {
+            continue;
+        }
+        out.raw("\n").open("tbody", &[("class", &class)]);
+        for cells in rows {
+            out.raw("\n<tr>");
+            row(out, table, (fields, cells), reader);
+            out.raw("</tr>");
+        }
+        if rows.is_empty() {
+            out.raw("\n<tr>");
+            let across = fields.len().max(1);
+            let nothing = Text::NoRows.get(reader.lang);
+            out.leaf("td", &[("colspan", &across), ("class", &"none")], nothing).raw("</tr>");
+        }
+        out.raw("\n</tbody>");
     }
-    if table.rows.is_empty() {
-        out.raw("\n<tr>");
-        let across = table.columns.len().max(1);
-        let nothing = Text::NoRows.get(reader.lang);
-        out.leaf("td", &[("colspan", &across), ("class", &"none")], nothing).raw("</tr>");
-    }
-    out.raw("\n</tbody>");
     if let Some(cells) = &table.total {
         out.raw("\n<tfoot><tr class=\"total\">");
-        row(out, cells, reader);
+        row(out, table, (fields, cells), reader);
         out.raw("</tr></tfoot>");
     }
-    out.raw("</table>");
 }
 
-fn row(out: &mut Markup, cells: &[Cell], reader: Reader) {
-    for (n, cell) in cells.iter().enumerate() {
-        let said = reader.shown(cell);
+fn row(out: &mut Markup, table: &Table, (fields, cells): (&[Field], &[Cell]), reader: Reader) {
+    for (n, field) in fields.iter().enumerate() {
+        let cell = cells.get(field.column).unwrap_or(&Cell::Empty);
+        let said = reader.shown_in(table, cell);
         match cell {
             Cell::Text(_) if n == 0 => {
                 out.leaf("th", &[("scope", &"row"), ("class", &breaking(&said))], &said);
@@ -132,10 +188,9 @@ fn row(out: &mut Markup, cells: &[Cell], reader: Reader) {
             }
             Cell::Share(share, ..) => {
                 let counts = format::share(*share, reader.lang);
-                // Where the counts are long, the percentage stands below them.
-                let class = if counts.chars().count() > 20 { "l" } else { "" };
-                out.raw("<td class=\"n\">").leaf("small", &[("class", &class)], &counts).raw(" ");
-                out.text(&said).raw("</td>");
+                // Where there is no room beside the counts, the percentage stands below them.
+                out.raw("<td class=\"n s\">").leaf("small", &[], &counts).raw(" ");
+                out.leaf("span", &[], &said).raw("</td>");
             }
             Cell::TimeShare(share, ..) => {
                 // The times are long: they are told where the pointer rests, and in the other formats.
@@ -145,6 +200,9 @@ fn row(out: &mut Markup, cells: &[Cell], reader: Reader) {
             }
             Cell::Instant(_) | Cell::Day(_) => {
                 out.leaf("td", &[("class", &"d")], &said);
+            }
+            Cell::NotKnown => {
+                out.leaf("td", &[("class", &word(Mark::Doubt))], &said);
             }
             other if is_number(other) => {
                 out.raw("<td class=\"n\">").text(&said).raw("</td>");
@@ -170,7 +228,12 @@ fn is_number(cell: &Cell) -> bool {
         | Cell::Share(..)
         | Cell::TimeShare(..)
         | Cell::Duration(_) => true,
-        Cell::Empty | Cell::Text(_) | Cell::Verdict(..) | Cell::Instant(_) | Cell::Day(_) => false,
+        Cell::Empty
+        | Cell::NotKnown
+        | Cell::Text(_)
+        | Cell::Verdict(..)
+        | Cell::Instant(_)
+        | Cell::Day(_) => false,
     }
 }
 
@@ -189,10 +252,10 @@ mod tests {
             "<td class=\"bad\">✗\u{a0}Thiếu</td>",
             "<td class=\"n\">8.153</td>",
             "<td class=\"n\">−1.234,57</td>",
-            "<small>199.520/268.800</small> 74,23 %",
-            "<small>0/0</small> —",
-            "<td class=\"n\">731:04:12</td>",
-            "<td class=\"d\">23/11/2022 14:32:07</td>",
+            "<small>199.520/268.800</small> <span>74,23 %</span>",
+            "<small>0/0</small> <span>—</span>",
+            "<td class=\"n\">731:04:12,250</td>",
+            "<td class=\"d\">23/11/2022 14:32:07,240</td>",
             "<td class=\"d\">29/02/2024</td>",
             "<th scope=\"col\" class=\"n\">",
             "không có dòng nào",
@@ -236,7 +299,10 @@ mod tests {
     fn opened_elements_are_closed_and_the_same_report_is_the_same_page() {
         for report in [sample::month(Lang::En), sample::every_cell(), sample::hostile()] {
             let page = page(&report);
-            for name in ["table", "tr", "td", "th", "section", "figure", "svg", "g", "text", "p"] {
+            for name in [
+                "table", "tbody", "div", "tr", "td", "th", "section", "figure", "svg", "g", "text",
+                "p",
+            ] {
                 let opened = page.matches(&format!("<{name}>")).count()
                     + page.matches(&format!("<{name} ")).count();
                 assert_eq!(opened, page.matches(&format!("</{name}>")).count(), "{name}");

@@ -3,11 +3,13 @@
 //!
 //! ```text
 //! { schema, lang, utc_offset_hours, title, subtitle, sheets: { <sheet>: {
-//!     name, notes: [text],
+//!     name, form: {company, unit, number, title, period, place, date, signatures} or null, notes: [text],
 //!     tables: { <table>: { caption, columns: [{id, title}], rows: [{<column>: cell}], total } },
 //!     charts: { <chart>: { caption, shape, unit, target, categories, series: [{name, values}] } }
 //! } } }
 //! ```
+//!
+//! A cell without anything to say is null; a figure that is not known is `{"known": false}`.
 //!
 //! Fields stand in this order, and sheets, tables, charts and columns in that of the report.
 //! `schema` goes up when a field changes its meaning.
@@ -16,7 +18,7 @@ use config::Lang;
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use super::sheets::{Cell, Chart, Column, Part, Report, Series, Shape, Sheet, Table};
+use super::sheets::{Cell, Chart, Column, Head, Part, Report, Series, Shape, Sheet, Table};
 use super::shown::{iso, word};
 
 /// Version of the shape.
@@ -80,16 +82,46 @@ impl Serialize for SheetEntry<'_> {
             Part::Table(table) => Some((table.id, TableEntry { table, zone })),
             _ => None,
         });
+        let form = parts.clone().find_map(|part| match part {
+            Part::Head(head) => Some(FormEntry { head, sheet: self.sheet }),
+            _ => None,
+        });
         let charts = parts.filter_map(|part| match part {
             Part::Chart(chart) => Some((chart.id, ChartEntry(chart))),
             _ => None,
         });
-        let mut sheet = serializer.serialize_struct("Sheet", 4)?;
+        let mut sheet = serializer.serialize_struct("Sheet", 5)?;
         sheet.serialize_field("name", &self.sheet.name)?;
+        sheet.serialize_field("form", &form)?;
         sheet.serialize_field("notes", &Listed(notes))?;
         sheet.serialize_field("tables", &Named(tables))?;
         sheet.serialize_field("charts", &Named(charts))?;
         sheet.end()
+    }
+}
+
+struct FormEntry<'a> {
+    head: &'a Head,
+    sheet: &'a Sheet,
+}
+
+impl Serialize for FormEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Head { company, unit, number, title, period, place, date } = self.head;
+        let signatures = self.sheet.parts.iter().filter_map(|part| match part {
+            Part::Signatures(roles) => Some(roles),
+            _ => None,
+        });
+        let mut form = serializer.serialize_struct("Form", 8)?;
+        form.serialize_field("company", company)?;
+        form.serialize_field("unit", unit)?;
+        form.serialize_field("number", number)?;
+        form.serialize_field("title", title)?;
+        form.serialize_field("period", period)?;
+        form.serialize_field("place", place)?;
+        form.serialize_field("date", &date.map(|date| date.to_string()))?;
+        form.serialize_field("signatures", &Listed(signatures.flatten()))?;
+        form.end()
     }
 }
 
@@ -128,7 +160,7 @@ impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let cells = self.columns.iter().zip(self.cells);
         serializer
-            .collect_map(cells.map(|(column, cell)| (column.id, Value { cell, zone: self.zone })))
+            .collect_map(cells.map(|(column, cell)| (&*column.id, Value { cell, zone: self.zone })))
     }
 }
 
@@ -141,6 +173,11 @@ impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.cell {
             Cell::Empty => serializer.serialize_none(),
+            Cell::NotKnown => {
+                let mut figure = serializer.serialize_map(Some(1))?;
+                figure.serialize_entry("known", &false)?;
+                figure.end()
+            }
             Cell::Text(text) => serializer.serialize_str(text),
             Cell::Verdict(mark, text) => {
                 let mut verdict = serializer.serialize_map(Some(2))?;

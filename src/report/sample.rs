@@ -46,7 +46,7 @@ pub(super) fn charts(report: &Report) -> impl Iterator<Item = &Chart> {
 }
 
 fn column(id: &'static str, title: &str, width: u8) -> Column {
-    Column { id, title: title.to_owned(), width }
+    Column::new(id, title.to_owned(), title, width)
 }
 
 /// Columns that are called by their ids.

@@ -1,5 +1,7 @@
 //! What a report says, apart from the format it is written in: sheets of tables and charts.
 
+use std::borrow::Cow;
+
 use config::{Date, Lang};
 
 use crate::clock::Timestamp;
@@ -40,6 +42,29 @@ pub enum Part {
     Table(Table),
     /// A chart.
     Chart(Chart),
+    /// The head of a form that is filed: the rest of the sheet is the form.
+    Head(Head),
+    /// Who signs a form, from left to right: what each is. Names are written by hand.
+    Signatures(Vec<String>),
+}
+
+/// The head of a form. What is not known stays open, as a dotted line to write on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Head {
+    /// The company that the unit belongs to.
+    pub company: Option<String>,
+    /// The unit that files the form.
+    pub unit: Option<String>,
+    /// Number of the form: `BM21`.
+    pub number: Option<String>,
+    /// What the form is called.
+    pub title: String,
+    /// Of which time.
+    pub period: String,
+    /// Where it is issued.
+    pub place: Option<String>,
+    /// The day on which it is issued.
+    pub date: Option<Date>,
 }
 
 /// A table. Every row has one cell for each column.
@@ -61,11 +86,56 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     /// Stable word: key in JSON and head of a CSV column.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// What stands above it, units included.
     pub title: String,
     /// How wide it should be, in characters of body text.
     pub width: u8,
+    /// Unit of its numbers as CSV names it: `mwh`; nothing where they have none.
+    pub unit: &'static str,
+}
+
+/// Units that titles of columns name behind their last comma, and how CSV writes them.
+const UNITS: [(&str, &str); 9] = [
+    ("%", "percent"),
+    ("kV", "kv"),
+    ("MW", "mw"),
+    ("MWh", "mwh"),
+    ("GWh", "gwh"),
+    ("min", "min"),
+    ("h", "h"),
+    ("ms", "ms"),
+    ("≤ ms", "ms"),
+];
+
+impl Report {
+    /// Says on which day its forms are issued.
+    pub fn issue(&mut self, day: Date) {
+        for part in self.sheets.iter_mut().flat_map(|sheet| &mut sheet.parts) {
+            if let Part::Head(head) = part {
+                head.date = Some(day);
+            }
+        }
+    }
+}
+
+impl Table {
+    /// Whether seconds are too coarse for it: it has a stretch of time that is no whole number of
+    /// seconds and shorter than a minute.
+    pub fn is_precise(&self) -> bool {
+        let is_short = |cell: &Cell| matches!(cell, Cell::Duration(ms) if ms % 1_000 != 0 && ms.abs() < 60_000);
+        self.rows.iter().flatten().any(is_short)
+    }
+}
+
+impl Column {
+    /// A column; its unit is the one that its title in English names: `Received, MWh`.
+    pub fn new(id: impl Into<Cow<'static, str>>, title: String, english: &str, width: u8) -> Self {
+        let id = id.into();
+        let named = english.rsplit_once(", ").map_or("", |(_, unit)| unit);
+        let unit = UNITS.iter().find(|(name, _)| *name == named).map_or("", |(_, unit)| unit);
+        Self { id, title, width, unit }
+    }
 }
 
 /// One cell. What is empty, unknown or without a denominator is `Empty` or says so as text.
@@ -73,6 +143,8 @@ pub struct Column {
 pub enum Cell {
     /// Nothing to say.
     Empty,
+    /// A figure that is not known: nobody has looked, or nobody keeps it. Never shown as zero.
+    NotKnown,
     /// Words.
     Text(String),
     /// A judgement in words, and how it is marked beside them.
@@ -88,9 +160,10 @@ pub enum Cell {
     /// The same of times, summed over all signals: both in milliseconds, told in hours where there is
     /// room for them.
     TimeShare(Share, u8, Option<f64>),
-    /// A stretch of time in milliseconds, shown in hours to the second: `731:04:12`.
+    /// A stretch of time in milliseconds, shown in hours to the second: `731:04:12`; to the
+    /// millisecond in tables that have short ones.
     Duration(i64),
-    /// An instant, to the second in local time.
+    /// An instant in local time, to the second; to the millisecond in the same tables.
     Instant(Timestamp),
     /// A day.
     Day(Date),

@@ -1,9 +1,13 @@
 //! What a cell says to people.
 
-use super::sheets::{Cell, Mark, Table};
+use super::sheets::{Cell, Head, Mark, Table};
 use crate::clock::Timestamp;
 use crate::words::format::{self, NOT_EVALUATED};
-use config::Lang;
+use crate::words::texts::Text;
+use config::{Date, Lang};
+
+/// A line to write on.
+const DOTS: &str = "………………………";
 
 /// Where and how a report is read.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +23,7 @@ impl Reader {
     pub(super) fn shown(self, cell: &Cell) -> String {
         match cell {
             Cell::Empty => String::new(),
+            Cell::NotKnown => Text::NoFigure.get(self.lang).to_owned(),
             Cell::Text(text) | Cell::Verdict(_, text) => text.clone(),
             Cell::Count(n) => format::count(*n, self.lang),
             Cell::Number(value, decimals) if value.is_finite() => {
@@ -28,16 +33,57 @@ impl Reader {
             Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target) => {
                 format::percent(*share, places(*decimals), *target, self.lang)
             }
-            Cell::Duration(ms) => hours(*ms),
+            Cell::Duration(ms) => hours(*ms, if *ms <= -1_000 { "−" } else { "" }),
             Cell::Instant(at) => self.instant(*at),
             Cell::Day(day) => format::date(*day, self.lang),
         }
+    }
+
+    /// What a cell says in a table; times to the millisecond in one that is precise.
+    pub(super) fn shown_in(self, table: &Table, cell: &Cell) -> String {
+        let ms = match cell {
+            Cell::Duration(ms) => ms.unsigned_abs() % 1_000,
+            Cell::Instant(at) => at.0.rem_euclid(1_000).unsigned_abs(),
+            _ => return self.shown(cell),
+        };
+        if !table.is_precise() {
+            return self.shown(cell);
+        }
+        let point = if self.lang == Lang::Vi { ',' } else { '.' };
+        let whole = match cell {
+            Cell::Duration(length) => hours(*length, if *length < 0 { "−" } else { "" }),
+            _ => self.shown(cell),
+        };
+        format!("{whole}{point}{ms:03}")
     }
 
     fn instant(self, at: Timestamp) -> String {
         let local = at.local(self.zone);
         let day = format::date(local.date, self.lang);
         format!("{day} {:02}:{:02}:{:02}", local.hour, local.minute, local.second)
+    }
+
+    /// A part of the head of a form, or a dotted line to write it on.
+    pub(super) fn or_dots(said: Option<&str>) -> &str {
+        said.unwrap_or(DOTS)
+    }
+
+    /// Number of a form: `Biểu mẫu: BM21`.
+    pub(super) fn form_number(self, head: &Head) -> String {
+        format!("{}: {}", Text::FormNumber.get(self.lang), Self::or_dots(head.number.as_deref()))
+    }
+
+    /// Where and when a form is issued, as letters have it.
+    pub(super) fn place_and_date(self, head: &Head) -> String {
+        let place = Self::or_dots(head.place.as_deref());
+        match (self.lang, head.date) {
+            (Lang::Vi, Some(Date { year, month, day })) => {
+                format!("{place}, ngày {day:02} tháng {month:02} năm {year}")
+            }
+            (Lang::Vi, None) => format!("{place}, ngày …… tháng …… năm ………"),
+            (Lang::En, Some(date)) => format!("{place}, {date}"),
+            (Lang::En, None) => format!("{place}, date ………………"),
+        }
     }
 
     /// A value of a chart: two decimals, without the zeros that say nothing.
@@ -69,9 +115,8 @@ pub(super) fn places(decimals: u8) -> u32 {
 }
 
 /// `731:04:12`.
-fn hours(ms: i64) -> String {
+fn hours(ms: i64, sign: &str) -> String {
     let seconds = ms.unsigned_abs() / 1_000;
-    let sign = if ms <= -1_000 { "−" } else { "" };
     format!("{sign}{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 

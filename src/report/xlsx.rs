@@ -5,12 +5,13 @@ mod charts;
 mod looks;
 
 use rust_xlsxwriter::{
-    DocProperties, ExcelDateTime, Table as NativeTable, TableColumn, TableStyle, Workbook,
+    DocProperties, ExcelDateTime, Format, Table as NativeTable, TableColumn, TableStyle, Workbook,
     Worksheet, XlsxError,
 };
 
-use super::sheets::{Cell, Part, Report, Sheet, Table};
-use super::shown::{Reader, cut, has_shares, in_hours, places, real};
+use super::layout::{Field, HEAD_MAX, Layout, Paper, Role, lines};
+use super::sheets::{Cell, Chart, Head, Part, Report, Table};
+use super::shown::{Reader, cut, in_hours, length, places, real};
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
 use charts::{Data, is_empty};
@@ -18,16 +19,31 @@ use looks::Looks;
 
 /// Longest text of a cell, in UTF-16 units.
 const TEXT_MAX: usize = 32_767;
-/// Longest head of a column that filters can name.
-const HEAD_MAX: usize = 200;
+/// Longest name of a sheet, with room for its number.
+const TAB_MAX: usize = 26;
 /// Rows above a head that still leave room below it when they stay in view.
 const FROZEN_MAX: f64 = 260.0;
 /// Height of a row, in points.
 const ROW: f64 = 15.0;
-/// What a page of A4 in landscape takes within its margins: width in pixels, height in points.
-const PAGE: (f64, f64) = (1_040.0, 505.0);
+/// Height of a row of signatures, in points.
+const SIGNED: f64 = 70.0;
+/// What a page of A4 in landscape takes within its margins: width in pixels, height in points, and
+/// a little less of each, since programs measure type on their own.
+const PAGE: (f64, f64) = (1_030.0, 490.0);
+/// Width of a digit of the type of a workbook, eleven points, in pixels.
+const DIGIT: f64 = 7.0;
+/// What a column has beside its digits: its indent, in digits, and its edges, in pixels.
+const INDENT: f64 = 1.5;
+const EDGES: f64 = 5.0;
+/// A page is made smaller until its columns fit, down to eight points.
+const SMALLEST: f64 = 8.0 / 11.0;
+/// Where tables go.
+const PAPER: Paper =
+    Paper { across: PAGE.0 / SMALLEST / DIGIT, padding: INDENT + EDGES / DIGIT, apart: true };
 /// Size of a chart in pixels, and rows that it covers.
 const CHART: (u32, u32, u32) = (960, 300, 16);
+/// Rows of a table that stand with its head at least.
+const TOGETHER: usize = 3;
 
 /// A report as a workbook.
 pub fn bytes(report: &Report) -> Result<Vec<u8>, XlsxError> {
@@ -41,36 +57,47 @@ pub fn bytes(report: &Report) -> Result<Vec<u8>, XlsxError> {
             .set_creation_datetime(&ExcelDateTime::from_ymd(2000, 1, 1)?),
     );
     let data_name = Text::ChartData.get(report.lang);
+    let of = format!("{} · {}", report.title, report.subtitle);
     let mut data: Vec<Data<'_>> = Vec::new();
     for sheet in &report.sheets {
-        let worksheet = workbook.add_worksheet().set_name(&sheet.name)?;
-        set_up(worksheet, report);
-        let mut page = Page::new(worksheet, &looks, sheet)?;
-        page.heading(&sheet.name, &format!("{} · {}", report.title, report.subtitle))?;
-        for part in &sheet.parts {
-            match part {
-                Part::Note(text) => page.note(text)?,
-                Part::Table(table) => page.table(table)?,
-                Part::Chart(chart) if is_empty(chart) => {
-                    page.note(&format!("{}: {}", chart.caption, Text::NoValues.get(report.lang)))?;
-                }
-                Part::Chart(chart) => {
-                    let row = data.last().map_or(2, Data::end);
-                    let block = Data { chart, sheet: data_name, row };
-                    page.chart(&block)?;
-                    data.push(block);
-                }
+        let tables: Vec<&Table> = sheet.parts.iter().filter_map(table_of).collect();
+        let layout = PAPER.lay_out(&tables, looks.reader);
+        let items = items(&sheet.parts, &layout);
+        let (mut items, mut number) = (items.into_iter().peekable(), 1);
+        while number == 1 || items.peek().is_some() {
+            let name = match number {
+                1 => sheet.name.clone(),
+                n => format!("{} ({n})", cut(&sheet.name, TAB_MAX)),
+            };
+            let worksheet = workbook.add_worksheet().set_name(&name)?;
+            set_up(worksheet, report);
+            let mut page = Page::new(worksheet, &looks, &layout)?;
+            if !matches!(items.peek(), Some(Item::Head(_))) {
+                page.heading(&name, &of)?;
             }
+            while let Some(item) = items.next_if(|item| page.takes(item)) {
+                page.put(item, (data_name, &mut data))?;
+            }
+            page.finish()?;
+            number += 1;
         }
-        page.finish()?;
     }
     if !data.is_empty() {
         let worksheet = workbook.add_worksheet().set_name(data_name)?;
         set_up(worksheet, report);
         worksheet.write_with_format(0, 0, data_name, &looks::title())?;
         charts::write(worksheet, &data, &looks)?;
+        // Charts are drawn from it, nobody files it: what is hidden is not printed.
+        worksheet.set_hidden(true);
     }
     workbook.save_to_buffer()
+}
+
+fn table_of(part: &Part) -> Option<&Table> {
+    match part {
+        Part::Table(table) => Some(table),
+        _ => None,
+    }
 }
 
 /// How a sheet is printed: A4 across, as wide as a page, its title and number at the foot.
@@ -83,111 +110,82 @@ fn set_up(worksheet: &mut Worksheet, report: &Report) {
     worksheet.set_header_footer_scale_with_doc(false).set_screen_gridlines(false);
 }
 
-/// One column of a written table: each holds one number.
-struct Field {
-    column: usize,
-    role: Role,
-    head: String,
-    width: f64,
+/// What is put on a sheet at once.
+enum Item<'a> {
+    Note(&'a str),
+    Chart(&'a Chart),
+    /// A part of a table: its columns, and how many parts came before it.
+    Table(&'a Table, Vec<Field>, usize),
+    Head(&'a Head),
+    Signatures(&'a [String]),
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Role {
-    Cell,
-    Numerator,
-    Denominator,
-}
-
-/// Whether the shares of a column are of times.
-fn times(table: &Table, column: usize) -> bool {
-    let mut cells = table.rows.iter().chain(&table.total).filter_map(|row| row.get(column));
-    cells.any(|cell| matches!(cell, Cell::TimeShare(..)))
-}
-
-/// A share is three columns: the percentage and, beside it, the two counts that it is made of.
-fn fields(table: &Table, reader: Reader) -> Vec<Field> {
-    let mut fields: Vec<Field> = Vec::new();
-    for (n, column) in table.columns.iter().enumerate() {
-        let cells = table.rows.iter().chain(&table.total).filter_map(|row| row.get(n));
-        let number = |cell: &&Cell| !matches!(cell, Cell::Text(_) | Cell::Verdict(..));
-        let shown = |cell| reader.shown(cell).chars().count() + 3;
-        let needed = cells.clone().filter(number).map(shown).max();
-        let width = characters(needed.unwrap_or(0)).max(f64::from(column.width)).max(6.0);
-        let title = cut(&column.title, HEAD_MAX);
-        let want = |cell: &Cell| match cell {
-            Cell::Share(share, ..) => format::count(share.want, reader.lang).chars().count() + 4,
-            Cell::TimeShare(share, ..) => {
-                reader.shown(&Cell::Number(in_hours(share.want), 1)).chars().count() + 4
+fn items<'a>(parts: &'a [Part], layout: &Layout) -> Vec<Item<'a>> {
+    let mut laid_out = layout.tables.iter();
+    let mut items = Vec::new();
+    for part in parts {
+        match part {
+            Part::Note(text) => items.push(Item::Note(text)),
+            Part::Chart(chart) => items.push(Item::Chart(chart)),
+            Part::Head(head) => items.push(Item::Head(head)),
+            Part::Signatures(roles) => items.push(Item::Signatures(roles)),
+            Part::Table(table) => {
+                let parts = laid_out.next().into_iter().flatten().enumerate();
+                items.extend(parts.map(|(n, fields)| Item::Table(table, fields.clone(), n)));
             }
-            _ => 0,
-        };
-        let counted = cells.map(want).max().unwrap_or(0);
-        let counts = [(Role::Numerator, Text::Numerator), (Role::Denominator, Text::Denominator)];
-        let is_time = times(table, n);
-        let counts = counts.map(|(role, text)| Field {
-            column: n,
-            role,
-            head: format!("{title}: {}{}", text.get(reader.lang), if is_time { ", h" } else { "" }),
-            width: characters(counted).max(11.0),
-        });
-        fields.push(Field { column: n, role: Role::Cell, head: title, width });
-        if has_shares(table, n) {
-            fields.extend(counts);
         }
     }
-    // Filters need a name of its own for every column.
-    for n in 0..fields.len() {
-        let head = fields[n].head.clone();
-        let is_taken = |head: &str| {
-            fields[..n].iter().any(|other| other.head.to_lowercase() == head.to_lowercase())
-        };
-        let numbered = (2..).map(|k| format!("{head} ({k})"));
-        let free = std::iter::once(head.clone()).chain(numbered).find(|head| !is_taken(head));
-        fields[n].head = free.unwrap_or(head);
-    }
-    fields
+    items
 }
 
-/// A sheet on its way, from top to bottom.
+/// A head for each column: filters need a name of its own for every one.
+fn heads(fields: &[Field]) -> Vec<String> {
+    let mut heads: Vec<String> = Vec::new();
+    for field in fields {
+        let is_taken =
+            |head: &str| heads.iter().any(|other| other.to_lowercase() == head.to_lowercase());
+        let numbered = (2..).map(|k| format!("{} ({k})", field.head));
+        let mut names = std::iter::once(field.head.clone()).chain(numbered);
+        let free = names.find(|head| !is_taken(head));
+        heads.push(free.unwrap_or_default());
+    }
+    heads
+}
+
+/// A worksheet on its way, from top to bottom.
 struct Page<'a> {
     worksheet: &'a mut Worksheet,
     looks: &'a Looks,
-    /// Widths of its columns in characters.
+    /// Widths of its columns in digits, without indent.
     widths: Vec<f64>,
     row: u32,
     /// Height of what stands above on the same printed page, and of a whole one, in points.
     used: f64,
     capacity: f64,
     breaks: Vec<u32>,
-    /// Rows of heads with the height above, and rows of their tables.
-    heads: Vec<(u32, f64, usize)>,
-    ends_with_table: bool,
+    /// Rows of heads with the height above.
+    heads: Vec<(u32, f64)>,
+    /// The head of a table that goes on over pages: it is the last one of its sheet, since a sheet
+    /// can repeat one head alone.
+    repeated: Option<u32>,
 }
 
 impl<'a> Page<'a> {
     fn new(
         worksheet: &'a mut Worksheet,
         looks: &'a Looks,
-        sheet: &Sheet,
+        layout: &Layout,
     ) -> Result<Self, XlsxError> {
-        let mut widths: Vec<f64> = Vec::new();
-        for part in &sheet.parts {
-            let Part::Table(table) = part else { continue };
-            for (n, field) in fields(table, looks.reader).into_iter().enumerate() {
-                match widths.get_mut(n) {
-                    Some(width) => *width = width.max(field.width),
-                    None => widths.push(field.width),
-                }
-            }
-        }
+        let mut widths = layout.widths.clone();
         // Notes and charts need room where tables are narrow.
-        while widths.iter().sum::<f64>() < 120.0 {
-            widths.push(12.0);
+        while widths.len() < 4 || widths.iter().sum::<f64>() < 110.0 {
+            widths.push(11.0);
         }
         for (n, width) in widths.iter().enumerate() {
-            worksheet.set_column_width(column(n), *width)?;
+            worksheet.set_column_width(column(n), width + INDENT)?;
         }
-        let scale = (PAGE.0 / widths.iter().map(|width| pixels(*width)).sum::<f64>()).min(1.0);
+        let across = widths.iter().map(|width| pixels(*width)).sum::<f64>();
+        let scale = (PAGE.0 / across).min(1.0);
         Ok(Self {
             worksheet,
             looks,
@@ -197,8 +195,37 @@ impl<'a> Page<'a> {
             capacity: PAGE.1 / scale,
             breaks: Vec::new(),
             heads: Vec::new(),
-            ends_with_table: matches!(sheet.parts.last(), Some(Part::Table(_))),
+            repeated: None,
         })
+    }
+
+    /// Whether the sheet can go on with this.
+    fn takes(&self, item: &Item<'_>) -> bool {
+        self.repeated.is_none() || matches!(item, Item::Note(_) | Item::Signatures(_))
+    }
+
+    fn put<'b>(
+        &mut self,
+        item: Item<'b>,
+        (data_name, data): (&'b str, &mut Vec<Data<'b>>),
+    ) -> Result<(), XlsxError> {
+        match item {
+            Item::Note(text) => self.note(text),
+            Item::Table(table, fields, n) => self.table(table, &fields, n),
+            Item::Head(head) => self.form_head(head),
+            Item::Signatures(roles) => self.signatures(roles),
+            Item::Chart(chart) if is_empty(chart) => {
+                let lang = self.looks.reader.lang;
+                self.note(&format!("{}: {}", chart.caption, Text::NoValues.get(lang)))
+            }
+            Item::Chart(chart) => {
+                let row = data.last().map_or(2, Data::end);
+                let block = Data { chart, sheet: data_name, row };
+                self.chart(&block)?;
+                data.push(block);
+                Ok(())
+            }
+        }
     }
 
     fn heading(&mut self, name: &str, of: &str) -> Result<(), XlsxError> {
@@ -209,102 +236,209 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
+    /// Columns that belong to the n-th of so many equal parts of the sheet's width.
+    fn part_of_width(&self, n: usize, parts: usize) -> (usize, usize) {
+        let all = self.widths.iter().map(|width| pixels(*width)).sum::<f64>();
+        let edge = |n: usize| {
+            let mut across = 0.0;
+            let left = self.widths.iter().take_while(|width| {
+                across += pixels(**width);
+                across <= all * length(n) / length(parts) + 1e-6
+            });
+            // Each part has a column at least.
+            left.count().clamp(n, self.widths.len() - (parts - n))
+        };
+        (edge(n), edge(n + 1) - 1)
+    }
+
+    /// A text over some columns of the row.
+    fn across(
+        &mut self,
+        (first, last): (usize, usize),
+        text: &str,
+        look: &Format,
+    ) -> Result<(), XlsxError> {
+        let (row, text) = (self.row, fit(text));
+        if first == last {
+            self.worksheet.write_with_format(row, column(first), text, look)?;
+        } else {
+            self.worksheet.merge_range(row, column(first), row, column(last), &text, look)?;
+        }
+        Ok(())
+    }
+
+    fn form_head(&mut self, head: &Head) -> Result<(), XlsxError> {
+        let reader = self.looks.reader;
+        let all = (0, self.widths.len() - 1);
+        let (left, right) = (self.part_of_width(0, 2), self.part_of_width(1, 2));
+        self.across(left, Reader::or_dots(head.company.as_deref()), &looks::middle())?;
+        self.across(right, &reader.form_number(head), &looks::middle())?;
+        self.height(ROW)?;
+        self.across(left, Reader::or_dots(head.unit.as_deref()), &looks::middle().set_bold())?;
+        self.across(right, &reader.place_and_date(head), &looks::middle().set_italic())?;
+        self.height(ROW)?;
+        self.height(ROW)?;
+        self.across(all, &head.title, &looks::middle().set_bold().set_font_size(14))?;
+        self.height(20.0)?;
+        self.across(all, &head.period, &looks::middle().set_italic())?;
+        self.height(ROW)?;
+        self.height(ROW)
+    }
+
+    fn signatures(&mut self, roles: &[String]) -> Result<(), XlsxError> {
+        self.break_before(2.0 * ROW + SIGNED);
+        let roles = roles.get(..self.widths.len()).unwrap_or(roles);
+        let to_sign = Text::ToSign.get(self.looks.reader.lang);
+        for (n, role) in roles.iter().enumerate() {
+            let part = self.part_of_width(n, roles.len());
+            self.across(part, role, &looks::middle().set_bold())?;
+        }
+        self.height(ROW)?;
+        for n in 0..roles.len() {
+            let part = self.part_of_width(n, roles.len());
+            self.across(part, to_sign, &looks::middle().set_italic())?;
+        }
+        self.height(ROW)?;
+        self.height(SIGNED)
+    }
+
+    /// Gives the row its height, and goes to the next one.
+    fn height(&mut self, points: f64) -> Result<(), XlsxError> {
+        self.worksheet.set_row_height(self.row, points)?;
+        self.down(1, points);
+        Ok(())
+    }
+
     /// A paragraph across the sheet. Merged cells do not grow by themselves, so its height is
     /// worked out from its length.
     fn note(&mut self, text: &str) -> Result<(), XlsxError> {
         let mut across = 0.0;
         let last = self.widths.iter().take_while(|width| {
-            across += **width;
-            across <= 150.0
+            across += **width + INDENT;
+            across <= 180.0
         });
         let last = last.count().clamp(2, self.widths.len()) - 1;
-        let room = self.widths[..=last].iter().sum::<f64>();
-        let lines = lines(text, room);
-        let (row, text) = (self.row, fit(text));
-        self.worksheet.merge_range(row, 0, row, column(last), &text, &looks::note(&text))?;
-        self.worksheet.set_row_height(row, ROW * lines)?;
-        self.down(1, ROW * lines);
-        self.down(1, ROW);
-        Ok(())
+        let room = self.widths[..=last].iter().map(|width| width + INDENT).sum::<f64>();
+        let height = (ROW * lines(text, room - 2.0, false)).min(400.0);
+        self.break_before(height);
+        self.across((0, last), text, &looks::note(text))?;
+        self.height(height)?;
+        self.height(ROW / 2.0)
     }
 
-    fn table(&mut self, table: &Table) -> Result<(), XlsxError> {
-        let fields = fields(table, self.looks.reader);
+    /// A part of a table. It stands on one page when that has room for it, and is the last one of
+    /// its sheet otherwise, so that its head can be repeated.
+    fn table(&mut self, table: &Table, fields: &[Field], part: usize) -> Result<(), XlsxError> {
         let Some(last) = fields.len().checked_sub(1) else { return self.note(&table.caption) };
-        let caption = cut(&table.caption, HEAD_MAX);
+        let lang = self.looks.reader.lang;
+        let caption = match part {
+            0 => cut(&table.caption, HEAD_MAX),
+            _ => format!("{} ({})", cut(&table.caption, HEAD_MAX), Text::ContinuedTable.get(lang)),
+        };
+        let names = heads(fields);
+        let nothing = vec![vec![Cell::Text(Text::NoRows.get(lang).to_owned())]];
+        let rows = if table.rows.is_empty() { &nothing } else { &table.rows };
+        let tallest = names.iter().zip(&self.widths).map(|(head, w)| lines(head, w - 1.0, true));
+        let head_height = ROW * tallest.fold(1.0, f64::max);
+        let heights: Vec<f64> =
+            rows.iter().map(|cells| self.tallest(table, fields, cells)).collect();
+        let total = table.total.as_ref().map_or(0.0, |cells| self.tallest(table, fields, cells));
+        let all = ROW + head_height + heights.iter().sum::<f64>() + total;
+        let is_long = all > self.capacity;
+        self.break_before(if is_long {
+            ROW + head_height + heights.iter().take(TOGETHER).sum::<f64>()
+        } else {
+            all
+        });
         self.worksheet.write_with_format(self.row, 0, caption, &looks::caption())?;
-        self.down(1, ROW);
+        self.height(ROW)?;
         let head = self.row;
-        self.heads.push((head, self.used, table.rows.len()));
-        let heads: Vec<TableColumn> = fields
+        self.heads.push((head, self.used));
+        self.repeated = is_long.then_some(head);
+        let columns: Vec<TableColumn> = names
             .iter()
-            .map(|field| TableColumn::new().set_header(&field.head))
+            .map(|head| TableColumn::new().set_header(head))
             .map(|head| head.set_header_format(looks::head()))
             .collect();
-        let tallest =
-            fields.iter().zip(&self.widths).map(|(field, width)| lines(&field.head, width - 2.0));
-        let height = ROW * tallest.fold(1.0, f64::max);
-        self.worksheet.set_row_height(head, height)?;
-        self.down(1, height);
-        for cells in &table.rows {
-            self.cells(&fields, cells, false)?;
+        self.height(head_height)?;
+        for (cells, height) in rows.iter().zip(&heights) {
+            self.cells(table, fields, (cells, false), *height)?;
         }
-        if table.rows.is_empty() {
-            let nothing = Text::NoRows.get(self.looks.reader.lang).to_owned();
-            self.cells(&fields, &[Cell::Text(nothing)], false)?;
-        }
-        let native = NativeTable::new()
-            .set_name(format!("table_{}", table.id))
-            .set_style(TableStyle::None)
-            .set_columns(&heads);
+        let name = match part {
+            0 => format!("table_{}", table.id),
+            n => format!("table_{}_{}", table.id, n + 1),
+        };
+        let native =
+            NativeTable::new().set_name(name).set_style(TableStyle::None).set_columns(&columns);
         self.worksheet.add_table(head, 0, self.row - 1, column(last), &native)?;
         // Below the table and not in it: sorting must not carry the total away.
         if let Some(cells) = &table.total {
-            self.cells(&fields, cells, true)?;
+            self.cells(table, fields, (cells, true), total)?;
         }
-        self.down(1, ROW);
-        Ok(())
+        self.height(ROW)
     }
 
-    fn cells(&mut self, fields: &[Field], cells: &[Cell], total: bool) -> Result<(), XlsxError> {
+    /// Height of a row of a table, in points.
+    fn tallest(&self, table: &Table, fields: &[Field], cells: &[Cell]) -> f64 {
         let mut tallest = 1.0_f64;
+        for (field, width) in fields.iter().zip(&self.widths) {
+            let lines = match cells.get(field.column) {
+                Some(Cell::Text(text)) => lines(text, *width, false),
+                Some(Cell::Verdict(_, text)) => lines(&format!("✗\u{a0}{text}"), *width, true),
+                Some(Cell::NotKnown) => {
+                    lines(&self.looks.reader.shown_in(table, &Cell::NotKnown), *width, false)
+                }
+                _ => 1.0,
+            };
+            tallest = tallest.max(lines);
+        }
+        ROW * tallest.min(26.0)
+    }
+
+    fn cells(
+        &mut self,
+        table: &Table,
+        fields: &[Field],
+        (cells, total): (&[Cell], bool),
+        height: f64,
+    ) -> Result<(), XlsxError> {
+        let is_precise = table.is_precise();
         for (n, field) in fields.iter().enumerate() {
             let cell = cells.get(field.column).unwrap_or(&Cell::Empty);
-            if let Cell::Text(text) | Cell::Verdict(_, text) = cell {
-                tallest = tallest.max(lines(text, self.widths[n] - 1.5));
-            }
-            self.cell(column(n), cell, field.role, total)?;
+            let look = self.looks.cell(cell, total, is_precise);
+            let said = || self.looks.reader.shown_in(table, cell);
+            // Negative times cannot be shown by the calendar that all spreadsheets know.
+            let negative = matches!(cell, Cell::Duration(ms) if *ms < 0).then(said);
+            let cell = &negative.map_or_else(|| cell.clone(), Cell::Text);
+            self.cell(column(n), cell, field.role, (total, &look))?;
         }
-        if tallest > 1.0 {
-            // Not every program makes room for wrapped lines when it opens a workbook.
-            self.worksheet.set_row_height(self.row, ROW * tallest)?;
-        }
-        self.down(1, ROW * tallest);
-        Ok(())
+        self.height(height)
     }
 
-    fn cell(&mut self, n: u16, cell: &Cell, role: Role, total: bool) -> Result<(), XlsxError> {
+    fn cell(
+        &mut self,
+        n: u16,
+        cell: &Cell,
+        role: Role,
+        (total, look): (bool, &Format),
+    ) -> Result<(), XlsxError> {
         let (sheet, row) = (&mut *self.worksheet, self.row);
-        let look = self.looks.cell(cell, total);
         let text = |sheet: &mut Worksheet, said: &str| {
-            sheet.write_string_with_format(row, n, fit(said), &look).map(|_| ())
+            sheet.write_string_with_format(row, n, fit(said), look).map(|_| ())
         };
         let number = |sheet: &mut Worksheet, value: f64| {
-            sheet.write_number_with_format(row, n, value, &look).map(|_| ())
+            sheet.write_number_with_format(row, n, value, look).map(|_| ())
         };
         match cell {
-            Cell::Share(share, ..) if role == Role::Numerator => {
-                let look = self.looks.cell(&Cell::Count(share.have), total);
-                sheet.write_number_with_format(row, n, real(share.have), &look).map(|_| ())
-            }
-            Cell::Share(share, ..) if role == Role::Denominator => {
-                let look = self.looks.cell(&Cell::Count(share.want), total);
-                sheet.write_number_with_format(row, n, real(share.want), &look).map(|_| ())
+            Cell::Share(share, ..) if role != Role::Cell => {
+                let count = if role == Role::Numerator { share.have } else { share.want };
+                let look = self.looks.cell(&Cell::Count(count), total, false);
+                sheet.write_number_with_format(row, n, real(count), &look).map(|_| ())
             }
             Cell::TimeShare(share, ..) if role != Role::Cell => {
                 let ms = if role == Role::Numerator { share.have } else { share.want };
                 let hours = Cell::Number(in_hours(ms), 1);
-                let look = self.looks.cell(&hours, total);
+                let look = self.looks.cell(&hours, total, false);
                 sheet.write_number_with_format(row, n, in_hours(ms), &look).map(|_| ())
             }
             Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target) => {
@@ -318,34 +452,39 @@ impl<'a> Page<'a> {
                 }
             }
             Cell::Text(said) | Cell::Verdict(_, said) if role == Role::Cell => text(sheet, said),
+            Cell::NotKnown if role == Role::Cell => text(sheet, &self.looks.reader.shown(cell)),
             Cell::Count(n) if role == Role::Cell => number(sheet, real(*n)),
             Cell::Number(value, _) if value.is_finite() => number(sheet, *value),
-            // Negative times cannot be shown by the calendar that all spreadsheets know.
-            Cell::Duration(ms) if *ms < 0 => text(sheet, &self.looks.reader.shown(cell)),
-            Cell::Duration(ms) => number(sheet, real(ms.unsigned_abs() / 1_000) / 86_400.0),
+            Cell::Duration(ms) => number(sheet, real(ms.unsigned_abs()) / 86_400_000.0),
             Cell::Instant(_) | Cell::Day(_) => match self.looks.date(cell) {
-                Some(date) => sheet.write_datetime_with_format(row, n, date, &look).map(|_| ()),
+                Some(date) => sheet.write_datetime_with_format(row, n, date, look).map(|_| ()),
                 None => text(sheet, &self.looks.reader.shown(cell)),
             },
-            _ => sheet.write_blank(row, n, &look).map(|_| ()),
+            _ => sheet.write_blank(row, n, look).map(|_| ()),
         }
     }
 
     fn chart(&mut self, data: &Data<'_>) -> Result<(), XlsxError> {
         let (width, height, rows) = CHART;
-        let room = f64::from(rows) * ROW;
-        if self.used + room > self.capacity && self.used > 0.0 {
-            self.breaks.push(self.row);
-            self.used = 0.0;
-        }
+        self.break_before(f64::from(rows) * ROW);
         let mut drawing = data.drawing(self.looks.reader);
         let all: f64 = self.widths.iter().map(|width| pixels(*width)).sum();
         let scale = (all / f64::from(width)).min(1.0);
         drawing.set_width(width).set_height(height).set_scale_width(scale);
         // A little below its row, so that a page does not end with its upper edge.
         self.worksheet.insert_chart_with_offset(self.row, 0, &drawing, 2, 6)?;
-        self.down(rows, room);
+        for _ in 0..rows {
+            self.height(ROW)?;
+        }
         Ok(())
+    }
+
+    /// Begins a new page for what has no room on this one.
+    fn break_before(&mut self, height: f64) {
+        if self.used > 0.0 && self.used + height > self.capacity {
+            self.breaks.push(self.row);
+            self.used = 0.0;
+        }
     }
 
     fn down(&mut self, rows: u32, height: f64) {
@@ -358,16 +497,16 @@ impl<'a> Page<'a> {
 
     /// What depends on all of the sheet: heads that stay in view and are printed on every page.
     fn finish(self) -> Result<(), XlsxError> {
-        if let [(head, above, _)] = self.heads[..]
-            && above <= FROZEN_MAX
-        {
-            self.worksheet.set_freeze_panes(head + 1, 0)?;
-        } else {
-            self.worksheet.set_freeze_panes(1, 0)?;
+        match self.heads[..] {
+            [(head, above)] if above <= FROZEN_MAX => {
+                self.worksheet.set_freeze_panes(head + 1, 0)?;
+            }
+            _ => {
+                self.worksheet.set_freeze_panes(1, 0)?;
+            }
         }
-        // A repeated head is right only where all further pages belong to its table.
-        if let Some((head, ..)) = self.heads.last().filter(|_| self.ends_with_table) {
-            self.worksheet.set_repeat_rows(*head, *head)?;
+        if let Some(head) = self.repeated {
+            self.worksheet.set_repeat_rows(head, head)?;
         }
         if !self.breaks.is_empty() {
             self.worksheet.set_page_breaks(&self.breaks)?;
@@ -389,25 +528,13 @@ fn fit(text: &str) -> String {
     kept.chain(['…']).collect()
 }
 
-/// Lines that a text takes in a column of so many characters.
-fn lines(text: &str, width: f64) -> f64 {
-    let line = |line: &str| {
-        // Letters are a little narrower than the digits that widths are counted in.
-        (characters(line.chars().count()) * 0.92 / width.max(4.0)).ceil().max(1.0)
-    };
-    text.split('\n').map(line).sum::<f64>().clamp(1.0, 27.0)
-}
-
+/// Width of a column of so many digits.
 fn pixels(width: f64) -> f64 {
-    (width * 7.0 + 5.0).floor()
+    ((width + INDENT) * DIGIT + EDGES).floor()
 }
 
 fn column(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)
-}
-
-fn characters(n: usize) -> f64 {
-    real(n as u64)
 }
 
 #[cfg(test)]

@@ -467,6 +467,15 @@ texts! {
     // Files of a report
     Contents => "Mục lục", "Contents";
     ChartData => "Số liệu biểu đồ", "Chart data";
+    NoFigure => "không có số liệu", "not known";
+    FormNumber => "Biểu mẫu", "Form";
+    ReportTitle => "tiêu đề", "title";
+    Note => "ghi chú", "note";
+    TableFile => "bảng", "table";
+    FormHead => "đầu biểu", "form head";
+    Signature => "người ký", "signature";
+    ToSign => "(Ký, ghi rõ họ tên)", "(signature, full name)";
+    ContinuedTable => "tiếp", "continued";
     NoRows => "không có dòng nào", "no rows";
     NoValues => "không có giá trị", "no values";
     Numerator => "tử số", "numerator";

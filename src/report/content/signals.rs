@@ -3,6 +3,7 @@
 use config::{Cause, Entry, PointId, Standing};
 
 use super::{text, titled};
+use crate::clock::Timestamp;
 use crate::historian::verdict::Reason;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Column, Mark, Part, Sheet, Table};
@@ -17,7 +18,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     parts.push(Part::Table(table));
     if left > 0 {
         let n = crate::words::format::count(left as u64, facts.lang);
-        parts.push(words.note(&format!("Còn {n} tín hiệu khác."), &format!("And {n} more.")));
+        parts.push(words.note(&format!("Còn {n} dòng khác."), &format!("And {n} more rows.")));
     }
     titled("missing", words.say("Tín hiệu thiếu", "Missing signals"), parts)
 }
@@ -89,32 +90,61 @@ fn since_and_why(facts: &Facts, cause: &Cause) -> [Cell; 2] {
     [cause.since.map_or(Cell::Empty, Cell::Day), text(cause.text(facts.lang))]
 }
 
-/// What was not live at the end of what was observed, and how many more there are.
+/// Signals of a bay that are not live for one reason since one moment: one row tells of more than
+/// so many.
+const SINGLE_MAX: usize = 3;
+
+/// What was not live at the end of what was observed, and how many rows more there are. Signals of
+/// a bay with one reason since one moment have one cause, and one row.
 fn not_live(facts: &Facts) -> (Table, usize) {
     let words = facts.words();
     let mut columns = point_columns(facts);
     columns.extend([
+        words.column("count", "Số tín hiệu", "Signals", 9),
         words.column("reason", "Lý do", "Reason", 22),
         words.column("since", "Từ", "Since", 17),
     ]);
-    let (mut rows, mut left) = (Vec::new(), 0);
+    let mut rows = Vec::new();
     for channel in &facts.channels {
+        let station = facts.station(facts.channel(channel.id));
         let entries = facts.channel(channel.id).entries.iter().enumerate();
+        let mut groups: Vec<(usize, Reason, Timestamp, Vec<PointId>)> = Vec::new();
         for (n, _) in entries.filter(|(_, entry)| entry.required && entry.excluded.is_none()) {
             let Some((state, since)) = channel.last(PointId::at(n)) else { continue };
             let Some(reason) = state.not_live().filter(|reason| !reason.is_structural()) else {
                 continue;
             };
-            if rows.len() == NOT_LIVE_MAX {
-                left += 1;
-                continue;
+            let bay = station.points[n].bay;
+            let same = |group: &&mut (usize, Reason, Timestamp, Vec<PointId>)| {
+                (group.0, group.1, group.2) == (bay, reason, since)
+            };
+            match groups.iter_mut().find(same) {
+                Some((.., points)) => points.push(PointId::at(n)),
+                None => groups.push((bay, reason, since, vec![PointId::at(n)])),
             }
-            let mut row = of_point(facts, channel, PointId::at(n));
-            row.push(Cell::Verdict(Mark::Bad, reason.text(facts.lang).to_owned()));
-            row.push(Cell::Instant(since));
-            rows.push(row);
+        }
+        for (_, reason, since, points) in groups {
+            let is_many = points.len() > SINGLE_MAX;
+            let count = if is_many { points.len() as u64 } else { 1 };
+            for point in points.into_iter().take(if is_many { 1 } else { SINGLE_MAX }) {
+                let mut row = of_point(facts, channel, point);
+                if is_many {
+                    let name = words.say(
+                        &format!("{count} tín hiệu của ngăn"),
+                        &format!("{count} signals of the bay"),
+                    );
+                    let end = row.len();
+                    row[end - 2..].clone_from_slice(&[Cell::Empty, Cell::Text(name)]);
+                }
+                row.push(Cell::Count(count));
+                row.push(Cell::Verdict(Mark::Bad, reason.text(facts.lang).to_owned()));
+                row.push(Cell::Instant(since));
+                rows.push(row);
+            }
         }
     }
+    let left = rows.len().saturating_sub(NOT_LIVE_MAX);
+    rows.truncate(NOT_LIVE_MAX);
     let table = Table {
         id: "not_live",
         caption: words.say("Không sống cuối kỳ", "Not live at the end of the period"),

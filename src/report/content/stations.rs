@@ -1,10 +1,10 @@
-//! Each station at each centre: the rows of the monthly form of supervision (`BM_5a`), and what the
-//! assessment of operation asks for (BM21).
+//! Each station at each centre: what the two forms say of it in words, in figures.
 
 use super::{DECIMALS, titled};
 use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
 use crate::historian::verdict::Reason;
+use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
 use crate::words::places::{Form, places};
@@ -46,17 +46,10 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         words.column("required", "Bắt buộc", "Required", 9),
         words.column("missing", "Chưa có", "Missing", 9),
         words.column("untested", "Chưa E2E", "Untested", 9),
-        words.column("link", "Kết nối cuối kỳ", "Link at the end", 14),
-        words.column("losses", "Số lần mất", "Losses", 8),
-        words.column("lost", "Thời gian mất", "Time lost", 11),
-        words.column("unobserved", "Không theo dõi", "Not watched", 11),
-        words.column("right", "Đúng", "Right", 10),
+        words.column("right", "Đúng", "Right", 12),
         words.column("right_share", "Tín hiệu đúng", "Right signals", 11),
         words.column("live", "Sống", "Live", 10),
         words.column("cause", "Nguyên nhân", "Cause", 44),
-        words.column("plan", "Biện pháp", "Remedy", 16),
-        words.column("unit", "Đơn vị", "Unit", 12),
-        words.column("date", "Thời hạn", "Due", 10),
     ]);
     let table = Table {
         id: "stations",
@@ -65,28 +58,28 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         rows: facts.channels.iter().map(|channel| row(facts, channel)).collect(),
         total: None,
     };
-    let note = words.note(
-        "Biện pháp, đơn vị và thời hạn do đơn vị vận hành điền. Chương trình chỉ đọc, không thao tác: \
-         số lần thao tác xa lấy từ nhật ký điều độ.",
-        "Remedy, unit and due date are filled in by the operator. The monitor only reads: remote \
-         operations are counted from the dispatcher's log.",
-    );
     titled(
         "stations",
         words.say("Trạm × trung tâm", "Stations × centres"),
-        vec![Part::Table(table), note],
+        vec![Part::Table(table)],
     )
 }
 
-fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
+/// Whether a centre receives all signals of a station: `đủ`, `thiếu`, `chưa có`.
+pub(super) fn signals_verdict(facts: &Facts, channel: &ChannelFacts) -> Cell {
     let words = facts.words();
     let (required, mapped, tested) = facts.structure(channel);
-    let signals = match (mapped, tested) {
+    match (mapped, tested) {
         (0, _) => Cell::Verdict(Mark::Bad, words.say("chưa có", "none yet")),
         (_, tested) if tested == required => Cell::Verdict(Mark::Good, words.say("đủ", "full")),
         _ => Cell::Verdict(Mark::Bad, words.say("thiếu", "not full")),
-    };
-    let link = match channel.link.last {
+    }
+}
+
+/// How a link stood at the end.
+pub(super) fn link_verdict(facts: &Facts, channel: &ChannelFacts) -> Cell {
+    let words = facts.words();
+    match channel.link.last {
         Some(LinkState::Connected) => {
             Cell::Verdict(Mark::Good, words.say("đang kết nối", "connected"))
         }
@@ -95,37 +88,38 @@ fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
             Cell::Verdict(Mark::Bad, words.say("chưa có kết nối", "never connected"))
         }
         None => Cell::Verdict(Mark::Doubt, words.say("không theo dõi", "not watched")),
-    };
-    let times = channel.times();
-    let right = times.right_share();
-    let verdict = match right.reaches(RIGHT_PERCENT) {
+    }
+}
+
+/// Whether signals were right.
+pub(super) fn right_verdict(facts: &Facts, times: &Times) -> Cell {
+    let words = facts.words();
+    match times.right_share().reaches(RIGHT_PERCENT) {
         Some(true) => Cell::Verdict(Mark::Good, words.say("đúng", "right")),
         Some(false) => Cell::Verdict(Mark::Bad, words.say("chưa đúng", "wrong")),
         None => Cell::Verdict(Mark::Doubt, words.say("chưa đánh giá", "not evaluated")),
-    };
+    }
+}
+
+fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
+    let (required, mapped, tested) = facts.structure(channel);
+    let times = channel.times();
     let mut row = facts.heads(channel).to_vec();
     row.extend([
-        signals,
+        signals_verdict(facts, channel),
         Cell::Count(required),
         Cell::Count(required - mapped),
         Cell::Count(mapped - tested),
-        link,
-        Cell::Count(channel.link.losses.into()),
-        Cell::Duration(channel.link.lost + channel.link.never),
-        Cell::Duration(channel.link.unobserved),
-        verdict,
-        Cell::TimeShare(right, DECIMALS, None),
+        right_verdict(facts, &times),
+        Cell::TimeShare(times.right_share(), DECIMALS, None),
         Cell::TimeShare(times.live_share(), DECIMALS, None),
         super::text(&cause(facts, channel)),
-        Cell::Empty,
-        Cell::Empty,
-        Cell::Empty,
     ]);
     row
 }
 
-/// What is missing or untested, then what kept most signals from being live.
-fn cause(facts: &Facts, channel: &ChannelFacts) -> String {
+/// Signals that are missing or untested, how many and where.
+pub(super) fn shortfalls(facts: &Facts, channel: &ChannelFacts) -> Vec<String> {
     let contract = facts.channel(channel.id);
     let station = facts.station(contract);
     let mut causes = Vec::new();
@@ -143,6 +137,12 @@ fn cause(facts: &Facts, channel: &ChannelFacts) -> String {
             causes.push(format!("{} {}: {places}", reason.text(facts.lang), points.len()));
         }
     }
+    causes
+}
+
+/// What is missing or untested, then what kept most signals from being live.
+fn cause(facts: &Facts, channel: &ChannelFacts) -> String {
+    let mut causes = shortfalls(facts, channel);
     let times = channel.times();
     let worst = Reason::ALL.iter().filter(|reason| !reason.is_structural());
     let worst = worst.max_by_key(|reason| times.not_live[**reason as usize]);

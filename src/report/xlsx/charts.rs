@@ -184,13 +184,13 @@ impl Data<'_> {
             worksheet.write_with_format(row + 1, column(n + 1), cut(name, 250), &looks::head())?;
         }
         for (category, row) in chart.categories.iter().zip(self.first()..) {
-            let look = looks.cell(&Cell::Text(category.clone()), false);
+            let look = looks.cell(&Cell::Text(category.clone()), false, false);
             worksheet.write_string_with_format(row, 0, fit(category), &look)?;
         }
         let values = chart.series.iter().map(|series| series.values.clone());
         let target = level.map(|target| vec![Some(target); chart.categories.len()]);
         for (n, values) in values.chain(target).enumerate() {
-            let look = looks.cell(&Cell::Number(0.0, decimals(&values)), false);
+            let look = looks.cell(&Cell::Number(0.0, decimals(&values)), false, false);
             let values = values.into_iter().chain(std::iter::repeat(None));
             for (value, row) in values.zip(self.first()..=self.last()) {
                 match value.filter(|value| is_drawn(*value)) {

@@ -28,6 +28,11 @@ pub(super) fn note(text: &str) -> Format {
     if is_like_a_formula(text) { note.set_quote_prefix() } else { note }
 }
 
+/// In the middle of a part of the sheet: heads of forms, and who signs.
+pub(super) fn middle() -> Format {
+    Format::new().set_align(FormatAlign::Center).set_text_wrap()
+}
+
 /// Head of a column.
 pub(super) fn head() -> Format {
     left(framed())
@@ -48,8 +53,9 @@ impl Looks {
         Self { reader }
     }
 
-    /// A cell of a table.
-    pub(super) fn cell(&self, cell: &Cell, total: bool) -> Format {
+    /// A cell of a table; times to the millisecond in one that is precise.
+    pub(super) fn cell(&self, cell: &Cell, total: bool, is_precise: bool) -> Format {
+        let second = if is_precise { "ss.000" } else { "ss" };
         let look = framed().set_align(FormatAlign::Top);
         let look = match cell {
             Cell::Empty => look,
@@ -63,10 +69,11 @@ impl Looks {
             Cell::Share(_, decimals, _) | Cell::TimeShare(_, decimals, _) => {
                 right(look).set_num_format(percent(places(*decimals)))
             }
-            Cell::Duration(_) => right(look).set_num_format("[h]:mm:ss"),
+            Cell::NotKnown => marked(left(look).set_text_wrap(), Mark::Doubt),
+            Cell::Duration(_) => right(look).set_num_format(format!("[h]:mm:{second}")),
             Cell::Instant(_) => left(look).set_num_format(match self.reader.lang {
-                Lang::Vi => "dd/mm/yyyy hh:mm:ss",
-                Lang::En => "yyyy-mm-dd hh:mm:ss",
+                Lang::Vi => format!("dd/mm/yyyy hh:mm:{second}"),
+                Lang::En => format!("yyyy-mm-dd hh:mm:{second}"),
             }),
             Cell::Day(_) => left(look).set_num_format(match self.reader.lang {
                 Lang::Vi => "dd/mm/yyyy",
@@ -88,7 +95,8 @@ impl Looks {
             Cell::Day(day) => ExcelDateTime::from_ymd(day.year, day.month, day.day).ok(),
             Cell::Instant(at) => {
                 let local = at.local(self.reader.zone);
-                let (date, second) = (local.date, f64::from(local.second));
+                let date = local.date;
+                let second = f64::from(local.second) + f64::from(local.millisecond) / 1_000.0;
                 let day = ExcelDateTime::from_ymd(date.year, date.month, date.day).ok()?;
                 day.and_hms(local.hour.into(), local.minute, second).ok()
             }
