@@ -16,6 +16,7 @@
 
 mod built_in;
 mod codec;
+mod customers;
 mod document;
 mod expand;
 mod fleet;
@@ -28,6 +29,7 @@ mod registers;
 mod template;
 
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
+pub use customers::run_start;
 pub use document::{Document, Fields, Node, Place, Placed};
 pub use metering::MeterFigures;
 pub use names::{Date, Lang, Name};

@@ -298,6 +298,8 @@ pub struct Targets {
     pub remote_metering: f64,
     /// Required points that are live.
     pub live: f64,
+    /// Time in which somebody watched, of a window: below it, nothing is said to be reached.
+    pub watched: f64,
 }
 
 /// Seconds between two reads of each scan class.

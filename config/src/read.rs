@@ -346,6 +346,7 @@ fn read_targets(root: &Fields<'_>) -> Targets {
         unmanned: 100.0,
         remote_metering: 100.0,
         live: 98.0,
+        watched: 95.0,
     };
     if let Some(fields) = root.optional("targets").and_then(|n| n.fields()) {
         for (key, target) in [
@@ -354,6 +355,7 @@ fn read_targets(root: &Fields<'_>) -> Targets {
             ("unmanned", &mut targets.unmanned),
             ("remote_metering", &mut targets.remote_metering),
             ("live", &mut targets.live),
+            ("watched", &mut targets.watched),
         ] {
             if let Some(percent) = fields.optional(key).and_then(|n| n.number(0.0, 100.0)) {
                 *target = percent;

@@ -16,7 +16,7 @@ mod campaign;
 mod fleet;
 mod outages;
 
-use config::{MeterFigures, Province, Station};
+use config::{MeterFigures, Province};
 
 use campaign::{Campaign, Pass, Scene};
 use fleet::Fleet;
@@ -38,13 +38,6 @@ pub(crate) struct FeederState {
     pub(crate) consumed_kwh: [f64; 4],
     /// Whether it is under voltage.
     pub(crate) supplied: bool,
-}
-
-/// The feeders of a station in the order in which the plant tells of them: medium-voltage bays
-/// `x7y` in the order of the contract.
-pub(crate) fn feeder_bays(station: &Station) -> impl Iterator<Item = usize> {
-    let bays = station.bays.iter().enumerate();
-    bays.filter(|(_, bay)| bay.is_feeder()).map(|(n, _)| n)
 }
 
 /// Packs what is asked of chance: what about, of which device, in which slot of time.
@@ -75,7 +68,7 @@ impl Meters {
         let fleet = Fleet::new(province);
         let groups = fleet.groups.len();
         let stations = &province.stations;
-        let feeders: Vec<usize> = stations.iter().map(|s| feeder_bays(s).count()).collect();
+        let feeders: Vec<usize> = stations.iter().map(|s| s.feeder_bays().count()).collect();
         let mut figures: Vec<Vec<MeterFigures>> =
             stations.iter().map(|s| vec![MeterFigures::default(); s.meters.len()]).collect();
         for block in fleet.blocks.iter().filter(|block| fleet.is_concentrator(block)) {
@@ -191,26 +184,13 @@ impl Meters {
         if changed { self.figures.get(station).map(Vec::as_slice) } else { None }
     }
 
-    /// Meters that sell energy on a feeder of a station.
-    pub(crate) fn customers(&self, province: &Province, station: usize, feeder: usize) -> u32 {
-        let groups = province.stations[station].meters.iter().enumerate();
-        groups
-            .filter(|(_, group)| province.meter_classes[group.class].sold)
-            .filter_map(|(n, _)| self.fleet.group(station, n))
-            .map(|group| {
-                let own = self.fleet.on_feeder(group, self.fleet.first_feeder[station] + feeder);
-                own.end - own.start
-            })
-            .sum()
-    }
-
-    /// Whether a remote channel to a meter is proven; `group` as in [`Station::meters`].
+    /// Whether a remote channel to a meter is proven; `group` as in [`config::Station::meters`].
     pub(crate) fn is_proven(&self, station: usize, group: usize, meter: u32) -> bool {
         let group = self.fleet.group(station, group);
         group.is_some_and(|group| self.fleet.groups[group].is_proven(meter))
     }
 
-    /// What the register of a meter shows, kWh; `group` as in [`Station::meters`].
+    /// What the register of a meter shows, kWh; `group` as in [`config::Station::meters`].
     pub(crate) fn register_kwh(
         &self,
         (station, group, meter): (usize, usize, u32),

@@ -21,7 +21,6 @@ use std::sync::Arc;
 use config::{Flags, LineEnd, PointId, Province, StationId};
 
 use crate::chance::Chance;
-use crate::meters::Meters;
 use crate::telemetry::events::Event;
 use agenda::Agenda;
 use automation::HELD_VOLTS;
@@ -75,7 +74,7 @@ pub(crate) struct Plant {
 }
 
 impl Plant {
-    pub(crate) fn new(province: Arc<Province>, meters: &Meters) -> Self {
+    pub(crate) fn new(province: Arc<Province>) -> Self {
         let stations: Vec<Station> =
             (0..province.stations.len()).map(|n| Station::new(&province, n)).collect();
         let network =
@@ -85,7 +84,7 @@ impl Plant {
         let moment = Moment::of(at_ms, province.utc_offset_hours);
         let weather = Weather::of(chance, at_ms, moment);
         Self {
-            outages: Outages::new(&stations, |n, feeder| meters.customers(&province, n, feeder)),
+            outages: Outages::new(&province),
             energy_factor: energy_factor(&province, chance),
             now: Now { at_ms, moment, weather, hertz: 50.0 },
             now_ms: i64::MIN,
@@ -432,7 +431,7 @@ mod tests {
             province.seed = seed;
             let chance = Chance::of(seed, "switching");
             let province = Arc::new(province);
-            let mut plant = Plant::new(Arc::clone(&province), &Meters::new(&province));
+            let mut plant = Plant::new(Arc::clone(&province));
             let start = EVENING_MS + hour * 3_600_000;
             plant.advance(start, 0.0);
             prop_assert!(left_over(&plant) < 0.001, "at the start");
@@ -463,7 +462,7 @@ mod tests {
     #[test]
     fn the_year_sells_what_the_province_sold() {
         let province = Arc::new(Province::built_in());
-        let mut plant = Plant::new(Arc::clone(&province), &Meters::new(&province));
+        let mut plant = Plant::new(Arc::clone(&province));
         // 2022 from the first hour, in leaps of an hour.
         let start = (18_993 * 24 - 7) * 3_600_000;
         for hour in 0..=8_760 {

@@ -67,7 +67,7 @@ impl Telemetry {
                 (0..own.max(usize::from(last.unwrap_or(0)))).map(|_| Arc::default()).collect()
             })
             .collect();
-        let plant = Plant::new(Arc::clone(&province), &meters);
+        let plant = Plant::new(Arc::clone(&province));
         let samples: Vec<Vec<Sample>> = plant
             .stations
             .iter()

@@ -2,9 +2,9 @@
 //! it counts, and who its concentrator is. All of it follows from the contract, the seed and the
 //! number of a meter, so a meter itself takes no memory at all.
 
-use config::{MeterGroup, Province, Station};
+use config::{MeterGroup, Province, Station, run_start};
 
-use super::{FeederState, feeder_bays, key};
+use super::{FeederState, key};
 use crate::chance::{Chance, coprime_step};
 
 /// Meters that one concentrator reads (the trade's "about 250 neighbours").
@@ -161,7 +161,7 @@ impl Fleet {
         for (n, station) in province.stations.iter().enumerate() {
             fleet.first_group.push(fleet.groups.len());
             fleet.first_feeder.push(fleet.weights.len());
-            let feeders = feeder_bays(station).count();
+            let feeders = station.feeder_bays().count();
             for _ in 0..feeders {
                 fleet.weights.push(Weights::default());
                 fleet.swings.push(swings(station, feeders));
@@ -192,7 +192,7 @@ impl Fleet {
         let first_run = self.runs.len();
         let of_load = load_of(province, station, group);
         for feeder in 0..feeders {
-            let at = |n: usize| share_of(group.installed, n as u64, feeders as u64);
+            let at = |n: usize| run_start(group.installed, n as u64, feeders as u64);
             let (first, end) = (at(feeder), at(feeder + 1));
             self.runs.push(Run {
                 group: u32::try_from(self.groups.len()).unwrap_or(u32::MAX),
@@ -231,12 +231,12 @@ impl Fleet {
         let blocks = (proven + u64::from(NEIGHBOURS) / 2) / u64::from(NEIGHBOURS);
         let blocks = blocks.max(1);
         for n in 0..blocks {
-            let first = share_of(run.meters, n, blocks);
+            let first = run_start(run.meters, n, blocks);
             self.blocks.push(Block {
                 group: run.group,
                 feeder: run.feeder,
                 first: run.first + first,
-                meters: share_of(run.meters, n + 1, blocks) - first,
+                meters: run_start(run.meters, n + 1, blocks) - first,
             });
         }
     }
@@ -368,6 +368,7 @@ impl Fleet {
     }
 
     /// Meters of a group on a feeder.
+    #[cfg(test)]
     pub(super) fn on_feeder(&self, group: usize, feeder: usize) -> std::ops::Range<u32> {
         let runs = &self.runs[self.groups[group].runs.clone()];
         let found = runs.iter().find(|run| run.feeder as usize == feeder);
@@ -404,11 +405,6 @@ impl Fleet {
 
 fn class_tag(class: usize) -> u8 {
     u8::try_from(class).unwrap_or(0)
-}
-
-/// The first of part `n` of `parts` equal ones.
-fn share_of(whole: u32, n: u64, parts: u64) -> u32 {
-    u32::try_from(u64::from(whole) * n / parts.max(1)).unwrap_or(whole)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sums of weights are far below 2^53")]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use config::{MeterFigures, Province};
 
-use super::{DAY_MS, FeederState, HOUR_MS, Meters, feeder_bays};
+use super::{DAY_MS, FeederState, HOUR_MS, Meters};
 
 /// 23/11/2022 14:32:07 in Vietnam, a Wednesday.
 const NOW: i64 = 1_669_188_727_000;
@@ -17,7 +17,7 @@ const TODAY: u16 = 19_319;
 /// Feeders of a province, all supplied, nothing drawn yet.
 fn feeders(province: &Province) -> Vec<Vec<FeederState>> {
     let fresh = FeederState { consumed_kwh: [0.0; 4], supplied: true };
-    province.stations.iter().map(|s| vec![fresh; feeder_bays(s).count()]).collect()
+    province.stations.iter().map(|s| vec![fresh; s.feeder_bays().count()]).collect()
 }
 
 /// Lets every feeder draw something, each its own, in the load classes of its station.

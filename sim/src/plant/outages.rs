@@ -1,11 +1,10 @@
 //! Who was without supply, from when to when: the ground of SAIDI, SAIFI and MAIFI.
 
-use config::StationId;
+use config::{Province, StationId};
 use serde::Serialize;
 
 use crate::Field;
 use crate::faults::{bay_id, utc};
-use crate::plant::station::Station;
 
 /// An interruption longer than this counts for SAIDI and SAIFI, a shorter one for MAIFI
 /// (Vietnamese rules: five minutes).
@@ -21,7 +20,7 @@ pub struct Outage {
     /// Bay of the feeder: its place in the station's bays.
     pub bay: usize,
     /// Meters that sell energy behind it.
-    pub customers: u32,
+    pub customers: u64,
     /// UTC milliseconds since 1970.
     pub from_ms: i64,
     /// The same; `None` while it lasts.
@@ -45,7 +44,7 @@ pub struct Interruption {
     /// Bay id.
     pub bay: String,
     /// Meters that sell energy behind it.
-    pub customers: u32,
+    pub customers: u64,
     /// Since when, UTC.
     pub from: String,
     /// Until when; `None` while it lasts.
@@ -94,16 +93,16 @@ struct Tally {
 
 impl Tally {
     /// Counts an interruption that lasted, or has lasted, so long.
-    fn count(&mut self, customers: u32, lasted_ms: i64, over: bool) {
+    fn count(&mut self, customers: u64, lasted_ms: i64, over: bool) {
         let sum = match counts_as(lasted_ms, over) {
             "sustained" => &mut self.sustained,
             "momentary" => &mut self.momentary,
             _ => return,
         };
         sum.interruptions += 1;
-        sum.customers += u64::from(customers);
+        sum.customers += customers;
         if lasted_ms > SUSTAINED_MS {
-            self.customer_ms += f64::from(customers) * as_f64(lasted_ms);
+            self.customer_ms += as_f64(customers.cast_signed()) * as_f64(lasted_ms);
         }
     }
 }
@@ -123,7 +122,7 @@ fn as_f64(n: i64) -> f64 {
 
 /// The interruptions of every feeder.
 pub(crate) struct Outages {
-    customers: Vec<Vec<(usize, u32)>>,
+    customers: Vec<Vec<(usize, u64)>>,
     open: Vec<Vec<Option<i64>>>,
     ended: Vec<Outage>,
     /// Of all that ended, those that are no longer kept among them.
@@ -131,14 +130,11 @@ pub(crate) struct Outages {
 }
 
 impl Outages {
-    /// `customers_of` says how many hang on a feeder of a station.
-    pub(crate) fn new(stations: &[Station], customers_of: impl Fn(usize, usize) -> u32) -> Self {
-        let of_station = |(n, station): (usize, &Station)| {
-            let feeders = station.feeders.iter().enumerate();
-            feeders.map(|(feeder, own)| (own.bay, customers_of(n, feeder))).collect()
-        };
-        let customers: Vec<Vec<(usize, u32)>> =
-            stations.iter().enumerate().map(of_station).collect();
+    /// Nobody was without supply yet.
+    pub(crate) fn new(province: &Province) -> Self {
+        let stations = province.stations.iter();
+        let customers: Vec<Vec<(usize, u64)>> =
+            stations.map(|station| province.customers_by_feeder(station)).collect();
         let open = customers.iter().map(|feeders| vec![None; feeders.len()]).collect();
         Self { customers, open, ended: Vec::new(), tally: Tally::default() }
     }
@@ -208,9 +204,7 @@ impl Field {
                 counts_as: counts_as(lasted_ms, until_ms.is_some()),
             });
         }
-        let sold = province.stations.iter().flat_map(|station| &station.meters);
-        let sold = sold.filter(|group| province.meter_classes[group.class].sold);
-        let customers: u64 = sold.map(|group| u64::from(group.installed)).sum();
+        let customers: u64 = province.stations.iter().map(|own| province.customers(own)).sum();
         let of_all =
             |x: f64| if customers == 0 { 0.0 } else { x / as_f64(customers.cast_signed()) };
         let reached = |of: Interrupted| of_all(as_f64(of.customers.cast_signed()));
