@@ -73,19 +73,37 @@ impl Words {
         Part::Note(self.say(vi, en))
     }
 
-    /// Whether a share reaches a target.
-    fn reached(self, share: Share, target: f64) -> Cell {
+    /// Whether a share reaches a target, where enough of the period was watched to say so.
+    fn reached(self, share: Share, target: f64, is_enough_watched: bool) -> Cell {
         match share.reaches(target) {
+            None => Cell::Verdict(Mark::Doubt, self.say("không có số liệu", "no data")),
+            Some(_) if !is_enough_watched => self.not_enough_watched(),
             Some(true) => Cell::Verdict(Mark::Good, self.say("đạt", "reached")),
             Some(false) => Cell::Verdict(Mark::Bad, self.say("không đạt", "missed")),
-            None => Cell::Verdict(Mark::Doubt, self.say("không có số liệu", "no data")),
         }
+    }
+
+    /// In place of a judgement of a period of which too little was watched.
+    fn not_enough_watched(self) -> Cell {
+        let text = self.say("chưa đủ thời gian theo dõi", "not enough watched");
+        Cell::Verdict(Mark::Doubt, text)
     }
 }
 
 impl Facts {
     fn words(&self) -> Words {
         Words(self.lang)
+    }
+
+    /// Time in which somebody watched, of the whole period.
+    fn watched(&self) -> Share {
+        let ms = |ms: i64| u64::try_from(ms).unwrap_or(0);
+        Share::new(ms(self.window.observed_ms()), ms(self.window.span.length()))
+    }
+
+    /// Whether so much of the period was watched that it may be judged.
+    fn is_enough_watched(&self) -> bool {
+        self.watched().reaches(self.province.targets.watched) == Some(true)
     }
 
     fn station(&self, channel: &Channel) -> &Station {

@@ -95,6 +95,7 @@ pub(super) fn link_verdict(facts: &Facts, channel: &ChannelFacts) -> Cell {
 pub(super) fn right_verdict(facts: &Facts, times: &Times) -> Cell {
     let words = facts.words();
     match times.right_share().reaches(RIGHT_PERCENT) {
+        Some(_) if !facts.is_enough_watched() => words.not_enough_watched(),
         Some(true) => Cell::Verdict(Mark::Good, words.say("đúng", "right")),
         Some(false) => Cell::Verdict(Mark::Bad, words.say("chưa đúng", "wrong")),
         None => Cell::Verdict(Mark::Doubt, words.say("chưa đánh giá", "not evaluated")),

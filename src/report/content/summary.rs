@@ -9,11 +9,21 @@ use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
 use crate::store::{MeterKind, Metered};
+use crate::words::format;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
-    let parts =
-        vec![Part::Table(figures(facts)), Part::Chart(months(facts)), Part::Table(centres(facts))];
+    let mut parts = vec![Part::Table(figures(facts))];
+    if !facts.is_enough_watched() {
+        let watched =
+            format::percent(facts.watched(), 2, Some(facts.province.targets.watched), facts.lang);
+        let least = format::number(facts.province.targets.watched, 1, facts.lang);
+        parts.push(words.note(
+            &format!("Chỉ {watched} thời gian của kỳ có theo dõi; dưới {least} % thì không đánh giá đạt hay không đạt."),
+            &format!("Only {watched} of the period was watched; below {least} % nothing is said to be reached or missed."),
+        ));
+    }
+    parts.extend([Part::Chart(months(facts)), Part::Table(centres(facts))]);
     super::titled("summary", words.say("Tổng hợp", "Summary"), parts)
 }
 
@@ -96,7 +106,7 @@ fn row(
         Cell::Text(words.say(vi, en)),
         cell(share, DECIMALS, Some(target)),
         Cell::Number(target, 1),
-        words.reached(share, target),
+        words.reached(share, target, facts.is_enough_watched()),
         before.map_or(Cell::Empty, |share| cell(share, DECIMALS, None)),
     ]
 }
