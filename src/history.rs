@@ -8,6 +8,7 @@ mod channel;
 mod figure;
 mod intervals;
 mod past;
+pub mod reliability;
 mod window;
 
 pub use account::{Account, Times};

@@ -13,7 +13,6 @@ pub mod json;
 mod layout;
 mod markup;
 pub mod period;
-mod reliability;
 #[cfg(test)]
 mod sample;
 pub mod sheets;

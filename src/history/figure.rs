@@ -1,6 +1,8 @@
 //! Figures that leave history: a value, how much of its window it rests on, and what must be said
 //! beside it. Nobody can have the value without the other two.
 
+use config::Lang;
+
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 
@@ -35,6 +37,25 @@ pub struct Remark {
 pub enum What {
     /// Still so at the end of what is known.
     Open,
+    /// Nothing told of a position before: it was taken to be as in normal service, or as the first record
+    /// left it.
+    StartAssumed,
+    /// The clock of the unit cannot be right: the time of the polling that brought the record stands.
+    ClockDoubtful,
+    /// No record came of a change: the time of the polling that saw it stands.
+    NoRecord,
+    /// Values were not kept: positions follow from records alone.
+    RecordsAlone,
+    /// A contact said open while current flowed, and was not believed.
+    CurrentFlowed,
+    /// Nobody could see it for a while in between; taken as one.
+    UnseenBetween,
+    /// It was there when it could first be seen: when it began is not known.
+    BeginUnseen,
+    /// The next time that it could be seen it was over: when it ended is not known.
+    EndUnseen,
+    /// Records were lost: what was short may have gone unseen.
+    RecordsLost,
     /// The records that it would follow from are no longer kept.
     NotKept,
 }
@@ -50,6 +71,41 @@ pub struct Told<'a, T> {
     pub remarks: &'a [Remark],
     /// Further remarks that were left out.
     pub more: usize,
+}
+
+impl What {
+    /// What it says to people.
+    pub fn text(self, lang: Lang) -> &'static str {
+        let (vi, en) = match self {
+            Self::Open => ("chưa kết thúc", "still so"),
+            Self::NotKept => ("số liệu không còn lưu", "no longer kept"),
+            Self::StartAssumed => ("vị trí ban đầu là giả định", "position at the start assumed"),
+            Self::ClockDoubtful => (
+                "giờ bản ghi sai, lấy giờ hỏi vòng",
+                "clock of the record wrong, time of polling used",
+            ),
+            Self::NoRecord => {
+                ("không có bản ghi, lấy giờ hỏi vòng", "no record, time of polling used")
+            }
+            Self::RecordsAlone => {
+                ("không lưu giá trị, chỉ theo bản ghi", "values not kept, from records alone")
+            }
+            Self::CurrentFlowed => (
+                "tiếp điểm báo cắt khi có dòng điện, không tính",
+                "contact said open while current flowed, not counted",
+            ),
+            Self::UnseenBetween => {
+                ("có lúc không theo dõi được, coi là một lần", "not seen in between, taken as one")
+            }
+            Self::BeginUnseen => ("không rõ lúc bắt đầu", "beginning not seen"),
+            Self::EndUnseen => ("không rõ lúc kết thúc", "end not seen"),
+            Self::RecordsLost => ("mất bản ghi", "records lost"),
+        };
+        match lang {
+            Lang::Vi => vi,
+            Lang::En => en,
+        }
+    }
 }
 
 impl<T> Figure<T> {

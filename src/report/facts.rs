@@ -7,10 +7,10 @@ use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, Statio
 
 use super::energy::{StationEnergy, energies};
 use super::period::Period;
-use super::reliability::{Interruption, interruptions};
 use super::shown::real;
 use crate::clock::Timestamp;
 use crate::historian::ledger::{Asked, State};
+use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
     ChannelHistory, LinkHistory, PointHistory, Span, Times, Window, channel_history,
 };
@@ -55,7 +55,7 @@ pub(super) struct Facts {
     pub(super) events: EventFacts,
     /// Alarms that were raised, in the order of time.
     pub(super) alarms: Vec<KeptAlarm>,
-    pub(super) interruptions: Vec<Interruption>,
+    pub(super) reliability: Reliability,
     pub(super) energies: Vec<StationEnergy>,
 }
 
@@ -198,7 +198,7 @@ pub(super) fn gather(
         metering_days: metering_days(reader, &window)?,
         events: event_facts(reader, &province, &window, wanted)?,
         alarms: alarms(reader, &window, wanted)?,
-        interruptions: interruptions(reader, &province, &window, wanted)?,
+        reliability: reliability(reader, span, wanted)?,
         energies: energies(reader, &province, &window, wanted)?,
         contracts,
         province,

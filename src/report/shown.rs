@@ -1,7 +1,11 @@
 //! What a cell says to people.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::sheets::{Cell, Head, Mark, Table};
 use crate::clock::Timestamp;
+use crate::historian::counts::Share;
+use crate::history::{Figure, What};
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
 use config::{Date, Lang};
@@ -90,6 +94,81 @@ impl Reader {
     pub(super) fn value(self, value: f64) -> String {
         let written = format::number(value, 2, self.lang);
         written.trim_end_matches('0').trim_end_matches([',', '.']).to_owned()
+    }
+}
+
+/// Cells of figures, with what they rest on and what must be said beside them. This is where a figure is
+/// printed, and the only place that asks one what it says: a row of figures ends with their remarks.
+pub(super) struct Figures {
+    lang: Lang,
+    cells: Vec<Cell>,
+    /// The least known of the figures since the last column that says so.
+    known: Option<Share>,
+    remarks: BTreeMap<What, BTreeSet<(String, Timestamp)>>,
+    more: usize,
+}
+
+impl Figures {
+    /// A row without figures.
+    pub(super) fn new(lang: Lang) -> Self {
+        Self { lang, cells: Vec::new(), known: None, remarks: BTreeMap::new(), more: 0 }
+    }
+
+    /// Adds a figure; where its value is not known, it says so.
+    pub(super) fn add<T>(&mut self, figure: &Figure<T>, cell: impl Fn(&T) -> Cell) -> &mut Self {
+        let told = figure.told();
+        self.cells.push(match told.value {
+            Some(value) => cell(value),
+            None => Cell::Text(not_known(self.lang).to_owned()),
+        });
+        for remark in told.remarks {
+            let places = self.remarks.entry(remark.what).or_default();
+            places.insert((remark.place.clone(), remark.at));
+        }
+        self.more = self.more.max(told.more);
+        let is_less = |known: Share| {
+            u128::from(told.known.have) * u128::from(known.want)
+                < u128::from(known.have) * u128::from(told.known.want)
+        };
+        if self.known.is_none_or(is_less) {
+            self.known = Some(told.known);
+        }
+        self
+    }
+
+    /// Adds how much of their time the figures since the last such column rest on.
+    pub(super) fn known(&mut self, decimals: u8) -> &mut Self {
+        let known = self.known.take().unwrap_or_default();
+        self.cells.push(Cell::TimeShare(known, decimals, None));
+        self
+    }
+
+    /// The row, with what must be said beside its figures at its end: what, how often, and where first.
+    pub(super) fn remarks(self) -> Vec<Cell> {
+        let Self { lang, mut cells, remarks, more, .. } = self;
+        let mut said: Vec<String> = remarks
+            .iter()
+            .map(|(what, places)| {
+                let first = places.first().map_or("", |(place, _)| place);
+                format!("{} × {} ({first})", places.len(), what.text(lang))
+            })
+            .collect();
+        if more > 0 {
+            said.push(match lang {
+                Lang::Vi => format!("còn {more} ghi chú khác"),
+                Lang::En => format!("{more} more remarks"),
+            });
+        }
+        cells.push(if said.is_empty() { Cell::Empty } else { Cell::Text(said.join("; ")) });
+        cells
+    }
+}
+
+/// In place of a figure that is not known.
+fn not_known(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Vi => "chưa rõ",
+        Lang::En => "not known",
     }
 }
 

@@ -291,22 +291,55 @@ impl Reader {
         )?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         while let Some(row) = rows.next()? {
-            each(Recorded {
-                station: row.get(0)?,
-                centre: row.get(1)?,
-                unit: row.get(2)?,
-                number: row.get(3)?,
-                at: Timestamp(row.get(4)?),
-                source: Timestamp(row.get(5)?),
-                arrived: Timestamp(row.get(6)?),
-                address: row.get(7)?,
-                point: row.get(8)?,
-                before: row.get(9)?,
-                value: row.get(10)?,
-                flags: row.get(11)?,
-                synchronised: row.get(12)?,
-                doubt: row.get(13)?,
-            });
+            each(recorded(row)?);
+        }
+        Ok(())
+    }
+
+    /// Hands on the last record before `at` of the position of each breaker, centre by centre.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_positions(
+        &self,
+        at: Timestamp,
+        mut each: impl FnMut(Recorded),
+    ) -> Result<(), StoreError> {
+        let mut last = self.connection.prepare_cached(
+            "SELECT station, centre, unit, number, max(at_ms), source_ms, arrived_ms, address, point,
+                 before, value, flags, synchronised, doubt
+             FROM event JOIN path ON path.id = event.path
+             WHERE at_ms < ?1 AND point LIKE '%.CB.POS'
+             GROUP BY station, centre, point ORDER BY station, centre, point",
+        )?;
+        let mut rows = last.query([at.0])?;
+        while let Some(row) = rows.next()? {
+            each(recorded(row)?);
+        }
+        Ok(())
+    }
+
+    /// Hands on, of each unit at each centre, the last record before `from` and the first one from `to` on.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn events_round(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut(Recorded),
+    ) -> Result<(), StoreError> {
+        for (end, at) in [("max(at_ms)", "at_ms < ?1"), ("min(at_ms)", "at_ms >= ?1")] {
+            let mut round = self.connection.prepare_cached(&format!(
+                "SELECT station, centre, unit, number, {end}, source_ms, arrived_ms, address, point,
+                     before, value, flags, synchronised, doubt
+                 FROM event JOIN path ON path.id = event.path
+                 WHERE {at} GROUP BY station, centre, unit ORDER BY station, centre, unit",
+            ))?;
+            let edge = if end.starts_with("max") { from } else { to };
+            let mut rows = round.query([edge.0])?;
+            while let Some(row) = rows.next()? {
+                each(recorded(row)?);
+            }
         }
         Ok(())
     }
@@ -424,6 +457,25 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn recorded(row: &Row<'_>) -> Result<Recorded, rusqlite::Error> {
+    Ok(Recorded {
+        station: row.get(0)?,
+        centre: row.get(1)?,
+        unit: row.get(2)?,
+        number: row.get(3)?,
+        at: Timestamp(row.get(4)?),
+        source: Timestamp(row.get(5)?),
+        arrived: Timestamp(row.get(6)?),
+        address: row.get(7)?,
+        point: row.get(8)?,
+        before: row.get(9)?,
+        value: row.get(10)?,
+        flags: row.get(11)?,
+        synchronised: row.get(12)?,
+        doubt: row.get(13)?,
+    })
 }
 
 fn metered(row: &Row<'_>) -> Result<Metered, rusqlite::Error> {

@@ -153,6 +153,21 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(Value) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.values_but((path, (from, to)), |_, _| false, &mut each)
+    }
+
+    /// The same, but of a stretch of rows that `skips` only the first and the last, undecoded. `skips` is
+    /// told from when to when the stretch is, and the lowest and highest value in it; only stretches in
+    /// which every row has a real value, all of the same quality, are asked about.
+    ///
+    /// # Errors
+    /// When the store cannot be read, a chunk is damaged, or what `each` says.
+    pub fn values_but<E: From<StoreError>>(
+        &self,
+        (path, (from, to)): ((&str, &str, &str), (Timestamp, Timestamp)),
+        skips: impl Fn((Timestamp, Timestamp), (f64, f64)) -> bool,
+        each: &mut impl FnMut(Value) -> Result<(), E>,
+    ) -> Result<(), E> {
         let damaged =
             |error: ChunkError| StoreError::Damaged(format!("values of {}: {error}", path.2));
         let places = places(self.connection(), path)?;
@@ -167,7 +182,16 @@ impl Reader {
                     let _ = read.set(encoding(&province, path));
                 }
                 let Some(Some(read)) = read.get() else { return Ok(()) };
-                for value in values(chunk, place, read).map_err(damaged)? {
+                let ends = ends(chunk, place, read).map_err(damaged)?;
+                let ends = ends.filter(|(ends, range)| {
+                    let (first, last) = (ends[0].at, ends[1].at);
+                    first >= from && last < to && skips((first, last), *range)
+                });
+                let values = match ends {
+                    Some((ends, _)) => ends.to_vec(),
+                    None => values(chunk, place, read).map_err(damaged)?,
+                };
+                for value in values {
                     if value.at >= from && value.at < to {
                         each(value)?;
                     }
@@ -347,6 +371,15 @@ impl Encoded {
     fn of(register: Register) -> Self {
         Self { encoding: register.encoding, quality_is_bit: register.table.is_bits() }
     }
+
+    /// What a quality says.
+    fn flags(&self, raw: u64) -> Flags {
+        match (self.quality_is_bit, raw) {
+            (true, 0) => Flags::GOOD,
+            (true, _) => Flags::INVALID,
+            (false, raw) => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
+        }
+    }
 }
 
 fn encoding(province: &Province, (station, centre, point): (&str, &str, &str)) -> Option<Encoded> {
@@ -384,6 +417,36 @@ fn blocks(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The first and the last value of a chunk, and the lowest and the highest.
+type Ends = ([Value; 2], (f64, f64));
+
+/// The first and the last value of a point in a chunk, and the lowest and the highest, undecoded. `None`
+/// when a row has no real value, or qualities differ.
+fn ends(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Option<Ends>, ChunkError> {
+    let rows = u32::try_from(chunk.rows()).unwrap_or(u32::MAX);
+    let of = |column: usize| -> Result<_, ChunkError> {
+        let real = chunk.statistics(column)?.real;
+        Ok(real.filter(|real| real.count == rows))
+    };
+    let quality = match place.quality {
+        None => None,
+        Some(column) => match of(column)?.filter(|real| real.min == real.max) {
+            Some(real) => Some(real.first),
+            None => return Ok(None),
+        },
+    };
+    let Some(real) = of(place.value)? else { return Ok(None) };
+    let number = |raw: u64| match decoded(read.encoding, raw) {
+        Decoded::Value(value) => Some(value),
+        _ => None,
+    };
+    let Some(range) = number(real.min).zip(number(real.max)) else { return Ok(None) };
+    let (first, last) = chunk.span();
+    let flags = quality.map(|raw| read.flags(raw));
+    let end = |at, raw| Value { at, value: decoded(read.encoding, raw), flags };
+    Ok(Some(([end(first, real.first), end(last, real.last)], range)))
+}
+
 /// The values of a point in a chunk.
 fn values(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Vec<Value>, ChunkError> {
     let times = chunk.times()?;
@@ -397,11 +460,7 @@ fn values(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Vec<Value>, Ch
         }
         let Some(at) = times.get(row as usize).copied() else { continue };
         let flags = said.peek().filter(|(other, _)| *other == row).map(|(_, raw)| *raw);
-        let flags = flags.map(|raw| match (read.quality_is_bit, raw) {
-            (true, 0) => Flags::GOOD,
-            (true, _) => Flags::INVALID,
-            (false, raw) => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
-        });
+        let flags = flags.map(|raw| read.flags(raw));
         values.push(Value { at, value: decoded(read.encoding, raw), flags });
     }
     Ok(values)

@@ -1,17 +1,19 @@
 //! Supply of customers: SAIDI, SAIFI and MAIFI, and the interruptions that made them.
 
-use super::{text, titled};
+use super::{DECIMALS, text, titled};
+use crate::history::reliability::{FeederName, Indices, Interruption, Kind};
 use crate::report::facts::Facts;
-use crate::report::reliability::{Indices, SUSTAINED_MS, customers};
 use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::report::shown;
 
 /// Interruptions that are listed.
 const LISTED_MAX: usize = 500;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
-    let mut parts = vec![Part::Table(indices(facts)), Part::Table(list(facts))];
-    let left = facts.interruptions.len().saturating_sub(LISTED_MAX);
+    let all = facts.reliability.interruptions();
+    let mut parts = vec![Part::Table(indices(facts)), Part::Table(list(facts, &all))];
+    let left = all.len().saturating_sub(LISTED_MAX);
     if left > 0 {
         parts.push(words.note(&format!("Còn {left} lần khác."), &format!("And {left} more.")));
     }
@@ -20,24 +22,14 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
 
 fn indices(facts: &Facts) -> Table {
     let words = facts.words();
-    let to = facts.window.span.to;
-    let mut all = Indices::default();
-    let mut rows = Vec::new();
-    for station in facts.stations() {
+    let rows = facts.stations().into_iter().map(|station| {
         let contract = &facts.province.stations[station.index()];
-        let own = customers(&facts.province, contract);
-        let mut indices = Indices { customers: own, ..Indices::default() };
-        all.customers += own;
-        for interruption in facts.interruptions.iter().filter(|i| i.station == station.index()) {
-            indices.add(interruption, to);
-            all.add(interruption, to);
-        }
         let mut row = vec![text(&contract.id), text(contract.name.get(facts.lang))];
-        row.extend(cells(&indices));
-        rows.push(row);
-    }
+        row.extend(cells(facts, &facts.reliability.indices(Some(&contract.id))));
+        row
+    });
     let mut total = vec![Cell::Text(words.say("Tổng", "All")), Cell::Empty];
-    total.extend(cells(&all));
+    total.extend(cells(facts, &facts.reliability.indices(None)));
     Table {
         id: "indices",
         caption: words.say("Chỉ số độ tin cậy", "Indices"),
@@ -46,48 +38,55 @@ fn indices(facts: &Facts) -> Table {
             words.column("name", "Tên trạm", "Name", 18),
             words.column("customers", "Công tơ bán điện", "Meters that sell", 12),
             words.column("sustained", "Mất điện > 5 phút", "Interruptions > 5 min", 12),
-            words.column("momentary", "Mất điện thoáng qua", "Momentary", 12),
             words.column("saidi", "SAIDI, phút", "SAIDI, min", 12),
             words.column("saifi", "SAIFI, lần", "SAIFI", 10),
+            words.column("undecided", "Chưa rõ loại", "Kind not known", 10),
+            words.column("known", "Biết được", "Known", 12),
+            words.column("momentary", "Mất điện thoáng qua", "Momentary", 12),
             words.column("maifi", "MAIFI, lần", "MAIFI", 10),
+            words.column("recorded", "Thoáng qua biết được", "Momentary known", 12),
+            words.column("remarks", "Ghi chú", "Remarks", 40),
         ],
-        rows,
+        rows: rows.collect(),
         total: Some(total),
     }
 }
 
-fn cells(indices: &Indices) -> [Cell; 6] {
-    let number =
-        |value: Option<f64>, decimals| value.map_or(Cell::Empty, |v| Cell::Number(v, decimals));
-    [
-        Cell::Count(indices.customers),
-        Cell::Count(indices.sustained.0),
-        Cell::Count(indices.momentary.0),
-        number(indices.saidi_minutes(), 2),
-        number(indices.saifi(), 3),
-        number(indices.maifi(), 3),
-    ]
+fn cells(facts: &Facts, indices: &Indices) -> Vec<Cell> {
+    let number = |decimals| move |value: &f64| Cell::Number(*value, decimals);
+    let count = |value: &u64| Cell::Count(*value);
+    let mut row = shown::Figures::new(facts.lang);
+    row.add(&indices.customers, count);
+    row.add(&indices.sustained, count).add(&indices.saidi, number(2));
+    row.add(&indices.saifi, number(3)).add(&indices.undecided, count).known(DECIMALS);
+    row.add(&indices.momentary, count).add(&indices.maifi, number(3)).known(DECIMALS);
+    row.remarks()
 }
 
-fn list(facts: &Facts) -> Table {
+fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {
     let words = facts.words();
-    let to = facts.window.span.to;
-    let rows = facts.interruptions.iter().take(LISTED_MAX).map(|interruption| {
-        let station = &facts.province.stations[interruption.station];
-        let ms = interruption.until.unwrap_or(to).since(interruption.from);
-        let kind = if ms > SUSTAINED_MS {
-            words.say("kéo dài", "sustained")
-        } else {
-            words.say("thoáng qua", "momentary")
+    let window = facts.window.span;
+    let rows = all.iter().take(LISTED_MAX).map(|(name, interruption)| {
+        let own = interruption;
+        let kind = match own.kind {
+            Kind::Sustained => words.say("kéo dài", "sustained"),
+            Kind::Momentary => words.say("thoáng qua", "momentary"),
+            Kind::Undecided => words.say("chưa rõ", "not known"),
         };
+        let last = own.dead.last().map_or(own.from, |span| span.to);
+        let assumed: Vec<&str> = own.assumed.iter().map(|what| what.text(facts.lang)).collect();
+        let is_begun = own.counts && own.begins_in(window);
         vec![
-            Cell::Instant(interruption.from),
-            interruption.until.map_or(Cell::Empty, Cell::Instant),
-            Cell::Duration(ms),
-            text(&station.id),
-            text(&station.bays[interruption.bay].name),
-            Cell::Count(interruption.customers),
+            Cell::Instant(own.from),
+            own.until.map_or(Cell::Empty, Cell::Instant),
+            Cell::Duration(own.until.unwrap_or(last).since(own.from)),
+            Cell::Duration(own.ms_in(window)),
+            text(&name.station),
+            text(&name.bay),
+            Cell::Count(own.customers),
             Cell::Text(kind),
+            Cell::Count(u64::from(is_begun)),
+            text(&assumed.join("; ")),
         ]
     });
     Table {
@@ -97,10 +96,13 @@ fn list(facts: &Facts) -> Table {
             words.column("from", "Từ", "From", 17),
             words.column("until", "Đến", "Until", 17),
             words.column("length", "Thời gian", "Length", 11),
+            words.column("within", "Trong kỳ", "In the period", 11),
             words.column("station", "Trạm", "Station", 8),
             words.column("feeder", "Xuất tuyến", "Feeder", 10),
             words.column("customers", "Công tơ", "Meters", 10),
             words.column("kind", "Loại", "Kind", 12),
+            words.column("counted", "Tính trong kỳ", "Counted here", 10),
+            words.column("remarks", "Ghi chú", "Remarks", 40),
         ],
         rows: rows.collect(),
         total: None,

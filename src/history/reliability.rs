@@ -1,0 +1,378 @@
+//! Who was without supply, from when to when: the ground of SAIDI, SAIFI and MAIFI.
+//!
+//! What a window says follows from the history that is kept, not from the window: an interruption is
+//! followed to its beginning and its end outside of it, and each window has the minutes that lie in it.
+//! So windows add up. What nobody saw is not known, and never counted as supplied.
+
+mod evidence;
+mod feeder;
+mod scheme;
+mod tally;
+mod track;
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use config::{PointId, Province, StationId};
+
+use self::evidence::{Records, Source, merged, records};
+pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
+use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
+use self::scheme::{Scheme, Supply};
+pub use self::tally::{Count, Tally};
+use self::track::{Evidence, Turn, track};
+use super::figure::{Figure, Remark, What};
+use super::{Span, Window};
+use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::counts::Share;
+use crate::store::{Reader, Session, StoreError};
+
+/// What is known of the supply of feeders around a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reliability {
+    /// The window.
+    pub window: Span,
+    /// Every feeder that a contract of the window knew, by station, level and bay.
+    pub feeders: Vec<Feeder>,
+}
+
+impl Reliability {
+    /// What the feeders of a station, or all of them, come to in a stretch within the window.
+    pub fn tally(&self, stretch: Span, station: Option<&str>) -> Tally {
+        let mut sum = Tally::default();
+        for feeder in &self.feeders {
+            if station.is_none_or(|station| station == feeder.name.station) {
+                sum += Tally::of(feeder, stretch.and(self.window));
+            }
+        }
+        sum
+    }
+
+    /// The interruptions that touch the window, in the order of their beginning.
+    pub fn interruptions(&self) -> Vec<(&FeederName, &Interruption)> {
+        let all = self.feeders.iter().flat_map(|feeder| {
+            let own = feeder.interruptions.iter().filter(|own| own.is_in(self.window));
+            own.map(|own| (&feeder.name, own))
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(name, own)| (own.from, *name));
+        all
+    }
+}
+
+/// Indices of a group of feeders over a window, with what they rest on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Indices {
+    /// Meters that sell energy: the mean over the window where contracts differ.
+    pub customers: Figure<u64>,
+    /// Sustained interruptions that began in it.
+    pub sustained: Figure<u64>,
+    /// Momentary ones.
+    pub momentary: Figure<u64>,
+    /// Interruptions that are not known to be either.
+    pub undecided: Figure<u64>,
+    /// Minutes without supply in sustained interruptions, of the mean customer.
+    pub saidi: Figure<f64>,
+    /// Sustained interruptions of the mean customer.
+    pub saifi: Figure<f64>,
+    /// Momentary interruptions of the mean customer.
+    pub maifi: Figure<f64>,
+}
+
+impl Reliability {
+    /// The indices of a station, or of all of them.
+    pub fn indices(&self, station: Option<&str>) -> Indices {
+        let tally = self.tally(self.window, station);
+        let window_ms = self.window.length().unsigned_abs();
+        let remarks = self.remarks(station);
+        let lost = self.lost_records(station);
+        let known = Share::new(tally.known_ms, tally.customer_ms);
+        let recorded = Share::new(tally.recorded_ms, tally.customer_ms);
+        let per_customer = |sum: u64| {
+            (tally.customer_ms > 0).then(|| real(sum) * real(window_ms) / real(tally.customer_ms))
+        };
+        let of_known = |value| figure(value, known, window_ms).with(remarks.iter().cloned());
+        let of_recorded = |value| {
+            let remarks = remarks.iter().chain(&lost).cloned();
+            figure(value, recorded, window_ms).with(remarks)
+        };
+        let minutes = per_customer(tally.sustained.customer_ms).map(|ms| ms / 60_000.0);
+        let mean = tally.customer_ms.checked_div(window_ms).unwrap_or(0);
+        Indices {
+            customers: Figure::new(mean, Share::new(window_ms, window_ms)),
+            sustained: count(&of_known(Some(0.0)), tally.sustained.interruptions),
+            momentary: count(&of_recorded(Some(0.0)), tally.momentary.interruptions),
+            undecided: count(&of_known(Some(0.0)), tally.undecided.interruptions),
+            saidi: of_known(minutes),
+            saifi: of_known(per_customer(tally.sustained.customers)),
+            maifi: of_recorded(per_customer(tally.momentary.customers)),
+        }
+    }
+
+    /// What was assumed of the interruptions that touch the window.
+    fn remarks(&self, station: Option<&str>) -> Vec<Remark> {
+        let all = self.interruptions().into_iter();
+        let own = all.filter(|(name, _)| station.is_none_or(|station| station == name.station));
+        own.flat_map(|(name, own)| {
+            own.assumed.iter().map(|what| Remark {
+                at: own.from,
+                until: own.until,
+                place: name.to_string(),
+                what: *what,
+            })
+        })
+        .collect()
+    }
+
+    /// Stretches in which records of a unit were lost, once for all of its feeders.
+    fn lost_records(&self, station: Option<&str>) -> Vec<Remark> {
+        let mut lost = BTreeMap::new();
+        for feeder in &self.feeders {
+            if station.is_some_and(|station| station != feeder.name.station) {
+                continue;
+            }
+            for span in without(feeder.unrecorded.iter().copied(), &feeder.unknown) {
+                let span = span.and(self.window);
+                if span.length() > 0 {
+                    lost.entry((&feeder.name.station, span.from)).or_insert(span);
+                }
+            }
+        }
+        let remark = |((station, _), span): ((&String, Timestamp), Span)| Remark {
+            at: span.from,
+            until: Some(span.to),
+            place: station.clone(),
+            what: What::RecordsLost,
+        };
+        lost.into_iter().map(remark).collect()
+    }
+}
+
+/// A figure whose value is known as far as anything is.
+fn figure(value: Option<f64>, known: Share, window_ms: u64) -> Figure<f64> {
+    match value {
+        Some(value) if known.have > 0 => Figure::new(value, known),
+        _ => Figure::unknown(known.want.max(window_ms)),
+    }
+}
+
+/// The same with a count in place of its value.
+fn count(figure: &Figure<f64>, count: u64) -> Figure<u64> {
+    figure.clone().map(|_| count)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact up to 2^53, and an index is shown to three decimals"
+)]
+fn real(n: u64) -> f64 {
+    n as f64
+}
+
+/// Works out who was without supply in a window.
+///
+/// # Errors
+/// When the store cannot be read, or a contract of that time not be judged by.
+pub fn reliability(
+    reader: &Reader,
+    window: Span,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Reliability, StoreError> {
+    let sessions = reader.sessions()?;
+    let kept = sessions.first().zip(sessions.last());
+    let Some((first, last)) = kept else { return Ok(Reliability { window, feeders: Vec::new() }) };
+    let kept = Span::new(first.from, last.until);
+    // What lasts at an edge of what is read began or ended beyond it.
+    let mut margin = (DAY_MS, DAY_MS);
+    loop {
+        let around = Span::new(window.from.plus(-margin.0), window.to.plus(margin.1));
+        let read = around.and(kept);
+        let known = Known::read(reader, &sessions, (read, window), &wanted)?;
+        let (more_before, more_behind) = known.lasts_at_edges(window);
+        let before = more_before && read.from > kept.from;
+        let behind = more_behind && read.to < kept.to;
+        if !before && !behind {
+            return Ok(known.into_reliability(window));
+        }
+        margin.0 = if before { margin.0.saturating_mul(4) } else { margin.0 };
+        margin.1 = if behind { margin.1.saturating_mul(4) } else { margin.1 };
+    }
+}
+
+/// A feeder as it is put together, contract by contract.
+#[derive(Default)]
+struct Pieces {
+    customers: Vec<(Span, u64)>,
+    stretches: Vec<Stretch>,
+    unrecorded: Vec<Span>,
+}
+
+/// What is known of a stretch of time.
+struct Known {
+    feeders: BTreeMap<FeederName, Pieces>,
+}
+
+impl Known {
+    fn read(
+        reader: &Reader,
+        sessions: &[Session],
+        (read, window): (Span, Span),
+        wanted: &impl Fn(&str) -> bool,
+    ) -> Result<Self, StoreError> {
+        let mut known = Self { feeders: BTreeMap::new() };
+        let records = records(reader, read, wanted)?;
+        let none = Records::default();
+        // A contract also holds where nobody watched any more: what it knows of then is not known.
+        let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
+        for era in &Window::new(always, &[], sessions).eras {
+            if era.span.and(read).length() == 0 && era.span.and(window).length() == 0 {
+                continue;
+            }
+            let province = reader.contract(era.contract)?.province;
+            for (station, contract) in province.station_ids().zip(&province.stations) {
+                if !wanted(&contract.id) {
+                    continue;
+                }
+                let span = era.span.and(read);
+                let has_polls = Cell::new(false);
+                let source = Source { reader, province: &province, station, era, span, has_polls };
+                known.add(&source, records.get(&contract.id).unwrap_or(&none))?;
+            }
+        }
+        Ok(known)
+    }
+
+    /// Adds what is known of a station in an era.
+    fn add(&mut self, source: &Source<'_>, records: &Records) -> Result<(), StoreError> {
+        let (province, span) = (source.province, source.span);
+        let station = &province.stations[source.station.index()];
+        let scheme = Scheme::new(station);
+        let tracks = Tracks::follow(source, records, &scheme, bays(province, source.station))?;
+        for (feeder, customers) in province.customers_by_feeder(station) {
+            let bay = &station.bays[feeder];
+            let mut own = scheme.feeds(bay.level);
+            own.push(feeder);
+            let breakers: Vec<(usize, &[Turn])> =
+                own.iter().filter_map(|bay| Some((*bay, &tracks.turns.get(bay)?[..]))).collect();
+            let lag_ms = 3 * source.period_ms(feeder);
+            let without = source.without_current(feeder)?;
+            let found = stretches(&scheme, feeder, &breakers, span);
+            let found = doubt_without_current(found, &without, lag_ms);
+            let units: BTreeSet<u8> =
+                breakers.iter().map(|(bay, _)| station.units[station.bays[*bay].unit].id).collect();
+            let lost = units.iter().flat_map(|unit| records.lost(*unit));
+            let name =
+                FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level };
+            let pieces = self.feeders.entry(name).or_default();
+            pieces.customers.push((source.era.span, customers));
+            pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
+            pieces.stretches.extend(found);
+        }
+        Ok(())
+    }
+
+    /// Whether something that touches the window may have begun before what was read, or end behind it.
+    fn lasts_at_edges(&self, window: Span) -> (bool, bool) {
+        let (mut before, mut behind) = (false, false);
+        for pieces in self.feeders.values() {
+            let found = pieces.interruptions();
+            before |= found.iter().any(|own| !own.counts && own.is_in(window));
+            behind |= found.iter().any(|own| own.until.is_none() && own.is_in(window));
+        }
+        (before, behind)
+    }
+
+    fn into_reliability(self, window: Span) -> Reliability {
+        let feeders = self.feeders.into_iter().filter_map(|(name, pieces)| {
+            let is_of_window = |(era, _): &(Span, u64)| era.and(window).length() > 0;
+            pieces.customers.iter().any(is_of_window).then(|| pieces.into_feeder(name))
+        });
+        Reliability { window, feeders: feeders.collect() }
+    }
+}
+
+/// The bays of a station whose breakers say who is supplied.
+fn bays(province: &Province, station: StationId) -> BTreeSet<usize> {
+    let station = &province.stations[station.index()];
+    let scheme = Scheme::new(station);
+    let feeders: Vec<usize> = station.feeder_bays().collect();
+    let feeds = feeders.iter().flat_map(|feeder| scheme.feeds(station.bays[*feeder].level));
+    let mut bays: BTreeSet<usize> = feeds.collect();
+    bays.extend(feeders);
+    bays.retain(|bay| scheme.breakers[*bay].is_some());
+    bays
+}
+
+/// Where the breakers of a station stood, by bay.
+struct Tracks {
+    turns: BTreeMap<usize, Vec<Turn>>,
+}
+
+impl Tracks {
+    fn follow(
+        source: &Source<'_>,
+        records: &Records,
+        scheme: &Scheme<'_>,
+        bays: BTreeSet<usize>,
+    ) -> Result<Self, StoreError> {
+        let station = &source.province.stations[source.station.index()];
+        let breakers: Vec<(usize, PointId)> =
+            bays.into_iter().filter_map(|bay| Some((bay, scheme.breakers[bay]?))).collect();
+        let points: Vec<PointId> = breakers.iter().map(|(_, point)| *point).collect();
+        let usable = source.usable(&points)?;
+        let mut turns = BTreeMap::new();
+        for (bay, point) in breakers {
+            let contract = &station.points[point.index()];
+            let own = records.of(&contract.id, source.span);
+            let of_centres = &usable[&point.index()];
+            source.has_polls.set(false);
+            let polls = source.polls(point, of_centres, &own)?;
+            let evidence =
+                Evidence { records: &own, polls: &polls, is_normally_closed: contract.normal == 2 };
+            let flow = |span: Span| source.flow(bay, span);
+            let mut found = track(&evidence, source.span.from, flow, source.period_ms(bay))?;
+            if !source.has_polls.get() {
+                for turn in &mut found {
+                    turn.assumed = turn.assumed.or(Some(What::RecordsAlone));
+                }
+            }
+            let usable = source.joined(of_centres);
+            turns.insert(bay, seen(&found, &usable, source.span));
+        }
+        Ok(Self { turns })
+    }
+}
+
+impl Pieces {
+    fn customers_at(&self, at: Timestamp) -> u64 {
+        let of_time = |(era, _): &&(Span, u64)| era.from <= at && at < era.to;
+        self.customers.iter().find(of_time).map_or(0, |(_, customers)| *customers)
+    }
+
+    fn interruptions(&self) -> Vec<Interruption> {
+        interruptions(&self.stretches, |at| self.customers_at(at))
+    }
+
+    fn into_feeder(self, name: FeederName) -> Feeder {
+        let interruptions = self.interruptions();
+        let known = self.stretches.iter().filter(|own| own.supply != Supply::Unknown);
+        let known = merged(known.map(|own| own.span));
+        let unknown = without(self.customers.iter().map(|(era, _)| *era), &known);
+        let unrecorded = merged(unknown.iter().copied().chain(self.unrecorded));
+        Feeder { name, customers: self.customers, interruptions, unknown, unrecorded }
+    }
+}
+
+/// What some stretches have beside others, which are in order and do not touch.
+fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<Span> {
+    let mut left = Vec::new();
+    for span in all {
+        let mut from = span.from;
+        for own in others.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
+            left.push(Span::new(from, own.from));
+            from = own.to;
+        }
+        left.push(Span::new(from, span.to));
+    }
+    merged(left)
+}

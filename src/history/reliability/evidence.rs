@@ -1,0 +1,397 @@
+//! What a store has about the breakers of a station over a stretch of time in which one contract held.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use config::{Decoded, Flags, Point, PointId, Province, Scan, StationId};
+
+use super::track::{Flow, Record, Sample};
+use crate::clock::Timestamp;
+use crate::historian::ledger::State;
+use crate::historian::verdict::Reason;
+use crate::history::{Era, Span};
+use crate::store::{Reader, Recorded, StoreError, Value};
+
+/// What a device shows of nothing is below this share of its full scale: the offset of a transducer,
+/// and its noise.
+const NOTHING: f64 = 0.004;
+/// A position that nobody could use for less than this, milliseconds, within a session, hides nothing:
+/// what happened then is told by its record or the next poll.
+const SHORT_MS: i64 = 30_000;
+/// A unit that has numbers lower than before by more than its ring holds has begun anew.
+const RING: u32 = 2_048;
+
+/// Records of one station, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    /// The last one of each breaker before the stretch of time that is read.
+    before: Vec<Recorded>,
+    /// Those in it, and of each unit the one before and the one behind.
+    own: Vec<Recorded>,
+}
+
+/// The records of every station in a stretch of time, and what of those round it says how it begins.
+pub(super) fn records(
+    reader: &Reader,
+    span: Span,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Records>, StoreError> {
+    let mut all: BTreeMap<String, Records> = BTreeMap::new();
+    reader.last_positions(span.from, |event| {
+        if wanted(&event.station) {
+            all.entry(event.station.clone()).or_default().before.push(event);
+        }
+    })?;
+    let mut take = |event: Recorded| {
+        if wanted(&event.station) {
+            all.entry(event.station.clone()).or_default().own.push(event);
+        }
+    };
+    reader.events_round((span.from, span.to), &mut take)?;
+    reader.events((span.from, span.to), take)?;
+    for records in all.values_mut() {
+        records.own.sort_by_key(|event| (event.arrived, event.unit, event.number));
+    }
+    Ok(all)
+}
+
+impl Records {
+    /// Records of a breaker, each once, in the order in which they happened. One of a clock that cannot
+    /// be right stands when it came, those that came with it as far before as their clock says.
+    pub(super) fn of(&self, point: &str, span: Span) -> Vec<Record> {
+        let all = self.before.iter().chain(&self.own);
+        let own = all.filter(|event| event.point.as_deref() == Some(point));
+        let mut once: BTreeMap<(u8, u32, Timestamp), (&Recorded, bool)> = BTreeMap::new();
+        for event in own.filter(|event| Flags(event.flags).is_good()) {
+            let key = (event.unit, event.number, event.source);
+            let (_, doubt) = once.entry(key).or_insert((event, false));
+            *doubt |= event.doubt.is_some();
+        }
+        let mut latest: BTreeMap<(u8, Timestamp), Timestamp> = BTreeMap::new();
+        for (event, _) in once.values().filter(|(_, doubt)| *doubt) {
+            let latest = latest.entry((event.unit, event.arrived)).or_insert(event.source);
+            *latest = event.source.max(*latest);
+        }
+        let mut records: Vec<Record> = Vec::with_capacity(once.len());
+        for (event, doubt) in once.values() {
+            let last = latest.get(&(event.unit, event.arrived)).filter(|_| *doubt);
+            let at = match last {
+                Some(last) => event.arrived.plus(-last.since(event.source)),
+                None => event.source,
+            };
+            if at < span.to {
+                records.push(Record { at, value: event.value, is_exact: !doubt });
+            }
+        }
+        records.sort_by_key(|record| record.at);
+        records
+    }
+
+    /// Stretches in which records of a unit were lost: from the last one that came before to the first
+    /// one behind.
+    pub(super) fn lost(&self, unit: u8) -> Vec<Span> {
+        let mut lost = Vec::new();
+        let mut run: BTreeMap<u32, (Timestamp, Timestamp)> = BTreeMap::new();
+        let mut end_run = |run: &mut BTreeMap<u32, (Timestamp, Timestamp)>| {
+            for (before, next) in run.iter().zip(run.iter().skip(1)) {
+                if *next.0 > before.0 + 1 {
+                    lost.push(Span::new(before.1.0, next.1.1));
+                }
+            }
+            run.clear();
+        };
+        for event in self.own.iter().filter(|event| event.unit == unit) {
+            let highest = run.keys().next_back().copied().unwrap_or(0);
+            if event.number.saturating_add(RING) < highest {
+                end_run(&mut run);
+            }
+            run.entry(event.number).or_insert((event.at, event.arrived));
+        }
+        end_run(&mut run);
+        lost.retain(|span| span.length() > 0);
+        lost
+    }
+}
+
+/// A station over a stretch of time in which one contract held.
+pub(super) struct Source<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) province: &'a Province,
+    pub(super) station: StationId,
+    pub(super) era: &'a Era,
+    /// The part of it that is looked at.
+    pub(super) span: Span,
+    /// Values of positions were kept.
+    pub(super) has_polls: Cell<bool>,
+}
+
+/// Where a point was usable, centre by centre.
+pub(super) type Usable = BTreeMap<usize, Vec<Vec<Span>>>;
+
+impl Source<'_> {
+    fn station(&self) -> &config::Station {
+        &self.province.stations[self.station.index()]
+    }
+
+    fn point(&self, point: PointId) -> &Point {
+        &self.station().points[point.index()]
+    }
+
+    /// When the positions of breakers were there and could be used, by point and centre.
+    pub(super) fn usable(&self, points: &[PointId]) -> Result<Usable, StoreError> {
+        let centres = self.province.centres.len();
+        let mut usable: Usable =
+            points.iter().map(|point| (point.index(), vec![Vec::new(); centres])).collect();
+        for centre in self.province.centre_ids() {
+            let name = &self.province.centres[centre.index()].id;
+            for (session, span) in &self.era.observed {
+                let span = span.and(self.span);
+                if span.length() == 0 {
+                    continue;
+                }
+                let mut since: BTreeMap<usize, Option<Timestamp>> = BTreeMap::new();
+                let path = (&self.station().id[..], &name[..]);
+                self.reader.judgements(path, *session, (span.from, span.to), |judged| {
+                    let at = judged.at.max(span.from);
+                    for run in &judged.runs {
+                        let (first, end) = (run.first as usize, (run.first + run.count) as usize);
+                        for (point, spans) in usable.range_mut(first..end) {
+                            let since = since.entry(*point).or_default();
+                            match (*since, is_usable(run.state)) {
+                                (None, true) => *since = Some(at),
+                                (Some(from), false) => {
+                                    spans[centre.index()].push(Span::new(from, at));
+                                    *since = None;
+                                }
+                                _ => {}
+                            }
+                        }
+                    }
+                })?;
+                for (point, since) in since {
+                    if let (Some(from), Some(spans)) = (since, usable.get_mut(&point)) {
+                        spans[centre.index()].push(Span::new(from, span.to));
+                    }
+                }
+            }
+        }
+        Ok(usable)
+    }
+
+    /// Within a session, stretches with less than [`SHORT_MS`] between them are one.
+    pub(super) fn joined(&self, of_centres: &[Vec<Span>]) -> Vec<Span> {
+        let mut all: Vec<Span> = of_centres.iter().flatten().copied().collect();
+        all.sort_unstable_by_key(|span| span.from);
+        let observed = |at: Timestamp| {
+            self.era.observed.iter().find(|(_, span)| span.from <= at && at < span.to)
+        };
+        let mut joined: Vec<Span> = Vec::new();
+        for span in all {
+            match joined.last_mut() {
+                Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
+                Some(last)
+                    if span.from.since(last.to) < SHORT_MS
+                        && observed(last.to).is_some_and(|(_, own)| span.from < own.to) =>
+                {
+                    last.to = span.to;
+                }
+                _ => joined.push(span),
+            }
+        }
+        joined
+    }
+
+    /// Polled positions of a breaker: of the first centre, and of others where the first has none.
+    pub(super) fn polls(
+        &self,
+        point: PointId,
+        usable: &[Vec<Span>],
+        records: &[Record],
+    ) -> Result<Vec<(Timestamp, u16)>, StoreError> {
+        let mut polls: Vec<(Timestamp, u16)> = Vec::new();
+        let mut covered: Vec<Span> = Vec::new();
+        for centre in self.province.centre_ids() {
+            if self.province.channel(self.station, centre).entries[point.index()].register.is_none()
+            {
+                continue;
+            }
+            let is_near = |(first, last): (Timestamp, Timestamp)| {
+                let (from, to) = (first.plus(-SHORT_MS), last.plus(SHORT_MS));
+                let next = records.partition_point(|record| record.at < from);
+                records.get(next).is_some_and(|record| record.at <= to)
+            };
+            let skips =
+                |ends, (low, high): (f64, f64)| low.total_cmp(&high).is_eq() && !is_near(ends);
+            let is_covered = |at: Timestamp| {
+                let next = covered.partition_point(|span| span.to <= at);
+                covered.get(next).is_some_and(|span| span.from <= at)
+            };
+            self.values((point, centre), self.span, skips, |value| {
+                self.has_polls.set(true);
+                let code = code(value.value).filter(|_| value.flags.is_none_or(Flags::is_good));
+                if let Some(code) = code.filter(|_| !is_covered(value.at)) {
+                    polls.push((value.at, code));
+                }
+            })?;
+            covered = merged(covered.into_iter().chain(usable[centre.index()].iter().copied()));
+        }
+        polls.sort_by_key(|(at, _)| *at);
+        Ok(polls)
+    }
+
+    fn values(
+        &self,
+        (point, centre): (PointId, config::CentreId),
+        span: Span,
+        skips: impl Fn((Timestamp, Timestamp), (f64, f64)) -> bool,
+        mut each: impl FnMut(Value),
+    ) -> Result<(), StoreError> {
+        let centre = &self.province.centres[centre.index()].id;
+        let id = &self.point(point).id;
+        let span = span.and(self.span);
+        let of = ((&self.station().id[..], &centre[..], &id[..]), (span.from, span.to));
+        self.reader.values_but(of, skips, &mut |value| {
+            each(value);
+            Ok(())
+        })
+    }
+
+    /// The measurement of a bay with this id, where some centre gets it.
+    fn measured(&self, bay: usize, id: &str) -> Option<Measured> {
+        let points = self.station().points.iter().enumerate();
+        let (n, point) = points.into_iter().find(|(_, p)| p.bay == bay && p.spec.id == id)?;
+        let full = point.range.map(|(low, high)| low.abs().max(high.abs()))?;
+        let reads = |centre: &config::CentreId| {
+            self.province.channel(self.station, *centre).entries[n].register.is_some()
+        };
+        let centre = self.province.centre_ids().find(reads)?;
+        let nothing = NOTHING * full;
+        let flows = nothing + point.deadband.unwrap_or(0.0);
+        Some(Measured { at: (PointId::at(n), centre), nothing, flows })
+    }
+
+    /// How often the currents of a bay are read, milliseconds.
+    pub(super) fn period_ms(&self, bay: usize) -> i64 {
+        let scan = self.measured(bay, "IA").and_then(|own| self.point(own.at.0).spec.scan);
+        self.province.scan.milliseconds(scan.unwrap_or(Scan::Slow))
+    }
+
+    /// What flowed in a bay.
+    pub(super) fn flow(&self, bay: usize, span: Span) -> Result<Vec<Sample>, StoreError> {
+        let mut samples: Vec<Sample> = Vec::new();
+        for id in ["IA", "P"] {
+            let Some(own) = self.measured(bay, id) else { continue };
+            let mut of_point = Vec::new();
+            self.values(own.at, span, |_, _| false, |value| of_point.extend(own.sample(value)))?;
+            samples = agreed(&samples, of_point, 2 * self.period_ms(bay));
+        }
+        Ok(samples)
+    }
+
+    /// Stretches in which nothing flowed in a bay, from the last measurement before to the first one
+    /// behind, where they are long enough to say anything.
+    pub(super) fn without_current(&self, bay: usize) -> Result<Vec<Span>, StoreError> {
+        let Some(own) = self.measured(bay, "IA") else { return Ok(Vec::new()) };
+        let longest = 3 * self.period_ms(bay);
+        let mut found: Vec<Span> = Vec::new();
+        let (mut before, mut from): (Option<Timestamp>, Option<Timestamp>) = (None, None);
+        let skips = |_, (low, _): (f64, f64)| low > own.flows;
+        self.values(own.at, self.span, skips, |value| {
+            let Some(sample) = own.sample(value) else { return };
+            if sample.flow == Flow::Nothing {
+                let near = before.filter(|before| value.at.since(*before) <= longest);
+                from.get_or_insert(near.unwrap_or(value.at));
+            } else if let Some(from) = from.take() {
+                found.push(Span::new(from, value.at));
+            }
+            before = Some(value.at);
+        })?;
+        found.extend(from.zip(before).map(|(from, last)| Span::new(from, last)));
+        found.retain(|span| span.length() > longest);
+        let Some(power) = self.measured(bay, "P") else { return Ok(found) };
+        let mut both = Vec::new();
+        for span in found {
+            let mut is_nothing = true;
+            let within = Span::new(span.from.plus(longest), span.to.plus(-longest));
+            self.values(
+                power.at,
+                within,
+                |_, _| false,
+                |value| {
+                    is_nothing &=
+                        power.sample(value).is_none_or(|sample| sample.flow == Flow::Nothing);
+                },
+            )?;
+            both.extend(is_nothing.then_some(span));
+        }
+        Ok(both)
+    }
+}
+
+/// A measurement that tells whether anything flows.
+#[derive(Clone, Copy)]
+struct Measured {
+    at: (PointId, config::CentreId),
+    /// Up to here it is nothing, in the unit of the point.
+    nothing: f64,
+    /// Beyond this it is something.
+    flows: f64,
+}
+
+impl Measured {
+    fn sample(&self, value: Value) -> Option<Sample> {
+        let Decoded::Value(measured) = value.value else { return None };
+        if !value.flags.is_none_or(Flags::is_good) {
+            return None;
+        }
+        let flow = match measured.abs() {
+            size if size <= self.nothing => Flow::Nothing,
+            size if size > self.flows => Flow::Flows,
+            _ => Flow::Unclear,
+        };
+        Some(Sample { at: value.at, flow })
+    }
+}
+
+/// What two measurements of a bay say together, at the times of the second one.
+fn agreed(first: &[Sample], second: Vec<Sample>, longest_ms: i64) -> Vec<Sample> {
+    if first.is_empty() || second.is_empty() {
+        return if first.is_empty() { second } else { first.to_vec() };
+    }
+    let of_first = |at: Timestamp| {
+        let next = first.partition_point(|sample| sample.at <= at.plus(longest_ms / 4));
+        let last = next.checked_sub(1).and_then(|n| first.get(n));
+        last.filter(|sample| at.since(sample.at) <= longest_ms).map(|sample| sample.flow)
+    };
+    let flow = |sample: &Sample| match of_first(sample.at) {
+        Some(flow) if flow == sample.flow => flow,
+        _ => Flow::Unclear,
+    };
+    second.iter().map(|sample| Sample { at: sample.at, flow: flow(sample) }).collect()
+}
+
+/// Stretches in the order of time, those that touch as one.
+pub(super) fn merged(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
+    let mut all: Vec<Span> = spans.into_iter().filter(|span| span.length() > 0).collect();
+    all.sort_unstable_by_key(|span| span.from);
+    let mut merged: Vec<Span> = Vec::with_capacity(all.len());
+    for span in all {
+        match merged.last_mut() {
+            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}
+
+/// Whether the value of a position is there and says something: what the tests of consistency make of it
+/// is worked out here again, from the current.
+fn is_usable(state: State) -> bool {
+    matches!(state.not_live(), None | Some(Reason::Inconsistent | Reason::Frozen))
+}
+
+/// The code of a status.
+fn code(value: Decoded) -> Option<u16> {
+    let Decoded::Value(value) = value else { return None };
+    (0_u16..=3).find(|code| (f64::from(*code) - value).abs() < 0.5)
+}

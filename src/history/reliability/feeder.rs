@@ -1,0 +1,370 @@
+//! One feeder over time: when it was supplied, when it was dead, and the interruptions that follow.
+
+use std::collections::BTreeSet;
+
+use super::scheme::{Place, Scheme, Supply};
+use super::track::Turn;
+use crate::clock::Timestamp;
+use crate::history::{Span, What};
+
+/// An interruption longer than this counts for SAIDI and SAIFI, a shorter one for MAIFI (Vietnamese
+/// rules: five minutes).
+pub const SUSTAINED_MS: i64 = 5 * 60_000;
+
+/// A feeder, by names that outlast a contract.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeederName {
+    /// Station id.
+    pub station: String,
+    /// Name of its bay.
+    pub bay: String,
+    /// Voltage level, kV.
+    pub level: u16,
+}
+
+impl std::fmt::Display for FeederName {
+    /// As the ids of its points begin: `HB04.22.473`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.station, self.level, self.bay)
+    }
+}
+
+/// A stretch in which a feeder had the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) span: Span,
+    pub(super) supply: Supply,
+    /// What was assumed of its beginning.
+    pub(super) assumed: BTreeSet<What>,
+}
+
+/// A feeder over time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feeder {
+    /// Which.
+    pub name: FeederName,
+    /// Meters that sell energy behind it, contract by contract: each while it held.
+    pub customers: Vec<(Span, u64)>,
+    /// When it was without supply, in the order of their beginning.
+    pub interruptions: Vec<Interruption>,
+    /// Stretches in which it is not known whether it was supplied, of the time of its contracts.
+    pub unknown: Vec<Span>,
+    /// Stretches in which an interruption between two polls may have gone unseen: the unknown ones, and
+    /// those in which records were lost.
+    pub unrecorded: Vec<Span>,
+}
+
+/// How an interruption counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Longer than [`SUSTAINED_MS`].
+    Sustained,
+    /// Over sooner.
+    Momentary,
+    /// Not known to be either: it lasts and is short so far, or nobody saw when it ended.
+    Undecided,
+}
+
+/// A feeder without supply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interruption {
+    /// When it began, or was first seen.
+    pub from: Timestamp,
+    /// When it was over, or first seen to be; `None`: it lasts, as far as is known.
+    pub until: Option<Timestamp>,
+    /// Stretches in which it is known to have been without supply.
+    pub dead: Vec<Span>,
+    /// How it counts, by its whole length.
+    pub kind: Kind,
+    /// Its beginning lies in the time that is kept, so that a window has it.
+    pub counts: bool,
+    /// Meters that sell energy behind it when it began.
+    pub customers: u64,
+    /// What was assumed.
+    pub assumed: BTreeSet<What>,
+}
+
+impl Interruption {
+    /// Milliseconds without supply that are known, within a window.
+    pub fn ms_in(&self, window: Span) -> i64 {
+        self.dead.iter().map(|span| span.and(window).length()).sum()
+    }
+
+    /// Whether it touches a window.
+    pub fn is_in(&self, window: Span) -> bool {
+        self.ms_in(window) > 0 || self.begins_in(window)
+    }
+
+    /// Whether it began in a window.
+    pub fn begins_in(&self, window: Span) -> bool {
+        window.from <= self.from && self.from < window.to
+    }
+}
+
+/// Where a breaker stood, with what nobody could see left out. `usable` are the stretches in which its
+/// position could be used; outside them it is known only to have been open up to a record of its closing.
+pub(super) fn seen(turns: &[Turn], usable: &[Span], era: Span) -> Vec<Turn> {
+    let mut seen = Vec::new();
+    for (n, turn) in turns.iter().enumerate() {
+        let next = turns.get(n + 1);
+        let span = Span::new(turn.at, next.map_or(era.to, |next| next.at)).and(era);
+        if span.length() == 0 {
+            continue;
+        }
+        let is_proven = turn.place == Place::Open && next.is_some_and(|next| next.is_exact);
+        let mut from = span.from;
+        let mut assumed = turn.assumed;
+        let mut push =
+            |at, place, assumed| seen.push(Turn { at, place, assumed, is_exact: turn.is_exact });
+        if is_proven {
+            push(from, turn.place, assumed);
+            continue;
+        }
+        for own in usable.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
+            if own.from > from {
+                push(from, Place::Unknown, None);
+            }
+            push(own.from, turn.place, assumed.take());
+            from = own.to;
+        }
+        if from < span.to {
+            push(from, Place::Unknown, None);
+        }
+    }
+    seen
+}
+
+/// What a feeder had, from where the breakers stood that it depends on.
+pub(super) fn stretches(
+    scheme: &Scheme<'_>,
+    feeder: usize,
+    breakers: &[(usize, &[Turn])],
+    era: Span,
+) -> Vec<Stretch> {
+    let mut turns: Vec<(Timestamp, usize, &Turn)> = breakers
+        .iter()
+        .flat_map(|(bay, turns)| turns.iter().map(move |turn| (turn.at, *bay, turn)))
+        .collect();
+    turns.sort_by_key(|(at, bay, _)| (*at, *bay));
+    let mut places: Vec<(usize, Place)> =
+        breakers.iter().map(|(bay, _)| (*bay, Place::Unknown)).collect();
+    let mut all: Vec<Stretch> = Vec::new();
+    let mut rest = &turns[..];
+    while let Some((at, ..)) = rest.first() {
+        let count = rest.partition_point(|(other, ..)| other == at);
+        let (now, later) = rest.split_at(count);
+        rest = later;
+        let mut assumed = BTreeSet::new();
+        for (_, bay, turn) in now {
+            if let Some(place) = places.iter_mut().find(|(own, _)| own == bay) {
+                place.1 = turn.place;
+            }
+            assumed.extend(turn.assumed);
+        }
+        let place = |bay: usize| {
+            places.iter().find(|(own, _)| *own == bay).map_or(Place::Closed, |(_, place)| *place)
+        };
+        let supply = scheme.supply(feeder, place);
+        let to = rest.first().map_or(era.to, |(at, ..)| *at);
+        push(&mut all, Stretch { span: Span::new(*at, to), supply, assumed });
+    }
+    all
+}
+
+/// Adds what came behind.
+fn push(all: &mut Vec<Stretch>, new: Stretch) {
+    if new.span.length() == 0 {
+        return;
+    }
+    match all.last_mut() {
+        Some(last) if last.supply == new.supply && last.span.to == new.span.from => {
+            last.span.to = new.span.to;
+        }
+        _ => all.push(new),
+    }
+}
+
+/// Where nothing flowed although the feeder is said to be supplied, nobody can say: what shows no current
+/// may have lost its supply above the station, or its breaker may not tell. Just behind a stretch without
+/// supply the measurement may be old.
+pub(super) fn doubt_without_current(
+    stretches: Vec<Stretch>,
+    without: &[Span],
+    lag_ms: i64,
+) -> Vec<Stretch> {
+    let mut all = Vec::with_capacity(stretches.len());
+    let mut dead_until = Timestamp(i64::MIN);
+    for stretch in stretches {
+        if stretch.supply != Supply::Supplied {
+            if stretch.supply == Supply::Dead {
+                dead_until = stretch.span.to;
+            }
+            push(&mut all, stretch);
+            continue;
+        }
+        let mut from = stretch.span.from;
+        let mut assumed = stretch.assumed;
+        let certain = Span::new(dead_until.plus(lag_ms), stretch.span.to);
+        for doubted in without.iter().map(|own| own.and(stretch.span).and(certain)) {
+            if doubted.length() <= lag_ms {
+                continue;
+            }
+            let (before, doubt) = (Span::new(from, doubted.from), BTreeSet::new());
+            let assumed = std::mem::take(&mut assumed);
+            push(&mut all, Stretch { span: before, supply: Supply::Supplied, assumed });
+            push(&mut all, Stretch { span: doubted, supply: Supply::Unknown, assumed: doubt });
+            from = doubted.to;
+        }
+        let span = Span::new(from, stretch.span.to);
+        push(&mut all, Stretch { span, supply: Supply::Supplied, assumed });
+    }
+    all
+}
+
+/// The interruptions that follow from stretches, which may have gaps between them: nobody knows of those.
+pub(super) fn interruptions(
+    stretches: &[Stretch],
+    customers: impl Fn(Timestamp) -> u64,
+) -> Vec<Interruption> {
+    let mut all: Vec<Interruption> = Vec::new();
+    let mut open: Option<Interruption> = None;
+    // It was supplied when it was last known.
+    let mut was_supplied = false;
+    let mut is_known = false;
+    let mut until = Timestamp(i64::MIN);
+    for stretch in stretches {
+        is_known &= stretch.span.from == until;
+        until = stretch.span.to;
+        match stretch.supply {
+            Supply::Unknown => is_known = false,
+            Supply::Dead => {
+                let own = open.get_or_insert_with(|| {
+                    let mut assumed = stretch.assumed.clone();
+                    assumed.extend((!is_known).then_some(What::BeginUnseen));
+                    Interruption {
+                        from: stretch.span.from,
+                        until: None,
+                        dead: Vec::new(),
+                        kind: Kind::Undecided,
+                        counts: was_supplied,
+                        customers: customers(stretch.span.from),
+                        assumed,
+                    }
+                });
+                if !own.dead.is_empty() && !is_known {
+                    own.assumed.insert(What::UnseenBetween);
+                }
+                match own.dead.last_mut() {
+                    Some(last) if last.to == stretch.span.from => last.to = stretch.span.to,
+                    _ => own.dead.push(stretch.span),
+                }
+                (is_known, was_supplied) = (true, false);
+            }
+            Supply::Supplied => {
+                if let Some(mut own) = open.take() {
+                    own.until = Some(stretch.span.from);
+                    own.assumed.extend(&stretch.assumed);
+                    own.assumed.extend((!is_known).then_some(What::EndUnseen));
+                    all.push(own);
+                }
+                (is_known, was_supplied) = (true, true);
+            }
+        }
+    }
+    if let Some(mut own) = open {
+        own.assumed.insert(What::Open);
+        all.push(own);
+    }
+    for own in &mut all {
+        own.kind = kind(own);
+    }
+    all
+}
+
+/// By its whole length, as far as that is known.
+fn kind(own: &Interruption) -> Kind {
+    let last = own.dead.last().map_or(own.from, |span| span.to);
+    let at_least = last.since(own.from);
+    if at_least > SUSTAINED_MS {
+        return Kind::Sustained;
+    }
+    match own.until {
+        Some(until) if until.since(own.from) <= SUSTAINED_MS => Kind::Momentary,
+        _ => Kind::Undecided,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(from: i64, to: i64, supply: Supply) -> Stretch {
+        let span = Span::new(Timestamp(from), Timestamp(to));
+        Stretch { span, supply, assumed: BTreeSet::new() }
+    }
+
+    const MINUTE: i64 = 60_000;
+
+    #[test]
+    fn an_interruption_counts_by_its_whole_length() {
+        use Supply::{Dead, Supplied};
+        let all = [
+            stretch(0, 10 * MINUTE, Supplied),
+            stretch(10 * MINUTE, 16 * MINUTE, Dead),
+            stretch(16 * MINUTE, 20 * MINUTE, Supplied),
+            stretch(20 * MINUTE, 25 * MINUTE, Dead),
+            stretch(25 * MINUTE, 30 * MINUTE, Supplied),
+            stretch(30 * MINUTE, 31 * MINUTE, Dead),
+        ];
+        let found = interruptions(&all, |_| 7);
+        let kinds: Vec<Kind> = found.iter().map(|own| own.kind).collect();
+        assert_eq!(kinds, [Kind::Sustained, Kind::Momentary, Kind::Undecided]);
+        assert!(found.iter().all(|own| own.counts && own.customers == 7));
+        assert_eq!(found[2].until, None);
+        assert!(found[2].assumed.contains(&What::Open));
+        let window = Span::new(Timestamp(0), Timestamp(12 * MINUTE));
+        assert_eq!(found[0].ms_in(window), 2 * MINUTE, "six minutes, two of them within");
+        assert!(found[0].begins_in(window) && !found[1].is_in(window));
+    }
+
+    #[test]
+    fn what_nobody_saw_is_neither_dead_nor_supplied() {
+        use Supply::{Dead, Supplied, Unknown};
+        let all = [
+            stretch(0, MINUTE, Dead),
+            stretch(MINUTE, 9 * MINUTE, Unknown),
+            stretch(9 * MINUTE, 10 * MINUTE, Dead),
+            stretch(10 * MINUTE, 12 * MINUTE, Unknown),
+            stretch(12 * MINUTE, 13 * MINUTE, Supplied),
+            stretch(13 * MINUTE, 14 * MINUTE, Unknown),
+            stretch(14 * MINUTE, 15 * MINUTE, Dead),
+        ];
+        let found = interruptions(&all, |_| 1);
+        assert_eq!(found.len(), 2);
+        let window = Span::new(Timestamp(0), Timestamp(99 * MINUTE));
+        assert_eq!(found[0].ms_in(window), 2 * MINUTE);
+        assert_eq!(found[0].kind, Kind::Sustained, "from its first to its last dead moment");
+        let told = [What::UnseenBetween, What::BeginUnseen, What::EndUnseen];
+        assert!(told.iter().all(|one| found[0].assumed.contains(one)), "{:?}", found[0].assumed);
+        assert!(!found[0].counts, "it began before anything was known");
+        assert!(found[1].counts, "it began after it was last seen supplied");
+    }
+
+    #[test]
+    fn a_feeder_without_current_is_not_known_to_be_supplied() {
+        use Supply::{Dead, Supplied, Unknown};
+        let all = vec![
+            stretch(0, 10 * MINUTE, Supplied),
+            stretch(10 * MINUTE, 11 * MINUTE, Dead),
+            stretch(11 * MINUTE, 60 * MINUTE, Supplied),
+        ];
+        let span = |from, to| Span::new(Timestamp(from), Timestamp(to));
+        // A measurement that lags behind the closing says nothing, one that goes on does.
+        let lag = [span(10 * MINUTE, 11 * MINUTE + 10_000)];
+        assert_eq!(doubt_without_current(all.clone(), &lag, 30_000), all);
+        let doubted = [span(30 * MINUTE, 40 * MINUTE)];
+        let supplies: Vec<Supply> =
+            doubt_without_current(all, &doubted, 30_000).iter().map(|own| own.supply).collect();
+        assert_eq!(supplies, [Supplied, Dead, Supplied, Unknown, Supplied]);
+    }
+}

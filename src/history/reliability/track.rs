@@ -1,0 +1,431 @@
+//! Where a breaker stood, from everything that tells of it: records of its changes, polled positions,
+//! and the current that flows in its bay.
+//!
+//! A record says when to the millisecond, but may be lost, or of a clock that is wrong. A poll is never
+//! of a wrong time, but sees only how it stands once a scan. Each fills in what the other lacks; what
+//! was assumed stands beside the turn as a remark.
+
+use super::scheme::Place;
+use crate::clock::Timestamp;
+use crate::history::{Span, What};
+
+/// Code of a double point that is open.
+const OPEN: u16 = 1;
+/// Code of a double point that is closed.
+const CLOSED: u16 = 2;
+
+/// A poll may still say what was before a record that is so old, milliseconds: the image of a device is
+/// renewed by the second, and a gateway takes its time.
+const LAG_MS: i64 = 3_000;
+/// So many changes, none further from the one before than [`CHATTER_MS`], are no breaker's: reclosing
+/// twice makes six.
+const CHATTER: usize = 8;
+const CHATTER_MS: i64 = 5_000;
+/// A breaker that is said to be open for so long, milliseconds, is held against its current.
+const HELD_AGAINST_MS: i64 = 60_000;
+
+/// A record of a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record {
+    /// When it happened, as well as that is known.
+    pub(super) at: Timestamp,
+    pub(super) value: u16,
+    /// By a clock that nothing speaks against.
+    pub(super) is_exact: bool,
+}
+
+/// What flows in a bay, as measured at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sample {
+    pub(super) at: Timestamp,
+    pub(super) flow: Flow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Current and power are there beyond doubt.
+    Flows,
+    /// Neither is.
+    Nothing,
+    /// They disagree, or are too small to tell.
+    Unclear,
+}
+
+/// From when on a breaker stood where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) at: Timestamp,
+    pub(super) place: Place,
+    pub(super) assumed: Option<What>,
+    /// A record with a right clock says so.
+    pub(super) is_exact: bool,
+}
+
+/// What is known of a breaker: each list is in the order of time.
+pub(super) struct Evidence<'a> {
+    pub(super) records: &'a [Record],
+    /// Usable positions that were polled: at least the first and the last of a stretch in which they
+    /// were the same, and every one round a record.
+    pub(super) polls: &'a [(Timestamp, u16)],
+    /// In normal service it is closed.
+    pub(super) is_normally_closed: bool,
+}
+
+fn place(code: u16) -> Option<Place> {
+    match code {
+        OPEN => Some(Place::Open),
+        CLOSED => Some(Place::Closed),
+        _ => None,
+    }
+}
+
+/// The other end position.
+fn other(place: Place) -> Place {
+    match place {
+        Place::Open => Place::Closed,
+        Place::Closed => Place::Open,
+        Place::Unknown => Place::Unknown,
+    }
+}
+
+/// How a breaker stood from `from` on. `flow` tells what flowed in its bay in a span.
+///
+/// # Errors
+/// What `flow` says.
+pub(super) fn track<E>(
+    evidence: &Evidence<'_>,
+    from: Timestamp,
+    mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
+    period_ms: i64,
+) -> Result<Vec<Turn>, E> {
+    let episodes = chatter(evidence.records);
+    let mut turns = Vec::new();
+    let mut walk = Walk::begin(evidence, from, &episodes, &mut turns);
+    for episode in &episodes {
+        walk.up_to(episode.from, &mut turns);
+        let before = turns.last().map_or(Place::Unknown, |turn: &Turn| turn.place);
+        let margin = 2 * period_ms;
+        let round = Span::new(episode.from.plus(-margin), episode.to.plus(margin));
+        chattered(*episode, before, &flow(round)?, 3 * period_ms, &mut turns);
+        walk.pass(*episode, &mut turns);
+    }
+    walk.up_to(Timestamp(i64::MAX), &mut turns);
+    hold_against_current(&mut turns, flow, period_ms)?;
+    settle(&mut turns);
+    Ok(turns)
+}
+
+/// Leaves out turns that the next one takes back at the same moment, and those that are none.
+fn settle(turns: &mut Vec<Turn>) {
+    let mut at = turns.iter().skip(1).map(|turn| turn.at).collect::<Vec<_>>().into_iter();
+    turns.retain(|turn| at.next().is_none_or(|next| next > turn.at));
+    turns.dedup_by(|later, earlier| later.place == earlier.place);
+}
+
+/// Stretches in which a contact changed more often than a breaker can.
+fn chatter(records: &[Record]) -> Vec<Span> {
+    let mut episodes = Vec::new();
+    let mut first = 0;
+    for n in 1..=records.len() {
+        let goes_on = records.get(n).is_some_and(|r| r.at.since(records[n - 1].at) <= CHATTER_MS);
+        if goes_on {
+            continue;
+        }
+        let run = &records[first..n];
+        if run.len() >= CHATTER {
+            episodes.push(Span::new(run[0].at, run[run.len() - 1].at.plus(1)));
+        }
+        first = n;
+    }
+    episodes
+}
+
+/// Where the breaker stood while its contact chattered: closed between two measurements with current,
+/// where it was between two without, and otherwise nobody can say.
+fn chattered(
+    episode: Span,
+    before: Place,
+    samples: &[Sample],
+    longest_ms: i64,
+    turns: &mut Vec<Turn>,
+) {
+    let mut push = |at: Timestamp, place: Place, assumed| {
+        turns.push(Turn { at: at.max(episode.from), place, assumed, is_exact: false });
+    };
+    push(episode.from, Place::Unknown, None);
+    for pair in samples.windows(2) {
+        let (one, next) = (pair[0], pair[1]);
+        if next.at <= episode.from || one.at >= episode.to {
+            continue;
+        }
+        let is_near = next.at.since(one.at) <= longest_ms;
+        match (one.flow, next.flow) {
+            (Flow::Flows, Flow::Flows) if is_near => {
+                push(one.at, Place::Closed, Some(What::CurrentFlowed));
+            }
+            (Flow::Nothing, Flow::Nothing) if is_near && before == Place::Open => {
+                push(one.at, Place::Open, None);
+            }
+            _ => push(one.at, Place::Unknown, None),
+        }
+    }
+    if let Some(last) = samples.last().filter(|last| last.at < episode.to) {
+        push(last.at, Place::Unknown, None);
+    }
+}
+
+/// Goes through records and polls in the order of time.
+struct Walk<'a> {
+    records: &'a [Record],
+    polls: &'a [(Timestamp, u16)],
+    last_record: Timestamp,
+}
+
+impl<'a> Walk<'a> {
+    /// What is told first also tells of the time before it.
+    fn begin(
+        evidence: &Evidence<'a>,
+        from: Timestamp,
+        episodes: &[Span],
+        turns: &mut Vec<Turn>,
+    ) -> Self {
+        let Evidence { records, polls, is_normally_closed } = *evidence;
+        let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
+        let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
+        let starts_chattering =
+            episodes.first().is_some_and(|e| record.is_some_and(|(at, _)| at == e.from));
+        let (first, assumed) = match (record, poll) {
+            (Some((at, _)), Some((seen, place))) if seen < at => (place, None),
+            (Some((_, first)), None) if !starts_chattering => {
+                (other(first), Some(What::StartAssumed))
+            }
+            (Some((_, first)), Some(_)) if !starts_chattering => (other(first), None),
+            (_, Some((_, place))) => (place, None),
+            _ if is_normally_closed => (Place::Closed, Some(What::StartAssumed)),
+            _ => (Place::Open, Some(What::StartAssumed)),
+        };
+        turns.push(Turn { at: from, place: first, assumed, is_exact: false });
+        Self { records, polls, last_record: Timestamp(i64::MIN / 2) }
+    }
+
+    /// Takes what came before a moment.
+    fn up_to(&mut self, to: Timestamp, turns: &mut Vec<Turn>) {
+        loop {
+            let record = self.records.first().filter(|record| record.at < to);
+            let poll = self.polls.first().filter(|(at, _)| *at < to);
+            match (record, poll) {
+                (Some(record), poll) if poll.is_none_or(|(at, _)| record.at <= *at) => {
+                    self.records = &self.records[1..];
+                    self.record(*record, turns);
+                }
+                (_, Some(poll)) => {
+                    self.polls = &self.polls[1..];
+                    self.poll(*poll, turns);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn record(&mut self, record: Record, turns: &mut Vec<Turn>) {
+        let Some(place) = place(record.value) else { return };
+        self.last_record = record.at;
+        let assumed = (!record.is_exact).then_some(What::ClockDoubtful);
+        turn(turns, Turn { at: record.at, place, assumed, is_exact: record.is_exact });
+    }
+
+    fn poll(&mut self, (at, code): (Timestamp, u16), turns: &mut Vec<Turn>) {
+        let Some(place) = place(code) else { return };
+        let stands = turns.last().map(|turn| turn.place);
+        if stands == Some(place) || at.since(self.last_record) <= LAG_MS {
+            return;
+        }
+        // The record that tells of it may be of a clock that is a little late, or have come with it.
+        let soon = self.records.iter().take_while(|record| record.at.since(at) <= LAG_MS);
+        let told = soon.clone().find(|record| self::place(record.value) == Some(place));
+        let assumed = match told {
+            Some(record) if record.is_exact => None,
+            Some(_) => Some(What::ClockDoubtful),
+            None => Some(What::NoRecord),
+        };
+        turn(turns, Turn { at, place, assumed, is_exact: false });
+    }
+
+    /// Leaves out what a contact said while it chattered; it stands where its last record left it.
+    fn pass(&mut self, episode: Span, turns: &mut Vec<Turn>) {
+        let within = self.records.iter().take_while(|record| record.at < episode.to);
+        let last = within.clone().last().copied();
+        self.records = &self.records[within.count()..];
+        self.polls = &self.polls[self.polls.partition_point(|(at, _)| *at < episode.to)..];
+        if let Some((record, place)) = last.and_then(|last| Some((last, place(last.value)?))) {
+            self.last_record = record.at;
+            turns.push(Turn { at: episode.to, place, assumed: None, is_exact: false });
+        }
+    }
+}
+
+/// Adds a turn, where it is one. None is earlier than the one before it.
+fn turn(turns: &mut Vec<Turn>, mut new: Turn) {
+    let last = turns.last();
+    if last.is_none_or(|last| last.place != new.place) {
+        new.at = last.map_or(new.at, |last| new.at.max(last.at));
+        turns.push(new);
+    }
+}
+
+/// A contact that says open while current flows is not believed; when the current comes and goes,
+/// nobody can say.
+fn hold_against_current<E>(
+    turns: &mut [Turn],
+    mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
+    period_ms: i64,
+) -> Result<(), E> {
+    for n in 0..turns.len() {
+        if turns[n].place != Place::Open {
+            continue;
+        }
+        let (from, to) =
+            (turns[n].at, turns.get(n + 1).map_or(Timestamp(i64::MAX), |next| next.at));
+        if to.0.saturating_sub(from.0) < HELD_AGAINST_MS.max(4 * period_ms) {
+            continue;
+        }
+        // A measurement may be a scan old, and change by less than is sent.
+        let samples = flow(Span::new(from.plus(2 * period_ms), to))?;
+        let flows = samples.iter().filter(|sample| sample.flow == Flow::Flows).count();
+        if flows < 2 {
+            continue;
+        }
+        let turn = &mut turns[n];
+        if flows == samples.len() {
+            (turn.place, turn.assumed) = (Place::Closed, Some(What::CurrentFlowed));
+        } else {
+            turn.place = Place::Unknown;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCAN: i64 = 10_000;
+
+    fn record(at: i64, value: u16) -> Record {
+        Record { at: Timestamp(at), value, is_exact: true }
+    }
+
+    fn doubtful(at: i64, value: u16) -> Record {
+        Record { is_exact: false, ..record(at, value) }
+    }
+
+    /// Polls every scan up to `to`, each saying what `of` does.
+    fn polls(to: i64, of: impl Fn(i64) -> u16) -> Vec<(Timestamp, u16)> {
+        (0..to / SCAN).map(|n| (Timestamp(n * SCAN + 700), of(n * SCAN + 700))).collect()
+    }
+
+    fn walk(
+        records: &[Record],
+        polls: &[(Timestamp, u16)],
+        flow: impl Fn(i64) -> Flow,
+    ) -> Vec<Turn> {
+        let evidence = Evidence { records, polls, is_normally_closed: true };
+        let samples = |span: Span| {
+            let to = span.to.0.min(1_000_000_000);
+            let times = (span.from.0.max(0) / SCAN..=to / SCAN).map(|n| n * SCAN + 900);
+            let within = times.filter(|at| *at >= span.from.0 && *at < to);
+            Ok::<_, ()>(within.map(|at| Sample { at: Timestamp(at), flow: flow(at) }).collect())
+        };
+        track(&evidence, Timestamp(0), samples, SCAN).unwrap()
+    }
+
+    fn told(turns: &[Turn]) -> Vec<(i64, Place, Option<What>)> {
+        turns.iter().map(|turn| (turn.at.0, turn.place, turn.assumed)).collect()
+    }
+
+    fn nothing(_: i64) -> Flow {
+        Flow::Nothing
+    }
+
+    #[test]
+    fn a_record_tells_the_moment_and_the_polls_agree() {
+        let open = |at: i64| if (65_432..665_432).contains(&at) { OPEN } else { CLOSED };
+        let turns =
+            walk(&[record(65_432, OPEN), record(665_432, CLOSED)], &polls(900_000, open), nothing);
+        let expected =
+            [(0, Place::Closed, None), (65_432, Place::Open, None), (665_432, Place::Closed, None)];
+        assert_eq!(told(&turns), expected);
+    }
+
+    #[test]
+    fn a_closing_that_no_record_tells_is_at_the_first_poll_that_saw_it() {
+        let open = |at: i64| if (65_432..665_432).contains(&at) { OPEN } else { CLOSED };
+        let turns = walk(&[record(65_432, OPEN)], &polls(3_000_000, open), nothing);
+        assert_eq!(turns.last().map(|t| (t.at.0, t.place, t.assumed)), {
+            Some((670_700, Place::Closed, Some(What::NoRecord)))
+        });
+        // Also when no poll ever saw it open.
+        let turns = walk(&[record(65_432, OPEN)], &polls(3_000_000, |_| CLOSED), nothing);
+        let expected = [(65_432, Place::Open, None), (70_700, Place::Closed, Some(What::NoRecord))];
+        assert_eq!(told(&turns)[1..], expected);
+    }
+
+    #[test]
+    fn records_of_a_wrong_clock_keep_their_distance() {
+        let turns = walk(
+            &[doubtful(68_930, OPEN), doubtful(70_000, CLOSED)],
+            &polls(200_000, |_| CLOSED),
+            nothing,
+        );
+        let doubted = Some(What::ClockDoubtful);
+        assert_eq!(
+            told(&turns)[1..],
+            [(68_930, Place::Open, doubted), (70_000, Place::Closed, doubted)]
+        );
+    }
+
+    #[test]
+    fn a_contact_that_chatters_while_current_flows_never_opened() {
+        let records: Vec<Record> = (0..600)
+            .map(|n| record(100_000 + n * 200, if n % 2 == 0 { OPEN } else { CLOSED }))
+            .collect();
+        let any = |at: i64| if at / SCAN % 3 == 0 { OPEN } else { CLOSED };
+        let turns = walk(&records, &polls(100_000, |_| CLOSED), |_| Flow::Flows);
+        assert!(turns.iter().all(|turn| turn.place == Place::Closed), "{turns:?}");
+        // Where no current is known, nobody can say.
+        let turns = walk(&records, &polls(100_000, any), |_| Flow::Unclear);
+        assert!(turns.iter().any(|turn| turn.place == Place::Unknown), "{turns:?}");
+        // Reclosing twice is no chatter.
+        let deeds = [(0, OPEN), (1_000, CLOSED), (1_100, OPEN), (16_000, CLOSED), (16_100, OPEN)];
+        let deeds: Vec<Record> = deeds.iter().map(|(at, v)| record(100_000 + at, *v)).collect();
+        assert_eq!(walk(&deeds, &polls(100_000, |_| CLOSED), nothing).len(), 6);
+    }
+
+    #[test]
+    fn a_contact_that_says_open_while_current_flows_is_not_believed() {
+        let turns = walk(
+            &[record(100_000, OPEN)],
+            &polls(900_000, |at| if at > 100_000 { OPEN } else { CLOSED }),
+            |_| Flow::Flows,
+        );
+        assert_eq!(told(&turns), [(0, Place::Closed, None)]);
+        let comes_and_goes = |at: i64| if at < 500_000 { Flow::Flows } else { Flow::Nothing };
+        let turns = walk(
+            &[record(100_000, OPEN)],
+            &polls(900_000, |at| if at > 100_000 { OPEN } else { CLOSED }),
+            comes_and_goes,
+        );
+        assert_eq!(turns[1].place, Place::Unknown);
+    }
+
+    #[test]
+    fn what_came_first_tells_of_the_time_before() {
+        let start = |records: &[Record], polls: &[(Timestamp, u16)]| {
+            let first = walk(records, polls, nothing)[0];
+            (first.place, first.assumed)
+        };
+        assert_eq!(start(&[], &[]), (Place::Closed, Some(What::StartAssumed)));
+        assert_eq!(start(&[record(5, CLOSED)], &[]), (Place::Open, Some(What::StartAssumed)));
+        assert_eq!(start(&[], &polls(20_000, |_| OPEN)), (Place::Open, None));
+    }
+}
