@@ -1,12 +1,13 @@
 //! Thresholds: does the province reach what was promised, and if not, which station does not and
 //! why.
 
-use config::{Lang, StationId};
+use config::{CentreId, Lang, PointId, StationId};
 
 use crate::historian::counts::Share;
 use crate::historian::picture::{Full, LinkState, Picture};
-use crate::historian::shortfalls;
-use crate::historian::verdict::Since;
+use crate::historian::shortfalls::{self, Shortfall};
+use crate::historian::unmanned;
+use crate::historian::verdict::{Reason, Since};
 use crate::words::format::{self, Moment};
 use crate::words::places::{self, Form};
 
@@ -17,7 +18,7 @@ pub struct Thresholds {
     pub connected: Option<f64>,
     /// Stations with all required signals at every centre.
     pub full: Option<f64>,
-    /// Stations operated without staff.
+    /// Stations operated without staff: declared so, and seen well enough.
     pub unmanned: Option<f64>,
     /// Meters read remotely.
     pub coverage: Option<f64>,
@@ -42,10 +43,11 @@ impl Thresholds {
         *self == Self::default()
     }
 
-    /// Whether the stations must be asked: what a station has, and whether it is tested and
-    /// unmanned, stands in the contract; the rest must be seen.
+    /// Whether the stations must be asked: what a station has, and whether it is tested, stands in the
+    /// contract; the rest must be seen.
     pub fn needs_stations(&self) -> bool {
-        self.connected.is_some() || self.coverage.is_some() || self.live.is_some()
+        let Self { connected, full: _, unmanned, coverage, live } = self;
+        [connected, unmanned, coverage, live].into_iter().any(Option::is_some)
     }
 }
 
@@ -56,13 +58,30 @@ pub struct Outcome {
     pub results: Vec<CheckResult>,
 }
 
+/// What was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Stations connected to every centre.
+    Connected,
+    /// Stations with all required signals.
+    Full,
+    /// Stations operated without staff.
+    Unmanned,
+    /// Meters read remotely.
+    Coverage,
+    /// Points that are live at a centre.
+    Live(CentreId),
+}
+
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
-    /// What was checked, such as `full`, or `live at CC`.
-    pub what: String,
+    /// What was checked.
+    pub what: What,
     /// The figure.
     pub share: Share,
+    /// Of those that are wanted and not there, as many are not known to be missing: nobody has looked yet.
+    pub unknown: u64,
     /// The threshold, per cent.
     pub threshold: f64,
     /// How it stands.
@@ -71,15 +90,28 @@ pub struct CheckResult {
     pub stations: Vec<StationId>,
 }
 
-/// How a check stands. Ordered from best to worst.
+/// How a check stands. Ordered from best to worst: what is not known is worse than a miss, because who acts
+/// on a miss acts on the wrong thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
     /// The threshold is reached.
     Reached,
-    /// Nobody answered, so nothing can be said.
-    NoData,
-    /// It is not reached.
+    /// It is not reached, whatever is not known yet.
     Missed,
+    /// Nobody answered, or not enough is known yet: nothing can be said.
+    NoData,
+}
+
+impl Grade {
+    /// What a share says of a threshold while so many of it are not known.
+    fn of(share: Share, unknown: u64, threshold: f64) -> Self {
+        let at_best = Share::new(share.have + unknown.min(share.lacking()), share.want);
+        match (share.reaches(threshold), at_best.reaches(threshold)) {
+            (Some(true), _) => Self::Reached,
+            (Some(false), Some(false)) => Self::Missed,
+            _ => Self::NoData,
+        }
+    }
 }
 
 impl Outcome {
@@ -91,41 +123,51 @@ impl Outcome {
 
 /// Holds a picture against thresholds.
 pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
-    let mut results = Vec::new();
-    let figures = &picture.figures;
+    let province = &picture.province;
     let heard = picture.channels.iter().any(|c| c.link.state == LinkState::Connected);
-    let mut add = |what: String, share: Share, threshold: Option<f64>, seen: bool, stations| {
-        let Some(threshold) = threshold else { return };
-        let grade = match share.reaches(threshold) {
-            _ if !seen => Grade::NoData,
-            None => Grade::NoData,
-            Some(true) => Grade::Reached,
-            Some(false) => Grade::Missed,
-        };
-        let stations = if grade == Grade::Missed { stations } else { Vec::new() };
-        results.push(CheckResult { what, share, threshold, grade, stations });
-    };
-    let short = |falls_short: &dyn Fn(StationId) -> bool| -> Vec<StationId> {
-        picture.province.station_ids().filter(|id| falls_short(*id)).collect()
+    let (figures, metering) = (&picture.figures, &picture.metering);
+    let count = |is: &dyn Fn(StationId) -> bool| -> u64 {
+        province.station_ids().filter(|id| is(*id)).count() as u64
     };
     let of = |id: StationId| &picture.stations[id.index()];
-    let lost = short(&|id| of(id).link != LinkState::Connected);
-    add("connected".to_owned(), figures.connected, thresholds.connected, heard, lost);
-    let not_full = short(&|id| of(id).full != Full::Full);
-    add("full".to_owned(), figures.full, thresholds.full, true, not_full);
-    let manned = short(&|id| !picture.province.stations[id.index()].unmanned);
-    add("unmanned".to_owned(), figures.unmanned, thresholds.unmanned, true, manned);
-    let target = thresholds.coverage.unwrap_or(100.0);
-    let uncovered =
-        short(&|id| picture.metering.stations[id.index()].reaches(target) == Some(false));
-    add("coverage".to_owned(), figures.remote_metering, thresholds.coverage, heard, uncovered);
-    for centre in picture.province.centre_ids() {
-        let what = format!("live at {}", picture.province.centres[centre.index()].id);
+    let unasked = |id: StationId| of(id).link != LinkState::Connected && !picture.settled(id);
+    let unseen = |id: StationId| of(id).unmanned.is_operated().is_none();
+    let mut checks = vec![
+        (What::Connected, figures.connected, count(&unasked), thresholds.connected),
+        (What::Full, figures.full, 0, thresholds.full),
+        (What::Unmanned, figures.unmanned, count(&unseen), thresholds.unmanned),
+        (What::Coverage, figures.remote_metering, metering.uncounted, thresholds.coverage),
+    ];
+    for centre in province.centre_ids() {
+        let channels = province.station_ids().map(|id| picture.channel(id, centre));
+        let unknown = channels.filter(|channel| !channel.settled);
+        let unknown = unknown.map(|channel| channel.counts.live.lacking()).sum();
         let live = picture.centres[centre.index()].counts.live;
-        let dead = short(&|id| picture.channel(id, centre).counts.live.lacking() > 0);
-        add(what, live, thresholds.live, heard, dead);
+        checks.push((What::Live(centre), live, unknown, thresholds.live));
     }
-    Outcome { results }
+    let results = checks.into_iter().filter_map(|(what, share, unknown, threshold)| {
+        let threshold = threshold?;
+        // Only what the contract says is known without anybody's answer.
+        let is_known = heard || what == What::Full;
+        let grade = if is_known { Grade::of(share, unknown, threshold) } else { Grade::NoData };
+        let stations =
+            if grade == Grade::Missed { short(picture, what, threshold) } else { Vec::new() };
+        Some(CheckResult { what, share, unknown, threshold, grade, stations })
+    });
+    Outcome { results: results.collect() }
+}
+
+/// Stations that fall short of something.
+fn short(picture: &Picture, what: What, threshold: f64) -> Vec<StationId> {
+    let of = |id: StationId| &picture.stations[id.index()];
+    let falls_short = |id: &StationId| match what {
+        What::Connected => of(*id).link != LinkState::Connected,
+        What::Full => of(*id).full != Full::Full,
+        What::Unmanned => of(*id).unmanned.is_operated() == Some(false),
+        What::Coverage => picture.metering.stations[id.index()].reaches(threshold) == Some(false),
+        What::Live(centre) => picture.channel(*id, centre).counts.live.lacking() > 0,
+    };
+    picture.province.station_ids().filter(falls_short).collect()
 }
 
 /// The outcome in lines for people: each figure, and under a missed one every station that falls
@@ -133,53 +175,167 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
 pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
     let mut lines = Vec::new();
     for result in &outcome.results {
-        let CheckResult { what, share, threshold, grade, stations } = result;
+        let CheckResult { what, share, unknown, threshold, grade, stations } = result;
         let word = match grade {
             Grade::Reached => "ok",
             Grade::Missed => "MISSED",
             Grade::NoData => "NO DATA",
         };
-        let percent = format::percent(*share, 2, Some(*threshold), Lang::En);
-        lines.push(format!(
-            "{word:<7} {what}: {}/{} = {percent}, threshold {threshold} %",
-            share.have, share.want
-        ));
+        let name = name(picture, *what);
+        let figure = if *grade == Grade::NoData {
+            let known = format!("{} known to be of {}", share.have, share.want);
+            if *unknown > 0 { format!("{known}, {unknown} not known yet") } else { known }
+        } else {
+            let percent = format::percent(*share, 2, Some(*threshold), Lang::En);
+            let unknown =
+                if *unknown > 0 { format!(", {unknown} not known yet") } else { String::new() };
+            format!("{}/{} = {percent}{unknown}", share.have, share.want)
+        };
+        lines.push(format!("{word:<7} {name}: {figure}, threshold {threshold} %"));
         for station in stations {
             let of_station = &picture.province.stations[station.index()];
             lines.push(format!("        {} {}", of_station.id, of_station.name.get(lang)));
-            let structural = matches!(what.as_str(), "full");
-            lines.extend(why(picture, *station, structural, lang));
+            let why = why(picture, *station, *what, lang);
+            lines.extend(why.into_iter().map(|line| format!("          {line}")));
         }
     }
     lines
 }
 
-/// Why a station falls short, one line for each cause.
-fn why(picture: &Picture, station: StationId, structural: bool, lang: Lang) -> Vec<String> {
-    let moment = Moment { now: picture.at, zone: picture.province.utc_offset_hours, lang };
-    let of_station = &picture.province.stations[station.index()];
-    let shortfalls = shortfalls::of_station(picture, station);
-    let relevant = shortfalls.iter().filter(|s| !structural || s.reason().is_structural());
-    relevant
-        .map(|shortfall| {
-            let centres: Vec<&str> = shortfall
-                .centres
-                .iter()
-                .map(|centre| picture.province.centres[centre.index()].name.get(lang))
-                .collect();
-            let since = match (shortfall.since, lang) {
-                (Since::Always, Lang::Vi) => "từ đầu".to_owned(),
-                (Since::Always, Lang::En) => "always".to_owned(),
-                (since, Lang::Vi) => format!("từ {}", moment.since(since)),
-                (since, Lang::En) => format!("since {}", moment.since(since)),
-            };
-            format!(
-                "          {} {} ({}), {since}: {}",
-                shortfall.reason().text(lang),
-                shortfall.points.len(),
-                centres.join(" "),
-                places::places(of_station, &shortfall.points, Form::Full, lang),
-            )
+/// What a check is called.
+fn name(picture: &Picture, what: What) -> String {
+    match what {
+        What::Connected => "connected".to_owned(),
+        What::Full => "full".to_owned(),
+        What::Unmanned => "unmanned".to_owned(),
+        What::Coverage => "coverage".to_owned(),
+        What::Live(centre) => {
+            format!("live at {}", picture.province.centres[centre.index()].id)
+        }
+    }
+}
+
+/// Why a station falls short of something, one line for each cause, and of nothing else.
+fn why(picture: &Picture, station: StationId, what: What, lang: Lang) -> Vec<String> {
+    let shortfalls = |is: &dyn Fn(&Shortfall) -> bool| -> Vec<String> {
+        let lines = shortfalls::of_station(picture, station);
+        lines
+            .iter()
+            .filter(|line| is(line))
+            .map(|line| cause(picture, station, line, lang))
+            .collect()
+    };
+    match what {
+        What::Connected => shortfalls(&|line| line.reason() == Reason::NoLink),
+        What::Full => shortfalls(&|line| line.reason().is_structural()),
+        What::Live(centre) => shortfalls(&|line| {
+            let is_tested =
+                line.reason() != Reason::NoE2eRecord && line.reason() != Reason::Inconsistent;
+            is_tested && line.centres.contains(&centre)
+        }),
+        What::Coverage => vec![coverage(picture, station, lang)],
+        What::Unmanned => manned(picture, station, lang),
+    }
+}
+
+/// `no link CC 884 A1 287, since 05:52:16: whole station`.
+fn cause(picture: &Picture, station: StationId, line: &Shortfall, lang: Lang) -> String {
+    let centres: Vec<String> = line
+        .centres
+        .iter()
+        .zip(&line.counts)
+        .map(|(centre, n)| {
+            format!("{} {n}", picture.province.centres[centre.index()].name.get(lang))
         })
-        .collect()
+        .collect();
+    format!(
+        "{} {}, {}: {}",
+        line.reason().text(lang),
+        centres.join(", "),
+        since(picture, line.since, lang),
+        places::places(&picture.province.stations[station.index()], &line.points, Form::Full, lang),
+    )
+}
+
+fn since(picture: &Picture, since: Since, lang: Lang) -> String {
+    let moment = Moment { now: picture.at, zone: picture.province.utc_offset_hours, lang };
+    moment.since_in_words(since)
+}
+
+/// How many of a station's meters are read remotely, and how many nobody has counted.
+fn coverage(picture: &Picture, station: StationId, lang: Lang) -> String {
+    let share = picture.metering.stations[station.index()];
+    let of_station = &picture.province.stations[station.index()];
+    let groups = picture.metering.groups.iter().filter(|group| group.station == station);
+    let uncounted = groups.filter(|group| group.proven.is_none()).map(|group| {
+        let group = &of_station.meters[group.group];
+        let is_sold = picture.province.meter_classes[group.class].sold;
+        if is_sold { u64::from(group.installed) } else { 0 }
+    });
+    let (have, want, uncounted) = (share.have, share.want, uncounted.sum::<u64>());
+    match (lang, uncounted) {
+        (Lang::Vi, 0) => format!("{have}/{want} công tơ có kênh đo xa"),
+        (Lang::En, 0) => format!("{have}/{want} meters with a proven channel"),
+        (Lang::Vi, _) => format!("{have}/{want} công tơ có kênh đo xa, chưa đếm {uncounted}"),
+        (Lang::En, _) => {
+            format!("{have}/{want} meters with a proven channel, {uncounted} not counted yet")
+        }
+    }
+}
+
+/// Why a station is not operated without staff.
+fn manned(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
+    let of_station = &picture.province.stations[station.index()];
+    let seen = picture.stations[station.index()].unmanned;
+    if !seen.declared {
+        let said = match lang {
+            Lang::Vi => "cấu hình không khai báo là trạm không người trực",
+            Lang::En => "not declared unmanned in the contract",
+        };
+        return vec![said.to_owned()];
+    }
+    let centre = picture.province.centres[of_station.in_charge.index()].name.get(lang);
+    let (lacking, want) = (seen.signals.lacking(), seen.signals.want);
+    let mut lines = vec![match lang {
+        Lang::Vi => format!(
+            "khai báo không người trực, nhưng {lacking}/{want} tín hiệu ưu tiên A tại {centre} không sống:"
+        ),
+        Lang::En => format!(
+            "declared unmanned, but {lacking} of {want} priority A signals are not live at {centre}:"
+        ),
+    }];
+    // Signals of the same reason and since together.
+    let mut groups: Vec<(Reason, Since, Vec<PointId>)> = Vec::new();
+    for lost in unmanned::lost(picture, station) {
+        match groups
+            .iter_mut()
+            .find(|(reason, since, _)| (*reason, *since) == (lost.reason, lost.since))
+        {
+            Some((.., points)) => points.push(lost.point),
+            None => groups.push((lost.reason, lost.since, vec![lost.point])),
+        }
+    }
+    lines.extend(groups.into_iter().map(|(reason, when, points)| {
+        let places = places::places(of_station, &points, Form::Full, lang);
+        let when = since(picture, when, lang);
+        format!("{} {}, {when}: {places}", reason.text(lang), points.len())
+    }));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_neither_reached_nor_missed() {
+        let grade = |have, unknown| Grade::of(Share::new(have, 268_800), unknown, 74.2);
+        assert_eq!(grade(199_450, 0), Grade::Reached);
+        assert_eq!(grade(199_450, 24_383), Grade::Reached, "whatever the others are");
+        assert_eq!(grade(183_290, 24_383), Grade::NoData);
+        assert_eq!(grade(183_290, 10), Grade::Missed, "whatever the others are");
+        assert_eq!(grade(0, 268_800), Grade::NoData);
+        assert_eq!(Grade::of(Share::default(), 0, 50.0), Grade::NoData);
+        assert!(Grade::NoData > Grade::Missed && Grade::Missed > Grade::Reached);
+    }
 }

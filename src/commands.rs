@@ -28,9 +28,11 @@ use std::time::Duration;
 use ::config::{Lang, Problems, Province, way_out};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
+use gridwatch::historian::past::StoodChannel;
+use gridwatch::history::stood;
 use gridwatch::monitor::Monitor;
 use gridwatch::spreadsheet::Style;
-use gridwatch::store::{Keeper, StoreError};
+use gridwatch::store::{Keeper, Reader, StoreError};
 use sim::Plans;
 use sim::faults::{Keep, Scenario};
 
@@ -404,12 +406,27 @@ fn start_monitor(
     runtime: &tokio::runtime::Runtime,
     province: &Arc<Province>,
     clock: Clock,
-    keeper: Option<Keeper>,
+    (keeper, stood): (Option<Keeper>, Vec<Option<StoodChannel>>),
 ) -> Result<Monitor, Failure> {
     allow_files(1, province)?;
     let _inside = runtime.enter();
-    Monitor::start_keeping(province, clock, keeper)
+    Monitor::start_recalling(province, clock, keeper, stood)
         .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// How the province stood when somebody watched last, as far as a store knows: the reasons of the present are
+/// told since then. A store that is not there, or cannot be read, knows nothing.
+fn stood_in(folder: Option<PathBuf>, province: &Province) -> Vec<Option<StoodChannel>> {
+    let Some(folder) = folder else { return Vec::new() };
+    let known = Reader::open(&folder).and_then(|reader| stood(&reader, province));
+    match known {
+        Ok(known) => known,
+        Err(StoreError::Missing(_)) => Vec::new(),
+        Err(error) => {
+            tracing::warn!("since when things are so is not known: {error}");
+            Vec::new()
+        }
+    }
 }
 
 /// Where history is kept unless told otherwise: a folder of the province's own within the user's

@@ -13,9 +13,11 @@ pub mod ledger;
 mod meters;
 pub mod past;
 pub mod picture;
+pub mod right;
 mod rules;
 pub mod shortfalls;
 pub mod traffic;
+pub mod unmanned;
 pub mod verdict;
 mod window;
 
@@ -29,6 +31,7 @@ use crate::collector::reading::{Event, Reading};
 use channel::ChannelState;
 use events::EventLog;
 use ledger::{Asked, Judgement};
+use past::StoodChannel;
 use picture::{ChannelPicture, Picture};
 use traffic::Traffic;
 
@@ -79,6 +82,16 @@ impl Historian {
     pub fn keep_ledger(&mut self) {
         for channel in &mut self.channels {
             channel.keep_ledger();
+        }
+    }
+
+    /// How each channel stood when somebody watched last, by channel id; what stands so still is told since
+    /// then.
+    pub fn recall(&mut self, stood: Vec<Option<StoodChannel>>) {
+        for (channel, stood) in self.channels.iter_mut().zip(stood) {
+            if let Some(stood) = stood {
+                channel.recall(stood);
+            }
         }
     }
 

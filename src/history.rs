@@ -9,11 +9,13 @@ mod figure;
 mod intervals;
 mod past;
 pub mod reliability;
+mod sight;
 mod window;
 
 pub use account::{Account, Times};
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use figure::{Figure, Remark, Told, What};
 pub use intervals::{Interval, intervals};
-pub use past::{Past, past};
+pub use past::{Past, past, stood};
+pub use sight::Sight;
 pub use window::{Era, Span, Window};

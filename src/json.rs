@@ -1,5 +1,11 @@
-//! The picture as JSON, schema 1. All counts are integers; `schema` goes up when a field changes
-//! its meaning.
+//! The picture as JSON, schema 2. All counts are integers; `schema` goes up when a field changes
+//! its meaning. What nobody has looked at is null, never a zero.
+//!
+//! Schema 2: `figures.unmanned` counts the stations that are declared to be without staff *and* are seen well
+//! enough; what is declared alone is `figures.unmanned_declared`, and `unmanned` of a station is an object.
+//! `right` of a station at a centre is the verdict (`right`, `wrong`, `not_evaluated`), of a centre the stations
+//! that are right; the counts of signals that it was in schema 1 are `right_signals`. `polling`, `traffic`,
+//! `events` and `metering.stations` are null where nobody was asked.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +16,12 @@ use crate::clock::Timestamp;
 use crate::historian::alarms::Alarm;
 use crate::historian::counts::Share;
 use crate::historian::events::{Doubt, EventCounts, EventEntry, Happening};
-use crate::historian::picture::{ChannelPicture, Figures, Picture, Reads};
+use crate::historian::picture::{ChannelPicture, Picture, Reads, Right};
+use crate::historian::unmanned;
 use crate::historian::verdict::{Reason, Since};
 
 /// Version of the shape below.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -25,10 +32,25 @@ struct Document<'a> {
     centres: Vec<Centre<'a>>,
     stations: Vec<Station<'a>>,
     metering: Metering<'a>,
-    polling: Polling,
+    /// Null when nobody was asked: it was put together from history.
+    polling: Option<Polling>,
     alarms: Vec<AlarmEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<History<'a>>,
+}
+
+/// The headline figures. Counts of stations, and of meters.
+#[derive(Serialize)]
+struct Figures {
+    connected: Share,
+    full: Share,
+    /// Declared to be without staff, and seen well enough by the centre in charge.
+    unmanned: Share,
+    /// Stations of which that cannot be said.
+    unmanned_unknown: u64,
+    unmanned_declared: Share,
+    /// Null when no meter was counted.
+    remote_metering: Option<Share>,
 }
 
 /// How keeping history goes; not there when none is kept.
@@ -81,7 +103,9 @@ struct Polling {
 /// Remote metering: how many meters can be read (coverage), and how many were (reads).
 #[derive(Serialize)]
 struct Metering<'a> {
-    coverage: Share,
+    /// Null when no meter was counted.
+    coverage: Option<Share>,
+    /// Meters that nobody has counted: neither read remotely nor not.
     uncounted: u64,
     unreported: u64,
     /// Local days that the reads hold for.
@@ -91,24 +115,42 @@ struct Metering<'a> {
     reads: ReadShares,
     districts: Vec<MeteringOf<'a>>,
     classes: Vec<MeteringOf<'a>>,
-    stations: Vec<MeteringOf<'a>>,
+    /// Null where nobody was asked: it is not kept.
+    stations: Option<Vec<MeteringOf<'a>>>,
 }
 
 #[derive(Serialize)]
 struct MeteringOf<'a> {
     id: &'a str,
-    coverage: Share,
+    /// Whether its meters sell energy, and so stand in the totals.
+    sells: bool,
+    coverage: Option<Share>,
+    uncounted: u64,
     #[serde(flatten)]
     reads: ReadShares,
 }
 
+/// Null is what nobody has told.
 #[derive(Serialize)]
 struct ReadShares {
-    first_pass: Share,
-    r#final: Share,
-    intervals: Share,
-    concentrator_minutes: Share,
-    concentrators_online: Share,
+    first_pass: Option<Share>,
+    /// Of `final_day`, what the first pass of that day was.
+    final_first_pass: Option<Share>,
+    r#final: Option<Share>,
+    intervals: Option<Share>,
+    half_hours: Option<HalfHours>,
+    concentrator_minutes: Option<Share>,
+    concentrators_online: Option<Share>,
+}
+
+/// Half hours of `final_day`: the last four make the first.
+#[derive(Serialize)]
+struct HalfHours {
+    expected: u64,
+    on_time: u64,
+    late: u64,
+    backfilled: u64,
+    missing: u64,
 }
 
 #[derive(Serialize)]
@@ -119,19 +161,46 @@ struct Centre<'a> {
     tested: u64,
     good: u64,
     live: Share,
+    /// The same with what is left out with approval counted, too.
+    live_raw: Share,
+    /// Stations that are right, of those that could be tested.
     right: Share,
+    right_signals: Share,
     excluded: u64,
     connected: Share,
     full: Share,
-    events: EventCounts,
+    events: Option<EventCounts>,
 }
 
 #[derive(Serialize)]
 struct Station<'a> {
     id: &'a str,
     name: &'a str,
-    unmanned: bool,
+    unmanned: Unmanned<'a>,
     centres: Vec<StationAtCentre<'a>>,
+}
+
+/// Whether it is operated without staff.
+#[derive(Serialize)]
+struct Unmanned<'a> {
+    /// By the contract.
+    declared: bool,
+    /// Declared, and seen; null when that cannot be said.
+    operated: Option<bool>,
+    /// The centre that must see its signals of priority A.
+    in_charge: &'a str,
+    /// Of these, those that are live.
+    signals: Share,
+    /// The others.
+    lost: Vec<LostEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct LostEntry<'a> {
+    point: &'a str,
+    reason: &'static str,
+    since: Option<String>,
+    since_at_least: bool,
 }
 
 #[derive(Serialize)]
@@ -139,6 +208,8 @@ struct StationAtCentre<'a> {
     id: &'a str,
     link: &'static str,
     link_since: Timestamp,
+    /// It was so already when somebody began to watch.
+    link_since_at_least: bool,
     full: &'static str,
     required: u64,
     mapped: u64,
@@ -146,11 +217,14 @@ struct StationAtCentre<'a> {
     untested: u64,
     good: u64,
     live: Share,
-    right: Share,
+    /// The same with what is left out with approval counted, too.
+    live_raw: Share,
+    right: &'static str,
+    right_signals: Share,
     excluded: u64,
     reasons: Vec<ReasonEntry<'a>>,
-    traffic: Traffic,
-    events: EventCounts,
+    traffic: Option<Traffic>,
+    events: Option<EventCounts>,
 }
 
 /// How polling a station goes. Requests and round trips are of the last five minutes, the others
@@ -184,13 +258,15 @@ struct ReasonEntry<'a> {
 }
 
 /// Points of a reason by since-when and why.
-type Details<'a> = BTreeMap<(Option<String>, Option<&'a str>), Vec<&'a str>>;
+type Details<'a> = BTreeMap<(Option<String>, bool, Option<&'a str>), Vec<&'a str>>;
 
 /// Points of a reason that share since-when and why.
 #[derive(Serialize)]
 struct Detail<'a> {
     points: Vec<&'a str>,
     since: Option<String>,
+    /// It was so already when somebody began to watch: at least since then.
+    since_at_least: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
 }
@@ -205,11 +281,11 @@ pub fn picture(picture: &Picture) -> String {
         schema: SCHEMA,
         at: picture.at,
         province: &province.name.vi,
-        figures: picture.figures,
+        figures: figures(picture),
         centres: province.centre_ids().map(|centre| centre_entry(picture, centre)).collect(),
         stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
         metering: metering(picture),
-        polling: polling(picture),
+        polling: (!picture.is_kept).then(|| polling(picture)),
         alarms: picture.alarms.iter().filter_map(|alarm| alarm_entry(picture, alarm)).collect(),
         history: picture.keeping.as_ref().map(|keeping| History {
             durable_until: keeping.until,
@@ -217,6 +293,19 @@ pub fn picture(picture: &Picture) -> String {
         }),
     };
     serde_json::to_string(&document).expect("the document has only strings, numbers and lists")
+}
+
+fn figures(picture: &Picture) -> Figures {
+    let (figures, metering) = (&picture.figures, &picture.metering);
+    let unknown = picture.stations.iter().filter(|s| s.unmanned.is_operated().is_none());
+    Figures {
+        connected: figures.connected,
+        full: figures.full,
+        unmanned: figures.unmanned,
+        unmanned_unknown: unknown.count() as u64,
+        unmanned_declared: figures.unmanned_declared,
+        remote_metering: counted(figures.remote_metering, metering.uncounted),
+    }
 }
 
 fn alarm_entry<'a>(picture: &'a Picture, alarm: &Alarm) -> Option<AlarmEntry<'a>> {
@@ -252,41 +341,58 @@ fn polling(picture: &Picture) -> Polling {
 
 fn metering(picture: &Picture) -> Metering<'_> {
     let (metering, province) = (&picture.metering, &picture.province);
-    let pairs = |shares: &[Share], reads: &[Reads]| -> Vec<(Share, Reads)> {
-        shares.iter().copied().zip(reads.iter().copied()).collect()
+    let of = |id, sells, (coverage, uncounted): (Share, u64), reads: &Reads| MeteringOf {
+        id,
+        sells,
+        coverage: counted(coverage, uncounted),
+        uncounted,
+        reads: read_shares(reads),
     };
-    let districts = province.districts.iter().map(|district| district.id.as_str());
-    let classes = province.meter_classes.iter().map(|class| class.id.as_str());
-    let stations = province.stations.iter().map(|station| station.id.as_str());
+    let pairs = |shares: &[Share], uncounted: &[u64]| -> Vec<(Share, u64)> {
+        shares.iter().copied().zip(uncounted.iter().copied()).collect()
+    };
+    let districts = pairs(&metering.districts, &metering.district_uncounted);
+    let districts = province.districts.iter().zip(districts).zip(&metering.district_reads);
+    let classes = pairs(&metering.classes, &metering.class_uncounted);
+    let classes = province.meter_classes.iter().zip(classes).zip(&metering.class_reads);
+    let stations = pairs(&metering.stations, &metering.station_uncounted);
+    let stations = province.stations.iter().zip(stations).zip(&metering.station_reads);
+    let stations = stations.map(|((station, share), reads)| of(&station.id, true, share, reads));
     Metering {
-        coverage: metering.total,
+        coverage: counted(metering.total, metering.uncounted),
         uncounted: metering.uncounted,
         unreported: metering.unreported,
         day: metering.day.map(|day| day.to_string()),
         final_day: metering.final_day.map(|day| day.to_string()),
         reads: read_shares(&metering.reads),
-        districts: metering_of(districts, pairs(&metering.districts, &metering.district_reads)),
-        classes: metering_of(classes, pairs(&metering.classes, &metering.class_reads)),
-        stations: metering_of(stations, pairs(&metering.stations, &metering.station_reads)),
+        districts: districts.map(|((d, share), reads)| of(&d.id, true, share, reads)).collect(),
+        classes: classes.map(|((c, share), reads)| of(&c.id, c.sold, share, reads)).collect(),
+        stations: (!picture.is_kept).then(|| stations.collect()),
     }
 }
 
-fn metering_of<'a>(
-    ids: impl Iterator<Item = &'a str>,
-    counts: Vec<(Share, Reads)>,
-) -> Vec<MeteringOf<'a>> {
-    ids.zip(counts)
-        .map(|(id, (coverage, reads))| MeteringOf { id, coverage, reads: read_shares(&reads) })
-        .collect()
+/// A count of which something is known.
+fn counted(coverage: Share, uncounted: u64) -> Option<Share> {
+    (uncounted < coverage.want).then_some(coverage)
 }
 
 fn read_shares(reads: &Reads) -> ReadShares {
+    let known = |share: Share| (share.want > 0).then_some(share);
+    let half_hours = reads.half_hours;
     ReadShares {
-        first_pass: reads.first_pass,
-        r#final: reads.final_pass,
-        intervals: reads.intervals,
-        concentrator_minutes: reads.minutes,
-        concentrators_online: reads.online,
+        first_pass: known(reads.first_pass),
+        final_first_pass: known(reads.final_first_pass),
+        r#final: known(reads.final_pass),
+        intervals: known(reads.intervals),
+        half_hours: (half_hours.expected > 0).then(|| HalfHours {
+            expected: half_hours.expected,
+            on_time: half_hours.on_time,
+            late: half_hours.late,
+            backfilled: half_hours.backfilled,
+            missing: half_hours.missing(),
+        }),
+        concentrator_minutes: known(reads.minutes),
+        concentrators_online: known(reads.online),
     }
 }
 
@@ -299,12 +405,24 @@ fn centre_entry(picture: &Picture, centre: CentreId) -> Centre<'_> {
         tested: found.counts.tested,
         good: found.counts.good,
         live: found.counts.live,
-        right: found.counts.right,
+        live_raw: found.counts.live_raw(),
+        right: stations_right(picture, centre),
+        right_signals: found.counts.right,
         excluded: found.counts.excluded,
         connected: found.connected,
         full: found.full,
-        events: event_counts(picture, centre),
+        events: (!picture.is_kept).then(|| event_counts(picture, centre)),
     }
+}
+
+fn stations_right(picture: &Picture, centre: CentreId) -> Share {
+    let mut sum = Share::default();
+    for station in picture.province.station_ids() {
+        let right = picture.channel(station, centre).right;
+        let is_tested = right != Right::NotEvaluated;
+        sum += Share::new(u64::from(right == Right::Right), u64::from(is_tested));
+    }
+    sum
 }
 
 fn event_counts(picture: &Picture, centre: CentreId) -> EventCounts {
@@ -325,6 +443,7 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
             id: &province.centres[centre.index()].id,
             link: channel.link.state.word(),
             link_since: channel.link.since,
+            link_since_at_least: channel.link.at_least,
             full: channel.full.word(),
             required: counts.required,
             mapped: counts.mapped,
@@ -332,18 +451,38 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
             untested: counts.untested(),
             good: counts.good,
             live: counts.live,
-            right: counts.right,
+            live_raw: counts.live_raw(),
+            right: channel.right.word(),
+            right_signals: counts.right,
             excluded: counts.excluded,
             reasons: reasons(province, channel),
-            traffic: traffic(channel),
-            events: channel.event_counts(),
+            traffic: (!picture.is_kept).then(|| traffic(channel)),
+            events: (!picture.is_kept).then(|| channel.event_counts()),
         }
     };
     Station {
         id: &contract.id,
         name: &contract.name.vi,
-        unmanned: contract.unmanned,
+        unmanned: unmanned_entry(picture, station),
         centres: province.centre_ids().map(at).collect(),
+    }
+}
+
+fn unmanned_entry(picture: &Picture, station: StationId) -> Unmanned<'_> {
+    let contract = &picture.province.stations[station.index()];
+    let seen = picture.stations[station.index()].unmanned;
+    let lost = unmanned::lost(picture, station).into_iter().map(|lost| LostEntry {
+        point: &contract.points[lost.point.index()].id,
+        reason: lost.reason.word(),
+        since: since_text(lost.since),
+        since_at_least: matches!(lost.since, Since::AtLeast(_)),
+    });
+    Unmanned {
+        declared: seen.declared,
+        operated: seen.is_operated(),
+        in_charge: &picture.province.centres[contract.in_charge.index()].id,
+        signals: seen.signals,
+        lost: lost.collect(),
     }
 }
 
@@ -367,7 +506,8 @@ fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<Reaso
     let (station, entries) = (channel.station(province), &channel.contract(province).entries);
     let mut groups: BTreeMap<Reason, Details<'_>> = BTreeMap::new();
     for (reason, point) in channel.failing(province) {
-        let since = since_text(channel.points[point.index()].since);
+        let seen = channel.points[point.index()].since;
+        let (since, at_least) = (since_text(seen), matches!(seen, Since::AtLeast(_)));
         let why = match &entries[point.index()].standing {
             Standing::Absent(cause) | Standing::Untested(cause) if reason.is_structural() => {
                 cause.why.as_ref().map(|why| why.en.as_str())
@@ -375,7 +515,7 @@ fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<Reaso
             _ => None,
         };
         let details = groups.entry(reason).or_default();
-        details.entry((since, why)).or_default().push(&station.points[point.index()].id);
+        details.entry((since, at_least, why)).or_default().push(&station.points[point.index()].id);
     }
     groups
         .into_iter()
@@ -386,10 +526,15 @@ fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<Reaso
                 count: points.len() as u64,
                 points,
                 // `None` sorts first, then the earliest day.
-                since: details.keys().next().and_then(|(since, _)| since.clone()),
+                since: details.keys().next().and_then(|(since, ..)| since.clone()),
                 details: details
                     .into_iter()
-                    .map(|((since, why), points)| Detail { points, since, why })
+                    .map(|((since, since_at_least, why), points)| Detail {
+                        points,
+                        since,
+                        since_at_least,
+                        why,
+                    })
                     .collect(),
             }
         })
@@ -401,7 +546,7 @@ fn since_text(since: Since) -> Option<String> {
     match since {
         Since::Always => None,
         Since::Day(date) => Some(date.to_string()),
-        Since::At(at) => Some(at.to_string()),
+        Since::At(at) | Since::AtLeast(at) => Some(at.to_string()),
     }
 }
 

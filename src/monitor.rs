@@ -15,6 +15,7 @@ use crate::collector::reading::Reading;
 use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
 use crate::historian::alarms::{Alarms, Raised};
+use crate::historian::past::StoodChannel;
 use crate::historian::picture::Picture;
 use crate::series::Buffer;
 use crate::store::{Gatherer, Keeper};
@@ -76,9 +77,24 @@ impl Monitor {
         clock: Clock,
         keeper: Option<Keeper>,
     ) -> Result<Self, StartError> {
+        Self::start_recalling(province, clock, keeper, Vec::new())
+    }
+
+    /// The same, and tells what stands as it stood when somebody watched last since then; `stood` by channel
+    /// id.
+    ///
+    /// # Errors
+    /// As [`Monitor::start`].
+    pub fn start_recalling(
+        province: &Arc<Province>,
+        clock: Clock,
+        keeper: Option<Keeper>,
+        stood: Vec<Option<StoodChannel>>,
+    ) -> Result<Self, StartError> {
         let plans: Vec<Arc<Plan>> = plans(province);
         let started = clock.now();
         let mut historian = Historian::new(Arc::clone(province), &plans, started);
+        historian.recall(stood);
         let (sender, news) = watch::channel(Arc::new(historian.picture(started)));
         let alarms = keeper.as_ref().map_or_else(Alarms::default, Keeper::open_alarms);
         let history = keeper.map(|keeper| History::new(keeper, started));

@@ -12,6 +12,7 @@ pub mod html;
 pub mod json;
 mod layout;
 mod markup;
+mod operation;
 pub mod period;
 #[cfg(test)]
 mod sample;

@@ -185,7 +185,7 @@ fn what_was_acknowledged_is_so_after_a_kill() {
         .collect();
     assert_eq!(
         ends,
-        [("HB03", "unit 2", true, true, false), ("HB05", "bay 171", false, false, false)],
+        [("HB05", "bay 171", false, false, false), ("HB03", "unit 2", true, true, false)],
         "{all:?}"
     );
     let found = upkeep::check(folder.path()).unwrap();

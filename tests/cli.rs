@@ -63,7 +63,7 @@ fn demo_prints_the_four_figures_and_the_station_that_is_not_full() {
     let output = gridwatch(&["demo", "--once", "--json", "--port-base", "0"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let picture = json(&output);
-    assert_eq!(picture["schema"], 1);
+    assert_eq!(picture["schema"], 2);
     assert_eq!(picture["province"], "Hòa Bình");
     let figure = |name: &str| {
         let figure = &picture["figures"][name];
@@ -143,9 +143,11 @@ fn a_monitor_that_nobody_answers_says_so_in_the_same_shape() {
     let picture = json(&output);
     assert_eq!(picture["figures"]["connected"]["have"], 0);
     assert_eq!(picture["figures"]["full"]["have"], 9, "full is structural");
-    assert_eq!(picture["figures"]["remote_metering"]["want"], 268_800);
+    assert_eq!(picture["figures"]["remote_metering"], Value::Null, "no meter was counted");
+    assert_eq!(picture["figures"]["unmanned"]["have"], 0, "nobody sees the stations");
+    assert_eq!(picture["figures"]["unmanned_declared"]["have"], 10);
     assert_eq!(picture["metering"]["day"], Value::Null);
-    assert_eq!(picture["metering"]["first_pass"]["want"], 0, "unknown is not zero of many");
+    assert_eq!(picture["metering"]["first_pass"], Value::Null, "unknown is not zero of many");
     for station in picture["stations"].as_array().unwrap() {
         for channel in station["centres"].as_array().unwrap() {
             assert_eq!(channel["link"], "never_connected");
@@ -176,7 +178,12 @@ fn check_without_an_answer_is_neither_good_nor_bad() {
     let base = free_ports(20).to_string();
     let output = gridwatch(&["check", "--live", "98", "--port-base", &base]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(stdout(&output).starts_with("NO DATA live at CC: 0/"), "{}", stdout(&output));
+    let said = "NO DATA live at CC: 0 known to be of 6735";
+    assert!(stdout(&output).starts_with(said), "{}", stdout(&output));
+    // Whatever else is missed.
+    let output = gridwatch(&["check", "--full", "95", "--live", "98", "--port-base", &base]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).contains("MISSED  full"), "{}", stdout(&output));
 }
 
 #[test]

@@ -98,6 +98,11 @@ impl World {
         (0..self.province.channels.len()).map(ChannelId::at)
     }
 
+    /// What was told is judged: what it changed is so since then.
+    fn look(&mut self, ms: i64) {
+        self.historian.picture(NOW.plus(ms));
+    }
+
     fn tell(&mut self, channel: ChannelId, ms: i64, event: Event) {
         self.historian.accept(&Reading { channel, at: NOW.plus(ms), event });
     }
@@ -106,6 +111,7 @@ impl World {
         for channel in self.channels() {
             self.tell(channel, ms, Event::Connected);
         }
+        self.look(ms);
     }
 
     /// Nobody listens anywhere.
@@ -113,6 +119,7 @@ impl World {
         for channel in self.channels() {
             self.tell(channel, ms, Event::Lost(LinkFault::Refused));
         }
+        self.look(ms);
     }
 
     /// Channels of some stations are lost.
@@ -124,6 +131,7 @@ impl World {
             self.lost.push(channel);
             self.tell(channel, ms, Event::Lost(LinkFault::Closed));
         }
+        self.look(ms);
     }
 
     pub(crate) fn lose_all(&mut self, ms: i64) {
@@ -131,6 +139,7 @@ impl World {
             self.lost.push(channel);
             self.tell(channel, ms, Event::Lost(LinkFault::Closed));
         }
+        self.look(ms);
     }
 
     fn channel_of(&self, station: &str, centre: &str) -> ChannelId {
@@ -270,6 +279,7 @@ impl World {
         for channel in self.channels().filter(|c| !self.lost.contains(c)).collect::<Vec<_>>() {
             self.scan_channel(channel, ms);
         }
+        self.look(ms + 1_000);
     }
 
     /// Channels of some stations answer, as at the start.

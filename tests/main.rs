@@ -30,4 +30,5 @@ mod station;
 mod store;
 mod tidy;
 mod units;
+mod unmanned;
 mod verdicts;

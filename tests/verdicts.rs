@@ -199,7 +199,7 @@ fn find(province: &Province, id: &str, centre: &str) -> (ChannelId, usize) {
 }
 
 #[test]
-fn a_value_is_old_after_three_scans_and_since_exactly_then() {
+fn a_value_is_old_after_three_scans_and_since_the_judgement_that_found_it() {
     let (province, plans) = small();
     let (channel, point) = find(&province, "S1.110.171.P", "CC");
     let mut historian = Historian::new(Arc::clone(&province), &plans, START);
@@ -211,7 +211,7 @@ fn a_value_is_old_after_three_scans_and_since_exactly_then() {
     };
     assert_eq!(verdict(&mut historian, 6_000).0, None);
     let (reason, since) = verdict(&mut historian, 9_000);
-    assert_eq!((reason, since), (Some(Reason::Old), Since::At(START.plus(6_000))));
+    assert_eq!((reason, since), (Some(Reason::Old), Since::At(START.plus(9_000))));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_lost_link_takes_everything_off_live_at_once_and_leaves_the_structure() {
     assert_eq!(is.counts.live.have, 0);
     assert_eq!(is.link.state, LinkState::Lost);
     assert_eq!(is.points[point].verdict, Some(Reason::NoLink));
-    assert_eq!(is.points[point].since, Since::At(lost));
+    assert_eq!(is.points[point].since, Since::At(START.plus(700)), "when it was judged");
     assert_eq!(is.points[point].value, was.points[point].value, "the old value is kept as such");
     assert_eq!(is.full, was.full);
     let structural = |counts: &Counts| (counts.required, counts.mapped, counts.tested);

@@ -8,8 +8,8 @@ use crate::metering::MeterFigures;
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
-    Bay, Cause, Channel, Device, Entry, Line, LineEnd, MeterGroup, Origin, Point, PointId,
-    Province, Standing, Station, StationId, Unit, UnitKind, Whole,
+    Bay, Cause, CentreId, Channel, Device, Entry, Line, LineEnd, MeterGroup, Origin, Point,
+    PointId, Province, Standing, Station, StationId, Unit, UnitKind, Whole,
 };
 use crate::read::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
 use crate::registers::{Register, Slot, Table, allot, limits};
@@ -49,6 +49,7 @@ pub(crate) fn expand(
         link: draft.link,
         history: draft.history,
         form: draft.form,
+        unmanned_seen: draft.unmanned.seen,
         centres: draft.centres.into_iter().map(|c| c.value).collect(),
         sources: draft.sources.into_iter().map(|s| s.value).collect(),
         lines: Vec::new(),
@@ -60,8 +61,11 @@ pub(crate) fn expand(
         origin,
     };
     settle_identities(doc, &mut province, draft.identities);
+    // Whoever names no centre in charge has the first one in charge.
+    let in_charge = draft.unmanned.in_charge.as_ref();
+    let in_charge = in_charge.map_or(CentreId(0), |named| centre_in_charge(doc, &province, named));
     for station in &draft.stations {
-        let expanded = Builder { doc, province: &province, draft: station }.station();
+        let expanded = Builder { doc, province: &province, draft: station }.station(in_charge);
         province.stations.push(expanded);
     }
     add_lines(doc, &mut province, &draft.lines);
@@ -84,6 +88,16 @@ pub(crate) fn expand(
     }
     refuse_empty_regions(doc, &province, &draft.stations);
     if doc.has_problems() { Err(doc.take_problems()) } else { Ok(province) }
+}
+
+/// The centre with a name, to be in charge of stations.
+fn centre_in_charge(doc: &Document<'_>, province: &Province, named: &Placed<String>) -> CentreId {
+    province.centre(&named.value).unwrap_or_else(|| {
+        let hint = way_out(&named.value, province.centres.iter().map(|c| c.id.as_str()));
+        let message = format!("no centre '{}'; {hint}", named.value);
+        doc.note(named.place.offset, &named.place.key, message);
+        CentreId(0)
+    })
 }
 
 /// Gives each centre what it shows on secured connections.
@@ -203,7 +217,8 @@ impl Builder<'_> {
         self.doc.note(place.offset, &place.key, message);
     }
 
-    fn station(&self) -> Station {
+    /// The station; `in_charge` is the centre that operates it where it names none.
+    fn station(&self, in_charge: CentreId) -> Station {
         let mut bays = self.bays();
         let units = self.units(&mut bays);
         let transformers = self.transformers(&mut bays);
@@ -214,6 +229,10 @@ impl Builder<'_> {
             id: draft.id.clone(),
             name: draft.name.clone(),
             unmanned: draft.unmanned,
+            in_charge: draft
+                .in_charge
+                .as_ref()
+                .map_or(in_charge, |named| centre_in_charge(self.doc, self.province, named)),
             peak_mw: draft.peak_mw,
             load: draft.load.clone(),
             transformers,

@@ -74,6 +74,9 @@ pub struct Province {
     pub history: HistorySettings,
     /// Heads and signatures of the forms that are filed.
     pub form: FormSettings,
+    /// Share of the watched time, per cent, in which every priority A signal of a station must be live so that
+    /// it was operated without staff over a window.
+    pub unmanned_seen: f64,
     /// Who receives.
     pub centres: Vec<Centre>,
     /// What feeds the grid from outside.
@@ -546,8 +549,11 @@ pub struct Station {
     pub id: String,
     /// Name.
     pub name: Name,
-    /// Operated without staff.
+    /// Declared to be operated without staff. Whether it is also seen well enough is another matter:
+    /// [`Station::in_charge`].
     pub unmanned: bool,
+    /// The centre that operates it, and so must see its priority A signals.
+    pub in_charge: CentreId,
     /// Coincident peak of its load, MW.
     pub peak_mw: f64,
     /// Shares of the load classes, sum 1.

@@ -34,6 +34,7 @@ pub(crate) struct Draft {
     pub(crate) link: LinkSettings,
     pub(crate) history: HistorySettings,
     pub(crate) form: FormSettings,
+    pub(crate) unmanned: UnmannedDraft,
     pub(crate) link_place: Place,
     /// What each centre shows on secured connections.
     pub(crate) identities: Identities,
@@ -43,6 +44,14 @@ pub(crate) struct Draft {
     pub(crate) meter_classes: Vec<Placed<MeterClass>>,
     pub(crate) districts: Vec<Placed<District>>,
     pub(crate) stations: Vec<StationDraft>,
+}
+
+/// When a station counts as operated without staff.
+pub(crate) struct UnmannedDraft {
+    /// The centre in charge of stations that name none.
+    pub(crate) in_charge: Option<Placed<String>>,
+    /// Per cent of the watched time.
+    pub(crate) seen: f64,
 }
 
 pub(crate) struct LineDraft {
@@ -59,6 +68,7 @@ pub(crate) struct StationDraft {
     pub(crate) id: String,
     pub(crate) name: Name,
     pub(crate) unmanned: bool,
+    pub(crate) in_charge: Option<Placed<String>>,
     pub(crate) quality: bool,
     pub(crate) e2e: Vec<(Placed<String>, Option<Date>)>,
     pub(crate) address: Vec<(Placed<String>, Option<Address>)>,
@@ -276,6 +286,7 @@ fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
         scan: read_scan(root),
         history: read_history(root),
         form: read_form(root),
+        unmanned: read_unmanned(root),
         link,
         link_place,
         identities,
@@ -403,6 +414,24 @@ fn read_history(root: &Fields<'_>) -> HistorySettings {
         fields.finish();
     }
     history
+}
+
+fn read_unmanned(root: &Fields<'_>) -> UnmannedDraft {
+    // The trade's bar for a signal that somebody must be able to rely on.
+    let mut draft = UnmannedDraft { in_charge: None, seen: 99.0 };
+    if let Some(fields) = root.optional("unmanned").and_then(|n| n.fields()) {
+        draft.in_charge = named_centre(&fields);
+        if let Some(percent) = fields.optional("seen").and_then(|n| n.number(50.0, 100.0)) {
+            draft.seen = percent;
+        }
+        fields.finish();
+    }
+    draft
+}
+
+/// The centre that operates stations.
+fn named_centre(fields: &Fields<'_>) -> Option<Placed<String>> {
+    fields.optional("in_charge").and_then(|n| n.text().map(|text| n.placed(text)))
 }
 
 /// What each centre shows, before it is known which centres there are.
@@ -663,6 +692,7 @@ fn read_station(fields: &Fields<'_>) -> Option<StationDraft> {
         id: String::new(),
         name: Name::same(""),
         unmanned: fields.required("unmanned").and_then(|n| n.boolean()).unwrap_or(false),
+        in_charge: named_centre(fields),
         quality: fields.optional("quality").and_then(|n| n.boolean()).unwrap_or(true),
         e2e,
         address,

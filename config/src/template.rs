@@ -203,6 +203,8 @@ pub struct PointSpec {
     pub time_tag: Option<TimeTag>,
     /// Who must receive it.
     pub class: Class,
+    /// Priority A: without it at the centre in charge a station is not seen well enough to be without staff.
+    pub priority_a: bool,
     /// How often it is read; `None` for commands.
     pub scan: Option<Scan>,
     /// How it is sent.
@@ -363,6 +365,8 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
         ])
     });
     let class = fields.required("required").and_then(|n| n.choice(&Class::CODES));
+    let priority = fields.optional("priority");
+    let priority_a = priority.as_ref().and_then(|n| n.choice(&[("A", true)])).unwrap_or(false);
     let scan = fields.optional("scan").and_then(|n| n.choice(&Scan::ALL.map(|s| (s.word(), s))));
     let encoding = fields.required("encoding").and_then(|n| {
         let written = n.text()?;
@@ -382,6 +386,9 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
     if scan.is_none() && !kind.is_command() {
         fields.complain(&place, "key 'scan' is missing: only commands are not read");
     }
+    if let Some(node) = priority.filter(|_| kind.is_command()) {
+        node.complain("a command has no value that could be live; leave 'priority' out");
+    }
     fields.finish();
     Some(PointSpec {
         id: id?,
@@ -397,6 +404,7 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
         orders,
         time_tag,
         class: class?,
+        priority_a,
         scan,
         encoding,
     })

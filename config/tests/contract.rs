@@ -234,3 +234,44 @@ fn a_province_is_read_again_from_what_it_was_read_from() {
         }
     }
 }
+
+#[test]
+fn priority_a_is_what_a_station_without_staff_must_be_seen_by() {
+    let province = Province::built_in();
+    let points = province.templates.iter().flat_map(|template| &template.points);
+    let mut statuses = 0;
+    for point in points.clone() {
+        let is_trip = point.states.as_ref().is_some_and(|states| states[1].en == "trip");
+        if point.kind == Kind::DoublePoint || is_trip {
+            assert!(point.priority_a, "{}: positions and protection trips", point.id);
+        }
+        if point.priority_a {
+            assert!(point.kind.is_status(), "{}: a status, told at once", point.id);
+            statuses += 1;
+        }
+        let never = ["TAP.POS", "OLTC.PROG"].contains(&point.id.as_str());
+        assert!(!(point.priority_a && (never || point.id.starts_with("F74."))), "{}", point.id);
+    }
+    let has = |id: &str| points.clone().any(|point| point.id == id && point.priority_a);
+    for id in
+        ["F96.ALM", "F26W.ALM", "DC.EF1", "CB.DC1", "FIRE.ALM", "SEC.FENCE", "GW1.FAIL", "CH.A1"]
+    {
+        assert!(has(id), "{id}");
+    }
+    assert!(statuses > 100, "{statuses}");
+    for station in &province.stations {
+        assert_eq!(station.in_charge, province.centre("CC").unwrap());
+    }
+}
+
+#[test]
+fn a_station_may_name_the_centre_that_operates_it() {
+    let text = include_str!("../small.toml");
+    let text = text.replacen("unmanned = true  ", "unmanned = true\nin_charge = \"A1\" ", 1);
+    let province = Province::parse("small.toml", &text).unwrap();
+    assert_eq!(province.stations[0].in_charge, province.centre("A1").unwrap());
+    assert_eq!(province.stations[1].in_charge, province.centre("CC").unwrap());
+    let text = text.replacen("in_charge = \"A1\"", "in_charge = \"A2\"", 1);
+    let problems = Province::parse("small.toml", &text).unwrap_err().to_string();
+    assert!(problems.contains("no centre 'A2'") && problems.contains("A1"), "{problems}");
+}

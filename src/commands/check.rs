@@ -1,5 +1,6 @@
 //! `gridwatch check`: hold the province against thresholds.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use gridwatch::historian::Historian;
 
 use super::{
     Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, patience, runtime, say, start_monitor,
+    state_folder, stood_in,
 };
 
 #[derive(Args)]
@@ -20,9 +22,11 @@ Examples:
   gridwatch check --full 95                       exit 1: says which station is not, and why
   gridwatch check config/hoa-binh.toml --live 98 --coverage 74.2
 
-Without a threshold the targets of the contract are checked. --full and --unmanned follow from
-the contract; for the others the stations are asked.
-Exit codes: 0 reached, 1 missed, 2 usage or configuration, 3 no station answered.")]
+Without a threshold the targets of the contract are checked. --full follows from the contract; for
+the others the stations are asked. A station is unmanned when the contract declares it and every
+signal of priority A is live at the centre in charge.
+Exit codes: 0 reached, 1 missed, 2 usage or configuration, 3 nothing can be said: no station answered,
+or what nobody has seen or counted yet would decide, whatever else is missed.")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArg,
@@ -32,7 +36,7 @@ pub(super) struct CheckArgs {
     /// Stations with all required signals, mapped and tested, at every centre, per cent
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     full: Option<f64>,
-    /// Stations operated without staff, per cent
+    /// Stations operated without staff, declared and seen, per cent
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     unmanned: Option<f64>,
     /// Meters read remotely, per cent
@@ -41,6 +45,9 @@ pub(super) struct CheckArgs {
     /// Required points that are live, at each centre, per cent
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     live: Option<f64>,
+    /// Folder of the history that knows since when things are so [default: where 'gridwatch monitor' keeps it]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// Longest wait for the first complete picture, seconds
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = patience)]
     timeout: Duration,
@@ -68,7 +75,9 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
     let clock = Clock::system();
     let picture = if thresholds.needs_stations() {
         let runtime = runtime()?;
-        let monitor = start_monitor(&runtime, &province, clock, None)?;
+        let folder = args.store.clone().or_else(|| state_folder(&province));
+        let stood = stood_in(folder, &province);
+        let monitor = start_monitor(&runtime, &province, clock, (None, stood))?;
         let picture = runtime.block_on(monitor.first_complete(args.timeout));
         runtime.block_on(monitor.stop());
         picture

@@ -71,7 +71,7 @@ pub(super) fn run(common: &Common, args: &EventsArgs) -> Outcome {
     let province = Arc::new(common.province(&args.config)?);
     let mut printer = Printer::new(common, args, &province)?;
     let runtime = runtime()?;
-    let monitor = start_monitor(&runtime, &province, Clock::system(), None)?;
+    let monitor = start_monitor(&runtime, &province, Clock::system(), (None, Vec::new()))?;
     let outcome = runtime.block_on(async {
         let picture = monitor.events_read(args.timeout).await;
         if !args.json {

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, patience, runtime, say,
-    start_monitor, state_folder, stop_wanted, stretch,
+    start_monitor, state_folder, stood_in, stop_wanted, stretch,
 };
 
 #[derive(Args)]
@@ -66,6 +66,12 @@ impl Keep {
     /// Nothing is kept.
     pub(super) fn nothing() -> Self {
         Self { no_store: true, tell: Duration::from_secs(60), ..Self::default() }
+    }
+
+    /// The folder that may know since when things are so.
+    fn folder(&self, province: &Province) -> Option<PathBuf> {
+        let named = || self.store.clone().or_else(|| state_folder(province));
+        if self.no_store { None } else { named() }
     }
 
     /// Who keeps history, if anybody does. A folder that was not asked for is no reason not to show
@@ -128,8 +134,10 @@ pub(super) fn watch(
     runtime: &Runtime,
     clock: Clock,
 ) -> Outcome {
+    // Before anything is written to it.
+    let stood = stood_in(args.keep.folder(province), province);
     let keeper = args.keep.keeper(province, args.look.once, clock.now())?;
-    let monitor = start_monitor(runtime, province, clock, keeper)?;
+    let monitor = start_monitor(runtime, province, clock, (keeper, stood))?;
     let outcome = if args.keep.headless {
         runtime.block_on(tell(&monitor, args.keep.tell))
     } else if args.look.once {

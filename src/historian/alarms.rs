@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use config::{CentreId, Lang, Province, Station, StationId, UnitKind};
 
-use super::findings::is_leading;
 use super::picture::Picture;
+use super::right::is_leading;
 use super::shortfalls::{self, Ground, LineId, Shortfall};
 use super::verdict::{Reason, Since};
 use crate::clock::Timestamp;
@@ -259,7 +259,8 @@ impl Alarms {
             return true;
         }
         let since = match line.since {
-            Since::At(at) => at,
+            // An alarm is raised by who watches: what stood before is raised when somebody began.
+            Since::At(at) | Since::AtLeast(at) => at.max(picture.started),
             Since::Always | Since::Day(_) => picture.started,
         };
         if picture.at.since(since) < delay_ms(&picture.province, cause, line) {

@@ -9,6 +9,7 @@ use super::events::{ChannelEvents, EventLog};
 use super::findings::Findings;
 use super::ledger::{Judgement, Page};
 use super::meters::MeterCells;
+use super::past::{StoodChannel, StoodPoint};
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
 use super::rules::{PointRule, Rules};
 use super::traffic::TrafficPicture;
@@ -32,6 +33,12 @@ pub(super) struct ChannelState {
     /// What the log calls it: `HB07 at CC`.
     name: String,
     link: Link,
+    /// What the last picture told of the path.
+    told_link: LinkState,
+    /// How it stood when somebody watched last, until that is compared with how it stands.
+    stood: Option<StoodChannel>,
+    /// Whether it was.
+    recalled: bool,
     plan: Arc<Plan>,
     /// What came of each request last, by block and first cell.
     exchanges: Vec<LastPoll>,
@@ -79,8 +86,10 @@ pub(super) struct PointState {
     block: Option<u16>,
     verdict: Option<Reason>,
     since: Since,
-    /// Why it is not live, as of the last picture.
+    /// Why it is not live; while it is judged, before it is known whether it is frozen.
     pub(super) not_live: Option<Reason>,
+    /// What the last picture told of that, and since when it is so.
+    told_not_live: Option<Reason>,
     not_live_since: Since,
 }
 
@@ -92,7 +101,6 @@ struct PartState {
     /// The device has said since then that it has none, or will not give it.
     withdrawn: bool,
     outcome: Outcome,
-    outcome_since: Timestamp,
 }
 
 /// What came of the last request for a part of a point.
@@ -134,7 +142,10 @@ impl ChannelState {
         Self {
             id,
             name,
+            told_link: link.state,
             link,
+            stood: None,
+            recalled: false,
             exchanges: Vec::with_capacity(plan.blocks.len()),
             cells: Vec::new(),
             events: ChannelEvents::new(id, channel, &plan),
@@ -218,7 +229,6 @@ impl ChannelState {
             tracing::info!(channel = self.name, link = state.word(), ?fault);
             self.link.losses += u64::from(state == LinkState::Lost);
             self.link.state = state;
-            self.link.since = at;
         }
         self.link.fault = fault;
         if state != LinkState::Connected {
@@ -359,7 +369,15 @@ impl ChannelState {
 
     /// From now on what changes is written down: all of it with the next picture.
     pub(super) fn keep_ledger(&mut self) {
+        // What history says of its first moment is what pictures say from then on.
+        self.recalled &= self.page.is_some();
         self.page = Some(Page::default());
+        self.put_aside();
+    }
+
+    /// How it stood when somebody watched last: what stands so still is told since then.
+    pub(super) fn recall(&mut self, stood: StoodChannel) {
+        (self.stood, self.recalled) = (Some(stood), false);
         self.put_aside();
     }
 
@@ -383,6 +401,10 @@ impl ChannelState {
         }
         self.put_aside();
         let until = self.judge(now);
+        if !self.recalled && (self.page.is_some() || self.settled()) {
+            self.recalled = true;
+            self.compare(now);
+        }
         let picture = Arc::new(self.draw(province, now));
         if let Some(page) = &mut self.page {
             judgements.extend(page.turn(self.id, now, self.link.state, &picture.points));
@@ -397,11 +419,38 @@ impl ChannelState {
         // How asking has gone of late is told by the minute.
         let mut until = now.plus(TRAFFIC_HOLDS_MS);
         for (state, rule) in self.points.iter_mut().zip(&self.rules.points) {
-            let live = state.judge_live(&self.link, rule, now);
+            state.not_live = state.judge_live(&self.link, rule, now);
             until = until.min(state.holds_until(rule, now));
-            state.set_not_live(live, now);
         }
-        self.findings.evaluate(&self.rules.tests, &self.points, now).min(until)
+        until = self.findings.evaluate(&self.rules.tests, &self.points, now).min(until);
+        let link = self.link.state;
+        if self.told_link != link {
+            self.told_link = link;
+            (self.link.since, self.link.at_least) = (now, false);
+        }
+        for (n, (state, rule)) in self.points.iter_mut().zip(&self.rules.points).enumerate() {
+            let (is_frozen, finding) = self.findings.of(n);
+            state.settle(rule, link, (is_frozen, finding.is_some()), now);
+        }
+        until
+    }
+
+    /// Holds what stands at the first moment of which history will tell, or at which every block was asked,
+    /// against how it stood when somebody watched last. What is wrong since then is told since then; of the
+    /// rest it is known only that it is so at least since now.
+    fn compare(&mut self, now: Timestamp) {
+        let stood = self.stood.take();
+        let link = stood.as_ref().map(|stood| stood.link);
+        (self.link.since, self.link.at_least) = match link {
+            Some((state, since)) if state == self.link.state && state != LinkState::Connected => {
+                (since.instant().unwrap_or(now), matches!(since, Since::AtLeast(_)))
+            }
+            _ => (now, true),
+        };
+        for (n, state) in self.points.iter_mut().enumerate() {
+            let before = stood.as_ref().and_then(|stood| *stood.points.get(n)?);
+            state.compare(before, now);
+        }
     }
 
     /// Puts together what was judged.
@@ -412,14 +461,9 @@ impl ChannelState {
         let mut points = spare.map(|picture| picture.points).unwrap_or_default();
         points.clear();
         points.reserve_exact(self.points.len());
-        let ruled = self.points.iter_mut().zip(&self.rules.points).zip(&channel.entries);
+        let ruled = self.points.iter().zip(&self.rules.points).zip(&channel.entries);
         for (n, ((state, rule), entry)) in ruled.enumerate() {
-            let (frozen, finding) = self.findings.of(n);
-            if let (None, Some(since)) = (state.not_live, frozen) {
-                state.set_not_live(Some((Reason::Frozen, Since::At(since))), now);
-            }
-            state.judge(rule, &self.link, finding.map(|(_, since)| since), now);
-            let picture = state.picture(self.findings.evaluable(n), finding.map(|(f, _)| f));
+            let picture = state.picture(self.findings.evaluable(n), self.findings.of(n).1);
             counts.add(entry, rule.is_command, &picture);
             points.push(picture);
         }
@@ -429,7 +473,7 @@ impl ChannelState {
             id: self.id,
             link: self.link.clone(),
             full: Full::of(&counts),
-            right: self.findings.right(&self.rules.tests, &counts),
+            right: self.rules.tests.right(&counts, &points),
             counts,
             points,
             units: self.unit_pictures(province),
@@ -508,8 +552,8 @@ fn is_answer(fault: Option<Fault>) -> bool {
 }
 
 impl PartState {
-    fn new(started: Timestamp) -> Self {
-        Self { at: None, withdrawn: false, outcome: Outcome::Unasked, outcome_since: started }
+    fn new() -> Self {
+        Self { at: None, withdrawn: false, outcome: Outcome::Unasked }
     }
 
     fn note(&mut self, outcome: Outcome, at: Timestamp) {
@@ -519,9 +563,7 @@ impl PartState {
             Outcome::Fault(Fault::Refused(code)) if code != BUSY => self.withdrawn = true,
             Outcome::Unasked | Outcome::Fault(_) => {}
         }
-        if self.outcome != outcome {
-            (self.outcome, self.outcome_since) = (outcome, at);
-        }
+        self.outcome = outcome;
     }
 
     /// Until when it is fresh, if it is.
@@ -530,42 +572,40 @@ impl PartState {
         if self.withdrawn || until < now { FOREVER } else { until }
     }
 
-    /// Why the part cannot be used, and since when, if it was known.
-    fn judge(&self, old_after: i64, now: Timestamp) -> Option<(Reason, Option<Timestamp>)> {
+    /// Why the part cannot be used.
+    fn judge(&self, old_after: i64, now: Timestamp) -> Option<Reason> {
         let fresh = !self.withdrawn && self.at.is_some_and(|at| now.since(at) <= old_after);
         if fresh {
             // One request that went wrong is no news as long as what came is fresh.
             return None;
         }
-        let reason = match self.outcome {
+        Some(match self.outcome {
             Outcome::Fault(Fault::NoReply) => Reason::NoReply,
             Outcome::Fault(Fault::Refused(_)) => Reason::Refused,
             Outcome::Fault(Fault::Undecodable) => Reason::Undecodable,
             Outcome::NoValue => Reason::Flagged,
-            Outcome::Unasked | Outcome::Came => match self.at {
-                Some(at) => return Some((Reason::Old, Some(at.plus(old_after)))),
-                None => return Some((Reason::NeverSeen, None)),
-            },
-        };
-        Some((reason, Some(self.outcome_since)))
+            Outcome::Unasked | Outcome::Came if self.at.is_some() => Reason::Old,
+            Outcome::Unasked | Outcome::Came => Reason::NeverSeen,
+        })
     }
 }
 
 impl PointState {
     fn new(rule: &PointRule, started: Timestamp) -> Self {
         let (verdict, since) = rule.structural.unzip();
-        let since = since.unwrap_or(Since::At(started));
+        let since = since.unwrap_or(Since::AtLeast(started));
         Self {
             value: None,
             changed: None,
             flags: Flags::GOOD,
-            value_part: PartState::new(started),
-            quality_part: PartState::new(started),
+            value_part: PartState::new(),
+            quality_part: PartState::new(),
             block: None,
             verdict,
             since,
             not_live: None,
-            not_live_since: Since::At(started),
+            told_not_live: None,
+            not_live_since: Since::AtLeast(started),
         }
     }
 
@@ -618,24 +658,23 @@ impl PointState {
         self.part_mut(part).note(outcome, at);
     }
 
-    /// Why the point is not live, and since when: the first stage that fails from the database to
-    /// the plausibility of the value.
-    fn judge_live(&self, link: &Link, rule: &PointRule, now: Timestamp) -> Option<(Reason, Since)> {
+    /// Why the point is not live: the first stage that fails from the database to the plausibility of the
+    /// value.
+    fn judge_live(&self, link: &Link, rule: &PointRule, now: Timestamp) -> Option<Reason> {
         // A command has no value.
         let old_after = rule.old_after?;
-        if let Some((Reason::NotInDatabase, since)) = rule.structural {
-            return Some((Reason::NotInDatabase, since));
+        if let Some((Reason::NotInDatabase, _)) = rule.structural {
+            return Some(Reason::NotInDatabase);
         }
         if link.state != LinkState::Connected {
-            return Some((Reason::NoLink, Since::At(link.since)));
+            return Some(Reason::NoLink);
         }
         let quality =
             || rule.has_quality.then(|| self.quality_part.judge(old_after, now)).flatten();
-        if let Some((reason, since)) = self.value_part.judge(old_after, now).or_else(quality) {
-            let since = since.map_or_else(|| self.not_live_since_or(reason, now), Since::At);
-            return Some((reason, since));
-        }
-        self.judge_value(rule, self.value?, now)
+        self.value_part
+            .judge(old_after, now)
+            .or_else(quality)
+            .or_else(|| self.judge_value(rule, self.value?, now))
     }
 
     /// Until when what is judged at `now` holds by itself: a part becomes old, or a switch has stood
@@ -654,22 +693,16 @@ impl PointState {
     }
 
     /// The last stages: what the value itself says.
-    fn judge_value(&self, rule: &PointRule, value: f64, now: Timestamp) -> Option<(Reason, Since)> {
-        let reason = if !self.flags.is_good() {
-            Reason::Flagged
+    fn judge_value(&self, rule: &PointRule, value: f64, now: Timestamp) -> Option<Reason> {
+        if !self.flags.is_good() {
+            Some(Reason::Flagged)
         } else if self.is_between_ends(rule, value, now) {
-            return Some((Reason::Intermediate, Since::At(self.changed.unwrap_or(now))));
+            Some(Reason::Intermediate)
         } else if rule.range.is_some_and(|(low, high)| !(low..=high).contains(&value)) {
-            Reason::OutOfRange
+            Some(Reason::OutOfRange)
         } else {
-            return None;
-        };
-        Some((reason, self.not_live_since_or(reason, now)))
-    }
-
-    /// The moment since which the point was already so in the last picture, else now.
-    fn not_live_since_or(&self, reason: Reason, now: Timestamp) -> Since {
-        if self.not_live == Some(reason) { self.not_live_since } else { Since::At(now) }
+            None
+        }
     }
 
     fn is_between_ends(&self, rule: &PointRule, value: f64, now: Timestamp) -> bool {
@@ -679,34 +712,51 @@ impl PointState {
         value >= 3.0 || (value < 1.0 && resting > travel)
     }
 
-    fn set_not_live(&mut self, live: Option<(Reason, Since)>, now: Timestamp) {
-        match live {
-            Some((reason, since)) => (self.not_live, self.not_live_since) = (Some(reason), since),
-            None if self.not_live.is_some() => {
-                (self.not_live, self.not_live_since) = (None, Since::At(now));
-            }
-            None => {}
+    /// The verdict, once it is known whether the point is frozen or contradicts others: the first stage of all
+    /// that fails. A command has no value, but it needs the link as much as one. What is other than in the
+    /// picture before is so since now: that is what history keeps, so everybody tells the same.
+    fn settle(
+        &mut self,
+        rule: &PointRule,
+        link: LinkState,
+        (is_frozen, has_finding): (bool, bool),
+        now: Timestamp,
+    ) {
+        let of_contract = |reason: Option<Reason>| {
+            rule.structural.filter(|(own, _)| Some(*own) == reason).map(|(_, since)| since)
+        };
+        if self.not_live.is_none() && is_frozen {
+            self.not_live = Some(Reason::Frozen);
+        }
+        if self.told_not_live != self.not_live {
+            self.told_not_live = self.not_live;
+            self.not_live_since = of_contract(self.not_live).unwrap_or(Since::At(now));
+        }
+        let no_link = (link != LinkState::Connected && rule.is_mapped).then_some(Reason::NoLink);
+        let structural = rule.structural.map(|(reason, _)| reason);
+        let inconsistent = has_finding.then_some(Reason::Inconsistent);
+        let verdict = structural.or(self.not_live).or(no_link).or(inconsistent);
+        if self.verdict != verdict {
+            self.verdict = verdict;
+            self.since = of_contract(verdict).unwrap_or(Since::At(now));
         }
     }
 
-    /// The verdict: the first stage of all that fails. A command has no value, but it needs the
-    /// link as much as one.
-    fn judge(
-        &mut self,
-        rule: &PointRule,
-        link: &Link,
-        inconsistent_since: Option<Timestamp>,
-        now: Timestamp,
-    ) {
-        let live = self.not_live.map(|reason| (reason, self.not_live_since));
-        let no_link = (link.state != LinkState::Connected && rule.is_mapped)
-            .then_some((Reason::NoLink, Since::At(link.since)));
-        let inconsistent = inconsistent_since.map(|at| (Reason::Inconsistent, Since::At(at)));
-        match rule.structural.or(live).or(no_link).or(inconsistent) {
-            Some((reason, since)) => (self.verdict, self.since) = (Some(reason), since),
-            None if self.verdict.is_some() => (self.verdict, self.since) = (None, Since::At(now)),
-            None => {}
-        }
+    /// Takes over since when it is so from how it stood when somebody watched last.
+    fn compare(&mut self, before: Option<StoodPoint>, now: Timestamp) {
+        let told =
+            |reason: Option<Reason>, since: Since, stood: Option<(Option<Reason>, Since)>| {
+                match (since, stood) {
+                    // The contract names the day.
+                    (Since::Always | Since::Day(_), _) => since,
+                    (_, Some((then, since))) if reason.is_some() && then == reason => since,
+                    _ => Since::AtLeast(now),
+                }
+            };
+        let stood = before.map(|before| (before.state.verdict(), before.since));
+        self.since = told(self.verdict, self.since, stood);
+        let stood = before.map(|before| (before.state.not_live(), before.live_since));
+        self.not_live_since = told(self.not_live, self.not_live_since, stood);
     }
 
     fn picture(&self, evaluable: bool, finding: Option<Finding>) -> PointPicture {

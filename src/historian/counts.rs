@@ -87,6 +87,8 @@ pub struct Counts {
     pub not_live: [u64; Reason::ALL.len()],
     /// Approved exclusions among the points that have a value.
     pub excluded: u64,
+    /// Of these, fresh and usable all the same.
+    pub excluded_live: u64,
     /// Without a finding, of those that a consistency test could take into account.
     pub right: Share,
 }
@@ -121,6 +123,7 @@ impl Counts {
     fn add_live(&mut self, entry: &Entry, point: &PointPicture) {
         if entry.excluded.is_some() {
             self.excluded += 1;
+            self.excluded_live += u64::from(point.not_live.is_none());
             return;
         }
         self.live.want += 1;
@@ -128,6 +131,12 @@ impl Counts {
             None => self.live.have += 1,
             Some(reason) => self.not_live[reason as usize] += 1,
         }
+    }
+
+    /// Fresh and usable, of all required points that have a value, approved exclusions too: the raw figure
+    /// beside the agreed one, [`Counts::live`].
+    pub fn live_raw(&self) -> Share {
+        Share::new(self.live.have + self.excluded_live, self.live.want + self.excluded)
     }
 
     /// Points of a verdict.
@@ -155,6 +164,7 @@ impl AddAssign for Counts {
         self.live += other.live;
         self.right += other.right;
         self.excluded += other.excluded;
+        self.excluded_live += other.excluded_live;
         for (sum, n) in self.by_reason.iter_mut().zip(other.by_reason) {
             *sum += n;
         }

@@ -6,9 +6,9 @@
 use config::{Channel, Entry, Province, Station};
 
 use super::channel::PointState;
-use super::counts::Counts;
-use super::picture::Right;
-use super::verdict::Finding;
+use super::counts::{Counts, Share};
+use super::right::{Right, is_leading};
+use super::verdict::{Finding, PointPicture};
 use crate::clock::Timestamp;
 
 /// A contradiction must last this long to be a finding: values of a bay are read moments apart,
@@ -52,8 +52,7 @@ pub(super) struct Findings {
     seen: Vec<SeenPeer>,
     /// What stands against each point: some of the marks below.
     marks: Vec<u8>,
-    found: Vec<(usize, Finding, Timestamp)>,
-    frozen: Vec<(usize, Timestamp)>,
+    found: Vec<(usize, Finding)>,
 }
 
 /// A test took the point into account; it has a finding; it is frozen.
@@ -153,9 +152,10 @@ impl Tests {
         self.of_bays.iter().find(|test| test.points[0] == point).map(|test| test.finding)
     }
 
-    /// Whether a finding on a point fails the station by itself.
-    pub(super) fn is_leading(&self, point: usize) -> bool {
-        self.leading.contains(&point)
+    /// Whether a channel is right, by its counts and the points on which a station stands or falls.
+    pub(super) fn right(&self, counts: &Counts, points: &[PointPicture]) -> Right {
+        let leading = self.leading.iter().map(|n| &points[*n]).filter(|point| point.evaluable);
+        Right::of(counts.right, leading.map(|p| Share::new(u64::from(p.finding.is_none()), 1)))
     }
 }
 
@@ -166,7 +166,6 @@ impl Findings {
             seen: vec![SeenPeer::default(); tests.peers.len()],
             marks: Vec::new(),
             found: Vec::new(),
-            frozen: Vec::new(),
         }
     }
 
@@ -181,7 +180,6 @@ impl Findings {
         self.marks.clear();
         self.marks.resize(states.len(), 0);
         self.found.clear();
-        self.frozen.clear();
         let mut until = Timestamp(i64::MAX);
         for (test, failing) in tests.of_bays.iter().zip(&mut self.failing) {
             let live = |n: &usize| states[*n].not_live.is_none();
@@ -203,14 +201,13 @@ impl Findings {
                 until = until.min(since.plus(LASTS_MS - 1));
             } else if self.marks[first] & FOUND == 0 {
                 self.marks[first] |= FOUND;
-                self.found.push((first, test.finding, since));
+                self.found.push((first, test.finding));
             }
         }
         for (peers, seen) in tests.peers.iter().zip(&mut self.seen) {
             let Some(changed) = peers.stands_still(seen, states) else { continue };
             if now.since(changed) > FROZEN_MS {
                 self.marks[peers.point] |= FROZEN;
-                self.frozen.push((peers.point, changed));
             } else {
                 until = until.min(changed.plus(FROZEN_MS));
             }
@@ -218,24 +215,15 @@ impl Findings {
         until
     }
 
-    /// Since when a point is frozen, and what it is found to contradict.
-    pub(super) fn of(&self, point: usize) -> (Option<Timestamp>, Option<(Finding, Timestamp)>) {
+    /// Whether a point is frozen, and what it is found to contradict.
+    pub(super) fn of(&self, point: usize) -> (bool, Option<Finding>) {
         let marks = self.marks.get(point).copied().unwrap_or(0);
-        if marks & (FOUND | FROZEN) == 0 {
-            return (None, None);
-        }
-        let frozen = self.frozen.iter().find(|(n, _)| *n == point);
-        let found = self.found.iter().find(|(n, ..)| *n == point);
-        (frozen.map(|(_, since)| *since), found.map(|(_, finding, since)| (*finding, *since)))
+        let found = self.found.iter().filter(|_| marks & FOUND != 0).find(|(n, _)| *n == point);
+        (marks & FROZEN != 0, found.map(|(_, finding)| *finding))
     }
 
     pub(super) fn evaluable(&self, point: usize) -> bool {
         self.marks.get(point).is_some_and(|marks| marks & EVALUABLE != 0)
-    }
-
-    pub(super) fn right(&self, tests: &Tests, counts: &Counts) -> Right {
-        let leads = self.found.iter().any(|(point, ..)| tests.is_leading(*point));
-        Right::of(counts, leads)
     }
 }
 
@@ -279,18 +267,6 @@ impl Peers {
         let moved = (now - then).abs() - HIDDEN_DEADBANDS * peer_band;
         let ought = state.value?.abs() * moved / now.abs().max(then.abs());
         (ought > PEER_DEADBANDS * own_band).then_some(changed)
-    }
-}
-
-/// Whether a station stands or falls with a point: a breaker position, a bus voltage, power and currents
-/// of a transformer. A finding on one of these fails the station by itself.
-pub(super) fn is_leading(station: &Station, point: usize) -> bool {
-    let point = &station.points[point];
-    let is_transformer = station.transformers.iter().any(|(bay, _)| *bay == point.bay);
-    match point.spec.id.as_str() {
-        "CB.POS" | "UAB" | "UBC" | "UCA" => true,
-        "P" | "Q" | "IA" | "IB" | "IC" => is_transformer,
-        _ => false,
     }
 }
 

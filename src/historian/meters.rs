@@ -4,7 +4,7 @@ use config::{Date, MeterFigures, Province, Scan, Station};
 
 use super::channel::ChannelState;
 use super::counts::Share;
-use super::picture::{MeterGroupPicture, MeteringPicture, Reads};
+use super::picture::{HalfHours, MeterGroupPicture, MeteringPicture, Reads};
 use crate::clock::{DAY_MS, Timestamp};
 
 /// The registers of a metering unit as they were last read.
@@ -108,10 +108,21 @@ fn reads(figures: &MeterFigures, days: Days, fresh: bool) -> Reads {
     let last = days.last > 0 && figures.final_day == days.last;
     Reads {
         first_pass: share(figures.first_pass, figures.expected, first),
+        final_first_pass: share(figures.final_first_pass, figures.final_expected, last),
         final_pass: share(figures.final_read, figures.final_expected, last),
+        half_hours: if last { half_hours(figures) } else { HalfHours::default() },
         intervals: share(figures.intervals, figures.intervals_expected, first),
         minutes: share(figures.minutes_online, figures.minutes_expected, first),
         online: share(u32::from(figures.online), u32::from(figures.concentrators), fresh),
+    }
+}
+
+fn half_hours(figures: &MeterFigures) -> HalfHours {
+    HalfHours {
+        expected: figures.final_intervals_expected.into(),
+        on_time: figures.final_intervals_on_time.into(),
+        late: figures.final_intervals_late.into(),
+        backfilled: figures.final_intervals_backfilled.into(),
     }
 }
 
@@ -127,6 +138,9 @@ pub(super) fn picture(
         district_reads: vec![Reads::default(); province.districts.len()],
         station_reads: vec![Reads::default(); province.stations.len()],
         class_reads: vec![Reads::default(); province.meter_classes.len()],
+        district_uncounted: vec![0; province.districts.len()],
+        station_uncounted: vec![0; province.stations.len()],
+        class_uncounted: vec![0; province.meter_classes.len()],
         ..MeteringPicture::default()
     };
     for station in province.station_ids() {
@@ -145,14 +159,16 @@ pub(super) fn picture(
             });
             // The contract says how many there are; what never came is not proven.
             let share = Share::new(u64::from(told.proven.unwrap_or(0)), u64::from(group.installed));
+            let uncounted = if told.proven.is_none() { u64::from(group.installed) } else { 0 };
             picture.classes[group.class] += share;
+            picture.class_uncounted[group.class] += uncounted;
             if province.meter_classes[group.class].sold {
                 picture.total += share;
                 picture.districts[group.district] += share;
                 picture.stations[station.index()] += share;
-                if told.proven.is_none() {
-                    picture.uncounted += u64::from(group.installed);
-                }
+                picture.uncounted += uncounted;
+                picture.district_uncounted[group.district] += uncounted;
+                picture.station_uncounted[station.index()] += uncounted;
             }
         }
     }

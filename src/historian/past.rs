@@ -7,7 +7,7 @@ use config::{ChannelId, Flags, Province, Station};
 use super::counts::Counts;
 use super::ledger::State;
 use super::picture::{
-    ChannelPicture, Full, Link, LinkState, MeteringPicture, Picture, Right, UnitPicture,
+    ChannelPicture, Full, Link, LinkState, MeteringPicture, Picture, UnitPicture,
 };
 use super::rules::{Rules, rules};
 use super::traffic::TrafficPicture;
@@ -19,7 +19,7 @@ use crate::collector::plan::{Plan, plans};
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeptChannel {
     /// The path, and since when it is so.
-    pub link: (LinkState, Timestamp),
+    pub link: (LinkState, Since),
     /// Each point of the station, in the order of the contract.
     pub points: Vec<KeptPoint>,
 }
@@ -30,11 +30,31 @@ pub struct KeptPoint {
     /// How it stands.
     pub state: State,
     /// Since when its verdict is so.
-    pub since: Timestamp,
+    pub since: Since,
     /// Since when it is live, or not for this reason.
-    pub live_since: Timestamp,
+    pub live_since: Since,
     /// Its last value, when that came, and what the device said of it.
     pub value: Option<(f64, Timestamp, Flags)>,
+}
+
+/// How a channel stood when somebody watched last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoodChannel {
+    /// The path, and since when it was so.
+    pub link: (LinkState, Since),
+    /// Each point of the station, in the order of the contract; nothing of what the contract then did not have.
+    pub points: Vec<Option<StoodPoint>>,
+}
+
+/// How a point stood.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoodPoint {
+    /// How.
+    pub state: State,
+    /// Since when its verdict was so.
+    pub since: Since,
+    /// Since when it was live, or not for this reason.
+    pub live_since: Since,
 }
 
 /// The picture of `at`, from what was kept of each channel since `started`. It has no requests and replies, no
@@ -47,26 +67,26 @@ pub fn picture(
 ) -> Picture {
     let drawn = channels.iter().zip(plans(province)).zip(rules(province)).enumerate();
     let drawn = drawn.map(|(n, ((kept, plan), rules))| {
-        Arc::new(channel(province, ChannelId::at(n), (kept, &plan), &rules))
+        Arc::new(channel(province, ChannelId::at(n), (kept, &plan), (&rules, started)))
     });
-    Picture::of(Arc::clone(province), (started, at), drawn.collect(), metering)
+    let picture = Picture::of(Arc::clone(province), (started, at), drawn.collect(), metering);
+    Picture { is_kept: true, ..picture }
 }
 
 fn channel(
     province: &Province,
     id: ChannelId,
     (kept, plan): (&KeptChannel, &Arc<Plan>),
-    rules: &Rules,
+    (rules, started): (&Rules, Timestamp),
 ) -> ChannelPicture {
     let contract = &province.channels[id.index()];
     let station = &province.stations[contract.station.index()];
-    let (mut counts, mut leads) = (Counts::default(), false);
+    let mut counts = Counts::default();
     let ruled = kept.points.iter().zip(&rules.points).zip(&contract.entries).enumerate();
     let points: Vec<PointPicture> = ruled
         .map(|(n, ((kept, rule), entry))| {
             let state = kept.state;
             let finding = rules.tests.finding_on(n).filter(|_| state.has_finding());
-            leads |= finding.is_some() && rules.tests.is_leading(n);
             let since = rule.structural.filter(|(reason, _)| state.verdict() == Some(*reason));
             let live_since =
                 rule.structural.filter(|(reason, _)| state.not_live() == Some(*reason));
@@ -76,9 +96,9 @@ fn channel(
             };
             let point = PointPicture {
                 verdict: state.verdict(),
-                since: since.map_or(Since::At(kept.since), |(_, since)| since),
+                since: since.map_or(kept.since, |(_, since)| since),
                 not_live: state.not_live(),
-                not_live_since: live_since.map_or(Since::At(kept.live_since), |(_, since)| since),
+                not_live_since: live_since.map_or(kept.live_since, |(_, since)| since),
                 value,
                 at,
                 flags,
@@ -93,11 +113,11 @@ fn channel(
         .collect();
     ChannelPicture {
         id,
-        link: link(kept),
+        link: link(kept, started),
         full: Full::of(&counts),
-        right: Right::of(&counts, leads),
+        right: rules.tests.right(&counts, &points),
         counts,
-        units: units(station, &contract.entries, kept, plan),
+        units: units(station, &contract.entries, (kept, started), plan),
         points,
         traffic: TrafficPicture::default(),
         plan: Arc::clone(plan),
@@ -106,17 +126,19 @@ fn channel(
     }
 }
 
-fn link(kept: &KeptChannel) -> Link {
+fn link(kept: &KeptChannel, started: Timestamp) -> Link {
     let (state, since) = kept.link;
     let came = kept.points.iter().filter_map(|point| point.value.map(|(_, at, _)| at));
-    Link { state, since, last_reply: came.max(), ..Link::new(since) }
+    let at_least = matches!(since, Since::AtLeast(_));
+    let since = since.instant().unwrap_or(started);
+    Link { state, since, at_least, last_reply: came.max(), ..Link::new(started) }
 }
 
 /// A unit did not answer when this is why its points were not live.
 fn units(
     station: &Station,
     entries: &[config::Entry],
-    kept: &KeptChannel,
+    (kept, started): (&KeptChannel, Timestamp),
     plan: &Plan,
 ) -> Vec<UnitPicture> {
     let (link, link_since) = kept.link;
@@ -124,7 +146,8 @@ fn units(
         let own = entries.iter().zip(&kept.points);
         let own = own.filter(|(entry, _)| entry.register.is_some_and(|r| r.unit == unit.id));
         let silent = own.filter(|(_, point)| point.state.not_live() == Some(Reason::NoReply));
-        let silent_since = silent.map(|(_, point)| point.live_since).min();
+        let silent_since = silent.filter_map(|(_, point)| point.live_since.instant()).min();
+        let link_since = link_since.instant().unwrap_or(started);
         let (answers, since) = match (link, silent_since) {
             (LinkState::Connected, None) => (true, link_since),
             (LinkState::Connected, Some(since)) => (false, since),

@@ -12,8 +12,10 @@ use config::{
 use super::alarms::Alarm;
 use super::counts::{Counts, Share};
 use super::events::{EventCounts, EventLog, UnitEvents};
+pub use super::right::Right;
 use super::traffic::TrafficPicture;
-use super::verdict::{PointPicture, Reason};
+use super::unmanned::{self, Unmanned};
+use super::verdict::{PointPicture, Reason, Since};
 use crate::clock::Timestamp;
 use crate::collector::plan::Plan;
 use crate::collector::reading::{Exchange, Fault, LinkFault, Overrun, Strays};
@@ -27,6 +29,9 @@ pub struct Picture {
     pub at: Timestamp,
     /// When the monitor was started.
     pub started: Timestamp,
+    /// It was put together from what was kept: of requests and replies, events and single stations' meters
+    /// nothing is known, and nothing is counted.
+    pub is_kept: bool,
     /// The four headline figures.
     pub figures: Figures,
     /// One for each centre.
@@ -70,11 +75,11 @@ impl Picture {
             let have = stations.iter().filter(|s| have(s)).count() as u64;
             Share::new(have, stations.len() as u64)
         };
-        let unmanned = province.stations.iter().filter(|s| s.unmanned).count() as u64;
         let figures = Figures {
             connected: share(&|s| s.link == LinkState::Connected),
             full: share(&|s| s.full == Full::Full),
-            unmanned: Share::new(unmanned, stations.len() as u64),
+            unmanned: share(&|s| s.unmanned.is_operated() == Some(true)),
+            unmanned_declared: share(&|s| s.unmanned.declared),
             remote_metering: metering.total,
         };
         let events = province.centres.iter().map(|_| Arc::default()).collect();
@@ -82,6 +87,7 @@ impl Picture {
             province,
             at,
             started,
+            is_kept: false,
             figures,
             centres,
             stations,
@@ -136,14 +142,16 @@ impl Picture {
 }
 
 /// The four headline figures. Counts of stations, and of meters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
     /// Stations with a path up to every centre.
     pub connected: Share,
     /// Stations with all required signals, mapped and tested, at every centre.
     pub full: Share,
-    /// Stations operated without staff.
+    /// Stations operated without staff: declared so, and seen well enough by the centre in charge.
     pub unmanned: Share,
+    /// Stations that the contract declares to be without staff.
+    pub unmanned_declared: Share,
     /// Meters with a proven remote channel, of those that sell energy.
     pub remote_metering: Share,
 }
@@ -168,6 +176,8 @@ pub struct StationPicture {
     pub full: Full,
     /// Right at every centre.
     pub right: Right,
+    /// Whether it is operated without staff.
+    pub unmanned: Unmanned,
     /// Units that answer every centre that asks them, of those that any centre asks.
     pub units: Share,
 }
@@ -307,10 +317,12 @@ fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<Statio
                     Share::new(u64::from(up && !asked.is_empty()), u64::from(!asked.is_empty()));
             }
             let worst_link = of_station.iter().map(|c| c.link.state).max();
+            let in_charge = province.stations[station.index()].in_charge;
             StationPicture {
                 link: worst_link.unwrap_or(LinkState::NeverConnected),
                 full: of_station.iter().map(|c| c.full).max().unwrap_or(Full::NoneYet),
                 right: of_station.iter().map(|c| c.right).max().unwrap_or(Right::NotEvaluated),
+                unmanned: unmanned::of(province, station, of_station[in_charge.index()]),
                 units,
             }
         })
@@ -322,8 +334,10 @@ fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<Statio
 pub struct Link {
     /// Up or not.
     pub state: LinkState,
-    /// Since when it is so.
+    /// The judgement since which it is so.
     pub since: Timestamp,
+    /// It was so already when somebody began to watch: at least since then.
+    pub at_least: bool,
     /// When the last reply came.
     pub last_reply: Option<Timestamp>,
     /// Why it is not up.
@@ -351,11 +365,17 @@ pub struct Link {
 }
 
 impl Link {
+    /// Since when it is so, and whether perhaps longer.
+    pub fn told_since(&self) -> Since {
+        if self.at_least { Since::AtLeast(self.since) } else { Since::At(self.since) }
+    }
+
     /// A path that was not yet up when somebody began to watch.
     pub(super) fn new(started: Timestamp) -> Self {
         Self {
             state: LinkState::NeverConnected,
             since: started,
+            at_least: true,
             last_reply: None,
             fault: None,
             last_fault: None,
@@ -442,32 +462,6 @@ impl Full {
     }
 }
 
-/// Whether the signals are right: *đúng*. Ordered from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Right {
-    /// At least 99 % of the evaluable points have no finding, and none of the leading ones has.
-    Right,
-    /// Nothing could be evaluated.
-    NotEvaluated,
-    /// Neither.
-    Wrong,
-}
-
-/// Share of the evaluable points without a finding below which a station is not right, per cent.
-const RIGHT_PERCENT: f64 = 99.0;
-
-impl Right {
-    /// What counts of required points say, and whether one of the points on which a station stands or
-    /// falls has a finding.
-    pub(super) fn of(counts: &Counts, leads: bool) -> Self {
-        match counts.right.reaches(RIGHT_PERCENT) {
-            None => Self::NotEvaluated,
-            Some(true) if !leads => Self::Right,
-            Some(_) => Self::Wrong,
-        }
-    }
-}
-
 /// A unit as one centre sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UnitPicture {
@@ -542,7 +536,14 @@ pub struct MeteringPicture {
     /// Meters with a proven channel in groups of which nothing is known for `day`: they are in no
     /// read figure.
     pub unreported: u64,
-    /// Meters of groups that have never been counted. A count stands until the next one, however
+    /// By district, station and class: meters of groups that have never been counted. They are neither read
+    /// remotely nor not.
+    pub district_uncounted: Vec<u64>,
+    /// The same by station.
+    pub station_uncounted: Vec<u64>,
+    /// The same by class.
+    pub class_uncounted: Vec<u64>,
+    /// All of those that sell energy. A count stands until the next one, however
     /// long the station is out of reach: a lost link does not unprove a meter's channel.
     pub uncounted: u64,
 }
@@ -570,8 +571,12 @@ pub struct MeterGroupPicture {
 pub struct Reads {
     /// Meters with a valid 00:00 register by 06:00, of those with a proven channel.
     pub first_pass: Share,
-    /// Meters with a valid 00:00 register when retries ended, three days later.
+    /// Of the final day: meters with a valid 00:00 register by 06:00, what the first pass of that day was.
+    pub final_first_pass: Share,
+    /// Of the final day: meters with a valid 00:00 register when retries ended, three days later.
     pub final_pass: Share,
+    /// Half hours of the final day, followed to their end.
+    pub half_hours: HalfHours,
     /// Valid half hours by 06:00 of the next day, of those that should be.
     pub intervals: Share,
     /// Minutes that concentrators were online.
@@ -583,9 +588,41 @@ pub struct Reads {
 impl AddAssign for Reads {
     fn add_assign(&mut self, other: Self) {
         self.first_pass += other.first_pass;
+        self.final_first_pass += other.final_first_pass;
         self.final_pass += other.final_pass;
+        self.half_hours += other.half_hours;
         self.intervals += other.intervals;
         self.minutes += other.minutes;
         self.online += other.online;
+    }
+}
+
+/// Half hours of a day, followed to their end: `on_time`, `late`, `backfilled` and [`HalfHours::missing`] make
+/// `expected`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HalfHours {
+    /// Those that meters with an interval profile should have.
+    pub expected: u64,
+    /// Valid by 06:00 of the next day.
+    pub on_time: u64,
+    /// Valid, and came after that on the same day.
+    pub late: u64,
+    /// Valid, and filled in by retries on the two days after.
+    pub backfilled: u64,
+}
+
+impl HalfHours {
+    /// Those that never came.
+    pub fn missing(self) -> u64 {
+        self.expected.saturating_sub(self.on_time + self.late + self.backfilled)
+    }
+}
+
+impl AddAssign for HalfHours {
+    fn add_assign(&mut self, other: Self) {
+        self.expected += other.expected;
+        self.on_time += other.on_time;
+        self.late += other.late;
+        self.backfilled += other.backfilled;
     }
 }

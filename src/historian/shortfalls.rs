@@ -37,6 +37,8 @@ pub struct Shortfall {
     pub id: LineId,
     /// Centres that lack them, in the order of the contract.
     pub centres: Vec<CentreId>,
+    /// How many of the signals each of these lacks.
+    pub counts: Vec<usize>,
     /// The signals, in the order of the contract.
     pub points: Vec<PointId>,
     /// Since when the first of them does.
@@ -51,7 +53,13 @@ impl Shortfall {
 
     /// Signals that it takes from the centres, all told.
     pub fn gain(&self) -> usize {
-        self.points.len() * self.centres.len()
+        self.counts.iter().sum()
+    }
+
+    /// How many of its signals a centre lacks.
+    pub fn count_at(&self, centre: CentreId) -> usize {
+        let own = self.centres.iter().zip(&self.counts).find(|(other, _)| **other == centre);
+        own.map_or(0, |(_, count)| *count)
     }
 }
 
@@ -112,6 +120,7 @@ pub fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
         };
         if let Some((_, line)) = groups.iter_mut().find(same) {
             line.points.push(point);
+            line.counts.iter_mut().for_each(|count| *count += 1);
             continue;
         }
         let ground = Ground::Contract(point, centres[0]);
@@ -122,7 +131,8 @@ pub fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
             Standing::Elsewhere | Standing::Tested(_) => Since::Always,
         };
         let id = LineId { reason, ground };
-        groups.push((standing, Shortfall { id, centres, points: vec![point], since }));
+        let counts = vec![1; centres.len()];
+        groups.push((standing, Shortfall { id, centres, counts, points: vec![point], since }));
     }
     let mut lines: Vec<Shortfall> = groups.into_iter().map(|(_, line)| line).collect();
     lines.sort_by_key(|line| (Reverse(line.gain()), line.id));
@@ -149,13 +159,17 @@ pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
         let id = LineId { reason, ground };
         if let Some(line) = lines.iter_mut().find(|line| line.id == id) {
             line.points.push(seen.point);
-            line.since = earlier(line.since, since);
+            line.since = line.since.earlier(since);
             if line.centres.last() != Some(&seen.centre) {
                 line.centres.push(seen.centre);
+                line.counts.push(0);
+            }
+            if let Some(count) = line.counts.last_mut() {
+                *count += 1;
             }
         } else {
             let (centres, points) = (vec![seen.centre], vec![seen.point]);
-            lines.push(Shortfall { id, centres, points, since });
+            lines.push(Shortfall { id, centres, counts: vec![1], points, since });
         }
     }
     for line in &mut lines {
@@ -178,13 +192,6 @@ fn live_reason(seen: &Seen<'_>) -> Option<(Reason, Since)> {
             Some((Reason::Inconsistent, if own { point.since } else { point.not_live_since }))
         }
         None => None,
-    }
-}
-
-fn earlier(a: Since, b: Since) -> Since {
-    match (a, b) {
-        (Since::At(x), Since::At(y)) => Since::At(x.min(y)),
-        (Since::At(_), other) | (other, _) => other,
     }
 }
 

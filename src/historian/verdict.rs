@@ -148,8 +148,37 @@ pub enum Since {
     Always,
     /// Since a day that the contract names.
     Day(Date),
-    /// Since an instant that the monitor saw.
+    /// Since the judgement of this instant: it was otherwise in the one before.
     At(Timestamp),
+    /// At least since the judgement of this instant: it was so already when somebody began to watch.
+    AtLeast(Timestamp),
+}
+
+impl Since {
+    /// The earlier of the two.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Always, _) | (_, Self::Always) => Self::Always,
+            (Self::Day(one), Self::Day(other)) => Self::Day(one.min(other)),
+            (Self::Day(day), _) | (_, Self::Day(day)) => Self::Day(day),
+            (one, other) => {
+                if one.instant() <= other.instant() {
+                    one
+                } else {
+                    other
+                }
+            }
+        }
+    }
+
+    /// The instant, of what somebody judged.
+    pub fn instant(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) | Self::AtLeast(at) => Some(at),
+            Self::Always | Self::Day(_) => None,
+        }
+    }
 }
 
 /// What is known of one point on one channel.

@@ -37,6 +37,10 @@ pub struct Times {
     pub live_unobserved: i64,
     /// Of points that are excluded with approval.
     pub excluded: i64,
+    /// Of this, fresh and usable all the same.
+    pub excluded_live: i64,
+    /// Of this, nobody watched.
+    pub excluded_unobserved: i64,
     /// A consistency test could take them into account.
     pub evaluable: i64,
     /// Of these, without a finding.
@@ -92,6 +96,11 @@ impl Account {
         }
         if self.excluded {
             times.excluded += ms;
+            match state.map(State::not_live) {
+                None => times.excluded_unobserved += ms,
+                Some(None) => times.excluded_live += ms,
+                Some(Some(_)) => {}
+            }
         } else {
             times.live_required += ms;
             match state.map(State::not_live) {
@@ -111,6 +120,13 @@ impl Times {
     /// Live, of the time in which somebody watched.
     pub fn live_share(&self) -> Share {
         share(self.live, self.live_required - self.live_unobserved)
+    }
+
+    /// The same with what is left out with approval counted, too: the raw figure beside the agreed one.
+    pub fn live_share_raw(&self) -> Share {
+        let watched = self.live_required - self.live_unobserved;
+        let excluded = self.excluded - self.excluded_unobserved;
+        share(self.live + self.excluded_live, watched + excluded)
     }
 
     /// Live, of all of the time: what nobody watched counts as not known to be live.
@@ -165,6 +181,8 @@ impl AddAssign for Times {
         self.live += other.live;
         self.live_unobserved += other.live_unobserved;
         self.excluded += other.excluded;
+        self.excluded_live += other.excluded_live;
+        self.excluded_unobserved += other.excluded_unobserved;
         self.evaluable += other.evaluable;
         self.right += other.right;
         for (sum, ms) in self.by_reason.iter_mut().zip(other.by_reason) {

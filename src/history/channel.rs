@@ -5,10 +5,12 @@ use std::ops::AddAssign;
 use config::{Channel, Province};
 
 use super::account::{Account, Times};
+use super::sight::{Sight, SightFold};
 use super::window::{Era, Span, Window};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::picture::LinkState;
+use crate::historian::unmanned::is_needed;
 use crate::store::{Judged, Reader, StoreError};
 
 /// A channel over a stretch of a window in which one contract held.
@@ -16,6 +18,8 @@ use crate::store::{Judged, Reader, StoreError};
 pub struct ChannelHistory {
     /// All required points together, for each part of the window.
     pub parts: Vec<Times>,
+    /// How long every signal was live on which a station without staff depends, for each part of the window.
+    pub sights: Vec<Sight>,
     /// The path.
     pub link: LinkHistory,
     /// Each point of the station, in the order of the contract.
@@ -88,7 +92,9 @@ pub fn channel_history(
     let accounts = station.points.iter().zip(&channel.entries);
     let accounts: Vec<Account> =
         accounts.map(|(point, entry)| Account::new(entry, point.spec.kind.is_command())).collect();
-    let mut fold = Fold::new(window, accounts, era.span.from);
+    let points = station.points.iter().zip(&channel.entries);
+    let needed = points.map(|(point, entry)| is_needed(point, entry)).collect();
+    let mut fold = Fold::new(window, accounts, needed, era.span.from);
     for (session, span) in &era.observed {
         // Nothing is known in front of a session, nor behind the last one.
         fold.pass_all(span.from);
@@ -98,7 +104,7 @@ pub fn channel_history(
         fold.end_session();
     }
     fold.pass_all(era.span.to);
-    Ok(fold.history)
+    Ok(fold.finish())
 }
 
 /// Walks through the judgements of a channel and books the time between them.
@@ -108,6 +114,7 @@ struct Fold<'a> {
     history: ChannelHistory,
     /// State of each point, and up to when its time is booked.
     points: Vec<(Option<State>, Timestamp)>,
+    sight: SightFold<'a>,
     link: (Option<LinkState>, Timestamp),
     /// Since when the path has been lost without a break.
     lost_since: Option<Timestamp>,
@@ -116,14 +123,17 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn new(window: &'a Window, accounts: Vec<Account>, from: Timestamp) -> Self {
+    fn new(window: &'a Window, accounts: Vec<Account>, needed: Vec<bool>, from: Timestamp) -> Self {
         let history = ChannelHistory {
             parts: vec![Times::default(); window.parts.len()],
+            sights: Vec::new(),
             link: LinkHistory::default(),
             points: vec![PointHistory::default(); accounts.len()],
         };
         let points = vec![(None, from); accounts.len()];
-        Self { window, accounts, history, points, link: (None, from), lost_since: None, from }
+        let sight = SightFold::new(&window.parts, needed, from);
+        let link = (None, from);
+        Self { window, accounts, history, points, sight, link, lost_since: None, from }
     }
 
     fn take(&mut self, judged: &Judged) {
@@ -151,6 +161,7 @@ impl<'a> Fold<'a> {
     fn turn(&mut self, place: usize, state: State, at: Timestamp, since: Timestamp) {
         self.pass(place, at);
         let before = self.points[place].0;
+        self.sight.turn(place, before, state, at);
         let point = &mut self.history.points[place];
         let was_live = before.is_some_and(|before| before.not_live().is_none());
         if was_live && state.not_live().is_some() && since >= self.from {
@@ -202,6 +213,7 @@ impl<'a> Fold<'a> {
         for place in 0..self.points.len() {
             self.pass(place, to);
         }
+        self.sight.pass(to);
         self.pass_link(to);
     }
 
@@ -210,6 +222,12 @@ impl<'a> Fold<'a> {
         for (state, _) in &mut self.points {
             *state = None;
         }
+        self.sight.end_session();
         (self.link.0, self.lost_since) = (None, None);
+    }
+
+    fn finish(mut self) -> ChannelHistory {
+        self.history.sights = self.sight.sights;
+        self.history
     }
 }

@@ -13,9 +13,9 @@ use crate::clock::Timestamp;
 use crate::historian::alarms::count_anew;
 use crate::historian::counts::Share;
 use crate::historian::ledger::State;
-use crate::historian::past::{KeptChannel, KeptPoint, picture};
+use crate::historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
 use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads};
-use crate::historian::verdict::Reason;
+use crate::historian::verdict::{Reason, Since};
 use crate::store::{Judged, MeterKind, Metered, Reader, Session, StoreError};
 
 /// A province at a moment.
@@ -63,6 +63,38 @@ pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, Stor
     Ok(Some(Past { picture, session: *session, unwatched }))
 }
 
+/// How each channel of a province stood when somebody watched last, by channel id; nothing when nobody ever did.
+/// Points are followed by their ids, also through another contract.
+///
+/// # Errors
+/// When the store cannot be read, or what stands in it is damaged.
+pub fn stood(
+    reader: &Reader,
+    province: &Province,
+) -> Result<Vec<Option<StoodChannel>>, StoreError> {
+    let sessions = reader.sessions()?;
+    let Some((session, earlier)) = sessions.split_last() else { return Ok(Vec::new()) };
+    let then = reader.contract(session.contract)?.province;
+    let mut channels = Vec::with_capacity(province.channels.len());
+    for n in 0..province.channels.len() {
+        let own = Channel { reader, province, id: ChannelId::at(n) };
+        let Some((id, places)) = own.counterpart_in(&then) else {
+            channels.push(None);
+            continue;
+        };
+        let channel = Channel { reader, province: &then, id };
+        let station = &then.stations[then.channels[id.index()].station.index()];
+        let mut standing = channel.standing(session, session.until, station.points.len())?;
+        channel.look_back(&mut standing, (session, earlier), &mut |_| {})?;
+        let own_station = &province.stations[province.channels[n].station.index()];
+        let points = 0..own_station.points.len();
+        let points = points.map(|n| standing.points.get(*places.get(&n)?).copied().flatten());
+        let points: Vec<Option<StoodPoint>> = points.collect();
+        channels.push(standing.link.map(|link| StoodChannel { link, points }));
+    }
+    Ok(channels)
+}
+
 /// A channel of the contract that held at the moment.
 struct Channel<'a> {
     reader: &'a Reader,
@@ -72,23 +104,20 @@ struct Channel<'a> {
 
 /// How a channel stood at the end of a stretch.
 struct Standing {
-    link: Option<(LinkState, Timestamp)>,
-    points: Vec<Option<Stood>>,
+    link: Option<(LinkState, Since)>,
+    points: Vec<Option<StoodPoint>>,
     /// The first judgement.
     began: Option<Timestamp>,
 }
 
-#[derive(Clone, Copy)]
-struct Stood {
-    state: State,
-    since: Timestamp,
-    live_since: Timestamp,
-}
-
 impl Standing {
     fn take(&mut self, judged: &Judged) {
-        let at = judged.at;
-        self.began.get_or_insert(at);
+        // What stands so in the first judgement stood so before anybody watched, perhaps.
+        let at = match self.began {
+            None => Since::AtLeast(judged.at),
+            Some(_) => Since::At(judged.at),
+        };
+        self.began.get_or_insert(judged.at);
         if self.link.is_none_or(|(link, _)| link != judged.link) {
             self.link = Some((judged.link, at));
         }
@@ -108,7 +137,7 @@ impl Standing {
                         },
                     ),
                 };
-                *point = Some(Stood { state, since, live_since });
+                *point = Some(StoodPoint { state, since, live_since });
             }
         }
     }
@@ -127,7 +156,7 @@ impl Open {
         let began = standing.began;
         let link = standing
             .link
-            .is_some_and(|(link, since)| link != LinkState::Connected && Some(since) == began);
+            .is_some_and(|(link, since)| link != LinkState::Connected && is_open(since, began));
         Self { verdicts: VERDICT.open(standing, entries), live: LIVE.open(standing, entries), link }
     }
 
@@ -136,10 +165,15 @@ impl Open {
     }
 }
 
+/// Whether it was so from the beginning of a session, so that the one before may know since when.
+fn is_open(since: Since, began: Option<Timestamp>) -> bool {
+    began.is_some_and(|began| since == Since::AtLeast(began))
+}
+
 /// One of the two things that are told of a point.
 struct Aspect {
     reason: fn(State) -> Option<Reason>,
-    since: fn(&mut Stood) -> &mut Timestamp,
+    since: fn(&mut StoodPoint) -> &mut Since,
 }
 
 const VERDICT: Aspect = Aspect { reason: State::verdict, since: |stood| &mut stood.since };
@@ -149,14 +183,14 @@ impl Aspect {
     /// The required points of which it is wrong since the first judgement. What the contract lacks is told
     /// since a day that the contract names.
     fn open(&self, standing: &Standing, entries: &[Entry]) -> Vec<usize> {
-        let is_open = |mut stood: Stood| {
+        let is_wrong = |mut stood: StoodPoint| {
             let reason = (self.reason)(stood.state);
             reason.is_some_and(|reason| !reason.is_structural())
-                && Some(*(self.since)(&mut stood)) == standing.began
+                && is_open(*(self.since)(&mut stood), standing.began)
         };
         let points = standing.points.iter().zip(entries).enumerate();
         let open =
-            points.filter(|(_, (stood, entry))| entry.required && stood.is_some_and(is_open));
+            points.filter(|(_, (stood, entry))| entry.required && stood.is_some_and(is_wrong));
         open.map(|(n, _)| n).collect()
     }
 
@@ -165,8 +199,8 @@ impl Aspect {
     fn carry(
         &self,
         open: &mut Vec<usize>,
-        points: &mut [Option<Stood>],
-        before: impl Fn(usize) -> Option<Stood>,
+        points: &mut [Option<StoodPoint>],
+        before: impl Fn(usize) -> Option<StoodPoint>,
         began: Option<Timestamp>,
     ) -> bool {
         let mut goes_on = false;
@@ -178,7 +212,7 @@ impl Aspect {
             let since = *(self.since)(&mut before);
             *(self.since)(own) = since;
             goes_on = true;
-            Some(since) == began
+            is_open(since, began)
         });
         goes_on
     }
@@ -204,10 +238,10 @@ impl Channel<'_> {
         let mut standing = self.standing(session, at, points.len())?;
         self.look_back(&mut standing, (session, earlier), &mut cross)?;
         let values = self.reader.latest(session.contract, self.id, at)?;
-        let unjudged =
-            Stood { state: State::unknown(), since: session.from, live_since: session.from };
+        let began = Since::AtLeast(session.from);
+        let unjudged = StoodPoint { state: State::unknown(), since: began, live_since: began };
         let points = standing.points.iter().zip(values).map(|(stood, value)| {
-            let Stood { state, since, live_since } = stood.unwrap_or(unjudged);
+            let StoodPoint { state, since, live_since } = stood.unwrap_or(unjudged);
             let value = value.and_then(|value| match value.value {
                 Decoded::Value(number) => {
                     Some((number, value.at, value.flags.unwrap_or(Flags::GOOD)))
@@ -216,7 +250,7 @@ impl Channel<'_> {
             });
             KeptPoint { state, since, live_since, value }
         });
-        let link = standing.link.unwrap_or((LinkState::NeverConnected, session.from));
+        let link = standing.link.unwrap_or((LinkState::NeverConnected, began));
         Ok(KeptChannel { link, points: points.collect() })
     }
 
@@ -258,7 +292,7 @@ impl Channel<'_> {
                 && link != LinkState::Connected
             {
                 *since = earlier;
-                open.link = Some(earlier) == before.began;
+                open.link = is_open(earlier, before.began);
                 goes_on = true;
             }
             if goes_on {
@@ -267,6 +301,14 @@ impl Channel<'_> {
             later = session;
         }
         Ok(())
+    }
+
+    /// The same channel in another contract, and the places there of the points of this one.
+    fn counterpart_in(&self, other: &Province) -> Option<(ChannelId, HashMap<usize, usize>)> {
+        let (station, centre) = self.path();
+        let id = other.channel_id(other.station(station)?, other.centre(centre)?);
+        let (_, places) = self.places_in(other)?;
+        Some((id, places))
     }
 
     /// How many points the station has in another contract, and the places there of those of this one.
@@ -292,6 +334,10 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
         district_reads: vec![Reads::default(); districts],
         station_reads: vec![Reads::default(); province.stations.len()],
         class_reads: vec![Reads::default(); classes],
+        // What was kept was counted.
+        district_uncounted: vec![0; districts],
+        station_uncounted: vec![0; province.stations.len()],
+        class_uncounted: vec![0; classes],
         ..MeteringPicture::default()
     };
     for line in counted {

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::historian::ledger::{Asked, State};
 use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
-    ChannelHistory, LinkHistory, PointHistory, Span, Times, Window, channel_history,
+    ChannelHistory, LinkHistory, PointHistory, Sight, Span, Times, Window, channel_history,
 };
 use crate::store::{Contract, KeptAlarm, Metered, Reader, Recorded, Session, StoreError};
 
@@ -64,6 +64,8 @@ pub(super) struct ChannelFacts {
     pub(super) id: ChannelId,
     /// For each day.
     pub(super) days: Vec<Times>,
+    /// How long every signal was live on which a station without staff depends, for each day.
+    pub(super) sights: Vec<Sight>,
     pub(super) link: LinkHistory,
     pub(super) asked: Asked,
     /// By kind of signal.
@@ -262,6 +264,7 @@ fn channel_facts(
     let mut facts = ChannelFacts {
         id,
         days: vec![Times::default(); window.parts.len()],
+        sights: vec![Sight::default(); window.parts.len()],
         link: LinkHistory::default(),
         asked: Asked::default(),
         kinds: BTreeMap::new(),
@@ -283,6 +286,9 @@ fn channel_facts(
 impl ChannelFacts {
     fn add(&mut self, history: &ChannelHistory, of: &Province, channel: &Channel, last: &Province) {
         for (day, part) in self.days.iter_mut().zip(&history.parts) {
+            *day += *part;
+        }
+        for (day, part) in self.sights.iter_mut().zip(&history.sights) {
             *day += *part;
         }
         self.link += history.link;

@@ -180,7 +180,12 @@ fn live_part(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
     let reason = line.reason();
     let (mark, said) = (reason.mark(), short_reason(reason, view.lang));
     let at = at_some(view, &line.centres);
-    let n = view.count(line.points.len() as u64);
+    // The count is that of the centre in the heading, where that one lacks any; else of the one that is named.
+    let n = match line.count_at(view.basis) {
+        0 => line.counts.first().copied().unwrap_or(0),
+        at_basis => at_basis,
+    };
+    let (several, n) = (n > 1, view.count(n as u64));
     match line.id.ground {
         Ground::Link => {
             let channel = view.picture.channel(station, line.centres[0]);
@@ -194,7 +199,7 @@ fn live_part(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
         Ground::Bay(_) | Ground::Contract(..) => {
             let where_ =
                 places::places(view.station(station), &line.points, Form::Short, view.lang);
-            let n = if line.points.len() > 1 { format!(" {n}") } else { String::new() };
+            let n = if several { format!(" {n}") } else { String::new() };
             format!("{mark} {said}{n}{at}: {where_}")
         }
     }
@@ -309,7 +314,7 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
     let others = stations.iter().filter(|id| **id != station).filter(live).count();
     let since = view.moment().since(line.since);
     let age = match line.since {
-        Since::At(at) => format!(" ({})", view.age(at)),
+        Since::At(at) | Since::AtLeast(at) => format!(" ({})", view.age(at)),
         Since::Always | Since::Day(_) => String::new(),
     };
     let said = live_part(view, station, &line);

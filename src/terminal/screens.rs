@@ -5,6 +5,7 @@ pub(crate) mod boxes;
 pub(crate) mod card;
 pub(crate) mod digest;
 pub(crate) mod events;
+pub(crate) mod exclusions;
 pub(crate) mod frame;
 pub(crate) mod help;
 pub(crate) mod links;
@@ -12,6 +13,7 @@ pub(crate) mod metering;
 pub(crate) mod overview;
 pub(crate) mod signals;
 pub(crate) mod stations;
+pub(crate) mod unmanned;
 pub(crate) mod why;
 
 /// Room for the body of a screen, between banner and hints.

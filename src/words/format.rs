@@ -188,6 +188,7 @@ impl Moment {
         match since {
             Since::Always => Text::Always.get(self.lang).to_owned(),
             Since::Day(day) => self.day(day),
+            Since::AtLeast(at) => format!("≤{}", self.since(Since::At(at))),
             Since::At(at) => {
                 let local = at.local(self.zone);
                 if local.date == self.now.local(self.zone).date {
@@ -202,10 +203,27 @@ impl Moment {
     /// The same with the time of day whenever there is one.
     pub(crate) fn since_exactly(self, since: Since) -> String {
         match since {
+            Since::AtLeast(at) => format!("≤{}", self.since_exactly(Since::At(at))),
             Since::At(at) if at.local(self.zone).date != self.now.local(self.zone).date => {
                 format!("{} {}", self.day(at.local(self.zone).date), self.time(at))
             }
             other => self.since(other),
+        }
+    }
+
+    /// The same as part of a sentence: `since 14:32:07`, `always`.
+    pub(crate) fn since_in_words(self, since: Since) -> String {
+        match (since, self.lang) {
+            (Since::Always, Lang::Vi) => "từ đầu".to_owned(),
+            (Since::Always, Lang::En) => "always".to_owned(),
+            (Since::AtLeast(at), Lang::Vi) => {
+                format!("ít nhất từ {}", self.since_exactly(Since::At(at)))
+            }
+            (Since::AtLeast(at), Lang::En) => {
+                format!("at least since {}", self.since_exactly(Since::At(at)))
+            }
+            (since, Lang::Vi) => format!("từ {}", self.since_exactly(since)),
+            (since, Lang::En) => format!("since {}", self.since_exactly(since)),
         }
     }
 

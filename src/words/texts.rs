@@ -84,7 +84,13 @@ texts! {
     Target => "mục tiêu", "target";
     ShortBy => "thiếu", "short";
     AheadBy => "dư", "ahead";
-    ByRegister => "theo hồ sơ trạm", "by station register";
+    UnmannedLine => "không người trực", "unmanned";
+    Declared => "khai báo", "declared";
+    Observed => "thực tế", "observed";
+    PriorityASignals => "tín hiệu ưu tiên A sống tại", "priority A signals live at";
+    NotAskedYet => "chưa hỏi hết", "not asked yet";
+    NoPriorityA => "mẫu ngăn không có tín hiệu ưu tiên A", "the templates name no priority A signal";
+    ColUnmanned => "KNT", "Unm.";
     Uncounted => "chưa đếm", "uncounted";
 
     // The live box
@@ -94,6 +100,7 @@ texts! {
     Right => "đúng", "right";
     LiveStart => "Sống", "Live";
     Excluded => "loại trừ", "excluded";
+    Raw => "thô", "raw";
     NoneEvaluable => "chưa đánh giá được", "not evaluable yet";
     OpenFindings => "phát hiện mở", "open findings";
 
@@ -189,7 +196,7 @@ texts! {
     ToProvince => "tỉnh", "province";
     MappedLive => "điểm đã khai báo đang sống", "mapped points live";
     UnitsAnswer => "thiết bị trả lời", "units answer";
-    RightPoints => "điểm đánh giá được là đúng", "evaluable points are right";
+    RightPoints => "điểm đã kiểm tra, không phát hiện sai", "points that were tested, no finding";
     NothingRuledOut => "chưa loại trừ được gì", "nothing could be ruled out yet";
     CopyHint => "y chép", "y copy as text";
     EscClose => "Esc đóng", "Esc close";

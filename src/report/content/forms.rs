@@ -158,8 +158,7 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
         } else {
             Cell::Verdict(Mark::Bad, words.say("thiếu", "not complete"))
         };
-        let times = channels.iter().map(|channel| channel.times()).sum();
-        row.extend([Cell::Empty, full, right_verdict(facts, &times), Cell::Empty]);
+        row.extend([Cell::Empty, full, right_verdict(facts, &channels), Cell::Empty]);
         rows.push(row);
     }
     let table = Table {

@@ -38,10 +38,28 @@ fn formulas(facts: &Facts) -> Vec<Part> {
              connected to lost within the period.",
         ),
         words.note(
-            "Đúng: phần thời gian không có mâu thuẫn, trong thời gian tín hiệu được kiểm tra (C1, C7, C8, C12); trạm \
-             đúng khi đạt 99 %.",
-            "Right: share of the time without a contradiction, of the time in which a consistency test applied (C1, C7, \
-             C8, C12); a station is right from 99 %.",
+            "Đúng: phần thời gian không có phát hiện sai, trong thời gian tín hiệu được kiểm tra (C1, C7, C8, C12), đạt \
+             99 % trên mọi tín hiệu cộng lại và trên từng tín hiệu chủ chốt (vị trí máy cắt, điện áp thanh cái, P, Q, I máy \
+             biến áp): một tín hiệu chủ chốt sai quá 1 % thời gian được kiểm tra là chưa đúng. Không kiểm tra được gì: chưa \
+             đánh giá.",
+            "Right: share of the time without a finding, of the time in which a consistency test applied (C1, C7, C8, \
+             C12), from 99 %, over all signals together and for each leading one by itself (breaker positions, bus \
+             voltages, P, Q and I of transformers): a leading signal that is wrong for more than 1 % of its tested time \
+             makes the station wrong. Nothing could be tested: not evaluated.",
+        ),
+        words.note(
+            &format!(
+                "Không người trực: khai báo trong cấu hình, và trung tâm điều khiển trạm nhận sống mọi tín hiệu bắt buộc \
+                 ưu tiên A (vị trí, bảo vệ cắt, hơi và nhiệt độ máy biến áp, nguồn DC, cháy, đột nhập, truyền tin; không \
+                 kể loại trừ được duyệt) trong ít nhất {} % thời gian theo dõi.",
+                facts.province.unmanned_seen
+            ),
+            &format!(
+                "Unmanned: declared in the contract, and every required signal of priority A (positions, protection \
+                 trips, transformer gas and temperature, DC supply, fire, intrusion, communication; approved exclusions \
+                 left out) live at the centre in charge for at least {} % of the time watched.",
+                facts.province.unmanned_seen
+            ),
         ),
         words.note(
             "Cảnh báo: các tín hiệu của một trạm không sống hoặc mâu thuẫn vì cùng một nguyên nhân là một cảnh báo, mỗi \

@@ -3,14 +3,11 @@
 use super::{DECIMALS, titled};
 use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
+use crate::historian::right::Right;
 use crate::historian::verdict::Reason;
-use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
 use crate::words::places::{Form, places};
-
-/// A station is right when this share of its evaluable points is, per cent: the trade's 0.99.
-const RIGHT_PERCENT: f64 = 99.0;
 
 impl Facts {
     /// Required, mapped and tested points of a channel, by the contract at the end of the period.
@@ -49,6 +46,11 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         words.column("right", "Đúng", "Right", 12),
         words.column("right_share", "Tín hiệu đúng", "Right signals", 11),
         words.column("live", "Sống", "Live", 10),
+        words.column("live_raw", "Sống, kể cả loại trừ", "Live, exclusions counted", 10),
+        words.column("declared", "KNT khai báo", "Declared unmanned", 9),
+        words.column("unmanned", "KNT thực tế", "Observed unmanned", 14),
+        words.column("a_seen", "Đủ tín hiệu ưu tiên A", "All priority A live", 11),
+        words.column("a_lost", "Tín hiệu ưu tiên A bị mất", "Priority A not live", 24),
         words.column("cause", "Nguyên nhân", "Cause", 44),
     ]);
     let table = Table {
@@ -91,14 +93,18 @@ pub(super) fn link_verdict(facts: &Facts, channel: &ChannelFacts) -> Cell {
     }
 }
 
-/// Whether signals were right.
-pub(super) fn right_verdict(facts: &Facts, times: &Times) -> Cell {
+/// Whether signals were right: at every centre of these, as on the screens.
+pub(super) fn right_verdict(facts: &Facts, channels: &[&ChannelFacts]) -> Cell {
     let words = facts.words();
-    match times.right_share().reaches(RIGHT_PERCENT) {
-        Some(_) if !facts.is_enough_watched() => words.not_enough_watched(),
-        Some(true) => Cell::Verdict(Mark::Good, words.say("đúng", "right")),
-        Some(false) => Cell::Verdict(Mark::Bad, words.say("chưa đúng", "wrong")),
-        None => Cell::Verdict(Mark::Doubt, words.say("chưa đánh giá", "not evaluated")),
+    match channels.iter().map(|channel| facts.right(channel)).max() {
+        Some(Right::Right | Right::Wrong) if !facts.is_enough_watched() => {
+            words.not_enough_watched()
+        }
+        Some(Right::Right) => Cell::Verdict(Mark::Good, words.say("đúng", "right")),
+        Some(Right::Wrong) => Cell::Verdict(Mark::Bad, words.say("chưa đúng", "wrong")),
+        Some(Right::NotEvaluated) | None => {
+            Cell::Verdict(Mark::Doubt, words.say("chưa đánh giá", "not evaluated"))
+        }
     }
 }
 
@@ -111,12 +117,50 @@ fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
         Cell::Count(required),
         Cell::Count(required - mapped),
         Cell::Count(mapped - tested),
-        right_verdict(facts, &times),
+        right_verdict(facts, &[channel]),
         Cell::TimeShare(times.right_share(), DECIMALS, None),
         Cell::TimeShare(times.live_share(), DECIMALS, None),
-        super::text(&cause(facts, channel)),
+        Cell::TimeShare(times.live_share_raw(), DECIMALS, None),
     ]);
+    row.extend(operation(facts, channel));
+    row.push(super::text(&cause(facts, channel)));
     row
+}
+
+/// Signals that are named of those that were not live; the worst are first.
+const LOST_NAMED: usize = 5;
+
+/// How the station was operated, in the row of the centre in charge.
+fn operation(facts: &Facts, channel: &ChannelFacts) -> [Cell; 4] {
+    let words = facts.words();
+    let contract = facts.channel(channel.id);
+    let station = facts.station(contract);
+    if contract.centre != station.in_charge {
+        return [const { Cell::Empty }; 4];
+    }
+    let operation = facts.operation(contract.station);
+    let declared =
+        if operation.declared { words.say("có", "yes") } else { words.say("không", "no") };
+    let observed = match operation.operated {
+        Some(_) if operation.declared && !facts.is_enough_watched() => words.not_enough_watched(),
+        Some(true) => Cell::Verdict(Mark::Good, words.say("không người trực", "unmanned")),
+        Some(false) if operation.declared => {
+            Cell::Verdict(Mark::Bad, words.say("không đủ quan sát", "not seen well enough"))
+        }
+        Some(false) => Cell::Empty,
+        None => Cell::Verdict(Mark::Doubt, words.say("chưa đánh giá", "not evaluated")),
+    };
+    let named: Vec<config::PointId> =
+        operation.lost.iter().take(LOST_NAMED).map(|(point, _)| *point).collect();
+    let more = operation.lost.len().saturating_sub(LOST_NAMED);
+    let lost = places(station, &named, Form::Full, facts.lang);
+    let lost = if more > 0 { format!("{lost} +{more}") } else { lost };
+    [
+        Cell::Text(declared),
+        observed,
+        Cell::TimeShare(operation.sight.share(), DECIMALS, None),
+        super::text(&lost),
+    ]
 }
 
 /// Signals that are missing or untested, how many and where.

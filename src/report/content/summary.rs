@@ -37,7 +37,13 @@ fn figures(facts: &Facts) -> Table {
     });
     let full =
         stations.iter().filter(|station| facts.of_station(**station).all(|c| facts.is_full(c)));
-    let unmanned = stations.iter().filter(|s| facts.province.stations[s.index()].unmanned);
+    let operations: Vec<Option<bool>> =
+        stations.iter().map(|station| facts.operation(*station).operated).collect();
+    let unmanned = operations.iter().filter(|operated| **operated == Some(true)).count();
+    let unknown = operations.iter().filter(|operated| operated.is_none()).count();
+    let declared = stations.iter().filter(|s| facts.province.stations[s.index()].unmanned);
+    // Nothing that could be said of any station is no figure.
+    let unmanned = if unknown == stations.len() { Share::default() } else { count(unmanned) };
     let mut rows = vec![
         row(
             facts,
@@ -55,9 +61,19 @@ fn figures(facts: &Facts) -> Table {
         ),
         row(
             facts,
-            ("Trạm không người trực", "Unmanned stations"),
+            ("Trạm không người trực, theo khai báo", "Unmanned stations, as declared"),
             Cell::Share,
-            (count(unmanned.count()), None),
+            (count(declared.count()), None),
+            targets.unmanned,
+        ),
+        row(
+            facts,
+            (
+                "Trạm không người trực, quan sát đủ tín hiệu ưu tiên A",
+                "Unmanned stations, seen by every priority A signal",
+            ),
+            Cell::Share,
+            (unmanned, None),
             targets.unmanned,
         ),
     ];
@@ -166,6 +182,7 @@ fn centres(facts: &Facts) -> Table {
             Cell::Count(required - mapped),
             Cell::Count(mapped - tested),
             Cell::TimeShare(times.live_share(), DECIMALS, None),
+            Cell::TimeShare(times.live_share_raw(), DECIMALS, None),
             Cell::TimeShare(times.live_share_of_all(), DECIMALS, None),
             Cell::TimeShare(times.observed_share(), DECIMALS, None),
             Cell::TimeShare(times.right_share(), DECIMALS, None),
@@ -180,6 +197,7 @@ fn centres(facts: &Facts) -> Table {
             words.column("missing", "Chưa có", "Missing", 10),
             words.column("untested", "Chưa E2E", "Untested", 10),
             words.column("live", "Sống, trong thời gian theo dõi", "Live, while watched", 14),
+            words.column("live_raw", "Sống, kể cả loại trừ", "Live, exclusions counted", 14),
             words.column("live_of_all", "Sống, trên toàn kỳ", "Live, of all the time", 14),
             words.column("observed", "Thời gian theo dõi", "Watched", 12),
             words.column("right", "Đúng", "Right", 12),

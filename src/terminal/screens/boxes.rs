@@ -11,6 +11,8 @@ use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
 use crate::terminal::view::View;
 
+use super::unmanned::summary;
+
 /// A verdict as a mark: reached, not reached, or not evaluated.
 pub(crate) fn mark(verdict: Option<bool>) -> (Role, &'static str) {
     match verdict {
@@ -102,13 +104,7 @@ fn full(view: &View<'_>, width: usize) -> Vec<Row> {
 fn unmanned(view: &View<'_>, width: usize) -> Vec<Row> {
     let share = view.picture.figures.unmanned;
     let target = view.province().targets.unmanned;
-    let (role, mark) = mark(share.reaches(target));
-    let percent = format::percent_digits(share, 1, Some(target), view.lang);
-    let left = view.row().gap(1).put(Role::Strong, view.share(share));
-    let left = left.text(format!(" {}", view.t(Text::StationsUnit)));
-    let right = view.row().text(format!("{percent} % ")).put(role, mark);
-    let note = view.row().text(format!(" {}", view.t(Text::ByRegister)));
-    vec![left.ending(right, width), note]
+    vec![headline(view, share, target, width), summary(view)]
 }
 
 fn metering(view: &View<'_>, width: usize) -> Vec<Row> {
@@ -191,23 +187,57 @@ fn part(view: &View<'_>, name: &str, share: Share, spacing: Spacing) -> Row {
 }
 
 fn excluded(view: &View<'_>) -> Row {
-    match view.picture.centres[view.basis.index()].counts.excluded {
-        0 => view.row(),
-        n => view.row().put(Role::Note, format!("{} {}", view.t(Text::Excluded), view.count(n))),
+    let counts = view.pair().into_iter().map(|c| (c, &view.picture.centres[c.index()].counts));
+    let with = counts.filter(|(_, counts)| counts.excluded > 0);
+    let each: Vec<String> = with
+        .map(|(centre, counts)| {
+            let (name, n) = (view.centre(centre), view.count(counts.excluded));
+            // The raw figure beside the agreed one.
+            format!("{name} {n} → {} {} %", view.t(Text::Raw), view.percent(counts.live_raw()))
+        })
+        .collect();
+    if each.is_empty() {
+        return view.row();
     }
+    view.row().put(Role::Note, format!("{} {}", view.t(Text::Excluded), each.join(" · ")))
 }
 
 fn findings(view: &View<'_>) -> Row {
-    let right = view.picture.centres[view.basis.index()].counts.right;
-    if right.want == 0 {
+    let is_tested =
+        |centre: &config::CentreId| view.picture.centres[centre.index()].counts.right.want > 0;
+    if !view.pair().iter().any(is_tested) {
         return view.row().text(view.t(Text::NoneEvaluable));
     }
-    let said = match (view.lang, right.lacking()) {
+    let open = open_findings(view);
+    let said = match (view.lang, open) {
         (Lang::En, 1) => "open finding",
         _ => view.t(Text::OpenFindings),
     };
-    let role = if right.lacking() > 0 { Role::Doubt } else { Role::Plain };
-    view.row().put(role, format!("{} {said}", view.count(right.lacking())))
+    let role = if open > 0 { Role::Doubt } else { Role::Plain };
+    view.row().put(role, format!("{} {said}", view.count(open)))
+}
+
+/// Signals with a finding at a centre that the line speaks of: one that both see is one.
+fn open_findings(view: &View<'_>) -> u64 {
+    let mut open = 0;
+    for station in view.province().station_ids() {
+        let channels: Vec<_> = view
+            .pair()
+            .into_iter()
+            .map(|centre| view.picture.channel(station, centre))
+            .filter(|channel| channel.counts.right.lacking() > 0)
+            .collect();
+        let has_finding = |n: &usize| {
+            channels.iter().any(|channel| {
+                let is_required = channel.contract(view.province()).entries[*n].required;
+                is_required && channel.points[*n].finding.is_some()
+            })
+        };
+        if !channels.is_empty() {
+            open += (0..view.station(station).points.len()).filter(has_finding).count() as u64;
+        }
+    }
+    open
 }
 
 /// A reason with its counts at the centres of the columns.

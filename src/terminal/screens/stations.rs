@@ -4,11 +4,10 @@ use std::cmp::Reverse;
 
 use config::StationId;
 
-use super::Body;
 use super::overview::{detail, full_cell, link_cell, nobody, right_cell, scanning};
+use super::{Body, exclusions, unmanned};
 use crate::historian::counts::{Counts, Share};
 use crate::historian::picture::{LinkState, Right};
-use crate::historian::verdict::Since;
 use crate::terminal::attention;
 use crate::terminal::evidence;
 use crate::terminal::format::NOT_EVALUATED;
@@ -23,7 +22,7 @@ use crate::terminal::view::View;
 const ROUND: usize = 5;
 /// Lines below the list: legend with blanks, and the selected station.
 const LEGEND: usize = 4;
-const DETAIL: usize = 5;
+const DETAIL: usize = 6;
 
 /// How stations are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -153,6 +152,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
         Column::right(missing.clone(), crate::terminal::paint::width(&missing).max(7)),
         Column::right("! E2E", 5).yields(1),
         Column::left(view.t(Text::ColRightTitle), 5),
+        Column::left(view.t(Text::ColUnmanned), 4).yields(1),
     ];
     for (centre, name) in pair.iter().zip(&names) {
         // The centre that is not the basis gives way.
@@ -219,6 +219,7 @@ fn cells(view: &View<'_>, station: StationId) -> Vec<Cell> {
     let mut cells = vec![(Role::Plain, view.station_name(station)), link, full, missing];
     cells.extend(untested);
     cells.push(right);
+    cells.push(unmanned::cell(view, station));
     cells.extend(live);
     if has_exclusions(view) {
         cells.push(excluded);
@@ -249,6 +250,7 @@ fn totals(view: &View<'_>) -> Vec<Cell> {
     ];
     cells.extend(untested);
     cells.push(strong(right));
+    cells.push(strong(view.share(picture.figures.unmanned)));
     cells.extend(live);
     if excluded > 0 {
         cells.push((Role::Note, view.count(excluded)));
@@ -280,6 +282,8 @@ fn panel(view: &View<'_>, state: &Stations, body: Body, height: usize) -> Vec<Ro
     let mut lines = vec![rule(name, body.width)];
     lines.extend(links(view, station, body.width));
     lines.push(structure(view, station));
+    lines.push(unmanned::of_station(view, station));
+    lines.extend(exclusions::of_station(view, station));
     let said = detail(view, station);
     let start = if said.structural { view.t(Text::Lacks) } else { view.t(Text::WhyNow) };
     let text = match said.said.as_str() {
@@ -310,7 +314,7 @@ fn link(view: &View<'_>, station: StationId, centre: config::CentreId) -> Row {
         LinkState::NeverConnected if channel.settled => (Role::Fail, Text::LinkNever),
         LinkState::NeverConnected => (Role::Plain, Text::Scanning),
     };
-    let since = view.since(Since::At(channel.link.since));
+    let since = view.since(channel.link.told_since());
     let row =
         view.row().text(format!(" {} ", view.centre(centre))).put(role, view.t(word)).text(
             format!(" {} {since} ({})", view.t(Text::SinceWord), view.age(channel.link.since)),

@@ -5,15 +5,15 @@ mod remedy;
 
 use config::{CentreId, StationId};
 
-use super::Body;
 use super::overview::scanning;
+use super::{Body, exclusions, unmanned};
 use crate::historian::counts::Share;
 use crate::historian::picture::Full;
 use crate::terminal::attention::{role_of, short_at};
 use crate::terminal::evidence;
 use crate::terminal::format;
 use crate::terminal::list::List;
-use crate::terminal::paint::{Row, Side, rule, wrap};
+use crate::terminal::paint::{Row, Side, rule, text_of, wrap};
 use crate::terminal::places::{Form, places};
 use crate::terminal::shortfalls::{self, Ground, LineId, Shortfall};
 use crate::terminal::texts::Text;
@@ -105,7 +105,13 @@ pub(crate) fn document(
     width: usize,
     selected: Option<LineId>,
 ) -> Document {
-    let mut document = Document { lines: summaries(view, station, width), selected: None };
+    let mut lines = summaries(view, station, width);
+    let unmanned = text_of(&unmanned::of_station(view, station).line());
+    lines.extend(
+        wrap(unmanned.trim(), width - 2).into_iter().map(|line| view.row().gap(1).text(line)),
+    );
+    lines.extend(exclusions::of_station(view, station));
+    let mut document = Document { lines, selected: None };
     let structural = shortfalls::structural(view.picture, station);
     let live = shortfalls::live(view.picture, station);
     document.lines.push(view.row());
@@ -233,7 +239,7 @@ fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize
     let link = view.picture.channel(station, line.centres[0]).link.state;
     let said = format!("{} {}", reason.mark(), short_at(view, reason, link));
     let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
-    let n = view.count(line.points.len() as u64);
+    let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);
     let first = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
     let where_ = place(view, station, line);
     let (since, proof) = (view.since(line.since), evidence::of_line(view, station, line));
@@ -266,7 +272,7 @@ pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width
     let link = view.picture.channel(station, line.centres[0]).link.state;
     let said = format!("{} {}", reason.mark(), short_at(view, reason, link));
     let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
-    let n = view.count(line.points.len() as u64);
+    let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);
     let row = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
     let where_ = place(view, station, line);
     let since = view.since(line.since);
@@ -289,12 +295,20 @@ pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width
 
 /// Where the signals of a line are.
 fn place(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
-    match line.id.ground {
+    let place = match line.id.ground {
         Ground::Link => view.t(Text::WholeStation).to_owned(),
         Ground::Unit(_) | Ground::Bay(_) | Ground::Contract(..) => {
             places(view.station(station), &line.points, Form::Full, view.lang)
         }
+    };
+    if line.counts.iter().all(|count| Some(count) == line.counts.first()) {
+        return place;
     }
+    // Each centre lacks its own number of them.
+    let each = ordered(view, &line.centres).map(|centre| {
+        format!("{} {}", view.centre(centre), view.count(line.count_at(centre) as u64))
+    });
+    format!("{}: {place}", each.collect::<Vec<_>>().join(" · "))
 }
 
 /// Centres in the order of columns.

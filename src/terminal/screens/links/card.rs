@@ -102,7 +102,7 @@ pub(super) fn now(view: &View<'_>, seen: &Seen<'_>) -> String {
             let why = link.fault.as_ref().map_or_else(String::new, |fault| {
                 format!(": {}", evidence::link_fault(fault, view.lang))
             });
-            let since = view.since(Since::At(link.since));
+            let since = view.since(link.told_since());
             let (word, from) = (view.t(word), view.t(Text::SinceWord));
             format!("{word} {from} {since} {}{why}", ago(view, link.since))
         }
@@ -194,7 +194,7 @@ fn path(view: &View<'_>, seen: &Seen<'_>) -> String {
         LinkState::Lost => Text::LinkLost,
         LinkState::NeverConnected => Text::LinkNever,
     };
-    let since = view.since(Since::At(link.since));
+    let since = view.since(link.told_since());
     let secured = if contract.tls { " · TLS" } else { "" };
     format!(
         "{}:{}{secured} · {} {} {since} {} · {} {} · {} {}",

@@ -103,6 +103,6 @@ fn newest(picture: &Picture, id: SignalId) -> (u8, i64) {
             let days = (i64::from(day.year) * 16 + i64::from(day.month)) * 32 + i64::from(day.day);
             (2, days)
         }
-        Some(Since::At(at)) => (3, at.0),
+        Some(Since::At(at) | Since::AtLeast(at)) => (3, at.0),
     }
 }

@@ -143,9 +143,15 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
     if !live.is_empty() {
         facts.push(format!("{}: {}", view.t(Text::MappedLive), live.join(", ")));
     }
-    let right = view.picture.channel(station, view.basis).counts.right;
-    if right.lacking() == 0 && right.want > 0 {
-        facts.push(format!("{} {}", view.share(right), view.t(Text::RightPoints)));
+    let right: Vec<String> = view
+        .centres()
+        .into_iter()
+        .zip(&channels)
+        .filter(|(_, channel)| channel.counts.right.lacking() == 0 && channel.counts.right.want > 0)
+        .map(|(centre, c)| format!("{} {}", view.centre(centre), view.share(c.counts.right)))
+        .collect();
+    if !right.is_empty() {
+        facts.push(format!("{}: {}", view.t(Text::RightPoints), right.join(", ")));
     }
     if facts.is_empty() {
         facts.push(view.t(Text::NothingRuledOut).to_owned());

@@ -1,0 +1,77 @@
+//! Whether stations are operated without staff, in words: what the contract declares and what is observed, side
+//! by side.
+
+use config::{PointId, StationId};
+
+use crate::historian::unmanned::lost;
+use crate::historian::verdict::Since;
+use crate::terminal::format::NOT_EVALUATED;
+use crate::terminal::paint::Row;
+use crate::terminal::places::{Form, places};
+use crate::terminal::table::Cell;
+use crate::terminal::texts::Text;
+use crate::terminal::theme::Role;
+use crate::terminal::view::View;
+
+/// Of one station: `unmanned: declared ✓ · observed ✗ 304/305 A signals live at CC · 131 F96.ALM since 14:31:52`.
+pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Row {
+    let seen = view.picture.stations[station.index()].unmanned;
+    let row = view.row().text(format!(" {}: ", view.t(Text::UnmannedLine)));
+    let declared = view.t(Text::Declared);
+    let row = if seen.declared {
+        row.text(format!("{declared} ✓ · "))
+    } else {
+        row.put(Role::Fail, format!("{declared} ✗")).text(" · ")
+    };
+    let row = row.text(format!("{} ", view.t(Text::Observed)));
+    let Some(is_seen) = seen.is_seen() else {
+        let why = if seen.asked { Text::NoPriorityA } else { Text::NotAskedYet };
+        return row.text(format!("{NOT_EVALUATED} {}", view.t(why)));
+    };
+    let centre = view.centre(view.station(station).in_charge);
+    let signals =
+        format!(" {} {} {centre}", view.share(seen.signals), view.t(Text::PriorityASignals));
+    if is_seen {
+        return row.text(format!("✓{signals}"));
+    }
+    row.put(Role::Fail, format!("✗{signals}")).text(format!(" · {}", lost_signals(view, station)))
+}
+
+/// The signals that are not seen, and since when the first of them is not.
+fn lost_signals(view: &View<'_>, station: StationId) -> String {
+    let points: Vec<PointId> = lost(view.picture, station).iter().map(|lost| lost.point).collect();
+    let where_ = places(view.station(station), &points, Form::Short, view.lang);
+    let since = view.picture.stations[station.index()].unmanned.lost_since;
+    let since = view.moment().since_in_words(since.unwrap_or(Since::Always));
+    format!("{where_} {since}")
+}
+
+/// In a column: operated without staff, or how many signals keep it from that.
+pub(crate) fn cell(view: &View<'_>, station: StationId) -> Cell {
+    let seen = view.picture.stations[station.index()].unmanned;
+    match seen.is_operated() {
+        Some(true) => (Role::Plain, "✓".to_owned()),
+        Some(false) if seen.declared => {
+            (Role::Fail, format!("✗ {}", view.count(seen.signals.lacking())))
+        }
+        // The contract says that somebody is there.
+        Some(false) => (Role::Plain, "·".to_owned()),
+        None => (Role::Plain, NOT_EVALUATED.to_owned()),
+    }
+}
+
+/// Below the headline figure: how many are declared, and which of them are not seen.
+pub(crate) fn summary(view: &View<'_>) -> Row {
+    let declared = view.picture.figures.unmanned_declared;
+    let row = view.row().text(format!(" {} {}", view.t(Text::Declared), view.share(declared)));
+    let is_unseen = |id: &StationId| {
+        let seen = view.picture.stations[id.index()].unmanned;
+        seen.declared && seen.is_operated() == Some(false)
+    };
+    let unseen: Vec<StationId> = view.province().station_ids().filter(is_unseen).collect();
+    match unseen[..] {
+        [] => row,
+        [one] => row.put(Role::Fail, format!(" ✗ {}", view.station(one).id)),
+        _ => row.put(Role::Fail, format!(" ✗ {}", view.count(unseen.len() as u64))),
+    }
+}
