@@ -354,7 +354,7 @@ at = 2022-11-23T02:59:59Z
     assert_eq!(told.sustained, sim::Interrupted::default());
     let own = told.interruptions.iter().find(|one| one.bay == "HB04.22.473").unwrap();
     assert_eq!(own.counts_as, "momentary");
-    assert!(told.momentary.customers >= u64::from(own.customers) && told.maifi > 0.0);
+    assert!(told.momentary.customers >= own.customers && told.maifi > 0.0);
     let shed = play.events.iter().any(|event| {
         let point = &play.province.stations[event.station.index()].points[event.point.index()];
         point.spec.id == "F81.OP" && event.value == 1
@@ -378,7 +378,7 @@ fn the_customers_of_the_indices_are_those_behind_the_feeders() {
     let mut seen = std::collections::BTreeSet::new();
     for outage in &told.interruptions {
         if seen.insert(outage.bay.clone()) {
-            behind += u64::from(outage.customers);
+            behind += outage.customers;
         }
     }
     assert_eq!(behind, told.customers, "every meter that sells energy is on a feeder");
