@@ -51,7 +51,8 @@ async fn next(readings: &mut Receiver<Reading>) -> Reading {
 async fn returning(stations: usize, returns: usize) {
     let mut province = Province::fleet(stations).expect("a fleet");
     let clock = Clock::system();
-    let time = Arc::new(move || clock.now().0);
+    let own = clock.clone();
+    let time = Arc::new(move || own.now().0);
     let simulation = Simulation::start(Arc::new(province.clone()), Ports::Ephemeral, time);
     let simulation = simulation.await.expect("the stations listen");
     for (channel, address) in province.channels.iter_mut().zip(simulation.addresses()) {

@@ -50,6 +50,8 @@ pub struct StartError(String);
 /// The running tasks of the collector. Dropping it stops them.
 pub struct Collector {
     tasks: JoinSet<()>,
+    security: Option<Arc<Security>>,
+    clock: Clock,
 }
 
 impl Collector {
@@ -66,20 +68,41 @@ impl Collector {
         clock: Clock,
     ) -> Result<(Self, mpsc::Receiver<Reading>), StartError> {
         let security = Security::load(province).map_err(StartError)?.map(Arc::new);
+        let mut collector = Self { tasks: JoinSet::new(), security, clock };
+        let readings = collector.spawn(province, plans);
+        Ok((collector, readings))
+    }
+
+    /// Stops every task and starts them again: what they were about to say is not told any more.
+    pub async fn renew(
+        &mut self,
+        province: &Province,
+        plans: &[Arc<Plan>],
+    ) -> mpsc::Receiver<Reading> {
+        self.rest().await;
+        self.spawn(province, plans)
+    }
+
+    fn spawn(&mut self, province: &Province, plans: &[Arc<Plan>]) -> mpsc::Receiver<Reading> {
         let (sender, receiver) = mpsc::channel(READINGS_MAX);
         let gate = Arc::new(Gate::new(Instant::now()));
         let connect_timeout = Duration::from_millis(province.link.connect_timeout_ms.into());
-        let mut tasks = JoinSet::new();
         for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {
-            let way = (Arc::clone(&gate), security.clone());
+            let way = (Arc::clone(&gate), self.security.clone());
             let world = Network::new(channel, connect_timeout, way, sender.clone());
-            tasks.spawn(Poller::new(province, n, channel, plan, (world, clock)).run());
+            self.tasks
+                .spawn(Poller::new(province, n, channel, plan, (world, self.clock.clone())).run());
         }
-        Ok((Self { tasks }, receiver))
+        receiver
     }
 
     /// Stops every task and waits for it.
     pub async fn stop(mut self) {
+        self.rest().await;
+    }
+
+    /// The same; it can be renewed.
+    pub(crate) async fn rest(&mut self) {
         self.tasks.shutdown().await;
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use config::{CentreId, Province, Standing, StationId};
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Jump, Timestamp};
 use crate::historian::alarms::Alarm;
 use crate::historian::counts::Share;
 use crate::historian::events::{Doubt, EventCounts, EventEntry, Happening};
@@ -37,6 +37,22 @@ struct Document<'a> {
     alarms: Vec<AlarmEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<History<'a>>,
+    /// Where time did not go on evenly since the monitor was started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    clock_jumps: Vec<ClockJump>,
+}
+
+/// The clock was set, the machine slept, or nothing ran.
+#[derive(Serialize)]
+struct ClockJump {
+    /// The last moment before, by the clock as it went then.
+    before: Timestamp,
+    /// The first one behind it, by the clock as it goes from then on.
+    after: Timestamp,
+    /// How far it was set ahead; how long it slept, or nothing ran.
+    by_ms: i64,
+    /// `clock_set`, `slept`, `stopped`.
+    kind: &'static str,
 }
 
 /// The headline figures. Counts of stations, and of meters.
@@ -291,6 +307,7 @@ pub fn picture(picture: &Picture) -> String {
             durable_until: keeping.until,
             trouble: keeping.trouble.as_ref().map(|(since, why)| Trouble { since: *since, why }),
         }),
+        clock_jumps: picture.jumps.iter().map(clock_jump).collect(),
     };
     serde_json::to_string(&document).expect("the document has only strings, numbers and lists")
 }
@@ -306,6 +323,11 @@ fn figures(picture: &Picture) -> Figures {
         unmanned_declared: figures.unmanned_declared,
         remote_metering: counted(figures.remote_metering, metering.uncounted),
     }
+}
+
+fn clock_jump(jump: &Jump) -> ClockJump {
+    let Jump { before, after, by_ms, kind } = *jump;
+    ClockJump { before, after, by_ms, kind: kind.word() }
 }
 
 fn alarm_entry<'a>(picture: &'a Picture, alarm: &Alarm) -> Option<AlarmEntry<'a>> {

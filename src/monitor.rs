@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Jump, JumpKind, Timestamp};
 use crate::collector::plan::{Plan, plans};
 use crate::collector::reading::Reading;
 use crate::collector::{Collector, StartError};
@@ -33,13 +33,18 @@ const COMMIT_EVERY_MS: i64 = 1_000;
 /// Acknowledgements that may wait: keys come one by one.
 const ACKNOWLEDGED_MAX: usize = 64;
 
+/// Time between two looks at whether the system's clock goes on evenly.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Jumps of the clock that are told, the last ones: a clock that jumps more often has lost its way.
+const JUMPS_MAX: usize = 100;
+
 /// Readings taken in one go before the clock is looked at again.
 const BATCH_MAX: usize = 512;
 
 /// A running monitor. Dropping it stops it.
 pub struct Monitor {
-    collector: Collector,
-    historian: JoinHandle<()>,
+    task: JoinHandle<()>,
     cancel: CancellationToken,
     news: watch::Receiver<Arc<Picture>>,
     acknowledge: Acknowledge,
@@ -98,17 +103,27 @@ impl Monitor {
         let (sender, news) = watch::channel(Arc::new(historian.picture(started)));
         let alarms = keeper.as_ref().map_or_else(Alarms::default, Keeper::open_alarms);
         let history = keeper.map(|keeper| History::new(keeper, started));
-        let (collector, readings) = Collector::start(province, &plans, clock)?;
+        let (collector, readings) = Collector::start(province, &plans, clock.clone())?;
         let cancel = CancellationToken::new();
-        let mut buffer = Buffer::new(province, &plans, province.history.buffer_bytes());
-        if history.is_some() {
-            buffer.keep_fresh();
-        }
+        let buffer = buffer(province, &plans, history.is_some());
         let (acknowledge, acknowledged) = mpsc::channel(ACKNOWLEDGED_MAX);
         let acknowledge = Acknowledge(acknowledge);
-        let task = Task { historian, buffer, alarms, history, pictures: sender, clock };
-        let historian = tokio::spawn(task.run(readings, acknowledged, cancel.clone()));
-        Ok(Self { collector, historian, cancel, news, acknowledge })
+        let task = Task {
+            province: Arc::clone(province),
+            plans,
+            collector,
+            readings,
+            historian,
+            buffer,
+            alarms,
+            history,
+            pictures: sender,
+            clock,
+            shown: started,
+            jumps: Vec::new(),
+        };
+        let task = tokio::spawn(task.run(acknowledged, cancel.clone()));
+        Ok(Self { task, cancel, news, acknowledge })
     }
 
     /// The latest picture, and word of every new one.
@@ -140,12 +155,26 @@ impl Monitor {
     }
 
     /// Stops polling and waits until every task has ended.
-    pub async fn stop(self) {
-        self.collector.stop().await;
+    pub async fn stop(mut self) {
         self.cancel.cancel();
-        // A historian that panicked has already said so.
-        let _ = self.historian.await;
+        // A task that panicked has already said so.
+        let _ = (&mut self.task).await;
     }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Where values are held; also as they come, when somebody keeps them.
+fn buffer(province: &Province, plans: &[Arc<Plan>], kept: bool) -> Buffer {
+    let mut buffer = Buffer::new(province, plans, province.history.buffer_bytes());
+    if kept {
+        buffer.keep_fresh();
+    }
+    buffer
 }
 
 /// From the beginning of one picture to that of the next, when it took so long to make.
@@ -153,32 +182,46 @@ fn pause_after(took: Duration) -> Duration {
     PICTURE_EVERY.max(took * PICTURE_SHARE)
 }
 
-/// The historian at work: the one place in which it lives.
+/// Collector and historian at work: the one place in which they live.
 struct Task {
+    province: Arc<Province>,
+    plans: Vec<Arc<Plan>>,
+    collector: Collector,
+    readings: mpsc::Receiver<Reading>,
     historian: Historian,
     buffer: Buffer,
     alarms: Alarms,
     history: Option<History>,
     pictures: watch::Sender<Arc<Picture>>,
     clock: Clock,
+    /// The moment of the last picture.
+    shown: Timestamp,
+    jumps: Vec<Jump>,
 }
 
 impl Task {
     async fn run(
         mut self,
-        mut readings: mpsc::Receiver<Reading>,
         mut acknowledged: mpsc::Receiver<Vec<Raised>>,
         cancel: CancellationToken,
     ) {
-        let mut next = Instant::now();
+        let (mut next, mut look) = (Instant::now(), Instant::now());
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
-                () = sleep_until(next) => {
+                () = sleep_until(next.min(look)) => {
+                    if let Some(jump) = self.clock.look() {
+                        self.begin_anew(jump).await;
+                        next = Instant::now();
+                    }
+                    look = Instant::now() + LOOK_EVERY;
+                    if next > Instant::now() {
+                        continue;
+                    }
                     let began = Instant::now();
-                    self.publish(false);
+                    self.publish(self.clock.now(), false);
                     // The one before goes here too, when nobody looks at it any more.
                     next = began + pause_after(began.elapsed());
                 }
@@ -187,7 +230,7 @@ impl Task {
                     // Who acknowledged sees it at once.
                     next = Instant::now();
                 }
-                taken = readings.recv_many(&mut batch, BATCH_MAX) => {
+                taken = self.readings.recv_many(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
                         break;
                     }
@@ -198,7 +241,8 @@ impl Task {
                 }
             }
         }
-        self.publish(true);
+        self.collector.rest().await;
+        self.publish(self.clock.now(), true);
         if let Some(history) = self.history {
             // What is left is written while others run on.
             let _ = tokio::task::spawn_blocking(|| drop(history)).await;
@@ -206,8 +250,9 @@ impl Task {
     }
 
     /// Makes a picture, hands on what is to be kept, and shows it.
-    fn publish(&mut self, last: bool) {
-        let mut picture = self.historian.picture(self.clock.now());
+    fn publish(&mut self, now: Timestamp, last: bool) {
+        self.shown = now;
+        let mut picture = self.historian.picture(now);
         self.alarms.look(&picture);
         if let Some(history) = &mut self.history {
             let sources = (&mut self.historian, &mut self.buffer, &mut self.alarms);
@@ -215,7 +260,30 @@ impl Task {
             picture.keeping = Some(history.keeper.keeping());
         }
         picture.alarms = self.alarms.listed();
+        picture.jumps = self.jumps.as_slice().into();
         self.pictures.send_replace(Arc::new(picture));
+    }
+
+    /// Time did not go on evenly: what was known up to then is closed, and everybody is asked anew, since
+    /// what they say in between has times of which nobody knows what they are worth.
+    async fn begin_anew(&mut self, jump: Jump) {
+        let Jump { before, after, by_ms, kind } = jump;
+        let (from, to, kind_word) = (before.to_millisecond(), after.to_millisecond(), kind.word());
+        tracing::warn!(by_ms, from, to, "{kind_word}: history goes on behind a gap");
+        self.publish(before.max(self.shown), true);
+        self.readings = self.collector.renew(&self.province, &self.plans).await;
+        self.jumps.push(jump);
+        let surplus = self.jumps.len().saturating_sub(JUMPS_MAX);
+        self.jumps.drain(..surplus);
+        let now = self.clock.now();
+        self.historian = Historian::new(Arc::clone(&self.province), &self.plans, now);
+        self.buffer = buffer(&self.province, &self.plans, self.history.is_some());
+        if kind == JumpKind::Set {
+            self.alarms.clock_was_set(by_ms);
+        }
+        if let Some(history) = &mut self.history {
+            history.gatherer = Gatherer::behind(self.jumps.clone(), now);
+        }
     }
 }
 

@@ -60,10 +60,17 @@ pub fn stretched(mut province: Province, seconds: f64) -> Province {
     province
 }
 
+/// A recording that goes on from another one begins so long before it: at its first moment every
+/// station has been asked, so that nothing lies between the two.
+const WARM_UP_MS: i64 = 60_000;
+
 /// The stretch of time that is recorded: whole seconds, from the first up to but not including the
 /// last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Window {
+    /// The stations live from here on ...
+    begins: Timestamp,
+    /// ... and what comes of it is recorded from here on.
     from: Timestamp,
     until: Timestamp,
 }
@@ -93,14 +100,28 @@ impl Recording {
         to_come: Plans,
         (from, until): (Timestamp, Timestamp),
     ) -> Self {
+        Self::begin(province, to_come, Window { begins: from, from, until })
+    }
+
+    /// The same, going on from one that ended at the first moment: every station has been asked by then.
+    pub fn going_on(
+        province: &Arc<Province>,
+        to_come: Plans,
+        (from, until): (Timestamp, Timestamp),
+    ) -> Self {
+        Self::begin(province, to_come, Window { begins: from.plus(-WARM_UP_MS), from, until })
+    }
+
+    fn begin(province: &Arc<Province>, to_come: Plans, window: Window) -> Self {
         let whole = |at: Timestamp| Timestamp(at.0.div_euclid(SECOND_MS) * SECOND_MS);
-        let window = Window { from: whole(from), until: whole(until) };
+        let Window { begins, from, until } = window;
+        let window = Window { begins: whole(begins), from: whole(from), until: whole(until) };
         let plans: Vec<Arc<Plan>> = plans(province);
         let periods = Scan::ALL.iter().map(|scan| province.scan.milliseconds(*scan));
         Self {
             stations: Stations::start(province, &plans, to_come, window),
-            historian: Historian::new(Arc::clone(province), &plans, window.from),
-            next: window.from,
+            historian: Historian::new(Arc::clone(province), &plans, window.begins),
+            next: window.begins,
             window,
             judged_every: periods.min().unwrap_or(SECOND_MS).max(SECOND_MS),
             tally: Tally::new(province, &plans, window.from),
@@ -112,7 +133,7 @@ impl Recording {
 
     /// How far it has come: everything before this moment is recorded.
     pub fn reached(&self) -> Timestamp {
-        self.next
+        self.next.max(self.window.from)
     }
 
     /// Records one more second, and says whether there is another one.
@@ -126,6 +147,9 @@ impl Recording {
         let second = self.stations.next()?;
         let mut watch = Stopwatch::start();
         self.next = self.next.plus(SECOND_MS);
+        if self.next <= self.window.from {
+            return self.warm_up(&second.readings, sink);
+        }
         self.tally.count_changes(second.changes);
         for reading in &second.readings {
             self.historian.accept(reading);
@@ -142,6 +166,18 @@ impl Recording {
             self.judge(sink, false)?;
         }
         Ok(!is_last)
+    }
+
+    /// Takes what comes before the first moment: the historian knows it, and nobody else.
+    fn warm_up(&mut self, readings: &[Reading], sink: &mut impl Sink) -> io::Result<bool> {
+        for reading in readings {
+            self.historian.accept(reading);
+        }
+        if self.next == self.window.from {
+            self.historian.take_asked();
+            self.judge(sink, false)?;
+        }
+        Ok(true)
     }
 
     /// The one place where verdicts are asked for.
@@ -161,7 +197,9 @@ impl Recording {
     /// # Errors
     /// When `sink` cannot keep the last of it.
     pub fn end(mut self, sink: &mut impl Sink) -> io::Result<(Tally, Cost)> {
-        self.judge(sink, true)?;
+        if self.next >= self.window.from {
+            self.judge(sink, true)?;
+        }
         let cpu = cpu_seconds().zip(self.cpu_before).map(|(now, before)| now - before);
         let stations = self.stations.end();
         let (field, collector) = share(stations.cpu, stations.field, stations.asking);

@@ -5,9 +5,11 @@
 //! is lost with them, and the time until somebody watches again is known not to have been observed.
 
 mod alarms;
+mod aside;
 mod batch;
 mod check;
 mod contracts;
+mod epochs;
 mod journal;
 mod keeper;
 mod kept;
@@ -19,6 +21,7 @@ mod values;
 mod writer;
 
 pub use alarms::KeptAlarm;
+pub use aside::{Aside, set_aside};
 pub use batch::{Batch, Gatherer, MeterKind, MeterLine};
 pub use contracts::hash;
 pub use keeper::Keeper;

@@ -42,11 +42,12 @@ use ratatui::crossterm::queue;
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use tokio::sync::watch;
 
+use crate::clock::Jump;
 use crate::historian::alarms::Raised;
 use crate::historian::events::EventEntry;
 use crate::historian::picture::Picture;
 use crate::historian::shortfalls;
-use crate::words::{format, happenings, places, texts};
+use crate::words::{format, happenings, jumps, places, texts};
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};
 pub use plain::{Origin, Page};
@@ -247,6 +248,11 @@ pub fn text(picture: &Picture, lang: Lang, ascii: bool) -> String {
 pub fn page(picture: &Picture, page: Page, (lang, ascii): (Lang, bool), width: usize) -> String {
     let text = plain::page(&plain::view(picture, lang), page, width);
     if ascii { glyphs::plain_text(&text) } else { text }
+}
+
+/// What happened to the clock, and when by the time of a zone so many hours ahead of UTC.
+pub fn jump(jump: &Jump, zone: i8, lang: Lang) -> String {
+    jumps::when(jump, zone, lang)
 }
 
 /// How it is known what a picture says that was made from history, as lines of text.

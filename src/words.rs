@@ -3,6 +3,7 @@
 
 pub(crate) mod format;
 pub(crate) mod happenings;
+pub(crate) mod jumps;
 pub(crate) mod letters;
 pub(crate) mod places;
 

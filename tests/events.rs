@@ -47,8 +47,9 @@ impl Bench {
         let (clock, ahead) = (Clock::system(), Arc::new(AtomicI64::new(0)));
         let (shift, first) = (Arc::clone(&ahead), Arc::new(OnceLock::new()));
         let began = Arc::clone(&first);
+        let own = clock.clone();
         let now = move || {
-            let now = clock.now().0 + shift.load(Ordering::Relaxed);
+            let now = own.now().0 + shift.load(Ordering::Relaxed);
             began.get_or_init(|| now);
             now
         };
@@ -71,7 +72,7 @@ impl Bench {
     }
 
     fn watch(&self) -> Monitor {
-        Monitor::start(&self.province, self.clock).unwrap()
+        Monitor::start(&self.province, self.clock.clone()).unwrap()
     }
 
     fn station(&self) -> StationId {

@@ -17,11 +17,11 @@ use tokio::time::timeout;
 /// Longest wait for an event before a test gives up; no test waits for this long when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-fn small() -> Province {
+pub(crate) fn small() -> Province {
     Province::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml")).unwrap()
 }
 
-async fn simulate(
+pub(crate) async fn simulate(
     province: &mut Province,
     clock: Arc<dyn Fn() -> i64 + Send + Sync>,
 ) -> Simulation {
@@ -56,7 +56,8 @@ async fn a_province_that_goes_away_is_lost_and_comes_back_by_itself() {
     province.link.backoff_first_ms = 20;
     province.link.backoff_longest_ms = 100;
     let clock = Clock::system();
-    let simulation = simulate(&mut province, Arc::new(move || clock.now().0)).await;
+    let own = clock.clone();
+    let simulation = simulate(&mut province, Arc::new(move || own.now().0)).await;
     let channels = province.channels.len();
     let province = Arc::new(province);
     let monitor = Monitor::start(&province, clock).unwrap();
@@ -95,7 +96,8 @@ async fn a_province_that_goes_away_is_lost_and_comes_back_by_itself() {
 async fn one_station_that_is_lost_leaves_its_neighbours_live() {
     let mut province = small();
     let clock = Clock::system();
-    let simulation = simulate(&mut province, Arc::new(move || clock.now().0)).await;
+    let own = clock.clone();
+    let simulation = simulate(&mut province, Arc::new(move || own.now().0)).await;
     let province = Arc::new(province);
     let monitor = Monitor::start(&province, clock).unwrap();
     until(&monitor, "everything live", all_live).await;

@@ -257,7 +257,7 @@ fn a_clock_that_was_set_back_writes_no_history_twice() {
     let first =
         batch(true, 30_000, vec![judgement(30_000, LinkState::Connected, true, Vec::new())]);
     match writer.commit(&first) {
-        Err(StoreError::ClockBehind { behind_ms: 60_000 }) => {}
+        Err(StoreError::ClockBehind { behind_ms: 60_000, .. }) => {}
         other => panic!("{other:?}"),
     }
     let later =

@@ -5,6 +5,7 @@
 mod alarms;
 mod bad_configs;
 mod cli;
+mod clock;
 mod communication_health;
 mod connections;
 mod crash;
@@ -28,6 +29,7 @@ mod security;
 mod show;
 mod station;
 mod store;
+mod taken_away;
 mod tidy;
 mod units;
 mod unmanned;

@@ -112,7 +112,8 @@ async fn a_monitor_reads_secured_stations_as_any() {
     let laboratory = Laboratory::new();
     let mut province = laboratory.province();
     let clock = Clock::system();
-    let time = Arc::new(move || clock.now().0);
+    let own = clock.clone();
+    let time = Arc::new(move || own.now().0);
     let simulation = Simulation::start(Arc::new(province.clone()), Ports::Ephemeral, time);
     let simulation = simulation.await.unwrap();
     for (channel, address) in province.channels.iter_mut().zip(simulation.addresses()) {

@@ -423,7 +423,14 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
     let province = province();
     Writer::open(folder.path(), &province).unwrap().close().unwrap();
     let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
-    file.execute_batch("DROP TABLE journal; DROP TABLE alarm; PRAGMA user_version = 1").unwrap();
+    file.execute_batch(
+        "DROP TABLE journal; DROP TABLE alarm; DROP TABLE clock_jump; DROP TABLE forgotten",
+    )
+    .unwrap();
+    for table in ["session", "asked", "metering", "chunk"] {
+        file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN epoch")).unwrap();
+    }
+    file.pragma_update(None, "user_version", 1).unwrap();
     drop(file);
     assert_eq!(Reader::open(folder.path()).unwrap().sessions().unwrap(), []);
     let found = upkeep::check(folder.path()).unwrap();

@@ -79,7 +79,7 @@ impl<W: World> Poller<W> {
 
     async fn open(&mut self) -> Result<Connection<W::Wire>, LinkFault> {
         let wire = self.world.open().await?;
-        let connection = Connection::over(wire, self.reply_timeout, self.clock);
+        let connection = Connection::over(wire, self.reply_timeout, self.clock.clone());
         let until = self.world.now() + self.pause_after_connect;
         self.world.sleep_until(until).await;
         Ok(connection)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use ::config::Province;
+use ::config::{Lang, Province};
 use clap::Args;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::counts::Share;
@@ -139,7 +139,7 @@ pub(super) fn watch(
     let keeper = args.keep.keeper(province, args.look.once, clock.now())?;
     let monitor = start_monitor(runtime, province, clock, (keeper, stood))?;
     let outcome = if args.keep.headless {
-        runtime.block_on(tell(&monitor, args.keep.tell))
+        runtime.block_on(tell(&monitor, args.keep.tell, common.lang()))
     } else if args.look.once {
         let picture = runtime.block_on(async {
             let Some(after) = args.look.after else {
@@ -157,11 +157,12 @@ pub(super) fn watch(
 }
 
 /// Says how keeping history goes, until the user or the system wants it to end.
-async fn tell(monitor: &Monitor, every: Duration) -> Outcome {
+async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
     let mut news = monitor.news();
     let stop = stop_wanted();
     tokio::pin!(stop);
     let mut next = tokio::time::Instant::now();
+    let (mut told, mut jumps) = (None, 0);
     loop {
         tokio::select! {
             () = &mut stop => return Ok(0),
@@ -172,10 +173,19 @@ async fn tell(monitor: &Monitor, every: Duration) -> Outcome {
             }
         }
         let picture = Arc::clone(&news.borrow_and_update());
+        let zone = picture.province.utc_offset_hours;
+        if picture.jumps.len() != jumps {
+            jumps = picture.jumps.len();
+            picture.jumps.last().map_or(Ok(()), |jump| say(terminal::jump(jump, zone, lang)))?;
+        }
         let Some(keeping) = &picture.keeping else { continue };
-        if tokio::time::Instant::now() < next || *keeping == Keeping::default() {
+        // What is wrong is said at once, and so is that it is over.
+        let why = keeping.trouble.as_ref().map(|(_, why)| why.clone());
+        let is_news = why.is_some() != told.is_some();
+        if *keeping == Keeping::default() || tokio::time::Instant::now() < next && !is_news {
             continue;
         }
+        told = why;
         next = tokio::time::Instant::now() + every;
         let Share { have, want } = picture.figures.connected;
         let until = keeping.until.map_or_else(|| "nothing".to_owned(), Timestamp::to_millisecond);

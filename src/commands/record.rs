@@ -24,6 +24,8 @@ use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, runtime, say, stop_w
 
 /// Time between two looks at the clock of the machine, and between two words on a terminal.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
+/// A recording was stopped before its end.
+const EXIT_STOPPED: u8 = super::EXIT_MISSED;
 /// Recorded time between two commits: nothing is lost that could not be recorded again.
 const COMMIT_EVERY_MS: i64 = 600_000;
 
@@ -66,8 +68,62 @@ impl RecordArgs {
     }
 }
 
+/// Where a recording begins: with its first day in an empty store, else where the store ends, if that is
+/// the end of the day before or within the first day. `true`: it goes on.
+fn begins(
+    directory: &Path,
+    ends: Option<Timestamp>,
+    (first, zone): (Timestamp, i8),
+) -> Result<(Timestamp, bool), Failure> {
+    let Some(ends) = ends else { return Ok((first, false)) };
+    if (first..first.plus(DAY_MS)).contains(&ends) {
+        return Ok((ends, true));
+    }
+    let (directory, local) = (directory.display(), ends.local(zone));
+    let trouble = if ends < first {
+        "what lies between would be missing"
+    } else {
+        "that would be recorded twice"
+    };
+    Err(Failure::Usage(format!(
+        "--from {}: the store in '{directory}' ends on {} at {:02}:{:02}:{:02}, so {trouble}; go on with \
+         --from {}, or record into another folder",
+        first.local(zone).date,
+        local.date,
+        local.hour,
+        local.minute,
+        local.second,
+        local.date
+    )))
+}
+
+/// The command that goes on with a recording that was stopped: this one, with another first day.
+fn to_go_on(arguments: impl Iterator<Item = String>, from: Date, days: i64) -> String {
+    let mut said = String::from("gridwatch");
+    let mut is_value = false;
+    for argument in arguments.skip(1) {
+        let name = argument.split('=').next().unwrap_or_default();
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        if ["--from", "--days"].contains(&name) {
+            is_value = !argument.contains('=');
+            continue;
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+        if !argument.is_empty() && argument.chars().all(is_plain) {
+            said += &format!(" {argument}");
+        } else {
+            said += &format!(" '{}'", argument.replace('\'', "'\\''"));
+        }
+    }
+    format!("{said} --from {from} --days {days}")
+}
+
 /// Keeps what is recorded in a store.
 struct Kept {
+    /// What arrived before is of an earlier recording.
+    from: Timestamp,
     writer: Writer,
     buffer: Buffer,
     /// Values are kept, too.
@@ -93,8 +149,9 @@ impl Sink for Kept {
         self.alarms.look(picture);
         let sources = (historian, &mut self.buffer, &mut self.alarms);
         let when = (COMMIT_EVERY_MS, last);
-        let batch = self.gatherer.gather(sources, picture, when);
-        batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
+        let Some(mut batch) = self.gatherer.gather(sources, picture, when) else { return Ok(()) };
+        batch.events.retain(|event| event.arrived >= self.from);
+        self.writer.commit(&batch).map_err(io::Error::other)
     }
 }
 
@@ -111,21 +168,15 @@ pub(super) fn run(
     let to_come = field.plans(&province)?;
     let zone = province.utc_offset_hours;
     let no_day = || Failure::Usage("--from: there is no such day".to_owned());
-    let from = args.from.and_then(|day| Timestamp::midnight(day, zone)).ok_or_else(no_day)?;
-    let until = from.plus(i64::from(args.days) * DAY_MS);
+    let first = args.from.and_then(|day| Timestamp::midnight(day, zone)).ok_or_else(no_day)?;
+    let until = first.plus(i64::from(args.days) * DAY_MS);
     let writer = Writer::open(directory, &province)?;
-    if writer.until() >= from {
-        return Err(Failure::Usage(format!(
-            "the store in '{}' already has history up to {}; record from a later day on, or into another \
-             folder",
-            directory.display(),
-            writer.until()
-        )));
-    }
+    let ends = Some(writer.until()).filter(|ends| *ends > Timestamp(i64::MIN));
+    let (from, goes_on) = begins(directory, ends, (first, zone))?;
     let buffer = Buffer::new(&province, &plans(&province), province.history.buffer_bytes());
     let (values, gatherer) = (!args.no_values, Gatherer::new(from));
     let alarms = Alarms::default().keeping();
-    let mut kept = Kept { writer, buffer, values, gatherer, alarms };
+    let mut kept = Kept { from, writer, buffer, values, gatherer, alarms };
     say(format_args!(
         "{}: {} stations, seed {}, {} from {}; points are read every {} s or more rarely, and old \
          after {} scans",
@@ -143,7 +194,8 @@ pub(super) fn run(
         stop_wanted().await;
         wish.store(true, Ordering::Relaxed);
     });
-    let mut recording = Recording::start(&province, to_come, (from, until));
+    let start = if goes_on { Recording::going_on } else { Recording::start };
+    let mut recording = start(&province, to_come, (from, until));
     let mut progress = Progress::new((from, until), zone);
     while !stop.load(Ordering::Relaxed) && recording.step(&mut kept)? {
         progress.tell(recording.reached())?;
@@ -152,21 +204,24 @@ pub(super) fn run(
     let reached = recording.reached();
     let (tally, cost) = recording.end(&mut kept)?;
     kept.writer.close()?;
-    if reached < until {
-        let local = reached.local(zone);
-        say(format_args!(
-            "stopped at {} {:02}:{:02}:{:02}: {}",
-            local.date,
-            local.hour,
-            local.minute,
-            local.second,
-            share_done((from, until), reached)
-        ))?;
-    }
     let wall = progress.began.elapsed();
     say(summary(&province, &tally, reached.since(from)).trim_end())?;
     say(costs(cost, wall))?;
-    Ok(0)
+    if reached >= until {
+        return Ok(0);
+    }
+    let local = reached.local(zone);
+    let left = (until.since(first) - reached.since(first) + DAY_MS - 1) / DAY_MS;
+    say(format_args!(
+        "stopped: {}; what is recorded is whole up to {} {:02}:{:02}:{:02}. Go on with:\n  {}",
+        share_done((from, until), reached),
+        local.date,
+        local.hour,
+        local.minute,
+        local.second,
+        to_go_on(std::env::args(), local.date, left)
+    ))?;
+    Ok(EXIT_STOPPED)
 }
 
 /// How far a recording has come, for people.
@@ -295,6 +350,35 @@ mod tests {
         {
             assert!(first_day(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_recording_goes_on_where_the_store_ends() {
+        let day = |n: i64| Timestamp(n * DAY_MS - 7 * 3_600_000);
+        let at = |ends: Option<i64>| {
+            let ends = ends.map(|ms| day(100).plus(ms));
+            begins(Path::new("x"), ends, (day(100), 7)).ok()
+        };
+        assert_eq!(at(None), Some((day(100), false)));
+        assert_eq!(at(Some(0)), Some((day(100), true)));
+        assert_eq!(
+            at(Some(5_000)),
+            Some((day(100).plus(5_000), true)),
+            "it was stopped in that day"
+        );
+        assert_eq!(at(Some(-1_000)), None);
+        assert_eq!(at(Some(DAY_MS)), None);
+    }
+
+    #[test]
+    fn the_command_that_goes_on_is_the_one_that_was_given() {
+        let given =
+            ["gridwatch", "simulate", "--from=2022-11-01", "--record", "my store", "--days", "30"];
+        let date = Date { year: 2022, month: 11, day: 4 };
+        assert_eq!(
+            to_go_on(given.into_iter().map(str::to_owned), date, 27),
+            "gridwatch simulate --record 'my store' --from 2022-11-04 --days 27"
+        );
     }
 
     #[test]

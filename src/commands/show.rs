@@ -75,7 +75,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     let folder = store_folder(args.store.as_ref(), &config.province()?)?;
     let reader = Reader::open(&folder)?;
     let sessions = reader.sessions()?;
-    let Some(last) = sessions.last() else {
+    let Some(last) = sessions.iter().max_by_key(|session| (session.id, session.until)) else {
         return nothing(&sessions, None);
     };
     let zone = reader.contract(last.contract)?.province.utc_offset_hours;

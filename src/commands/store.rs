@@ -5,14 +5,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ::config::Province;
 use clap::{Args, Subcommand, ValueEnum};
-use gridwatch::clock::{DAY_MS, Timestamp};
+use gridwatch::clock::{Clock, DAY_MS, Timestamp};
 use gridwatch::export::{self, Choice, Format, Request, Table};
 use gridwatch::history::Span;
 use gridwatch::report::period::day;
-use gridwatch::store::{Reader, upkeep};
+use gridwatch::store::{Aside, Reader, StoreError, set_aside, upkeep};
 
 use super::bar::Bar;
 use super::{
@@ -29,6 +30,8 @@ pub(super) enum StoreCommand {
     Export(ExportArgs),
     /// Copy a store into another folder, also while a monitor writes to it
     Backup(BackupArgs),
+    /// Set aside what is later than now, where the clock was wrong; a copy of the whole store is kept
+    Aside(AsideArgs),
 }
 
 #[derive(Args)]
@@ -152,6 +155,28 @@ pub(super) struct BackupArgs {
     to: PathBuf,
 }
 
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gridwatch store aside --store /srv/gridwatch
+  gridwatch store aside --store /srv/gridwatch --to /mnt/usb/future
+
+For a store that a monitor wrote to while the clock of its machine was ahead. See to it that the
+clock is right now. A monitor that waits for it goes on by itself.
+Exit codes: 0 done, or there was nothing later than now; 2 usage, or it cannot be done.")]
+pub(super) struct AsideArgs {
+    #[command(flatten)]
+    folder: Folder,
+    /// Folder of the copy [default: beside the store, with the moment in its name]
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+/// A monitor that waits for the store holds it for a moment each second: looks for one in which it does
+/// not.
+const LOOKS: u32 = 40;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 impl Folder {
     fn path(&self) -> Result<PathBuf, Failure> {
         store_folder(self.store.as_ref(), &Province::built_in())
@@ -164,6 +189,7 @@ pub(super) fn run(common: &Common, command: &StoreCommand) -> Outcome {
         StoreCommand::Compact(args) => compact(args),
         StoreCommand::Export(args) => export(common, args),
         StoreCommand::Backup(args) => backup(args),
+        StoreCommand::Aside(args) => aside(args),
     }
 }
 
@@ -175,6 +201,14 @@ fn check(args: &CheckArgs) -> Outcome {
         |(from, until)| format!("{from} to {until}, {} sessions", found.sessions),
     );
     say(format_args!("{}: {} kB; {range}", folder.display(), found.bytes / 1_024))?;
+    let ahead = found.range.map(|(_, until)| until.since(Clock::system().now()));
+    if let Some(ahead) = ahead.filter(|ms| *ms > FUTURE_MS) {
+        say(format_args!(
+            "reaches {} s into the future; if the clock of this machine is right, 'gridwatch store aside' \
+             sets that part aside and keeps a copy",
+            ahead / 1_000
+        ))?;
+    }
     let rows = found.rows.iter().map(|(table, count)| format!("{table} {count}"));
     say(format_args!("rows: {}", rows.collect::<Vec<_>>().join(", ")))?;
     for fault in &found.faults {
@@ -204,6 +238,37 @@ fn instant(text: &str) -> Result<Timestamp, Failure> {
     let date = day(text).map_err(|error| Failure::Usage(error.to_string()))?;
     let bad = || Failure::Usage(format!("'{text}' is not a day of the calendar"));
     Timestamp::midnight(date, 0).ok_or_else(bad)
+}
+
+/// A record that is so far ahead of the clock of this machine is of the future, milliseconds: copies come
+/// from other machines.
+const FUTURE_MS: i64 = 60_000;
+
+fn aside(args: &AsideArgs) -> Outcome {
+    let folder = args.folder.path()?;
+    let now = Clock::system().now();
+    let stamp = now.to_string().replace(['-', ':'], "");
+    let name = folder.file_name().map_or_else(|| "store".into(), |name| name.to_string_lossy());
+    let beside = folder.with_file_name(format!("{name}-aside-{stamp}"));
+    let to = args.to.clone().unwrap_or(beside);
+    let mut looks = 1;
+    let aside = loop {
+        match set_aside(&folder, now, &to) {
+            Err(StoreError::InUse(_)) if looks < LOOKS => looks += 1,
+            done => break done?,
+        }
+        std::thread::park_timeout(LOOK_EVERY);
+    };
+    let Some(Aside { copy, rows, sessions, newest }) = aside else {
+        say(format_args!("{}: nothing in it is later than {now}", folder.display()))?;
+        return Ok(0);
+    };
+    let (folder, copy) = (folder.display(), copy.display());
+    say(format_args!(
+        "{folder}: {sessions} sessions reached up to {newest}; {rows} rows later than {now} were set aside"
+    ))?;
+    say(format_args!("{copy}: the store as it was"))?;
+    Ok(0)
 }
 
 fn backup(args: &BackupArgs) -> Outcome {

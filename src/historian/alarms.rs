@@ -202,6 +202,20 @@ impl Alarms {
         std::mem::take(changes).into_values().collect()
     }
 
+    /// The clock was set, and is ahead of what it would have shown by so much: alarms that stand were raised
+    /// and acknowledged when they were, by the corrected clock.
+    pub fn clock_was_set(&mut self, by_ms: i64) {
+        self.leaving.clear();
+        for alarm in self.open.values_mut() {
+            let times =
+                [Some(&mut alarm.raised.at), alarm.returned.as_mut(), alarm.acknowledged.as_mut()];
+            for at in times.into_iter().flatten() {
+                *at = at.plus(by_ms);
+            }
+        }
+        self.list();
+    }
+
     /// What is listed: what waits for somebody first, then the urgent, the newest first.
     pub fn listed(&self) -> Arc<[Alarm]> {
         Arc::clone(&self.listed)

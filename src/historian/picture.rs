@@ -16,7 +16,7 @@ pub use super::right::Right;
 use super::traffic::TrafficPicture;
 use super::unmanned::{self, Unmanned};
 use super::verdict::{PointPicture, Reason, Since};
-use crate::clock::Timestamp;
+use crate::clock::{Jump, Timestamp};
 use crate::collector::plan::Plan;
 use crate::collector::reading::{Exchange, Fault, LinkFault, Overrun, Strays};
 
@@ -50,6 +50,9 @@ pub struct Picture {
     pub keeping: Option<Keeping>,
     /// What needs somebody's response, in the order of [`Alarm`]; whoever owns the alarms puts them in.
     pub alarms: Arc<[Alarm]>,
+    /// Where time did not go on evenly since the monitor was started, oldest first; whoever owns the clock
+    /// puts them in.
+    pub jumps: Arc<[Jump]>,
 }
 
 /// How keeping history goes.
@@ -97,6 +100,7 @@ impl Picture {
             events,
             keeping: None,
             alarms: Arc::default(),
+            jumps: Arc::default(),
         }
     }
 

@@ -36,7 +36,9 @@ pub struct Past {
 /// When the store cannot be read, or what stands in it is damaged.
 pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, StoreError> {
     let sessions = reader.sessions()?;
-    let at = at.or_else(|| sessions.last().map(|session| session.until));
+    // What was written last: an earlier session may have had a clock that was ahead.
+    let newest = sessions.iter().max_by_key(|session| (session.id, session.until));
+    let at = at.or(newest.map(|session| session.until));
     let watched = |session: &Session, at| session.from <= at && at <= session.until;
     let own = at.and_then(|at| {
         let place = sessions.iter().rposition(|session| watched(session, at))?;

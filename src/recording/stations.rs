@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use config::{ChannelId, Province};
-use sim::faults::{Rates, Scenario};
+use sim::faults::{Rates, Scenario, Start};
 use sim::{Field, Plans};
 use tokio::time::Instant;
 
@@ -96,6 +96,15 @@ fn live(
     let mut field = Field::new(Arc::clone(province));
     let mut scenario: Scenario = plans.scenario.unwrap_or_default();
     scenario.rates.get_or_insert_with(|| Rates::of_table(1.0));
+    // A scenario begins with what is recorded.
+    let ahead = window.from.since(window.begins);
+    let faults = scenario.planned.iter_mut().map(|planned| &mut planned.start);
+    let deeds = scenario.deeds.iter_mut().map(|planned| &mut planned.start);
+    for start in faults.chain(deeds) {
+        if let Start::After(ms) = start {
+            *ms = ms.saturating_add(ahead);
+        }
+    }
     field.plan(scenario);
     let mut truth = plans.truth.map(|(keep, log)| {
         field.keep_truth(keep);
@@ -105,7 +114,7 @@ fn live(
     let mut channels: Vec<Channel> =
         (0..asked.len()).map(|n| Channel::new(province, n, &asked[n], (began, window))).collect();
     let (mut spent, mut watch) = (Spent::default(), Stopwatch::start());
-    let (mut at, mut from) = (window.from, began);
+    let (mut at, mut from) = (window.begins, began);
     while at < window.until {
         field.step(at.0);
         if let Some(broken) = truth.as_mut().and_then(|log| tell(&mut field, log).err()) {
@@ -154,8 +163,8 @@ impl Channel {
         plan: &Arc<Plan>,
         (began, window): (Instant, Window),
     ) -> Self {
-        let clock = Clock::showing(window.from, began.into_std());
-        let path = Rc::new(RefCell::new(Path::new((province.seed, n), (began, clock))));
+        let clock = Clock::showing(window.begins, began.into_std());
+        let path = Rc::new(RefCell::new(Path::new((province.seed, n), (began, clock.clone()))));
         let place = Place::new(Rc::clone(&path));
         let task = Poller::new(province, n, &province.channels[n], plan, (place, clock)).run();
         Self { path, task: Box::pin(task) }

@@ -8,7 +8,7 @@ use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, Statio
 use super::energy::{StationEnergy, energies};
 use super::period::Period;
 use super::shown::real;
-use crate::clock::Timestamp;
+use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, State};
 use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
@@ -43,6 +43,8 @@ pub(super) struct Facts {
     pub(super) contracts: Vec<Contract>,
     /// Those that touch the period.
     pub(super) sessions: Vec<Session>,
+    /// Where time did not go on evenly, on one side of it or the other in the period.
+    pub(super) jumps: Vec<Jump>,
     /// Stations and centres of the last contract, in its order.
     pub(super) channels: Vec<ChannelFacts>,
     /// The same figures of the whole period before, as far as it was kept.
@@ -191,6 +193,13 @@ pub(super) fn gather(
             .iter()
             .copied()
             .filter(|s| s.until > span.from && s.from < span.to)
+            .collect(),
+        jumps: reader
+            .jumps()?
+            .into_iter()
+            .filter(|jump| {
+                [jump.before, jump.after].iter().any(|at| (span.from..span.to).contains(at))
+            })
             .collect(),
         channels,
         before,

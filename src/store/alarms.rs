@@ -58,6 +58,7 @@ pub(super) fn put(
     transaction: &Transaction<'_>,
     province: &Province,
     (changes, begins): (&[AlarmChange], bool),
+    epoch: i64,
 ) -> Result<(), StoreError> {
     if begins {
         transaction.execute("UPDATE alarm SET open = 0 WHERE open = 1", [])?;
@@ -70,11 +71,11 @@ pub(super) fn put(
         transaction
             .prepare_cached(
                 "INSERT INTO alarm (station, cause, reason, raised_ms, priority, centres, signals,
-                     returned_ms, acknowledged_ms, open)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                     returned_ms, acknowledged_ms, open, epoch)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                  ON CONFLICT (station, cause, reason, raised_ms) DO UPDATE SET
                      priority = ?5, centres = ?6, signals = ?7, returned_ms = ?8,
-                     acknowledged_ms = ?9, open = ?10",
+                     acknowledged_ms = ?9, open = ?10, epoch = ?11",
             )?
             .execute(params![
                 station,
@@ -87,6 +88,7 @@ pub(super) fn put(
                 ms(alarm.returned),
                 ms(alarm.acknowledged),
                 is_open,
+                epoch,
             ])?;
     }
     Ok(())
@@ -168,11 +170,12 @@ impl Reader {
         if !has_table(self.connection(), "alarm")? {
             return Ok(Vec::new());
         }
+        let holds = self.holds("alarm", "raised_ms")?;
         // One of an earlier session that is over although it never returned was over when this one began.
         let mut listed = self.connection().prepare_cached(&format!(
             "{SELECT} WHERE raised_ms <= ?2
                  AND (returned_ms > ?2 OR acknowledged_ms > ?2 OR open = 1
-                      OR (returned_ms IS NULL AND raised_ms >= ?1))"
+                      OR (returned_ms IS NULL AND raised_ms >= ?1)) {holds}"
         ))?;
         let mut rows = listed.query(params![from.0, at.0])?;
         let mut alarms = Vec::new();
@@ -200,8 +203,9 @@ impl Reader {
         if !has_table(self.connection(), "alarm")? {
             return Ok(());
         }
+        let holds = self.holds("alarm", "raised_ms")?;
         let mut of_window = self.connection().prepare_cached(&format!(
-            "{SELECT} WHERE raised_ms >= ?1 AND raised_ms < ?2 ORDER BY raised_ms, id"
+            "{SELECT} WHERE raised_ms >= ?1 AND raised_ms < ?2 {holds} ORDER BY raised_ms, id"
         ))?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         while let Some(row) = rows.next()? {

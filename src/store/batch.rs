@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use config::Province;
 
-use crate::clock::Timestamp;
+use crate::clock::{Jump, Timestamp};
 use crate::historian::Historian;
 use crate::historian::alarms::{AlarmChange, Alarms};
 use crate::historian::counts::Share;
@@ -34,6 +34,9 @@ pub struct Batch {
     pub begins: bool,
     /// Everything up to here is in it.
     pub until: Timestamp,
+    /// Where time did not go on evenly since this run of the monitor began, oldest first; told with the
+    /// batch that begins a session.
+    pub jumps: Vec<Jump>,
     /// Changes of verdicts, in the order of time.
     pub judgements: Vec<Judgement>,
     /// Entries of the logs of events, each once.
@@ -58,6 +61,7 @@ impl Batch {
         Self {
             begins,
             until,
+            jumps: Vec::new(),
             judgements: Vec::new(),
             events: Vec::new(),
             asked: None,
@@ -123,14 +127,20 @@ pub struct Gatherer {
     begins: bool,
     /// Batches that have rows which are still open, and how many bytes of them.
     open: VecDeque<(Timestamp, usize)>,
+    jumps: Vec<Jump>,
 }
 
 impl Gatherer {
     /// Nothing was gathered before `started`.
     pub fn new(started: Timestamp) -> Self {
         let (next, metering, begins) = (Vec::new(), Vec::new(), true);
-        let open = VecDeque::new();
-        Self { next, asked_from: started, metering, started, at: None, begins, open }
+        let (open, jumps) = (VecDeque::new(), Vec::new());
+        Self { next, asked_from: started, metering, started, at: None, begins, open, jumps }
+    }
+
+    /// The same, behind jumps of the clock: all of them since this run of the monitor began.
+    pub fn behind(jumps: Vec<Jump>, started: Timestamp) -> Self {
+        Self { jumps, ..Self::new(started) }
     }
 
     /// Something was not kept: the next batch says everything again.
@@ -179,9 +189,11 @@ impl Gatherer {
         let values = buffer.take_sealed();
         let (events, metering) = (self.events(picture), self.metering(picture));
         let alarms = alarms.take_changes(begins);
+        let jumps = if begins { self.jumps.clone() } else { Vec::new() };
         Some(Batch {
             begins,
             until,
+            jumps,
             judgements,
             events,
             asked,

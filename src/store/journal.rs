@@ -10,6 +10,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::batch::Batch;
 use super::contracts;
+use super::epochs;
 use super::schema::{StoreError, has_table};
 use super::values::{Tail, described};
 use super::writer::paths;
@@ -67,13 +68,15 @@ pub(super) fn recover(transaction: &Transaction<'_>) -> Result<(), StoreError> {
 fn recover_of(transaction: &Transaction<'_>, contract: i64) -> Result<(), StoreError> {
     let province = contracts::get(transaction, contract)?;
     let paths = paths(transaction, &province)?;
+    let epoch = epochs::newest(transaction)?;
     let unsealed = unsealed(transaction, contract, &province)?;
     for error in unsealed.damaged {
         tracing::error!("{error}");
     }
     for sealed in unsealed.chunks {
         // Its own, so that chunks stay as they are: the values of a block go on in another session.
-        Tail::default().put(transaction, &province, paths[sealed.channel.index()], &sealed)?;
+        let path = (paths[sealed.channel.index()], epoch);
+        Tail::default().put(transaction, &province, path, &sealed)?;
     }
     transaction.execute("DELETE FROM journal WHERE contract = ?1", [contract])?;
     Ok(())
@@ -151,13 +154,18 @@ fn newest(
     let channel = &province.channels[channel.index()];
     let station = &province.stations[channel.station.index()];
     let centre = &province.centres[channel.centre.index()].id;
+    // What stands in the journal was written since the clock last jumped.
+    let of_epoch = match has_table(connection, "clock_jump")? {
+        true => format!("AND chunk.epoch = {}", epochs::newest(connection)?),
+        false => String::new(),
+    };
     let newest: Option<i64> = connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT max(until_ms) FROM chunk
              JOIN block ON block.id = chunk.block
              JOIN path ON path.id = block.path JOIN layout ON layout.id = block.layout
-             WHERE station = ?1 AND centre = ?2 AND columns = ?3",
-        )?
+             WHERE station = ?1 AND centre = ?2 AND columns = ?3 {of_epoch}"
+        ))?
         .query_row([&station.id, centre, &described(station, columns)], |row| row.get(0))?;
     Ok(Timestamp(newest.unwrap_or(i64::MIN)))
 }

@@ -4,8 +4,11 @@
 //! A batch that cannot be written is tried again until it can. Meanwhile others wait; when too many do,
 //! they are given up, the session ends where it was last written, and another one begins when there is
 //! room again: what lies between is not observed, and nothing that was written is lost.
+//!
+//! A store that somebody takes away is let go of: where another one stands in its place, that one is
+//! gone on with, and where there is none a new one is begun after a while.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +19,7 @@ use config::Province;
 
 use super::batch::Batch;
 use super::schema::StoreError;
+use super::upkeep;
 use super::writer::Writer;
 use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, Alarms};
@@ -25,6 +29,9 @@ use crate::historian::picture::Keeping;
 const WAITING_MAX: usize = 600;
 /// Bytes of values that may wait beside them. What is more is not in the journal until it is in chunks.
 const WAITING_BYTES_MAX: usize = 32 << 20;
+/// A store that was taken away may be put back for so long before a new one is begun in its place,
+/// milliseconds.
+const ABSENT_MS: i64 = 10_000;
 /// Time between two attempts to write what could not be written.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -62,9 +69,11 @@ impl Keeper {
         let waiting: Arc<AtomicUsize> = Arc::default();
         let (own, taken) = (Arc::clone(&said), Arc::clone(&waiting));
         let failed = |error| StoreError::File { path: folder.to_owned(), error };
+        let (folder, province) = (folder.to_owned(), Arc::clone(province));
+        let pen = Pen { folder, province, writer: Some(writer), has_written: false, absent: None };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || keep(writer, &batches, (&own, &taken)))
+            .spawn(move || keep(pen, &batches, (&own, &taken)))
             .map_err(failed)?;
         Ok(Self { batches: Some(sender), waiting, said, thread: Some(thread), open_alarms })
     }
@@ -126,14 +135,68 @@ fn lock(said: &Mutex<Said>) -> MutexGuard<'_, Said> {
     said.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep(
-    mut writer: Writer,
-    batches: &Receiver<Batch>,
-    (said, waiting): (&Mutex<Said>, &AtomicUsize),
-) {
+/// What is written with: the store as long as it is where it was, and how to open it again.
+struct Pen {
+    folder: PathBuf,
+    province: Arc<Province>,
+    writer: Option<Writer>,
+    /// This run of the monitor has written to a store in this folder.
+    has_written: bool,
+    /// Since when there has been no store.
+    absent: Option<Timestamp>,
+}
+
+impl Pen {
+    /// Writes a batch. When the store has to be opened again, which lets go of all that was said of the
+    /// session before, only one that begins a session can be written.
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.open(batch)?,
+        };
+        let done = writer.commit(batch);
+        match &done {
+            Ok(()) => (self.has_written, self.absent) = (true, None),
+            Err(StoreError::Gone(_)) => self.absent = Some(batch.until),
+            Err(_) => {}
+        }
+        // Who sets the store right by hand is not to find it held.
+        if !done.as_ref().is_err_and(is_given_up) {
+            self.writer = Some(writer);
+        }
+        done
+    }
+
+    fn open(&mut self, batch: &Batch) -> Result<Writer, StoreError> {
+        // A clock that was set back begins to count anew.
+        let waited = self.absent.map(|since| batch.until.since(since));
+        let is_soon = waited.is_some_and(|waited| (0..ABSENT_MS).contains(&waited));
+        if is_soon && !upkeep::is_there(&self.folder) {
+            return Err(StoreError::Gone(self.folder.clone()));
+        }
+        let writer = Writer::open(&self.folder, &self.province)?;
+        if !batch.begins {
+            return Err(StoreError::Replaced(self.folder.clone()));
+        }
+        Ok(if self.has_written { writer.going_on() } else { writer })
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        self.writer.as_ref().map(Writer::until)
+    }
+}
+
+/// Whether a batch that failed so is not tried again: it would fail for ever, or goes on from what is not
+/// there any more.
+fn is_given_up(error: &StoreError) -> bool {
+    matches!(error, StoreError::ClockBehind { .. } | StoreError::Gone(_) | StoreError::Replaced(_))
+}
+
+fn keep(mut pen: Pen, batches: &Receiver<Batch>, (said, waiting): (&Mutex<Said>, &AtomicUsize)) {
     for batch in batches {
-        while let Err(error) = writer.commit(&batch) {
-            let given_up = matches!(error, StoreError::ClockBehind { .. }) || lock(said).stopping;
+        while let Err(error) = pen.commit(&batch) {
+            // Without a writer the next batch is to say everything.
+            let given_up = pen.writer.is_none() || lock(said).stopping;
             note_trouble(said, &batch, &error, given_up);
             if given_up {
                 break;
@@ -141,11 +204,15 @@ fn keep(
             std::thread::park_timeout(AGAIN_AFTER);
         }
         waiting.fetch_sub(batch.fresh.len(), Ordering::Relaxed);
-        if writer.until() == batch.until {
-            lock(said).keeping = Keeping { until: Some(batch.until), trouble: None };
+        if pen.until() == Some(batch.until) {
+            let keeping = Keeping { until: Some(batch.until), trouble: None };
+            let before = std::mem::replace(&mut lock(said).keeping, keeping);
+            if before.trouble.is_some() {
+                tracing::info!("history is kept again");
+            }
         }
     }
-    if let Err(error) = writer.close() {
+    if let Some(Err(error)) = pen.writer.map(Writer::close) {
         tracing::error!("{error}");
     }
 }

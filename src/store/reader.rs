@@ -10,10 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::batch::MeterKind;
 use super::contracts;
+use super::epochs::{self, Epochs};
 use super::journal;
 use super::runs;
-use super::schema::{StoreError, open_to_read};
-use crate::clock::Timestamp;
+use super::schema::{StoreError, has_table, open_to_read};
+use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, EDGES_US, Run};
 use crate::historian::picture::LinkState;
 use crate::series::Sealed;
@@ -26,6 +27,7 @@ pub struct Reader {
     contracts: RefCell<BTreeMap<i64, Contract>>,
     /// What stands in the journal, as chunks, by contract.
     journal: OnceCell<BTreeMap<i64, Vec<Sealed>>>,
+    epochs: OnceCell<Epochs>,
 }
 
 /// A stretch of time in which somebody watched.
@@ -52,11 +54,14 @@ pub enum End {
     Closed,
     /// Without a word: the process or the machine died.
     Broken,
+    /// The clock was set, the machine slept, or nothing ran; or another session whose clock was corrected
+    /// has what follows.
+    Jump,
 }
 
 impl End {
     /// Every way to end.
-    pub const ALL: [Self; 3] = [Self::Running, Self::Closed, Self::Broken];
+    pub const ALL: [Self; 4] = [Self::Running, Self::Closed, Self::Broken, Self::Jump];
 
     /// Its number in the store. A number that is given is never given again, nor to another end.
     pub fn code(self) -> i64 {
@@ -64,6 +69,7 @@ impl End {
             Self::Running => 0,
             Self::Closed => 1,
             Self::Broken => 2,
+            Self::Jump => 3,
         }
     }
 
@@ -175,21 +181,37 @@ impl Reader {
         let connection = open_to_read(folder)?;
         // One transaction for the life of the reader; its first read fixes what it sees.
         connection.execute_batch("BEGIN; SELECT count(*) FROM session;")?;
-        Ok(Self { connection, contracts: RefCell::default(), journal: OnceCell::new() })
+        let contracts = RefCell::default();
+        Ok(Self { connection, contracts, journal: OnceCell::new(), epochs: OnceCell::new() })
     }
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Every session, in the order of time.
+    /// Every session, in the order of time. They never overlap: of a stretch that came twice, because the
+    /// clock was set back, the session with the corrected clock has it, and of another one there may be
+    /// several pieces.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn sessions(&self) -> Result<Vec<Session>, StoreError> {
-        let mut all = self.connection.prepare(
-            "SELECT id, contract, from_ms, until_ms, closed FROM session ORDER BY from_ms",
-        )?;
+        Ok(self.pieces()?.into_iter().map(|(piece, _)| piece).collect())
+    }
+
+    /// The same, with the epoch of each.
+    pub(super) fn pieces(&self) -> Result<Vec<(Session, i64)>, StoreError> {
+        let sessions = self.written()?;
+        Ok(self.epochs()?.pieces(&sessions))
+    }
+
+    /// Sessions as they were written, with their epochs.
+    fn written(&self) -> Result<Vec<(Session, i64)>, StoreError> {
+        // A store of an earlier version knows of no epochs.
+        let epoch = if has_table(&self.connection, "clock_jump")? { "epoch" } else { "0" };
+        let mut all = self.connection.prepare(&format!(
+            "SELECT id, contract, from_ms, until_ms, closed, {epoch} FROM session ORDER BY from_ms, id"
+        ))?;
         let mut rows = all.query([])?;
         let mut sessions = Vec::new();
         while let Some(row) = rows.next()? {
@@ -197,9 +219,33 @@ impl Reader {
             let end = End::from_code(code)
                 .ok_or_else(|| StoreError::Damaged(format!("session {id}: closed is {code}")))?;
             let (from, until) = (Timestamp(row.get(2)?), Timestamp(row.get(3)?));
-            sessions.push(Session { id, contract: row.get(1)?, from, until, end });
+            sessions.push((Session { id, contract: row.get(1)?, from, until, end }, row.get(5)?));
         }
         Ok(sessions)
+    }
+
+    /// Which stretches came more than once.
+    pub(super) fn epochs(&self) -> Result<&Epochs, StoreError> {
+        if let Some(known) = self.epochs.get() {
+            return Ok(known);
+        }
+        let epochs = Epochs::of(&self.written()?);
+        Ok(self.epochs.get_or_init(|| epochs))
+    }
+
+    /// What a query of a table adds, so that rows whose moment (`at`, a column) a later epoch has are left
+    /// out.
+    pub(super) fn holds(&self, table: &str, at: &str) -> Result<String, StoreError> {
+        let is_one = self.epochs()?.is_one();
+        Ok(if is_one { String::new() } else { epochs::holds(table, at) })
+    }
+
+    /// Where time did not go on evenly, in the order in which that came.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what stands in it is damaged.
+    pub fn jumps(&self) -> Result<Vec<Jump>, StoreError> {
+        epochs::jumps(&self.connection)
     }
 
     /// A contract, read again from its texts.
@@ -396,11 +442,13 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(Stretch),
     ) -> Result<(), StoreError> {
-        let mut of_path = self.connection.prepare_cached(
+        let holds = self.holds("asked", "from_ms")?;
+        let mut of_path = self.connection.prepare_cached(&format!(
             "SELECT no_reply, refused, undecodable, missed, longest_us, replies, from_ms, until_ms
              FROM asked JOIN path ON path.id = asked.path
-             WHERE station = ?1 AND centre = ?2 AND from_ms >= ?3 AND from_ms < ?4 ORDER BY from_ms",
-        )?;
+             WHERE station = ?1 AND centre = ?2 AND from_ms >= ?3 AND from_ms < ?4 {holds}
+             ORDER BY from_ms"
+        ))?;
         let mut rows = of_path.query(params![station, centre, from.0, to.0])?;
         while let Some(row) = rows.next()? {
             let mut asked = Asked { longest_us: row.get(4)?, ..Asked::default() };
@@ -429,11 +477,12 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn metering(&self, at: Timestamp) -> Result<Vec<Metered>, StoreError> {
-        let mut latest = self.connection.prepare_cached(
+        let holds = self.holds("metering", "at_ms")?;
+        let mut latest = self.connection.prepare_cached(&format!(
             "SELECT kind, id, max(at_ms), sells, meters, remote, first_have, first_want,
                  final_have, final_want, half_hours_have, half_hours_want
-             FROM metering WHERE at_ms <= ?1 GROUP BY kind, id ORDER BY kind, id",
-        )?;
+             FROM metering WHERE at_ms <= ?1 {holds} GROUP BY kind, id ORDER BY kind, id"
+        ))?;
         let rows = latest.query_map([at.0], metered)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -447,11 +496,12 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(Metered),
     ) -> Result<(), StoreError> {
-        let mut of_window = self.connection.prepare_cached(
+        let holds = self.holds("metering", "at_ms")?;
+        let mut of_window = self.connection.prepare_cached(&format!(
             "SELECT kind, id, at_ms, sells, meters, remote, first_have, first_want,
                  final_have, final_want, half_hours_have, half_hours_want
-             FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms, kind, id",
-        )?;
+             FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 {holds} ORDER BY at_ms, kind, id"
+        ))?;
         for row in of_window.query_map(params![from.0, to.0], metered)? {
             each(row?);
         }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use thiserror::Error;
 
+use crate::clock::Timestamp;
+
 /// What a file of ours says of itself, so that no other database is taken for one: `grid`.
 const APPLICATION_ID: i32 = 0x6772_6964;
 
@@ -47,14 +49,14 @@ CREATE TABLE path (
     centre  TEXT NOT NULL,
     UNIQUE (station, centre)
 ) STRICT;
--- A stretch of time in which somebody watched. Sessions never overlap; what lies between is not
--- observed. All times are milliseconds since 1970, UTC.
+-- A stretch of time in which somebody watched. Those of one epoch never overlap; what lies between is
+-- not observed. All times are milliseconds since 1970, UTC.
 CREATE TABLE session (
     id       INTEGER PRIMARY KEY,
     contract INTEGER NOT NULL REFERENCES contract,
     from_ms  INTEGER NOT NULL,
     until_ms INTEGER NOT NULL,       -- everything up to here is in the store
-    closed   INTEGER NOT NULL,       -- 0: it runs, 1: ended as it should, 2: ended without a word
+    closed   INTEGER NOT NULL,       -- 0: it runs, 1: as it should, 2: without a word, 3: the clock jumped
     program  TEXT NOT NULL
 ) STRICT;
 -- How verdicts changed. A row holds from its instant to the next one of its path in the session.
@@ -180,6 +182,36 @@ CREATE TABLE forgotten (
     kind      TEXT PRIMARY KEY,         -- verdicts, events, values, polling, metering, alarms
     before_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- Where time did not go on evenly: the clock was set, the machine slept, or nothing ran. The rows that are
+-- written from then on have its id as their epoch; before the first one it is 0. Where sessions of several
+-- epochs say how one moment was, the latest epoch holds; what earlier ones say of it is kept, and counts
+-- for nothing.
+CREATE TABLE clock_jump (
+    id        INTEGER PRIMARY KEY,
+    before_ms INTEGER NOT NULL,      -- the last moment before it, by the clock as it went then
+    after_ms  INTEGER NOT NULL,      -- the first one behind it, by the clock as it goes from then on
+    by_ms     INTEGER NOT NULL,      -- how far it was set ahead; how long it slept or nothing ran
+    kind      INTEGER NOT NULL,      -- 1 set, 2 slept, 3 nothing ran
+    UNIQUE (before_ms, after_ms)
+) STRICT;
+ALTER TABLE session ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE asked ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE metering ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alarm ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chunk ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+-- Two sessions may judge a path at one moment.
+CREATE TABLE judgement_of_session (
+    path    INTEGER NOT NULL REFERENCES path,
+    at_ms   INTEGER NOT NULL,
+    session INTEGER NOT NULL REFERENCES session,
+    whole   INTEGER NOT NULL,        -- 1: the runs say every point, 0: those that changed
+    link    INTEGER NOT NULL,        -- 0 connected, 1 lost, 2 never connected
+    runs    BLOB NOT NULL,
+    PRIMARY KEY (path, session, at_ms)
+) STRICT, WITHOUT ROWID;
+INSERT INTO judgement_of_session SELECT path, at_ms, session, whole, link, runs FROM judgement;
+DROP TABLE judgement;
+ALTER TABLE judgement_of_session RENAME TO judgement;
 ";
 
 /// Why a store cannot be used.
@@ -223,11 +255,19 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+    /// Its file was deleted or moved away while it was written.
+    #[error("the store in '{}' was deleted or moved away; put it back, or wait until a new one is begun", .0.display())]
+    Gone(PathBuf),
+    /// Another file has taken its place while it was written.
+    #[error("the store in '{}' was replaced by another one", .0.display())]
+    Replaced(PathBuf),
     /// The clock is behind what was recorded.
-    #[error("the clock is {} s behind the newest record of the store; records begin again when it has caught up", .behind_ms / 1_000)]
+    #[error("the clock is {} s behind the newest record of the store, of {until}; set it if it is wrong; if it is right, 'gridwatch store aside' sets aside what the store has of the future", .behind_ms / 1_000)]
     ClockBehind {
         /// How far, milliseconds.
         behind_ms: i64,
+        /// The newest record.
+        until: Timestamp,
     },
     /// The file system does not do what it should.
     #[error("'{}': {error}", path.display())]
@@ -261,7 +301,42 @@ impl From<rusqlite::Error> for StoreError {
 pub(super) struct Held {
     // Closed before the lock is given back: fields are dropped in their order.
     pub(super) connection: Connection,
+    folder: PathBuf,
+    identity: Option<Identity>,
     _lock: Lock,
+}
+
+impl Held {
+    /// Whether what is written is what stands in the folder: an open file goes on when its name is gone.
+    ///
+    /// # Errors
+    /// When it was deleted, moved or replaced.
+    pub(super) fn in_place(&self) -> Result<(), StoreError> {
+        let Some(own) = self.identity else { return Ok(()) };
+        match identity(&self.folder.join(FILE)) {
+            Some(found) if found == own => {}
+            Some(_) => return Err(StoreError::Replaced(self.folder.clone())),
+            None => return Err(StoreError::Gone(self.folder.clone())),
+        }
+        // What was committed of late stands in its log.
+        let log = self.folder.join(format!("{FILE}-wal"));
+        if log.is_file() { Ok(()) } else { Err(StoreError::Gone(self.folder.clone())) }
+    }
+}
+
+/// What a file is, whatever its name: device and number.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(file: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(file).ok().map(|said| (said.dev(), said.ino()))
+}
+
+/// Where files have no number, a file that is open cannot be moved or deleted.
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<Identity> {
+    None
 }
 
 /// The file that a writer holds; given back by the system when the process ends, however it ends.
@@ -329,7 +404,10 @@ pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
         )?;
         transaction.commit()?;
     }
-    Ok(Held { connection, _lock: lock })
+    // The log is there from the first write on: from now on it must not go away.
+    connection.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version; COMMIT")?;
+    let identity = identity(&folder.join(FILE));
+    Ok(Held { connection, folder: folder.to_owned(), identity, _lock: lock })
 }
 
 /// Opens the store of a folder to read, beside whoever writes to it.

@@ -17,6 +17,11 @@ const PAGES: i32 = 256;
 /// Pause when the writer is at it.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
+/// Whether there is a store in a folder.
+pub(super) fn is_there(folder: &Path) -> bool {
+    folder.join(FILE).is_file()
+}
+
 /// Copies a store while it may be written: the copy is the store of one instant. `progress` is told the
 /// share that is done, 0 to 1. Returns the file that was made.
 ///

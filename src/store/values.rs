@@ -55,7 +55,7 @@ impl Tail {
         &mut self,
         transaction: &Transaction<'_>,
         province: &Province,
-        path: i64,
+        (path, epoch): (i64, i64),
         sealed: &Sealed,
     ) -> Result<(), StoreError> {
         let columns = (sealed.channel, &sealed.columns[..]);
@@ -84,10 +84,10 @@ impl Tail {
         let count = i64::try_from(rows).unwrap_or(i64::MAX);
         transaction
             .prepare_cached(
-                "INSERT INTO chunk (block, from_ms, until_ms, rows, data)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO chunk (block, from_ms, until_ms, rows, data, epoch)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![block, from.0, until.0, count, chunk.bytes().as_ref()])?;
+            .execute(params![block, from.0, until.0, count, chunk.bytes().as_ref(), epoch])?;
         if self.0.len() == Self::MOST {
             self.0.remove(0);
         }
@@ -173,7 +173,8 @@ impl Reader {
         let places = places(self.connection(), path)?;
         // Another contract may have read the point in another block: one after the other, all blocks together
         // are in the order of time.
-        for reign in reigns(&self.sessions()?) {
+        let newest_epoch = self.pieces()?.iter().map(|(_, epoch)| *epoch).max();
+        for reign in reigns(&self.pieces()?) {
             let read = OnceCell::new();
             let mut hand_on = |chunk: &Chunk, place: &Place| {
                 // A contract of which there is nothing need not be known.
@@ -185,14 +186,18 @@ impl Reader {
                 let ends = ends(chunk, place, read).map_err(damaged)?;
                 let ends = ends.filter(|(ends, range)| {
                     let (first, last) = (ends[0].at, ends[1].at);
-                    first >= from && last < to && skips((first, last), *range)
+                    first >= from
+                        && last < to
+                        && reign.has(first)
+                        && reign.has(last)
+                        && skips((first, last), *range)
                 });
                 let values = match ends {
                     Some((ends, _)) => ends.to_vec(),
                     None => values(chunk, place, read).map_err(damaged)?,
                 };
                 for value in values {
-                    if value.at >= from && value.at < to {
+                    if value.at >= from && value.at < to && reign.has(value.at) {
                         each(value)?;
                     }
                 }
@@ -201,7 +206,9 @@ impl Reader {
             for (block, place) in &places {
                 self.chunks::<E>(*block, &reign, (from, to), |chunk| hand_on(&chunk, place))?;
             }
-            if reign.is_last_of_contract {
+            // What is not sealed is of the epoch that is being written.
+            if reign.is_last_of_contract && reign.epoch.is_none_or(|own| Some(own) == newest_epoch)
+            {
                 for (chunk, place) in self.unsealed(reign.contract, path)? {
                     hand_on(chunk, &place)?;
                 }
@@ -241,13 +248,19 @@ impl Reader {
             }
             Ok(())
         };
+        let watched = |(piece, epoch): &(Session, i64)| (piece.from <= at).then_some(*epoch);
+        let epoch = self.pieces()?.iter().rev().find_map(watched);
+        let own_first = match epoch.filter(|epoch| *epoch > 0) {
+            Some(epoch) => format!("epoch = {epoch} DESC,"),
+            None => String::new(),
+        };
         for (block, columns) in blocks(self.connection(), (&station.id, centre))? {
             let newest = self
                 .connection()
-                .prepare_cached(
+                .prepare_cached(&format!(
                     "SELECT data FROM chunk WHERE block = ?1 AND from_ms <= ?2
-                     ORDER BY from_ms DESC, id DESC LIMIT 1",
-                )?
+                     ORDER BY {own_first} from_ms DESC, id DESC LIMIT 1"
+                ))?
                 .query_row(params![block, at.0], |row| Ok(chunk(row)))
                 .optional()?;
             let Some(chunk) = newest.transpose()? else { continue };
@@ -306,18 +319,20 @@ impl Reader {
     ) -> Result<(), E> {
         // A chunk is of the contract in which it ends: it may begin some seconds before its session, when
         // nobody was asked everything yet. Chunks of a block do not overlap, so that of those that begin too
-        // early only the last may reach in.
+        // early only the last may reach in; those of another epoch may.
+        let of_epoch = reign.epoch.map_or_else(String::new, |epoch| format!("AND epoch = {epoch}"));
         let mut of_block = self
             .connection()
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT data FROM chunk WHERE block = ?1 AND until_ms >= ?2 AND until_ms < ?3
-                     AND from_ms < ?4 AND from_ms >=
-                     coalesce((SELECT max(from_ms) FROM chunk WHERE block = ?1 AND from_ms <= ?2), ?2)
-                 ORDER BY from_ms, id",
-            )
+                     AND from_ms < ?4 {of_epoch} AND from_ms >= coalesce((
+                         SELECT max(from_ms) FROM chunk
+                         WHERE block = ?1 AND from_ms <= ?2 {of_epoch}), ?2)
+                 ORDER BY from_ms, id"
+            ))
             .map_err(StoreError::from)?;
-        let first = from.max(reign.from);
-        let span = params![block, first.0, reign.to.0, to.0];
+        let (first, last) = (from.max(reign.from), to.min(reign.to));
+        let span = params![block, first.0, reign.chunks_end_by.0, last.0];
         let mut rows = of_block.query(span).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             each(chunk(row)?)?;
@@ -337,26 +352,49 @@ struct Reign {
     contract: i64,
     from: Timestamp,
     to: Timestamp,
+    /// Its chunks end before this.
+    chunks_end_by: Timestamp,
     /// It did not come to hold again later.
     is_last_of_contract: bool,
+    /// Only what was written in this epoch, and lies within: the clock has jumped.
+    epoch: Option<i64>,
 }
 
-/// The contracts one after the other; the first also held before, and the last holds for ever.
-fn reigns(sessions: &[Session]) -> Vec<Reign> {
+impl Reign {
+    /// Whether a value of a chunk belongs to it.
+    fn has(&self, at: Timestamp) -> bool {
+        self.epoch.is_none() || (self.from <= at && at < self.to)
+    }
+}
+
+/// The contracts one after the other; the first also held before, and the last holds for ever. Where the
+/// clock has jumped, another one begins with each epoch, since chunks of different epochs may overlap.
+fn reigns(sessions: &[(Session, i64)]) -> Vec<Reign> {
     let mut reigns: Vec<Reign> = Vec::new();
-    for session in sessions {
+    let is_one = sessions.iter().all(|(_, epoch)| *epoch == 0);
+    for (session, epoch) in sessions {
         let Session { contract, from, .. } = *session;
+        let epoch = (!is_one).then_some(*epoch);
         match reigns.last_mut() {
-            Some(last) if last.contract == contract => continue,
+            Some(last) if last.contract == contract && last.epoch == epoch => continue,
             Some(last) => last.to = from,
             None => {}
         }
         let from = if reigns.is_empty() { Timestamp(i64::MIN) } else { from };
-        for before in reigns.iter_mut().filter(|before| before.contract == contract) {
+        let same = |before: &&mut Reign| before.contract == contract && before.epoch == epoch;
+        for before in reigns.iter_mut().filter(same) {
             before.is_last_of_contract = false;
         }
         let (to, is_last_of_contract) = (Timestamp(i64::MAX), true);
-        reigns.push(Reign { contract, from, to, is_last_of_contract });
+        let chunks_end_by = to;
+        reigns.push(Reign { contract, from, to, chunks_end_by, is_last_of_contract, epoch });
+    }
+    for n in 0..reigns.len() {
+        let own = &reigns[n];
+        // A chunk goes on where a later epoch has a part of its time.
+        let ends = |other: &&Reign| other.epoch == own.epoch && other.contract != own.contract;
+        let next = reigns[n + 1..].iter().find(ends).map(|next| next.from);
+        reigns[n].chunks_end_by = next.unwrap_or(Timestamp(i64::MAX));
     }
     reigns
 }

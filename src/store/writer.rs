@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::{Channel, Province};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::alarms;
 use super::batch::{Batch, MeterLine};
 use super::contracts;
+use super::epochs;
 use super::journal;
 use super::reader::End;
 use super::runs;
@@ -37,6 +38,11 @@ pub struct Writer {
     /// The newest chunks of each channel's blocks.
     tails: BTreeMap<(usize, usize), values::Tail>,
     session: Option<i64>,
+    /// What was written since the clock last jumped.
+    epoch: i64,
+    /// This run of the monitor has written before: what is in the store and later than a moment behind a
+    /// jump of the clock is its own.
+    goes_on: bool,
     until: Timestamp,
     /// The day on which what is too old was last taken out.
     retained: Option<i64>,
@@ -61,9 +67,14 @@ impl Writer {
         let transaction = held.connection.transaction()?;
         journal::recover(&transaction)?;
         let paths = paths(&transaction, province)?;
+        // The one that was written last: an earlier one may have had a clock that was wrong.
         let newest = transaction
-            .query_row("SELECT max(until_ms) FROM session", [], |row| row.get(0))
-            .map(|newest: Option<i64>| Timestamp(newest.unwrap_or(i64::MIN)))?;
+            .query_row("SELECT until_ms FROM session ORDER BY id DESC LIMIT 1", [], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        let newest = Timestamp(newest.unwrap_or(i64::MIN));
+        let epoch = epochs::newest(&transaction)?;
         transaction.commit()?;
         let pages = vec![Page::default(); paths.len()];
         Ok(Self {
@@ -73,6 +84,8 @@ impl Writer {
             pages,
             tails: BTreeMap::new(),
             session: None,
+            epoch,
+            goes_on: false,
             until: newest,
             retained: None,
         })
@@ -81,6 +94,13 @@ impl Writer {
     /// Everything up to here is in the store, in this session or an earlier one.
     pub fn until(&self) -> Timestamp {
         self.until
+    }
+
+    /// It goes on for a writer of the same run of the monitor.
+    #[must_use]
+    pub fn going_on(mut self) -> Self {
+        self.goes_on = true;
+        self
     }
 
     /// Alarms that were open when somebody watched last.
@@ -96,18 +116,30 @@ impl Writer {
     ///
     /// # Errors
     /// When it cannot be written: nothing of it is then, and it may be tried again. When the clock is
-    /// behind the newest record: history is not written twice.
+    /// behind the newest record, and did not jump while this writer was at it: nobody knows which of the
+    /// two is right.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.held.in_place()?;
         // A session begins with its first judgement, and behind everything that is in the store.
         let first = batch.judgements.iter().map(|j| j.at).min().filter(|_| batch.begins);
-        let behind_ms = self.until.since(first.unwrap_or(batch.until));
-        if behind_ms > 0 || (behind_ms == 0 && batch.begins) {
-            return Err(StoreError::ClockBehind { behind_ms });
+        let first = first.unwrap_or(batch.until);
+        let comes_again = self.goes_on && !batch.jumps.is_empty();
+        let behind_ms = self.until.since(first);
+        if behind_ms > 0 && !comes_again {
+            return Err(StoreError::ClockBehind { behind_ms, until: self.until });
         }
+        let mut epoch = self.epoch;
         let transaction = self.held.connection.transaction()?;
         let session = match self.session.filter(|_| !batch.begins) {
             Some(session) => session,
-            None => begin(&transaction, &self.province, first.unwrap_or(batch.until), batch.until)?,
+            None => {
+                if epochs::follow(&transaction, &batch.jumps, self.goes_on)? {
+                    epoch = epochs::newest(&transaction)?;
+                    // Chunks are of one epoch.
+                    self.tails.clear();
+                }
+                begin(&transaction, &self.province, (first, batch.until), epoch)?
+            }
         };
         let mut turned = BTreeMap::new();
         for judgement in &batch.judgements {
@@ -120,13 +152,13 @@ impl Writer {
         }
         if let Some((from, asked)) = &batch.asked {
             for (path, asked) in self.paths.iter().zip(asked) {
-                put_asked(&transaction, *path, (*from, batch.until), asked)?;
+                put_asked(&transaction, (*path, epoch), (*from, batch.until), asked)?;
             }
         }
         for line in &batch.metering {
-            put_metering(&transaction, batch.until, line)?;
+            put_metering(&transaction, (batch.until, epoch), line)?;
         }
-        alarms::put(&transaction, &self.province, (&batch.alarms, batch.begins))?;
+        alarms::put(&transaction, &self.province, (&batch.alarms, batch.begins), epoch)?;
         let contract = contracts::put(&transaction, &self.province)?;
         journal::put(&transaction, contract, batch)?;
         let mut longer = BTreeMap::new();
@@ -135,7 +167,7 @@ impl Writer {
             let tail = longer
                 .entry(place)
                 .or_insert_with(|| self.tails.get(&place).cloned().unwrap_or_default());
-            tail.put(&transaction, &self.province, self.paths[place.0], sealed)?;
+            tail.put(&transaction, &self.province, (self.paths[place.0], epoch), sealed)?;
         }
         let day = batch.until.0.div_euclid(DAY_MS);
         if self.retained != Some(day) {
@@ -146,6 +178,7 @@ impl Writer {
             .execute(params![batch.until.0, session])?;
         transaction.commit()?;
         (self.session, self.until, self.retained) = (Some(session), batch.until, Some(day));
+        (self.epoch, self.goes_on) = (epoch, true);
         for (n, page) in turned {
             self.pages[n] = page;
         }
@@ -188,8 +221,8 @@ pub(super) fn paths(
 fn begin(
     transaction: &Transaction<'_>,
     province: &Province,
-    from: Timestamp,
-    until: Timestamp,
+    (from, until): (Timestamp, Timestamp),
+    epoch: i64,
 ) -> Result<i64, StoreError> {
     let contract = contracts::put(transaction, province)?;
     transaction.execute(
@@ -197,8 +230,9 @@ fn begin(
         [End::Broken.code(), End::Running.code()],
     )?;
     transaction.execute(
-        "INSERT INTO session (contract, from_ms, until_ms, closed, program) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![contract, from.0, until.0, End::Running.code(), env!("CARGO_PKG_VERSION")],
+        "INSERT INTO session (contract, from_ms, until_ms, closed, program, epoch)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![contract, from.0, until.0, End::Running.code(), env!("CARGO_PKG_VERSION"), epoch],
     )?;
     Ok(transaction.last_insert_rowid())
 }
@@ -290,7 +324,7 @@ fn put_event(
 
 fn put_asked(
     transaction: &Transaction<'_>,
-    path: i64,
+    (path, epoch): (i64, i64),
     (from, until): (Timestamp, Timestamp),
     asked: &Asked,
 ) -> Result<(), StoreError> {
@@ -302,8 +336,8 @@ fn put_asked(
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO asked (path, from_ms, until_ms, no_reply, refused, undecodable,
-                 missed, longest_us, replies)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                 missed, longest_us, replies, epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             path,
@@ -314,22 +348,23 @@ fn put_asked(
             undecodable,
             count(asked.missed),
             asked.longest_us,
-            replies.join(" ")
+            replies.join(" "),
+            epoch
         ])?;
     Ok(())
 }
 
 fn put_metering(
     transaction: &Transaction<'_>,
-    at: Timestamp,
+    (at, epoch): (Timestamp, i64),
     line: &MeterLine,
 ) -> Result<(), StoreError> {
     let reads = &line.reads;
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO metering (kind, id, at_ms, sells, meters, remote, first_have,
-                 first_want, final_have, final_want, half_hours_have, half_hours_want)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 first_want, final_have, final_want, half_hours_have, half_hours_want, epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             line.kind.word(),
@@ -344,6 +379,7 @@ fn put_metering(
             count(reads.final_pass.want),
             count(reads.intervals.have),
             count(reads.intervals.want),
+            epoch,
         ])?;
     Ok(())
 }

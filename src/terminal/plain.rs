@@ -150,7 +150,7 @@ pub struct Origin {
 }
 
 /// Records older than this say that the monitor has ended, or cannot keep them, milliseconds.
-const STALE_MS: i64 = 10_000;
+const STALE_MS: i64 = 3_000;
 /// Stretches in which nobody watched that are told one by one.
 const UNWATCHED_SHOWN: usize = 3;
 

@@ -4,12 +4,16 @@ use super::{text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
 use crate::store::End;
+use crate::words::jumps::what;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let mut parts = formulas(facts);
     parts.push(Part::Table(contracts(facts)));
     parts.push(Part::Table(sessions(facts)));
+    if !facts.jumps.is_empty() {
+        parts.push(Part::Table(jumps(facts)));
+    }
     titled("method", words.say("Cách tính", "Method"), parts)
 }
 
@@ -106,6 +110,28 @@ fn contracts(facts: &Facts) -> Table {
     }
 }
 
+fn jumps(facts: &Facts) -> Table {
+    let words = facts.words();
+    let rows = facts.jumps.iter().map(|jump| {
+        let what = Cell::Text(what(jump, facts.lang));
+        vec![Cell::Instant(jump.before), Cell::Instant(jump.after), what]
+    });
+    Table {
+        id: "clock_jumps",
+        caption: words.say(
+            "Đồng hồ không chạy đều (đoạn giờ lặp lại lấy theo phiên có đồng hồ đã chỉnh đúng)",
+            "Where the clock did not go on evenly (what came twice is told by the session with the corrected clock)",
+        ),
+        columns: vec![
+            words.column("before", "Đến", "Up to", 17),
+            words.column("after", "Tiếp theo", "Then", 17),
+            words.column("what", "Sự việc", "What happened", 34),
+        ],
+        rows: rows.collect(),
+        total: None,
+    }
+}
+
 fn sessions(facts: &Facts) -> Table {
     let words = facts.words();
     let rows = facts.sessions.iter().map(|session| {
@@ -113,6 +139,7 @@ fn sessions(facts: &Facts) -> Table {
             End::Running => words.say("đang chạy", "running"),
             End::Closed => words.say("kết thúc", "closed"),
             End::Broken => words.say("đứt đột ngột", "broken off"),
+            End::Jump => words.say("đồng hồ nhảy", "clock jumped"),
         };
         vec![
             Cell::Instant(session.from),

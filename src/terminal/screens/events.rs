@@ -9,6 +9,7 @@ use crate::historian::events::{Change, EventCounts, EventEntry, Gap, Happening, 
 use crate::terminal::fold::{Index, Words};
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::happenings;
+use crate::terminal::jumps;
 use crate::terminal::list::List;
 use crate::terminal::paint::{Row, rule};
 use crate::terminal::plain;
@@ -178,12 +179,13 @@ fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
     let stations = view.province().station_ids();
     let stations = stations.filter(|id| state.station.is_none_or(|only| only == *id));
     let (mut known, mut astray, mut worst) = (0_u64, 0_u64, None::<(i64, String)>);
-    let mut unsynchronised = 0_u64;
+    let (mut unsynchronised, mut offsets) = (0_u64, Vec::new());
     for station in stations {
         for (n, unit) in view.picture.channel(station, view.basis).units.iter().enumerate() {
             let Some(UnitEvents { clock, synchronised, .. }) = unit.events else { continue };
             unsynchronised += u64::from(!synchronised);
             known += u64::from(clock.is_some());
+            offsets.extend(clock.map(|clock| clock.ms));
             let Some(clock) = clock.filter(|clock| clock.is_off()) else { continue };
             astray += 1;
             if worst.as_ref().is_none_or(|(ms, _)| *ms < clock.ms.abs()) {
@@ -193,7 +195,21 @@ fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
             }
         }
     }
-    let row = view.row().text(format!(
+    let mut row = view.row();
+    if let Some(jump) = view.picture.jumps.last() {
+        let times = view.picture.jumps.len() as u64;
+        let times = if times > 1 { format!(" ({}×)", view.count(times)) } else { String::new() };
+        let said = jumps::when(jump, view.province().utc_offset_hours, view.lang);
+        row = row.gap(1).put(Role::Doubt, said).text(times).text(" ·");
+    }
+    // Where nearly all are off by the same, it is not they who are wrong.
+    if let Some(ms) = common(&mut offsets) {
+        let own = view.say("đồng hồ máy này lệch", "the clock of this machine is off by");
+        let sign = if ms > 0 { "−" } else { "+" };
+        let long = format::fine_age(ms.saturating_abs(), view.lang);
+        return row.gap(1).put(Role::Doubt, format!("{own} {sign}{long}")).filled(width);
+    }
+    let row = row.text(format!(
         " {} {} {} · ",
         view.t(Text::ClocksWord),
         view.count(known),
@@ -211,6 +227,18 @@ fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
         row = row.text(" · ").put(Role::Doubt, worst);
     }
     row.filled(width)
+}
+
+/// Clocks of units that must be known before that of this machine can be held against them.
+const CLOCKS_MIN: usize = 3;
+
+/// What nine in ten clocks are off by, if they agree on it to two seconds and it is more than that.
+fn common(offsets: &mut [i64]) -> Option<i64> {
+    offsets.sort_unstable();
+    let middle = *offsets.get(offsets.len() / 2)?;
+    let near = offsets.iter().filter(|ms| ms.abs_diff(middle) <= 2_000).count();
+    let agree = offsets.len() >= CLOCKS_MIN && near * 10 >= offsets.len() * 9;
+    (agree && middle.abs() > 2_000).then_some(middle)
 }
 
 /// How far a clock is off: `+0,1 s ±0,5 s`.

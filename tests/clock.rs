@@ -1,0 +1,331 @@
+//! A clock that is set, a machine that sleeps, and what the store makes of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use config::{ChannelId, Province};
+use gridwatch::clock::{Clock, Jump, JumpKind, Shown, Timestamp};
+use gridwatch::historian::ledger::{Judgement, Run, State};
+use gridwatch::historian::picture::LinkState;
+use gridwatch::history::{Span, Times, Window, channel_history};
+use gridwatch::monitor::Monitor;
+use gridwatch::store::{Batch, Keeper, Reader, StoreError, Writer, upkeep};
+use proptest::prelude::*;
+use tempfile::tempdir;
+
+use crate::field::{simulate, small, until};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// A machine whose clock can be set and that can sleep, while its stations know the right time.
+struct Machine {
+    began: Instant,
+    /// How far its clock is ahead, and how long it slept.
+    ahead_ms: AtomicI64,
+    asleep_ms: AtomicI64,
+}
+
+const BEGAN: Timestamp = Timestamp(1_669_188_727_000);
+
+impl Machine {
+    fn new() -> Arc<Self> {
+        let (ahead_ms, asleep_ms) = (AtomicI64::new(0), AtomicI64::new(0));
+        Arc::new(Self { began: Instant::now(), ahead_ms, asleep_ms })
+    }
+
+    /// What it shows.
+    fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap();
+        BEGAN.plus(passed + self.ahead_ms.load(Ordering::SeqCst))
+    }
+
+    fn clock(self: &Arc<Self>) -> Clock {
+        let own = Arc::clone(self);
+        Clock::following(Arc::new(move || {
+            let asleep = own.asleep_ms.load(Ordering::SeqCst).unsigned_abs();
+            let monotonic = Instant::now();
+            let with_sleep = Some(own.began.elapsed() + Duration::from_millis(asleep));
+            Some(Shown { monotonic, real_us: own.now().0 * 1_000, with_sleep })
+        }))
+    }
+}
+
+/// Every time that stands in a table, with its epoch.
+fn times_in(folder: &Path, query: &str) -> Vec<(i64, Timestamp)> {
+    let file = rusqlite::Connection::open(folder.join("gridwatch.db")).unwrap();
+    let mut rows = file.prepare(query).unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, Timestamp(row.get(1)?)))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+const TIMES: [&str; 7] = [
+    "SELECT epoch, from_ms FROM session",
+    "SELECT epoch, until_ms FROM session",
+    "SELECT epoch, at_ms FROM judgement JOIN session ON session.id = judgement.session",
+    "SELECT epoch, from_ms FROM asked UNION SELECT epoch, until_ms FROM asked",
+    "SELECT epoch, at_ms FROM metering",
+    "SELECT epoch, from_ms FROM chunk UNION SELECT epoch, until_ms FROM chunk",
+    "SELECT epoch, raised_ms FROM alarm",
+];
+
+/// Milliseconds that any session covers: each once.
+fn union_ms(folder: &Path) -> i64 {
+    let file = rusqlite::Connection::open(folder.join("gridwatch.db")).unwrap();
+    let mut rows = file.prepare("SELECT from_ms, until_ms FROM session ORDER BY from_ms").unwrap();
+    let rows =
+        rows.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap();
+    let (mut sum, mut end) = (0, i64::MIN);
+    for (from, until) in rows.map(Result::unwrap) {
+        sum += (until - from.max(end)).max(0);
+        end = end.max(until);
+    }
+    sum
+}
+
+/// The figures of a span, all channels together.
+fn figures(folder: &Path, span: Span) -> (Times, i64) {
+    let reader = Reader::open(folder).unwrap();
+    let window = Window::new(span, &[], &reader.sessions().unwrap());
+    let mut sum = Times::default();
+    for era in &window.eras {
+        let province = reader.contract(era.contract).unwrap().province;
+        for channel in &province.channels {
+            sum += channel_history(&reader, &province, channel, &window, era).unwrap().times();
+        }
+    }
+    (sum, window.observed_ms())
+}
+
+/// What must hold of a store whatever the clock did.
+fn assert_adds_up(folder: &Path) {
+    let found = upkeep::check(folder).unwrap();
+    assert_eq!(found.faults, Vec::<String>::new());
+    let (from, until) = found.range.unwrap();
+    let (times, observed) = figures(folder, Span::new(from, until));
+    assert_eq!(observed, union_ms(folder), "each watched millisecond counts once");
+    let reasons: i64 = times.by_reason.iter().sum();
+    assert_eq!(times.good + reasons + times.unobserved, times.required);
+    let length = until.since(from);
+    assert_eq!(times.unobserved, times.required / length * (length - observed));
+    let reader = Reader::open(folder).unwrap();
+    let province = reader.contract(reader.sessions().unwrap()[0].contract).unwrap().province;
+    let all = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+    for channel in &province.channels {
+        let station = &province.stations[channel.station.index()];
+        let centre = &province.centres[channel.centre.index()].id;
+        for point in &station.points {
+            let mut last = Timestamp(i64::MIN);
+            let path = (&station.id[..], &centre[..], &point.id[..]);
+            let in_order = |value: gridwatch::store::Value| {
+                assert!(value.at > last, "{}: each value once, in order", point.id);
+                last = value.at;
+                Ok::<(), StoreError>(())
+            };
+            reader.values(path, all, in_order).unwrap();
+        }
+    }
+}
+
+/// Lets a monitor keep history while the clock of its machine jumps, and looks at what it wrote.
+async fn jump(by_ms: i64, asleep_ms: i64) {
+    let machine = Machine::new();
+    // It was wrong when the monitor was started, and is set right.
+    machine.ahead_ms.fetch_sub(by_ms - asleep_ms, Ordering::SeqCst);
+    let started = machine.now();
+    let folder = tempdir().unwrap();
+    let mut province = small();
+    let own = Arc::clone(&machine);
+    // The stations have clocks of their own.
+    let stations = move || {
+        let passed = i64::try_from(own.began.elapsed().as_millis()).unwrap();
+        BEGAN.plus(passed + own.asleep_ms.load(Ordering::SeqCst)).0
+    };
+    let simulation = simulate(&mut province, Arc::new(stations)).await;
+    let province = Arc::new(province);
+    let keeper = Keeper::start(folder.path(), &province).unwrap();
+    let monitor = Monitor::start_keeping(&province, machine.clock(), Some(keeper)).unwrap();
+    let kept = |picture: &gridwatch::historian::picture::Picture| {
+        let keeping = picture.keeping.as_ref()?;
+        assert_eq!(keeping.trouble, None);
+        keeping.until
+    };
+    let first = until(&monitor, "history is kept", |p| kept(p).is_some()).await;
+    let first = kept(&first).unwrap();
+    let enough = first.plus(5_000);
+    until(&monitor, "some seconds are kept", |p| kept(p).is_some_and(|at| at > enough)).await;
+    machine.asleep_ms.fetch_add(asleep_ms, Ordering::SeqCst);
+    let set_at = machine.now();
+    machine.ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
+    let told = until(&monitor, "it is told", |p| !p.jumps.is_empty()).await;
+    let Jump { before, after, by_ms: told_ms, kind } = told.jumps[0];
+    assert_eq!(kind, if asleep_ms > 0 { JumpKind::Slept } else { JumpKind::Set });
+    assert!((told_ms - by_ms).abs() < 20, "{told_ms}");
+    assert!((0..1_500).contains(&set_at.since(before)), "it is seen within a second and a half");
+    let enough = after.plus(4_000);
+    let end = until(&monitor, "history goes on", |p| {
+        let mut units = p.channels.iter().flat_map(|channel| &channel.units);
+        kept(p).is_some_and(|at| at > enough && at < after.plus(DAY_MS))
+            && units.any(|unit| unit.events.is_some_and(|events| events.clock.is_some()))
+    });
+    let end = end.await;
+    assert_eq!(end.jumps.len(), 1, "once");
+    // Units know the right time, and so does the monitor now: nobody is blamed.
+    let units = end.channels.iter().flat_map(|channel| &channel.units);
+    let clocks: Vec<_> = units.filter_map(|unit| unit.events.and_then(|e| e.clock)).collect();
+    assert!(!clocks.is_empty() && clocks.iter().all(|clock| !clock.is_off()), "{clocks:?}");
+    monitor.stop().await;
+    simulation.stop().await;
+
+    let now = machine.now();
+    for query in TIMES {
+        for (epoch, at) in times_in(folder.path(), query) {
+            if epoch == 0 {
+                // A change of time is seen within 2 s.
+                let right = started.plus(-1)..set_at.plus(2_000);
+                assert!(right.contains(&at), "{query}: {at}");
+            } else {
+                let right = set_at.plus(by_ms - 1)..now.plus(1);
+                assert!(right.contains(&at), "{query}: {at} of {right:?}");
+            }
+        }
+    }
+    assert_adds_up(folder.path());
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.jumps().unwrap(), [told.jumps[0]]);
+    let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
+    let ends: Vec<i64> = file
+        .prepare("SELECT closed FROM session ORDER BY id")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(ends, [3, 1], "the session ended with the jump, the next one as it should");
+    // Whoever starts it again goes on at once.
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let batch = Batch { judgements: judgements(&province, now, 0), ..Batch::empty(true, now) };
+    writer.commit(&batch).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_goes_on_with_the_right_time_when_the_clock_is_set() {
+    // Some seconds back: they come twice. By days: whatever was first, the clock is followed.
+    let steps = [2 * HOUR_MS, -2 * HOUR_MS, 400 * DAY_MS, -400 * DAY_MS, 500, -500, -3_000];
+    futures_of(steps.map(|by_ms| jump(by_ms, 0))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_slept_leaves_a_gap() {
+    jump(600_000, 600_000).await;
+}
+
+/// Runs futures beside each other.
+async fn futures_of<const N: usize>(all: [impl Future<Output = ()> + Send + 'static; N]) {
+    let mut running = tokio::task::JoinSet::new();
+    for one in all {
+        running.spawn(one);
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+}
+
+/// Judgements of every channel that say one state of everything.
+fn judgements(province: &Province, at: Timestamp, bits: u16) -> Vec<Judgement> {
+    let judgement = |n: usize| {
+        let points = province.stations[province.channels[n].station.index()].points.len();
+        let state = State::from_bits(bits).unwrap();
+        let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
+        Judgement { channel: ChannelId::at(n), at, link: LinkState::Connected, whole: true, runs }
+    };
+    (0..province.channels.len()).map(judgement).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Sessions between which the clock jumps, each some seconds long and in a state of its own every
+    /// second, against a list that says second by second who wrote of it last.
+    #[test]
+    fn what_comes_twice_is_what_was_written_last(
+        sessions in prop::collection::vec((1_i64..40, -60_i64..60), 1..7),
+        window in (-100_i64..200, 1_i64..200),
+        cut in 1_i64..200,
+    ) {
+        let folder = tempdir().unwrap();
+        let province = Arc::new(small());
+        let mut writer = Writer::open(folder.path(), &province).unwrap();
+        let mut at = BEGAN;
+        let mut jumps = Vec::new();
+        let mut seconds = std::collections::BTreeMap::new();
+        for (length, by) in sessions {
+            for second in 0..=length {
+                let bits = if second % 2 == 0 { 0 } else { 0x88 };
+                let judgements = judgements(&province, at, bits);
+                let begins = second == 0;
+                let jumps = if begins { jumps.clone() } else { Vec::new() };
+                let batch = Batch { judgements, jumps, ..Batch::empty(begins, at) };
+                writer.commit(&batch).unwrap();
+                if second < length {
+                    seconds.insert(at, bits);
+                    at = at.plus(1_000);
+                }
+            }
+            let after = at.plus(by * 1_000);
+            let jump = Jump { before: at, after, by_ms: by * 1_000, kind: JumpKind::Set };
+            jumps.push(jump);
+            at = after;
+        }
+        writer.close().unwrap();
+        assert_adds_up(folder.path());
+        let from = BEGAN.plus(window.0 * 1_000);
+        let (middle, to) = (from.plus(cut.min(window.1) * 1_000), from.plus(window.1 * 1_000));
+        let (all, observed) = figures(folder.path(), Span::new(from, to));
+        let in_window = seconds.range(from..to);
+        let good = in_window.clone().filter(|(_, bits)| **bits == 0).count();
+        let slow = |count: usize| i64::try_from(count).unwrap() * 1_000;
+        prop_assert_eq!(observed, slow(in_window.clone().count()));
+        if observed > 0 {
+            let each = all.required / to.since(from);
+            prop_assert_eq!(all.good, each * slow(good));
+            prop_assert_eq!(all.good + all.by_reason.iter().sum::<i64>(), each * observed);
+            // Windows add up.
+            let (early, _) = figures(folder.path(), Span::new(from, middle));
+            let (late, _) = figures(folder.path(), Span::new(middle, to));
+            prop_assert_eq!(early.good + late.good, all.good);
+            prop_assert_eq!(early.by_reason[7] + late.by_reason[7], all.by_reason[7]);
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_was_wrong_from_the_start_holds_nothing_up_but_what_nobody_can_know() {
+    let folder = tempdir().unwrap();
+    let province = Arc::new(small());
+    let begin = |writer: &mut Writer, at: Timestamp, jumps: Vec<Jump>| {
+        let judgements = judgements(&province, at, 0);
+        writer.commit(&Batch { judgements, jumps, ..Batch::empty(true, at) })
+    };
+    let ahead = BEGAN.plus(400 * DAY_MS);
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    begin(&mut writer, ahead, Vec::new()).unwrap();
+    // It is set while the monitor runs: the monitor has seen which time came after which.
+    let by_ms = -400 * DAY_MS;
+    let set = Jump { before: ahead.plus(1_000), after: BEGAN, by_ms, kind: JumpKind::Set };
+    begin(&mut writer, BEGAN, vec![set]).unwrap();
+    drop(writer);
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    begin(&mut writer, BEGAN.plus(60_000), Vec::new()).unwrap();
+    drop(writer);
+    // It was set while nobody ran: which of the two is right?
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let refused = begin(&mut writer, BEGAN.plus(-60_000), Vec::new()).unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains("120 s behind") && said.contains("store aside"), "{said}");
+    let before =
+        Jump { before: BEGAN, after: BEGAN.plus(-1_000), by_ms: -1_000, kind: JumpKind::Set };
+    begin(&mut writer, BEGAN.plus(-60_000), vec![before]).unwrap_err();
+}

@@ -1,0 +1,175 @@
+//! A store that somebody takes away while a monitor keeps it: it says so, and keeps again when it can.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use config::{ChannelId, Province};
+use gridwatch::clock::Timestamp;
+use gridwatch::historian::ledger::{Judgement, Run, State};
+use gridwatch::historian::picture::{Keeping, LinkState};
+use gridwatch::store::{Batch, Keeper, Reader, Writer, set_aside, upkeep};
+use tempfile::tempdir;
+
+use crate::field::{PATIENCE, small};
+
+/// A batch; one that begins a session says everything.
+fn batch(province: &Province, begins: bool, seconds: i64) -> Batch {
+    let at = Timestamp(1_669_188_727_000 + 1_000 * seconds);
+    let judgement = |n: usize| {
+        let points = province.stations[province.channels[n].station.index()].points.len();
+        let state = State::default();
+        let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
+        Judgement { channel: ChannelId::at(n), at, link: LinkState::Connected, whole: true, runs }
+    };
+    let channels = if begins { province.channels.len() } else { 0 };
+    Batch { judgements: (0..channels).map(judgement).collect(), ..Batch::empty(begins, at) }
+}
+
+/// A monitor that hands a batch a second to its keeper, in a time of its own.
+struct Watch {
+    keeper: Keeper,
+    province: Arc<Province>,
+    second: i64,
+    begins: bool,
+}
+
+impl Watch {
+    fn of(folder: &Path) -> Self {
+        let province = Arc::new(small());
+        let keeper = Keeper::start(folder, &province).unwrap();
+        let mut watch = Self { keeper, province, second: 0, begins: true };
+        for _ in 0..3 {
+            assert_eq!(watch.next().trouble, None);
+        }
+        watch
+    }
+
+    /// One more second, and how keeping goes when it was dealt with.
+    fn next(&mut self) -> Keeping {
+        self.second += 1;
+        let begins = std::mem::take(&mut self.begins) || self.keeper.lacks();
+        let batch = batch(&self.province, begins, self.second);
+        let at = batch.until;
+        self.keeper.offer(batch);
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let keeping = self.keeper.keeping();
+            if keeping.until == Some(at) && keeping.trouble.is_none() {
+                return keeping;
+            }
+            if keeping.trouble.is_some() && self.keeper.lacks() {
+                self.begins = true;
+                return keeping;
+            }
+            assert!(Instant::now() < patience, "{keeping:?}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// It is said within two commits what is wrong.
+    fn assert_told(&mut self, what: &str) {
+        let keeping = self.next();
+        let keeping = if keeping.trouble.is_some() { keeping } else { self.next() };
+        let (_, why) = keeping.trouble.unwrap();
+        assert!(why.contains(what), "{why}");
+    }
+
+    fn assert_kept_again(&mut self, folder: &Path, sessions: usize) {
+        let keeping = self.next();
+        let keeping = if keeping.trouble.is_none() { keeping } else { self.next() };
+        assert_eq!(keeping.trouble, None);
+        let kept = Reader::open(folder).unwrap().sessions().unwrap();
+        assert_eq!(kept.len(), sessions);
+        assert_eq!(kept.last().unwrap().until, keeping.until.unwrap());
+        assert_eq!(upkeep::check(folder).unwrap().faults, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_store_that_is_deleted_is_told_and_begun_anew_after_a_while() {
+    let parent = tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let mut watch = Watch::of(&folder);
+    fs::remove_dir_all(&folder).unwrap();
+    watch.assert_told("deleted or moved away");
+    for _ in 0..8 {
+        watch.assert_told("deleted or moved away");
+        assert!(!folder.exists(), "it may be put back");
+    }
+    watch.second += 5;
+    watch.assert_kept_again(&folder, 1);
+}
+
+#[test]
+fn a_store_that_is_moved_away_and_put_back_is_gone_on_with() {
+    let parent = tempdir().unwrap();
+    let (folder, elsewhere) = (parent.path().join("store"), parent.path().join("elsewhere"));
+    let mut watch = Watch::of(&folder);
+    fs::rename(&folder, &elsewhere).unwrap();
+    watch.assert_told("deleted or moved away");
+    fs::rename(&elsewhere, &folder).unwrap();
+    watch.assert_kept_again(&folder, 2);
+}
+
+#[test]
+fn a_store_whose_log_is_deleted_loses_nothing() {
+    let parent = tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let mut watch = Watch::of(&folder);
+    fs::remove_file(folder.join("gridwatch.db-wal")).unwrap();
+    watch.assert_told("deleted or moved away");
+    watch.assert_kept_again(&folder, 2);
+}
+
+#[test]
+fn a_store_that_another_one_takes_the_place_of_is_told() {
+    let parent = tempdir().unwrap();
+    let (folder, other) = (parent.path().join("store"), parent.path().join("other"));
+    let mut watch = Watch::of(&folder);
+    let first = watch.second - 2;
+    Writer::open(&other, &watch.province).unwrap().close().unwrap();
+    fs::rename(&folder, parent.path().join("elsewhere")).unwrap();
+    fs::rename(&other, &folder).unwrap();
+    watch.assert_told("replaced by another one");
+    watch.assert_kept_again(&folder, 1);
+    let old = Reader::open(&parent.path().join("elsewhere")).unwrap().sessions().unwrap();
+    assert_eq!(old[0].from, batch(&watch.province, true, first).until, "what was kept stays");
+    // Something that is no store is not written to.
+    fs::rename(&folder, parent.path().join("second")).unwrap();
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("gridwatch.db"), "not a database at all, but long enough to be read")
+        .unwrap();
+    watch.assert_told("replaced by another one");
+    watch.assert_told("not a store of gridwatch");
+    fs::remove_file(folder.join("gridwatch.db")).unwrap();
+    watch.second += 11;
+    watch.assert_kept_again(&folder, 1);
+}
+
+#[test]
+fn what_a_store_has_of_the_future_is_set_aside_and_kept_and_the_monitor_goes_on() {
+    let parent = tempdir().unwrap();
+    let (folder, copy) = (parent.path().join("store"), parent.path().join("aside"));
+    let province = Arc::new(small());
+    let mut writer = Writer::open(&folder, &province).unwrap();
+    for (begins, second) in [(true, 1), (false, 2), (true, 1_000_000), (false, 1_000_001)] {
+        writer.commit(&batch(&province, begins, second)).unwrap();
+    }
+    writer.close().unwrap();
+    let keeper = Keeper::start(&folder, &province).unwrap();
+    let mut watch = Watch { keeper, province, second: 9, begins: true };
+    watch.assert_told("store aside");
+    // The monitor that waits for it holds nothing.
+    let now = batch(&watch.province, true, watch.second).until;
+    let aside = set_aside(&folder, now, &copy).unwrap().unwrap();
+    assert_eq!((aside.sessions, aside.rows), (1, watch.province.channels.len() + 1));
+    watch.assert_kept_again(&folder, 2);
+    assert_eq!(Reader::open(&copy).unwrap().sessions().unwrap().len(), 2);
+    assert_eq!(upkeep::check(&copy).unwrap().faults, Vec::<String>::new());
+    drop(watch);
+    let again = set_aside(&folder, now.plus(60_000), &parent.path().join("again")).unwrap();
+    assert_eq!(again, None);
+    assert!(!parent.path().join("again").exists());
+}
