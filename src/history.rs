@@ -5,11 +5,13 @@
 
 mod account;
 mod channel;
+pub mod energy;
 mod figure;
 mod intervals;
 mod past;
 pub mod reliability;
 mod sight;
+pub mod voltage;
 mod window;
 
 pub use account::{Account, Times};

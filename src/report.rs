@@ -6,7 +6,6 @@
 mod axis;
 mod content;
 mod csv;
-mod energy;
 mod facts;
 pub mod html;
 pub mod json;

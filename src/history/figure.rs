@@ -3,6 +3,7 @@
 
 use config::Lang;
 
+use super::energy::Oddity;
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 
@@ -58,6 +59,12 @@ pub enum What {
     RecordsLost,
     /// The records that it would follow from are no longer kept.
     NotKept,
+    /// Something odd about a counter, and whether what it counted meanwhile is known nevertheless.
+    Counter(Oddity, bool),
+    /// A voltage transformer that shows what cannot be: its fuse has blown.
+    VoltageInDoubt,
+    /// A busbar without voltage.
+    BusDead,
 }
 
 /// All that a figure says, for the one place that prints figures.
@@ -100,6 +107,11 @@ impl What {
             Self::BeginUnseen => ("không rõ lúc bắt đầu", "beginning not seen"),
             Self::EndUnseen => ("không rõ lúc kết thúc", "end not seen"),
             Self::RecordsLost => ("mất bản ghi", "records lost"),
+            Self::Counter(odd, _) => return odd.text(lang),
+            Self::VoltageInDoubt => {
+                ("TU nghi hỏng (cầu chì)", "voltage transformer in doubt (fuse)")
+            }
+            Self::BusDead => ("thanh cái mất điện", "busbar dead"),
         };
         match lang {
             Lang::Vi => vi,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, StationId};
 
-use super::energy::{StationEnergy, energies};
 use super::period::Period;
 use super::shown::real;
 use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, State};
+use crate::history::energy::{StationEnergy, energies};
 use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
     ChannelHistory, LinkHistory, PointHistory, Sight, Span, Times, Window, channel_history,
@@ -210,7 +210,7 @@ pub(super) fn gather(
         events: event_facts(reader, &province, &window, wanted)?,
         alarms: alarms(reader, &window, wanted)?,
         reliability: reliability(reader, span, wanted)?,
-        energies: energies(reader, &province, &window, wanted)?,
+        energies: energies(reader, &window, wanted)?,
         contracts,
         province,
         window,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sheets::{Cell, Head, Mark, Table};
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
-use crate::history::{Figure, What};
+use crate::history::{Figure, Remark, What};
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
 use config::{Date, Lang};
@@ -181,6 +181,31 @@ pub(super) fn real(n: u64) -> f64 {
 /// The same of what is on a page.
 pub(super) fn length(n: usize) -> f64 {
     real(n as u64)
+}
+
+/// A cell of a figure; where its value is not known, it says so.
+pub(super) fn cell<T>(figure: &Figure<T>, lang: Lang, of: impl FnOnce(&T) -> Cell) -> Cell {
+    match figure.told().value {
+        Some(value) => of(value),
+        None => Cell::Text(not_known(lang).to_owned()),
+    }
+}
+
+/// How much of its window a figure rests on.
+pub(super) fn known<T>(figure: &Figure<T>) -> Cell {
+    Cell::TimeShare(figure.told().known, 2, None)
+}
+
+/// What must be said beside a figure, and how much more was left out.
+pub(super) fn remarks<T>(figure: &Figure<T>) -> (Vec<Remark>, usize) {
+    let told = figure.told();
+    (told.remarks.to_vec(), told.more)
+}
+
+/// Watt hours as megawatt hours.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 Wh, nine million GWh")]
+pub(super) fn energy_mwh(wh: i64) -> f64 {
+    wh as f64 / 1e6
 }
 
 /// Milliseconds as hours.

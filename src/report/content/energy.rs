@@ -1,9 +1,14 @@
 //! Energy through each station, what is lost in it, and the voltage of its busbars.
 
-use super::{DECIMALS, text, titled};
-use crate::report::energy::{Metered, StationEnergy};
+use super::{DECIMALS, Words, text, titled};
+use crate::history::energy::{Lost, Side, Through};
+use crate::history::{Figure, Remark, What};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
+use crate::report::shown::{cell, energy_mwh, known, remarks};
+
+/// Remarks that are listed at most; how many more there are is said below.
+const REMARKS_MAX: usize = 500;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -15,35 +20,53 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         );
         return titled("energy", name, vec![note]);
     }
-    let parts = vec![
-        Part::Table(energy(facts)),
-        Part::Table(voltage(facts)),
+    let mut parts = vec![
+        Part::Table(stations(facts)),
         words.note(
-            "Nhận: công tơ phía 110 kV của máy biến áp. Giao: công tơ các xuất tuyến. Chênh lệch là tổn thất trong trạm \
-             và tự dùng. Điện năng bán theo công tơ khách hàng không đi qua SCADA. Phần có số liệu: từ giá trị đầu đến \
-             giá trị cuối, so với cả kỳ.",
-            "Received: counters at the 110 kV side of transformers. Delivered: counters of the feeders. The difference \
-             is lost in the station or used by it. Energy sold by customers' meters does not come over SCADA. Covered: \
-             from the first value to the last one, of the whole period.",
+            "Nhận: công tơ phía 110 kV của máy biến áp. Giao: công tơ các xuất tuyến. Cả hai được cộng trên cùng một thời \
+             gian: khi mọi công tơ của trạm đều biết. Chênh lệch là tổn thất trong trạm và tự dùng; ngoài giới hạn kỹ thuật \
+             thì ghi \"không hợp lý\". Mỗi bước đếm thuộc kỳ của lần đọc sau. Điện năng bán theo công tơ khách hàng không đi \
+             qua SCADA.",
+            "Received: counters at the 110 kV side of transformers. Delivered: counters of the feeders. Both are summed \
+             over the same time: that in which every counter of the station is known. The difference is lost in the \
+             station or used by it; outside of what can be lost it is marked as not plausible. A step of a counter belongs \
+             to the period of its later reading. Energy sold by customers' meters does not come over SCADA.",
         ),
+        Part::Table(counters(facts)),
     ];
+    let (table, more) = listed(facts);
+    parts.push(Part::Table(table));
+    if more > 0 {
+        parts.push(words.note(
+            &format!("Còn {more} lưu ý nữa không liệt kê."),
+            &format!("{more} more remarks are not listed."),
+        ));
+    }
+    parts.push(Part::Table(voltage(facts)));
+    parts.push(words.note(
+        "Thời gian trong ±5 % tính trên thời gian thanh cái có điện và điện áp đã biết. Cầu chì TU đứt, các pha mâu thuẫn \
+         hoặc giá trị xấu là chưa rõ, không phải 0 kV. Thanh cái mất điện được ghi riêng.",
+        "Within ±5 % is of the time in which the busbar was alive and its voltage known. A blown fuse of the voltage \
+         transformer, phases that contradict each other and bad values are not known, and not 0 kV. Time in which the \
+         busbar was dead stands apart.",
+    ));
     titled("energy", name, parts)
 }
 
-fn energy(facts: &Facts) -> Table {
+fn stations(facts: &Facts) -> Table {
     let words = facts.words();
-    let mut all = (Metered::default(), Metered::default());
     let rows = facts.energies.iter().map(|energy| {
-        add(&mut all.0, &energy.received);
-        add(&mut all.1, &energy.delivered);
-        let station = &facts.province.stations[energy.station.index()];
-        let mut row = vec![text(&station.id), text(station.name.get(facts.lang))];
-        row.extend(cells(&energy.received, &energy.delivered));
+        let mut row = vec![text(&energy.station), text(energy.name.get(facts.lang))];
+        row.extend(cells(words, &energy.through));
+        let remarked: usize = energy.counters.iter().map(|counter| count(&counter.energy())).sum();
+        row.push(Cell::Count(remarked as u64));
         row
     });
     let rows = rows.collect();
+    let all: Through = facts.energies.iter().map(|energy| energy.through).sum();
     let mut total = vec![Cell::Text(words.say("Tổng", "All")), Cell::Empty];
-    total.extend(cells(&all.0, &all.1));
+    total.extend(cells(words, &all));
+    total.push(Cell::Empty);
     Table {
         id: "energy",
         caption: words.say("Điện năng qua trạm", "Energy through the stations"),
@@ -54,61 +77,154 @@ fn energy(facts: &Facts) -> Table {
             words.column("delivered", "Giao, MWh", "Delivered, MWh", 14),
             words.column("difference", "Chênh lệch, MWh", "Difference, MWh", 14),
             words.column("loss", "Chênh lệch, %", "Difference, %", 12),
-            words.column("counters", "Công tơ có số liệu", "Counters with values", 12),
-            words.column("covered", "Phần có số liệu", "Covered", 12),
-            words.column("resets", "Số lần về không", "Resets", 9),
+            words.column("plausible", "Hợp lý", "Plausible", 14),
+            words.column("known", "Biết được", "Known", 12),
+            words.column("remarks", "Lưu ý", "Remarks", 9),
         ],
         rows,
         total: Some(total),
     }
 }
 
-fn add(sum: &mut Metered, other: &Metered) {
-    sum.kwh += other.kwh;
-    sum.counters += other.counters;
-    sum.covered += other.covered;
-    sum.resets += other.resets;
+/// How many remarks a figure has.
+fn count<T>(figure: &Figure<T>) -> usize {
+    let (listed, more) = remarks(figure);
+    listed.len() + more
 }
 
-fn cells(received: &Metered, delivered: &Metered) -> [Cell; 7] {
-    let lost = received.kwh - delivered.kwh;
-    let mut counters = received.counters;
-    counters += delivered.counters;
-    let mut covered = received.covered;
-    covered += delivered.covered;
-    let share =
-        if received.kwh > 0.0 { Cell::Number(100.0 * lost / received.kwh, 2) } else { Cell::Empty };
+fn mwh(wh: i64) -> Cell {
+    Cell::Number(energy_mwh(wh), 3)
+}
+
+/// Received, delivered, difference in MWh and per cent, whether that can be, and how much is known. What the
+/// contract has no counters for is empty.
+fn cells(words: Words, through: &Through) -> [Cell; 6] {
+    let lang = words.0;
+    let side = |side: Option<Figure<i64>>| {
+        side.map_or(Cell::Empty, |figure| cell(&figure, lang, |wh| mwh(*wh)))
+    };
+    let lost = through.lost();
+    let of = |say: &dyn Fn(&Lost) -> Cell| {
+        lost.as_ref().map_or(Cell::Empty, |figure| cell(figure, lang, say))
+    };
+    let percent = |lost: &Lost| match lost.received_wh {
+        0 => Cell::Empty,
+        received => Cell::Number(100.0 * energy_mwh(lost.wh) / energy_mwh(received), 2),
+    };
+    let plausible = |lost: &Lost| {
+        if lost.is_plausible {
+            Cell::Verdict(Mark::Good, words.say("hợp lý", "plausible"))
+        } else {
+            Cell::Verdict(Mark::Bad, words.say("không hợp lý", "not plausible"))
+        }
+    };
+    let either = through.received().or_else(|| through.delivered());
     [
-        Cell::Number(received.kwh / 1_000.0, 1),
-        Cell::Number(delivered.kwh / 1_000.0, 1),
-        Cell::Number(lost / 1_000.0, 1),
-        share,
-        Cell::Share(counters, DECIMALS, None),
-        Cell::TimeShare(covered, DECIMALS, None),
-        Cell::Count((received.resets + delivered.resets).into()),
+        side(through.received()),
+        side(through.delivered()),
+        of(&|lost| mwh(lost.wh)),
+        of(&percent),
+        of(&plausible),
+        either.as_ref().map_or(Cell::Empty, known),
     ]
+}
+
+fn counters(facts: &Facts) -> Table {
+    let words = facts.words();
+    let all = facts.energies.iter().flat_map(|energy| &energy.counters);
+    let rows = all.map(|counter| {
+        let side = match counter.side() {
+            Side::Received => words.say("nhận", "received"),
+            Side::Delivered => words.say("giao", "delivered"),
+        };
+        let energy = counter.energy();
+        vec![
+            text(counter.point()),
+            Cell::Text(side),
+            cell(&energy, facts.lang, |wh| mwh(*wh)),
+            known(&energy),
+            Cell::Count(count(&energy) as u64),
+        ]
+    });
+    Table {
+        id: "counters",
+        caption: words.say("Điện năng theo công tơ", "Energy by counter"),
+        columns: vec![
+            words.column("point", "Công tơ", "Counter", 22),
+            words.column("side", "Phía", "Side", 12),
+            words.column("energy", "Điện năng, MWh", "Energy, MWh", 14),
+            words.column("known", "Biết được", "Known", 12),
+            words.column("remarks", "Lưu ý", "Remarks", 9),
+        ],
+        rows: rows.collect(),
+        total: None,
+    }
+}
+
+/// What must be said beside the counters and the busbars, and how much was left out.
+fn listed(facts: &Facts) -> (Table, usize) {
+    let words = facts.words();
+    let mut more = 0;
+    let mut all: Vec<Remark> = Vec::new();
+    for energy in &facts.energies {
+        let counters = energy.counters.iter().map(|counter| remarks(&counter.energy()));
+        let buses = energy.voltages.iter().map(|bus| remarks(&bus.within()));
+        for (listed, left_out) in counters.chain(buses) {
+            all.extend(listed);
+            more += left_out;
+        }
+    }
+    more += all.len().saturating_sub(REMARKS_MAX);
+    let rows = all.iter().take(REMARKS_MAX).map(|remark| {
+        let is_known = matches!(remark.what, What::Counter(_, true) | What::BusDead);
+        let came = if is_known {
+            Cell::Verdict(Mark::Good, words.say("vẫn biết được", "known nevertheless"))
+        } else {
+            Cell::Verdict(Mark::Doubt, words.say("chưa rõ", "not known"))
+        };
+        vec![
+            text(&remark.place),
+            Cell::Instant(remark.at),
+            remark.until.map_or(Cell::Empty, Cell::Instant),
+            text(remark.what.text(facts.lang)),
+            came,
+        ]
+    });
+    let table = Table {
+        id: "energy_remarks",
+        caption: words.say("Lưu ý về công tơ và điện áp", "Remarks on counters and voltages"),
+        columns: vec![
+            words.column("place", "Ở đâu", "Where", 22),
+            words.column("from", "Từ", "From", 18),
+            words.column("until", "Đến", "Until", 18),
+            words.column("remark", "Lưu ý", "Remark", 40),
+            words.column("figure", "Số liệu", "Figure", 16),
+        ],
+        rows: rows.collect(),
+        total: None,
+    };
+    (table, more)
 }
 
 fn voltage(facts: &Facts) -> Table {
     let words = facts.words();
-    let mut rows = Vec::new();
-    for energy in &facts.energies {
-        let StationEnergy { station, voltages, .. } = energy;
-        let station = &facts.province.stations[station.index()];
-        for bus in voltages {
-            let bay = &station.bays[bus.bay];
-            let (low, high) = bus.range.unzip();
-            let kv = |kv: Option<f64>| kv.map_or(Cell::Empty, |kv| Cell::Number(kv, 2));
-            rows.push(vec![
-                text(&station.id),
-                text(&bay.name),
-                Cell::Count(bay.level.into()),
-                Cell::TimeShare(bus.within, DECIMALS, None),
-                kv(low),
-                kv(high),
-            ]);
-        }
-    }
+    let lang = facts.lang;
+    let duration = |ms: &u64| Cell::Duration(i64::try_from(*ms).unwrap_or(i64::MAX));
+    let all = facts.energies.iter().flat_map(|energy| &energy.voltages);
+    let rows = all.map(|bus| {
+        let (within, range) = (bus.within(), bus.range());
+        vec![
+            text(&bus.station),
+            text(&bus.bay),
+            Cell::Count(bus.level.into()),
+            cell(&within, lang, |share| Cell::TimeShare(*share, DECIMALS, None)),
+            cell(&range, lang, |(low, _)| Cell::Number(*low, 2)),
+            cell(&range, lang, |(_, high)| Cell::Number(*high, 2)),
+            known(&within),
+            cell(&bus.dead_ms(), lang, duration),
+            cell(&bus.doubtful_ms(), lang, duration),
+        ]
+    });
     Table {
         id: "voltage",
         caption: words.say("Điện áp thanh cái trong ±5 %", "Voltage of busbars within ±5 %"),
@@ -119,8 +235,11 @@ fn voltage(facts: &Facts) -> Table {
             words.column("within", "Trong ±5 %", "Within ±5 %", 12),
             words.column("lowest", "Thấp nhất, kV", "Lowest, kV", 12),
             words.column("highest", "Cao nhất, kV", "Highest, kV", 12),
+            words.column("known", "Biết được", "Known", 12),
+            words.column("dead", "Mất điện", "Dead", 12),
+            words.column("doubtful", "TU nghi hỏng", "VT in doubt", 12),
         ],
-        rows,
+        rows: rows.collect(),
         total: None,
     }
 }

@@ -1,0 +1,763 @@
+//! Energy through the stations, from the counters of their bays.
+//!
+//! A step of a counter belongs to the window of its later reading, so that windows add up; each contract is judged by
+//! itself, and a window is the sum of its contracts. What is received and what is delivered is summed over the
+//! same time: that in which every counter of the station is known.
+
+mod meter;
+mod steps;
+#[cfg(test)]
+mod trial;
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::{
+    Bay, CentreId, Decoded, Encoding, Flags, Name, Point, PointId, Province, Scan, Station,
+    StationId,
+};
+
+use super::figure::{Figure, Remark, What};
+use super::intervals::intervals;
+use super::voltage::{self, BusVoltage};
+use super::window::{Era, Span, Window};
+use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::counts::Share;
+use crate::historian::verdict::Reason;
+use crate::store::{Reader, StoreError, Value};
+use meter::{Meter, kilowatts};
+use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, Said, flowing, steps};
+pub use steps::{Odd, Oddity, Step};
+
+/// What a transformer loses while it is under voltage, and at its rating, of its rating (assumed, for 110 kV
+/// transformers of 16 to 63 MVA; Regulation (EU) 548/2014 asks for an efficiency above 99.6 % at its peak).
+const NO_LOAD_LOSS: f64 = 0.001;
+const LOAD_LOSS: f64 = 0.006;
+/// What a station uses itself at most, kW (assumed: heating, charging, cooling, lighting).
+const OWN_USE_KW: f64 = 100.0;
+/// Two sides of class 0.5 may be off by this much of each other.
+const COUNTERS_APART: f64 = 0.01;
+
+const HOUR_MS: i64 = 3_600_000;
+/// Values of the power that are no further apart say what flowed between them: a recording may have read them more
+/// rarely than the contract says.
+const POWER_APART_MS: i64 = 600_000;
+
+/// On which side of a station a counter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// Into its transformers from 110 kV.
+    Received,
+    /// Out of its feeders.
+    Delivered,
+}
+
+/// What a counter counted in a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterEnergy {
+    point: String,
+    side: Side,
+    /// Watt hours that are known.
+    wh: i64,
+    /// Milliseconds of which it is known what was counted, of those in which it was in the contract.
+    known: Share,
+    /// What is odd about it, in the order of time.
+    odd: Vec<Odd>,
+}
+
+impl CounterEnergy {
+    /// Full id.
+    pub fn point(&self) -> &str {
+        &self.point
+    }
+
+    /// Its side.
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Watt hours.
+    pub fn energy(&self) -> Figure<i64> {
+        figure(self.wh, self.known, self.wh != 0).with(self.remarks())
+    }
+
+    fn remarks(&self) -> impl Iterator<Item = Remark> {
+        self.odd.iter().map(|odd| Remark {
+            at: odd.span.from,
+            until: Some(odd.span.to),
+            place: self.point.clone(),
+            what: What::Counter(odd.what, odd.is_known),
+        })
+    }
+}
+
+/// A figure, or none when nothing of its window is known: no time, and no step that was told in it.
+fn figure<T>(value: T, known: Share, is_told: bool) -> Figure<T> {
+    let is_known = known.have > 0 || is_told;
+    if is_known { Figure::new(value, known) } else { Figure::unknown(known.want) }
+}
+
+/// Energy into stations and out of them, over the same time on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Through {
+    /// Watt hours; `None` where the contract has no counters on that side.
+    received: Option<i64>,
+    delivered: Option<i64>,
+    /// Milliseconds in which every counter was known.
+    known: Share,
+    /// Least and most that may be lost in that time, watt hours.
+    loss_bounds: (i64, i64),
+}
+
+/// What is received and not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// Watt hours.
+    pub wh: i64,
+    /// Of these, watt hours.
+    pub received_wh: i64,
+    /// It can be what transformers lose and the station uses itself.
+    pub is_plausible: bool,
+}
+
+impl Through {
+    /// Watt hours into the transformers; `None` where the contract has no counters there.
+    pub fn received(&self) -> Option<Figure<i64>> {
+        self.received.map(|wh| self.figure(wh))
+    }
+
+    /// Watt hours out of the feeders; `None` where the contract has no counters there.
+    pub fn delivered(&self) -> Option<Figure<i64>> {
+        self.delivered.map(|wh| self.figure(wh))
+    }
+
+    /// What is received and not delivered; `None` where the contract has no counters on one side.
+    pub fn lost(&self) -> Option<Figure<Lost>> {
+        let received_wh = self.received?;
+        let wh = received_wh - self.delivered?;
+        let (least, most) = self.loss_bounds;
+        let is_plausible = (least..=most).contains(&wh);
+        Some(self.figure(Lost { wh, received_wh, is_plausible }))
+    }
+
+    fn figure<T>(&self, value: T) -> Figure<T> {
+        let mut counted = [self.received, self.delivered].into_iter().flatten();
+        figure(value, self.known, counted.any(|wh| wh != 0))
+    }
+
+    /// Both together. A side that only one of the two has is not known of the other, which is then out on both
+    /// sides.
+    #[must_use]
+    fn and(mut self, mut other: Self) -> Self {
+        let sides = |part: &Self| (part.received.is_some(), part.delivered.is_some());
+        if sides(&self) != sides(&other) && self.known.want > 0 && other.known.want > 0 {
+            for part in [&mut self, &mut other] {
+                if sides(part) != (true, true) {
+                    part.leave_out();
+                }
+            }
+        }
+        let sum = |one: Option<i64>, other: Option<i64>| match (one, other) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        };
+        let mut known = self.known;
+        known += other.known;
+        Self {
+            received: sum(self.received, other.received),
+            delivered: sum(self.delivered, other.delivered),
+            known,
+            loss_bounds: (
+                self.loss_bounds.0 + other.loss_bounds.0,
+                self.loss_bounds.1 + other.loss_bounds.1,
+            ),
+        }
+    }
+
+    /// Nothing of it counts, on either side.
+    fn leave_out(&mut self) {
+        (self.received, self.delivered) = (Some(0), Some(0));
+        (self.known.have, self.loss_bounds) = (0, (0, 0));
+    }
+}
+
+impl std::iter::Sum for Through {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.reduce(Self::and).unwrap_or_default()
+    }
+}
+
+/// Energy through a station in a window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StationEnergy {
+    /// Id.
+    pub station: String,
+    /// Name.
+    pub name: Name,
+    /// Its energy.
+    pub through: Through,
+    /// Its counters.
+    pub counters: Vec<CounterEnergy>,
+    /// Its busbars below 110 kV.
+    pub voltages: Vec<BusVoltage>,
+}
+
+/// What counters and voltages of stations say about a window, in the order of the last contract; stations that
+/// it has no more come behind. Stations without a value are left out.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn energies(
+    reader: &Reader,
+    window: &Window,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<StationEnergy>, StoreError> {
+    let around = Span::new(window.span.from.plus(-CONTEXT_MS), window.span.to.plus(CONTEXT_MS));
+    let sessions = reader.sessions()?;
+    // Wider than the window, so that what is decided at its edges is decided as if they were none.
+    let wide = Window::new(around, &[], &sessions);
+    let mut all: BTreeMap<String, StationEnergy> = BTreeMap::new();
+    let mut order: Vec<String> = Vec::new();
+    for (n, era) in wide.eras.iter().enumerate() {
+        let own = era.span.and(window.span);
+        if own.length() == 0 {
+            continue;
+        }
+        let province = reader.contract(era.contract)?.province;
+        let beside =
+            [n.checked_sub(1), Some(n + 1)].map(|n| match n.and_then(|n| wide.eras.get(n)) {
+                None => Ok(Beside::Nothing),
+                Some(era) => beside(reader, era.contract),
+            });
+        let [before, behind] = beside;
+        let beside = [before?, behind?];
+        let now: Vec<String> = province.stations.iter().map(|s| s.id.clone()).collect();
+        order.retain(|id| !now.contains(id));
+        order.splice(0..0, now);
+        for (id, station) in province.station_ids().zip(&province.stations) {
+            if !wanted(&station.id) {
+                continue;
+            }
+            let source = Source {
+                reader,
+                province: &province,
+                beside: &beside,
+                id,
+                station,
+                era,
+                own,
+                doubts: vec![OnceCell::new(); province.centres.len()],
+            };
+            if let Some(energy) = source.energy(window.span)? {
+                match all.get_mut(&station.id) {
+                    Some(sum) => sum.add(energy),
+                    None => {
+                        all.insert(station.id.clone(), energy);
+                    }
+                }
+            }
+        }
+    }
+    Ok(order.iter().filter_map(|id| all.remove(id)).collect())
+}
+
+/// The contract that held before or behind another one.
+enum Beside {
+    /// There was none near.
+    Nothing,
+    /// This program makes something else of it than the one that recorded it.
+    Unreadable,
+    /// This.
+    Contract(Arc<Province>),
+}
+
+fn beside(reader: &Reader, contract: i64) -> Result<Beside, StoreError> {
+    match reader.contract(contract) {
+        Ok(known) => Ok(Beside::Contract(known.province)),
+        Err(StoreError::Contract { .. }) => Ok(Beside::Unreadable),
+        Err(error) => Err(error),
+    }
+}
+
+impl StationEnergy {
+    /// Adds what came behind, by the contract of that time.
+    fn add(&mut self, later: Self) {
+        self.through = self.through.and(later.through);
+        self.name = later.name;
+        for counter in later.counters {
+            match self.counters.iter_mut().find(|own| own.point == counter.point) {
+                Some(own) => {
+                    own.wh += counter.wh;
+                    own.known += counter.known;
+                    for odd in counter.odd {
+                        if !own.odd.contains(&odd) {
+                            own.odd.push(odd);
+                        }
+                    }
+                }
+                None => self.counters.push(counter),
+            }
+        }
+        for voltage in later.voltages {
+            match self
+                .voltages
+                .iter_mut()
+                .find(|own| own.bay == voltage.bay && own.level == voltage.level)
+            {
+                Some(own) => own.add(&voltage),
+                None => self.voltages.push(voltage),
+            }
+        }
+    }
+}
+
+/// A station over the time of one contract.
+pub(super) struct Source<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) province: &'a Province,
+    /// The contracts before and behind, if there are any near.
+    beside: &'a [Beside; 2],
+    id: StationId,
+    pub(super) station: &'a Station,
+    /// The contract's time, as far as it matters.
+    era: &'a Era,
+    /// What of the window it has.
+    pub(super) own: Span,
+    /// When points are judged to be wrong, by centre.
+    doubts: Vec<OnceCell<BTreeMap<PointId, Vec<Span>>>>,
+}
+
+/// A counter, and every step of it around the window.
+struct Counter {
+    point: PointId,
+    side: Side,
+    meter: Meter,
+    steps: Vec<Step>,
+    odd: Vec<Odd>,
+    has_values: bool,
+}
+
+impl Source<'_> {
+    fn energy(&self, window: Span) -> Result<Option<StationEnergy>, StoreError> {
+        let mut voltages = Vec::new();
+        let mut doubtful: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
+        let around = self.era.span;
+        for (bus, bay) in self.station.bays.iter().enumerate() {
+            if self.find(bus, "UAB").is_none() {
+                continue;
+            }
+            doubtful.insert(bus, voltage::doubtful(self, bus, around)?);
+            if voltage::is_busbar(bay) {
+                voltages.push(voltage::voltage(self, bus)?);
+            }
+        }
+        let mut counters = Vec::new();
+        for (point, side) in self.counters() {
+            let bay = self.station.points[point.index()].bay;
+            let bus = voltage::bus_of(self.station, bay);
+            let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
+            counters.extend(self.counter(point, side, doubts)?);
+        }
+        let has_voltage = voltages.iter().any(BusVoltage::has_values);
+        if !has_voltage && !counters.iter().any(|counter| counter.has_values) {
+            return Ok(None);
+        }
+        Ok(Some(self.sum(&counters, voltages, window)))
+    }
+
+    /// Counters at the high side of transformers and at the feeders.
+    fn counters(&self) -> Vec<(PointId, Side)> {
+        let side = |bay: &Bay| match () {
+            () if bay.is_transformer() => Some(Side::Received),
+            () if bay.is_feeder() => Some(Side::Delivered),
+            () => None,
+        };
+        let points = self.station.points.iter().enumerate();
+        points
+            .filter(|(_, point)| point.spec.id == "E.IMP")
+            .filter_map(|(n, point)| Some((PointId::at(n), side(&self.station.bays[point.bay])?)))
+            .collect()
+    }
+
+    /// A point of a bay that some centre gets.
+    pub(super) fn find(&self, bay: usize, id: &str) -> Option<PointId> {
+        let mut points = self.station.points.iter();
+        let place = points.position(|point| point.bay == bay && point.spec.id == id)?;
+        self.centre(PointId::at(place)).map(|_| PointId::at(place))
+    }
+
+    /// The first centre that gets a point: its values are taken.
+    pub(super) fn centre(&self, point: PointId) -> Option<CentreId> {
+        self.province.centre_ids().find(|centre| {
+            self.province.channel(self.id, *centre).entries[point.index()].register.is_some()
+        })
+    }
+
+    /// Hands on the values of a point at the first centre that gets it.
+    pub(super) fn values(
+        &self,
+        point: PointId,
+        span: Span,
+        mut each: impl FnMut(Value),
+    ) -> Result<(), StoreError> {
+        let Some(path) = self.path(point) else { return Ok(()) };
+        self.reader.values(path, (span.from, span.to), |value| {
+            each(value);
+            Ok(())
+        })
+    }
+
+    fn path(&self, point: PointId) -> Option<(&str, &str, &str)> {
+        let centre = &self.province.centres[self.centre(point)?.index()].id;
+        Some((&self.station.id, centre, &self.station.points[point.index()].id))
+    }
+
+    /// What of some stretches, in the order of time, was watched: a value stands no longer than that.
+    pub(super) fn watched(&self, stretches: Vec<(Span, Option<f64>)>) -> Vec<(Span, Option<f64>)> {
+        let observed = &self.era.observed;
+        let mut all = Vec::with_capacity(stretches.len());
+        for (span, value) in stretches {
+            let first = observed.partition_point(|(_, session)| session.to <= span.from);
+            let sessions = observed[first..].iter().take_while(|(_, s)| s.from < span.to);
+            all.extend(sessions.map(|(_, session)| (session.and(span), value)));
+        }
+        all
+    }
+
+    /// When a point is judged to be frozen or to contradict others.
+    fn doubts(&self, point: PointId) -> Result<&[Span], StoreError> {
+        let Some(centre) = self.centre(point) else { return Ok(&[]) };
+        let cell = &self.doubts[centre.index()];
+        if let Some(known) = cell.get() {
+            return Ok(known.get(&point).map_or(&[], Vec::as_slice));
+        }
+        let channel = self.province.channel(self.id, centre);
+        let is_power = |point: PointId| self.station.points[point.index()].spec.id == "P";
+        let mut all: BTreeMap<PointId, Vec<Span>> = BTreeMap::new();
+        intervals(self.reader, self.province, channel, self.era, |interval| {
+            let state = interval.state;
+            let is_wrong = state.has_finding() || state.not_live() == Some(Reason::Frozen);
+            if is_wrong && is_power(interval.point) {
+                all.entry(interval.point).or_default().push(interval.span);
+            }
+        })?;
+        let known = cell.get_or_init(|| all);
+        Ok(known.get(&point).map_or(&[], Vec::as_slice))
+    }
+
+    /// Reads a counter and judges its steps.
+    fn counter(
+        &self,
+        point: PointId,
+        side: Side,
+        doubtful: &[Span],
+    ) -> Result<Option<Counter>, StoreError> {
+        let spec = &self.station.points[point.index()];
+        let register = self.centre(point).and_then(|centre| {
+            self.province.channel(self.id, centre).entries[point.index()].register
+        });
+        let encoding = register.map_or(spec.encoding, |register| register.encoding);
+        let Some(meter) = Meter::of(self.province, self.station, spec, encoding) else {
+            return Ok(None);
+        };
+        // A point of the same name that another contract has otherwise is another one.
+        let is_other = self.beside.each_ref().map(|beside| match beside {
+            Beside::Nothing => false,
+            Beside::Unreadable => true,
+            Beside::Contract(other) => !self.is_same_in(other, spec, encoding),
+        });
+        let era = self.era.span;
+        let from = if is_other[0] { era.from } else { self.own.from.plus(-CONTEXT_MS) };
+        let to = if is_other[1] { era.to } else { self.own.to.plus(CONTEXT_MS) };
+        let mut readings = Vec::new();
+        self.values(point, Span::new(from, to), |value| {
+            readings.push(Reading { at: value.at, said: said(&meter, &value) });
+        })?;
+        let own = self.own;
+        let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
+        let has_values = readings.iter().any(is_within);
+        if !is_other[0] {
+            self.prepend(&meter, point, from, &mut readings)?;
+        }
+        let drawn = self.drawn(spec.bay, &readings, doubtful)?;
+        let judged = steps(&meter, &readings, &drawn);
+        Ok(Some(Counter { point, side, meter, steps: judged.steps, odd: judged.odd, has_values }))
+    }
+
+    /// Puts the last number before a moment in front, when there is one that is not too long ago.
+    fn prepend(
+        &self,
+        meter: &Meter,
+        point: PointId,
+        before: Timestamp,
+        readings: &mut Vec<Reading>,
+    ) -> Result<(), StoreError> {
+        let is_number =
+            |value: &Value| matches!(said(meter, value), Said::Count(wh) if !meter.is_stand_in(wh));
+        let mut last: Option<Value> = None;
+        // It is most often near.
+        for back in [HOUR_MS, DAY_MS, LONGEST_MS] {
+            let span = Span::new(before.plus(-back), before);
+            let read =
+                self.values(point, span, |value| last = Some(value).filter(is_number).or(last));
+            match read {
+                // What a contract says that cannot be read is not known.
+                Err(StoreError::Contract { .. }) => break,
+                read => read?,
+            }
+            if last.is_some() {
+                break;
+            }
+        }
+        if let Some(value) = last {
+            readings.insert(0, Reading { at: value.at, said: said(meter, &value) });
+        }
+        Ok(())
+    }
+
+    /// Whether another contract has a counter of this station as this one does.
+    fn is_same_in(&self, other: &Province, point: &Point, encoding: Encoding) -> bool {
+        let Some(station) = other.station(&self.station.id) else { return false };
+        let Some(place) = other.stations[station.index()].point(&point.id) else { return false };
+        let its = &other.stations[station.index()].points[place.index()];
+        let mut centres = other.centre_ids();
+        let register = centres
+            .find_map(|centre| other.channel(station, centre).entries[place.index()].register);
+        its.spec.unit == point.spec.unit && register.is_some_and(|own| own.encoding == encoding)
+    }
+
+    /// What the measured power of a bay says about the time before each reading.
+    fn drawn(
+        &self,
+        bay: usize,
+        readings: &[Reading],
+        doubtful: &[Span],
+    ) -> Result<Vec<Drawn>, StoreError> {
+        let mut drawn = vec![Drawn::default(); readings.len()];
+        let Some(power) = self.find(bay, "P") else { return Ok(drawn) };
+        let point = &self.station.points[power.index()];
+        let Some(unit) = kilowatts(&point.spec.unit) else { return Ok(drawn) };
+        let old = self.province.scan.old_after_ms(point.spec.scan.unwrap_or(Scan::Slow));
+        let longest = old.max(POWER_APART_MS);
+        let judged = self.doubts(power)?;
+        let mut doubts = Doubts { lists: [(judged, 0), (doubtful, 0)] };
+        let span = Span::new(
+            self.own.from.plus(-CONTEXT_MS - longest),
+            self.own.to.plus(CONTEXT_MS + longest),
+        );
+        let mut last: Option<(Timestamp, f64)> = None;
+        let mut place = 0;
+        self.values(power, span, |value| {
+            let is_good = value.flags.is_none_or(Flags::is_good);
+            let is_real =
+                |now: f64| point.range.is_none_or(|(low, high)| (low..=high).contains(&now));
+            let kw = match value.value {
+                // What flows the other way is another counter's.
+                Decoded::Value(now) if is_good && is_real(now) => Some((now * unit).max(0.0)),
+                _ => None,
+            };
+            if let (Some((from, before)), Some(now)) = (last, kw) {
+                let piece = Span::new(from, value.at);
+                if piece.length() <= longest && !doubts.touch(piece) {
+                    spread(&mut drawn, readings, &mut place, piece, (before, now));
+                }
+            }
+            last = kw.map(|kw| (value.at, kw));
+        })?;
+        Ok(drawn)
+    }
+
+    fn sum(&self, counters: &[Counter], voltages: Vec<BusVoltage>, window: Span) -> StationEnergy {
+        let own = self.own;
+        let length = own.length().unsigned_abs();
+        let unknown: Vec<Vec<Span>> =
+            counters.iter().map(|counter| unknown(&counter.steps, own, window)).collect();
+        // What every counter of the station needs is known of all.
+        let any = union(unknown.iter().flatten().copied().collect());
+        let lacking: i64 = any.iter().map(|span| span.and(own).length()).sum();
+        let of = |counter: &Counter, skip: &[Span]| -> i64 {
+            let steps = counter.steps.iter().filter(|step| counts(step, own));
+            steps.map(|step| outside(step, skip)).sum()
+        };
+        let side = |side: Side| {
+            let mut of_side = counters.iter().filter(|counter| counter.side == side).peekable();
+            of_side.peek()?;
+            Some(of_side.map(|counter| of(counter, &any)).sum::<i64>())
+        };
+        let known = Share::new(length.saturating_sub(lacking.unsigned_abs()), length);
+        let (received, delivered) = (side(Side::Received), side(Side::Delivered));
+        let has_counters = received.is_some() || delivered.is_some();
+        let known = if has_counters { known } else { Share::new(0, length) };
+        let rows = counters.iter().zip(&unknown).map(|(counter, unknown)| {
+            let lacking: i64 = unknown.iter().map(|span| span.and(own).length()).sum();
+            CounterEnergy {
+                point: self.station.points[counter.point.index()].id.clone(),
+                side: counter.side,
+                wh: of(counter, &[]),
+                known: Share::new(length.saturating_sub(lacking.unsigned_abs()), length),
+                odd: odd(counter, own),
+            }
+        });
+        StationEnergy {
+            station: self.station.id.clone(),
+            name: self.station.name.clone(),
+            through: Through {
+                received,
+                delivered,
+                known,
+                loss_bounds: self.loss_bounds(counters, received.unwrap_or(0), known, any.len()),
+            },
+            counters: rows.collect(),
+            voltages,
+        }
+    }
+
+    /// Least and most that can be lost in the station while it received `wh`.
+    fn loss_bounds(&self, counters: &[Counter], wh: i64, known: Share, gaps: usize) -> (i64, i64) {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let (wh, gaps) = (wh as f64, gaps as f64);
+        let ms = i64::try_from(known.have).unwrap_or(i64::MAX);
+        let mva: f64 = self.station.transformers.iter().map(|(_, mva)| mva).sum();
+        let standing = flowing(1e3 * NO_LOAD_LOSS * mva + OWN_USE_KW, ms);
+        // Counters are not read at one instant: at either end of each stretch a scan may be on one side alone.
+        let scan = self.province.scan.milliseconds(Scan::Counters);
+        let average = if ms > 0 { wh / flowing(1.0, ms) } else { 0.0 };
+        let edges = flowing(average, 2 * scan) * (1.0 + gaps);
+        let counts: i64 = counters.iter().map(|counter| counter.meter.count_wh).sum();
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let apart = COUNTERS_APART * wh + edges + counts as f64 * (1.0 + gaps);
+        (rounded(-apart), rounded(apart + standing + LOAD_LOSS * wh))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "far below 2^63")]
+fn rounded(wh: f64) -> i64 {
+    wh.round() as i64
+}
+
+/// What a value of a counter says.
+fn said(meter: &Meter, value: &Value) -> Said {
+    if value.flags.is_some_and(|flags| !flags.is_good()) {
+        return Said::Flagged;
+    }
+    match value.value {
+        Decoded::Value(now) => meter.reading(now),
+        Decoded::NoValue | Decoded::Nonsense => Said::NoValue,
+    }
+}
+
+/// Stretches in which the power is not known, each list in the order of time, and how far they are past.
+struct Doubts<'a> {
+    lists: [(&'a [Span], usize); 2],
+}
+
+impl Doubts<'_> {
+    /// Whether one of them has some of a piece; pieces come in the order of time.
+    fn touch(&mut self, piece: Span) -> bool {
+        let mut touched = false;
+        for (list, place) in &mut self.lists {
+            while list.get(*place).is_some_and(|span| span.to <= piece.from) {
+                *place += 1;
+            }
+            touched |= list.get(*place).is_some_and(|span| span.from < piece.to);
+        }
+        touched
+    }
+}
+
+/// Adds what flowed between two values of the power, kW, to the readings behind it.
+fn spread(
+    drawn: &mut [Drawn],
+    readings: &[Reading],
+    place: &mut usize,
+    piece: Span,
+    (one, other): (f64, f64),
+) {
+    while readings.get(*place).is_some_and(|reading| reading.at <= piece.from) {
+        *place += 1;
+    }
+    let mut n = (*place).max(1);
+    while n < readings.len() && readings[n - 1].at < piece.to {
+        let ms = Span::new(readings[n - 1].at, readings[n].at).and(piece).length();
+        drawn[n].least += flowing(one.min(other), ms);
+        drawn[n].most += flowing(one.max(other), ms);
+        drawn[n].known_ms += ms;
+        n += 1;
+    }
+}
+
+/// Whether a step counts in a part of a window: its later reading is there.
+fn counts(step: &Step, part: Span) -> bool {
+    step.span.to >= part.from && step.span.to < part.to
+}
+
+/// What a step adds outside of some stretches, watt hours. Counters of a station are read some seconds apart, so
+/// a stretch may cut a step of another one: its energy is taken to have flowed evenly. Whatever is cut off
+/// hangs on the step and the stretches alone, so that windows add up.
+fn outside(step: &Step, skip: &[Span]) -> i64 {
+    let (Some(wh), length) = (step.wh, step.span.length()) else { return 0 };
+    let first = skip.partition_point(|span| span.to <= step.span.from);
+    let skipped: i64 = skip[first..]
+        .iter()
+        .take_while(|span| span.from < step.span.to)
+        .map(|span| span.and(step.span).length())
+        .sum();
+    if skipped == 0 || length == 0 {
+        return wh;
+    }
+    let kept = i128::from(wh) * i128::from(length - skipped) / i128::from(length);
+    i64::try_from(kept).unwrap_or(wh)
+}
+
+/// When it is not known what a counter counted, in the order of time: outside its steps, in those that cannot be,
+/// and in one that tells its energy only behind the window.
+fn unknown(steps: &[Step], own: Span, window: Span) -> Vec<Span> {
+    let mut all = Vec::new();
+    let mut known_up_to = own.from;
+    for step in steps.iter().filter(|step| step.wh.is_some()) {
+        let is_told_later = step.span.to >= window.to && step.span.length() > TOLD_LATER_MS;
+        if step.span.to <= known_up_to || is_told_later {
+            continue;
+        }
+        if step.span.from > known_up_to {
+            all.push(Span::new(known_up_to, step.span.from));
+        }
+        known_up_to = step.span.to;
+    }
+    if known_up_to < own.to {
+        all.push(Span::new(known_up_to, own.to));
+    }
+    all
+}
+
+/// A step that is longer, and whose later reading is behind the window, leaves the time up to the window's end not
+/// known: what was counted then is told by the next window.
+const TOLD_LATER_MS: i64 = 15 * 60_000;
+
+/// Stretches without overlap, in the order of time.
+fn union(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_unstable_by_key(|span| (span.from, span.to));
+    let mut all: Vec<Span> = Vec::new();
+    for span in spans {
+        match all.last_mut() {
+            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
+            _ => all.push(span),
+        }
+    }
+    all
+}
+
+/// What is odd about a counter in a part of a window.
+fn odd(counter: &Counter, part: Span) -> Vec<Odd> {
+    let touches = |span: Span| span.to >= part.from && span.from < part.to;
+    let mut all: Vec<Odd> = counter.odd.iter().filter(|odd| touches(odd.span)).copied().collect();
+    let first = counter.steps.iter().find(|step| step.span.to >= part.from);
+    if let Some(step) = first.filter(|step| step.wh.is_some() && step.span.to < part.to)
+        && part.from.since(step.span.from) > TOLD_LATER_MS
+    {
+        all.push(Odd { what: Oddity::Gap, span: step.span, is_known: true });
+    }
+    all.sort_by_key(|odd| (odd.span.from, odd.what));
+    all
+}

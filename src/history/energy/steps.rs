@@ -1,0 +1,460 @@
+//! What a counter added between two readings, and whether that can be.
+//!
+//! A step leads from one reading to the next. It can be when no more was counted than can flow through the bay in
+//! that time, and about as much as the measured power of the bay says. Where it cannot, the counter may only
+//! have been away for a moment (nothing, a code for "not available", a wrong value): the reading before and the
+//! first one that can follow it are then joined. Otherwise the step is not known, and counting goes on from
+//! the new value. Whatever is decided hangs on readings at most [`CONTEXT_MS`] away, so that it is the same
+//! whichever window is asked for.
+
+use config::Lang;
+
+use super::meter::Meter;
+use crate::clock::Timestamp;
+use crate::history::Span;
+
+/// A counter that shows something else for no longer than this was only away.
+const AWAY_MS: i64 = 3_600_000;
+/// Readings further apart than this are not joined: too much may have happened.
+pub(super) const LONGEST_MS: i64 = 31 * 86_400_000;
+/// A standstill is held against the power of so much time on either side: the load has a daily cycle, and at
+/// night less may flow than power can prove.
+const STANDSTILL_MS: i64 = 86_400_000;
+/// How far from a step lies what decides about it.
+pub(super) const CONTEXT_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
+/// What counted and measured energy may be apart, of either: a counter of class 0.5 (IEC 62053-22), and for the
+/// power a current transformer at low load (1.5 % at a twentieth of its rating, IEC 61869-2 class 0.5) and a
+/// voltage transformer (0.5 %, IEC 61869-3).
+const CLASSES: f64 = 0.025;
+/// Counter and power are read at moments that differ by no more, milliseconds.
+const APART_MS: i64 = 2_000;
+/// A register that may have begun again counted at most this part of itself meanwhile.
+const WRAP_PART: i64 = 16;
+
+/// What came of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// A reading, watt hours.
+    Count(i64),
+    /// The device says that it has none, or the bits are none.
+    NoValue,
+    /// The device says that it cannot be used.
+    Flagged,
+    /// Outside what the contract says can be.
+    OutOfRange,
+    /// A code for "not available".
+    NotAvailable,
+}
+
+/// A reading of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) at: Timestamp,
+    pub(super) said: Said,
+}
+
+/// What the measured power says of the time since the reading before, watt hours.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Drawn {
+    /// When between two values the lower one held all the time.
+    pub(super) least: f64,
+    /// When the higher one did.
+    pub(super) most: f64,
+    /// Milliseconds in which the power was known.
+    pub(super) known_ms: i64,
+}
+
+/// From one reading to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub span: Span,
+    /// What was counted, watt hours; `None`: not known.
+    pub wh: Option<i64>,
+}
+
+/// What is odd about a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Oddity {
+    /// It began again at nothing.
+    Reset,
+    /// It shows another register: the meter was replaced, or something else is sent.
+    Replaced,
+    /// It stepped back by less than can flow between two readings.
+    StepBack,
+    /// It added more than can flow through its bay.
+    Jump,
+    /// It added what does not agree with the measured power.
+    AgainstPower,
+    /// It stood still while power flowed.
+    Frozen,
+    /// Its register was full and began again.
+    Wrapped,
+    /// It said that it has no value, by a code or by nothing at all.
+    NotAvailable,
+    /// Its values were marked as not good.
+    Flagged,
+    /// Its values were outside their range.
+    OutOfRange,
+    /// No reading for too long to tell what was counted.
+    TooLong,
+    /// The first reading of the period tells of a longer time before it.
+    Gap,
+}
+
+impl Oddity {
+    /// What operators read.
+    pub fn text(self, lang: Lang) -> &'static str {
+        let (vi, en) = match self {
+            Self::Reset => ("công tơ về không", "began again at nothing"),
+            Self::Replaced => (
+                "nhảy sang chỉ số khác (thay công tơ?)",
+                "shows another register (meter replaced?)",
+            ),
+            Self::StepBack => ("chỉ số lùi", "stepped back"),
+            Self::Jump => {
+                ("tăng nhiều hơn ngăn lộ có thể tải", "added more than its bay can carry")
+            }
+            Self::AgainstPower => ("mâu thuẫn với công suất đo", "contradicts the measured power"),
+            Self::Frozen => ("đứng số khi có công suất", "stood still while power flowed"),
+            Self::Wrapped => ("tràn số, đếm lại từ đầu", "was full and began again"),
+            Self::NotAvailable => (
+                "không có giá trị (mã \"không có\", hoặc về 0 chốc lát)",
+                "had no value (a code for it, or nothing for a moment)",
+            ),
+            Self::Flagged => ("thiết bị báo xấu", "flagged by the device"),
+            Self::OutOfRange => ("ngoài dải", "out of range"),
+            Self::TooLong => ("không có số liệu quá lâu", "no reading for too long"),
+            Self::Gap => (
+                "bước đầu kỳ gồm cả thời gian trước kỳ",
+                "the first step tells of time before the period",
+            ),
+        };
+        match lang {
+            Lang::Vi => vi,
+            Lang::En => en,
+        }
+    }
+}
+
+/// Something odd about a counter, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Odd {
+    /// What.
+    pub what: Oddity,
+    /// From the last reading before to the first one behind it.
+    pub span: Span,
+    /// What was counted over it is known nevertheless.
+    pub is_known: bool,
+}
+
+/// Every step of a counter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Steps {
+    pub(super) steps: Vec<Step>,
+    pub(super) odd: Vec<Odd>,
+}
+
+/// A reading that is a number, with what the power says of all time up to it.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    at: Timestamp,
+    wh: i64,
+    drawn: Drawn,
+    /// Why readings before it, since the mark before, are none.
+    skipped: Option<Oddity>,
+}
+
+/// A step that can be: what was counted, and whether the register began again.
+type Counted = (i64, bool);
+
+/// Judges the readings of a counter, which are in the order of time; `drawn` has one entry for each.
+pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Steps {
+    let marks = marks(meter, readings, drawn);
+    let judge = Judge { meter, marks: &marks };
+    let mut links: Vec<Result<Counted, Oddity>> =
+        (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
+    judge.stand_still(&mut links);
+    let (joined, unclear) = judge.joins(&links);
+    let mut found = Steps::default();
+    let mut next = 0;
+    for join in joined {
+        judge.walk(&mut found, &links, next..join.from, &unclear);
+        judge.join(&mut found, &links, join);
+        next = join.to;
+    }
+    judge.walk(&mut found, &links, next..marks.len().saturating_sub(1), &unclear);
+    found
+}
+
+/// The readings that are numbers.
+fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    let mut sum = Drawn::default();
+    let mut skipped = None;
+    // The last number that is none of those that stand for "not available".
+    let mut number: Option<Mark> = None;
+    for (reading, more) in readings.iter().zip(drawn) {
+        sum.least += more.least;
+        sum.most += more.most;
+        sum.known_ms += more.known_ms;
+        if marks.last().is_some_and(|last| reading.at <= last.at) {
+            continue;
+        }
+        let mark = |wh| Mark { at: reading.at, wh, drawn: sum, skipped };
+        let odd = match reading.said {
+            Said::Count(wh) if meter.is_stand_in(wh) => {
+                let can_follow = number.is_none_or(|number| {
+                    let pair = [number, mark(wh)];
+                    Judge { meter, marks: &pair }.link(0, 1).is_ok()
+                });
+                if can_follow {
+                    marks.push(mark(wh));
+                    None
+                } else {
+                    Some(Oddity::NotAvailable)
+                }
+            }
+            Said::Count(wh) => {
+                marks.push(mark(wh));
+                number = marks.last().copied();
+                None
+            }
+            Said::NoValue | Said::NotAvailable => Some(Oddity::NotAvailable),
+            Said::Flagged => Some(Oddity::Flagged),
+            Said::OutOfRange => Some(Oddity::OutOfRange),
+        };
+        skipped = if odd.is_some() { skipped.or(odd) } else { None };
+    }
+    marks
+}
+
+/// Two readings, by their places, between which the counter was away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Join {
+    from: usize,
+    to: usize,
+    counted: Counted,
+}
+
+struct Judge<'a> {
+    meter: &'a Meter,
+    marks: &'a [Mark],
+}
+
+impl Judge<'_> {
+    fn span(&self, from: usize, to: usize) -> Span {
+        Span::new(self.marks[from].at, self.marks[to].at)
+    }
+
+    /// What can have flowed between two readings: at least, and at most; and at most by the rating alone.
+    fn bounds(&self, from: usize, to: usize) -> (f64, f64, f64) {
+        let (a, b) = (&self.marks[from], &self.marks[to]);
+        let ms = b.at.since(a.at).max(0);
+        let known = (b.drawn.known_ms - a.drawn.known_ms).clamp(0, ms);
+        let error = flowing(self.meter.power_error_kw, known);
+        let (least, most) = (b.drawn.least - a.drawn.least, b.drawn.most - a.drawn.most);
+        let apart = flowing(self.meter.most_kw, APART_MS);
+        let rated = flowing(self.meter.most_kw, ms) + apart;
+        let at_least = least * (1.0 - CLASSES) - error - apart;
+        let unknown = flowing(self.meter.most_kw, ms - known);
+        let at_most = most * (1.0 + CLASSES) + error + apart + unknown;
+        (at_least.max(0.0), at_most.min(rated), rated)
+    }
+
+    /// What was counted from one reading to another, when that can be.
+    fn link(&self, from: usize, to: usize) -> Result<Counted, Oddity> {
+        let (a, b) = (&self.marks[from], &self.marks[to]);
+        if b.at.since(a.at) > LONGEST_MS {
+            return Err(Oddity::TooLong);
+        }
+        let (least, most, rated) = self.bounds(from, to);
+        // A count is told when it is full, at either end.
+        let fits = |wh: i64, most: f64| real(wh - self.meter.count_wh) <= most;
+        let enough = |wh: i64| real(wh + self.meter.count_wh) >= least;
+        let counted = b.wh - a.wh;
+        if counted >= 0 {
+            return match () {
+                () if !fits(counted, rated) => Err(Oddity::Jump),
+                () if counted == 0 && !enough(counted) => Err(Oddity::Frozen),
+                () if !fits(counted, most) || !enough(counted) => Err(Oddity::AgainstPower),
+                () => Ok((counted, false)),
+            };
+        }
+        let proven = least > 0.0;
+        let wrapped = self.meter.wraps.iter().find_map(|wrap| {
+            let counted = counted + wrap.wh;
+            let near = a.wh < wrap.wh && counted >= 0 && counted <= wrap.wh / WRAP_PART;
+            let can_be = near && fits(counted, most) && enough(counted);
+            (can_be && (wrap.is_declared || proven)).then_some(counted)
+        });
+        match wrapped {
+            Some(counted) => Ok((counted, true)),
+            None if fits(-counted, rated) && b.wh > 0 => Err(Oddity::StepBack),
+            // It began at nothing and counted on for an hour at most.
+            None if fits(b.wh, flowing(self.meter.most_kw, AWAY_MS)) => Err(Oddity::Reset),
+            None => Err(Oddity::Replaced),
+        }
+    }
+
+    /// Finds standstills in which power flowed: what each step alone cannot prove, the whole does.
+    fn stand_still(&self, links: &mut [Result<Counted, Oddity>]) {
+        let mut first = 0;
+        while first < links.len() {
+            let value = self.marks[first].wh;
+            let mut end = first;
+            while end < links.len() && self.marks[end + 1].wh == value {
+                end += 1;
+            }
+            // Readings first to end are the same.
+            let (mut low, mut high) = (first, first);
+            for (n, link) in links.iter_mut().enumerate().take(end).skip(first) {
+                let span = self.span(n, n + 1);
+                while span.to.since(self.marks[low].at) > STANDSTILL_MS && low < n {
+                    low += 1;
+                }
+                high = high.max(n + 1);
+                while high < end && self.marks[high + 1].at.since(span.from) <= STANDSTILL_MS {
+                    high += 1;
+                }
+                if self.flowed(low, high) {
+                    *link = Err(Oddity::Frozen);
+                }
+            }
+            // It stood still some time within the step before.
+            if first < end && links[first] == Err(Oddity::Frozen) && first > 0 {
+                let before = &mut links[first - 1];
+                if matches!(before, Ok(_) | Err(Oddity::AgainstPower)) {
+                    *before = Err(Oddity::Frozen);
+                }
+            }
+            // What it adds when it moves again may be of that time, too.
+            if first < end && end < links.len() && links[end - 1] == Err(Oddity::Frozen) {
+                links[end] = links[end].and(Err(Oddity::AgainstPower));
+            }
+            first = end.max(first + 1);
+        }
+    }
+
+    /// Whether a counter that stands still from one reading to another should have moved.
+    fn flowed(&self, from: usize, to: usize) -> bool {
+        self.bounds(from, to).0 > real(self.meter.count_wh)
+    }
+
+    /// Where a counter was away: each break and the first reading that joins the one before it. Also what lies
+    /// between breaks that cannot be told apart: two series of readings in turn.
+    fn joins(&self, links: &[Result<Counted, Oddity>]) -> (Vec<Join>, Vec<(usize, usize)>) {
+        let mut joins: Vec<Join> = Vec::new();
+        for (from, link) in links.iter().enumerate() {
+            let Err(why) = link else { continue };
+            // A standstill is one break, at its beginning.
+            let before = from.checked_sub(1).map(|before| links[before]);
+            if *why == Oddity::Frozen && before == Some(Err(Oddity::Frozen)) {
+                continue;
+            }
+            let back = matches!(why, Oddity::StepBack).then_some(self.marks[from].wh);
+            let is_frozen = *why == Oddity::Frozen;
+            let near = |to: &usize| self.span(from, *to).length() <= AWAY_MS;
+            let returns = (from + 2..self.marks.len()).take_while(near).find_map(|to| {
+                let wh = self.marks[to].wh;
+                // A standstill ends when the counter moves again.
+                let stands = is_frozen && links[to - 1] == Err(Oddity::Frozen);
+                let breaks = links[to - 1].is_err() && !stands;
+                // Two readings that came in the wrong order: the next one is beyond both.
+                let passes = to == from + 2 && back.is_some_and(|before| wh >= before);
+                let is_back = breaks || passes;
+                let counted = is_back.then(|| self.link(from, to))?.ok()?;
+                Some(Join { from, to, counted })
+            });
+            // What lies within another one is part of it.
+            match (returns, joins.last()) {
+                (Some(join), Some(last)) if join.to <= last.to => {}
+                (Some(join), _) => joins.push(join),
+                (None, _) => {}
+            }
+        }
+        let mut unclear: Vec<(usize, usize)> = Vec::new();
+        let mut is_clear = vec![true; joins.len()];
+        for (n, pair) in joins.windows(2).enumerate() {
+            if pair[1].from < pair[0].to {
+                (is_clear[n], is_clear[n + 1]) = (false, false);
+                unclear.push((pair[0].from, pair[1].to));
+            }
+        }
+        let clear = joins.into_iter().zip(is_clear).filter(|(_, clear)| *clear);
+        (clear.map(|(join, _)| join).collect(), unclear)
+    }
+
+    /// Books the steps of a run of readings as they follow each other.
+    fn walk(
+        &self,
+        found: &mut Steps,
+        links: &[Result<Counted, Oddity>],
+        run: std::ops::Range<usize>,
+        unclear: &[(usize, usize)],
+    ) {
+        for n in run {
+            let span = self.span(n, n + 1);
+            let after = unclear.partition_point(|(_, to)| *to <= n);
+            let is_unclear = unclear.get(after).is_some_and(|(from, _)| *from <= n);
+            let link = if is_unclear { links[n].and(Err(Oddity::Replaced)) } else { links[n] };
+            let is_known = link.is_ok();
+            if let Some(what) = self.marks[n + 1].skipped {
+                found.remark(Odd { what, span, is_known });
+            }
+            match link {
+                Ok((_, true)) => found.remark(Odd { what: Oddity::Wrapped, span, is_known }),
+                Ok(_) => {}
+                Err(what) => found.remark(Odd { what, span, is_known }),
+            }
+            found.steps.push(Step { span, wh: link.ok().map(|(wh, _)| wh) });
+        }
+    }
+
+    /// Books what lies between two readings that join.
+    fn join(&self, found: &mut Steps, links: &[Result<Counted, Oddity>], join: Join) {
+        let span = self.span(join.from, join.to);
+        let what = links[join.from].err().unwrap_or(Oddity::Replaced);
+        // Registers that are filled once in a while stand still in between.
+        if what != Oddity::Frozen || span.length() > self.meter.freeze_ms {
+            // What came back was away: a moment of nothing is no reset.
+            let what = if matches!(what, Oddity::Reset | Oddity::Replaced) {
+                Oddity::NotAvailable
+            } else {
+                what
+            };
+            found.remark(Odd { what, span, is_known: true });
+        }
+        if join.counted.1 {
+            found.remark(Odd { what: Oddity::Wrapped, span, is_known: true });
+        }
+        found.steps.push(Step { span, wh: Some(join.counted.0) });
+    }
+}
+
+impl Steps {
+    /// Remembers something odd; what goes on is one thing.
+    fn remark(&mut self, odd: Odd) {
+        match self.odd.last_mut() {
+            Some(last)
+                if last.what == odd.what
+                    && last.is_known == odd.is_known
+                    && last.span.to == odd.span.from =>
+            {
+                last.span.to = odd.span.to;
+            }
+            _ => self.odd.push(odd),
+        }
+    }
+}
+
+/// What flows in some milliseconds, watt hours.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 milliseconds")]
+pub(super) fn flowing(kw: f64, ms: i64) -> f64 {
+    kw * ms as f64 / 3_600.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a register of 32 bits in watt hours is below 2^53")]
+fn real(wh: i64) -> f64 {
+    wh as f64
+}

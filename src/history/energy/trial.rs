@@ -1,0 +1,483 @@
+//! Steps of counters over made-up series, against what truly flowed.
+
+use proptest::prelude::*;
+
+use super::meter::Meter;
+use super::steps::{Drawn, Odd, Oddity, Reading, Said, Step, Steps, flowing, steps};
+use super::{Span, counts, union, unknown};
+use crate::clock::Timestamp;
+
+/// A counter is read each minute.
+const MINUTE_MS: i64 = 60_000;
+const KWH: i64 = 1_000;
+/// Counts of a register of 32 bits.
+const FULL: i64 = 1 << 32;
+/// A feeder of 30 MW, whose power is measured within 50 kW.
+const MOST_KW: f64 = 30_000.0;
+const ERROR_KW: f64 = 50.0;
+/// It carries 3 MW: 50 kWh a minute.
+const PER_MINUTE: i64 = 50;
+/// What is not seen of a step: what flows in two seconds, and a count at either end.
+const UNSEEN_KWH: i64 = 2 * 17 + 2;
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp(minute * MINUTE_MS)
+}
+
+/// Readings in kilowatt hours, a minute apart; `None`: none came.
+fn judged(kwh: &[Option<i64>], power: Option<f64>) -> Steps {
+    let meter = Meter::for_trial(MOST_KW, ERROR_KW);
+    let came = kwh.iter().zip(0_i64..).filter_map(|(kwh, minute)| Some(((*kwh)?, minute)));
+    let readings: Vec<Reading> = came
+        .map(|(kwh, minute)| Reading { at: at(minute), said: meter.reading(as_value(kwh)) })
+        .collect();
+    let drawn: Vec<Drawn> = (0..readings.len())
+        .map(|n| {
+            let ms = n.checked_sub(1).map_or(0, |before| readings[n].at.since(readings[before].at));
+            power.map_or(Drawn::default(), |kw| {
+                let wh = flowing(kw, ms);
+                Drawn { least: wh, most: wh, known_ms: ms }
+            })
+        })
+        .collect();
+    steps(&meter, &readings, &drawn)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "registers of 32 bits")]
+fn as_value(kwh: i64) -> f64 {
+    kwh as f64
+}
+
+fn sum(steps: &[Step]) -> i64 {
+    steps.iter().filter_map(|step| step.wh).sum::<i64>() / KWH
+}
+
+/// Minutes of which it is not known what was counted.
+fn not_known(steps: &[Step]) -> i64 {
+    let unknown = steps.iter().filter(|step| step.wh.is_none());
+    unknown.map(|step| step.span.length()).sum::<i64>() / MINUTE_MS
+}
+
+/// A counter that counts well for an hour, altered.
+fn hour(from: i64, alter: impl Fn(i64, i64) -> Option<i64>) -> Vec<Option<i64>> {
+    (0..=60).map(|minute| alter(minute, from + PER_MINUTE * minute)).collect()
+}
+
+const WHOLE: i64 = 60 * PER_MINUTE;
+const FROM: i64 = 81_234_567;
+
+/// What was done to a counter that counts well.
+type Alter = fn(i64, i64) -> Option<i64>;
+
+/// A family of faults: where it begins, what is done to it, which sum must come of it, how many minutes are not
+/// known, and what is remarked.
+type Family = (&'static str, i64, Alter, i64, i64, &'static [(Oddity, bool)]);
+
+/// Whether the counter shows the fault: ten minutes from the twentieth on.
+fn meanwhile(minute: i64) -> bool {
+    (20..30).contains(&minute)
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn families() -> Vec<Family> {
+    use Oddity::{Frozen, Jump, NotAvailable, Replaced, Reset, StepBack, Wrapped};
+    vec![
+        ("nothing", FROM, |_, kwh| Some(kwh), WHOLE, 0, &[]),
+        (
+            "a moment of zero",
+            FROM,
+            |minute, kwh| Some(if minute == 20 { 0 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true)],
+        ),
+        (
+            "ten minutes of zero",
+            FROM,
+            |minute, kwh| Some(if meanwhile(minute) { 0 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true)],
+        ),
+        (
+            "two moments of zero",
+            FROM,
+            |minute, kwh| Some(if minute == 20 || minute == 24 { 0 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true), (NotAvailable, true)],
+        ),
+        (
+            "all bits",
+            FROM,
+            |minute, kwh| Some(if meanwhile(minute) { FULL - 1 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true)],
+        ),
+        (
+            "all bits but the highest",
+            FROM,
+            |minute, kwh| Some(if minute % 25 == 20 { FULL / 2 - 1 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true), (NotAvailable, true)],
+        ),
+        (
+            "the highest bit alone",
+            FROM,
+            |minute, kwh| Some(if minute == 20 { FULL / 2 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true)],
+        ),
+        (
+            "another value for a moment",
+            FROM,
+            |minute, kwh| Some(if minute == 20 { 7_654_321 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true)],
+        ),
+        (
+            "a higher value for a moment",
+            FROM,
+            |minute, kwh| Some(if minute == 20 { kwh + 9_000_000 } else { kwh }),
+            WHOLE,
+            0,
+            &[(Jump, true)],
+        ),
+        (
+            "a reset",
+            FROM,
+            |minute, kwh| Some(if minute < 20 { kwh } else { PER_MINUTE * (minute - 20) + 10 }),
+            WHOLE - PER_MINUTE,
+            1,
+            &[(Reset, false)],
+        ),
+        (
+            "a reset that is at nothing at first",
+            FROM,
+            |minute, kwh| Some(if minute < 20 { kwh } else { PER_MINUTE * (minute - 20) }),
+            WHOLE - 2 * PER_MINUTE,
+            2,
+            &[(NotAvailable, false), (Reset, false)],
+        ),
+        (
+            "a reset, and the true count again after half an hour",
+            FROM,
+            |minute, kwh| {
+                Some(if (20..50).contains(&minute) { PER_MINUTE * (minute - 20) + 10 } else { kwh })
+            },
+            WHOLE,
+            0,
+            &[(NotAvailable, true)],
+        ),
+        (
+            "a meter replaced by a used one",
+            FROM,
+            |minute, kwh| Some(if minute < 20 { kwh } else { kwh - 40_000_000 }),
+            WHOLE - PER_MINUTE,
+            1,
+            &[(Replaced, false)],
+        ),
+        (
+            "a meter replaced by one that shows more",
+            FROM,
+            |minute, kwh| Some(if minute < 20 { kwh } else { kwh + 40_000_000 }),
+            WHOLE - PER_MINUTE,
+            1,
+            &[(Jump, false)],
+        ),
+        (
+            "a register of 32 bits is full",
+            FULL - 1_020,
+            |_, kwh| Some(kwh % FULL),
+            WHOLE,
+            0,
+            &[(Wrapped, true)],
+        ),
+        (
+            "a register of six digits is full",
+            999_000 - 20,
+            |_, kwh| Some(kwh % 1_000_000),
+            WHOLE,
+            0,
+            &[(Wrapped, true)],
+        ),
+        (
+            "a register of eight digits is full",
+            99_999_000 - 20,
+            |_, kwh| Some(kwh % 100_000_000),
+            WHOLE,
+            0,
+            &[(Wrapped, true)],
+        ),
+        (
+            "one unit back",
+            FROM,
+            |minute, kwh| Some(if minute == 20 { kwh - PER_MINUTE - 1 } else { kwh }),
+            WHOLE,
+            0,
+            &[(StepBack, true)],
+        ),
+        (
+            "frozen for ten minutes",
+            FROM,
+            |minute, kwh| Some(if meanwhile(minute) { FROM + 20 * PER_MINUTE } else { kwh }),
+            WHOLE,
+            0,
+            &[(Frozen, true)],
+        ),
+        (
+            "frozen to the end",
+            FROM,
+            |minute, kwh| Some(kwh.min(FROM + 20 * PER_MINUTE).max(kwh.min(minute))),
+            19 * PER_MINUTE,
+            41,
+            &[(Frozen, false)],
+        ),
+        ("no readings", FROM, |minute, kwh| (!meanwhile(minute)).then_some(kwh), WHOLE, 0, &[]),
+    ]
+}
+
+#[test]
+fn every_family_of_faults_is_recognised() {
+    for (family, from, alter, kwh, minutes, odd) in families() {
+        let Steps { steps, odd: found } = judged(&hour(from, alter), Some(3_000.0));
+        assert_eq!(sum(&steps), kwh, "{family}: {found:?}");
+        assert_eq!(not_known(&steps), minutes, "{family}: {found:?}");
+        let found: Vec<(Oddity, bool)> = found.iter().map(|odd| (odd.what, odd.is_known)).collect();
+        assert_eq!(found, odd, "{family}");
+    }
+}
+
+#[test]
+fn without_power_what_can_flow_decides() {
+    for (family, from, alter, kwh, minutes, _) in families() {
+        let Steps { steps, odd } = judged(&hour(from, alter), None);
+        let (kwh, minutes) = match family {
+            // Nobody can know that it should have moved, nor that it had only so many digits.
+            "frozen to the end" => (20 * PER_MINUTE, 0),
+            "a register of six digits is full" | "a register of eight digits is full" => {
+                (WHOLE - PER_MINUTE, 1)
+            }
+            _ => (kwh, minutes),
+        };
+        assert_eq!((sum(&steps), not_known(&steps)), (kwh, minutes), "{family}: {odd:?}");
+    }
+}
+
+#[test]
+fn a_frozen_counter_that_catches_up_after_hours_is_not_known_meanwhile() {
+    let day = (0..=1_440).map(|minute| {
+        let kwh = FROM + PER_MINUTE * minute;
+        Some(if (300..900).contains(&minute) { FROM + PER_MINUTE * 300 } else { kwh })
+    });
+    let Steps { steps, odd } = judged(&day.collect::<Vec<_>>(), Some(3_000.0));
+    assert_eq!(sum(&steps), PER_MINUTE * (1_440 - 601));
+    assert_eq!(not_known(&steps), 601);
+    let frozen = Odd { what: Oddity::Frozen, span: Span::new(at(299), at(899)), is_known: false };
+    assert_eq!(odd[0], frozen);
+}
+
+#[test]
+fn at_night_less_flows_than_power_can_prove_and_a_frozen_counter_is_found_by_day() {
+    // 30 kW flow for eight hours, 3 MW otherwise; the counter stands all the time.
+    let meter = Meter::for_trial(MOST_KW, ERROR_KW);
+    let readings: Vec<Reading> = (0..=1_440)
+        .map(|minute| Reading { at: at(minute), said: Said::Count(FROM * KWH) })
+        .collect();
+    let drawn: Vec<Drawn> = (0..=1_440)
+        .map(|minute| {
+            let wh = flowing(if minute < 480 { 30.0 } else { 3_000.0 }, MINUTE_MS);
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS }
+        })
+        .collect();
+    let found = steps(&meter, &readings, &drawn);
+    assert_eq!(not_known(&found.steps), 1_440);
+    assert_eq!(found.odd.len(), 1, "one remark: {:?}", found.odd);
+}
+
+#[test]
+fn two_series_in_turn_cannot_be_told_apart() {
+    let other = |minute: i64, kwh: i64| Some(if minute % 2 == 0 { kwh } else { kwh / 3 });
+    let Steps { steps, .. } = judged(&hour(FROM, other), None);
+    assert_eq!((sum(&steps), not_known(&steps)), (0, 60));
+}
+
+#[test]
+fn readings_of_bad_quality_are_none() {
+    let meter = Meter::for_trial(MOST_KW, ERROR_KW);
+    let readings: Vec<Reading> = (0..=60)
+        .map(|minute| {
+            let said = match minute {
+                10 => Said::Flagged,
+                20 => Said::OutOfRange,
+                30 => Said::NoValue,
+                _ => Said::Count(KWH * (FROM + PER_MINUTE * minute)),
+            };
+            Reading { at: at(minute), said }
+        })
+        .collect();
+    let found = steps(&meter, &readings, &vec![Drawn::default(); readings.len()]);
+    assert_eq!((sum(&found.steps), not_known(&found.steps)), (WHOLE, 0));
+    let found: Vec<Oddity> = found.odd.iter().map(|odd| odd.what).collect();
+    assert_eq!(found, [Oddity::Flagged, Oddity::OutOfRange, Oddity::NotAvailable]);
+}
+
+/// What may go wrong with a counter: from a reading on, for so many.
+#[derive(Debug, Clone)]
+enum Fault {
+    Zero,
+    Missing,
+    AllBits,
+    Spike(i64),
+    Frozen,
+    Back(i64),
+    /// From then on it shows something else.
+    Reset,
+    Replaced(i64),
+}
+
+const READINGS: usize = 600;
+const MINUTES: i64 = 600;
+
+fn fault() -> impl Strategy<Value = (Fault, usize, usize)> {
+    let kind = prop_oneof![
+        Just(Fault::Zero),
+        Just(Fault::Missing),
+        Just(Fault::AllBits),
+        (1_i64..FULL).prop_map(Fault::Spike),
+        Just(Fault::Frozen),
+        (1_i64..400).prop_map(Fault::Back),
+        Just(Fault::Reset),
+        (1_i64..FULL).prop_map(Fault::Replaced),
+    ];
+    (kind, 1..READINGS, prop_oneof![Just(1_usize), 1_usize..10, 1_usize..200])
+}
+
+/// What a counter truly counted, minute by minute, and what it showed.
+fn shown(
+    mut register: i64,
+    kw: &[i64],
+    faults: &[(Fault, usize, usize)],
+) -> (Vec<i64>, Vec<Option<i64>>) {
+    let mut truth = vec![0];
+    let mut shown: Vec<Option<i64>> = vec![Some(register % FULL)];
+    let mut wh = 0;
+    let mut held = None;
+    for n in 1..READINGS {
+        let minute = kw[n / 60] * KWH / 60;
+        wh += minute;
+        truth.push(wh);
+        for (fault, from, _) in faults.iter().filter(|(_, from, _)| *from == n) {
+            match fault {
+                Fault::Reset => register = -wh / KWH,
+                Fault::Replaced(other) => register = *other,
+                Fault::Frozen => held = shown[from - 1],
+                _ => {}
+            }
+        }
+        let kwh = (register + wh / KWH).rem_euclid(FULL);
+        let active = faults.iter().filter(|(_, from, long)| (*from..from + long).contains(&n));
+        shown.push(active.fold(Some(kwh), |kwh, (fault, ..)| match fault {
+            Fault::Zero => Some(0),
+            Fault::Missing => None,
+            Fault::AllBits => Some(FULL - 1),
+            Fault::Spike(other) => Some(*other),
+            Fault::Frozen => held.or(kwh),
+            Fault::Back(by) => kwh.map(|kwh| (kwh - by).max(1)),
+            Fault::Reset | Fault::Replaced(_) => kwh,
+        }));
+    }
+    (truth, shown)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn faults_never_add_energy(
+        register in prop_oneof![1_000_000..FULL, FULL - 20_000..FULL],
+        kw in prop::collection::vec(2_000_i64..20_000, READINGS / 60 + 1),
+        faults in prop::collection::vec(fault(), 0..6),
+        cuts in prop::collection::vec(0..MINUTES * MINUTE_MS, 0..8),
+    ) {
+        let (truth, shown) = shown(register, &kw, &faults);
+        let meter = Meter::for_trial(MOST_KW, ERROR_KW);
+        let mut readings = Vec::new();
+        let mut drawn = Vec::new();
+        let mut since = 0;
+        for (n, kwh) in shown.iter().enumerate() {
+            let Some(kwh) = kwh else { continue };
+            let minute = i64::try_from(n).unwrap();
+            readings.push(Reading { at: at(minute), said: meter.reading(as_value(*kwh)) });
+            let wh = as_value(truth[n] - truth[since]);
+            let known_ms = MINUTE_MS * i64::try_from(n - since).unwrap();
+            drawn.push(Drawn { least: wh, most: wh, known_ms });
+            since = n;
+        }
+        let found = steps(&meter, &readings, &drawn);
+
+        // Steps follow each other, and what is known of them is what flowed.
+        let minute = |at: Timestamp| usize::try_from(at.0 / MINUTE_MS).unwrap();
+        for pair in found.steps.windows(2) {
+            prop_assert_eq!(pair[0].span.to, pair[1].span.from);
+        }
+        for run in found.steps.split(|step| step.wh.is_none()).filter(|run| !run.is_empty()) {
+            let (first, last) = (run[0].span.from, run[run.len() - 1].span.to);
+            let counted: i64 = run.iter().filter_map(|step| step.wh).sum();
+            let flowed = truth[minute(last)] - truth[minute(first)];
+            let most = KWH * UNSEEN_KWH * (1 + i64::try_from(faults.len()).unwrap());
+            prop_assert!((counted - flowed).abs() <= most, "{counted} of {flowed}: {:?}", found.odd);
+        }
+
+        // Windows add up, and so does the time in which they are known.
+        let whole = Span::new(at(0), at(MINUTES));
+        let mut edges = cuts;
+        edges.extend([whole.from.0, whole.to.0]);
+        edges.sort_unstable();
+        let energy = |part: Span| -> i64 {
+            found.steps.iter().filter(|step| counts(step, part)).filter_map(|step| step.wh).sum()
+        };
+        let lacking = |part: Span, window: Span| -> i64 {
+            let unknown = union(unknown(&found.steps, part, window));
+            unknown.iter().map(|span| span.and(part).length()).sum()
+        };
+        let parts: Vec<Span> =
+            edges.windows(2).map(|pair| Span::new(Timestamp(pair[0]), Timestamp(pair[1]))).collect();
+        prop_assert_eq!(parts.iter().map(|part| energy(*part)).sum::<i64>(), energy(whole));
+        prop_assert_eq!(parts.iter().map(|part| lacking(*part, whole)).sum::<i64>(), lacking(whole, whole));
+        // A part alone does not know what only a later reading will tell.
+        for part in parts {
+            prop_assert!(lacking(part, part) >= lacking(part, whole));
+        }
+        let slowly: i64 = found.steps.iter().filter_map(|step| step.wh).sum();
+        prop_assert_eq!(energy(whole), slowly);
+    }
+
+    #[test]
+    fn what_decides_about_a_step_is_not_far(
+        register in 1_000_000..FULL,
+        faults in prop::collection::vec(fault(), 0..6),
+        from in 200_usize..400,
+    ) {
+        // Without power no standstill is found, so that three hours on either side are enough.
+        let kw = vec![3_000; READINGS / 60 + 1];
+        let (_, shown) = shown(register, &kw, &faults);
+        let part = Span::new(at(i64::try_from(from).unwrap()), at(i64::try_from(from).unwrap() + 20));
+        let mut near = shown.clone();
+        for (n, kwh) in near.iter_mut().enumerate() {
+            if n + 190 < from || n > from + 210 {
+                *kwh = None;
+            }
+        }
+        let of = |kwh: &[Option<i64>]| -> Vec<Step> {
+            let all = judged(kwh, None).steps;
+            let within = |step: &Step| step.span.from >= part.from && step.span.to < part.to;
+            all.into_iter().filter(within).collect()
+        };
+        prop_assert_eq!(of(&shown), of(&near));
+    }
+}
