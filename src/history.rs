@@ -14,7 +14,7 @@ mod sight;
 pub mod voltage;
 mod window;
 
-pub use account::{Account, Times};
+pub use account::{Account, Seen, Times};
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use figure::{Figure, Remark, Told, What};
 pub use intervals::{Interval, intervals};

@@ -76,6 +76,18 @@ struct History<'a> {
     durable_until: Option<Timestamp>,
     /// Since when, and why, nothing more is.
     trouble: Option<Trouble<'a>>,
+    /// What is older than the contract wants and waits to be confirmed.
+    unconfirmed: Option<UnconfirmedEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct UnconfirmedEntry<'a> {
+    /// The local day that would be the first one kept.
+    before: String,
+    only_values: bool,
+    percent: u8,
+    /// What confirms it.
+    command: &'a str,
 }
 
 #[derive(Serialize)]
@@ -306,6 +318,12 @@ pub fn picture(picture: &Picture) -> String {
         history: picture.keeping.as_ref().map(|keeping| History {
             durable_until: keeping.until,
             trouble: keeping.trouble.as_ref().map(|(since, why)| Trouble { since: *since, why }),
+            unconfirmed: keeping.unconfirmed.as_ref().map(|waits| UnconfirmedEntry {
+                before: waits.before.to_string(),
+                only_values: waits.only_values,
+                percent: waits.percent,
+                command: &waits.command,
+            }),
         }),
         clock_jumps: picture.jumps.iter().map(clock_jump).collect(),
     };

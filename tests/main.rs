@@ -15,6 +15,7 @@ mod export;
 mod faults;
 mod field;
 mod fixture;
+mod forgetting;
 mod history;
 mod inject;
 mod late_replies;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use config::{ChannelId, Decoded, Province, decode};
+use config::{ChannelId, Date, Decoded, Province, decode};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Part, Plan, plans};
 use gridwatch::collector::reading::{Event, Reading};
@@ -18,7 +18,8 @@ use gridwatch::historian::verdict::Reason;
 use gridwatch::history::{Span, Times, Window, channel_history};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
-use gridwatch::store::{Batch, Gatherer, Reader, StoreError, Value, Writer, upkeep};
+use gridwatch::store::upkeep::{self, Forget};
+use gridwatch::store::{Batch, Gatherer, Reader, StoreError, Value, Writer};
 use sim::Plans;
 use sim::faults::Scenario;
 use tempfile::tempdir;
@@ -78,18 +79,22 @@ fn what_is_forgotten_changes_nothing_of_what_came_after() {
     let folder = tempdir().unwrap();
     let province = province();
     six_days(folder.path(), &province);
-    let span = Span::new(Timestamp(3 * DAY_MS), Timestamp(6 * DAY_MS));
+    let day = |day| Date { year: 1970, month: 1, day };
+    let from = |n| Timestamp::midnight(day(n), province.utc_offset_hours).unwrap();
+    let span = Span::new(from(4), Timestamp(6 * DAY_MS));
     let before = times(folder.path(), span);
     assert!(before.good > 0 && before.unobserved > 0 && before.by_reason[7] > 0);
-    let (was, is) = upkeep::compact(folder.path(), Some(span.from)).unwrap();
-    assert!(is <= was);
+    let forget = |before| Some(Forget { before, only_values: false, zone: 0 });
+    let done = upkeep::compact(folder.path(), forget(day(4))).unwrap();
+    assert!(done.is <= done.was);
     assert_eq!(times(folder.path(), span), before);
     let found = upkeep::check(folder.path()).unwrap();
-    assert_eq!((found.fault_count, found.sessions), (0, 1), "{:?}", found.faults);
+    // Of the first session its contract stays: it held until the second began.
+    assert_eq!((found.fault_count, found.sessions), (0, 2), "{:?}", found.faults);
     // From the middle of a session on.
-    let span = Span::new(Timestamp(4 * DAY_MS), Timestamp(6 * DAY_MS));
+    let span = Span::new(from(5), Timestamp(6 * DAY_MS));
     let before = times(folder.path(), span);
-    upkeep::compact(folder.path(), Some(span.from)).unwrap();
+    upkeep::compact(folder.path(), forget(day(5))).unwrap();
     assert_eq!(times(folder.path(), span), before);
     assert_eq!(upkeep::check(folder.path()).unwrap().faults, Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ use ::config::{Lang, Province};
 use clap::Args;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::picture::{Keeping, LinkState, Picture};
+use gridwatch::historian::picture::{Keeping, LinkState, Picture, Unconfirmed};
 use gridwatch::monitor::Monitor;
 use gridwatch::store::Keeper;
 use gridwatch::{json, terminal};
@@ -86,7 +86,8 @@ impl Keep {
             return Ok(None);
         }
         if let Some(folder) = &self.store {
-            return Keeper::start(folder, province).map(Some).map_err(Failure::from);
+            let start = if once { Keeper::start_looking } else { Keeper::start };
+            return start(folder, province).map(Some).map_err(Failure::from);
         }
         let Some(folder) = state_folder(province) else {
             let message = "no history is kept: neither HOME nor XDG_STATE_HOME is set; name a \
@@ -191,7 +192,13 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
         let until = keeping.until.map_or_else(|| "nothing".to_owned(), Timestamp::to_millisecond);
         let trouble = keeping.trouble.as_ref();
         let trouble = trouble.map_or_else(String::new, |(_, why)| format!("; NOT KEPT: {why}"));
-        say(format_args!("durable until {until}, {have}/{want} stations connected{trouble}"))?;
+        let waits = keeping.unconfirmed.as_ref().map_or_else(String::new, |waits| {
+            let Unconfirmed { percent, command, .. } = waits;
+            format!("; {percent} % of the store is too old and waits for: {command}")
+        });
+        say(format_args!(
+            "durable until {until}, {have}/{want} stations connected{trouble}{waits}"
+        ))?;
     }
 }
 

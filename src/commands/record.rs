@@ -170,7 +170,7 @@ pub(super) fn run(
     let no_day = || Failure::Usage("--from: there is no such day".to_owned());
     let first = args.from.and_then(|day| Timestamp::midnight(day, zone)).ok_or_else(no_day)?;
     let until = first.plus(i64::from(args.days) * DAY_MS);
-    let writer = Writer::open(directory, &province)?;
+    let writer = Writer::open(directory, &province)?.forgetting_nothing();
     let ends = Some(writer.until()).filter(|ends| *ends > Timestamp(i64::MIN));
     let (from, goes_on) = begins(directory, ends, (first, zone))?;
     let buffer = Buffer::new(&province, &plans(&province), province.history.buffer_bytes());

@@ -7,7 +7,7 @@ use ::config::Province;
 use clap::Args;
 use gridwatch::report::period::{Period, day};
 use gridwatch::report::{Format, Request, report, write};
-use gridwatch::store::Reader;
+use gridwatch::store::{Kept, Reader};
 
 use super::bar::Bar;
 use super::{
@@ -113,14 +113,30 @@ fn period(args: &ReportArgs, province: &Province) -> Result<Period, Failure> {
 
 /// Says what the store has instead.
 fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result<(), Failure> {
-    let sessions = reader.sessions()?;
+    let name = period.name(::config::Lang::En);
+    let out = args.out.display();
+    let mut stderr = std::io::stderr().lock();
+    let kept = reader.kept_from(Kept::Verdicts)?;
+    if let Some(kept) = kept.filter(|kept| *kept > period.span().from) {
+        let whole = kept >= period.span().to;
+        let what = if whole {
+            "what there was"
+        } else {
+            "some of what there was, and nobody watched in the rest"
+        };
+        writeln!(
+            stderr,
+            "gridwatch: no longer kept: {what} in {name}, so '{out}' is not written; nothing of the store is \
+             kept from before {kept}"
+        )?;
+        return Ok(());
+    }
+    let mut sessions = reader.sessions()?;
+    sessions.retain(|session| kept.is_none_or(|kept| session.until >= kept));
     let has = match (sessions.first(), sessions.last()) {
         (Some(first), Some(last)) => format!("it has {} to {}", first.from, last.until),
         _ => "it is empty".to_owned(),
     };
-    let name = period.name(::config::Lang::En);
-    let out = args.out.display();
-    let mut stderr = std::io::stderr().lock();
     writeln!(
         stderr,
         "gridwatch: nobody watched in {name}, so '{out}' is not written; of the store: {has}"

@@ -9,7 +9,7 @@ use gridwatch::clock::{Clock, DAY_MS, Local, Timestamp};
 use gridwatch::history::past;
 use gridwatch::json;
 use gridwatch::report::period::day;
-use gridwatch::store::{End, Reader, Session};
+use gridwatch::store::{End, Kept, Reader, Session};
 use gridwatch::terminal::{self, Origin, Page};
 
 use super::{Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, say, store_folder, unknown};
@@ -76,12 +76,13 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     let reader = Reader::open(&folder)?;
     let sessions = reader.sessions()?;
     let Some(last) = sessions.iter().max_by_key(|session| (session.id, session.until)) else {
-        return nothing(&sessions, None);
+        return nothing(&sessions, None, None);
     };
     let zone = reader.contract(last.contract)?.province.utc_offset_hours;
     let at = args.at.as_deref().map(|text| moment(text, zone, last.until)).transpose()?;
     let Some(past) = past(&reader, at)? else {
-        return nothing(&sessions, at.map(|at| (at, zone)));
+        let kept = reader.kept_from(Kept::Verdicts)?;
+        return nothing(&sessions, at.map(|at| (at, zone)), kept);
     };
     // What is asked for is looked up in the contract of that time.
     let page = page(args, &past.picture.province)?;
@@ -95,6 +96,8 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
         until: past.session.until,
         has_ended: past.session.end == End::Closed,
         unwatched: past.unwatched.iter().map(|span| (span.from, span.to)).collect(),
+        kept_from: past.kept.of(Kept::Verdicts).filter(|from| *from == past.session.from),
+        values_from: past.kept.of(Kept::Values).filter(|from| past.picture.at < *from),
         // Of an earlier moment nobody expects that it is still watched.
         now: at.is_none().then(|| Clock::system().now()),
     };
@@ -172,7 +175,7 @@ fn time_of_day(text: &str) -> Option<i64> {
 }
 
 /// Says what the store has instead.
-fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>) -> Outcome {
+fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>, kept: Option<Timestamp>) -> Outcome {
     let mut stderr = io::stderr().lock();
     let Some((at, zone)) = at else {
         writeln!(stderr, "gridwatch: the store is empty: nobody has watched yet")?;
@@ -182,7 +185,17 @@ fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>) -> Outcome {
         let Local { date, hour, minute, second, .. } = at.local(zone);
         format!("{date} {hour:02}:{minute:02}:{second:02}")
     };
-    let before = sessions.iter().rfind(|session| session.until < at);
+    if let Some(kept) = kept.filter(|kept| at < *kept) {
+        let (at, kept) = (stamp(at), stamp(kept));
+        writeln!(
+            stderr,
+            "gridwatch: how it stood at {at} is no longer kept: nothing from before {kept} is"
+        )?;
+        return Ok(EXIT_NO_DATA);
+    }
+    let is_kept = |session: &Session| kept.is_none_or(|kept| session.until >= kept);
+    let is_before = |session: &&Session| session.until < at && is_kept(session);
+    let before = sessions.iter().rfind(is_before);
     let after = sessions.iter().find(|session| session.from > at);
     let before = before.map(|session| format!("until {}", stamp(session.until)));
     let after = after.map(|session| format!("from {} on", stamp(session.from)));

@@ -1,6 +1,6 @@
 //! `gridwatch store`: look after the history that was kept.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use gridwatch::clock::{Clock, DAY_MS, Timestamp};
 use gridwatch::export::{self, Choice, Format, Request, Table};
 use gridwatch::history::Span;
 use gridwatch::report::period::day;
-use gridwatch::store::{Aside, Reader, StoreError, set_aside, upkeep};
+use gridwatch::store::upkeep::{self, Compacted, Forget};
+use gridwatch::store::{Aside, By, Kept, Reader, StoreError, set_aside};
 
 use super::bar::Bar;
 use super::{
@@ -58,14 +59,20 @@ pub(super) struct CheckArgs {
 Examples:
   gridwatch store compact --store /srv/gridwatch
   gridwatch store compact --store /srv/gridwatch --before 2021-01-01   forgets the years before
+  gridwatch store compact --before 2022-11-01 --only-values            forgets values alone
 
+Days are local ones of the province, by the contract of their time. What windows from that day on need
+from before it stays, so that they are told as before; what is gone is told as no longer kept.
 No monitor may write to it meanwhile.")]
 pub(super) struct CompactArgs {
     #[command(flatten)]
     folder: Folder,
-    /// Forget what was before this day
+    /// Forget what was before this day, which begins at midnight in the province
     #[arg(long, value_name = "DAY")]
     before: Option<String>,
+    /// With --before: forget only values, and keep all else
+    #[arg(long, requires = "before")]
+    only_values: bool,
 }
 
 #[derive(Args)]
@@ -211,6 +218,16 @@ fn check(args: &CheckArgs) -> Outcome {
     }
     let rows = found.rows.iter().map(|(table, count)| format!("{table} {count}"));
     say(format_args!("rows: {}", rows.collect::<Vec<_>>().join(", ")))?;
+    for (kind, gone) in &found.gone {
+        let by = match gone.by {
+            By::Retention => "older than the contract wants",
+            By::Hand => "by 'gridwatch store compact'",
+        };
+        let (kind, before, rows) = (kind.word(), gone.before, gone.rows);
+        say(format_args!(
+            "no longer kept: {kind} from before {before}, {rows} rows, the last {by}"
+        ))?;
+    }
     for fault in &found.faults {
         say(format_args!("wrong: {fault}"))?;
     }
@@ -227,9 +244,17 @@ fn check(args: &CheckArgs) -> Outcome {
 
 fn compact(args: &CompactArgs) -> Outcome {
     let folder = args.folder.path()?;
-    let before = args.before.as_deref().map(instant).transpose()?;
-    let (was, is) = upkeep::compact(&folder, before)?;
+    let zone = Province::built_in().utc_offset_hours;
+    let date = |text: &String| day(text).map_err(|error| Failure::Usage(error.to_string()));
+    let before = args.before.as_ref().map(date).transpose()?;
+    let forget = before.map(|before| Forget { before, only_values: args.only_values, zone });
+    let Compacted { was, is, removed } = upkeep::compact(&folder, forget)?;
     say(format_args!("{}: {} kB, was {} kB", folder.display(), is / 1_024, was / 1_024))?;
+    if let Some((from, removed)) = removed {
+        let rows: Vec<String> =
+            removed.iter().map(|(kind, rows)| format!("{} {rows}", kind.word())).collect();
+        say(format_args!("no longer kept from before {from}: {} (rows)", rows.join(", ")))?;
+    }
     Ok(0)
 }
 
@@ -294,6 +319,7 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
         },
         lang: common.lang(),
     };
+    say_what_is_gone(&reader, &request)?;
     let Some((path, format)) = file else {
         let mut go_on = |_| ControlFlow::Continue(());
         let out = (Format::Lines(style), io::stdout());
@@ -320,6 +346,27 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
     bar.clear();
     say(format_args!("{}: {} rows", path.display(), rows.map_err(refused)?))?;
     Ok(0)
+}
+
+/// Says on the error stream what of the request is no longer kept: a row that is not there says nothing.
+fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
+    let kind = match request.table {
+        Table::Verdicts => Kept::Verdicts,
+        Table::Events => Kept::Events,
+        Table::Values => Kept::Values,
+        Table::Asked => Kept::Polling,
+        Table::Metering => Kept::Metering,
+        Table::Alarms => Kept::Alarms,
+    };
+    if let Some(from) = reader.kept_from(kind)?.filter(|from| *from > request.span.from) {
+        let mut stderr = io::stderr().lock();
+        let kind = kind.word();
+        writeln!(
+            stderr,
+            "gridwatch: {kind} from before {from} are no longer kept, so they are not in it"
+        )?;
+    }
+    Ok(())
 }
 
 /// The days that are asked for, else all that there is.

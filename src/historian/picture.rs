@@ -62,6 +62,22 @@ pub struct Keeping {
     pub until: Option<Timestamp>,
     /// Since when, and why, nothing more is.
     pub trouble: Option<(Timestamp, String)>,
+    /// What is older than the contract wants, and waits to be confirmed.
+    pub unconfirmed: Option<Unconfirmed>,
+}
+
+/// What is older than the contract wants to be kept, and waits until somebody confirms that it goes, since it
+/// is much of what is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// The local day that would be the first one kept.
+    pub before: Date,
+    /// Only values would go; otherwise everything.
+    pub only_values: bool,
+    /// Per cent of what is kept that would go, up to 100.
+    pub percent: u8,
+    /// The command that confirms it.
+    pub command: String,
 }
 
 impl Picture {

@@ -11,8 +11,8 @@ use crate::historian::verdict::Reason;
 
 /// How long required points were in which state, over all of them: point-milliseconds.
 ///
-/// `good`, the sum of `by_reason` and `unobserved` make `required`; the same with `live`, `not_live`
-/// and `live_unobserved` make `live_required`.
+/// `good`, the sum of `by_reason`, `unobserved` and `not_kept` make `required`; the same with `live`,
+/// `not_live`, `live_unobserved` and `live_not_kept` make `live_required`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Times {
     /// All of the time of all points.
@@ -27,6 +27,8 @@ pub struct Times {
     pub by_reason: [i64; Reason::ALL.len()],
     /// Nobody watched.
     pub unobserved: i64,
+    /// No longer kept: whether somebody watched, and what was so then, is not known any more.
+    pub not_kept: i64,
     /// Of points that have a value and are not excluded with approval.
     pub live_required: i64,
     /// Fresh and usable.
@@ -35,16 +37,31 @@ pub struct Times {
     pub not_live: [i64; Reason::ALL.len()],
     /// Nobody watched, of `live_required`.
     pub live_unobserved: i64,
+    /// No longer kept, of `live_required`.
+    pub live_not_kept: i64,
     /// Of points that are excluded with approval.
     pub excluded: i64,
     /// Of this, fresh and usable all the same.
     pub excluded_live: i64,
     /// Of this, nobody watched.
     pub excluded_unobserved: i64,
+    /// Of this, no longer kept.
+    pub excluded_not_kept: i64,
     /// A consistency test could take them into account.
     pub evaluable: i64,
     /// Of these, without a finding.
     pub right: i64,
+}
+
+/// What is known of a point over a stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing any more.
+    NotKept,
+    /// Nothing, since nobody watched.
+    Nobody,
+    /// It stood like this.
+    As(State),
 }
 
 /// One point of a contract, as far as accounts go.
@@ -76,9 +93,9 @@ impl Account {
         self.required
     }
 
-    /// Adds so many milliseconds in a state, or not observed. Points that the centre does not require
-    /// do not count.
-    pub fn add(&self, times: &mut Times, state: Option<State>, ms: i64) {
+    /// Adds so many milliseconds in a state, not observed or not kept. Points that the centre does not
+    /// require do not count.
+    pub fn add(&self, times: &mut Times, seen: Seen, ms: i64) {
         if !self.required {
             return;
         }
@@ -86,30 +103,38 @@ impl Account {
         times.required += ms;
         times.mapped += when(self.mapped);
         times.tested += when(self.tested);
-        match state.map(State::verdict) {
-            None => times.unobserved += ms,
-            Some(None) => times.good += ms,
-            Some(Some(reason)) => times.by_reason[reason as usize] += ms,
+        match seen {
+            Seen::NotKept => times.not_kept += ms,
+            Seen::Nobody => times.unobserved += ms,
+            Seen::As(state) => match state.verdict() {
+                None => times.good += ms,
+                Some(reason) => times.by_reason[reason as usize] += ms,
+            },
         }
         if self.command {
             return;
         }
         if self.excluded {
             times.excluded += ms;
-            match state.map(State::not_live) {
-                None => times.excluded_unobserved += ms,
-                Some(None) => times.excluded_live += ms,
-                Some(Some(_)) => {}
+            match seen {
+                Seen::NotKept => times.excluded_not_kept += ms,
+                Seen::Nobody => times.excluded_unobserved += ms,
+                Seen::As(state) => times.excluded_live += when(state.not_live().is_none()),
             }
         } else {
             times.live_required += ms;
-            match state.map(State::not_live) {
-                None => times.live_unobserved += ms,
-                Some(None) => times.live += ms,
-                Some(Some(reason)) => times.not_live[reason as usize] += ms,
+            match seen {
+                Seen::NotKept => times.live_not_kept += ms,
+                Seen::Nobody => times.live_unobserved += ms,
+                Seen::As(state) => match state.not_live() {
+                    None => times.live += ms,
+                    Some(reason) => times.not_live[reason as usize] += ms,
+                },
             }
         }
-        if let Some(state) = state.filter(|state| state.is_evaluable()) {
+        if let Seen::As(state) = seen
+            && state.is_evaluable()
+        {
             times.evaluable += ms;
             times.right += when(!state.has_finding());
         }
@@ -119,24 +144,25 @@ impl Account {
 impl Times {
     /// Live, of the time in which somebody watched.
     pub fn live_share(&self) -> Share {
-        share(self.live, self.live_required - self.live_unobserved)
+        share(self.live, self.live_required - self.live_unobserved - self.live_not_kept)
     }
 
     /// The same with what is left out with approval counted, too: the raw figure beside the agreed one.
     pub fn live_share_raw(&self) -> Share {
-        let watched = self.live_required - self.live_unobserved;
-        let excluded = self.excluded - self.excluded_unobserved;
+        let watched = self.live_required - self.live_unobserved - self.live_not_kept;
+        let excluded = self.excluded - self.excluded_unobserved - self.excluded_not_kept;
         share(self.live + self.excluded_live, watched + excluded)
     }
 
-    /// Live, of all of the time: what nobody watched counts as not known to be live.
+    /// Live, of all of the time: what nobody watched, and what is no longer kept, counts as not known to be
+    /// live.
     pub fn live_share_of_all(&self) -> Share {
         share(self.live, self.live_required)
     }
 
     /// Good, of the time in which somebody watched.
     pub fn good_share(&self) -> Share {
-        share(self.good, self.required - self.unobserved)
+        share(self.good, self.observed())
     }
 
     /// Without a finding, of what could be evaluated.
@@ -146,7 +172,12 @@ impl Times {
 
     /// Watched, of all of the time.
     pub fn observed_share(&self) -> Share {
-        share(self.required - self.unobserved, self.required)
+        share(self.observed(), self.required)
+    }
+
+    /// Somebody watched, and it is kept.
+    pub fn observed(&self) -> i64 {
+        self.required - self.unobserved - self.not_kept
     }
 }
 
@@ -177,12 +208,15 @@ impl AddAssign for Times {
         self.tested += other.tested;
         self.good += other.good;
         self.unobserved += other.unobserved;
+        self.not_kept += other.not_kept;
         self.live_required += other.live_required;
         self.live += other.live;
         self.live_unobserved += other.live_unobserved;
+        self.live_not_kept += other.live_not_kept;
         self.excluded += other.excluded;
         self.excluded_live += other.excluded_live;
         self.excluded_unobserved += other.excluded_unobserved;
+        self.excluded_not_kept += other.excluded_not_kept;
         self.evaluable += other.evaluable;
         self.right += other.right;
         for (sum, ms) in self.by_reason.iter_mut().zip(other.by_reason) {

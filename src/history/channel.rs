@@ -4,14 +4,14 @@ use std::ops::AddAssign;
 
 use config::{Channel, Province};
 
-use super::account::{Account, Times};
+use super::account::{Account, Seen, Times};
 use super::sight::{Sight, SightFold};
 use super::window::{Era, Span, Window};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::picture::LinkState;
 use crate::historian::unmanned::is_needed;
-use crate::store::{Judged, Reader, StoreError};
+use crate::store::{Judged, Kept, Reader, StoreError};
 
 /// A channel over a stretch of a window in which one contract held.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +33,8 @@ pub struct PointHistory {
     pub times: Times,
     /// How often it was live no more.
     pub outages: u32,
-    /// Its state at the end of what was observed, and since when it was so.
+    /// Its state at the end of what was observed, and since when it was so; from the first moment of the window
+    /// or its contract on, when it was so before.
     pub last: Option<(State, Timestamp)>,
 }
 
@@ -48,6 +49,8 @@ pub struct LinkHistory {
     pub never: i64,
     /// Nobody watched.
     pub unobserved: i64,
+    /// No longer kept.
+    pub not_kept: i64,
     /// How often it was lost.
     pub losses: u32,
     /// Longest time that it was lost without a break.
@@ -63,6 +66,7 @@ impl AddAssign for LinkHistory {
         self.lost += later.lost;
         self.never += later.never;
         self.unobserved += later.unobserved;
+        self.not_kept += later.not_kept;
         self.losses += later.losses;
         self.longest = self.longest.max(later.longest);
         self.last = later.last.or(self.last);
@@ -95,6 +99,7 @@ pub fn channel_history(
     let points = station.points.iter().zip(&channel.entries);
     let needed = points.map(|(point, entry)| is_needed(point, entry)).collect();
     let mut fold = Fold::new(window, accounts, needed, era.span.from);
+    fold.leave_out(window.not_kept(Kept::Verdicts).and(era.span).to);
     for (session, span) in &era.observed {
         // Nothing is known in front of a session, nor behind the last one.
         fold.pass_all(span.from);
@@ -168,14 +173,28 @@ impl<'a> Fold<'a> {
             point.outages += u32::from(self.accounts[place].is_required());
         }
         if before != Some(state) {
-            point.last = Some((state, since));
+            point.last = Some((state, at));
         }
         self.points[place].0 = Some(state);
     }
 
-    /// Books the time of a point up to a moment, part by part.
+    /// Nothing is kept any more up to a moment.
+    fn leave_out(&mut self, to: Timestamp) {
+        for place in 0..self.points.len() {
+            self.book(place, to, Seen::NotKept);
+        }
+        self.history.link.not_kept += to.since(self.link.1).max(0);
+        self.link.1 = to.max(self.link.1);
+    }
+
+    /// Books the time of a point up to a moment.
     fn pass(&mut self, place: usize, to: Timestamp) {
-        let (state, from) = self.points[place];
+        self.book(place, to, self.points[place].0.map_or(Seen::Nobody, Seen::As));
+    }
+
+    /// Books it part by part.
+    fn book(&mut self, place: usize, to: Timestamp, seen: Seen) {
+        let from = self.points[place].1;
         if to <= from {
             return;
         }
@@ -184,12 +203,12 @@ impl<'a> Fold<'a> {
         if !account.is_required() {
             return;
         }
-        account.add(&mut self.history.points[place].times, state, to.since(from));
+        account.add(&mut self.history.points[place].times, seen, to.since(from));
         let parts = &self.window.parts;
         let first = parts.partition_point(|part| part.to <= from);
         for (n, part) in parts.iter().enumerate().skip(first).take_while(|(_, p)| p.from < to) {
             let ms = part.and(Span::new(from, to)).length();
-            account.add(&mut self.history.parts[n], state, ms);
+            account.add(&mut self.history.parts[n], seen, ms);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::historian::ledger::State;
 use crate::historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
 use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads};
 use crate::historian::verdict::{Reason, Since};
-use crate::store::{Judged, MeterKind, Metered, Reader, Session, StoreError};
+use crate::store::{Judged, Kept, KeptFrom, MeterKind, Metered, Reader, Session, StoreError};
 
 /// A province at a moment.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Past {
     /// Stretches in which nobody watched, the latest first, between the moment and the time since when the
     /// oldest of what is wrong in the picture is told to be so.
     pub unwatched: Vec<Span>,
+    /// From when on each kind of record is kept.
+    pub kept: KeptFrom,
 }
 
 /// How the province stood at `at`, or when it was last watched. `None` when nobody watched then.
@@ -39,6 +41,8 @@ pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, Stor
     // What was written last: an earlier session may have had a clock that was ahead.
     let newest = sessions.iter().max_by_key(|session| (session.id, session.until));
     let at = at.or(newest.map(|session| session.until));
+    let kept = reader.kept()?;
+    let at = at.filter(|at| kept.of(Kept::Verdicts).is_none_or(|from| *at >= from));
     let watched = |session: &Session, at| session.from <= at && at <= session.until;
     let own = at.and_then(|at| {
         let place = sessions.iter().rposition(|session| watched(session, at))?;
@@ -62,7 +66,7 @@ pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, Stor
     count_anew(&picture, &mut alarms);
     picture.alarms = alarms.into();
     let unwatched = unwatched.into_values().rev().collect();
-    Ok(Some(Past { picture, session: *session, unwatched }))
+    Ok(Some(Past { picture, session: *session, unwatched, kept }))
 }
 
 /// How each channel of a province stood when somebody watched last, by channel id; nothing when nobody ever did.
@@ -113,13 +117,15 @@ struct Standing {
 }
 
 impl Standing {
-    fn take(&mut self, judged: &Judged) {
-        // What stands so in the first judgement stood so before anybody watched, perhaps.
+    fn take(&mut self, judged: &Judged, from: Timestamp) {
+        // What a session judged before is no longer kept. And what stands so in the first judgement stood so
+        // before anybody watched, perhaps.
+        let moment = judged.at.max(from);
         let at = match self.began {
-            None => Since::AtLeast(judged.at),
-            Some(_) => Since::At(judged.at),
+            None => Since::AtLeast(moment),
+            Some(_) => Since::At(moment),
         };
-        self.began.get_or_insert(judged.at);
+        self.began.get_or_insert(moment);
         if self.link.is_none_or(|(link, _)| link != judged.link) {
             self.link = Some((judged.link, at));
         }
@@ -265,7 +271,8 @@ impl Channel<'_> {
     ) -> Result<Standing, StoreError> {
         let mut standing = Standing { link: None, points: vec![None; points], began: None };
         let span = (session.from, at.plus(1));
-        self.reader.judgements(self.path(), session.id, span, |judged| standing.take(&judged))?;
+        let from = session.from;
+        self.reader.judgements(self.path(), session.id, span, |j| standing.take(&j, from))?;
         Ok(standing)
     }
 

@@ -1,7 +1,7 @@
 //! A window of time, the contracts that held in it, and the stretches in which somebody watched.
 
 use crate::clock::Timestamp;
-use crate::store::Session;
+use crate::store::{Kept, KeptFrom, Session};
 
 /// A stretch of time, its end not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Window {
     pub parts: Vec<Span>,
     /// The contracts that held in it, in the order of time and without a gap.
     pub eras: Vec<Era>,
+    /// From when on each kind of record is kept.
+    pub kept: KeptFrom,
 }
 
 /// A stretch of a window in which one contract held.
@@ -88,7 +90,25 @@ impl Window {
             era.observed.retain(|(_, observed)| observed.length() > 0);
         }
         eras.retain(|era| era.span.length() > 0);
-        Self { span, parts, eras }
+        Self { span, parts, eras, kept: KeptFrom::default() }
+    }
+
+    /// The same window of a store that does not keep everything any more.
+    #[must_use]
+    pub fn with_kept(self, kept: KeptFrom) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// The stretch at its beginning of which a kind of record is no longer kept; of no length when all of it
+    /// is.
+    pub fn not_kept(&self, kind: Kept) -> Span {
+        let from = self.kept.of(kind).unwrap_or(self.span.from);
+        Span::new(self.span.from, from.clamp(self.span.from, self.span.to))
+    }
+
+    /// What of it is still kept of a kind of record.
+    pub fn kept(&self, kind: Kept) -> Span {
+        Span { from: self.not_kept(kind).to, to: self.span.to }
     }
 
     /// Milliseconds in which somebody watched.

@@ -7,6 +7,7 @@ mod events;
 mod forms;
 mod metering;
 mod method;
+mod not_kept;
 mod quality;
 mod reliability;
 mod signals;
@@ -27,7 +28,7 @@ const DECIMALS: u8 = 2;
 pub(super) fn report(facts: &Facts) -> Report {
     let words = Words(facts.lang);
     let province = facts.province.name.get(facts.lang);
-    let sheets = vec![
+    let mut sheets = vec![
         summary::sheet(facts),
         forms::supervision(facts),
         forms::assessment(facts),
@@ -43,6 +44,7 @@ pub(super) fn report(facts: &Facts) -> Report {
         signals::exclusions(facts),
         method::sheet(facts),
     ];
+    not_kept::tell(facts, &mut sheets);
     Report {
         lang: facts.lang,
         utc_offset_hours: facts.province.utc_offset_hours,

@@ -14,7 +14,7 @@ use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
     ChannelHistory, LinkHistory, PointHistory, Sight, Span, Times, Window, channel_history,
 };
-use crate::store::{Contract, KeptAlarm, Metered, Reader, Recorded, Session, StoreError};
+use crate::store::{Contract, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError};
 
 /// Months in the long chart: the month of the report, and a year before.
 const MONTHS: usize = 13;
@@ -147,7 +147,8 @@ pub(super) fn gather(
 ) -> Result<Option<Facts>, StoreError> {
     let period = request.period;
     let sessions = reader.sessions()?;
-    let window = Window::new(period.span(), &period.cuts(), &sessions);
+    let kept = reader.kept()?;
+    let window = Window::new(period.span(), &period.cuts(), &sessions).with_kept(kept);
     if window.observed_ms() == 0 {
         return Ok(None);
     }
@@ -173,7 +174,7 @@ pub(super) fn gather(
         channels.push(channel_facts(reader, &window, &contracts, *id)?);
         step();
     }
-    let earlier = Earlier::new(period, &sessions);
+    let earlier = Earlier::new(period, &sessions, kept);
     let mut before = Vec::new();
     let mut of_centres = vec![vec![Times::default(); province.centres.len()]; MONTHS];
     for id in &ids {
@@ -193,6 +194,8 @@ pub(super) fn gather(
             .iter()
             .copied()
             .filter(|s| s.until > span.from && s.from < span.to)
+            // What of each lies in the period: the same whatever is kept from before.
+            .map(|s| Session { from: s.from.max(span.from), until: s.until.min(span.to), ..s })
             .collect(),
         jumps: reader
             .jumps()?
@@ -225,14 +228,15 @@ struct Earlier {
 }
 
 impl Earlier {
-    fn new(period: Period, sessions: &[Session]) -> Self {
+    fn new(period: Period, sessions: &[Session], kept: KeptFrom) -> Self {
         let months = period.months(MONTHS);
         let spans = months.iter().copied().chain([period.before()]).map(Period::span);
         let mut edges: Vec<Timestamp> = spans.flat_map(|span| [span.from, span.to]).collect();
         edges.sort_unstable();
         let (first, last) = (edges[0], edges[edges.len() - 1]);
         edges.dedup();
-        Self { window: Window::new(Span::new(first, last), &edges, sessions), months }
+        let window = Window::new(Span::new(first, last), &edges, sessions).with_kept(kept);
+        Self { window, months }
     }
 
     /// Figures of a period that is whole parts of the window.

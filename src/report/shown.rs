@@ -61,7 +61,8 @@ impl Reader {
         format!("{whole}{point}{ms:03}")
     }
 
-    fn instant(self, at: Timestamp) -> String {
+    /// A moment in local time, to the second.
+    pub(super) fn instant(self, at: Timestamp) -> String {
         let local = at.local(self.zone);
         let day = format::date(local.date, self.lang);
         format!("{day} {:02}:{:02}:{:02}", local.hour, local.minute, local.second)

@@ -3,6 +3,7 @@
 use config::{CentreId, Province, StationId};
 use rusqlite::{Connection, Row, Transaction, params};
 
+use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use crate::clock::Timestamp;
@@ -177,7 +178,7 @@ impl Reader {
                  AND (returned_ms > ?2 OR acknowledged_ms > ?2 OR open = 1
                       OR (returned_ms IS NULL AND raised_ms >= ?1)) {holds}"
         ))?;
-        let mut rows = listed.query(params![from.0, at.0])?;
+        let mut rows = listed.query(params![self.began(from)?.0, at.0])?;
         let mut alarms = Vec::new();
         while let Some(row) = rows.next()? {
             let mut kept = kept(row)?;
@@ -207,6 +208,7 @@ impl Reader {
         let mut of_window = self.connection().prepare_cached(&format!(
             "{SELECT} WHERE raised_ms >= ?1 AND raised_ms < ?2 {holds} ORDER BY raised_ms, id"
         ))?;
+        let from = self.kept_since(Kept::Alarms, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         while let Some(row) = rows.next()? {
             each(kept(row)?);

@@ -10,6 +10,7 @@ use super::alarms;
 use super::contracts;
 use super::epochs;
 use super::journal;
+use super::kept::{self, Gone, Kept};
 use super::runs;
 use super::schema::{FILE, StoreError, has_table, open_to_read};
 use crate::clock::Timestamp;
@@ -27,6 +28,8 @@ pub struct Findings {
     pub sessions: u64,
     /// From when until when somebody watched at all.
     pub range: Option<(Timestamp, Timestamp)>,
+    /// What is no longer kept, by decision.
+    pub gone: BTreeMap<Kept, Gone>,
     /// Rows by table.
     pub rows: BTreeMap<&'static str, u64>,
     /// What is wrong, the first twenty.
@@ -104,6 +107,7 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
         let count: i64 = connection.query_row(&count, [], |row| row.get(0))?;
         found.rows.insert(table, u64::try_from(count).unwrap_or(0));
     }
+    found.gone = kept::all(connection)?;
     // Those of later epochs have stretches that came twice: docs/history.md.
     let epoch = if has_table(connection, "clock_jump")? { "epoch" } else { "0" };
     let mut sessions = connection.prepare(&format!(

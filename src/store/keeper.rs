@@ -62,7 +62,21 @@ impl Keeper {
     /// # Errors
     /// When the store cannot be written, or another process writes to it.
     pub fn start(folder: &Path, province: &Arc<Province>) -> Result<Self, StoreError> {
+        Self::of(folder, province, true)
+    }
+
+    /// The same, but nothing is ever taken out because it is older than the contract wants: for who only
+    /// looks.
+    ///
+    /// # Errors
+    /// As [`Keeper::start`].
+    pub fn start_looking(folder: &Path, province: &Arc<Province>) -> Result<Self, StoreError> {
+        Self::of(folder, province, false)
+    }
+
+    fn of(folder: &Path, province: &Arc<Province>, forgets: bool) -> Result<Self, StoreError> {
         let writer = Writer::open(folder, province)?;
+        let writer = if forgets { writer } else { writer.forgetting_nothing() };
         let open_alarms = writer.open_alarms()?;
         let (sender, batches) = sync_channel(WAITING_MAX);
         let said: Arc<Mutex<Said>> = Arc::default();
@@ -70,7 +84,14 @@ impl Keeper {
         let (own, taken) = (Arc::clone(&said), Arc::clone(&waiting));
         let failed = |error| StoreError::File { path: folder.to_owned(), error };
         let (folder, province) = (folder.to_owned(), Arc::clone(province));
-        let pen = Pen { folder, province, writer: Some(writer), has_written: false, absent: None };
+        let pen = Pen {
+            folder,
+            province,
+            writer: Some(writer),
+            has_written: false,
+            absent: None,
+            forgets,
+        };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || keep(pen, &batches, (&own, &taken)))
@@ -81,7 +102,7 @@ impl Keeper {
     /// Keeps nothing, and says why: for who wants to see the present all the same.
     pub fn without_store(error: &StoreError, since: Timestamp) -> Self {
         let trouble = Some((since, error.to_string()));
-        let keeping = Keeping { until: None, trouble };
+        let keeping = Keeping { until: None, trouble, unconfirmed: None };
         let said = Arc::new(Mutex::new(Said { keeping, ..Said::default() }));
         let open_alarms = Vec::new();
         Self { batches: None, waiting: Arc::default(), said, thread: None, open_alarms }
@@ -144,6 +165,8 @@ struct Pen {
     has_written: bool,
     /// Since when there has been no store.
     absent: Option<Timestamp>,
+    /// What is too old is taken out.
+    forgets: bool,
 }
 
 impl Pen {
@@ -175,6 +198,7 @@ impl Pen {
             return Err(StoreError::Gone(self.folder.clone()));
         }
         let writer = Writer::open(&self.folder, &self.province)?;
+        let writer = if self.forgets { writer } else { writer.forgetting_nothing() };
         if !batch.begins {
             return Err(StoreError::Replaced(self.folder.clone()));
         }
@@ -205,7 +229,8 @@ fn keep(mut pen: Pen, batches: &Receiver<Batch>, (said, waiting): (&Mutex<Said>,
         }
         waiting.fetch_sub(batch.fresh.len(), Ordering::Relaxed);
         if pen.until() == Some(batch.until) {
-            let keeping = Keeping { until: Some(batch.until), trouble: None };
+            let unconfirmed = pen.writer.as_ref().and_then(Writer::unconfirmed).cloned();
+            let keeping = Keeping { until: Some(batch.until), trouble: None, unconfirmed };
             let before = std::mem::replace(&mut lock(said).keeping, keeping);
             if before.trouble.is_some() {
                 tracing::info!("history is kept again");

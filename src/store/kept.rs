@@ -1,7 +1,9 @@
 //! What is no longer kept: of each kind of record, everything from before an instant was forgotten by
 //! decision. It is neither damaged nor unobserved, and a window that reaches there says so.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
@@ -42,18 +44,63 @@ impl Kept {
     }
 }
 
-/// Says that nothing of a kind is kept from before `from`. Nothing comes back: an earlier instant than
-/// the one that is known changes nothing.
+/// Who wanted that something is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The monitor, because it was older than the contract wants.
+    Retention,
+    /// Somebody, by `gridwatch store compact`.
+    Hand,
+}
+
+impl By {
+    /// The word in the store.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Retention => "retention",
+            Self::Hand => "hand",
+        }
+    }
+}
+
+/// From when on each kind of record is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeptFrom([Option<Timestamp>; Kept::ALL.len()]);
+
+impl KeptFrom {
+    /// From when on a kind is kept; `None`: nothing of it was ever forgotten.
+    pub fn of(&self, kind: Kept) -> Option<Timestamp> {
+        self.0[kind as usize]
+    }
+}
+
+/// What was forgotten of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone {
+    /// Nothing is there from before this moment.
+    pub before: Timestamp,
+    /// Rows that went, all together.
+    pub rows: u64,
+    /// Whether somebody wanted it the last time, or the monitor.
+    pub by: By,
+}
+
+/// Says that nothing of a kind is kept from before `from`, how many rows went for it, and who wanted it.
+/// Nothing comes back: an earlier instant than the one that is known changes nothing.
 pub(super) fn put(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     kind: Kept,
     from: Timestamp,
+    (rows, by): (u64, By),
 ) -> Result<(), StoreError> {
-    transaction.execute(
-        "INSERT INTO forgotten (kind, before_ms) VALUES (?1, ?2)
-         ON CONFLICT (kind) DO UPDATE SET before_ms = max(before_ms, ?2)",
-        params![kind.word(), from.0],
-    )?;
+    let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "INSERT INTO forgotten (kind, before_ms, gone, last_by) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (kind) DO UPDATE SET
+                 before_ms = max(before_ms, ?2), gone = gone + ?3, last_by = ?4",
+        )?
+        .execute(params![kind.word(), from.0, rows, by.word()])?;
     Ok(())
 }
 
@@ -69,7 +116,51 @@ pub(super) fn get(connection: &Connection, kind: Kept) -> Result<Option<Timestam
     Ok(before.map(Timestamp))
 }
 
+/// What was ever forgotten, kind by kind; a store of an earlier version does not say.
+pub(super) fn all(connection: &Connection) -> Result<BTreeMap<Kept, Gone>, StoreError> {
+    if !has_table(connection, "forgotten")? {
+        return Ok(BTreeMap::new());
+    }
+    let mut said =
+        connection.prepare_cached("SELECT kind, before_ms, gone, last_by FROM forgotten")?;
+    let mut rows = said.query([])?;
+    let mut all = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (kind, by): (String, String) = (row.get(0)?, row.get(3)?);
+        let known = |what: &str, word: &str| {
+            StoreError::Damaged(format!("what is no longer kept: {what} '{word}'"))
+        };
+        let kind_of = Kept::ALL.into_iter().find(|known| known.word() == kind);
+        let by_of = [By::Retention, By::Hand].into_iter().find(|known| known.word() == by);
+        let gone = Gone {
+            before: Timestamp(row.get(1)?),
+            rows: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+            by: by_of.ok_or_else(|| known("by", &by))?,
+        };
+        all.insert(kind_of.ok_or_else(|| known("kind", &kind))?, gone);
+    }
+    Ok(all)
+}
+
 impl Reader {
+    /// The moment from which on a kind of record can be told that begins at `from`. What stays from before
+    /// only says how things stood.
+    pub(super) fn kept_since(&self, kind: Kept, from: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(self.kept_from(kind)?.map_or(from, |kept| kept.max(from)))
+    }
+
+    /// From when on each kind of record is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn kept(&self) -> Result<KeptFrom, StoreError> {
+        let mut kept = KeptFrom::default();
+        for (kind, gone) in all(self.connection())? {
+            kept.0[kind as usize] = Some(gone.before);
+        }
+        Ok(kept)
+    }
+
     /// From when on a kind of record is kept: nothing of it is there from before. `None`: nothing of it
     /// was ever forgotten.
     ///

@@ -12,6 +12,7 @@ use super::batch::MeterKind;
 use super::contracts;
 use super::epochs::{self, Epochs};
 use super::journal;
+use super::kept::Kept;
 use super::runs;
 use super::schema::{StoreError, has_table, open_to_read};
 use crate::clock::{Jump, Timestamp};
@@ -37,7 +38,8 @@ pub struct Session {
     pub id: i64,
     /// The contract by which it was judged.
     pub contract: i64,
-    /// Its first judgement.
+    /// Its first judgement, of those that are kept. A session of which nothing is kept any more but its
+    /// contract, which holds until the next one, has no length and lies before all that is.
     pub from: Timestamp,
     /// Up to here everything is known.
     pub until: Timestamp,
@@ -202,7 +204,31 @@ impl Reader {
     /// The same, with the epoch of each.
     pub(super) fn pieces(&self) -> Result<Vec<(Session, i64)>, StoreError> {
         let sessions = self.written()?;
-        Ok(self.epochs()?.pieces(&sessions))
+        let mut pieces = self.epochs()?.pieces(&sessions);
+        // What a session judged before is no longer kept.
+        if let Some(kept) = self.kept_from(Kept::Verdicts)? {
+            for (piece, _) in &mut pieces {
+                (piece.from, piece.until) = match piece.until < kept {
+                    true => (kept.plus(-1), kept.plus(-1)),
+                    false => (piece.from.max(kept), piece.until),
+                };
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// When the session began that is kept from a moment on.
+    pub(super) fn began(&self, from: Timestamp) -> Result<Timestamp, StoreError> {
+        let kept = self.kept_from(Kept::Verdicts)?;
+        if kept.is_none_or(|kept| from > kept) {
+            return Ok(from);
+        }
+        let began: Option<i64> = self.connection.query_row(
+            "SELECT max(from_ms) FROM session WHERE from_ms <= ?1",
+            [from.0],
+            |row| row.get(0),
+        )?;
+        Ok(began.map_or(from, Timestamp))
     }
 
     /// Sessions as they were written, with their epochs.
@@ -335,6 +361,7 @@ impl Reader {
              WHERE at_ms >= ?1 AND at_ms < ?2
              ORDER BY at_ms, station, centre, unit, number",
         )?;
+        let from = self.kept_since(Kept::Events, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         while let Some(row) = rows.next()? {
             each(recorded(row)?);
@@ -472,7 +499,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Remote metering as it stood at `at`: the latest figures of each district and class.
+    /// Remote metering as it stood at `at`: the latest figures of each district and class; none of a moment
+    /// of which they are no longer kept.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -483,6 +511,9 @@ impl Reader {
                  final_have, final_want, half_hours_have, half_hours_want
              FROM metering WHERE at_ms <= ?1 {holds} GROUP BY kind, id ORDER BY kind, id"
         ))?;
+        if self.kept_since(Kept::Metering, at)? > at {
+            return Ok(Vec::new());
+        }
         let rows = latest.query_map([at.0], metered)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -502,6 +533,7 @@ impl Reader {
                  final_have, final_want, half_hours_have, half_hours_want
              FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 {holds} ORDER BY at_ms, kind, id"
         ))?;
+        let from = self.kept_since(Kept::Metering, from)?;
         for row in of_window.query_map(params![from.0, to.0], metered)? {
             each(row?);
         }

@@ -180,7 +180,9 @@ const VERSION_4: &str = "
 -- What is no longer kept: nothing of a kind is from before its instant, by decision and not by accident.
 CREATE TABLE forgotten (
     kind      TEXT PRIMARY KEY,         -- verdicts, events, values, polling, metering, alarms
-    before_ms INTEGER NOT NULL
+    before_ms INTEGER NOT NULL,
+    gone      INTEGER NOT NULL,         -- rows, all together
+    last_by   TEXT NOT NULL             -- who wanted it the last time: retention, hand
 ) STRICT, WITHOUT ROWID;
 -- Where time did not go on evenly: the clock was set, the machine slept, or nothing ran. The rows that are
 -- written from then on have its id as their epoch; before the first one it is 0. Where sessions of several
@@ -269,6 +271,17 @@ pub enum StoreError {
         /// The newest record.
         until: Timestamp,
     },
+    /// Nothing would be left.
+    #[error(
+        "nothing would be left from before {before}: {}; name a day that is not behind it",
+        newest_said(*.newest)
+    )]
+    NothingLeft {
+        /// The first day that was to be kept.
+        before: config::Date,
+        /// The newest record.
+        newest: Option<Timestamp>,
+    },
     /// The file system does not do what it should.
     #[error("'{}': {error}", path.display())]
     File {
@@ -280,6 +293,14 @@ pub enum StoreError {
     /// Anything else that the database says.
     #[error("the store: {0}")]
     Other(rusqlite::Error),
+}
+
+/// What the store ends with.
+fn newest_said(newest: Option<Timestamp>) -> String {
+    newest.map_or_else(
+        || "the store is empty".to_owned(),
+        |newest| format!("the newest record of the store is of {newest}"),
+    )
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::HistorySettings;
+use config::Date;
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, Transaction, params};
 
 pub use super::check::{Findings, check};
-use super::kept::{self, Kept};
+use super::forget::{self, Removed};
+use super::kept::{By, Kept};
 use super::schema::{FILE, StoreError, make_folder, open_to_read, open_to_write};
-use crate::clock::{DAY_MS, Timestamp};
+use crate::clock::Timestamp;
 
 /// Pages that are copied at a time, so that a writer need not wait long.
 const PAGES: i32 = 256;
@@ -60,82 +61,54 @@ pub fn backup(
     Ok(file)
 }
 
-/// Forgets what is older than `keep_from` and gives its room back to the file system. Returns bytes
-/// before and after.
+/// What is to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forget {
+    /// The local day that is the first one kept.
+    pub before: Date,
+    /// Values alone; otherwise everything.
+    pub only_values: bool,
+    /// Hours that local time is ahead of UTC, where no contract of the store says it.
+    pub zone: i8,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compacted {
+    /// Bytes of the file before.
+    pub was: u64,
+    /// Bytes of the file now.
+    pub is: u64,
+    /// From before when something was taken out, and how many rows of each kind.
+    pub removed: Option<(Timestamp, Removed)>,
+}
+
+/// Forgets what was before a local day, if one is named, and gives the room back to the file system.
 ///
 /// # Errors
-/// When somebody writes to the store, or it cannot be written.
-pub fn compact(folder: &Path, keep_from: Option<Timestamp>) -> Result<(u64, u64), StoreError> {
+/// When somebody writes to the store, it cannot be written, or nothing would be left.
+pub fn compact(folder: &Path, forget: Option<Forget>) -> Result<Compacted, StoreError> {
     let size = || std::fs::metadata(folder.join(FILE)).map_or(0, |said| said.len());
     if !folder.join(FILE).is_file() {
         return Err(StoreError::Missing(folder.to_owned()));
     }
-    let before = size();
+    let was = size();
     let mut held = open_to_write(folder)?;
-    if let Some(from) = keep_from {
+    let mut removed = None;
+    if let Some(Forget { before, only_values, zone }) = forget {
         let transaction = held.connection.transaction()?;
-        forget(&transaction, from)?;
+        let newest: Option<i64> =
+            transaction.query_row("SELECT max(until_ms) FROM session", [], |row| row.get(0))?;
+        let from = forget::day_begins(&transaction, before, zone)?;
+        let from = from.zip(newest).filter(|(from, newest)| from.0 <= *newest);
+        let Some((from, _)) = from else {
+            return Err(StoreError::NothingLeft { before, newest: newest.map(Timestamp) });
+        };
+        let kinds = if only_values { &[Kept::Values][..] } else { &Kept::ALL[..] };
+        removed = Some((from, forget::forget(&transaction, from, (kinds, By::Hand))?));
         transaction.commit()?;
     }
     held.connection.execute_batch("VACUUM")?;
     held.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
-    Ok((before, size()))
-}
-
-/// Takes out what is older at a moment than the contract wants it to be.
-pub(super) fn retain(
-    transaction: &Transaction<'_>,
-    now: Timestamp,
-    history: HistorySettings,
-) -> Result<(), StoreError> {
-    let before = |days: u16| now.plus(-i64::from(days) * DAY_MS);
-    let values = before(history.values_days);
-    if transaction.execute("DELETE FROM chunk WHERE until_ms < ?1", [values.0])? > 0 {
-        kept::put(transaction, Kept::Values, values)?;
-    }
-    forget(transaction, before(history.verdicts_days))
-}
-
-/// Takes out what lies before a moment. Of the judgements of a session that goes on behind it, the last
-/// whole one before it stays, and what follows.
-pub(super) fn forget(transaction: &Transaction<'_>, from: Timestamp) -> Result<(), StoreError> {
-    transaction.execute(
-        "DELETE FROM judgement WHERE at_ms < ?1 AND at_ms < coalesce((
-             SELECT max(at_ms) FROM judgement AS whole
-             WHERE whole.path = judgement.path AND whole.session = judgement.session
-                 AND whole.whole = 1 AND whole.at_ms <= ?1), -9223372036854775808)",
-        [from.0],
-    )?;
-    let ended = "SELECT id FROM session WHERE until_ms < ?1";
-    transaction.execute(&format!("DELETE FROM judgement WHERE session IN ({ended})"), [from.0])?;
-    transaction.execute("DELETE FROM session WHERE until_ms < ?1", [from.0])?;
-    // A session that goes on begins where its history does.
-    transaction.execute(
-        "UPDATE session SET from_ms = max(from_ms, (
-             SELECT max(first) FROM (
-                 SELECT min(at_ms) AS first FROM judgement
-                 WHERE judgement.session = session.id GROUP BY path)))
-         WHERE from_ms < ?1 AND EXISTS (
-             SELECT 1 FROM judgement WHERE judgement.session = session.id)",
-        [from.0],
-    )?;
-    for table in ["event", "lost_events"] {
-        transaction.execute(&format!("DELETE FROM {table} WHERE at_ms < ?1"), [from.0])?;
-    }
-    transaction.execute("DELETE FROM asked WHERE until_ms < ?1", [from.0])?;
-    transaction.execute("DELETE FROM chunk WHERE until_ms < ?1", [from.0])?;
-    // The last figures before the moment are those that hold at it.
-    transaction.execute(
-        "DELETE FROM metering WHERE at_ms < (
-             SELECT max(at_ms) FROM metering AS later
-             WHERE later.kind = metering.kind AND later.id = metering.id AND later.at_ms <= ?1)",
-        params![from.0],
-    )?;
-    transaction.execute("DELETE FROM alarm WHERE open = 0 AND raised_ms < ?1", [from.0])?;
-    let unused = "id NOT IN (SELECT contract FROM session)";
-    let of_unused =
-        format!("DELETE FROM datalist WHERE contract IN (SELECT id FROM contract WHERE {unused})");
-    transaction.execute(&of_unused, [])?;
-    transaction.execute(&format!("DELETE FROM contract WHERE {unused}"), [])?;
-    Ok(())
+    Ok(Compacted { was, is: size(), removed })
 }

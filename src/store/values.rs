@@ -8,6 +8,7 @@ use std::sync::Arc;
 use config::{ChannelId, Decoded, Flags, PointId, Province, Register, Station};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
+use super::kept;
 use super::reader::{Reader, Session};
 use super::schema::StoreError;
 use crate::clock::Timestamp;
@@ -171,6 +172,7 @@ impl Reader {
         let damaged =
             |error: ChunkError| StoreError::Damaged(format!("values of {}: {error}", path.2));
         let places = places(self.connection(), path)?;
+        let from = self.kept_since(kept::Kept::Values, from)?;
         // Another contract may have read the point in another block: one after the other, all blocks together
         // are in the order of time.
         let newest_epoch = self.pieces()?.iter().map(|(_, epoch)| *epoch).max();
@@ -236,6 +238,9 @@ impl Reader {
         let points: HashMap<&str, usize> =
             station.points.iter().enumerate().map(|(n, point)| (point.local_id(), n)).collect();
         let mut latest: Vec<Option<Value>> = vec![None; station.points.len()];
+        if self.kept_since(kept::Kept::Values, at)? > at {
+            return Ok(latest);
+        }
         let mut look = |chunk: &Chunk, n: usize, place: &Place| {
             let Some(read) = own.entries[n].register.map(Encoded::of) else { return Ok(()) };
             let is_later = |value: &Value| {

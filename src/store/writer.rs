@@ -2,7 +2,7 @@
 //! or not at all, and durable when its commit returns.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Channel, Province};
@@ -12,16 +12,18 @@ use super::alarms;
 use super::batch::{Batch, MeterLine};
 use super::contracts;
 use super::epochs;
+use super::forget::{self, Step};
 use super::journal;
+use super::kept::{self, Kept};
 use super::reader::End;
 use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
-use super::upkeep;
 use super::values;
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::alarms::Alarm;
 use crate::historian::events::{Doubt, EventEntry, Happening};
 use crate::historian::ledger::{self, Asked, Judgement, State};
+use crate::historian::picture::{LinkState, Unconfirmed};
 
 /// The verdicts of a channel are said as a whole at least once in so long when they change at all, so
 /// that a window can be read without all that was before it.
@@ -44,13 +46,73 @@ pub struct Writer {
     /// jump of the clock is its own.
     goes_on: bool,
     until: Timestamp,
-    /// The day on which what is too old was last taken out.
-    retained: Option<i64>,
+    forgetting: Forgetting,
+}
+
+/// When and whether what is too old is taken out.
+#[derive(Debug, Clone)]
+struct Forgetting {
+    /// Whether it ever is.
+    is_on: bool,
+    /// The store, to name it.
+    folder: PathBuf,
+    /// When the next step may come; `None`: no session has begun.
+    next: Option<Timestamp>,
+    /// The step that waits until somebody confirms it.
+    waits: Option<Unconfirmed>,
+}
+
+impl Forgetting {
+    /// The first step comes when somebody has watched for so long, milliseconds.
+    const FIRST_MS: i64 = 600_000;
+    /// Time between two, and after one that waits.
+    const EVERY_MS: i64 = 3_600_000;
+    const WAITING_MS: i64 = DAY_MS;
+
+    /// Makes a step when it is time for one and a station answers: who hears nobody learns nothing that could
+    /// take the place of what goes.
+    fn after(
+        mut self,
+        batch: &Batch,
+        is_heard: bool,
+        transaction: &mut Transaction<'_>,
+        province: &Province,
+    ) -> Result<Self, StoreError> {
+        if batch.begins || self.next.is_none() {
+            self.next = Some(batch.until.plus(Self::FIRST_MS));
+        }
+        if !self.is_on || !is_heard || self.next.is_some_and(|next| batch.until < next) {
+            return Ok(self);
+        }
+        (self.next, self.waits) = (Some(batch.until.plus(Self::EVERY_MS)), None);
+        for only_values in [false, true] {
+            match forget::step(transaction, province, only_values)? {
+                Step::Nothing => {}
+                Step::Done(before, removed) => forget::tell(before, &removed),
+                Step::Waits(before, percent) => {
+                    self.next = Some(batch.until.plus(Self::WAITING_MS));
+                    let only = if only_values { " --only-values" } else { "" };
+                    let folder = self.folder.display();
+                    let command = format!(
+                        "gridwatch store compact --store '{folder}' --before {before}{only}"
+                    );
+                    tracing::warn!(
+                        "{percent} % of the store is older than the contract wants; it stays until somebody \
+                         stops the monitor and runs: {command}"
+                    );
+                    self.waits = Some(Unconfirmed { before, only_values, percent, command });
+                    break;
+                }
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Verdicts of a channel as the store has them.
 #[derive(Debug, Clone, Default)]
 struct Page {
+    link: Option<LinkState>,
     states: Vec<State>,
     /// When they were last written as a whole.
     whole_at: Option<Timestamp>,
@@ -87,8 +149,26 @@ impl Writer {
             epoch,
             goes_on: false,
             until: newest,
-            retained: None,
+            forgetting: Forgetting {
+                is_on: true,
+                folder: folder.to_owned(),
+                next: None,
+                waits: None,
+            },
         })
+    }
+
+    /// The same writer, but nothing is ever taken out because it is too old: for who only looks, and for
+    /// recordings.
+    #[must_use]
+    pub fn forgetting_nothing(mut self) -> Self {
+        self.forgetting.is_on = false;
+        self
+    }
+
+    /// What is too old and waits until somebody confirms that it is taken out, since it is much.
+    pub fn unconfirmed(&self) -> Option<&Unconfirmed> {
+        self.forgetting.waits.as_ref()
     }
 
     /// Everything up to here is in the store, in this session or an earlier one.
@@ -129,7 +209,7 @@ impl Writer {
             return Err(StoreError::ClockBehind { behind_ms, until: self.until });
         }
         let mut epoch = self.epoch;
-        let transaction = self.held.connection.transaction()?;
+        let mut transaction = self.held.connection.transaction()?;
         let session = match self.session.filter(|_| !batch.begins) {
             Some(session) => session,
             None => {
@@ -147,7 +227,10 @@ impl Writer {
             let page = turned.entry(n).or_insert_with(|| self.pages[n].clone());
             put_judgement(&transaction, (self.paths[n], session), judgement, page)?;
         }
-        for entry in &batch.events {
+        // A ring still has records that were forgotten: whoever reads it again does not bring them back.
+        let kept = kept::get(&transaction, Kept::Events)?;
+        let is_kept = |entry: &&EventEntry| kept.is_none_or(|kept| entry.at >= kept);
+        for entry in batch.events.iter().filter(is_kept) {
             put_event(&transaction, &self.province, self.paths[entry.channel.index()], entry)?;
         }
         if let Some((from, asked)) = &batch.asked {
@@ -169,15 +252,18 @@ impl Writer {
                 .or_insert_with(|| self.tails.get(&place).cloned().unwrap_or_default());
             tail.put(&transaction, &self.province, (self.paths[place.0], epoch), sealed)?;
         }
-        let day = batch.until.0.div_euclid(DAY_MS);
-        if self.retained != Some(day) {
-            upkeep::retain(&transaction, batch.until, self.province.history)?;
-        }
         transaction
             .prepare_cached("UPDATE session SET until_ms = ?1 WHERE id = ?2")?
             .execute(params![batch.until.0, session])?;
+        let is_heard = self
+            .pages
+            .iter()
+            .enumerate()
+            .any(|(n, page)| turned.get(&n).unwrap_or(page).link == Some(LinkState::Connected));
+        let forgetting = self.forgetting.clone();
+        let forgetting = forgetting.after(batch, is_heard, &mut transaction, &self.province)?;
         transaction.commit()?;
-        (self.session, self.until, self.retained) = (Some(session), batch.until, Some(day));
+        (self.session, self.until, self.forgetting) = (Some(session), batch.until, forgetting);
         (self.epoch, self.goes_on) = (epoch, true);
         for (n, page) in turned {
             self.pages[n] = page;
@@ -250,6 +336,7 @@ fn put_judgement(
         }
         page.states[first..end].fill(run.state);
     }
+    page.link = Some(judgement.link);
     let is_time = |whole: Timestamp| judgement.at.since(whole) >= WHOLE_EVERY_MS;
     let whole = judgement.whole || page.whole_at.is_none_or(is_time);
     let bytes = if whole {

@@ -145,6 +145,10 @@ pub struct Origin {
     pub has_ended: bool,
     /// Stretches in which nobody watched and over which something in the picture goes, the latest first.
     pub unwatched: Vec<(Timestamp, Timestamp)>,
+    /// From when on verdicts are kept, where that is why nothing earlier is told.
+    pub kept_from: Option<Timestamp>,
+    /// From when on values are kept, where those of the moment no longer are.
+    pub values_from: Option<Timestamp>,
     /// The present, where the picture is to be as new as can be.
     pub now: Option<Timestamp>,
 }
@@ -175,6 +179,24 @@ pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
             }
             (Lang::En, false) => {
                 format!("The last record is of {until}, {age} ago: does the monitor still run?")
+            }
+        });
+    }
+    if let Some(from) = origin.kept_from.map(stamp) {
+        lines.push(match view.lang {
+            Lang::Vi => {
+                format!("Trước {from} không còn lưu: điều đã có từ trước được ghi là từ lúc đó.")
+            }
+            Lang::En => format!(
+                "Nothing is kept from before {from}: what was so already is told since then."
+            ),
+        });
+    }
+    if let Some(from) = origin.values_from.map(stamp) {
+        lines.push(match view.lang {
+            Lang::Vi => format!("Giá trị của lúc này không còn lưu; chỉ còn từ {from}."),
+            Lang::En => {
+                format!("The values of this moment are no longer kept; they are from {from} on.")
             }
         });
     }

@@ -54,6 +54,9 @@ texts! {
     UnitsShort => "TB", "units";
     ModeLive => "TRỰC TIẾP", "LIVE";
     NotKept => "KHÔNG LƯU", "NOT KEPT";
+    Unconfirmed => "chờ xác nhận xoá", "to forget: unconfirmed";
+    UnconfirmedForgetting => "của kho đã quá thời hạn lưu, chờ xác nhận (dừng giám sát rồi chạy)",
+        "of the store is too old and waits to be confirmed (stop the monitor and run)";
     NotKeptSince => "KHÔNG LƯU ĐƯỢC LỊCH SỬ từ", "HISTORY IS NOT KEPT since";
     ModePaused => "TẠM DỪNG", "PAUSED";
     ModeDown => "MẤT BỘ THU", "COLLECTOR DOWN";

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::Province;
+use config::{Date, Province};
 use crc32fast::Hasher;
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::plans;
@@ -18,7 +18,8 @@ use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
-use gridwatch::store::{Batch, Gatherer, Reader, Session, Writer, upkeep};
+use gridwatch::store::upkeep::{self, Forget};
+use gridwatch::store::{Batch, Gatherer, Reader, Session, Writer};
 use rusqlite::types::ValueRef;
 use sim::Plans;
 use sim::faults::Scenario;
@@ -28,9 +29,10 @@ use crate::disk::Image;
 use crate::layer::{self, Noted};
 
 const START: i64 = 1_669_000_000_000;
-/// Days of history that the contracts want, and more than that.
-const DAYS: i64 = 31;
-const LONG_MS: i64 = (DAYS + 9) * 86_400_000;
+/// The first session is so much older than the others.
+const LONG_MS: i64 = 40 * 86_400_000;
+/// The local day of the others.
+const DAY: Date = Date { year: 2022, month: 11, day: 21 };
 /// Time between two commits.
 const COMMIT_EVERY_MS: i64 = 1_000;
 
@@ -57,7 +59,6 @@ fn province(contract: usize) -> Arc<Province> {
     let text = std::fs::read_to_string("config/small.toml").unwrap();
     let text =
         text.replacen("stale_after = 3 ", ["stale_after = 3 ", "stale_after = 4 "][contract], 1);
-    let text = format!("{text}\n[history]\nvalues_days = {DAYS}\nverdicts_days = {DAYS}\n");
     Arc::new(Province::parse("small.toml", &text).unwrap())
 }
 
@@ -87,10 +88,9 @@ pub(crate) struct Kept {
     pub(crate) before: (Image, Digest),
     pub(crate) deeds: Vec<Noted>,
     pub(crate) steps: Vec<Step>,
-    /// Deeds of the steps that are rare: the store is made; what is too old is taken out; room is given
-    /// back.
+    /// Deeds of the steps that are rare: the store is made; old values are forgotten; everything old is.
     pub(crate) creation: Range<usize>,
-    pub(crate) retention: Range<usize>,
+    pub(crate) forgetting: Range<usize>,
     pub(crate) compaction: Range<usize>,
 }
 
@@ -140,14 +140,14 @@ impl Sink for Witness {
     }
 }
 
-/// Four sessions one after the other: two end well, two without a word; the third by another contract. When
-/// the second begins, the first is so old that it is taken out; after the last one somebody forgets
-/// the second, too, and gives the room back. Also returns how the first one of all began.
+/// Four sessions one after the other: two end well, two without a word; the third by another contract. After
+/// the second, somebody forgets the values of the first; after the last one all of it. Also returns how the
+/// first one of all began.
 pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
     layer::begin();
     let folder = tempdir().unwrap();
     let (mut steps, mut first) = (Vec::new(), None);
-    let (mut creation, mut retention) = (0..0, 0..0);
+    let (mut creation, mut forgetting) = (0..0, 0..0);
     for (n, contract, ends_well) in [(0, 0, true), (1, 0, false), (2, 1, false), (3, 0, true)] {
         let province = province(contract);
         let start = if n == 0 { START - LONG_MS } else { START + n * (seconds + 60) * 1_000 };
@@ -165,7 +165,6 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
             first: first.take(),
         };
         witness.note();
-        let opened = witness.steps.len();
         let scenario = Scenario::parse(&province, "restless.toml", &restless()).unwrap();
         let to_come = Plans { scenario: Some(scenario), ..Plans::default() };
         let window = (Timestamp(start), Timestamp(start + seconds * 1_000));
@@ -175,10 +174,8 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
             recording.end(&mut witness).unwrap();
         }
         (steps, first) = (witness.steps, witness.first);
-        match n {
-            0 => creation = 1..steps[0].deeds,
-            1 => retention = steps[opened - 1].deeds..steps[opened].deeds,
-            _ => {}
+        if n == 0 {
+            creation = 1..steps[0].deeds;
         }
         if ends_well {
             witness.writer.close().unwrap();
@@ -186,28 +183,36 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
             drop(witness.writer);
         }
         steps.push(Step::of(folder.path()));
+        if n == 1 {
+            forgetting = compact(folder.path(), true, &mut steps);
+        }
     }
     let found = upkeep::check(folder.path()).unwrap();
     let is_kept = |table: &str, rows: u64| rows > 0 || table == "journal";
     assert!(found.rows.iter().all(|(table, rows)| is_kept(table, *rows)), "{found:?}");
     let left = sessions(folder.path());
-    assert_eq!(left.len(), 3, "the first is forgotten");
-    let compaction = compact(folder.path(), left[1].from, &mut steps);
-    assert_eq!(sessions(folder.path()), left[1..], "the second, too");
+    assert_eq!(left.len(), 4);
+    let compaction = compact(folder.path(), false, &mut steps);
+    assert_eq!(
+        sessions(folder.path())[1..],
+        left[1..],
+        "all that is left of the first is its contract"
+    );
     let before = (Image::new(), Digest::default());
     let beginning = Beginning { province: province(0), batch: first.unwrap() };
-    (Kept { before, deeds: layer::end(), steps, creation, retention, compaction }, beginning)
+    (Kept { before, deeds: layer::end(), steps, creation, forgetting, compaction }, beginning)
 }
 
 fn sessions(folder: &Path) -> Vec<Session> {
     Reader::open(folder).unwrap().sessions().unwrap()
 }
 
-/// Forgets what is older than a moment and gives its room back: two transactions, but the second changes no
-/// row. Returns the deeds that it takes.
-fn compact(folder: &Path, from: Timestamp, steps: &mut Vec<Step>) -> Range<usize> {
+/// Forgets what is older than the day of the later sessions and gives its room back: two transactions, but the
+/// second changes no row. Returns the deeds that it takes.
+fn compact(folder: &Path, only_values: bool, steps: &mut Vec<Step>) -> Range<usize> {
     let begins = layer::deeds() + 1;
-    upkeep::compact(folder, Some(from)).unwrap();
+    let forget = Forget { before: DAY, only_values, zone: 7 };
+    upkeep::compact(folder, Some(forget)).unwrap();
     steps.push(Step::of(folder));
     begins..steps[steps.len() - 1].deeds
 }
@@ -264,5 +269,5 @@ pub(crate) fn restart(folder: &Path, before: (Image, Digest), beginning: &Beginn
     writer.close().unwrap();
     steps.push(Step::of(folder));
     let creation = if before.1.rows == 0 { 1..steps[0].deeds } else { 0..0 };
-    Kept { before, deeds: layer::end(), steps, creation, retention: 0..0, compaction: 0..0 }
+    Kept { before, deeds: layer::end(), steps, creation, forgetting: 0..0, compaction: 0..0 }
 }

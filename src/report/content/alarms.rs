@@ -9,7 +9,7 @@ use crate::historian::counts::Share;
 use crate::report::facts::{FLOOD_MS, Facts};
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::real;
-use crate::store::KeptAlarm;
+use crate::store::{Kept, KeptAlarm};
 
 /// Causes that are named as those of most alarms.
 const CAUSES_MAX: usize = 10;
@@ -105,7 +105,11 @@ fn chart(facts: &Facts) -> Chart {
         };
         Series {
             name: name(facts, priority),
-            values: facts.window.parts.iter().map(|day| Some(of_day(day))).collect(),
+            values: facts
+                .kept_days(Kept::Alarms)
+                .zip(&facts.window.parts)
+                .map(|(is_kept, day)| is_kept.then(|| of_day(day)))
+                .collect(),
         }
     });
     Chart {

@@ -6,6 +6,7 @@ use crate::history::{Figure, Remark, What};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
 use crate::report::shown::{cell, energy_mwh, known, remarks};
+use crate::store::Kept;
 
 /// Remarks that are listed at most; how many more there are is said below.
 const REMARKS_MAX: usize = 500;
@@ -14,6 +15,13 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let name = words.say("Điện năng, điện áp", "Energy and voltage");
     if facts.energies.is_empty() {
+        if facts.window.kept(Kept::Values).length() == 0 {
+            let note = words.note(
+                "Giá trị đo trong kỳ không còn lưu, nên không biết điện năng và điện áp.",
+                "The values of this period are no longer kept, so energy and voltage are not known.",
+            );
+            return titled("energy", name, vec![note]);
+        }
         let note = words.note(
             "Trong kỳ không lưu giá trị đo, nên không có điện năng và điện áp.",
             "No values were kept in this period, so there is no energy and no voltage.",

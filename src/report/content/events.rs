@@ -4,6 +4,7 @@ use super::{text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::real;
+use crate::store::Kept;
 
 /// Signals that are named as the most talkative.
 const TALKERS_MAX: usize = 10;
@@ -30,7 +31,11 @@ fn chart(facts: &Facts) -> Chart {
     let words = facts.words();
     let series = facts.province.centres.iter().enumerate().map(|(n, centre)| Series {
         name: centre.name.get(facts.lang).to_owned(),
-        values: facts.events.days.iter().map(|day| Some(real(day[n]))).collect(),
+        values: facts
+            .kept_days(Kept::Events)
+            .zip(&facts.events.days)
+            .map(|(is_kept, day)| is_kept.then_some(real(day[n])))
+            .collect(),
     });
     Chart {
         id: "events_by_day",

@@ -78,9 +78,15 @@ fn days(facts: &Facts) -> Table {
     for (n, date) in facts.period.dates().into_iter().enumerate() {
         for (centre, days) in facts.province.centres.iter().zip(&by_day) {
             let times = &days[n];
+            let head = [Cell::Day(date), text(centre.name.get(facts.lang))];
+            if times.not_kept > 0 && times.observed() == 0 {
+                rows.push(head.into_iter().chain(vec![words.not_kept(); 4]).collect());
+                continue;
+            }
+            let [day, centre] = head;
             rows.push(vec![
-                Cell::Day(date),
-                text(centre.name.get(facts.lang)),
+                day,
+                centre,
                 Cell::TimeShare(times.live_share(), DECIMALS, None),
                 Cell::TimeShare(times.live_share_of_all(), DECIMALS, None),
                 Cell::TimeShare(times.observed_share(), DECIMALS, None),
@@ -131,7 +137,7 @@ fn reasons(facts: &Facts) -> Table {
     let mut rows = Vec::new();
     for centre in facts.province.centre_ids() {
         let times: Times = facts.of_centre(centre).map(ChannelFacts::times).sum();
-        let observed = times.live_required - times.live_unobserved;
+        let observed = times.live_required - times.live_unobserved - times.live_not_kept;
         for reason in Reason::ALL {
             let ms = times.not_live[reason as usize];
             if ms > 0 {

@@ -20,6 +20,11 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         let n = crate::words::format::count(left as u64, facts.lang);
         parts.push(words.note(&format!("Còn {n} dòng khác."), &format!("And {n} more rows.")));
     }
+    parts.push(words.note(
+        "Không sống cuối kỳ: 'Từ' là thời điểm đầu kỳ (hoặc đầu cấu hình) khi tín hiệu đã như vậy từ trước đó.",
+        "Not live at the end of the period: 'since' is the first moment of the period, or of its contract, where it \
+         was so before.",
+    ));
     titled("missing", words.say("Tín hiệu thiếu", "Missing signals"), parts)
 }
 

@@ -8,7 +8,7 @@ use crate::historian::picture::LinkState;
 use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
-use crate::store::{MeterKind, Metered};
+use crate::store::{Kept, MeterKind, Metered};
 use crate::words::format;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
@@ -24,6 +24,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         ));
     }
     parts.extend([Part::Chart(months(facts)), Part::Table(centres(facts))]);
+    parts.extend(forgotten_months(facts));
     super::titled("summary", words.say("Tổng hợp", "Summary"), parts)
 }
 
@@ -86,12 +87,14 @@ fn figures(facts: &Facts) -> Table {
             (coverage(&facts.metering), Some(coverage(&facts.metering_before))),
             targets.remote_metering,
         ));
+        mark_not_kept(&mut rows, facts, facts.lacks(Kept::Metering));
     }
     for centre in facts.province.centre_ids() {
         let (now, before) = live(facts, centre);
         let name = facts.province.centres[centre.index()].name.get(facts.lang);
         let (vi, en) = (format!("Tín hiệu sống ở {name}"), format!("Live signals at {name}"));
         rows.push(row(facts, (&vi, &en), Cell::TimeShare, (now, Some(before)), targets.live));
+        mark_not_kept(&mut rows, facts, facts.before.iter().any(|times| times.not_kept > 0));
     }
     Table {
         id: "figures",
@@ -127,6 +130,14 @@ fn row(
     ]
 }
 
+/// Says of the last row that the figure of the period before is no longer kept, when that is so: what is left
+/// of it would be another figure.
+fn mark_not_kept(rows: &mut [Vec<Cell>], facts: &Facts, is_gone: bool) {
+    if let Some(before) = rows.last_mut().filter(|_| is_gone).and_then(|row| row.last_mut()) {
+        *before = facts.words().not_kept();
+    }
+}
+
 /// Meters with a proven channel, of those that sell energy.
 pub(super) fn coverage(metered: &[Metered]) -> Share {
     let mut sum = Share::default();
@@ -152,7 +163,10 @@ fn months(facts: &Facts) -> Chart {
         .iter()
         .map(|(month, _)| format!("{:02}/{}", month.first.month, month.first.year));
     let series = facts.province.centre_ids().map(|centre| {
-        let values = facts.months.iter().map(|(_, of)| percent(of[centre.index()].live_share()));
+        // What is left of a month that is no longer kept as a whole is no figure of that month.
+        let kept =
+            |times: &Times| if times.not_kept > 0 { None } else { percent(times.live_share()) };
+        let values = facts.months.iter().map(|(_, of)| kept(&of[centre.index()]));
         let name = facts.province.centres[centre.index()].name.get(facts.lang).to_owned();
         Series { name, values: values.collect() }
     });
@@ -165,6 +179,22 @@ fn months(facts: &Facts) -> Chart {
         series: series.collect(),
         target: Some(facts.province.targets.live),
     }
+}
+
+/// Names the months of the chart that are no longer kept as a whole.
+fn forgotten_months(facts: &Facts) -> Option<Part> {
+    let is_gone = |times: &Vec<Times>| times.iter().any(|times| times.not_kept > 0);
+    let gone = facts.months.iter().filter(|(_, times)| is_gone(times));
+    let gone: Vec<String> =
+        gone.map(|(m, _)| format!("{:02}/{}", m.first.month, m.first.year)).collect();
+    let gone = gone.join(", ");
+    let note = || {
+        facts.words().note(
+            &format!("Biểu đồ theo tháng: không còn lưu (hoặc không còn đủ) {gone}."),
+            &format!("Chart by month: not kept, or not as a whole, any more: {gone}."),
+        )
+    };
+    (!gone.is_empty()).then(note)
 }
 
 fn centres(facts: &Facts) -> Table {

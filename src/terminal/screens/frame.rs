@@ -4,7 +4,7 @@ use config::CentreId;
 
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
-use crate::historian::picture::LinkState;
+use crate::historian::picture::{LinkState, Unconfirmed};
 use crate::terminal::attention;
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::keys::{self, Place};
@@ -109,6 +109,11 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         let text = format!(" ‼ {} {since}: {why}", view.t(Text::NotKeptSince));
         return view.row().put(Role::Fail, text).filled(room);
     }
+    if let Some(waits) = unconfirmed(view).filter(|_| alarm.is_none()) {
+        let (percent, command) = (waits.percent, &waits.command);
+        let text = format!(" ! {percent} % {}: {command}", view.t(Text::UnconfirmedForgetting));
+        return view.row().put(Role::Doubt, text).filled(room);
+    }
     let waiting = alarms::waiting(view);
     let (count, word) = (view.count(waiting), view.t(Text::Unacknowledged));
     let Some(alarm) = alarm else {
@@ -136,6 +141,11 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
 /// Since when, and why, history is not kept.
 fn trouble<'a>(view: &View<'a>) -> Option<&'a (Timestamp, String)> {
     view.picture.keeping.as_ref()?.trouble.as_ref()
+}
+
+/// What is older than the contract wants, and waits to be confirmed.
+fn unconfirmed<'a>(view: &View<'a>) -> Option<&'a Unconfirmed> {
+    view.picture.keeping.as_ref()?.unconfirmed.as_ref()
 }
 
 /// Last line but one: the keys that work here.
@@ -194,6 +204,9 @@ pub(crate) fn status(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
     let mut left = mode.text("│ ");
     if trouble(view).is_some() {
         left = left.put(Role::Fail, format!("‼ {}", view.t(Text::NotKept))).text(" │ ");
+    }
+    if unconfirmed(view).is_some() {
+        left = left.put(Role::Doubt, format!("! {}", view.t(Text::Unconfirmed))).text(" │ ");
     }
     let left = left.put(role, oldest).text(format!(" │ {}", chrome.status));
     let lang = match view.lang {
