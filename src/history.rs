@@ -4,6 +4,7 @@
 //! reason, or not observed. What nobody watched is never counted as good or as bad.
 
 mod account;
+pub mod alarms;
 mod channel;
 pub mod energy;
 mod figure;

@@ -260,7 +260,17 @@ impl Known {
             let found = doubt_without_current(found, &without, lag_ms);
             let units: BTreeSet<u8> =
                 breakers.iter().map(|(bay, _)| station.units[station.bays[*bay].unit].id).collect();
-            let lost = units.iter().flat_map(|unit| records.lost(*unit));
+            let position = scheme.breakers[feeder];
+            let reads = |centre: &config::CentreId| {
+                let entries = &province.channel(source.station, *centre).entries;
+                position.is_some_and(|point| entries[point.index()].register.is_some())
+            };
+            let centres: Vec<&str> = province
+                .centre_ids()
+                .filter(reads)
+                .map(|centre| &province.centres[centre.index()].id[..])
+                .collect();
+            let lost = units.iter().flat_map(|unit| records.lost(*unit, &centres));
             let name =
                 FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level };
             let pieces = self.feeders.entry(name).or_default();
@@ -323,7 +333,7 @@ impl Tracks {
         let mut turns = BTreeMap::new();
         for (bay, point) in breakers {
             let contract = &station.points[point.index()];
-            let own = records.of(&contract.id, source.span);
+            let own = records.of(&contract.id, source.era.span.to);
             let of_centres = &usable[&point.index()];
             source.has_polls.set(false);
             let polls = source.polls(point, of_centres, &own)?;

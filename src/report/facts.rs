@@ -9,6 +9,7 @@ use super::period::Period;
 use super::shown::real;
 use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, State};
+use crate::history::alarms::{Stood, alarms};
 use crate::history::energy::{StationEnergy, energies};
 use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
@@ -57,6 +58,8 @@ pub(super) struct Facts {
     pub(super) events: EventFacts,
     /// Alarms that were raised, in the order of time.
     pub(super) alarms: Vec<KeptAlarm>,
+    /// These and those that stood in it from before, with how long they stood.
+    pub(super) stood: Vec<Stood>,
     pub(super) reliability: Reliability,
     pub(super) energies: Vec<StationEnergy>,
 }
@@ -187,6 +190,7 @@ pub(super) fn gather(
         step();
     }
     let span = period.span();
+    let stood = alarms(reader, span, wanted)?;
     Ok(Some(Facts {
         lang: request.lang,
         period,
@@ -211,7 +215,12 @@ pub(super) fn gather(
         metering_before: reader.metering(span.from)?,
         metering_days: metering_days(reader, &window)?,
         events: event_facts(reader, &province, &window, wanted)?,
-        alarms: alarms(reader, &window, wanted)?,
+        alarms: stood
+            .iter()
+            .filter(|own| own.begins_in(span))
+            .map(|own| own.alarm.clone())
+            .collect(),
+        stood,
         reliability: reliability(reader, span, wanted)?,
         energies: energies(reader, &window, wanted)?,
         contracts,
@@ -325,21 +334,6 @@ impl ChannelFacts {
     pub(super) fn last(&self, point: PointId) -> Option<(State, Timestamp)> {
         self.points[point.index()].last
     }
-}
-
-/// Alarms that were raised in the window.
-fn alarms(
-    reader: &Reader,
-    window: &Window,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<KeptAlarm>, StoreError> {
-    let mut all = Vec::new();
-    reader.alarms((window.span.from, window.span.to), |alarm| {
-        if wanted(&alarm.station) {
-            all.push(alarm);
-        }
-    })?;
-    Ok(all)
 }
 
 /// Figures of a channel for each part of a window, over all its contracts.

@@ -199,15 +199,38 @@ impl Reader {
     pub fn alarms(
         &self,
         (from, to): (Timestamp, Timestamp),
+        each: impl FnMut(KeptAlarm),
+    ) -> Result<(), StoreError> {
+        self.select_alarms("raised_ms >= ?1 AND raised_ms < ?2", (from, to), each)
+    }
+
+    /// The same of those that were raised before `to` and had not returned by `from`, as far as is known.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or what stands in it is damaged.
+    pub fn alarms_in(
+        &self,
+        span: (Timestamp, Timestamp),
+        each: impl FnMut(KeptAlarm),
+    ) -> Result<(), StoreError> {
+        let stood =
+            "raised_ms < ?2 AND (raised_ms >= ?1 OR returned_ms IS NULL OR returned_ms > ?1)";
+        self.select_alarms(stood, span, each)
+    }
+
+    fn select_alarms(
+        &self,
+        which: &str,
+        (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(KeptAlarm),
     ) -> Result<(), StoreError> {
         if !has_table(self.connection(), "alarm")? {
             return Ok(());
         }
         let holds = self.holds("alarm", "raised_ms")?;
-        let mut of_window = self.connection().prepare_cached(&format!(
-            "{SELECT} WHERE raised_ms >= ?1 AND raised_ms < ?2 {holds} ORDER BY raised_ms, id"
-        ))?;
+        let mut of_window = self
+            .connection()
+            .prepare_cached(&format!("{SELECT} WHERE ({which}) {holds} ORDER BY raised_ms, id"))?;
         let from = self.kept_since(Kept::Alarms, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         while let Some(row) = rows.next()? {

@@ -369,27 +369,17 @@ impl Reader {
         Ok(())
     }
 
-    /// Hands on the last record before `at` of the position of each breaker, centre by centre.
+    /// Hands on, of the position of each breaker at each centre, the last record before `from` and the first
+    /// one from `to` on.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn last_positions(
+    pub fn positions_round(
         &self,
-        at: Timestamp,
-        mut each: impl FnMut(Recorded),
+        span: (Timestamp, Timestamp),
+        each: impl FnMut(Recorded),
     ) -> Result<(), StoreError> {
-        let mut last = self.connection.prepare_cached(
-            "SELECT station, centre, unit, number, max(at_ms), source_ms, arrived_ms, address, point,
-                 before, value, flags, synchronised, doubt
-             FROM event JOIN path ON path.id = event.path
-             WHERE at_ms < ?1 AND point LIKE '%.CB.POS'
-             GROUP BY station, centre, point ORDER BY station, centre, point",
-        )?;
-        let mut rows = last.query([at.0])?;
-        while let Some(row) = rows.next()? {
-            each(recorded(row)?);
-        }
-        Ok(())
+        self.round(span, "point LIKE '%.CB.POS'", "point", each)
     }
 
     /// Hands on, of each unit at each centre, the last record before `from` and the first one from `to` on.
@@ -398,17 +388,28 @@ impl Reader {
     /// When the store cannot be read.
     pub fn events_round(
         &self,
+        span: (Timestamp, Timestamp),
+        each: impl FnMut(Recorded),
+    ) -> Result<(), StoreError> {
+        self.round(span, "1", "unit", each)
+    }
+
+    /// Of each centre and `by`, the last record before a stretch of time and the first one behind it.
+    fn round(
+        &self,
         (from, to): (Timestamp, Timestamp),
+        which: &str,
+        by: &str,
         mut each: impl FnMut(Recorded),
     ) -> Result<(), StoreError> {
-        for (end, at) in [("max(at_ms)", "at_ms < ?1"), ("min(at_ms)", "at_ms >= ?1")] {
+        for (end, at, edge) in [("max(at_ms)", "<", from), ("min(at_ms)", ">=", to)] {
             let mut round = self.connection.prepare_cached(&format!(
                 "SELECT station, centre, unit, number, {end}, source_ms, arrived_ms, address, point,
                      before, value, flags, synchronised, doubt
                  FROM event JOIN path ON path.id = event.path
-                 WHERE {at} GROUP BY station, centre, unit ORDER BY station, centre, unit",
+                 WHERE at_ms {at} ?1 AND {which}
+                 GROUP BY station, centre, {by} ORDER BY station, centre, {by}",
             ))?;
-            let edge = if end.starts_with("max") { from } else { to };
             let mut rows = round.query([edge.0])?;
             while let Some(row) = rows.next()? {
                 each(recorded(row)?);

@@ -24,8 +24,8 @@ const RING: u32 = 2_048;
 /// Records of one station, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    /// The last one of each breaker before the stretch of time that is read.
-    before: Vec<Recorded>,
+    /// Of each breaker the last one before the stretch of time that is read, and the first one behind.
+    round: Vec<Recorded>,
     /// Those in it, and of each unit the one before and the one behind.
     own: Vec<Recorded>,
 }
@@ -37,9 +37,9 @@ pub(super) fn records(
     wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Records>, StoreError> {
     let mut all: BTreeMap<String, Records> = BTreeMap::new();
-    reader.last_positions(span.from, |event| {
+    reader.positions_round((span.from, span.to), |event| {
         if wanted(&event.station) {
-            all.entry(event.station.clone()).or_default().before.push(event);
+            all.entry(event.station.clone()).or_default().round.push(event);
         }
     })?;
     let mut take = |event: Recorded| {
@@ -56,40 +56,52 @@ pub(super) fn records(
 }
 
 impl Records {
-    /// Records of a breaker, each once, in the order in which they happened. One of a clock that cannot
-    /// be right stands when it came, those that came with it as far before as their clock says.
-    pub(super) fn of(&self, point: &str, span: Span) -> Vec<Record> {
-        let all = self.before.iter().chain(&self.own);
+    /// Records of a breaker before `to`, each once however many centres have it, in the order in which they
+    /// happened. One of a clock that cannot be right stands when it came, those that came with it as far
+    /// before as their clock says.
+    pub(super) fn of(&self, point: &str, to: Timestamp) -> Vec<Record> {
+        let all = self.round.iter().chain(&self.own);
         let own = all.filter(|event| event.point.as_deref() == Some(point));
-        let mut once: BTreeMap<(u8, u32, Timestamp), (&Recorded, bool)> = BTreeMap::new();
+        // Each centre has numbers of its own; the unit has one clock.
+        let mut once: BTreeMap<(u8, Timestamp, u16), (Timestamp, bool)> = BTreeMap::new();
         for event in own.filter(|event| Flags(event.flags).is_good()) {
-            let key = (event.unit, event.number, event.source);
-            let (_, doubt) = once.entry(key).or_insert((event, false));
+            let key = (event.unit, event.source, event.value);
+            let (arrived, doubt) = once.entry(key).or_insert((event.arrived, false));
+            *arrived = event.arrived.min(*arrived);
             *doubt |= event.doubt.is_some();
         }
         let mut latest: BTreeMap<(u8, Timestamp), Timestamp> = BTreeMap::new();
-        for (event, _) in once.values().filter(|(_, doubt)| *doubt) {
-            let latest = latest.entry((event.unit, event.arrived)).or_insert(event.source);
-            *latest = event.source.max(*latest);
+        for ((unit, source, _), (arrived, _)) in once.iter().filter(|(_, (_, doubt))| *doubt) {
+            let latest = latest.entry((*unit, *arrived)).or_insert(*source);
+            *latest = (*latest).max(*source);
         }
         let mut records: Vec<Record> = Vec::with_capacity(once.len());
-        for (event, doubt) in once.values() {
-            let last = latest.get(&(event.unit, event.arrived)).filter(|_| *doubt);
-            let at = match last {
-                Some(last) => event.arrived.plus(-last.since(event.source)),
-                None => event.source,
-            };
-            if at < span.to {
-                records.push(Record { at, value: event.value, is_exact: !doubt });
+        for ((unit, source, value), (arrived, doubt)) in &once {
+            let last = latest.get(&(*unit, *arrived)).filter(|_| *doubt);
+            let at = last.map_or(*source, |last| arrived.plus(-last.since(*source)));
+            if at < to {
+                records.push(Record { at, value: *value, is_exact: !doubt });
             }
         }
         records.sort_by_key(|record| record.at);
         records
     }
 
-    /// Stretches in which records of a unit were lost: from the last one that came before to the first
-    /// one behind.
-    pub(super) fn lost(&self, unit: u8) -> Vec<Span> {
+    /// Stretches in which records of a unit were lost at each of some centres: from the last one that came
+    /// before to the first one behind.
+    pub(super) fn lost(&self, unit: u8, centres: &[&str]) -> Vec<Span> {
+        let mut lost: Option<Vec<Span>> = None;
+        for centre in centres {
+            let own = self.lost_at(unit, centre);
+            lost = Some(match lost {
+                None => own,
+                Some(before) => common(&before, &own),
+            });
+        }
+        lost.unwrap_or_default()
+    }
+
+    fn lost_at(&self, unit: u8, centre: &str) -> Vec<Span> {
         let mut lost = Vec::new();
         let mut run: BTreeMap<u32, (Timestamp, Timestamp)> = BTreeMap::new();
         let mut end_run = |run: &mut BTreeMap<u32, (Timestamp, Timestamp)>| {
@@ -100,7 +112,7 @@ impl Records {
             }
             run.clear();
         };
-        for event in self.own.iter().filter(|event| event.unit == unit) {
+        for event in self.own.iter().filter(|event| event.unit == unit && event.centre == centre) {
             let highest = run.keys().next_back().copied().unwrap_or(0);
             if event.number.saturating_add(RING) < highest {
                 end_run(&mut run);
@@ -108,9 +120,13 @@ impl Records {
             run.entry(event.number).or_insert((event.at, event.arrived));
         }
         end_run(&mut run);
-        lost.retain(|span| span.length() > 0);
-        lost
+        merged(lost)
     }
+}
+
+/// What two lists of stretches have in common.
+fn common(one: &[Span], other: &[Span]) -> Vec<Span> {
+    merged(one.iter().flat_map(|own| other.iter().map(|span| span.and(*own))))
 }
 
 /// A station over a stretch of time in which one contract held.

@@ -56,13 +56,17 @@ fn name(facts: &Facts, priority: Priority) -> String {
 
 fn priorities(facts: &Facts) -> Table {
     let words = facts.words();
-    let to = facts.window.span.to;
+    let window = facts.window.span;
     let rows = Priority::ALL.into_iter().map(|priority| {
         let own: Vec<&KeptAlarm> = of_priority(facts, priority).collect();
         let mut known: Vec<i64> =
             own.iter().filter_map(|alarm| Some(alarm.acknowledged?.since(alarm.raised))).collect();
         known.sort_unstable();
-        let stale = own.iter().filter(|a| a.returned.unwrap_or(to).since(a.raised) > STALE_MS);
+        // Each counts where it was raised, by how long it is known to have stood.
+        let stood = || facts.stood.iter().filter(|own| own.alarm.priority == priority);
+        let stale =
+            stood().filter(|own| own.begins_in(window) && own.span.length() > STALE_MS).count();
+        let open = stood().filter(|own| own.alarm.returned.is_none()).count();
         let raised = own.len() as u64;
         vec![
             Cell::Text(name(facts, priority)),
@@ -70,7 +74,9 @@ fn priorities(facts: &Facts) -> Table {
             Cell::Share(Share::new(known.len() as u64, raised), DECIMALS, None),
             quantile(&known, 50),
             quantile(&known, 95),
-            Cell::Count(stale.count() as u64),
+            Cell::Count(stale as u64),
+            Cell::Duration(stood().map(|own| own.ms_in(window)).sum()),
+            Cell::Count(open as u64),
         ]
     });
     Table {
@@ -83,6 +89,8 @@ fn priorities(facts: &Facts) -> Table {
             words.column("median", "Đến khi xác nhận, trung vị", "Until then, median", 14),
             words.column("p95", "Đến khi xác nhận, 95 %", "Until then, 95 %", 14),
             words.column("stale", "Đứng quá 24 giờ", "Stood over 24 h", 12),
+            words.column("stood", "Thời gian đứng trong kỳ", "Stood in the period", 14),
+            words.column("open", "Chưa thấy hết", "Return not seen", 10),
         ],
         rows: rows.collect(),
         total: None,

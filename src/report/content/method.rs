@@ -73,11 +73,14 @@ fn formulas(facts: &Facts) -> Vec<Part> {
         ),
         words.note(
             "SAIDI = Σ (công tơ × phút mất điện trên 5 phút) / công tơ; SAIFI, MAIFI = Σ công tơ bị mất điện trên 5 phút, \
-             hoặc thoáng qua / công tơ. Vị trí máy cắt theo bản ghi SOE; công tơ bán điện chia đều cho các xuất tuyến \
-             của trạm.",
+             hoặc thoáng qua / công tơ. Lần mất điện theo bản ghi SOE, vị trí hỏi vòng và dòng điện; mỗi kỳ có số phút nằm \
+             trong kỳ và tính lần bắt đầu trong kỳ, loại theo cả thời gian mất. 'Biết được': phần công tơ × thời gian biết rõ \
+             có điện hay không. Công tơ bán điện chia đều cho các xuất tuyến của trạm, theo cấu hình của lúc đó.",
             "SAIDI = sum of (meters × minutes of interruptions above 5 min) / meters; SAIFI, MAIFI = sum of meters \
-             interrupted for longer, or momentarily / meters. Breaker positions from SOE records; meters that sell stand \
-             on the feeders of their station in equal numbers.",
+             interrupted for longer, or momentarily / meters. Interruptions follow from SOE records, polled positions and \
+             current; a period has the minutes that lie in it and counts those that begin in it, by their whole length. \
+             'Known': share of meters × time of which it is known whether there was supply. Meters that sell stand on the \
+             feeders of their station in equal runs, by the contract of the time.",
         ),
         words.note(
             &format!("gridwatch {version}. Cùng kho, cùng kỳ cho cùng một tệp."),
