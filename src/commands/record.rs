@@ -111,10 +111,12 @@ fn to_go_on(arguments: impl Iterator<Item = String>, from: Date, days: i64) -> S
             continue;
         }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+        said.push(' ');
         if !argument.is_empty() && argument.chars().all(is_plain) {
-            said += &format!(" {argument}");
+            said.push_str(&argument);
         } else {
-            said += &format!(" '{}'", argument.replace('\'', "'\\''"));
+            let quoted = argument.replace('\'', "'\\''");
+            said.extend(["'", &quoted, "'"]);
         }
     }
     format!("{said} --from {from} --days {days}")

@@ -155,9 +155,10 @@ fn newest(
     let station = &province.stations[channel.station.index()];
     let centre = &province.centres[channel.centre.index()].id;
     // What stands in the journal was written since the clock last jumped.
-    let of_epoch = match has_table(connection, "clock_jump")? {
-        true => format!("AND chunk.epoch = {}", epochs::newest(connection)?),
-        false => String::new(),
+    let of_epoch = if has_table(connection, "clock_jump")? {
+        format!("AND chunk.epoch = {}", epochs::newest(connection)?)
+    } else {
+        String::new()
     };
     let newest: Option<i64> = connection
         .prepare_cached(&format!(

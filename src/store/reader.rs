@@ -208,9 +208,10 @@ impl Reader {
         // What a session judged before is no longer kept.
         if let Some(kept) = self.kept_from(Kept::Verdicts)? {
             for (piece, _) in &mut pieces {
-                (piece.from, piece.until) = match piece.until < kept {
-                    true => (kept.plus(-1), kept.plus(-1)),
-                    false => (piece.from.max(kept), piece.until),
+                (piece.from, piece.until) = if piece.until < kept {
+                    (kept.plus(-1), kept.plus(-1))
+                } else {
+                    (piece.from.max(kept), piece.until)
                 };
             }
         }

@@ -210,16 +210,15 @@ impl Writer {
         }
         let mut epoch = self.epoch;
         let mut transaction = self.held.connection.transaction()?;
-        let session = match self.session.filter(|_| !batch.begins) {
-            Some(session) => session,
-            None => {
-                if epochs::follow(&transaction, &batch.jumps, self.goes_on)? {
-                    epoch = epochs::newest(&transaction)?;
-                    // Chunks are of one epoch.
-                    self.tails.clear();
-                }
-                begin(&transaction, &self.province, (first, batch.until), epoch)?
+        let session = if let Some(session) = self.session.filter(|_| !batch.begins) {
+            session
+        } else {
+            if epochs::follow(&transaction, &batch.jumps, self.goes_on)? {
+                epoch = epochs::newest(&transaction)?;
+                // Chunks are of one epoch.
+                self.tails.clear();
             }
+            begin(&transaction, &self.province, (first, batch.until), epoch)?
         };
         let mut turned = BTreeMap::new();
         for judgement in &batch.judgements {

@@ -381,15 +381,19 @@ fn shown(
         }
         let kwh = (register + wh / KWH).rem_euclid(FULL);
         let active = faults.iter().filter(|(_, from, long)| (*from..from + long).contains(&n));
-        shown.push(active.fold(Some(kwh), |kwh, (fault, ..)| match fault {
-            Fault::Zero => Some(0),
-            Fault::Missing => None,
-            Fault::AllBits => Some(FULL - 1),
-            Fault::Spike(other) => Some(*other),
-            Fault::Frozen => held.or(kwh),
-            Fault::Back(by) => kwh.map(|kwh| (kwh - by).max(1)),
-            Fault::Reset | Fault::Replaced(_) => kwh,
-        }));
+        let mut told = Some(kwh);
+        for (fault, ..) in active {
+            told = match fault {
+                Fault::Zero => Some(0),
+                Fault::Missing => None,
+                Fault::AllBits => Some(FULL - 1),
+                Fault::Spike(other) => Some(*other),
+                Fault::Frozen => held.or(told),
+                Fault::Back(by) => told.map(|kwh| (kwh - by).max(1)),
+                Fault::Reset | Fault::Replaced(_) => told,
+            };
+        }
+        shown.push(told);
     }
     (truth, shown)
 }

@@ -104,7 +104,7 @@ fn mwh(wh: i64) -> Cell {
     Cell::Number(energy_mwh(wh), 3)
 }
 
-/// Received, delivered, difference in MWh and per cent, whether that can be, and how much is known. What the
+/// Received, delivered, difference in megawatt hours and per cent, whether that can be, and how much is known. What the
 /// contract has no counters for is empty.
 fn cells(words: Words, through: &Through) -> [Cell; 6] {
     let lang = words.0;
