@@ -17,14 +17,19 @@ mod show;
 mod simulate;
 mod simulator;
 mod store;
+mod truth;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use ::config::plain::plain;
 use ::config::{Lang, Problems, Province, way_out};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
@@ -35,6 +40,8 @@ use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Keeper, Reader, StoreError};
 use sim::Plans;
 use sim::faults::{Keep, Scenario};
+
+use truth::Truth;
 
 /// A threshold was missed.
 const EXIT_MISSED: u8 = 1;
@@ -249,16 +256,17 @@ pub(crate) fn main() -> ExitCode {
 
 fn complain(failure: &Failure) {
     let mut stderr = io::stderr().lock();
-    // With no standard error left there is nobody to tell.
-    let _ = match failure {
+    let said = match failure {
         Failure::Contract(problems) => {
             let count = problems.0.len();
             let s = if count == 1 { "" } else { "s" };
-            writeln!(stderr, "{problems}\ngridwatch: {count} problem{s} in the configuration")
+            format!("{problems}\ngridwatch: {count} problem{s} in the configuration")
         }
-        Failure::Usage(message) => writeln!(stderr, "gridwatch: {message}"),
-        Failure::Output(error) => writeln!(stderr, "gridwatch: cannot write: {error}"),
+        Failure::Usage(message) => format!("gridwatch: {message}"),
+        Failure::Output(error) => format!("gridwatch: cannot write: {error}"),
     };
+    // With no standard error left there is nobody to tell.
+    let _ = writeln!(stderr, "{}", plain(&said));
 }
 
 impl Common {
@@ -333,21 +341,19 @@ struct FieldArgs {
 }
 
 impl FieldArgs {
-    fn plans(&self, province: &Province) -> Result<Plans, Failure> {
+    /// What is to come, and the truth log, whose end is to be looked at when all is over.
+    fn plans(&self, province: &Province) -> Result<(Plans, Truth), Failure> {
         let scenario =
             self.scenario.as_ref().map(|path| Scenario::load(province, path)).transpose()?;
         let keep = if self.truth_values { Keep::Values } else { Keep::Points };
-        let truth = match &self.truth {
+        let (log, truth) = match &self.truth {
             Some(path) => {
-                let log = std::fs::File::create(path).map_err(|error| {
-                    let path = path.display();
-                    Failure::Usage(format!("truth log '{path}' cannot be written: {error}"))
-                })?;
-                Some((keep, Box::new(log) as Box<dyn Write + Send>))
+                let (log, end) = Truth::begin(path)?;
+                (log, Some((keep, end)))
             }
-            None => None,
+            None => (Truth::default(), None),
         };
-        Ok(Plans { speed: self.speed, scenario, truth })
+        Ok((Plans { speed: self.speed, scenario, truth }, log))
     }
 }
 
@@ -445,6 +451,31 @@ fn store_folder(named: Option<&PathBuf>, province: &Province) -> Result<PathBuf,
     folder.ok_or_else(|| Failure::Usage(none.to_owned()))
 }
 
+/// The province that a store is of, by its newest contract; `named` as long as there is none. A command that
+/// names a province is not answered from the store of another one.
+fn province_of(
+    reader: &Reader,
+    (config, named): (&ConfigArg, &Province),
+) -> Result<Arc<Province>, Failure> {
+    let Some(last) = reader.sessions()?.last().copied() else {
+        return Ok(Arc::new(named.clone()));
+    };
+    let own = match reader.contract(last.contract) {
+        // Whoever asks for a window without it is answered.
+        Err(StoreError::Contract { .. }) => return Ok(Arc::new(named.clone())),
+        own => own?.province,
+    };
+    let is_named = config.config.is_some() || config.fleet.is_some();
+    if is_named && (own.name.vi != named.name.vi) {
+        return Err(Failure::Usage(format!(
+            "the store is of the province '{}', not of '{}': name its own store with --store, or leave the \
+             province away",
+            own.name.vi, named.name.vi
+        )));
+    }
+    Ok(own)
+}
+
 /// What is wrong with an id on the command line, and what was perhaps meant.
 fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>) -> Failure {
     let hint = way_out(id, known);
@@ -471,10 +502,54 @@ fn need_terminal(command: &str) -> Result<(), Failure> {
     )))
 }
 
-/// Writes one line to standard output.
+/// Writes one line to standard output. What it has of files, stores and devices commands no terminal.
 fn say(line: impl Display) -> Result<(), Failure> {
-    writeln!(io::stdout().lock(), "{line}")?;
+    writeln!(io::stdout().lock(), "{}", plain(&line.to_string()))?;
     Ok(())
+}
+
+/// Writes one line to standard error, for who reads it beside the output.
+fn note(line: impl Display) -> Result<(), Failure> {
+    writeln!(io::stderr().lock(), "{}", plain(&line.to_string()))?;
+    Ok(())
+}
+
+/// Becomes true when the user or the system wants the program to end, which it then does by itself: until
+/// that is dropped, nobody else ends it.
+struct Stop {
+    wanted: Arc<AtomicBool>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, Failure> {
+        let (runtime, wanted) = (runtime()?, Arc::new(AtomicBool::new(false)));
+        let wish = Arc::clone(&wanted);
+        // Listening has begun when this returns.
+        let (begun, listening) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let stop = stop_wanted();
+            let mut stop = std::pin::pin!(stop);
+            let first = std::future::poll_fn(|context| Poll::Ready(stop.as_mut().poll(context)));
+            let is_over = first.await.is_ready();
+            let _ = begun.send(());
+            if !is_over {
+                stop.await;
+            }
+            wish.store(true, Ordering::Relaxed);
+        });
+        let _ = listening.recv();
+        Ok(Self { wanted, _runtime: runtime })
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Whether to go on.
+    fn flow(&self) -> ControlFlow<()> {
+        if self.is_wanted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }
 
 /// Seconds given on the command line.

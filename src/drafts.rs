@@ -27,42 +27,69 @@ impl Unwritten {
 pub(crate) struct Drafts(Vec<Draft>);
 
 struct Draft {
-    /// Where it belongs.
+    /// What it is for: as it was named.
+    named: PathBuf,
+    /// Where it belongs, behind all links.
     place: PathBuf,
-    /// Where it is meanwhile.
-    path: PathBuf,
+    /// Where it is meanwhile; `None` when it is written where it belongs: to a pipe, to a device.
+    path: Option<PathBuf>,
     file: File,
 }
 
 impl Drafts {
-    /// Begins a file.
-    pub(crate) fn begin(&mut self, place: &Path) -> Result<&File, Unwritten> {
-        let own = std::process::id();
-        let path = beside(place, |stem, end| format!(".{stem}.{own}.{end}.part"));
-        let file = File::create(&path).map_err(Unwritten::of(place))?;
-        self.0.push(Draft { place: place.to_owned(), path, file });
+    /// Begins a file. A link is followed: what it leads to is written, and it stays.
+    pub(crate) fn begin(&mut self, named: &Path) -> Result<&File, Unwritten> {
+        let place = behind_links(named).map_err(Unwritten::of(named))?;
+        // What is no file cannot be replaced by one: whoever reads from it is to get what there is.
+        let is_other = fs::metadata(&place).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        let (path, file) = if is_other {
+            (None, File::options().write(true).open(&place).map_err(Unwritten::of(named))?)
+        } else {
+            let own = std::process::id();
+            let path = beside(&place, |stem, end| format!(".{stem}.{own}.{end}.part"));
+            let file = File::create(&path).map_err(Unwritten::of(named))?;
+            (Some(path), file)
+        };
+        self.0.push(Draft { named: named.to_owned(), place, path, file });
         Ok(&self.0[self.0.len() - 1].file)
     }
 
     /// Moves all files to their places, and returns these. None is moved before all are on the disk.
     pub(crate) fn settle(mut self) -> Result<Vec<PathBuf>, Unwritten> {
-        for draft in &self.0 {
-            draft.file.sync_all().map_err(Unwritten::of(&draft.place))?;
+        let drafts = || self.0.iter().filter_map(|draft| Some((draft, draft.path.as_ref()?)));
+        for (draft, _) in drafts() {
+            draft.file.sync_all().map_err(Unwritten::of(&draft.named))?;
         }
-        for draft in &self.0 {
-            fs::rename(&draft.path, &draft.place).map_err(Unwritten::of(&draft.place))?;
+        for (draft, path) in drafts() {
+            fs::rename(path, &draft.place).map_err(Unwritten::of(&draft.named))?;
         }
-        Ok(self.0.drain(..).map(|draft| draft.place).collect())
+        Ok(self.0.drain(..).map(|draft| draft.named).collect())
     }
 }
 
 impl Drop for Drafts {
     fn drop(&mut self) {
-        for draft in &self.0 {
+        for path in self.0.iter().filter_map(|draft| draft.path.as_ref()) {
             // What cannot be removed is not worth more than the error that led here.
-            let _ = fs::remove_file(&draft.path);
+            let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Most links one behind the other, as many as the system follows.
+const LINKS_MAX: usize = 40;
+
+/// Where a path leads to, also where there is nothing yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut place = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&place) {
+            Ok(to) => place = place.parent().unwrap_or(Path::new("")).join(to),
+            // No link, or nothing yet.
+            Err(_) => return Ok(place),
+        }
+    }
+    Err(io::Error::other("too many links, one behind the other"))
 }
 
 /// A name made from stem and end of another, in the same folder.
@@ -70,4 +97,61 @@ pub(crate) fn beside(path: &Path, name: impl FnOnce(&str, &str) -> String) -> Pa
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let end = path.extension().unwrap_or_default().to_string_lossy();
     path.with_file_name(name(&stem, &end))
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    fn written(named: &Path) {
+        let mut drafts = Drafts::default();
+        drafts.begin(named).unwrap().write_all(b"new").unwrap();
+        assert_eq!(drafts.settle().unwrap(), [named]);
+    }
+
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("far")).unwrap();
+        fs::write(path("far/old.json"), "old").unwrap();
+        symlink("far/old.json", path("second.json")).unwrap();
+        symlink(path("second.json"), path("first.json")).unwrap();
+        written(&path("first.json"));
+        assert_eq!(fs::read(path("far/old.json")).unwrap(), b"new");
+        for link in ["first.json", "second.json"] {
+            assert!(fs::symlink_metadata(path(link)).unwrap().is_symlink(), "{link}");
+        }
+        // One that leads to nothing yet.
+        symlink("far/other.json", path("third.json")).unwrap();
+        written(&path("third.json"));
+        assert_eq!(fs::read(path("far/other.json")).unwrap(), b"new");
+        let left = fs::read_dir(path("far")).unwrap().count();
+        assert_eq!(left, 2, "no draft is left");
+        symlink("loop.json", path("loop.json")).unwrap();
+        assert!(Drafts::default().begin(&path("loop.json")).is_err());
+    }
+
+    #[test]
+    fn a_pipe_is_written_and_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.json");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || {
+                let mut said = String::new();
+                File::open(pipe).unwrap().read_to_string(&mut said).unwrap();
+                said
+            }
+        });
+        written(&pipe);
+        assert_eq!(reader.join().unwrap(), "new");
+        assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
+    }
 }

@@ -229,7 +229,13 @@ mod tests {
         let flags = (n % 3 > 0).then_some(Flags(0x80));
         let [station, centre] = ["=1+1", "Trạm \"A\", B"].map(str::to_owned);
         let point = format!("@{}", n / 50_000);
-        Sample { station, centre, point, value: Value { at: Timestamp(n), value, flags } }
+        Sample {
+            station,
+            centre,
+            point,
+            unit: "MW".to_owned(),
+            value: Value { at: Timestamp(n), value, flags },
+        }
     }
 
     fn csv_of(format: Format, count: i64) -> String {
@@ -253,14 +259,14 @@ mod tests {
     fn csv_runs_no_text_and_leaves_numbers_alone() {
         assert_eq!(
             csv_of(Format::Lines(Style::Rfc), 3),
-            "time,station,centre,point,value,problem,flags\n\
-             1970-01-01T00:00:00.000Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,,no value,\n\
-             1970-01-01T00:00:00.001Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,,undecodable,128\n\
-             1970-01-01T00:00:00.002Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,-0.5,,128\n"
+            "time,station,centre,point,value,unit,problem,flags\n\
+             1970-01-01T00:00:00.000Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,,MW,no value,\n\
+             1970-01-01T00:00:00.001Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,,MW,undecodable,128\n\
+             1970-01-01T00:00:00.002Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,-0.5,MW,,128\n"
         );
         let excel = csv_of(Format::Csv(Style::ExcelVi), 3);
         assert!(excel.starts_with("\u{feff}time;station;"), "{excel}");
-        assert!(excel.ends_with(";'@0;-0,5;;128\r\n"), "{excel}");
+        assert!(excel.ends_with(";'@0;-0,5;MW;;128\r\n"), "{excel}");
     }
 
     #[test]
@@ -293,6 +299,7 @@ mod tests {
                 &text(&own.centre),
                 &text(&own.point),
                 &value,
+                &text(&own.unit),
                 &problem,
                 &flags,
             ];

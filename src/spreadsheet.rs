@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Write;
 
+use config::plain::plain;
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
 /// Without the mark of its encoding in front, Excel takes a file for one of the system's own.
@@ -46,12 +47,13 @@ impl Style {
 }
 
 /// A text as a cell has it: one that is like a formula, or that would be read as something else, is
-/// told to be a text.
+/// told to be a text; what would command a terminal is written out.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
-    if is_like_a_formula(text) || is_read_as_another(text) {
+    let text = plain(text);
+    if is_like_a_formula(&text) || is_read_as_another(&text) {
         format!("'{text}").into()
     } else {
-        text.into()
+        text
     }
 }
 

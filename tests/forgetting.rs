@@ -583,7 +583,7 @@ fn a_year_of_retention_tells_what_is_kept_as_a_store_that_forgets_nothing() {
             // The writers go on: what is compared is a copy of what they have.
             let copies = [&own, &full].map(|of| {
                 let to = of.join("copy");
-                upkeep::backup(of, &to, |_| {}).unwrap();
+                upkeep::backup(of, &to, |_| std::ops::ControlFlow::Continue(())).unwrap();
                 to
             });
             let begin = after(day(verdicts.max(values).unwrap()), 0);

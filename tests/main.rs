@@ -35,4 +35,5 @@ mod taken_away;
 mod tidy;
 mod units;
 mod unmanned;
+mod untrusted;
 mod verdicts;

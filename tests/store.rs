@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -106,11 +107,13 @@ fn a_copy_is_the_store_of_one_instant_while_it_is_written() {
     six_days(folder.path(), &province);
     let writer = Writer::open(folder.path(), &province).unwrap();
     let copy = folder.path().join("copy");
-    upkeep::backup(folder.path(), &copy, |_| {}).unwrap();
+    upkeep::backup(folder.path(), &copy, |_| ControlFlow::Continue(())).unwrap();
     let span = Span::new(Timestamp(0), Timestamp(7 * DAY_MS));
     assert_eq!(times(&copy, span), times(folder.path(), span));
     assert_eq!(upkeep::check(&copy).unwrap().faults, Vec::<String>::new());
-    let again = upkeep::backup(folder.path(), &copy, |_| {}).unwrap_err().to_string();
+    let again = upkeep::backup(folder.path(), &copy, |_| ControlFlow::Continue(()))
+        .unwrap_err()
+        .to_string();
     assert!(again.contains("there is a store already"), "{again}");
     drop(writer);
 }
@@ -435,6 +438,14 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
     for table in ["session", "asked", "metering", "chunk"] {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN epoch")).unwrap();
     }
+    file.execute_batch(
+        "DROP TABLE judgement;
+         CREATE TABLE judgement ( path INTEGER NOT NULL REFERENCES path, at_ms INTEGER NOT NULL,
+             session INTEGER NOT NULL REFERENCES session, whole INTEGER NOT NULL,
+             link INTEGER NOT NULL, runs BLOB NOT NULL, PRIMARY KEY (path, at_ms) )
+             STRICT, WITHOUT ROWID",
+    )
+    .unwrap();
     file.pragma_update(None, "user_version", 1).unwrap();
     drop(file);
     assert_eq!(Reader::open(folder.path()).unwrap().sessions().unwrap(), []);

@@ -239,7 +239,7 @@ impl<'d> Node<'d> {
         let text: String = text.nfc().collect();
         if text.trim().is_empty() {
             self.complain("the text is empty");
-        } else if text.chars().any(char::is_control) {
+        } else if text.chars().any(crate::plain::commands) {
             self.complain("control characters are not allowed here");
         } else if text.chars().count() > CHARS_MAX {
             self.complain(format!("the text is longer than {CHARS_MAX} characters"));

@@ -22,6 +22,7 @@ mod expand;
 mod fleet;
 mod metering;
 mod names;
+pub mod plain;
 mod problem;
 mod province;
 mod read;

@@ -47,7 +47,7 @@ pub(super) fn run(common: &Common, args: &DemoArgs) -> Outcome {
     let clock = Clock::system();
     let fast = clock.at_speed(args.field.speed);
     let time = Arc::new(move || fast.now().0);
-    let plans = args.field.plans(&province)?;
+    let (plans, truth) = args.field.plans(&province)?;
     let simulation = runtime
         .block_on(Simulation::start_with(Arc::new(province.clone()), ports, time, plans))
         .map_err(|error| Failure::Usage(error.to_string()))?;
@@ -67,5 +67,6 @@ pub(super) fn run(common: &Common, args: &DemoArgs) -> Outcome {
         runtime.block_on(control.stop());
     }
     runtime.block_on(simulation.stop());
+    truth.end()?;
     outcome
 }

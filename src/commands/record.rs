@@ -167,7 +167,7 @@ pub(super) fn run(
         return Err(Failure::Usage(message.to_owned()));
     }
     let province = Arc::new(stretched(common.province(config)?, f64::from(args.scan)));
-    let to_come = field.plans(&province)?;
+    let (to_come, truth) = field.plans(&province)?;
     let zone = province.utc_offset_hours;
     let no_day = || Failure::Usage("--from: there is no such day".to_owned());
     let first = args.from.and_then(|day| Timestamp::midnight(day, zone)).ok_or_else(no_day)?;
@@ -209,6 +209,7 @@ pub(super) fn run(
     let wall = progress.began.elapsed();
     say(summary(&province, &tally, reached.since(from)).trim_end())?;
     say(costs(cost, wall))?;
+    truth.end()?;
     if reached >= until {
         return Ok(0);
     }

@@ -1,17 +1,17 @@
 //! `gridwatch report`: what a month was like, as the form that is filed.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use ::config::Province;
 use clap::Args;
 use gridwatch::report::period::{Period, day};
-use gridwatch::report::{Format, Request, report, write};
+use gridwatch::report::{Format, Request, report, write_unless};
 use gridwatch::store::{Kept, Reader};
 
 use super::bar::Bar;
 use super::{
-    Common, ConfigArg, CsvStyle, EXIT_NO_DATA, Failure, Outcome, say, store_folder, unknown,
+    Common, ConfigArg, CsvStyle, EXIT_NO_DATA, Failure, Outcome, Stop, note, province_of, say,
+    store_folder, unknown,
 };
 
 #[derive(Args)]
@@ -66,16 +66,16 @@ pub(super) struct ReportArgs {
 pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     // What cannot be written is said before it is worked out.
     Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
-    let province = args.config.province()?;
-    if let Some(id) = args.station.as_deref().filter(|id| province.station(id).is_none()) {
-        let known = province.stations.iter().map(|station| station.id.as_str());
-        return Err(unknown("station", id, known));
-    }
-    let period = period(args, &province)?;
     let issued = args.issued.as_deref().map(day).transpose();
     let issued = issued.map_err(|error| Failure::Usage(error.to_string()))?;
-    let folder = store_folder(args.store.as_ref(), &province)?;
+    let named = args.config.province()?;
+    let folder = store_folder(args.store.as_ref(), &named)?;
     let reader = Reader::open(&folder)?;
+    let province = province_of(&reader, (&args.config, &named))?;
+    let period = period(args, &province)?;
+    if let Some(id) = &args.station {
+        find_station(&reader, period, id)?;
+    }
     let request = Request { period, station: args.station.clone(), lang: common.lang() };
     let mut bar = Bar::new();
     let made = report(&reader, &request, |done| bar.show(done));
@@ -87,8 +87,11 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     if let Some(day) = issued {
         made.issue(day);
     }
-    let written =
-        write(&made, &args.out, args.csv.into()).map_err(|e| Failure::Usage(e.to_string()))?;
+    reader.undisturbed()?;
+    // From here on there are drafts, which whoever ends it early is not left with.
+    let stop = Stop::listen()?;
+    let written = write_unless(&made, (&args.out, args.csv.into()), || stop.is_wanted())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     for path in written {
         say(path.display())?;
     }
@@ -111,11 +114,22 @@ fn period(args: &ReportArgs, province: &Province) -> Result<Period, Failure> {
     period.map_err(|error| Failure::Usage(error.to_string()))
 }
 
+/// Refuses a station that the contract does not know by which the period is judged.
+fn find_station(reader: &Reader, period: Period, id: &str) -> Result<(), Failure> {
+    let span = period.span();
+    let sessions = reader.sessions()?.into_iter();
+    let own = sessions.filter(|session| session.from < span.to && session.until > span.from);
+    // Where nobody watched, there is no report.
+    let Some(last) = own.last() else { return Ok(()) };
+    let province = reader.contract(last.contract)?.province;
+    let known = province.stations.iter().map(|station| station.id.as_str());
+    province.station(id).map(|_| ()).ok_or_else(|| unknown("station", id, known))
+}
+
 /// Says what the store has instead.
 fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result<(), Failure> {
     let name = period.name(::config::Lang::En);
     let out = args.out.display();
-    let mut stderr = std::io::stderr().lock();
     let kept = reader.kept_from(Kept::Verdicts)?;
     if let Some(kept) = kept.filter(|kept| *kept > period.span().from) {
         let whole = kept >= period.span().to;
@@ -124,12 +138,10 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
         } else {
             "some of what there was, and nobody watched in the rest"
         };
-        writeln!(
-            stderr,
+        return note(format_args!(
             "gridwatch: no longer kept: {what} in {name}, so '{out}' is not written; nothing of the store is \
              kept from before {kept}"
-        )?;
-        return Ok(());
+        ));
     }
     let mut sessions = reader.sessions()?;
     sessions.retain(|session| kept.is_none_or(|kept| session.until >= kept));
@@ -137,9 +149,7 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
         (Some(first), Some(last)) => format!("it has {} to {}", first.from, last.until),
         _ => "it is empty".to_owned(),
     };
-    writeln!(
-        stderr,
+    note(format_args!(
         "gridwatch: nobody watched in {name}, so '{out}' is not written; of the store: {has}"
-    )?;
-    Ok(())
+    ))
 }

@@ -12,7 +12,9 @@ use gridwatch::report::period::day;
 use gridwatch::store::{End, Kept, Reader, Session};
 use gridwatch::terminal::{self, Origin, Page};
 
-use super::{Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, say, store_folder, unknown};
+use super::{
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, province_of, say, store_folder, unknown,
+};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -72,8 +74,10 @@ enum ScreenArg {
 
 pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     let config = ConfigArg { config: args.config.clone(), fleet: None };
-    let folder = store_folder(args.store.as_ref(), &config.province()?)?;
+    let named = config.province()?;
+    let folder = store_folder(args.store.as_ref(), &named)?;
     let reader = Reader::open(&folder)?;
+    province_of(&reader, (&config, &named))?;
     let sessions = reader.sessions()?;
     let Some(last) = sessions.iter().max_by_key(|session| (session.id, session.until)) else {
         return nothing(&sessions, None, None);
@@ -86,6 +90,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     };
     // What is asked for is looked up in the contract of that time.
     let page = page(args, &past.picture.province)?;
+    reader.undisturbed()?;
     if args.json {
         say(json::picture(&past.picture))?;
         return Ok(0);

@@ -58,7 +58,7 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
     let runtime = runtime()?;
     let clock = Clock::system().at_speed(args.field.speed);
     runtime.block_on(async {
-        let plans = args.field.plans(&province)?;
+        let (plans, truth) = args.field.plans(&province)?;
         let to_come = plans.scenario.as_ref().map(|scenario| {
             let by_chance = if scenario.rates.is_some() { ", and others by chance" } else { "" };
             let (faults, deeds) = (scenario.planned.len(), scenario.deeds.len());
@@ -110,6 +110,7 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
             traffic.exceptions,
             traffic.bad_frames
         ))?;
+        truth.end()?;
         Ok(0)
     })
 }

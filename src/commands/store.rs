@@ -1,10 +1,8 @@
 //! `gridwatch store`: look after the history that was kept.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::config::Province;
@@ -17,9 +15,7 @@ use gridwatch::store::upkeep::{self, Compacted, Forget};
 use gridwatch::store::{Aside, By, Kept, Reader, StoreError, set_aside};
 
 use super::bar::Bar;
-use super::{
-    Common, CsvStyle, EXIT_MISSED, Failure, Outcome, runtime, say, stop_wanted, store_folder,
-};
+use super::{Common, CsvStyle, EXIT_MISSED, Failure, Outcome, Stop, note, say, store_folder};
 
 #[derive(Subcommand)]
 pub(super) enum StoreCommand {
@@ -85,7 +81,7 @@ Examples:
   gridwatch store export values --out values.parquet
   duckdb -c \"SELECT point, avg(value) FROM 'values.parquet' GROUP BY point\"
 
-Times are UTC; in CSV ISO 8601 to the millisecond. Verdicts: one row for each stretch in which a
+Days are local ones of the province, as in a report; times are UTC, in CSV ISO 8601 to the millisecond. Verdicts: one row for each stretch in which a
 required point stood in one way; time that nobody watched has no row. Values: by station, centre,
 point and time. docs/history.md has the columns of every table.
 Exit codes: 0 written, 2 usage, or it cannot be read or written.")]
@@ -258,13 +254,6 @@ fn compact(args: &CompactArgs) -> Outcome {
     Ok(0)
 }
 
-/// The moment at which a day begins, UTC.
-fn instant(text: &str) -> Result<Timestamp, Failure> {
-    let date = day(text).map_err(|error| Failure::Usage(error.to_string()))?;
-    let bad = || Failure::Usage(format!("'{text}' is not a day of the calendar"));
-    Timestamp::midnight(date, 0).ok_or_else(bad)
-}
-
 /// A record that is so far ahead of the clock of this machine is of the future, milliseconds: copies come
 /// from other machines.
 const FUTURE_MS: i64 = 60_000;
@@ -298,8 +287,14 @@ fn aside(args: &AsideArgs) -> Outcome {
 
 fn backup(args: &BackupArgs) -> Outcome {
     let folder = args.folder.path()?;
-    let file = upkeep::backup(&folder, &args.to, |_| {})?;
-    say(file.display())?;
+    let stop = Stop::listen()?;
+    let mut bar = Bar::new();
+    let made = upkeep::backup(&folder, &args.to, |done| {
+        bar.show(done);
+        stop.flow()
+    });
+    bar.clear();
+    say(made?.display())?;
     Ok(0)
 }
 
@@ -311,7 +306,7 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
     let reader = Reader::open(&args.folder.path()?)?;
     let request = Request {
         table: args.what.into(),
-        span: span(args)?,
+        span: span(args, &reader)?,
         choice: Choice {
             stations: args.station.clone(),
             points: args.point.clone(),
@@ -324,26 +319,19 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
         let mut go_on = |_| ControlFlow::Continue(());
         let out = (Format::Lines(style), io::stdout());
         export::to_output(&reader, &request, out, &mut go_on).map_err(refused)?;
+        reader.undisturbed()?;
         return Ok(0);
     };
     // Who ends it early is not left with half a file.
-    let stop = Arc::new(AtomicBool::new(false));
-    let (runtime, wish) = (runtime()?, Arc::clone(&stop));
-    runtime.spawn(async move {
-        stop_wanted().await;
-        wish.store(true, Ordering::Relaxed);
-    });
+    let stop = Stop::listen()?;
     let mut bar = Bar::new();
     let mut watch = |done| {
         bar.show(done);
-        if stop.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        stop.flow()
     };
     let rows = export::to_file(&reader, &request, (path, format), &mut watch);
     bar.clear();
+    reader.undisturbed()?;
     say(format_args!("{}: {} rows", path.display(), rows.map_err(refused)?))?;
     Ok(0)
 }
@@ -359,21 +347,37 @@ fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
         Table::Alarms => Kept::Alarms,
     };
     if let Some(from) = reader.kept_from(kind)?.filter(|from| *from > request.span.from) {
-        let mut stderr = io::stderr().lock();
         let kind = kind.word();
-        writeln!(
-            stderr,
+        note(format_args!(
             "gridwatch: {kind} from before {from} are no longer kept, so they are not in it"
-        )?;
+        ))?;
     }
     Ok(())
 }
 
-/// The days that are asked for, else all that there is.
-fn span(args: &ExportArgs) -> Result<Span, Failure> {
-    let from = args.from.as_deref().map(instant).transpose()?;
-    let to = args.to.as_deref().map(instant).transpose()?.map(|day| day.plus(DAY_MS));
-    Ok(Span::new(from.unwrap_or(Timestamp(i64::MIN)), to.unwrap_or(Timestamp(i64::MAX))))
+/// The days that are asked for, as a report cuts them, else all that there is.
+fn span(args: &ExportArgs, reader: &Reader) -> Result<Span, Failure> {
+    let all = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
+    let (Some(last), true) =
+        (reader.sessions()?.last().copied(), args.from.is_some() || args.to.is_some())
+    else {
+        return Ok(all);
+    };
+    let zone = reader.contract(last.contract)?.province.utc_offset_hours;
+    let begin = |text: &String| {
+        let date = day(text).map_err(|error| Failure::Usage(error.to_string()))?;
+        let bad = || Failure::Usage(format!("'{text}' is not a day of the calendar"));
+        Timestamp::midnight(date, zone).ok_or_else(bad)
+    };
+    let from = args.from.as_ref().map(begin).transpose()?.unwrap_or(all.from);
+    let to = args.to.as_ref().map(begin).transpose()?;
+    if let (Some(first), Some(last), Some(begins)) = (&args.from, &args.to, to)
+        && begins < from
+    {
+        let why = format!("the period ends on {last}, before it begins on {first}");
+        return Err(Failure::Usage(why));
+    }
+    Ok(Span::new(from, to.map_or(all.to, |day| day.plus(DAY_MS))))
 }
 
 fn refused(error: export::Error) -> Failure {

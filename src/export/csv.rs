@@ -15,9 +15,9 @@ pub(super) struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes the names of the columns; a file that spreadsheets open has a mark in front of them.
+    /// Writes the names of the columns; a file for a spreadsheet has a mark in front of them.
     pub(super) fn begin<R: Row>(style: Style, is_file: bool, mut out: W) -> io::Result<Self> {
-        if is_file {
+        if is_file && style == Style::ExcelVi {
             out.write_all(MARK)?;
         }
         let ends = if is_file { Terminator::CRLF } else { Terminator::Any(b'\n') };
@@ -32,7 +32,7 @@ impl<W: Write> Writer<W> {
                 Cell::Text(of) => self.field(&spreadsheet::text(of(row))),
                 Cell::Whole(of) => self.field(&of(row).to_string()),
                 Cell::Code(of) => self.field(&written(of(row))),
-                Cell::Number(of) => self.field(&self.style.number(written(of(row)))),
+                Cell::Number(of) => self.field(&self.style.number(written(of(row).map(digits)))),
                 Cell::Instant(of) => self.field(&of(row).to_millisecond()),
                 Cell::Moment(of) => self.field(&written(of(row).map(Timestamp::to_millisecond))),
                 Cell::YesNo(of) => self.field(&written(of(row))),
@@ -48,6 +48,12 @@ impl<W: Write> Writer<W> {
     pub(super) fn end(mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// A number as the shortest digits that are read as it again.
+fn digits(number: f64) -> String {
+    let is_usual = number == 0.0 || !number.is_finite() || (1e-5..1e16).contains(&number.abs());
+    if is_usual { number.to_string() } else { format!("{number:e}") }
 }
 
 fn written(cell: Option<impl ToString>) -> String {

@@ -143,6 +143,15 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// The unit of a point by the newest contract that has it.
+    fn unit(&self, station: &str, point: &str) -> &str {
+        let specs = self.provinces.iter().filter_map(|province| {
+            let station = &province.stations[province.station(station)?.index()];
+            Some(&station.points[station.point(point)?.index()].spec)
+        });
+        specs.map(|spec| &spec.unit[..]).next().unwrap_or_default()
+    }
+
     /// Stations and centres of which something is wanted.
     fn paths(&self) -> Vec<(&str, &str)> {
         let choice = &self.request.choice;
@@ -168,7 +177,8 @@ impl<'a> Source<'a> {
                 let [station, centre, point] = [path.0, path.1, path.2].map(str::to_owned);
                 let none = Value { at: Timestamp(0), value: Decoded::NoValue, flags: None };
                 // One row for all values: its texts are the same.
-                let mut row = Sample { station, centre, point, value: none };
+                let unit = self.unit(&station, &point).to_owned();
+                let mut row = Sample { station, centre, point, unit, value: none };
                 self.reader.values(path, self.span(), |value| {
                     row.value = value;
                     each(&row)

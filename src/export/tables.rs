@@ -89,6 +89,8 @@ pub(super) struct Sample {
     pub(super) station: String,
     pub(super) centre: String,
     pub(super) point: String,
+    /// Unit of its values by the newest contract that has it; empty when there is none.
+    pub(super) unit: String,
     pub(super) value: Value,
 }
 
@@ -101,10 +103,11 @@ impl Row for Sample {
         Column(
             "value",
             Number(|row| match row.value.value {
-                Decoded::Value(number) => Some(number),
+                Decoded::Value(number) => Some(shortest(number)),
                 Decoded::NoValue | Decoded::Nonsense => None,
             }),
         ),
+        Column("unit", Text(|row| &row.unit)),
         Column(
             "problem",
             Text(|row| match row.value.value {
@@ -177,6 +180,42 @@ impl Row for Raised {
     ];
 }
 
+/// A number that came as a float of 32 bits as the shortest decimal that is this float, which is what the
+/// device meant: 12.3 and not 12.300000190734863. As a float of 32 bits it is the same bits again.
+fn shortest(number: f64) -> f64 {
+    #[expect(clippy::cast_possible_truncation, reason = "only where nothing is lost")]
+    let short = number as f32;
+    let is_short = number.fract() != 0.0 && f64::from(short).to_bits() == number.to_bits();
+    let shortest = is_short.then(|| short.to_string().parse().ok()).flatten();
+    shortest.unwrap_or(number)
+}
+
 fn count(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::shortest;
+
+    #[test]
+    fn a_short_float_is_as_short_as_it_was_meant() {
+        assert_eq!(shortest(f64::from(12.3_f32)).to_string(), "12.3");
+        assert_eq!(shortest(f64::from(-0.07_f32)).to_string(), "-0.07");
+        // Counts and sums stay what they are.
+        assert_eq!(shortest(4_294_967_040.0).to_string(), "4294967040");
+        assert_eq!(shortest(0.1 + 0.2).to_bits(), (0.1_f64 + 0.2).to_bits());
+    }
+
+    proptest! {
+        #[test]
+        #[expect(clippy::cast_possible_truncation, reason = "the bits that came")]
+        fn the_bits_that_came_are_told(bits in any::<u32>()) {
+            let came = f32::from_bits(bits);
+            let told = shortest(f64::from(came)) as f32;
+            prop_assert!(told.to_bits() == bits || came.is_nan());
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What a store has of the future, because a clock was wrong: set aside by who knows that, and kept.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::journal;
@@ -35,7 +36,7 @@ pub fn set_aside(folder: &Path, after: Timestamp, to: &Path) -> Result<Option<As
     let (sessions, newest): (u32, Option<i64>) =
         held.connection.query_row(later, [after.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Some(newest) = newest else { return Ok(None) };
-    let copy = backup(folder, to, |_| {})?;
+    let copy = backup(folder, to, |_| ControlFlow::Continue(()))?;
     let transaction = held.connection.transaction()?;
     journal::recover(&transaction)?;
     let mut rows = transaction.execute(

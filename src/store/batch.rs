@@ -25,7 +25,7 @@ const OPEN_MS: i64 = 300_000;
 
 /// Rows that may be in the journal, before they are compressed. When they are more, heads are sealed
 /// early.
-const JOURNAL_BYTES_MAX: usize = 64 << 20;
+pub(super) const JOURNAL_BYTES_MAX: usize = 64 << 20;
 
 /// What was learned up to a moment.
 #[derive(Debug, Clone)]

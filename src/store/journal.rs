@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use config::{ChannelId, PointId, Province};
 use rusqlite::{Connection, Transaction, params};
 
-use super::batch::Batch;
+use super::batch::{Batch, JOURNAL_BYTES_MAX};
 use super::contracts;
 use super::epochs;
 use super::schema::{StoreError, has_table};
@@ -48,6 +48,11 @@ fn damaged(error: snap::Error) -> StoreError {
 
 /// Reads what stands in a row of the journal.
 pub(super) fn read(data: &[u8]) -> Result<Vec<u8>, StoreError> {
+    // Some bytes may claim to be any number.
+    if snap::raw::decompress_len(data).map_err(damaged)? > JOURNAL_BYTES_MAX {
+        let why = format!("journal of values: a row of more than {} MB", JOURNAL_BYTES_MAX >> 20);
+        return Err(StoreError::Damaged(why));
+    }
     snap::raw::Decoder::new().decompress_vec(data).map_err(damaged)
 }
 

@@ -14,7 +14,7 @@ use super::epochs::{self, Epochs};
 use super::journal;
 use super::kept::Kept;
 use super::runs;
-use super::schema::{StoreError, has_table, open_to_read};
+use super::schema::{Opened, StoreError, has_table, open_to_read};
 use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, EDGES_US, Run};
 use crate::historian::picture::LinkState;
@@ -23,7 +23,7 @@ use crate::series::Sealed;
 /// A store as it was when it was opened: what is written later is not seen, so that all that is read
 /// belongs together.
 pub struct Reader {
-    connection: Connection,
+    connection: Opened,
     /// Contracts that were read: to read one takes as long as a province file does.
     contracts: RefCell<BTreeMap<i64, Contract>>,
     /// What stands in the journal, as chunks, by contract.
@@ -185,6 +185,15 @@ impl Reader {
         connection.execute_batch("BEGIN; SELECT count(*) FROM session;")?;
         let contracts = RefCell::default();
         Ok(Self { connection, contracts, journal: OnceCell::new(), epochs: OnceCell::new() })
+    }
+
+    /// Whether all that was read is of one moment. It is, where writers can be kept waiting; a store that
+    /// may only be read is looked at once more.
+    ///
+    /// # Errors
+    /// When somebody wrote to it meanwhile.
+    pub fn undisturbed(&self) -> Result<(), StoreError> {
+        self.connection.undisturbed()
     }
 
     pub(super) fn connection(&self) -> &Connection {

@@ -1,11 +1,15 @@
 //! The file of the store: its tables, their versions, and what can be wrong with it.
 
+use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use thiserror::Error;
 
 use crate::clock::Timestamp;
@@ -216,6 +220,9 @@ DROP TABLE judgement;
 ALTER TABLE judgement_of_session RENAME TO judgement;
 ";
 
+/// Longest text or blob of a store, bytes: a chunk's, and room to spare.
+const CELL_BYTES_MAX: i32 = 72 << 20;
+
 /// Why a store cannot be used.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -244,6 +251,20 @@ pub enum StoreError {
     /// It cannot be written.
     #[error("the store cannot be written: {0}")]
     ReadOnly(String),
+    /// It cannot be read.
+    #[error("the store in '{}' cannot be read: {why}", path.display())]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way.
+        why: String,
+    },
+    /// Whoever asked for it wanted it to end.
+    #[error("stopped, and nothing was written")]
+    Stopped,
+    /// Who may only read it cannot keep it still.
+    #[error("the store in '{}' was written while it was read; try again", .0.display())]
+    Disturbed(PathBuf),
     /// What stands in it cannot be right.
     #[error("the store is damaged: {0}; 'gridwatch store check' says where")]
     Damaged(String),
@@ -310,7 +331,8 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::ReadOnly(error.to_string())
             }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            // Rows that are longer than any of ours can be are damage, too.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig) => {
                 Self::Damaged(error.to_string())
             }
             _ => Self::Other(error),
@@ -367,6 +389,8 @@ impl Lock {
     fn of(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(LOCK);
         let failed = |error| StoreError::File { path: path.clone(), error };
+        // Others than files may block for ever whoever opens them.
+        only_files(&path)?;
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(failed)?;
         match file.try_lock() {
@@ -407,8 +431,12 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
 pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
     make_folder(folder).map_err(|error| StoreError::File { path: folder.to_owned(), error })?;
     let lock = Lock::of(folder)?;
-    let mut connection = Connection::open(folder.join(FILE))?;
-    connection.busy_timeout(BUSY)?;
+    let path = folder.join(FILE);
+    [path.clone(), beside(folder, "wal"), beside(folder, "shm"), beside(folder, "journal")]
+        .iter()
+        .try_for_each(|path| only_files(path))?;
+    let mut connection = Connection::open(path)?;
+    distrust(&connection)?;
     let version = version(&connection, folder, true)?;
     // Rows are durable when a commit returns: the log is synced with each.
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -431,15 +459,188 @@ pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
     Ok(Held { connection, folder: folder.to_owned(), identity, _lock: lock })
 }
 
-/// Opens the store of a folder to read, beside whoever writes to it.
-pub(super) fn open_to_read(folder: &Path) -> Result<Connection, StoreError> {
+/// Refuses what is there but no file.
+fn only_files(path: &Path) -> Result<(), StoreError> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "not a file");
+            Err(StoreError::File { path: path.to_owned(), error })
+        }
+        // What is not there is no harm, and what cannot be looked at is said by who opens it.
+        _ => Ok(()),
+    }
+}
+
+/// A file of the database's own beside that of the store.
+fn beside(folder: &Path, end: &str) -> PathBuf {
+    folder.join(format!("{FILE}-{end}"))
+}
+
+/// What a file says of itself is not believed: somebody may have sent it.
+fn distrust(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, CELL_BYTES_MAX)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    for never in [DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW] {
+        connection.set_db_config(never, false)?;
+    }
+    Ok(())
+}
+
+/// A connection that reads.
+pub(super) struct Opened {
+    // Closed before its copy is removed: fields are dropped in their order.
+    connection: Connection,
+    folder: PathBuf,
+    /// How the files were, when nobody else can be kept from writing them.
+    still: Option<Stamp>,
+    _copy: Option<Copy>,
+}
+
+impl Deref for Opened {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+/// By what a change of the files of a store is seen: length and time of each.
+type Stamp = [Option<(u64, Option<std::time::SystemTime>)>; 2];
+
+fn stamp(folder: &Path) -> Stamp {
+    [folder.join(FILE), beside(folder, "wal")].map(|path| {
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.len(), found.modified().ok()))
+    })
+}
+
+/// A copy in a folder of its own, gone when it is not needed any more.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(folder: &Path) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::File { path: folder.to_owned(), error };
+        let mut maker = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
+        let place = |n: u32| {
+            let name = format!("gridwatch-{}-{n}", std::process::id());
+            std::env::temp_dir().join(name)
+        };
+        let is_made = |path: &PathBuf| maker.create(path).is_ok();
+        let made = (0..100).map(place).find(is_made);
+        let full = || failed(io::Error::other("no folder for a copy of it can be made"));
+        let copy = Self(made.ok_or_else(full)?);
+        for end in ["", "-journal", "-wal"] {
+            let name = format!("{FILE}{end}");
+            if folder.join(&name).is_file() {
+                let to = copy.0.join(&name);
+                // Not with its permissions: the copy is written, where the change is taken back.
+                let copied = File::open(folder.join(&name))
+                    .and_then(|mut from| io::copy(&mut from, &mut File::create(&to)?));
+                copied.map_err(failed)?;
+            }
+        }
+        Ok(copy)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // What cannot be removed lies where what is left over is removed.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Opened {
+    /// Whether what was read is of one moment: where nobody could be kept from writing meanwhile, that
+    /// nobody did.
+    pub(super) fn undisturbed(&self) -> Result<(), StoreError> {
+        match &self.still {
+            Some(was) if *was != stamp(&self.folder) => {
+                Err(StoreError::Disturbed(self.folder.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Opens the store of a folder to read, beside whoever writes to it. Nothing of the folder need be
+/// writable: an archive, the store of another account.
+pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     let path = folder.join(FILE);
     if !path.is_file() {
         return Err(StoreError::Missing(folder.to_owned()));
     }
+    for end in ["wal", "shm", "journal"] {
+        only_files(&beside(folder, end))?;
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    let opened = |connection, still, copy| Opened {
+        connection,
+        folder: folder.to_owned(),
+        still,
+        _copy: copy,
+    };
+    let shut_out = match Connection::open_with_flags(&path, flags)
+        .map_err(StoreError::from)
+        .and_then(|connection| looked_at(connection, folder))
+    {
+        Ok(connection) => return Ok(opened(connection, None, None)),
+        Err(StoreError::ReadOnly(why)) => why,
+        Err(error) => return Err(error),
+    };
+    let has = |end| std::fs::metadata(beside(folder, end)).is_ok_and(|found| found.len() > 0);
+    let unreadable = |error| match error {
+        StoreError::ReadOnly(why) => StoreError::Unreadable { path: folder.to_owned(), why },
+        error => error,
+    };
+    if has("journal") {
+        // Who wrote last was cut off within a change, which is taken back first. Not in the store: who reads
+        // changes nothing.
+        let copy = Copy::of(folder)?;
+        let connection = Connection::open(copy.0.join(FILE))?;
+        let connection = looked_at(connection, folder).map_err(unreadable)?;
+        return Ok(opened(connection, None, Some(copy)));
+    }
+    tracing::debug!(%shut_out, "reading a store that nobody can be kept from writing");
+    let still = stamp(folder);
+    let connection = if has("wal") {
+        // The log is read as well, without the index that others would share.
+        let connection = Connection::open_with_flags_and_vfs(&path, flags, c"unix-none")?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "locking_mode", "exclusive")?;
+        connection
+    } else {
+        let uri = immutable(&path).ok_or_else(|| StoreError::ReadOnly(shut_out));
+        Connection::open_with_flags(uri?, flags | OpenFlags::SQLITE_OPEN_URI)?
+    };
+    let connection = looked_at(connection, folder).map_err(unreadable)?;
+    Ok(opened(connection, Some(still), None))
+}
+
+/// The name by which a database is opened that nobody writes.
+fn immutable(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    let mut uri = "file:".to_owned();
+    for byte in path.to_str()?.bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(byte.into()),
+            _ if byte.is_ascii_alphanumeric() => uri.push(byte.into()),
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    Some(uri + "?immutable=1")
+}
+
+fn looked_at(connection: Connection, folder: &Path) -> Result<Connection, StoreError> {
+    distrust(&connection)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     version(&connection, folder, false)?;
     Ok(connection)
 }
@@ -448,6 +649,45 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Connection, StoreError> {
 pub(super) fn has_table(connection: &Connection, table: &str) -> Result<bool, StoreError> {
     let mut named = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
     Ok(named.exists([table])?)
+}
+
+/// What a store consists of: kind, name, table and text of each part.
+type Part = (String, String, String, Option<String>);
+
+fn parts(connection: &Connection) -> Result<Vec<Part>, rusqlite::Error> {
+    // What the database itself keeps for its planner is none of ours, and no harm.
+    let mut all = connection.prepare(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema
+         WHERE name NOT LIKE 'sqlite\\_stat_' ESCAPE '\\' ORDER BY type, name LIMIT 100",
+    )?;
+    let part = |row: &Row<'_>| {
+        let text: Option<String> = row.get(3)?;
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, text.map(|text| bare(&text))))
+    };
+    all.query_map([], part)?.collect()
+}
+
+/// A text of the schema without its comments and spaces, which say nothing to the database.
+fn bare(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split_once("--").map_or(line, |(code, _)| code));
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+/// A store consists of the tables of its version and nothing else: a view in place of a table may never
+/// come to its end, and a table of another form may compute what it holds.
+fn only_own_tables(connection: &Connection, version: usize) -> Result<(), StoreError> {
+    let own = Connection::open_in_memory()?;
+    MIGRATIONS.iter().take(version).try_for_each(|migration| own.execute_batch(migration))?;
+    let (own, found) = (parts(&own)?, parts(connection)?);
+    let strange = found.iter().find(|part| !own.contains(part));
+    if let Some((kind, name, ..)) = strange {
+        let why = format!("{kind} '{name}' is none of a store of version {version}");
+        return Err(StoreError::Damaged(why));
+    }
+    match own.iter().find(|part| !found.contains(part)) {
+        Some((kind, name, ..)) => Err(StoreError::Damaged(format!("{kind} '{name}' is not there"))),
+        None => Ok(()),
+    }
 }
 
 /// The version of a store; 0: an empty file, which only a writer makes something of.
@@ -474,6 +714,7 @@ fn version(connection: &Connection, folder: &Path, may_be_new: bool) -> Result<u
     if found > known {
         return Err(StoreError::Newer { path: folder.to_owned(), found, known });
     }
+    only_own_tables(connection, found)?;
     Ok(found)
 }
 

@@ -1,5 +1,6 @@
 //! Looking after a store: a copy while it is written, and room given back.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,12 +27,16 @@ pub(super) fn is_there(folder: &Path) -> bool {
 /// Copies a store while it may be written: the copy is the store of one instant. `progress` is told the
 /// share that is done, 0 to 1. Returns the file that was made.
 ///
+/// It is written beside its place, and moved there when it is whole and on the disk: what broke off is no
+/// store, and is begun anew the next time.
+///
 /// # Errors
-/// When there is a store already in the other folder, or one of the two fails.
+/// When there is a store already in the other folder, one of the two fails, or `progress` says that it is
+/// enough.
 pub fn backup(
     folder: &Path,
     to: &Path,
-    mut progress: impl FnMut(f64),
+    progress: impl FnMut(f64) -> ControlFlow<()>,
 ) -> Result<PathBuf, StoreError> {
     let source = open_to_read(folder)?;
     let failed = |path: &Path, error| StoreError::File { path: path.to_owned(), error };
@@ -42,23 +47,61 @@ pub fn backup(
             std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is a store already");
         return Err(failed(&file, error));
     }
-    let mut copy = Connection::open(&file)?;
-    {
-        let backup = Backup::new(&source, &mut copy)?;
-        loop {
-            let step = backup.step(PAGES)?;
-            let said = backup.progress();
-            let (left, all) = (f64::from(said.remaining), f64::from(said.pagecount.max(1)));
-            progress(1.0 - left / all);
-            match step {
-                StepResult::Done => break,
-                StepResult::More => {}
-                // The writer is at it: soon again.
-                _ => std::thread::park_timeout(BUSY_PAUSE),
-            }
+    let part = to.join(PART);
+    let remove = || {
+        for end in ["", "-journal", "-wal", "-shm"] {
+            // What an earlier try left, or none.
+            let _ = std::fs::remove_file(to.join(format!("{PART}{end}")));
         }
+    };
+    remove();
+    let copied = copy(&source, &part, progress)
+        .and_then(|()| source.undisturbed())
+        .and_then(|()| settle(&part, &file).map_err(|error| failed(&file, error)));
+    if let Err(error) = copied {
+        remove();
+        return Err(error);
     }
     Ok(file)
+}
+
+/// Name of a copy as long as it is not whole.
+const PART: &str = "gridwatch.db.part";
+
+fn copy(
+    source: &Connection,
+    part: &Path,
+    mut progress: impl FnMut(f64) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let mut copy = Connection::open(part)?;
+    // Nothing of it counts before it is whole.
+    copy.pragma_update(None, "synchronous", "off")?;
+    let backup = Backup::new(source, &mut copy)?;
+    loop {
+        let step = backup.step(PAGES)?;
+        let said = backup.progress();
+        let (left, all) = (f64::from(said.remaining), f64::from(said.pagecount.max(1)));
+        if progress(1.0 - left / all).is_break() {
+            return Err(StoreError::Stopped);
+        }
+        match step {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            // The writer is at it: soon again.
+            _ => std::thread::park_timeout(BUSY_PAUSE),
+        }
+    }
+}
+
+/// Moves a copy to its place.
+fn settle(part: &Path, file: &Path) -> std::io::Result<()> {
+    std::fs::File::open(part)?.sync_all()?;
+    std::fs::rename(part, file)?;
+    // Where a folder cannot be synced, its names come with time.
+    #[cfg(unix)]
+    let _ =
+        file.parent().map(std::fs::File::open).and_then(Result::ok).map(|above| above.sync_all());
+    Ok(())
 }
 
 /// What is to be forgotten.

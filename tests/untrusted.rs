@@ -1,0 +1,362 @@
+//! A store that somebody sends, or that may only be read: it commands nothing, takes no more than it should,
+//! and is read where nothing can be written.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use gridwatch::store::{Reader, StoreError, upkeep};
+use rusqlite::Connection;
+use tempfile::{TempDir, tempdir};
+
+use crate::cli::{gridwatch, stderr, stdout};
+
+/// Most memory that a command may take for a small store, kilobytes.
+const MEMORY_KB: u32 = 500_000;
+
+/// A store with some of everything, as version 0.1.0 left it.
+fn store() -> TempDir {
+    let folder = tempdir().unwrap();
+    let from = "tests/stores/0.1.0/recorded/gridwatch.db";
+    fs::copy(from, folder.path().join("gridwatch.db")).unwrap();
+    folder
+}
+
+fn file(folder: &Path) -> Connection {
+    let file = Connection::open(folder.join("gridwatch.db")).unwrap();
+    file.pragma_update(None, "foreign_keys", false).unwrap();
+    file
+}
+
+/// Runs a command that may take no more than [`MEMORY_KB`] and a minute, which is ten seconds of a program
+/// that was not built to be debugged.
+fn bounded(args: &[&str]) -> Output {
+    Command::new("sh")
+        .args(["-c", &format!("ulimit -d {MEMORY_KB}; exec timeout 60 \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_gridwatch"))
+        .args(args)
+        .env("LANG", "en_US.UTF-8")
+        .env_remove("LC_ALL")
+        .output()
+        .unwrap()
+}
+
+/// What is read of a store: none of it ends in any other way than by an answer or a reason. Returns what a
+/// check says.
+fn read_bounded(folder: &Path, what: &str) -> String {
+    let (store, out) = (folder.to_str().unwrap(), tempdir().unwrap());
+    let out = out.path().join("r.json");
+    let out = out.to_str().unwrap();
+    let days = ["--from", "2022-11-01", "--to", "2022-11-03"];
+    let check = bounded(&["store", "check", "--store", store]);
+    let others = [
+        bounded(&[&["report", "--store", store, "--out", out][..], &days].concat()),
+        bounded(&["show", "--at", "2022-11-01 08:30:00", "--store", store]),
+        bounded(&["store", "export", "values", "--store", store]),
+        bounded(&["store", "export", "alarms", "--store", store]),
+    ];
+    for output in others.iter().chain([&check]) {
+        let code = output.status.code();
+        assert!(matches!(code, Some(0..=3)), "{what}: {code:?} {}", stderr(output));
+    }
+    let refused = others.iter().find(|output| output.status.code() == Some(2));
+    if let Some(refused) = refused {
+        let said = stderr(refused);
+        assert_ne!(check.status.code(), Some(0), "{what}: a check calls whole what says: {said}");
+    }
+    stdout(&check) + &stderr(&check)
+}
+
+/// A literal byte and copies of 64 of them, as Snappy has it: the size is what it claims.
+fn bomb(size: u32) -> Vec<u8> {
+    let count = (size - 1) / 64;
+    let (mut bytes, mut length) = (Vec::new(), 1 + 64 * count);
+    while length >= 128 {
+        bytes.push((length & 127) as u8 | 128);
+        length >>= 7;
+    }
+    bytes.extend([length as u8, 0, 0]);
+    bytes.extend((0..count).flat_map(|_| [(63 << 2) | 2, 1, 0]));
+    bytes
+}
+
+#[test]
+fn a_store_that_somebody_made_takes_no_more_than_it_should() {
+    const N: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n";
+    let endless = format!(
+        "DROP TABLE lost_events; CREATE VIEW lost_events AS {N})
+         SELECT x AS path, x AS unit, x AS at_ms, x AS count, x AS after_ms FROM n"
+    );
+    let cases: [(&str, &str, &str); 4] = [
+        ("a view that never ends", &endless, "view 'lost_events'"),
+        (
+            "a view that takes all memory",
+            "ALTER TABLE contract RENAME TO c2; CREATE VIEW contract AS SELECT id, hash, expanded, file,
+             hex(zeroblob(400000000)) AS text, fleet FROM c2",
+            "c2",
+        ),
+        ("a trigger", "CREATE TRIGGER t AFTER INSERT ON event BEGIN DELETE FROM event; END", "trigger 't'"),
+        (
+            "a computed column",
+            "ALTER TABLE event ADD COLUMN more TEXT AS (hex(zeroblob(100000000)))",
+            "table 'event'",
+        ),
+    ];
+    for (what, sql, said) in cases {
+        let folder = store();
+        file(folder.path()).execute_batch(sql).unwrap();
+        let check = read_bounded(folder.path(), what);
+        assert!(check.contains(said), "{what}: {check}");
+    }
+}
+
+#[test]
+fn what_a_row_unpacks_to_is_bounded() {
+    let folder = store();
+    let row = rusqlite::params![1_667_310_000_000_i64, 1, bomb(300 << 20)];
+    file(folder.path()).execute("INSERT INTO journal VALUES (?1, ?2, ?3)", row).unwrap();
+    let check = read_bounded(folder.path(), "a row of the journal");
+    assert!(check.contains("more than 64 MB"), "{check}");
+}
+
+/// Commands that only read, as an account that may not write to the folder. The superuser may write
+/// everywhere, so that the test becomes nobody then.
+#[cfg(unix)]
+fn as_reader(folder: &Path, program: &Path) -> Vec<(String, Output)> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    let work = tempdir().unwrap();
+    let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    open(work.path());
+    let out = work.path().join("r.json");
+    let (store, out) = (folder.to_str().unwrap(), out.to_str().unwrap());
+    let commands: [&[&str]; 4] = [
+        &["store", "check", "--store", store],
+        &["report", "--store", store, "--from", "2022-11-01", "--out", out],
+        &["show", "--at", "2022-11-01 08:30:00", "--store", store],
+        &["store", "export", "events", "--store", store],
+    ];
+    let is_superuser = fs::metadata(work.path()).unwrap().uid() == 0;
+    let run = |args: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(work.path()).env("LANG", "en_US.UTF-8").env_remove("LC_ALL");
+        if is_superuser {
+            command.uid(65_534).gid(65_534);
+        }
+        (args.join(" "), command.output().unwrap())
+    };
+    commands.iter().map(|args| run(args)).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn reading_needs_no_right_to_write() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Where anybody may run it.
+    let place = tempdir().unwrap();
+    mode(place.path(), 0o755);
+    let program = place.path().join("gridwatch");
+    fs::copy(env!("CARGO_BIN_EXE_gridwatch"), &program).unwrap();
+    let expected = |folder: &Path| {
+        let store = folder.to_str().unwrap();
+        stdout(&gridwatch(&["store", "export", "events", "--store", store]))
+    };
+    // A store that was closed, one with a log beside it and nobody's index of it, and one whose last
+    // change was cut off.
+    for beside in ["", "-wal", "-wal -shm", "-journal"] {
+        let whole = store();
+        let rows = expected(whole.path());
+        let folder = tempdir().unwrap();
+        let path = |end: &str| folder.path().join(format!("gridwatch.db{end}"));
+        let from = |end: &str| whole.path().join(format!("gridwatch.db{end}"));
+        let writer = file(whole.path());
+        if beside.starts_with("-wal") {
+            writer.pragma_update(None, "journal_mode", "wal").unwrap();
+            writer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+            // What stands in the log alone counts.
+            writer
+                .execute("DELETE FROM event WHERE number = (SELECT max(number) FROM event)", [])
+                .unwrap();
+        } else if beside == "-journal" {
+            writer.pragma_update(None, "journal_mode", "delete").unwrap();
+            writer.pragma_update(None, "cache_size", 1).unwrap();
+            writer
+                .execute_batch("BEGIN; UPDATE event SET value = 9; UPDATE asked SET missed = 8")
+                .unwrap();
+        }
+        fs::copy(from(""), path("")).unwrap();
+        for end in beside.split_whitespace() {
+            fs::copy(from(end), path(end)).unwrap();
+        }
+        if beside == "-journal" {
+            writer.execute_batch("ROLLBACK").unwrap();
+        }
+        let rows = if beside.starts_with("-wal") { expected(whole.path()) } else { rows };
+        drop(writer);
+        let files: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()).collect();
+        files.iter().for_each(|path| mode(path, 0o444));
+        mode(folder.path(), 0o555);
+        let before: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+        for (args, output) in as_reader(folder.path(), &program) {
+            assert_eq!(output.status.code(), Some(0), "{beside} {args}: {}", stderr(&output));
+            if args.contains("export") {
+                assert_eq!(stdout(&output), rows, "{beside}");
+            }
+        }
+        let after: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
+        assert!(before == after, "{beside}: who reads changes nothing");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), files.len(), "{beside}");
+        mode(folder.path(), 0o755);
+    }
+}
+
+/// The superuser too is kept from writing by a mount that is read only; it takes the right to mount.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs the right to mount"]
+fn a_mount_that_is_read_only_is_read() {
+    let folder = store();
+    let (store, program) = (folder.path().to_str().unwrap(), env!("CARGO_BIN_EXE_gridwatch"));
+    let script = format!(
+        "mount --bind {store} {store} && mount -o remount,ro,bind {store} {store} &&
+         ! touch {store}/x 2>/dev/null && {program} store check --store {store} &&
+         {program} show --at '2022-11-01 08:30:00' --store {store} &&
+         {program} report --from 2022-11-01 --store {store} --out /dev/shm/r.json && rm /dev/shm/r.json &&
+         {program} store export events --store {store}"
+    );
+    let output = Command::new("unshare").args(["--mount", "sh", "-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_copy_that_broke_off_is_no_store_and_is_made_again() {
+    let (from, to) = (store(), tempdir().unwrap());
+    let stopped = upkeep::backup(from.path(), to.path(), |_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(StoreError::Stopped)));
+    assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0, "nothing is left");
+    // What a killed one left.
+    fs::write(to.path().join("gridwatch.db.part"), b"half").unwrap();
+    fs::write(to.path().join("gridwatch.db.part-journal"), b"half").unwrap();
+    assert!(matches!(Reader::open(to.path()), Err(StoreError::Missing(_))));
+    upkeep::backup(from.path(), to.path(), |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(upkeep::check(to.path()).unwrap().faults, Vec::<String>::new());
+    let names: Vec<_> = fs::read_dir(to.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_str().unwrap().contains("part")), "{names:?}");
+}
+
+#[test]
+fn a_truth_log_that_cannot_be_written_is_an_error() {
+    let folder = tempdir().unwrap();
+    let scenario = folder.path().join("s.toml");
+    let fault = "[[fault]]\nkind = \"T08\"\ntarget = \"S1\"\nat = \"1h\"\nfor = \"1h\"\n";
+    fs::write(&scenario, fault).unwrap();
+    let store = folder.path().join("store");
+    let (store, scenario) = (store.to_str().unwrap(), scenario.to_str().unwrap());
+    let output = gridwatch(&[
+        "simulate",
+        "config/small.toml",
+        "--record",
+        store,
+        "--from",
+        "2022-11-01",
+        "--days",
+        "1",
+        "--scan",
+        "300",
+        "--no-values",
+        "--scenario",
+        scenario,
+        "--truth",
+        "/dev/full",
+    ]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(
+        stderr(&output).contains("truth log '/dev/full' cannot be written"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn nothing_in_a_file_commands_a_terminal() {
+    let folder = store();
+    let province = folder.path().join("p.toml");
+    let text =
+        "[province]\nname = \"x\"\n\"\\u001b]0;OWNED\\u0007\\u001b[31mred\" = 1\n# \u{1b}[2J\n";
+    fs::write(&province, text).unwrap();
+    file(folder.path())
+        .execute(
+            "UPDATE contract SET file = 'a' || char(27) || ']0;OWNED' || char(7) || char(8238)",
+            [],
+        )
+        .unwrap();
+    file(folder.path())
+        .execute("UPDATE alarm SET cause = 'bay ' || char(27) || '[31m'", [])
+        .unwrap();
+    let (store, province) = (folder.path().to_str().unwrap(), province.to_str().unwrap());
+    for args in [
+        &["config", "check", province][..],
+        &["store", "check", "--store", store],
+        &["show", "--at", "2022-11-01 08:30:00", "--store", store],
+        &["show", "alarms", "--at", "2022-11-01 08:30:00", "--json", "--store", store],
+        &["store", "export", "alarms", "--store", store],
+        &["report", province, "--month", "2022-11", "--store", store, "--out", "x.json"],
+    ] {
+        let output = gridwatch(args);
+        let said = stdout(&output) + &stderr(&output);
+        let commands = |c: char| config::plain::commands(c) && c != '\n' && c != '\t';
+        assert!(!said.contains(commands), "{args:?}: {said:?}");
+    }
+    let turned = folder.path().join("turned.toml");
+    let small = fs::read_to_string("config/small.toml").unwrap();
+    fs::write(&turned, small.replacen("name = \"", "name = \"\u{202e}", 1)).unwrap();
+    let output = gridwatch(&["config", "check", turned.to_str().unwrap()]);
+    assert!(stderr(&output).contains("control characters are not allowed"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_report_is_of_the_stations_of_its_store() {
+    let folder = store();
+    let store = folder.path().to_str().unwrap();
+    let out = folder.path().join("r.json");
+    let report = |more: &[&str]| {
+        let args =
+            ["report", "--from", "2022-11-01", "--store", store, "--out", out.to_str().unwrap()];
+        gridwatch(&[&args[..], more].concat())
+    };
+    assert_eq!(report(&["--station", "S1"]).status.code(), Some(0));
+    let refused = report(&["--station", "HB07"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("'HB07' is not in the configuration"),
+        "{}",
+        stderr(&refused)
+    );
+    let other = report(&["config/hoa-binh.toml"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(stderr(&other).contains("not of 'Hòa Bình'"), "{}", stderr(&other));
+}
+
+#[test]
+fn an_export_is_cut_by_local_days_and_never_backwards() {
+    let folder = store();
+    let store = folder.path().to_str().unwrap();
+    let args = ["store", "export", "values", "--store", store, "--from", "2022-11-01", "--to"];
+    let day = gridwatch(&[&args[..], &["2022-11-01"]].concat());
+    let text = stdout(&day);
+    let mut rows = csv::Reader::from_reader(text.as_bytes());
+    let times: Vec<String> = rows.records().map(|row| row.unwrap()[0].to_owned()).collect();
+    assert!(!times.is_empty());
+    let is_within = |time: &&String| {
+        ("2022-10-31T17:00:00.000Z".."2022-11-01T17:00:00.000Z").contains(&time.as_str())
+    };
+    assert!(times.iter().all(|time| is_within(&time)), "a day of +07:00");
+    let backwards = gridwatch(&[&args[..], &["2022-10-31"]].concat());
+    assert_eq!(backwards.status.code(), Some(2));
+    assert!(stderr(&backwards).contains("before it begins"), "{}", stderr(&backwards));
+}
