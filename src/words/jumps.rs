@@ -9,6 +9,8 @@ use crate::clock::{Jump, JumpKind, Local, Timestamp};
 pub(crate) fn what(jump: &Jump, lang: Lang) -> String {
     let sign = if jump.by_ms < 0 { "−" } else { "+" };
     let ms = jump.by_ms.saturating_abs();
+    // To the second: 2 h, not 1 h 59.
+    let ms = if ms < 60_000 { ms } else { ms.saturating_add(500) / 1_000 * 1_000 };
     let long = if ms < 60_000 { format::fine_age(ms, lang) } else { format::age(ms, lang) };
     match (jump.kind, lang) {
         (JumpKind::Set, Lang::Vi) => format!("đồng hồ máy bị chỉnh {sign}{long}"),
