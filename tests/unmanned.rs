@@ -72,6 +72,7 @@ fn what_is_not_priority_a_or_not_in_charge_takes_nothing() {
     }
     world.scan(1_000);
     assert_eq!(operated(&world.picture_at(3_000)), Share::new(10, 10));
+    world.scan(3_500);
     world.lose(&["HB02"], &["A1"], 4_000);
     assert_eq!(operated(&world.picture_at(4_500)), Share::new(10, 10), "A1 does not operate it");
     world.lose(&["HB02"], &["CC"], 5_000);

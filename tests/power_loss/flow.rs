@@ -188,7 +188,8 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
         }
     }
     let found = upkeep::check(folder.path()).unwrap();
-    let is_kept = |table: &str, rows: u64| rows > 0 || table == "journal";
+    // What was in the journal is in chunks, and nobody set the clock.
+    let is_kept = |table: &str, rows: u64| rows > 0 || ["journal", "clock_jump"].contains(&table);
     assert!(found.rows.iter().all(|(table, rows)| is_kept(table, *rows)), "{found:?}");
     let left = sessions(folder.path());
     assert_eq!(left.len(), 4);
