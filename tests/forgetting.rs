@@ -101,6 +101,8 @@ struct Chance {
     begins: bool,
     /// Whether stations answer now and then only, or always.
     steady: bool,
+    /// Whether values are so restless that they take room.
+    noisy: bool,
 }
 
 impl Chance {
@@ -125,6 +127,7 @@ impl Chance {
             alarms: BTreeMap::new(),
             begins: true,
             steady: false,
+            noisy: false,
         };
         chance.open();
         chance
@@ -360,6 +363,11 @@ impl Chance {
                     let low = u16::try_from(self.now.0 / HOUR_MS % 30_000).unwrap();
                     payload[last..last + 2].copy_from_slice(&low.to_be_bytes());
                 }
+                if self.noisy {
+                    for byte in &mut payload {
+                        *byte = self.dice.random_range(0..=255);
+                    }
+                }
                 self.buffer.accept_row(&fresh::Row {
                     channel: ChannelId::at(n),
                     block: number,
@@ -409,10 +417,13 @@ fn told(folder: &Path, first: Date, last: Date) -> Option<Json> {
 }
 
 /// The same without what looks back before the days: the chart by month, what is said of it, the figures of the
-/// period before, and interruptions, which are followed to where they began.
+/// period before; interruptions, which are followed to where they began, and counters, whose steps are held
+/// against the day around them.
 fn behind(folder: &Path, first: Date, last: Date) -> Option<Json> {
     let mut told = told(folder, first, last)?;
-    told["sheets"].as_object_mut().unwrap().remove("reliability").unwrap();
+    for sheet in ["reliability", "energy"] {
+        told["sheets"].as_object_mut().unwrap().remove(sheet).unwrap();
+    }
     let summary = &mut told["sheets"]["summary"];
     summary["charts"].as_object_mut().unwrap().remove("months").unwrap();
     let notes = summary["notes"].as_array_mut().unwrap();
@@ -678,10 +689,12 @@ fn what_would_be_much_of_the_store_waits_until_somebody_confirms_it() {
     let mut chance = Chance::new(6, 2, &[(&own, true)]);
     chance.steady = true;
     let first = day(chance.now);
-    // One day of many values, and then days of few.
-    for _ in 0..400 {
+    // One day of values that take room, and then days of others.
+    chance.noisy = true;
+    for _ in 0..600 {
         chance.commit(60_000);
     }
+    chance.noisy = false;
     for _ in 0..23 {
         chance.step(DAY_MS);
     }

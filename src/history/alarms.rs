@@ -2,7 +2,7 @@
 
 use super::Span;
 use crate::clock::Timestamp;
-use crate::store::{KeptAlarm, Reader, Session, StoreError};
+use crate::store::{Kept, KeptAlarm, Reader, Session, StoreError};
 
 /// An alarm, and how long it stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,10 @@ pub fn alarms(
     window: Span,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Stood>, StoreError> {
-    let sessions = reader.sessions()?;
+    let mut sessions = reader.sessions()?;
+    // A session of which nothing is kept says nothing of how long an alarm stood.
+    let kept = reader.kept_from(Kept::Verdicts)?;
+    sessions.retain(|session| kept.is_none_or(|kept| session.until >= kept));
     let mut all = Vec::new();
     reader.alarms_in((window.from, window.to), |alarm| {
         let stood = Stood { span: span(&alarm, &sessions), alarm };

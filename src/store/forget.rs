@@ -37,7 +37,8 @@ pub(super) fn forget(
     // The values that stay are those of the contract that still holds: asked before sessions go.
     let carried = carried_since(connection, from)?;
     let mut removed = Removed::new();
-    for kind in kinds {
+    // Sessions go last: they say which alarms are over.
+    for kind in kinds.iter().rev() {
         let rows = match kind {
             Kept::Verdicts => verdicts(connection, from)?,
             Kept::Events => events(connection, from)?,
@@ -181,7 +182,8 @@ fn events(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> {
 }
 
 /// Chunks that reach behind the moment stay, and of each block the last one before it, which has the last
-/// readings of counters and positions: as far as the contract held by which they can be read.
+/// readings of counters and positions: as far as the contract held by which they can be read. The journal stays:
+/// it is minutes long, and may have the last of all.
 fn values(
     connection: &Connection,
     from: Timestamp,
@@ -206,7 +208,6 @@ fn values(
             )?
             .execute(params![block, from.0, stays.map(|(id, _)| id)])?;
     }
-    rows += connection.execute("DELETE FROM journal WHERE until_ms < ?1", [from.0])?;
     Ok(count(rows))
 }
 
@@ -232,14 +233,14 @@ fn metering(connection: &Connection, from: Timestamp) -> Result<u64, StoreError>
     Ok(count(rows))
 }
 
-/// An alarm stays that is open, or whose return or acknowledgement lies behind the moment; also one that
-/// never returned, when the session in which it was raised goes on.
+/// An alarm stays that is open, or whose return or acknowledgement lies behind the moment; also one whose return
+/// nobody saw, unless the session in which it was raised ended before the moment, and it with that.
 fn alarms(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> {
     let rows = connection.execute(
         "DELETE FROM alarm WHERE open = 0 AND raised_ms < ?1
              AND coalesce(returned_ms, ?1 - 1) < ?1 AND coalesce(acknowledged_ms, ?1 - 1) < ?1
-             AND NOT (returned_ms IS NULL AND raised_ms >= coalesce(
-                 (SELECT from_ms FROM session WHERE from_ms < ?1 AND until_ms >= ?1), ?1))",
+             AND (returned_ms IS NOT NULL OR EXISTS (
+                 SELECT 1 FROM session WHERE until_ms > raised_ms AND until_ms < ?1))",
         [from.0],
     )?;
     Ok(count(rows))
