@@ -76,7 +76,7 @@ fn bomb(size: u32) -> Vec<u8> {
         bytes.push((length & 127) as u8 | 128);
         length >>= 7;
     }
-    bytes.extend([length as u8, 0, 0]);
+    bytes.extend([u8::try_from(length).unwrap(), 0, 0]);
     bytes.extend((0..count).flat_map(|_| [(63 << 2) | 2, 1, 0]));
     bytes
 }
@@ -199,7 +199,9 @@ fn reading_needs_no_right_to_write() {
         drop(writer);
         let files: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()).collect();
-        files.iter().for_each(|path| mode(path, 0o444));
+        for path in &files {
+            mode(path, 0o444);
+        }
         mode(folder.path(), 0o555);
         let before: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
         for (args, output) in as_reader(folder.path(), &program) {

@@ -118,9 +118,9 @@ fn period(args: &ReportArgs, province: &Province) -> Result<Period, Failure> {
 fn find_station(reader: &Reader, period: Period, id: &str) -> Result<(), Failure> {
     let span = period.span();
     let sessions = reader.sessions()?.into_iter();
-    let own = sessions.filter(|session| session.from < span.to && session.until > span.from);
+    let mut own = sessions.filter(|session| session.from < span.to && session.until > span.from);
     // Where nobody watched, there is no report.
-    let Some(last) = own.last() else { return Ok(()) };
+    let Some(last) = own.next_back() else { return Ok(()) };
     let province = reader.contract(last.contract)?.province;
     let known = province.stations.iter().map(|station| station.id.as_str());
     province.station(id).map(|_| ()).ok_or_else(|| unknown("station", id, known))
