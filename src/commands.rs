@@ -420,6 +420,11 @@ fn start_monitor(
         .map_err(|error| Failure::Usage(error.to_string()))
 }
 
+/// The contract as it holds today: what begins later does not hold yet.
+fn as_of_today(province: &Province, clock: &Clock) -> Arc<Province> {
+    Arc::new(province.as_of(clock.now().local(province.utc_offset_hours).date))
+}
+
 /// How the province stood when somebody watched last, as far as a store knows: the reasons of the present are
 /// told since then. A store that is not there, or cannot be read, knows nothing.
 fn stood_in(folder: Option<PathBuf>, province: &Province) -> Vec<Option<StoodChannel>> {

@@ -137,6 +137,8 @@ fn troubled() -> Arc<Picture> {
             world.scan(ms);
             world.picture_at(ms + 900);
         }
+        // Fresh while the path is lost, so that what contradicts itself goes on doing so.
+        world.scan(-16_000);
         world.lose(&["HB10"], &["A1"], -15_000);
         world.scan(-1_000);
         world.picture_at(0)

@@ -188,19 +188,25 @@ fn what_stood_so_before_a_restart_is_told_since_then_and_that_nobody_watched_in_
     use LinkState::{Connected, Lost};
     let folder = tempdir().unwrap();
     let (province, old, flagged) = (province(), Some(Reason::Old), Some(Reason::Flagged));
-    let kept = |hours: &[_]| session(folder.path(), &province, hours);
+    // Of a day on which all that the contract says holds.
+    let later = 19_300 * 24;
+    let kept = |hours: &[(i64, [Option<Reason>; 2], LinkState)]| {
+        let hours: Vec<_> = hours.iter().map(|(hour, v, link)| (later + hour, *v, *link)).collect();
+        session(folder.path(), &province, &hours);
+    };
     kept(&[(1, [None, None], Connected), (2, [old, flagged], Lost), (3, [old, flagged], Lost)]);
     kept(&[(5, [old, old], Lost), (6, [old, old], Lost)]);
     kept(&[(8, [old, old], Lost), (9, [old, None], Connected), (10, [old, old], Lost)]);
     let reader = Reader::open(folder.path()).unwrap();
-    let hour = |hour: i64| Timestamp(hour * HOUR);
+    let hour = |hour: i64| Timestamp((later + hour) * HOUR);
     let seen = |at: i64| {
         let past = past(&reader, Some(hour(at))).unwrap().unwrap();
         let channel = &past.picture.channels[0];
-        let since = [0, 1].map(|n| at_of(channel.points[n].since).unwrap().0 / HOUR);
-        let live = [0, 1].map(|n| at_of(channel.points[n].not_live_since).unwrap().0 / HOUR);
+        let since = [0, 1].map(|n| at_of(channel.points[n].since).unwrap().0 / HOUR - later);
+        let live =
+            [0, 1].map(|n| at_of(channel.points[n].not_live_since).unwrap().0 / HOUR - later);
         assert_eq!(since, live);
-        (since, channel.link.since.0 / HOUR, past.unwatched)
+        (since, channel.link.since.0 / HOUR - later, past.unwatched)
     };
     let gaps = [Span::new(hour(6), hour(8)), Span::new(hour(3), hour(5))];
     assert_eq!(seen(3), ([2, 2], 2, vec![]));

@@ -13,6 +13,9 @@ use unicode_normalization::UnicodeNormalization;
 use crate::names::{Date, Name};
 use crate::problem::{Problem, Problems, way_out};
 
+/// Years of the days that a contract names: what lies outside is a slip of the pen.
+const YEARS: std::ops::RangeInclusive<u16> = 1950..=2199;
+
 /// The text of one file and what was found wrong in it.
 pub struct Document<'a> {
     file: &'a str,
@@ -294,7 +297,14 @@ impl<'d> Node<'d> {
     pub fn date(&self) -> Option<Date> {
         let date = self.value.get_ref().as_datetime().and_then(|d| d.date);
         match date {
-            Some(d) => Some(Date { year: d.year, month: d.month, day: d.day }),
+            Some(d) if YEARS.contains(&d.year) => {
+                Some(Date { year: d.year, month: d.month, day: d.day })
+            }
+            Some(d) => {
+                let (first, last) = (YEARS.start(), YEARS.end());
+                self.complain(format!("{d} is no day of a record: years are {first} to {last}"));
+                None
+            }
             None => self.expected("a date such as 2022-11-02, without quotes"),
         }
     }

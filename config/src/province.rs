@@ -231,6 +231,27 @@ impl Province {
         (0..self.stations.len()).map(StationId::at)
     }
 
+    /// The contract as it holds on a day: remarks (absent, untested, excluded) that begin later do not hold yet,
+    /// and who was tested later is not tested yet. Registers stay as they are: what is absent has none before
+    /// its day either, so that nothing of it can be received.
+    #[must_use]
+    pub fn as_of(&self, day: Date) -> Self {
+        let mut province = self.clone();
+        for channel in &mut province.channels {
+            let is_later = |entry: &Entry| entry.days().any(|other| other > day);
+            if !channel.entries.iter().any(is_later) {
+                continue;
+            }
+            let tested = channel.entries.iter().find_map(|entry| match entry.standing {
+                Standing::Tested(date) => Some(date),
+                _ => None,
+            });
+            let entries = channel.entries.iter().map(|entry| entry.as_of(day, tested));
+            channel.entries = Entries::from(entries.collect::<Vec<_>>());
+        }
+        province
+    }
+
     /// The channel between a station and a centre.
     pub fn channel_id(&self, station: StationId, centre: CentreId) -> ChannelId {
         ChannelId::at(centre.index() * self.stations.len() + station.index())
@@ -758,6 +779,36 @@ pub struct Entry {
     pub excluded: Option<Cause>,
     /// Where it stands, when it is mapped.
     pub register: Option<Register>,
+}
+
+impl Entry {
+    /// The days that the contract names for it.
+    pub fn days(&self) -> impl Iterator<Item = Date> {
+        let standing = match &self.standing {
+            Standing::Elsewhere => None,
+            Standing::Absent(cause) | Standing::Untested(cause) => cause.since,
+            Standing::Tested(date) => Some(*date),
+        };
+        standing.into_iter().chain(self.excluded.as_ref().and_then(|cause| cause.since))
+    }
+
+    /// As it is on a day, at a station that was otherwise tested on another one.
+    fn as_of(&self, day: Date, tested: Option<Date>) -> Self {
+        let begins_later = |cause: &Cause| cause.since.is_some_and(|since| since > day);
+        let tested_on = |date: Option<Date>| match date {
+            Some(date) if date <= day => Standing::Tested(date),
+            _ => Standing::Untested(Cause::default()),
+        };
+        let standing = match &self.standing {
+            Standing::Absent(cause) | Standing::Untested(cause) if begins_later(cause) => {
+                tested_on(tested)
+            }
+            Standing::Tested(date) => tested_on(Some(*date)),
+            other => other.clone(),
+        };
+        let excluded = self.excluded.clone().filter(|cause| !begins_later(cause));
+        Self { standing, excluded, ..self.clone() }
+    }
 }
 
 /// How far a point has come at a centre.

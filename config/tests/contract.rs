@@ -1,6 +1,6 @@
 //! The reference province and the datalists are what the trade says they are.
 
-use config::{Class, Kind, Province, Standing, Table};
+use config::{Class, Date, Kind, Province, Standing, Table};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -274,4 +274,42 @@ fn a_station_may_name_the_centre_that_operates_it() {
     let text = text.replacen("in_charge = \"A1\"", "in_charge = \"A2\"", 1);
     let problems = Province::parse("small.toml", &text).unwrap_err().to_string();
     assert!(problems.contains("no centre 'A2'") && problems.contains("A1"), "{problems}");
+}
+
+#[test]
+fn a_day_is_judged_by_what_held_on_it() {
+    let province = Province::built_in();
+    let station = province.station("HB07").unwrap();
+    let date = |month, day| Date { year: 2022, month, day };
+    let lacks = |day: Date| -> Vec<(usize, usize)> {
+        let then = province.as_of(day);
+        let counts = ["CC", "A1"].map(|centre| {
+            let entries = &then.channel(station, then.centre(centre).unwrap()).entries;
+            let of = |is: fn(&Standing) -> bool| {
+                entries.iter().filter(|entry| entry.required && is(&entry.standing)).count()
+            };
+            let absent = of(|standing| matches!(standing, Standing::Absent(_)));
+            (absent, of(|standing| matches!(standing, Standing::Untested(_))))
+        });
+        counts.to_vec()
+    };
+    assert_eq!(lacks(date(11, 2)), [(14, 6), (2, 6)]);
+    // Seven trip-circuit supervisions and the relay are of the second.
+    assert_eq!(lacks(date(11, 1)), [(7, 0), (2, 0)]);
+    assert_eq!(lacks(date(10, 17)), [(6, 0), (1, 0)], "and the tap position of 18 October");
+    let before = province.as_of(Date { year: 2021, month: 6, day: 14 });
+    let entries = |centre: &str| &before.channel(station, before.centre(centre).unwrap()).entries;
+    let tested = |centre| entries(centre).iter().any(|e| matches!(e.standing, Standing::Tested(_)));
+    assert!(tested("A1") && !tested("CC"), "CC accepted its tests on the fifteenth");
+}
+
+#[test]
+fn days_that_cannot_be_are_refused() {
+    let text = include_str!("../small.toml");
+    for (year, good) in [("0000", false), ("9999", false), ("2031", true)] {
+        let text = text.replacen("CC = 2021", &format!("CC = {year}"), 1);
+        let problems = Province::parse("small.toml", &text).err().map(|found| found.to_string());
+        let says = problems.as_ref().is_some_and(|said| said.contains("years are 1950 to 2199"));
+        assert_eq!((problems.is_none(), says), (good, !good), "{year}: {problems:?}");
+    }
 }

@@ -11,8 +11,8 @@ use gridwatch::collector::plan::plans;
 use gridwatch::historian::Historian;
 
 use super::{
-    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, patience, runtime, say, start_monitor,
-    state_folder, stood_in,
+    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, as_of_today, patience, runtime, say,
+    start_monitor, state_folder, stood_in,
 };
 
 #[derive(Args)]
@@ -61,7 +61,7 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
-    let province = Arc::new(common.province(&args.config)?);
+    let province = as_of_today(&common.province(&args.config)?, &Clock::system());
     let mut thresholds = Thresholds {
         connected: args.connected,
         full: args.full,

@@ -1,7 +1,10 @@
 //! `gridwatch config`: look at a province file without connecting to anything.
 
-use ::config::Standing;
+use std::collections::BTreeMap;
+
+use ::config::{Date, Province, Standing};
 use clap::Subcommand;
+use gridwatch::clock::{Clock, Timestamp};
 
 use super::{ConfigArg, Outcome, say};
 
@@ -40,6 +43,9 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
         province.stations.len(),
         province.lines.len()
     ))?;
+    for later in begins_later(&province, Clock::system().now()) {
+        say(later)?;
+    }
     for centre in province.centre_ids() {
         let entries = || {
             let of_centre = province.channels.iter().filter(move |c| c.centre == centre);
@@ -54,4 +60,23 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
         ))?;
     }
     Ok(0)
+}
+
+/// What the contract says of days that have not come yet, a line for each station and day: until then it does
+/// not hold.
+fn begins_later(province: &Province, now: Timestamp) -> Vec<String> {
+    let today = now.local(province.utc_offset_hours).date;
+    let mut later: BTreeMap<(&str, Date), usize> = BTreeMap::new();
+    for channel in &province.channels {
+        let station = province.stations[channel.station.index()].id.as_str();
+        for day in channel.entries.iter().flat_map(config::Entry::days).filter(|day| *day > today) {
+            *later.entry((station, day)).or_default() += 1;
+        }
+    }
+    let line = |((station, day), count)| {
+        format!(
+            "  note: {station}: {count} records or remarks of signals are of {day}, later than today; they do not hold until then"
+        )
+    };
+    later.into_iter().map(line).collect()
 }

@@ -86,18 +86,18 @@ fn channel(
     let points: Vec<PointPicture> = ruled
         .map(|(n, ((kept, rule), entry))| {
             let state = kept.state;
+            let (verdict, not_live) = as_of_the_day(state, rule.structural);
             let finding = rules.tests.finding_on(n).filter(|_| state.has_finding());
-            let since = rule.structural.filter(|(reason, _)| state.verdict() == Some(*reason));
-            let live_since =
-                rule.structural.filter(|(reason, _)| state.not_live() == Some(*reason));
+            let since = rule.structural.filter(|(reason, _)| verdict == Some(*reason));
+            let live_since = rule.structural.filter(|(reason, _)| not_live == Some(*reason));
             let (value, at, flags) = match kept.value {
                 Some((value, at, flags)) => (Some(value), Some(at), flags),
                 None => (None, None, Flags::GOOD),
             };
             let point = PointPicture {
-                verdict: state.verdict(),
+                verdict,
                 since: since.map_or(kept.since, |(_, since)| since),
-                not_live: state.not_live(),
+                not_live,
                 not_live_since: live_since.map_or(kept.live_since, |(_, since)| since),
                 value,
                 at,
@@ -124,6 +124,32 @@ fn channel(
         exchanges: Vec::new(),
         settled: true,
     }
+}
+
+/// Verdict and why it is not live, by the contract of the day: who recorded it may have held a remark against the
+/// point that begins only later, or not yet known of one.
+fn as_of_the_day(
+    state: State,
+    structural: Option<(Reason, Since)>,
+) -> (Option<Reason>, Option<Reason>) {
+    let structural = structural.map(|(reason, _)| reason);
+    let not_live = match state.not_live() {
+        // Then nothing was received of it, whatever the reason.
+        Some(Reason::NotInDatabase) if structural != Some(Reason::NotInDatabase) => {
+            Some(Reason::NeverSeen)
+        }
+        other => other,
+    };
+    let verdict = match (structural, state.verdict()) {
+        (Some(reason), _) => Some(reason),
+        (None, Some(reason)) if reason.is_structural() => {
+            let of_command = (reason == Reason::NotInDatabase).then_some(Reason::NeverSeen);
+            let found = state.has_finding().then_some(Reason::Inconsistent);
+            not_live.or(of_command).or(found)
+        }
+        (None, other) => other,
+    };
+    (verdict, not_live)
 }
 
 fn link(kept: &KeptChannel, started: Timestamp) -> Link {

@@ -158,7 +158,8 @@ pub(super) fn gather(
     let contracts: Vec<Contract> =
         window.eras.iter().map(|era| reader.contract(era.contract)).collect::<Result<_, _>>()?;
     let Some(last) = contracts.last() else { return Ok(None) };
-    let province = Arc::clone(&last.province);
+    // What stands at the end of the period is judged by what held on its last day.
+    let province = Arc::new(last.province.as_of(period.last));
     let wanted = |station: &str| request.station.as_deref().is_none_or(|only| only == station);
     let is_wanted = |channel: &Channel| wanted(&province.stations[channel.station.index()].id);
     let ids: Vec<ChannelId> = (0..province.channels.len())

@@ -220,11 +220,17 @@ pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
 /// Remote metering by district.
 pub(super) fn metering_summary(view: &View<'_>) -> String {
     let (metering, province) = (&view.picture.metering, view.province());
-    let target = province.targets.remote_metering;
+    let shares = metering.districts.iter().zip(&metering.district_uncounted);
     let mut lines: Vec<String> = figure_lines(view).into_iter().skip(1).map(plain).collect();
-    lines.extend(province.districts.iter().zip(&metering.districts).map(|(district, share)| {
-        let percent = format::percent_digits(*share, 2, Some(target), view.lang);
-        format!("   {}: {} = {percent} %", district.name.get(view.lang), view.share(*share))
+    lines.extend(province.districts.iter().zip(shares).map(|(district, (share, uncounted))| {
+        let percent = boxes::coverage_percent(view, (*share, *uncounted), 2);
+        let share = boxes::coverage_share(view, *share, *uncounted);
+        let unknown = if *uncounted > 0 {
+            format!(", {} {}", view.t(Text::Uncounted), view.count(*uncounted))
+        } else {
+            String::new()
+        };
+        format!("   {}: {share} = {percent} %{unknown}", district.name.get(view.lang))
     }));
     lines.extend(read_lines(view, WIDTH).into_iter().map(plain));
     lines.join("\n")

@@ -90,7 +90,7 @@ texts! {
     UnmannedLine => "không người trực", "unmanned";
     Declared => "khai báo", "declared";
     Observed => "thực tế", "observed";
-    PriorityASignals => "tín hiệu ưu tiên A sống tại", "priority A signals live at";
+    PriorityASignals => "tín hiệu A sống tại", "priority A signals live at";
     NotAskedYet => "chưa hỏi hết", "not asked yet";
     NoPriorityA => "mẫu ngăn không có tín hiệu ưu tiên A", "the templates name no priority A signal";
     ColUnmanned => "KNT", "Unm.";
@@ -285,7 +285,14 @@ texts! {
     Differs => "lệch hợp đồng:", "differ from contract:";
     Reported => "báo", "reports";
     ContractWord => "hợp đồng", "contract";
-    NotSold => "không tính tỷ lệ", "not in coverage";
+    NotSold => "không bán điện, không tính tỷ lệ", "sells nothing, not in coverage";
+    SellsNothing => "không bán", "not sold";
+    OnTime => "đúng hạn", "on time";
+    CameLate => "trễ", "late";
+    Backfilled => "bù", "filled in";
+    StayedAway => "mất", "missing";
+    HalfHoursOf => "nửa giờ", "half hours";
+    ThatDay => "cùng ngày, trước 06:00", "that day by 06:00";
     GroupHint => "v nhóm", "v group";
     ReadsHint => "v nhóm  r đọc", "v group  r reads";
     ReadFirst => "đọc ngày trước 06:00", "daily reads by 06:00";

@@ -52,6 +52,30 @@ pub(crate) fn against_target(view: &View<'_>, share: Share, uncounted: u64) -> S
     format!("{} {}", view.t(Text::ShortBy), view.count(needed - share.have))
 }
 
+/// Which share of some meters is read remotely, per cent: at least so much while some are not counted, and not
+/// known while none is. What nobody has counted is neither read nor not.
+pub(crate) fn coverage_percent(
+    view: &View<'_>,
+    (share, uncounted): (Share, u64),
+    decimals: u32,
+) -> String {
+    let target = view.province().targets.remote_metering;
+    let percent = format::percent_digits(share, decimals, Some(target), view.lang);
+    match uncounted {
+        0 => percent,
+        n if n >= share.want => NOT_EVALUATED.to_owned(),
+        _ => format!("≥{percent}"),
+    }
+}
+
+/// Both counts of it.
+pub(crate) fn coverage_share(view: &View<'_>, share: Share, uncounted: u64) -> String {
+    if uncounted > 0 && uncounted >= share.want {
+        return format!("{NOT_EVALUATED}/{}", view.count(share.want));
+    }
+    view.share(share)
+}
+
 /// The four headline figures, side by side.
 pub(crate) fn figures(view: &View<'_>, width: usize) -> Vec<Row> {
     let side = width / 4;
@@ -110,9 +134,10 @@ fn unmanned(view: &View<'_>, width: usize) -> Vec<Row> {
 fn metering(view: &View<'_>, width: usize) -> Vec<Row> {
     let metering = &view.picture.metering;
     let target = view.province().targets.remote_metering;
-    let percent = format::percent_digits(metering.total, 2, Some(target), view.lang);
-    let left = view.row().gap(1).put(Role::Strong, view.share(metering.total));
-    let room = width.saturating_sub(left.width() + percent.len() + 1);
+    let percent = coverage_percent(view, (metering.total, metering.uncounted), 2);
+    let said = coverage_share(view, metering.total, metering.uncounted);
+    let left = view.row().gap(1).put(Role::Strong, said);
+    let room = width.saturating_sub(left.width() + percent.chars().count() + 1);
     let spaced = if room > 3 { format!("{percent} % ") } else { format!("{percent}%") };
     let (role, mark) = mark(metering_reached(view));
     let asked = format!(" {} {} ", view.t(Text::Target), format::target(target, view.lang));

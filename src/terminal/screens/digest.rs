@@ -65,7 +65,7 @@ fn figures(view: &View<'_>) -> Vec<Row> {
     let metering = &view.picture.metering;
     let target = targets.remote_metering;
     let (role, mark) = boxes::mark(boxes::metering_reached(view));
-    let percent = format::percent_digits(metering.total, 2, Some(target), view.lang);
+    let percent = boxes::coverage_percent(view, (metering.total, metering.uncounted), 2);
     let second = view
         .row()
         .text(format!(" {} {percent} % ", view.t(Text::MeteringLine)))

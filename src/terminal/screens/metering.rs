@@ -6,7 +6,7 @@ mod trust;
 use config::Date;
 
 use super::Body;
-use super::boxes::{against_target, mark, metering_reached};
+use super::boxes::{against_target, coverage_percent, coverage_share, mark, metering_reached};
 use crate::historian::counts::Share;
 use crate::historian::picture::{MeterGroupPicture, MeteringPicture, Reads};
 use crate::historian::verdict::Since;
@@ -266,14 +266,15 @@ pub(crate) fn draw(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
 fn title(view: &View<'_>, width: usize) -> Row {
     let metering = &view.picture.metering;
     let target = view.province().targets.remote_metering;
-    let percent = format::percent_digits(metering.total, 2, Some(target), view.lang);
+    let percent = coverage_percent(view, (metering.total, metering.uncounted), 2);
+    let said = coverage_share(view, metering.total, metering.uncounted);
     let (role, mark) = mark(metering_reached(view));
     let row = view
         .row()
         .gap(1)
         .put(Role::Strong, view.t(Text::Metering))
         .text(" ")
-        .put(Role::Strong, view.share(metering.total))
+        .put(Role::Strong, said)
         .text(format!(" = {percent} % · {} ", view.t(Text::Target)))
         .text(format!("{} % = ", format::target(target, view.lang)))
         .text(format!("{} ", view.count(metering.total.needed(target))))
@@ -332,12 +333,13 @@ fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
     let short = share.needed(target).saturating_sub(share.have);
     let plain = |text: String| (Role::Plain, text);
     let read = measure.of(&group.reads);
+    let is_unknown = group.uncounted > 0 && group.uncounted >= share.want;
     if !group.sold {
         return vec![
             plain(group.name.clone()),
             plain(view.count(share.want)),
-            plain(view.count(share.have)),
-            plain(format::percent_digits(share, 1, None, view.lang)),
+            plain(counted(view, share, group.uncounted)),
+            plain(coverage_percent(view, (share, group.uncounted), 1)),
             plain(String::new()),
             (Role::Note, view.t(Text::NotSold).to_owned()),
             plain(String::new()),
@@ -349,20 +351,34 @@ fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
     vec![
         plain(group.name.clone()),
         plain(view.count(share.want)),
-        plain(view.count(share.have)),
-        plain(format::percent_digits(share, 1, Some(target), view.lang)),
+        plain(counted(view, share, group.uncounted)),
+        plain(coverage_percent(view, (share, group.uncounted), 1)),
         (role, mark.to_owned()),
-        plain(bar(share, target)),
-        if short > 0 { (role, view.count(short)) } else { plain("·".to_owned()) },
+        plain(if is_unknown { String::new() } else { bar(share, target) }),
+        // How many are short is not known while some are not counted.
+        if short > 0 && group.uncounted > 0 {
+            plain("—".to_owned())
+        } else if short > 0 {
+            (role, view.count(short))
+        } else {
+            plain("·".to_owned())
+        },
         plain(read_count(view, read)),
         plain(format::percent_digits(read, 1, None, view.lang)),
         uncounted(view, group.uncounted),
     ]
 }
 
+/// Meters with a proven channel; nothing is known where none was counted.
+fn counted(view: &View<'_>, share: Share, uncounted: u64) -> String {
+    if uncounted > 0 && uncounted >= share.want { "—".to_owned() } else { view.count(share.have) }
+}
+
 /// How daily reading goes over the province, line by line.
 pub(crate) fn read_lines(view: &View<'_>, width: usize) -> Vec<Row> {
-    Measure::ALL.map(|measure| trust::read_line(view, measure, width)).to_vec()
+    let mut lines = Measure::ALL.map(|measure| trust::read_line(view, measure, width)).to_vec();
+    lines.extend(trust::followed(view, width));
+    lines
 }
 
 /// The day that a figure holds for: `22/11`.
@@ -389,11 +405,11 @@ fn total_cells(view: &View<'_>, measure: Measure) -> Vec<Cell> {
     vec![
         strong(view.t(Text::WholeProvince).to_owned()),
         strong(view.count(metering.total.want)),
-        strong(view.count(metering.total.have)),
-        strong(format::percent_digits(metering.total, 1, Some(target), view.lang)),
+        strong(counted(view, metering.total, metering.uncounted)),
+        strong(coverage_percent(view, (metering.total, metering.uncounted), 1)),
         (role, mark.to_owned()),
         strong(bar(metering.total, target)),
-        (role, against_target(view, metering.total, 0)),
+        (role, against_target(view, metering.total, metering.uncounted)),
         strong(read_count(view, read)),
         strong(format::percent_digits(read, 1, None, view.lang)),
         uncounted(view, metering.uncounted),
@@ -429,8 +445,8 @@ fn side_box(view: &View<'_>, by: By, measure: Measure, width: usize) -> Vec<Row>
     lines.extend(groups.iter().filter(|group| group.share.want > 0).map(|group| {
         let role = if group.sold { Role::Plain } else { Role::Note };
         let cells = [
-            (role, group.name.clone()),
-            (role, view.count(group.share.have)),
+            (role, name(view, group)),
+            (role, counted(view, group.share, group.uncounted)),
             (role, read_count(view, measure.of(&group.reads))),
             (role, format::percent_digits(measure.of(&group.reads), 1, None, view.lang)),
         ];
@@ -438,6 +454,14 @@ fn side_box(view: &View<'_>, by: By, measure: Measure, width: usize) -> Vec<Row>
     }));
     fit(view, &mut lines, BOXES - 2, "  ");
     framed(view.row().put(Role::Strong, view.t(by.title())), view.row(), lines, width)
+}
+
+/// What a group is called; who sells nothing is marked in words, since colour alone says nothing.
+fn name(view: &View<'_>, group: &Group) -> String {
+    if group.sold {
+        return group.name.clone();
+    }
+    format!("({}) {}", view.t(Text::SellsNothing), group.name)
 }
 
 /// Makes lines fill `room` exactly; what does not fit is counted in the last one.

@@ -129,11 +129,12 @@ pub(crate) fn figure_lines(view: &View<'_>) -> Vec<Row> {
     let metering = &view.picture.metering;
     let target = targets.remote_metering;
     let (role, mark) = boxes::mark(boxes::metering_reached(view));
-    let percent = format::percent_digits(metering.total, 2, Some(target), view.lang);
+    let percent = boxes::coverage_percent(view, (metering.total, metering.uncounted), 2);
+    let said = boxes::coverage_share(view, metering.total, metering.uncounted);
     let second = view
         .row()
         .text(format!(" {} ", view.t(Text::MeteringLine)))
-        .put(Role::Strong, view.share(metering.total))
+        .put(Role::Strong, said)
         .text(format!(" = {percent} % · {} ", view.t(Text::Target)))
         .text(format!("{} ", format::target(target, view.lang)))
         .put(role, mark)

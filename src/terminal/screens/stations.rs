@@ -22,7 +22,7 @@ use crate::terminal::view::View;
 const ROUND: usize = 5;
 /// Lines below the list: legend with blanks, and the selected station.
 const LEGEND: usize = 4;
-const DETAIL: usize = 6;
+const DETAIL: usize = 5;
 
 /// How stations are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,7 +152,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
         Column::right(missing.clone(), crate::terminal::paint::width(&missing).max(7)),
         Column::right("! E2E", 5).yields(1),
         Column::left(view.t(Text::ColRightTitle), 5),
-        Column::left(view.t(Text::ColUnmanned), 4).yields(1),
+        Column::left(view.t(Text::ColUnmanned), 5).yields(3),
     ];
     for (centre, name) in pair.iter().zip(&names) {
         // The centre that is not the basis gives way.

@@ -35,11 +35,12 @@ pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
         lines.push(view.row().text(format!(" {}", view.t(Text::CountedNever))));
     }
     lines.push(share_line(view, view.t(Text::LineOnline), metering.reads.online, width));
-    if metering.uncounted == 0 {
+    let told = metering.groups.iter().any(|group| group.reported.is_some());
+    let agrees = told && differing(view).is_empty();
+    if metering.uncounted == 0 && !agrees {
         lines.push(view.row().text(format!(" {}", view.t(Text::AllCounted))));
     }
-    let told = metering.groups.iter().any(|group| group.reported.is_some());
-    if told && differing(view).is_empty() {
+    if agrees {
         lines.push(view.row().text(format!(" {}", view.t(Text::Agrees))));
     }
     lines
@@ -87,6 +88,35 @@ pub(super) fn read_line(view: &View<'_>, measure: Measure, width: usize) -> Row 
     };
     let label = format!("{} {}", view.t(word), day_text(view, measure));
     share_line(view, &label, measure.of(&view.picture.metering.reads), width)
+}
+
+/// What became of the final day: its first pass beside the final count above, and its half hours, followed to
+/// their end.
+pub(super) fn followed(view: &View<'_>, width: usize) -> Vec<Row> {
+    let reads = &view.picture.metering.reads;
+    let mut lines = Vec::new();
+    if reads.final_first_pass.want > 0 {
+        let day = day_text(view, Measure::Final);
+        let label = format!("{} {day}", view.t(Text::ThatDay));
+        lines.push(share_line(view, &label, reads.final_first_pass, width));
+    }
+    let half_hours = reads.half_hours;
+    if half_hours.expected > 0 {
+        let day = day_text(view, Measure::Final);
+        let parts = [
+            (Text::OnTime, half_hours.on_time),
+            (Text::CameLate, half_hours.late),
+            (Text::Backfilled, half_hours.backfilled),
+            (Text::StayedAway, half_hours.missing()),
+        ];
+        let parts = parts.map(|(text, n)| {
+            let share = Share::new(n, half_hours.expected);
+            format!("{} {}", view.t(text), format::percent_digits(share, 1, None, view.lang))
+        });
+        let said = format!(" {} {day} %: {}", view.t(Text::HalfHoursOf), parts.join(" · "));
+        lines.extend(wrap(&said, width).into_iter().map(|line| view.row().text(line)));
+    }
+    lines
 }
 
 /// A label, both counts and what they make.
