@@ -1,0 +1,340 @@
+//! What is known is right: a stretch recorded with faults of breakers, clocks, records and paths, held
+//! against what the field knows of itself.
+//!
+//! The field lives twice by the same seed and script: once recorded through its stations, once alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::Province;
+use gridwatch::clock::{DAY_MS, Timestamp};
+use gridwatch::collector::plan::plans;
+use gridwatch::collector::reading::Reading;
+use gridwatch::historian::Historian;
+use gridwatch::historian::alarms::Alarms;
+use gridwatch::historian::picture::Picture;
+use gridwatch::history::reliability::{
+    Feeder, Kind, Reliability, SUSTAINED_MS, Tally, reliability,
+};
+use gridwatch::history::{Span, What};
+use gridwatch::recording::{Recording, Sink, stretched};
+use gridwatch::series::Buffer;
+use gridwatch::store::{Gatherer, Reader, Writer};
+use sim::faults::Scenario;
+use sim::{Field, Outage, Plans};
+
+/// 2022-11-01 00:00 local.
+const START: Timestamp = Timestamp(1_667_235_600_000);
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+/// Seconds between two reads of a point.
+const SCAN_S: f64 = 10.0;
+
+/// A province, what happens in it, and while it does.
+struct Stage {
+    province: Arc<Province>,
+    scenario: String,
+    window: (Timestamp, Timestamp),
+}
+
+impl Stage {
+    fn scenario(&self) -> Scenario {
+        Scenario::parse(&self.province, "scenario", &self.scenario).unwrap()
+    }
+
+    /// Records it into a store, as `simulate --record` does.
+    fn record(&self, folder: &Path) {
+        let province = &self.province;
+        let buffer = Buffer::new(province, &plans(province), 64 << 20);
+        let mut keeping = Keeping {
+            writer: Writer::open(folder, province).unwrap(),
+            buffer,
+            gatherer: Gatherer::new(self.window.0),
+            alarms: Alarms::default().keeping(),
+        };
+        let to_come = Plans { scenario: Some(self.scenario()), ..Plans::default() };
+        let mut recording = Recording::start(province, to_come, self.window);
+        while recording.step(&mut keeping).unwrap() {}
+        recording.end(&mut keeping).unwrap();
+        keeping.writer.close().unwrap();
+    }
+
+    /// What truly happened.
+    fn live(&self) -> Vec<Outage> {
+        let mut field = Field::new(Arc::clone(&self.province));
+        field.plan(self.scenario());
+        let mut at = self.window.0;
+        while at < self.window.1 {
+            field.step(at.0);
+            at = at.plus(1_000);
+        }
+        field.outages()
+    }
+}
+
+struct Keeping {
+    writer: Writer,
+    buffer: Buffer,
+    gatherer: Gatherer,
+    alarms: Alarms,
+}
+
+impl Sink for Keeping {
+    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+        self.buffer.accept(reading);
+        Ok(())
+    }
+
+    fn judged(
+        &mut self,
+        historian: &mut Historian,
+        picture: &mut Picture,
+        last: bool,
+    ) -> io::Result<()> {
+        self.alarms.look(picture);
+        let sources = (historian, &mut self.buffer, &mut self.alarms);
+        let batch = self.gatherer.gather(sources, picture, (600_000, last));
+        batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
+    }
+}
+
+/// The small province, and the same with a feeder of S1 that has another name.
+fn contracts() -> [Arc<Province>; 2] {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let renamed = text.replacen("\"473\", \"474\"]", "\"473\", \"475\"]", 1);
+    assert_ne!(text, renamed);
+    [text, renamed].map(|text| {
+        let province = Province::parse("small.toml", &text).unwrap();
+        Arc::new(stretched(province, SCAN_S))
+    })
+}
+
+/// Faults of telemetry, each over something that truly happens, `at` minutes after the start.
+fn script(at: i64, fourth: &str) -> String {
+    let mut text = String::new();
+    let minutes = |n: i64| format!("{}s", (at + n) * 60);
+    let mut fault = |kind: &str, target: &str, begin: i64, minutes_long: i64, more: &str| {
+        let (at, long) = (minutes(begin), minutes_long * 60);
+        let head = format!("[[fault]]\nkind = \"{kind}\"\ntarget = \"{target}\"\n");
+        let _ = writeln!(text, "{head}at = \"{at}\"\nfor = \"{long}s\"\n{more}");
+    };
+    // Contacts that chatter while current flows: a feeder's, and the one above all feeders.
+    fault("T20", "S2.22.472.CB.POS", 20, 4, "");
+    fault("T20", "S1.110.131.CB.POS", 30, 3, "per_second = 3");
+    // Clocks that are wrong.
+    fault("T22", "S2", 40, 40, "seconds = -60");
+    fault("T22", "S3", 40, 40, "seconds = 30");
+    // Records that never come: among them that of a closing.
+    fault("T23", "S3", 100, 8, "lost = 1.0");
+    // A position that stands still while the breaker moves.
+    fault("T08", "S2.22.471.CB.POS", 120, 40, "");
+    // A transformer fuse says that there is no voltage.
+    fault("T27", "S1.22.C41", 170, 20, "phases = \"three\"");
+    // Nobody reaches the station, and a counter begins anew.
+    fault("T01", "S1", 200, 15, "");
+    fault("T24", "S1.22.471.E.IMP", 90, 60, "");
+    let mut set = |point: &str, from: i64, to: i64, second: i64| {
+        for (code, minute) in [("open", from), ("closed", to)] {
+            let at = (at + minute) * 60 + second;
+            let _ = writeln!(
+                text,
+                "[[plant]]\ndo = \"set\"\npoint = \"{point}.CB.POS\"\ncode = \"{code}\"\nat = \"{at}s\"\n"
+            );
+        }
+    };
+    // Supply that was truly lost: without a fault, and under each of those above.
+    set("S1.22.472", 10, 25, 13);
+    set("S2.22.473", 12, 14, 4);
+    set(&format!("S1.22.{fourth}"), 15, 28, 21);
+    set("S2.22.471", 50, 61, 7);
+    set("S3.22.471", 55, 57, 33);
+    set("S3.22.472", 95, 104, 17);
+    set("S2.22.471", 130, 145, 2);
+    set("S1.22.431", 175, 183, 9);
+    set("S1.22.473", 195, 206, 41);
+    for (bay, minute) in [("S1.22.471", 5), ("S2.22.472", 48), ("S3.22.471", 70)] {
+        let at = (at + minute) * 60 + 11;
+        let _ = writeln!(text, "[[plant]]\ndo = \"strike\"\nbay = \"{bay}\"\nat = \"{at}s\"\n");
+    }
+    text
+}
+
+/// Hours of the first contract, and of the second.
+fn stages(scripts: i64, every: i64) -> [Stage; 2] {
+    let mut from = START;
+    contracts().map(|province| {
+        let fourth =
+            if province.stations[0].point("S1.22.475.CB.POS").is_some() { "475" } else { "474" };
+        let script: String = (0..scripts).map(|n| script(n * every / MINUTE, fourth)).collect();
+        let scenario = format!("rates.scale = 0\n{script}");
+        let window = (from, from.plus(scripts * every));
+        from = window.1.plus(MINUTE);
+        Stage { province, scenario, window }
+    })
+}
+
+/// Stretches of a window that lie in none of some others.
+fn outside(window: Span, others: &[Span]) -> Vec<Span> {
+    let mut from = window.from;
+    let mut left = Vec::new();
+    for other in others.iter().map(|other| other.and(window)).filter(|other| other.length() > 0) {
+        left.push(Span::new(from, other.from));
+        from = other.to;
+    }
+    left.push(Span::new(from, window.to));
+    left.retain(|span| span.length() > 0);
+    left
+}
+
+fn within(span: Span, stretches: &[Span]) -> i64 {
+    stretches.iter().map(|own| own.and(span).length()).sum()
+}
+
+/// The first moment of an outage that lies in one of some stretches.
+fn first_seen(outage: Span, stretches: &[Span]) -> Option<Timestamp> {
+    stretches.iter().map(|own| own.and(outage)).find(|own| own.length() > 0).map(|own| own.from)
+}
+
+/// True outages by feeder: `S1 471`.
+type Truth = BTreeMap<(String, String), Vec<Span>>;
+
+fn truth(stages: &[Stage]) -> Truth {
+    let mut truth = Truth::new();
+    for stage in stages {
+        for outage in stage.live() {
+            let station = &stage.province.stations[outage.station.index()];
+            let until = outage.until_ms.map_or(stage.window.1, Timestamp);
+            let feeder = (station.id.clone(), station.bays[outage.bay].name.clone());
+            truth.entry(feeder).or_default().push(Span::new(Timestamp(outage.from_ms), until));
+        }
+    }
+    truth
+}
+
+/// What should be known of a feeder, from the truth over the stretches of which it is known.
+fn expected(feeder: &Feeder, truth: &[Span], window: Span) -> Tally {
+    let known = outside(window, &feeder.unknown);
+    let recorded = outside(window, &feeder.unrecorded);
+    let mut sum = Tally::default();
+    let customers = |at: Timestamp| {
+        let era = feeder.customers.iter().find(|(era, _)| era.from <= at && at < era.to);
+        era.map_or(0, |(_, customers)| *customers)
+    };
+    for outage in truth {
+        let is_sustained = outage.length() > SUSTAINED_MS;
+        let stretches = if is_sustained { &known } else { &recorded };
+        let count = if is_sustained { &mut sum.sustained } else { &mut sum.momentary };
+        if let Some(seen) = first_seen(*outage, stretches) {
+            count.interruptions += 1;
+            count.customers += customers(seen);
+        }
+        let ms = within(*outage, &known).unsigned_abs();
+        count.customer_ms += customers(outage.from) * ms;
+    }
+    sum
+}
+
+/// Holds what is known against the truth; returns both sums, and for how much of it there is leave.
+fn compare(found: &Reliability, truth: &Truth) -> (Tally, Tally, u64) {
+    let (mut known, mut true_sum, mut leave) = (Tally::default(), Tally::default(), 0);
+    for feeder in &found.feeders {
+        let key = (feeder.name.station.clone(), feeder.name.bay.clone());
+        let outages = truth.get(&key).map_or(&[][..], Vec::as_slice);
+        let (own, mut should) =
+            (Tally::of(feeder, found.window), expected(feeder, outages, found.window));
+        let recorded = outside(found.window, &feeder.unrecorded);
+        let told = |kind: Kind| {
+            let own = feeder.interruptions.iter().filter(move |own| own.kind == kind && own.counts);
+            own.filter(|own| {
+                kind != Kind::Momentary
+                    || within(Span::new(own.from, own.from.plus(1)), &recorded) > 0
+            })
+            .count() as u64
+        };
+        let what = format!("{}: {:#?}\ntruth {outages:?}", feeder.name, feeder.interruptions);
+        assert_eq!(told(Kind::Sustained), should.sustained.interruptions, "sustained {what}");
+        assert_eq!(told(Kind::Momentary), should.momentary.interruptions, "momentary {what}");
+        let doubted = [What::ClockDoubtful, What::NoRecord];
+        for own in &feeder.interruptions {
+            if doubted.iter().any(|what| own.assumed.contains(what)) {
+                leave += own.customers * 2 * 11_000;
+            }
+        }
+        known += own;
+        should.customer_ms = own.customer_ms;
+        true_sum += should;
+    }
+    (known, true_sum, leave)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of sums far below 2^53")]
+fn share(of: u64, all: u64) -> f64 {
+    of as f64 / all.max(1) as f64
+}
+
+/// Records stages, and holds what is known of supply against the truth.
+fn run(stages: &[Stage]) {
+    let folder = tempfile::tempdir().unwrap();
+    for stage in stages {
+        stage.record(folder.path());
+    }
+    let truth = truth(stages);
+    let window = Span::new(stages[0].window.0, stages[stages.len() - 1].window.1);
+    let reader = Reader::open(folder.path()).unwrap();
+    let found = reliability(&reader, window, |_| true).unwrap();
+    let (known, should, leave) = compare(&found, &truth);
+    let (known_ms, true_ms) = (known.sustained.customer_ms, should.sustained.customer_ms);
+    let off = known_ms.abs_diff(true_ms);
+    let known_share = share(known.known_ms, known.customer_ms);
+    let told = format!(
+        "SAIDI: {known_ms} customer-ms known, {true_ms} true in the same stretches, off by {:.4} %, \
+         leave for doubtful records {:.3} %; sustained {} of {}, momentary {} of {}; known {:.2} % of the time, \
+         recorded {:.2} %",
+        100.0 * share(off, true_ms),
+        100.0 * share(leave, true_ms),
+        known.sustained.interruptions,
+        should.sustained.interruptions,
+        known.momentary.interruptions,
+        should.momentary.interruptions,
+        100.0 * known_share,
+        100.0 * share(known.recorded_ms, known.customer_ms),
+    );
+    #[expect(clippy::print_stderr, reason = "what a campaign came to")]
+    {
+        eprintln!("{told}");
+    }
+    assert!(off <= true_ms / 1_000 + leave, "{told}");
+    assert!(true_ms > 0 && should.momentary.interruptions > 0, "{told}");
+    assert!(known_share > 0.9 && known.known_ms < known.customer_ms, "{told}");
+    let all: Vec<What> =
+        found.interruptions().iter().flat_map(|(_, own)| own.assumed.clone()).collect();
+    for what in [What::ClockDoubtful, What::NoRecord] {
+        assert!(all.contains(&what), "{what:?} was assumed somewhere: {all:?}");
+    }
+    // Windows add up over what was recorded, whatever it is cut into.
+    let tally = |span: Span| reliability(&reader, span, |_| true).unwrap().tally(span, None);
+    let whole = tally(window);
+    for parts in [2, 7] {
+        let edge = |n: i64| window.from.plus(window.length() * n / parts);
+        let mut sum = Tally::default();
+        for n in 0..parts {
+            sum += tally(Span::new(edge(n), edge(n + 1)));
+        }
+        assert_eq!(sum, whole, "{parts} parts");
+    }
+}
+
+#[test]
+fn what_is_known_of_supply_is_what_happened() {
+    run(&stages(1, 4 * HOUR));
+}
+
+#[test]
+#[ignore = "a month takes minutes: cargo test --release --test it month:: -- --ignored --nocapture"]
+fn what_is_known_of_the_supply_of_a_month_is_what_happened() {
+    run(&stages(15, DAY_MS));
+}

@@ -1,0 +1,477 @@
+//! Windows add up: whatever a stretch of history is cut into, its parts sum to it exactly, and what it says
+//! is what the rows of the store say when they are gone through one by one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{ChannelId, Flags, PointId, Province};
+use gridwatch::clock::Timestamp;
+use gridwatch::historian::events::{Change, EventEntry, Happening};
+use gridwatch::historian::ledger::{Judgement, Run, State};
+use gridwatch::historian::picture::LinkState;
+use gridwatch::history::Span;
+use gridwatch::history::alarms::alarms;
+use gridwatch::history::reliability::{Count, Tally, reliability};
+use gridwatch::store::{Batch, Reader, Writer};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use tempfile::tempdir;
+
+const HOUR: i64 = 3_600_000;
+const FIVE_MINUTES: i64 = 300_000;
+/// Shorter than this, a position that could not be used hides nothing.
+const SHORT: i64 = 30_000;
+
+/// One station with two feeders under one transformer; by the second contract one has another name.
+fn contracts() -> [Arc<Province>; 2] {
+    ["472", "474"].map(|second| {
+        let text = format!(
+            r#"
+[province]
+name = "P"
+seed = 1
+[link]
+port_base = 17001
+[[centres]]
+id = "CC"
+name = "CC"
+title = "Centre"
+requires = ["AB", "B"]
+[metering]
+classes = [{{ id = "rf", name = "rf", technology = "RF", sold = true }}]
+districts = [{{ id = "d", name = "D" }}]
+[[stations]]
+id = "S1"
+name = "S1"
+unmanned = true
+e2e = {{ CC = 2022-01-01 }}
+peak_mw = 5
+load = {{ rural = 1.0 }}
+transformers = {{ "131" = 25 }}
+[stations.bays]
+T110 = ["131"]
+TMV = ["431"]
+FMV = ["471", "{second}"]
+[[stations.metering]]
+district = "d"
+installed = {{ rf = 101 }}
+remote = {{ rf = 90 }}
+"#
+        );
+        Arc::new(Province::parse("two.toml", &text).unwrap())
+    })
+}
+
+/// What may happen, each so many milliseconds after the one before.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A breaker moves: the transformer's, the incomer's, a feeder's.
+    Switch { after: i64, bay: usize, open: bool },
+    /// Values can be used, or cannot.
+    Judge { after: i64, usable: bool },
+    /// The monitor begins anew, by a contract.
+    Restart { after: i64, contract: usize, usable: bool },
+    /// An alarm is raised, and stands so long; `None`: nobody saw it return.
+    Alarm { after: i64, stood: Option<i64> },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let after = || prop_oneof![4 => 6_000_i64..400_000, 2 => 400_000_i64..10_000_000, 1 => 10_000_000_i64..200_000_000];
+    prop_oneof![
+        8 => (after(), 0_usize..4, any::<bool>()).prop_map(|(after, bay, open)| Step::Switch { after, bay, open }),
+        3 => (after(), any::<bool>()).prop_map(|(after, usable)| Step::Judge { after, usable }),
+        1 => (after(), 0_usize..2, any::<bool>())
+            .prop_map(|(after, contract, usable)| Step::Restart { after, contract, usable }),
+        1 => (after(), prop::option::of(1_i64..90_000_000)).prop_map(|(after, stood)| Step::Alarm { after, stood }),
+    ]
+}
+
+/// Bays of breakers, the one that has two names last.
+const BAYS: [&str; 4] = ["110.131", "22.431", "22.471", "22.47?"];
+
+fn breaker(province: &Province, bay: usize) -> PointId {
+    let station = &province.stations[0];
+    let second = station.bays.iter().find(|b| b.is_feeder() && b.name != "471").unwrap();
+    let name = BAYS[bay].replace("47?", &second.name);
+    station.point(&format!("S1.{name}.CB.POS")).unwrap()
+}
+
+/// A store in which all of that happened.
+struct Story<'a> {
+    folder: &'a Path,
+    contracts: [Arc<Province>; 2],
+    contract: usize,
+    writer: Option<Writer>,
+    now: i64,
+    number: u32,
+    alarms: Vec<(i64, Option<i64>)>,
+}
+
+impl Story<'_> {
+    fn begin(&mut self, contract: usize, usable: bool) {
+        self.writer = None;
+        self.contract = contract;
+        self.writer = Some(Writer::open(self.folder, &self.contracts[contract]).unwrap());
+        self.judge(true, usable);
+    }
+
+    fn commit(&mut self, batch: &Batch) {
+        self.writer.as_mut().unwrap().commit(batch).unwrap();
+    }
+
+    fn judge(&mut self, whole: bool, usable: bool) {
+        let points = self.contracts[self.contract].stations[0].points.len();
+        // No reason at all, or no link.
+        let state = State::from_bits(if usable { 0 } else { 0x33 }).unwrap();
+        let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
+        let (channel, at) = (ChannelId(0), Timestamp(self.now));
+        let judgements = vec![Judgement { channel, at, link: LinkState::Connected, whole, runs }];
+        self.commit(&Batch { judgements, ..Batch::empty(whole, at) });
+    }
+
+    fn switch(&mut self, bay: usize, open: bool) {
+        self.number += 1;
+        let province = &self.contracts[self.contract];
+        let point = breaker(province, bay);
+        let station = &province.stations[0];
+        let unit = station.units[station.bays[station.points[point.index()].bay].unit].id;
+        let (at, value) = (Timestamp(self.now), if open { 1 } else { 2 });
+        let change = Change {
+            number: self.number,
+            address: u16::try_from(bay).unwrap(),
+            point: Some(point),
+            before: None,
+            value,
+            source: at,
+            flags: Flags::GOOD,
+            synchronised: true,
+            doubt: None,
+        };
+        let (channel, what) = (ChannelId(0), Happening::Change(change));
+        let entry = EventEntry { channel, unit, at, order: 0, arrived: at, what };
+        self.commit(&Batch { events: vec![entry], ..Batch::empty(false, at) });
+    }
+
+    fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Switch { after, bay, open } => {
+                self.now += after;
+                self.switch(bay, open);
+            }
+            Step::Judge { after, usable } => {
+                self.now += after;
+                self.judge(false, usable);
+            }
+            Step::Restart { after, contract, usable } => {
+                self.now += after;
+                self.begin(contract, usable);
+            }
+            Step::Alarm { after, stood } => {
+                self.now += after;
+                self.commit(&Batch::empty(false, Timestamp(self.now)));
+                self.alarms.push((self.now, stood.map(|ms| self.now + ms)));
+            }
+        }
+    }
+
+    /// Ends the story, and puts its alarms into the store: rows, as a monitor would have left them.
+    fn end(mut self) {
+        self.writer = None;
+        let rows = Connection::open(self.folder.join("gridwatch.db")).unwrap();
+        for (n, (raised, returned)) in self.alarms.iter().enumerate() {
+            rows.execute(
+                "INSERT INTO alarm (station, cause, reason, raised_ms, priority, centres, signals, returned_ms, open)
+                 VALUES ('S1', ?1, 'no_link', ?2, 1, 'CC', 1, ?3, ?4)",
+                rusqlite::params![format!("unit {n}"), raised, returned, returned.is_none()],
+            )
+            .unwrap();
+        }
+    }
+}
+
+/// The rows of a store, and nothing else of it.
+struct Rows {
+    /// Contract, from, until.
+    sessions: Vec<(i64, i64, i64)>,
+    /// When, and whether values could be used from then on.
+    judgements: Vec<(i64, bool)>,
+    /// Point, when, open.
+    records: Vec<(String, i64, bool)>,
+    /// Raised, returned.
+    alarms: Vec<(i64, Option<i64>)>,
+}
+
+impl Rows {
+    fn read(folder: &Path) -> Self {
+        let rows = Connection::open(folder.join("gridwatch.db")).unwrap();
+        let mut sessions = rows
+            .prepare("SELECT contract, from_ms, until_ms FROM session ORDER BY from_ms")
+            .unwrap();
+        let sessions = sessions.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).unwrap();
+        let mut judgements =
+            rows.prepare("SELECT at_ms, runs FROM judgement ORDER BY at_ms").unwrap();
+        // One run each, whose state is its last two bytes.
+        let usable = |runs: Vec<u8>| runs.ends_with(&[0, 0]);
+        let judgements = judgements.query_map([], |r| Ok((r.get(0)?, usable(r.get(1)?)))).unwrap();
+        let mut records =
+            rows.prepare("SELECT point, source_ms, value FROM event ORDER BY source_ms").unwrap();
+        let records = records
+            .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get::<_, i64>(2)? == 1)))
+            .unwrap();
+        let mut alarms = rows.prepare("SELECT raised_ms, returned_ms FROM alarm").unwrap();
+        let alarms = alarms.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        Self {
+            sessions: sessions.map(Result::unwrap).collect(),
+            judgements: judgements.map(Result::unwrap).collect(),
+            records: records.map(Result::unwrap).collect(),
+            alarms: alarms.map(Result::unwrap).collect(),
+        }
+    }
+
+    /// Contract, from when and up to when it held.
+    fn eras(&self) -> Vec<(i64, i64, i64)> {
+        let mut eras: Vec<(i64, i64, i64)> = Vec::new();
+        for (contract, from, _) in &self.sessions {
+            match eras.last_mut() {
+                Some(last) if last.0 == *contract => {}
+                Some(last) => {
+                    last.2 = *from;
+                    eras.push((*contract, *from, i64::MAX));
+                }
+                None => eras.push((*contract, i64::MIN, i64::MAX)),
+            }
+        }
+        eras
+    }
+
+    /// Whether positions could be used just from a moment on.
+    fn is_usable(&self, at: i64) -> bool {
+        let own = self.sessions.iter().find(|(_, from, until)| *from <= at && at < *until);
+        let Some((_, from, until)) = own else { return false };
+        let told = self.judgements.iter().filter(|(t, _)| from <= t && t < until);
+        let before = told.clone().rfind(|(t, _)| *t <= at).is_some_and(|(_, usable)| *usable);
+        // Too short a while to hide anything: from the last usable moment to the next one.
+        let last = told.clone().filter(|(t, _)| *t <= at).collect::<Vec<_>>();
+        let was_usable_at = last.windows(2).rev().find(|pair| pair[0].1).map(|pair| pair[1].0);
+        let next = told.clone().find(|(t, usable)| *t > at && *usable).map(|(t, _)| *t);
+        before || was_usable_at.zip(next).is_some_and(|(lost, back)| back - lost < SHORT)
+    }
+
+    /// Whether a breaker is open just from a moment on, in an era; `None`: nobody can say.
+    fn is_open(&self, point: &str, era: (i64, i64, i64), at: i64) -> Option<bool> {
+        let own = || self.records.iter().filter(|(p, t, _)| p == point && *t < era.2);
+        let last = own().rfind(|(_, t, _)| *t <= at).map(|(_, _, open)| *open);
+        // What nothing told of stood as the first record left it, else as in normal service.
+        let stands = last.unwrap_or_else(|| own().next().is_some_and(|(_, _, open)| !open));
+        let next = own().find(|(_, t, open)| *t > at && *open != stands);
+        let is_proven = stands && next.is_some();
+        (self.is_usable(at) || is_proven).then_some(stands)
+    }
+
+    /// Whether a feeder is dead just from a moment on; `None`: nobody can say.
+    fn is_dead(&self, feeder: &str, era: (i64, i64, i64), at: i64) -> Option<bool> {
+        let (first, last) = (self.sessions[0].1, self.sessions[self.sessions.len() - 1].2);
+        if at < first || at >= last {
+            return None;
+        }
+        let bays = [format!("22.{feeder}"), "22.431".to_owned(), "110.131".to_owned()];
+        let open = bays.map(|bay| self.is_open(&format!("S1.{bay}.CB.POS"), era, at));
+        if open.contains(&Some(true)) {
+            Some(true)
+        } else {
+            open.iter().all(Option::is_some).then_some(false)
+        }
+    }
+
+    /// All moments at which anything changes, in order.
+    fn moments(&self) -> Vec<i64> {
+        let sessions = self.sessions.iter().flat_map(|(_, from, until)| [*from, *until]);
+        let judged = self.judgements.iter().map(|(at, _)| *at);
+        let mut all: Vec<i64> =
+            sessions.chain(judged).chain(self.records.iter().map(|r| r.1)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// What a feeder comes to in a window.
+    fn tally(
+        &self,
+        feeder: &str,
+        customers: &BTreeMap<(i64, String), u64>,
+        window: (i64, i64),
+    ) -> Tally {
+        let eras = self.eras();
+        let own = |era: &(i64, i64, i64)| customers.get(&(era.0, feeder.to_owned())).copied();
+        let ms = |from: i64, to: i64| {
+            to.min(window.1).saturating_sub(from.max(window.0)).max(0).unsigned_abs()
+        };
+        let mut tally = Tally::default();
+        for era in &eras {
+            tally.customer_ms += own(era).unwrap_or(0) * ms(era.1, era.2);
+        }
+        // Dead stretches of one interruption: from, to, customers.
+        let mut open: Vec<(i64, i64, u64)> = Vec::new();
+        let (mut was_supplied, mut counts) = (false, false);
+        let mut ended: Vec<(Vec<(i64, i64, u64)>, bool, Option<i64>)> = Vec::new();
+        for pair in self.moments().windows(2) {
+            let (from, to) = (pair[0], pair[1]);
+            let era = *eras.iter().find(|era| era.1 <= from && from < era.2).unwrap();
+            let Some(customers) = own(&era) else { continue };
+            let Some(dead) = self.is_dead(feeder, era, from) else { continue };
+            tally.known_ms += customers * ms(from, to);
+            if dead {
+                if open.is_empty() {
+                    counts = was_supplied;
+                }
+                open.push((from, to, customers));
+            } else {
+                was_supplied = true;
+                if !open.is_empty() {
+                    ended.push((std::mem::take(&mut open), counts, Some(from)));
+                }
+            }
+        }
+        if !open.is_empty() {
+            ended.push((open, counts, None));
+        }
+        for (dead, counts, until) in ended {
+            let (from, last) = (dead[0].0, dead[dead.len() - 1].1);
+            let count: &mut Count = if last - from > FIVE_MINUTES {
+                &mut tally.sustained
+            } else if until.is_some_and(|until| until - from <= FIVE_MINUTES) {
+                &mut tally.momentary
+            } else {
+                &mut tally.undecided
+            };
+            if counts && window.0 <= from && from < window.1 {
+                count.interruptions += 1;
+                count.customers += dead[0].2;
+            }
+            count.customer_ms +=
+                dead.iter().map(|(from, to, customers)| customers * ms(*from, *to)).sum::<u64>();
+        }
+        // No number is missing among the records.
+        tally.recorded_ms = tally.known_ms;
+        tally
+    }
+
+    /// Alarms that were raised in a window, and milliseconds that any stood in it.
+    fn stood(&self, window: (i64, i64)) -> (u64, u64) {
+        let last = self.sessions[self.sessions.len() - 1].2;
+        let mut sum = (0, 0);
+        for (raised, returned) in &self.alarms {
+            sum.0 += u64::from(window.0 <= *raised && *raised < window.1);
+            let until = returned.unwrap_or(last);
+            sum.1 +=
+                until.min(window.1).saturating_sub((*raised).max(window.0)).max(0).unsigned_abs();
+        }
+        sum
+    }
+}
+
+fn told(reader: &Reader, (from, to): (i64, i64)) -> (Tally, (u64, u64)) {
+    let window = Span::new(Timestamp(from), Timestamp(to));
+    let mut stood = (0, 0);
+    for own in alarms(reader, window, |_| true).unwrap() {
+        stood.0 += u64::from(own.begins_in(window));
+        stood.1 += own.ms_in(window).unsigned_abs();
+    }
+    (reliability(reader, window, |_| true).unwrap().tally(window, None), stood)
+}
+
+fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
+    let folder = tempdir().unwrap();
+    let contracts = contracts();
+    let mut customers = BTreeMap::new();
+    for (province, n) in contracts.iter().zip(1..) {
+        let station = &province.stations[0];
+        for (bay, own) in province.customers_by_feeder(station) {
+            customers.insert((n, station.bays[bay].name.clone()), own);
+        }
+    }
+    let (folder_path, alarms) = (folder.path(), Vec::new());
+    let mut story = Story {
+        folder: folder_path,
+        contracts,
+        contract: 0,
+        writer: None,
+        now: 0,
+        number: 0,
+        alarms,
+    };
+    story.begin(0, true);
+    for step in steps {
+        story.take(step);
+    }
+    story.end();
+    let (rows, reader) = (Rows::read(folder.path()), Reader::open(folder.path()).unwrap());
+    let last = rows.sessions[rows.sessions.len() - 1].2;
+    for (from, length) in windows {
+        // Windows reach before and behind what is kept.
+        let from = from.rem_euclid(last + HOUR) - HOUR;
+        let window = (from, from + length);
+        let (tally, stood) = told(&reader, window);
+        let mut slow = Tally::default();
+        for feeder in ["471", "472", "474"] {
+            let knows = |(contract, name): &(i64, String)| {
+                name == feeder
+                    && rows
+                        .eras()
+                        .iter()
+                        .any(|era| era.0 == *contract && era.1 < window.1 && window.0 < era.2)
+            };
+            if customers.keys().any(knows) {
+                slow += rows.tally(feeder, &customers, window);
+            }
+        }
+        prop_assert_eq!(tally, slow, "{:?}", window);
+        prop_assert_eq!(stood, rows.stood(window));
+        let mut edges: Vec<i64> =
+            cuts.iter().map(|cut| window.0 + cut.rem_euclid(*length)).collect();
+        edges.extend([window.0, window.1]);
+        edges.sort_unstable();
+        edges.dedup();
+        let (mut sum, mut alarms) = (Tally::default(), (0, 0));
+        for part in edges.windows(2) {
+            let (tally, stood) = told(&reader, (part[0], part[1]));
+            sum += tally;
+            alarms = (alarms.0 + stood.0, alarms.1 + stood.1);
+        }
+        prop_assert_eq!(sum, tally, "cut at {:?}", edges);
+        prop_assert_eq!(alarms, stood);
+    }
+    Ok(())
+}
+
+fn stories(steps: usize) -> impl Strategy<Value = (Vec<Step>, Vec<(i64, i64)>, Vec<i64>)> {
+    let window = (
+        any::<i64>(),
+        prop_oneof![1_i64..400_000, 400_000_i64..30_000_000, 30_000_000_i64..600_000_000],
+    );
+    (
+        prop::collection::vec(step(), 1..steps),
+        prop::collection::vec(window, 3),
+        prop::collection::vec(any::<i64>(), 1..5),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn windows_add_up_and_say_what_the_rows_say((steps, windows, cuts) in stories(40)) {
+        check(&steps, &windows, &cuts)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    #[ignore = "a campaign of some minutes"]
+    fn windows_add_up_over_thousands_of_histories((steps, windows, cuts) in stories(120)) {
+        check(&steps, &windows, &cuts)?;
+    }
+}
