@@ -4,8 +4,9 @@
 //! that time, and about as much as the measured power of the bay says. Where it cannot, the counter may only
 //! have been away for a moment (nothing, a code for "not available", a wrong value): the reading before and the
 //! first one that can follow it are then joined. Otherwise the step is not known, and counting goes on from
-//! the new value. Whatever is decided hangs on readings at most [`CONTEXT_MS`] away, so that it is the same
-//! whichever window is asked for.
+//! the new value. A counter that lost or gained a little may have come back to what it showed before while
+//! no reading came: what a gap may hide of that is not known either. Whatever is decided hangs on readings at
+//! most [`CONTEXT_MS`] away, so that it is the same whichever window is asked for.
 
 use config::Lang;
 
@@ -175,7 +176,8 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Ste
     let mut links: Vec<Result<Counted, Oddity>> =
         (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
     judge.stand_still(&mut links);
-    let (joined, unclear) = judge.joins(&links);
+    let (mut joined, unclear) = judge.joins(&links);
+    judge.doubt(&mut links, &mut joined);
     let mut found = Steps::default();
     let mut next = 0;
     for join in joined {
@@ -204,7 +206,9 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
         let mark = |wh| Mark { at: reading.at, wh, drawn: sum, skipped };
         let odd = match reading.said {
             Said::Count(wh) if meter.is_stand_in(wh) => {
-                let can_follow = number.is_none_or(|number| {
+                // One that shows it for longer does count from there.
+                let near = |number: &Mark| reading.at.since(number.at) <= 2 * AWAY_MS;
+                let can_follow = number.filter(near).is_none_or(|number| {
                     let pair = [number, mark(wh)];
                     Judge { meter, marks: &pair }.link(0, 1).is_ok()
                 });
@@ -235,6 +239,21 @@ struct Join {
     from: usize,
     to: usize,
     counted: Counted,
+}
+
+/// What was counted in some steps, and what can have flowed in them, watt hours.
+struct Left {
+    counted: i64,
+    least: f64,
+    most: f64,
+}
+
+impl Left {
+    /// Whether it can be when so much of it is made good elsewhere.
+    fn can_be(&self, off: f64) -> bool {
+        let flowed = real(self.counted) + off;
+        flowed >= self.least && flowed <= self.most
+    }
 }
 
 struct Judge<'a> {
@@ -353,18 +372,24 @@ impl Judge<'_> {
                 continue;
             }
             let back = matches!(why, Oddity::StepBack).then_some(self.marks[from].wh);
-            let is_frozen = *why == Oddity::Frozen;
             let near = |to: &usize| self.span(from, *to).length() <= AWAY_MS;
             let returns = (from + 2..self.marks.len()).take_while(near).find_map(|to| {
                 let wh = self.marks[to].wh;
-                // A standstill ends when the counter moves again.
-                let stands = is_frozen && links[to - 1] == Err(Oddity::Frozen);
+                // A counter that stands still has not returned: it does when it moves again.
+                let stands = links[to - 1] == Err(Oddity::Frozen);
                 let breaks = links[to - 1].is_err() && !stands;
                 // Two readings that came in the wrong order: the next one is beyond both.
-                let passes = to == from + 2 && back.is_some_and(|before| wh >= before);
+                let passes = to == from + 2
+                    && back.is_some_and(|before| wh >= before)
+                    && !self.step_hides(from + 1, self.off(from, from + 1));
                 let is_back = breaks || passes;
                 let counted = is_back.then(|| self.link(from, to))?.ok()?;
-                Some(Join { from, to, counted })
+                let left = self.left(links, (from, to), counted.0);
+                // What the first break lost may be lost for good, and something later is what came back.
+                let lost = if *why == Oddity::Frozen { 0.0 } else { -self.off(from, from + 1) };
+                let is_clear = left.can_be(0.0) && !self.hides(self.span(from, to), &left, lost);
+                let is_whole = passes || is_clear;
+                is_whole.then_some(Join { from, to, counted })
             });
             // What lies within another one is part of it.
             match (returns, joins.last()) {
@@ -383,6 +408,120 @@ impl Judge<'_> {
         }
         let clear = joins.into_iter().zip(is_clear).filter(|(_, clear)| *clear);
         (clear.map(|(join, _)| join).collect(), unclear)
+    }
+
+    /// What a join counted in the steps in which the counter was away: those in which it counted well are taken at
+    /// their word, so that no loss hides in what the power leaves open over an hour.
+    fn left(
+        &self,
+        links: &[Result<Counted, Oddity>],
+        (from, to): (usize, usize),
+        counted: i64,
+    ) -> Left {
+        let mut left = Left { counted, least: 0.0, most: 0.0 };
+        let mut away = None;
+        for (n, link) in links.iter().enumerate().take(to).skip(from) {
+            match link {
+                Ok((well, _)) if *well > 0 => {
+                    left.counted -= well;
+                    if let Some(since) = away.take() {
+                        self.leave(&mut left, since, n);
+                    }
+                }
+                _ => _ = away.get_or_insert(n),
+            }
+        }
+        if let Some(since) = away {
+            self.leave(&mut left, since, to);
+        }
+        left
+    }
+
+    /// Adds what can have flowed between two readings.
+    fn leave(&self, left: &mut Left, from: usize, to: usize) {
+        let (least, most, _) = self.bounds(from, to);
+        left.least += least - real(self.meter.count_wh);
+        left.most += most + real(self.meter.count_wh);
+    }
+
+    /// What no step shows, watt hours: its readings and the power are not of the same moment, and counts are whole.
+    fn unseen(&self) -> f64 {
+        2.0 * (flowing(self.meter.most_kw, APART_MS) + real(self.meter.count_wh))
+    }
+
+    /// By how much less (below nothing) or more was counted between two readings than flowed, watt hours: the
+    /// least that it can be and that is of consequence; nothing where it cannot be of any.
+    fn off(&self, from: usize, to: usize) -> f64 {
+        let (least, most, _) = self.bounds(from, to);
+        let counted = real(self.marks[to].wh - self.marks[from].wh);
+        let unseen = self.unseen();
+        if counted < least && most - counted > unseen {
+            (counted - least).min(-unseen)
+        } else if counted > most && counted - least > unseen {
+            (counted - most).max(unseen)
+        } else {
+            0.0
+        }
+    }
+
+    /// Whether a counter may have made good what it was off by before or afterwards in the time between two
+    /// readings that is longer than usual, and nobody could tell.
+    fn hides(&self, span: Span, left: &Left, off: f64) -> bool {
+        span.length() > self.meter.freeze_ms && off.abs() >= self.unseen() && left.can_be(off)
+    }
+
+    /// The same of one step.
+    fn step_hides(&self, step: usize, off: f64) -> bool {
+        let Ok((counted, _)) = self.link(step, step + 1) else { return false };
+        let mut left = Left { counted, least: 0.0, most: 0.0 };
+        self.leave(&mut left, step, step + 1);
+        self.hides(self.span(step, step + 1), &left, off)
+    }
+
+    /// Takes back what was found of steps and joins in which a counter that lost or gained something may have come
+    /// back unseen.
+    fn doubt(&self, links: &mut [Result<Counted, Oddity>], joined: &mut Vec<Join>) {
+        let is_joined: Vec<bool> = {
+            let mut joins = joined.iter().peekable();
+            (0..links.len())
+                .map(|n| {
+                    while joins.next_if(|join| join.to <= n).is_some() {}
+                    joins.peek().is_some_and(|join| join.from <= n)
+                })
+                .collect()
+        };
+        // Breaks that follow each other are one: what was lost may have come back in the next step.
+        let mut breaks: Vec<(usize, usize, Oddity)> = Vec::new();
+        for (n, link) in links.iter().enumerate().filter(|(n, _)| !is_joined[*n]) {
+            match (link, breaks.last_mut()) {
+                (Err(_), Some(last)) if last.1 == n => last.1 = n + 1,
+                (Err(why), _) => breaks.push((n, n + 1, *why)),
+                (Ok(_), _) => {}
+            }
+        }
+        // The breaks near a span of time, and what each was off by.
+        let near = |(from, to): (usize, usize)| {
+            let span = self.span(from, to);
+            // Without power any gap hides as much as can flow.
+            let is_measured = self.marks[to].drawn.known_ms > self.marks[from].drawn.known_ms;
+            let reach = if is_measured { STANDSTILL_MS } else { AWAY_MS };
+            let is_before = |n: usize| span.to.since(self.marks[n].at) > reach;
+            let first = breaks.partition_point(|(from, ..)| is_before(*from));
+            let is_near = move |n: usize| self.marks[n].at.since(span.from) <= reach;
+            let near = breaks[first..].iter().take_while(move |(_, to, _)| is_near(*to));
+            near.map(|(from, to, why)| (self.off(*from, *to), *why))
+        };
+        joined.retain(|join| {
+            let ends = (join.from, join.to);
+            let left = self.left(links, ends, join.counted.0);
+            !near(ends).any(|(off, _)| self.hides(self.span(join.from, join.to), &left, off))
+        });
+        for n in (0..links.len()).filter(|n| !is_joined[*n]) {
+            if links[n].is_ok() && self.span(n, n + 1).length() > self.meter.freeze_ms {
+                let hidden = near((n, n + 1)).find(|(off, _)| self.step_hides(n, *off));
+                links[n] = hidden.map_or(links[n], |(_, why)| Err(why));
+            }
+        }
     }
 
     /// Books the steps of a run of readings as they follow each other.
