@@ -104,7 +104,8 @@ struct Story<'a> {
     contract: usize,
     writer: Option<Writer>,
     now: i64,
-    number: u32,
+    /// The last number that each unit gave a record.
+    numbers: BTreeMap<u8, u32>,
     alarms: Vec<(i64, Option<i64>)>,
 }
 
@@ -131,14 +132,16 @@ impl Story<'_> {
     }
 
     fn switch(&mut self, bay: usize, open: bool) {
-        self.number += 1;
         let province = &self.contracts[self.contract];
         let point = breaker(province, bay);
         let station = &province.stations[0];
         let unit = station.units[station.bays[station.points[point.index()].bay].unit].id;
+        let number = self.numbers.entry(unit).or_default();
+        *number += 1;
+        let number = *number;
         let (at, value) = (Timestamp(self.now), if open { 1 } else { 2 });
         let change = Change {
-            number: self.number,
+            number,
             address: u16::try_from(bay).unwrap(),
             point: Some(point),
             before: None,
@@ -189,6 +192,9 @@ impl Story<'_> {
         }
     }
 }
+
+/// A stretch without supply: from, to, customers.
+type Dead = (i64, i64, u64);
 
 /// The rows of a store, and nothing else of it.
 struct Rows {
@@ -311,10 +317,10 @@ impl Rows {
         for era in &eras {
             tally.customer_ms += own(era).unwrap_or(0) * ms(era.1, era.2);
         }
-        // Dead stretches of one interruption: from, to, customers.
-        let mut open: Vec<(i64, i64, u64)> = Vec::new();
+        // Dead stretches of one interruption.
+        let mut open: Vec<Dead> = Vec::new();
         let (mut was_supplied, mut counts) = (false, false);
-        let mut ended: Vec<(Vec<(i64, i64, u64)>, bool, Option<i64>)> = Vec::new();
+        let mut ended: Vec<(Vec<Dead>, bool, Option<i64>)> = Vec::new();
         for pair in self.moments().windows(2) {
             let (from, to) = (pair[0], pair[1]);
             let era = *eras.iter().find(|era| era.1 <= from && from < era.2).unwrap();
@@ -398,7 +404,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         contract: 0,
         writer: None,
         now: 0,
-        number: 0,
+        numbers: BTreeMap::new(),
         alarms,
     };
     story.begin(0, true);

@@ -337,8 +337,13 @@ impl Tracks {
             let of_centres = &usable[&point.index()];
             source.has_polls.set(false);
             let polls = source.polls(point, of_centres, &own)?;
-            let evidence =
-                Evidence { records: &own, polls: &polls, is_normally_closed: contract.normal == 2 };
+            let usable = source.joined(of_centres);
+            let evidence = Evidence {
+                records: &own,
+                polls: &polls,
+                usable: &usable,
+                is_normally_closed: contract.normal == 2,
+            };
             let flow = |span: Span| source.flow(bay, span);
             let mut found = track(&evidence, source.span.from, flow, source.period_ms(bay))?;
             if !source.has_polls.get() {
@@ -346,7 +351,6 @@ impl Tracks {
                     turn.assumed = turn.assumed.or(Some(What::RecordsAlone));
                 }
             }
-            let usable = source.joined(of_centres);
             turns.insert(bay, seen(&found, &usable, source.span));
         }
         Ok(Self { turns })

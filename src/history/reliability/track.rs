@@ -67,6 +67,8 @@ pub(super) struct Evidence<'a> {
     /// Usable positions that were polled: at least the first and the last of a stretch in which they
     /// were the same, and every one round a record.
     pub(super) polls: &'a [(Timestamp, u16)],
+    /// Stretches in which the position could be used, in order.
+    pub(super) usable: &'a [Span],
     /// In normal service it is closed.
     pub(super) is_normally_closed: bool,
 }
@@ -178,7 +180,9 @@ fn chattered(
 struct Walk<'a> {
     records: &'a [Record],
     polls: &'a [(Timestamp, u16)],
+    usable: &'a [Span],
     last_record: Timestamp,
+    last_poll: Timestamp,
 }
 
 impl<'a> Walk<'a> {
@@ -189,7 +193,7 @@ impl<'a> Walk<'a> {
         episodes: &[Span],
         turns: &mut Vec<Turn>,
     ) -> Self {
-        let Evidence { records, polls, is_normally_closed } = *evidence;
+        let Evidence { records, polls, usable, is_normally_closed } = *evidence;
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
         let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
         let starts_chattering =
@@ -205,7 +209,8 @@ impl<'a> Walk<'a> {
             _ => (Place::Open, Some(What::StartAssumed)),
         };
         turns.push(Turn { at: from, place: first, assumed, is_exact: false });
-        Self { records, polls, last_record: Timestamp(i64::MIN / 2) }
+        let never = Timestamp(i64::MIN / 2);
+        Self { records, polls, usable, last_record: never, last_poll: never }
     }
 
     /// Takes what came before a moment.
@@ -236,6 +241,8 @@ impl<'a> Walk<'a> {
 
     fn poll(&mut self, (at, code): (Timestamp, u16), turns: &mut Vec<Turn>) {
         let Some(place) = place(code) else { return };
+        let since = self.seen_since(at);
+        self.last_poll = at;
         let stands = turns.last().map(|turn| turn.place);
         if stands == Some(place) || at.since(self.last_record) <= LAG_MS {
             return;
@@ -248,7 +255,16 @@ impl<'a> Walk<'a> {
             Some(_) => Some(What::ClockDoubtful),
             None => Some(What::NoRecord),
         };
+        let at = if assumed == Some(What::NoRecord) { since } else { at };
         turn(turns, Turn { at, place, assumed, is_exact: false });
+    }
+
+    /// Since when a poll tells how the breaker stands: the first one of a stretch in which its position could be
+    /// used tells it from the beginning of that, whatever was told before nobody looked.
+    fn seen_since(&self, at: Timestamp) -> Timestamp {
+        let own = self.usable.get(self.usable.partition_point(|span| span.to <= at));
+        let from = own.map_or(at, |span| span.from.min(at));
+        if self.last_poll < from && self.last_record < from { from } else { at }
     }
 
     /// Leaves out what a contact said while it chattered; it stands where its last record left it.
@@ -329,7 +345,16 @@ mod tests {
         polls: &[(Timestamp, u16)],
         flow: impl Fn(i64) -> Flow,
     ) -> Vec<Turn> {
-        let evidence = Evidence { records, polls, is_normally_closed: true };
+        walk_usable(records, polls, &[], flow)
+    }
+
+    fn walk_usable(
+        records: &[Record],
+        polls: &[(Timestamp, u16)],
+        usable: &[Span],
+        flow: impl Fn(i64) -> Flow,
+    ) -> Vec<Turn> {
+        let evidence = Evidence { records, polls, usable, is_normally_closed: true };
         let samples = |span: Span| {
             let to = span.to.0.min(1_000_000_000);
             let times = (span.from.0.max(0) / SCAN..=to / SCAN).map(|n| n * SCAN + 900);
@@ -368,6 +393,22 @@ mod tests {
         let turns = walk(&[record(65_432, OPEN)], &polls(3_000_000, |_| CLOSED), nothing);
         let expected = [(65_432, Place::Open, None), (70_700, Place::Closed, Some(What::NoRecord))];
         assert_eq!(told(&turns)[1..], expected);
+    }
+
+    #[test]
+    fn the_first_poll_after_nobody_looked_tells_from_the_beginning() {
+        // Its closing was told to nobody; the position can be used again from a moment before the poll on.
+        let usable = [Span::new(Timestamp(600_000), Timestamp(900_000))];
+        let polls: Vec<(Timestamp, u16)> =
+            (61..90).map(|n| (Timestamp(n * SCAN - 300), CLOSED)).collect();
+        let turns = walk_usable(&[record(65_432, OPEN)], &polls, &usable, nothing);
+        let closed = (600_000, Place::Closed, Some(What::NoRecord));
+        assert_eq!(told(&turns)[1..], [(65_432, Place::Open, None), closed]);
+        // A record that came since then tells more.
+        let records = [record(65_432, OPEN), record(602_000, OPEN)];
+        let turns = walk_usable(&records, &polls, &usable, nothing);
+        let closed = (609_700, Place::Closed, Some(What::NoRecord));
+        assert_eq!(told(&turns)[1..], [(65_432, Place::Open, None), closed]);
     }
 
     #[test]
