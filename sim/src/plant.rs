@@ -460,6 +460,33 @@ mod tests {
     }
 
     #[test]
+    fn busbars_stay_within_five_per_cent_through_a_day() {
+        let provinces = [
+            Province::built_in(),
+            Province::parse("small", include_str!("../../config/small.toml")).unwrap(),
+            Province::parse("thai", include_str!("../../config/thai-nguyen.toml")).unwrap(),
+        ];
+        for province in provinces.map(Arc::new) {
+            let mut plant = Plant::new(Arc::clone(&province));
+            // The hottest evening of a week and the valley after it are in it.
+            for minute in 0..=24 * 60 {
+                plant.advance(EVENING_MS + minute * 60_000, if minute == 0 { 0.0 } else { 60.0 });
+                for (n, station) in plant.stations.iter().enumerate() {
+                    for (section, (level, number)) in station.scheme.sections.iter().enumerate() {
+                        let volts = plant.network.voltage(n, section);
+                        // Storms switch; what is dead is no busbar in normal service.
+                        assert!(
+                            *level >= 110 || volts == 0.0 || (0.95..=1.05).contains(&volts),
+                            "{} {level} kV C{number}: {volts} in minute {minute}",
+                            province.stations[n].id
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_year_sells_what_the_province_sold() {
         let province = Arc::new(Province::built_in());
         let mut plant = Plant::new(Arc::clone(&province));

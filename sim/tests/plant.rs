@@ -277,7 +277,7 @@ fn tap_changers_hold_the_voltage() {
                 if point.id.contains(".22.C4") && point.spec.id == "UAB" {
                     let kv = play.field.value(id, PointId::at(n));
                     // Half a band of 1.35 % and a step of 1.78 % that is still to come.
-                    assert!((22.4..23.6).contains(&kv), "{} at {kv} kV", point.id);
+                    assert!((21.8..23.1).contains(&kv), "{} at {kv} kV", point.id);
                 }
             }
         }

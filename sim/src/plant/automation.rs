@@ -7,9 +7,10 @@ use crate::plant::scheme::Role;
 use crate::plant::station::{CLOSED, OPEN, WINDING_EXPONENT};
 use crate::plant::switching::TAPS;
 
-/// Voltage that regulators hold at medium voltage, per unit of the section's (23 kV at 22 kV), and
-/// half of the band that they leave alone.
-pub(crate) const HELD_VOLTS: f64 = 1.045;
+/// Voltage that regulators hold at medium voltage, per unit of the section's (22.44 kV at 22 kV), and
+/// half of the band that they leave alone. Busbars are to stay within 5 % of their nominal voltage:
+/// band, a step that is still to come and the side that is not regulated take 3 % of it together.
+pub(crate) const HELD_VOLTS: f64 = 1.02;
 const BAND: f64 = 0.0135;
 /// Seconds outside the band until the first step, and until the next.
 const FIRST_STEP_S: i32 = 45;
