@@ -12,6 +12,7 @@ pub mod json;
 mod layout;
 mod markup;
 mod operation;
+mod operations;
 pub mod period;
 #[cfg(test)]
 mod sample;

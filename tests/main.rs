@@ -16,6 +16,7 @@ mod faults;
 mod field;
 mod fixture;
 mod forgetting;
+mod forms;
 mod history;
 mod inject;
 mod late_replies;

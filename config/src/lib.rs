@@ -41,5 +41,5 @@ pub use province::{
     Origin, Point, PointId, Province, ScanPeriods, Source, Standing, Station, StationId, Targets,
     Tls, Unit, UnitKind, Whole,
 };
-pub use registers::{Register, Table, blocks, limits};
+pub use registers::{Register, Table, blocks, commands, limits};
 pub use template::{Class, Kind, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

@@ -11,7 +11,7 @@ use crate::codec::{Encoding, WordOrder};
 use crate::names::{Date, Lang, Name};
 use crate::problem::Problems;
 use crate::registers::Register;
-use crate::template::{LoadClass, PointSpec, Scan, Template};
+use crate::template::{Kind, LoadClass, PointSpec, Scan, Template};
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -165,6 +165,21 @@ pub enum Origin {
     },
     /// A fleet of so many stations.
     Fleet(usize),
+}
+
+impl Station {
+    /// Whether a point is a command that switches something with two positions: opens and closes.
+    pub fn is_switching(&self, point: &Point) -> bool {
+        let device = point.spec.id.strip_suffix(".CMD").filter(|_| point.spec.kind.is_command());
+        device.is_some_and(|device| {
+            let position = format!("{device}.POS");
+            let stands = |other: &Point| {
+                (other.bay, other.spec.kind) == (point.bay, Kind::DoublePoint)
+                    && other.spec.id == position
+            };
+            self.points.iter().any(stands)
+        })
+    }
 }
 
 impl Province {
@@ -324,6 +339,8 @@ pub struct Targets {
     pub live: f64,
     /// Time in which somebody watched, of a window: below it, nothing is said to be reached.
     pub watched: f64,
+    /// Meters read by 06:00 of each day; `None` when nothing was promised.
+    pub daily_reading: Option<f64>,
 }
 
 /// Seconds between two reads of each scan class.

@@ -358,6 +358,7 @@ fn read_targets(root: &Fields<'_>) -> Targets {
         remote_metering: 100.0,
         live: 98.0,
         watched: 95.0,
+        daily_reading: None,
     };
     if let Some(fields) = root.optional("targets").and_then(|n| n.fields()) {
         for (key, target) in [
@@ -372,6 +373,8 @@ fn read_targets(root: &Fields<'_>) -> Targets {
                 *target = percent;
             }
         }
+        let reading = fields.optional("daily_reading");
+        targets.daily_reading = reading.and_then(|n| n.number(0.0, 100.0));
         fields.finish();
     }
     targets

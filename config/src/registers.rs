@@ -57,6 +57,30 @@ pub mod blocks {
     pub const END: u16 = EVENT_RING + EVENT_CELLS * EVENT_RECORDS;
 }
 
+/// Records of commands in an event ring, and what their results mean.
+pub mod commands {
+    /// Bit of the second register of a record: it is of a command. Its address is that of the
+    /// command's result register, its value is the result, and above it the order and the mode of
+    /// the write that led to it (no mode where the result came by itself).
+    pub const RECORD: u16 = 0x0400;
+    /// Bit of the clock register of the header: the unit keeps such records.
+    pub const KEPT: u16 = 0x0002;
+    /// Bits of a value that have the result.
+    pub const RESULT: u16 = 0x00FF;
+    /// Where the order stands in a value, and where the mode.
+    pub const SHIFTS: (u16, u16) = (8, 10);
+    /// Result: selected, waits for its execution.
+    pub const SELECTED: u16 = 1;
+    /// Result: under way.
+    pub const EXECUTING: u16 = 2;
+    /// Result: done.
+    pub const DONE: u16 = 3;
+    /// Result: the selection was taken back.
+    pub const CANCELLED: u16 = 4;
+    /// First of the results that say why a command was not done.
+    pub const FIRST_FAILURE: u16 = 10;
+}
+
 /// One of the four tables of the Modbus data model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {

@@ -137,7 +137,7 @@ impl Telemetry {
     /// then the image.
     pub(crate) fn tell(&mut self, faults: &mut Faults, span: (i64, i64)) {
         let mut events = self.plant.take_events();
-        self.refresh();
+        self.refresh(faults);
         events.retain(|event| {
             let station = &self.province.stations[event.station.index()];
             station.points[event.point.index()].spec.time_tag.is_some()
@@ -161,7 +161,7 @@ impl Telemetry {
     /// come or gone.
     pub(crate) fn lay_out(&mut self, faults: &mut Faults, only: Option<StationId>) {
         let at_ms = self.at_ms.unwrap_or(0);
-        self.take_results();
+        self.take_results(faults);
         for n in 0..self.images.len() {
             if only.is_some_and(|only| self.province.channels[n].station != only) {
                 continue;
@@ -175,7 +175,7 @@ impl Telemetry {
     }
 
     /// Lets every layout take over what is news.
-    fn refresh(&mut self) {
+    fn refresh(&mut self, faults: &Faults) {
         // Images that nobody looks at any more would make every unit that changes a copy.
         self.images.fill_with(OnceLock::new);
         for (layout, channel) in self.layouts.iter_mut().zip(&self.province.channels) {
@@ -185,13 +185,25 @@ impl Telemetry {
         for news in &mut self.news {
             news.clear();
         }
-        self.take_results();
+        self.take_results(faults);
     }
 
-    /// Writes what came of commands into their result registers.
-    fn take_results(&mut self) {
-        for (channel, point, code) in self.commands.take_said() {
-            self.layouts[channel.index()].set_result(point, code);
+    /// Writes what came of commands into their result registers, and records it in the rings of the
+    /// centre that asked, by the clock of the unit.
+    fn take_results(&mut self, faults: &Faults) {
+        for said in self.commands.take_said() {
+            let channel = said.channel.index();
+            self.layouts[channel].set_result(said.point, said.code());
+            let own = &self.province.channels[channel];
+            let Some(register) = own.entries[said.point].register else { continue };
+            let station = own.station.index();
+            let synced = self.is_synchronised(station, register.unit, &self.samples[station]);
+            let at_ms = faults.clock(said.channel, register.unit, said.at_ms);
+            let unit = usize::from(register.unit).wrapping_sub(1);
+            if let Some(ring) = self.rings[channel].get_mut(unit) {
+                let cells = (register.address, said.value());
+                Arc::make_mut(ring).record_command(at_ms, cells, synced);
+            }
         }
     }
 
@@ -282,7 +294,7 @@ impl Telemetry {
         );
         let second = clock_ms.div_euclid(1_000);
         let alive = u16::try_from(second & 0xFFFF).unwrap_or(0);
-        let (restarts, clock) = (0, u16::from(is_synchronised));
+        let (restarts, clock) = (0, u16::from(is_synchronised) | config::commands::KEPT);
         let (marker, version, records) = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);
         [marker, version, sum, sum_low, alive, restarts, new, new_low, old, old_low, clock, records]
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::{ChannelId, Encoding, Province, Register, Table, blocks};
+use config::{ChannelId, Encoding, Province, Register, Table, blocks, commands};
 use sim::{Field, Outcome, Refusal, ShortCircuit};
 
 /// Wednesday 2022-11-23, 10:00 in Hòa Bình.
@@ -372,4 +372,45 @@ fn a_device_that_does_not_do_it_is_not_confirmed() {
     assert_eq!(desk.result("CC", command), code(Outcome::Executing));
     desk.wait(3);
     assert_eq!(desk.result("CC", command), code(Outcome::NotConfirmed));
+}
+
+#[test]
+fn what_comes_of_commands_is_recorded_in_the_ring_of_the_centre_that_asked() {
+    let mut desk = Desk::new();
+    let command = "HB04.22.471.CB.CMD";
+    desk.operate(command, OPEN);
+    desk.wait(2);
+    desk.write("CC", command, [OPEN, SELECT, 8]).expect("a write that is well formed");
+    let register = {
+        let channel = &desk.province.channels[desk.channel(command, "CC").index()];
+        let station = &desk.province.stations[channel.station.index()];
+        channel.entries[station.point(command).expect("a command").index()].register
+    };
+    let register = register.expect("it is mapped");
+    let records = |centre: &str| {
+        let image = desk.field.image(desk.channel(command, centre));
+        let read = |address, count| image.read(register.unit, Table::Input, address, count);
+        let header = read(blocks::EVENT_HEADER, 12).expect("it can be read");
+        assert_eq!(header[10] & commands::KEPT, commands::KEPT, "it says that it keeps them");
+        let ring = read(blocks::EVENT_RING, header[7] * 8).expect("it can be read");
+        let records: Vec<Vec<u16>> = ring.chunks(8).map(<[u16]>::to_vec).collect();
+        records.into_iter().filter(|record| record[1] & commands::RECORD != 0).collect::<Vec<_>>()
+    };
+    let own = records("CC");
+    let told: Vec<(u16, u16)> = own.iter().map(|record| (record[2], record[3])).collect();
+    let value = |outcome: Outcome, mode: u16| {
+        (register.address, code(outcome) | OPEN << commands::SHIFTS.0 | mode << commands::SHIFTS.1)
+    };
+    assert_eq!(
+        told,
+        [
+            value(Outcome::Selected, SELECT),
+            value(Outcome::Executing, EXECUTE),
+            value(Outcome::Done, 0),
+            value(Outcome::AlreadyThere, SELECT),
+        ]
+    );
+    let ms = own[0][4..].iter().fold(0_i64, |ms, word| ms << 16 | i64::from(*word));
+    assert_eq!(ms, START_MS, "by the clock of the unit");
+    assert!(records("A1").is_empty(), "what one centre asks for is not of the other");
 }

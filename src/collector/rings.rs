@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use config::{Device, blocks};
+use config::{Device, blocks, commands};
 use tokio::time::Instant;
 
 use super::dialogue::Question;
@@ -43,6 +43,8 @@ pub struct Header {
     pub oldest: u32,
     /// Whether its clock is synchronised, as it says itself.
     pub synchronised: bool,
+    /// Whether it records what comes of commands, too.
+    pub commands: bool,
 }
 
 impl Header {
@@ -71,6 +73,7 @@ impl Header {
             newest: long(new, new_low),
             oldest: long(old, old_low),
             synchronised: clock & 1 != 0,
+            commands: clock & commands::KEPT != 0,
         })
     }
 
@@ -507,7 +510,8 @@ mod tests {
             for (newest, oldest, restarts, known) in headers {
                 let restarts = if known { 0 } else { restarts };
                 let (checksum, alive, synchronised) = (1, 0, true);
-                tail.see(&Header { checksum, alive, restarts, newest, oldest, synchronised });
+                let commands = false;
+                tail.see(&Header { checksum, alive, restarts, newest, oldest, synchronised, commands });
                 prop_assert!(tail.pending() <= RECORDS);
                 while let Some((cell, count)) = tail.next(RECORDS_PER_REQUEST) {
                     prop_assert!(cell >= FIRST_CELL && count > 0);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Channel, ChannelId, Flags, PointId, Register, Table, blocks};
+use config::{Channel, ChannelId, Encoding, Flags, PointId, Register, Table, blocks, commands};
 
 use super::clocks::{ClockOffset, ClockWindow};
 use crate::clock::{DAY_MS, Timestamp};
@@ -57,7 +57,7 @@ pub struct EventEntry {
 /// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Happening {
-    /// A status took another code.
+    /// A status took another code, or something came of a command.
     Change(Change),
     /// Records that never came.
     Lost(Gap),
@@ -74,7 +74,7 @@ pub struct Change {
     pub point: Option<PointId>,
     /// The code that the record before it told; `None` when that did not come.
     pub before: Option<u16>,
-    /// Its new code.
+    /// Its new code; of a command what came of it ([`config::commands`]).
     pub value: u16,
     /// When, by the unit's clock.
     pub source: Timestamp,
@@ -139,6 +139,9 @@ pub struct UnitEvents {
     pub clock: Option<ClockOffset>,
     /// Whether it holds its clock to be synchronised.
     pub synchronised: bool,
+    /// Whether it records what comes of commands: where it does not, nobody knows how many there
+    /// were.
+    pub commands: bool,
 }
 
 /// The entries of a centre in the order in which they happened. Immutable chunks are shared between
@@ -243,11 +246,14 @@ impl EventLog {
     }
 }
 
+/// Unit, kind of record, address in the table of that kind, and the point there.
+type Place = (u8, u16, u16, PointId);
+
 /// The events of a channel.
 pub(super) struct ChannelEvents {
     channel: ChannelId,
-    /// Statuses by unit and address, with whether they have two bits.
-    places: Vec<(u8, u16, bool, PointId)>,
+    /// What records are about: by unit and address within their kind.
+    places: Vec<Place>,
     units: Vec<UnitState>,
 }
 
@@ -264,6 +270,7 @@ struct UnitState {
     counts: EventCounts,
     clock: ClockWindow,
     synchronised: bool,
+    commands: bool,
     /// Time of the last record that came.
     last: Option<Timestamp>,
     /// The gap behind it, as long as no other record has come.
@@ -286,9 +293,13 @@ impl ChannelEvents {
         let units = headers.map(|(block, contract)| UnitState::new(block, contract.unit));
         let units: Vec<UnitState> = units.collect();
         let status = |(n, register): (usize, Register)| {
-            let double = register.encoding.cells() == 2;
-            let place = (register.unit, register.address, double, PointId::at(n));
-            (register.table == Table::Discrete).then_some(place)
+            let kind = match (register.table, register.encoding) {
+                (Table::Discrete, encoding) if encoding.cells() == 2 => TWO_BITS,
+                (Table::Discrete, _) => ONE_BIT,
+                (Table::Holding, Encoding::K2) => commands::RECORD,
+                _ => return None,
+            };
+            Some((register.unit, kind, register.address, PointId::at(n)))
         };
         let entries = channel.entries.iter().enumerate();
         let mapped = entries.filter_map(|(n, entry)| Some((n, entry.register?)));
@@ -328,6 +339,7 @@ impl ChannelEvents {
             counts: state.counts,
             clock: state.clock.offset(),
             synchronised: state.synchronised,
+            commands: state.commands,
         })
     }
 }
@@ -343,6 +355,7 @@ impl UnitState {
             counts: EventCounts::default(),
             clock: ClockWindow::default(),
             synchronised: true,
+            commands: false,
             last: None,
             gap: None,
             codes: BTreeMap::new(),
@@ -369,7 +382,7 @@ impl UnitState {
         }
         self.header = Some(Look { newest: header.newest, asked, heard });
         self.clock.read(header.alive, asked, heard);
-        self.synchronised = header.synchronised;
+        (self.synchronised, self.commands) = (header.synchronised, header.commands);
     }
 
     /// Takes one record.
@@ -378,7 +391,7 @@ impl UnitState {
         (channel, arrived): (ChannelId, Timestamp),
         number: u32,
         record: [u16; blocks::EVENT_CELLS as usize],
-        places: &[(u8, u16, bool, PointId)],
+        places: &[Place],
         log: &mut Arc<EventLog>,
     ) {
         if number <= self.tail.passed() {
@@ -388,7 +401,7 @@ impl UnitState {
         let skipped = number - self.tail.passed() - 1;
         self.tail.pass(number);
         let [low, kind, address, value, ..] = record;
-        let bits = kind & (ONE_BIT | TWO_BITS);
+        let bits = kind & (ONE_BIT | TWO_BITS | commands::RECORD);
         if skipped > 0 {
             self.lose(skipped, (channel, arrived), log);
         }
@@ -397,14 +410,17 @@ impl UnitState {
             return;
         }
         let source = Timestamp(record[4..].iter().fold(0, |ms, word| ms << 16 | i64::from(*word)));
-        let found = places.binary_search_by_key(&(self.unit, address), |place| (place.0, place.1));
-        let found = found.ok().map(|n| places[n]).filter(|place| place.2 == (bits == TWO_BITS));
+        let place = places.binary_search_by_key(&(self.unit, bits, address), |p| (p.0, p.1, p.2));
+        let point = place.ok().map(|n| places[n].3);
+        // What a command came to before says nothing of what it comes to now.
+        let is_status = bits != commands::RECORD;
+        let before = is_status.then(|| self.codes.insert(address, value)).flatten();
         let doubt = self.doubt(number, source, arrived);
         let change = Change {
             number,
             address,
-            point: found.map(|place| place.3),
-            before: self.codes.insert(address, value),
+            point,
+            before,
             value,
             source,
             flags: Flags(kind & 0xFF),
@@ -687,6 +703,26 @@ mod tests {
         let gap = Gap { count: 1, after: None, before: None };
         let (at, what) = (Timestamp(at), Happening::Lost(gap));
         EventEntry { channel: ChannelId::at(0), unit: 1, at, order: 0, arrived: at, what }
+    }
+
+    #[test]
+    fn what_came_of_a_command_is_about_the_command_and_a_status_at_its_address_stays_apart() {
+        let mut bench = Bench::new();
+        let province = Province::built_in();
+        let entries = province.channels[0].entries.iter().enumerate();
+        let command = entries.filter_map(|(n, entry)| Some((n, entry.register?))).find(|(_, r)| {
+            (r.table, r.encoding, r.unit) == (Table::Holding, Encoding::K2, bench.unit)
+        });
+        let (n, register) = command.unwrap();
+        bench.header(START, 1, 1);
+        assert!(!bench.events.of_unit(bench.unit).unwrap().commands, "this one keeps none");
+        let mut record = bench.record(1, commands::DONE | 2 << commands::SHIFTS.0, START);
+        (record[1], record[2]) = (0x8000 | commands::RECORD, register.address);
+        bench.records(START + 1_000, 1, &[record]);
+        let change = bench.changes()[0];
+        assert_eq!((change.point, change.before), (Some(PointId::at(n)), None));
+        assert_eq!(change.value & commands::RESULT, commands::DONE);
+        assert_eq!(bench.counts(), (1, 0, 0));
     }
 
     proptest! {

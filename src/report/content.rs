@@ -9,6 +9,7 @@ mod metering;
 mod method;
 mod not_kept;
 mod quality;
+mod reading;
 mod reliability;
 mod signals;
 mod stations;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, StationId};
 
+use super::operations::{Operations, operations};
 use super::period::Period;
 use super::shown::real;
 use crate::clock::{Jump, Timestamp};
@@ -62,6 +63,8 @@ pub(super) struct Facts {
     pub(super) stood: Vec<Stood>,
     pub(super) reliability: Reliability,
     pub(super) energies: Vec<StationEnergy>,
+    /// Remote operations, by station id.
+    pub(super) operations: BTreeMap<String, Operations>,
 }
 
 /// A station as one centre sees it.
@@ -224,6 +227,7 @@ pub(super) fn gather(
         stood,
         reliability: reliability(reader, span, wanted)?,
         energies: energies(reader, &window, wanted)?,
+        operations: operations(reader, &province, &window, &contracts, wanted)?,
         contracts,
         province,
         window,

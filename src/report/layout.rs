@@ -14,6 +14,8 @@ use crate::words::texts::Text;
 pub(super) const HEAD_MAX: usize = 200;
 /// Letters of a word in a text that is not broken.
 const WORD_MAX: usize = 18;
+/// Letters of a judgement that stands in one line.
+const VERDICT_MAX: f64 = 13.0;
 /// Columns at most that name the row.
 const KEYS_MAX: usize = 3;
 /// Letters of body text, and of bold heads, are so wide as digits.
@@ -135,9 +137,11 @@ impl Paper {
             // The glyph stays with the first word.
             Cell::Verdict(_, text) => {
                 let first = text.split_whitespace().next().map_or(0, |word| word.chars().count());
-                (longest_word(text).max(length(first) + 2.0)) * BOLD_LETTER
+                let short = Some(whole).filter(|whole| *whole <= VERDICT_MAX).unwrap_or(0.0);
+                (longest_word(text).max(length(first) + 2.0).max(short + 2.0)) * BOLD_LETTER
             }
-            Cell::NotKnown => longest_word(&said) * LETTER,
+            // In two lines.
+            Cell::NotKnown => whole / 2.0 + 1.0,
             Cell::Share(share, ..) if !self.apart => {
                 // The counts stand above the percentage.
                 whole.max(length(format::share(*share, reader.lang).chars().count()))

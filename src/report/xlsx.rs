@@ -201,7 +201,12 @@ impl<'a> Page<'a> {
 
     /// Whether the sheet can go on with this.
     fn takes(&self, item: &Item<'_>) -> bool {
-        self.repeated.is_none() || matches!(item, Item::Note(_) | Item::Signatures(_))
+        let fits_anywhere = match item {
+            Item::Note(_) | Item::Signatures(_) => true,
+            Item::Table(table, ..) => table.rows.is_empty() && table.total.is_none(),
+            Item::Chart(_) | Item::Head(_) => false,
+        };
+        self.repeated.is_none() || fits_anywhere
     }
 
     fn put<'b>(
@@ -354,7 +359,7 @@ impl<'a> Page<'a> {
         self.height(ROW)?;
         let head = self.row;
         self.heads.push((head, self.used));
-        self.repeated = is_long.then_some(head);
+        self.repeated = self.repeated.or(is_long.then_some(head));
         let columns: Vec<TableColumn> = names
             .iter()
             .map(|head| TableColumn::new().set_header(head))

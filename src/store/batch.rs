@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use config::Province;
 
+use super::commands::{CommandsKept, Said};
 use crate::clock::{Jump, Timestamp};
 use crate::historian::Historian;
 use crate::historian::alarms::{AlarmChange, Alarms};
@@ -41,6 +42,8 @@ pub struct Batch {
     pub judgements: Vec<Judgement>,
     /// Entries of the logs of events, each once.
     pub events: Vec<EventEntry>,
+    /// Which units record commands: what is news of it.
+    pub commands: Vec<CommandsKept>,
     /// Since when, and how asking went, by channel id.
     pub asked: Option<(Timestamp, Vec<Asked>)>,
     /// Figures of metering that are others than before.
@@ -64,6 +67,7 @@ impl Batch {
             jumps: Vec::new(),
             judgements: Vec::new(),
             events: Vec::new(),
+            commands: Vec::new(),
             asked: None,
             metering: Vec::new(),
             alarms: Vec::new(),
@@ -120,6 +124,7 @@ pub struct Gatherer {
     next: Vec<u64>,
     asked_from: Timestamp,
     metering: Vec<MeterLine>,
+    commands: Said,
     started: Timestamp,
     /// When something was last gathered.
     at: Option<Timestamp>,
@@ -135,7 +140,18 @@ impl Gatherer {
     pub fn new(started: Timestamp) -> Self {
         let (next, metering, begins) = (Vec::new(), Vec::new(), true);
         let (open, jumps) = (VecDeque::new(), Vec::new());
-        Self { next, asked_from: started, metering, started, at: None, begins, open, jumps }
+        let commands = Said::default();
+        Self {
+            next,
+            asked_from: started,
+            metering,
+            commands,
+            started,
+            at: None,
+            begins,
+            open,
+            jumps,
+        }
     }
 
     /// The same, behind jumps of the clock: all of them since this run of the monitor began.
@@ -196,6 +212,7 @@ impl Gatherer {
             jumps,
             judgements,
             events,
+            commands: self.commands.news(picture, begins),
             asked,
             metering,
             alarms,

@@ -92,6 +92,7 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
         "judgement",
         "event",
         "lost_events",
+        "commands_kept",
         "asked",
         "metering",
         "chunk",

@@ -218,6 +218,15 @@ CREATE TABLE judgement_of_session (
 INSERT INTO judgement_of_session SELECT path, at_ms, session, whole, link, runs FROM judgement;
 DROP TABLE judgement;
 ALTER TABLE judgement_of_session RENAME TO judgement;
+-- Whether a unit records what comes of commands, as it said itself: when a session begins, on each day,
+-- and when it said otherwise.
+CREATE TABLE commands_kept (
+    path  INTEGER NOT NULL REFERENCES path,
+    unit  INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    kept  INTEGER NOT NULL,             -- 1: it does, 0: it does not
+    PRIMARY KEY (path, unit, at_ms)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Longest text or blob of a store, bytes: a chunk's, and room to spare.

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::alarms;
 use super::batch::{Batch, MeterLine};
+use super::commands;
 use super::contracts;
 use super::epochs;
 use super::forget::{self, Step};
@@ -232,6 +233,7 @@ impl Writer {
         for entry in batch.events.iter().filter(is_kept) {
             put_event(&transaction, &self.province, self.paths[entry.channel.index()], entry)?;
         }
+        commands::put(&transaction, &self.paths, batch.until, &batch.commands)?;
         if let Some((from, asked)) = &batch.asked {
             for (path, asked) in self.paths.iter().zip(asked) {
                 put_asked(&transaction, (*path, epoch), (*from, batch.until), asked)?;

@@ -1,6 +1,6 @@
 //! Events in words: what changed, when, and why its time is to be doubted.
 
-use config::{Lang, Point};
+use config::{Lang, Point, commands};
 
 use super::format::{self, Moment};
 use super::texts::Text;
@@ -13,9 +13,46 @@ const CODE_MAX: u16 = 3;
 /// The state that a code means: `■ đóng`; the code itself where nobody knows.
 pub(crate) fn state(point: Option<&Point>, code: u16, lang: Lang) -> String {
     match point {
+        Some(point) if point.spec.kind.is_command() => {
+            let result = code & commands::RESULT;
+            result_of(result, lang).map_or_else(|| result.to_string(), ToOwned::to_owned)
+        }
         Some(point) if code <= CODE_MAX => format::value(point, f64::from(code), lang),
         _ => code.to_string(),
     }
+}
+
+/// What the results of commands mean (`docs/commands.md`), in Vietnamese and English.
+const RESULTS: [(u16, &str, &str); 23] = [
+    (1, "đã chọn", "selected"),
+    (2, "đang thực hiện", "under way"),
+    (3, "thành công", "done"),
+    (4, "hủy chọn", "selection taken back"),
+    (10, "chưa chọn", "not selected"),
+    (11, "quá thời gian chọn", "selection too old"),
+    (12, "không khớp với lệnh chọn", "not as selected"),
+    (20, "khóa tại trạm", "station in local"),
+    (21, "khóa tại ngăn", "bay in local"),
+    (22, "khóa tại tủ truyền động", "drive in local"),
+    (23, "không có quyền điều khiển", "no authority"),
+    (24, "liên động", "interlocked"),
+    (25, "không hòa đồng bộ", "not in step"),
+    (26, "áp lực khí thấp", "gas too low"),
+    (27, "lò xo chưa tích năng", "spring not charged"),
+    (28, "khóa do bảo vệ", "locked out"),
+    (29, "đã ở vị trí yêu cầu", "already there"),
+    (30, "đang chuyển trạng thái", "under way or unknown"),
+    (31, "mất nguồn điều khiển", "no control voltage"),
+    (32, "hỏng thiết bị điều khiển", "control unit failed"),
+    (33, "tụ chưa phóng điện xong", "bank discharges"),
+    (34, "nấc cuối", "at its end"),
+    (40, "thiết bị không thực hiện", "not confirmed"),
+];
+
+/// What came of a command; `None` for a code that nobody knows.
+pub(crate) fn result_of(code: u16, lang: Lang) -> Option<&'static str> {
+    let (_, vi, en) = RESULTS.iter().find(|(known, ..)| *known == code)?;
+    Some(if lang == Lang::Vi { vi } else { en })
 }
 
 /// What a status was and is: `□ cắt → ■ đóng`; only what it is when the record before is missing.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use config::{ChannelId, Encoding, Kind, Table, blocks};
+use config::{ChannelId, Encoding, Kind, Table, blocks, commands};
 
 use crate::plant::Plant;
 use crate::plant::scheme::Role;
@@ -31,15 +31,15 @@ pub enum Outcome {
     /// Nobody has asked for anything yet.
     None = 0,
     /// It waits for its execution.
-    Selected = 1,
+    Selected = commands::SELECTED,
     /// The device is under way.
-    Executing = 2,
+    Executing = commands::EXECUTING,
     /// Confirmed by position, and by current where there is one.
-    Done = 3,
+    Done = commands::DONE,
     /// The selection was taken back.
-    Cancelled = 4,
+    Cancelled = commands::CANCELLED,
     /// Execute without a selection.
-    NotSelected = 10,
+    NotSelected = commands::FIRST_FAILURE,
     /// The selection was too old.
     TimedOut = 11,
     /// The token or the order is not that of the selection, or another centre has selected.
@@ -95,6 +95,7 @@ struct Pending {
     station: usize,
     /// The command.
     point: usize,
+    order: u16,
     goal: Goal,
     until_ms: i64,
 }
@@ -118,10 +119,38 @@ pub(crate) struct Commands {
     /// What came of each command, by channel and point.
     results: BTreeMap<(ChannelId, usize), Outcome>,
     /// Results that nobody has taken over yet.
-    said: Vec<(ChannelId, usize)>,
+    said: Vec<Said>,
     pending: Vec<Pending>,
     /// Sync-checks that are bypassed, by station and bay, until.
     bypassed: BTreeMap<(usize, usize), i64>,
+}
+
+/// What came of a command, or of a write to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said {
+    /// Who asked.
+    pub(crate) channel: ChannelId,
+    /// The command.
+    pub(crate) point: usize,
+    /// When, UTC milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    outcome: Outcome,
+    order: u16,
+    /// Of the write, 0 when the result came by itself.
+    mode: u16,
+}
+
+impl Said {
+    /// What stands in the result register.
+    pub(crate) fn code(&self) -> u16 {
+        self.outcome as u16
+    }
+
+    /// What stands in the record of it.
+    pub(crate) fn value(&self) -> u16 {
+        let (order, mode) = commands::SHIFTS;
+        self.code() | self.order << order | self.mode << mode
+    }
 }
 
 /// The last write of a centre to the command block of a unit.
@@ -157,22 +186,21 @@ impl Commands {
         [a, b, c, d, result as u16, u16::try_from(left).unwrap_or(u16::MAX)]
     }
 
-    /// Results that have changed since the last call: channel, command, code.
-    pub(crate) fn take_said(&mut self) -> Vec<(ChannelId, usize, u16)> {
-        let said = std::mem::take(&mut self.said);
-        let code = |key| self.results.get(key).map_or(0, |outcome| *outcome as u16);
-        said.iter().map(|key| (key.0, key.1, code(key))).collect()
+    /// What came of commands since the last call, in the order in which it came.
+    pub(crate) fn take_said(&mut self) -> Vec<Said> {
+        std::mem::take(&mut self.said)
     }
 
     /// Looks after commands on their way: once a second.
     pub(crate) fn follow(&mut self, plant: &Plant) {
         let at_ms = plant.now.at_ms;
         for command in std::mem::take(&mut self.pending) {
-            let Pending { channel, station, point, goal, until_ms } = command;
+            let Pending { channel, station, point, order, goal, until_ms } = command;
+            let said = |outcome| Said { channel, point, at_ms, outcome, order, mode: 0 };
             if plant.has(station, goal) {
-                self.say(channel, point, Outcome::Done);
+                self.say(said(Outcome::Done));
             } else if at_ms > until_ms {
-                self.say(channel, point, Outcome::NotConfirmed);
+                self.say(said(Outcome::NotConfirmed));
             } else {
                 self.pending.push(command);
             }
@@ -185,16 +213,17 @@ impl Commands {
             .map(|(key, _)| *key)
             .collect();
         for key in old {
-            if let Some(Selection { channel, point, .. }) = self.selections.remove(&key) {
-                self.say(channel, point, Outcome::TimedOut);
+            if let Some(Selection { channel, point, order, .. }) = self.selections.remove(&key) {
+                let outcome = Outcome::TimedOut;
+                self.say(Said { channel, point, at_ms, outcome, order, mode: 0 });
             }
         }
     }
 
     /// Says to a centre what came of its command.
-    fn say(&mut self, channel: ChannelId, point: usize, outcome: Outcome) {
-        self.results.insert((channel, point), outcome);
-        self.said.push((channel, point));
+    fn say(&mut self, said: Said) {
+        self.results.insert((said.channel, said.point), said.outcome);
+        self.said.push(said);
     }
 
     /// Takes a write of registers: the command block of a unit, or a clock.
@@ -252,7 +281,7 @@ impl Commands {
             2 => self.execute(plant, at_ms, asker, asked),
             _ => self.cancel(asker, asked),
         };
-        self.say(channel, point, outcome);
+        self.say(Said { channel, point, at_ms, outcome, order, mode });
         Ok(())
     }
 
@@ -271,8 +300,9 @@ impl Commands {
         if let Some(refused) = self.refused(plant, at_ms, station, asked) {
             return refused;
         }
-        if let Some(old) = standing {
-            self.say(channel, old.point, Outcome::Cancelled);
+        if let Some(Selection { point, order, .. }) = standing {
+            let outcome = Outcome::Cancelled;
+            self.say(Said { channel, point, at_ms, outcome, order, mode: 0 });
         }
         self.selections.insert((station, unit), asked);
         Outcome::Selected
@@ -317,7 +347,8 @@ impl Commands {
             Some((goal, arrives_ms)) => {
                 let until_ms = arrives_ms + GRACE_MS;
                 self.pending.retain(|p| (p.station, p.point) != (station, point));
-                self.pending.push(Pending { channel, station, point, goal, until_ms });
+                let order = asked.order;
+                self.pending.push(Pending { channel, station, point, order, goal, until_ms });
                 Outcome::Executing
             }
             None => Outcome::AtEnd,

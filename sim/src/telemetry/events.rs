@@ -1,6 +1,6 @@
 //! Changes of state with their time, and the ring in which a unit keeps the last of them.
 
-use config::{Flags, PointId, StationId, blocks};
+use config::{Flags, PointId, StationId, blocks, commands};
 
 /// A status took another code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +46,31 @@ impl Ring {
             self.put(slot, [0; blocks::EVENT_CELLS as usize]);
             return;
         }
-        let ms = event.at_ms.cast_unsigned();
+        let kind = if double { TWO_BITS } else { ONE_BIT } | (event.flags.0 & 0xFF);
+        self.write(slot, (kind, synced), (address, u16::from(event.value)), event.at_ms);
+    }
+
+    /// Records what came of the command whose result stands at `address`.
+    pub(crate) fn record_command(&mut self, at_ms: i64, cells: (u16, u16), synced: bool) {
+        self.newest += 1;
+        let slot = (self.newest as usize - 1) % usize::from(blocks::EVENT_RECORDS);
+        self.write(slot, (commands::RECORD, synced), cells, at_ms);
+    }
+
+    fn write(
+        &mut self,
+        slot: usize,
+        (kind, synced): (u16, bool),
+        (address, value): (u16, u16),
+        at_ms: i64,
+    ) {
+        let ms = at_ms.cast_unsigned();
         #[expect(clippy::cast_possible_truncation, reason = "taken apart word by word")]
         let word = |shift: u32| (ms >> shift) as u16;
         #[expect(clippy::cast_possible_truncation, reason = "the low word of the number")]
         let number = self.newest as u16;
-        let clock = if synced { UTC } else { UTC | NOT_SYNCHRONISED };
-        let kind = clock | if double { TWO_BITS } else { ONE_BIT } | (event.flags.0 & 0xFF);
-        let record =
-            [number, kind, address, u16::from(event.value), word(48), word(32), word(16), word(0)];
-        self.put(slot, record);
+        let kind = kind | if synced { UTC } else { UTC | NOT_SYNCHRONISED };
+        self.put(slot, [number, kind, address, value, word(48), word(32), word(16), word(0)]);
     }
 
     fn put(&mut self, slot: usize, record: [u16; blocks::EVENT_CELLS as usize]) {

@@ -8,6 +8,7 @@ use super::stations::{link_verdict, right_verdict, shortfalls, signals_verdict};
 use super::{text, titled};
 use crate::historian::picture::LinkState;
 use crate::report::facts::{ChannelFacts, Facts};
+use crate::report::operations::Operations;
 use crate::report::sheets::{Cell, Column, Head, Mark, Part, Sheet, Table};
 
 impl Facts {
@@ -66,10 +67,10 @@ pub(super) fn supervision(facts: &Facts) -> Sheet {
         columns.push(Column::new(format!("link_{id}"), format!("{name}: {link}"), "", 13));
     }
     columns.extend([
-        words.column("plan", "Biện pháp khắc phục", "Remedial plan", 24),
-        words.column("unit", "Đơn vị thực hiện", "Unit", 14),
+        words.column("plan", "Biện pháp khắc phục", "Remedial plan", 18),
+        words.column("unit", "Đơn vị thực hiện", "Unit", 12),
         words.column("date", "Thời hạn", "Date", 10),
-        words.column("note", "Ghi chú", "Note", 34),
+        words.column("note", "Ghi chú", "Note", 80),
     ]);
     let rows = facts.stations().into_iter().enumerate().map(|(n, station)| {
         let mut row = facts.station_heads(n, station).to_vec();
@@ -150,15 +151,17 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
         let channels: Vec<&ChannelFacts> = facts.of_station(station).collect();
         let mut row = facts.station_heads(n, station).to_vec();
         row.extend(links(&channels));
-        // Nobody keeps records of commands, so how many there were is not known.
-        row.extend(std::iter::repeat_n(Cell::NotKnown, 2 * levels.len()));
+        let operations = facts.operations.get(&facts.province.stations[station.index()].id);
+        row.extend(operated(operations, &levels));
         let is_full = channels.iter().all(|channel| facts.is_full(channel));
         let full = if is_full {
             Cell::Verdict(Mark::Good, words.say("đủ", "complete"))
         } else {
             Cell::Verdict(Mark::Bad, words.say("thiếu", "not complete"))
         };
-        row.extend([Cell::Empty, full, right_verdict(facts, &channels), Cell::Empty]);
+        let known = operations.filter(|operations| operations.is_known);
+        let cause = known.map_or(Cell::NotKnown, |known| text(&known.causes(facts.lang)));
+        row.extend([cause, full, right_verdict(facts, &channels), Cell::Empty]);
         rows.push(row);
     }
     let table = Table {
@@ -177,6 +180,16 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     );
     let parts = vec![Part::Head(facts.form(number, title)), Part::Table(table), facts.signatures()];
     titled("bm21", tab(number, words.say("Đánh giá", "Assessment")), parts)
+}
+
+/// Remote operations of each level, then those that failed.
+fn operated(operations: Option<&Operations>, levels: &[u16]) -> Vec<Cell> {
+    let Some(known) = operations.filter(|operations| operations.is_known) else {
+        return vec![Cell::NotKnown; 2 * levels.len()];
+    };
+    let of_level = |level: &u16| known.levels.get(level).copied().unwrap_or_default();
+    let all = levels.iter().map(|level| Cell::Count(of_level(level).0));
+    all.chain(levels.iter().map(|level| Cell::Count(of_level(level).1))).collect()
 }
 
 /// Voltage levels of feeders and lines, from the lowest.

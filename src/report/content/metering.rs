@@ -23,10 +23,18 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         let found = facts.province.meter_classes.iter().find(|class| class.id == id);
         found.map(|class| format!("{} · {}", class.name.get(facts.lang), class.technology))
     };
+    let at = facts.metering.iter().map(|line| line.at).max().unwrap_or_default();
+    let at = at.min(facts.window.span.to.plus(-1)).local(facts.province.utc_offset_hours).date;
+    let day = crate::words::format::date(at, facts.lang);
+    let (by_district, by_class) = (
+        (format!("Theo huyện, ngày {day}"), format!("By district, on {day}")),
+        (format!("Theo loại công tơ, ngày {day}"), format!("By class of meters, on {day}")),
+    );
     let parts = vec![
         Part::Chart(chart(facts)),
-        Part::Table(table(facts, ("districts", MeterKind::District), ("Theo huyện", "By district"), &districts)),
-        Part::Table(table(facts, ("classes", MeterKind::Class), ("Theo loại công tơ", "By class of meters"), &classes)),
+        super::reading::part(facts),
+        Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1), &districts)),
+        Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1), &classes)),
         words.note(
             "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau.",
             "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged.",

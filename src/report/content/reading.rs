@@ -1,0 +1,91 @@
+//! Daily reading of meters as a figure of the period: mean, worst day, days below the target.
+
+use super::{DECIMALS, text};
+use crate::historian::counts::Share;
+use crate::report::facts::Facts;
+use crate::report::sheets::{Cell, Part, Table};
+use crate::store::{MeterKind, Metered};
+use config::Date;
+
+/// The first pass of a day ends so long after midnight, milliseconds: what was told before is of the
+/// day before.
+const FIRST_PASS_MS: i64 = 6 * 3_600_000;
+
+/// Reading on days, by district and in all.
+pub(super) fn part(facts: &Facts) -> Part {
+    let words = facts.words();
+    let target = facts.province.targets.daily_reading;
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for district in &facts.province.districts {
+        let days = days(facts, |line| line.id == district.id);
+        let mut row = vec![text(&district.id), text(district.name.get(facts.lang))];
+        row.extend(cells(facts, &days, target));
+        rows.push(row);
+    }
+    let mut total = vec![Cell::Text(words.say("Tổng", "All")), Cell::Empty];
+    total.extend(cells(facts, &days(facts, |_| true), target));
+    Part::Table(Table {
+        id: "daily_reading",
+        caption: words.say(
+            "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện",
+            "Daily reading by 06:00 in the period, by district",
+        ),
+        columns: vec![
+            words.column("id", "Mã", "Id", 14),
+            words.column("name", "Tên", "Name", 24),
+            words.column("days", "Số ngày có số liệu", "Days with figures", 12),
+            words.column("mean", "Trung bình", "Mean", 12),
+            words.column("worst", "Ngày thấp nhất", "Worst day", 10),
+            words.column("worst_date", "Vào ngày", "On", 11),
+            words.column("target", "Mục tiêu, %", "Target, %", 10),
+            words.column("below", "Số ngày dưới mục tiêu", "Days below the target", 12),
+        ],
+        rows,
+        total: Some(total),
+    })
+}
+
+/// Days of the period of which the first pass is known, with its counts.
+fn days(facts: &Facts, is_wanted: impl Fn(&Metered) -> bool) -> Vec<(Date, Share)> {
+    let dates = facts.period.dates();
+    let days = facts.window.parts.iter().zip(dates).zip(&facts.metering_days);
+    let of_day = |((span, date), lines): ((&crate::history::Span, Date), &Vec<Metered>)| {
+        let told = |line: &&Metered| {
+            line.kind == MeterKind::District
+                && is_wanted(line)
+                && line.at >= span.from.plus(FIRST_PASS_MS)
+                && line.at <= span.to
+        };
+        let mut sum = Share::default();
+        for line in lines.iter().filter(told) {
+            sum += Share::new(line.first_pass.0, line.first_pass.1);
+        }
+        (sum.want > 0).then_some((date, sum))
+    };
+    days.filter_map(of_day).collect()
+}
+
+fn cells(facts: &Facts, days: &[(Date, Share)], target: Option<f64>) -> [Cell; 6] {
+    let all = facts.window.parts.len() as u64;
+    let known = Cell::Share(Share::new(days.len() as u64, all), 0, None);
+    let goal = target.map_or(Cell::NotKnown, |target| Cell::Number(target, 1));
+    let unknown = || Cell::NotKnown;
+    // The lowest share, compared without dividing; of equal ones the first.
+    let worst = days.iter().min_by(|(_, one), (_, other)| {
+        let product = |have: u64, want: u64| u128::from(have) * u128::from(want);
+        product(one.have, other.want).cmp(&product(other.have, one.want))
+    });
+    let Some((date, worst)) = worst else {
+        return [known, unknown(), unknown(), unknown(), goal, unknown()];
+    };
+    let mut mean = Share::default();
+    for (_, day) in days {
+        mean += *day;
+    }
+    let below = target.map_or(Cell::NotKnown, |target| {
+        let missed = days.iter().filter(|(_, day)| day.reaches(target) == Some(false));
+        Cell::Count(missed.count() as u64)
+    });
+    let mean = Cell::Share(mean, DECIMALS, target);
+    [known, mean, Cell::Share(*worst, DECIMALS, target), Cell::Day(*date), goal, below]
+}

@@ -1,0 +1,121 @@
+//! Remote operations: what came of commands that switch something, as the units recorded it. Where
+//! a unit keeps no such records, how many there were is not known.
+//!
+//! One operation is one record of how a command ended: done, or refused, forgotten or not confirmed. A
+//! command that was selected and never executed, because the link broke on the way, ends as a
+//! selection that became too old, and so counts as failed. A selection that was taken back is none.
+
+use std::collections::BTreeMap;
+
+use config::{Lang, Province, Station, commands};
+
+use crate::clock::DAY_MS;
+use crate::history::Window;
+use crate::store::{Contract, Reader, StoreError};
+use crate::words::happenings::result_of;
+
+/// Units are said to record commands once a day and when a session begins, whose header is read a
+/// little before: so far back it is looked for, milliseconds.
+const BEFORE_MS: i64 = DAY_MS + 60_000;
+
+/// Operations of one station.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Operations {
+    /// By level in kV: all, and those that failed.
+    pub(super) levels: BTreeMap<u16, (u64, u64)>,
+    /// Results of those that failed, and how often each came.
+    pub(super) causes: BTreeMap<u16, u64>,
+    /// Every unit with such commands recorded them as long as somebody watched.
+    pub(super) is_known: bool,
+}
+
+impl Operations {
+    /// Why operations failed, in words: `liên động (3)`.
+    pub(super) fn causes(&self, lang: Lang) -> String {
+        let said = self.causes.iter().map(|(code, count)| {
+            let word = result_of(*code, lang).map_or_else(|| code.to_string(), str::to_owned);
+            format!("{word} ({count})")
+        });
+        said.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Operations of the window, by station id.
+pub(super) fn operations(
+    reader: &Reader,
+    province: &Province,
+    window: &Window,
+    contracts: &[Contract],
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Operations>, StoreError> {
+    let mut all: BTreeMap<String, Operations> = BTreeMap::new();
+    for station in province.stations.iter().filter(|station| wanted(&station.id)) {
+        let is_known = is_known(reader, station, window, contracts)?;
+        all.insert(station.id.clone(), Operations { is_known, ..Operations::default() });
+    }
+    let span = window.span;
+    reader.events((span.from, span.to), |event| {
+        let Some(id) = &event.point else { return };
+        // A record belongs to the contract of its time.
+        let era = window.eras.partition_point(|era| era.span.to <= event.at);
+        let Some(contract) = contracts.get(era) else { return };
+        let found = contract.province.station(&event.station);
+        let Some(station) = found.map(|found| &contract.province.stations[found.index()]) else {
+            return;
+        };
+        let Some(point) = station.point(id).map(|point| &station.points[point.index()]) else {
+            return;
+        };
+        let result = event.value & commands::RESULT;
+        let ends = result == commands::DONE || result >= commands::FIRST_FAILURE;
+        if !(ends && station.is_switching(point)) {
+            return;
+        }
+        let Some(own) = all.get_mut(&event.station) else { return };
+        let level = own.levels.entry(station.bays[point.bay].level).or_default();
+        level.0 += 1;
+        if result != commands::DONE {
+            level.1 += 1;
+            *own.causes.entry(result).or_default() += 1;
+        }
+    })?;
+    Ok(all)
+}
+
+/// Whether every unit with commands that switch recorded them in every session of the window, at every
+/// centre that it serves.
+fn is_known(
+    reader: &Reader,
+    station: &Station,
+    window: &Window,
+    contracts: &[Contract],
+) -> Result<bool, StoreError> {
+    let mut any = false;
+    for (era, contract) in window.eras.iter().zip(contracts) {
+        let province = &contract.province;
+        let Some(own) = province.station(&station.id) else { continue };
+        let own_station = &province.stations[own.index()];
+        for centre in province.centre_ids() {
+            let channel = province.channel(own, centre);
+            let entries = channel.entries.iter().zip(&own_station.points);
+            let switching = entries.filter(|(_, point)| own_station.is_switching(point));
+            let mut units: Vec<u8> =
+                switching.filter_map(|(entry, _)| Some(entry.register?.unit)).collect();
+            units.sort_unstable();
+            units.dedup();
+            let path = (own_station.id.as_str(), province.centres[centre.index()].id.as_str());
+            for (_, span) in &era.observed {
+                let said = reader.commands_kept(path, (span.from.plus(-BEFORE_MS), span.to))?;
+                let keeps = |unit: &u8| {
+                    let mut own = said.iter().filter(|(of, ..)| of == unit).peekable();
+                    own.peek().is_some() && own.all(|(.., kept)| *kept)
+                };
+                any |= !units.is_empty();
+                if !units.iter().all(keeps) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(any)
+}

@@ -1,0 +1,96 @@
+//! Which units record what comes of commands: where one does not, how many commands there were is not
+//! known.
+
+use std::collections::BTreeMap;
+
+use config::ChannelId;
+use rusqlite::{Transaction, params};
+
+use super::reader::Reader;
+use super::schema::{StoreError, has_table};
+use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::picture::Picture;
+
+/// What a unit says of its records of commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandsKept {
+    /// Station and centre.
+    pub channel: ChannelId,
+    /// Unit id.
+    pub unit: u8,
+    /// Whether it keeps them.
+    pub kept: bool,
+}
+
+/// What was said last, by channel and unit, and on which day.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    units: BTreeMap<(ChannelId, u8), bool>,
+    day: Option<i64>,
+}
+
+impl Said {
+    /// What is to be written of a picture: what is news, and all of it on a new day or when a session
+    /// begins, so that no window of a day needs anything from before.
+    pub(super) fn news(&mut self, picture: &Picture, begins: bool) -> Vec<CommandsKept> {
+        let day = Some(picture.at.0.div_euclid(DAY_MS));
+        if begins || day != self.day {
+            (self.units, self.day) = (BTreeMap::new(), day);
+        }
+        let mut news = Vec::new();
+        for channel in &picture.channels {
+            let station = channel.station(&picture.province);
+            for (unit, shown) in station.units.iter().zip(&channel.units) {
+                let Some(events) = shown.events else { continue };
+                let kept = events.commands;
+                if self.units.insert((channel.id, unit.id), kept) != Some(kept) {
+                    news.push(CommandsKept { channel: channel.id, unit: unit.id, kept });
+                }
+            }
+        }
+        news
+    }
+}
+
+/// Writes what units said at a moment.
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    paths: &[i64],
+    at: Timestamp,
+    said: &[CommandsKept],
+) -> Result<(), StoreError> {
+    for CommandsKept { channel, unit, kept } in said {
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO commands_kept (path, unit, at_ms, kept)
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![paths[channel.index()], unit, at.0, kept])?;
+    }
+    Ok(())
+}
+
+impl Reader {
+    /// What units of a path said from `from` up to `to` of whether they record commands: unit, when,
+    /// and whether. Nothing of stores of earlier versions.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn commands_kept(
+        &self,
+        (station, centre): (&str, &str),
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<(u8, Timestamp, bool)>, StoreError> {
+        if !has_table(self.connection(), "commands_kept")? {
+            return Ok(Vec::new());
+        }
+        let mut of_path = self.connection().prepare_cached(
+            "SELECT unit, at_ms, kept FROM commands_kept JOIN path ON path.id = commands_kept.path
+             WHERE station = ?1 AND centre = ?2 AND at_ms >= ?3 AND at_ms < ?4 ORDER BY unit, at_ms",
+        )?;
+        let rows = of_path.query_map(params![station, centre, from.0, to.0], |row| {
+            Ok((row.get(0)?, Timestamp(row.get(1)?), row.get(2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

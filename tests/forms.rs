@@ -1,0 +1,208 @@
+//! The forms that are filed: what of them is known, and that no spreadsheet reads a cell as another.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{ChannelId, Flags, Province, commands};
+use gridwatch::clock::Timestamp;
+use gridwatch::historian::events::{Change, EventEntry, Happening};
+use gridwatch::historian::ledger::{Judgement, Run, State};
+use gridwatch::historian::picture::LinkState;
+use gridwatch::store::{Batch, CommandsKept, Writer};
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use crate::cli::{gridwatch, stderr};
+
+const CONFIG: &str = "config/small.toml";
+/// 2022-11-07 00:00 in local time.
+const START: i64 = 1_667_754_000_000;
+
+fn province() -> Arc<Province> {
+    Arc::new(Province::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIG)).unwrap())
+}
+
+/// Everything good at every channel from the start on.
+fn judgements(province: &Province) -> Vec<Judgement> {
+    let good = |n: usize| {
+        let points = province.stations[province.channels[n].station.index()].points.len();
+        let runs = vec![Run {
+            first: 0,
+            count: u32::try_from(points).unwrap(),
+            state: State::from_bits(0).unwrap(),
+        }];
+        let (channel, at, link) = (ChannelId::at(n), Timestamp(START), LinkState::Connected);
+        Judgement { channel, at, link, whole: true, runs }
+    };
+    (0..province.channels.len()).map(good).collect()
+}
+
+/// Breakers with commands of the first station at the first centre: place of the command, unit, level.
+fn breakers(province: &Province) -> Vec<(usize, u8, u16)> {
+    let station = &province.stations[0];
+    let entries = province.channels[0].entries.iter().zip(&station.points).enumerate();
+    let breakers = entries.filter(|(_, (_, point))| point.spec.id == "CB.CMD");
+    breakers
+        .filter_map(|(n, (entry, point))| {
+            Some((n, entry.register?.unit, station.bays[point.bay].level))
+        })
+        .collect()
+}
+
+/// A store of an hour; with what units say of their commands, and how commands of breakers ended.
+fn store(folder: &Path, keeps: bool, ended: &[(usize, u16)]) {
+    let province = province();
+    let breakers = breakers(&province);
+    let events = ended.iter().zip(1..).map(|((breaker, result), number)| {
+        let (point, unit, _) = breakers[*breaker];
+        let at = Timestamp(START + 60_000 * i64::from(number));
+        let change = Change {
+            number,
+            address: 0,
+            point: Some(config::PointId::at(point)),
+            before: None,
+            value: result | 1 << commands::SHIFTS.0,
+            source: at,
+            flags: Flags::GOOD,
+            synchronised: true,
+            doubt: None,
+        };
+        let what = Happening::Change(change);
+        EventEntry { channel: ChannelId::at(0), unit, at, order: 0, arrived: at, what }
+    });
+    let units = province.channels.iter().enumerate().flat_map(|(n, channel)| {
+        let station = &province.stations[channel.station.index()];
+        let kept = |unit: &config::Unit| CommandsKept {
+            channel: ChannelId::at(n),
+            unit: unit.id,
+            kept: true,
+        };
+        station.units.iter().map(kept).collect::<Vec<_>>()
+    });
+    let batch = Batch {
+        judgements: judgements(&province),
+        events: events.collect(),
+        commands: if keeps { units.collect() } else { Vec::new() },
+        ..Batch::empty(true, Timestamp(START + 3_600_000))
+    };
+    let mut writer = Writer::open(folder, Arc::clone(&province)).unwrap();
+    writer.commit(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn report(store: &Path, name: &str, more: &[&str]) -> std::path::PathBuf {
+    let out = store.join(name);
+    let args = [
+        "report",
+        CONFIG,
+        "--store",
+        store.to_str().unwrap(),
+        "--from",
+        "2022-11-07",
+        "--lang",
+        "vi",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let output = gridwatch(&[&args[..], more].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    out
+}
+
+fn sheet(store: &Path, id: &str) -> Value {
+    let file = report(store, "r.json", &["--issued", "2022-12-02"]);
+    let mut said: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    said["sheets"][id].take()
+}
+
+#[test]
+fn remote_operations_are_counted_where_units_record_them_and_are_not_known_elsewhere() {
+    let folder = tempdir().unwrap();
+    let ended = [(0, 1), (0, 2), (0, 3), (0, 24), (1, 3), (1, 4), (1, 40), (1, 24)];
+    store(folder.path(), true, &ended);
+    let form = sheet(folder.path(), "bm21");
+    let row = &form["tables"]["bm21"]["rows"][0];
+    let levels = breakers(&province());
+    let mut counts: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+    for (breaker, result) in ended.iter().filter(|(_, result)| *result == 3 || *result >= 10) {
+        let count = counts.entry(levels[*breaker].2).or_default();
+        count.0 += 1;
+        count.1 += u64::from(*result != 3);
+    }
+    assert_eq!(counts.values().map(|count| count.0).sum::<u64>(), 5);
+    for (level, (all, failed)) in counts {
+        assert_eq!(row[format!("operations_{level}kv")], all, "{row}");
+        assert_eq!(row[format!("failed_{level}kv")], failed, "{row}");
+    }
+    assert_eq!(row["cause"], "liên động (2); thiết bị không thực hiện (1)");
+    assert_eq!(row["lost_now"], 0);
+    // The second station has none: that is known, too.
+    assert_eq!(form["tables"]["bm21"]["rows"][1]["operations_22kv"], 0);
+
+    let other = tempdir().unwrap();
+    store(other.path(), false, &ended);
+    let form = sheet(other.path(), "bm21");
+    let row = &form["tables"]["bm21"]["rows"][0];
+    for column in ["operations_22kv", "failed_22kv", "operations_110kv", "cause"] {
+        assert_eq!(row[column], json!({ "known": false }), "never a zero");
+    }
+}
+
+#[test]
+fn a_form_has_what_the_contract_names_and_leaves_the_rest_open() {
+    let folder = tempdir().unwrap();
+    store(folder.path(), true, &[]);
+    let form = sheet(folder.path(), "bm_5a");
+    assert_eq!(form["form"]["company"], Value::Null, "this contract names none");
+    assert_eq!(form["form"]["number"], "BM_5a");
+    assert_eq!(form["form"]["date"], "2022-12-02");
+    assert_eq!(form["form"]["signatures"], json!(["Người lập", "Trưởng đơn vị"]));
+    let rows = form["tables"]["bm_5a"]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), province().stations.len(), "a row for a station, with every centre");
+    for centre in &province().centres {
+        let id = centre.id.to_lowercase();
+        assert!(rows[0].get(format!("signals_{id}")).is_some(), "{}", rows[0]);
+        assert_eq!(rows[0][format!("link_{id}")]["text"], "đang kết nối");
+    }
+    let page = std::fs::read_to_string(report(folder.path(), "r.html", &[])).unwrap();
+    assert!(page.contains("………………………, ngày …… tháng …… năm ………"), "nothing is invented");
+    assert!(page.contains("(Ký, ghi rõ họ tên)"));
+}
+
+#[test]
+fn no_spreadsheet_reads_a_field_as_another_and_heads_have_units() {
+    let folder = tempdir().unwrap();
+    store(folder.path(), true, &[(0, 3)]);
+    for (style, delimiter) in [("rfc", b','), ("excel-vi", b';')] {
+        let index = report(folder.path(), "r.csv", &["--csv", style]);
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|end| end != "csv") {
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(&bytes[3..]);
+            if style == "rfc" && path.ends_with("r-channels.csv") {
+                let heads: Vec<String> =
+                    rows.headers().unwrap().iter().map(str::to_owned).collect();
+                for head in ["lost_s", "longest_s", "p50_ms", "max_ms", "available_have_s"] {
+                    assert!(heads.iter().any(|own| own == head), "{head}: {heads:?}");
+                }
+            }
+            for field in rows
+                .records()
+                .flat_map(|row| row.unwrap().iter().map(str::to_lowercase).collect::<Vec<_>>())
+            {
+                assert!(
+                    !["đúng", "sai", "true", "false"].contains(&field.trim()),
+                    "{path:?}: {field}"
+                );
+            }
+            files += 1;
+        }
+        let listed = std::fs::read_to_string(&index).unwrap();
+        assert_eq!(listed.matches("r-").count() + 1, files, "the index lists every file");
+    }
+}
