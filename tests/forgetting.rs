@@ -20,7 +20,7 @@ use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
 use gridwatch::series::{Buffer, fresh};
 use gridwatch::store::upkeep::{self, Compacted, Forget};
-use gridwatch::store::{Batch, By, Kept, MeterKind, MeterLine, Reader, Writer};
+use gridwatch::store::{Batch, By, CommandsKept, Kept, MeterKind, MeterLine, Reader, Writer};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -184,6 +184,7 @@ impl Chance {
             batch.metering = self.metering();
         }
         batch.alarms = self.alarms();
+        batch.commands = self.commands();
         self.values(&mut batch);
         self.begins = false;
         for (_, _, writer) in &mut self.writers {
@@ -282,6 +283,26 @@ impl Chance {
             let what = if lost { Happening::Lost(gap) } else { Happening::Change(change) };
             let order = self.n.into();
             all.push(EventEntry { channel, unit: 1, at, order, arrived: self.now, what });
+        }
+        all
+    }
+
+    /// What units say of their records of commands, mostly that they keep them.
+    fn commands(&self) -> Vec<CommandsKept> {
+        let province = self.province();
+        let mut all = Vec::new();
+        for (n, channel) in (0_u32..).zip(&province.channels) {
+            for unit in &province.stations[channel.station.index()].units {
+                let told = self.n + n;
+                if self.begins || told.is_multiple_of(5) {
+                    let kept = !told.is_multiple_of(40);
+                    all.push(CommandsKept {
+                        channel: ChannelId::at(n as usize),
+                        unit: unit.id,
+                        kept,
+                    });
+                }
+            }
         }
         all
     }

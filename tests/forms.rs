@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::{ChannelId, Flags, Province, commands};
 use gridwatch::clock::Timestamp;
-use gridwatch::historian::events::{Change, EventEntry, Happening};
+use gridwatch::historian::events::{Change, EventEntry, Gap, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
 use gridwatch::store::{Batch, CommandsKept, Writer};
@@ -52,6 +52,11 @@ fn breakers(province: &Province) -> Vec<(usize, u8, u16)> {
 
 /// A store of an hour; with what units say of their commands, and how commands of breakers ended.
 fn store(folder: &Path, keeps: bool, ended: &[(usize, u16)]) {
+    store_with(folder, keeps, ended, None);
+}
+
+/// The same, where records of a unit of the first station never came.
+fn store_with(folder: &Path, keeps: bool, ended: &[(usize, u16)], lost: Option<(u8, Gap)>) {
     let province = province();
     let breakers = breakers(&province);
     let events = ended.iter().zip(1..).map(|((breaker, result), number)| {
@@ -71,6 +76,10 @@ fn store(folder: &Path, keeps: bool, ended: &[(usize, u16)]) {
         let what = Happening::Change(change);
         EventEntry { channel: ChannelId::at(0), unit, at, order: 0, arrived: at, what }
     });
+    let lost = lost.map(|(unit, gap)| {
+        let (at, what) = (Timestamp(START + 1_800_000), Happening::Lost(gap));
+        EventEntry { channel: ChannelId::at(0), unit, at, order: 0, arrived: at, what }
+    });
     let units = province.channels.iter().enumerate().flat_map(|(n, channel)| {
         let station = &province.stations[channel.station.index()];
         let kept = |unit: &config::Unit| CommandsKept {
@@ -82,11 +91,11 @@ fn store(folder: &Path, keeps: bool, ended: &[(usize, u16)]) {
     });
     let batch = Batch {
         judgements: judgements(&province),
-        events: events.collect(),
+        events: events.chain(lost).collect(),
         commands: if keeps { units.collect() } else { Vec::new() },
         ..Batch::empty(true, Timestamp(START + 3_600_000))
     };
-    let mut writer = Writer::open(folder, Arc::clone(&province)).unwrap();
+    let mut writer = Writer::open(folder, &province).unwrap();
     writer.commit(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -147,6 +156,18 @@ fn remote_operations_are_counted_where_units_record_them_and_are_not_known_elsew
     for column in ["operations_22kv", "failed_22kv", "operations_110kv", "cause"] {
         assert_eq!(row[column], json!({ "known": false }), "never a zero");
     }
+}
+
+#[test]
+fn remote_operations_are_not_known_where_records_of_them_were_lost() {
+    let folder = tempdir().unwrap();
+    let unit = breakers(&province())[0].1;
+    let gap = Gap { count: 2, after: None, before: None };
+    store_with(folder.path(), true, &[(0, 3)], Some((unit, gap)));
+    let form = sheet(folder.path(), "bm21");
+    let rows = &form["tables"]["bm21"]["rows"];
+    assert_eq!(rows[0]["operations_22kv"], json!({ "known": false }), "{}", rows[0]);
+    assert_eq!(rows[1]["operations_22kv"], 0, "nothing was lost of the other station");
 }
 
 #[test]

@@ -5,13 +5,13 @@
 //! command that was selected and never executed, because the link broke on the way, ends as a
 //! selection that became too old, and so counts as failed. A selection that was taken back is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Lang, Province, Station, commands};
 
 use crate::clock::DAY_MS;
 use crate::history::Window;
-use crate::store::{Contract, Reader, StoreError};
+use crate::store::{Contract, Kept, Reader, StoreError};
 use crate::words::happenings::result_of;
 
 /// Units are said to record commands once a day and when a session begins, whose header is read a
@@ -25,7 +25,8 @@ pub(super) struct Operations {
     pub(super) levels: BTreeMap<u16, (u64, u64)>,
     /// Results of those that failed, and how often each came.
     pub(super) causes: BTreeMap<u16, u64>,
-    /// Every unit with such commands recorded them as long as somebody watched.
+    /// Every unit with such commands recorded them as long as somebody watched, none of its records was
+    /// lost, and all that came are still kept.
     pub(super) is_known: bool,
 }
 
@@ -48,12 +49,16 @@ pub(super) fn operations(
     contracts: &[Contract],
     wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Operations>, StoreError> {
+    let span = window.span;
+    let lost = reader.lost_events((span.from, span.to))?;
+    let lost: BTreeSet<_> =
+        lost.into_iter().map(|(station, centre, _)| (station, centre)).collect();
+    let cut = reader.kept_from(Kept::Events)?.is_some_and(|kept| kept > span.from);
     let mut all: BTreeMap<String, Operations> = BTreeMap::new();
     for station in province.stations.iter().filter(|station| wanted(&station.id)) {
-        let is_known = is_known(reader, station, window, contracts)?;
+        let is_known = !cut && is_known(reader, station, (window, contracts), &lost)?;
         all.insert(station.id.clone(), Operations { is_known, ..Operations::default() });
     }
-    let span = window.span;
     reader.events((span.from, span.to), |event| {
         let Some(id) = &event.point else { return };
         // A record belongs to the contract of its time.
@@ -83,12 +88,12 @@ pub(super) fn operations(
 }
 
 /// Whether every unit with commands that switch recorded them in every session of the window, at every
-/// centre that it serves.
+/// centre that it serves, and none of the records was lost on the way there.
 fn is_known(
     reader: &Reader,
     station: &Station,
-    window: &Window,
-    contracts: &[Contract],
+    (window, contracts): (&Window, &[Contract]),
+    lost: &BTreeSet<(String, String)>,
 ) -> Result<bool, StoreError> {
     let mut any = false;
     for (era, contract) in window.eras.iter().zip(contracts) {
@@ -104,8 +109,12 @@ fn is_known(
             units.sort_unstable();
             units.dedup();
             let path = (own_station.id.as_str(), province.centres[centre.index()].id.as_str());
+            if !units.is_empty() && lost.contains(&(path.0.to_owned(), path.1.to_owned())) {
+                return Ok(false);
+            }
             for (_, span) in &era.observed {
-                let said = reader.commands_kept(path, (span.from.plus(-BEFORE_MS), span.to))?;
+                let mut said = reader.commands_kept(path, (span.from, span.to))?;
+                said.retain(|(_, at, _)| span.from.since(*at) <= BEFORE_MS);
                 let keeps = |unit: &u8| {
                     let mut own = said.iter().filter(|(of, ..)| of == unit).peekable();
                     own.peek().is_some() && own.all(|(.., kept)| *kept)

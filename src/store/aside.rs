@@ -48,6 +48,7 @@ pub fn set_aside(folder: &Path, after: Timestamp, to: &Path) -> Result<Option<As
         ("session", "from_ms"),
         ("event", "at_ms"),
         ("lost_events", "at_ms"),
+        ("commands_kept", "at_ms"),
         ("asked", "from_ms"),
         ("metering", "at_ms"),
         ("chunk", "from_ms"),

@@ -71,8 +71,8 @@ pub(super) fn put(
 }
 
 impl Reader {
-    /// What units of a path said from `from` up to `to` of whether they record commands: unit, when,
-    /// and whether. Nothing of stores of earlier versions.
+    /// What units of a path said until `to` of whether they record commands: unit, when, and whether; of each
+    /// unit from what held at `from` on. Nothing of stores of earlier versions.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -86,7 +86,11 @@ impl Reader {
         }
         let mut of_path = self.connection().prepare_cached(
             "SELECT unit, at_ms, kept FROM commands_kept JOIN path ON path.id = commands_kept.path
-             WHERE station = ?1 AND centre = ?2 AND at_ms >= ?3 AND at_ms < ?4 ORDER BY unit, at_ms",
+             WHERE station = ?1 AND centre = ?2 AND at_ms <= ?4 AND at_ms >= coalesce((
+                 SELECT max(at_ms) FROM commands_kept AS earlier
+                 WHERE earlier.path = commands_kept.path AND earlier.unit = commands_kept.unit
+                     AND earlier.at_ms <= ?3), ?3)
+             ORDER BY unit, at_ms",
         )?;
         let rows = of_path.query_map(params![station, centre, from.0, to.0], |row| {
             Ok((row.get(0)?, Timestamp(row.get(1)?), row.get(2)?))

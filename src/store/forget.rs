@@ -165,7 +165,8 @@ fn say_again(
     Ok(())
 }
 
-/// Of each status the last record before the moment stays: it says how it stood.
+/// Of each status the last record before the moment stays: it says how it stood. So does what each unit said
+/// last of its records of commands.
 fn events(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> {
     let records = connection.execute(
         "DELETE FROM event WHERE at_ms < ?1
@@ -178,7 +179,14 @@ fn events(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> {
         [from.0],
     )?;
     let lost = connection.execute("DELETE FROM lost_events WHERE at_ms < ?1", [from.0])?;
-    Ok(count(records + lost))
+    let commands = connection.execute(
+        "DELETE FROM commands_kept WHERE at_ms < (
+             SELECT max(at_ms) FROM commands_kept AS later
+             WHERE later.path = commands_kept.path AND later.unit = commands_kept.unit
+                 AND later.at_ms <= ?1)",
+        [from.0],
+    )?;
+    Ok(count(records + lost + commands))
 }
 
 /// Chunks that reach behind the moment stay, and of each block the last one before it, which has the last
