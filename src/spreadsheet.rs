@@ -64,6 +64,9 @@ pub(crate) fn is_read_as_another(text: &str) -> bool {
     if ["true", "false", "đúng", "sai"].contains(&&*text) {
         return true;
     }
+    if text.starts_with('\'') {
+        return false;
+    }
     let mut digits = text.chars().filter(char::is_ascii_digit);
     if digits.next().is_none() {
         return false;

@@ -28,7 +28,7 @@ const STEP_PART: i64 = 10;
 pub type Removed = BTreeMap<Kept, u64>;
 
 /// Takes out what the given kinds have from before a moment, and says so in the store; by hand only when
-/// there was anything.
+/// there was anything, or something was forgotten before.
 pub(super) fn forget(
     connection: &Connection,
     from: Timestamp,
@@ -49,8 +49,10 @@ pub(super) fn forget(
         };
         removed.insert(*kind, rows);
     }
-    if by == By::Retention || removed.values().any(|rows| *rows > 0) {
-        for (kind, rows) in &removed {
+    let is_news = by == By::Retention || removed.values().any(|rows| *rows > 0);
+    for (kind, rows) in &removed {
+        // Where something was forgotten before, the later moment holds, were there nothing in between.
+        if is_news || kept::get(connection, *kind)?.is_some() {
             kept::put(connection, *kind, from, (*rows, by))?;
         }
     }
