@@ -145,6 +145,11 @@ impl JumpKind {
         }
     }
 
+    /// The kind that a number of a store stands for; `None` when it stands for none.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// The word in JSON.
     pub fn word(self) -> &'static str {
         match self {

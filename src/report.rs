@@ -11,7 +11,6 @@ pub mod html;
 pub mod json;
 mod layout;
 mod markup;
-mod operation;
 mod operations;
 pub mod period;
 #[cfg(test)]
@@ -19,6 +18,7 @@ mod sample;
 pub mod sheets;
 mod shown;
 mod svg;
+mod unmanned;
 pub mod xlsx;
 
 use std::io::Write as _;

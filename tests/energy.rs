@@ -1,25 +1,21 @@
 //! Energy and voltage of recordings with faulty counters and voltage transformers, against the field's own truth.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use config::{PointId, Province, StationId};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::Reading;
-use gridwatch::historian::Historian;
-use gridwatch::historian::picture::Picture;
 use gridwatch::history::energy::{CounterEnergy, Oddity, StationEnergy, energies};
 use gridwatch::history::{Span, What, Window};
-use gridwatch::recording::{Recording, Sink, stretched};
-use gridwatch::series::Buffer;
-use gridwatch::store::{Gatherer, Reader, StoreError, Writer};
+use gridwatch::recording::stretched;
+use gridwatch::store::{Reader, StoreError};
 use proptest::prelude::*;
+use sim::Field;
 use sim::faults::Scenario;
-use sim::{Field, Plans};
 use tempfile::tempdir;
+
+use crate::keeping;
 
 /// 2022-11-01 16:00 in Vietnam: the evening peak is to come.
 const START: Timestamp = Timestamp(1_667_293_200_000);
@@ -35,31 +31,6 @@ fn province(text: &str) -> Arc<Province> {
     Arc::new(stretched(Province::parse("small.toml", text).unwrap(), 10.0))
 }
 
-struct Kept {
-    writer: Writer,
-    buffer: Buffer,
-    gatherer: Gatherer,
-    alarms: gridwatch::historian::alarms::Alarms,
-}
-
-impl Sink for Kept {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.buffer.accept(reading);
-        Ok(())
-    }
-
-    fn judged(
-        &mut self,
-        historian: &mut Historian,
-        picture: &mut Picture,
-        last: bool,
-    ) -> io::Result<()> {
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
-        let batch = self.gatherer.gather(sources, picture, (600_000, last));
-        batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
-    }
-}
-
 /// Keeps a recording in a folder.
 fn record(
     folder: &Path,
@@ -67,17 +38,9 @@ fn record(
     scenario: &str,
     (from, minutes): (Timestamp, i64),
 ) {
-    let buffer = Buffer::new(province, &plans(province), 1 << 26);
-    let writer = Writer::open(folder, province).unwrap();
-    let alarms = gridwatch::historian::alarms::Alarms::default();
-    let mut kept = Kept { writer, buffer, gatherer: Gatherer::new(from), alarms };
     let scenario = Scenario::parse(province, "scenario", scenario).unwrap();
-    let plans = Plans { scenario: Some(scenario), ..Plans::default() };
     let until = from.plus(minutes * MINUTE_MS);
-    let mut recording = Recording::start(province, plans, (from, until));
-    while recording.step(&mut kept).unwrap() {}
-    recording.end(&mut kept).unwrap();
-    kept.writer.close().unwrap();
+    keeping::record(folder, province, scenario, (from, until), 600_000);
 }
 
 fn window(reader: &Reader, from: Timestamp, to: Timestamp) -> Window {

@@ -2,55 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use config::Province;
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::Reading;
-use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::Alarms;
-use gridwatch::historian::picture::Picture;
-use gridwatch::recording::{Recording, Sink, stretched};
-use gridwatch::series::Buffer;
-use gridwatch::store::{Gatherer, Reader, Writer};
+use gridwatch::recording::stretched;
+use gridwatch::store::Reader;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
-use sim::Plans;
 use sim::faults::Scenario;
 use tempfile::{TempDir, tempdir};
 
 use crate::cli::{gridwatch, stderr, stdout};
+use crate::keeping;
 
 /// 2022-11-21 03:06:40 UTC.
 const START: Timestamp = Timestamp(1_669_000_000_000);
 
 const TABLES: [&str; 6] = ["verdicts", "events", "values", "asked", "metering", "alarms"];
-
-/// Keeps what is recorded.
-struct Kept(Writer, Buffer, Gatherer, Alarms);
-
-impl Sink for Kept {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.1.accept(reading);
-        Ok(())
-    }
-
-    fn judged(
-        &mut self,
-        historian: &mut Historian,
-        picture: &mut Picture,
-        last: bool,
-    ) -> io::Result<()> {
-        self.3.look(picture);
-        let sources = (historian, &mut self.1, &mut self.3);
-        let batch = self.2.gather(sources, picture, (30_000, last));
-        batch.map_or(Ok(()), |batch| self.0.commit(&batch).map_err(io::Error::other))
-    }
-}
 
 /// Records a stretch of time into a store.
 fn record(folder: &Path, text: &str, (from, seconds): (Timestamp, i64)) {
@@ -58,16 +29,8 @@ fn record(folder: &Path, text: &str, (from, seconds): (Timestamp, i64)) {
     let province = Arc::new(stretched(province, 10.0));
     let fault = "[[fault]]\nkind = \"T07\"\ntarget = \"S1.110.171\"\nat = \"60s\"\nfor = \"60s\"\n\
                  [[plant]]\ndo = \"strike\"\nbay = \"S1.22.471\"\nat = \"40s\"\n";
-    let scenario = Some(Scenario::parse(&province, "scenario.toml", fault).unwrap());
-    let buffer = Buffer::new(&province, &plans(&province), 32 << 20);
-    let writer = Writer::open(folder, &province).unwrap();
-    let mut kept = Kept(writer, buffer, Gatherer::new(from), Alarms::default().keeping());
-    let to_come = Plans { scenario, ..Plans::default() };
-    let window = (from, from.plus(1_000 * seconds));
-    let mut recording = Recording::start(&province, to_come, window);
-    while recording.step(&mut kept).unwrap() {}
-    recording.end(&mut kept).unwrap();
-    kept.0.close().unwrap();
+    let scenario = Scenario::parse(&province, "scenario.toml", fault).unwrap();
+    keeping::record(folder, &province, scenario, (from, from.plus(1_000 * seconds)), 30_000);
 }
 
 fn small() -> String {

@@ -19,6 +19,7 @@ mod forgetting;
 mod forms;
 mod history;
 mod inject;
+mod keeping;
 mod late_replies;
 mod metering;
 mod month;

@@ -5,26 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use config::Province;
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::Reading;
-use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::Alarms;
-use gridwatch::historian::picture::Picture;
 use gridwatch::history::reliability::{
     Feeder, Kind, Reliability, SUSTAINED_MS, Tally, reliability,
 };
 use gridwatch::history::{Span, What};
-use gridwatch::recording::{Recording, Sink, stretched};
-use gridwatch::series::Buffer;
-use gridwatch::store::{Gatherer, Reader, Writer};
+use gridwatch::recording::stretched;
+use gridwatch::store::Reader;
 use sim::faults::Scenario;
-use sim::{Field, Outage, Plans};
+use sim::{Field, Outage};
+
+use crate::keeping::record;
 
 /// 2022-11-01 00:00 local.
 const START: Timestamp = Timestamp(1_667_235_600_000);
@@ -47,19 +42,7 @@ impl Stage {
 
     /// Records it into a store, as `simulate --record` does.
     fn record(&self, folder: &Path) {
-        let province = &self.province;
-        let buffer = Buffer::new(province, &plans(province), 64 << 20);
-        let mut keeping = Keeping {
-            writer: Writer::open(folder, province).unwrap(),
-            buffer,
-            gatherer: Gatherer::new(self.window.0),
-            alarms: Alarms::default().keeping(),
-        };
-        let to_come = Plans { scenario: Some(self.scenario()), ..Plans::default() };
-        let mut recording = Recording::start(province, to_come, self.window);
-        while recording.step(&mut keeping).unwrap() {}
-        recording.end(&mut keeping).unwrap();
-        keeping.writer.close().unwrap();
+        record(folder, &self.province, self.scenario(), self.window, 600_000);
     }
 
     /// What truly happened.
@@ -72,32 +55,6 @@ impl Stage {
             at = at.plus(1_000);
         }
         field.outages()
-    }
-}
-
-struct Keeping {
-    writer: Writer,
-    buffer: Buffer,
-    gatherer: Gatherer,
-    alarms: Alarms,
-}
-
-impl Sink for Keeping {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.buffer.accept(reading);
-        Ok(())
-    }
-
-    fn judged(
-        &mut self,
-        historian: &mut Historian,
-        picture: &mut Picture,
-        last: bool,
-    ) -> io::Result<()> {
-        self.alarms.look(picture);
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
-        let batch = self.gatherer.gather(sources, picture, (600_000, last));
-        batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
     }
 }
 

@@ -181,7 +181,8 @@ impl Times {
     }
 }
 
-fn share(have: i64, want: i64) -> Share {
+/// A share of milliseconds.
+pub(super) fn share(have: i64, want: i64) -> Share {
     let count = |ms: i64| u64::try_from(ms).unwrap_or(0);
     Share::new(count(have), count(want))
 }

@@ -4,6 +4,7 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
+use super::account::share;
 use super::window::Span;
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
@@ -21,8 +22,7 @@ pub struct Sight {
 impl Sight {
     /// Seen, of the time watched.
     pub fn share(self) -> Share {
-        let count = |ms: i64| u64::try_from(ms).unwrap_or(0);
-        Share::new(count(self.seen), count(self.watched))
+        share(self.seen, self.watched)
     }
 }
 

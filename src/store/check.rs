@@ -1,4 +1,4 @@
-//! Whether a store is whole: all that a report can depend on is read and held against what can be.
+//! Whether a store is whole, as far as that can be proven: docs/history.md says what is, and what is not.
 
 use std::collections::BTreeMap;
 use std::path::Path;

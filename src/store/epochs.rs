@@ -116,7 +116,7 @@ pub(super) fn jumps(connection: &Connection) -> Result<Vec<Jump>, StoreError> {
     let mut jumps = Vec::new();
     while let Some(row) = rows.next()? {
         let code: i64 = row.get(3)?;
-        let kind = JumpKind::ALL.into_iter().find(|kind| i64::from(kind.code()) == code);
+        let kind = u8::try_from(code).ok().and_then(JumpKind::from_code);
         let unknown = || StoreError::Damaged(format!("jump of the clock: kind {code}"));
         jumps.push(Jump {
             before: Timestamp(row.get(0)?),

@@ -175,8 +175,9 @@ impl Reader {
         let from = self.kept_since(kept::Kept::Values, from)?;
         // Another contract may have read the point in another block: one after the other, all blocks together
         // are in the order of time.
-        let newest_epoch = self.pieces()?.iter().map(|(_, epoch)| *epoch).max();
-        for reign in reigns(&self.pieces()?) {
+        let pieces = self.pieces()?;
+        let newest_epoch = pieces.iter().map(|(_, epoch)| *epoch).max();
+        for reign in reigns(&pieces) {
             let read = OnceCell::new();
             let mut hand_on = |chunk: &Chunk, place: &Place| {
                 // A contract of which there is nothing need not be known.
