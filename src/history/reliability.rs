@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use config::{PointId, Province, StationId};
 
-use self::evidence::{Records, Source, merged, records};
+use self::evidence::{Positions, Records, Source, merged, records};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
 use self::scheme::{Scheme, Supply};
@@ -182,12 +182,13 @@ pub fn reliability(
     let kept = sessions.first().zip(sessions.last());
     let Some((first, last)) = kept else { return Ok(Reliability { window, feeders: Vec::new() }) };
     let kept = Span::new(first.from, last.until);
+    let positions = Positions::read(reader, &wanted)?;
     // What lasts at an edge of what is read began or ended beyond it.
     let mut margin = (DAY_MS, DAY_MS);
     loop {
         let around = Span::new(window.from.plus(-margin.0), window.to.plus(margin.1));
         let read = around.and(kept);
-        let known = Known::read(reader, &sessions, (read, window), &wanted)?;
+        let known = Known::read((reader, &positions), &sessions, (read, window), &wanted)?;
         let (more_before, more_behind) = known.lasts_at_edges(window);
         let before = more_before && read.from > kept.from;
         let behind = more_behind && read.to < kept.to;
@@ -214,7 +215,7 @@ struct Known {
 
 impl Known {
     fn read(
-        reader: &Reader,
+        (reader, positions): (&Reader, &Positions),
         sessions: &[Session],
         (read, window): (Span, Span),
         wanted: &impl Fn(&str) -> bool,
@@ -236,18 +237,23 @@ impl Known {
                 let span = era.span.and(read);
                 let has_polls = Cell::new(false);
                 let source = Source { reader, province: &province, station, era, span, has_polls };
-                known.add(&source, records.get(&contract.id).unwrap_or(&none))?;
+                known.add(&source, positions, records.get(&contract.id).unwrap_or(&none))?;
             }
         }
         Ok(known)
     }
 
     /// Adds what is known of a station in an era.
-    fn add(&mut self, source: &Source<'_>, records: &Records) -> Result<(), StoreError> {
+    fn add(
+        &mut self,
+        source: &Source<'_>,
+        positions: &Positions,
+        records: &Records,
+    ) -> Result<(), StoreError> {
         let (province, span) = (source.province, source.span);
         let station = &province.stations[source.station.index()];
         let scheme = Scheme::new(station);
-        let tracks = Tracks::follow(source, records, &scheme, bays(province, source.station))?;
+        let tracks = Tracks::follow(source, positions, &scheme, bays(province, source.station))?;
         for (feeder, customers) in province.customers_by_feeder(station) {
             let bay = &station.bays[feeder];
             let mut own = scheme.feeds(bay.level);
@@ -321,7 +327,7 @@ struct Tracks {
 impl Tracks {
     fn follow(
         source: &Source<'_>,
-        records: &Records,
+        positions: &Positions,
         scheme: &Scheme<'_>,
         bays: BTreeSet<usize>,
     ) -> Result<Self, StoreError> {
@@ -333,7 +339,7 @@ impl Tracks {
         let mut turns = BTreeMap::new();
         for (bay, point) in breakers {
             let contract = &station.points[point.index()];
-            let own = records.of(&contract.id, source.era.span.to);
+            let own = positions.of(&contract.id, source.era.span.to);
             let of_centres = &usable[&point.index()];
             source.has_polls.set(false);
             let polls = source.polls(point, of_centres, &own)?;

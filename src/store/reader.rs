@@ -379,17 +379,22 @@ impl Reader {
         Ok(())
     }
 
-    /// Hands on, of the position of each breaker at each centre, the last record before `from` and the first
-    /// one from `to` on.
+    /// Hands on every record of the position of a breaker, in no order: also those from before what is kept, which
+    /// say how it stood.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn positions_round(
-        &self,
-        span: (Timestamp, Timestamp),
-        each: impl FnMut(Recorded),
-    ) -> Result<(), StoreError> {
-        self.round(span, "point LIKE '%.CB.POS'", "point", each)
+    pub fn positions(&self, mut each: impl FnMut(Recorded)) -> Result<(), StoreError> {
+        let mut all = self.connection.prepare_cached(
+            "SELECT station, centre, unit, number, at_ms, source_ms, arrived_ms, address, point,
+                 before, value, flags, synchronised, doubt
+             FROM event JOIN path ON path.id = event.path WHERE point LIKE '%.CB.POS'",
+        )?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            each(recorded(row)?);
+        }
+        Ok(())
     }
 
     /// Hands on, of each unit at each centre, the last record before `from` and the first one from `to` on.
@@ -398,18 +403,7 @@ impl Reader {
     /// When the store cannot be read.
     pub fn events_round(
         &self,
-        span: (Timestamp, Timestamp),
-        each: impl FnMut(Recorded),
-    ) -> Result<(), StoreError> {
-        self.round(span, "1", "unit", each)
-    }
-
-    /// Of each centre and `by`, the last record before a stretch of time and the first one behind it.
-    fn round(
-        &self,
         (from, to): (Timestamp, Timestamp),
-        which: &str,
-        by: &str,
         mut each: impl FnMut(Recorded),
     ) -> Result<(), StoreError> {
         for (end, at, edge) in [("max(at_ms)", "<", from), ("min(at_ms)", ">=", to)] {
@@ -417,8 +411,7 @@ impl Reader {
                 "SELECT station, centre, unit, number, {end}, source_ms, arrived_ms, address, point,
                      before, value, flags, synchronised, doubt
                  FROM event JOIN path ON path.id = event.path
-                 WHERE at_ms {at} ?1 AND {which}
-                 GROUP BY station, centre, {by} ORDER BY station, centre, {by}",
+                 WHERE at_ms {at} ?1 GROUP BY station, centre, unit ORDER BY station, centre, unit",
             ))?;
             let mut rows = round.query([edge.0])?;
             while let Some(row) = rows.next()? {

@@ -21,62 +21,47 @@ const SHORT_MS: i64 = 30_000;
 /// A unit that has numbers lower than before by more than its ring holds has begun anew.
 const RING: u32 = 2_048;
 
-/// Records of one station, in the order in which they came.
+/// What is known of a record: when it came first, and whether its clock is doubted.
+type Told = (Timestamp, bool);
+
+/// Every record of the position of a breaker that the store has. A breaker stands as it was told last, however
+/// long ago, and was open up to the record of its closing, however late: so all of them are read, whatever
+/// window is asked for.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    /// Of each breaker the last one before the stretch of time that is read, and the first one behind.
-    round: Vec<Recorded>,
-    /// Those in it, and of each unit the one before and the one behind.
-    own: Vec<Recorded>,
+pub(super) struct Positions {
+    /// By the id of the point; each once however many centres have it, by unit, its clock and the code.
+    of: BTreeMap<String, BTreeMap<(u8, Timestamp, u16), Told>>,
 }
 
-/// The records of every station in a stretch of time, and what of those round it says how it begins.
-pub(super) fn records(
-    reader: &Reader,
-    span: Span,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<BTreeMap<String, Records>, StoreError> {
-    let mut all: BTreeMap<String, Records> = BTreeMap::new();
-    reader.positions_round((span.from, span.to), |event| {
-        if wanted(&event.station) {
-            all.entry(event.station.clone()).or_default().round.push(event);
-        }
-    })?;
-    let mut take = |event: Recorded| {
-        if wanted(&event.station) {
-            all.entry(event.station.clone()).or_default().own.push(event);
-        }
-    };
-    reader.events_round((span.from, span.to), &mut take)?;
-    reader.events((span.from, span.to), take)?;
-    for records in all.values_mut() {
-        records.own.sort_by_key(|event| (event.arrived, event.unit, event.number));
-    }
-    Ok(all)
-}
-
-impl Records {
-    /// Records of a breaker before `to`, each once however many centres have it, in the order in which they
-    /// happened. One of a clock that cannot be right stands when it came, those that came with it as far
-    /// before as their clock says.
-    pub(super) fn of(&self, point: &str, to: Timestamp) -> Vec<Record> {
-        let all = self.round.iter().chain(&self.own);
-        let own = all.filter(|event| event.point.as_deref() == Some(point));
-        // Each centre has numbers of its own; the unit has one clock.
-        let mut once: BTreeMap<(u8, Timestamp, u16), (Timestamp, bool)> = BTreeMap::new();
-        for event in own.filter(|event| Flags(event.flags).is_good()) {
+impl Positions {
+    pub(super) fn read(reader: &Reader, wanted: impl Fn(&str) -> bool) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        reader.positions(|event| {
+            let Some(point) = event.point.filter(|_| wanted(&event.station)) else { return };
+            if !Flags(event.flags).is_good() {
+                return;
+            }
+            // Each centre has numbers of its own; the unit has one clock.
             let key = (event.unit, event.source, event.value);
-            let (arrived, doubt) = once.entry(key).or_insert((event.arrived, false));
+            let own = all.of.entry(point).or_default();
+            let (arrived, doubt) = own.entry(key).or_insert((event.arrived, false));
             *arrived = event.arrived.min(*arrived);
             *doubt |= event.doubt.is_some();
-        }
+        })?;
+        Ok(all)
+    }
+
+    /// Records of a breaker before `to`, in the order in which they happened. One of a clock that cannot be
+    /// right stands when it came, those that came with it as far before as their clock says.
+    pub(super) fn of(&self, point: &str, to: Timestamp) -> Vec<Record> {
+        let Some(once) = self.of.get(point) else { return Vec::new() };
         let mut latest: BTreeMap<(u8, Timestamp), Timestamp> = BTreeMap::new();
         for ((unit, source, _), (arrived, _)) in once.iter().filter(|(_, (_, doubt))| *doubt) {
             let latest = latest.entry((*unit, *arrived)).or_insert(*source);
             *latest = (*latest).max(*source);
         }
         let mut records: Vec<Record> = Vec::with_capacity(once.len());
-        for ((unit, source, value), (arrived, doubt)) in &once {
+        for ((unit, source, value), (arrived, doubt)) in once {
             let last = latest.get(&(*unit, *arrived)).filter(|_| *doubt);
             let at = last.map_or(*source, |last| arrived.plus(-last.since(*source)));
             if at < to {
@@ -86,7 +71,34 @@ impl Records {
         records.sort_by_key(|record| record.at);
         records
     }
+}
 
+/// Records of one station in a stretch of time, and of each unit the one before and the one behind, in the
+/// order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Records(Vec<Recorded>);
+
+/// The records of every station in a stretch of time.
+pub(super) fn records(
+    reader: &Reader,
+    span: Span,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Records>, StoreError> {
+    let mut all: BTreeMap<String, Records> = BTreeMap::new();
+    let mut take = |event: Recorded| {
+        if wanted(&event.station) {
+            all.entry(event.station.clone()).or_default().0.push(event);
+        }
+    };
+    reader.events_round((span.from, span.to), &mut take)?;
+    reader.events((span.from, span.to), take)?;
+    for records in all.values_mut() {
+        records.0.sort_by_key(|event| (event.arrived, event.unit, event.number));
+    }
+    Ok(all)
+}
+
+impl Records {
     /// Stretches in which records of a unit were lost at each of some centres: from the last one that came
     /// before to the first one behind.
     pub(super) fn lost(&self, unit: u8, centres: &[&str]) -> Vec<Span> {
@@ -112,7 +124,7 @@ impl Records {
             }
             run.clear();
         };
-        for event in self.own.iter().filter(|event| event.unit == unit && event.centre == centre) {
+        for event in self.0.iter().filter(|event| event.unit == unit && event.centre == centre) {
             let highest = run.keys().next_back().copied().unwrap_or(0);
             if event.number.saturating_add(RING) < highest {
                 end_run(&mut run);
