@@ -7,6 +7,7 @@
 mod alarms;
 mod aside;
 mod batch;
+mod cells;
 mod check;
 mod commands;
 mod contracts;

@@ -321,10 +321,17 @@ fn a_contract_that_is_made_something_else_of_is_not_judged_by() {
     let [province, _] = contracts();
     session(&province, folder.path(), 1_000, 2_000);
     let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
+    let refused = || Reader::open(folder.path()).unwrap().contract(1).err().unwrap().to_string();
+    // Another program, which made other points of the same texts.
+    let expanded = "UPDATE contract SET expanded = replace(expanded, 'a', 'b')";
+    assert_eq!(file.execute(expanded, []).unwrap(), 1);
+    let error = refused();
+    assert!(error.contains("contract 1") && error.contains("other points"), "{error}");
+    // Texts that are not those that were written.
     let text = "UPDATE contract SET text = replace(text, 'TBN401', 'TBN402')";
     assert_eq!(file.execute(text, []).unwrap(), 1);
-    let error = Reader::open(folder.path()).unwrap().contract(1).err().unwrap().to_string();
-    assert!(error.contains("contract 1") && error.contains("other points"), "{error}");
+    let error = refused();
+    assert!(error.contains("contract 1") && error.contains("not those"), "{error}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn what_a_row_unpacks_to_is_bounded() {
     let row = rusqlite::params![1_667_310_000_000_i64, 1, bomb(300 << 20)];
     file(folder.path()).execute("INSERT INTO journal VALUES (?1, ?2, ?3)", row).unwrap();
     let check = read_bounded(folder.path(), "a row of the journal");
-    assert!(check.contains("more than 64 MB"), "{check}");
+    assert!(check.contains("more than 128 MB"), "{check}");
 }
 
 /// Commands that only read, as an account that may not write to the folder. The superuser may write

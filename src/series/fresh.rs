@@ -44,6 +44,18 @@ pub fn rows(bytes: &[u8]) -> impl Iterator<Item = Row<'_>> {
     std::iter::from_fn(move || row(&mut bytes, since?))
 }
 
+/// Whether bytes are rows to their end.
+pub fn are_rows(bytes: &[u8]) -> bool {
+    let mut bytes = Bytes(bytes);
+    let Some(since) = bytes.number(8) else { return false };
+    while !bytes.0.is_empty() {
+        if row(&mut bytes, Timestamp(since.cast_signed())).is_none() {
+            return false;
+        }
+    }
+    true
+}
+
 fn row<'a>(bytes: &mut Bytes<'a>, since: Timestamp) -> Option<Row<'a>> {
     let small = usize::from(u16::MAX);
     let channel = ChannelId::at(bytes.count(small)?);
@@ -89,8 +101,17 @@ mod tests {
                 put(&mut bytes, Timestamp(since), row);
             }
             prop_assert_eq!(rows(&bytes).collect::<Vec<_>>(), given.clone());
+            prop_assert!(are_rows(&bytes));
             let some: Vec<_> = rows(&bytes[..cut.index(bytes.len() + 1)]).collect();
             prop_assert_eq!(&some[..], &given[..some.len()]);
+            // Cut within a row, they are not.
+            let rest = &bytes[..cut.index(bytes.len() + 1)];
+            let mut again = Vec::new();
+            put_number(&mut again, 8, since.cast_unsigned());
+            for row in &some {
+                put(&mut again, Timestamp(since), row);
+            }
+            prop_assert_eq!(are_rows(rest), again == rest);
         }
 
         #[test]

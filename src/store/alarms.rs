@@ -1,8 +1,11 @@
 //! Alarms in the store: each time that one was raised is a row, which says how it ended.
 
+use std::fmt::Display;
+
 use config::{CentreId, Province, StationId};
 use rusqlite::{Connection, Row, Transaction, params};
 
+use super::cells;
 use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
@@ -98,10 +101,10 @@ pub(super) fn put(
 /// Alarms that were open when somebody watched last. What the contract does not know any more is over.
 pub(super) fn open(connection: &Connection, province: &Province) -> Result<Vec<Alarm>, StoreError> {
     let mut open = connection.prepare(&format!("{SELECT} WHERE open = 1 ORDER BY raised_ms"))?;
-    let rows = open.query_map([], |row| Ok(kept(row)))?;
+    let mut rows = open.query([])?;
     let mut alarms = Vec::new();
-    for row in rows {
-        alarms.extend(alarm(province, &row??));
+    while let Some(row) = rows.next()? {
+        alarms.extend(alarm(province, &kept(row)?));
     }
     Ok(alarms)
 }
@@ -124,37 +127,42 @@ const SELECT: &str = "SELECT station, cause, reason, priority, centres, signals,
     returned_ms, acknowledged_ms, open FROM alarm";
 
 fn kept(row: &Row<'_>) -> Result<KeptAlarm, StoreError> {
-    let (reason, priority): (String, u8) = (row.get(2)?, row.get(3)?);
-    let known = |what: &str, value: String| StoreError::Damaged(format!("alarm: {what} {value}"));
-    let is_reason = |known: &&Reason| known.word() == reason;
-    let is_priority = |known: &&Priority| known.number() == priority;
-    let centres: String = row.get(4)?;
-    let at = |ms: Option<i64>| ms.map(Timestamp);
+    let (word, number): (String, u8) = (cells::name(row, 2)?, cells::of(row, 3)?);
+    let reason = Reason::ALL.iter().find(|known| known.word() == word);
+    let priority = Priority::ALL.iter().find(|known| known.number() == number);
+    let known = |column, said: &dyn Display| {
+        cells::bad(row, column, &format!("'{said}' is none that there is"))
+    };
+    let centres = cells::name(row, 4)?;
     Ok(KeptAlarm {
-        station: row.get(0)?,
-        cause: row.get(1)?,
-        priority: *Priority::ALL
-            .iter()
-            .find(is_priority)
-            .ok_or_else(|| known("priority", priority.to_string()))?,
+        station: cells::name(row, 0)?,
+        cause: cells::name(row, 1)?,
+        reason: *reason.ok_or_else(|| known(2, &word))?,
+        priority: *priority.ok_or_else(|| known(3, &number))?,
         centres: centres.split_whitespace().map(str::to_owned).collect(),
-        signals: row.get(5)?,
-        raised: Timestamp(row.get(6)?),
-        returned: at(row.get(7)?),
-        acknowledged: at(row.get(8)?),
-        is_open: row.get(9)?,
-        reason: *Reason::ALL
-            .iter()
-            .find(is_reason)
-            .ok_or_else(|| known("reason", reason.clone()))?,
+        signals: cells::of(row, 5)?,
+        raised: cells::instant(row, 6)?,
+        returned: cells::maybe_instant(row, 7)?,
+        acknowledged: cells::maybe_instant(row, 8)?,
+        is_open: cells::flag(row, 9)?,
     })
 }
 
-/// What cannot be read.
-pub(super) fn damaged(connection: &Connection) -> Result<Vec<StoreError>, StoreError> {
+/// Hands on what cannot be read.
+pub(super) fn damaged(
+    connection: &Connection,
+    mut each: impl FnMut(StoreError),
+) -> Result<(), StoreError> {
     let mut all = connection.prepare(SELECT)?;
-    let rows = all.query_map([], |row| Ok(kept(row).err()))?;
-    Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Err(error) = kept(row) {
+            let raised: i64 = row.get(6)?;
+            let at = Timestamp(raised).to_millisecond();
+            each(error.within(&format!("alarm that was raised at {at}")));
+        }
+    }
+    Ok(())
 }
 
 impl Reader {

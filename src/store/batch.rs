@@ -112,8 +112,8 @@ impl MeterKind {
     }
 
     /// What a word of the store stands for.
-    pub(super) fn of(word: &str) -> Self {
-        if word == Self::District.word() { Self::District } else { Self::Class }
+    pub(super) fn of(word: &str) -> Option<Self> {
+        [Self::District, Self::Class].into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -4,18 +4,31 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use config::Province;
+use rusqlite::{Connection, Row};
 
-use super::alarms;
-use super::contracts;
-use super::epochs;
-use super::journal;
 use super::kept::{self, Gone, Kept};
-use super::runs;
+use super::reader::{self, Session, judged, session};
 use super::schema::{FILE, StoreError, has_table, open_to_read};
+use super::{alarms, cells, contracts, epochs, journal};
 use crate::clock::Timestamp;
-use crate::series::chunk::Chunk;
+use crate::series::chunk::{Chunk, ChunkError};
 
+/// Tables whose rows are counted for who asks.
+const TOLD: [&str; 12] = [
+    "contract",
+    "session",
+    "judgement",
+    "event",
+    "lost_events",
+    "commands_kept",
+    "asked",
+    "metering",
+    "chunk",
+    "journal",
+    "alarm",
+    "clock_jump",
+];
 /// Faults that are told one by one.
 const TOLD_MAX: usize = 20;
 
@@ -47,7 +60,7 @@ impl Findings {
     }
 }
 
-/// Reads all of a store and says what is wrong with it.
+/// Reads all of a store and says what is wrong with it: whatever a report would refuse.
 ///
 /// # Errors
 /// When it cannot be opened at all.
@@ -57,19 +70,31 @@ pub fn check(folder: &Path) -> Result<Findings, StoreError> {
         let file = folder.join(format!("{FILE}{end}"));
         found.bytes += std::fs::metadata(file).map_or(0, |said| said.len());
     }
-    let connection = match open_to_read(folder) {
+    let opened = match open_to_read(folder) {
         Err(StoreError::Damaged(why)) => {
             found.fault(why);
             return Ok(found);
         }
         opened => opened?,
     };
+    // All of it belongs together, beside whoever writes.
+    opened.execute_batch("BEGIN")?;
     // Pages first: what stands on damaged ones says nothing.
-    for check in [check_pages, check_rows] {
-        if let Err(error) = check(&connection, &mut found) {
-            found.fault(error.to_string());
+    for check in [
+        check_pages,
+        check_references,
+        check_rows,
+        check_sessions,
+        check_contracts,
+        check_chunks,
+        check_journal,
+        check_others,
+    ] {
+        if let Err(error) = check(&opened, &mut found) {
+            found.fault(error.fault());
         }
     }
+    opened.undisturbed()?;
     Ok(found)
 }
 
@@ -85,22 +110,23 @@ fn check_pages(connection: &Connection, found: &mut Findings) -> Result<(), Stor
     Ok(())
 }
 
+/// What a row refers to is there.
+fn check_references(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let mut broken = connection.prepare(
+        "SELECT \"table\", \"parent\", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2",
+    )?;
+    let mut rows = broken.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, of): (String, String) = (row.get(0)?, row.get(1)?);
+        let count: i64 = row.get(2)?;
+        found.fault(format!("{table}: {count} rows of no {of} that there is"));
+    }
+    Ok(())
+}
+
+/// How many rows each table has.
 fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
-    let tables = [
-        "contract",
-        "session",
-        "judgement",
-        "event",
-        "lost_events",
-        "commands_kept",
-        "asked",
-        "metering",
-        "chunk",
-        "journal",
-        "alarm",
-        "clock_jump",
-    ];
-    for table in tables {
+    for table in TOLD {
         if !has_table(connection, table)? {
             continue;
         }
@@ -108,109 +134,183 @@ fn check_rows(connection: &Connection, found: &mut Findings) -> Result<(), Store
         let count: i64 = connection.query_row(&count, [], |row| row.get(0))?;
         found.rows.insert(table, u64::try_from(count).unwrap_or(0));
     }
-    found.gone = kept::all(connection)?;
+    Ok(())
+}
+
+/// Sessions follow each other, and their judgements are of points of their contract.
+fn check_sessions(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
     // Those of later epochs have stretches that came twice: docs/history.md.
     let epoch = if has_table(connection, "clock_jump")? { "epoch" } else { "0" };
-    let mut sessions = connection.prepare(&format!(
-        "SELECT id, from_ms, until_ms, {epoch} FROM session ORDER BY 4, from_ms, id"
+    let mut all = connection.prepare(&format!(
+        "SELECT id, contract, from_ms, until_ms, closed, {epoch} FROM session
+         ORDER BY 6, from_ms, id"
     ))?;
-    let mut rows = sessions.query([])?;
-    let mut before: Option<(i64, i64)> = None;
+    let mut rows = all.query([])?;
+    let mut sessions: BTreeMap<i64, Session> = BTreeMap::new();
+    let mut before: Option<(Timestamp, i64)> = None;
     while let Some(row) = rows.next()? {
-        let (id, from, until): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if until < from {
-            found.fault(format!("session {id} ends before it begins"));
-        }
-        let epoch: i64 = row.get(3)?;
-        if before.is_some_and(|(before, of)| of == epoch && from < before) {
-            found.fault(format!("session {id} begins before the one before it ends"));
-        }
-        before = Some((until, epoch));
         found.sessions += 1;
-        let (from, until) = (Timestamp(from), Timestamp(until));
-        let (first, last) = found.range.unwrap_or((from, until));
-        found.range = Some((first.min(from), last.max(until)));
+        let (own, epoch) = match session(row) {
+            Ok(known) => known,
+            Err(error) => {
+                found.fault(error.fault());
+                continue;
+            }
+        };
+        if before.is_some_and(|(until, of)| of == epoch && own.from < until) {
+            found.fault(format!("session {} begins before the one before it ends", own.id));
+        }
+        before = Some((own.until, epoch));
+        let (first, last) = found.range.unwrap_or((own.from, own.until));
+        found.range = Some((first.min(own.from), last.max(own.until)));
+        sessions.insert(own.id, own);
     }
-    check_judgements(connection, found)?;
-    check_chunks(connection, found)?;
-    if has_table(connection, "alarm")? {
-        alarms::damaged(connection)?.iter().for_each(|error| found.fault(error.to_string()));
+    reader::bounded(sessions.len())?;
+    check_judgements(connection, &sessions, found)
+}
+
+/// Every judgement can be read, lies within its session, is of points that there are, and the first of
+/// each says everything.
+fn check_judgements(
+    connection: &Connection,
+    sessions: &BTreeMap<i64, Session>,
+    found: &mut Findings,
+) -> Result<(), StoreError> {
+    let mut all = connection.prepare(
+        "SELECT at_ms, session, whole, link, runs, path, station, centre FROM judgement
+         LEFT JOIN path ON path.id = judgement.path ORDER BY path, session, at_ms",
+    )?;
+    let mut rows = all.query([])?;
+    let mut contracts: BTreeMap<i64, Option<Arc<Province>>> = BTreeMap::new();
+    let mut last: Option<(i64, i64)> = None;
+    // Points of the path of the last row, by the contract of its session.
+    let mut points: Option<usize> = None;
+    while let Some(row) = rows.next()? {
+        let (at, path): (i64, i64) = (row.get(0)?, row.get(5)?);
+        let place = || format!("judgement of path {path} at {}", Timestamp(at).to_millisecond());
+        let judged = match judged(row) {
+            Ok(judged) => judged,
+            Err(error) => {
+                found.fault(format!("{}: {}", place(), error.fault()));
+                continue;
+            }
+        };
+        let session = judged.session;
+        let Some(known) = sessions.get(&session) else {
+            found.fault(format!("{}: session {session} is none that can be", place()));
+            continue;
+        };
+        if last != Some((path, session)) {
+            last = Some((path, session));
+            if !judged.whole {
+                let what = format!("the first of session {session} does not say everything");
+                found.fault(format!("{}: {what}", place()));
+            }
+            // One that cannot be read is told with the contracts.
+            let province = contracts
+                .entry(known.contract)
+                .or_insert_with(|| contracts::get(connection, known.contract).ok());
+            let (station, centre) = (cells::name(row, 6)?, cells::name(row, 7)?);
+            points = province.as_ref().map(|province| points_of(province, (&station, &centre)));
+        }
+        if !(known.from..=known.until).contains(&judged.at) {
+            found.fault(format!("{}: outside its session {session}", place()));
+        }
+        let end = judged.runs.last().map_or(0, |run| u64::from(run.first) + u64::from(run.count));
+        if points.is_some_and(|points| end > points as u64) {
+            found.fault(format!("{}: of more points than the contract has", place()));
+        }
     }
-    if has_table(connection, "journal")? {
-        check_journal(connection, found)?;
-    }
-    if let Err(error) = epochs::jumps(connection) {
-        found.fault(error.to_string());
-    }
+    Ok(())
+}
+
+/// Points that a centre may be told of a station; none when one of them is not in the contract.
+fn points_of(province: &Province, (station, centre): (&str, &str)) -> usize {
+    let known = province.station(station).zip(province.centre(centre));
+    known.map_or(0, |(station, _)| province.stations[station.index()].points.len())
+}
+
+/// Every contract can be read again, and gives what it gave.
+fn check_contracts(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
     let mut all = connection.prepare("SELECT id FROM contract ORDER BY id")?;
     let ids: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for id in ids {
         if let Err(error) = contracts::get(connection, id) {
-            found.fault(error.to_string());
+            found.fault(error.fault());
         }
     }
     Ok(())
 }
 
-/// Every judgement can be read, lies within its session, and the first of each says everything.
-fn check_judgements(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+/// Every chunk has the bytes that it was written with, stands where it belongs, and can be read to its end.
+fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
     let mut all = connection.prepare(
-        "SELECT judgement.path, judgement.session, at_ms, whole, runs, from_ms, until_ms
-         FROM judgement LEFT JOIN session ON session.id = judgement.session
-         ORDER BY judgement.path, judgement.session, at_ms",
+        "SELECT data, chunk.id, block, from_ms, until_ms, rows, columns FROM chunk
+         LEFT JOIN block ON block.id = chunk.block LEFT JOIN layout ON layout.id = block.layout",
     )?;
     let mut rows = all.query([])?;
-    let mut last: Option<(i64, i64)> = None;
     while let Some(row) = rows.next()? {
-        let (path, session, at): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let place = || format!("judgement of path {path} at {}", Timestamp(at).to_millisecond());
-        if last != Some((path, session)) && !row.get::<_, bool>(3)? {
-            found.fault(format!(
-                "{}: the first of session {session} does not say everything",
-                place()
-            ));
-        }
-        last = Some((path, session));
-        let bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-        if let Err(bad) = runs::from_bytes(bytes) {
-            found.fault(format!("{}: {bad}", place()));
-        }
-        match (row.get::<_, Option<i64>>(5)?, row.get::<_, Option<i64>>(6)?) {
-            (Some(from), Some(until)) if (from..=until).contains(&at) => {}
-            (Some(_), Some(_)) => {
-                found.fault(format!("{}: outside its session {session}", place()));
-            }
-            _ => found.fault(format!("{}: there is no session {session}", place())),
+        if let Err(error) = check_chunk(row) {
+            let (id, block, from): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let at = Timestamp(from).to_millisecond();
+            found.fault(format!("chunk {id} of block {block} at {at}: {}", error.fault()));
         }
     }
     Ok(())
 }
 
-/// Every chunk has the bytes that it was written with.
-fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
-    let mut all = connection.prepare("SELECT id, block, from_ms, data FROM chunk")?;
-    let mut rows = all.query([])?;
-    while let Some(row) = rows.next()? {
-        let bytes = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-        if let Err(error) = Chunk::from_bytes(Arc::from(bytes)) {
-            let (id, block, from): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let at = Timestamp(from).to_millisecond();
-            found.fault(format!("chunk {id} of block {block} at {at}: {error}"));
-        }
+fn check_chunk(row: &Row<'_>) -> Result<(), StoreError> {
+    let damaged = |error: ChunkError| StoreError::Damaged(error.to_string());
+    let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+    let chunk = Chunk::from_bytes(Arc::from(bytes)).map_err(damaged)?;
+    if chunk.span() != (cells::instant(row, 3)?, cells::instant(row, 4)?) {
+        return Err(StoreError::Damaged("its times are not those of its row".to_owned()));
+    }
+    if chunk.rows() as u64 != cells::count(row, 5)? {
+        return Err(StoreError::Damaged("its rows are not as many as its row says".to_owned()));
+    }
+    let columns: String = cells::of(row, 6)?;
+    if chunk.columns() != columns.lines().count() {
+        return Err(StoreError::Damaged("its columns are not those of its block".to_owned()));
+    }
+    chunk.times().map_err(damaged)?;
+    for column in 0..chunk.columns() {
+        chunk.column(column).map_err(damaged)?;
     }
     Ok(())
 }
 
 /// Every line of the journal can be read to its end.
 fn check_journal(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    if !has_table(connection, "journal")? {
+        return Ok(());
+    }
     let mut all = connection.prepare("SELECT until_ms, data FROM journal")?;
     let mut rows = all.query([])?;
+    let mut room = journal::ROOM_BYTES;
     while let Some(row) = rows.next()? {
         let at = Timestamp(row.get(0)?).to_millisecond();
-        if let Err(error) = journal::read(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
-        {
-            found.fault(format!("values that came up to {at}: {error}"));
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        if let Err(error) = journal::read(bytes, &mut room) {
+            found.fault(format!("values that came up to {at}: {}", error.fault()));
         }
     }
     Ok(())
 }
+
+/// Rows that a reader would refuse.
+fn check_others(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    reader::damaged(connection, |error| found.fault(error.fault()))?;
+    epochs::jumps(connection).err().iter().for_each(|error| found.fault(error.fault()));
+    match kept::all(connection) {
+        Ok(gone) => found.gone = gone,
+        Err(error) => found.fault(error.fault()),
+    }
+    if has_table(connection, "alarm")? {
+        alarms::damaged(connection, |error| found.fault(error.fault()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

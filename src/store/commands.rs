@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use config::ChannelId;
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Transaction, params};
 
+use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use crate::clock::{DAY_MS, Timestamp};
@@ -92,9 +93,16 @@ impl Reader {
                      AND earlier.at_ms <= ?3), ?3)
              ORDER BY unit, at_ms",
         )?;
-        let rows = of_path.query_map(params![station, centre, from.0, to.0], |row| {
-            Ok((row.get(0)?, Timestamp(row.get(1)?), row.get(2)?))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = of_path.query(params![station, centre, from.0, to.0])?;
+        let mut said_by = Vec::new();
+        while let Some(row) = rows.next()? {
+            said_by.push(said(row)?);
+        }
+        Ok(said_by)
     }
+}
+
+/// What a unit said: unit, when, and whether.
+pub(super) fn said(row: &Row<'_>) -> Result<(u8, Timestamp, bool), StoreError> {
+    Ok((cells::of(row, 0)?, cells::instant(row, 1)?, cells::flag(row, 2)?))
 }

@@ -11,6 +11,7 @@ use config::{Origin, Province};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
+use super::cells;
 use super::schema::StoreError;
 
 /// SHA-256 of the texts of a contract, hexadecimal: what reports name it by.
@@ -98,22 +99,27 @@ pub(super) fn put(connection: &Connection, province: &Province) -> Result<i64, S
 
 /// Reads a contract again.
 pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, StoreError> {
-    let (said, file, text, fleet) = connection.query_row(
-        "SELECT expanded, file, text, fleet FROM contract WHERE id = ?1",
-        [id],
-        |row| {
-            let fleet: Option<i64> = row.get(3)?;
-            Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, fleet))
-        },
-    )?;
-    let origin = if let Some(stations) = fleet {
-        Origin::Fleet(usize::try_from(stations).unwrap_or(0))
+    let mut one = connection
+        .prepare_cached("SELECT expanded, file, text, fleet, hash FROM contract WHERE id = ?1")?;
+    let mut rows = one.query([id])?;
+    let damaged = |why: &str| StoreError::Damaged(format!("contract {id}: {why}"));
+    let row = rows.next()?.ok_or_else(|| damaged("there is none"))?;
+    let said: String = cells::name(row, 0)?;
+    let origin = if let Some(stations) = cells::of::<Option<i64>>(row, 3)? {
+        Origin::Fleet(fleet(connection, stations).map_err(|error| error.within("contract"))?)
     } else {
         let mut of_contract = connection
             .prepare("SELECT file, text FROM datalist WHERE contract = ?1 ORDER BY place")?;
-        let rows = of_contract.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Origin::Texts { file, text, templates: rows.collect::<Result<_, _>>()? }
+        let mut rows = of_contract.query([id])?;
+        let mut templates = Vec::new();
+        while let Some(row) = rows.next()? {
+            templates.push((cells::name(row, 0)?, cells::of(row, 1)?));
+        }
+        Origin::Texts { file: cells::name(row, 1)?, text: cells::of(row, 2)?, templates }
     };
+    if hash(&origin) != cells::name(row, 4)? {
+        return Err(damaged("its texts are not those that were written"));
+    }
     let unreadable = |why: String| StoreError::Contract { id, why };
     let province =
         Province::from_origin(&origin).map_err(|problems| unreadable(problems.to_string()))?;
@@ -121,4 +127,13 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, Sto
         return Err(unreadable("its texts give other points than when they were recorded".into()));
     }
     Ok(Arc::new(province))
+}
+
+/// How many stations a fleet has: no more than the store has paths for, since a number alone would
+/// take the memory of all of them.
+fn fleet(connection: &Connection, stations: i64) -> Result<usize, StoreError> {
+    let known: i64 =
+        connection.query_row("SELECT count(DISTINCT station) FROM path", [], |row| row.get(0))?;
+    let stations = usize::try_from(stations).ok().filter(|_| stations <= known);
+    stations.ok_or_else(|| StoreError::Damaged(format!("a fleet of more stations than {known}")))
 }

@@ -4,6 +4,7 @@
 
 use rusqlite::{Connection, Transaction, params};
 
+use super::cells;
 use super::journal;
 use super::reader::{End, Session};
 use super::schema::{StoreError, has_table};
@@ -115,13 +116,13 @@ pub(super) fn jumps(connection: &Connection) -> Result<Vec<Jump>, StoreError> {
     let mut rows = all.query([])?;
     let mut jumps = Vec::new();
     while let Some(row) = rows.next()? {
-        let code: i64 = row.get(3)?;
+        let code: i64 = cells::of(row, 3)?;
         let kind = u8::try_from(code).ok().and_then(JumpKind::from_code);
         let unknown = || StoreError::Damaged(format!("jump of the clock: kind {code}"));
         jumps.push(Jump {
-            before: Timestamp(row.get(0)?),
-            after: Timestamp(row.get(1)?),
-            by_ms: row.get(2)?,
+            before: cells::instant(row, 0)?,
+            after: cells::instant(row, 1)?,
+            by_ms: cells::of(row, 2)?,
             kind: kind.ok_or_else(unknown)?,
         });
     }

@@ -18,6 +18,8 @@ use crate::clock::Timestamp;
 use crate::collector::plan::{Part, plans};
 use crate::series::{Buffer, Sealed, fresh};
 
+/// What all rows of a journal may unpack to, bytes: more than a writer ever leaves.
+pub(super) const ROOM_BYTES: usize = 2 * JOURNAL_BYTES_MAX;
 /// Memory for what is made of a journal. It is never longer than what a writer leaves open.
 const BUDGET_BYTES: usize = 1 << 30;
 
@@ -46,21 +48,28 @@ fn damaged(error: snap::Error) -> StoreError {
     StoreError::Damaged(format!("journal of values: {error}"))
 }
 
-/// Reads what stands in a row of the journal.
-pub(super) fn read(data: &[u8]) -> Result<Vec<u8>, StoreError> {
-    // Some bytes may claim to be any number.
-    if snap::raw::decompress_len(data).map_err(damaged)? > JOURNAL_BYTES_MAX {
-        let why = format!("journal of values: a row of more than {} MB", JOURNAL_BYTES_MAX >> 20);
-        return Err(StoreError::Damaged(why));
+/// Reads what stands in a row of the journal. `room` is what all rows may unpack to, and is
+/// less by this one afterwards: some bytes may claim to be any number.
+pub(super) fn read(data: &[u8], room: &mut usize) -> Result<Vec<u8>, StoreError> {
+    let length = snap::raw::decompress_len(data).map_err(damaged)?;
+    *room = room.checked_sub(length).ok_or_else(|| {
+        let why = format!("journal of values: more than {} MB", ROOM_BYTES >> 20);
+        StoreError::Damaged(why)
+    })?;
+    let bytes = snap::raw::Decoder::new().decompress_vec(data).map_err(damaged)?;
+    if fresh::are_rows(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(StoreError::Damaged("journal of values: a row is none".to_owned()))
     }
-    snap::raw::Decoder::new().decompress_vec(data).map_err(damaged)
 }
 
 /// Makes chunks of what a writer that ended without a word has left in the journal. Rows whose contract
 /// this program cannot read stay for the one that can.
 pub(super) fn recover(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let mut room = ROOM_BYTES;
     for contract in contracts_in(transaction)? {
-        match recover_of(transaction, contract) {
+        match recover_of(transaction, contract, &mut room) {
             Err(error @ StoreError::Contract { .. }) => {
                 tracing::warn!(%error, "values that were not yet in chunks stay in the journal");
             }
@@ -70,11 +79,15 @@ pub(super) fn recover(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn recover_of(transaction: &Transaction<'_>, contract: i64) -> Result<(), StoreError> {
+fn recover_of(
+    transaction: &Transaction<'_>,
+    contract: i64,
+    room: &mut usize,
+) -> Result<(), StoreError> {
     let province = contracts::get(transaction, contract)?;
     let paths = paths(transaction, &province)?;
     let epoch = epochs::newest(transaction)?;
-    let unsealed = unsealed(transaction, contract, &province)?;
+    let unsealed = unsealed(transaction, contract, &province, room)?;
     for error in unsealed.damaged {
         tracing::error!("{error}");
     }
@@ -116,6 +129,7 @@ pub(super) fn unsealed(
     connection: &Connection,
     contract: i64,
     province: &Province,
+    room: &mut usize,
 ) -> Result<Unsealed, StoreError> {
     let mut buffer = Buffer::new(province, &plans(province), BUDGET_BYTES);
     // Up to when the rows of a block are in chunks.
@@ -125,7 +139,8 @@ pub(super) fn unsealed(
         connection.prepare("SELECT data FROM journal WHERE contract = ?1 ORDER BY until_ms")?;
     let mut lines = journal.query([contract])?;
     while let Some(line) = lines.next()? {
-        let bytes = match read(line.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?) {
+        let data = line.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let bytes = match read(data, room) {
             Ok(bytes) => bytes,
             Err(error) => {
                 damaged.push(error);

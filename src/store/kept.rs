@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
+use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use crate::clock::Timestamp;
@@ -109,11 +110,10 @@ pub(super) fn get(connection: &Connection, kind: Kept) -> Result<Option<Timestam
     if !has_table(connection, "forgotten")? {
         return Ok(None);
     }
-    let before = connection
-        .prepare_cached("SELECT before_ms FROM forgotten WHERE kind = ?1")?
-        .query_row([kind.word()], |row| row.get(0))
-        .optional()?;
-    Ok(before.map(Timestamp))
+    let mut of_kind =
+        connection.prepare_cached("SELECT before_ms FROM forgotten WHERE kind = ?1")?;
+    let mut rows = of_kind.query([kind.word()])?;
+    rows.next()?.map(|row| cells::instant(row, 0)).transpose()
 }
 
 /// What was ever forgotten, kind by kind; a store of an earlier version does not say.
@@ -126,15 +126,15 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<Kept, Gone>, Store
     let mut rows = said.query([])?;
     let mut all = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let (kind, by): (String, String) = (row.get(0)?, row.get(3)?);
+        let (kind, by) = (cells::name(row, 0)?, cells::name(row, 3)?);
         let known = |what: &str, word: &str| {
             StoreError::Damaged(format!("what is no longer kept: {what} '{word}'"))
         };
         let kind_of = Kept::ALL.into_iter().find(|known| known.word() == kind);
         let by_of = [By::Retention, By::Hand].into_iter().find(|known| known.word() == by);
         let gone = Gone {
-            before: Timestamp(row.get(1)?),
-            rows: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+            before: cells::instant(row, 1)?,
+            rows: cells::count(row, 2)?,
             by: by_of.ok_or_else(|| known("by", &by))?,
         };
         all.insert(kind_of.ok_or_else(|| known("kind", &kind))?, gone);

@@ -9,13 +9,15 @@ use config::Province;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::batch::MeterKind;
+use super::cells;
+use super::commands;
 use super::contracts;
 use super::epochs::{self, Epochs};
 use super::journal;
 use super::kept::Kept;
 use super::runs;
 use super::schema::{Opened, StoreError, has_table, open_to_read};
-use crate::clock::{Jump, Timestamp};
+use crate::clock::{DAY_MS, Jump, Timestamp};
 use crate::historian::ledger::{Asked, EDGES_US, Run};
 use crate::historian::picture::LinkState;
 use crate::series::Sealed;
@@ -251,11 +253,8 @@ impl Reader {
         let mut rows = all.query([])?;
         let mut sessions = Vec::new();
         while let Some(row) = rows.next()? {
-            let (id, code): (i64, i64) = (row.get(0)?, row.get(4)?);
-            let end = End::from_code(code)
-                .ok_or_else(|| StoreError::Damaged(format!("session {id}: closed is {code}")))?;
-            let (from, until) = (Timestamp(row.get(2)?), Timestamp(row.get(3)?));
-            sessions.push((Session { id, contract: row.get(1)?, from, until, end }, row.get(5)?));
+            sessions.push(session(row)?);
+            bounded(sessions.len())?;
         }
         Ok(sessions)
     }
@@ -306,12 +305,14 @@ impl Reader {
         if let Some(known) = self.journal.get() {
             return Ok(known);
         }
-        let mut all = BTreeMap::new();
+        let (mut all, mut room) = (BTreeMap::new(), journal::ROOM_BYTES);
         for contract in journal::contracts_in(&self.connection)? {
             match self.contract(contract) {
                 Err(StoreError::Contract { .. }) => {}
                 known => {
-                    let unsealed = journal::unsealed(&self.connection, contract, &known?.province)?;
+                    let province = &known?.province;
+                    let unsealed =
+                        journal::unsealed(&self.connection, contract, province, &mut room)?;
                     all.insert(contract, unsealed.whole()?);
                 }
             }
@@ -429,15 +430,18 @@ impl Reader {
         &self,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<(String, String, u64)>, StoreError> {
-        let mut lost = self.connection.prepare_cached(
-            "SELECT station, centre, sum(count) FROM lost_events
+        let mut of_window = self.connection.prepare_cached(
+            "SELECT station, centre, count FROM lost_events
              JOIN path ON path.id = lost_events.path
-             WHERE at_ms >= ?1 AND at_ms < ?2 GROUP BY station, centre ORDER BY station, centre",
+             WHERE at_ms >= ?1 AND at_ms < ?2",
         )?;
-        let rows = lost.query_map(params![from.0, to.0], |row| {
-            Ok((row.get(0)?, row.get(1)?, number(row, 2)?))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = of_window.query(params![from.0, to.0])?;
+        let mut lost: BTreeMap<(String, String), u64> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let path = (cells::name(row, 0)?, cells::name(row, 1)?);
+            *lost.entry(path).or_default() += lost_count(row, 2)?;
+        }
+        Ok(lost.into_iter().map(|((station, centre), count)| (station, centre, count)).collect())
     }
 
     /// How asking went over a path in the stretches that begin from `from` up to `to`.
@@ -482,23 +486,7 @@ impl Reader {
         ))?;
         let mut rows = of_path.query(params![station, centre, from.0, to.0])?;
         while let Some(row) = rows.next()? {
-            let mut asked = Asked { longest_us: row.get(4)?, ..Asked::default() };
-            for (place, fault) in asked.faults.iter_mut().enumerate() {
-                *fault = number(row, place)?;
-            }
-            asked.missed = number(row, 3)?;
-            let replies: String = row.get(5)?;
-            let mut counts = replies.split(' ').map(str::parse::<u64>);
-            for bucket in &mut asked.replies {
-                let Some(Ok(count)) = counts.next() else {
-                    let buckets = EDGES_US.len() + 1;
-                    let why = format!("round trips '{replies}' are not {buckets} counts");
-                    return Err(StoreError::Damaged(why));
-                };
-                *bucket = count;
-            }
-            let (from, until) = (Timestamp(row.get(6)?), Timestamp(row.get(7)?));
-            each(Stretch { from, until, asked });
+            each(stretch(row)?);
         }
         Ok(())
     }
@@ -518,8 +506,12 @@ impl Reader {
         if self.kept_since(Kept::Metering, at)? > at {
             return Ok(Vec::new());
         }
-        let rows = latest.query_map([at.0], metered)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = latest.query([at.0])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(metered(row)?);
+        }
+        Ok(all)
     }
 
     /// Hands on what remote metering said from `from` up to `to`, whenever a figure was another one.
@@ -538,57 +530,191 @@ impl Reader {
              FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 {holds} ORDER BY at_ms, kind, id"
         ))?;
         let from = self.kept_since(Kept::Metering, from)?;
-        for row in of_window.query_map(params![from.0, to.0], metered)? {
-            each(row?);
+        let mut rows = of_window.query(params![from.0, to.0])?;
+        while let Some(row) = rows.next()? {
+            each(metered(row)?);
         }
         Ok(())
     }
 }
 
-fn recorded(row: &Row<'_>) -> Result<Recorded, rusqlite::Error> {
+/// Most sessions of a store: with one each five minutes, a year. Who begins anew so often has other things to
+/// mend, and a report of so many gaps is none.
+const SESSIONS_MAX: usize = 100_000;
+
+/// There are no more sessions than a report can be made of.
+pub(super) fn bounded(sessions: usize) -> Result<(), StoreError> {
+    if sessions <= SESSIONS_MAX {
+        return Ok(());
+    }
+    Err(StoreError::Damaged(format!("there are more than {SESSIONS_MAX} sessions")))
+}
+
+/// Longest session, milliseconds: a hundred years. No machine ran for so long.
+const SESSION_MS_MAX: i64 = 36_525 * DAY_MS;
+
+/// A session and its epoch: number, contract, first and last moment, how it ended, epoch.
+pub(super) fn session(row: &Row<'_>) -> Result<(Session, i64), StoreError> {
+    let id: i64 = cells::of(row, 0)?;
+    let of_it = |error: StoreError| error.within(&format!("session {id}"));
+    let (from, until) =
+        (cells::instant(row, 2).map_err(of_it)?, cells::instant(row, 3).map_err(of_it)?);
+    let end = End::from_code(cells::of(row, 4)?);
+    let end = end.ok_or_else(|| of_it(cells::bad(row, 4, "is none that there is")))?;
+    if until < from {
+        return Err(StoreError::Damaged(format!("session {id} ends before it begins")));
+    }
+    if until.since(from) > SESSION_MS_MAX {
+        return Err(StoreError::Damaged(format!("session {id} lasts for longer than it can")));
+    }
+    Ok((Session { id, contract: cells::of(row, 1)?, from, until, end }, cells::of(row, 5)?))
+}
+
+fn recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
+    let doubt = cells::maybe_name(row, 13)?;
+    if doubt.as_deref().is_some_and(|doubt| !matches!(doubt, "ahead" | "behind")) {
+        return Err(cells::bad(row, 13, "is none that there is"));
+    }
     Ok(Recorded {
-        station: row.get(0)?,
-        centre: row.get(1)?,
-        unit: row.get(2)?,
-        number: row.get(3)?,
-        at: Timestamp(row.get(4)?),
-        source: Timestamp(row.get(5)?),
-        arrived: Timestamp(row.get(6)?),
-        address: row.get(7)?,
-        point: row.get(8)?,
-        before: row.get(9)?,
-        value: row.get(10)?,
-        flags: row.get(11)?,
-        synchronised: row.get(12)?,
-        doubt: row.get(13)?,
+        station: cells::name(row, 0)?,
+        centre: cells::name(row, 1)?,
+        unit: cells::of(row, 2)?,
+        number: cells::of(row, 3)?,
+        at: cells::instant(row, 4)?,
+        // Whatever the clock of the unit said.
+        source: Timestamp(cells::of(row, 5)?),
+        arrived: cells::instant(row, 6)?,
+        address: cells::of(row, 7)?,
+        point: cells::maybe_name(row, 8)?,
+        before: cells::of(row, 9)?,
+        value: cells::of(row, 10)?,
+        flags: cells::of(row, 11)?,
+        synchronised: cells::flag(row, 12)?,
+        doubt,
     })
 }
 
-fn metered(row: &Row<'_>) -> Result<Metered, rusqlite::Error> {
+/// How many records never came: no more than they have numbers.
+fn lost_count(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
+    let count = cells::count(row, column)?;
+    let most = u64::from(u32::MAX);
+    if count > most { Err(cells::bad(row, column, "is more than can be")) } else { Ok(count) }
+}
+
+fn stretch(row: &Row<'_>) -> Result<Stretch, StoreError> {
+    let mut asked = Asked { longest_us: cells::of(row, 4)?, ..Asked::default() };
+    for (place, fault) in asked.faults.iter_mut().enumerate() {
+        *fault = cells::count(row, place)?;
+    }
+    asked.missed = cells::count(row, 3)?;
+    let replies = cells::name(row, 5)?;
+    let counts: Vec<u64> = replies
+        .split(' ')
+        .map_while(|count| count.parse().ok().filter(|n: &u64| n >> 40 == 0))
+        .collect();
+    if counts.len() != asked.replies.len() || replies.split(' ').count() != counts.len() {
+        let buckets = EDGES_US.len() + 1;
+        let why = format!("round trips '{replies}' are not {buckets} counts");
+        return Err(StoreError::Damaged(why));
+    }
+    asked.replies.copy_from_slice(&counts);
+    let (from, until) = (cells::instant(row, 6)?, cells::instant(row, 7)?);
+    if until < from {
+        return Err(cells::bad(row, 7, "is before the beginning"));
+    }
+    Ok(Stretch { from, until, asked })
+}
+
+fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
+    let kind = MeterKind::of(&cells::name(row, 0)?);
+    let kind = kind.ok_or_else(|| cells::bad(row, 0, "is none that there is"))?;
+    // Of no more than there are.
+    let of = |have: usize, want: usize| {
+        let (have_n, want) = (cells::count(row, have)?, cells::count(row, want)?);
+        if have_n > want {
+            Err(cells::bad(row, have, "is more than all"))
+        } else {
+            Ok((have_n, want))
+        }
+    };
+    let (remote, meters) = of(5, 4)?;
     Ok(Metered {
-        kind: MeterKind::of(row.get_ref(0)?.as_str()?),
-        id: row.get(1)?,
-        at: Timestamp(row.get(2)?),
-        sells: row.get(3)?,
-        meters: number(row, 4)?,
-        remote: number(row, 5)?,
-        first_pass: (number(row, 6)?, number(row, 7)?),
-        final_pass: (number(row, 8)?, number(row, 9)?),
-        half_hours: (number(row, 10)?, number(row, 11)?),
+        kind,
+        id: cells::name(row, 1)?,
+        at: cells::instant(row, 2)?,
+        sells: cells::flag(row, 3)?,
+        meters,
+        remote,
+        first_pass: of(6, 7)?,
+        final_pass: of(8, 9)?,
+        half_hours: of(10, 11)?,
     })
 }
 
-fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {
-    let code: i64 = row.get(3)?;
-    let link = u8::try_from(code).ok().and_then(LinkState::from_code);
-    let link = link.ok_or_else(|| StoreError::Damaged(format!("judgement: link {code}")))?;
+pub(super) fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {
+    let link = LinkState::from_code(cells::of(row, 3)?);
+    let link = link.ok_or_else(|| cells::bad(row, 3, "is none that there is"))?;
     let bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
     let runs = runs::from_bytes(bytes).map_err(|bad| StoreError::Damaged(bad.to_string()))?;
-    let at = Timestamp(row.get(0)?);
-    Ok(Judged { at, session: row.get(1)?, whole: row.get(2)?, link, runs })
+    let (at, session) = (cells::instant(row, 0)?, cells::of(row, 1)?);
+    Ok(Judged { at, session, whole: cells::flag(row, 2)?, link, runs })
 }
 
-/// A count.
-fn number(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
-    row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0))
+/// A table of which a row may be what cannot be, how its rows are read, and by what.
+type Kind = (&'static str, &'static str, fn(&Row<'_>) -> Result<(), StoreError>);
+
+/// Those that are read row by row.
+const KINDS: [Kind; 5] = [
+    (
+        "event",
+        "station, centre, unit, number, at_ms, source_ms, arrived_ms, address, point,
+         before, value, flags, synchronised, doubt
+         FROM event LEFT JOIN path ON path.id = event.path",
+        |row| recorded(row).map(|_| ()),
+    ),
+    (
+        "lost_events",
+        "station, centre, count, at_ms, after_ms, unit
+         FROM lost_events LEFT JOIN path ON path.id = lost_events.path",
+        |row| {
+            lost_count(row, 2)?;
+            cells::instant(row, 3)?;
+            cells::maybe_instant(row, 4)?;
+            cells::of::<u8>(row, 5).map(|_| ())
+        },
+    ),
+    ("commands_kept", "unit, at_ms, kept FROM commands_kept", |row| {
+        commands::said(row).map(|_| ())
+    }),
+    (
+        "asked",
+        "no_reply, refused, undecodable, missed, longest_us, replies, from_ms, until_ms FROM asked",
+        |row| stretch(row).map(|_| ()),
+    ),
+    (
+        "metering",
+        "kind, id, at_ms, sells, meters, remote, first_have, first_want, final_have, final_want,
+         half_hours_have, half_hours_want FROM metering",
+        |row| metered(row).map(|_| ()),
+    ),
+];
+
+/// Hands on each row of events, lost events, what units said, asking and metering that cannot be.
+pub(super) fn damaged(
+    connection: &Connection,
+    mut each: impl FnMut(StoreError),
+) -> Result<(), StoreError> {
+    for (table, select, can_be) in KINDS {
+        if !has_table(connection, table)? {
+            continue;
+        }
+        let mut all = connection.prepare(&format!("SELECT {select}"))?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            if let Err(error) = can_be(row) {
+                each(error.within(table));
+            }
+        }
+    }
+    Ok(())
 }

@@ -349,6 +349,24 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl StoreError {
+    /// Says of what it is that something cannot be right.
+    pub(super) fn within(self, place: &str) -> Self {
+        match self {
+            Self::Damaged(why) => Self::Damaged(format!("{place}: {why}")),
+            other => other,
+        }
+    }
+
+    /// What is wrong, for who is told of damage anyway.
+    pub(super) fn fault(&self) -> String {
+        match self {
+            Self::Damaged(why) => why.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// A connection that writes, and the lock that keeps others from it.
 pub(super) struct Held {
     // Closed before the lock is given back: fields are dropped in their order.

@@ -1,0 +1,171 @@
+//! A check against everything that cannot be: what a reader refuses it names, and what it calls whole
+//! is read.
+
+use config::Province;
+use rusqlite::ToSql;
+
+use super::super::reader::Reader;
+use super::super::runs;
+use super::super::schema::{FILE, open_to_write};
+use super::*;
+use crate::historian::ledger::{Asked, Run, State};
+use crate::series::chunk::{Choices, ChunkWriter, Column, RawType};
+
+const AT: i64 = 1_667_310_000_000;
+
+fn run(count: u32) -> Vec<u8> {
+    runs::to_bytes(&[Run { first: 0, count, state: State::from_bits(0).unwrap() }])
+}
+
+/// A chunk of one column that is the same in each row.
+fn chunk(rows: i64) -> Vec<u8> {
+    let times: Vec<_> = (0..rows).map(|n| Timestamp(AT + n * 1_000)).collect();
+    let mut choices = Choices::default();
+    let mut writer = ChunkWriter::new(1_000, &times, 1, &mut choices).unwrap();
+    let raw = vec![7; times.len()];
+    let column = Column { raw_type: RawType::Unsigned16, raw, absent: Vec::new() };
+    writer.push(&column).unwrap();
+    writer.finish().unwrap().bytes().to_vec()
+}
+
+/// A store with a row in each table, made by hand.
+fn store(folder: &Path) {
+    let held = open_to_write(folder).unwrap();
+    let province = Province::load(Path::new("config/small.toml")).unwrap();
+    let put = |table: &str, row: &[&dyn ToSql]| {
+        let places = vec!["?"; row.len()].join(", ");
+        let sql = format!("INSERT INTO {table} VALUES ({places})");
+        held.connection.execute(&sql, row).unwrap();
+    };
+    let contract = contracts::put(&held.connection, &province).unwrap();
+    put("path", &[&1, &province.stations[0].id, &province.centres[0].id]);
+    put("session", &[&1, &contract, &AT, &(AT + 600_000), &1, &"0.1.0", &0]);
+    put("session", &[&2, &contract, &(AT + 700_000), &(AT + 800_000), &2, &"0.1.0", &0]);
+    put("judgement", &[&1, &AT, &1, &1, &0, &run(20)]);
+    let none: Option<i64> = None;
+    let point = "S1.110.171.P";
+    put("event", &[&1, &1, &17, &AT, &5, &AT, &(AT + 40), &point, &none, &2, &0, &1, &"ahead"]);
+    put("lost_events", &[&1, &1, &AT, &3, &none]);
+    put("commands_kept", &[&1, &1, &AT, &1]);
+    let replies = vec!["4"; Asked::default().replies.len()].join(" ");
+    put("asked", &[&1, &AT, &(AT + 600_000), &1, &2, &3, &4, &5_000, &replies, &0]);
+    put("layout", &[&1, &"110.171.P value\n"]);
+    put("block", &[&1, &1, &1]);
+    put("chunk", &[&1, &1, &AT, &(AT + 4_000), &5, &chunk(5), &0]);
+    put("metering", &[&"district", &"D1", &AT, &1, &10, &8, &7, &8, &8, &8, &300, &384, &0]);
+    let alarm: [&dyn ToSql; 12] =
+        [&1, &"S1", &"link", &"no_link", &AT, &1, &"A1 CC", &4, &(AT + 9), &none, &0, &0];
+    put("alarm", &alarm);
+    put("forgotten", &[&"values", &(AT - 1), &7, &"hand"]);
+    put("clock_jump", &[&1, &(AT + 600_000), &(AT + 700_000), &0, &3]);
+}
+
+/// Reads all that a report reads.
+fn read_all(folder: &Path) -> Result<(), StoreError> {
+    let reader = Reader::open(folder)?;
+    let all = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+    let path = ("S1", "A1");
+    for session in reader.sessions()? {
+        reader.contract(session.contract)?;
+        reader.judgements(path, session.id, all, |_| {})?;
+    }
+    reader.events(all, |_| {})?;
+    reader.lost_events(all)?;
+    reader.asked(path, all)?;
+    reader.commands_kept(path, all)?;
+    reader.metering(Timestamp(i64::MAX))?;
+    reader.metering_changes(all, |_| {})?;
+    reader.alarms(all, |_| {})?;
+    for kind in super::super::Kept::ALL {
+        reader.kept_from(kind)?;
+    }
+    reader.values::<StoreError>(("S1", "A1", "S1.110.171.P"), all, |_| Ok(()))
+}
+
+#[test]
+fn what_is_whole_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path());
+    let found = check(folder.path()).unwrap();
+    assert_eq!(found.fault_count, 0, "{:?}", found.faults);
+    read_all(folder.path()).unwrap();
+}
+
+/// What no program of ours writes, and what a check says of it.
+const CANNOT_BE: [(&str, &str); 55] = [
+    ("session SET closed = 4 WHERE id = 1", "closed"),
+    ("session SET from_ms = -9223372036854775808 WHERE id = 1", "from_ms"),
+    ("session SET until_ms = 9223372036854775807 WHERE id = 2", "until_ms"),
+    ("session SET from_ms = 0, until_ms = 253402300799999 WHERE id = 2", "longer"),
+    ("session SET until_ms = from_ms - 1 WHERE id = 2", "ends before it begins"),
+    ("session SET from_ms = from_ms - 300000 WHERE id = 2", "begins before"),
+    ("session SET contract = 77 WHERE id = 2", "no contract"),
+    ("judgement SET link = 9", "link"),
+    ("judgement SET link = -1", "link"),
+    ("judgement SET whole = 2", "whole"),
+    ("judgement SET whole = 0", "does not say everything"),
+    ("judgement SET session = 2", "outside its session"),
+    ("judgement SET session = 3", "session"),
+    ("judgement SET path = 3", "path"),
+    ("judgement SET at_ms = at_ms - 1", "outside its session"),
+    ("judgement SET runs = x'00'", "runs"),
+    ("judgement SET runs = x'00ff7f0000'", "more points"),
+    ("event SET unit = 256", "unit"),
+    ("event SET unit = -1", "unit"),
+    ("event SET number = 4294967296", "number"),
+    ("event SET address = 65536", "address"),
+    ("event SET at_ms = -1", "at_ms"),
+    ("event SET arrived_ms = 9223372036854775807", "arrived_ms"),
+    ("event SET before = 65536", "before"),
+    ("event SET value = -1", "value"),
+    ("event SET flags = 65536", "flags"),
+    ("event SET synchronised = 2", "synchronised"),
+    ("event SET doubt = 'perhaps'", "doubt"),
+    ("event SET point = hex(zeroblob(4000))", "point"),
+    ("lost_events SET count = 9223372036854775807", "count"),
+    ("lost_events SET count = -1", "count"),
+    ("lost_events SET after_ms = -1", "after_ms"),
+    ("commands_kept SET unit = 256", "unit"),
+    ("commands_kept SET at_ms = -1", "at_ms"),
+    ("commands_kept SET kept = 2", "kept"),
+    ("asked SET no_reply = 9223372036854775807", "no_reply"),
+    ("asked SET missed = -1", "missed"),
+    ("asked SET longest_us = 4294967296", "longest_us"),
+    ("asked SET replies = '1 2'", "round trips"),
+    ("asked SET replies = replies || ' 1'", "round trips"),
+    ("asked SET replies = '-' || replies", "round trips"),
+    ("asked SET until_ms = from_ms - 1", "until_ms"),
+    ("metering SET kind = 'moon'", "kind"),
+    ("metering SET sells = 7", "sells"),
+    ("metering SET remote = 11", "remote"),
+    ("metering SET half_hours_have = -1", "half_hours_have"),
+    ("chunk SET rows = 6", "rows"),
+    ("chunk SET until_ms = until_ms + 1", "times"),
+    ("alarm SET reason = 'tired'", "tired"),
+    ("alarm SET priority = 4", "priority"),
+    ("alarm SET open = 2", "open"),
+    ("forgotten SET kind = 'socks'", "socks"),
+    ("forgotten SET last_by = 'moths'", "moths"),
+    ("forgotten SET gone = -1", "gone"),
+    ("clock_jump SET kind = 4", "kind 4"),
+];
+
+#[test]
+fn what_cannot_be_is_named() {
+    let first = tempfile::tempdir().unwrap();
+    store(first.path());
+    for (change, named) in CANNOT_BE {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(first.path().join(FILE), folder.path().join(FILE)).unwrap();
+        let held = open_to_write(folder.path()).unwrap();
+        held.connection.pragma_update(None, "foreign_keys", false).unwrap();
+        assert_eq!(
+            held.connection.execute(&format!("UPDATE {change}"), []).unwrap(),
+            1,
+            "{change}"
+        );
+        drop(held);
+        let found = check(folder.path()).unwrap();
+        assert!(found.faults.iter().any(|fault| fault.contains(named)), "{change}: {found:?}");
+    }
+}
