@@ -271,7 +271,8 @@ impl Rows {
         // What nothing told of stood as the first record left it, else as in normal service.
         let stands = last.unwrap_or_else(|| own().next().is_some_and(|(_, _, open)| !open));
         let next = own().find(|(_, t, open)| *t > at && *open != stands);
-        let is_proven = stands && next.is_some();
+        // Two records prove what lies between them.
+        let is_proven = stands && last.is_some() && next.is_some();
         (self.is_usable(at) || is_proven).then_some(stands)
     }
 

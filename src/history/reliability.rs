@@ -10,17 +10,16 @@ mod scheme;
 mod tally;
 mod track;
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{PointId, Province, StationId};
 
-use self::evidence::{Positions, Records, Source, merged, records};
+use self::evidence::{Positions, Records, Source, merged, records, without};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
-use self::scheme::{Scheme, Supply};
+use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
-use self::track::{Evidence, Turn, track};
+use self::track::{Evidence, REACH_MS, Turn, track};
 use super::figure::{Figure, Remark, What};
 use super::{Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
@@ -169,6 +168,9 @@ fn real(n: u64) -> f64 {
     n as f64
 }
 
+/// How far beyond what is looked at lies what decides about it: what tracks reach for, and a few scans.
+const EDGE_MS: i64 = REACH_MS + 3_600_000;
+
 /// Works out who was without supply in a window.
 ///
 /// # Errors
@@ -183,15 +185,20 @@ pub fn reliability(
     let Some((first, last)) = kept else { return Ok(Reliability { window, feeders: Vec::new() }) };
     let kept = Span::new(first.from, last.until);
     let positions = Positions::read(reader, &wanted)?;
-    // What lasts at an edge of what is read began or ended beyond it.
+    // What lasts at an edge of what is looked at began or ended beyond it.
     let mut margin = (DAY_MS, DAY_MS);
     loop {
-        let around = Span::new(window.from.plus(-margin.0), window.to.plus(margin.1));
-        let read = around.and(kept);
+        let around = |ms: i64| {
+            let (from, to) = (window.from.plus(-margin.0 - ms), window.to.plus(margin.1 + ms));
+            Span::new(from, to).and(kept)
+        };
+        // What decides about the edges lies beyond them.
+        let (looked, read) = (around(0), around(EDGE_MS));
         let known = Known::read((reader, &positions), &sessions, (read, window), &wanted)?;
+        let known = known.within(looked);
         let (more_before, more_behind) = known.lasts_at_edges(window);
-        let before = more_before && read.from > kept.from;
-        let behind = more_behind && read.to < kept.to;
+        let before = more_before && looked.from > kept.from;
+        let behind = more_behind && looked.to < kept.to;
         if !before && !behind {
             return Ok(known.into_reliability(window));
         }
@@ -235,8 +242,7 @@ impl Known {
                     continue;
                 }
                 let span = era.span.and(read);
-                let has_polls = Cell::new(false);
-                let source = Source { reader, province: &province, station, era, span, has_polls };
+                let source = Source { reader, province: &province, station, era, span };
                 known.add(&source, positions, records.get(&contract.id).unwrap_or(&none))?;
             }
         }
@@ -285,6 +291,22 @@ impl Known {
             pieces.stretches.extend(found);
         }
         Ok(())
+    }
+
+    /// What of it lies in a stretch of time.
+    fn within(mut self, looked: Span) -> Self {
+        for pieces in self.feeders.values_mut() {
+            for stretch in &mut pieces.stretches {
+                let own = stretch.span.and(looked);
+                // What was assumed of its beginning is not of another one.
+                if own.from > stretch.span.from {
+                    stretch.assumed.clear();
+                }
+                stretch.span = own;
+            }
+            pieces.stretches.retain(|stretch| stretch.span.length() > 0);
+        }
+        self
     }
 
     /// Whether something that touches the window may have begun before what was read, or end behind it.
@@ -341,23 +363,25 @@ impl Tracks {
             let contract = &station.points[point.index()];
             let own = positions.of(&contract.id, source.era.span.to);
             let of_centres = &usable[&point.index()];
-            source.has_polls.set(false);
-            let polls = source.polls(point, of_centres, &own)?;
+            let (polls, polled) = source.polls(point, of_centres, &own)?;
             let usable = source.joined(of_centres);
             let evidence = Evidence {
                 records: &own,
                 polls: &polls,
                 usable: &usable,
                 is_normally_closed: contract.normal == 2,
+                period_ms: source.period_ms(bay),
             };
             let flow = |span: Span| source.flow(bay, span);
-            let mut found = track(&evidence, source.span.from, flow, source.period_ms(bay))?;
-            if !source.has_polls.get() {
-                for turn in &mut found {
+            let found = track(&evidence, source.span, flow)?;
+            let mut found = seen(&found, &usable, source.span);
+            for turn in found.iter_mut().filter(|turn| turn.place != Place::Unknown) {
+                let next = polled.partition_point(|span| span.to <= turn.at);
+                if polled.get(next).is_none_or(|span| turn.at < span.from) {
                     turn.assumed = turn.assumed.or(Some(What::RecordsAlone));
                 }
             }
-            turns.insert(bay, seen(&found, &usable, source.span));
+            turns.insert(bay, found);
         }
         Ok(Self { turns })
     }
@@ -381,18 +405,4 @@ impl Pieces {
         let unrecorded = merged(unknown.iter().copied().chain(self.unrecorded));
         Feeder { name, customers: self.customers, interruptions, unknown, unrecorded }
     }
-}
-
-/// What some stretches have beside others, which are in order and do not touch.
-fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<Span> {
-    let mut left = Vec::new();
-    for span in all {
-        let mut from = span.from;
-        for own in others.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
-            left.push(Span::new(from, own.from));
-            from = own.to;
-        }
-        left.push(Span::new(from, span.to));
-    }
-    merged(left)
 }

@@ -1,6 +1,6 @@
 //! What a store has about the breakers of a station over a stretch of time in which one contract held.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use config::{Decoded, Flags, Point, PointId, Province, Scan, StationId};
@@ -18,6 +18,8 @@ const NOTHING: f64 = 0.004;
 /// A position that nobody could use for less than this, milliseconds, within a session, hides nothing:
 /// what happened then is told by its record or the next poll.
 const SHORT_MS: i64 = 30_000;
+/// Where no position was polled for so long before and afterwards, milliseconds, a record stands alone.
+const POLLED_MS: i64 = 3_600_000;
 /// A unit that has numbers lower than before by more than its ring holds has begun anew.
 const RING: u32 = 2_048;
 
@@ -149,8 +151,6 @@ pub(super) struct Source<'a> {
     pub(super) era: &'a Era,
     /// The part of it that is looked at.
     pub(super) span: Span,
-    /// Values of positions were kept.
-    pub(super) has_polls: Cell<bool>,
 }
 
 /// Where a point was usable, centre by centre.
@@ -229,14 +229,26 @@ impl Source<'_> {
         joined
     }
 
-    /// Polled positions of a breaker: of the first centre, and of others where the first has none.
+    /// Polled positions of a breaker: of the first centre, and of others where the first has none; and the
+    /// stretches in which there are any.
     pub(super) fn polls(
         &self,
         point: PointId,
         usable: &[Vec<Span>],
         records: &[Record],
-    ) -> Result<Vec<(Timestamp, u16)>, StoreError> {
+    ) -> Result<(Vec<(Timestamp, u16)>, Vec<Span>), StoreError> {
         let mut polls: Vec<(Timestamp, u16)> = Vec::new();
+        let polled: RefCell<Vec<Span>> = RefCell::default();
+        let there = |first: Timestamp, last: Timestamp| {
+            let own = Span::new(first.plus(-POLLED_MS), last.plus(POLLED_MS));
+            let mut polled = polled.borrow_mut();
+            match polled.last_mut() {
+                Some(before) if own.from >= before.from && own.from <= before.to => {
+                    before.to = before.to.max(own.to);
+                }
+                _ => polled.push(own),
+            }
+        };
         let mut covered: Vec<Span> = Vec::new();
         for centre in self.province.centre_ids() {
             if self.province.channel(self.station, centre).entries[point.index()].register.is_none()
@@ -248,14 +260,16 @@ impl Source<'_> {
                 let next = records.partition_point(|record| record.at < from);
                 records.get(next).is_some_and(|record| record.at <= to)
             };
-            let skips =
-                |ends, (low, high): (f64, f64)| low.total_cmp(&high).is_eq() && !is_near(ends);
+            let skips = |ends: (Timestamp, Timestamp), (low, high): (f64, f64)| {
+                there(ends.0, ends.1);
+                low.total_cmp(&high).is_eq() && !is_near(ends)
+            };
             let is_covered = |at: Timestamp| {
                 let next = covered.partition_point(|span| span.to <= at);
                 covered.get(next).is_some_and(|span| span.from <= at)
             };
             self.values((point, centre), self.span, skips, |value| {
-                self.has_polls.set(true);
+                there(value.at, value.at);
                 let code = code(value.value).filter(|_| value.flags.is_none_or(Flags::is_good));
                 if let Some(code) = code.filter(|_| !is_covered(value.at)) {
                     polls.push((value.at, code));
@@ -264,7 +278,7 @@ impl Source<'_> {
             covered = merged(covered.into_iter().chain(usable[centre.index()].iter().copied()));
         }
         polls.sort_by_key(|(at, _)| *at);
-        Ok(polls)
+        Ok((polls, merged(polled.into_inner())))
     }
 
     fn values(
@@ -316,8 +330,8 @@ impl Source<'_> {
         Ok(samples)
     }
 
-    /// Stretches in which nothing flowed in a bay, from the last measurement before to the first one
-    /// behind, where they are long enough to say anything.
+    /// Stretches in which nothing flowed in a bay, neither current nor power, from the last measurement before to
+    /// the first one behind, where they are long enough to say anything.
     pub(super) fn without_current(&self, bay: usize) -> Result<Vec<Span>, StoreError> {
         let Some(own) = self.measured(bay, "IA") else { return Ok(Vec::new()) };
         let longest = 3 * self.period_ms(bay);
@@ -326,8 +340,13 @@ impl Source<'_> {
         let skips = |_, (low, _): (f64, f64)| low > own.flows;
         self.values(own.at, self.span, skips, |value| {
             let Some(sample) = own.sample(value) else { return };
+            let near = before.filter(|before| value.at.since(*before) <= longest);
+            // Where nothing is measured for longer, it is not known to go on.
+            if let Some((from, last)) = from.zip(before).filter(|_| near.is_none()) {
+                found.push(Span::new(from, last));
+            }
+            from = from.filter(|_| near.is_some());
             if sample.flow == Flow::Nothing {
-                let near = before.filter(|before| value.at.since(*before) <= longest);
                 from.get_or_insert(near.unwrap_or(value.at));
             } else if let Some(from) = from.take() {
                 found.push(Span::new(from, value.at));
@@ -339,19 +358,27 @@ impl Source<'_> {
         let Some(power) = self.measured(bay, "P") else { return Ok(found) };
         let mut both = Vec::new();
         for span in found {
-            let mut is_nothing = true;
+            let mut with_power: Vec<Span> = Vec::new();
+            // At its ends one may be measured a scan before the other.
             let within = Span::new(span.from.plus(longest), span.to.plus(-longest));
             self.values(
                 power.at,
                 within,
                 |_, _| false,
                 |value| {
-                    is_nothing &=
-                        power.sample(value).is_none_or(|sample| sample.flow == Flow::Nothing);
+                    let flow = power.sample(value).map_or(Flow::Nothing, |sample| sample.flow);
+                    if flow != Flow::Nothing {
+                        let near = Span::new(value.at.plus(-longest), value.at.plus(longest));
+                        match with_power.last_mut() {
+                            Some(last) if near.from <= last.to => last.to = near.to,
+                            _ => with_power.push(near),
+                        }
+                    }
                 },
             )?;
-            both.extend(is_nothing.then_some(span));
+            both.extend(without(std::iter::once(span), &with_power));
         }
+        both.retain(|span| span.length() > longest);
         Ok(both)
     }
 }
@@ -410,6 +437,20 @@ pub(super) fn merged(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
         }
     }
     merged
+}
+
+/// What some stretches have beside others, which are in order and do not touch.
+pub(super) fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<Span> {
+    let mut left = Vec::new();
+    for span in all {
+        let mut from = span.from;
+        for own in others.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
+            left.push(Span::new(from, own.from));
+            from = own.to;
+        }
+        left.push(Span::new(from, span.to));
+    }
+    merged(left)
 }
 
 /// Whether the value of a position is there and says something: what the tests of consistency make of it

@@ -102,7 +102,8 @@ impl Interruption {
 }
 
 /// Where a breaker stood, with what nobody could see left out. `usable` are the stretches in which its
-/// position could be used; outside them it is known only to have been open up to a record of its closing.
+/// position could be used; outside them it is known only to have been open from a record that told so up to one of its
+/// closing.
 pub(super) fn seen(turns: &[Turn], usable: &[Span], era: Span) -> Vec<Turn> {
     let mut seen = Vec::new();
     for (n, turn) in turns.iter().enumerate() {
@@ -111,20 +112,19 @@ pub(super) fn seen(turns: &[Turn], usable: &[Span], era: Span) -> Vec<Turn> {
         if span.length() == 0 {
             continue;
         }
-        let is_proven = turn.place == Place::Open && next.is_some_and(|next| next.is_exact);
+        let is_proven =
+            turn.place == Place::Open && turn.is_told && next.is_some_and(|next| next.is_exact);
         let mut from = span.from;
-        let mut assumed = turn.assumed;
-        let mut push =
-            |at, place, assumed| seen.push(Turn { at, place, assumed, is_exact: turn.is_exact });
+        let mut push = |at, place, assumed| seen.push(Turn { at, place, assumed, ..*turn });
         if is_proven {
-            push(from, turn.place, assumed);
+            push(from, turn.place, turn.assumed);
             continue;
         }
         for own in usable.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
             if own.from > from {
                 push(from, Place::Unknown, None);
             }
-            push(own.from, turn.place, assumed.take());
+            push(own.from, turn.place, turn.assumed);
             from = own.to;
         }
         if from < span.to {

@@ -4,6 +4,9 @@
 //! A record says when to the millisecond, but may be lost, or of a clock that is wrong. A poll is never
 //! of a wrong time, but sees only how it stands once a scan. Each fills in what the other lacks; what
 //! was assumed stands beside the turn as a remark.
+//!
+//! All records are gone through, however old. What polls and currents add hangs on those no further away than
+//! [`REACH_MS`], so that it is the same whichever window is asked for.
 
 use super::scheme::Place;
 use crate::clock::Timestamp;
@@ -23,6 +26,15 @@ const CHATTER: usize = 8;
 const CHATTER_MS: i64 = 5_000;
 /// A breaker that is said to be open for so long, milliseconds, is held against its current.
 const HELD_AGAINST_MS: i64 = 60_000;
+/// Current at two moments that are no further apart is there, milliseconds.
+const AGAIN_MS: i64 = 3_600_000;
+/// A contact that said open while current flowed is not believed for so long before and afterwards, milliseconds:
+/// the load has a daily cycle, and at night less may flow than can be measured.
+const DISBELIEF_MS: i64 = 86_400_000;
+/// The first poll of a stretch in which the position could be used comes within this, or within four scans.
+const SOON_MS: i64 = 60_000;
+/// How far from a moment lies what decides about it, records aside.
+pub(super) const REACH_MS: i64 = DISBELIEF_MS + AGAIN_MS;
 
 /// A record of a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +71,8 @@ pub(super) struct Turn {
     pub(super) assumed: Option<What>,
     /// A record with a right clock says so.
     pub(super) is_exact: bool,
+    /// A record says so, whatever its clock.
+    pub(super) is_told: bool,
 }
 
 /// What is known of a breaker: each list is in the order of time.
@@ -71,7 +85,12 @@ pub(super) struct Evidence<'a> {
     pub(super) usable: &'a [Span],
     /// In normal service it is closed.
     pub(super) is_normally_closed: bool,
+    /// How often currents are read, milliseconds.
+    pub(super) period_ms: i64,
 }
+
+/// Long before anything.
+const NEVER: Timestamp = Timestamp(i64::MIN / 2);
 
 fn place(code: u16) -> Option<Place> {
     match code {
@@ -90,29 +109,31 @@ fn other(place: Place) -> Place {
     }
 }
 
-/// How a breaker stood from `from` on. `flow` tells what flowed in its bay in a span.
+/// How a breaker stood. `flow` tells what flowed in its bay in a span; only what touches `within` is held against
+/// that.
 ///
 /// # Errors
 /// What `flow` says.
 pub(super) fn track<E>(
     evidence: &Evidence<'_>,
-    from: Timestamp,
+    within: Span,
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
-    period_ms: i64,
 ) -> Result<Vec<Turn>, E> {
+    let period_ms = evidence.period_ms;
     let episodes = chatter(evidence.records);
     let mut turns = Vec::new();
-    let mut walk = Walk::begin(evidence, from, &episodes, &mut turns);
+    let mut walk = Walk::begin(evidence, &episodes, &mut turns);
     for episode in &episodes {
         walk.up_to(episode.from, &mut turns);
         let before = turns.last().map_or(Place::Unknown, |turn: &Turn| turn.place);
         let margin = 2 * period_ms;
-        let round = Span::new(episode.from.plus(-margin), episode.to.plus(margin));
-        chattered(*episode, before, &flow(round)?, 3 * period_ms, &mut turns);
+        let round = Span::new(episode.from.plus(-margin), episode.to.plus(margin)).and(within);
+        let samples = if round.length() > 0 { flow(round)? } else { Vec::new() };
+        chattered(*episode, before, &samples, 3 * period_ms, &mut turns);
         walk.pass(*episode, &mut turns);
     }
     walk.up_to(Timestamp(i64::MAX), &mut turns);
-    hold_against_current(&mut turns, flow, period_ms)?;
+    let mut turns = hold_against_current(turns, within, flow, period_ms)?;
     settle(&mut turns);
     Ok(turns)
 }
@@ -152,7 +173,13 @@ fn chattered(
     turns: &mut Vec<Turn>,
 ) {
     let mut push = |at: Timestamp, place: Place, assumed| {
-        turns.push(Turn { at: at.max(episode.from), place, assumed, is_exact: false });
+        turns.push(Turn {
+            at: at.max(episode.from),
+            place,
+            assumed,
+            is_exact: false,
+            is_told: false,
+        });
     };
     push(episode.from, Place::Unknown, None);
     for pair in samples.windows(2) {
@@ -181,19 +208,16 @@ struct Walk<'a> {
     records: &'a [Record],
     polls: &'a [(Timestamp, u16)],
     usable: &'a [Span],
+    /// What polls tell first they tell of so many milliseconds before.
+    soon_ms: i64,
     last_record: Timestamp,
     last_poll: Timestamp,
 }
 
 impl<'a> Walk<'a> {
     /// What is told first also tells of the time before it.
-    fn begin(
-        evidence: &Evidence<'a>,
-        from: Timestamp,
-        episodes: &[Span],
-        turns: &mut Vec<Turn>,
-    ) -> Self {
-        let Evidence { records, polls, usable, is_normally_closed } = *evidence;
+    fn begin(evidence: &Evidence<'a>, episodes: &[Span], turns: &mut Vec<Turn>) -> Self {
+        let Evidence { records, polls, usable, is_normally_closed, period_ms } = *evidence;
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
         let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
         let starts_chattering =
@@ -208,9 +232,9 @@ impl<'a> Walk<'a> {
             _ if is_normally_closed => (Place::Closed, Some(What::StartAssumed)),
             _ => (Place::Open, Some(What::StartAssumed)),
         };
-        turns.push(Turn { at: from, place: first, assumed, is_exact: false });
-        let never = Timestamp(i64::MIN / 2);
-        Self { records, polls, usable, last_record: never, last_poll: never }
+        turns.push(Turn { at: NEVER, place: first, assumed, is_exact: false, is_told: false });
+        let soon_ms = SOON_MS.max(4 * period_ms);
+        Self { records, polls, usable, soon_ms, last_record: NEVER, last_poll: NEVER }
     }
 
     /// Takes what came before a moment.
@@ -236,7 +260,8 @@ impl<'a> Walk<'a> {
         let Some(place) = place(record.value) else { return };
         self.last_record = record.at;
         let assumed = (!record.is_exact).then_some(What::ClockDoubtful);
-        turn(turns, Turn { at: record.at, place, assumed, is_exact: record.is_exact });
+        let is_exact = record.is_exact;
+        turn(turns, Turn { at: record.at, place, assumed, is_exact, is_told: true });
     }
 
     fn poll(&mut self, (at, code): (Timestamp, u16), turns: &mut Vec<Turn>) {
@@ -256,7 +281,7 @@ impl<'a> Walk<'a> {
             None => Some(What::NoRecord),
         };
         let at = if assumed == Some(What::NoRecord) { since } else { at };
-        turn(turns, Turn { at, place, assumed, is_exact: false });
+        turn(turns, Turn { at, place, assumed, is_exact: false, is_told: false });
     }
 
     /// Since when a poll tells how the breaker stands: the first one of a stretch in which its position could be
@@ -264,6 +289,7 @@ impl<'a> Walk<'a> {
     fn seen_since(&self, at: Timestamp) -> Timestamp {
         let own = self.usable.get(self.usable.partition_point(|span| span.to <= at));
         let from = own.map_or(at, |span| span.from.min(at));
+        let from = if at.since(from) <= self.soon_ms { from } else { at };
         if self.last_poll < from && self.last_record < from { from } else { at }
     }
 
@@ -275,7 +301,8 @@ impl<'a> Walk<'a> {
         self.polls = &self.polls[self.polls.partition_point(|(at, _)| *at < episode.to)..];
         if let Some((record, place)) = last.and_then(|last| Some((last, place(last.value)?))) {
             self.last_record = record.at;
-            turns.push(Turn { at: episode.to, place, assumed: None, is_exact: false });
+            let at = episode.to;
+            turns.push(Turn { at, place, assumed: None, is_exact: false, is_told: false });
         }
     }
 }
@@ -289,36 +316,82 @@ fn turn(turns: &mut Vec<Turn>, mut new: Turn) {
     }
 }
 
-/// A contact that says open while current flows is not believed; when the current comes and goes,
-/// nobody can say.
+/// A contact that says open while current flows is not believed: the breaker is closed from one measurement with
+/// current to the next, and otherwise, near those, nobody can say.
 fn hold_against_current<E>(
-    turns: &mut [Turn],
+    turns: Vec<Turn>,
+    within: Span,
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
     period_ms: i64,
-) -> Result<(), E> {
-    for n in 0..turns.len() {
-        if turns[n].place != Place::Open {
-            continue;
-        }
-        let (from, to) =
-            (turns[n].at, turns.get(n + 1).map_or(Timestamp(i64::MAX), |next| next.at));
-        if to.0.saturating_sub(from.0) < HELD_AGAINST_MS.max(4 * period_ms) {
+) -> Result<Vec<Turn>, E> {
+    let mut held = Vec::with_capacity(turns.len());
+    for (n, turn) in turns.iter().enumerate() {
+        held.push(*turn);
+        let to = turns.get(n + 1).map_or(Timestamp(i64::MAX), |next| next.at);
+        let is_long = to.0.saturating_sub(turn.at.0) >= HELD_AGAINST_MS.max(4 * period_ms);
+        if turn.place != Place::Open || !is_long {
             continue;
         }
         // A measurement may be a scan old, and change by less than is sent.
-        let samples = flow(Span::new(from.plus(2 * period_ms), to))?;
-        let flows = samples.iter().filter(|sample| sample.flow == Flow::Flows).count();
-        if flows < 2 {
-            continue;
-        }
-        let turn = &mut turns[n];
-        if flows == samples.len() {
-            (turn.place, turn.assumed) = (Place::Closed, Some(What::CurrentFlowed));
-        } else {
-            turn.place = Place::Unknown;
+        let span = Span::new(turn.at.plus(2 * period_ms), to).and(within);
+        let samples = if span.length() > 0 { flow(span)? } else { Vec::new() };
+        for doubted in disbelieved(&samples) {
+            let doubted = doubted.and(Span::new(turn.at, to));
+            if doubted.from == turn.at {
+                held.pop();
+            }
+            by_current((doubted, doubted.from == turn.at), &samples, 5 * period_ms, &mut held);
+            if doubted.to < to {
+                held.push(Turn { at: doubted.to, assumed: None, is_exact: false, ..*turn });
+            }
         }
     }
-    Ok(())
+    Ok(held)
+}
+
+/// When a contact that says open is not believed, in order: round moments with current.
+fn disbelieved(samples: &[Sample]) -> Vec<Span> {
+    let mut all: Vec<Span> = Vec::new();
+    let mut last: Option<Timestamp> = None;
+    for sample in samples.iter().filter(|sample| sample.flow == Flow::Flows) {
+        if let Some(before) = last.filter(|last| sample.at.since(*last) <= AGAIN_MS) {
+            let own = Span::new(before.plus(-DISBELIEF_MS), sample.at.plus(DISBELIEF_MS));
+            match all.last_mut() {
+                Some(last) if own.from <= last.to => last.to = own.to,
+                _ => all.push(own),
+            }
+        }
+        last = Some(sample.at);
+    }
+    all
+}
+
+/// Where a breaker stood in a span in which its contact is not believed. `is_new`: it said so from the beginning of
+/// the span on, and the measurement may be older.
+fn by_current(
+    (span, is_new): (Span, bool),
+    samples: &[Sample],
+    longest_ms: i64,
+    held: &mut Vec<Turn>,
+) {
+    let mut push = |at, is_closed: bool| {
+        let (place, assumed) = match is_closed {
+            true => (Place::Closed, Some(What::CurrentFlowed)),
+            false => (Place::Unknown, None),
+        };
+        held.push(Turn { at, place, assumed, is_exact: false, is_told: false });
+    };
+    let (mut since, mut flows) = (span.from, is_new);
+    let first = samples.partition_point(|sample| sample.at < span.from);
+    for sample in samples[first..].iter().take_while(|sample| sample.at < span.to) {
+        let flows_now = sample.flow == Flow::Flows;
+        push(since, flows && flows_now && sample.at.since(since) <= longest_ms);
+        (since, flows) = (sample.at, flows_now);
+    }
+    push(since, flows);
+    if since.plus(longest_ms) < span.to {
+        push(since.plus(longest_ms), false);
+    }
 }
 
 #[cfg(test)]
@@ -354,18 +427,20 @@ mod tests {
         usable: &[Span],
         flow: impl Fn(i64) -> Flow,
     ) -> Vec<Turn> {
-        let evidence = Evidence { records, polls, usable, is_normally_closed: true };
+        let evidence =
+            Evidence { records, polls, usable, is_normally_closed: true, period_ms: SCAN };
+        let within = Span::new(Timestamp(0), Timestamp(1_000_000_000));
         let samples = |span: Span| {
             let to = span.to.0.min(1_000_000_000);
             let times = (span.from.0.max(0) / SCAN..=to / SCAN).map(|n| n * SCAN + 900);
             let within = times.filter(|at| *at >= span.from.0 && *at < to);
             Ok::<_, ()>(within.map(|at| Sample { at: Timestamp(at), flow: flow(at) }).collect())
         };
-        track(&evidence, Timestamp(0), samples, SCAN).unwrap()
+        track(&evidence, within, samples).unwrap()
     }
 
     fn told(turns: &[Turn]) -> Vec<(i64, Place, Option<What>)> {
-        turns.iter().map(|turn| (turn.at.0, turn.place, turn.assumed)).collect()
+        turns.iter().map(|turn| (turn.at.0.max(0), turn.place, turn.assumed)).collect()
     }
 
     fn nothing(_: i64) -> Flow {
@@ -449,14 +524,22 @@ mod tests {
             &polls(900_000, |at| if at > 100_000 { OPEN } else { CLOSED }),
             |_| Flow::Flows,
         );
-        assert_eq!(told(&turns), [(0, Place::Closed, None)]);
+        // Behind the last measurement nobody knows.
+        assert_eq!(turns.iter().filter(|turn| turn.at.0 < 900_000).count(), 1, "{turns:?}");
+        assert_eq!(turns[0].place, Place::Closed);
         let comes_and_goes = |at: i64| if at < 500_000 { Flow::Flows } else { Flow::Nothing };
         let turns = walk(
             &[record(100_000, OPEN)],
             &polls(900_000, |at| if at > 100_000 { OPEN } else { CLOSED }),
             comes_and_goes,
         );
-        assert_eq!(turns[1].place, Place::Unknown);
+        let expected = [
+            (0, Place::Closed, None),
+            (490_900, Place::Unknown, None),
+            // A day after it flowed last it is believed again.
+            (490_900 + DISBELIEF_MS, Place::Open, None),
+        ];
+        assert_eq!(told(&turns), expected);
     }
 
     #[test]
