@@ -10,8 +10,10 @@ pub mod energy;
 mod figure;
 mod intervals;
 mod past;
+mod produced;
 pub mod reliability;
 mod sight;
+mod sold;
 pub mod voltage;
 mod window;
 
@@ -20,5 +22,7 @@ pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use figure::{Figure, Remark, Told, What};
 pub use intervals::{Interval, intervals};
 pub use past::{Past, past, stood};
+pub use produced::{Produced, produced};
 pub use sight::Sight;
+pub use sold::{Sold, SoldBy, sold};
 pub use window::{Era, Span, Window};

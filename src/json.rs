@@ -16,7 +16,7 @@ use crate::clock::{Jump, Timestamp};
 use crate::historian::alarms::Alarm;
 use crate::historian::counts::Share;
 use crate::historian::events::{Doubt, EventCounts, EventEntry, Happening};
-use crate::historian::picture::{ChannelPicture, Picture, Reads, Right};
+use crate::historian::picture::{ChannelPicture, Picture, Reads, Right, SoldReads};
 use crate::historian::unmanned;
 use crate::historian::verdict::{Reason, Since};
 
@@ -32,6 +32,8 @@ struct Document<'a> {
     centres: Vec<Centre<'a>>,
     stations: Vec<Station<'a>>,
     metering: Metering<'a>,
+    /// What plants show at their metered points; no stations.
+    plants: Vec<PlantEntry<'a>>,
     /// Null when nobody was asked: it was put together from history.
     polling: Option<Polling>,
     alarms: Vec<AlarmEntry<'a>>,
@@ -67,6 +69,25 @@ struct Figures {
     unmanned_declared: Share,
     /// Null when no meter was counted.
     remote_metering: Option<Share>,
+}
+
+/// A plant. Null: not known now.
+#[derive(Serialize)]
+struct PlantEntry<'a> {
+    id: &'a str,
+    name: &'a str,
+    points: Vec<MeteredPoint<'a>>,
+}
+
+/// A metered point: positive power goes to the grid.
+#[derive(Serialize)]
+struct MeteredPoint<'a> {
+    level_kv: u16,
+    id: &'a str,
+    p_mw: Option<f64>,
+    q_mvar: Option<f64>,
+    out_mwh: Option<f64>,
+    in_mwh: Option<f64>,
 }
 
 /// How keeping history goes; not there when none is kept.
@@ -141,6 +162,8 @@ struct Metering<'a> {
     final_day: Option<String>,
     #[serde(flatten)]
     reads: ReadShares,
+    /// Null when no head-end tells of it.
+    sold: Option<Sold>,
     districts: Vec<MeteringOf<'a>>,
     classes: Vec<MeteringOf<'a>>,
     /// Null where nobody was asked: it is not kept.
@@ -156,6 +179,23 @@ struct MeteringOf<'a> {
     uncounted: u64,
     #[serde(flatten)]
     reads: ReadShares,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sold: Option<Sold>,
+}
+
+/// Energy sold, as running counts of what was read.
+#[derive(Serialize)]
+struct Sold {
+    /// Meters of which it is told, of all.
+    told: Share,
+    remote_kwh: u64,
+    /// Local day at whose end the registers stood; null: none yet.
+    remote_until: Option<String>,
+    remote_behind: u64,
+    hand_kwh: u64,
+    /// Local day of the last reading by hand.
+    hand_until: Option<String>,
+    hand_behind: u64,
 }
 
 /// Null is what nobody has told.
@@ -313,6 +353,7 @@ pub fn picture(picture: &Picture) -> String {
         centres: province.centre_ids().map(|centre| centre_entry(picture, centre)).collect(),
         stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
         metering: metering(picture),
+        plants: province.plant_ids().map(|plant| plant_entry(picture, plant)).collect(),
         polling: (!picture.is_kept).then(|| polling(picture)),
         alarms: picture.alarms.iter().filter_map(|alarm| alarm_entry(picture, alarm)).collect(),
         history: picture.keeping.as_ref().map(|keeping| History {
@@ -348,6 +389,33 @@ fn clock_jump(jump: &Jump) -> ClockJump {
     ClockJump { before, after, by_ms, kind: kind.word() }
 }
 
+/// A plant, by the first centre that has a value of each point.
+fn plant_entry(picture: &Picture, id: StationId) -> PlantEntry<'_> {
+    let province = &picture.province;
+    let plant = &province.stations[id.index()];
+    let value = |n: usize| {
+        province.centre_ids().find_map(|centre| {
+            let seen = picture.channel(id, centre).points.get(n)?;
+            seen.value.filter(|_| seen.not_live.is_none())
+        })
+    };
+    let points = plant.bays.iter().enumerate().map(|(bay, own)| {
+        let of = |id: &str| {
+            let found = plant.points.iter().position(|p| p.bay == bay && p.spec.id == id);
+            found.and_then(value)
+        };
+        MeteredPoint {
+            level_kv: own.level,
+            id: &own.name,
+            p_mw: of("P"),
+            q_mvar: of("Q"),
+            out_mwh: of("E.OUT"),
+            in_mwh: of("E.IN"),
+        }
+    });
+    PlantEntry { id: &plant.id, name: &plant.name.vi, points: points.collect() }
+}
+
 fn alarm_entry<'a>(picture: &'a Picture, alarm: &Alarm) -> Option<AlarmEntry<'a>> {
     let (province, cause) = (&picture.province, alarm.raised.cause);
     let centres = alarm.centres.iter().map(|centre| &province.centres[centre.index()].id[..]);
@@ -381,12 +449,13 @@ fn polling(picture: &Picture) -> Polling {
 
 fn metering(picture: &Picture) -> Metering<'_> {
     let (metering, province) = (&picture.metering, &picture.province);
-    let of = |id, sells, (coverage, uncounted): (Share, u64), reads: &Reads| MeteringOf {
+    let of = |(id, sells), (coverage, uncounted): (Share, u64), reads: &Reads, energy| MeteringOf {
         id,
         sells,
         coverage: counted(coverage, uncounted),
         uncounted,
         reads: read_shares(reads),
+        sold: Option::and_then(energy, sold),
     };
     let pairs = |shares: &[Share], uncounted: &[u64]| -> Vec<(Share, u64)> {
         shares.iter().copied().zip(uncounted.iter().copied()).collect()
@@ -396,8 +465,9 @@ fn metering(picture: &Picture) -> Metering<'_> {
     let classes = pairs(&metering.classes, &metering.class_uncounted);
     let classes = province.meter_classes.iter().zip(classes).zip(&metering.class_reads);
     let stations = pairs(&metering.stations, &metering.station_uncounted);
-    let stations = province.stations.iter().zip(stations).zip(&metering.station_reads);
-    let stations = stations.map(|((station, share), reads)| of(&station.id, true, share, reads));
+    let stations = province.substations().iter().zip(stations).zip(&metering.station_reads);
+    let stations = stations
+        .map(|((station, share), reads)| of((&station.id, true), share, reads, None::<&SoldReads>));
     Metering {
         coverage: counted(metering.total, metering.uncounted),
         uncounted: metering.uncounted,
@@ -405,8 +475,15 @@ fn metering(picture: &Picture) -> Metering<'_> {
         day: metering.day.map(|day| day.to_string()),
         final_day: metering.final_day.map(|day| day.to_string()),
         reads: read_shares(&metering.reads),
-        districts: districts.map(|((d, share), reads)| of(&d.id, true, share, reads)).collect(),
-        classes: classes.map(|((c, share), reads)| of(&c.id, c.sold, share, reads)).collect(),
+        sold: sold(&metering.sold),
+        districts: districts
+            .zip(&metering.district_sold)
+            .map(|(((d, share), reads), energy)| of((&d.id, true), share, reads, Some(energy)))
+            .collect(),
+        classes: classes
+            .zip(&metering.class_sold)
+            .map(|(((c, share), reads), energy)| of((&c.id, c.sold), share, reads, Some(energy)))
+            .collect(),
         stations: (!picture.is_kept).then(|| stations.collect()),
     }
 }
@@ -414,6 +491,20 @@ fn metering(picture: &Picture) -> Metering<'_> {
 /// A count of which something is known.
 fn counted(coverage: Share, uncounted: u64) -> Option<Share> {
     (uncounted < coverage.want).then_some(coverage)
+}
+
+/// What was read of the energy sold; `None` when nobody tells of it.
+fn sold(reads: &SoldReads) -> Option<Sold> {
+    let date = |day: u16| SoldReads::date(day).map(|date| date.to_string());
+    (reads.told.have > 0).then(|| Sold {
+        told: reads.told,
+        remote_kwh: reads.remote_kwh,
+        remote_until: date(reads.remote_day),
+        remote_behind: reads.remote_behind,
+        hand_kwh: reads.hand_kwh,
+        hand_until: date(reads.hand_day),
+        hand_behind: reads.hand_behind,
+    })
 }
 
 fn read_shares(reads: &Reads) -> ReadShares {

@@ -75,12 +75,14 @@ struct Window {
     until: Timestamp,
 }
 
-/// A recording under way. It goes on as it is told to, second by second.
+/// A recording under way. It goes on as it is told to, step by step.
 pub struct Recording {
     stations: Stations,
     historian: Historian,
     window: Window,
     next: Timestamp,
+    /// How long the field lives at a time, milliseconds.
+    step_ms: i64,
     /// Milliseconds between two judgements: the shortest period of a scan class.
     judged_every: i64,
     tally: Tally,
@@ -95,12 +97,8 @@ impl Recording {
     /// Begins to record a province, mostly as [`stretched`] makes it, from a moment up to but not
     /// including another one, both cut to whole seconds. Of `to_come` the speed means nothing; faults
     /// come at the rates of their table unless its scenario has rates of its own.
-    pub fn start(
-        province: &Arc<Province>,
-        to_come: Plans,
-        (from, until): (Timestamp, Timestamp),
-    ) -> Self {
-        Self::begin(province, to_come, Window { begins: from, from, until })
+    pub fn start(province: &Arc<Province>, to_come: Plans, window: (Timestamp, Timestamp)) -> Self {
+        Self::in_steps(province, to_come, window, (1, false))
     }
 
     /// The same, going on from one that ended at the first moment: every station has been asked by then.
@@ -109,19 +107,31 @@ impl Recording {
         to_come: Plans,
         (from, until): (Timestamp, Timestamp),
     ) -> Self {
-        Self::begin(province, to_come, Window { begins: from.plus(-WARM_UP_MS), from, until })
+        Self::in_steps(province, to_come, (from, until), (1, true))
     }
 
-    fn begin(province: &Arc<Province>, to_come: Plans, window: Window) -> Self {
+    /// The same with a field that lives `step_s` seconds at a time, 1 to 300: a second for everything that
+    /// happens, more for what is counted alone; `goes_on` from a recording that ended at the first moment.
+    pub fn in_steps(
+        province: &Arc<Province>,
+        to_come: Plans,
+        (from, until): (Timestamp, Timestamp),
+        (step_s, goes_on): (u16, bool),
+    ) -> Self {
+        let step_s = step_s.clamp(1, 300);
+        let step_ms = i64::from(step_s) * SECOND_MS;
+        let warm_up = if goes_on { WARM_UP_MS.max(step_ms) } else { 0 };
+        let window = Window { begins: from.plus(-warm_up), from, until };
         let whole = |at: Timestamp| Timestamp(at.0.div_euclid(SECOND_MS) * SECOND_MS);
         let Window { begins, from, until } = window;
         let window = Window { begins: whole(begins), from: whole(from), until: whole(until) };
         let plans: Vec<Arc<Plan>> = plans(province);
         let periods = Scan::ALL.iter().map(|scan| province.scan.milliseconds(*scan));
         Self {
-            stations: Stations::start(province, &plans, to_come, window),
+            stations: Stations::start(province, &plans, to_come, (window, step_s)),
             historian: Historian::new(Arc::clone(province), &plans, window.begins),
             next: window.begins,
+            step_ms,
             window,
             judged_every: periods.min().unwrap_or(SECOND_MS).max(SECOND_MS),
             tally: Tally::new(province, &plans, window.from),
@@ -136,7 +146,7 @@ impl Recording {
         self.next.max(self.window.from)
     }
 
-    /// Records one more second, and says whether there is another one.
+    /// Records one more step, and says whether there is another one.
     ///
     /// # Errors
     /// When `sink` cannot keep something, or the stations are gone.
@@ -146,7 +156,7 @@ impl Recording {
         }
         let second = self.stations.next()?;
         let mut watch = Stopwatch::start();
-        self.next = self.next.plus(SECOND_MS);
+        self.next = self.next.plus(self.step_ms).min(self.window.until);
         if self.next <= self.window.from {
             return self.warm_up(&second.readings, sink);
         }
@@ -162,7 +172,7 @@ impl Recording {
         drop(second);
         self.keeping += watch.lap();
         let is_last = self.next >= self.window.until;
-        if is_last || self.next.since(self.window.from) % self.judged_every < SECOND_MS {
+        if is_last || self.next.since(self.window.from) % self.judged_every < self.step_ms {
             self.judge(sink, false)?;
         }
         Ok(!is_last)

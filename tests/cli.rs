@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use config::Province;
 use serde_json::Value;
+
+use crate::fixture::points_of_plants;
 
 pub(crate) fn gridwatch(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gridwatch"))
@@ -245,7 +248,9 @@ fn a_port_in_use_is_named_with_the_way_out() {
 fn ports_that_do_not_fit_are_refused() {
     let output = gridwatch(&["map", "--port-base", "65530"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("use 1 to 65516"), "{}", stderr(&output));
+    // A port for each of ten stations and of the plants at both centres.
+    let most = 65_516 - 2 * Province::built_in().plant_ids().count();
+    assert!(stderr(&output).contains(&format!("use 1 to {most}")), "{}", stderr(&output));
 }
 
 #[test]
@@ -257,8 +262,8 @@ fn the_map_has_one_row_per_point_and_centre() {
     let mut keys: Vec<(String, String)> =
         csv.records().map(|row| row.unwrap()).map(|row| (row[0].into(), row[1].into())).collect();
     let rows = keys.len();
-    // Everything at CC but the 14 that are absent, the required ones at A1 but the 2.
-    assert_eq!(rows, 8_153 - 14 + 2_364 - 2);
+    // Everything at CC but the 14 that are absent, the required ones at A1 but the 2; and the plants' at both.
+    assert_eq!(rows, 8_153 - 14 + 2_364 - 2 + 2 * points_of_plants(&Province::built_in()));
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), rows);

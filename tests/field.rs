@@ -196,6 +196,7 @@ async fn a_foreign_client_reads_every_point_where_the_map_says() {
         }
         read
     });
-    assert_eq!(client_side.await.unwrap(), 8_153 - 14 + 2_364 - 2);
+    let plants = 2 * crate::fixture::points_of_plants(&Province::built_in());
+    assert_eq!(client_side.await.unwrap(), 8_153 - 14 + 2_364 - 2 + plants);
     simulation.stop().await;
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{
-    ChannelId, Encoding, Flags, Kind, MeterFigures, Point, PointId, Province, Station, StationId,
-    WordOrder, blocks, encode,
+    ChannelId, Encoding, Flags, Kind, MeterFigures, Point, PointId, Province, SoldFigures, Station,
+    StationId, WordOrder, blocks, encode,
 };
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
@@ -21,6 +21,11 @@ use gridwatch::historian::picture::Picture;
 pub(crate) const NOW: Timestamp = Timestamp(1_669_188_727_240);
 /// When the monitor was started: twelve minutes before.
 const STARTED: i64 = -720_000;
+
+/// Metered points of plants, signal by signal.
+pub(crate) fn points_of_plants(province: &Province) -> usize {
+    province.plant_ids().map(|id| province.stations[id.index()].points.len()).sum()
+}
 
 /// Records of a unit, and how many of them were told.
 type Records = (Vec<[u16; 8]>, usize);
@@ -37,6 +42,7 @@ pub(crate) struct World {
     lost: Vec<ChannelId>,
     reported: BTreeMap<(StationId, usize), u32>,
     figures: BTreeMap<(StationId, usize), MeterFigures>,
+    sold: BTreeMap<(StationId, usize), SoldFigures>,
     /// Records of the units of each channel, and how many of them were told.
     records: BTreeMap<(ChannelId, u8), Records>,
     /// Seconds that the clock of a unit is ahead.
@@ -60,6 +66,7 @@ impl World {
             lost: Vec::new(),
             reported: BTreeMap::new(),
             figures: BTreeMap::new(),
+            sold: BTreeMap::new(),
             records: BTreeMap::new(),
             clocks: BTreeMap::new(),
             alarms: Alarms::default().keeping(),
@@ -214,14 +221,22 @@ impl World {
         self.figures.insert((id, group), figures);
     }
 
+    /// What the head-end of a station has read of the energy that a group of meters sold.
+    pub(crate) fn sell(&mut self, station: &str, group: usize, sold: SoldFigures) {
+        let id = self.province.station(station).unwrap();
+        self.sold.insert((id, group), sold);
+    }
+
     /// A status takes a code at a moment: every centre's unit records it. A unit that loses its
     /// record spends the number.
     pub(crate) fn record(&mut self, id: &str, code: u16, ms: i64, lost: bool) {
         let (station, point) = self.find(id);
         for channel in self.channels() {
             let contract = &self.province.channels[channel.index()];
-            let register = contract.entries[point.index()].register;
-            let Some(register) = register.filter(|_| contract.station == station) else { continue };
+            if contract.station != station {
+                continue;
+            }
+            let Some(register) = contract.entries[point.index()].register else { continue };
             let ahead = self.clocks.get(&(station, register.unit)).copied().unwrap_or(0);
             let at = (NOW.0 + ms + 1_000 * ahead).to_be_bytes();
             let word = |n: usize| u16::from_be_bytes([at[2 * n], at[2 * n + 1]]);
@@ -362,6 +377,10 @@ impl World {
             put(usize::from(group.count_address) + 1, count[1]);
             let figures = self.figures.get(&(id, n)).copied().unwrap_or_else(|| figures(group));
             for (at, cell) in (group.figures_address..).zip(figures.cells()) {
+                put(usize::from(at), cell);
+            }
+            let sold = self.sold.get(&(id, n)).copied().unwrap_or_default();
+            for (at, cell) in (group.sold_address..).zip(sold.cells()) {
                 put(usize::from(at), cell);
             }
             for register in 0..group.bit_registers() {

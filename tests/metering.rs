@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use config::MeterFigures;
+use config::{MeterFigures, SoldFigures};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::picture::{Picture, Reads};
 
@@ -107,4 +107,45 @@ fn what_was_online_is_not_online_when_nobody_asks_any_more() {
     let (after, still) = online(world.picture_at(200_000));
     assert_eq!(after, Share::default());
     assert_eq!(still, reads, "what was read yesterday stays read");
+}
+
+#[test]
+fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
+    let mut world = World::running();
+    let installed = u64::from(group(&world, "HB01").installed);
+    let told = SoldFigures {
+        day: 19_318,
+        hand_day: 19_317,
+        remote_behind: 3,
+        hand_behind: 2,
+        remote_kwh: 5_000_000_000,
+        remote_days: 1_000_000,
+        hand_kwh: 70_000,
+        hand_days: 9_000,
+    };
+    let before = world.picture_at(0).metering.clone();
+    world.sell("HB01", RF, told);
+    world.scan(-500);
+    let metering = world.picture_at(0).metering.clone();
+    let own = metering.groups.iter().find(|own| own.sold == Some(told)).unwrap();
+    assert_eq!(own.group, RF);
+    assert_eq!(metering.sold.remote_kwh - before.sold.remote_kwh, 5_000_000_000);
+    assert_eq!(metering.sold.hand_kwh - before.sold.hand_kwh, 70_000);
+    assert_eq!((metering.sold.remote_behind, metering.sold.hand_behind), (3, 2));
+    assert_eq!((metering.sold.remote_day, metering.sold.hand_day), (19_318, 19_317));
+    let by_district: u64 = metering.district_sold.iter().map(|sold| sold.remote_kwh).sum();
+    assert_eq!(by_district, metering.sold.remote_kwh);
+    // Each of these cannot be, and then nothing is told of the group.
+    for wrong in [
+        SoldFigures { remote_days: 20_000, ..told },
+        SoldFigures { remote_days: 19_319 * installed, ..told },
+        SoldFigures { hand_days: 0, ..told },
+        SoldFigures { remote_behind: u32::MAX, ..told },
+    ] {
+        world.sell("HB01", RF, wrong);
+        world.scan(-400);
+        let sold = world.picture_at(0).metering.sold;
+        assert_eq!(sold.remote_kwh, before.sold.remote_kwh, "{wrong:?}");
+        assert_eq!(before.sold.told.have - sold.told.have, installed, "{wrong:?}");
+    }
 }

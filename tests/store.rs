@@ -433,7 +433,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
     let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
     file.execute_batch(
         "DROP TABLE journal; DROP TABLE alarm; DROP TABLE clock_jump; DROP TABLE forgotten;
-         DROP TABLE commands_kept",
+         DROP TABLE commands_kept; DROP TABLE energy",
     )
     .unwrap();
     for table in ["session", "asked", "metering", "chunk"] {

@@ -27,4 +27,5 @@ pub(crate) const BAYS: &[(&str, &str)] = bays![
     "CAP.toml",
     "AUX.toml",
     "STN.toml",
+    "PM.toml",
 ];

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::document::{Document, Place, Placed};
-use crate::metering::MeterFigures;
+use crate::metering::{MeterFigures, SoldFigures};
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
-    Bay, Cause, CentreId, Channel, Device, Entry, Line, LineEnd, MeterGroup, Origin, Point,
+    Bay, Cause, CentreId, Channel, Device, Entry, Line, LineEnd, MeterGroup, Origin, Plant, Point,
     PointId, Province, Standing, Station, StationId, Unit, UnitKind, Whole,
 };
 use crate::read::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
@@ -17,6 +17,9 @@ use crate::template::{Class, Deadband, Kind, PointSpec, Template, UnitRule};
 
 /// Channels of a province: each needs a port of its own.
 const CHANNELS_MAX: usize = 60_000;
+
+/// Template of the metered points of a plant.
+const METERED_POINT: &str = "PM";
 
 /// Bays of a station; the largest real ones have some dozens.
 const BAYS_MAX: usize = 500;
@@ -31,6 +34,9 @@ pub(crate) fn expand(
     refuse_twins(doc, "station", draft.stations.iter().map(|s| (s.id.as_str(), &s.place)));
     refuse_twins(doc, "source", draft.sources.iter().map(|s| (s.value.id.as_str(), &s.place)));
     refuse_twins(doc, "district", draft.districts.iter().map(|d| (d.value.id.as_str(), &d.place)));
+    let years: Vec<(String, &Place)> =
+        draft.reported_years.iter().map(|y| (y.value.year.to_string(), &y.place)).collect();
+    refuse_twins(doc, "reported year", years.iter().map(|(year, place)| (&year[..], *place)));
     let classes = draft.meter_classes.iter().map(|c| (c.value.id.as_str(), &c.place));
     refuse_twins(doc, "meter class", classes);
     if draft.centres.len().max(1) * draft.stations.len().max(1) > CHANNELS_MAX {
@@ -44,6 +50,7 @@ pub(crate) fn expand(
         utc_offset_hours: draft.utc_offset_hours,
         seed: draft.seed,
         sold_gwh_per_year: draft.sold_gwh_per_year,
+        reported_years: draft.reported_years.into_iter().map(|year| year.value).collect(),
         targets: draft.targets,
         scan: draft.scan,
         link: draft.link,
@@ -69,16 +76,17 @@ pub(crate) fn expand(
         province.stations.push(expanded);
     }
     add_lines(doc, &mut province, &draft.lines);
-    let mut port = u32::from(province.link.port_base);
+    settle_plants(doc, &mut province, &draft.stations);
     for centre in province.centre_ids() {
-        for (station, draft) in province.station_ids().zip(&draft.stations) {
+        for (station, draft) in province.site_ids().zip(&draft.stations) {
             let mut builder = ChannelBuilder::new(doc, &province, station, draft);
-            let channel = builder.channel(centre, port);
+            let channel = builder.channel(centre, port_of(&province, station, centre));
             province.channels.push(channel);
-            port += 1;
         }
     }
-    let last = port.saturating_sub(1);
+    let channels = province.centres.len() * province.stations.len();
+    let channels = u32::try_from(channels).unwrap_or(u32::MAX);
+    let last = u32::from(province.link.port_base) + channels.saturating_sub(1);
     if last > u32::from(u16::MAX) {
         let place = &draft.link_place;
         let message = format!("the last port would be {last}; start 'port_base' lower");
@@ -100,6 +108,53 @@ fn centre_in_charge(doc: &Document<'_>, province: &Province, named: &Placed<Stri
     })
 }
 
+/// Port of a channel without an address of its own: centre by centre and station by station, and
+/// behind all of these the plants, likewise.
+fn port_of(province: &Province, site: StationId, centre: crate::CentreId) -> u32 {
+    let (stations, sites) = (province.substations().len(), province.stations.len());
+    let place = match site.index().checked_sub(stations) {
+        None => centre.index() * stations + site.index(),
+        Some(plant) => {
+            province.centres.len() * stations + centre.index() * (sites - stations) + plant
+        }
+    };
+    u32::from(province.link.port_base).saturating_add(u32::try_from(place).unwrap_or(u32::MAX))
+}
+
+/// A plant's 110 kV points are where the lines of its source begin, one each.
+fn settle_plants(doc: &Document<'_>, province: &mut Province, drafts: &[StationDraft]) {
+    for (n, draft) in drafts.iter().enumerate() {
+        let Some(plant) = &draft.plant else { continue };
+        let yard = province.stations[n].bays.iter().filter(|bay| bay.level == 110).count();
+        let complain = |place: &Place, message| doc.note(place.offset, &place.key, message);
+        let Some(name) = &plant.source else {
+            if yard > 0 {
+                let message = format!("plant '{}' has points at 110 kV, but no 'source'", draft.id);
+                complain(&draft.place, message);
+            }
+            continue;
+        };
+        let Some(source) = province.sources.iter().position(|s| s.id == name.value) else {
+            let hint = way_out(&name.value, province.sources.iter().map(|s| s.id.as_str()));
+            complain(&name.place, format!("no source '{}'; {hint}", name.value));
+            continue;
+        };
+        let end = LineEnd::Source(source);
+        let lines = province.lines.iter().filter(|line| line.from == end || line.to == end).count();
+        if lines != yard {
+            let message = format!(
+                "{lines} lines begin at source '{}', but plant '{}' has {yard} points at 110 kV: one \
+                 for each is needed",
+                name.value, draft.id
+            );
+            complain(&name.place, message);
+        }
+        if let Some(own) = &mut province.stations[n].plant {
+            own.source = Some(source);
+        }
+    }
+}
+
 /// Gives each centre what it shows on secured connections.
 fn settle_identities(doc: &Document<'_>, province: &mut Province, identities: Identities) {
     let Some(tls) = &mut province.link.tls else { return };
@@ -119,7 +174,7 @@ fn settle_identities(doc: &Document<'_>, province: &mut Province, identities: Id
 /// What is only told in one go must have something in it, at one centre at least: a region at a
 /// wrong address would change nothing, and nobody would notice.
 fn refuse_empty_regions(doc: &Document<'_>, province: &Province, drafts: &[StationDraft]) {
-    for (id, draft) in province.station_ids().zip(drafts) {
+    for (id, draft) in province.site_ids().zip(drafts) {
         for Placed { value: whole, place } in &draft.whole {
             let own = province.channels.iter().filter(|channel| channel.station == id);
             // Of the others something else has been said.
@@ -240,6 +295,11 @@ impl Builder<'_> {
             units,
             points,
             meters: self.meters(),
+            plant: draft.plant.as_ref().map(|plant| Plant {
+                mw: plant.mw,
+                gwh_per_year: plant.gwh_per_year,
+                source: None,
+            }),
         }
     }
 
@@ -255,6 +315,15 @@ impl Builder<'_> {
                 self.complain(&template_id.place, message);
                 continue;
             };
+            if (template.id == METERED_POINT) != self.draft.plant.is_some() {
+                let what = if self.draft.plant.is_some() {
+                    format!("a plant has metered points, template '{METERED_POINT}', and no bays")
+                } else {
+                    format!("template '{METERED_POINT}' is for [[plants]]")
+                };
+                self.complain(&template_id.place, what);
+                continue;
+            }
             if template.unit.is_none() {
                 let message = format!("template '{}' is only included in others", template.id);
                 self.complain(&template_id.place, message);
@@ -484,6 +553,10 @@ impl Builder<'_> {
             group.figures_address = u16::try_from(next).unwrap_or(u16::MAX);
             next += usize::from(MeterFigures::REGISTERS);
         }
+        for group in &mut groups {
+            group.sold_address = u16::try_from(next).unwrap_or(u16::MAX);
+            next += usize::from(SoldFigures::REGISTERS);
+        }
         if next > 0x1_0000 {
             let message = format!(
                 "the metering unit of station '{}' needs {next} registers, it has 65536: at most \
@@ -539,6 +612,7 @@ impl Builder<'_> {
                 count_address: 0,
                 bits_address: 0,
                 figures_address: 0,
+                sold_address: 0,
             });
         }
     }

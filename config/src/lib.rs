@@ -9,7 +9,7 @@
 //!
 //! ```
 //! let province = config::Province::built_in();
-//! assert_eq!(province.stations.len(), 10);
+//! assert_eq!(province.substations().len(), 10);
 //! let centre = province.centre("CC").expect("the province has this centre");
 //! assert_eq!(province.required(centre), 7216);
 //! ```
@@ -32,14 +32,14 @@ mod template;
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
 pub use customers::run_start;
 pub use document::{Document, Fields, Node, Place, Placed};
-pub use metering::MeterFigures;
+pub use metering::{MeterFigures, SoldFigures};
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
 pub use province::{
     Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, District, Entries, Entry,
     FormSettings, HistorySettings, Identity, Line, LineEnd, LinkSettings, MeterClass, MeterGroup,
-    Origin, Point, PointId, Province, ScanPeriods, Source, Standing, Station, StationId, Targets,
-    Tls, Unit, UnitKind, Whole,
+    Origin, Plant, Point, PointId, Province, ReportedYear, ScanPeriods, Source, Standing, Station,
+    StationId, Targets, Tls, Unit, UnitKind, Whole,
 };
 pub use registers::{Register, Table, blocks, commands, limits};
 pub use template::{Class, Kind, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

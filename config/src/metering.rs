@@ -1,5 +1,5 @@
-//! What a head-end publishes of a group of meters: counts of a day, laid out in the registers of
-//! the metering unit. Integers only; shares are made where they are shown.
+//! What a head-end publishes of a group of meters: counts of a day and the energy sold, laid out in
+//! the registers of the metering unit. Integers only; shares are made where they are shown.
 
 use crate::codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
 
@@ -131,6 +131,94 @@ impl MeterFigures {
     }
 }
 
+/// Energy sold by the meters of one group, as its head-end has read it: running counts since it began
+/// to count, so that nothing is lost when nobody asks for a while.
+///
+/// A meter that is read brings what it has counted since it was last read, and a meter-day for each
+/// day since then. What a meter has counted since its last reading is in no count: it is not known.
+/// Days are those of [`MeterFigures`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SoldFigures {
+    /// The day at whose end the registers stood that were read remotely last; 0: none yet.
+    pub day: u16,
+    /// The last day on which meters were read by hand; 0: none yet.
+    pub hand_day: u16,
+    /// Meters whose latest remote reading failed: they are behind until the next one.
+    pub remote_behind: u32,
+    /// Meters that the latest round by hand did not reach.
+    pub hand_behind: u32,
+    /// Energy that remote readings have brought, kWh.
+    pub remote_kwh: u64,
+    /// Meter-days that it covers.
+    pub remote_days: u64,
+    /// Energy that readings by hand have brought, kWh.
+    pub hand_kwh: u64,
+    /// Meter-days that it covers.
+    pub hand_days: u64,
+}
+
+impl SoldFigures {
+    /// Registers that the figures of a group take.
+    pub const REGISTERS: u16 = 22;
+    /// The most that a meter counts in a day, kWh: 10 MW from midnight to midnight. What is sold at
+    /// medium voltage in a province is far below.
+    pub const KWH_PER_DAY_MAX: u64 = 240_000;
+    /// Counts stay below this, a thousand times what a province sells in a year: every program can hold
+    /// them exactly, and sum them.
+    const COUNT_MAX: u64 = 1 << 40;
+
+    /// As registers, high word first.
+    pub fn cells(&self) -> [u16; Self::REGISTERS as usize] {
+        let mut cells = [0; Self::REGISTERS as usize];
+        (cells[0], cells[1]) = (self.day, self.hand_day);
+        let mut put = |at: usize, bytes: &[u8]| {
+            for (cell, pair) in cells[at..].iter_mut().zip(bytes.chunks_exact(2)) {
+                *cell = u16::from_be_bytes([pair[0], pair[1]]);
+            }
+        };
+        put(2, &self.remote_behind.to_be_bytes());
+        put(4, &self.hand_behind.to_be_bytes());
+        put(6, &self.remote_kwh.to_be_bytes());
+        put(10, &self.remote_days.to_be_bytes());
+        put(14, &self.hand_kwh.to_be_bytes());
+        put(18, &self.hand_days.to_be_bytes());
+        cells
+    }
+
+    /// From registers, of a group of `meters`. `None` when there are too few of them, or when what
+    /// they say cannot be: energy that no meter-day covers, more than a meter can count, more
+    /// meters behind than there are, more meter-days than have passed since 1970.
+    pub fn from_cells(cells: &[u16], meters: u32) -> Option<Self> {
+        let cells = cells.get(..usize::from(Self::REGISTERS))?;
+        let number = |at: usize, count: usize| {
+            cells[at..at + count].iter().fold(0, |sum, cell| sum << 16 | u64::from(*cell))
+        };
+        let figures = Self {
+            day: cells[0],
+            hand_day: cells[1],
+            remote_behind: u32::try_from(number(2, 2)).ok()?,
+            hand_behind: u32::try_from(number(4, 2)).ok()?,
+            remote_kwh: number(6, 4),
+            remote_days: number(10, 4),
+            hand_kwh: number(14, 4),
+            hand_days: number(18, 4),
+        };
+        figures.is_possible(meters).then_some(figures)
+    }
+
+    fn is_possible(&self, meters: u32) -> bool {
+        let part = |day: u16, kwh: u64, days: u64| {
+            days <= u64::from(meters) * u64::from(day)
+                && kwh <= days.saturating_mul(Self::KWH_PER_DAY_MAX)
+                && kwh < Self::COUNT_MAX
+        };
+        let behind = u64::from(self.remote_behind) + u64::from(self.hand_behind);
+        behind <= u64::from(meters)
+            && part(self.day, self.remote_kwh, self.remote_days)
+            && part(self.hand_day, self.hand_kwh, self.hand_days)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +254,38 @@ mod tests {
             MeterFigures { final_intervals_backfilled: u32::MAX, ..figures },
         ] {
             assert_eq!(MeterFigures::from_cells(&impossible.cells()), None);
+        }
+    }
+
+    #[test]
+    fn energy_sold_survives_its_registers_and_what_cannot_be_does_not() {
+        let meters = 27_314;
+        let figures = SoldFigures {
+            day: 19_318,
+            hand_day: 19_311,
+            remote_behind: 430,
+            hand_behind: 17,
+            remote_kwh: 5_000_000_000,
+            remote_days: 9_969_610,
+            hand_kwh: 70_000,
+            hand_days: 6_120,
+        };
+        let read = |figures: SoldFigures| SoldFigures::from_cells(&figures.cells(), meters);
+        assert_eq!(read(figures), Some(figures));
+        assert_eq!(read(SoldFigures::default()), Some(SoldFigures::default()));
+        assert_eq!(SoldFigures::from_cells(&figures.cells()[1..], meters), None);
+        for bad in [
+            SoldFigures { remote_days: 0, ..figures },
+            SoldFigures { hand_days: 0, ..figures },
+            SoldFigures { day: 0, ..figures },
+            SoldFigures { hand_day: 0, ..figures },
+            SoldFigures { remote_behind: meters, ..figures },
+            SoldFigures { hand_kwh: 6_120 * SoldFigures::KWH_PER_DAY_MAX + 1, ..figures },
+            SoldFigures { remote_days: u64::from(meters) * 19_318 + 1, ..figures },
+            SoldFigures { remote_kwh: u64::MAX, remote_days: u64::MAX, ..figures },
+            SoldFigures { remote_kwh: 1 << 40, day: u16::MAX, ..figures },
+        ] {
+            assert_eq!(read(bad), None, "{bad:?}");
         }
     }
 }

@@ -64,6 +64,8 @@ pub struct Province {
     pub seed: u64,
     /// Energy sold in a year, in `GWh`.
     pub sold_gwh_per_year: f64,
+    /// What was reported of other years, to tell the change from them.
+    pub reported_years: Vec<ReportedYear>,
     /// What the operator has promised, in per cent.
     pub targets: Targets,
     /// How often each scan class is read.
@@ -87,7 +89,7 @@ pub struct Province {
     pub meter_classes: Vec<MeterClass>,
     /// Districts by which metering is reported.
     pub districts: Vec<District>,
-    /// The substations.
+    /// The substations, and behind them the plants: these are asked like stations, and counted as none.
     pub stations: Vec<Station>,
     /// One for each centre and station, all stations of the first centre first.
     pub channels: Vec<Channel>,
@@ -231,9 +233,9 @@ impl Province {
         self.centres.iter().position(|centre| centre.id == id).map(CentreId::at)
     }
 
-    /// The station with this id.
+    /// The substation with this id.
     pub fn station(&self, id: &str) -> Option<StationId> {
-        self.stations.iter().position(|station| station.id == id).map(StationId::at)
+        self.substations().iter().position(|station| station.id == id).map(StationId::at)
     }
 
     /// Centre ids in order.
@@ -241,8 +243,24 @@ impl Province {
         (0..self.centres.len()).map(CentreId::at)
     }
 
-    /// Station ids in order.
+    /// Substations: what every figure of stations counts. They stand in front of the plants.
+    pub fn substations(&self) -> &[Station] {
+        let count = self.stations.partition_point(|station| station.plant.is_none());
+        &self.stations[..count]
+    }
+
+    /// Ids of the substations in order.
     pub fn station_ids(&self) -> impl Iterator<Item = StationId> + use<> {
+        (0..self.substations().len()).map(StationId::at)
+    }
+
+    /// Ids of the plants in order.
+    pub fn plant_ids(&self) -> impl Iterator<Item = StationId> + use<> {
+        (self.substations().len()..self.stations.len()).map(StationId::at)
+    }
+
+    /// Ids of substations, then of plants: whatever has channels.
+    pub fn site_ids(&self) -> impl Iterator<Item = StationId> + use<> {
         (0..self.stations.len()).map(StationId::at)
     }
 
@@ -265,6 +283,24 @@ impl Province {
             channel.entries = Entries::from(entries.collect::<Vec<_>>());
         }
         province
+    }
+
+    /// The substation or plant with this id.
+    pub fn site(&self, id: &str) -> Option<StationId> {
+        self.stations.iter().position(|station| station.id == id).map(StationId::at)
+    }
+
+    /// Whether a channel is that of a plant.
+    pub fn is_plant(&self, channel: ChannelId) -> bool {
+        self.stations[self.channels[channel.index()].station.index()].plant.is_some()
+    }
+
+    /// Places of the channels in the order of their ports: those of plants come last, so that one more
+    /// plant moves no port of a station.
+    fn by_port(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.channels.len()).collect();
+        places.sort_by_key(|n| self.is_plant(ChannelId::at(*n)));
+        places
     }
 
     /// The channel between a station and a centre.
@@ -304,7 +340,8 @@ impl Province {
                 moved.host
             ));
         }
-        for (port, channel) in (base..=u16::MAX).zip(&mut self.channels) {
+        for (port, n) in (base..=u16::MAX).zip(self.by_port()) {
+            let channel = &mut self.channels[n];
             if !channel.pinned_address {
                 channel.port = port;
             }
@@ -318,7 +355,8 @@ impl Province {
         let pinned = self.channels.iter().filter(|channel| channel.pinned_address);
         let taken: BTreeSet<(&str, u16)> =
             pinned.map(|channel| (channel.host.as_str(), channel.port)).collect();
-        (base..=u16::MAX).zip(&self.channels).find(|(port, channel)| {
+        let by_port = self.by_port().into_iter().map(|n| &self.channels[n]);
+        (base..=u16::MAX).zip(by_port).find(|(port, channel)| {
             !channel.pinned_address && taken.contains(&(channel.host.as_str(), *port))
         })
     }
@@ -519,6 +557,17 @@ pub struct Centre {
     pub metering: bool,
 }
 
+/// What was reported of a year.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReportedYear {
+    /// The year, 1900 to 2200.
+    pub year: u16,
+    /// Energy sold, `GWh`.
+    pub sold_gwh: Option<f64>,
+    /// Energy produced and distributed, `GWh`.
+    pub produced_gwh: Option<f64>,
+}
+
 /// A plant or tie that feeds the grid from outside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
@@ -606,6 +655,21 @@ pub struct Station {
     pub points: Vec<Point>,
     /// The meters fed from it.
     pub meters: Vec<MeterGroup>,
+    /// What it is besides, when it is no substation but a plant: its bays are metered points then.
+    pub plant: Option<Plant>,
+}
+
+/// A power plant as far as the province meters it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plant {
+    /// Installed power, MW.
+    pub mw: f64,
+    /// What the simulated plant gives to the grid in 2022, `GWh`; without it that follows from its
+    /// dispatch alone.
+    pub gwh_per_year: Option<f64>,
+    /// The source whose 110 kV lines begin at its 110 kV points, one after the other in the order of
+    /// both: its place in [`Province::sources`].
+    pub source: Option<usize>,
 }
 
 impl Station {
@@ -861,7 +925,8 @@ impl Cause {
 ///
 /// All of it stands in input registers: the number installed as a 32-bit counter, one bit for each
 /// meter that says whether a remote channel to it is proven, sixteen to a register, the first meter
-/// in the lowest bit, and the figures of daily reading ([`crate::MeterFigures`]).
+/// in the lowest bit, the figures of daily reading
+/// ([`crate::MeterFigures`]), and the energy sold ([`crate::SoldFigures`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterGroup {
     /// District: its place in [`Province::districts`].
@@ -878,6 +943,8 @@ pub struct MeterGroup {
     pub bits_address: u16,
     /// Address of the first register of figures.
     pub figures_address: u16,
+    /// Address of the first register of energy sold.
+    pub sold_address: u16,
 }
 
 impl MeterGroup {

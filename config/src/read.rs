@@ -11,7 +11,7 @@ use crate::names::{Date, Name};
 use crate::problem::Problems;
 use crate::province::{
     Centre, Device, District, FormSettings, HistorySettings, Identity, LinkSettings, MeterClass,
-    Origin, Province, ScanPeriods, Source, Targets, Tls, Whole,
+    Origin, Province, ReportedYear, ScanPeriods, Source, Targets, Tls, Whole,
 };
 use crate::registers::Table;
 use crate::template::{Class, LoadClass, Scan};
@@ -29,6 +29,7 @@ pub(crate) struct Draft {
     pub(crate) utc_offset_hours: i8,
     pub(crate) seed: u64,
     pub(crate) sold_gwh_per_year: f64,
+    pub(crate) reported_years: Vec<Placed<ReportedYear>>,
     pub(crate) targets: Targets,
     pub(crate) scan: ScanPeriods,
     pub(crate) link: LinkSettings,
@@ -86,6 +87,14 @@ pub(crate) struct StationDraft {
     pub(crate) tls: Option<Placed<bool>>,
     pub(crate) whole: Vec<Placed<Whole>>,
     pub(crate) meters: Vec<MeterDraft>,
+    pub(crate) plant: Option<PlantDraft>,
+}
+
+/// What a plant has that a station has not.
+pub(crate) struct PlantDraft {
+    pub(crate) mw: f64,
+    pub(crate) gwh_per_year: Option<f64>,
+    pub(crate) source: Option<Placed<String>>,
 }
 
 /// What a station's file says of its device, setting by setting.
@@ -282,6 +291,7 @@ fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
         utc_offset_hours,
         seed,
         sold_gwh_per_year,
+        reported_years: list(root.optional("reported_years"), read_reported_year),
         targets: read_targets(root),
         scan: read_scan(root),
         history: read_history(root),
@@ -300,6 +310,7 @@ fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
         districts,
         stations: list(root.required("stations"), read_station)
             .into_iter()
+            .chain(list(root.optional("plants"), read_plant))
             .map(|station| station.value)
             .collect(),
     }
@@ -626,6 +637,14 @@ fn read_source(fields: &Fields<'_>) -> Option<Source> {
     Some(Source { name: name.unwrap_or_else(|| Name::same(&id)), id, mw })
 }
 
+fn read_reported_year(fields: &Fields<'_>) -> Option<ReportedYear> {
+    let year = fields.required("year").and_then(|n| n.integer(1_900, 2_200));
+    let gwh = |key| fields.optional(key).and_then(|n| n.number(0.0, 1e6));
+    let (sold_gwh, produced_gwh) = (gwh("sold_gwh"), gwh("produced_gwh"));
+    let year = year.and_then(|year| u16::try_from(year).ok())?;
+    Some(ReportedYear { year, sold_gwh, produced_gwh })
+}
+
 fn placed_text(node: &Node<'_>) -> Option<Placed<String>> {
     node.text().map(|text| node.placed(text))
 }
@@ -715,9 +734,53 @@ fn read_station(fields: &Fields<'_>) -> Option<StationDraft> {
             .into_iter()
             .map(|m| m.value)
             .collect(),
+        plant: None,
     };
     let id = id?;
     Some(StationDraft { name: name.unwrap_or_else(|| Name::same(&id)), id, ..draft })
+}
+
+fn read_plant(fields: &Fields<'_>) -> Option<StationDraft> {
+    let place = fields.place();
+    let id = fields.required("id").and_then(|n| n.identifier());
+    let name = fields.optional("name").and_then(|n| n.name());
+    let mw = fields.required("mw").and_then(|n| n.number(0.001, 1e5)).unwrap_or(1.0);
+    let gwh = fields.optional("gwh_per_year");
+    let gwh_per_year = gwh.as_ref().and_then(|n| n.number(0.0, 1e6)).inspect(|gwh| {
+        let most = mw * 8.76;
+        if let Some(node) = fields.optional("gwh_per_year").filter(|_| *gwh > most) {
+            node.complain(format!("{mw} MW give at most {most:.1} GWh in a year"));
+        }
+    });
+    let source = fields.optional("source").and_then(|n| placed_text(&n));
+    let e2e = named(fields.optional("e2e"), |n| Some(n.date()));
+    let address = named(fields.optional("address"), |n| Some(read_address(n)));
+    let bays = named(fields.required("points"), |n| Some(texts(n)));
+    let id = id?;
+    Some(StationDraft {
+        place,
+        name: name.unwrap_or_else(|| Name::same(&id)),
+        id,
+        unmanned: false,
+        in_charge: None,
+        quality: true,
+        e2e,
+        address,
+        peak_mw: 0.0,
+        load: Vec::new(),
+        transformers: Vec::new(),
+        bays,
+        positions: Vec::new(),
+        absent: Vec::new(),
+        untested: Vec::new(),
+        excluded: Vec::new(),
+        pins: list(fields.optional("pins"), read_pin).into_iter().map(|p| p.value).collect(),
+        device: DeviceDraft::default(),
+        tls: None,
+        whole: Vec::new(),
+        meters: Vec::new(),
+        plant: Some(PlantDraft { mw, gwh_per_year, source }),
+    })
 }
 
 /// Reads a table whose keys are names.

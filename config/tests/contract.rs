@@ -11,6 +11,7 @@ fn the_datalists_hold_292_points_with_names_in_both_languages() {
     let own: BTreeSet<(bool, String, String)> = province
         .templates
         .iter()
+        .filter(|template| template.id != "PM") // metered points of plants are no part of the datalist
         .filter(|template| template.unit.is_none() || template.points.len() > 1)
         .flat_map(|template| {
             let sub: Vec<&str> = province
@@ -43,9 +44,9 @@ fn the_datalists_hold_292_points_with_names_in_both_languages() {
 #[test]
 fn the_reference_province_has_the_counts_of_the_forms() {
     let province = Province::built_in();
-    let counts: Vec<usize> = province.stations.iter().map(|s| s.points.len()).collect();
+    let counts: Vec<usize> = province.substations().iter().map(|s| s.points.len()).collect();
     assert_eq!(counts, [1115, 917, 1071, 541, 574, 888, 676, 888, 676, 807]);
-    let units: Vec<usize> = province.stations.iter().map(|s| s.units.len()).collect();
+    let units: Vec<usize> = province.substations().iter().map(|s| s.units.len()).collect();
     // Bay control units as the control room counts them, and one metering unit each.
     assert_eq!(units, [12, 10, 11, 5, 6, 10, 7, 10, 7, 10].map(|n| n + 1));
     let [cc, a1] = ["CC", "A1"].map(|id| province.centre(id).unwrap());
@@ -157,13 +158,20 @@ fn moved_ports_stay_in_range() {
     let mut province = Province::built_in();
     province.move_ports(20_000).unwrap();
     assert_eq!(province.channels[0].port, 20_000);
-    assert_eq!(province.channels[19].port, 20_019);
+    // Plants come behind all stations: their ports are the last.
+    let port = |site: &str, centre: &str| {
+        let channel =
+            province.channel_id(province.site(site).unwrap(), province.centre(centre).unwrap());
+        province.channels[channel.index()].port
+    };
+    assert_eq!([port("HB10", "CC"), port("HB10", "A1")], [20_009, 20_019]);
+    assert_eq!([port("HPP", "CC"), port("HPP", "A1")], [20_020, 20_021]);
     assert_eq!(
         province.move_ports(65_530).unwrap_err(),
-        "port base 65530 does not fit: 20 ports are needed, use 1 to 65516"
+        "port base 65530 does not fit: 22 ports are needed, use 1 to 65514"
     );
-    province.move_ports(65_516).unwrap();
-    assert_eq!(province.channels[19].port, 65_535);
+    province.move_ports(65_514).unwrap();
+    assert_eq!(province.channels[21].port, 65_535);
     let device = &mut province.channels[3];
     (device.pinned_address, device.port) = (true, 30_001);
     assert_eq!(
@@ -171,7 +179,7 @@ fn moved_ports_stay_in_range() {
         "port base 30000 does not fit: HB02 at CC would have 127.0.0.1:30001, which another \
          station's 'address' has; choose another base"
     );
-    assert_eq!(province.channels[19].port, 65_535, "nothing was moved");
+    assert_eq!(province.channels[21].port, 65_535, "nothing was moved");
     province.move_ports(30_002).unwrap();
 }
 

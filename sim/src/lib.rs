@@ -59,13 +59,27 @@ pub struct Field {
     faults: Faults,
     /// What is still to be done to the plant by script.
     planned: Vec<PlannedDeed>,
+    /// How long it lives at a time, milliseconds.
+    step_ms: i64,
 }
 
 impl Field {
     /// The field of a province, before its first step: no measurement has a value.
     pub fn new(province: Arc<Province>) -> Self {
         let faults = Faults::new(Arc::clone(&province));
-        Self { telemetry: Telemetry::new(province), faults, planned: Vec::new() }
+        Self {
+            telemetry: Telemetry::new(province),
+            faults,
+            planned: Vec::new(),
+            step_ms: SECOND_MS,
+        }
+    }
+
+    /// Lets the field live so many seconds at a time, 1 to 300, instead of each of them: one power flow
+    /// for each step. What protection and switching do still happens to the millisecond; loads,
+    /// temperatures and counters follow the steps (`docs/plant.md` has the error).
+    pub fn coarsen(&mut self, seconds: u16) {
+        self.step_ms = (i64::from(seconds) * SECOND_MS).clamp(SECOND_MS, LEAP_MS);
     }
 
     /// Brings the field to a moment, UTC milliseconds since 1970, second by second. Moments that
@@ -83,8 +97,9 @@ impl Field {
             return;
         }
         while last < at_ms {
-            last += SECOND_MS;
-            self.second(last, SECOND_MS);
+            let passed = self.step_ms.min(at_ms - last);
+            last += passed;
+            self.second(last, passed);
         }
     }
 

@@ -3,7 +3,8 @@
 //! Nothing is kept per meter. Which feeder and load class a meter belongs to, its share of their
 //! energy and how its readings fare follow from the contract, the seed and its number (`fleet`),
 //! in closed form; so do the outages on the way (`outages`). What is read day by day is counted in
-//! campaigns that are spread evenly over the night (`campaign`).
+//! campaigns that are spread evenly over the night (`campaign`), and so is the energy that was sold
+//! (`sold`).
 //!
 //! The energy of each feeder comes from the plant, behind its head, technical losses taken off
 //! ([`FeederState`]). The meters that sell energy count exactly that: their shares of a load class
@@ -15,12 +16,14 @@
 mod campaign;
 mod fleet;
 mod outages;
+mod sold;
 
-use config::{MeterFigures, Province};
+use config::{MeterFigures, Province, SoldFigures};
 
 use campaign::{Campaign, Pass, Scene};
 use fleet::Fleet;
 use outages::{Supply, Ways};
+use sold::Sold;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -52,13 +55,14 @@ pub(crate) struct Meters {
     supply: Supply,
     first: Campaign,
     last: Campaign,
+    sold: Sold,
     /// One for each block: it can be reached, its feeder aside.
     up: Vec<bool>,
     /// Concentrators that can be reached, by group and feeder of its station.
     reached: Vec<Vec<u16>>,
     last_ms: Option<i64>,
     /// What the head-end publishes, by station and group.
-    figures: Vec<Vec<MeterFigures>>,
+    figures: Vec<Vec<(MeterFigures, SoldFigures)>>,
     changed: Vec<bool>,
 }
 
@@ -69,11 +73,12 @@ impl Meters {
         let groups = fleet.groups.len();
         let stations = &province.stations;
         let feeders: Vec<usize> = stations.iter().map(|s| s.feeder_bays().count()).collect();
-        let mut figures: Vec<Vec<MeterFigures>> =
-            stations.iter().map(|s| vec![MeterFigures::default(); s.meters.len()]).collect();
+        let nothing = (MeterFigures::default(), SoldFigures::default());
+        let mut figures: Vec<Vec<(MeterFigures, SoldFigures)>> =
+            stations.iter().map(|station| vec![nothing; station.meters.len()]).collect();
         for block in fleet.blocks.iter().filter(|block| fleet.is_concentrator(block)) {
             let (station, group) = fleet.place(block.group);
-            let known = &mut figures[station][group].concentrators;
+            let known = &mut figures[station][group].0.concentrators;
             *known = known.saturating_add(1);
         }
         Self {
@@ -81,6 +86,7 @@ impl Meters {
             supply: Supply::new(feeders.iter().sum()),
             first: Campaign::new(Pass::First, groups),
             last: Campaign::new(Pass::Final, groups),
+            sold: Sold::new(groups),
             up: vec![false; fleet.blocks.len()],
             reached: fleet.groups.iter().map(|g| vec![0; feeders[g.station]]).collect(),
             last_ms: None,
@@ -95,11 +101,14 @@ impl Meters {
         let local_ms = at_ms + self.ways.offset_ms;
         self.supply.note(local_ms, feeders, &self.fleet.first_feeder);
         self.look_round(at_ms);
-        let Self { fleet, ways, supply, first, last, figures, changed, .. } = self;
+        let Self { fleet, ways, supply, first, last, sold, figures: kept, changed, .. } = self;
         let scene = Scene { fleet, ways, supply };
+        let mut is_read = sold.note(fleet, local_ms, feeders);
+        let mut closed = None;
         first.advance(&scene, local_ms, |day, group, counted| {
             let (station, group) = fleet.place(group);
-            let kept = &mut figures[station][group];
+            let kept = &mut kept[station][group].0;
+            closed = Some(i64::from(day));
             *kept = MeterFigures {
                 day,
                 expected: counted.expected,
@@ -114,7 +123,7 @@ impl Meters {
         });
         last.advance(&scene, local_ms, |day, group, counted| {
             let (station, group) = fleet.place(group);
-            let kept = &mut figures[station][group];
+            let kept = &mut kept[station][group].0;
             *kept = MeterFigures {
                 final_day: day,
                 final_expected: counted.final_expected,
@@ -128,6 +137,14 @@ impl Meters {
             };
             changed[station] = true;
         });
+        is_read |= closed.is_some_and(|day| sold.read_day(&scene, day));
+        if is_read {
+            for (figures, group) in sold.figures(fleet).into_iter().zip(0..) {
+                let (station, group) = fleet.place(group);
+                kept[station][group].1 = figures;
+                changed[station] = true;
+            }
+        }
         self.count_online();
         self.last_ms = Some(at_ms);
     }
@@ -170,7 +187,7 @@ impl Meters {
             let alive = reached.iter().enumerate().filter(|(n, _)| self.supply.is_alive(first + n));
             let online = alive.fold(0_u16, |sum, (_, reached)| sum.saturating_add(*reached));
             let (station, group) = self.fleet.place(u32::try_from(group).unwrap_or(0));
-            let kept = &mut self.figures[station][group].online;
+            let kept = &mut self.figures[station][group].0.online;
             if *kept != online {
                 *kept = online;
                 self.changed[station] = true;
@@ -179,7 +196,7 @@ impl Meters {
     }
 
     /// What the head-end publishes of a station's groups, when that has changed since last asked.
-    pub(crate) fn news(&mut self, station: usize) -> Option<&[MeterFigures]> {
+    pub(crate) fn news(&mut self, station: usize) -> Option<&[(MeterFigures, SoldFigures)]> {
         let changed = std::mem::replace(self.changed.get_mut(station)?, false);
         if changed { self.figures.get(station).map(Vec::as_slice) } else { None }
     }
@@ -207,7 +224,12 @@ impl Meters {
         let figures: usize = self.figures.iter().map(|f| size_of_val(f.as_slice())).sum();
         let reached: usize = self.reached.iter().map(|r| size_of_val(r.as_slice())).sum();
         // Both campaigns keep a tally as large as the figures.
-        self.fleet.bytes() + self.supply.bytes() + self.up.len() + 3 * figures + reached
+        self.fleet.bytes()
+            + self.supply.bytes()
+            + self.sold.bytes()
+            + self.up.len()
+            + 3 * figures
+            + reached
     }
 }
 

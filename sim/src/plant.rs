@@ -6,6 +6,7 @@
 pub(crate) mod agenda;
 pub(crate) mod automation;
 pub(crate) mod deeds;
+pub(crate) mod dispatch;
 pub(crate) mod load;
 pub(crate) mod network;
 pub(crate) mod outages;
@@ -24,6 +25,7 @@ use crate::chance::Chance;
 use crate::telemetry::events::Event;
 use agenda::Agenda;
 use automation::HELD_VOLTS;
+use dispatch::Dispatch;
 use load::{CLASSES, Moment, loads};
 use network::{Electrical, Network};
 use outages::Outages;
@@ -70,6 +72,8 @@ pub(crate) struct Plant {
     /// Hour since 1970 for which faults were drawn.
     pub(crate) hour: i64,
     events: Vec<Event>,
+    /// Of each plant: how much it gives.
+    dispatches: Vec<(StationId, Dispatch)>,
     started: bool,
 }
 
@@ -97,6 +101,7 @@ impl Plant {
             switched_ms: i64::MIN,
             hour: i64::MIN,
             events: Vec::new(),
+            dispatches: dispatches(&province),
             started: false,
             province,
         }
@@ -223,6 +228,21 @@ impl Plant {
         for n in 0..self.stations.len() {
             self.tell_bays(n);
         }
+        for n in 0..self.dispatches.len() {
+            self.tell_points(n);
+        }
+    }
+
+    /// Tells the metered points of a plant what leaves there.
+    fn tell_points(&mut self, n: usize) {
+        let (id, dispatch) = self.dispatches[n];
+        let mw = dispatch.mw(self.now.at_ms, self.province.utc_offset_hours);
+        let source = self.province.stations[id.index()].plant.and_then(|plant| plant.source);
+        let lines = source.map_or_else(Vec::new, |source| self.network.out_of(source));
+        let points = dispatch::points(&self.province, id, mw, &lines);
+        for (bay, (p, q)) in self.stations[id.index()].bays.iter_mut().zip(points) {
+            bay.at = Electrical { p, q, kv: 0.0 };
+        }
     }
 
     fn tell_bays(&mut self, n: usize) {
@@ -333,6 +353,15 @@ impl Plant {
             [line.from, line.to].iter().position(|end| *end == own).map(|end| (n, end))
         })
     }
+}
+
+/// How much each plant gives.
+fn dispatches(province: &Province) -> Vec<(StationId, Dispatch)> {
+    let plants = province.plant_ids().filter_map(|id| {
+        let plant = province.stations[id.index()].plant?;
+        Some((id, Dispatch::new(&plant, province.utc_offset_hours)))
+    });
+    plants.collect()
 }
 
 /// What customers' peaks are multiplied by so that their loads over the year of 2022 add up to the

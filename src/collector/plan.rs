@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use config::{Channel, MeterFigures, PointId, Province, Register, Scan, Station, Table, blocks};
+use config::{
+    Channel, MeterFigures, PointId, Province, Register, Scan, SoldFigures, Station, Table, blocks,
+};
 
 /// Mapped registers of other scan classes that a request may read over. A register costs 2 bytes, a
 /// request some 60 to 120 in headers of all layers, two system calls at each end, and a round trip
@@ -341,7 +343,7 @@ fn block_of(spans: &[Span], atoms: &[Atom], (unit, table, scan): (u8, Table, Sca
 }
 
 /// The metering unit, read whole: counters and bits in as few requests as it takes, then the
-/// figures, so that those of a group are of one instant.
+/// figures of daily reading and those of the energy sold.
 fn meter_blocks(station: &Station, channel: &Channel) -> Vec<Block> {
     let Some(unit) = station.metering_unit() else { return Vec::new() };
     let (table, scan) = (Table::Input, Scan::Metering);
@@ -350,22 +352,34 @@ fn meter_blocks(station: &Station, channel: &Channel) -> Vec<Block> {
         let count = (station.meter_bits_end() - address).min(most);
         (address, count)
     });
-    let of_group = u32::from(MeterFigures::REGISTERS);
-    // The figures of a group are of one instant, so they come with one reply where the device can.
-    let together = if most < of_group { most } else { most / of_group * of_group };
-    let start = station.meters.first().map_or(0, |group| u32::from(group.figures_address));
-    let end = station.meters.last().map_or(0, |g| u32::from(g.figures_address) + of_group);
-    let figures = (start..end).step_by(together as usize).map(|address| {
-        let count = (end - address).min(together);
-        (address, count)
-    });
+    let groups = || station.meters.iter();
+    let figures = published(groups().map(|g| g.figures_address), MeterFigures::REGISTERS, most);
+    let sold = published(groups().map(|g| g.sold_address), SoldFigures::REGISTERS, most);
     let cell = |at: u32| u16::try_from(at).expect("a table has 65 536 registers");
     let block = |(address, count): (u32, u32)| {
         let (address, count) = (cell(address), cell(count));
         let whole = std::iter::once(0..count).collect();
         Block { unit, table, address, count, scan, whole, content: Content::Meters }
     };
-    bits.chain(figures).map(block).collect()
+    bits.chain(figures).chain(sold).map(block).collect()
+}
+
+/// What is published of groups that stand one behind the other, each `of_group` registers: the
+/// figures of a group are of one instant, so they come with one reply where the device can.
+fn published(
+    addresses: impl Iterator<Item = u16>,
+    of_group: u16,
+    most: u32,
+) -> impl Iterator<Item = (u32, u32)> {
+    let of_group = u32::from(of_group);
+    let together = if most < of_group { most } else { most / of_group * of_group };
+    let addresses: Vec<u32> = addresses.map(u32::from).collect();
+    let start = addresses.first().copied().unwrap_or(0);
+    let end = addresses.last().map_or(0, |last| last + of_group);
+    (start..end).step_by(together as usize).map(move |address| {
+        let count = (end - address).min(together);
+        (address, count)
+    })
 }
 
 #[cfg(test)]
@@ -438,11 +452,15 @@ mod tests {
                 next += block.count;
             }
             let last = station.meters.last().unwrap();
-            assert_eq!(next, last.figures_address + MeterFigures::REGISTERS);
+            assert_eq!(next, last.sold_address + SoldFigures::REGISTERS);
             for group in &station.meters {
                 let end = group.figures_address + MeterFigures::REGISTERS;
                 let whole =
                     |b: &Block| b.address <= group.figures_address && end <= b.address + b.count;
+                assert!(blocks.iter().any(whole));
+                let end = group.sold_address + SoldFigures::REGISTERS;
+                let whole =
+                    |b: &Block| b.address <= group.sold_address && end <= b.address + b.count;
                 assert!(blocks.iter().any(whole));
             }
         }

@@ -28,8 +28,8 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
         (None, Some(_)) => "fleet".to_owned(),
         (None, None) => "built-in province".to_owned(),
     };
-    let points: usize = province.stations.iter().map(|station| station.points.len()).sum();
-    let units: usize = province.stations.iter().map(|station| station.units.len()).sum();
+    let points: usize = province.substations().iter().map(|station| station.points.len()).sum();
+    let units: usize = province.substations().iter().map(|station| station.units.len()).sum();
     let meters: u64 = province
         .stations
         .iter()
@@ -40,7 +40,7 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
     say(format_args!(
         "{name}: good. {}: {} stations, {units} units, {points} points, {} lines, {meters} meters",
         province.name.vi,
-        province.stations.len(),
+        province.substations().len(),
         province.lines.len()
     ))?;
     for later in begins_later(&province, Clock::system().now()) {
@@ -48,7 +48,7 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
     }
     for centre in province.centre_ids() {
         let entries = || {
-            let of_centre = province.channels.iter().filter(move |c| c.centre == centre);
+            let of_centre = province.station_ids().map(|id| province.channel(id, centre));
             of_centre.flat_map(|channel| &channel.entries).filter(|entry| entry.required)
         };
         let absent = entries().filter(|e| matches!(e.standing, Standing::Absent(_))).count();

@@ -110,7 +110,7 @@ async fn follow(monitor: &Monitor, printer: &mut Printer<'_>) -> Result<(), Fail
 impl<'a> Printer<'a> {
     fn new(common: &'a Common, args: &EventsArgs, province: &Province) -> Result<Self, Failure> {
         let station = args.station.as_deref().map(|id| {
-            let ids = province.stations.iter().map(|station| station.id.as_str());
+            let ids = province.substations().iter().map(|station| station.id.as_str());
             province.station(id).ok_or_else(|| unknown("station", id, ids))
         });
         let centre = args.centre.as_deref().map(|id| {

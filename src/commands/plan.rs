@@ -35,7 +35,7 @@ pub(super) fn run(common: &Common, args: &PlanArgs) -> Outcome {
     let wanted = match &args.station {
         None => None,
         Some(id) => Some(province.station(id).ok_or_else(|| {
-            let ids = province.stations.iter().map(|station| station.id.as_str());
+            let ids = province.substations().iter().map(|station| station.id.as_str());
             Failure::Usage(format!("no station '{id}' in the province; {}", way_out(id, ids)))
         })?),
     };

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ::config::{Date, Province};
+use ::config::{Date, Province, Scan};
 use clap::Args;
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::Reading;
+use gridwatch::collector::plan::{Plan, plans};
+use gridwatch::collector::reading::{Event, Poll, Reading};
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
@@ -43,11 +43,15 @@ pub(super) struct RecordArgs {
     #[arg(long, value_name = "N", requires = "record", default_value_t = 30,
         value_parser = clap::value_parser!(u16).range(1..=400))]
     days: u16,
-    /// With --record: seconds between two reads of a point at least, 1 to 300; values are old after
-    /// as many of these longer scans as the province file says
-    #[arg(long, value_name = "SECONDS", requires = "record", default_value_t = 10,
+    /// With --record: seconds between two reads of a point at least, 1 to 300 [default: 10, and 300
+    /// with --counters]; values are old after as many of these longer scans as the province file says
+    #[arg(long, value_name = "SECONDS", requires = "record",
         value_parser = clap::value_parser!(u16).range(1..=300))]
-    scan: u16,
+    scan: Option<u16>,
+    /// With --record: keep counters alone, of energy sold and produced and of every bay, and let the
+    /// field live one scan at a time: a year in minutes. Short interruptions are not seen
+    #[arg(long, requires = "record", conflicts_with = "no_values")]
+    counters: bool,
     /// With --record: keep no values, only verdicts, events and metering
     #[arg(long, requires = "record")]
     no_values: bool,
@@ -128,16 +132,45 @@ struct Kept {
     from: Timestamp,
     writer: Writer,
     buffer: Buffer,
-    /// Values are kept, too.
-    values: bool,
+    /// Which values are kept, too.
+    values: Values,
     gatherer: Gatherer,
     alarms: Alarms,
 }
 
+/// Which values a recording keeps.
+enum Values {
+    All,
+    None,
+    /// Those of the counters, by the plans of the channels.
+    Counters(Vec<Arc<Plan>>),
+}
+
+impl Kept {
+    /// Keeps of a reading what counters say.
+    fn accept_counters(buffer: &mut Buffer, plans: &[Arc<Plan>], reading: &Reading) {
+        let Event::Polls(polls) = &reading.event else {
+            buffer.accept(reading);
+            return;
+        };
+        let Some(plan) = plans.get(reading.channel.index()) else { return };
+        let is_counter = |poll: &&Poll| {
+            let block = plan.blocks.get(poll.block);
+            block.is_some_and(|block| block.scan == Scan::Counters)
+        };
+        let own: Vec<Poll> = polls.iter().filter(is_counter).cloned().collect();
+        if !own.is_empty() {
+            buffer.accept(&Reading { event: Event::Polls(own), ..reading.clone() });
+        }
+    }
+}
+
 impl Sink for Kept {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        if self.values {
-            self.buffer.accept(reading);
+        match &self.values {
+            Values::All => self.buffer.accept(reading),
+            Values::Counters(plans) => Self::accept_counters(&mut self.buffer, plans, reading),
+            Values::None => {}
         }
         Ok(())
     }
@@ -166,7 +199,8 @@ pub(super) fn run(
         let message = "--port-base has no place beside --record: a recording opens no ports";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let province = Arc::new(stretched(common.province(config)?, f64::from(args.scan)));
+    let scan = args.scan.unwrap_or(if args.counters { 300 } else { 10 });
+    let province = Arc::new(stretched(common.province(config)?, f64::from(scan)));
     let (to_come, truth) = field.plans(&province)?;
     let zone = province.utc_offset_hours;
     let no_day = || Failure::Usage("--from: there is no such day".to_owned());
@@ -176,18 +210,23 @@ pub(super) fn run(
     let ends = Some(writer.until()).filter(|ends| *ends > Timestamp(i64::MIN));
     let (from, goes_on) = begins(directory, ends, (first, zone))?;
     let buffer = Buffer::new(&province, &plans(&province), province.history.buffer_bytes());
-    let (values, gatherer) = (!args.no_values, Gatherer::new(from));
+    let values = match (args.counters, args.no_values) {
+        (true, _) => Values::Counters(plans(&province)),
+        (false, true) => Values::None,
+        (false, false) => Values::All,
+    };
+    let gatherer = Gatherer::new(from);
     let alarms = Alarms::default().keeping();
     let mut kept = Kept { from, writer, buffer, values, gatherer, alarms };
     say(format_args!(
         "{}: {} stations, seed {}, {} from {}; points are read every {} s or more rarely, and old \
          after {} scans",
         province.name.vi,
-        province.stations.len(),
+        province.substations().len(),
         province.seed,
         if args.days == 1 { "1 day".to_owned() } else { format!("{} days", args.days) },
         from.local(zone).date,
-        args.scan,
+        scan,
         province.scan.stale_after
     ))?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -196,8 +235,9 @@ pub(super) fn run(
         stop_wanted().await;
         wish.store(true, Ordering::Relaxed);
     });
-    let start = if goes_on { Recording::going_on } else { Recording::start };
-    let mut recording = start(&province, to_come, (from, until));
+    let step_s = if args.counters { scan } else { 1 };
+    let window = (from, until);
+    let mut recording = Recording::in_steps(&province, to_come, window, (step_s, goes_on));
     let mut progress = Progress::new((from, until), zone);
     while !stop.load(Ordering::Relaxed) && recording.step(&mut kept)? {
         progress.tell(recording.reached())?;

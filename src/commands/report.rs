@@ -122,8 +122,9 @@ fn find_station(reader: &Reader, period: Period, id: &str) -> Result<(), Failure
     // Where nobody watched, there is no report.
     let Some(last) = own.next_back() else { return Ok(()) };
     let province = reader.contract(last.contract)?.province;
-    let known = province.stations.iter().map(|station| station.id.as_str());
-    province.station(id).map(|_| ()).ok_or_else(|| unknown("station", id, known))
+    let known = province.substations().iter().map(|station| station.id.as_str());
+    let found = province.substations().iter().any(|station| station.id == id);
+    if found { Ok(()) } else { Err(unknown("station", id, known)) }
 }
 
 /// Says what the store has instead.

@@ -114,7 +114,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
 /// What of it is to be shown.
 fn page(args: &ShowArgs, province: &Province) -> Result<Page, Failure> {
     let find = |id: &String| -> Result<StationId, Failure> {
-        let known = province.stations.iter().map(|station| station.id.as_str());
+        let known = province.substations().iter().map(|station| station.id.as_str());
         province.station(id).ok_or_else(|| unknown("station", id, known))
     };
     let station = args.station.as_ref().map(find).transpose()?;

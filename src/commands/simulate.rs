@@ -133,13 +133,13 @@ fn introduce(simulation: &Simulation, province: &Province) -> Result<(), Failure
     say(format_args!(
         "{}: {} stations, seed {}, serving Modbus TCP",
         province.name.vi,
-        province.stations.len(),
+        province.substations().len(),
         province.seed
     ))?;
     let names = province.stations.iter().map(|station| station.name.vi.width());
     let widest = names.max().unwrap_or(0);
     let count = province.stations.len();
-    for (n, station) in province.station_ids().zip(&province.stations) {
+    for (n, station) in province.site_ids().zip(&province.stations) {
         if count > STATIONS_SHOWN && (STATIONS_SHOWN / 2..count - 1).contains(&n.index()) {
             if n.index() == STATIONS_SHOWN / 2 {
                 say("  …")?;

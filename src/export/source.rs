@@ -138,7 +138,7 @@ impl<'a> Source<'a> {
     /// Full ids of the points of a station.
     fn points(&self, station: &str) -> Vec<&str> {
         ids(&self.provinces, |province| {
-            let station = province.station(station).map(|id| &province.stations[id.index()]);
+            let station = province.site(station).map(|id| &province.stations[id.index()]);
             station.into_iter().flat_map(|s| s.points.iter().map(|point| &point.id[..]))
         })
     }
@@ -146,7 +146,7 @@ impl<'a> Source<'a> {
     /// The unit of a point by the newest contract that has it.
     fn unit(&self, station: &str, point: &str) -> &str {
         let specs = self.provinces.iter().filter_map(|province| {
-            let station = &province.stations[province.station(station)?.index()];
+            let station = &province.stations[province.site(station)?.index()];
             Some(&station.points[station.point(point)?.index()].spec)
         });
         specs.map(|spec| &spec.unit[..]).next().unwrap_or_default()

@@ -1,10 +1,10 @@
 //! Remote metering: counted from the meters' own bits, not taken on trust.
 
-use config::{Date, MeterFigures, Province, Scan, Station};
+use config::{Date, MeterFigures, Province, Scan, SoldFigures, Station};
 
 use super::channel::ChannelState;
 use super::counts::Share;
-use super::picture::{HalfHours, MeterGroupPicture, MeteringPicture, Reads};
+use super::picture::{HalfHours, MeterGroupPicture, MeteringPicture, Reads, SoldReads};
 use crate::clock::{DAY_MS, Timestamp};
 
 /// The registers of a metering unit as they were last read.
@@ -16,8 +16,8 @@ pub(super) struct MeterCells {
 
 impl MeterCells {
     pub(super) fn new(station: &Station) -> Self {
-        let figures = usize::from(MeterFigures::REGISTERS);
-        let ends = station.meters.iter().map(|group| usize::from(group.figures_address) + figures);
+        let sold = usize::from(SoldFigures::REGISTERS);
+        let ends = station.meters.iter().map(|group| usize::from(group.sold_address) + sold);
         let end = ends.max().unwrap_or(0);
         Self { cells: vec![0; end], at: vec![None; end] }
     }
@@ -49,12 +49,14 @@ impl MeterCells {
         let bits = self.read(group.bits_address, group.bit_registers() as usize);
         let proven = bits.map(|(cells, _)| count_bits(cells, group.installed));
         let figures = self.read(group.figures_address, usize::from(MeterFigures::REGISTERS));
+        let sold = self.read(group.sold_address, usize::from(SoldFigures::REGISTERS));
         let at = [bits, figures].into_iter().flatten().filter_map(|(_, at)| at).min();
         Told {
             proven,
             reported,
             at,
             figures: figures.and_then(|(cells, _)| MeterFigures::from_cells(cells)),
+            sold: sold.and_then(|(cells, _)| SoldFigures::from_cells(cells, group.installed)),
         }
     }
 }
@@ -66,6 +68,7 @@ struct Told {
     reported: Option<u32>,
     at: Option<Timestamp>,
     figures: Option<MeterFigures>,
+    sold: Option<SoldFigures>,
 }
 
 /// Set bits among the first `meters`; what lies beyond the last meter is not one.
@@ -141,6 +144,8 @@ pub(super) fn picture(
         district_uncounted: vec![0; province.districts.len()],
         station_uncounted: vec![0; province.stations.len()],
         class_uncounted: vec![0; province.meter_classes.len()],
+        district_sold: vec![SoldReads::default(); province.districts.len()],
+        class_sold: vec![SoldReads::default(); province.meter_classes.len()],
         ..MeteringPicture::default()
     };
     for station in province.station_ids() {
@@ -156,14 +161,19 @@ pub(super) fn picture(
                 reported: told.reported,
                 at: told.at,
                 figures: told.figures,
+                sold: told.sold,
             });
             // The contract says how many there are; what never came is not proven.
             let share = Share::new(u64::from(told.proven.unwrap_or(0)), u64::from(group.installed));
             let uncounted = if told.proven.is_none() { u64::from(group.installed) } else { 0 };
             picture.classes[group.class] += share;
             picture.class_uncounted[group.class] += uncounted;
+            let energy = SoldReads::of(told.sold.as_ref(), group.installed);
+            picture.class_sold[group.class] += energy;
             if province.meter_classes[group.class].sold {
                 picture.total += share;
+                picture.sold += energy;
+                picture.district_sold[group.district] += energy;
                 picture.districts[group.district] += share;
                 picture.stations[station.index()] += share;
                 picture.uncounted += uncounted;

@@ -6,7 +6,8 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 
 use config::{
-    CentreId, Channel, ChannelId, Date, MeterFigures, PointId, Province, Station, StationId,
+    CentreId, Channel, ChannelId, Date, MeterFigures, PointId, Province, SoldFigures, Station,
+    StationId,
 };
 
 use super::alarms::Alarm;
@@ -556,6 +557,12 @@ pub struct MeteringPicture {
     /// Meters with a proven channel in groups of which nothing is known for `day`: they are in no
     /// read figure.
     pub unreported: u64,
+    /// Energy sold as head-ends have read it.
+    pub sold: SoldReads,
+    /// The same by district.
+    pub district_sold: Vec<SoldReads>,
+    /// By class; of classes that do not sell it is what they measure, outside the sum.
+    pub class_sold: Vec<SoldReads>,
     /// By district, station and class: meters of groups that have never been counted. They are neither read
     /// remotely nor not.
     pub district_uncounted: Vec<u64>,
@@ -583,6 +590,62 @@ pub struct MeterGroupPicture {
     pub at: Option<Timestamp>,
     /// What its head-end publishes; `None` until it was read, and when it cannot be.
     pub figures: Option<MeterFigures>,
+    /// Energy sold as its head-end has read it; `None` until it was read, and when it cannot be.
+    pub sold: Option<SoldFigures>,
+}
+
+/// Energy sold as head-ends have read it: running counts since they began, summed up. What meters have
+/// counted since they were last read is in none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SoldReads {
+    /// Meters of which the head-end tells, of all.
+    pub told: Share,
+    /// Brought by remote readings, kWh.
+    pub remote_kwh: u64,
+    /// Brought by readings by hand, kWh.
+    pub hand_kwh: u64,
+    /// The latest local day, since 1970, at whose end registers stood that were read remotely; 0: none.
+    pub remote_day: u16,
+    /// The latest day on which meters were read by hand; 0: none.
+    pub hand_day: u16,
+    /// Meters whose latest remote reading failed.
+    pub remote_behind: u64,
+    /// Meters that the latest round by hand did not reach.
+    pub hand_behind: u64,
+}
+
+impl SoldReads {
+    /// What is told of a group of `meters`.
+    pub fn of(figures: Option<&SoldFigures>, meters: u32) -> Self {
+        let told = Share::new(if figures.is_some() { meters.into() } else { 0 }, meters.into());
+        let figures = figures.copied().unwrap_or_default();
+        Self {
+            told,
+            remote_kwh: figures.remote_kwh,
+            hand_kwh: figures.hand_kwh,
+            remote_day: figures.day,
+            hand_day: figures.hand_day,
+            remote_behind: figures.remote_behind.into(),
+            hand_behind: figures.hand_behind.into(),
+        }
+    }
+
+    /// A day of it as a date; `None` when there is none yet.
+    pub fn date(day: u16) -> Option<Date> {
+        (day > 0).then(|| Timestamp(i64::from(day) * crate::clock::DAY_MS).local(0).date)
+    }
+}
+
+impl AddAssign for SoldReads {
+    fn add_assign(&mut self, other: Self) {
+        self.told += other.told;
+        self.remote_kwh = self.remote_kwh.saturating_add(other.remote_kwh);
+        self.hand_kwh = self.hand_kwh.saturating_add(other.hand_kwh);
+        self.remote_day = self.remote_day.max(other.remote_day);
+        self.hand_day = self.hand_day.max(other.hand_day);
+        self.remote_behind += other.remote_behind;
+        self.hand_behind += other.hand_behind;
+    }
 }
 
 /// How daily reading goes: what head-ends publish, summed up. Never merged with coverage, which

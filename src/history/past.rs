@@ -15,9 +15,11 @@ use crate::historian::alarms::count_anew;
 use crate::historian::counts::Share;
 use crate::historian::ledger::State;
 use crate::historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
-use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads};
+use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads, SoldReads};
 use crate::historian::verdict::{Reason, Since};
-use crate::store::{Judged, Kept, KeptFrom, MeterKind, Metered, Reader, Session, StoreError};
+use crate::store::{
+    EnergyKind, EnergyLine, Judged, Kept, KeptFrom, MeterKind, Metered, Reader, Session, StoreError,
+};
 
 /// A province at a moment.
 #[derive(Debug)]
@@ -62,7 +64,8 @@ pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, Stor
             unwatched.insert(span.from, span);
         })?);
     }
-    let metering = metering(&province, &reader.metering(at)?);
+    let mut metering = metering(&province, &reader.metering(at)?);
+    sold(&province, reader, at, &mut metering)?;
     let when = (session.from, at);
     let mut picture = picture(&province, when, &channels, metering);
     let mut alarms = reader.alarms_at(&province, when)?;
@@ -336,6 +339,51 @@ impl Channel<'_> {
     }
 }
 
+/// The energy sold as head-ends had told it by a moment.
+fn sold(
+    province: &Province,
+    reader: &Reader,
+    at: Timestamp,
+    picture: &mut MeteringPicture,
+) -> Result<(), StoreError> {
+    let mut latest: BTreeMap<(String, String, EnergyKind), EnergyLine> = BTreeMap::new();
+    reader.energy_counts(at.plus(1), |_, line| {
+        latest.insert((line.station.clone(), line.id.clone(), line.kind), line);
+    })?;
+    for line in latest.into_values() {
+        let Some((district, class)) = line.id.split_once('.') else { continue };
+        let day = u16::try_from(line.day).unwrap_or(0);
+        let told = Share::new(line.meters, line.meters);
+        let reads = match line.kind {
+            EnergyKind::Remote => SoldReads {
+                told,
+                remote_kwh: line.kwh,
+                remote_day: day,
+                remote_behind: line.behind,
+                ..SoldReads::default()
+            },
+            EnergyKind::Hand => SoldReads {
+                told,
+                hand_kwh: line.kwh,
+                hand_day: day,
+                hand_behind: line.behind,
+                ..SoldReads::default()
+            },
+            EnergyKind::Out | EnergyKind::In => continue,
+        };
+        if let Some(n) = province.meter_classes.iter().position(|own| own.id == class) {
+            picture.class_sold[n] += reads;
+        }
+        if line.sells {
+            picture.sold += reads;
+            if let Some(n) = province.districts.iter().position(|own| own.id == district) {
+                picture.district_sold[n] += reads;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Remote metering as it was counted last. What is told of single stations is not kept.
 fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
     let (districts, classes) = (province.districts.len(), province.meter_classes.len());
@@ -350,6 +398,8 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
         district_uncounted: vec![0; districts],
         station_uncounted: vec![0; province.stations.len()],
         class_uncounted: vec![0; classes],
+        district_sold: vec![SoldReads::default(); districts],
+        class_sold: vec![SoldReads::default(); classes],
         ..MeteringPicture::default()
     };
     for line in counted {

@@ -28,7 +28,6 @@ use crate::collector::channel::Poller;
 use crate::collector::plan::Plan;
 use crate::collector::reading::Reading;
 
-const SECOND: Duration = Duration::from_secs(1);
 /// Seconds whose readings may wait: with fewer, one thread would often wait for the other.
 const SECONDS_AHEAD: usize = 64;
 
@@ -63,7 +62,7 @@ impl Stations {
         province: &Arc<Province>,
         asked: &[Arc<Plan>],
         plans: Plans,
-        window: Window,
+        window: (Window, u16),
     ) -> Self {
         let (sender, seconds) = sync_channel(SECONDS_AHEAD);
         let (province, asked) = (Arc::clone(province), asked.to_vec());
@@ -90,10 +89,12 @@ fn live(
     province: &Arc<Province>,
     asked: &[Arc<Plan>],
     plans: Plans,
-    window: Window,
+    (window, step_s): (Window, u16),
     seconds: &SyncSender<Second>,
 ) -> Spent {
+    let step = Duration::from_secs(step_s.into());
     let mut field = Field::new(Arc::clone(province));
+    field.coarsen(step_s);
     let mut scenario: Scenario = plans.scenario.unwrap_or_default();
     scenario.rates.get_or_insert_with(|| Rates::of_table(1.0));
     // A scenario begins with what is recorded.
@@ -124,7 +125,7 @@ fn live(
         spent.field += watch.lap();
         let mut readings = Vec::new();
         for (n, channel) in channels.iter_mut().enumerate() {
-            channel.live(from, &field, ChannelId::at(n), &mut readings);
+            channel.live((from, from + step), &field, ChannelId::at(n), &mut readings);
         }
         // Channels live one after the other within a second; what they learned is told in order.
         readings.sort_by_key(|reading| reading.at);
@@ -135,7 +136,7 @@ fn live(
             break;
         }
         watch.lap();
-        (at, from) = (at.plus(SECOND_MS), from + SECOND);
+        (at, from) = (at.plus(i64::from(step_s) * SECOND_MS), from + step);
     }
     spent.cpu = cpu_seconds();
     spent
@@ -170,9 +171,15 @@ impl Channel {
         Self { path, task: Box::pin(task) }
     }
 
-    /// Lives through one second, in which the station says what the field has now.
-    fn live(&mut self, from: Instant, field: &Field, id: ChannelId, readings: &mut Vec<Reading>) {
-        self.path.borrow_mut().begin(from, from + SECOND, field.image(id));
+    /// Lives through one step, in which the station says what the field has now.
+    fn live(
+        &mut self,
+        (from, to): (Instant, Instant),
+        field: &Field,
+        id: ChannelId,
+        readings: &mut Vec<Reading>,
+    ) {
+        self.path.borrow_mut().begin(from, to, field.image(id));
         // It never ends, since its readings are always taken; and nobody needs to wake it.
         let _ = self.task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         self.path.borrow_mut().end(readings);

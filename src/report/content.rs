@@ -8,10 +8,12 @@ mod forms;
 mod metering;
 mod method;
 mod not_kept;
+mod produced;
 mod quality;
 mod reading;
 mod reliability;
 mod signals;
+mod sold;
 mod stations;
 mod summary;
 
@@ -42,6 +44,8 @@ pub(super) fn report(facts: &Facts) -> Report {
         alarms::sheet(facts),
         reliability::sheet(facts),
         energy::sheet(facts),
+        sold::sheet(facts),
+        produced::sheet(facts),
         signals::exclusions(facts),
         method::sheet(facts),
     ];

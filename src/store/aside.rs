@@ -51,6 +51,7 @@ pub fn set_aside(folder: &Path, after: Timestamp, to: &Path) -> Result<Option<As
         ("commands_kept", "at_ms"),
         ("asked", "from_ms"),
         ("metering", "at_ms"),
+        ("energy", "at_ms"),
         ("chunk", "from_ms"),
         ("alarm", "raised_ms"),
     ] {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use config::Province;
 
 use super::commands::{CommandsKept, Said};
+use super::energy::{Counting, EnergyLine};
 use crate::clock::{Jump, Timestamp};
 use crate::historian::Historian;
 use crate::historian::alarms::{AlarmChange, Alarms};
@@ -48,6 +49,8 @@ pub struct Batch {
     pub asked: Option<(Timestamp, Vec<Asked>)>,
     /// Figures of metering that are others than before.
     pub metering: Vec<MeterLine>,
+    /// Counters of energy that stand otherwise than before: of the energy sold, and of plants.
+    pub energy: Vec<EnergyLine>,
     /// Alarms that stand otherwise than before; when a session begins, also all that are open.
     pub alarms: Vec<AlarmChange>,
     /// Values, in chunks that nothing is added to any more.
@@ -70,6 +73,7 @@ impl Batch {
             commands: Vec::new(),
             asked: None,
             metering: Vec::new(),
+            energy: Vec::new(),
             alarms: Vec::new(),
             values: Vec::new(),
             fresh: Vec::new(),
@@ -125,6 +129,7 @@ pub struct Gatherer {
     asked_from: Timestamp,
     metering: Vec<MeterLine>,
     commands: Said,
+    energy: Counting,
     started: Timestamp,
     /// When something was last gathered.
     at: Option<Timestamp>,
@@ -141,11 +146,13 @@ impl Gatherer {
         let (next, metering, begins) = (Vec::new(), Vec::new(), true);
         let (open, jumps) = (VecDeque::new(), Vec::new());
         let commands = Said::default();
+        let energy = Counting::default();
         Self {
             next,
             asked_from: started,
             metering,
             commands,
+            energy,
             started,
             at: None,
             begins,
@@ -182,6 +189,7 @@ impl Gatherer {
         picture: &mut Picture,
         (every_ms, last): (i64, bool),
     ) -> Option<Batch> {
+        self.energy.note(picture);
         if !self.is_time(picture, every_ms, last) {
             return None;
         }
@@ -191,6 +199,7 @@ impl Gatherer {
         if begins {
             // The store may lack what was gathered last.
             (self.next, self.metering) = (Vec::new(), Vec::new());
+            self.energy = Counting::default();
             historian.keep_ledger();
             *picture = historian.picture(until);
         }
@@ -204,6 +213,7 @@ impl Gatherer {
         let open_from = self.seal(buffer, until, fresh.len(), last);
         let values = buffer.take_sealed();
         let (events, metering) = (self.events(picture), self.metering(picture));
+        let energy = self.energy.news(picture, begins || last);
         let alarms = alarms.take_changes(begins);
         let jumps = if begins { self.jumps.clone() } else { Vec::new() };
         Some(Batch {
@@ -215,6 +225,7 @@ impl Gatherer {
             commands: self.commands.news(picture, begins),
             asked,
             metering,
+            energy,
             alarms,
             values,
             fresh,

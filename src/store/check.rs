@@ -10,12 +10,12 @@ use rusqlite::{Connection, Row};
 use super::kept::{self, Gone, Kept};
 use super::reader::{self, Session, judged, session};
 use super::schema::{FILE, StoreError, has_table, open_to_read};
-use super::{alarms, cells, contracts, epochs, journal};
+use super::{alarms, cells, contracts, energy, epochs, journal};
 use crate::clock::Timestamp;
 use crate::series::chunk::{Chunk, ChunkError};
 
 /// Tables whose rows are counted for who asks.
-const TOLD: [&str; 12] = [
+const TOLD: [&str; 13] = [
     "contract",
     "session",
     "judgement",
@@ -24,6 +24,7 @@ const TOLD: [&str; 12] = [
     "commands_kept",
     "asked",
     "metering",
+    "energy",
     "chunk",
     "journal",
     "alarm",
@@ -305,6 +306,9 @@ fn check_others(connection: &Connection, found: &mut Findings) -> Result<(), Sto
     match kept::all(connection) {
         Ok(gone) => found.gone = gone,
         Err(error) => found.fault(error.fault()),
+    }
+    if has_table(connection, "energy")? {
+        energy::damaged(connection, |error| found.fault(error.fault()))?;
     }
     if has_table(connection, "alarm")? {
         alarms::damaged(connection, |error| found.fault(error.fault()))?;

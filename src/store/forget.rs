@@ -240,7 +240,14 @@ fn metering(connection: &Connection, from: Timestamp) -> Result<u64, StoreError>
              WHERE later.kind = metering.kind AND later.id = metering.id AND later.at_ms <= ?1)",
         [from.0],
     )?;
-    Ok(count(rows))
+    let counts = connection.execute(
+        "DELETE FROM energy WHERE at_ms < (
+             SELECT max(at_ms) FROM energy AS later
+             WHERE later.kind = energy.kind AND later.station = energy.station
+                 AND later.id = energy.id AND later.at_ms <= ?1)",
+        [from.0],
+    )?;
+    Ok(count(rows + counts))
 }
 
 /// An alarm stays that is open, or whose return or acknowledgement lies behind the moment; also one whose return

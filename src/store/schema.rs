@@ -227,6 +227,22 @@ CREATE TABLE commands_kept (
     kept  INTEGER NOT NULL,             -- 1: it does, 0: it does not
     PRIMARY KEY (path, unit, at_ms)
 ) STRICT, WITHOUT ROWID;
+-- Running counts of energy: a row whenever one stands otherwise. What was added since the row before
+-- belongs to the day of the row.
+CREATE TABLE energy (
+    kind       TEXT NOT NULL,        -- remote, hand: energy sold, as it was read; out, in: of a plant
+    station    TEXT NOT NULL,        -- or plant
+    id         TEXT NOT NULL,        -- district.class of the meters; point of the plant
+    at_ms      INTEGER NOT NULL,     -- when it was told
+    sells      INTEGER NOT NULL,     -- 1: counts into the energy sold
+    day        INTEGER NOT NULL,     -- local, since 1970; 0: none yet
+    kwh        INTEGER NOT NULL,
+    meter_days INTEGER NOT NULL,     -- that it covers; 0 of a plant
+    meters     INTEGER NOT NULL,
+    behind     INTEGER NOT NULL,     -- of these, those that the latest reading did not reach
+    epoch      INTEGER NOT NULL,
+    PRIMARY KEY (kind, station, id, at_ms)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Longest text or blob of a store, bytes: a chunk's, and room to spare.

@@ -12,6 +12,7 @@ use super::alarms;
 use super::batch::{Batch, MeterLine};
 use super::commands;
 use super::contracts;
+use super::energy;
 use super::epochs;
 use super::forget::{self, Step};
 use super::journal;
@@ -241,6 +242,9 @@ impl Writer {
         }
         for line in &batch.metering {
             put_metering(&transaction, (batch.until, epoch), line)?;
+        }
+        for line in &batch.energy {
+            energy::put(&transaction, (batch.until, epoch), line)?;
         }
         alarms::put(&transaction, &self.province, (&batch.alarms, batch.begins), epoch)?;
         let contract = contracts::put(&transaction, &self.province)?;

@@ -269,7 +269,7 @@ impl Ui {
 
     /// The same screen of the station before or after, in the order of the contract.
     fn other_station(&mut self, forward: bool) {
-        let all = self.shown.province.stations.len();
+        let all = self.shown.province.substations().len();
         let other = |station: StationId| {
             let step = if forward { 1 } else { all - 1 };
             StationId::at((station.index() + step) % all)

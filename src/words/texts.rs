@@ -279,6 +279,10 @@ texts! {
     ReadingCheck => "ĐỌC VÀ ĐẾM", "READS AND COUNTS";
     CountedFrom => "đếm từng bit lúc", "counted bit by bit at";
     CountedNever => "chưa đếm nhóm nào", "no group counted yet";
+    SoldRemotely => "điện thương phẩm: đọc xa", "energy sold: read remotely";
+    SoldByHand => "ghi tại chỗ", "by hand";
+    UpTo => "đến hết", "up to";
+    LastOn => "lần cuối", "last on";
     AllCounted => "mọi nhóm công tơ đã đếm", "every meter group is counted";
     MetersUncounted => "công tơ chưa đếm", "meters uncounted";
     Agrees => "số lắp đặt báo về khớp hợp đồng", "installed counts agree with the contract";

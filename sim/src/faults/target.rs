@@ -37,7 +37,7 @@ pub(crate) fn resolve(province: &Province, text: &str) -> Result<Vec<Aim>, Strin
     }
     let end = text.find(['.', '/']).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
-    let Some(id) = province.station(name) else {
+    let Some(id) = province.site(name) else {
         let hint = way_out(name, province.stations.iter().map(|s| s.id.as_str()));
         return Err(format!("no station '{name}'; {hint}"));
     };
@@ -153,7 +153,7 @@ fn points_where(station: &Station, wanted: impl Fn(usize) -> bool) -> Vec<PointI
 /// Stations whose ids fit a pattern, else bays, else points.
 fn fitting(province: &Province, pattern: &str) -> Result<Vec<Aim>, String> {
     let fits = |text: &str| fits(pattern.as_bytes(), text.as_bytes());
-    let stations = || province.station_ids().zip(&province.stations);
+    let stations = || province.site_ids().zip(&province.stations);
     let whole: Vec<Aim> =
         stations().filter(|(_, s)| fits(&s.id)).map(|(id, s)| whole(id, s)).collect();
     if !whole.is_empty() {

@@ -157,16 +157,8 @@ impl Campaign {
             self.done = 0;
             self.tally.fill(MeterFigures::default());
         }
-        let blocks = &scene.fleet.blocks;
-        let size = blocks.len() as u64;
-        let step = coprime_step(size);
         for n in self.done..up_to {
-            // Neighbours are not read one after the other.
-            let place = usize::try_from(n as u64 * step % size).unwrap_or(0);
-            let block = &blocks[place];
-            let instant = i128::from(WINDOW_MS) * n as i128 / i128::from(size);
-            let midnight = (day + 1) * DAY_MS - scene.ways.offset_ms;
-            let at_ms = midnight + i64::try_from(instant).unwrap_or(0);
+            let (block, at_ms) = in_turn(scene, day, n);
             let tally = &mut self.tally[block.group as usize];
             match self.pass {
                 Pass::First => first_pass(scene, block, day, at_ms, tally),
@@ -225,29 +217,77 @@ fn proven<'a>(scene: &Scene<'a>, block: &Block) -> impl Iterator<Item = u32> + u
     })
 }
 
+/// The first pass over a block: what every meter of it has in common.
+struct Visit<'a> {
+    scene: &'a Scene<'a>,
+    block: &'a Block,
+    day: i64,
+    at_ms: i64,
+    technology: Technology,
+    losses: Losses,
+    up: bool,
+}
+
+impl<'a> Visit<'a> {
+    fn new(scene: &'a Scene<'a>, block: &'a Block, day: i64, at_ms: i64) -> Self {
+        let technology = scene.fleet.technology(block);
+        let up = scene.ways.was_up(scene.fleet, block, scene.supply, at_ms);
+        Self { scene, block, day, at_ms, technology, losses: Losses::of(technology), up }
+    }
+
+    /// How a meter fares that the head-end reaches at all; `None` when it does not.
+    fn reached(&self, meter: u32) -> Option<Fate> {
+        let chance = self.scene.fleet.groups[self.block.group as usize].chance;
+        if !self.up || Ways::is_cut_off(chance, self.technology, meter, self.at_ms) {
+            return None;
+        }
+        Some(fate(self.scene, self.block, meter, self.day)).filter(|fate| *fate != Fate::Replaced)
+    }
+
+    /// Whether the register of midnight of a meter that is reached has come.
+    fn is_prompt(&self, meter: u32) -> bool {
+        let Self { scene, block, day, losses, .. } = self;
+        let chance = scene.fleet.groups[block.group as usize].chance;
+        delivery(scene, block, meter, *day, losses) == Delivery::Prompt
+            && (losses.attempt <= 0.0
+                || chance.share(key(attempt_kind(0), meter, *day)) >= losses.attempt)
+    }
+}
+
+/// Tells of every meter with a proven channel whether the first pass of a day has read it.
+pub(super) fn first_readings(scene: &Scene<'_>, day: i64, mut each: impl FnMut(&Block, u32, bool)) {
+    let blocks = &scene.fleet.blocks;
+    for n in 0..blocks.len() {
+        let (block, at_ms) = in_turn(scene, day, n);
+        let visit = Visit::new(scene, block, day, at_ms);
+        for meter in proven(scene, block) {
+            each(block, meter, visit.reached(meter).is_some() && visit.is_prompt(meter));
+        }
+    }
+}
+
+/// The block whose turn in a campaign is the `n`th, and when that is.
+fn in_turn<'a>(scene: &Scene<'a>, day: i64, n: usize) -> (&'a Block, i64) {
+    let blocks = &scene.fleet.blocks;
+    let size = blocks.len() as u64;
+    // Neighbours are not read one after the other.
+    let place = usize::try_from(n as u64 * coprime_step(size) % size).unwrap_or(0);
+    let instant = i128::from(WINDOW_MS) * n as i128 / i128::from(size);
+    let midnight = (day + 1) * DAY_MS - scene.ways.offset_ms;
+    (&blocks[place], midnight + i64::try_from(instant).unwrap_or(0))
+}
+
 fn first_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mut MeterFigures) {
-    let group = &scene.fleet.groups[block.group as usize];
-    let technology = scene.fleet.technology(block);
-    let losses = Losses::of(technology);
-    let up = scene.ways.was_up(scene.fleet, block, scene.supply, at_ms);
-    let profile = Profile::new(scene, block, day, &losses);
+    let visit = Visit::new(scene, block, day, at_ms);
+    let profile = Profile::new(scene, block, day, &visit.losses);
     for meter in proven(scene, block) {
         tally.expected += 1;
         let good = profile.has(scene, block, meter);
         if good {
             tally.intervals_expected += half_hours();
         }
-        if !up || Ways::is_cut_off(group.chance, technology, meter, at_ms) {
-            continue;
-        }
-        let fate = fate(scene, block, meter, day);
-        if fate == Fate::Replaced {
-            continue;
-        }
-        let prompt = delivery(scene, block, meter, day, &losses) == Delivery::Prompt
-            && (losses.attempt <= 0.0
-                || group.chance.share(key(attempt_kind(0), meter, day)) >= losses.attempt);
-        tally.first_pass += u32::from(prompt);
+        let Some(fate) = visit.reached(meter) else { continue };
+        tally.first_pass += u32::from(visit.is_prompt(meter));
         if good && fate == Fate::Well {
             tally.intervals += profile.on_time(scene, block, meter);
         }

@@ -328,11 +328,23 @@ impl Fleet {
         feeders: &[Vec<FeederState>],
     ) -> Option<f64> {
         let found = self.find(group, meter)?;
+        let feeder = self.runs[found.run].feeder as usize;
+        let station = self.groups[group].station;
+        let in_station = feeder - self.first_feeder[station];
+        let drawn = feeders.get(station)?.get(in_station)?.consumed_kwh;
+        Some(self.of_found(group, meter, found, drawn))
+    }
+
+    /// The same of a meter that is there, when so much was `drawn` on its feeder by load class.
+    pub(super) fn counted_kwh(&self, group: u32, meter: u32, drawn: [f64; 4]) -> f64 {
+        let group = group as usize;
+        self.find(group, meter).map_or(0.0, |found| self.of_found(group, meter, found, drawn))
+    }
+
+    fn of_found(&self, group: usize, meter: u32, found: Found, drawn: [f64; 4]) -> f64 {
         let run = &self.runs[found.run];
         let feeder = run.feeder as usize;
         let of_group = &self.groups[group];
-        let in_station = feeder - self.first_feeder[of_group.station];
-        let drawn = feeders.get(of_group.station)?.get(in_station)?.consumed_kwh;
         let weights = &self.weights[feeder];
         // Those without a load class of their own are weighed by where they stand.
         let class = found.class.unwrap_or_else(|| {
@@ -349,7 +361,23 @@ impl Fleet {
         };
         let tag = key(9 + class_tag(class), run.first + found.pair, 0);
         let deviation = found.side * deviation(of_group.chance, tag, phi, swing);
-        Some(ratio(weight, whole) * (phi + deviation))
+        ratio(weight, whole) * (phi + deviation)
+    }
+
+    /// Runs: meters of a group on a feeder.
+    pub(super) fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Group of a run, its meters, and its feeder among those of the province.
+    pub(super) fn run(&self, run: usize) -> (u32, std::ops::Range<u32>, usize) {
+        let Run { group, feeder, first, meters, .. } = self.runs[run];
+        (group, first..first + meters, feeder as usize)
+    }
+
+    /// Feeder of a run among those of the province.
+    pub(super) fn feeder_of_run(&self, run: usize) -> usize {
+        self.runs[run].feeder as usize
     }
 
     /// What the register of a meter shows, kWh: it rolls over like the real ones.

@@ -58,6 +58,18 @@ pub(crate) struct Moment {
     tet: bool,
 }
 
+/// Day of the month, and months since the year 0, of a day since 1970 (proleptic Gregorian calendar).
+pub(crate) fn day_and_month(day: i64) -> (i64, i64) {
+    // Years of a 400-year era from March on: the day that a leap year has more comes last.
+    let day = day + 719_468;
+    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    (of_month, 12 * (400 * era + year) + month + 2)
+}
+
 impl Moment {
     pub(crate) fn of(at_ms: i64, utc_offset_hours: i8) -> Self {
         let local = at_ms + i64::from(utc_offset_hours) * 3_600_000;
@@ -120,6 +132,15 @@ mod tests {
         assert!(!moment.sunday);
         assert!(Moment::of(1_669_188_727_000 + 4 * DAY_MS, 7).sunday);
         assert!(moment.summer < 0.25);
+    }
+
+    #[test]
+    fn days_have_a_month() {
+        let month = |year: i64, month: i64| 12 * year + month - 1;
+        assert_eq!(day_and_month(0), (1, month(1970, 1)));
+        assert_eq!(day_and_month(19_319), (23, month(2022, 11)));
+        assert_eq!(day_and_month(19_782), (29, month(2024, 2)));
+        assert_eq!(day_and_month(19_783), (1, month(2024, 3)));
     }
 
     #[test]

@@ -219,6 +219,19 @@ impl Network {
         Some(if p.is_finite() && q.is_finite() { (p, q) } else { (0.0, 0.0) })
     }
 
+    /// What leaves a source over each of its lines, in their order, MW and `MVAr`.
+    pub(crate) fn out_of(&self, source: usize) -> Vec<(f64, f64)> {
+        let end = LineEnd::Source(source);
+        let own = self.lines.iter().filter_map(|line| {
+            let at = line.ends.iter().position(|own| *own == end)?;
+            let flow = &self.flow.solution().flows[line.branch];
+            let power = if at == 0 { flow.from } else { flow.to };
+            let (p, q) = (power.re * BASE_MVA, power.im * BASE_MVA);
+            Some(if p.is_finite() && q.is_finite() { (p, q) } else { (0.0, 0.0) })
+        });
+        own.collect()
+    }
+
     /// Voltage per unit and angle in degrees on the line side of a line bay: its section's while
     /// it is connected, else what the other end brings.
     pub(crate) fn line_side(&self, station: usize, bay: usize) -> (f64, f64) {

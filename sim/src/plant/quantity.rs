@@ -42,6 +42,8 @@ pub(crate) enum Quantity {
     Wander(f64, f64),
     /// Energy: 0 active in, 1 active out, 2 reactive in, 3 reactive out, kWh or kVArh.
     Energy(usize),
+    /// The same of active energy, `MWh`.
+    MegawattHours(usize),
     /// Rolls by one each second.
     Heartbeat,
     /// What an event has left: a fault location, a count of operations, the result of a command.
@@ -100,6 +102,8 @@ pub(crate) fn quantity(point: &Point) -> Quantity {
         "STN.HB" => Quantity::Heartbeat,
         "E.IMP" => Quantity::Energy(0),
         "E.EXP" => Quantity::Energy(1),
+        "E.OUT" => Quantity::MegawattHours(0),
+        "E.IN" => Quantity::MegawattHours(1),
         "R.IMP" => Quantity::Energy(2),
         "R.EXP" => Quantity::Energy(3),
         _ => Quantity::Held,

@@ -76,6 +76,11 @@ impl Scheme {
             chains: points.iter().map(in_series).collect(),
             points,
         };
+        if station.plant.is_some() {
+            // Its metered points are no part of the network.
+            scheme.section_of = vec![None; station.bays.len()];
+            return scheme;
+        }
         for bay in &station.bays {
             scheme.add_section(bay);
         }

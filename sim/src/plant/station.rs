@@ -392,6 +392,7 @@ impl Station {
             Quantity::Room(mean, share) => mean + share * (now.weather.celsius - 24.0),
             Quantity::Wander(mean, swing) => mean + swing * chance.wander(n as u64, now.at_ms, 300),
             Quantity::Energy(k) => (self.held[n] + bay.energy[k]).floor() % 1e9,
+            Quantity::MegawattHours(k) => (bay.energy[k] / 1_000.0).floor() % 1e9,
             Quantity::Heartbeat => f64::from(
                 u16::try_from(now.at_ms.div_euclid(1_000).rem_euclid(65_536)).unwrap_or(0),
             ),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use config::{
-    Channel, Decoded, Encoding, Flags, MeterFigures, Province, Register, Station, Table, WordOrder,
-    blocks, decode, encode,
+    Channel, Decoded, Encoding, Flags, MeterFigures, Province, Register, SoldFigures, Station,
+    Table, WordOrder, blocks, decode, encode,
 };
 
 use crate::faults::wire::Conduct;
@@ -375,12 +375,18 @@ impl Layout {
     }
 
     /// Writes what the head-end publishes, group by group, into the metering unit.
-    pub(crate) fn set_meter_figures(&mut self, station: &Station, figures: &[MeterFigures]) {
+    pub(crate) fn set_meter_figures(
+        &mut self,
+        station: &Station,
+        figures: &[(MeterFigures, SoldFigures)],
+    ) {
         let Some(unit) = self.meters else { return };
         let cells = &mut Arc::make_mut(&mut self.units[unit]).input.values;
-        for (group, figures) in station.meters.iter().zip(figures) {
+        for (group, (reads, sold)) in station.meters.iter().zip(figures) {
             let at = usize::from(group.figures_address);
-            cells[at..at + usize::from(MeterFigures::REGISTERS)].copy_from_slice(&figures.cells());
+            cells[at..at + usize::from(MeterFigures::REGISTERS)].copy_from_slice(&reads.cells());
+            let at = usize::from(group.sold_address);
+            cells[at..at + usize::from(SoldFigures::REGISTERS)].copy_from_slice(&sold.cells());
         }
     }
 
@@ -464,6 +470,8 @@ pub(crate) fn metering_unit(
         unit.define(Table::Input, start..start + group.bit_registers() as usize);
         let figures = usize::from(group.figures_address);
         unit.define(Table::Input, figures..figures + usize::from(MeterFigures::REGISTERS));
+        let sold = usize::from(group.sold_address);
+        unit.define(Table::Input, sold..sold + usize::from(SoldFigures::REGISTERS));
         let cells = &mut unit.input.values;
         let installed = Some(f64::from(group.installed));
         let flags = encode(Encoding::C32, WordOrder::Abcd, installed, &mut cells[at..at + 2]);

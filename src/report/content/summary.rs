@@ -79,7 +79,7 @@ fn figures(facts: &Facts) -> Table {
         ),
     ];
     // Meters are not told apart by station in the store.
-    if stations.len() == facts.province.stations.len() {
+    if stations.len() == facts.province.substations().len() {
         rows.push(row(
             facts,
             ("Công tơ bán điện đo xa", "Meters that sell, read remotely"),

@@ -53,6 +53,7 @@ fn store(folder: &Path) {
     put("block", &[&1, &1, &1]);
     put("chunk", &[&1, &1, &AT, &(AT + 4_000), &5, &chunk(5), &0]);
     put("metering", &[&"district", &"D1", &AT, &1, &10, &8, &7, &8, &8, &8, &300, &384, &0]);
+    put("energy", &[&"hand", &"S1", &"D1.rf", &AT, &1, &19_297, &500, &40, &20, &3, &0]);
     let alarm: [&dyn ToSql; 12] =
         [&1, &"S1", &"link", &"no_link", &AT, &1, &"A1 CC", &4, &(AT + 9), &none, &0, &0];
     put("alarm", &alarm);
@@ -75,6 +76,8 @@ fn read_all(folder: &Path) -> Result<(), StoreError> {
     reader.commands_kept(path, all)?;
     reader.metering(Timestamp(i64::MAX))?;
     reader.metering_changes(all, |_| {})?;
+    reader.energy_counts(all.1, |_, _| {})?;
+    reader.energy_changes(all, |_, _| {})?;
     reader.alarms(all, |_| {})?;
     for kind in super::super::Kept::ALL {
         reader.kept_from(kind)?;
@@ -92,7 +95,7 @@ fn what_is_whole_is_read() {
 }
 
 /// What no program of ours writes, and what a check says of it.
-const CANNOT_BE: [(&str, &str); 55] = [
+const CANNOT_BE: [(&str, &str); 61] = [
     ("session SET closed = 4 WHERE id = 1", "closed"),
     ("session SET from_ms = -9223372036854775808 WHERE id = 1", "from_ms"),
     ("session SET until_ms = 9223372036854775807 WHERE id = 2", "until_ms"),
@@ -139,6 +142,12 @@ const CANNOT_BE: [(&str, &str); 55] = [
     ("metering SET sells = 7", "sells"),
     ("metering SET remote = 11", "remote"),
     ("metering SET half_hours_have = -1", "half_hours_have"),
+    ("energy SET kind = 'steam'", "kind"),
+    ("energy SET sells = 2", "sells"),
+    ("energy SET day = -1", "day"),
+    ("energy SET kwh = -1", "kwh"),
+    ("energy SET meter_days = 9223372036854775807", "meter_days"),
+    ("energy SET behind = 21", "behind"),
     ("chunk SET rows = 6", "rows"),
     ("chunk SET until_ms = until_ms + 1", "times"),
     ("alarm SET reason = 'tired'", "tired"),

@@ -1,6 +1,6 @@
 //! The overview's boxes that have no selection: headline figures, live state, reasons, polling.
 
-use config::Lang;
+use config::{ChannelId, Lang};
 
 use crate::historian::counts::{Counts, Share};
 use crate::historian::verdict::Reason;
@@ -369,11 +369,13 @@ pub(crate) fn modbus(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
     #[expect(clippy::cast_possible_truncation, reason = "a window is a few hundred seconds")]
     let window = format::age((traffic.window_s * 1_000.0) as i64, view.lang);
     let right = view.row().text(format!("{} {window}", view.t(Text::Window)));
-    let links =
-        view.picture.channels.iter().filter(|channel| {
-            channel.link.state == crate::historian::picture::LinkState::Connected
-        });
-    let links = Share::new(links.count() as u64, view.picture.channels.len() as u64);
+    // Links of plants are no links of stations.
+    let all = view.picture.channels.iter().zip(0..);
+    let all = all.filter(|(_, n)| !view.province().is_plant(ChannelId::at(*n)));
+    let up = all.clone().filter(|(channel, _)| {
+        channel.link.state == crate::historian::picture::LinkState::Connected
+    });
+    let links = Share::new(up.count() as u64, all.count() as u64);
     let missed: u64 = view.picture.channels.iter().map(|channel| channel.link.missed).sum();
     let faults = [
         (Text::NoReply, traffic.no_reply),

@@ -121,7 +121,8 @@ fn full_name(view: &View<'_>, id: LinkId) -> String {
 
 fn title(view: &View<'_>, state: &Links, room: usize) -> Row {
     let channels = &view.picture.channels;
-    let paths = channels.len() as u64;
+    let province = view.province();
+    let paths = (province.centres.len() * province.substations().len()) as u64;
     let window_s = channels.first().map_or(0.0, |channel| channel.traffic.window_s);
     #[expect(clippy::cast_possible_truncation, reason = "a window is a few hundred seconds")]
     let window = format::age((window_s * 1_000.0) as i64, view.lang);

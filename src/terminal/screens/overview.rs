@@ -1,7 +1,7 @@
 //! Screen 1, overview: the whole responsibility at a glance. Four headline figures, what is live,
 //! the stations that need attention with their cause in words, reasons, polling.
 
-use config::StationId;
+use config::{Channel, ChannelId, StationId};
 
 use super::{Body, boxes, why};
 use crate::historian::picture::{Full, LinkState, Right};
@@ -241,7 +241,9 @@ pub(crate) fn nobody(view: &View<'_>) -> Vec<Row> {
 
 /// Where the stations should be: `127.0.0.1:15201–15220`.
 fn addresses(view: &View<'_>) -> String {
-    let channels = &view.province().channels;
+    let province = view.province();
+    let own = (0..province.channels.len()).map(ChannelId::at).filter(|id| !province.is_plant(*id));
+    let channels: Vec<&Channel> = own.map(|id| &province.channels[id.index()]).collect();
     let Some(first) = channels.first() else { return String::new() };
     let ports = channels.iter().filter(|c| c.host == first.host).map(|c| c.port);
     let (low, high) = (ports.clone().min().unwrap_or(0), ports.max().unwrap_or(0));

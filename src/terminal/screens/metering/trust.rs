@@ -5,7 +5,8 @@ use config::{StationId, UnitKind};
 
 use super::{Measure, contract, day_text, read_lines};
 use crate::historian::counts::Share;
-use crate::historian::picture::MeterGroupPicture;
+use crate::historian::picture::{MeterGroupPicture, SoldReads};
+use crate::historian::verdict::Since;
 use crate::terminal::format;
 use crate::terminal::paint::{Row, Side, framed, wrap};
 use crate::terminal::texts::Text;
@@ -35,6 +36,7 @@ pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
         lines.push(view.row().text(format!(" {}", view.t(Text::CountedNever))));
     }
     lines.push(share_line(view, view.t(Text::LineOnline), metering.reads.online, width));
+    lines.extend(sold_line(view));
     let told = metering.groups.iter().any(|group| group.reported.is_some());
     let agrees = told && differing(view).is_empty();
     if metering.uncounted == 0 && !agrees {
@@ -44,6 +46,26 @@ pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
         lines.push(view.row().text(format!(" {}", view.t(Text::Agrees))));
     }
     lines
+}
+
+/// The energy sold, as far as it was read; nothing before the first reading.
+fn sold_line(view: &View<'_>) -> Option<Row> {
+    let sold = view.picture.metering.sold;
+    let day = |day: u16| {
+        let date = SoldReads::date(day)?;
+        Some(view.moment().since(Since::Day(date)))
+    };
+    let mwh = |kwh: u64| view.count(kwh / 1_000);
+    let remote = day(sold.remote_day).map(|day| {
+        let (what, until) = (view.t(Text::SoldRemotely), view.t(Text::UpTo));
+        format!("{what} {} MWh {until} {day}", mwh(sold.remote_kwh))
+    });
+    let hand = day(sold.hand_day).map(|day| {
+        let (what, on) = (view.t(Text::SoldByHand), view.t(Text::LastOn));
+        format!("{what} {} MWh {on} {day}", mwh(sold.hand_kwh))
+    });
+    let parts: Vec<String> = [remote, hand].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| view.row().text(format!(" {}", parts.join(" · "))))
 }
 
 /// Groups that report another number of meters than was agreed.
