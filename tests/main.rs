@@ -9,6 +9,7 @@ mod clock;
 mod communication_health;
 mod connections;
 mod crash;
+mod edits;
 mod energy;
 mod events;
 mod export;

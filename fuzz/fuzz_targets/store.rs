@@ -1,0 +1,35 @@
+//! Any rows in a store: see `tests/edits.rs`. From the folder of the repository, since the store that is altered is
+//! one of its fixtures:
+//!
+//! ```text
+//! cargo install cargo-fuzz
+//! cargo +nightly fuzz run store             without nightly: RUSTC_BOOTSTRAP=1 cargo fuzz run store
+//! ```
+
+#![no_main]
+
+#[path = "../../tests/edits.rs"]
+mod edits;
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use config::Province;
+use edits::Base;
+use gridwatch::store::{Writer, upkeep};
+
+/// The store of a monitor that was killed: as version 0.1.0 left it, and as this one goes on with it.
+static BASES: LazyLock<[Base; 2]> = LazyLock::new(|| {
+    let old = Path::new("tests/stores/0.1.0/live");
+    let new = tempfile::tempdir().expect("a folder for the store");
+    let copied = upkeep::backup(old, new.path(), |_| std::ops::ControlFlow::Continue(()));
+    copied.expect("run it in the folder of the repository");
+    let province = Province::load(Path::new("config/small.toml")).expect("a province");
+    Writer::open(new.path(), &Arc::new(province)).expect("a store");
+    [Base::of(old), Base::of(new.path())]
+});
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let Some((which, edits)) = data.split_first() else { return };
+    BASES[usize::from(which % 2)].trial(edits);
+});
