@@ -20,6 +20,7 @@ mod kept;
 mod reader;
 mod runs;
 mod schema;
+mod sums;
 pub mod upkeep;
 mod values;
 mod writer;

@@ -189,7 +189,7 @@ fn alter(folder: &Path, given: &mut Given<'_>) {
     if raw % 8 == 7 {
         let mut bytes = fs::read(&file).unwrap();
         for _ in 0..raw / 8 {
-            let at = given.number().unsigned_abs() as usize % bytes.len();
+            let at = usize::try_from(given.number()).unwrap_or(0) % bytes.len();
             bytes[at] = given.byte();
         }
         fs::write(&file, bytes).unwrap();
@@ -226,11 +226,14 @@ pub(crate) struct Base {
 impl Base {
     /// One that is in a folder.
     pub(crate) fn of(folder: &Path) -> Self {
-        let sessions = Reader::open(folder).unwrap().sessions().unwrap();
+        // Beside a file that may be written, a reader leaves files of its own.
+        let (bytes, copy) = (fs::read(folder.join(FILE)).unwrap(), tempfile::tempdir().unwrap());
+        fs::write(copy.path().join(FILE), &bytes).unwrap();
+        let sessions = Reader::open(copy.path()).unwrap().sessions().unwrap();
         let days =
             [sessions[0].from, sessions[sessions.len() - 1].until].map(|at| at.local(7).date);
         let period = Period::days(days[0], days[1], 7).unwrap();
-        Self { bytes: fs::read(folder.join(FILE)).unwrap(), period }
+        Self { bytes, period }
     }
 
     /// Alters it as bytes say, and reads all of it. Returns whether a check calls the outcome whole.

@@ -16,6 +16,7 @@ mod export;
 mod faults;
 mod field;
 mod fixture;
+mod flips;
 mod forgetting;
 mod forms;
 mod history;

@@ -439,6 +439,10 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
     for table in ["session", "asked", "metering", "chunk"] {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN epoch")).unwrap();
     }
+    let all = "contract datalist path session event lost_events asked layout block chunk metering";
+    for table in all.split(' ') {
+        file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN sum")).unwrap();
+    }
     file.execute_batch(
         "DROP TABLE judgement;
          CREATE TABLE judgement ( path INTEGER NOT NULL REFERENCES path, at_ms INTEGER NOT NULL,

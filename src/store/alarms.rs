@@ -3,12 +3,13 @@
 use std::fmt::Display;
 
 use config::{CentreId, Province, StationId};
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, ToSql, Transaction, params};
 
 use super::cells;
 use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
+use super::sums;
 use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use crate::historian::shortfalls::{Ground, LineId};
@@ -56,6 +57,12 @@ fn ground(province: &Province, station: StationId, text: &str) -> Option<Ground>
     }
 }
 
+/// What becomes of a row when its alarm stands otherwise.
+const AGAIN: &str = "ON CONFLICT (station, cause, reason, raised_ms) DO UPDATE SET
+    priority = excluded.priority, centres = excluded.centres, signals = excluded.signals,
+    returned_ms = excluded.returned_ms, acknowledged_ms = excluded.acknowledged_ms,
+    open = excluded.open, epoch = excluded.epoch, sum = excluded.sum";
+
 /// Puts what became of alarms into the store. When a session begins, `changes` are all that are open: what
 /// else was open before is over, whenever that was.
 pub(super) fn put(
@@ -65,35 +72,30 @@ pub(super) fn put(
     epoch: i64,
 ) -> Result<(), StoreError> {
     if begins {
-        transaction.execute("UPDATE alarm SET open = 0 WHERE open = 1", [])?;
+        let open = ("open = 1", &[][..]);
+        sums::change(transaction, ("UPDATE", &sums::ALARM), &[("open", "0")], open)?;
     }
     for AlarmChange { alarm, is_open } in changes {
         let Some(cause) = alarm.raised.cause.name(province) else { continue };
         let station = &province.stations[alarm.raised.cause.station.index()].id;
         let centres = alarm.centres.iter().map(|id| &province.centres[id.index()].id[..]);
         let ms = |at: Option<Timestamp>| at.map(|at| at.0);
-        transaction
-            .prepare_cached(
-                "INSERT INTO alarm (station, cause, reason, raised_ms, priority, centres, signals,
-                     returned_ms, acknowledged_ms, open, epoch)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-                 ON CONFLICT (station, cause, reason, raised_ms) DO UPDATE SET
-                     priority = ?5, centres = ?6, signals = ?7, returned_ms = ?8,
-                     acknowledged_ms = ?9, open = ?10, epoch = ?11",
-            )?
-            .execute(params![
-                station,
-                cause,
-                alarm.raised.cause.line.reason.word(),
-                alarm.raised.at.0,
-                alarm.priority.number(),
-                centres.collect::<Vec<_>>().join(" "),
-                alarm.signals,
-                ms(alarm.returned),
-                ms(alarm.acknowledged),
-                is_open,
-                epoch,
-            ])?;
+        let (reason, priority) = (alarm.raised.cause.line.reason.word(), alarm.priority.number());
+        let centres = centres.collect::<Vec<_>>().join(" ");
+        let row: [&dyn ToSql; 11] = [
+            station,
+            &cause,
+            &reason,
+            &alarm.raised.at.0,
+            &priority,
+            &centres,
+            &alarm.signals,
+            &ms(alarm.returned),
+            &ms(alarm.acknowledged),
+            is_open,
+            &epoch,
+        ];
+        sums::put(transaction, ("INSERT", &sums::ALARM, AGAIN), &row)?;
     }
     Ok(())
 }

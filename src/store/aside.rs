@@ -3,8 +3,11 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use rusqlite::ToSql;
+
 use super::journal;
 use super::schema::{StoreError, open_to_write};
+use super::sums;
 use super::upkeep::{backup, is_there};
 use crate::clock::Timestamp;
 
@@ -57,7 +60,8 @@ pub fn set_aside(folder: &Path, after: Timestamp, to: &Path) -> Result<Option<As
     ] {
         rows += transaction.execute(&format!("DELETE FROM {table} WHERE {at} > ?1"), [after.0])?;
     }
-    transaction.execute("UPDATE session SET until_ms = ?1 WHERE until_ms > ?1", [after.0])?;
+    let longer: (_, &[&dyn ToSql]) = ("until_ms > ?1", &[&after.0]);
+    sums::change(&transaction, ("UPDATE", &sums::SESSION), &[("until_ms", "?1")], longer)?;
     transaction.commit()?;
     Ok(Some(Aside { copy, rows, sessions, newest: Timestamp(newest) }))
 }

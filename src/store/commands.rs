@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use config::ChannelId;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, ToSql, Transaction, params};
 
 use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
+use super::sums;
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::picture::Picture;
 
@@ -61,12 +62,8 @@ pub(super) fn put(
     said: &[CommandsKept],
 ) -> Result<(), StoreError> {
     for CommandsKept { channel, unit, kept } in said {
-        transaction
-            .prepare_cached(
-                "INSERT OR REPLACE INTO commands_kept (path, unit, at_ms, kept)
-                 VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![paths[channel.index()], unit, at.0, kept])?;
+        let row: [&dyn ToSql; 4] = [&paths[channel.index()], unit, &at.0, kept];
+        sums::put(transaction, ("INSERT OR REPLACE", &sums::COMMANDS_KEPT, ""), &row)?;
     }
     Ok(())
 }

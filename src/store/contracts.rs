@@ -8,11 +8,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use config::{Origin, Province};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 use sha2::{Digest, Sha256};
 
 use super::cells;
 use super::schema::StoreError;
+use super::sums;
 
 /// SHA-256 of the texts of a contract, hexadecimal: what reports name it by.
 pub fn hash(origin: &Origin) -> String {
@@ -83,16 +84,14 @@ pub(super) fn put(connection: &Connection, province: &Province) -> Result<i64, S
         Origin::Fleet(stations) => ("", "", i64::try_from(*stations).ok(), &[][..]),
         Origin::Texts { file, text, templates } => (&file[..], &text[..], None, &templates[..]),
     };
-    connection.execute(
-        "INSERT INTO contract (hash, expanded, file, text, fleet) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![hash, expanded(province), file, text, fleet],
-    )?;
-    let id = connection.last_insert_rowid();
+    let expanded = expanded(province);
+    let row: [&dyn ToSql; 5] = [&hash, &expanded, &file, &text, &fleet];
+    let id = sums::put_numbered(connection, ("INSERT", &sums::CONTRACT), &row)?;
+    let id = id.unwrap_or_default();
     for (place, (file, text)) in datalists.iter().enumerate() {
-        connection.execute(
-            "INSERT INTO datalist (contract, place, file, text) VALUES (?1, ?2, ?3, ?4)",
-            params![id, i64::try_from(place).unwrap_or(i64::MAX), file, text],
-        )?;
+        let place = i64::try_from(place).unwrap_or(i64::MAX);
+        let row: [&dyn ToSql; 4] = [&id, &place, file, text];
+        sums::put(connection, ("INSERT", &sums::DATALIST, ""), &row)?;
     }
     Ok(id)
 }

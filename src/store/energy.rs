@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use config::SoldFigures;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, ToSql, Transaction};
 
 use super::cells;
 use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
+use super::sums;
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::picture::Picture;
 
@@ -122,25 +123,12 @@ pub(super) fn put(
     line: &EnergyLine,
 ) -> Result<(), StoreError> {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO energy (kind, station, id, at_ms, sells, day, kwh, meter_days,
-                 meters, behind, epoch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?
-        .execute(params![
-            line.kind.word(),
-            line.station,
-            line.id,
-            at.0,
-            line.sells,
-            line.day,
-            count(line.kwh),
-            count(line.meter_days),
-            count(line.meters),
-            count(line.behind),
-            epoch,
-        ])?;
+    let [kwh, days, meters, behind] =
+        [line.kwh, line.meter_days, line.meters, line.behind].map(count);
+    let (kind, EnergyLine { station, id, sells, day, .. }) = (line.kind.word(), line);
+    let row: [&dyn ToSql; 11] =
+        [&kind, station, id, &at.0, sells, day, &kwh, &days, &meters, &behind, &epoch];
+    sums::put(transaction, ("INSERT OR REPLACE", &sums::ENERGY, ""), &row)?;
     Ok(())
 }
 

@@ -2,12 +2,13 @@
 //! time come twice; then the later epoch holds, since its clock was corrected, and what earlier ones say of
 //! that stretch is kept and counts for nothing.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, ToSql, Transaction};
 
 use super::cells;
 use super::journal;
 use super::reader::{End, Session};
 use super::schema::{StoreError, has_table};
+use super::sums;
 use crate::clock::{Jump, JumpKind, Timestamp};
 
 /// Stretches of time that sessions of epochs behind the first have watched.
@@ -86,11 +87,8 @@ pub(super) fn follow(
     // What came before a jump is of the epoch that ended with it.
     journal::recover(transaction)?;
     for Jump { before, after, by_ms, kind } in &new {
-        transaction
-            .prepare_cached(
-                "INSERT INTO clock_jump (before_ms, after_ms, by_ms, kind) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![before.0, after.0, by_ms, kind.code()])?;
+        let row: [&dyn ToSql; 4] = [&before.0, &after.0, by_ms, &kind.code()];
+        sums::put_numbered(transaction, ("INSERT", &sums::CLOCK_JUMP), &row)?;
     }
     let set = new.iter().filter(|jump| jump.kind == JumpKind::Set).map(|jump| jump.by_ms);
     let by_ms: i64 = set.sum();
@@ -98,10 +96,9 @@ pub(super) fn follow(
         correct(transaction, by_ms)?;
     }
     if goes_on {
-        transaction.execute(
-            "UPDATE session SET closed = ?1 WHERE closed = ?2",
-            [End::Jump.code(), End::Running.code()],
-        )?;
+        let running: (_, &[&dyn ToSql]) =
+            ("closed = ?2", &[&End::Jump.code(), &End::Running.code()]);
+        sums::change(transaction, ("UPDATE", &sums::SESSION), &[("closed", "?1")], running)?;
     }
     Ok(true)
 }
@@ -133,20 +130,21 @@ pub(super) fn jumps(connection: &Connection) -> Result<Vec<Jump>, StoreError> {
 /// where nothing but that clock spoke against it, and what is still open the time by the corrected clock.
 fn correct(transaction: &Transaction<'_>, by_ms: i64) -> Result<(), StoreError> {
     let last = "FROM session ORDER BY id DESC LIMIT 1";
-    transaction.execute(
-        &format!(
-            "UPDATE event SET doubt = NULL, at_ms = source_ms
-             WHERE doubt IS NOT NULL AND abs(arrived_ms + ?1 - source_ms) <= ?2
-                 AND arrived_ms BETWEEN (SELECT from_ms - ?2 {last}) AND (SELECT until_ms {last})"
-        ),
-        [by_ms, EXPLAINED_MS],
-    )?;
+    let explained = format!(
+        "doubt IS NOT NULL AND abs(arrived_ms + ?1 - source_ms) <= ?2
+             AND arrived_ms BETWEEN (SELECT from_ms - ?2 {last}) AND (SELECT until_ms {last})"
+    );
+    let own = [("doubt", "NULL"), ("at_ms", "source_ms")];
+    let explained: (&str, &[&dyn ToSql]) = (&explained[..], &[&by_ms, &EXPLAINED_MS]);
+    sums::change(transaction, ("UPDATE", &sums::EVENT), &own, explained)?;
     // An alarm that stands is one and the same before and behind the jump.
-    transaction.execute(
-        "UPDATE OR REPLACE alarm SET raised_ms = raised_ms + ?1, returned_ms = returned_ms + ?1,
-             acknowledged_ms = acknowledged_ms + ?1 WHERE open = 1",
-        [by_ms],
-    )?;
+    let later = [
+        ("raised_ms", "raised_ms + ?1"),
+        ("returned_ms", "returned_ms + ?1"),
+        ("acknowledged_ms", "acknowledged_ms + ?1"),
+    ];
+    let open: (_, &[&dyn ToSql]) = ("open = 1", &[&by_ms]);
+    sums::change(transaction, ("UPDATE OR REPLACE", &sums::ALARM), &later, open)?;
     Ok(())
 }
 

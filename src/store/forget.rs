@@ -12,12 +12,13 @@
 use std::collections::BTreeMap;
 
 use config::{Date, HistorySettings, Province};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 
 use super::contracts;
 use super::kept::{self, By, Kept};
 use super::runs;
 use super::schema::StoreError;
+use super::sums;
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::ledger::{self, State};
 
@@ -158,12 +159,8 @@ fn say_again(
     // What nothing was said of stays unsaid.
     let states = states.into_iter().enumerate();
     let bytes = runs::to_bytes(&ledger::runs(states.filter_map(|(n, s)| Some((n, s?)))));
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO judgement (path, at_ms, session, whole, link, runs)
-             VALUES (?1, ?2, ?3, 1, ?4, ?5)",
-        )?
-        .execute(params![path, at.0, session, link, bytes])?;
+    let row: [&dyn ToSql; 6] = [&path, &at.0, &session, &true, &link, &bytes];
+    sums::put(connection, ("INSERT OR REPLACE", &sums::JUDGEMENT, ""), &row)?;
     Ok(())
 }
 

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use config::{ChannelId, PointId, Province};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, ToSql, Transaction};
 
 use super::batch::{Batch, JOURNAL_BYTES_MAX};
 use super::contracts;
 use super::epochs;
 use super::schema::{StoreError, has_table};
+use super::sums;
 use super::values::{Tail, described};
 use super::writer::paths;
 use crate::clock::Timestamp;
@@ -34,11 +35,9 @@ pub(super) fn put(
         .execute([contract, batch.open_from.0])?;
     if !batch.fresh.is_empty() && batch.open_from <= batch.until {
         let data = snap::raw::Encoder::new().compress_vec(&batch.fresh);
-        transaction
-            .prepare_cached(
-                "INSERT OR REPLACE INTO journal (until_ms, contract, data) VALUES (?1, ?2, ?3)",
-            )?
-            .execute(params![batch.until.0, contract, data.map_err(damaged)?])?;
+        let data = data.map_err(damaged)?;
+        let row: [&dyn ToSql; 3] = [&batch.until.0, &contract, &data];
+        sums::put(transaction, ("INSERT OR REPLACE", &sums::JOURNAL, ""), &row)?;
     }
     Ok(())
 }

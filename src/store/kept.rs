@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql};
 
 use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
+use super::sums;
 use crate::clock::Timestamp;
 
 /// A kind of record, as far as forgetting goes.
@@ -95,13 +96,15 @@ pub(super) fn put(
     (rows, by): (u64, By),
 ) -> Result<(), StoreError> {
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    connection
-        .prepare_cached(
-            "INSERT INTO forgotten (kind, before_ms, gone, last_by) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (kind) DO UPDATE SET
-                 before_ms = max(before_ms, ?2), gone = gone + ?3, last_by = ?4",
-        )?
-        .execute(params![kind.word(), from.0, rows, by.word()])?;
+    let again = [
+        ("before_ms", "max(before_ms, excluded.before_ms)"),
+        ("gone", "gone + excluded.gone"),
+        ("last_by", "excluded.last_by"),
+    ];
+    let again = sums::changed(&sums::FORGOTTEN, &again);
+    let again = format!("ON CONFLICT (kind) DO UPDATE SET {again}");
+    let row: [&dyn ToSql; 4] = [&kind.word(), &from.0, &rows, &by.word()];
+    sums::put(connection, ("INSERT", &sums::FORGOTTEN, &again), &row)?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use thiserror::Error;
 
+use super::sums;
 use crate::clock::Timestamp;
 
 /// What a file of ours says of itself, so that no other database is taken for one: `grid`.
@@ -243,7 +244,29 @@ CREATE TABLE energy (
     epoch      INTEGER NOT NULL,
     PRIMARY KEY (kind, station, id, at_ms)
 ) STRICT, WITHOUT ROWID;
+-- A checksum of each row (src/store/sums.rs).
+ALTER TABLE contract ADD COLUMN sum INTEGER;
+ALTER TABLE datalist ADD COLUMN sum INTEGER;
+ALTER TABLE path ADD COLUMN sum INTEGER;
+ALTER TABLE session ADD COLUMN sum INTEGER;
+ALTER TABLE judgement ADD COLUMN sum INTEGER;
+ALTER TABLE event ADD COLUMN sum INTEGER;
+ALTER TABLE lost_events ADD COLUMN sum INTEGER;
+ALTER TABLE asked ADD COLUMN sum INTEGER;
+ALTER TABLE layout ADD COLUMN sum INTEGER;
+ALTER TABLE block ADD COLUMN sum INTEGER;
+ALTER TABLE chunk ADD COLUMN sum INTEGER;
+ALTER TABLE metering ADD COLUMN sum INTEGER;
+ALTER TABLE journal ADD COLUMN sum INTEGER;
+ALTER TABLE alarm ADD COLUMN sum INTEGER;
+ALTER TABLE forgotten ADD COLUMN sum INTEGER;
+ALTER TABLE clock_jump ADD COLUMN sum INTEGER;
+ALTER TABLE commands_kept ADD COLUMN sum INTEGER;
+ALTER TABLE energy ADD COLUMN sum INTEGER;
 ";
+
+/// The first version whose rows have checksums.
+const SUMMED_FROM: usize = 4;
 
 /// Longest text or blob of a store, bytes: a chunk's, and room to spare.
 const CELL_BYTES_MAX: i32 = 72 << 20;
@@ -480,6 +503,7 @@ pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
         .try_for_each(|path| only_files(path))?;
     let mut connection = Connection::open(path)?;
     distrust(&connection)?;
+    sums::teach(&connection)?;
     let version = version(&connection, folder, true)?;
     // Rows are durable when a commit returns: the log is synced with each.
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -488,6 +512,9 @@ pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
     for (n, migration) in MIGRATIONS.iter().enumerate().skip(version) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
+        if n + 1 == SUMMED_FROM {
+            sums::begin(&transaction)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(
             None,
@@ -692,6 +719,17 @@ fn looked_at(connection: Connection, folder: &Path) -> Result<Connection, StoreE
 pub(super) fn has_table(connection: &Connection, table: &str) -> Result<bool, StoreError> {
     let mut named = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
     Ok(named.exists([table])?)
+}
+
+/// Whether a table has a column, which may have come with a later version.
+pub(super) fn has_column(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+) -> Result<bool, StoreError> {
+    let mut named =
+        connection.prepare_cached("SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2")?;
+    Ok(named.exists([table, column])?)
 }
 
 /// What a store consists of: kind, name, table and text of each part.

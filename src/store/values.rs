@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use config::{ChannelId, Decoded, Flags, PointId, Province, Register, Station};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::kept;
 use super::reader::{Reader, Session};
 use super::schema::StoreError;
+use super::sums;
 use crate::clock::Timestamp;
 use crate::collector::plan::Part;
 use crate::series::Sealed;
@@ -83,12 +84,9 @@ impl Tail {
         }
         let ((from, until), rows) = (chunk.span(), chunk.rows());
         let count = i64::try_from(rows).unwrap_or(i64::MAX);
-        transaction
-            .prepare_cached(
-                "INSERT INTO chunk (block, from_ms, until_ms, rows, data, epoch)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![block, from.0, until.0, count, chunk.bytes().as_ref(), epoch])?;
+        let bytes = chunk.bytes().as_ref();
+        let row: [&dyn ToSql; 6] = [&block, &from.0, &until.0, &count, &bytes, &epoch];
+        sums::put(transaction, ("INSERT", &sums::CHUNK, ""), &row)?;
         if self.0.len() == Self::MOST {
             self.0.remove(0);
         }
@@ -106,15 +104,11 @@ pub(super) fn block(
 ) -> Result<i64, StoreError> {
     let station = &province.stations[province.channels[channel.index()].station.index()];
     let columns = described(station, columns);
-    transaction
-        .prepare_cached("INSERT OR IGNORE INTO layout (columns) VALUES (?1)")?
-        .execute([&columns])?;
+    sums::put_numbered(transaction, ("INSERT OR IGNORE", &sums::LAYOUT), &[&columns])?;
     let layout: i64 = transaction
         .prepare_cached("SELECT id FROM layout WHERE columns = ?1")?
         .query_row([&columns], |row| row.get(0))?;
-    transaction
-        .prepare_cached("INSERT OR IGNORE INTO block (path, layout) VALUES (?1, ?2)")?
-        .execute([path, layout])?;
+    sums::put_numbered(transaction, ("INSERT OR IGNORE", &sums::BLOCK), &[&path, &layout])?;
     Ok(transaction
         .prepare_cached("SELECT id FROM block WHERE path = ?1 AND layout = ?2")?
         .query_row([path, layout], |row| row.get(0))?)

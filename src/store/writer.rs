@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Channel, Province};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, ToSql, Transaction};
 
 use super::alarms;
 use super::batch::{Batch, MeterLine};
@@ -20,6 +20,7 @@ use super::kept::{self, Kept};
 use super::reader::End;
 use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
+use super::sums;
 use super::values;
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::alarms::Alarm;
@@ -257,9 +258,8 @@ impl Writer {
                 .or_insert_with(|| self.tails.get(&place).cloned().unwrap_or_default());
             tail.put(&transaction, &self.province, (self.paths[place.0], epoch), sealed)?;
         }
-        transaction
-            .prepare_cached("UPDATE session SET until_ms = ?1 WHERE id = ?2")?
-            .execute(params![batch.until.0, session])?;
+        let own: (_, &[&dyn ToSql]) = ("id = ?1", &[&session, &batch.until.0]);
+        sums::change(&transaction, ("UPDATE", &sums::SESSION), &[("until_ms", "?2")], own)?;
         let is_heard = self
             .pages
             .iter()
@@ -283,8 +283,9 @@ impl Writer {
     /// When that cannot be written. Nothing is lost by it.
     pub fn close(self) -> Result<(), StoreError> {
         if let Some(session) = self.session {
-            let update = "UPDATE session SET closed = ?1 WHERE id = ?2";
-            self.held.connection.execute(update, [End::Closed.code(), session])?;
+            let own: (_, &[&dyn ToSql]) = ("id = ?1", &[&session, &End::Closed.code()]);
+            let closed = [("closed", "?2")];
+            sums::change(&self.held.connection, ("UPDATE", &sums::SESSION), &closed, own)?;
         }
         // What the log holds goes into the file, so that it can be copied.
         self.held.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
@@ -297,13 +298,12 @@ pub(super) fn paths(
     transaction: &Transaction<'_>,
     province: &Province,
 ) -> Result<Vec<i64>, StoreError> {
-    let mut put =
-        transaction.prepare("INSERT OR IGNORE INTO path (station, centre) VALUES (?1, ?2)")?;
     let mut get = transaction.prepare("SELECT id FROM path WHERE station = ?1 AND centre = ?2")?;
     let mut path = |channel: &Channel| {
         let station = &province.stations[channel.station.index()].id;
         let centre = &province.centres[channel.centre.index()].id;
-        put.execute([station, centre])?;
+        let row: [&dyn ToSql; 2] = [station, centre];
+        sums::put_numbered(transaction, ("INSERT OR IGNORE", &sums::PATH), &row)?;
         Ok(get.query_row([station, centre], |row| row.get(0))?)
     };
     province.channels.iter().map(&mut path).collect()
@@ -316,16 +316,13 @@ fn begin(
     epoch: i64,
 ) -> Result<i64, StoreError> {
     let contract = contracts::put(transaction, province)?;
-    transaction.execute(
-        "UPDATE session SET closed = ?1 WHERE closed = ?2",
-        [End::Broken.code(), End::Running.code()],
-    )?;
-    transaction.execute(
-        "INSERT INTO session (contract, from_ms, until_ms, closed, program, epoch)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![contract, from.0, until.0, End::Running.code(), env!("CARGO_PKG_VERSION"), epoch],
-    )?;
-    Ok(transaction.last_insert_rowid())
+    let open: (_, &[&dyn ToSql]) = ("closed = ?1", &[&End::Running.code(), &End::Broken.code()]);
+    sums::change(transaction, ("UPDATE", &sums::SESSION), &[("closed", "?2")], open)?;
+    let program = env!("CARGO_PKG_VERSION");
+    let running = End::Running.code();
+    let row: [&dyn ToSql; 6] = [&contract, &from.0, &until.0, &running, &program, &epoch];
+    let number = sums::put_numbered(transaction, ("INSERT", &sums::SESSION), &row)?;
+    Ok(number.unwrap_or_default())
 }
 
 fn put_judgement(
@@ -350,12 +347,9 @@ fn put_judgement(
     } else {
         runs::to_bytes(&judgement.runs)
     };
-    transaction
-        .prepare_cached(
-            "INSERT INTO judgement (path, at_ms, session, whole, link, runs)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![path, judgement.at.0, session, whole, judgement.link.code(), bytes])?;
+    let link = judgement.link.code();
+    let row: [&dyn ToSql; 6] = [&path, &judgement.at.0, &session, &whole, &link, &bytes];
+    sums::put(transaction, ("INSERT", &sums::JUDGEMENT, ""), &row)?;
     Ok(())
 }
 
@@ -374,41 +368,27 @@ fn put_event(
                 Doubt::Ahead => "ahead",
                 Doubt::Behind => "behind",
             });
-            transaction
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO event (path, unit, number, source_ms, address, at_ms,
-                         arrived_ms, point, before, value, flags, synchronised, doubt)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-                )?
-                .execute(params![
-                    path,
-                    entry.unit,
-                    change.number,
-                    change.source.0,
-                    change.address,
-                    entry.at.0,
-                    entry.arrived.0,
-                    point,
-                    change.before,
-                    change.value,
-                    change.flags.0,
-                    change.synchronised,
-                    doubt,
-                ])?;
+            let row: [&dyn ToSql; 13] = [
+                &path,
+                &entry.unit,
+                &change.number,
+                &change.source.0,
+                &change.address,
+                &entry.at.0,
+                &entry.arrived.0,
+                &point,
+                &change.before,
+                &change.value,
+                &change.flags.0,
+                &change.synchronised,
+                &doubt,
+            ];
+            sums::put(transaction, ("INSERT OR IGNORE", &sums::EVENT, ""), &row)?;
         }
         Happening::Lost(gap) => {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO lost_events (path, unit, at_ms, count, after_ms)
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![
-                    path,
-                    entry.unit,
-                    entry.at.0,
-                    gap.count,
-                    gap.after.map(|at| at.0)
-                ])?;
+            let after = gap.after.map(|at| at.0);
+            let row: [&dyn ToSql; 5] = [&path, &entry.unit, &entry.at.0, &gap.count, &after];
+            sums::put(transaction, ("INSERT", &sums::LOST_EVENTS, ""), &row)?;
         }
     }
     Ok(())
@@ -425,24 +405,20 @@ fn put_asked(
     }
     let [no_reply, refused, undecodable] = asked.faults.map(count);
     let replies: Vec<String> = asked.replies.iter().map(u64::to_string).collect();
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO asked (path, from_ms, until_ms, no_reply, refused, undecodable,
-                 missed, longest_us, replies, epoch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            path,
-            from.0,
-            until.0,
-            no_reply,
-            refused,
-            undecodable,
-            count(asked.missed),
-            asked.longest_us,
-            replies.join(" "),
-            epoch
-        ])?;
+    let (missed, replies) = (count(asked.missed), replies.join(" "));
+    let row: [&dyn ToSql; 10] = [
+        &path,
+        &from.0,
+        &until.0,
+        &no_reply,
+        &refused,
+        &undecodable,
+        &missed,
+        &asked.longest_us,
+        &replies,
+        &epoch,
+    ];
+    sums::put(transaction, ("INSERT OR REPLACE", &sums::ASKED, ""), &row)?;
     Ok(())
 }
 
@@ -452,27 +428,23 @@ fn put_metering(
     line: &MeterLine,
 ) -> Result<(), StoreError> {
     let reads = &line.reads;
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO metering (kind, id, at_ms, sells, meters, remote, first_have,
-                 first_want, final_have, final_want, half_hours_have, half_hours_want, epoch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?
-        .execute(params![
-            line.kind.word(),
-            line.id,
-            at.0,
-            line.sells,
-            count(line.remote.want),
-            count(line.remote.have),
-            count(reads.first_pass.have),
-            count(reads.first_pass.want),
-            count(reads.final_pass.have),
-            count(reads.final_pass.want),
-            count(reads.intervals.have),
-            count(reads.intervals.want),
-            epoch,
-        ])?;
+    let counts = [
+        line.remote.want,
+        line.remote.have,
+        reads.first_pass.have,
+        reads.first_pass.want,
+        reads.final_pass.have,
+        reads.final_pass.want,
+        reads.intervals.have,
+        reads.intervals.want,
+    ]
+    .map(count);
+    let mut row: Vec<&dyn ToSql> = Vec::with_capacity(13);
+    let kind = line.kind.word();
+    row.extend([&kind as &dyn ToSql, &line.id, &at.0, &line.sells]);
+    row.extend(counts.iter().map(|count| count as &dyn ToSql));
+    row.push(&epoch);
+    sums::put(transaction, ("INSERT OR REPLACE", &sums::METERING, ""), &row)?;
     Ok(())
 }
 
