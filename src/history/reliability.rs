@@ -363,11 +363,11 @@ impl Tracks {
             let contract = &station.points[point.index()];
             let own = positions.of(&contract.id, source.era.span.to);
             let of_centres = &usable[&point.index()];
-            let (polls, polled) = source.polls(point, of_centres, &own)?;
+            let polls = source.polls(point, of_centres, &own)?;
             let usable = source.joined(of_centres);
             let evidence = Evidence {
                 records: &own,
-                polls: &polls,
+                polls: &polls.positions,
                 usable: &usable,
                 is_normally_closed: contract.normal == 2,
                 period_ms: source.period_ms(bay),
@@ -376,8 +376,8 @@ impl Tracks {
             let found = track(&evidence, source.span, flow)?;
             let mut found = seen(&found, &usable, source.span);
             for turn in found.iter_mut().filter(|turn| turn.place != Place::Unknown) {
-                let next = polled.partition_point(|span| span.to <= turn.at);
-                if polled.get(next).is_none_or(|span| turn.at < span.from) {
+                let next = polls.there.partition_point(|span| span.to <= turn.at);
+                if polls.there.get(next).is_none_or(|span| turn.at < span.from) {
                     turn.assumed = turn.assumed.or(Some(What::RecordsAlone));
                 }
             }

@@ -153,6 +153,14 @@ pub(super) struct Source<'a> {
     pub(super) span: Span,
 }
 
+/// Positions of a breaker that were polled.
+pub(super) struct Polls {
+    /// In the order of time.
+    pub(super) positions: Vec<(Timestamp, u16)>,
+    /// Stretches in which there are any.
+    pub(super) there: Vec<Span>,
+}
+
 /// Where a point was usable, centre by centre.
 pub(super) type Usable = BTreeMap<usize, Vec<Vec<Span>>>;
 
@@ -229,14 +237,13 @@ impl Source<'_> {
         joined
     }
 
-    /// Polled positions of a breaker: of the first centre, and of others where the first has none; and the
-    /// stretches in which there are any.
+    /// Polled positions of a breaker: of the first centre, and of others where the first has none.
     pub(super) fn polls(
         &self,
         point: PointId,
         usable: &[Vec<Span>],
         records: &[Record],
-    ) -> Result<(Vec<(Timestamp, u16)>, Vec<Span>), StoreError> {
+    ) -> Result<Polls, StoreError> {
         let mut polls: Vec<(Timestamp, u16)> = Vec::new();
         let polled: RefCell<Vec<Span>> = RefCell::default();
         let there = |first: Timestamp, last: Timestamp| {
@@ -278,7 +285,7 @@ impl Source<'_> {
             covered = merged(covered.into_iter().chain(usable[centre.index()].iter().copied()));
         }
         polls.sort_by_key(|(at, _)| *at);
-        Ok((polls, merged(polled.into_inner())))
+        Ok(Polls { positions: polls, there: merged(polled.into_inner()) })
     }
 
     fn values(

@@ -133,7 +133,7 @@ pub(super) fn track<E>(
         walk.pass(*episode, &mut turns);
     }
     walk.up_to(Timestamp(i64::MAX), &mut turns);
-    let mut turns = hold_against_current(turns, within, flow, period_ms)?;
+    let mut turns = hold_against_current(&turns, within, flow, period_ms)?;
     settle(&mut turns);
     Ok(turns)
 }
@@ -319,7 +319,7 @@ fn turn(turns: &mut Vec<Turn>, mut new: Turn) {
 /// A contact that says open while current flows is not believed: the breaker is closed from one measurement with
 /// current to the next, and otherwise, near those, nobody can say.
 fn hold_against_current<E>(
-    turns: Vec<Turn>,
+    turns: &[Turn],
     within: Span,
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
     period_ms: i64,
@@ -375,9 +375,10 @@ fn by_current(
     held: &mut Vec<Turn>,
 ) {
     let mut push = |at, is_closed: bool| {
-        let (place, assumed) = match is_closed {
-            true => (Place::Closed, Some(What::CurrentFlowed)),
-            false => (Place::Unknown, None),
+        let (place, assumed) = if is_closed {
+            (Place::Closed, Some(What::CurrentFlowed))
+        } else {
+            (Place::Unknown, None)
         };
         held.push(Turn { at, place, assumed, is_exact: false, is_told: false });
     };
