@@ -5,6 +5,7 @@
 mod alarms;
 mod bad_configs;
 mod cli;
+mod clipped;
 mod clock;
 mod communication_health;
 mod connections;

@@ -24,7 +24,7 @@ const FIVE_MINUTES: i64 = 300_000;
 const SHORT: i64 = 30_000;
 
 /// One station with two feeders under one transformer; by the second contract one has another name.
-fn contracts() -> [Arc<Province>; 2] {
+pub(crate) fn contracts() -> [Arc<Province>; 2] {
     ["472", "474"].map(|second| {
         let text = format!(
             r#"
@@ -90,7 +90,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Bays of breakers, the one that has two names last.
 const BAYS: [&str; 4] = ["110.131", "22.431", "22.471", "22.47?"];
 
-fn breaker(province: &Province, bay: usize) -> PointId {
+pub(crate) fn breaker(province: &Province, bay: usize) -> PointId {
     let station = &province.stations[0];
     let second = station.bays.iter().find(|b| b.is_feeder() && b.name != "471").unwrap();
     let name = BAYS[bay].replace("47?", &second.name);

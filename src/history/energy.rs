@@ -213,25 +213,18 @@ pub fn energies(
     window: &Window,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<StationEnergy>, StoreError> {
-    let around = Span::new(window.span.from.plus(-CONTEXT_MS), window.span.to.plus(CONTEXT_MS));
     let sessions = reader.sessions()?;
-    // Wider than the window, so that what is decided at its edges is decided as if they were none.
-    let wide = Window::new(around, &[], &sessions);
+    let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
+    let eras = Window::new(always, &[], &sessions).eras;
     let mut all: BTreeMap<String, StationEnergy> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
-    for (n, era) in wide.eras.iter().enumerate() {
+    for (n, era) in eras.iter().enumerate() {
         let own = era.span.and(window.span);
         if own.length() == 0 {
             continue;
         }
         let province = reader.contract(era.contract)?.province;
-        let beside =
-            [n.checked_sub(1), Some(n + 1)].map(|n| match n.and_then(|n| wide.eras.get(n)) {
-                None => Ok(Beside::Nothing),
-                Some(era) => beside(reader, era.contract),
-            });
-        let [before, behind] = beside;
-        let beside = [before?, behind?];
+        let beside = Beside::around(reader, &eras, n, own)?;
         let now: Vec<String> = province.stations.iter().map(|s| s.id.clone()).collect();
         order.retain(|id| !now.contains(id));
         order.splice(0..0, now);
@@ -245,7 +238,7 @@ pub fn energies(
                 beside: &beside,
                 id,
                 station,
-                era,
+                era: era.clone(),
                 own,
                 doubts: vec![OnceCell::new(); province.centres.len()],
             };
@@ -262,21 +255,31 @@ pub fn energies(
     Ok(order.iter().filter_map(|id| all.remove(id)).collect())
 }
 
-/// The contract that held before or behind another one.
-enum Beside {
-    /// There was none near.
-    Nothing,
-    /// This program makes something else of it than the one that recorded it.
-    Unreadable,
-    /// This.
-    Contract(Arc<Province>),
+/// Contracts that held before and behind another one, the nearest first: since when each, or up to when; `None`:
+/// this program makes something else of it than the one that recorded it.
+struct Beside {
+    before: Vec<(Timestamp, Option<Arc<Province>>)>,
+    behind: Vec<(Timestamp, Option<Arc<Province>>)>,
 }
 
-fn beside(reader: &Reader, contract: i64) -> Result<Beside, StoreError> {
-    match reader.contract(contract) {
-        Ok(known) => Ok(Beside::Contract(known.province)),
-        Err(StoreError::Contract { .. }) => Ok(Beside::Unreadable),
-        Err(error) => Err(error),
+impl Beside {
+    /// Those near what a window has of an era.
+    fn around(reader: &Reader, eras: &[Era], n: usize, own: Span) -> Result<Self, StoreError> {
+        let known = |era: &Era| match reader.contract(era.contract) {
+            Ok(known) => Ok(Some(known.province)),
+            Err(StoreError::Contract { .. }) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let far = LONGEST_MS + CONTEXT_MS;
+        let (first, last) = (own.from.plus(-far), own.to.plus(far));
+        let (mut before, mut behind) = (Vec::new(), Vec::new());
+        for era in eras[..n].iter().rev().take_while(|era| era.span.to > first) {
+            before.push((era.span.from, known(era)?));
+        }
+        for era in eras[n + 1..].iter().take_while(|era| era.span.from < last) {
+            behind.push((era.span.to, known(era)?));
+        }
+        Ok(Self { before, behind })
     }
 }
 
@@ -316,16 +319,24 @@ impl StationEnergy {
 pub(super) struct Source<'a> {
     pub(super) reader: &'a Reader,
     pub(super) province: &'a Province,
-    /// The contracts before and behind, if there are any near.
-    beside: &'a [Beside; 2],
+    /// The contracts before and behind that are near.
+    beside: &'a Beside,
     id: StationId,
     pub(super) station: &'a Station,
     /// The contract's time, as far as it matters.
-    era: &'a Era,
+    era: Era,
     /// What of the window it has.
     pub(super) own: Span,
     /// When points are judged to be wrong, by centre.
     doubts: Vec<OnceCell<BTreeMap<PointId, Vec<Span>>>>,
+}
+
+/// A counter, and over which time it is read.
+struct Register {
+    point: PointId,
+    side: Side,
+    meter: Meter,
+    around: Span,
 }
 
 /// A counter, and every step of it around the window.
@@ -339,7 +350,17 @@ struct Counter {
 }
 
 impl Source<'_> {
-    fn energy(&self, window: Span) -> Result<Option<StationEnergy>, StoreError> {
+    fn energy(mut self, window: Span) -> Result<Option<StationEnergy>, StoreError> {
+        let mut registers = Vec::new();
+        let mut around = wider(self.own, CONTEXT_MS);
+        for (point, side) in self.counters() {
+            if let Some(register) = self.register(point, side)? {
+                let Span { from, to } = register.around;
+                around = Span::new(around.from.min(from), around.to.max(to));
+                registers.push(register);
+            }
+        }
+        self.era = self.era.within(around);
         let mut voltages = Vec::new();
         let mut doubtful: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
         let around = self.era.span;
@@ -347,17 +368,17 @@ impl Source<'_> {
             if self.find(bus, "UAB").is_none() {
                 continue;
             }
-            doubtful.insert(bus, voltage::doubtful(self, bus, around)?);
+            doubtful.insert(bus, voltage::doubtful(&self, bus, around)?);
             if voltage::is_busbar(bay) {
-                voltages.push(voltage::voltage(self, bus)?);
+                voltages.push(voltage::voltage(&self, bus)?);
             }
         }
         let mut counters = Vec::new();
-        for (point, side) in self.counters() {
-            let bay = self.station.points[point.index()].bay;
+        for register in registers {
+            let bay = self.station.points[register.point.index()].bay;
             let bus = voltage::bus_of(self.station, bay);
             let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
-            counters.extend(self.counter(point, side, doubts)?);
+            counters.push(self.counter(register, doubts)?);
         }
         let has_voltage = voltages.iter().any(BusVoltage::has_values);
         if !has_voltage && !counters.iter().any(|counter| counter.has_values) {
@@ -435,7 +456,7 @@ impl Source<'_> {
         let channel = self.province.channel(self.id, centre);
         let is_power = |point: PointId| self.station.points[point.index()].spec.id == "P";
         let mut all: BTreeMap<PointId, Vec<Span>> = BTreeMap::new();
-        intervals(self.reader, self.province, channel, self.era, |interval| {
+        intervals(self.reader, self.province, channel, &self.era, |interval| {
             let state = interval.state;
             let is_wrong = state.has_finding() || state.not_live() == Some(Reason::Frozen);
             if is_wrong && is_power(interval.point) {
@@ -446,13 +467,8 @@ impl Source<'_> {
         Ok(known.get(&point).map_or(&[], Vec::as_slice))
     }
 
-    /// Reads a counter and judges its steps.
-    fn counter(
-        &self,
-        point: PointId,
-        side: Side,
-        doubtful: &[Span],
-    ) -> Result<Option<Counter>, StoreError> {
+    /// What a counter is, and over which time it is read; `None` when the point is none.
+    fn register(&self, point: PointId, side: Side) -> Result<Option<Register>, StoreError> {
         let spec = &self.station.points[point.index()];
         let register = self.centre(point).and_then(|centre| {
             self.province.channel(self.id, centre).entries[point.index()].register
@@ -462,58 +478,68 @@ impl Source<'_> {
             return Ok(None);
         };
         // A point of the same name that another contract has otherwise is another one.
-        let is_other = self.beside.each_ref().map(|beside| match beside {
-            Beside::Nothing => false,
-            Beside::Unreadable => true,
-            Beside::Contract(other) => !self.is_same_in(other, spec, encoding),
-        });
-        let era = self.era.span;
-        let from = if is_other[0] { era.from } else { self.own.from.plus(-CONTEXT_MS) };
-        let to = if is_other[1] { era.to } else { self.own.to.plus(CONTEXT_MS) };
+        let is_same = |other: &Option<Arc<Province>>| {
+            other.as_ref().is_some_and(|other| self.is_same_in(other, spec, encoding))
+        };
+        let reach = |mut reached: Timestamp, beside: &[(Timestamp, Option<Arc<Province>>)]| {
+            let same = beside.iter().take_while(|(_, other)| is_same(other));
+            same.for_each(|(edge, _)| reached = *edge);
+            reached
+        };
+        let Span { from, to } = self.era.span;
+        let same = Span::new(reach(from, &self.beside.before), reach(to, &self.beside.behind));
+        // The step that leads into the window, and the one out of it, are judged like those within.
+        let own = self.own;
+        let before = self.number(&meter, point, (own.from, -1), same)?.unwrap_or(own.from);
+        let behind = self.number(&meter, point, (own.to, 1), same)?.unwrap_or(own.to);
+        let around = wider(Span::new(before, behind), CONTEXT_MS).and(same);
+        Ok(Some(Register { point, side, meter, around }))
+    }
+
+    /// When a counter last said a number before a moment, or first from it on, if that is not too far.
+    fn number(
+        &self,
+        meter: &Meter,
+        point: PointId,
+        (at, way): (Timestamp, i64),
+        within: Span,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let is_number =
+            |value: &Value| matches!(said(meter, value), Said::Count(wh) if !meter.is_stand_in(wh));
+        // It is most often near.
+        for far in [HOUR_MS, DAY_MS, LONGEST_MS] {
+            let end = at.plus(way * far);
+            let span = Span::new(at.min(end), at.max(end)).and(within);
+            let (mut first, mut last): (Option<Timestamp>, Option<Timestamp>) = (None, None);
+            self.values(point, span, |value| {
+                if is_number(&value) {
+                    first.get_or_insert(value.at);
+                    last = Some(value.at);
+                }
+            })?;
+            let nearest = if way < 0 { last } else { first };
+            if nearest.is_some() {
+                return Ok(nearest);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a counter and judges its steps.
+    fn counter(&self, register: Register, doubtful: &[Span]) -> Result<Counter, StoreError> {
+        let Register { point, side, meter, around } = register;
         let mut readings = Vec::new();
-        self.values(point, Span::new(from, to), |value| {
+        self.values(point, around, |value| {
             readings.push(Reading { at: value.at, said: said(&meter, &value) });
         })?;
         let own = self.own;
         let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
-        let has_values = readings.iter().any(is_within);
-        if !is_other[0] {
-            self.prepend(&meter, point, from, &mut readings)?;
-        }
-        let drawn = self.drawn(spec.bay, &readings, doubtful)?;
+        let bay = self.station.points[point.index()].bay;
+        let drawn = self.drawn((bay, around), &readings, doubtful)?;
         let judged = steps(&meter, &readings, &drawn);
-        Ok(Some(Counter { point, side, meter, steps: judged.steps, odd: judged.odd, has_values }))
-    }
-
-    /// Puts the last number before a moment in front, when there is one that is not too long ago.
-    fn prepend(
-        &self,
-        meter: &Meter,
-        point: PointId,
-        before: Timestamp,
-        readings: &mut Vec<Reading>,
-    ) -> Result<(), StoreError> {
-        let is_number =
-            |value: &Value| matches!(said(meter, value), Said::Count(wh) if !meter.is_stand_in(wh));
-        let mut last: Option<Value> = None;
-        // It is most often near.
-        for back in [HOUR_MS, DAY_MS, LONGEST_MS] {
-            let span = Span::new(before.plus(-back), before);
-            let read =
-                self.values(point, span, |value| last = Some(value).filter(is_number).or(last));
-            match read {
-                // What a contract says that cannot be read is not known.
-                Err(StoreError::Contract { .. }) => break,
-                read => read?,
-            }
-            if last.is_some() {
-                break;
-            }
-        }
-        if let Some(value) = last {
-            readings.insert(0, Reading { at: value.at, said: said(meter, &value) });
-        }
-        Ok(())
+        let leads = |step: &Step| step.wh.is_some() && step.span.and(own).length() > 0;
+        let has_values = readings.iter().any(is_within) || judged.steps.iter().any(leads);
+        Ok(Counter { point, side, meter, steps: judged.steps, odd: judged.odd, has_values })
     }
 
     /// Whether another contract has a counter of this station as this one does.
@@ -530,7 +556,7 @@ impl Source<'_> {
     /// What the measured power of a bay says about the time before each reading.
     fn drawn(
         &self,
-        bay: usize,
+        (bay, around): (usize, Span),
         readings: &[Reading],
         doubtful: &[Span],
     ) -> Result<Vec<Drawn>, StoreError> {
@@ -542,10 +568,7 @@ impl Source<'_> {
         let longest = old.max(POWER_APART_MS);
         let judged = self.doubts(power)?;
         let mut doubts = Doubts { lists: [(judged, 0), (doubtful, 0)] };
-        let span = Span::new(
-            self.own.from.plus(-CONTEXT_MS - longest),
-            self.own.to.plus(CONTEXT_MS + longest),
-        );
+        let span = wider(around, longest);
         let mut last: Option<(Timestamp, f64)> = None;
         let mut place = 0;
         self.values(power, span, |value| {
@@ -574,16 +597,14 @@ impl Source<'_> {
         let unknown: Vec<Vec<Span>> =
             counters.iter().map(|counter| unknown(&counter.steps, own, window)).collect();
         // What every counter of the station needs is known of all.
-        let any = union(unknown.iter().flatten().copied().collect());
-        let lacking: i64 = any.iter().map(|span| span.and(own).length()).sum();
-        let of = |counter: &Counter, skip: &[Span]| -> i64 {
-            let steps = counter.steps.iter().filter(|step| counts(step, own));
-            steps.map(|step| outside(step, skip)).sum()
-        };
+        let gaps = counters.iter().flat_map(|counter| gaps(&counter.steps, own));
+        let any = union(gaps.collect());
+        let lacking: i64 = any.iter().map(|span| span.length()).sum();
+        let common = outside(own, &any);
         let side = |side: Side| {
             let mut of_side = counters.iter().filter(|counter| counter.side == side).peekable();
             of_side.peek()?;
-            Some(of_side.map(|counter| of(counter, &any)).sum::<i64>())
+            Some(of_side.map(|counter| flowed(&counter.steps, &common)).sum::<i64>())
         };
         let known = Share::new(length.saturating_sub(lacking.unsigned_abs()), length);
         let (received, delivered) = (side(Side::Received), side(Side::Delivered));
@@ -594,7 +615,12 @@ impl Source<'_> {
             CounterEnergy {
                 point: self.station.points[counter.point.index()].id.clone(),
                 side: counter.side,
-                wh: of(counter, &[]),
+                wh: counter
+                    .steps
+                    .iter()
+                    .filter(|step| counts(step, own))
+                    .filter_map(|step| step.wh)
+                    .sum(),
                 known: Share::new(length.saturating_sub(lacking.unsigned_abs()), length),
                 odd: odd(counter, own),
             }
@@ -634,6 +660,11 @@ impl Source<'_> {
 #[expect(clippy::cast_possible_truncation, reason = "far below 2^63")]
 fn rounded(wh: f64) -> i64 {
     wh.round() as i64
+}
+
+/// A span with so many milliseconds on either side.
+fn wider(span: Span, ms: i64) -> Span {
+    Span::new(span.from.plus(-ms), span.to.plus(ms))
 }
 
 /// What a value of a counter says.
@@ -692,22 +723,60 @@ fn counts(step: &Step, part: Span) -> bool {
     step.span.to >= part.from && step.span.to < part.to
 }
 
-/// What a step adds outside of some stretches, watt hours. Counters of a station are read some seconds apart, so
-/// a stretch may cut a step of another one: its energy is taken to have flowed evenly. Whatever is cut off
-/// hangs on the step and the stretches alone, so that windows add up.
-fn outside(step: &Step, skip: &[Span]) -> i64 {
-    let (Some(wh), length) = (step.wh, step.span.length()) else { return 0 };
-    let first = skip.partition_point(|span| span.to <= step.span.from);
-    let skipped: i64 = skip[first..]
-        .iter()
-        .take_while(|span| span.from < step.span.to)
-        .map(|span| span.and(step.span).length())
-        .sum();
-    if skipped == 0 || length == 0 {
-        return wh;
+/// What a counter counted in some stretches, watt hours. Counters of a station are read some seconds apart, and one
+/// may say nothing for a while, so a stretch may cut a step: its energy is taken to have flowed evenly. What lies
+/// on either side of a cut is the whole, so that windows add up.
+fn flowed(steps: &[Step], stretches: &[Span]) -> i64 {
+    let mut sum = 0;
+    let mut first = 0;
+    for step in steps {
+        let Some(wh) = step.wh else { continue };
+        while stretches.get(first).is_some_and(|span| span.to <= step.span.from) {
+            first += 1;
+        }
+        let up_to = |at: Timestamp| {
+            let length = i128::from(step.span.length().max(1));
+            let part = i128::from(wh) * i128::from(at.since(step.span.from)) / length;
+            i64::try_from(part).unwrap_or(wh)
+        };
+        let touching = stretches[first..].iter().take_while(|span| span.from < step.span.to);
+        for own in touching.map(|span| span.and(step.span)) {
+            sum += up_to(own.to) - up_to(own.from);
+        }
     }
-    let kept = i128::from(wh) * i128::from(length - skipped) / i128::from(length);
-    i64::try_from(kept).unwrap_or(wh)
+    sum
+}
+
+/// What a span has beside some stretches, which are in order.
+fn outside(span: Span, stretches: &[Span]) -> Vec<Span> {
+    let mut from = span.from;
+    let mut left = Vec::with_capacity(stretches.len() + 1);
+    for own in stretches {
+        left.push(Span::new(from, own.from));
+        from = own.to;
+    }
+    left.push(Span::new(from, span.to));
+    left.retain(|span| span.length() > 0);
+    left
+}
+
+/// When no step tells what a counter counted, in the order of time.
+fn gaps(steps: &[Step], own: Span) -> Vec<Span> {
+    let mut all = Vec::new();
+    let mut known_up_to = own.from;
+    for step in steps.iter().filter(|step| step.wh.is_some() && step.span.to > own.from) {
+        if step.span.from >= own.to {
+            break;
+        }
+        if step.span.from > known_up_to {
+            all.push(Span::new(known_up_to, step.span.from));
+        }
+        known_up_to = known_up_to.max(step.span.to);
+    }
+    if known_up_to < own.to {
+        all.push(Span::new(known_up_to, own.to));
+    }
+    all
 }
 
 /// When it is not known what a counter counted, in the order of time: outside its steps, in those that cannot be,

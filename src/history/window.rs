@@ -54,6 +54,19 @@ pub struct Era {
     pub observed: Vec<(i64, Span)>,
 }
 
+impl Era {
+    /// What of it lies in a span.
+    #[must_use]
+    pub(super) fn within(mut self, span: Span) -> Self {
+        self.span = self.span.and(span);
+        for (_, observed) in &mut self.observed {
+            *observed = observed.and(span);
+        }
+        self.observed.retain(|(_, observed)| observed.length() > 0);
+        self
+    }
+}
+
 impl Window {
     /// A window whose parts begin at `span.from` and each of `cuts`, which are in order.
     ///
@@ -82,13 +95,7 @@ impl Window {
                 era.observed.push((session.id, Span::new(session.from, session.until)));
             }
         }
-        for era in &mut eras {
-            era.span = era.span.and(span);
-            for (_, observed) in &mut era.observed {
-                *observed = observed.and(span);
-            }
-            era.observed.retain(|(_, observed)| observed.length() > 0);
-        }
+        let mut eras: Vec<Era> = eras.into_iter().map(|era| era.within(span)).collect();
         eras.retain(|era| era.span.length() > 0);
         Self { span, parts, eras, kept: KeptFrom::default() }
     }
