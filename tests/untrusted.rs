@@ -5,8 +5,10 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
-use gridwatch::store::{Reader, StoreError, upkeep};
+use config::Province;
+use gridwatch::store::{Reader, StoreError, Writer, upkeep};
 use rusqlite::Connection;
 use tempfile::{TempDir, tempdir};
 
@@ -361,4 +363,68 @@ fn an_export_is_cut_by_local_days_and_never_backwards() {
     let backwards = gridwatch(&[&args[..], &["2022-10-31"]].concat());
     assert_eq!(backwards.status.code(), Some(2));
     assert!(stderr(&backwards).contains("before it begins"), "{}", stderr(&backwards));
+}
+
+#[test]
+fn a_store_is_not_gone_on_with_by_another_province() {
+    let folder = tempdir().unwrap();
+    let from = "tests/stores/0.1.0/live/gridwatch.db";
+    fs::copy(from, folder.path().join("gridwatch.db")).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let refused = gridwatch(&["monitor", "--once", "--timeout", "1", "--store", path]);
+    let said = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    let names = ["of 'Tỉnh Mẫu'", "not of 'Hòa Bình'", "--store"];
+    assert!(names.iter().all(|name| said.contains(name)), "{said}");
+    let sessions = Reader::open(folder.path()).unwrap().sessions().unwrap();
+    // The same stations under another name are the same province.
+    let text = fs::read_to_string("config/small.toml").unwrap();
+    let renamed = text.replacen("Tỉnh Mẫu", "Tỉnh Khác", 1);
+    assert_ne!(text, renamed);
+    let renamed = Arc::new(Province::parse("small.toml", &renamed).unwrap());
+    Writer::open(folder.path(), &renamed).unwrap().close().unwrap();
+    assert_eq!(Reader::open(folder.path()).unwrap().sessions().unwrap(), sessions);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_named_and_waited_for_by_nobody() {
+    let folder = tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (pipe, circle) = (at("pipe.toml"), at("circle.toml"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    for (file, said) in [(&pipe[..], "pipe"), ("/dev/zero", "device"), (&circle, "symbolic links")]
+    {
+        let refused = bounded(&["config", "check", file]);
+        let both = stdout(&refused) + &stderr(&refused);
+        assert!(both.contains(said), "{file}: {both}");
+        let scenario = bounded(&["simulate", "config/small.toml", "--scenario", file]);
+        assert_eq!((refused.status.code(), scenario.status.code()), (Some(2), Some(2)), "{file}");
+        assert!(stderr(&scenario).contains("cannot be read"), "{}", stderr(&scenario));
+    }
+    // Among the templates of a province.
+    fs::create_dir(at("bays")).unwrap();
+    fs::rename(&pipe, at("bays/own.toml")).unwrap();
+    let text = fs::read_to_string("config/small.toml").unwrap();
+    fs::write(at("province.toml"), format!("bays = \"bays\"\n{text}")).unwrap();
+    let refused = bounded(&["config", "check", &at("province.toml")]);
+    assert_eq!(refused.status.code(), Some(2));
+    let both = stdout(&refused) + &stderr(&refused);
+    assert!(both.contains("pipe"), "{both}");
+    // In place of the files of a store.
+    for name in ["gridwatch.db", "gridwatch.db-wal", "lock"] {
+        let folder = store();
+        let place = folder.path().join(name);
+        if name == "gridwatch.db" {
+            fs::remove_file(&place).unwrap();
+        }
+        assert!(Command::new("mkfifo").arg(&place).status().unwrap().success());
+        let path = folder.path().to_str().unwrap();
+        let monitor = ["monitor", "config/small.toml", "--once", "--timeout", "1", "--store", path];
+        let output = bounded(&monitor);
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", stderr(&output));
+        let check = bounded(&["store", "check", "--store", path]);
+        assert!(matches!(check.status.code(), Some(0..=2)), "{name}: {}", stderr(&check));
+    }
 }

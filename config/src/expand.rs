@@ -661,6 +661,16 @@ fn add_lines(doc: &Document<'_>, province: &mut Province, drafts: &[LineDraft]) 
             );
             continue;
         }
+        if let (LineEnd::Bay(station, _), LineEnd::Bay(other, _)) = (from, to)
+            && station == other
+        {
+            doc.note(
+                draft.place.offset,
+                &draft.place.key,
+                "both ends of this line are in one station; a line goes to another station or a source",
+            );
+            continue;
+        }
         let open_at = draft.open_at.as_ref().and_then(|written| {
             let found = line_end(province, &written.value).ok().filter(|e| *e == from || *e == to);
             if found.is_none() {

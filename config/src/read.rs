@@ -175,12 +175,17 @@ pub(crate) fn from_origin(origin: &Origin) -> Result<Province, Problems> {
 fn read_text(path: &Path) -> Result<String, String> {
     let hint = "name a province file such as config/small.toml";
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}; {hint}");
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    if file.metadata().is_ok_and(|found| found.is_dir()) {
+    // Looked at before it is opened: a pipe would block for as long as nobody writes to it.
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    if found.is_dir() {
         return Err(format!("is a folder; {hint}"));
     }
+    if !found.is_file() {
+        return Err(format!("is a pipe or a device, not a file; {hint}"));
+    }
+    let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // What the system says of the length is not to be trusted: a device has none.
+    // What the system says of the length is not to be trusted: files of its own have none.
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("is larger than {FILE_BYTES_MAX} bytes; {hint}"));

@@ -280,6 +280,16 @@ pub enum StoreError {
     /// Another process writes to it.
     #[error("the store in '{}' is being written by another monitor; stop that one, or name another folder with --store", .0.display())]
     InUse(PathBuf),
+    /// It has the history of another province.
+    #[error("the store in '{}' is of '{its}', not of '{own}'; name another folder with --store", folder.display())]
+    OtherProvince {
+        /// The folder.
+        folder: PathBuf,
+        /// Name of its province.
+        its: String,
+        /// Name of the one that was to be written to it.
+        own: String,
+    },
     /// A database, but not one of ours.
     #[error("'{}' is not a store of gridwatch; name another folder with --store", .0.display())]
     Foreign(PathBuf),

@@ -1,12 +1,12 @@
 //! Who writes to a store: one session of watching, batch by batch. A batch is in the store as a whole
 //! or not at all, and durable when its commit returns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Channel, Province};
-use rusqlite::{OptionalExtension as _, ToSql, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction};
 
 use super::alarms;
 use super::batch::{Batch, MeterLine};
@@ -126,10 +126,12 @@ impl Writer {
     /// without a word has left open.
     ///
     /// # Errors
-    /// When somebody else writes to it, it was written by a later program, or cannot be used.
+    /// When somebody else writes to it, it is of another province or was written by a later program, or cannot
+    /// be used.
     pub fn open(folder: &Path, province: &Arc<Province>) -> Result<Self, StoreError> {
         let mut held = open_to_write(folder)?;
         let transaction = held.connection.transaction()?;
+        of_this_province(&transaction, province, folder)?;
         journal::recover(&transaction)?;
         let paths = paths(&transaction, province)?;
         // The one that was written last: an earlier one may have had a clock that was wrong.
@@ -291,6 +293,29 @@ impl Writer {
         self.held.connection.pragma_update(None, "wal_checkpoint", "truncate")?;
         Ok(())
     }
+}
+
+/// Refuses the history of another province: one with another name and other stations. A province that got
+/// another name is the same one, and so is one whose stations changed.
+fn of_this_province(
+    connection: &Connection,
+    province: &Province,
+    folder: &Path,
+) -> Result<(), StoreError> {
+    let newest = connection
+        .query_row("SELECT contract FROM session ORDER BY id DESC LIMIT 1", [], |row| row.get(0))
+        .optional()?;
+    let Some(newest) = newest else { return Ok(()) };
+    // One that cannot be read tells nothing; a check names it.
+    let Ok(known) = contracts::get(connection, newest) else { return Ok(()) };
+    let stations = |of: &Province| {
+        of.stations.iter().map(|station| station.id.clone()).collect::<BTreeSet<_>>()
+    };
+    if known.name == province.name || stations(&known) == stations(province) {
+        return Ok(());
+    }
+    let (its, own) = (known.name.vi.clone(), province.name.vi.clone());
+    Err(StoreError::OtherProvince { folder: folder.to_owned(), its, own })
 }
 
 /// The path of each channel.

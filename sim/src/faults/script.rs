@@ -70,6 +70,13 @@ impl Scenario {
         let unreadable = |error: &dyn std::fmt::Display| {
             Problems::of_file(&file, format!("the scenario cannot be read: {error}"))
         };
+        // Looked at before it is opened: a pipe would block for as long as nobody writes to it.
+        let found = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
+        if !found.is_file() {
+            return Err(unreadable(
+                &"it is no file; name one such as sim/scenarios/storm-evening.toml",
+            ));
+        }
         let opened = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
         let mut text = String::new();
         opened
