@@ -254,9 +254,8 @@ impl Base {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, LazyLock};
+    use std::sync::LazyLock;
 
-    use config::Province;
     use gridwatch::store::Writer;
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
@@ -267,8 +266,12 @@ mod tests {
     static BASES: LazyLock<[Base; 2]> = LazyLock::new(|| {
         let (old, new) = (Path::new("tests/stores/0.1.0/live"), tempfile::tempdir().unwrap());
         fs::copy(old.join(FILE), new.path().join(FILE)).unwrap();
-        let province = Province::load(Path::new("config/small.toml")).unwrap();
-        Writer::open(new.path(), &Arc::new(province)).unwrap();
+        let province = {
+            let reader = Reader::open(new.path()).unwrap();
+            let contract = reader.sessions().unwrap()[0].contract;
+            reader.contract(contract).unwrap().province
+        };
+        Writer::open(new.path(), &province).unwrap();
         [Base::of(old), Base::of(new.path())]
     });
 

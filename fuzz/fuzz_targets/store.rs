@@ -12,11 +12,10 @@
 mod edits;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use config::Province;
 use edits::Base;
-use gridwatch::store::Writer;
+use gridwatch::store::{Reader, Writer};
 
 /// The store of a monitor that was killed: as version 0.1.0 left it, and as this one goes on with it.
 static BASES: LazyLock<[Base; 2]> = LazyLock::new(|| {
@@ -24,8 +23,12 @@ static BASES: LazyLock<[Base; 2]> = LazyLock::new(|| {
     let new = tempfile::tempdir().expect("a folder for the store");
     let copied = std::fs::copy(old.join("gridwatch.db"), new.path().join("gridwatch.db"));
     copied.expect("run it in the folder of the repository");
-    let province = Province::load(Path::new("config/small.toml")).expect("a province");
-    Writer::open(new.path(), &Arc::new(province)).expect("a store");
+    let province = {
+        let reader = Reader::open(new.path()).expect("a store");
+        let contract = reader.sessions().expect("a store")[0].contract;
+        reader.contract(contract).expect("a store").province
+    };
+    Writer::open(new.path(), &province).expect("a store");
     [Base::of(old), Base::of(new.path())]
 });
 
