@@ -191,7 +191,8 @@ pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
                 if *unknown > 0 { format!(", {unknown} not known yet") } else { String::new() };
             format!("{}/{} = {percent}{unknown}", share.have, share.want)
         };
-        lines.push(format!("{word:<7} {name}: {figure}, threshold {threshold} %"));
+        let raw = raw(picture, result);
+        lines.push(format!("{word:<7} {name}: {figure}{raw}, threshold {threshold} %"));
         for station in stations {
             let of_station = &picture.province.stations[station.index()];
             lines.push(format!("        {} {}", of_station.id, of_station.name.get(lang)));
@@ -200,6 +201,19 @@ pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
         }
     }
     lines
+}
+
+/// `, raw 1166/1168 = 99.83 % with 2 excluded`: beside a figure that leaves something out with approval, what it
+/// is with that; nothing where it leaves out nothing, or is not known.
+fn raw(picture: &Picture, result: &CheckResult) -> String {
+    let What::Live(centre) = result.what else { return String::new() };
+    let counts = &picture.centres[centre.index()].counts;
+    if counts.excluded == 0 || result.grade == Grade::NoData {
+        return String::new();
+    }
+    let share = counts.live_raw();
+    let percent = format::percent(share, 2, Some(result.threshold), Lang::En);
+    format!(", raw {}/{} = {percent} with {} excluded", share.have, share.want, counts.excluded)
 }
 
 /// What a check is called.

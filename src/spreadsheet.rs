@@ -6,8 +6,8 @@ use std::io::Write;
 use config::plain::plain;
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
-/// Without the mark of its encoding in front, Excel takes a file for one of the system's own.
-pub(crate) const MARK: &[u8] = "\u{feff}".as_bytes();
+/// The mark of its encoding, without which Excel takes a file for one of the system's own.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Whose CSV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +25,14 @@ impl Style {
         match self {
             Self::Rfc => b',',
             Self::ExcelVi => b';',
+        }
+    }
+
+    /// What stands in front of a file: other programs would take a mark for a part of the first name.
+    pub(crate) fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Rfc => &[],
+            Self::ExcelVi => MARK,
         }
     }
 

@@ -187,6 +187,9 @@ fn check_without_an_answer_is_neither_good_nor_bad() {
     let output = gridwatch(&["check", "--full", "95", "--live", "98", "--port-base", &base]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stdout(&output).contains("MISSED  full"), "{}", stdout(&output));
+    let once = ["monitor", "--once", "--timeout", "2", "--no-store", "--port-base", &base];
+    let said = stdout(&gridwatch(&once));
+    assert!(said.contains("Unmanned —/10 — %"), "{said}");
 }
 
 #[test]

@@ -227,3 +227,67 @@ fn no_spreadsheet_reads_a_field_as_another_and_heads_have_units() {
         assert_eq!(listed.matches("r-").count() + 1, files, "the index lists every file");
     }
 }
+
+/// Columns that only name a row.
+const NAMES: &str = "station name centre id number bay template signal signal_name point feeder bus nominal plant level \
+                     code kind side place remark";
+
+/// `operations_22kv` as `operations_LEVELkv`, `link_a1` as `link_CENTRE`.
+fn written(column: &str) -> String {
+    match column.split_once('_') {
+        Some((what @ ("signals" | "link"), _)) => format!("{what}_CENTRE"),
+        Some((what @ ("operations" | "failed"), _)) => format!("{what}_LEVELkv"),
+        _ => column.to_owned(),
+    }
+}
+
+#[test]
+fn the_list_of_what_each_figure_means_has_every_column_of_every_table() {
+    let folder = tempdir().unwrap();
+    store(folder.path(), true, &[]);
+    let file = report(folder.path(), "all.json", &[]);
+    let said: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let text = include_str!("../docs/history.md");
+    let (_, list) = text.split_once("## What each figure means").unwrap();
+    let (list, _) = list.split_once("\n## ").unwrap();
+    // A row: the sheet with its tables, the columns, the figure, its source, what makes it not known.
+    let rows: Vec<Vec<&str>> = list
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split(" | ").collect())
+        .collect();
+    let words = |cell: &str| -> Vec<String> {
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let mut tables = 0;
+    for (sheet, told) in said["sheets"].as_object().unwrap() {
+        for (table, told) in told["tables"].as_object().unwrap() {
+            let own = rows.iter().filter(|row| words(row[0]).contains(table));
+            let explained: Vec<String> = own.flat_map(|row| words(row[1])).collect();
+            for column in told["columns"].as_array().unwrap() {
+                let column = written(column["id"].as_str().unwrap());
+                let is_told =
+                    explained.contains(&column) || NAMES.split(' ').any(|name| name == column);
+                assert!(is_told, "{sheet}: column {column} of {table}");
+            }
+            tables += 1;
+        }
+    }
+    assert!(tables > 20, "{tables}");
+    // And nothing is explained that is in no table: of rows whose tables are all in this report.
+    let told = || said["sheets"].as_object().unwrap().values();
+    let all: Vec<(&String, &Value)> =
+        told().flat_map(|sheet| sheet["tables"].as_object().unwrap()).collect();
+    let is_there = |id: &String| all.iter().any(|(table, _)| *table == id);
+    let columns = all.iter().flat_map(|(_, table)| table["columns"].as_array().unwrap());
+    let known: Vec<String> =
+        columns.map(|column| written(column["id"].as_str().unwrap())).collect();
+    let mut explained = 0;
+    for row in rows.iter().skip(1).filter(|row| words(row[0]).iter().all(is_there)) {
+        for column in words(row[1]) {
+            assert!(known.contains(&column), "{column} is in no table");
+            explained += 1;
+        }
+    }
+    assert!(explained > 80, "{explained}");
+}

@@ -35,6 +35,24 @@ fn the_undisturbed_province_is_operated_as_it_is_declared() {
 }
 
 #[test]
+fn nothing_is_known_as_long_as_nobody_has_ever_answered() {
+    let mut world = World::new();
+    world.refuse_all(1_000);
+    // What could not be asked was tried: who watches begins.
+    let silent = world.picture_at(60_000);
+    assert_eq!(silent.figures.unmanned_declared, Share::new(10, 10));
+    assert!(silent.stations.iter().all(|station| station.unmanned.is_operated().is_none()));
+    let thresholds = Thresholds { unmanned: Some(100.0), ..Thresholds::default() };
+    assert_eq!(check(&silent, &thresholds).grade(), Grade::NoData);
+
+    // One station that answers shows that the others could be heard.
+    let mut world = World::running();
+    world.lose_all(1_000);
+    let lost = world.picture_at(60_000);
+    assert!(lost.stations.iter().all(|station| station.unmanned.is_operated() == Some(false)));
+}
+
+#[test]
 fn one_lost_signal_takes_the_station_and_is_named_whatever_the_average_says() {
     let mut world = World::running();
     let before = world.picture_at(0);

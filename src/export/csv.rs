@@ -6,7 +6,7 @@ use ::csv::{Error, ErrorKind, Terminator};
 
 use super::tables::{Cell, Column, Row};
 use crate::clock::Timestamp;
-use crate::spreadsheet::{self, MARK, Style};
+use crate::spreadsheet::{self, Style};
 
 /// Writes rows, one after the other.
 pub(super) struct Writer<W: Write> {
@@ -17,8 +17,8 @@ pub(super) struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     /// Writes the names of the columns; a file for a spreadsheet has a mark in front of them.
     pub(super) fn begin<R: Row>(style: Style, is_file: bool, mut out: W) -> io::Result<Self> {
-        if is_file && style == Style::ExcelVi {
-            out.write_all(MARK)?;
+        if is_file {
+            out.write_all(style.mark())?;
         }
         let ends = if is_file { Terminator::CRLF } else { Terminator::Any(b'\n') };
         let mut out = style.writer(ends, out);

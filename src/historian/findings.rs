@@ -22,8 +22,9 @@ const CURRENT_FLOWS: f64 = 0.03;
 const PHASE_TOLERANCE: (f64, f64) = (0.10, 0.20);
 /// C8: mean current below which phases are not compared, share of full scale.
 const PHASE_LOAD_MIN: f64 = 0.05;
-/// C12: kelvin by which a winding may be colder than the oil.
-const TEMPERATURE_TOLERANCE_K: f64 = 2.0;
+/// C12: kelvin by which a winding may seem colder than the oil: two sensors and their converters of 1.5 K each
+/// (at rest both are as warm), and each value held within its deadband of 1 K.
+const TEMPERATURE_TOLERANCE_K: f64 = 5.0;
 /// C14: time without a change after which a measurement may be frozen.
 const FROZEN_MS: i64 = 15 * 60_000;
 /// C8: what three phases that are held within their deadbands may seem to differ by: one above, two below,

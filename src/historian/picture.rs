@@ -322,6 +322,8 @@ fn centres(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<CentreP
 }
 
 fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPicture> {
+    // Where nobody has ever answered, it may be whoever asks.
+    let is_heard = channels.iter().any(|c| c.link.state != LinkState::NeverConnected);
     province
         .station_ids()
         .map(|station| {
@@ -343,7 +345,11 @@ fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<Statio
                 link: worst_link.unwrap_or(LinkState::NeverConnected),
                 full: of_station.iter().map(|c| c.full).max().unwrap_or(Full::NoneYet),
                 right: of_station.iter().map(|c| c.right).max().unwrap_or(Right::NotEvaluated),
-                unmanned: unmanned::of(province, station, of_station[in_charge.index()]),
+                unmanned: unmanned::of(
+                    province,
+                    station,
+                    (of_station[in_charge.index()], is_heard),
+                ),
                 units,
             }
         })

@@ -17,7 +17,8 @@ pub struct Unmanned {
     /// Required signals of priority A at the centre in charge that are live, of those not left out with
     /// approval.
     pub signals: Share,
-    /// Every block was asked once: before that nothing can be said of signals.
+    /// Every block was asked once, and some station of the province has ever answered: before that nothing can
+    /// be said of signals.
     pub asked: bool,
     /// Since when the first of those that are not live is not.
     pub lost_since: Option<Since>,
@@ -63,12 +64,17 @@ fn needed<'a>(
     needed.map(|(n, (_, picture))| (PointId::at(n), picture))
 }
 
-/// How a station is operated; `channel` is the one to the centre in charge of it.
-pub(super) fn of(province: &Province, station: StationId, channel: &ChannelPicture) -> Unmanned {
+/// How a station is operated; `channel` is the one to the centre in charge of it, and `is_heard` whether any
+/// station has ever answered.
+pub(super) fn of(
+    province: &Province,
+    station: StationId,
+    (channel, is_heard): (&ChannelPicture, bool),
+) -> Unmanned {
     let mut unmanned = Unmanned {
         declared: province.stations[station.index()].unmanned,
         signals: Share::default(),
-        asked: channel.settled,
+        asked: channel.settled && is_heard,
         lost_since: None,
     };
     for (_, point) in needed(province, channel) {

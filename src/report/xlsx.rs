@@ -44,6 +44,7 @@ const PAPER: Paper =
 const CHART: (u32, u32, u32) = (960, 300, 16);
 /// Rows of a table that stand with its head at least.
 const TOGETHER: usize = 3;
+const TOGETHER_ROWS: u32 = 3;
 
 /// A report as a workbook.
 pub fn bytes(report: &Report) -> Result<Vec<u8>, XlsxError> {
@@ -106,7 +107,8 @@ fn set_up(worksheet: &mut Worksheet, report: &Report) {
     worksheet.set_margins(0.4, 0.4, 0.5, 0.65, 0.3, 0.3);
     // An ampersand begins a code there; the space keeps a leading digit out of the size.
     let title = cut(&report.title, 100).replace('&', "&&");
-    worksheet.set_footer(format!("&L&8 {title}&R&8 &P / &N"));
+    // Where programs make it smaller with the page all the same, it is eight points at least.
+    worksheet.set_footer(format!("&L&11 {title}&R&11 &P / &N"));
     worksheet.set_header_footer_scale_with_doc(false).set_screen_gridlines(false);
 }
 
@@ -168,6 +170,19 @@ struct Page<'a> {
     /// The head of a table that goes on over pages: it is the last one of its sheet, since a sheet
     /// can repeat one head alone.
     repeated: Option<u32>,
+    /// The end of the table above: signatures do not stand on a page without it.
+    tail: Option<Tail>,
+}
+
+/// The last rows of a table.
+#[derive(Clone, Copy)]
+struct Tail {
+    /// The first of them, and the row behind the table.
+    rows: (u32, u32),
+    /// Their height and that of the head, in points.
+    height: f64,
+    /// Row of the head.
+    head: u32,
 }
 
 impl<'a> Page<'a> {
@@ -196,6 +211,7 @@ impl<'a> Page<'a> {
             breaks: Vec::new(),
             heads: Vec::new(),
             repeated: None,
+            tail: None,
         })
     }
 
@@ -291,7 +307,7 @@ impl<'a> Page<'a> {
     }
 
     fn signatures(&mut self, roles: &[String]) -> Result<(), XlsxError> {
-        self.break_before(2.0 * ROW + SIGNED);
+        self.break_to_sign(2.0 * ROW + SIGNED);
         let roles = roles.get(..self.widths.len()).unwrap_or(roles);
         let to_sign = Text::ToSign.get(self.looks.reader.lang);
         for (n, role) in roles.iter().enumerate() {
@@ -380,7 +396,15 @@ impl<'a> Page<'a> {
         if let Some(cells) = &table.total {
             self.cells(table, fields, (cells, true), total)?;
         }
-        self.height(ROW)
+        let end = self.row;
+        self.height(ROW)?;
+        // As many rows stay with the head as go with the signatures.
+        self.tail = (heights.len() >= 2 * TOGETHER).then(|| {
+            let own = heights.iter().rev().take(TOGETHER).sum::<f64>();
+            let first = end - u32::from(table.total.is_some()) - TOGETHER_ROWS;
+            Tail { rows: (first, self.row), height: head_height + own + total + ROW, head }
+        });
+        Ok(())
     }
 
     /// Height of a row of a table, in points.
@@ -489,6 +513,22 @@ impl<'a> Page<'a> {
         if self.used > 0.0 && self.used + height > self.capacity {
             self.breaks.push(self.row);
             self.used = 0.0;
+        }
+    }
+
+    /// Begins a new page for signatures that have no room on this one: with the last rows of the table that is
+    /// signed, and its head.
+    fn break_to_sign(&mut self, height: f64) {
+        let own = |tail: &Tail| {
+            tail.rows.1 == self.row && self.repeated.is_none_or(|head| head == tail.head)
+        };
+        match self.tail.filter(own) {
+            Some(tail) if self.used + height > self.capacity => {
+                self.breaks.push(tail.rows.0);
+                self.used = tail.height;
+                self.repeated = Some(tail.head);
+            }
+            _ => self.break_before(height),
         }
     }
 

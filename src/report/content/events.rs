@@ -77,6 +77,8 @@ fn talkers(facts: &Facts) -> Table {
 fn floods(facts: &Facts) -> Table {
     let words = facts.words();
     let rows = facts.events.floods.iter().take(FLOODS_MAX).map(|(at, station, centre, count)| {
+        let named = facts.province.centres.iter().find(|own| own.id == *centre);
+        let centre = named.map_or(centre.as_str(), |own| own.name.get(facts.lang));
         vec![Cell::Instant(*at), text(station), text(centre), Cell::Count(*count)]
     });
     Table {

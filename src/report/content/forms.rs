@@ -143,8 +143,8 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     columns.extend([
         words.column("cause", "Nguyên nhân không thành công", "Cause of failure", 22),
         words.column("full", "Đủ", "Complete", 8),
-        words.column("right", "Đúng", "Right", 12),
-        words.column("note", "Ghi chú", "Note", 22),
+        words.column("right", "Đúng", "Right", 18),
+        words.column("note", "Ghi chú", "Note", 18),
     ]);
     let mut rows = Vec::new();
     for (n, station) in facts.stations().into_iter().enumerate() {

@@ -100,7 +100,7 @@ fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {
             words.column("station", "Trạm", "Station", 8),
             words.column("feeder", "Xuất tuyến", "Feeder", 10),
             words.column("customers", "Công tơ", "Meters", 10),
-            words.column("kind", "Loại", "Kind", 12),
+            words.column("kind", "Loại", "Kind", 14),
             words.column("counted", "Tính trong kỳ", "Counted here", 10),
             words.column("remarks", "Ghi chú", "Remarks", 40),
         ],

@@ -59,7 +59,7 @@ fn structural(facts: &Facts) -> Table {
     let words = facts.words();
     let mut columns = point_columns(facts);
     columns.extend([
-        words.column("reason", "Lý do", "Reason", 18),
+        words.column("reason", "Lý do", "Reason", 24),
         words.column("since", "Từ ngày", "Since", 11),
         words.column("why", "Nguyên nhân", "Cause", 34),
     ]);
@@ -106,7 +106,7 @@ fn not_live(facts: &Facts) -> (Table, usize) {
     let mut columns = point_columns(facts);
     columns.extend([
         words.column("count", "Số tín hiệu", "Signals", 9),
-        words.column("reason", "Lý do", "Reason", 22),
+        words.column("reason", "Lý do", "Reason", 24),
         words.column("since", "Từ", "Since", 17),
     ]);
     let mut rows = Vec::new();

@@ -11,7 +11,7 @@ use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
 use crate::terminal::view::View;
 
-use super::unmanned::summary;
+use super::unmanned;
 
 /// A verdict as a mark: reached, not reached, or not evaluated.
 pub(crate) fn mark(verdict: Option<bool>) -> (Role, &'static str) {
@@ -25,6 +25,44 @@ pub(crate) fn mark(verdict: Option<bool>) -> (Role, &'static str) {
 /// Whether a figure reaches its target, once it can be said.
 pub(crate) fn reached(view: &View<'_>, share: Share, target: f64) -> Option<bool> {
     if view.starting() { None } else { share.reaches(target) }
+}
+
+/// A headline figure of stations.
+pub(crate) struct Headline {
+    /// `9/10`; `—/10` where nothing is known of any.
+    pub(crate) share: String,
+    /// In per cent, without the sign.
+    pub(crate) percent: String,
+    /// Whether its target is reached; open as long as stations of which nothing is known could decide it.
+    pub(crate) reached: Option<bool>,
+}
+
+impl Headline {
+    /// Of a share of the stations, with so many more of which nothing is known.
+    pub(crate) fn of(view: &View<'_>, (share, unknown): (Share, u64), target: f64) -> Self {
+        let at_best = Share::new(share.have + unknown, share.want);
+        let reached = match (reached(view, share, target), reached(view, at_best, target)) {
+            (Some(false), Some(true)) => None,
+            (reached, _) => reached,
+        };
+        if unknown > 0 && unknown == share.want {
+            let share = format!("{NOT_EVALUATED}/{}", view.count(share.want));
+            return Self { share, percent: NOT_EVALUATED.to_owned(), reached };
+        }
+        let percent = format::percent_digits(share, 1, Some(target), view.lang);
+        Self { share: view.share(share), percent, reached }
+    }
+}
+
+/// The headline figures of stations, with their names.
+pub(crate) fn headlines(view: &View<'_>) -> [(Text, Headline); 3] {
+    let (figures, targets) = (&view.picture.figures, &view.province().targets);
+    let of = |share, target| Headline::of(view, (share, 0), target);
+    [
+        (Text::ConnectedShort, of(figures.connected, targets.connected)),
+        (Text::FullShort, of(figures.full, targets.full)),
+        (Text::UnmannedShort, unmanned::headline(view)),
+    ]
 }
 
 /// Whether metering reaches its target: meters that have not been counted leave it open as long as
@@ -80,7 +118,7 @@ pub(crate) fn coverage_share(view: &View<'_>, share: Share, uncounted: u64) -> S
 pub(crate) fn figures(view: &View<'_>, width: usize) -> Vec<Row> {
     let side = width / 4;
     let widths = [side, side, side, width - 3 * side];
-    let boxes = [connected(view, side - 2), full(view, side - 2), unmanned(view, side - 2)];
+    let boxes = [connected(view, side - 2), full(view, side - 2), unmanned_box(view, side - 2)];
     let titles = [Text::FigureConnected, Text::FigureFull, Text::FigureUnmanned];
     let metering = (Text::FigureMetering, metering(view, widths[3] - 2));
     titles.into_iter().zip(boxes).chain([metering]).zip(widths).fold(
@@ -93,17 +131,16 @@ pub(crate) fn figures(view: &View<'_>, width: usize) -> Vec<Row> {
 }
 
 /// A count of stations with its percentage and mark.
-fn headline(view: &View<'_>, share: Share, target: f64, width: usize) -> Row {
-    let (role, mark) = mark(reached(view, share, target));
-    let percent = format::percent_digits(share, 1, Some(target), view.lang);
-    let left = view.row().gap(1).put(Role::Strong, view.share(share));
-    let right = view.row().text(format!("{percent} % ")).put(role, mark);
+fn headline(view: &View<'_>, figure: &Headline, width: usize) -> Row {
+    let (role, mark) = mark(figure.reached);
+    let left = view.row().gap(1).put(Role::Strong, &*figure.share);
+    let right = view.row().text(format!("{} % ", figure.percent)).put(role, mark);
     left.text(format!(" {}", view.t(Text::StationsUnit))).ending(right, width)
 }
 
 fn connected(view: &View<'_>, width: usize) -> Vec<Row> {
-    let head =
-        headline(view, view.picture.figures.connected, view.province().targets.connected, width);
+    let (share, target) = (view.picture.figures.connected, view.province().targets.connected);
+    let head = headline(view, &Headline::of(view, (share, 0), target), width);
     let units = view.picture.units();
     let text = format!(" {} {}", view.t(Text::Devices), view.share(units));
     let row = view.row().text(text);
@@ -117,7 +154,8 @@ fn connected(view: &View<'_>, width: usize) -> Vec<Row> {
 }
 
 fn full(view: &View<'_>, width: usize) -> Vec<Row> {
-    let head = headline(view, view.picture.figures.full, view.province().targets.full, width);
+    let (share, target) = (view.picture.figures.full, view.province().targets.full);
+    let head = headline(view, &Headline::of(view, (share, 0), target), width);
     let each = view.pair().into_iter().map(|centre| {
         let share = view.picture.centres[centre.index()].full;
         format!("{} {}", view.centre(centre), view.share(share))
@@ -125,10 +163,8 @@ fn full(view: &View<'_>, width: usize) -> Vec<Row> {
     vec![head, view.row().text(format!(" {}", each.collect::<Vec<_>>().join(" · ")))]
 }
 
-fn unmanned(view: &View<'_>, width: usize) -> Vec<Row> {
-    let share = view.picture.figures.unmanned;
-    let target = view.province().targets.unmanned;
-    vec![headline(view, share, target, width), summary(view)]
+fn unmanned_box(view: &View<'_>, width: usize) -> Vec<Row> {
+    vec![headline(view, &unmanned::headline(view), width), unmanned::summary(view)]
 }
 
 fn metering(view: &View<'_>, width: usize) -> Vec<Row> {

@@ -52,18 +52,12 @@ pub(crate) fn draw(view: &View<'_>, body: Body, alert: Option<String>) -> Vec<Ro
 }
 
 fn figures(view: &View<'_>) -> Vec<Row> {
-    let (figures, targets) = (&view.picture.figures, &view.province().targets);
-    let stations = [
-        (Text::ConnectedShort, figures.connected, targets.connected),
-        (Text::FullShort, figures.full, targets.full),
-        (Text::UnmannedShort, figures.unmanned, targets.unmanned),
-    ];
-    let first = stations.into_iter().fold(view.row(), |row, (text, share, target)| {
-        let (role, mark) = boxes::mark(boxes::reached(view, share, target));
-        row.text(format!(" {} {} ", view.t(text), view.share(share))).put(role, mark)
+    let first = boxes::headlines(view).into_iter().fold(view.row(), |row, (text, figure)| {
+        let (role, mark) = boxes::mark(figure.reached);
+        row.text(format!(" {} {} ", view.t(text), figure.share)).put(role, mark)
     });
     let metering = &view.picture.metering;
-    let target = targets.remote_metering;
+    let target = view.province().targets.remote_metering;
     let (role, mark) = boxes::mark(boxes::metering_reached(view));
     let percent = boxes::coverage_percent(view, (metering.total, metering.uncounted), 2);
     let second = view

@@ -111,23 +111,17 @@ fn compact(view: &View<'_>, state: &Overview, body: Body) -> Vec<Row> {
 
 /// The headline figures in two lines.
 pub(crate) fn figure_lines(view: &View<'_>) -> Vec<Row> {
-    let (figures, targets) = (&view.picture.figures, &view.province().targets);
-    let stations = [
-        (Text::ConnectedShort, figures.connected, targets.connected),
-        (Text::FullShort, figures.full, targets.full),
-        (Text::UnmannedShort, figures.unmanned, targets.unmanned),
-    ];
-    let first = stations.into_iter().enumerate().fold(view.row(), |row, (n, figure)| {
-        let (text, share, target) = figure;
-        let (role, mark) = boxes::mark(boxes::reached(view, share, target));
+    let stations = boxes::headlines(view).into_iter();
+    let first = stations.enumerate().fold(view.row(), |row, (n, (text, figure))| {
+        let (role, mark) = boxes::mark(figure.reached);
         let row = row.gap(if n == 0 { 1 } else { 6 });
         row.text(format!("{} ", view.t(text)))
-            .put(Role::Strong, view.share(share))
-            .text(format!(" {} % ", format::percent_digits(share, 1, Some(target), view.lang)))
+            .put(Role::Strong, figure.share)
+            .text(format!(" {} % ", figure.percent))
             .put(role, mark)
     });
     let metering = &view.picture.metering;
-    let target = targets.remote_metering;
+    let target = view.province().targets.remote_metering;
     let (role, mark) = boxes::mark(boxes::metering_reached(view));
     let percent = boxes::coverage_percent(view, (metering.total, metering.uncounted), 2);
     let said = boxes::coverage_share(view, metering.total, metering.uncounted);

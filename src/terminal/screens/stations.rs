@@ -250,7 +250,7 @@ fn totals(view: &View<'_>) -> Vec<Cell> {
     ];
     cells.extend(untested);
     cells.push(strong(right));
-    cells.push(strong(view.share(picture.figures.unmanned)));
+    cells.push(strong(unmanned::headline(view).share));
     cells.extend(live);
     if excluded > 0 {
         cells.push((Role::Note, view.count(excluded)));

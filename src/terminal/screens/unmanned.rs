@@ -13,6 +13,8 @@ use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
 use crate::terminal::view::View;
 
+use super::boxes::Headline;
+
 /// Of one station: `unmanned: declared ✓ · observed ✗ 304/305 A signals live at CC · 131 F96.ALM since 14:31:52`.
 pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Row {
     let seen = view.picture.stations[station.index()].unmanned;
@@ -25,7 +27,11 @@ pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Row {
     };
     let row = row.text(format!("{} ", view.t(Text::Observed)));
     let Some(is_seen) = seen.is_seen() else {
-        let why = if seen.asked { Text::NoPriorityA } else { Text::NotAskedYet };
+        let why = match seen.asked {
+            true => Text::NoPriorityA,
+            false if view.nobody_ever() => Text::LinkNever,
+            false => Text::NotAskedYet,
+        };
         return row.text(format!("{NOT_EVALUATED} {}", view.t(why)));
     };
     let centre = view.centre(view.station(station).in_charge);
@@ -58,6 +64,13 @@ pub(crate) fn cell(view: &View<'_>, station: StationId) -> Cell {
         Some(false) => (Role::Plain, "·".to_owned()),
         None => (Role::Plain, NOT_EVALUATED.to_owned()),
     }
+}
+
+/// The headline figure.
+pub(crate) fn headline(view: &View<'_>) -> Headline {
+    let (share, target) = (view.picture.figures.unmanned, view.province().targets.unmanned);
+    let unknown = view.picture.stations.iter().filter(|s| s.unmanned.is_operated().is_none());
+    Headline::of(view, (share, unknown.count() as u64), target)
 }
 
 /// Below the headline figure: how many are declared, and which of them are not seen.
