@@ -1,6 +1,7 @@
 //! Workbooks, read back by another library than the one that wrote them.
 
-use std::io::Cursor;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _};
 use std::time::{Duration, Instant};
 
 use calamine::{Data as Read, DataType as _, Range, Reader as _, Xlsx};
@@ -145,4 +146,131 @@ fn a_name_that_no_tab_can_have_is_an_error() {
     let mut report = sample::every_cell();
     report.sheets[0].name = "a/b".to_owned();
     assert!(bytes(&report).is_err());
+}
+
+/// The files of a workbook, by name.
+fn files(report: &Report) -> BTreeMap<String, String> {
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes(report).unwrap())).unwrap();
+    let mut files = BTreeMap::new();
+    for n in 0..zip.len() {
+        let mut file = zip.by_index(n).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        files.insert(file.name().unwrap().into_owned(), text);
+    }
+    files
+}
+
+/// What stands in an attribute, each time that it is there.
+fn attributes<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let begin = format!(" {name}=\"");
+    text.split(begin.as_str()).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+fn numbers(text: &str, name: &str) -> Vec<f64> {
+    attributes(text, name).iter().map(|said| said.parse().unwrap()).collect()
+}
+
+#[test]
+fn sheets_print_on_a4_with_type_of_eight_points_and_the_heads_of_long_tables_on_each_page() {
+    for lang in [Lang::Vi, Lang::En] {
+        let files = files(&sample::month(lang));
+        let workbook = &files["xl/workbook.xml"];
+        let sheets: Vec<&str> = workbook.split("<sheet ").skip(1).collect();
+        let type_pt = numbers(&files["xl/styles.xml"].replace("<sz val", "<sz size"), "size");
+        let smallest = type_pt.into_iter().fold(f64::INFINITY, f64::min);
+        let mut long = 0;
+        for (n, named) in sheets.iter().enumerate() {
+            let named = named.split("/>").next().unwrap();
+            let sheet = &files[&format!("xl/worksheets/sheet{}.xml", n + 1)];
+            if n + 1 == sheets.len() {
+                assert!(named.contains("state=\"hidden\""), "numbers of charts: {named}");
+                continue;
+            }
+            assert!(!named.contains("hidden"), "{named}");
+            for set in [
+                "paperSize=\"9\"",
+                "orientation=\"landscape\"",
+                "fitToPage=\"1\"",
+                "fitToHeight=\"0\"",
+            ] {
+                assert!(sheet.contains(set), "{named}: {set}");
+            }
+            // Inches of A4 within the margins; a column of so many digits has seven pixels each, 96 an inch.
+            let margins = numbers(sheet, "left")[0] + numbers(sheet, "right")[0];
+            let columns = sheet.split("<col ").skip(1).map(|column| {
+                let column = format!(" {column}");
+                let count = numbers(&column, "max")[0] - numbers(&column, "min")[0] + 1.0;
+                count * numbers(&column, "width")[0] * 7.0 / 96.0
+            });
+            let scale = ((297.0 / 25.4 - margins) / columns.sum::<f64>()).min(1.0);
+            assert!(smallest * scale >= 8.0, "{named}: {smallest} points at {scale}");
+            // Points of a page within its margins, and of the rows of each table.
+            let margins = numbers(sheet, "top")[0] + numbers(sheet, "bottom")[0];
+            let page = (210.0 / 25.4 - margins) * 72.0 / scale;
+            let heights: BTreeMap<u32, f64> = sheet
+                .split("<row ")
+                .skip(1)
+                .map(|row| {
+                    let row = format!(" {}", row.split('>').next().unwrap());
+                    let height = numbers(&row, "ht").first().copied().unwrap_or(ROW);
+                    (attributes(&row, "r")[0].parse().unwrap(), height)
+                })
+                .collect();
+            let related = files.get(&format!("xl/worksheets/_rels/sheet{}.xml.rels", n + 1));
+            let targets = related.map_or_else(Vec::new, |text| attributes(text, "Target"));
+            for table in targets.iter().filter_map(|target| target.strip_prefix("../tables/")) {
+                let ends = attributes(&files[&format!("xl/tables/{table}")], "ref")[0];
+                let digits = |cell: &str| {
+                    cell.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u32>()
+                };
+                let (first, last) = ends.split_once(':').unwrap();
+                let (first, last) = (digits(first).unwrap(), digits(last).unwrap());
+                let height: f64 = (first..=last).map(|row| heights.get(&row).unwrap_or(&ROW)).sum();
+                if height > page {
+                    long += 1;
+                    let title = format!("localSheetId=\"{n}\"");
+                    let of_sheet = workbook
+                        .split("<definedName ")
+                        .find(|name| name.contains("_xlnm.Print_Titles") && name.contains(&title));
+                    let rows = format!("${first}:${first}<");
+                    assert!(of_sheet.is_some_and(|name| name.contains(&rows)), "{named}: {table}");
+                }
+            }
+        }
+        assert!(long > 0, "some table is longer than a page");
+    }
+}
+
+#[test]
+fn signatures_that_have_no_room_take_the_last_rows_of_the_table_and_its_head_with_them() {
+    let mut taken = 0;
+    for rows in 10..45 {
+        let mut report = sample::every_cell();
+        let table = Table {
+            id: "signed",
+            caption: "Signed".to_owned(),
+            columns: sample::columns(&["text", "count"]),
+            rows: (0..rows).map(|n| vec![Cell::Text("a".to_owned()), Cell::Count(n)]).collect(),
+            total: None,
+        };
+        let roles = vec!["One".to_owned(), "Two".to_owned()];
+        report.sheets.truncate(1);
+        report.sheets[0].parts = vec![Part::Table(table), Part::Signatures(roles)];
+        let files = files(&report);
+        let sheet = &files["xl/worksheets/sheet1.xml"];
+        // Heading, caption and head are five rows; the signatures come behind an empty one.
+        let end = 5 + u32::try_from(rows).unwrap();
+        let breaks = sheet
+            .split("<brk ")
+            .skip(1)
+            .map(|own| attributes(&format!(" {own}"), "id")[0].parse::<u32>().unwrap());
+        // A table that has no room below the heading begins a page, and is whole there.
+        for broken in breaks.filter(|broken| *broken != 3) {
+            assert_eq!(broken, end - TOGETHER_ROWS, "{rows} rows");
+            assert!(files["xl/workbook.xml"].contains("Print_Titles"), "{rows} rows");
+            taken += 1;
+        }
+    }
+    assert!(taken > 0);
 }
