@@ -231,10 +231,10 @@ fn check_judgements(
     Ok(())
 }
 
-/// Points that a centre may be told of a station; none when one of them is not in the contract.
+/// Points that a centre may be told of a station or plant; none when one of them is not in the contract.
 fn points_of(province: &Province, (station, centre): (&str, &str)) -> usize {
-    let known = province.station(station).zip(province.centre(centre));
-    known.map_or(0, |(station, _)| province.stations[station.index()].points.len())
+    let known = province.stations.iter().find(|known| known.id == station);
+    known.filter(|_| province.centre(centre).is_some()).map_or(0, |known| known.points.len())
 }
 
 /// Every contract can be read again, and gives what it gave.

@@ -231,3 +231,15 @@ fn rows_of_an_earlier_version_get_their_checksums_and_chunks_are_proven_by_their
     let flipped = check(folder.path()).unwrap();
     assert_eq!(flipped.fault_count as u64, flipped.rows["event"]);
 }
+
+#[test]
+fn every_channel_of_a_contract_has_points_those_of_plants_too() {
+    let province = Province::built_in();
+    assert!(province.stations.iter().any(|station| station.plant.is_some()));
+    for channel in &province.channels {
+        let station = &province.stations[channel.station.index()];
+        let path = (&station.id[..], &province.centres[channel.centre.index()].id[..]);
+        assert_eq!(points_of(&province, path), station.points.len(), "{path:?}");
+    }
+    assert_eq!(points_of(&province, ("nowhere", "CC")), 0);
+}
