@@ -47,21 +47,24 @@ fn window(reader: &Reader, from: Timestamp, to: Timestamp) -> Window {
     Window::new(Span::new(from, to), &[], &reader.sessions().unwrap())
 }
 
-fn all(reader: &Reader, from: Timestamp, to: Timestamp) -> Vec<StationEnergy> {
+pub(crate) fn all(reader: &Reader, from: Timestamp, to: Timestamp) -> Vec<StationEnergy> {
     energies(reader, &window(reader, from, to), |_| true).unwrap()
 }
 
-/// What the counters of a province truly show, second by second: the same field, without faults.
-struct Truth {
+/// What the counters of a province truly show, second by second: the same field, told by itself.
+pub(crate) struct Truth {
     from: Timestamp,
     kwh: BTreeMap<String, Vec<u32>>,
 }
 
 impl Truth {
-    fn of(province: &Arc<Province>, from: Timestamp, minutes: i64) -> Self {
+    pub(crate) fn of(
+        province: &Arc<Province>,
+        scenario: Scenario,
+        (from, minutes): (Timestamp, i64),
+    ) -> Self {
         let mut field = Field::new(Arc::clone(province));
-        let quiet = Scenario::parse(province, "quiet", "[rates]\nscale = 0\n").unwrap();
-        field.plan(quiet);
+        field.plan(scenario);
         let mut points: Vec<(StationId, PointId, String, Vec<u32>)> = Vec::new();
         for (id, station) in province.station_ids().zip(&province.stations) {
             for (n, point) in station.points.iter().enumerate() {
@@ -206,7 +209,8 @@ fn faulty_counters_never_say_more_than_the_truth() {
     let province = province(&text());
     let minutes = 240;
     record(folder.path(), &province, FAULTY, (START, minutes));
-    let truth = Truth::of(&province, START, minutes);
+    let quiet = Scenario::parse(&province, "quiet", "[rates]\nscale = 0\n").unwrap();
+    let truth = Truth::of(&province, quiet, (START, minutes));
     let reader = Reader::open(folder.path()).unwrap();
     let span = Span::new(START.plus(20 * MINUTE_MS), START.plus((minutes - 5) * MINUTE_MS));
     let stations = all(&reader, span.from, span.to);
@@ -244,7 +248,7 @@ fn faulty_counters_never_say_more_than_the_truth() {
 }
 
 /// Holds a station's figures against the truth over the same stretches.
-fn check_station(reader: &Reader, truth: &Truth, span: Span, station: &StationEnergy) {
+pub(crate) fn check_station(reader: &Reader, truth: &Truth, span: Span, station: &StationEnergy) {
     let skipped = union(station.counters.iter().flat_map(not_known).collect());
     let mut sums = BTreeMap::from([(true, 0), (false, 0)]);
     for counter in &station.counters {

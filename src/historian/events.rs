@@ -151,7 +151,13 @@ pub struct EventLog {
     chunks: Vec<Arc<Vec<EventEntry>>>,
     len: usize,
     taken: u64,
+    /// Gaps that became longer after they were taken, the latest last, and how often any did.
+    longer: Vec<(Timestamp, u64)>,
+    lengthened: u64,
 }
+
+/// Gaps that became longer which a log remembers: who keeps a log looks every second.
+const LONGER_MAX: usize = 256;
 
 impl EventLog {
     /// Entries that are there.
@@ -167,6 +173,18 @@ impl EventLog {
     /// How many entries were ever taken; an entry's order is one of these.
     pub fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// How often a gap became longer after it was taken.
+    pub fn lengthened(&self) -> u64 {
+        self.lengthened
+    }
+
+    /// The gaps that became longer since that had happened so many times.
+    pub fn longer_since(&self, times: u64) -> impl Iterator<Item = &EventEntry> {
+        let new = usize::try_from(self.lengthened.saturating_sub(times)).unwrap_or(usize::MAX);
+        let first = self.longer.len().saturating_sub(new);
+        self.longer[first..].iter().filter_map(|(at, order)| self.find(*at, *order))
     }
 
     /// The entries, those that happened first first.
@@ -463,6 +481,11 @@ impl UnitState {
                     gap.count = gap.count.saturating_add(count);
                 }
             });
+            log.lengthened += 1;
+            if log.longer.len() == LONGER_MAX {
+                log.longer.remove(0);
+            }
+            log.longer.push(gap);
             return;
         }
         // Before all that a full log keeps it would be gone at once.

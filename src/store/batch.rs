@@ -41,7 +41,8 @@ pub struct Batch {
     pub jumps: Vec<Jump>,
     /// Changes of verdicts, in the order of time.
     pub judgements: Vec<Judgement>,
-    /// Entries of the logs of events, each once.
+    /// Entries of the logs of events, each once; a gap again when it has become longer, and all that a log has when a
+    /// session begins.
     pub events: Vec<EventEntry>,
     /// Which units record commands: what is news of it.
     pub commands: Vec<CommandsKept>,
@@ -124,8 +125,8 @@ impl MeterKind {
 /// Knows what was gathered last, so that nothing is gathered twice.
 #[derive(Debug)]
 pub struct Gatherer {
-    /// For each centre, the order of the next entry of its log.
-    next: Vec<u64>,
+    /// For each centre, the order of the next entry of its log, and how often a gap in it had become longer.
+    next: Vec<(u64, u64)>,
     asked_from: Timestamp,
     metering: Vec<MeterLine>,
     commands: Said,
@@ -263,9 +264,13 @@ impl Gatherer {
     }
 
     fn events(&mut self, picture: &Picture) -> Vec<EventEntry> {
-        self.next.resize(picture.events.len(), 0);
+        self.next.resize(picture.events.len(), (0, 0));
         let mut new = Vec::new();
-        for (log, next) in picture.events.iter().zip(&mut self.next) {
+        for (log, (next, lengthened)) in picture.events.iter().zip(&mut self.next) {
+            // A gap that is new comes as long as it is now.
+            let known = log.longer_since(*lengthened).filter(|entry| entry.order < *next);
+            new.extend(known);
+            *lengthened = log.lengthened();
             if log.taken() > *next {
                 new.extend(log.iter().filter(|entry| entry.order >= *next));
                 *next = log.taken();

@@ -412,8 +412,23 @@ fn put_event(
         }
         Happening::Lost(gap) => {
             let after = gap.after.map(|at| at.0);
-            let row: [&dyn ToSql; 5] = [&path, &entry.unit, &entry.at.0, &gap.count, &after];
-            sums::put(transaction, ("INSERT", &sums::LOST_EVENTS, ""), &row)?;
+            // A gap is told again when it has become longer, or a session begins: what it has more is added.
+            let mut told = transaction.prepare_cached(
+                "SELECT count FROM lost_events
+                 WHERE at_ms = ?3 AND path = ?1 AND unit = ?2 AND after_ms IS ?4",
+            )?;
+            let row: [&dyn ToSql; 4] = [&path, &entry.unit, &entry.at.0, &after];
+            let mut rows = told.query(&row[..])?;
+            let mut known = 0_i64;
+            while let Some(row) = rows.next()? {
+                known = known.saturating_add(row.get(0)?);
+            }
+            drop(rows);
+            let more = i64::from(gap.count).saturating_sub(known);
+            if more > 0 {
+                let row: [&dyn ToSql; 5] = [&path, &entry.unit, &entry.at.0, &more, &after];
+                sums::put(transaction, ("INSERT", &sums::LOST_EVENTS, ""), &row)?;
+            }
         }
     }
     Ok(())

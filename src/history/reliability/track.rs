@@ -142,7 +142,9 @@ pub(super) fn track<E>(
 fn settle(turns: &mut Vec<Turn>) {
     let mut at = turns.iter().skip(1).map(|turn| turn.at).collect::<Vec<_>>().into_iter();
     turns.retain(|turn| at.next().is_none_or(|next| next > turn.at));
-    turns.dedup_by(|later, earlier| later.place == earlier.place);
+    turns.dedup_by(|later, earlier| {
+        later.place == earlier.place && later.is_told == earlier.is_told
+    });
 }
 
 /// Stretches in which a contact changed more often than a breaker can.
@@ -302,15 +304,16 @@ impl<'a> Walk<'a> {
         if let Some((record, place)) = last.and_then(|last| Some((last, place(last.value)?))) {
             self.last_record = record.at;
             let at = episode.to;
-            turns.push(Turn { at, place, assumed: None, is_exact: false, is_told: false });
+            turns.push(Turn { at, place, assumed: None, is_exact: false, is_told: true });
         }
     }
 }
 
-/// Adds a turn, where it is one. None is earlier than the one before it.
+/// Adds a turn, where it is one, or the first record that says so. None is earlier than the one before it.
 fn turn(turns: &mut Vec<Turn>, mut new: Turn) {
     let last = turns.last();
-    if last.is_none_or(|last| last.place != new.place) {
+    let is_news = |last: &Turn| last.place != new.place || new.is_told && !last.is_told;
+    if last.is_none_or(is_news) {
         new.at = last.map_or(new.at, |last| new.at.max(last.at));
         turns.push(new);
     }
