@@ -276,3 +276,36 @@ fn values_stay_in_order_when_contracts_come_and_go() {
     assert!(spans.iter().all(|count| *count >= 4), "{spans:?}");
     assert_eq!(spans.iter().sum::<usize>(), times.len());
 }
+
+/// A plant's metered points are kept and handed out like those of a station, in a window's pictures too.
+#[test]
+fn values_of_plants_are_handed_out() {
+    let plant =
+        "\n[[plants]]\nid = \"P1\"\nmw = 10\ngwh_per_year = 40\npoints = { PM = [\"571\"] }\n";
+    let folder = tempdir().unwrap();
+    record(folder.path(), &format!("{}{plant}", small()), (START, 60));
+    let store = folder.path().to_str().unwrap();
+    let out = gridwatch(&[
+        "store",
+        "export",
+        "values",
+        "--store",
+        store,
+        "--station",
+        "P1",
+        "--out",
+        "-",
+    ]);
+    assert_eq!(out.status.code(), Some(0), "{}", stderr(&out));
+    let reader = Reader::open(folder.path()).unwrap();
+    let sessions = reader.sessions().unwrap();
+    let province = reader.contract(sessions[0].contract).unwrap().province;
+    let plant = &province.stations[province.site("P1").unwrap().index()];
+    let said = stdout(&out);
+    for centre in &province.centres {
+        for point in &plant.points {
+            let cell = format!(",{},", point.id);
+            assert!(said.lines().any(|row| row.contains(&cell)), "{} at {}", point.id, centre.id);
+        }
+    }
+}

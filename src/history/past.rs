@@ -321,7 +321,7 @@ impl Channel<'_> {
     /// The same channel in another contract, and the places there of the points of this one.
     fn counterpart_in(&self, other: &Province) -> Option<(ChannelId, HashMap<usize, usize>)> {
         let (station, centre) = self.path();
-        let id = other.channel_id(other.station(station)?, other.centre(centre)?);
+        let id = other.channel_id(other.site(station)?, other.centre(centre)?);
         let (_, places) = self.places_in(other)?;
         Some((id, places))
     }
@@ -330,7 +330,7 @@ impl Channel<'_> {
     fn places_in(&self, other: &Province) -> Option<(usize, HashMap<usize, usize>)> {
         let own = self.province.channels[self.id.index()].station;
         let own = &self.province.stations[own.index()];
-        let station = &other.stations[other.station(&own.id)?.index()];
+        let station = &other.stations[other.site(&own.id)?.index()];
         let known: HashMap<&str, usize> =
             station.points.iter().enumerate().map(|(n, point)| (&point.id[..], n)).collect();
         let places = own.points.iter().enumerate();

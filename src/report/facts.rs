@@ -326,7 +326,7 @@ fn metering_days(reader: &Reader, window: &Window) -> Result<Vec<Vec<Metered>>, 
 /// The channel of another contract that has the same station and centre.
 fn counterpart(of: &Province, id: ChannelId, within: &Province) -> Option<ChannelId> {
     let channel = &of.channels[id.index()];
-    let station = within.station(&of.stations[channel.station.index()].id)?;
+    let station = within.site(&of.stations[channel.station.index()].id)?;
     let centre = within.centre(&of.centres[channel.centre.index()].id)?;
     Some(within.channel_id(station, centre))
 }

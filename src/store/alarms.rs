@@ -112,7 +112,7 @@ pub(super) fn open(connection: &Connection, province: &Province) -> Result<Vec<A
 }
 
 fn alarm(province: &Province, kept: &KeptAlarm) -> Option<Alarm> {
-    let station = province.station(&kept.station)?;
+    let station = province.site(&kept.station)?;
     let line = LineId { reason: kept.reason, ground: ground(province, station, &kept.cause)? };
     let centres: Vec<CentreId> = kept.centres.iter().filter_map(|id| province.centre(id)).collect();
     Some(Alarm {

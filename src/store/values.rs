@@ -421,7 +421,7 @@ impl Encoded {
 }
 
 fn encoding(province: &Province, (station, centre, point): (&str, &str, &str)) -> Option<Encoded> {
-    let (station, centre) = (province.station(station)?, province.centre(centre)?);
+    let (station, centre) = (province.site(station)?, province.centre(centre)?);
     let point = province.stations[station.index()].point(point)?;
     province.channel(station, centre).entries[point.index()].register.map(Encoded::of)
 }

@@ -54,7 +54,7 @@ fn talkers(facts: &Facts) -> Table {
     talkers.sort_by_key(|(point, count)| (std::cmp::Reverse(**count), *point));
     talkers.truncate(TALKERS_MAX);
     let rows = talkers.into_iter().map(|((station, id), count)| {
-        let found = facts.province.station(station);
+        let found = facts.province.site(station);
         let found = found.map(|station| &facts.province.stations[station.index()]);
         let point = found.and_then(|s| s.point(id).map(|point| &s.points[point.index()]));
         let name = point.map_or("", |point| point.spec.name.get(facts.lang));
