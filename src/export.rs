@@ -35,6 +35,8 @@ pub enum Table {
     Asked,
     /// Remote metering, whenever a figure was another one.
     Metering,
+    /// Running counts of energy sold and produced, whenever one stood otherwise.
+    Energy,
     /// Alarms, each time that one was raised.
     Alarms,
 }
@@ -172,6 +174,7 @@ fn write(
         Table::Asked => filled(out, |each| source.asked(watch, each)),
         Table::Alarms => filled(out, |each| source.alarms(each)),
         Table::Metering => filled(out, |each| source.metering(each)),
+        Table::Energy => filled(out, |each| source.energy(each)),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::keeping;
 /// 2022-11-21 03:06:40 UTC.
 const START: Timestamp = Timestamp(1_669_000_000_000);
 
-const TABLES: [&str; 6] = ["verdicts", "events", "values", "asked", "metering", "alarms"];
+const TABLES: [&str; 7] = ["verdicts", "events", "values", "asked", "metering", "energy", "alarms"];
 
 /// Records a stretch of time into a store.
 fn record(folder: &Path, text: &str, (from, seconds): (Timestamp, i64)) {

@@ -587,7 +587,7 @@ proptest! {
             let rows = across["sheets"]["summary"]["tables"]["not_kept"]["rows"].as_array().unwrap();
             let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
             prop_assert_eq!(kinds, Kept::ALL.map(Kept::word));
-            for sheet in ["bm_5a", "bm21", "quality", "channels", "metering", "events", "alarms", "reliability", "energy"] {
+            for sheet in ["bm_5a", "bm21", "quality", "channels", "metering", "events", "alarms", "reliability", "energy", "sold", "produced"] {
                 let note = across["sheets"][sheet]["notes"][0].as_str().unwrap().to_owned();
                 prop_assert!(note.starts_with("No longer kept: "), "{}: {}", sheet, note);
             }

@@ -23,7 +23,7 @@ pub(super) enum StoreCommand {
     Check(CheckArgs),
     /// Forget what is older than a day, if one is named, and give the room back
     Compact(CompactArgs),
-    /// Write what was kept as Parquet or CSV: verdicts, events, values, asking, metering, alarms
+    /// Write what was kept as Parquet or CSV: verdicts, events, values, asking, metering, energy, alarms
     Export(ExportArgs),
     /// Copy a store into another folder, also while a monitor writes to it
     Backup(BackupArgs),
@@ -126,6 +126,8 @@ enum What {
     Asked,
     /// Remote metering, whenever a figure was another one
     Metering,
+    /// Running counts of energy sold and produced
+    Energy,
     /// Alarms, each time that one was raised
     Alarms,
 }
@@ -138,6 +140,7 @@ impl From<What> for Table {
             What::Values => Self::Values,
             What::Asked => Self::Asked,
             What::Metering => Self::Metering,
+            What::Energy => Self::Energy,
             What::Alarms => Self::Alarms,
         }
     }
@@ -349,7 +352,7 @@ fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
         Table::Events => Kept::Events,
         Table::Values => Kept::Values,
         Table::Asked => Kept::Polling,
-        Table::Metering => Kept::Metering,
+        Table::Metering | Table::Energy => Kept::Metering,
         Table::Alarms => Kept::Alarms,
     };
     if let Some(from) = reader.kept_from(kind)?.filter(|from| *from > request.span.from) {

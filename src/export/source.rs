@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::{Decoded, Province, way_out};
 
-use super::tables::{Asking, Raised, Sample, Verdict};
+use super::tables::{Asking, Counted, Raised, Sample, Verdict};
 use super::{Choice, Each, Error, Request, Table, Watch};
 use crate::clock::Timestamp;
 use crate::history::{Span, Window, intervals};
@@ -104,6 +104,7 @@ impl<'a> Source<'a> {
         let lacks: &[_] = match self.request.table {
             Table::Verdicts | Table::Events | Table::Values => &[],
             Table::Asked | Table::Alarms => &whom[..1],
+            Table::Energy => &[whom[0], whom[2]],
             Table::Metering => &whom,
         };
         if let Some((whom, _)) = lacks.iter().find(|(_, are_chosen)| *are_chosen) {
@@ -271,6 +272,17 @@ impl<'a> Source<'a> {
             if outcome.is_ok() && choice.has_whole(&alarm.station) && is_seen {
                 let centres = alarm.centres.join(" ");
                 outcome = each(&Raised { alarm, centres });
+            }
+        })?;
+        outcome
+    }
+
+    /// Running counts of energy, in the order of time.
+    pub(super) fn energy(&self, each: Each<'_, Counted>) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        self.reader.energy_changes(self.span(), |at, line| {
+            if outcome.is_ok() && self.request.choice.has_whole(&line.station) {
+                outcome = each(&Counted { at, line });
             }
         })?;
         outcome

@@ -7,7 +7,7 @@ use config::{Decoded, Flags};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::history::Span;
-use crate::store::{KeptAlarm, Metered, Recorded, Stretch, Value};
+use crate::store::{EnergyLine, KeptAlarm, Metered, Recorded, Stretch, Value};
 
 /// A row of a table.
 pub(super) trait Row: Sized + 'static {
@@ -156,6 +156,27 @@ impl Row for Metered {
         Column("final_pass_want", Whole(|row| count(row.final_pass.1))),
         Column("half_hours_have", Whole(|row| count(row.half_hours.0))),
         Column("half_hours_want", Whole(|row| count(row.half_hours.1))),
+    ];
+}
+
+/// A running count of energy as it stood, and when that was told.
+pub(super) struct Counted {
+    pub(super) at: Timestamp,
+    pub(super) line: EnergyLine,
+}
+
+impl Row for Counted {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column("time", Instant(|row| row.at)),
+        Column("kind", Text(|row| row.line.kind.word())),
+        Column("station", Text(|row| &row.line.station)),
+        Column("id", Text(|row| &row.line.id)),
+        Column("sells", YesNo(|row| Some(row.line.sells))),
+        Column("day", Whole(|row| row.line.day)),
+        Column("kwh", Whole(|row| count(row.line.kwh))),
+        Column("meter_days", Whole(|row| count(row.line.meter_days))),
+        Column("meters", Whole(|row| count(row.line.meters))),
+        Column("behind", Whole(|row| count(row.line.behind))),
     ];
 }
 

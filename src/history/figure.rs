@@ -59,6 +59,8 @@ pub enum What {
     RecordsLost,
     /// The records that it would follow from are no longer kept.
     NotKept,
+    /// A running count stepped back, or further than it can: what lies between two readings is not known.
+    CountDoubtful,
     /// Something odd about a counter, and whether what it counted meanwhile is known nevertheless.
     Counter(Oddity, bool),
     /// A voltage transformer that shows what cannot be: its fuse has blown.
@@ -107,6 +109,10 @@ impl What {
             Self::BeginUnseen => ("không rõ lúc bắt đầu", "beginning not seen"),
             Self::EndUnseen => ("không rõ lúc kết thúc", "end not seen"),
             Self::RecordsLost => ("mất bản ghi", "records lost"),
+            Self::CountDoubtful => (
+                "số đếm lùi hoặc tăng quá mức, không dùng được",
+                "count stepped back or too far, not used",
+            ),
             Self::Counter(odd, _) => return odd.text(lang),
             Self::VoltageInDoubt => {
                 ("TU nghi hỏng (cầu chì)", "voltage transformer in doubt (fuse)")

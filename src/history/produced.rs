@@ -6,49 +6,73 @@
 
 use std::collections::BTreeMap;
 
+use super::figure::{Figure, Remark, What};
+use super::window::Span;
 use crate::clock::Timestamp;
+use crate::historian::counts::Share;
 use crate::store::{EnergyKind, EnergyLine, Reader, StoreError};
 
 /// More than its installed power a plant gives at no point; a little more may be read over an hour.
 const OVERLOAD: f64 = 1.1;
 /// A counter may be read so much later than the one before, hours: the slowest scan and a step of it.
 const READ_LATE_H: f64 = 0.5;
+/// Counters are taken down every hour: between readings that are further apart nobody saw them, milliseconds.
+const UNSEEN_MS: i64 = 2 * 3_600_000;
 
 /// What went over a metered point, or over several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Produced {
-    /// To the grid, kWh.
-    pub out_kwh: u64,
-    /// From the grid, kWh.
-    pub in_kwh: u64,
-    /// Milliseconds between the readings that both rest on.
-    pub known_ms: i64,
-    /// Milliseconds of the window.
-    pub all_ms: i64,
-    /// Readings that say nothing of what was produced: the counter stepped back, or too far.
-    pub doubtful: u64,
+    out_kwh: i64,
+    in_kwh: i64,
+    /// Milliseconds between the readings that both rest on, of those of the window.
+    known: Share,
+    remarks: Vec<Remark>,
 }
 
-impl std::ops::AddAssign for Produced {
-    fn add_assign(&mut self, other: Self) {
-        self.out_kwh = self.out_kwh.saturating_add(other.out_kwh);
-        self.in_kwh = self.in_kwh.saturating_add(other.in_kwh);
-        self.known_ms += other.known_ms;
-        self.all_ms += other.all_ms;
-        self.doubtful += other.doubtful;
+impl Produced {
+    /// To the grid, kWh.
+    pub fn out_kwh(&self) -> Figure<i64> {
+        self.figure(self.out_kwh)
+    }
+
+    /// From the grid, kWh.
+    pub fn in_kwh(&self) -> Figure<i64> {
+        self.figure(self.in_kwh)
+    }
+
+    /// Produced and distributed: to the grid less from it, kWh.
+    pub fn net_kwh(&self) -> Figure<i64> {
+        self.figure(self.out_kwh - self.in_kwh).with(self.remarks.iter().cloned())
+    }
+
+    fn figure(&self, kwh: i64) -> Figure<i64> {
+        if self.known.have > 0 {
+            Figure::new(kwh, self.known)
+        } else {
+            Figure::unknown(self.known.want)
+        }
     }
 }
 
-/// What went over each metered point on the local days from `first` to `last` (since 1970), by plant and
-/// point. `rating` is the installed power of a plant in MW, `None` for one that the contract does not
-/// name; `all_ms` is the length of the window.
+impl std::ops::AddAssign<&Self> for Produced {
+    fn add_assign(&mut self, other: &Self) {
+        self.out_kwh = self.out_kwh.saturating_add(other.out_kwh);
+        self.in_kwh = self.in_kwh.saturating_add(other.in_kwh);
+        self.known += other.known;
+        self.remarks.extend(other.remarks.iter().cloned());
+    }
+}
+
+/// What went over each metered point in a window of whole local days, `first` to `last` (since 1970), by
+/// plant and point. `span` is the window as far as it was watched; `rating` the installed power of a plant
+/// in MW, `None` for one that the contract does not name.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn produced(
     reader: &Reader,
     (first, last): (i64, i64),
-    all_ms: i64,
+    span: Span,
     rating: impl Fn(&str) -> Option<f64>,
 ) -> Result<BTreeMap<(String, String), Produced>, StoreError> {
     let mut points: BTreeMap<(String, String), Produced> = BTreeMap::new();
@@ -70,21 +94,26 @@ pub fn produced(
         let own = points.entry(key.clone()).or_default();
         // Without a reading before it nobody knows since when the first one counts.
         let Some((since, old)) = last_line.filter(|(_, b)| same(b)) else { return };
-        let passed = at.since(since);
-        match step(&old, &line, passed, rating(&line.station)) {
-            Some(kwh) => {
-                let sum = if side == 0 { &mut own.out_kwh } else { &mut own.in_kwh };
-                *sum = sum.saturating_add(kwh);
-                let known = &mut known.entry(key).or_default()[side];
-                *known = known.saturating_add(passed);
-            }
-            None => own.doubtful += 1,
+        let passed = at.since(since).max(0);
+        let Some(kwh) = step(&old, &line, passed, rating(&line.station)) else {
+            let place = format!("{}.{}", line.station, line.id);
+            own.remarks.push(Remark { at, until: None, place, what: What::CountDoubtful });
+            return;
+        };
+        let sum = if side == 0 { &mut own.out_kwh } else { &mut own.in_kwh };
+        *sum = sum.saturating_add(kwh);
+        if passed > UNSEEN_MS {
+            let place = format!("{}.{}", line.station, line.id);
+            let unseen = Remark { at: since, until: Some(at), place, what: What::UnseenBetween };
+            own.remarks.push(unseen);
         }
+        let known = &mut known.entry(key).or_default()[side];
+        *known = known.saturating_add(Span::new(since, at).and(span).length());
     })?;
     for (key, own) in &mut points {
-        own.all_ms = all_ms;
         let [out, back] = known.get(key).copied().unwrap_or_default();
-        own.known_ms = out.min(back).min(all_ms);
+        let ms = |ms: i64| u64::try_from(ms).unwrap_or(0);
+        own.known = Share::new(ms(out.min(back).min(span.length())), ms(span.length()));
     }
     Ok(points)
 }
@@ -95,8 +124,8 @@ fn point_of(id: &str) -> &str {
 }
 
 /// What a counter added in `passed` milliseconds, kWh; `None` when that cannot be.
-fn step(before: &EnergyLine, line: &EnergyLine, passed: i64, rating: Option<f64>) -> Option<u64> {
-    let kwh = line.kwh.checked_sub(before.kwh)?;
+fn step(before: &EnergyLine, line: &EnergyLine, passed: i64, rating: Option<f64>) -> Option<i64> {
+    let kwh = i64::try_from(line.kwh.checked_sub(before.kwh)?).ok()?;
     #[expect(clippy::cast_precision_loss, reason = "energy and time of a plant")]
     let (wide, hours) = (kwh as f64, passed.max(0) as f64 / 3_600_000.0);
     let most = rating.map_or(f64::INFINITY, |mw| {

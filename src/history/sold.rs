@@ -8,56 +8,119 @@ use std::collections::BTreeMap;
 
 use config::SoldFigures;
 
-use crate::clock::Timestamp;
+use super::figure::{Figure, Remark, What};
+use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::counts::Share;
 use crate::store::{EnergyKind, EnergyLine, Reader, StoreError};
 
 /// Energy sold by meters of one district and class behind one station, or of several such groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sold {
-    /// Brought by remote readings, kWh.
-    pub remote_kwh: u64,
-    /// Brought by readings by hand, kWh.
-    pub hand_kwh: u64,
-    /// Meter-days that these cover.
-    pub read_days: u64,
+    remote: Read,
+    hand: Read,
+    remarks: Vec<Remark>,
+}
+
+/// What readings of one kind brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Read {
+    kwh: u64,
+    /// Meter-days that it covers.
+    days: u64,
     /// Meter-days of the window, as far as it is over.
-    pub all_days: u64,
-    /// The last day within the window up to which meters were read remotely; 0: none.
-    pub remote_until: i64,
-    /// The last day within the window on which meters were read by hand; 0: none.
-    pub hand_until: i64,
-    /// Meters whose latest remote reading of the window failed.
-    pub remote_behind: u64,
-    /// Meters that the latest round by hand of the window did not reach.
-    pub hand_behind: u64,
-    /// Readings that say nothing of what was sold: the count stepped back, or too far.
-    pub doubtful: u64,
+    all_days: u64,
+    /// The last local day within the window for which there is a reading, since 1970; 0: none.
+    pub until: i64,
+    /// Meters that the latest reading of the window did not reach.
+    pub behind: u64,
+}
+
+impl Read {
+    fn known(&self) -> Share {
+        let ms = |days: u64| days.saturating_mul(DAY_MS.unsigned_abs());
+        // A first reading also brings days from before the window.
+        Share::new(ms(self.days.min(self.all_days)), ms(self.all_days))
+    }
+
+    fn figure(&self) -> Figure<u64> {
+        let known = self.known();
+        // Where there are no meters of the kind, they sold nothing.
+        if self.days > 0 || self.all_days == 0 {
+            Figure::new(self.kwh, known)
+        } else {
+            Figure::unknown(known.want)
+        }
+    }
+}
+
+impl std::ops::AddAssign for Read {
+    fn add_assign(&mut self, other: Self) {
+        // A store may say anything of its counts: sums stop at the end of their range.
+        self.kwh = self.kwh.saturating_add(other.kwh);
+        self.days = self.days.saturating_add(other.days);
+        self.all_days = self.all_days.saturating_add(other.all_days);
+        self.until = self.until.max(other.until);
+        self.behind = self.behind.saturating_add(other.behind);
+    }
 }
 
 impl Sold {
-    /// All that is known of it, kWh.
-    pub fn kwh(&self) -> u64 {
-        self.remote_kwh.saturating_add(self.hand_kwh)
+    /// All that was read, kWh; what it rests on are meter-days.
+    pub fn read(&self) -> Figure<u64> {
+        let mut all = self.remote;
+        all += self.hand;
+        all.figure().with(self.remarks.iter().cloned())
     }
 
-    /// Meter-days that no reading covers. Readings also bring days before the window, so this is
-    /// the least that is missing.
-    pub fn unread_days(&self) -> u64 {
-        self.all_days.saturating_sub(self.read_days)
+    /// What remote readings brought, kWh.
+    pub fn remote_kwh(&self) -> Figure<u64> {
+        self.remote.figure()
+    }
+
+    /// What readings by hand brought, kWh.
+    pub fn hand_kwh(&self) -> Figure<u64> {
+        self.hand.figure()
+    }
+
+    /// When meters were read remotely, and how many were not.
+    pub fn remote(&self) -> Read {
+        self.remote
+    }
+
+    /// When meters were read by hand, and how many were not.
+    pub fn hand(&self) -> Read {
+        self.hand
+    }
+
+    fn of(&mut self, kind: EnergyKind) -> &mut Read {
+        if kind == EnergyKind::Remote { &mut self.remote } else { &mut self.hand }
+    }
+
+    /// Takes what a line brought over the one before it, which is of the same count.
+    fn take(&mut self, before: Option<&EnergyLine>, (at, line): (Timestamp, &EnergyLine)) {
+        let own = self.of(line.kind);
+        (own.until, own.behind) = (line.day, line.behind);
+        // Without a line before it nobody knows since when the first one counts.
+        let Some(before) = before else { return };
+        let kwh = line.kwh.checked_sub(before.kwh);
+        let step = kwh.zip(line.meter_days.checked_sub(before.meter_days));
+        let possible = |(kwh, days): &(u64, u64)| {
+            line.day >= before.day && *kwh <= days.saturating_mul(SoldFigures::KWH_PER_DAY_MAX)
+        };
+        if let Some((kwh, days)) = step.filter(possible) {
+            *own += Read { kwh, days, ..Read::default() };
+        } else {
+            let place = format!("{} {}", line.station, line.id);
+            self.remarks.push(Remark { at, until: None, place, what: What::CountDoubtful });
+        }
     }
 }
 
-impl std::ops::AddAssign for Sold {
-    fn add_assign(&mut self, other: Self) {
-        self.remote_kwh = self.remote_kwh.saturating_add(other.remote_kwh);
-        self.hand_kwh = self.hand_kwh.saturating_add(other.hand_kwh);
-        self.read_days = self.read_days.saturating_add(other.read_days);
-        self.all_days = self.all_days.saturating_add(other.all_days);
-        self.remote_until = self.remote_until.max(other.remote_until);
-        self.hand_until = self.hand_until.max(other.hand_until);
-        self.remote_behind = self.remote_behind.saturating_add(other.remote_behind);
-        self.hand_behind = self.hand_behind.saturating_add(other.hand_behind);
-        self.doubtful += other.doubtful;
+impl std::ops::AddAssign<&Self> for Sold {
+    fn add_assign(&mut self, other: &Self) {
+        self.remote += other.remote;
+        self.hand += other.hand;
+        self.remarks.extend(other.remarks.iter().cloned());
     }
 }
 
@@ -86,13 +149,12 @@ pub fn sold(
 ) -> Result<BTreeMap<SoldBy, Sold>, StoreError> {
     let mut groups: BTreeMap<SoldBy, Sold> = BTreeMap::new();
     let mut before: Option<EnergyLine> = None;
-    // A store may say anything of its counts: sums stop at the end of their range.
     let days = u64::try_from(last.min(over) - first + 1).unwrap_or(0);
     let mut meters: BTreeMap<(EnergyKind, SoldBy), u64> = BTreeMap::new();
     // What a reading brings may come long after its day: all that is there is looked at.
-    reader.energy_counts(Timestamp(i64::MAX), |_, line| {
+    reader.energy_counts(Timestamp(i64::MAX), |at, line| {
         let last_line = before.replace(line.clone());
-        if !matches!(line.kind, EnergyKind::Remote | EnergyKind::Hand) {
+        if !matches!(line.kind, EnergyKind::Remote | EnergyKind::Hand) || line.day > last {
             return;
         }
         let Some((district, class)) = line.id.split_once('.') else { return };
@@ -102,47 +164,19 @@ pub fn sold(
             district: district.to_owned(),
             class: class.to_owned(),
         };
-        let same =
-            |b: &EnergyLine| (b.kind, &b.station, &b.id) == (line.kind, &line.station, &line.id);
-        let last_line = last_line.filter(same);
-        if line.day <= last {
-            meters.insert((line.kind, key.clone()), line.meters);
-        }
-        let in_window = (first..=last).contains(&line.day);
-        if in_window {
+        meters.insert((line.kind, key.clone()), line.meters);
+        if line.day >= first {
+            let same = |b: &EnergyLine| {
+                (b.kind, &b.station, &b.id) == (line.kind, &line.station, &line.id)
+            };
             let own = groups.entry(key).or_default();
-            take(own, last_line.as_ref(), &line);
+            own.take(last_line.filter(same).as_ref(), (at, &line));
         }
     })?;
-    for ((_, key), meters) in meters {
-        let all = &mut groups.entry(key).or_default().all_days;
-        *all = all.saturating_add(meters.saturating_mul(days));
+    for ((kind, key), meters) in meters {
+        groups.entry(key).or_default().of(kind).all_days = meters.saturating_mul(days);
     }
     Ok(groups)
-}
-
-/// Takes what a line brought over the one before it, which is of the same count.
-fn take(own: &mut Sold, before: Option<&EnergyLine>, line: &EnergyLine) {
-    if line.kind == EnergyKind::Remote {
-        (own.remote_until, own.remote_behind) = (line.day, line.behind);
-    } else {
-        (own.hand_until, own.hand_behind) = (line.day, line.behind);
-    }
-    // Without a line before it nobody knows since when the first one counts.
-    let Some(before) = before else { return };
-    let step = line.kwh.checked_sub(before.kwh).zip(line.meter_days.checked_sub(before.meter_days));
-    let possible = |(kwh, days): &(u64, u64)| {
-        line.day >= before.day && *kwh <= days.saturating_mul(SoldFigures::KWH_PER_DAY_MAX)
-    };
-    let Some((kwh, days)) = step.filter(possible) else {
-        own.doubtful += 1;
-        return;
-    };
-    own.read_days = own.read_days.saturating_add(days);
-    match line.kind {
-        EnergyKind::Remote => own.remote_kwh = own.remote_kwh.saturating_add(kwh),
-        _ => own.hand_kwh = own.hand_kwh.saturating_add(kwh),
-    }
 }
 
 #[cfg(test)]
@@ -178,11 +212,14 @@ mod tests {
             (line(5, 100, 40), line(5, 100, 40), 0, 0),
         ] {
             let mut own = Sold::default();
-            take(&mut own, Some(&before), &after);
-            assert_eq!((own.remote_kwh, own.doubtful), (kwh, doubtful), "{before:?} {after:?}");
+            own.take(Some(&before), (Timestamp(0), &after));
+            assert_eq!((own.remote.kwh, own.remarks.len()), (kwh, doubtful), "{after:?}");
         }
         let mut own = Sold::default();
-        take(&mut own, None, &line(5, 1_000_000, 40));
-        assert_eq!((own.kwh(), own.doubtful, own.remote_until), (0, 0, 5));
+        own.take(None, (Timestamp(0), &line(5, 1_000_000, 40)));
+        own.remote.all_days = 10;
+        assert_eq!((own.remote.kwh, own.remarks.len(), own.remote.until), (0, 0, 5));
+        let unknown = Figure::unknown(10 * DAY_MS.unsigned_abs());
+        assert_eq!(own.read(), unknown, "not known, and not 0");
     }
 }

@@ -255,12 +255,12 @@ fn produced_of(
     }
     let span = period.span();
     let watched = sessions.iter().map(|session| session.until).max().unwrap_or_default();
-    let over = span.to.min(watched).since(span.from).max(0);
+    let span = Span::new(span.from, span.to.min(watched));
     let rating = |plant: &str| {
         let site = province.site(plant)?;
         Some(province.stations[site.index()].plant?.mw)
     };
-    produced(reader, days_of(period), over, rating)
+    produced(reader, days_of(period), span, rating)
 }
 
 /// The local days of a period, since 1970.

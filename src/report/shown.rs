@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::sheets::{Cell, Head, Mark, Table};
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::history::{Figure, Remark, What};
 use crate::words::format::{self, NOT_EVALUATED};
@@ -144,6 +144,20 @@ impl Figures {
         self
     }
 
+    /// Adds how many of their meter-days the figures since the last such column rest on.
+    pub(super) fn known_days(&mut self, decimals: u8) -> &mut Self {
+        let Share { have, want } = self.known.take().unwrap_or_default();
+        let days = |ms: u64| ms / DAY_MS.unsigned_abs();
+        self.cells.push(Cell::Share(Share::new(days(have), days(want)), decimals, None));
+        self
+    }
+
+    /// Adds what is no figure.
+    pub(super) fn cell(&mut self, cell: Cell) -> &mut Self {
+        self.cells.push(cell);
+        self
+    }
+
     /// The row, with what must be said beside its figures at its end: what, how often, and where first.
     pub(super) fn remarks(self) -> Vec<Cell> {
         let Self { lang, mut cells, remarks, more, .. } = self;
@@ -201,6 +215,11 @@ pub(super) fn known<T>(figure: &Figure<T>) -> Cell {
 pub(super) fn remarks<T>(figure: &Figure<T>) -> (Vec<Remark>, usize) {
     let told = figure.told();
     (told.remarks.to_vec(), told.more)
+}
+
+/// Kilowatt hours as megawatt hours.
+pub(super) fn kwh_as_mwh(kwh: i64) -> f64 {
+    energy_mwh(kwh) * 1_000.0
 }
 
 /// Watt hours as megawatt hours.

@@ -10,7 +10,7 @@ use crate::report::shown::Reader;
 use crate::store::Kept;
 
 /// What each sheet is made from. What a sheet takes from the contract alone is not among it.
-const SOURCES: [(&str, &[Kept]); 12] = [
+const SOURCES: [(&str, &[Kept]); 14] = [
     ("summary", &[Kept::Verdicts, Kept::Metering]),
     ("bm_5a", &[Kept::Verdicts]),
     ("bm21", &[Kept::Verdicts]),
@@ -22,6 +22,8 @@ const SOURCES: [(&str, &[Kept]); 12] = [
     ("alarms", &[Kept::Alarms]),
     ("reliability", &[Kept::Events, Kept::Values]),
     ("energy", &[Kept::Values]),
+    ("sold", &[Kept::Metering]),
+    ("produced", &[Kept::Metering]),
     ("exclusions", &[Kept::Verdicts]),
 ];
 
