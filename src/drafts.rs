@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,7 @@ impl Drafts {
         // What is no file cannot be replaced by one: whoever reads from it is to get what there is.
         let is_other = fs::metadata(&place).is_ok_and(|found| !found.is_file() && !found.is_dir());
         let (path, file) = if is_other {
-            (None, File::options().write(true).open(&place).map_err(Unwritten::of(named))?)
+            (None, open_other(&place).map_err(Unwritten::of(named))?)
         } else {
             let own = std::process::id();
             let path = beside(&place, |stem, end| format!(".{stem}.{own}.{end}.part"));
@@ -75,6 +76,39 @@ impl Drop for Drafts {
         }
     }
 }
+
+/// Opens what is no file: a device, a pipe. Who is to read from a pipe may still be on the way, but not for ever:
+/// the system itself would wait without end, and no signal would end that.
+#[cfg(unix)]
+fn open_other(place: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let begun = Instant::now();
+    let file = loop {
+        match File::options().write(true).custom_flags(flags).open(place) {
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+                if begun.elapsed() > READER_WAIT {
+                    return Err(io::Error::other("a pipe, and nobody reads from it"));
+                }
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+            opened => break opened?,
+        }
+    };
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn open_other(place: &Path) -> io::Result<File> {
+    File::options().write(true).open(place)
+}
+
+/// How long a pipe waits for somebody who reads from it.
+const READER_WAIT: Duration = Duration::from_secs(5);
 
 /// Most links one behind the other, as many as the system follows.
 const LINKS_MAX: usize = 40;
@@ -152,6 +186,9 @@ mod tests {
         });
         written(&pipe);
         assert_eq!(reader.join().unwrap(), "new");
+        // Nobody reads from it any more.
+        let refused = Drafts::default().begin(&pipe).unwrap_err();
+        assert!(refused.to_string().contains("nobody reads"), "{refused}");
         assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
     }
 }

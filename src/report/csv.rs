@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use ::csv::{Error, Terminator, Writer};
 
-use super::sheets::{Cell, Column, Part, Report, Table};
+use super::sheets::{Cell, Column, Holds, Part, Report, Table};
 use super::shown::{Reader, glyph, has_shares, iso, places};
 use crate::spreadsheet::{self, Style};
 use crate::words::format;
@@ -95,7 +95,7 @@ fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> 
     let shares: Vec<bool> = (0..table.columns.len()).map(|n| has_shares(table, n)).collect();
     writer.write_record(heads(table, &shares, style, reader.lang))?;
     for cells in table.rows.iter().chain(&table.total) {
-        for (cell, shares) in cells.iter().zip(&shares) {
+        for (n, (cell, shares)) in cells.iter().zip(&shares).enumerate() {
             match cell {
                 Cell::Share(..) | Cell::TimeShare(..) => share(&mut writer, cell, style)?,
                 other => {
@@ -105,6 +105,10 @@ fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> 
                     }
                     writer.write_field(&*field(other, reader, style))?;
                 }
+            }
+            if *shares && is_mixed(table, n) {
+                let is_time = matches!(cell, Cell::TimeShare(..));
+                writer.write_field(if is_time { "s" } else { "" })?;
             }
         }
         writer.write_record(None::<&[u8]>)?;
@@ -120,18 +124,32 @@ fn heads(table: &Table, shares: &[bool], style: Style, lang: Lang) -> Vec<String
     for (n, (column, shares)) in table.columns.iter().zip(shares).enumerate() {
         let cells = || table.rows.iter().chain(&table.total).filter_map(move |row| row.get(n));
         let any = |is: fn(&Cell) -> bool| cells().any(is);
-        let in_seconds = any(|cell| matches!(cell, Cell::Duration(_) | Cell::TimeShare(..)));
+        let in_seconds = column.holds != Holds::Any
+            || any(|cell| matches!(cell, Cell::Duration(_) | Cell::TimeShare(..)));
         if !*shares {
             let unit = if in_seconds { "s" } else { column.unit };
             heads.push(head(column, ("", ""), unit, style));
             continue;
         }
-        let unit = if in_seconds { "s" } else { "" };
+        let is_mixed = is_mixed(table, n);
+        let unit = if in_seconds && !is_mixed { "s" } else { "" };
         heads.push(head(column, ("have", Text::Numerator.get(lang)), unit, style));
         heads.push(head(column, ("want", Text::Denominator.get(lang)), unit, style));
         heads.push(head(column, ("percent", "%"), "", style));
+        if is_mixed {
+            heads.push(head(column, ("unit", Text::ShareUnit.get(lang)), "", style));
+        }
     }
     heads
+}
+
+/// Whether a column has shares of time beside shares of what is counted: each row then says its unit.
+fn is_mixed(table: &Table, column: usize) -> bool {
+    let any = |is: fn(&Cell) -> bool| {
+        let mut cells = table.rows.iter().chain(&table.total).filter_map(|row| row.get(column));
+        cells.any(is)
+    };
+    any(|cell| matches!(cell, Cell::Share(..))) && any(|cell| matches!(cell, Cell::TimeShare(..)))
 }
 
 fn head(column: &Column, (id, word): (&str, &str), unit: &str, style: Style) -> String {
@@ -218,6 +236,7 @@ mod tests {
     use config::plain::plain;
 
     use super::*;
+    use crate::historian::counts::Share;
     use crate::report::sample;
     use crate::spreadsheet::{is_like_a_formula, is_read_as_another};
     use proptest::prelude::*;
@@ -245,6 +264,40 @@ mod tests {
         assert_eq!(lines[3], ",,,,,,,,,", "a row of nothing has all its commas");
         let last = lines[lines.len() - 2];
         assert_eq!(last, "Cộng,,8153,,,,,,,", "the total is the last row");
+    }
+
+    #[test]
+    fn columns_stay_the_same_whatever_is_known() {
+        let kinds = [(Holds::Any, "a"), (Holds::Times, "b"), (Holds::TimeShares, "c")];
+        let columns = kinds.map(|(holds, id)| Column::new(id, id.into(), id, 9).holding(holds));
+        let known = [Cell::Count(1), Cell::Duration(1_000), share_of_time()];
+        let of = |rows| {
+            let columns = columns.to_vec();
+            Table { id: "t", caption: String::new(), columns, rows, total: None }
+        };
+        let head = |rows| {
+            let bytes = file(&of(rows), &sample::every_cell(), Style::Rfc).unwrap();
+            String::from_utf8(bytes).unwrap().lines().next().unwrap().to_owned()
+        };
+        assert_eq!(head(vec![known.to_vec()]), "a,b_s,c_have_s,c_want_s,c_percent");
+        for rows in [vec![], vec![vec![Cell::NotKnown; 3]], vec![vec![Cell::Empty; 3]]] {
+            assert_eq!(head(rows), head(vec![known.to_vec()]));
+        }
+        // Seconds and counts in one column: each row says what it has.
+        let counted = Cell::Share(Share::new(3, 10), 2, None);
+        let mixed = [share_of_time(), counted, Cell::Empty].map(|cell| vec![cell]);
+        let columns = vec![Column::new("v", "v".into(), "v", 9)];
+        let (caption, rows) = (String::new(), mixed.to_vec());
+        let mixed = Table { id: "t", caption, columns, rows, total: None };
+        let bytes = file(&mixed, &sample::every_cell(), Style::Rfc).unwrap();
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            "v_have,v_want,v_percent,v_unit\r\n1.000,2.000,50.00,s\r\n3,10,30.00,\r\n,,,\r\n"
+        );
+    }
+
+    fn share_of_time() -> Cell {
+        Cell::TimeShare(Share::new(1_000, 2_000), 2, None)
     }
 
     #[test]

@@ -93,6 +93,20 @@ pub struct Column {
     pub width: u8,
     /// Unit of its numbers as CSV names it: `mwh`; nothing where they have none.
     pub unit: &'static str,
+    /// What its cells are, were none of them known: CSV names its fields by that.
+    pub holds: Holds,
+}
+
+/// What the cells of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holds {
+    /// What they say of themselves.
+    #[default]
+    Any,
+    /// Lengths of time.
+    Times,
+    /// Shares of time.
+    TimeShares,
 }
 
 /// Units that titles of columns name behind their last comma, and how CSV writes them.
@@ -134,7 +148,13 @@ impl Column {
         let id = id.into();
         let named = english.rsplit_once(", ").map_or("", |(_, unit)| unit);
         let unit = UNITS.iter().find(|(name, _)| *name == named).map_or("", |(_, unit)| unit);
-        Self { id, title, width, unit }
+        Self { id, title, width, unit, holds: Holds::Any }
+    }
+
+    /// The same column, saying what its cells are.
+    #[must_use]
+    pub fn holding(self, holds: Holds) -> Self {
+        Self { holds, ..self }
     }
 }
 

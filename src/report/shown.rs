@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sheets::{Cell, Head, Mark, Table};
+use super::sheets::{Cell, Head, Holds, Mark, Table};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::history::{Figure, Remark, What};
@@ -116,12 +116,13 @@ impl Figures {
     }
 
     /// Adds a figure; where its value is not known, it says so.
-    pub(super) fn add<T>(&mut self, figure: &Figure<T>, cell: impl Fn(&T) -> Cell) -> &mut Self {
+    pub(super) fn add<T>(
+        &mut self,
+        figure: &Figure<T>,
+        cell: impl FnOnce(&T) -> Cell,
+    ) -> &mut Self {
         let told = figure.told();
-        self.cells.push(match told.value {
-            Some(value) => cell(value),
-            None => Cell::Text(not_known(self.lang).to_owned()),
-        });
+        self.cells.push(told.value.map_or(Cell::NotKnown, cell));
         for remark in told.remarks {
             let places = self.remarks.entry(remark.what).or_default();
             places.insert((remark.place.clone(), remark.at));
@@ -134,6 +135,17 @@ impl Figures {
         if self.known.is_none_or(is_less) {
             self.known = Some(told.known);
         }
+        self
+    }
+
+    /// Adds a figure that the next column of what is known does not speak of: it rests on something else.
+    pub(super) fn beside<T>(
+        &mut self,
+        figure: &Figure<T>,
+        cell: impl FnOnce(&T) -> Cell,
+    ) -> &mut Self {
+        let known = self.known.take();
+        self.add(figure, cell).known = known;
         self
     }
 
@@ -179,14 +191,6 @@ impl Figures {
     }
 }
 
-/// In place of a figure that is not known.
-fn not_known(lang: Lang) -> &'static str {
-    match lang {
-        Lang::Vi => "chưa rõ",
-        Lang::En => "not known",
-    }
-}
-
 /// A count as charts, workbooks and ratios have it.
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and they have no other numbers")]
 pub(super) fn real(n: u64) -> f64 {
@@ -198,12 +202,9 @@ pub(super) fn length(n: usize) -> f64 {
     real(n as u64)
 }
 
-/// A cell of a figure; where its value is not known, it says so.
-pub(super) fn cell<T>(figure: &Figure<T>, lang: Lang, of: impl FnOnce(&T) -> Cell) -> Cell {
-    match figure.told().value {
-        Some(value) => of(value),
-        None => Cell::Text(not_known(lang).to_owned()),
-    }
+/// A cell of a figure.
+pub(super) fn cell<T>(figure: &Figure<T>, of: impl FnOnce(&T) -> Cell) -> Cell {
+    figure.told().value.map_or(Cell::NotKnown, of)
 }
 
 /// How much of its window a figure rests on.
@@ -283,7 +284,8 @@ pub(super) fn word(mark: Mark) -> &'static str {
 pub(super) fn has_shares(table: &Table, column: usize) -> bool {
     let is_share =
         |row: &Vec<Cell>| matches!(row.get(column), Some(Cell::Share(..) | Cell::TimeShare(..)));
-    table.rows.iter().chain(&table.total).any(is_share)
+    let holds = table.columns.get(column).is_some_and(|own| own.holds == Holds::TimeShares);
+    holds || table.rows.iter().chain(&table.total).any(is_share)
 }
 
 #[cfg(test)]
@@ -306,6 +308,15 @@ mod tests {
         assert_eq!(VI.shown(&Cell::Duration(-1_500)), "−0:00:01");
         assert_eq!(VI.value(98.50), "98,5");
         assert_eq!(EN.value(100.0), "100");
+    }
+
+    #[test]
+    fn what_stands_beside_has_no_part_in_what_is_known() {
+        let mut row = Figures::new(Lang::En);
+        let count = |n: &u64| Cell::Count(*n);
+        row.beside(&Figure::new(7, Share::new(5, 5)), count);
+        row.add(&Figure::new(1, Share::new(35, 35)), count).known(2);
+        assert_eq!(row.cells[2], Cell::TimeShare(Share::new(35, 35), 2, None));
     }
 
     #[test]

@@ -501,6 +501,7 @@ texts! {
     NoValues => "không có giá trị", "no values";
     Numerator => "tử số", "numerator";
     Denominator => "mẫu số", "denominator";
+    ShareUnit => "đơn vị", "unit";
     LineChart => "Biểu đồ đường", "Line chart";
     BarChart => "Biểu đồ cột", "Bar chart";
     Lowest => "thấp nhất", "lowest";

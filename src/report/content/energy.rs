@@ -4,7 +4,7 @@ use super::{DECIMALS, Words, text, titled};
 use crate::history::energy::{Lost, Side, Through};
 use crate::history::{Figure, Remark, What};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
 use crate::report::shown::{cell, energy_mwh, known, remarks};
 use crate::store::Kept;
 
@@ -107,14 +107,11 @@ fn mwh(wh: i64) -> Cell {
 /// Received, delivered, difference in megawatt hours and per cent, whether that can be, and how much is known. What the
 /// contract has no counters for is empty.
 fn cells(words: Words, through: &Through) -> [Cell; 6] {
-    let lang = words.0;
-    let side = |side: Option<Figure<i64>>| {
-        side.map_or(Cell::Empty, |figure| cell(&figure, lang, |wh| mwh(*wh)))
-    };
+    let side =
+        |side: Option<Figure<i64>>| side.map_or(Cell::Empty, |figure| cell(&figure, |wh| mwh(*wh)));
     let lost = through.lost();
-    let of = |say: &dyn Fn(&Lost) -> Cell| {
-        lost.as_ref().map_or(Cell::Empty, |figure| cell(figure, lang, say))
-    };
+    let of =
+        |say: &dyn Fn(&Lost) -> Cell| lost.as_ref().map_or(Cell::Empty, |figure| cell(figure, say));
     let percent = |lost: &Lost| match lost.received_wh {
         0 => Cell::Empty,
         received => Cell::Number(100.0 * energy_mwh(lost.wh) / energy_mwh(received), 2),
@@ -149,7 +146,7 @@ fn counters(facts: &Facts) -> Table {
         vec![
             text(counter.point()),
             Cell::Text(side),
-            cell(&energy, facts.lang, |wh| mwh(*wh)),
+            cell(&energy, |wh| mwh(*wh)),
             known(&energy),
             Cell::Count(count(&energy) as u64),
         ]
@@ -216,7 +213,6 @@ fn listed(facts: &Facts) -> (Table, usize) {
 
 fn voltage(facts: &Facts) -> Table {
     let words = facts.words();
-    let lang = facts.lang;
     let duration = |ms: &u64| Cell::Duration(i64::try_from(*ms).unwrap_or(i64::MAX));
     let all = facts.energies.iter().flat_map(|energy| &energy.voltages);
     let rows = all.map(|bus| {
@@ -225,12 +221,12 @@ fn voltage(facts: &Facts) -> Table {
             text(&bus.station),
             text(&bus.bay),
             Cell::Count(bus.level.into()),
-            cell(&within, lang, |share| Cell::TimeShare(*share, DECIMALS, None)),
-            cell(&range, lang, |(low, _)| Cell::Number(*low, 2)),
-            cell(&range, lang, |(_, high)| Cell::Number(*high, 2)),
+            cell(&within, |share| Cell::TimeShare(*share, DECIMALS, None)),
+            cell(&range, |(low, _)| Cell::Number(*low, 2)),
+            cell(&range, |(_, high)| Cell::Number(*high, 2)),
             known(&within),
-            cell(&bus.dead_ms(), lang, duration),
-            cell(&bus.doubtful_ms(), lang, duration),
+            cell(&bus.dead_ms(), duration),
+            cell(&bus.doubtful_ms(), duration),
         ]
     });
     Table {
@@ -240,12 +236,12 @@ fn voltage(facts: &Facts) -> Table {
             words.column("station", "Trạm", "Station", 8),
             words.column("bus", "Thanh cái", "Busbar", 10),
             words.column("nominal", "Danh định, kV", "Nominal, kV", 10),
-            words.column("within", "Trong ±5 %", "Within ±5 %", 12),
+            words.column("within", "Trong ±5 %", "Within ±5 %", 12).holding(Holds::TimeShares),
             words.column("lowest", "Thấp nhất, kV", "Lowest, kV", 12),
             words.column("highest", "Cao nhất, kV", "Highest, kV", 12),
             words.column("known", "Biết được", "Known", 12),
-            words.column("dead", "Mất điện", "Dead", 12),
-            words.column("doubtful", "TU nghi hỏng", "VT in doubt", 12),
+            words.column("dead", "Mất điện", "Dead", 12).holding(Holds::Times),
+            words.column("doubtful", "TU nghi hỏng", "VT in doubt", 12).holding(Holds::Times),
         ],
         rows: rows.collect(),
         total: None,

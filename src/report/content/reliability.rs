@@ -56,7 +56,7 @@ fn cells(facts: &Facts, indices: &Indices) -> Vec<Cell> {
     let number = |decimals| move |value: &f64| Cell::Number(*value, decimals);
     let count = |value: &u64| Cell::Count(*value);
     let mut row = shown::Figures::new(facts.lang);
-    row.add(&indices.customers, count);
+    row.beside(&indices.customers, count);
     row.add(&indices.sustained, count).add(&indices.saidi, number(2));
     row.add(&indices.saifi, number(3)).add(&indices.undecided, count).known(DECIMALS);
     row.add(&indices.momentary, count).add(&indices.maifi, number(3)).known(DECIMALS);

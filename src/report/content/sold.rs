@@ -159,7 +159,12 @@ fn earlier(facts: &Facts) -> Option<Table> {
     years(facts, "sold_years", &all.read().map(|kwh| real(kwh) / 1e6), |year| year.sold_gwh)
 }
 
-/// A figure of a year, in GWh, beside what was reported of earlier ones.
+/// Gigawatt hours to the kilowatt hour: what lies behind comes from floats, and from no meter.
+fn rounded(gwh: f64) -> f64 {
+    (gwh * 1e6).round() / 1e6
+}
+
+/// A figure of a year, in gigawatt hours, beside what was reported of earlier ones.
 pub(super) fn years(
     facts: &Facts,
     id: &'static str,
@@ -176,8 +181,8 @@ pub(super) fn years(
             vec![
                 Cell::Text(year.to_string()),
                 Cell::Number(then, 1),
-                cell(gwh, facts.lang, |gwh| Cell::Number(*gwh, 1)),
-                cell(gwh, facts.lang, |gwh| Cell::Number(gwh - then, 1)),
+                cell(gwh, |gwh| Cell::Number(*gwh, 1)),
+                cell(gwh, |gwh| Cell::Number(rounded(gwh - then), 1)),
                 known(gwh),
             ]
         })
