@@ -15,6 +15,7 @@ use gridwatch::history::alarms::alarms;
 use gridwatch::history::reliability::{Count, Tally, reliability};
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use rusqlite::Connection;
 use tempfile::tempdir;
 
@@ -465,7 +466,8 @@ fn stories(steps: usize) -> impl Strategy<Value = (Vec<Step>, Vec<(i64, i64)>, V
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    // The gate has the same cases every time, and those that ever failed; the campaign below has others.
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(24) })]
 
     #[test]
     fn windows_add_up_and_say_what_the_rows_say((steps, windows, cuts) in stories(40)) {
