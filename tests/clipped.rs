@@ -20,6 +20,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use tempfile::tempdir;
 
+use crate::partition::{edges, stories};
+
 use crate::windows::{breaker, contracts};
 
 /// Between two scans, milliseconds.
@@ -401,11 +403,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
                 own
             );
         }
-        let mut edges: Vec<i64> =
-            cuts.iter().map(|cut| window.0 + cut.rem_euclid(*length)).collect();
-        edges.extend([window.0, window.1]);
-        edges.sort_unstable();
-        edges.dedup();
+        let edges = edges(window, cuts);
         let mut added = Sums::default();
         for part in edges.windows(2) {
             added.add(&Sums::of(&reader, (part[0], part[1])));
@@ -415,23 +413,11 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
     Ok(())
 }
 
-fn stories(steps: usize) -> impl Strategy<Value = (Vec<Step>, Vec<(i64, i64)>, Vec<i64>)> {
-    let window = (
-        any::<i64>(),
-        prop_oneof![1_i64..400_000, 400_000_i64..30_000_000, 30_000_000_i64..600_000_000],
-    );
-    (
-        prop::collection::vec(step(), 1..steps),
-        prop::collection::vec(window, 3),
-        prop::collection::vec(any::<i64>(), 1..5),
-    )
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(24) })]
 
     #[test]
-    fn a_window_is_the_whole_history_clipped((steps, windows, cuts) in stories(40)) {
+    fn a_window_is_the_whole_history_clipped((steps, windows, cuts) in stories(step(), 40)) {
         check(&steps, &windows, &cuts)?;
     }
 }
@@ -441,7 +427,7 @@ proptest! {
 
     #[test]
     #[ignore = "a campaign of some minutes"]
-    fn windows_are_whole_histories_clipped_over_thousands_of_them((steps, windows, cuts) in stories(80)) {
+    fn windows_are_whole_histories_clipped_over_thousands_of_them((steps, windows, cuts) in stories(step(), 80)) {
         check(&steps, &windows, &cuts)?;
     }
 }

@@ -28,6 +28,7 @@ mod metering;
 mod month;
 mod old_stores;
 mod pains;
+mod partition;
 mod plant;
 mod pty;
 mod recording;

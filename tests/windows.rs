@@ -19,6 +19,8 @@ use proptest::test_runner::RngSeed;
 use rusqlite::Connection;
 use tempfile::tempdir;
 
+use crate::partition::{edges, stories};
+
 const HOUR: i64 = 3_600_000;
 const FIVE_MINUTES: i64 = 300_000;
 /// Shorter than this, a position that could not be used hides nothing.
@@ -436,11 +438,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         }
         prop_assert_eq!(tally, slow, "{:?}", window);
         prop_assert_eq!(stood, rows.stood(window));
-        let mut edges: Vec<i64> =
-            cuts.iter().map(|cut| window.0 + cut.rem_euclid(*length)).collect();
-        edges.extend([window.0, window.1]);
-        edges.sort_unstable();
-        edges.dedup();
+        let edges = edges(window, cuts);
         let (mut sum, mut alarms) = (Tally::default(), (0, 0));
         for part in edges.windows(2) {
             let (tally, stood) = told(&reader, (part[0], part[1]));
@@ -453,24 +451,12 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
     Ok(())
 }
 
-fn stories(steps: usize) -> impl Strategy<Value = (Vec<Step>, Vec<(i64, i64)>, Vec<i64>)> {
-    let window = (
-        any::<i64>(),
-        prop_oneof![1_i64..400_000, 400_000_i64..30_000_000, 30_000_000_i64..600_000_000],
-    );
-    (
-        prop::collection::vec(step(), 1..steps),
-        prop::collection::vec(window, 3),
-        prop::collection::vec(any::<i64>(), 1..5),
-    )
-}
-
 proptest! {
     // The gate has the same cases every time, and those that ever failed; the campaign below has others.
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(24) })]
 
     #[test]
-    fn windows_add_up_and_say_what_the_rows_say((steps, windows, cuts) in stories(40)) {
+    fn windows_add_up_and_say_what_the_rows_say((steps, windows, cuts) in stories(step(), 40)) {
         check(&steps, &windows, &cuts)?;
     }
 }
@@ -480,7 +466,7 @@ proptest! {
 
     #[test]
     #[ignore = "a campaign of some minutes"]
-    fn windows_add_up_over_thousands_of_histories((steps, windows, cuts) in stories(120)) {
+    fn windows_add_up_over_thousands_of_histories((steps, windows, cuts) in stories(step(), 120)) {
         check(&steps, &windows, &cuts)?;
     }
 }

@@ -88,12 +88,10 @@ pub fn produced(
         if !(first..=last).contains(&line.day) {
             return;
         }
-        let same =
-            |b: &EnergyLine| (b.kind, &b.station, &b.id) == (line.kind, &line.station, &line.id);
         let key = (line.station.clone(), point_of(&line.id).to_owned());
         let own = points.entry(key.clone()).or_default();
         // Without a reading before it nobody knows since when the first one counts.
-        let Some((since, old)) = last_line.filter(|(_, b)| same(b)) else { return };
+        let Some((since, old)) = last_line.filter(|(_, b)| b.is_same_count(&line)) else { return };
         let passed = at.since(since).max(0);
         let Some(kwh) = step(&old, &line, passed, rating(&line.station)) else {
             let place = format!("{}.{}", line.station, line.id);

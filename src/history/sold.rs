@@ -166,11 +166,8 @@ pub fn sold(
         };
         meters.insert((line.kind, key.clone()), line.meters);
         if line.day >= first {
-            let same = |b: &EnergyLine| {
-                (b.kind, &b.station, &b.id) == (line.kind, &line.station, &line.id)
-            };
             let own = groups.entry(key).or_default();
-            own.take(last_line.filter(same).as_ref(), (at, &line));
+            own.take(last_line.filter(|b| b.is_same_count(&line)).as_ref(), (at, &line));
         }
     })?;
     for ((kind, key), meters) in meters {

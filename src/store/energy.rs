@@ -44,6 +44,13 @@ pub struct EnergyLine {
     pub behind: u64,
 }
 
+impl EnergyLine {
+    /// Whether another line is of the same running count, so that the difference of both is energy.
+    pub fn is_same_count(&self, other: &Self) -> bool {
+        (self.kind, &self.station, &self.id) == (other.kind, &other.station, &other.id)
+    }
+}
+
 /// What a running count of energy is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EnergyKind {
