@@ -53,7 +53,12 @@ pub(crate) struct World {
 impl World {
     /// Started, nobody asked yet.
     pub(crate) fn new() -> Self {
-        let province = Arc::new(Province::built_in());
+        Self::of(Province::built_in())
+    }
+
+    /// Another province, started, nobody asked yet.
+    pub(crate) fn of(province: Province) -> Self {
+        let province = Arc::new(province);
         let plans = plans(&province);
         let historian = Historian::new(Arc::clone(&province), &plans, NOW.plus(STARTED));
         Self {

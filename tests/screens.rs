@@ -733,12 +733,102 @@ fn one_key_switches_which_reads_stand_beside_coverage() {
     {
         for (width, height) in [(100, 30), (80, 24)] {
             let text = draw(&mut ui, width, height);
-            assert!(text.contains(&format!("{head} {day}")), "{head}: {text}");
+            assert!(text.contains(&format!("{head} for {day}")), "{head}: {text}");
             assert!(text.contains("199520/268800 = 74.23 %"), "coverage stays: {text}");
         }
         type_keys(&mut ui, "r");
     }
-    assert!(draw(&mut ui, 100, 30).contains("by 06:00 22/11"));
+    assert!(draw(&mut ui, 100, 30).contains("by 06:00 for 22/11"));
+}
+
+/// Each province that comes with the program, as long as one station was not asked, and when all were; with
+/// the energy of a year sold.
+fn shipped() -> Vec<Arc<Picture>> {
+    let pictures = ["small", "hoa-binh", "thai-nguyen"].into_iter().flat_map(|name| {
+        let path = format!("{}/config/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let mut world = World::of(config::Province::load(std::path::Path::new(&path)).unwrap());
+        world.connect_all(-719_000);
+        let province = Arc::clone(&world.province);
+        let metered: Vec<&str> =
+            province.station_ids().map(|id| &*province.stations[id.index()].id).collect();
+        for id in &metered {
+            let kwh = 1_207_845_000 / metered.len() as u64;
+            let groups = &province.stations[province.station(id).unwrap().index()].meters;
+            let largest = (0..groups.len()).max_by_key(|n| groups[*n].installed);
+            let Some(group) = largest else { continue };
+            let days = 365 * u64::from(groups[group].installed);
+            let sold = config::SoldFigures {
+                day: 19_318,
+                hand_day: 19_317,
+                remote_kwh: kwh,
+                remote_days: days,
+                hand_kwh: kwh / 6,
+                hand_days: days,
+                ..Default::default()
+            };
+            world.sell(id, group, sold);
+        }
+        world.scan_stations(&metered[1..], -2_000);
+        let one_uncounted = world.picture_at(-1_900);
+        world.scan(-1_100);
+        [one_uncounted, world.picture_at(0)]
+    });
+    pictures.collect()
+}
+
+/// Everything that the metering screen shows in turn, at a size.
+fn metering_screens(
+    picture: &Arc<Picture>,
+    lang: Lang,
+    (width, height): (u16, u16),
+) -> Vec<String> {
+    let mut ui = Ui::new(options(lang), Arc::clone(picture));
+    draw(&mut ui, width, height);
+    type_keys(&mut ui, "7");
+    let turns = (0..12).map(|turn| {
+        let text = draw(&mut ui, width, height);
+        type_keys(&mut ui, if turn % 4 == 3 { "rv" } else { "r" });
+        text
+    });
+    turns.collect()
+}
+
+#[test]
+fn nothing_on_the_metering_screen_is_cut() {
+    for picture in shipped() {
+        let counted = picture.metering.uncounted == 0;
+        for ((lang, _), size) in LANGS.iter().flat_map(|l| SIZES.map(|size| (l, size))) {
+            for text in metering_screens(&picture, *lang, size) {
+                // What did not fit is counted, and nothing is left out where nothing is wrong.
+                let told = |line: &str| !counted && line.contains(" … ");
+                let cut = text.lines().find(|line| line.contains('…') && !told(line));
+                assert_eq!(cut, None, "{size:?}:\n{text}");
+                let sold = if *lang == Lang::Vi { "điện bán" } else { "sold: remote" };
+                assert!(text.contains(sold) || !counted, "{size:?}:\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_sells_nothing_is_marked_in_every_list() {
+    for picture in shipped() {
+        let unsold = picture.province.meter_classes.iter().filter(|class| !class.sold);
+        let unsold: Vec<_> = unsold.map(|class| &class.name).collect();
+        assert!(!unsold.is_empty());
+        for ((lang, _), size) in LANGS.iter().flat_map(|l| SIZES.map(|size| (l, size))) {
+            let texts = metering_screens(&picture, *lang, size);
+            let rows = texts.iter().flat_map(|text| text.lines());
+            let rows: Vec<&str> = rows
+                .filter(|line| unsold.iter().any(|name| line.contains(name.get(*lang))))
+                .collect();
+            assert!(rows.len() >= 4 * unsold.len(), "{size:?}");
+            for row in rows {
+                let word = if *lang == Lang::Vi { "không bán" } else { "not sold" };
+                assert!(row.contains("│* ") || row.contains(word), "{size:?}: {row}");
+            }
+        }
+    }
 }
 
 #[test]

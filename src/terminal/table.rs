@@ -112,6 +112,11 @@ impl Table {
         if selected { row.selected() } else { row }
     }
 
+    /// A row with a mark of one cell before it.
+    pub(crate) fn marked(&self, cells: &[Cell], mark: &str) -> Row {
+        self.line(cells, &format!("{mark} "))
+    }
+
     fn line(&self, cells: &[Cell], mark: &str) -> Row {
         let mut row = Row::new(self.theme).text(mark);
         let mut first = true;

@@ -213,12 +213,14 @@ pub(crate) fn status(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         config::Lang::Vi => "vi",
         config::Lang::En => "en",
     };
-    let right = view.row().text(format!(
-        "{lang} · {} · {}  ",
-        view.theme.name(view.lang),
-        view.centre(view.basis)
-    ));
-    left.ending(right.put(Role::Strong, "q").text(format!(" {} ", view.t(Text::Quit))), room)
+    let ending = |said: String| {
+        let right = view.row().text(format!("{said}{}  ", view.centre(view.basis)));
+        right.put(Role::Strong, "q").text(format!(" {} ", view.t(Text::Quit)))
+    };
+    let (full, least) = (format!("{lang} · {} · ", view.theme.name(view.lang)), String::new());
+    // Which language and theme it is can be seen; what is filtered cannot.
+    let fits = left.width() + 1 + ending(full.clone()).width() <= room;
+    left.ending(ending(if fits { full } else { least }), room)
 }
 
 /// Age of the required value that is nearest to being old, or furthest beyond, with the age at

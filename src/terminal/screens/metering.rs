@@ -10,9 +10,9 @@ use super::boxes::{against_target, coverage_percent, coverage_share, mark, meter
 use crate::historian::counts::Share;
 use crate::historian::picture::{MeterGroupPicture, MeteringPicture, Reads};
 use crate::historian::verdict::Since;
-use crate::terminal::format;
+use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::list::List;
-use crate::terminal::paint::{Row, beside, framed};
+use crate::terminal::paint::{self, Row, beside, framed};
 use crate::terminal::table::{Cell, Column, Table};
 use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
@@ -34,6 +34,11 @@ impl By {
             Self::Class => Self::Station,
             Self::Station => Self::District,
         }
+    }
+
+    /// By what those are grouped that stand beside.
+    fn beside(self) -> Self {
+        if self == Self::Class { Self::District } else { Self::Class }
     }
 
     fn title(self) -> Text {
@@ -115,6 +120,15 @@ impl Measure {
         }
     }
 
+    fn percent_head(self) -> Text {
+        match self {
+            Self::First => Text::ColFirstPercent,
+            Self::Final => Text::ColFinalPercent,
+            Self::Intervals => Text::ColIntervalsPercent,
+            Self::Minutes => Text::ColMinutesPercent,
+        }
+    }
+
     fn of(self, reads: &Reads) -> Share {
         match self {
             Self::First => reads.first_pass,
@@ -141,8 +155,10 @@ pub(crate) struct Metering {
     pub(crate) faults: bool,
 }
 
-/// Lines of the boxes at the bottom.
+/// Least lines of the boxes at the bottom: what is said of reads and counts, in its frame.
 const BOXES: usize = 11;
+/// Rows of the list that the boxes leave it at least.
+const LIST: usize = 8;
 /// Lines at the bottom where there are no boxes.
 const LINES: usize = 5;
 /// Cells of a bar.
@@ -172,7 +188,7 @@ impl Metering {
             rows.retain(|n| groups[*n].sold && needed(*n) > 0);
         }
         self.rows = rows;
-        self.list.settle(&self.rows, list_height(body));
+        self.list.settle(&self.rows, list_height(view, self, body));
     }
 
     /// What a row is called.
@@ -185,9 +201,17 @@ fn has_boxes(body: Body) -> bool {
     body.is_wide() && body.height >= 22
 }
 
-fn list_height(body: Body) -> usize {
+/// Lines of the boxes at the bottom: all groups that stand there have a row, as long as the list above them
+/// keeps enough.
+fn boxes_height(view: &View<'_>, state: &Metering, body: Body) -> usize {
+    let beside = groups(view, state.by.beside());
+    let rows = beside.iter().filter(|group| group.share.want > 0).count();
+    (rows + 3).min(body.height.saturating_sub(5 + LIST)).max(BOXES)
+}
+
+fn list_height(view: &View<'_>, state: &Metering, body: Body) -> usize {
     // Title, frame 2, head, total.
-    let boxes = if has_boxes(body) { BOXES } else { LINES };
+    let boxes = if has_boxes(body) { boxes_height(view, state, body) } else { LINES };
     body.height.saturating_sub(5 + boxes).max(1)
 }
 
@@ -253,12 +277,14 @@ pub(crate) fn draw(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
     let mut lines = vec![title(view, body.width)];
     lines.extend(main_box(view, state, body));
     if has_boxes(body) {
-        let left = body.width * 27 / 50;
-        let other = if state.by == By::Class { By::District } else { By::Class };
-        let classes = side_box(view, other, state.measure, left);
-        lines.extend(beside(classes, trust::boxed(view, body.width - left, BOXES)));
+        let height = boxes_height(view, state, body);
+        let right = trust::least(view).max(body.width * 2 / 5);
+        let classes = side_box(view, state, (body.width - right, height));
+        lines.extend(beside(classes, trust::boxed(view, right, height)));
     } else {
-        lines.extend(trust::lines(view, body.width).into_iter().take(LINES));
+        let mut texts = trust::lines(view, body.width);
+        fit(view, &mut texts, LINES, " ");
+        lines.extend(texts);
     }
     lines
 }
@@ -280,15 +306,18 @@ fn title(view: &View<'_>, width: usize) -> Row {
         .text(format!("{} ", view.count(metering.total.needed(target))))
         .put(role, mark)
         .text(format!(" {}", against_target(view, metering.total, metering.uncounted)));
-    let hint = if width < 96 { Text::GroupHint } else { Text::ReadsHint };
-    row.ending(view.row().text(format!("{} ", view.t(hint))), width)
+    let hint = view.t(if width < 96 { Text::GroupHint } else { Text::ReadsHint });
+    // The line of keys has it, too.
+    let fits = row.width() + 2 + paint::width(hint) <= width;
+    let right = if fits { view.row().text(format!("{hint} ")) } else { view.row() };
+    row.ending(right, width)
 }
 
 fn main_box(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
     let groups = groups(view, state.by);
-    let table = table(view, state, body.width - 2);
+    let table = table(view, state, &groups, body.width - 2);
     let mut lines = vec![table.head()];
-    let height = list_height(body);
+    let height = list_height(view, state, body);
     let rows = state.rows.iter().skip(state.list.top()).take(height);
     lines.extend(rows.map(|n| {
         table.row(&cells(view, &groups[*n], state.measure), state.list.selected() == Some(*n))
@@ -296,27 +325,44 @@ fn main_box(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
     lines.resize(height + 1, view.row());
     lines.push(table.row(&total_cells(view, state.measure), false));
     let title = view.row().put(Role::Strong, view.t(state.by.title()));
-    let sort = format!(" — {}", view.t(state.sort.text()));
+    let mut sort = format!(" — {}", view.t(state.sort.text()));
+    if state.rows.len() > height {
+        let at = state.list.selected().and_then(|own| state.rows.iter().position(|n| *n == own));
+        sort = format!("{sort} · {}/{}", at.map_or(0, |n| n + 1), state.rows.len());
+    }
     let target = format::target(view.province().targets.remote_metering, view.lang);
-    let read = format!("{} {}", view.t(state.measure.head()), day_text(view, state.measure));
+    let day = day_text(view, state.measure);
+    let read = format!("{} {} {day}", view.t(state.measure.head()), view.t(Text::ForDay));
     let key = if table.width(5) > 0 { format!(" ┃ = {target} %") } else { String::new() };
     framed(title.text(sort), view.row().text(read + &key), lines, body.width)
 }
 
-fn table(view: &View<'_>, state: &Metering, width: usize) -> Table {
+/// Cells that the longest name takes.
+fn longest_name(groups: &[Group]) -> usize {
+    groups.iter().map(|group| paint::width(&group.name)).max().unwrap_or(0)
+}
+
+/// What was read, as wide as all of it.
+fn read_column(view: &View<'_>, measure: Measure) -> Column {
+    let all = read_count(view, measure.of(&view.picture.metering.reads));
+    Column::right(view.t(measure.head()), paint::width(&all).max(9)).yields(1)
+}
+
+fn table(view: &View<'_>, state: &Metering, groups: &[Group], width: usize) -> Table {
     let mut columns = vec![
-        Column::left(view.t(state.by.head()), 18).grows(34),
-        Column::right(view.t(Text::ColTotal), 8),
-        Column::right(view.t(Text::ColRemote), 8),
-        Column::right(view.t(Text::ColPercent), 6),
+        Column::left(view.t(state.by.head()), longest_name(groups).max(18)).shrinks(14).grows(44),
+        Column::right(view.t(Text::ColTotal), 7),
+        Column::right(view.t(Text::ColRemote), paint::width(view.t(Text::ColRemote)).max(7)),
+        Column::right(view.t(Text::ColPercent), 5),
         Column::left("", 1),
         Column::left(view.t(Text::ColAgainst), BAR).yields(3),
         Column::right(view.t(Text::ColShort), 9),
-        Column::right(view.t(state.measure.head()), 9).yields(1),
-        Column::right(view.t(Text::ColPercent), 6).yields(2),
+        read_column(view, state.measure),
+        Column::right(view.t(Text::ColPercent), 5).yields(2),
     ];
     if view.picture.metering.uncounted > 0 {
-        columns.push(Column::right(view.t(Text::Uncounted), 9));
+        let head = view.t(Text::Uncounted);
+        columns.push(Column::right(head, paint::width(head)));
     }
     Table::new(view.theme, width, columns)
 }
@@ -341,8 +387,8 @@ fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
             plain(counted(view, share, group.uncounted)),
             plain(coverage_percent(view, (share, group.uncounted), 1)),
             plain(String::new()),
-            (Role::Note, view.t(Text::NotSold).to_owned()),
             plain(String::new()),
+            (Role::Note, view.t(Text::SellsNothing).to_owned()),
             plain(read_count(view, read)),
             plain(format::percent_digits(read, 1, None, view.lang)),
             uncounted(view, group.uncounted),
@@ -357,7 +403,7 @@ fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
         plain(if is_unknown { String::new() } else { bar(share, target) }),
         // How many are short is not known while some are not counted.
         if short > 0 && group.uncounted > 0 {
-            plain("—".to_owned())
+            plain(NOT_EVALUATED.to_owned())
         } else if short > 0 {
             (role, view.count(short))
         } else {
@@ -409,11 +455,22 @@ fn total_cells(view: &View<'_>, measure: Measure) -> Vec<Cell> {
         strong(coverage_percent(view, (metering.total, metering.uncounted), 1)),
         (role, mark.to_owned()),
         strong(bar(metering.total, target)),
-        (role, against_target(view, metering.total, metering.uncounted)),
+        (role, over(view, metering.total, metering.uncounted)),
         strong(read_count(view, read)),
         strong(format::percent_digits(read, 1, None, view.lang)),
         uncounted(view, metering.uncounted),
     ]
+}
+
+/// By how many meters the province is short of its target, or over it, with a sign; not known while some that
+/// could decide it are not counted.
+fn over(view: &View<'_>, share: Share, uncounted: u64) -> String {
+    let needed = share.needed(view.province().targets.remote_metering);
+    match share.have.checked_sub(needed) {
+        Some(more) => format!("+{}", view.count(more)),
+        None if uncounted > 0 => NOT_EVALUATED.to_owned(),
+        None => view.count(needed - share.have),
+    }
 }
 
 /// A bar with a mark at the target: the mark is passed only when the target is reached.
@@ -430,39 +487,38 @@ fn bar(share: Share, target: f64) -> String {
     format!("{before}┃{after}")
 }
 
-/// Meters by another grouping, in short.
-fn side_box(view: &View<'_>, by: By, measure: Measure, width: usize) -> Vec<Row> {
-    let inner = width - 2;
-    let columns = vec![
-        Column::left(view.t(by.head()), 14).grows(40),
-        Column::right(view.t(Text::ColRemote), 8),
-        Column::right(view.t(measure.head()), 9),
-        Column::right(view.t(Text::ColPercent), 5),
-    ];
-    let table = Table::new(view.theme, inner, columns);
+/// Meters by another grouping, in short. What sells nothing has a mark, which the frame explains: colour alone
+/// says nothing.
+fn side_box(view: &View<'_>, state: &Metering, (width, height): (usize, usize)) -> Vec<Row> {
+    let (by, measure) = (state.by.beside(), state.measure);
     let groups = groups(view, by);
+    let columns = vec![
+        Column::left(view.t(by.head()), longest_name(&groups)).shrinks(14).grows(44),
+        Column::right(view.t(Text::ColRemote), 8),
+        read_column(view, measure),
+        Column::right(view.t(measure.percent_head()), 8),
+    ];
+    let table = Table::new(view.theme, width - 2, columns);
     let mut lines = vec![table.head()];
     lines.extend(groups.iter().filter(|group| group.share.want > 0).map(|group| {
         let role = if group.sold { Role::Plain } else { Role::Note };
         let cells = [
-            (role, name(view, group)),
+            (role, group.name.clone()),
             (role, counted(view, group.share, group.uncounted)),
             (role, read_count(view, measure.of(&group.reads))),
             (role, format::percent_digits(measure.of(&group.reads), 1, None, view.lang)),
         ];
-        table.row(&cells, false)
+        if group.sold { table.row(&cells, false) } else { table.marked(&cells, UNSOLD) }
     }));
-    fit(view, &mut lines, BOXES - 2, "  ");
-    framed(view.row().put(Role::Strong, view.t(by.title())), view.row(), lines, width)
+    fit(view, &mut lines, height - 2, "  ");
+    let unsold = groups.iter().any(|group| !group.sold && group.share.want > 0);
+    let key =
+        if unsold { format!("{UNSOLD} {}", view.t(Text::SellsNothing)) } else { String::new() };
+    framed(view.row().put(Role::Strong, view.t(by.title())), view.row().text(key), lines, width)
 }
 
-/// What a group is called; who sells nothing is marked in words, since colour alone says nothing.
-fn name(view: &View<'_>, group: &Group) -> String {
-    if group.sold {
-        return group.name.clone();
-    }
-    format!("({}) {}", view.t(Text::SellsNothing), group.name)
-}
+/// Stands before the name of a class that sells nothing.
+const UNSOLD: &str = "*";
 
 /// Makes lines fill `room` exactly; what does not fit is counted in the last one.
 fn fit(view: &View<'_>, lines: &mut Vec<Row>, room: usize, indent: &str) {

@@ -1,9 +1,9 @@
 //! How daily reading goes, and how far the counts of meters can be trusted: when they were read,
 //! what was not, what does not agree with the contract.
 
-use config::{StationId, UnitKind};
+use config::{Lang, StationId, UnitKind};
 
-use super::{Measure, contract, day_text, read_lines};
+use super::{Measure, contract, day_text};
 use crate::historian::counts::Share;
 use crate::historian::picture::{MeterGroupPicture, SoldReads};
 use crate::historian::verdict::Since;
@@ -13,43 +13,83 @@ use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
 use crate::terminal::view::View;
 
-/// As a box.
+/// Cells of a box in which no figure is parted from its name.
+pub(super) fn least(view: &View<'_>) -> usize {
+    if view.lang == Lang::Vi { 46 } else { 44 }
+}
+
+/// As a box, which says in its title that the counts agree: the lines are few.
 pub(super) fn boxed(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
-    let mut lines = lines(view, width - 2);
+    let mut lines = troubles(view, width - 2);
+    lines.extend(said(view, paragraphs(view, false), width - 2));
     super::fit(view, &mut lines, height - 2, " ");
-    framed(view.row().put(Role::Strong, view.t(Text::ReadingCheck)), view.row(), lines, width)
+    let agrees = view.row().text(if agrees(view) { view.t(Text::Agrees) } else { "" });
+    framed(view.row().put(Role::Strong, view.t(Text::ReadingCheck)), agrees, lines, width)
 }
 
 /// Line by line: what is wrong first, then what was read, then how far the counts can be trusted.
 pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
     let mut lines = troubles(view, width);
-    lines.extend(read_lines(view, width));
-    let metering = &view.picture.metering;
-    let times = metering.groups.iter().filter_map(|group| group.at);
-    if let (Some(first), Some(last)) = (times.clone().min(), times.max()) {
-        let moment = view.moment();
-        let (from, to) = (moment.time(first), moment.time(last));
-        let span = if from == to { from } else { format!("{from}–{to}") };
-        let age = view.age(first);
-        lines.push(view.row().text(format!(" {} {span} ({age})", view.t(Text::CountedFrom))));
-    } else {
-        lines.push(view.row().text(format!(" {}", view.t(Text::CountedNever))));
-    }
-    lines.push(share_line(view, view.t(Text::LineOnline), metering.reads.online, width));
-    lines.extend(sold_line(view));
-    let told = metering.groups.iter().any(|group| group.reported.is_some());
-    let agrees = told && differing(view).is_empty();
-    if metering.uncounted == 0 && !agrees {
-        lines.push(view.row().text(format!(" {}", view.t(Text::AllCounted))));
-    }
-    if agrees {
-        lines.push(view.row().text(format!(" {}", view.t(Text::Agrees))));
-    }
+    lines.extend(said(view, paragraphs(view, true), width));
     lines
+}
+/// How daily reading goes and how far counts can be trusted: a text for each day, one for what stands now, and
+/// one for the energy sold. Shares whose counts are long stand without them; the key of measures shows both.
+fn paragraphs(view: &View<'_>, with_agreement: bool) -> Vec<String> {
+    let metering = &view.picture.metering;
+    let reads = &metering.reads;
+    let share = |word: Text, share: Share| {
+        let percent = format::percent(share, 1, None, view.lang);
+        format!("{} {} {percent}", view.t(word), view.share(share))
+    };
+    let short = |word: Text, share: Share| {
+        format!("{} {}", view.t(word), format::percent(share, 1, None, view.lang))
+    };
+    let mut texts = Vec::new();
+    if metering.day.is_some() {
+        texts.push(format!(
+            "{}: {} · {} · {}",
+            day_text(view, Measure::First),
+            share(Text::ColFirst, reads.first_pass),
+            short(Text::LineIntervals, reads.intervals),
+            short(Text::LineMinutes, reads.minutes),
+        ));
+    } else {
+        texts.push(view.t(Text::NoReads).to_owned());
+    }
+    if metering.final_day.is_some() {
+        let day = day_text(view, Measure::Final);
+        let first = match reads.final_first_pass {
+            Share { want: 0, .. } => String::new(),
+            first => format!("{} · ", share(Text::ColFirst, first)),
+        };
+        texts.push(format!("{day}: {first}{}", share(Text::ColFinal, reads.final_pass)));
+    }
+    texts.extend(half_hours(view));
+    let mut now = Vec::new();
+    if reads.online.want > 0 {
+        now.push(format!("{} {}", view.t(Text::LineOnline), view.share(reads.online)));
+    }
+    now.push(match metering.groups.iter().filter_map(|group| group.at).min() {
+        None => view.t(Text::CountedNever).to_owned(),
+        Some(oldest) if view.lang == Lang::Vi => format!("đếm {} trước", view.age(oldest)),
+        Some(oldest) => format!("counted {} ago", view.age(oldest)),
+    });
+    if with_agreement && agrees(view) {
+        now.push(view.t(Text::Agrees).to_owned());
+    }
+    texts.push(now.join(" · "));
+    texts.extend(sold(view));
+    texts
+}
+
+/// Texts as lines of a width.
+fn said(view: &View<'_>, texts: Vec<String>, width: usize) -> Vec<Row> {
+    texts.iter().flat_map(|text| wrapped(view, Role::Plain, text, width)).collect()
 }
 
 /// The energy sold, as far as it was read; nothing before the first reading.
-fn sold_line(view: &View<'_>) -> Option<Row> {
+fn sold(view: &View<'_>) -> Option<String> {
     let sold = view.picture.metering.sold;
     let day = |day: u16| {
         let date = SoldReads::date(day)?;
@@ -65,7 +105,14 @@ fn sold_line(view: &View<'_>) -> Option<Row> {
         format!("{what} {} MWh {on} {day}", mwh(sold.hand_kwh))
     });
     let parts: Vec<String> = [remote, hand].into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| view.row().text(format!(" {}", parts.join(" · "))))
+    (!parts.is_empty()).then(|| parts.join(" · "))
+}
+
+/// Whether every group that was counted is as large as agreed, and none is not counted.
+fn agrees(view: &View<'_>) -> bool {
+    let groups = &view.picture.metering.groups;
+    let told = groups.iter().any(|group| group.reported.is_some());
+    told && view.picture.metering.uncounted == 0 && differing(view).is_empty()
 }
 
 /// Groups that report another number of meters than was agreed.
@@ -84,13 +131,14 @@ fn troubles(view: &View<'_>, width: usize) -> Vec<Row> {
     let silent: Vec<&str> = silent.map(|id| view.station(id).id.as_str()).collect();
     if !silent.is_empty() && !view.starting() {
         let said = view.say("thiết bị công tơ im lặng:", "metering unit silent:");
-        lines.push(view.row().gap(1).put(Role::Fail, format!("{said} {}", silent.join(" "))));
+        let said = format!("{said} {}", silent.join(" "));
+        lines.extend(wrapped(view, Role::Fail, &said, width));
     }
     let counts =
         [(metering.uncounted, Text::MetersUncounted), (metering.unreported, Text::Unreported)];
     for (n, text) in counts.into_iter().filter(|(n, _)| *n > 0) {
         let said = format!("{} {}", view.count(n), view.t(text));
-        lines.push(view.row().gap(1).put(Role::Doubt, said));
+        lines.extend(wrapped(view, Role::Doubt, &said, width));
     }
     let differing = differing(view);
     if !differing.is_empty() {
@@ -100,7 +148,13 @@ fn troubles(view: &View<'_>, width: usize) -> Vec<Row> {
     lines
 }
 
-/// `đọc ngày 22/11  194.512/199.520  97,4 %`.
+/// A text in a role, as lines of a width.
+fn wrapped(view: &View<'_>, role: Role, text: &str, width: usize) -> Vec<Row> {
+    let lines = wrap(text, width.saturating_sub(2)).into_iter().enumerate();
+    lines.map(|(n, line)| view.row().gap(if n == 0 { 1 } else { 2 }).put(role, line)).collect()
+}
+
+/// `đọc đến 06:00 22/11  194.512/199.520  97,4 %`.
 pub(super) fn read_line(view: &View<'_>, measure: Measure, width: usize) -> Row {
     let word = match measure {
         Measure::First => Text::LineFirst,
@@ -122,23 +176,26 @@ pub(super) fn followed(view: &View<'_>, width: usize) -> Vec<Row> {
         let label = format!("{} {day}", view.t(Text::ThatDay));
         lines.push(share_line(view, &label, reads.final_first_pass, width));
     }
-    let half_hours = reads.half_hours;
-    if half_hours.expected > 0 {
-        let day = day_text(view, Measure::Final);
-        let parts = [
-            (Text::OnTime, half_hours.on_time),
-            (Text::CameLate, half_hours.late),
-            (Text::Backfilled, half_hours.backfilled),
-            (Text::StayedAway, half_hours.missing()),
-        ];
-        let parts = parts.map(|(text, n)| {
-            let share = Share::new(n, half_hours.expected);
-            format!("{} {}", view.t(text), format::percent_digits(share, 1, None, view.lang))
-        });
-        let said = format!(" {} {day} %: {}", view.t(Text::HalfHoursOf), parts.join(" · "));
-        lines.extend(wrap(&said, width).into_iter().map(|line| view.row().text(line)));
-    }
+    lines.extend(said(view, half_hours(view).into_iter().collect(), width));
     lines
+}
+
+/// What became of the half hours of the final day.
+fn half_hours(view: &View<'_>) -> Option<String> {
+    let half_hours = view.picture.metering.reads.half_hours;
+    let parts = [
+        (Text::OnTime, half_hours.on_time),
+        (Text::CameLate, half_hours.late),
+        (Text::Backfilled, half_hours.backfilled),
+        (Text::StayedAway, half_hours.missing()),
+    ];
+    let parts = parts.map(|(text, n)| {
+        let share = Share::new(n, half_hours.expected);
+        format!("{} {}", view.t(text), format::percent_digits(share, 1, None, view.lang))
+    });
+    let day = day_text(view, Measure::Final);
+    let said = format!("{} {day} %: {}", view.t(Text::HalfHoursOf), parts.join(" · "));
+    (half_hours.expected > 0).then_some(said)
 }
 
 /// A label, both counts and what they make.
