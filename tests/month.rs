@@ -121,14 +121,55 @@ fn script(at: i64, fourth: &str) -> String {
     text
 }
 
-/// Hours of the first contract, and of the second.
+/// A storm, `at` minutes after the start: feeders that trip and reclose, or stay out until a crew has been there, a
+/// transformer that its protection takes off, a frequency that sheds load; while a path is lost, a contact chatters
+/// and a counter stands still.
+fn storm(at: i64) -> String {
+    let second = |minute: i64| (at + minute) * 60 + 17;
+    let mut text = String::new();
+    let strikes = [
+        ("S1.22.471", 0, false, true),
+        ("S2.22.472", 2, true, true),
+        ("S1.22.472", 4, true, false),
+        ("S3.22.471", 5, false, true),
+        ("S1.110.131", 9, false, true),
+        ("S2.22.471", 12, false, false),
+    ];
+    for (bay, minute, lasting, earth) in strikes {
+        let at = second(minute);
+        let _ = writeln!(
+            text,
+            "[[plant]]\ndo = \"strike\"\nbay = \"{bay}\"\nlasting = {lasting}\nearth = {earth}\nat = \"{at}s\"\n"
+        );
+    }
+    let dip = second(20);
+    let _ =
+        writeln!(text, "[[plant]]\ndo = \"dip\"\nhertz = 1.3\nat = \"{dip}s\"\nfor = \"20s\"\n");
+    let faults = [
+        ("T01", "S2", 1, 480),
+        ("T20", "S3.22.472.CB.POS", 6, 120),
+        ("T08", "S3.22.472.E.IMP", 10, 3_600),
+    ];
+    for (kind, target, minute, long) in faults {
+        let at = second(minute);
+        let _ = writeln!(
+            text,
+            "[[fault]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"{at}s\"\nfor = \"{long}s\"\n"
+        );
+    }
+    text
+}
+
+/// Hours of the first contract, and of the second; with a storm in the middle of each where there is time for one.
 fn stages(scripts: i64, every: i64) -> [Stage; 2] {
     let mut from = START;
     contracts().map(|province| {
         let fourth =
             if province.stations[0].point("S1.22.475.CB.POS").is_some() { "475" } else { "474" };
         let script: String = (0..scripts).map(|n| script(n * every / MINUTE, fourth)).collect();
-        let scenario = format!("rates.scale = 0\n{script}");
+        let storm =
+            if every >= DAY_MS { storm(scripts / 2 * every / MINUTE + 300) } else { String::new() };
+        let scenario = format!("rates.scale = 0\n{script}{storm}");
         let window = (from, from.plus(scripts * every));
         from = window.1.plus(MINUTE);
         Stage { province, scenario, window }

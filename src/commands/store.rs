@@ -258,7 +258,13 @@ fn compact(args: &CompactArgs) -> Outcome {
     if let Some((from, removed)) = removed {
         let rows: Vec<String> =
             removed.iter().map(|(kind, rows)| format!("{} {rows}", kind.word())).collect();
-        say(format_args!("no longer kept from before {from}: {} (rows)", rows.join(", ")))?;
+        say(format_args!(
+            "no longer kept from before {from}; rows taken out: {}",
+            rows.join(", ")
+        ))?;
+        say(
+            "verdicts, events and values of the week before stay, untold: what is told of later rests on them",
+        )?;
     }
     Ok(0)
 }

@@ -10,7 +10,7 @@ mod steps;
 mod trial;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use config::{
@@ -25,7 +25,7 @@ use super::window::{Era, Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
-use crate::store::{Reader, StoreError, Value};
+use crate::store::{Kept, Reader, StoreError, Value};
 use meter::{Meter, kilowatts};
 use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, Said, flowing, steps};
 pub use steps::{Odd, Oddity, Step};
@@ -213,13 +213,16 @@ pub fn energies(
     window: &Window,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<StationEnergy>, StoreError> {
-    let sessions = reader.sessions()?;
+    let sessions = reader.sessions_and_margin()?;
+    let kept = reader.kept_from(Kept::Values)?.max(reader.kept_from(Kept::Verdicts)?);
     let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
     let eras = Window::new(always, &[], &sessions).eras;
     let mut all: BTreeMap<String, StationEnergy> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
+    let mut with_values: BTreeSet<String> = BTreeSet::new();
     for (n, era) in eras.iter().enumerate() {
         let own = era.span.and(window.span);
+        let kept = Span::new(kept.map_or(own.from, |kept| kept.max(own.from)), own.to);
         if own.length() == 0 {
             continue;
         }
@@ -240,18 +243,23 @@ pub fn energies(
                 station,
                 era: era.clone(),
                 own,
+                kept,
                 doubts: vec![OnceCell::new(); province.centres.len()],
             };
-            if let Some(energy) = source.energy(window.span)? {
-                match all.get_mut(&station.id) {
-                    Some(sum) => sum.add(energy),
-                    None => {
-                        all.insert(station.id.clone(), energy);
-                    }
+            // A contract without a value of a station leaves its time not known.
+            let (energy, has_values) = source.energy(window.span)?;
+            if has_values {
+                with_values.insert(station.id.clone());
+            }
+            match all.get_mut(&station.id) {
+                Some(sum) => sum.add(energy),
+                None => {
+                    all.insert(station.id.clone(), energy);
                 }
             }
         }
     }
+    all.retain(|id, _| with_values.contains(id));
     Ok(order.iter().filter_map(|id| all.remove(id)).collect())
 }
 
@@ -327,6 +335,8 @@ pub(super) struct Source<'a> {
     era: Era,
     /// What of the window it has.
     pub(super) own: Span,
+    /// What of that is told: what was forgotten is not known.
+    pub(super) kept: Span,
     /// When points are judged to be wrong, by centre.
     doubts: Vec<OnceCell<BTreeMap<PointId, Vec<Span>>>>,
 }
@@ -350,9 +360,10 @@ struct Counter {
 }
 
 impl Source<'_> {
-    fn energy(mut self, window: Span) -> Result<Option<StationEnergy>, StoreError> {
+    /// What the window has of it, and whether any value came.
+    fn energy(mut self, window: Span) -> Result<(StationEnergy, bool), StoreError> {
         let mut registers = Vec::new();
-        let mut around = wider(self.own, CONTEXT_MS);
+        let mut around = wider(self.kept, CONTEXT_MS);
         for (point, side) in self.counters() {
             if let Some(register) = self.register(point, side)? {
                 let Span { from, to } = register.around;
@@ -380,11 +391,9 @@ impl Source<'_> {
             let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
             counters.push(self.counter(register, doubts)?);
         }
-        let has_voltage = voltages.iter().any(BusVoltage::has_values);
-        if !has_voltage && !counters.iter().any(|counter| counter.has_values) {
-            return Ok(None);
-        }
-        Ok(Some(self.sum(&counters, voltages, window)))
+        let has_values = voltages.iter().any(BusVoltage::has_values)
+            || counters.iter().any(|counter| counter.has_values);
+        Ok((self.sum(&counters, voltages, window), has_values))
     }
 
     /// Counters at the high side of transformers and at the feeders.
@@ -423,7 +432,7 @@ impl Source<'_> {
         mut each: impl FnMut(Value),
     ) -> Result<(), StoreError> {
         let Some(path) = self.path(point) else { return Ok(()) };
-        self.reader.values(path, (span.from, span.to), |value| {
+        self.reader.values_but((path, (span.from, span.to)), |_, _| false, &mut |value| {
             each(value);
             Ok(())
         })
@@ -489,7 +498,7 @@ impl Source<'_> {
         let Span { from, to } = self.era.span;
         let same = Span::new(reach(from, &self.beside.before), reach(to, &self.beside.behind));
         // The step that leads into the window, and the one out of it, are judged like those within.
-        let own = self.own;
+        let own = self.kept;
         let before = self.number(&meter, point, (own.from, -1), same)?.unwrap_or(own.from);
         let behind = self.number(&meter, point, (own.to, 1), same)?.unwrap_or(own.to);
         let around = wider(Span::new(before, behind), CONTEXT_MS).and(same);
@@ -532,11 +541,13 @@ impl Source<'_> {
         self.values(point, around, |value| {
             readings.push(Reading { at: value.at, said: said(&meter, &value) });
         })?;
-        let own = self.own;
+        let own = self.kept;
         let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
         let bay = self.station.points[point.index()].bay;
         let drawn = self.drawn((bay, around), &readings, doubtful)?;
-        let judged = steps(&meter, &readings, &drawn);
+        let mut judged = steps(&meter, &readings, &drawn);
+        // One whose later reading was forgotten is told nowhere.
+        judged.steps.retain(|step| step.span.to >= own.from);
         let leads = |step: &Step| step.wh.is_some() && step.span.and(own).length() > 0;
         let has_values = readings.iter().any(is_within) || judged.steps.iter().any(leads);
         Ok(Counter { point, side, meter, steps: judged.steps, odd: judged.odd, has_values })
@@ -592,14 +603,15 @@ impl Source<'_> {
     }
 
     fn sum(&self, counters: &[Counter], voltages: Vec<BusVoltage>, window: Span) -> StationEnergy {
-        let own = self.own;
-        let length = own.length().unsigned_abs();
+        let own = self.kept;
+        let length = self.own.length().unsigned_abs();
+        let forgotten = self.own.length() - own.length();
         let unknown: Vec<Vec<Span>> =
             counters.iter().map(|counter| unknown(&counter.steps, own, window)).collect();
         // What every counter of the station needs is known of all.
         let gaps = counters.iter().flat_map(|counter| gaps(&counter.steps, own));
         let any = union(gaps.collect());
-        let lacking: i64 = any.iter().map(|span| span.length()).sum();
+        let lacking: i64 = forgotten + any.iter().map(|span| span.length()).sum::<i64>();
         let common = outside(own, &any);
         let side = |side: Side| {
             let mut of_side = counters.iter().filter(|counter| counter.side == side).peekable();
@@ -611,7 +623,8 @@ impl Source<'_> {
         let has_counters = received.is_some() || delivered.is_some();
         let known = if has_counters { known } else { Share::new(0, length) };
         let rows = counters.iter().zip(&unknown).map(|(counter, unknown)| {
-            let lacking: i64 = unknown.iter().map(|span| span.and(own).length()).sum();
+            let lacking = unknown.iter().map(|span| span.and(own).length()).sum::<i64>();
+            let lacking = forgotten + lacking;
             CounterEnergy {
                 point: self.station.points[counter.point.index()].id.clone(),
                 side: counter.side,

@@ -6,6 +6,7 @@
 
 mod evidence;
 mod feeder;
+mod missing;
 mod scheme;
 mod tally;
 mod track;
@@ -14,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use config::{PointId, Province, StationId};
 
-use self::evidence::{Positions, Records, Source, merged, records, without};
+use self::evidence::{Positions, Source, merged, without};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
+use self::missing::Missing;
 use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
 use self::track::{Evidence, REACH_MS, Turn, track};
@@ -24,7 +26,7 @@ use super::figure::{Figure, Remark, What};
 use super::{Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
-use crate::store::{Reader, Session, StoreError};
+use crate::store::{Kept, Reader, Session, StoreError};
 
 /// What is known of the supply of feeders around a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,31 +182,44 @@ pub fn reliability(
     window: Span,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Reliability, StoreError> {
-    let sessions = reader.sessions()?;
-    let kept = sessions.first().zip(sessions.last());
-    let Some((first, last)) = kept else { return Ok(Reliability { window, feeders: Vec::new() }) };
-    let kept = Span::new(first.from, last.until);
-    let positions = Positions::read(reader, &wanted)?;
+    let sessions = reader.sessions_and_margin()?;
+    let all = sessions.first().zip(sessions.last());
+    let Some((first, last)) = all else { return Ok(Reliability { window, feeders: Vec::new() }) };
+    let kinds = [Kept::Verdicts, Kept::Events];
+    let rows_from = latest(kinds.map(|kind| reader.rows_from(kind)))?;
+    let all = Span::new(rows_from.map_or(first.from, |from| first.from.max(from)), last.until);
+    // What decides about the edges lies beyond them, and of what was forgotten nothing does.
+    let begins = rows_from.map_or(all.from, |from| all.from.max(from.plus(EDGE_MS)));
+    let sources = (reader, &Positions::read(reader, &wanted)?, &Missing::read(reader, &wanted)?);
     // What lasts at an edge of what is looked at began or ended beyond it.
     let mut margin = (DAY_MS, DAY_MS);
     loop {
         let around = |ms: i64| {
             let (from, to) = (window.from.plus(-margin.0 - ms), window.to.plus(margin.1 + ms));
-            Span::new(from, to).and(kept)
+            Span::new(from, to).and(all)
         };
-        // What decides about the edges lies beyond them.
-        let (looked, read) = (around(0), around(EDGE_MS));
-        let known = Known::read((reader, &positions), &sessions, (read, window), &wanted)?;
+        let read = around(EDGE_MS);
+        let looked = around(0).and(Span::new(begins, all.to));
+        let known = Known::read(sources, &sessions, (read, window), &wanted)?;
         let known = known.within(looked);
         let (more_before, more_behind) = known.lasts_at_edges(window);
-        let before = more_before && looked.from > kept.from;
-        let behind = more_behind && looked.to < kept.to;
+        let before = more_before && looked.from > begins;
+        let behind = more_behind && looked.to < all.to;
         if !before && !behind {
-            return Ok(known.into_reliability(window));
+            let kept = latest(kinds.map(|kind| reader.kept_from(kind)))?;
+            return Ok(known.into_reliability(window, kept));
         }
         margin.0 = if before { margin.0.saturating_mul(4) } else { margin.0 };
         margin.1 = if behind { margin.1.saturating_mul(4) } else { margin.1 };
     }
+}
+
+/// The latest of some moments that are there.
+fn latest(
+    moments: [Result<Option<Timestamp>, StoreError>; 2],
+) -> Result<Option<Timestamp>, StoreError> {
+    let [one, other] = moments;
+    Ok(one?.max(other?))
 }
 
 /// A feeder as it is put together, contract by contract.
@@ -222,14 +237,12 @@ struct Known {
 
 impl Known {
     fn read(
-        (reader, positions): (&Reader, &Positions),
+        (reader, positions, missing): (&Reader, &Positions, &Missing),
         sessions: &[Session],
         (read, window): (Span, Span),
         wanted: &impl Fn(&str) -> bool,
     ) -> Result<Self, StoreError> {
         let mut known = Self { feeders: BTreeMap::new() };
-        let records = records(reader, read, wanted)?;
-        let none = Records::default();
         // A contract also holds where nobody watched any more: what it knows of then is not known.
         let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
         for era in &Window::new(always, &[], sessions).eras {
@@ -243,7 +256,7 @@ impl Known {
                 }
                 let span = era.span.and(read);
                 let source = Source { reader, province: &province, station, era, span };
-                known.add(&source, positions, records.get(&contract.id).unwrap_or(&none))?;
+                known.add(&source, positions, missing)?;
             }
         }
         Ok(known)
@@ -254,7 +267,7 @@ impl Known {
         &mut self,
         source: &Source<'_>,
         positions: &Positions,
-        records: &Records,
+        missing: &Missing,
     ) -> Result<(), StoreError> {
         let (province, span) = (source.province, source.span);
         let station = &province.stations[source.station.index()];
@@ -282,7 +295,7 @@ impl Known {
                 .filter(reads)
                 .map(|centre| &province.centres[centre.index()].id[..])
                 .collect();
-            let lost = units.iter().flat_map(|unit| records.lost(*unit, &centres));
+            let lost = units.iter().flat_map(|unit| missing.at_all(&station.id, *unit, &centres));
             let name =
                 FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level };
             let pieces = self.feeders.entry(name).or_default();
@@ -320,10 +333,16 @@ impl Known {
         (before, behind)
     }
 
-    fn into_reliability(self, window: Span) -> Reliability {
+    /// `kept`: nothing is told from before this moment.
+    fn into_reliability(self, window: Span, kept: Option<Timestamp>) -> Reliability {
         let feeders = self.feeders.into_iter().filter_map(|(name, pieces)| {
             let is_of_window = |(era, _): &(Span, u64)| era.and(window).length() > 0;
-            pieces.customers.iter().any(is_of_window).then(|| pieces.into_feeder(name))
+            let own =
+                pieces.customers.iter().any(is_of_window).then(|| pieces.into_feeder(name))?;
+            Some(match kept {
+                Some(kept) => own.kept_from(kept),
+                None => own,
+            })
         });
         Reliability { window, feeders: feeders.collect() }
     }

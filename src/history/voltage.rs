@@ -288,6 +288,7 @@ pub(super) fn voltage(source: &Source<'_>, bus: usize) -> Result<BusVoltage, Sto
     let bay = &source.station.bays[bus];
     let nominal = f64::from(bay.level);
     let span = source.own;
+    let kept = source.kept;
     let mut all = BusVoltage {
         station: source.station.id.clone(),
         bay: bay.name.clone(),
@@ -299,7 +300,7 @@ pub(super) fn voltage(source: &Source<'_>, bus: usize) -> Result<BusVoltage, Sto
         range: None,
         stretches: Vec::new(),
     };
-    follow(source, bus, span, |span, state| {
+    follow(source, bus, kept, |span, state| {
         let ms = span.length().unsigned_abs();
         match state {
             State::Unknown => {}

@@ -1,9 +1,10 @@
 //! Forgetting: what lies before a moment is taken out of a store, kind by kind, and the store says from
 //! when on each kind is kept.
 //!
-//! What a window behind the moment needs from before it stays: how every point was judged, said once more as
-//! a whole; the last record of each status and the last values of each block; the figures of metering that
-//! held; alarms that reach behind it. So such a window is told the same before and after.
+//! What a window behind the moment needs from before it stays: a week of judgements, records and values; and of what
+//! is older how every point was judged, said once more as a whole, the last record of each status and unit and
+//! the last values of each block; the figures of metering that held; alarms that reach behind it. So such a window
+//! is told the same before and after.
 //!
 //! The monitor forgets by time that was watched, never by what a clock says: a record is too old when
 //! somebody has watched for as long as the contract wants since then. It goes on in steps of a day, and a
@@ -36,21 +37,24 @@ pub(super) fn forget(
     (kinds, by): (&[Kept], By),
 ) -> Result<Removed, StoreError> {
     // The values that stay are those of the contract that still holds: asked before sessions go.
-    let carried = carried_since(connection, from)?;
+    let carried = carried_since(connection, Kept::Values.rows_from(from))?;
+    let is_watched = "SELECT EXISTS (SELECT 1 FROM session WHERE from_ms < ?1)";
+    let is_watched: bool = connection.query_row(is_watched, [from.0], |row| row.get(0))?;
     let mut removed = Removed::new();
     // Sessions go last: they say which alarms are over.
     for kind in kinds.iter().rev() {
+        let rows_from = kind.rows_from(from);
         let rows = match kind {
-            Kept::Verdicts => verdicts(connection, from)?,
-            Kept::Events => events(connection, from)?,
-            Kept::Values => values(connection, from, carried)?,
+            Kept::Verdicts => verdicts(connection, rows_from)?,
+            Kept::Events => events(connection, rows_from)?,
+            Kept::Values => values(connection, rows_from, carried)?,
             Kept::Polling => polling(connection, from)?,
             Kept::Metering => metering(connection, from)?,
             Kept::Alarms => alarms(connection, from)?,
         };
         removed.insert(*kind, rows);
     }
-    let is_news = by == By::Retention || removed.values().any(|rows| *rows > 0);
+    let is_news = by == By::Retention || is_watched || removed.values().any(|rows| *rows > 0);
     for (kind, rows) in &removed {
         // Where something was forgotten before, the later moment holds, were there nothing in between.
         if is_news || kept::get(connection, *kind)?.is_some() {
@@ -164,17 +168,22 @@ fn say_again(
     Ok(())
 }
 
-/// Of each status the last record before the moment stays: it says how it stood. So does what each unit said
-/// last of its records of commands.
+/// Of each status the last record before the moment stays: it says how it stood. So does the last one of each unit,
+/// whose number says whether one is lacking, and what each unit said last of its records of commands.
 fn events(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> {
     let records = connection.execute(
         "DELETE FROM event WHERE at_ms < ?1
              AND (path, unit, number, source_ms, address) NOT IN (
                  SELECT path, unit, number, source_ms, address FROM (
-                     SELECT path, unit, number, source_ms, address, row_number() OVER (
-                         PARTITION BY path, point ORDER BY at_ms DESC, unit DESC, number DESC) AS place
-                     FROM event WHERE at_ms < ?1 AND point IS NOT NULL)
-                 WHERE place = 1)",
+                     SELECT path, unit, number, source_ms, address, point IS NOT NULL AS is_known,
+                         row_number() OVER (
+                             PARTITION BY path, point
+                             ORDER BY at_ms DESC, unit DESC, number DESC) AS of_point,
+                         row_number() OVER (
+                             PARTITION BY path, unit
+                             ORDER BY arrived_ms DESC, number DESC, source_ms DESC, address DESC) AS of_unit
+                     FROM event WHERE at_ms < ?1)
+                 WHERE (is_known AND of_point = 1) OR of_unit = 1)",
         [from.0],
     )?;
     let lost = connection.execute("DELETE FROM lost_events WHERE at_ms < ?1", [from.0])?;

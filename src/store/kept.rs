@@ -1,5 +1,8 @@
 //! What is no longer kept: of each kind of record, everything from before an instant was forgotten by
 //! decision. It is neither damaged nor unobserved, and a window that reaches there says so.
+//!
+//! Rows of some kinds stay for a week longer: nothing is told from them, but what is told of the time behind the
+//! instant rests on them, too.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +12,7 @@ use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use super::sums;
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 
 /// A kind of record, as far as forgetting goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +31,10 @@ pub enum Kept {
     Alarms,
 }
 
+/// So much of what decides about a moment may lie before it, milliseconds: a week. Supply looks back by a day
+/// and an hour, energy by a day and three hours from the last reading of a counter.
+const MARGIN_MS: i64 = 7 * DAY_MS;
+
 impl Kept {
     /// Every kind.
     pub const ALL: [Self; 6] =
@@ -42,6 +49,14 @@ impl Kept {
             Self::Polling => "polling",
             Self::Metering => "metering",
             Self::Alarms => "alarms",
+        }
+    }
+
+    /// From when on rows stay when nothing is told from before `from` any more.
+    pub(super) fn rows_from(self, from: Timestamp) -> Timestamp {
+        match self {
+            Self::Verdicts | Self::Events | Self::Values => from.plus(-MARGIN_MS).max(Timestamp(0)),
+            Self::Polling | Self::Metering | Self::Alarms => from,
         }
     }
 }
@@ -79,7 +94,7 @@ impl KeptFrom {
 /// What was forgotten of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone {
-    /// Nothing is there from before this moment.
+    /// Nothing is told from before this moment.
     pub before: Timestamp,
     /// Rows that went, all together.
     pub rows: u64,
@@ -87,7 +102,7 @@ pub struct Gone {
     pub by: By,
 }
 
-/// Says that nothing of a kind is kept from before `from`, how many rows went for it, and who wanted it.
+/// Says that nothing of a kind is told from before `from`, how many rows went for it, and who wanted it.
 /// Nothing comes back: an earlier instant than the one that is known changes nothing.
 pub(super) fn put(
     connection: &Connection,
@@ -98,23 +113,40 @@ pub(super) fn put(
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let again = [
         ("before_ms", "max(before_ms, excluded.before_ms)"),
+        ("rows_from_ms", "max(rows_from_ms, excluded.rows_from_ms)"),
         ("gone", "gone + excluded.gone"),
         ("last_by", "excluded.last_by"),
     ];
     let again = sums::changed(&sums::FORGOTTEN, &again);
     let again = format!("ON CONFLICT (kind) DO UPDATE SET {again}");
-    let row: [&dyn ToSql; 4] = [&kind.word(), &from.0, &rows, &by.word()];
+    let row: [&dyn ToSql; 5] = [&kind.word(), &from.0, &kind.rows_from(from).0, &rows, &by.word()];
     sums::put(connection, ("INSERT", &sums::FORGOTTEN, &again), &row)?;
     Ok(())
 }
 
 /// From when on a kind is kept; `None`: nothing of it was ever forgotten.
 pub(super) fn get(connection: &Connection, kind: Kept) -> Result<Option<Timestamp>, StoreError> {
+    moment(connection, "before_ms", kind)
+}
+
+/// From when on the rows of a kind are there; `None`: nothing of it was ever forgotten.
+pub(super) fn rows_from(
+    connection: &Connection,
+    kind: Kept,
+) -> Result<Option<Timestamp>, StoreError> {
+    moment(connection, "rows_from_ms", kind)
+}
+
+fn moment(
+    connection: &Connection,
+    column: &str,
+    kind: Kept,
+) -> Result<Option<Timestamp>, StoreError> {
     if !has_table(connection, "forgotten")? {
         return Ok(None);
     }
     let mut of_kind =
-        connection.prepare_cached("SELECT before_ms FROM forgotten WHERE kind = ?1")?;
+        connection.prepare_cached(&format!("SELECT {column} FROM forgotten WHERE kind = ?1"))?;
     let mut rows = of_kind.query([kind.word()])?;
     rows.next()?.map(|row| cells::instant(row, 0)).transpose()
 }
@@ -124,12 +156,15 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<Kept, Gone>, Store
     if !has_table(connection, "forgotten")? {
         return Ok(BTreeMap::new());
     }
-    let mut said =
-        connection.prepare_cached("SELECT kind, before_ms, gone, last_by FROM forgotten")?;
+    let mut said = connection
+        .prepare_cached("SELECT kind, before_ms, gone, last_by, rows_from_ms FROM forgotten")?;
     let mut rows = said.query([])?;
     let mut all = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let (kind, by) = (cells::name(row, 0)?, cells::name(row, 3)?);
+        if cells::instant(row, 4)? > cells::instant(row, 1)? {
+            return Err(cells::bad(row, 4, "is behind what is told"));
+        }
         let known = |what: &str, word: &str| {
             StoreError::Damaged(format!("what is no longer kept: {what} '{word}'"))
         };
@@ -164,12 +199,21 @@ impl Reader {
         Ok(kept)
     }
 
-    /// From when on a kind of record is kept: nothing of it is there from before. `None`: nothing of it
+    /// From when on a kind of record is kept: nothing of it is told from before. `None`: nothing of it
     /// was ever forgotten.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn kept_from(&self, kind: Kept) -> Result<Option<Timestamp>, StoreError> {
         get(self.connection(), kind)
+    }
+
+    /// From when on the rows of a kind are all there: some time before what is told of it, since that rests on
+    /// them. `None`: nothing of it was ever forgotten.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rows_from(&self, kind: Kept) -> Result<Option<Timestamp>, StoreError> {
+        rows_from(self.connection(), kind)
     }
 }

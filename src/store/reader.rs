@@ -142,6 +142,27 @@ pub struct Recorded {
     pub doubt: Option<String>,
 }
 
+/// The number of a record in its unit, and its times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbered {
+    /// Station id.
+    pub station: String,
+    /// Centre id.
+    pub centre: String,
+    /// Unit id.
+    pub unit: u8,
+    /// Number of the record in its unit.
+    pub number: u32,
+    /// When it happened, or came if the unit's clock cannot be right.
+    pub at: Timestamp,
+    /// By the clock of the unit.
+    pub source: Timestamp,
+    /// When it came.
+    pub arrived: Timestamp,
+    /// Whether the clock of the unit cannot be right.
+    pub is_doubted: bool,
+}
+
 /// How asking went over a path for some minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
@@ -209,22 +230,36 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sessions(&self) -> Result<Vec<Session>, StoreError> {
+        let kept = self.kept_from(Kept::Verdicts)?;
+        Ok(self.pieces_from(kept)?.into_iter().map(|(piece, _)| piece).collect())
+    }
+
+    /// The same, with those of which nothing is told any more, but whose rows are there: what is told of the
+    /// time behind rests on them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sessions_and_margin(&self) -> Result<Vec<Session>, StoreError> {
         Ok(self.pieces()?.into_iter().map(|(piece, _)| piece).collect())
     }
 
     /// The same, with the epoch of each.
     pub(super) fn pieces(&self) -> Result<Vec<(Session, i64)>, StoreError> {
+        self.pieces_from(self.rows_from(Kept::Verdicts)?)
+    }
+
+    /// What lies behind a moment of each session, with its epoch; and of what lies before it the last one, which has
+    /// no length, for its contract: it holds until another comes.
+    fn pieces_from(&self, from: Option<Timestamp>) -> Result<Vec<(Session, i64)>, StoreError> {
         let sessions = self.written()?;
         let mut pieces = self.epochs()?.pieces(&sessions);
-        // What a session judged before is no longer kept.
-        if let Some(kept) = self.kept_from(Kept::Verdicts)? {
-            for (piece, _) in &mut pieces {
-                (piece.from, piece.until) = if piece.until < kept {
-                    (kept.plus(-1), kept.plus(-1))
-                } else {
-                    (piece.from.max(kept), piece.until)
-                };
-            }
+        let Some(from) = from else { return Ok(pieces) };
+        let before = pieces.iter().filter(|(piece, _)| piece.from < from);
+        let last = before.max_by_key(|(piece, epoch)| (*epoch, piece.from)).map(|(own, _)| *own);
+        pieces.retain(|(piece, _)| piece.until >= from || last == Some(*piece));
+        for (piece, _) in &mut pieces {
+            piece.until = piece.until.max(from.plus(-1));
+            piece.from = if piece.until < from { piece.until } else { piece.from.max(from) };
         }
         Ok(pieces)
     }
@@ -398,26 +433,30 @@ impl Reader {
         Ok(())
     }
 
-    /// Hands on, of each unit at each centre, the last record before `from` and the first one from `to` on.
+    /// Hands on of each record that there is its number and its times, unit by unit of each path, in the order in
+    /// which they came: also those from before what is kept.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn events_round(
-        &self,
-        (from, to): (Timestamp, Timestamp),
-        mut each: impl FnMut(Recorded),
-    ) -> Result<(), StoreError> {
-        for (end, at, edge) in [("max(at_ms)", "<", from), ("min(at_ms)", ">=", to)] {
-            let mut round = self.connection.prepare_cached(&format!(
-                "SELECT station, centre, unit, number, {end}, source_ms, arrived_ms, address, point,
-                     before, value, flags, synchronised, doubt
-                 FROM event JOIN path ON path.id = event.path
-                 WHERE at_ms {at} ?1 GROUP BY station, centre, unit ORDER BY station, centre, unit",
-            ))?;
-            let mut rows = round.query([edge.0])?;
-            while let Some(row) = rows.next()? {
-                each(recorded(row)?);
-            }
+    pub fn numbers(&self, mut each: impl FnMut(Numbered)) -> Result<(), StoreError> {
+        let mut all = self.connection.prepare_cached(
+            "SELECT station, centre, unit, number, at_ms, source_ms, arrived_ms, doubt
+             FROM event JOIN path ON path.id = event.path
+             ORDER BY event.path, unit, arrived_ms, number, source_ms, address",
+        )?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            each(Numbered {
+                station: cells::name(row, 0)?,
+                centre: cells::name(row, 1)?,
+                unit: cells::of(row, 2)?,
+                number: cells::of(row, 3)?,
+                at: cells::instant(row, 4)?,
+                // Whatever the clock of the unit said.
+                source: Timestamp(cells::of(row, 5)?),
+                arrived: cells::instant(row, 6)?,
+                is_doubted: cells::maybe_name(row, 7)?.is_some(),
+            });
         }
         Ok(())
     }
@@ -435,6 +474,7 @@ impl Reader {
              JOIN path ON path.id = lost_events.path
              WHERE at_ms >= ?1 AND at_ms < ?2",
         )?;
+        let from = self.kept_since(Kept::Events, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         let mut lost: BTreeMap<(String, String), u64> = BTreeMap::new();
         while let Some(row) = rows.next()? {

@@ -182,10 +182,12 @@ CREATE INDEX alarm_open ON alarm (open) WHERE open = 1;
 ";
 
 const VERSION_4: &str = "
--- What is no longer kept: nothing of a kind is from before its instant, by decision and not by accident.
+-- What is no longer kept: nothing of a kind is told from before its instant, by decision and not by accident. Rows of
+-- some kinds stay for a while longer, since what is told rests on them.
 CREATE TABLE forgotten (
     kind      TEXT PRIMARY KEY,         -- verdicts, events, values, polling, metering, alarms
     before_ms INTEGER NOT NULL,
+    rows_from_ms INTEGER NOT NULL,
     gone      INTEGER NOT NULL,         -- rows, all together
     last_by   TEXT NOT NULL             -- who wanted it the last time: retention, hand
 ) STRICT, WITHOUT ROWID;

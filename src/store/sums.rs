@@ -174,7 +174,13 @@ summed!(
     ],
     true
 );
-summed!(FORGOTTEN, "forgotten", ["kind"], ["kind", "before_ms", "gone", "last_by"], true);
+summed!(
+    FORGOTTEN,
+    "forgotten",
+    ["kind"],
+    ["kind", "before_ms", "rows_from_ms", "gone", "last_by"],
+    true
+);
 summed!(CLOCK_JUMP, "clock_jump", ["id"], ["id", "before_ms", "after_ms", "by_ms", "kind"], true);
 
 /// Every table.

@@ -148,12 +148,14 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(Value) -> Result<(), E>,
     ) -> Result<(), E> {
+        let from = self.kept_since(kept::Kept::Values, from)?;
         self.values_but((path, (from, to)), |_, _| false, &mut each)
     }
 
-    /// The same, but of a stretch of rows that `skips` only the first and the last, undecoded. `skips` is
-    /// told from when to when the stretch is, and the lowest and highest value in it; only stretches in
-    /// which every row has a real value, all of the same quality, are asked about.
+    /// The same, with those that are no longer told, as far as they are there; but of a stretch of rows that
+    /// `skips` only the first and the last, undecoded. `skips` is told from when to when the stretch is, and
+    /// the lowest and highest value in it; only stretches in which every row has a real value, all of the
+    /// same quality, are asked about.
     ///
     /// # Errors
     /// When the store cannot be read, a chunk is damaged, or what `each` says.
@@ -166,7 +168,6 @@ impl Reader {
         let damaged =
             |error: ChunkError| StoreError::Damaged(format!("values of {}: {error}", path.2));
         let places = places(self.connection(), path)?;
-        let from = self.kept_since(kept::Kept::Values, from)?;
         // Another contract may have read the point in another block: one after the other, all blocks together
         // are in the order of time.
         let pieces = self.pieces()?;

@@ -232,7 +232,7 @@ impl Writer {
             put_judgement(&transaction, (self.paths[n], session), judgement, page)?;
         }
         // A ring still has records that were forgotten: whoever reads it again does not bring them back.
-        let kept = kept::get(&transaction, Kept::Events)?;
+        let kept = kept::rows_from(&transaction, Kept::Events)?;
         let is_kept = |entry: &&EventEntry| kept.is_none_or(|kept| entry.at >= kept);
         for entry in batch.events.iter().filter(is_kept) {
             put_event(&transaction, &self.province, self.paths[entry.channel.index()], entry)?;

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::verdict::Reason;
 use crate::history::{Era, Span};
-use crate::store::{Reader, Recorded, StoreError, Value};
+use crate::store::{Reader, StoreError, Value};
 
 /// What a device shows of nothing is below this share of its full scale: the offset of a transducer,
 /// and its noise.
@@ -20,8 +20,6 @@ const NOTHING: f64 = 0.004;
 const SHORT_MS: i64 = 30_000;
 /// Where no position was polled for so long before and afterwards, milliseconds, a record stands alone.
 const POLLED_MS: i64 = 3_600_000;
-/// A unit that has numbers lower than before by more than its ring holds has begun anew.
-const RING: u32 = 2_048;
 
 /// What is known of a record: when it came first, and whether its clock is doubted.
 type Told = (Timestamp, bool);
@@ -73,74 +71,6 @@ impl Positions {
         records.sort_by_key(|record| record.at);
         records
     }
-}
-
-/// Records of one station in a stretch of time, and of each unit the one before and the one behind, in the
-/// order in which they came.
-#[derive(Debug, Default)]
-pub(super) struct Records(Vec<Recorded>);
-
-/// The records of every station in a stretch of time.
-pub(super) fn records(
-    reader: &Reader,
-    span: Span,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<BTreeMap<String, Records>, StoreError> {
-    let mut all: BTreeMap<String, Records> = BTreeMap::new();
-    let mut take = |event: Recorded| {
-        if wanted(&event.station) {
-            all.entry(event.station.clone()).or_default().0.push(event);
-        }
-    };
-    reader.events_round((span.from, span.to), &mut take)?;
-    reader.events((span.from, span.to), take)?;
-    for records in all.values_mut() {
-        records.0.sort_by_key(|event| (event.arrived, event.unit, event.number));
-    }
-    Ok(all)
-}
-
-impl Records {
-    /// Stretches in which records of a unit were lost at each of some centres: from the last one that came
-    /// before to the first one behind.
-    pub(super) fn lost(&self, unit: u8, centres: &[&str]) -> Vec<Span> {
-        let mut lost: Option<Vec<Span>> = None;
-        for centre in centres {
-            let own = self.lost_at(unit, centre);
-            lost = Some(match lost {
-                None => own,
-                Some(before) => common(&before, &own),
-            });
-        }
-        lost.unwrap_or_default()
-    }
-
-    fn lost_at(&self, unit: u8, centre: &str) -> Vec<Span> {
-        let mut lost = Vec::new();
-        let mut run: BTreeMap<u32, (Timestamp, Timestamp)> = BTreeMap::new();
-        let mut end_run = |run: &mut BTreeMap<u32, (Timestamp, Timestamp)>| {
-            for (before, next) in run.iter().zip(run.iter().skip(1)) {
-                if *next.0 > before.0 + 1 {
-                    lost.push(Span::new(before.1.0, next.1.1));
-                }
-            }
-            run.clear();
-        };
-        for event in self.0.iter().filter(|event| event.unit == unit && event.centre == centre) {
-            let highest = run.keys().next_back().copied().unwrap_or(0);
-            if event.number.saturating_add(RING) < highest {
-                end_run(&mut run);
-            }
-            run.entry(event.number).or_insert((event.at, event.arrived));
-        }
-        end_run(&mut run);
-        merged(lost)
-    }
-}
-
-/// What two lists of stretches have in common.
-fn common(one: &[Span], other: &[Span]) -> Vec<Span> {
-    merged(one.iter().flat_map(|own| other.iter().map(|span| span.and(*own))))
 }
 
 /// A station over a stretch of time in which one contract held.

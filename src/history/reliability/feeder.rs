@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::evidence::merged;
 use super::scheme::{Place, Scheme, Supply};
 use super::track::Turn;
 use crate::clock::Timestamp;
@@ -52,6 +53,27 @@ pub struct Feeder {
     /// Stretches in which an interruption between two polls may have gone unseen: the unknown ones, and
     /// those in which records were lost.
     pub unrecorded: Vec<Span>,
+}
+
+impl Feeder {
+    /// The same, without what is told from before a moment. An interruption that had begun then is none that
+    /// began in what is kept, and has what of it lies there.
+    pub(super) fn kept_from(mut self, kept: Timestamp) -> Self {
+        for own in &mut self.interruptions {
+            own.counts &= own.from >= kept;
+            for dead in &mut own.dead {
+                dead.from = dead.from.max(kept).min(dead.to);
+            }
+            own.dead.retain(|dead| dead.length() > 0);
+        }
+        self.interruptions.retain(|own| own.from >= kept || !own.dead.is_empty());
+        let eras = self.customers.iter().map(|(era, _)| *era);
+        let gone: Vec<Span> = eras.map(|era| Span::new(era.from, era.to.min(kept))).collect();
+        for spans in [&mut self.unknown, &mut self.unrecorded] {
+            *spans = merged(spans.drain(..).chain(gone.iter().copied()));
+        }
+        self
+    }
 }
 
 /// How an interruption counts.

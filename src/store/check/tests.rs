@@ -59,7 +59,7 @@ fn store(folder: &Path) {
     let alarm: [&dyn ToSql; 11] =
         [&"S1", &"link", &"no_link", &AT, &1, &"A1 CC", &4, &(AT + 9), &none, &0, &0];
     put(&sums::ALARM, &alarm);
-    put(&sums::FORGOTTEN, &[&"values", &(AT - 1), &7, &"hand"]);
+    put(&sums::FORGOTTEN, &[&"values", &(AT - 1), &(AT - 1), &7, &"hand"]);
     put(&sums::CLOCK_JUMP, &[&1, &(AT + 600_000), &(AT + 700_000), &0, &3]);
 }
 
@@ -97,7 +97,7 @@ fn what_is_whole_is_read() {
 }
 
 /// What no program of ours writes, and what a check says of it.
-const CANNOT_BE: [(&str, &str); 61] = [
+const CANNOT_BE: [(&str, &str); 63] = [
     ("session SET closed = 4 WHERE id = 1", "closed"),
     ("session SET from_ms = -9223372036854775808 WHERE id = 1", "from_ms"),
     ("session SET until_ms = 9223372036854775807 WHERE id = 2", "until_ms"),
@@ -158,6 +158,8 @@ const CANNOT_BE: [(&str, &str); 61] = [
     ("forgotten SET kind = 'socks'", "socks"),
     ("forgotten SET last_by = 'moths'", "moths"),
     ("forgotten SET gone = -1", "gone"),
+    ("forgotten SET rows_from_ms = -1", "rows_from_ms"),
+    ("forgotten SET rows_from_ms = before_ms + 1", "is behind what is told"),
     ("clock_jump SET kind = 4", "kind 4"),
 ];
 

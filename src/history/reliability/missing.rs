@@ -1,0 +1,199 @@
+//! When records of a unit never came: their numbers say so.
+//!
+//! A unit numbers its records, one after the other. A number that is left out was lost on the way, or pushed out of
+//! the ring before anybody asked. A unit that begins anew counts from 1 again: its numbers are held against those
+//! since then alone. All records that the store has are gone through, so that it is the same whichever window is
+//! asked for.
+
+use std::collections::BTreeMap;
+
+use super::evidence::merged;
+use crate::clock::Timestamp;
+use crate::history::Span;
+use crate::store::{Kept, Numbered, Reader, StoreError};
+
+/// A unit that has numbers lower than before by more than its ring holds has begun anew.
+const RING: u32 = 2_048;
+
+/// When records of units never came, by station, centre and unit: from the last record that came before to the
+/// first one behind.
+#[derive(Debug, Default)]
+pub(super) struct Missing(BTreeMap<(String, String, u8), Vec<Span>>);
+
+impl Missing {
+    pub(super) fn read(reader: &Reader, wanted: impl Fn(&str) -> bool) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        let mut own: Option<((String, String, u8), Life)> = None;
+        // What was forgotten left gaps of its own: of what is from before, only the last record of a unit says
+        // anything.
+        let from = reader.rows_from(Kept::Events)?;
+        let mut before: Option<Numbered> = None;
+        reader.numbers(|record| {
+            if !wanted(&record.station) {
+                return;
+            }
+            let key = (record.station.clone(), record.centre.clone(), record.unit);
+            if own.as_ref().is_none_or(|(last, _)| *last != key) {
+                all.put(own.take());
+                own = Some((key, Life::default()));
+                before = None;
+            }
+            let Some((_, life)) = &mut own else { return };
+            if from.is_some_and(|from| record.at < from) {
+                before = Some(record);
+                return;
+            }
+            if let Some(before) = before.take() {
+                life.take(&before);
+            }
+            life.take(&record);
+        })?;
+        all.put(own);
+        Ok(all)
+    }
+
+    fn put(&mut self, unit: Option<((String, String, u8), Life)>) {
+        if let Some((key, mut life)) = unit {
+            life.end();
+            self.0.insert(key, merged(life.missing));
+        }
+    }
+
+    /// Stretches in which records of a unit were lost at each of some centres.
+    pub(super) fn at_all(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
+        let mut missing: Option<Vec<Span>> = None;
+        for centre in centres {
+            let key = (station.to_owned(), (*centre).to_owned(), unit);
+            let own = self.0.get(&key).map_or(&[][..], Vec::as_slice);
+            missing = Some(match missing {
+                None => own.to_vec(),
+                Some(before) => common(&before, own),
+            });
+        }
+        missing.unwrap_or_default()
+    }
+}
+
+/// Numbers that came one after the other without one left out.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    last: u32,
+    /// When the first of them came.
+    came: Timestamp,
+    /// When the last of them happened.
+    happened: Timestamp,
+}
+
+/// The numbers of a unit at a centre since it began, as they come.
+#[derive(Debug, Default)]
+struct Life {
+    /// By their first number.
+    rows: BTreeMap<u32, Row>,
+    /// The record with the highest number, and whether its clock is doubted.
+    highest: Option<(u32, Timestamp, bool)>,
+    /// When the latest record happened.
+    latest: Option<Timestamp>,
+    missing: Vec<Span>,
+}
+
+impl Life {
+    fn take(&mut self, record: &Numbered) {
+        let Numbered { number, at, source, arrived, is_doubted, .. } = *record;
+        if self.is_another(record) {
+            self.end();
+            // What it recorded before, since it began anew, never came.
+            if let Some(latest) = self.latest.filter(|_| number > 1) {
+                self.missing.push(Span::new(latest, arrived));
+            }
+        }
+        if self.highest.is_none_or(|(highest, ..)| number > highest) {
+            self.highest = Some((number, source, is_doubted));
+        }
+        self.latest = Some(at);
+        let mut row = Row { last: number, came: arrived, happened: at };
+        let mut first = number;
+        if let Some((begins, before)) = self.rows.range(..number).next_back()
+            && before.last + 1 == number
+        {
+            (first, row.came) = (*begins, before.came);
+        }
+        if let Some(next) = number.checked_add(1).and_then(|next| self.rows.remove(&next)) {
+            (row.last, row.happened) = (next.last, next.happened);
+        }
+        self.rows.insert(first, row);
+    }
+
+    /// Whether a record is of a unit that has begun anew: its number came already, or is so low that the ring
+    /// cannot have had both, or lower although it happened later.
+    fn is_another(&self, record: &Numbered) -> bool {
+        let Some((highest, source, is_doubted)) = self.highest else { return false };
+        let number = record.number;
+        let row = self.rows.range(..=number).next_back();
+        row.is_some_and(|(_, row)| number <= row.last)
+            || number.saturating_add(RING) < highest
+            || (number < highest && record.source > source && !record.is_doubted && !is_doubted)
+    }
+
+    /// No number of this life comes any more.
+    fn end(&mut self) {
+        let next = self.rows.values().skip(1);
+        let gaps = self.rows.values().zip(next);
+        self.missing.extend(gaps.map(|(before, next)| Span::new(before.happened, next.came)));
+        self.rows.clear();
+        self.highest = None;
+    }
+}
+
+/// What two lists of stretches have in common.
+fn common(one: &[Span], other: &[Span]) -> Vec<Span> {
+    merged(one.iter().flat_map(|own| other.iter().map(|span| span.and(*own))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records by number and second of their clock, each came a second later.
+    fn missing(records: &[(u32, i64)]) -> Vec<(i64, i64)> {
+        let mut life = Life::default();
+        for (number, second) in records {
+            let at = Timestamp(second * 1_000);
+            life.take(&Numbered {
+                station: String::new(),
+                centre: String::new(),
+                unit: 1,
+                number: *number,
+                at,
+                source: at,
+                arrived: at.plus(1_000),
+                is_doubted: false,
+            });
+        }
+        life.end();
+        merged(life.missing).iter().map(|span| (span.from.0 / 1_000, span.to.0 / 1_000)).collect()
+    }
+
+    #[test]
+    fn a_number_that_is_left_out_is_told_from_the_record_before_it_to_the_one_behind() {
+        let none: Vec<(i64, i64)> = Vec::new();
+        let table = [
+            ("nothing lost", vec![(7, 10), (8, 20), (9, 30)], none.clone()),
+            ("one left out", vec![(7, 10), (9, 30)], vec![(10, 31)]),
+            ("it came later", vec![(7, 10), (9, 30), (8, 20)], none.clone()),
+            ("begun anew", vec![(7, 10), (8, 20), (1, 30), (2, 40)], none.clone()),
+            ("anew, numbers as before", vec![(1, 10), (2, 20), (1, 30), (2, 40)], none),
+            ("anew, and one lost", vec![(1, 10), (2, 20), (1, 30), (3, 50)], vec![(30, 51)]),
+            ("anew, and its first lost", vec![(1, 10), (2, 20), (2, 40)], vec![(20, 41)]),
+            ("anew, lower than all", vec![(8, 10), (9, 20), (1, 30), (3, 50)], vec![(30, 51)]),
+            (
+                "lost before and behind",
+                vec![(1, 10), (3, 20), (1, 30), (3, 50)],
+                vec![(10, 21), (30, 51)],
+            ),
+            ("far lower", vec![(9_000, 10), (1, 30), (3, 50)], vec![(30, 51)]),
+        ];
+        for (what, records, expected) in table {
+            assert_eq!(missing(&records), expected, "{what}");
+        }
+    }
+}
