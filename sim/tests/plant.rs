@@ -226,6 +226,23 @@ fn a_lasting_feeder_fault_gets_two_tries_and_then_a_crew() {
         play.field.outages().into_iter().max_by_key(|o| o.until_ms.unwrap_or(0) - o.from_ms);
     let outage = outage.unwrap();
     assert!(outage.until_ms.unwrap() - outage.from_ms > sim::SUSTAINED_MS);
+    // Each trip is an interruption of its own, from one record of the breaker to the next, however short it was
+    // closed in between.
+    let own = play.province.stations[station.index()].points.iter();
+    let position = own.into_iter().position(|p| p.id == "HB04.22.473.CB.POS").unwrap();
+    let moved = play.events.iter().filter(|event| {
+        event.station == station && event.point.index() == position && event.value != 0
+    });
+    let moved: Vec<i64> = moved.map(|event| event.at_ms).collect();
+    let told: Vec<i64> = play
+        .field
+        .outages()
+        .iter()
+        .filter(|own| own.station == station && own.bay == bay)
+        .flat_map(|own| [own.from_ms, own.until_ms.unwrap()])
+        .collect();
+    assert_eq!(told, moved);
+    assert_eq!(told.len(), 6);
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub(crate) struct Station {
     pub(crate) faults: Vec<Option<ShortCircuit>>,
     /// When a switch of each bay last moved.
     pub(crate) switched_ms: Vec<i64>,
+    /// What breakers did since the last second, in order: bay, when, and whether it closed.
+    pub(crate) breakers_moved: Vec<(usize, i64, bool)>,
     /// DC supply.
     pub(crate) battery_volts: f64,
     /// A switch has moved since the network was last told.
@@ -162,6 +164,7 @@ impl Station {
             guards: vec![Guard::QUIET; station.bays.len()],
             faults: vec![None; station.bays.len()],
             switched_ms: vec![i64::MIN; station.bays.len()],
+            breakers_moved: Vec::new(),
             battery_volts: FLOAT_VOLTS,
             moved: true,
             changed: true,
