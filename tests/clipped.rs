@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{ChannelId, Flags, PointId, Province, encode};
+use config::{CentreId, ChannelId, Decoded, Flags, PointId, Province, StationId, decode, encode};
 use gridwatch::clock::{Jump, JumpKind, Timestamp};
 use gridwatch::collector::plan::{Content, Part, Plan, plans};
+use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
-use gridwatch::history::energy::energies;
+use gridwatch::historian::shortfalls::{Ground, LineId};
+use gridwatch::historian::verdict::Reason;
+use gridwatch::history::alarms::{Stood, alarms};
+use gridwatch::history::energy::{CounterEnergy, StationEnergy, Through, energies};
 use gridwatch::history::reliability::{Tally, reliability};
-use gridwatch::history::{Span, Window};
+use gridwatch::history::{Figure, Span, What, Window};
 use gridwatch::series::{Buffer, fresh};
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;
@@ -21,7 +25,7 @@ use proptest::test_runner::RngSeed;
 use tempfile::tempdir;
 
 use crate::partition::{edges, stories};
-
+use crate::slow_energy::{Rows, Value};
 use crate::windows::{breaker, contracts};
 
 /// Between two scans, milliseconds.
@@ -42,6 +46,58 @@ enum Flow {
     Little,
 }
 
+/// What a counter shows in place of what it counted.
+#[derive(Debug, Clone, Copy)]
+enum Shown {
+    /// Nothing, and says so.
+    Silent,
+    Zero,
+    /// Every bit of its register.
+    AllBits,
+    /// The highest bit alone.
+    HighestBit,
+    /// What it showed last.
+    Frozen,
+    /// Less by so much, kWh.
+    Less(i64),
+    /// Something else, kWh.
+    Other(i64),
+}
+
+/// What becomes of a counter for good.
+#[derive(Debug, Clone, Copy)]
+enum Register {
+    /// It begins anew.
+    Reset,
+    /// Another one takes its place, which shows so much, kWh.
+    Replaced(i64),
+    /// One of so many digits does, which is full in so many kWh.
+    Digits(u32, i64),
+    /// So much is lost, or gained, kWh.
+    Lost(i64),
+}
+
+/// How values are judged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Judged {
+    Good,
+    NoLink,
+    Frozen,
+    Contradicts,
+}
+
+impl Judged {
+    fn state(self) -> State {
+        let bits = match self {
+            Self::Good => 0,
+            Self::NoLink => 0x33,
+            Self::Frozen => 0xCC,
+            Self::Contradicts => 1 << 8 | 1 << 9,
+        };
+        State::from_bits(bits).unwrap()
+    }
+}
+
 /// What may happen, some time after what came before.
 #[derive(Debug, Clone)]
 enum Step {
@@ -49,10 +105,15 @@ enum Step {
     Switch { after: i64, bay: usize, open: bool, doubt: bool, lost: bool },
     /// A contact says one thing and the other, so many times.
     Chatter { after: i64, bay: usize, times: i64 },
-    /// So many scans: what flows in a bay, and whether a counter says nothing meanwhile.
-    Scans { count: i64, bay: usize, flow: Flow, silent: Option<usize> },
-    /// Values can be used, or cannot.
-    Judge { after: i64, usable: bool },
+    /// So many scans: what flows in a bay, what a counter shows meanwhile, and whether the miniature circuit
+    /// breakers of the voltage transformers have tripped.
+    Scans { count: i64, bay: usize, flow: Flow, shown: Option<(usize, Shown)>, tripped: bool },
+    /// Something becomes of a counter.
+    Counter { bay: usize, register: Register },
+    /// Values are judged otherwise.
+    Judge { after: i64, judged: Judged },
+    /// An alarm is raised, of a cause; returns; or is acknowledged.
+    Alarm { after: i64, cause: usize, ends: bool },
     /// The monitor begins anew, by a contract.
     Restart { after: i64, contract: usize },
     /// The clock is set.
@@ -68,13 +129,37 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Flow::Little)
     ];
     let rarely = |one_in: u32| prop::bool::weighted(1.0 / f64::from(one_in));
+    let shown = prop_oneof![
+        3 => Just(Shown::Silent),
+        1 => Just(Shown::Zero),
+        1 => Just(Shown::AllBits),
+        1 => Just(Shown::HighestBit),
+        2 => Just(Shown::Frozen),
+        1 => (1_i64..400).prop_map(Shown::Less),
+        1 => (1_i64..999_999_999).prop_map(Shown::Other),
+    ];
+    let register = prop_oneof![
+        1 => Just(Register::Reset),
+        1 => (1_i64..999_999_999).prop_map(Register::Replaced),
+        2 => (5_u32..10, 1_i64..2_000).prop_map(|(digits, left)| Register::Digits(digits, left)),
+        1 => (-3_000_i64..3_000).prop_map(Register::Lost),
+    ];
+    let judged = prop_oneof![
+        3 => Just(Judged::Good),
+        2 => Just(Judged::NoLink),
+        1 => Just(Judged::Frozen),
+        1 => Just(Judged::Contradicts)
+    ];
     prop_oneof![
         6 => (after(), 0_usize..4, any::<bool>(), rarely(5), rarely(4))
             .prop_map(|(after, bay, open, doubt, lost)| Step::Switch { after, bay, open, doubt, lost }),
         1 => (after(), 0_usize..4, 8_i64..40).prop_map(|(after, bay, times)| Step::Chatter { after, bay, times }),
-        8 => (1_i64..200, 0_usize..4, flow, prop::option::weighted(0.3, 0_usize..4))
-            .prop_map(|(count, bay, flow, silent)| Step::Scans { count, bay, flow, silent }),
-        3 => (after(), any::<bool>()).prop_map(|(after, usable)| Step::Judge { after, usable }),
+        8 => (1_i64..200, 0_usize..4, flow, prop::option::weighted(0.3, (0_usize..4, shown)), rarely(6))
+            .prop_map(|(count, bay, flow, shown, tripped)| Step::Scans { count, bay, flow, shown, tripped }),
+        1 => (0_usize..4, register).prop_map(|(bay, register)| Step::Counter { bay, register }),
+        3 => (after(), judged).prop_map(|(after, judged)| Step::Judge { after, judged }),
+        2 => (after(), 0_usize..3, any::<bool>())
+            .prop_map(|(after, cause, ends)| Step::Alarm { after, cause, ends }),
         1 => (after(), 0_usize..2).prop_map(|(after, contract)| Step::Restart { after, contract }),
         1 => prop_oneof![-8_000_000_i64..-1_000, 1_000_i64..8_000_000].prop_map(|by| Step::Jump { by }),
     ]
@@ -94,10 +179,18 @@ struct Story<'a> {
     jumps: Vec<Jump>,
     open: [bool; 4],
     flow: [Flow; 4],
-    /// Watt hours that the counters of the bays have counted.
+    /// Watt hours that have flowed through the bays.
     wh: [i64; 4],
+    /// What the counters of the bays show beyond that, kWh, and where they begin again.
+    shows: [(i64, i64); 4],
+    /// What they showed last.
+    last_shown: [i64; 4],
     number: u32,
-    usable: bool,
+    judged: Judged,
+    alarms: [Option<Alarm>; 3],
+    /// How often the clock has jumped.
+    epoch: i64,
+    said: Vec<Value>,
 }
 
 impl Story<'_> {
@@ -124,13 +217,80 @@ impl Story<'_> {
 
     fn judge(&mut self, begins: bool) {
         let points = self.province().stations[0].points.len();
-        let state = State::from_bits(if self.usable { 0 } else { 0x33 }).unwrap();
+        let state = self.judged.state();
         let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
         let (channel, at) = (ChannelId(0), Timestamp(self.now));
         let judgements =
             vec![Judgement { channel, at, link: LinkState::Connected, whole: begins, runs }];
         let jumps = if begins { self.jumps.clone() } else { Vec::new() };
-        self.commit(&Batch { judgements, jumps, ..Batch::empty(begins, at) });
+        // When a session begins, all alarms that are open are told.
+        let open = self.alarms.iter().flatten().filter(|_| begins);
+        let alarms =
+            open.map(|alarm| AlarmChange { alarm: alarm.clone(), is_open: true }).collect();
+        self.commit(&Batch { judgements, jumps, alarms, ..Batch::empty(begins, at) });
+    }
+
+    /// An alarm is raised; or, where it stands, returns and is acknowledged.
+    fn alarm(&mut self, cause: usize, ends: bool) {
+        let at = Timestamp(self.now);
+        let change = match self.alarms[cause].take() {
+            None => {
+                let line = LineId { reason: Reason::NoReply, ground: Ground::Bay(cause) };
+                let cause_of = Cause { station: StationId(0), line };
+                let alarm = Alarm {
+                    raised: Raised { cause: cause_of, at },
+                    priority: Priority::ALL[0],
+                    centres: vec![CentreId(0)],
+                    signals: 1,
+                    returned: None,
+                    acknowledged: None,
+                };
+                self.alarms[cause] = Some(alarm.clone());
+                AlarmChange { alarm, is_open: true }
+            }
+            Some(mut alarm) => {
+                alarm.returned = alarm.returned.or(Some(at));
+                if ends {
+                    alarm.acknowledged = Some(at);
+                } else {
+                    self.alarms[cause] = Some(alarm.clone());
+                }
+                AlarmChange { alarm, is_open: !ends }
+            }
+        };
+        self.commit(&Batch { alarms: vec![change], ..Batch::empty(false, at) });
+    }
+
+    /// What a counter shows, kWh; `None`: nothing.
+    fn shown(&mut self, bay: usize, shown: Option<Shown>) -> Option<i64> {
+        let (beyond, full) = self.shows[bay];
+        let counted = (beyond + self.wh[bay] / 1_000).rem_euclid(full);
+        let kwh = match shown {
+            None => counted,
+            Some(Shown::Silent) => return None,
+            Some(Shown::Zero) => 0,
+            Some(Shown::AllBits) => (1 << 32) - 1,
+            Some(Shown::HighestBit) => 1 << 31,
+            Some(Shown::Frozen) => self.last_shown[bay],
+            Some(Shown::Less(by)) => (counted - by).max(0),
+            Some(Shown::Other(kwh)) => kwh,
+        };
+        self.last_shown[bay] = kwh;
+        Some(kwh)
+    }
+
+    fn change(&mut self, bay: usize, register: Register) {
+        let counted = self.wh[bay] / 1_000;
+        let (beyond, full) = &mut self.shows[bay];
+        match register {
+            Register::Reset => *beyond = -counted,
+            Register::Replaced(kwh) => (*beyond, *full) = (kwh - counted, 1 << 32),
+            Register::Digits(digits, left) => {
+                *full = 10_i64.pow(digits);
+                *beyond = *full - left - counted;
+            }
+            Register::Lost(kwh) => *beyond -= kwh,
+        }
     }
 
     /// Time goes on, and what flows is counted.
@@ -176,7 +336,11 @@ impl Story<'_> {
     }
 
     /// A row of every block, as it stands now.
-    fn row(&mut self, silent: Option<usize>) {
+    fn row(&mut self, shown: Option<(usize, Shown)>, tripped: bool) {
+        let kwh = [0, 1, 2, 3].map(|bay| {
+            let own = shown.filter(|(of, _)| *of == bay).map(|(_, shown)| shown);
+            self.shown(bay, own)
+        });
         let province = self.province();
         let station = &province.stations[0];
         let breakers: Vec<PointId> = (0..4).map(|bay| breaker(&province, bay)).collect();
@@ -184,20 +348,21 @@ impl Story<'_> {
             breakers.iter().enumerate().map(|(n, p)| (station.points[p.index()].bay, n)).collect();
         let entries = &province.channels[0].entries;
         let kw = [0, 1, 2, 3].map(|bay| self.kw(bay));
-        let (open, wh) = (self.open, self.wh);
+        let open = self.open;
         let said = |point: PointId| -> Option<f64> {
             let own = &station.points[point.index()];
             let bay = of_bay.get(&own.bay).copied();
             let volts = f64::from(own_level(station, own.bay));
             #[expect(clippy::cast_precision_loss, reason = "small")]
             let kw = |bay: usize| kw[bay] as f64;
-            #[expect(clippy::cast_precision_loss, reason = "small")]
-            let kwh = |bay: usize| (1_000_000 + wh[bay] / 1_000) as f64;
+            #[expect(clippy::cast_precision_loss, reason = "a register")]
+            let kwh = |bay: usize| kwh[bay].map(|kwh| kwh as f64);
             match (&own.spec.id[..], bay) {
                 ("CB.POS", Some(bay)) => Some(if open[bay] { 1.0 } else { 2.0 }),
                 ("IA" | "IB" | "IC", Some(bay)) => Some(kw(bay) / volts / 3_f64.sqrt()),
                 ("P", Some(bay)) => Some(kw(bay) / 1e3),
-                ("E.IMP", Some(bay)) => (silent != Some(bay)).then(|| kwh(bay)),
+                ("E.IMP", Some(bay)) => kwh(bay),
+                ("VT.MCB", _) => Some(if tripped { 1.0 } else { 0.0 }),
                 ("UAB" | "UBC" | "UCA", _) => Some(volts),
                 _ => Some(0.0),
             }
@@ -214,6 +379,16 @@ impl Story<'_> {
                 match item.part {
                     Part::Value => {
                         encode(register.encoding, register.word_order, value, &mut cells);
+                        let told = decode(register.encoding, register.word_order, &cells);
+                        self.said.push(Value {
+                            point: station.points[item.point.index()].id.clone(),
+                            at: self.now,
+                            epoch: self.epoch,
+                            value: match told {
+                                Decoded::Value(told) if value.is_some() => Some(told),
+                                _ => None,
+                            },
+                        });
                     }
                     Part::Quality if value.is_none() => cells[0] = Flags::INVALID.0,
                     Part::Quality => {}
@@ -234,10 +409,10 @@ impl Story<'_> {
         }
     }
 
-    fn scans(&mut self, count: i64, silent: Option<usize>) {
+    fn scans(&mut self, count: i64, shown: Option<(usize, Shown)>, tripped: bool) {
         for _ in 0..count {
             self.pass(SCAN);
-            self.row(silent);
+            self.row(shown, tripped);
         }
         self.flush();
     }
@@ -267,14 +442,19 @@ impl Story<'_> {
                 }
                 self.open[bay] = times % 2 == 1;
             }
-            Step::Scans { count, bay, flow, silent } => {
+            Step::Scans { count, bay, flow, shown, tripped } => {
                 self.flow[bay] = flow;
-                self.scans(count, silent);
+                self.scans(count, shown, tripped);
             }
-            Step::Judge { after, usable } => {
+            Step::Counter { bay, register } => self.change(bay, register),
+            Step::Judge { after, judged } => {
                 self.pass(after);
-                self.usable = usable;
+                self.judged = judged;
                 self.judge(false);
+            }
+            Step::Alarm { after, cause, ends } => {
+                self.pass(after);
+                self.alarm(cause, ends);
             }
             Step::Restart { after, contract } => {
                 self.pass(after);
@@ -290,6 +470,13 @@ impl Story<'_> {
                 self.now += by;
                 let after = Timestamp(self.now);
                 self.jumps.push(Jump { before, after, by_ms: by, kind: JumpKind::Set });
+                self.epoch += 1;
+                // Alarms that stand keep their age.
+                for alarm in self.alarms.iter_mut().flatten() {
+                    alarm.raised.at = alarm.raised.at.plus(by);
+                    alarm.returned = alarm.returned.map(|at| at.plus(by));
+                    alarm.acknowledged = alarm.acknowledged.map(|at| at.plus(by));
+                }
                 self.begin();
             }
         }
@@ -308,28 +495,52 @@ struct Sums {
     counters: BTreeMap<String, i64>,
     /// Watt hours received and delivered.
     through: (i64, i64),
+    /// Milliseconds of busbars: within their limits, alive, dead, known, in doubt.
+    voltage: [u64; 5],
+    /// Alarms that were raised, and milliseconds that any stood.
+    alarms: (u64, i64),
+}
+
+fn told<T: Clone>(figure: &Figure<T>) -> Option<T> {
+    figure.told().value.cloned()
+}
+
+fn stations(reader: &Reader, (from, to): (i64, i64)) -> Vec<StationEnergy> {
+    let span = Span::new(Timestamp(from), Timestamp(to));
+    let window = Window::new(span, &[], &reader.sessions().unwrap());
+    energies(reader, &window, |_| true).unwrap()
 }
 
 impl Sums {
-    fn of(reader: &Reader, (from, to): (i64, i64)) -> Self {
-        let span = Span::new(Timestamp(from), Timestamp(to));
-        let window = Window::new(span, &[], &reader.sessions().unwrap());
+    fn of(reader: &Reader, window: (i64, i64)) -> Self {
+        let span = Span::new(Timestamp(window.0), Timestamp(window.1));
         let mut sums = Self {
             tally: reliability(reader, span, |_| true).unwrap().tally(span, None),
             ..Self::default()
         };
-        for station in energies(reader, &window, |_| true).unwrap() {
+        for station in stations(reader, window) {
             for counter in &station.counters {
-                let wh = counter.energy().told().value.copied().unwrap_or(0);
+                let wh = told(&counter.energy()).unwrap_or(0);
                 *sums.counters.entry(counter.point().to_owned()).or_default() += wh;
             }
-            let wh = |figure: Option<gridwatch::history::Figure<i64>>| {
-                figure.and_then(|figure| figure.told().value.copied()).unwrap_or(0)
-            };
+            let wh =
+                |figure: Option<Figure<i64>>| figure.and_then(|figure| told(&figure)).unwrap_or(0);
             sums.through.0 += wh(station.through.received());
             sums.through.1 += wh(station.through.delivered());
+            for bus in &station.voltages {
+                let within = told(&bus.within()).unwrap_or_default();
+                let (dead, doubtful) = (told(&bus.dead_ms()), told(&bus.doubtful_ms()));
+                let known = bus.within().told().known.have;
+                let own =
+                    [within.have, within.want, dead.unwrap_or(0), known, doubtful.unwrap_or(0)];
+                sums.voltage.iter_mut().zip(own).for_each(|(sum, ms)| *sum += ms);
+            }
         }
         sums.counters.retain(|_, wh| *wh != 0);
+        for own in alarms(reader, span, |_| true).unwrap() {
+            sums.alarms.0 += u64::from(own.begins_in(span));
+            sums.alarms.1 += own.ms_in(span);
+        }
         sums
     }
 
@@ -340,7 +551,83 @@ impl Sums {
         }
         self.through.0 += other.through.0;
         self.through.1 += other.through.1;
+        self.voltage.iter_mut().zip(other.voltage).for_each(|(sum, ms)| *sum += ms);
+        self.alarms.0 += other.alarms.0;
+        self.alarms.1 += other.alarms.1;
     }
+}
+
+/// Holds what a window says of energy against what its rows say.
+fn energy_is_as_the_rows_say(
+    reader: &Reader,
+    rows: &Rows,
+    window: (i64, i64),
+) -> Result<(), TestCaseError> {
+    let slow = rows.energy(window);
+    let stations = stations(reader, window);
+    // Of a station without a value in the window nothing is said.
+    let through = stations.first().map_or(Through::default(), |station| station.through);
+    let share = |figure: &Figure<i64>| {
+        let known = figure.told().known;
+        (known.have, known.want)
+    };
+    let all_of = |counter: &CounterEnergy| told(&counter.energy()).unwrap_or(0);
+    let counters = stations.iter().flat_map(|station| &station.counters);
+    let counters: BTreeMap<&str, &CounterEnergy> =
+        counters.map(|counter| (counter.point(), counter)).collect();
+    for (point, counted) in &slow.counters {
+        let Some(counter) = counters.get(&point[..]) else {
+            prop_assert_eq!((counted.wh, counted.known.0), (0, 0), "{} {:?}", point, window);
+            continue;
+        };
+        prop_assert_eq!(all_of(counter), counted.wh, "{} {:?}", point, window);
+        let energy = counter.energy();
+        prop_assert_eq!(share(&energy), counted.known, "{} {:?}", point, window);
+        // Whatever is not known between two readings is named.
+        let told = energy.told();
+        for (from, to) in &counted.unknown {
+            let names = told.remarks.iter().any(|remark| {
+                let until = remark.until.unwrap_or(remark.at);
+                matches!(remark.what, What::Counter(_, false))
+                    && remark.at.0 <= *from
+                    && *to <= until.0
+            });
+            prop_assert!(names || told.more > 0, "{point} {from} to {to}: {:?}", told.remarks);
+        }
+    }
+    let sides = [(through.received(), slow.received), (through.delivered(), slow.delivered)];
+    for (figure, wh) in sides {
+        let figure = figure.unwrap_or_else(|| Figure::unknown(slow.known.1));
+        let fast = (told(&figure).unwrap_or(0), share(&figure));
+        prop_assert_eq!(fast, (wh, slow.known), "{:?}", window);
+        // Never nothing where nothing is known.
+        let is_known = slow.known.0 > 0 || slow.received != 0 || slow.delivered != 0;
+        prop_assert_eq!(told(&figure).is_some(), is_known, "{:?}", window);
+    }
+    if let Some(lost) = through.lost().and_then(|lost| told(&lost)) {
+        prop_assert_eq!(lost.wh, slow.received - slow.delivered);
+        let (least, most) = slow.bounds;
+        prop_assert_eq!(lost.is_plausible, (least..=most).contains(&lost.wh), "{:?}", window);
+    }
+    Ok(())
+}
+
+/// Alarms of a window are those of the whole history that touch it, as they are.
+fn alarms_are_clipped(
+    reader: &Reader,
+    all: &[Stood],
+    (from, to): (i64, i64),
+) -> Result<(), TestCaseError> {
+    let window = Span::new(Timestamp(from), Timestamp(to));
+    let own = alarms(reader, window, |_| true).unwrap();
+    let touches = |one: &&Stood| {
+        let raised = one.alarm.raised.0;
+        let until = one.span.to.0;
+        (from <= raised && raised < to) || raised.max(from) < until.min(to)
+    };
+    let clipped: Vec<&Stood> = all.iter().filter(touches).collect();
+    prop_assert_eq!(own.iter().collect::<Vec<_>>(), clipped, "{:?}", window);
+    Ok(())
 }
 
 fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
@@ -368,23 +655,33 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         open: [false; 4],
         flow: [Flow::True; 4],
         wh: [0; 4],
+        shows: [(1_000_000, 1 << 32); 4],
+        last_shown: [1_000_000; 4],
         number: 0,
-        usable: true,
+        judged: Judged::Good,
+        alarms: [None, None, None],
+        epoch: 0,
+        said: Vec::new(),
     };
     story.begin();
     for step in steps {
         story.take(step);
     }
     story.flush();
-    let last = story.latest;
+    let (last, said) = (story.latest, std::mem::take(&mut story.said));
     drop(story);
     let reader = Reader::open(folder.path()).unwrap();
+    let rows = Rows::read(folder.path(), &said, |id| reader.contract(id).unwrap().province);
+    let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
+    let all_alarms = alarms(&reader, always, |_| true).unwrap();
     let all = Span::new(Timestamp(BEGAN - 1), Timestamp(last + 1));
     let whole = reliability(&reader, all, |_| true).unwrap();
     for (from, length) in windows {
         let from = BEGAN + from.rem_euclid(last - BEGAN + 1);
         let window = (from, from + length);
         let sums = Sums::of(&reader, window);
+        energy_is_as_the_rows_say(&reader, &rows, window)?;
+        alarms_are_clipped(&reader, &all_alarms, window)?;
         // The whole history, clipped.
         let own = Span::new(Timestamp(from), Timestamp((from + length).min(last)));
         let clipped = reliability(&reader, own, |_| true).unwrap();

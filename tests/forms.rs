@@ -171,6 +171,84 @@ fn remote_operations_are_not_known_where_records_of_them_were_lost() {
 }
 
 #[test]
+fn lost_records_are_missing_from_every_window_that_they_may_be_of() {
+    const HOUR: i64 = 3_600_000;
+    // The record before them, if one came, and when they were told, hours from the first midnight; and of which
+    // of three days operations are then not known.
+    for (after, told, unknown) in [
+        (Some(20), 49, [true, true, true]),
+        (Some(25), 49, [false, true, true]),
+        (Some(26), 30, [false, true, false]),
+        (Some(20), 24, [true, true, false]),
+        // Nothing came before in the session: not before somebody had watched before, up to the second midnight.
+        (None, 36, [false, true, false]),
+    ] {
+        let folder = tempdir().unwrap();
+        let province = province();
+        let unit = breakers(&province)[0].1;
+        let kept = |province: &Province| -> Vec<CommandsKept> {
+            let units = province.channels.iter().enumerate().flat_map(|(n, channel)| {
+                let station = &province.stations[channel.station.index()];
+                let kept = move |unit: &config::Unit| CommandsKept {
+                    channel: ChannelId::at(n),
+                    unit: unit.id,
+                    kept: true,
+                };
+                station.units.iter().map(kept).collect::<Vec<_>>()
+            });
+            units.collect()
+        };
+        let mut writer = Writer::open(folder.path(), &province).unwrap();
+        for hour in [0_i64, 12, 24, 36, 48, 60, 72] {
+            // The second session begins at noon of the second day; nobody watched for twelve hours before.
+            let begins = hour == 0 || (after.is_none() && hour == 36);
+            let at = Timestamp(START + hour * HOUR);
+            let judged = judgements(&province).into_iter().map(|judgement| {
+                let whole = begins;
+                Judgement { at, whole, ..judgement }
+            });
+            let gaps = Some(told).filter(|told| *told > hour - 12 && *told <= hour);
+            let events = gaps.map(|told| {
+                let after = after.map(|hour| Timestamp(START + hour * HOUR));
+                let what = Happening::Lost(Gap { count: 2, after, before: None });
+                let at = Timestamp(START + told * HOUR);
+                EventEntry { channel: ChannelId::at(0), unit, at, order: 0, arrived: at, what }
+            });
+            writer
+                .commit(&Batch {
+                    judgements: if begins { judged.collect() } else { Vec::new() },
+                    events: events.into_iter().collect(),
+                    commands: kept(&province),
+                    ..Batch::empty(begins, at)
+                })
+                .unwrap();
+        }
+        writer.close().unwrap();
+        for (day, is_unknown) in ["2022-11-07", "2022-11-08", "2022-11-09"].iter().zip(unknown) {
+            let out = folder.path().join("r.json");
+            let store = folder.path().to_str().unwrap();
+            let output = gridwatch(&[
+                "report",
+                CONFIG,
+                "--store",
+                store,
+                "--from",
+                day,
+                "--to",
+                day,
+                "--out",
+                out.to_str().unwrap(),
+            ]);
+            assert!(output.status.success(), "{}", stderr(&output));
+            let said: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+            let row = &said["sheets"]["bm21"]["tables"]["bm21"]["rows"][0];
+            let expected = if is_unknown { json!({ "known": false }) } else { json!(0) };
+            assert_eq!(row["operations_22kv"], expected, "{after:?} {told} {day}");
+        }
+    }
+}
+
+#[test]
 fn a_form_has_what_the_contract_names_and_leaves_the_rest_open() {
     let folder = tempdir().unwrap();
     store(folder.path(), true, &[]);

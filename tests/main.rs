@@ -36,6 +36,7 @@ mod screens;
 mod second_province;
 mod security;
 mod show;
+mod slow_energy;
 mod station;
 mod store;
 mod taken_away;

@@ -54,7 +54,9 @@ load = {{ rural = 1.0 }}
 transformers = {{ "131" = 25 }}
 [stations.bays]
 T110 = ["131"]
+BB110 = ["C11"]
 TMV = ["431"]
+BBMV = ["C41"]
 FMV = ["471", "{second}"]
 [[stations.metering]]
 district = "d"
@@ -69,8 +71,9 @@ remote = {{ rf = 90 }}
 /// What may happen, each so many milliseconds after the one before.
 #[derive(Debug, Clone)]
 enum Step {
-    /// A breaker moves: the transformer's, the incomer's, a feeder's.
-    Switch { after: i64, bay: usize, open: bool },
+    /// A breaker moves: the transformer's, the incomer's, a feeder's. So many records of its unit before it are
+    /// lost.
+    Switch { after: i64, bay: usize, open: bool, lost: u32 },
     /// Values can be used, or cannot.
     Judge { after: i64, usable: bool },
     /// The monitor begins anew, by a contract.
@@ -82,7 +85,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let after = || prop_oneof![4 => 6_000_i64..400_000, 2 => 400_000_i64..10_000_000, 1 => 10_000_000_i64..200_000_000];
     prop_oneof![
-        8 => (after(), 0_usize..4, any::<bool>()).prop_map(|(after, bay, open)| Step::Switch { after, bay, open }),
+        8 => (after(), 0_usize..4, any::<bool>(), prop_oneof![5 => Just(0_u32), 1 => 1_u32..4])
+            .prop_map(|(after, bay, open, lost)| Step::Switch { after, bay, open, lost }),
         3 => (after(), any::<bool>()).prop_map(|(after, usable)| Step::Judge { after, usable }),
         1 => (after(), 0_usize..2, any::<bool>())
             .prop_map(|(after, contract, usable)| Step::Restart { after, contract, usable }),
@@ -134,13 +138,13 @@ impl Story<'_> {
         self.commit(&Batch { judgements, ..Batch::empty(whole, at) });
     }
 
-    fn switch(&mut self, bay: usize, open: bool) {
+    fn switch(&mut self, bay: usize, open: bool, lost: u32) {
         let province = &self.contracts[self.contract];
         let point = breaker(province, bay);
         let station = &province.stations[0];
         let unit = station.units[station.bays[station.points[point.index()].bay].unit].id;
         let number = self.numbers.entry(unit).or_default();
-        *number += 1;
+        *number += 1 + lost;
         let number = *number;
         let (at, value) = (Timestamp(self.now), if open { 1 } else { 2 });
         let change = Change {
@@ -161,9 +165,9 @@ impl Story<'_> {
 
     fn take(&mut self, step: &Step) {
         match *step {
-            Step::Switch { after, bay, open } => {
+            Step::Switch { after, bay, open, lost } => {
                 self.now += after;
-                self.switch(bay, open);
+                self.switch(bay, open, lost);
             }
             Step::Judge { after, usable } => {
                 self.now += after;
@@ -207,6 +211,8 @@ struct Rows {
     judgements: Vec<(i64, bool)>,
     /// Point, when, open.
     records: Vec<(String, i64, bool)>,
+    /// Unit, number and when, of every record.
+    numbers: Vec<(i64, i64, i64)>,
     /// Raised, returned.
     alarms: Vec<(i64, Option<i64>)>,
 }
@@ -228,12 +234,16 @@ impl Rows {
         let records = records
             .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get::<_, i64>(2)? == 1)))
             .unwrap();
+        let mut numbers =
+            rows.prepare("SELECT unit, number, at_ms FROM event ORDER BY unit, number").unwrap();
+        let numbers = numbers.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).unwrap();
         let mut alarms = rows.prepare("SELECT raised_ms, returned_ms FROM alarm").unwrap();
         let alarms = alarms.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         Self {
             sessions: sessions.map(Result::unwrap).collect(),
             judgements: judgements.map(Result::unwrap).collect(),
             records: records.map(Result::unwrap).collect(),
+            numbers: numbers.map(Result::unwrap).collect(),
             alarms: alarms.map(Result::unwrap).collect(),
         }
     }
@@ -294,6 +304,14 @@ impl Rows {
         }
     }
 
+    /// Stretches in which a record of some units may have been lost: numbers are missing between two that came.
+    fn lost(&self, units: &[i64]) -> Vec<(i64, i64)> {
+        let own = self.numbers.windows(2).filter(|pair| {
+            units.contains(&pair[0].0) && pair[0].0 == pair[1].0 && pair[1].1 > pair[0].1 + 1
+        });
+        own.map(|pair| (pair[0].2, pair[1].2)).collect()
+    }
+
     /// All moments at which anything changes, in order.
     fn moments(&self) -> Vec<i64> {
         let sessions = self.sessions.iter().flat_map(|(_, from, until)| [*from, *until]);
@@ -309,7 +327,7 @@ impl Rows {
     fn tally(
         &self,
         feeder: &str,
-        customers: &BTreeMap<(i64, String), u64>,
+        (customers, units): (&BTreeMap<(i64, String), u64>, &[i64]),
         window: (i64, i64),
     ) -> Tally {
         let eras = self.eras();
@@ -331,6 +349,9 @@ impl Rows {
             let Some(customers) = own(&era) else { continue };
             let Some(dead) = self.is_dead(feeder, era, from) else { continue };
             tally.known_ms += customers * ms(from, to);
+            if !self.lost(units).iter().any(|lost| lost.0 <= from && to <= lost.1) {
+                tally.recorded_ms += customers * ms(from, to);
+            }
             if dead {
                 if open.is_empty() {
                     counts = was_supplied;
@@ -362,8 +383,6 @@ impl Rows {
             count.customer_ms +=
                 dead.iter().map(|(from, to, customers)| customers * ms(*from, *to)).sum::<u64>();
         }
-        // No number is missing among the records.
-        tally.recorded_ms = tally.known_ms;
         tally
     }
 
@@ -395,8 +414,20 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
     let folder = tempdir().unwrap();
     let contracts = contracts();
     let mut customers = BTreeMap::new();
+    // The units of the breakers that a feeder hangs on.
+    let mut units: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for (province, n) in contracts.iter().zip(1..) {
         let station = &province.stations[0];
+        let unit = |bay: &str| {
+            let own = station.bays.iter().find(|own| own.name == bay)?;
+            Some(i64::from(station.units[own.unit].id))
+        };
+        for feeder in ["471", "472", "474"] {
+            let own = ["131", "431", feeder].into_iter().map(unit).collect::<Option<Vec<_>>>();
+            if let Some(own) = own {
+                units.insert(feeder, own);
+            }
+        }
         for (bay, own) in province.customers_by_feeder(station) {
             customers.insert((n, station.bays[bay].name.clone()), own);
         }
@@ -433,7 +464,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
                         .any(|era| era.0 == *contract && era.1 < window.1 && window.0 < era.2)
             };
             if customers.keys().any(knows) {
-                slow += rows.tally(feeder, &customers, window);
+                slow += rows.tally(feeder, (&customers, &units[feeder]), window);
             }
         }
         prop_assert_eq!(tally, slow, "{:?}", window);

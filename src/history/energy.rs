@@ -27,11 +27,12 @@ use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
 use crate::store::{Kept, Reader, StoreError, Value};
 use meter::{Meter, kilowatts};
-use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, Said, flowing, steps};
+use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, STANDS_IN_MS, Said, flowing, steps};
 pub use steps::{Odd, Oddity, Step};
 
-/// What a transformer loses while it is under voltage, and at its rating, of its rating (assumed, for 110 kV
-/// transformers of 16 to 63 MVA; Regulation (EU) 548/2014 asks for an efficiency above 99.6 % at its peak).
+/// What a transformer loses at most while it is under voltage, of its rating, and of what it carries. Our own bounds,
+/// wide ones: they must hold for any transformer of 16 to 63 MVA, old ones too, whose losses the contract does not
+/// name. What goes beyond is marked, and nothing is left out for it.
 const NO_LOAD_LOSS: f64 = 0.001;
 const LOAD_LOSS: f64 = 0.006;
 /// What a station uses itself at most, kW (assumed: heating, charging, cooling, lighting).
@@ -263,31 +264,38 @@ pub fn energies(
     Ok(order.iter().filter_map(|id| all.remove(id)).collect())
 }
 
-/// Contracts that held before and behind another one, the nearest first: since when each, or up to when; `None`:
-/// this program makes something else of it than the one that recorded it.
+/// A contract that held before or behind another one.
+struct Near {
+    era: Era,
+    /// `None`: this program makes something else of it than the one that recorded it.
+    province: Option<Arc<Province>>,
+}
+
+/// Contracts that held before and behind another one, the nearest first.
 struct Beside {
-    before: Vec<(Timestamp, Option<Arc<Province>>)>,
-    behind: Vec<(Timestamp, Option<Arc<Province>>)>,
+    before: Vec<Near>,
+    behind: Vec<Near>,
 }
 
 impl Beside {
     /// Those near what a window has of an era.
     fn around(reader: &Reader, eras: &[Era], n: usize, own: Span) -> Result<Self, StoreError> {
-        let known = |era: &Era| match reader.contract(era.contract) {
-            Ok(known) => Ok(Some(known.province)),
-            Err(StoreError::Contract { .. }) => Ok(None),
-            Err(error) => Err(error),
+        let near = |era: &Era| {
+            let province = match reader.contract(era.contract) {
+                Ok(known) => Some(known.province),
+                Err(StoreError::Contract { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            Ok(Near { era: era.clone(), province })
         };
         let far = LONGEST_MS + CONTEXT_MS;
         let (first, last) = (own.from.plus(-far), own.to.plus(far));
-        let (mut before, mut behind) = (Vec::new(), Vec::new());
-        for era in eras[..n].iter().rev().take_while(|era| era.span.to > first) {
-            before.push((era.span.from, known(era)?));
-        }
-        for era in eras[n + 1..].iter().take_while(|era| era.span.from < last) {
-            behind.push((era.span.to, known(era)?));
-        }
-        Ok(Self { before, behind })
+        let before = eras[..n].iter().rev().take_while(|era| era.span.to > first);
+        let behind = eras[n + 1..].iter().take_while(|era| era.span.from < last);
+        Ok(Self {
+            before: before.map(near).collect::<Result<_, _>>()?,
+            behind: behind.map(near).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -359,7 +367,7 @@ struct Counter {
     has_values: bool,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     /// What the window has of it, and whether any value came.
     fn energy(mut self, window: Span) -> Result<(StationEnergy, bool), StoreError> {
         let mut registers = Vec::new();
@@ -371,15 +379,24 @@ impl Source<'_> {
                 registers.push(register);
             }
         }
+        let beside = self.beside(around);
         self.era = self.era.within(around);
         let mut voltages = Vec::new();
         let mut doubtful: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
-        let around = self.era.span;
         for (bus, bay) in self.station.bays.iter().enumerate() {
             if self.find(bus, "UAB").is_none() {
                 continue;
             }
-            doubtful.insert(bus, voltage::doubtful(&self, bus, around)?);
+            let mut spans = voltage::doubtful(&self, bus, self.era.span)?;
+            for other in &beside {
+                let is_same = |its: &Bay| its.name == bay.name && its.level == bay.level;
+                let Some(bus) = other.station.bays.iter().position(is_same) else { continue };
+                if other.find(bus, "UAB").is_some() {
+                    spans.extend(voltage::doubtful(other, bus, other.era.span)?);
+                }
+            }
+            spans.sort_unstable_by_key(|span| span.from);
+            doubtful.insert(bus, spans);
             if voltage::is_busbar(bay) {
                 voltages.push(voltage::voltage(&self, bus)?);
             }
@@ -389,11 +406,34 @@ impl Source<'_> {
             let bay = self.station.points[register.point.index()].bay;
             let bus = voltage::bus_of(self.station, bay);
             let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
-            counters.push(self.counter(register, doubts)?);
+            counters.push(self.counter(register, doubts, &beside)?);
         }
         let has_values = voltages.iter().any(BusVoltage::has_values)
             || counters.iter().any(|counter| counter.has_values);
         Ok((self.sum(&counters, voltages, window), has_values))
+    }
+
+    /// The same station by the contracts beside this one, as far as they held in a stretch of time: what was
+    /// measured is in doubt there whichever contract asks.
+    fn beside(&self, around: Span) -> Vec<Self> {
+        let near = self.beside.before.iter().chain(&self.beside.behind);
+        near.filter_map(|near| {
+            let province = near.province.as_deref()?;
+            let id = province.station(&self.station.id)?;
+            let era = near.era.clone().within(around);
+            (era.span.length() > 0).then(|| Self {
+                reader: self.reader,
+                province,
+                beside: self.beside,
+                id,
+                station: &province.stations[id.index()],
+                own: era.span,
+                kept: era.span,
+                era,
+                doubts: vec![OnceCell::new(); province.centres.len()],
+            })
+        })
+        .collect()
     }
 
     /// Counters at the high side of transformers and at the feeders.
@@ -487,16 +527,16 @@ impl Source<'_> {
             return Ok(None);
         };
         // A point of the same name that another contract has otherwise is another one.
-        let is_same = |other: &Option<Arc<Province>>| {
-            other.as_ref().is_some_and(|other| self.is_same_in(other, spec, encoding))
+        let is_same = |near: &&Near| {
+            near.province.as_ref().is_some_and(|other| self.is_same_in(other, spec, encoding))
         };
-        let reach = |mut reached: Timestamp, beside: &[(Timestamp, Option<Arc<Province>>)]| {
-            let same = beside.iter().take_while(|(_, other)| is_same(other));
-            same.for_each(|(edge, _)| reached = *edge);
-            reached
-        };
+        let furthest =
+            |beside: &[Near]| beside.iter().take_while(is_same).last().map(|n| n.era.span);
         let Span { from, to } = self.era.span;
-        let same = Span::new(reach(from, &self.beside.before), reach(to, &self.beside.behind));
+        let same = Span::new(
+            furthest(&self.beside.before).map_or(from, |span| span.from),
+            furthest(&self.beside.behind).map_or(to, |span| span.to),
+        );
         // The step that leads into the window, and the one out of it, are judged like those within.
         let own = self.kept;
         let before = self.number(&meter, point, (own.from, -1), same)?.unwrap_or(own.from);
@@ -505,7 +545,8 @@ impl Source<'_> {
         Ok(Some(Register { point, side, meter, around }))
     }
 
-    /// When a counter last said a number before a moment, or first from it on, if that is not too far.
+    /// When a counter last said a number before a moment, or first from it on, if that is not too far. What
+    /// stands for "not available" is one, too, where nothing else is for so long that it counts.
     fn number(
         &self,
         meter: &Meter,
@@ -513,29 +554,35 @@ impl Source<'_> {
         (at, way): (Timestamp, i64),
         within: Span,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let is_number =
-            |value: &Value| matches!(said(meter, value), Said::Count(wh) if !meter.is_stand_in(wh));
+        let counts_from = if way < 0 { Timestamp(i64::MIN) } else { at.plus(STANDS_IN_MS) };
+        let mut stand_in = None;
         // It is most often near.
         for far in [HOUR_MS, DAY_MS, LONGEST_MS] {
             let end = at.plus(way * far);
             let span = Span::new(at.min(end), at.max(end)).and(within);
-            let (mut first, mut last): (Option<Timestamp>, Option<Timestamp>) = (None, None);
-            self.values(point, span, |value| {
-                if is_number(&value) {
-                    first.get_or_insert(value.at);
-                    last = Some(value.at);
-                }
+            let mut numbers = Ends::default();
+            let mut stand_ins = Ends::default();
+            self.values(point, span, |value| match said(meter, &value) {
+                Said::Count(wh) if !meter.is_stand_in(wh) => numbers.add(value.at),
+                Said::Count(_) if value.at >= counts_from => stand_ins.add(value.at),
+                _ => {}
             })?;
-            let nearest = if way < 0 { last } else { first };
+            let nearest = numbers.nearest(way);
             if nearest.is_some() {
                 return Ok(nearest);
             }
+            stand_in = stand_ins.nearest(way);
         }
-        Ok(None)
+        Ok(stand_in)
     }
 
     /// Reads a counter and judges its steps.
-    fn counter(&self, register: Register, doubtful: &[Span]) -> Result<Counter, StoreError> {
+    fn counter(
+        &self,
+        register: Register,
+        doubtful: &[Span],
+        beside: &[Source<'_>],
+    ) -> Result<Counter, StoreError> {
         let Register { point, side, meter, around } = register;
         let mut readings = Vec::new();
         self.values(point, around, |value| {
@@ -544,7 +591,7 @@ impl Source<'_> {
         let own = self.kept;
         let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
         let bay = self.station.points[point.index()].bay;
-        let drawn = self.drawn((bay, around), &readings, doubtful)?;
+        let drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
         let mut judged = steps(&meter, &readings, &drawn);
         // One whose later reading was forgotten is told nowhere.
         judged.steps.retain(|step| step.span.to >= own.from);
@@ -570,6 +617,7 @@ impl Source<'_> {
         (bay, around): (usize, Span),
         readings: &[Reading],
         doubtful: &[Span],
+        beside: &[Source<'_>],
     ) -> Result<Vec<Drawn>, StoreError> {
         let mut drawn = vec![Drawn::default(); readings.len()];
         let Some(power) = self.find(bay, "P") else { return Ok(drawn) };
@@ -577,8 +625,14 @@ impl Source<'_> {
         let Some(unit) = kilowatts(&point.spec.unit) else { return Ok(drawn) };
         let old = self.province.scan.old_after_ms(point.spec.scan.unwrap_or(Scan::Slow));
         let longest = old.max(POWER_APART_MS);
-        let judged = self.doubts(power)?;
-        let mut doubts = Doubts { lists: [(judged, 0), (doubtful, 0)] };
+        let mut judged = self.doubts(power)?.to_vec();
+        for other in beside {
+            if let Some(power) = other.station.point(&point.id) {
+                judged.extend(other.doubts(power)?);
+            }
+        }
+        judged.sort_unstable_by_key(|span| span.from);
+        let mut doubts = Doubts { lists: [(&judged, 0), (doubtful, 0)] };
         let span = wider(around, longest);
         let mut last: Option<(Timestamp, f64)> = None;
         let mut place = 0;
@@ -673,6 +727,21 @@ impl Source<'_> {
 #[expect(clippy::cast_possible_truncation, reason = "far below 2^63")]
 fn rounded(wh: f64) -> i64 {
     wh.round() as i64
+}
+
+/// The first and the last of some moments, which come in the order of time.
+#[derive(Default)]
+struct Ends(Option<(Timestamp, Timestamp)>);
+
+impl Ends {
+    fn add(&mut self, at: Timestamp) {
+        self.0 = Some((self.0.map_or(at, |(first, _)| first), at));
+    }
+
+    /// The last one, going back; else the first.
+    fn nearest(&self, way: i64) -> Option<Timestamp> {
+        self.0.map(|(first, last)| if way < 0 { last } else { first })
+    }
 }
 
 /// A span with so many milliseconds on either side.

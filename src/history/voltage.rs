@@ -248,12 +248,14 @@ fn follow(
 }
 
 /// The values of a point, each as long as it stands: until the next one, but not beyond the time after
-/// which it is old. Behind what the store knows nothing stands.
+/// which it is old. Behind what the store knows nothing stands. How long that is follows from the values near it,
+/// so that it is the same whichever window is asked for.
 fn stood(source: &Source<'_>, point: PointId, span: Span) -> Result<Vec<Stood>, StoreError> {
     let spec = &source.station.points[point.index()];
     let scan = spec.spec.scan.unwrap_or(Scan::Slow);
     let mut values: Vec<(Timestamp, Option<f64>)> = Vec::new();
-    let wide = Span::new(span.from.plus(-LONGEST_MS), span.to);
+    // As far as it matters how far values are apart.
+    let wide = Span::new(span.from.plus(-3 * LONGEST_MS), span.to.plus(LONGEST_MS));
     source.values(point, wide, |value| {
         let good = value.flags.is_none_or(Flags::is_good);
         let known = match value.value {
@@ -263,16 +265,16 @@ fn stood(source: &Source<'_>, point: PointId, span: Span) -> Result<Vec<Stood>, 
         let real = |now: &f64| spec.range.is_none_or(|(low, high)| (low..=high).contains(now));
         values.push((value.at, known.filter(real)));
     })?;
-    // A recording may have read it more rarely than the contract says.
-    let mut apart: Vec<i64> = values.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
-    let middle = apart.len() / 2;
-    let usual = if apart.is_empty() { 0 } else { *apart.select_nth_unstable(middle).1 };
+    let apart: Vec<i64> = values.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
+    let old = source.province.scan.old_after_ms(scan);
     let scans = i64::from(source.province.scan.stale_after);
-    let longest = source.province.scan.old_after_ms(scan).max(usual.saturating_mul(scans));
-    let longest = longest.min(LONGEST_MS);
     let mut all: Vec<Stood> = Vec::new();
     for (n, (from, value)) in values.iter().enumerate() {
-        let until = values.get(n + 1).map_or(span.to, |(next, _)| *next);
+        // A recording may have read it more rarely than the contract says: as rarely as values come near it.
+        let near = &apart[n.saturating_sub(2).min(apart.len())..(n + 1).min(apart.len())];
+        let usual = near.iter().min().copied().unwrap_or(0);
+        let longest = old.max(usual.saturating_mul(scans)).min(LONGEST_MS);
+        let until = values.get(n + 1).map_or(Timestamp(i64::MAX), |(next, _)| *next);
         let own = Span::new(*from, until.min(from.plus(longest))).and(span);
         let Some(value) = value.filter(|_| own.length() > 0) else { continue };
         match all.last_mut() {

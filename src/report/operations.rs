@@ -50,9 +50,7 @@ pub(super) fn operations(
     wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Operations>, StoreError> {
     let span = window.span;
-    let lost = reader.lost_events((span.from, span.to))?;
-    let lost: BTreeSet<_> =
-        lost.into_iter().map(|(station, centre, _)| (station, centre)).collect();
+    let lost = reader.paths_that_lost((span.from, span.to))?;
     let cut = reader.kept_from(Kept::Events)?.is_some_and(|kept| kept > span.from);
     let mut all: BTreeMap<String, Operations> = BTreeMap::new();
     for station in province.stations.iter().filter(|station| wanted(&station.id)) {

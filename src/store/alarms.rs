@@ -9,7 +9,7 @@ use super::cells;
 use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
-use super::sums;
+use super::sums::{self, Verb};
 use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use crate::historian::shortfalls::{Ground, LineId};
@@ -95,7 +95,7 @@ pub(super) fn put(
             is_open,
             &epoch,
         ];
-        sums::put(transaction, ("INSERT", &sums::ALARM, AGAIN), &row)?;
+        sums::put(transaction, (Verb::Insert, &sums::ALARM, AGAIN), &row)?;
     }
     Ok(())
 }

@@ -130,7 +130,7 @@ fn check_references(connection: &Connection, found: &mut Findings) -> Result<(),
 
 /// Every row is what was written.
 fn check_sums(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
-    for of in &sums::ALL {
+    for of in sums::ALL {
         if !has_table(connection, of.table)? {
             continue;
         }

@@ -9,7 +9,7 @@ use rusqlite::{Row, ToSql, Transaction, params};
 use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
-use super::sums;
+use super::sums::{self, Verb};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::picture::Picture;
 
@@ -63,7 +63,7 @@ pub(super) fn put(
 ) -> Result<(), StoreError> {
     for CommandsKept { channel, unit, kept } in said {
         let row: [&dyn ToSql; 4] = [&paths[channel.index()], unit, &at.0, kept];
-        sums::put(transaction, ("INSERT OR REPLACE", &sums::COMMANDS_KEPT, ""), &row)?;
+        sums::put(transaction, (Verb::OrReplace, &sums::COMMANDS_KEPT, ""), &row)?;
     }
     Ok(())
 }

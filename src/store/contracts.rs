@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::cells;
 use super::schema::StoreError;
-use super::sums;
+use super::sums::{self, Verb};
 
 /// SHA-256 of the texts of a contract, hexadecimal: what reports name it by.
 pub fn hash(origin: &Origin) -> String {
@@ -86,12 +86,12 @@ pub(super) fn put(connection: &Connection, province: &Province) -> Result<i64, S
     };
     let expanded = expanded(province);
     let row: [&dyn ToSql; 5] = [&hash, &expanded, &file, &text, &fleet];
-    let id = sums::put_numbered(connection, ("INSERT", &sums::CONTRACT), &row)?;
+    let id = sums::put_numbered(connection, (Verb::Insert, &sums::CONTRACT), &row)?;
     let id = id.unwrap_or_default();
     for (place, (file, text)) in datalists.iter().enumerate() {
         let place = i64::try_from(place).unwrap_or(i64::MAX);
         let row: [&dyn ToSql; 4] = [&id, &place, file, text];
-        sums::put(connection, ("INSERT", &sums::DATALIST, ""), &row)?;
+        sums::put(connection, (Verb::Insert, &sums::DATALIST, ""), &row)?;
     }
     Ok(id)
 }

@@ -10,7 +10,7 @@ use super::cells;
 use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
-use super::sums;
+use super::sums::{self, Verb};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::picture::Picture;
 
@@ -135,7 +135,7 @@ pub(super) fn put(
     let (kind, EnergyLine { station, id, sells, day, .. }) = (line.kind.word(), line);
     let row: [&dyn ToSql; 11] =
         [&kind, station, id, &at.0, sells, day, &kwh, &days, &meters, &behind, &epoch];
-    sums::put(transaction, ("INSERT OR REPLACE", &sums::ENERGY, ""), &row)?;
+    sums::put(transaction, (Verb::OrReplace, &sums::ENERGY, ""), &row)?;
     Ok(())
 }
 

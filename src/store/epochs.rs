@@ -8,7 +8,7 @@ use super::cells;
 use super::journal;
 use super::reader::{End, Session};
 use super::schema::{StoreError, has_table};
-use super::sums;
+use super::sums::{self, Verb};
 use crate::clock::{Jump, JumpKind, Timestamp};
 
 /// Stretches of time that sessions of epochs behind the first have watched.
@@ -88,7 +88,7 @@ pub(super) fn follow(
     journal::recover(transaction)?;
     for Jump { before, after, by_ms, kind } in &new {
         let row: [&dyn ToSql; 4] = [&before.0, &after.0, by_ms, &kind.code()];
-        sums::put_numbered(transaction, ("INSERT", &sums::CLOCK_JUMP), &row)?;
+        sums::put_numbered(transaction, (Verb::Insert, &sums::CLOCK_JUMP), &row)?;
     }
     let set = new.iter().filter(|jump| jump.kind == JumpKind::Set).map(|jump| jump.by_ms);
     let by_ms: i64 = set.sum();

@@ -19,7 +19,7 @@ use super::contracts;
 use super::kept::{self, By, Kept};
 use super::runs;
 use super::schema::StoreError;
-use super::sums;
+use super::sums::{self, Verb};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::ledger::{self, State};
 
@@ -164,7 +164,7 @@ fn say_again(
     let states = states.into_iter().enumerate();
     let bytes = runs::to_bytes(&ledger::runs(states.filter_map(|(n, s)| Some((n, s?)))));
     let row: [&dyn ToSql; 6] = [&path, &at.0, &session, &true, &link, &bytes];
-    sums::put(connection, ("INSERT OR REPLACE", &sums::JUDGEMENT, ""), &row)?;
+    sums::put(connection, (Verb::OrReplace, &sums::JUDGEMENT, ""), &row)?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::batch::{Batch, JOURNAL_BYTES_MAX};
 use super::contracts;
 use super::epochs;
 use super::schema::{StoreError, has_table};
-use super::sums;
+use super::sums::{self, Verb};
 use super::values::{Tail, described};
 use super::writer::paths;
 use crate::clock::Timestamp;
@@ -37,7 +37,7 @@ pub(super) fn put(
         let data = snap::raw::Encoder::new().compress_vec(&batch.fresh);
         let data = data.map_err(damaged)?;
         let row: [&dyn ToSql; 3] = [&batch.until.0, &contract, &data];
-        sums::put(transaction, ("INSERT OR REPLACE", &sums::JOURNAL, ""), &row)?;
+        sums::put(transaction, (Verb::OrReplace, &sums::JOURNAL, ""), &row)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ToSql};
 use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
-use super::sums;
+use super::sums::{self, Verb};
 use crate::clock::{DAY_MS, Timestamp};
 
 /// A kind of record, as far as forgetting goes.
@@ -120,7 +120,7 @@ pub(super) fn put(
     let again = sums::changed(&sums::FORGOTTEN, &again);
     let again = format!("ON CONFLICT (kind) DO UPDATE SET {again}");
     let row: [&dyn ToSql; 5] = [&kind.word(), &from.0, &kind.rows_from(from).0, &rows, &by.word()];
-    sums::put(connection, ("INSERT", &sums::FORGOTTEN, &again), &row)?;
+    sums::put(connection, (Verb::Insert, &sums::FORGOTTEN, &again), &row)?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Who reads a store: at one instant of it, beside whoever writes.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -482,6 +482,30 @@ impl Reader {
             *lost.entry(path).or_default() += lost_count(row, 2)?;
         }
         Ok(lost.into_iter().map(|((station, centre), count)| (station, centre, count)).collect())
+    }
+
+    /// Paths over which records were lost that may have happened from `from` up to `to`: station and centre. Of a
+    /// gap it is known behind which record it is and when it was told; where no record came before in the session
+    /// that told it, it began when somebody had watched before, at the earliest.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn paths_that_lost(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let mut touching = self.connection.prepare_cached(
+            "SELECT DISTINCT station, centre FROM lost_events
+             JOIN path ON path.id = lost_events.path
+             WHERE at_ms >= ?1 AND coalesce(after_ms,
+                 (SELECT max(until_ms) FROM session WHERE until_ms <= lost_events.at_ms), at_ms) < ?2",
+        )?;
+        let mut rows = touching.query(params![from.0, to.0])?;
+        let mut lost = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            lost.insert((cells::name(row, 0)?, cells::name(row, 1)?));
+        }
+        Ok(lost)
     }
 
     /// How asking went over a path in the stretches that begin from `from` up to `to`.

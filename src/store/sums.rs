@@ -4,11 +4,35 @@
 //! Pages of the database have none, and what `SQLite`'s own check knows of them is their order, not their
 //! content.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Row, ToSql};
 
 use super::schema::{StoreError, has_column};
+
+/// How a row is put into a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verb {
+    /// It is not there yet.
+    Insert,
+    /// What is there already stays.
+    OrIgnore,
+    /// It takes the place of what is there.
+    OrReplace,
+}
+
+impl Verb {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Insert => "INSERT",
+            Self::OrIgnore => "INSERT OR IGNORE",
+            Self::OrReplace => "INSERT OR REPLACE",
+        }
+    }
+}
 
 /// A table whose rows have checksums.
 #[derive(Debug)]
@@ -19,6 +43,8 @@ pub(super) struct Summed {
     pub(super) key: &'static [&'static str],
     /// What the checksum is over, in this order. Numbers of rows are in it where others refer to them.
     pub(super) columns: &'static [&'static str],
+    /// What puts a row into it, by [`Verb`]: rows come by the thousand, and the text is the same each time.
+    puts: [OnceLock<String>; 3],
     /// Rows of earlier versions got theirs when the store was brought up to date. Those of `chunk` and
     /// `journal` did not: they are many, chunks bring a checksum of their own, and both are soon gone.
     from_the_first: bool,
@@ -26,10 +52,11 @@ pub(super) struct Summed {
 
 macro_rules! summed {
     ($name:ident, $table:literal, $key:expr, $columns:expr, $from_the_first:expr) => {
-        pub(super) const $name: Summed = Summed {
+        pub(super) static $name: Summed = Summed {
             table: $table,
             key: &$key,
             columns: &$columns,
+            puts: [const { OnceLock::new() }; 3],
             from_the_first: $from_the_first,
         };
     };
@@ -184,25 +211,25 @@ summed!(
 summed!(CLOCK_JUMP, "clock_jump", ["id"], ["id", "before_ms", "after_ms", "by_ms", "kind"], true);
 
 /// Every table.
-pub(super) const ALL: [Summed; 18] = [
-    CONTRACT,
-    DATALIST,
-    PATH,
-    SESSION,
-    JUDGEMENT,
-    EVENT,
-    LOST_EVENTS,
-    COMMANDS_KEPT,
-    ASKED,
-    LAYOUT,
-    BLOCK,
-    CHUNK,
-    METERING,
-    ENERGY,
-    JOURNAL,
-    ALARM,
-    FORGOTTEN,
-    CLOCK_JUMP,
+pub(super) static ALL: [&Summed; 18] = [
+    &CONTRACT,
+    &DATALIST,
+    &PATH,
+    &SESSION,
+    &JUDGEMENT,
+    &EVENT,
+    &LOST_EVENTS,
+    &COMMANDS_KEPT,
+    &ASKED,
+    &LAYOUT,
+    &BLOCK,
+    &CHUNK,
+    &METERING,
+    &ENERGY,
+    &JOURNAL,
+    &ALARM,
+    &FORGOTTEN,
+    &CLOCK_JUMP,
 ];
 
 /// The checksum of a row: CRC-32 over kind and content of each value.
@@ -241,31 +268,40 @@ pub(super) fn teach(connection: &Connection) -> Result<(), Error> {
     })
 }
 
-/// Puts a row into a table. `values` are those of [`Summed::columns`]; `verb` is `INSERT` or one of its
-/// kind, and `tail` what follows the values. Returns how many rows were written.
+impl Summed {
+    /// The statement that puts a row into the table.
+    fn put(&self, verb: Verb) -> &str {
+        self.puts[verb as usize].get_or_init(|| {
+            let (table, columns) = (self.table, self.columns.join(", "));
+            let places: Vec<String> = (1..=self.columns.len()).map(|n| format!("?{n}")).collect();
+            let (verb, places) = (verb.words(), places.join(", "));
+            format!("{verb} INTO {table} ({columns}, sum) VALUES ({places}, row_sum({places}))")
+        })
+    }
+}
+
+/// Puts a row into a table. `values` are those of [`Summed::columns`]; `tail` is what follows the values.
+/// Returns how many rows were written.
 pub(super) fn put(
     connection: &Connection,
-    (verb, of, tail): (&str, &Summed, &str),
+    (verb, of, tail): (Verb, &Summed, &str),
     values: &[&dyn ToSql],
 ) -> Result<usize, Error> {
-    let (table, columns) = (of.table, of.columns.join(", "));
-    let places: Vec<String> = (1..=of.columns.len()).map(|n| format!("?{n}")).collect();
-    let places = places.join(", ");
-    connection
-        .prepare_cached(&format!(
-            "{verb} INTO {table} ({columns}, sum) VALUES ({places}, row_sum({places})) {tail}"
-        ))?
-        .execute(values)
+    let mut statement = Cow::Borrowed(of.put(verb));
+    if !tail.is_empty() {
+        statement.to_mut().extend([" ", tail]);
+    }
+    connection.prepare_cached(&statement)?.execute(values)
 }
 
 /// Puts a row into a table that numbers its rows. `values` are those behind the number, which is
 /// returned; `None` when `verb` found the row there.
 pub(super) fn put_numbered(
     connection: &Connection,
-    (verb, of): (&str, &Summed),
+    (verb, of): (Verb, &Summed),
     values: &[&dyn ToSql],
 ) -> Result<Option<i64>, Error> {
-    let (table, columns) = (of.table, &of.columns[1..]);
+    let (verb, table, columns) = (verb.words(), of.table, &of.columns[1..]);
     let places: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
     let (columns, places) = (columns.join(", "), places.join(", "));
     let put = format!("{verb} INTO {table} ({columns}) VALUES ({places})");
@@ -384,7 +420,7 @@ mod tests {
         let mut known: Vec<_> = ALL.iter().map(|of| of.table).collect();
         known.sort_unstable();
         assert_eq!(tables, known);
-        for of in &ALL {
+        for of in ALL {
             let mut columns = names(&format!("SELECT name FROM pragma_table_info('{}')", of.table));
             assert!(columns.contains(&"sum".to_owned()), "{}", of.table);
             columns.retain(|name| name != "sum");

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 use super::kept;
 use super::reader::{Reader, Session};
 use super::schema::StoreError;
-use super::sums;
+use super::sums::{self, Verb};
 use crate::clock::Timestamp;
 use crate::collector::plan::Part;
 use crate::series::Sealed;
@@ -86,7 +86,7 @@ impl Tail {
         let count = i64::try_from(rows).unwrap_or(i64::MAX);
         let bytes = chunk.bytes().as_ref();
         let row: [&dyn ToSql; 6] = [&block, &from.0, &until.0, &count, &bytes, &epoch];
-        sums::put(transaction, ("INSERT", &sums::CHUNK, ""), &row)?;
+        sums::put(transaction, (Verb::Insert, &sums::CHUNK, ""), &row)?;
         if self.0.len() == Self::MOST {
             self.0.remove(0);
         }
@@ -104,11 +104,11 @@ pub(super) fn block(
 ) -> Result<i64, StoreError> {
     let station = &province.stations[province.channels[channel.index()].station.index()];
     let columns = described(station, columns);
-    sums::put_numbered(transaction, ("INSERT OR IGNORE", &sums::LAYOUT), &[&columns])?;
+    sums::put_numbered(transaction, (Verb::OrIgnore, &sums::LAYOUT), &[&columns])?;
     let layout: i64 = transaction
         .prepare_cached("SELECT id FROM layout WHERE columns = ?1")?
         .query_row([&columns], |row| row.get(0))?;
-    sums::put_numbered(transaction, ("INSERT OR IGNORE", &sums::BLOCK), &[&path, &layout])?;
+    sums::put_numbered(transaction, (Verb::OrIgnore, &sums::BLOCK), &[&path, &layout])?;
     Ok(transaction
         .prepare_cached("SELECT id FROM block WHERE path = ?1 AND layout = ?2")?
         .query_row([path, layout], |row| row.get(0))?)

@@ -20,7 +20,7 @@ use super::kept::{self, Kept};
 use super::reader::End;
 use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
-use super::sums;
+use super::sums::{self, Verb};
 use super::values;
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::alarms::Alarm;
@@ -328,7 +328,7 @@ pub(super) fn paths(
         let station = &province.stations[channel.station.index()].id;
         let centre = &province.centres[channel.centre.index()].id;
         let row: [&dyn ToSql; 2] = [station, centre];
-        sums::put_numbered(transaction, ("INSERT OR IGNORE", &sums::PATH), &row)?;
+        sums::put_numbered(transaction, (Verb::OrIgnore, &sums::PATH), &row)?;
         Ok(get.query_row([station, centre], |row| row.get(0))?)
     };
     province.channels.iter().map(&mut path).collect()
@@ -346,7 +346,7 @@ fn begin(
     let program = env!("CARGO_PKG_VERSION");
     let running = End::Running.code();
     let row: [&dyn ToSql; 6] = [&contract, &from.0, &until.0, &running, &program, &epoch];
-    let number = sums::put_numbered(transaction, ("INSERT", &sums::SESSION), &row)?;
+    let number = sums::put_numbered(transaction, (Verb::Insert, &sums::SESSION), &row)?;
     Ok(number.unwrap_or_default())
 }
 
@@ -374,7 +374,7 @@ fn put_judgement(
     };
     let link = judgement.link.code();
     let row: [&dyn ToSql; 6] = [&path, &judgement.at.0, &session, &whole, &link, &bytes];
-    sums::put(transaction, ("INSERT", &sums::JUDGEMENT, ""), &row)?;
+    sums::put(transaction, (Verb::Insert, &sums::JUDGEMENT, ""), &row)?;
     Ok(())
 }
 
@@ -408,7 +408,7 @@ fn put_event(
                 &change.synchronised,
                 &doubt,
             ];
-            sums::put(transaction, ("INSERT OR IGNORE", &sums::EVENT, ""), &row)?;
+            sums::put(transaction, (Verb::OrIgnore, &sums::EVENT, ""), &row)?;
         }
         Happening::Lost(gap) => {
             let after = gap.after.map(|at| at.0);
@@ -427,7 +427,7 @@ fn put_event(
             let more = i64::from(gap.count).saturating_sub(known);
             if more > 0 {
                 let row: [&dyn ToSql; 5] = [&path, &entry.unit, &entry.at.0, &more, &after];
-                sums::put(transaction, ("INSERT", &sums::LOST_EVENTS, ""), &row)?;
+                sums::put(transaction, (Verb::Insert, &sums::LOST_EVENTS, ""), &row)?;
             }
         }
     }
@@ -458,7 +458,7 @@ fn put_asked(
         &replies,
         &epoch,
     ];
-    sums::put(transaction, ("INSERT OR REPLACE", &sums::ASKED, ""), &row)?;
+    sums::put(transaction, (Verb::OrReplace, &sums::ASKED, ""), &row)?;
     Ok(())
 }
 
@@ -484,7 +484,7 @@ fn put_metering(
     row.extend([&kind as &dyn ToSql, &line.id, &at.0, &line.sells]);
     row.extend(counts.iter().map(|count| count as &dyn ToSql));
     row.push(&epoch);
-    sums::put(transaction, ("INSERT OR REPLACE", &sums::METERING, ""), &row)?;
+    sums::put(transaction, (Verb::OrReplace, &sums::METERING, ""), &row)?;
     Ok(())
 }
 

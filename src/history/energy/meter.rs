@@ -4,13 +4,15 @@ use config::{Bay, Encoding, Point, Province, Scan, Station};
 
 use super::steps::Said;
 
-/// A transformer may carry this much of its rating for a short emergency (IEC 60076-7, medium power
-/// transformers: 1.8).
+/// A transformer may carry this much of its rating for a short emergency (IEC 60076-7: 1.8 for medium power
+/// transformers, which those of a 110 kV station are).
 const TRANSFORMER_OVERLOAD: f64 = 1.8;
-/// The highest usual rated normal current of switchgear, A (IEC 62271-1): no bay carries more.
+/// No bay of a station of 110 kV carries more, A. Our own bound, a value of the series R10 of which rated currents
+/// of switchgear are taken: feeders and transformers of such stations are rated far below it.
 const SWITCHGEAR_AMPS: f64 = 4_000.0;
-/// Voltage at most, of the nominal one (IEC 60038: 24 kV at 22 kV, 123 kV at 110 kV).
-const HIGHEST_VOLTAGE: f64 = 1.12;
+/// Voltage at most, of the nominal one (IEC 60038: 40.5 kV at 35 kV, which is the most; 24 kV at 22 kV, 123 kV at
+/// 110 kV).
+const HIGHEST_VOLTAGE: f64 = 1.16;
 /// What a transducer may be off by, of its full scale (IEC 60688, class 0.5).
 const TRANSDUCER: f64 = 0.005;
 /// The digits that registers of meters have: they begin again at these powers of ten, counts.

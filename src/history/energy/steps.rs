@@ -16,6 +16,8 @@ use crate::history::Span;
 
 /// A counter that shows something else for no longer than this was only away.
 const AWAY_MS: i64 = 3_600_000;
+/// What stands for "not available" counts when no other number came for so long.
+pub(super) const STANDS_IN_MS: i64 = 2 * AWAY_MS;
 /// Readings further apart than this are not joined: too much may have happened.
 pub(super) const LONGEST_MS: i64 = 31 * 86_400_000;
 /// A standstill is held against the power of so much time on either side: the load has a daily cycle, and at
@@ -23,7 +25,7 @@ pub(super) const LONGEST_MS: i64 = 31 * 86_400_000;
 const STANDSTILL_MS: i64 = 86_400_000;
 /// How far from a step lies what decides about it.
 pub(super) const CONTEXT_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
-/// What counted and measured energy may be apart, of either: a counter of class 0.5 (IEC 62053-22), and for the
+/// What counted and measured energy may be apart, of either: a counter of class 0.5 S (IEC 62053-22), and for the
 /// power a current transformer at low load (1.5 % at a twentieth of its rating, IEC 61869-2 class 0.5) and a
 /// voltage transformer (0.5 %, IEC 61869-3).
 const CLASSES: f64 = 0.025;
@@ -207,7 +209,7 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
         let odd = match reading.said {
             Said::Count(wh) if meter.is_stand_in(wh) => {
                 // One that shows it for longer does count from there.
-                let near = |number: &Mark| reading.at.since(number.at) <= 2 * AWAY_MS;
+                let near = |number: &Mark| reading.at.since(number.at) <= STANDS_IN_MS;
                 let can_follow = number.filter(near).is_none_or(|number| {
                     let pair = [number, mark(wh)];
                     Judge { meter, marks: &pair }.link(0, 1).is_ok()

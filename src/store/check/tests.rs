@@ -6,7 +6,7 @@ use rusqlite::ToSql;
 
 use super::super::reader::Reader;
 use super::super::schema::{FILE, open_to_write};
-use super::super::sums::{ALL, Summed};
+use super::super::sums::{ALL, Summed, Verb};
 use super::super::{runs, sums};
 use super::*;
 use crate::historian::ledger::{Asked, Run, State};
@@ -34,7 +34,7 @@ fn store(folder: &Path) {
     let held = open_to_write(folder).unwrap();
     let province = Province::load(Path::new("config/small.toml")).unwrap();
     let put = |of: &Summed, row: &[&dyn ToSql]| {
-        sums::put(&held.connection, ("INSERT", of, ""), row).unwrap();
+        sums::put(&held.connection, (Verb::Insert, of, ""), row).unwrap();
     };
     let contract = contracts::put(&held.connection, &province).unwrap();
     put(&sums::PATH, &[&1, &province.stations[0].id, &province.centres[0].id]);

@@ -1,0 +1,807 @@
+//! Energy counted slowly: from what the field said and from the rows of sessions and judgements, by what
+//! docs/history.md says of it ("Energy and voltage"). Nothing is shared with the program but the contract.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use config::{Province, Scan, Station};
+use rusqlite::Connection;
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+/// A count of a counter, watt hours.
+const COUNT: i64 = 1_000;
+/// Codes of verdicts: frozen; and the bit of a finding.
+const FROZEN: u16 = 12;
+const FINDING: u16 = 1 << 9;
+
+/// What the field said of a point.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub(crate) point: String,
+    pub(crate) at: i64,
+    /// How often the clock had jumped.
+    pub(crate) epoch: i64,
+    /// `None`: it said that there is none.
+    pub(crate) value: Option<f64>,
+}
+
+/// A stretch of time of one session.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    from: i64,
+    to: i64,
+    session: i64,
+    contract: i64,
+    epoch: i64,
+}
+
+/// What a counter counted in a window.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Counted {
+    pub(crate) wh: i64,
+    pub(crate) known: (u64, u64),
+    /// Stretches between readings of which it is not known what was counted.
+    pub(crate) unknown: Vec<(i64, i64)>,
+}
+
+/// A window, counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Energy {
+    pub(crate) counters: BTreeMap<String, Counted>,
+    pub(crate) received: i64,
+    pub(crate) delivered: i64,
+    pub(crate) known: (u64, u64),
+    /// Least and most that may be lost.
+    pub(crate) bounds: (i64, i64),
+}
+
+/// From one reading to a later one.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    from: i64,
+    to: i64,
+    wh: Option<i64>,
+}
+
+/// Time that two stretches share.
+fn both(one: (i64, i64), other: (i64, i64)) -> i64 {
+    (one.1.min(other.1) - one.0.max(other.0)).max(0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn real(n: i64) -> f64 {
+    n as f64
+}
+
+/// Watt hours of some kilowatts over some milliseconds.
+fn wh(kw: f64, ms: i64) -> f64 {
+    kw * real(ms) / 3_600.0
+}
+
+/// What the power of a bay says.
+#[derive(Default)]
+struct Power {
+    /// From, to; the lower and the higher of its two values, kW.
+    pieces: Vec<(i64, i64, f64, f64)>,
+    /// What all pieces before each say: least, most, milliseconds.
+    before: Vec<(f64, f64, i64)>,
+}
+
+impl Power {
+    fn of(pieces: Vec<(i64, i64, f64, f64)>) -> Self {
+        let mut before = vec![(0.0, 0.0, 0)];
+        for (n, (from, to, low, high)) in pieces.iter().enumerate() {
+            let (least, most, ms): (f64, f64, i64) = before[n];
+            before.push((least + wh(*low, to - from), most + wh(*high, to - from), ms + to - from));
+        }
+        Self { pieces, before }
+    }
+
+    /// Up to a moment.
+    fn up_to(&self, at: i64) -> (f64, f64, i64) {
+        let n = self.pieces.partition_point(|piece| piece.1 <= at);
+        let (mut least, mut most, mut ms) = self.before[n];
+        if let Some((from, _, low, high)) = self.pieces.get(n).filter(|piece| piece.0 < at) {
+            least += wh(*low, at - from);
+            most += wh(*high, at - from);
+            ms += at - from;
+        }
+        (least, most, ms)
+    }
+
+    fn between(&self, from: i64, to: i64) -> (f64, f64, i64) {
+        if self.before.is_empty() {
+            return (0.0, 0.0, 0);
+        }
+        let (a, b) = (self.up_to(from), self.up_to(to));
+        (b.0 - a.0, b.1 - a.1, b.2 - a.2)
+    }
+}
+
+/// What the contract says of a counter and its bay.
+struct Meter {
+    most_kw: f64,
+    error_kw: f64,
+    /// Where its register may begin again, watt hours, and whether the contract says so.
+    full: Vec<(i64, bool)>,
+    range: (i64, i64),
+    /// Longer than this is no ordinary step.
+    long: i64,
+}
+
+impl Meter {
+    fn of(province: &Province, station: &Station, bay: usize) -> Self {
+        let own = &station.bays[bay];
+        let point = |id: &str| {
+            station.points.iter().find(|point| point.bay == bay && point.spec.id == id).unwrap()
+        };
+        let full_scale = |id: &str| {
+            let (low, high) = point(id).range.unwrap();
+            high.abs().max(low.abs())
+        };
+        let through = |amps: f64| 3_f64.sqrt() * 1.16 * f64::from(own.level) * amps;
+        let mut most_kw = (1e3 * full_scale("P")).min(through(full_scale("IA")));
+        most_kw = most_kw.min(through(4_000.0));
+        if let Some((_, mva)) = station.transformers.iter().find(|(of, _)| *of == bay) {
+            most_kw = most_kw.min(1.8 * 1e3 * mva);
+        }
+        let deadband = point("P").deadband.unwrap_or(0.0);
+        let error_kw = 1e3 * (0.005 * full_scale("P") + deadband);
+        // All registers of the test have 32 bits, count kilowatt hours, and have a range of nine digits.
+        let (low, high) = point("E.IMP").range.unwrap();
+        assert_eq!((low, high), (0.0, 999_999_999.0));
+        let range = (0, 999_999_999 * COUNT);
+        let mut full: Vec<(i64, bool)> =
+            (5..9).map(|digits| (COUNT * 10_i64.pow(digits), false)).collect();
+        full.extend([(COUNT << 32, true), (range.1 + COUNT, true)]);
+        let long = 30 * 60_000 + province.scan.old_after_ms(Scan::Counters);
+        Self { most_kw, error_kw, full, range, long }
+    }
+
+    /// Flows in the two seconds that readings may be apart.
+    fn apart(&self) -> f64 {
+        wh(self.most_kw, 2_000)
+    }
+
+    /// What is of no consequence.
+    fn unseen(&self) -> f64 {
+        2.0 * (self.apart() + real(COUNT))
+    }
+}
+
+/// Why a step cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Frozen,
+    AgainstPower,
+    Back,
+    Else,
+}
+
+type Link = Result<i64, Why>;
+
+/// The readings of a counter that are numbers.
+struct Judge<'a> {
+    meter: &'a Meter,
+    power: &'a Power,
+    /// When, and watt hours.
+    marks: Vec<(i64, i64)>,
+    links: Vec<Link>,
+}
+
+impl Judge<'_> {
+    /// Every step of a counter, from all that it ever said.
+    fn steps(meter: &Meter, power: &Power, readings: &[(i64, Option<f64>)]) -> Vec<Step> {
+        let mut judge = Judge { meter, power, marks: Vec::new(), links: Vec::new() };
+        judge.read(readings);
+        let ends = 1..judge.marks.len();
+        judge.links = ends.map(|n| judge.can(judge.marks[n - 1], judge.marks[n])).collect();
+        judge.stand_still();
+        let (joins, unclear) = judge.joins();
+        let joins = judge.doubt(joins);
+        let mut steps = Vec::new();
+        for n in 0..judge.links.len() {
+            if let Some((from, to, counted)) =
+                joins.iter().find(|(from, to, _)| *from <= n && n < *to)
+            {
+                if *from == n {
+                    let (from, to) = (judge.marks[*from].0, judge.marks[*to].0);
+                    steps.push(Step { from, to, wh: Some(*counted) });
+                }
+                continue;
+            }
+            let is_unclear = unclear.iter().any(|(from, to)| *from <= n && n < *to);
+            let wh = judge.links[n].ok().filter(|_| !is_unclear);
+            steps.push(Step { from: judge.marks[n].0, to: judge.marks[n + 1].0, wh });
+        }
+        steps
+    }
+
+    /// Takes the readings that are numbers.
+    fn read(&mut self, readings: &[(i64, Option<f64>)]) {
+        let stand_ins = [0, COUNT * ((1 << 31) - 1), COUNT * (1 << 31)];
+        let mut last: Option<(i64, i64)> = None;
+        for (at, value) in readings {
+            #[expect(clippy::cast_possible_truncation, reason = "a register")]
+            let Some(wh) = value.map(|kwh| kwh as i64 * COUNT) else { continue };
+            let is_real = wh != COUNT * ((1 << 32) - 1)
+                && wh >= self.meter.range.0
+                && wh <= self.meter.range.1;
+            if !is_real {
+                continue;
+            }
+            let mark = (*at, wh);
+            if stand_ins.contains(&wh) {
+                // For up to two hours.
+                let near = last.filter(|last| at - last.0 <= 2 * HOUR);
+                if near.is_none_or(|near| self.can(near, mark).is_ok()) {
+                    self.marks.push(mark);
+                }
+            } else {
+                self.marks.push(mark);
+                last = Some(mark);
+            }
+        }
+    }
+
+    /// The least and the most that can have flowed between two moments, and the most by the rating alone.
+    fn flowed(&self, from: i64, to: i64) -> (f64, f64, f64) {
+        let (least, most, known) = self.power.between(from, to);
+        let off = wh(self.meter.error_kw, known) + self.meter.apart();
+        let rated = wh(self.meter.most_kw, to - from) + self.meter.apart();
+        let unknown = wh(self.meter.most_kw, to - from - known);
+        ((least * 0.975 - off).max(0.0), (most * 1.025 + off + unknown).min(rated), rated)
+    }
+
+    /// What was counted from one reading to another, if that can be.
+    fn can(&self, from: (i64, i64), to: (i64, i64)) -> Link {
+        if to.0 - from.0 > 31 * DAY {
+            return Err(Why::Else);
+        }
+        let (least, most, rated) = self.flowed(from.0, to.0);
+        let is_no_more = |wh: i64, most: f64| real(wh - COUNT) <= most;
+        let is_enough = |wh: i64| real(wh + COUNT) >= least;
+        let counted = to.1 - from.1;
+        if counted >= 0 {
+            let can_be = is_no_more(counted, most) && is_enough(counted);
+            return match () {
+                () if can_be => Ok(counted),
+                () if !is_no_more(counted, rated) => Err(Why::Else),
+                () if counted == 0 => Err(Why::Frozen),
+                () => Err(Why::AgainstPower),
+            };
+        }
+        for (full, is_said) in &self.meter.full {
+            let through = counted + full;
+            let fits = from.1 < *full && (0..=full / 16).contains(&through);
+            if fits && is_no_more(through, most) && is_enough(through) && (*is_said || least > 0.0)
+            {
+                return Ok(through);
+            }
+        }
+        Err(if is_no_more(-counted, rated) && to.1 > 0 { Why::Back } else { Why::Else })
+    }
+
+    fn length(&self, from: usize, to: usize) -> i64 {
+        self.marks[to].0 - self.marks[from].0
+    }
+
+    fn between(&self, from: usize, to: usize) -> (f64, f64, f64) {
+        self.flowed(self.marks[from].0, self.marks[to].0)
+    }
+
+    /// Finds standstills: held against the power of a day on either side.
+    fn stand_still(&mut self) {
+        let same = |links: usize, marks: &[(i64, i64)]| marks[links].1 == marks[links + 1].1;
+        let count = self.links.len();
+        let frozen: Vec<bool> = (0..count)
+            .map(|n| {
+                if !same(n, &self.marks) {
+                    return false;
+                }
+                let mut low = n;
+                while low > 0 && same(low - 1, &self.marks) && self.length(low - 1, n + 1) <= DAY {
+                    low -= 1;
+                }
+                let mut high = n + 1;
+                while high < count && same(high, &self.marks) && self.length(n, high + 1) <= DAY {
+                    high += 1;
+                }
+                self.between(low, high).0 > real(COUNT)
+            })
+            .collect();
+        for n in 0..count {
+            let begins = same(n, &self.marks) && (n == 0 || !same(n - 1, &self.marks));
+            if frozen[n] {
+                self.links[n] = Err(Why::Frozen);
+            }
+            // It stood still for some of the step before, and what it adds behind may be of that time.
+            if begins && n > 0 && self.links[n] == Err(Why::Frozen) {
+                let before = &mut self.links[n - 1];
+                if matches!(before, Ok(_) | Err(Why::AgainstPower)) {
+                    *before = Err(Why::Frozen);
+                }
+            }
+            let ends = same(n, &self.marks) && n + 1 < count && !same(n + 1, &self.marks);
+            if ends && self.links[n] == Err(Why::Frozen) && self.links[n + 1].is_ok() {
+                self.links[n + 1] = Err(Why::AgainstPower);
+            }
+        }
+    }
+
+    /// By how much a step is off, at least: below nothing, too little.
+    fn off(&self, from: usize, to: usize) -> f64 {
+        let (least, most, _) = self.between(from, to);
+        let counted = real(self.marks[to].1 - self.marks[from].1);
+        let unseen = self.meter.unseen();
+        match () {
+            () if counted < least && most - counted > unseen => (counted - least).min(-unseen),
+            () if counted > most && counted - least > unseen => (counted - most).max(unseen),
+            () => 0.0,
+        }
+    }
+
+    /// Of what was counted between two readings, what was counted while the counter was away, and the least
+    /// and most that can have flowed then.
+    fn away(&self, from: usize, to: usize, counted: i64) -> (f64, f64, f64) {
+        let counts_well = |n: &usize| matches!(self.links[*n], Ok(wh) if wh > 0);
+        let well: i64 = (from..to).filter(counts_well).map(|n| self.links[n].unwrap()).sum();
+        let (mut least, mut most) = (0.0, 0.0);
+        let mut n = from;
+        while n < to {
+            let end = (n..to).find(counts_well).unwrap_or(to);
+            if end > n {
+                let (low, high, _) = self.between(n, end);
+                least += low - real(COUNT);
+                most += high + real(COUNT);
+            }
+            n = end + 1;
+        }
+        (real(counted - well), least, most)
+    }
+
+    /// Whether something that is off elsewhere may have been made good in a stretch, and nobody could tell.
+    fn hides(&self, length: i64, (counted, least, most): (f64, f64, f64), off: f64) -> bool {
+        let can_be = (least..=most).contains(&(counted + off));
+        length > self.meter.long && off.abs() >= self.meter.unseen() && can_be
+    }
+
+    fn step_hides(&self, n: usize, off: f64) -> bool {
+        let Ok(counted) = self.can(self.marks[n], self.marks[n + 1]) else { return false };
+        let (least, most, _) = self.between(n, n + 1);
+        let open = (real(counted), least - real(COUNT), most + real(COUNT));
+        self.hides(self.length(n, n + 1), open, off)
+    }
+
+    /// Where a counter was away for up to an hour, and is back; and what cannot be told apart.
+    fn joins(&self) -> (Vec<(usize, usize, i64)>, Vec<(usize, usize)>) {
+        let mut joins: Vec<(usize, usize, i64)> = Vec::new();
+        for from in 0..self.links.len() {
+            let Err(why) = self.links[from] else { continue };
+            let goes_on = from > 0 && self.links[from - 1] == Err(Why::Frozen);
+            if why == Why::Frozen && goes_on {
+                continue;
+            }
+            let near = (from + 2..self.marks.len()).take_while(|to| self.length(from, *to) <= HOUR);
+            let found = near.filter_map(|to| self.is_back(from, to, why)).next();
+            if let Some((to, counted)) = found
+                && joins.last().is_none_or(|last| to > last.1)
+            {
+                joins.push((from, to, counted));
+            }
+        }
+        let overlap = |n: usize| joins.get(n + 1).is_some_and(|next| next.0 < joins[n].1);
+        let unclear: Vec<(usize, usize)> = (0..joins.len())
+            .filter(|n| overlap(*n))
+            .map(|n| (joins[n].0, joins[n + 1].1))
+            .collect();
+        let clear = (0..joins.len()).filter(|n| !overlap(*n) && (*n == 0 || !overlap(n - 1)));
+        (clear.map(|n| joins[n]).collect(), unclear)
+    }
+
+    fn is_back(&self, from: usize, to: usize, why: Why) -> Option<(usize, i64)> {
+        let last = self.links[to - 1];
+        let off = self.off(from, from + 1);
+        // The next reading is beyond both: they came in the wrong order.
+        let passes = to == from + 2
+            && why == Why::Back
+            && self.marks[to].1 >= self.marks[from].1
+            && !self.step_hides(from + 1, off);
+        let breaks = last.is_err() && last != Err(Why::Frozen);
+        if !passes && !breaks {
+            return None;
+        }
+        let counted = self.can(self.marks[from], self.marks[to]).ok()?;
+        let left = self.away(from, to, counted);
+        let lost = if why == Why::Frozen { 0.0 } else { -off };
+        let can_be = (left.1..=left.2).contains(&left.0);
+        let is_clear = can_be && !self.hides(self.length(from, to), left, lost);
+        (passes || is_clear).then_some((to, counted))
+    }
+
+    /// Takes back what a counter that lost or gained something nearby may have made good unseen.
+    fn doubt(&mut self, joins: Vec<(usize, usize, i64)>) -> Vec<(usize, usize, i64)> {
+        let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
+        let mut breaks: Vec<(usize, usize)> = Vec::new();
+        for n in (0..self.links.len()).filter(|n| self.links[*n].is_err() && !is_joined(*n)) {
+            match breaks.last_mut() {
+                Some(last) if last.1 == n => last.1 = n + 1,
+                _ => breaks.push((n, n + 1)),
+            }
+        }
+        let near = |from: usize, to: usize| -> Vec<f64> {
+            let (_, _, known) = self.power.between(self.marks[from].0, self.marks[to].0);
+            let reach = if known > 0 { DAY } else { HOUR };
+            let (begins, ends) = (self.marks[from].0, self.marks[to].0);
+            let own = breaks.iter().filter(|(a, b)| {
+                ends - self.marks[*a].0 <= reach && self.marks[*b].0 - begins <= reach
+            });
+            own.map(|(a, b)| self.off(*a, *b)).collect()
+        };
+        let hidden: Vec<usize> = (0..self.links.len())
+            .filter(|n| !is_joined(*n) && self.links[*n].is_ok())
+            .filter(|n| self.length(*n, n + 1) > self.meter.long)
+            .filter(|n| near(*n, n + 1).iter().any(|off| self.step_hides(*n, *off)))
+            .collect();
+        let stay = |(from, to, counted): &(usize, usize, i64)| {
+            let left = self.away(*from, *to, *counted);
+            !near(*from, *to).iter().any(|off| self.hides(self.length(*from, *to), left, *off))
+        };
+        let joins = joins.iter().filter(|join| stay(join)).copied().collect();
+        for n in hidden {
+            self.links[n] = Err(Why::Else);
+        }
+        joins
+    }
+}
+
+/// A history, as its rows and the field tell it.
+pub(crate) struct Rows {
+    pieces: Vec<Piece>,
+    /// Contract, from when and up to when it held.
+    eras: Vec<(i64, i64, i64)>,
+    contracts: BTreeMap<i64, std::sync::Arc<Province>>,
+    /// What points said, in the order of time; what a later epoch has is left out.
+    said: BTreeMap<String, Vec<(i64, Option<f64>)>>,
+    /// When what is measured was found frozen or contradicting others.
+    doubted: Vec<(i64, i64)>,
+    /// Steps of each counter, by stretches of eras that have it.
+    steps: BTreeMap<(String, usize), Vec<Step>>,
+}
+
+impl Rows {
+    /// `contract`: what a number of the store stands for.
+    pub(crate) fn read(
+        folder: &Path,
+        said: &[Value],
+        contract: impl Fn(i64) -> std::sync::Arc<Province>,
+    ) -> Self {
+        let rows = Connection::open(folder.join("gridwatch.db")).unwrap();
+        let mut sessions = rows
+            .prepare(
+                "SELECT id, contract, from_ms, until_ms, epoch FROM session ORDER BY from_ms, id",
+            )
+            .unwrap();
+        let sessions: Vec<Piece> = sessions
+            .query_map([], |row| {
+                let (session, contract, epoch) = (row.get(0)?, row.get(1)?, row.get(4)?);
+                Ok(Piece { from: row.get(2)?, to: row.get(3)?, session, contract, epoch })
+            })
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let pieces = pieces(&sessions);
+        let mut judged =
+            rows.prepare("SELECT session, at_ms, runs FROM judgement ORDER BY at_ms").unwrap();
+        let judged: Vec<(i64, i64, u16)> = judged
+            .query_map([], |row| {
+                let runs: Vec<u8> = row.get(2)?;
+                let bits = u16::from_le_bytes([runs[runs.len() - 2], runs[runs.len() - 1]]);
+                Ok((row.get(0)?, row.get(1)?, bits))
+            })
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let mut eras: Vec<(i64, i64, i64)> = Vec::new();
+        for piece in &pieces {
+            match eras.last_mut() {
+                Some(last) if last.0 == piece.contract => {}
+                Some(last) => {
+                    last.2 = piece.from;
+                    eras.push((piece.contract, piece.from, i64::MAX));
+                }
+                None => eras.push((piece.contract, i64::MIN, i64::MAX)),
+            }
+        }
+        let contracts = eras.iter().map(|era| (era.0, contract(era.0))).collect();
+        let mut own = Self {
+            doubted: doubted(&pieces, &judged),
+            said: held(&pieces, said),
+            pieces,
+            eras,
+            contracts,
+            steps: BTreeMap::new(),
+        };
+        own.judge();
+        own
+    }
+
+    fn station(&self, contract: i64) -> &Station {
+        &self.contracts[&contract].stations[0]
+    }
+
+    /// Counters at the high side of the transformer and at the feeders, with their bays.
+    fn counters(&self, contract: i64) -> Vec<(String, usize)> {
+        let station = self.station(contract);
+        let is_counted = |bay: usize| {
+            let bay = &station.bays[bay];
+            bay.level == 110 && bay.name == "131" || bay.name.starts_with("47")
+        };
+        let own = station.points.iter().filter(|p| p.spec.id == "E.IMP" && is_counted(p.bay));
+        own.map(|point| (point.id.clone(), point.bay)).collect()
+    }
+
+    /// Judges every counter, over each stretch of contracts that have it.
+    fn judge(&mut self) {
+        for n in 0..self.eras.len() {
+            let (contract, from, mut to) = self.eras[n];
+            for (point, bay) in self.counters(contract) {
+                let has = |era: &(i64, i64, i64)| {
+                    self.counters(era.0).iter().any(|(other, _)| *other == point)
+                };
+                if n > 0 && has(&self.eras[n - 1]) {
+                    let before = self.steps[&(point.clone(), n - 1)].clone();
+                    self.steps.insert((point, n), before);
+                    continue;
+                }
+                for era in self.eras[n..].iter().take_while(|era| has(era)) {
+                    to = era.2;
+                }
+                let province = &self.contracts[&contract];
+                let meter = Meter::of(province, self.station(contract), bay);
+                let power = self.power(contract, bay);
+                let readings = self.said.get(&point).map_or(&[][..], Vec::as_slice);
+                let own = readings.iter().filter(|(at, _)| from <= *at && *at < to);
+                let own: Vec<(i64, Option<f64>)> = own.copied().collect();
+                let steps = Judge::steps(&meter, &power, &own);
+                self.steps.insert((point, n), steps);
+            }
+        }
+    }
+
+    /// What the power of a bay says, where it is known.
+    fn power(&self, contract: i64, bay: usize) -> Power {
+        let station = self.station(contract);
+        let power = station.points.iter().find(|p| p.bay == bay && p.spec.id == "P").unwrap();
+        let range = power.range.unwrap();
+        let mut doubts = self.doubted.clone();
+        let own = &station.bays[bay];
+        let is_its_bus = |bay: &config::Bay| {
+            bay.name.starts_with('C') && bay.level == own.level && bay.section == own.section
+        };
+        if let Some(bus) = station.bays.iter().find(|bay| is_its_bus(bay)) {
+            doubts.extend(self.tripped(contract, &format!("S1.{}.{}.VT.MCB", bus.level, bus.name)));
+        }
+        let values = self.said.get(&power.id).map_or(&[][..], Vec::as_slice);
+        let mut pieces = Vec::new();
+        for pair in values.windows(2) {
+            let ((from, one), (to, other)) = (pair[0], pair[1]);
+            let (Some(one), Some(other)) = (one, other) else { continue };
+            let is_real = |mw: f64| mw >= range.0 && mw <= range.1;
+            let is_doubted = doubts.iter().any(|doubt| both(*doubt, (from, to)) > 0);
+            if to - from <= 600_000 && is_real(one) && is_real(other) && !is_doubted {
+                let (one, other) = (1e3 * one.max(0.0), 1e3 * other.max(0.0));
+                pieces.push((from, to, one.min(other), one.max(other)));
+            }
+        }
+        Power::of(pieces)
+    }
+
+    /// When the contact of a voltage transformer says that it has tripped: each value stands up to the next
+    /// one, while somebody watched, and not when it is old.
+    fn tripped(&self, contract: i64, point: &str) -> Vec<(i64, i64)> {
+        let station = self.station(contract);
+        let scan = station.points.iter().find(|own| own.id == point).unwrap().spec.scan.unwrap();
+        let old = self.contracts[&contract].scan.old_after_ms(scan);
+        let values = self.said.get(point).map_or(&[][..], Vec::as_slice);
+        let mut all = Vec::new();
+        for (n, (at, value)) in values.iter().enumerate() {
+            let next = values.get(n + 1).map_or(i64::MAX, |next| next.0);
+            let until = next.min(at + stands(values, n, old));
+            if *value == Some(1.0) {
+                let seen =
+                    self.pieces.iter().map(|piece| (piece.from.max(*at), piece.to.min(until)));
+                all.extend(seen.filter(|(from, to)| from < to));
+            }
+        }
+        all
+    }
+
+    /// Counts a window.
+    pub(crate) fn energy(&self, window: (i64, i64)) -> Energy {
+        let mut all = Energy::default();
+        for n in 0..self.eras.len() {
+            let (contract, from, to) = self.eras[n];
+            let own = (from.max(window.0), to.min(window.1));
+            if own.0 < own.1 {
+                self.count(&mut all, n, contract, own, window);
+            }
+        }
+        all
+    }
+
+    /// Adds what an era has of a window.
+    fn count(
+        &self,
+        all: &mut Energy,
+        era: usize,
+        contract: i64,
+        own: (i64, i64),
+        window: (i64, i64),
+    ) {
+        let length = (own.1 - own.0).unsigned_abs();
+        let counters = self.counters(contract);
+        let steps = |point: &str| self.steps[&(point.to_owned(), era)].iter();
+        let is_known = |step: &&Step| step.wh.is_some();
+        for (point, _) in &counters {
+            let counted = all.counters.entry(point.clone()).or_default();
+            let is_own = |step: &&Step| own.0 <= step.to && step.to < own.1;
+            counted.wh += steps(point).filter(is_own).filter_map(|step| step.wh).sum::<i64>();
+            // What is told more than a quarter of an hour later, behind the window, is not known in it.
+            let in_time = |step: &&Step| step.to < window.1 || step.to - step.from <= 15 * 60_000;
+            let told = steps(point).filter(is_known).filter(in_time);
+            let ms: i64 = told.map(|step| both((step.from, step.to), own)).sum();
+            counted.known.0 += ms.unsigned_abs();
+            counted.known.1 += length;
+            let lacking = steps(point).filter(|step| step.wh.is_none());
+            let lacking = lacking.filter(|step| both((step.from, step.to), own) > 0);
+            counted.unknown.extend(lacking.map(|step| (step.from, step.to)));
+        }
+        // Time in which every counter is known, as stretches between all the edges that there are.
+        let mut edges = vec![own.0, own.1];
+        edges.extend(
+            counters.iter().flat_map(|(point, _)| steps(point)).flat_map(|s| [s.from, s.to]),
+        );
+        edges.retain(|edge| own.0 <= *edge && *edge <= own.1);
+        edges.sort_unstable();
+        edges.dedup();
+        let mut common: Vec<(i64, i64)> = Vec::new();
+        for pair in edges.windows(2) {
+            let has = |step: &&Step| step.from <= pair[0] && pair[1] <= step.to;
+            let knows = |point: &str| steps(point).any(|step| step.wh.is_some() && has(&step));
+            if counters.iter().all(|(point, _)| knows(point)) {
+                match common.last_mut() {
+                    Some(last) if last.1 == pair[0] => last.1 = pair[1],
+                    _ => common.push((pair[0], pair[1])),
+                }
+            }
+        }
+        let known: i64 = common.iter().map(|(from, to)| to - from).sum();
+        all.known.0 += known.unsigned_abs();
+        all.known.1 += length;
+        let mut received = 0;
+        for (point, bay) in &counters {
+            let wh: i64 = common
+                .iter()
+                .flat_map(|stretch| steps(point).filter(is_known).map(move |s| part(s, *stretch)))
+                .sum();
+            if self.station(contract).bays[*bay].level == 110 {
+                received += wh;
+            } else {
+                all.delivered += wh;
+            }
+        }
+        all.received += received;
+        let bounds = self.bounds(contract, counters.len(), received, known, gaps(own, &common));
+        all.bounds = (all.bounds.0 + bounds.0, all.bounds.1 + bounds.1);
+    }
+
+    /// What can be lost.
+    fn bounds(
+        &self,
+        contract: i64,
+        counters: usize,
+        received: i64,
+        known: i64,
+        gaps: usize,
+    ) -> (i64, i64) {
+        let mva: f64 = self.station(contract).transformers.iter().map(|(_, mva)| mva).sum();
+        let scan = self.contracts[&contract].scan.milliseconds(Scan::Counters);
+        let ends = real(1 + i64::try_from(gaps).unwrap());
+        let average = if known > 0 { real(received) / wh(1.0, known) } else { 0.0 };
+        let counts = real(COUNT * i64::try_from(counters).unwrap());
+        let apart = 0.01 * real(received) + ends * (wh(average, 2 * scan) + counts);
+        let lost = wh(0.001 * 1e3 * mva + 100.0, known) + 0.006 * real(received);
+        #[expect(clippy::cast_possible_truncation, reason = "watt hours")]
+        let whole = |wh: f64| wh.round() as i64;
+        (whole(-apart), whole(apart + lost))
+    }
+}
+
+/// What of a step lies in a stretch: its energy flows evenly, in whole watt hours since its beginning.
+fn part(step: &Step, (from, to): (i64, i64)) -> i64 {
+    let (from, to) = (from.clamp(step.from, step.to), to.clamp(step.from, step.to));
+    let up_to = |at: i64| {
+        let part = i128::from(step.wh.unwrap()) * i128::from(at - step.from);
+        i64::try_from(part / i128::from(step.to - step.from)).unwrap()
+    };
+    up_to(to) - up_to(from)
+}
+
+/// How many stretches are between those that are common.
+fn gaps(own: (i64, i64), common: &[(i64, i64)]) -> usize {
+    let mut at = own.0;
+    let mut gaps = 0;
+    for (from, to) in common.iter().chain([&(own.1, own.1)]) {
+        gaps += usize::from(*from > at);
+        at = *to;
+    }
+    gaps
+}
+
+/// Every stretch of time belongs to the session of the latest epoch that has it.
+fn pieces(sessions: &[Piece]) -> Vec<Piece> {
+    let mut edges: Vec<i64> = sessions.iter().flat_map(|own| [own.from, own.to]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let mut pieces: Vec<Piece> = Vec::new();
+    for pair in edges.windows(2) {
+        let has = sessions.iter().filter(|own| own.from <= pair[0] && pair[1] <= own.to);
+        let Some(owner) = has.max_by_key(|own| own.epoch) else { continue };
+        match pieces.last_mut() {
+            Some(last) if last.session == owner.session && last.to == pair[0] => last.to = pair[1],
+            _ => pieces.push(Piece { from: pair[0], to: pair[1], ..*owner }),
+        }
+    }
+    // One that ended as it began has brought its contract nevertheless.
+    let has_it = |own: &Piece, at: i64| own.from < at && at < own.to;
+    pieces.extend(sessions.iter().filter(|own| own.from == own.to).filter(|own| {
+        !sessions.iter().any(|other| other.epoch > own.epoch && has_it(other, own.from))
+    }));
+    pieces.sort_by_key(|piece| (piece.from, piece.to, piece.session));
+    pieces
+}
+
+/// What was said, by point, where no later epoch has the time.
+fn held(pieces: &[Piece], said: &[Value]) -> BTreeMap<String, Vec<(i64, Option<f64>)>> {
+    let mut all: BTreeMap<String, Vec<(i64, Option<f64>)>> = BTreeMap::new();
+    for value in said {
+        let owner = pieces.iter().rfind(|piece| piece.from <= value.at);
+        if owner.is_none_or(|owner| owner.epoch == value.epoch) {
+            all.entry(value.point.clone()).or_default().push((value.at, value.value));
+        }
+    }
+    all.values_mut().for_each(|values| values.sort_by_key(|(at, _)| *at));
+    all
+}
+
+/// When what is measured was judged to be frozen or to contradict others.
+fn doubted(pieces: &[Piece], judged: &[(i64, i64, u16)]) -> Vec<(i64, i64)> {
+    let mut all = Vec::new();
+    for piece in pieces {
+        let own: Vec<(i64, u16)> = judged
+            .iter()
+            .filter(|(session, ..)| *session == piece.session)
+            .map(|(_, at, bits)| (*at, *bits))
+            .collect();
+        for (n, (at, bits)) in own.iter().enumerate() {
+            let next = own.get(n + 1).map_or(i64::MAX, |next| next.0);
+            let stretch = (piece.from.max(*at), piece.to.min(next));
+            let is_wrong = bits & FINDING != 0 || bits >> 4 & 0xF == FROZEN;
+            if is_wrong && stretch.0 < stretch.1 {
+                all.push(stretch);
+            }
+        }
+    }
+    all
+}
+
+/// How long a value stands at most: until it is old, or three times as long as values are apart near it where
+/// they come more rarely, but no longer than a quarter of an hour.
+fn stands(values: &[(i64, Option<f64>)], n: usize, old: i64) -> i64 {
+    let apart = |n: usize| Some(values.get(n + 1)?.0 - values[n].0);
+    let near = [n.checked_sub(2).and_then(apart), n.checked_sub(1).and_then(apart), apart(n)];
+    let usual = near.into_iter().flatten().min().unwrap_or(0);
+    (3 * usual).max(old).min(900_000)
+}
