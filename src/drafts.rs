@@ -1,4 +1,7 @@
 //! Files that are whole or not there: written beside their places, and moved there when all are.
+//!
+//! Who is killed leaves its drafts. Each is locked as long as it is written, so that the next one for the same place
+//! can tell those of the dead, and removes them.
 
 use std::fs::{self, File};
 use std::io;
@@ -46,9 +49,12 @@ impl Drafts {
         let (path, file) = if is_other {
             (None, open_other(&place).map_err(Unwritten::of(named))?)
         } else {
+            remove_left(&place);
             let own = std::process::id();
             let path = beside(&place, |stem, end| format!(".{stem}.{own}.{end}.part"));
             let file = File::create(&path).map_err(Unwritten::of(named))?;
+            // Where nothing can be locked, nothing can be told to be left, either.
+            let _ = file.try_lock();
             (Some(path), file)
         };
         self.0.push(Draft { named: named.to_owned(), place, path, file });
@@ -73,6 +79,27 @@ impl Drop for Drafts {
         for path in self.0.iter().filter_map(|draft| draft.path.as_ref()) {
             // What cannot be removed is not worth more than the error that led here.
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes drafts for a place that nobody writes any more: whoever did was killed. What cannot be looked at, locked or
+/// removed stays.
+fn remove_left(place: &Path) {
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let Ok(names) = fs::read_dir(folder.unwrap_or(Path::new("."))) else { return };
+    // Their names, with the number of a process where the two parts meet.
+    let (before, behind) = (beside(place, |stem, _| format!(".{stem}.")), place.extension());
+    let (before, behind) = (before.file_name().unwrap_or_default(), behind.unwrap_or_default());
+    let behind = format!(".{}.part", behind.to_string_lossy());
+    for path in names.filter_map(|name| Some(name.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let number = name.strip_prefix(&*before.to_string_lossy());
+        let number = number.and_then(|rest| rest.strip_suffix(&behind));
+        let is_draft = number.is_some_and(|number| number.parse::<u32>().is_ok());
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file());
+        if is_draft && is_file && File::open(&path).is_ok_and(|left| left.try_lock().is_ok()) {
+            let _ = fs::remove_file(&path);
         }
     }
 }
@@ -169,6 +196,26 @@ mod tests {
         assert_eq!(left, 2, "no draft is left");
         symlink("loop.json", path("loop.json")).unwrap();
         assert!(Drafts::default().begin(&path("loop.json")).is_err());
+    }
+
+    #[test]
+    fn drafts_of_the_dead_are_removed_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let stay = [".nov.x.json.part", ".nov-a.9.json.part", ".nov.9.csv.part", "nov.9.json.part"];
+        for name in stay.iter().chain(&[".nov.8.json.part", ".nov.9.json.part"]) {
+            fs::write(path(name), "half").unwrap();
+        }
+        // Somebody else is at it.
+        let other = File::open(path(".nov.8.json.part")).unwrap();
+        other.try_lock().unwrap();
+        written(&path("nov.json"));
+        assert!(!path(".nov.9.json.part").exists());
+        assert!(stay.iter().chain(&[".nov.8.json.part"]).all(|name| path(name).exists()));
+        drop(other);
+        written(&path("nov.json"));
+        assert!(!path(".nov.8.json.part").exists());
+        assert_eq!(fs::read(path("nov.json")).unwrap(), b"new");
     }
 
     #[test]

@@ -329,3 +329,51 @@ fn a_clock_that_was_wrong_from_the_start_holds_nothing_up_but_what_nobody_can_kn
         Jump { before: BEGAN, after: BEGAN.plus(-1_000), by_ms: -1_000, kind: JumpKind::Set };
     begin(&mut writer, BEGAN.plus(-60_000), vec![before]).unwrap_err();
 }
+
+#[test]
+fn a_jump_of_the_clock_stands_among_the_events() {
+    use crate::cli::{gridwatch, stderr, stdout};
+    let folder = tempdir().unwrap();
+    let province = Arc::new(small());
+    let by_ms = -2 * HOUR_MS;
+    let set =
+        Jump { before: BEGAN.plus(60_000), after: BEGAN.plus(by_ms), by_ms, kind: JumpKind::Set };
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    for (at, jumps, begins) in [
+        (BEGAN, Vec::new(), true),
+        (set.before, Vec::new(), false),
+        (set.after, vec![set], true),
+        (set.after.plus(60_000), Vec::new(), false),
+    ] {
+        let judgements = if begins { judgements(&province, at, 0) } else { Vec::new() };
+        writer.commit(&Batch { judgements, jumps, ..Batch::empty(begins, at) }).unwrap();
+    }
+    writer.close().unwrap();
+    let store = folder.path().to_str().unwrap();
+    let export = |more: &[&str]| {
+        let output =
+            gridwatch(&[&["store", "export", "events", "--store", store][..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let rows = |text: &str| -> Vec<Vec<String>> {
+        let mut all = csv::Reader::from_reader(text.as_bytes());
+        let records = all.records().map(|row| row.unwrap().iter().map(str::to_owned).collect());
+        records.collect()
+    };
+    let told = rows(&export(&[]));
+    let [row] = &told[..] else { panic!("one row: {told:?}") };
+    let (time, arrived, what) = (&row[0], &row[6], &row[14..]);
+    assert_eq!([time, arrived], [set.before, set.after].map(Timestamp::to_millisecond).each_ref());
+    assert_eq!(what, ["set", "-7200000"]);
+    assert!(row[1..5].iter().all(String::is_empty), "it is of no station: {row:?}");
+    assert!(rows(&export(&["--station", "S1"])).is_empty());
+    let out = folder.path().join("r.json");
+    let day = set.before.local(7).date.to_string();
+    let made =
+        gridwatch(&["report", "--store", store, "--from", &day, "--out", out.to_str().unwrap()]);
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    let notes = report["sheets"]["events"]["notes"].to_string();
+    assert!(notes.contains("The machine's clock was set by"), "{notes}");
+}

@@ -1,7 +1,8 @@
-//! Ends without a word: what a monitor has called durable is there when it was killed, whenever that was.
+//! Ends without a word: what a monitor has called durable is there when it was killed, whenever that was; and what
+//! is half written is nothing.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use config::Province;
 use gridwatch::history::{Span, Window, channel_history};
-use gridwatch::store::{End, Reader, Writer};
+use gridwatch::store::{End, Reader, Writer, upkeep};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -164,4 +165,90 @@ fn a_hundred_kills_lose_nothing_that_was_called_durable() {
     println!("{seen:?}");
     assert_eq!(seen.kills, 100);
     assert!(seen.judgements > 700 && seen.ahead > 0, "{seen:?}");
+}
+
+/// Names in a folder, in order.
+#[cfg(unix)]
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A report of many files, the last of which is a pipe, so that it stands still in the midst of them.
+#[cfg(unix)]
+fn report_of(store: &str, out: &Path) -> Command {
+    let mut report = Command::new(env!("CARGO_BIN_EXE_gridwatch"));
+    report.args(["report", "--store", store, "--from", "2022-11-01", "--lang", "en", "--out"]);
+    report.arg(out.join("r.csv")).stdout(Stdio::null()).stderr(Stdio::piped());
+    report
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
+    const STORE: &str = "tests/stores/0.1.0/recorded";
+    let signal = |name: &str, id: u32| {
+        let killed = Command::new("kill").args(["-s", name, &id.to_string()]).status();
+        assert!(killed.unwrap().success());
+    };
+    let out = tempfile::tempdir().unwrap();
+    assert!(report_of(STORE, out.path()).status().unwrap().success());
+    let whole = names(out.path());
+    let last = out.path().join("r-sessions.csv");
+    let old = std::fs::read(out.path().join("r.csv")).unwrap();
+    let parts = || names(out.path()).into_iter().filter(|name| name.ends_with(".part")).count();
+    std::fs::remove_file(&last).unwrap();
+    assert!(Command::new("mkfifo").arg(&last).status().unwrap().success());
+    for name in ["TERM", "KILL"] {
+        let mut report = report_of(STORE, out.path()).spawn().unwrap();
+        // All files but the pipe and what comes behind it.
+        while parts() <= whole.len() / 2 {
+            assert!(report.try_wait().unwrap().is_none(), "it waits for its pipe");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        signal(name, report.id());
+        if name == "TERM" {
+            // Whoever was to read from the pipe comes at last.
+            std::fs::File::open(&last).unwrap();
+            let mut said = String::new();
+            report.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            assert!(said.contains("nothing was written"), "{said}");
+            assert_eq!(report.wait().unwrap().code(), Some(2));
+            assert_eq!(parts(), 0);
+        } else {
+            assert_eq!(report.wait().unwrap().code(), None);
+            assert!(parts() > 0, "it had no time to tidy up");
+        }
+        assert_eq!(std::fs::read(out.path().join("r.csv")).unwrap(), old, "{name}");
+    }
+    std::fs::remove_file(&last).unwrap();
+    assert!(report_of(STORE, out.path()).status().unwrap().success());
+    assert_eq!(names(out.path()), whole, "the next one removes what was left");
+}
+
+/// The system kills whoever writes more to a file than it may.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_backup_that_is_killed_leaves_no_store_and_is_made_again() {
+    let to = tempfile::tempdir().unwrap();
+    let backup = |limit: &str| {
+        let script = format!("ulimit -c 0; ulimit -f {limit}; exec \"$0\" \"$@\"");
+        Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_gridwatch"), "store", "backup"])
+            .arg(to.path())
+            .args(["--store", "tests/stores/0.1.0/recorded"])
+            .output()
+            .unwrap()
+    };
+    let killed = backup("200");
+    assert_eq!(killed.status.code(), None, "it was killed: {killed:?}");
+    assert!(!to.path().join("gridwatch.db").exists());
+    assert!(names(to.path()).iter().any(|name| name.contains("part")), "in the midst of it");
+    let again = backup("unlimited");
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(upkeep::check(to.path()).unwrap().faults, Vec::<String>::new());
+    assert!(!names(to.path()).iter().any(|name| name.contains("part")));
 }

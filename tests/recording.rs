@@ -11,11 +11,14 @@ use config::Province;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::collector::reading::{Event, Fault, LinkFault, Reading};
 use gridwatch::historian::Historian;
+use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::counts::Counts;
 use gridwatch::historian::picture::Picture;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::recording::{Recording, Sink, Tally, stretched};
+use gridwatch::series::Buffer;
+use gridwatch::store::{Gatherer, Reader, StoreError, Value, Writer, upkeep};
 use sim::faults::Scenario;
 use sim::{Plans, Ports, Simulation};
 
@@ -305,4 +308,83 @@ fn a_longer_recording_takes_no_more_memory() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(second < first + first / 10 + 2_048, "{first} KiB, then {second} KiB");
+}
+
+/// Keeps what is recorded.
+struct Kept {
+    writer: Writer,
+    gatherer: Gatherer,
+    buffer: Buffer,
+    alarms: Alarms,
+}
+
+impl Sink for Kept {
+    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+        self.buffer.accept(reading);
+        Ok(())
+    }
+
+    fn judged(
+        &mut self,
+        historian: &mut Historian,
+        picture: &mut Picture,
+        last: bool,
+    ) -> io::Result<()> {
+        self.alarms.look(picture);
+        let sources = (historian, &mut self.buffer, &mut self.alarms);
+        let batch = self.gatherer.gather(sources, picture, (60_000, last));
+        batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
+    }
+}
+
+/// Records some minutes in two parts, the second one going on from the first.
+fn in_two_parts(province: &Arc<Province>, folder: &Path) {
+    let (middle, end) = (START.plus(240_000), START.plus(420_000));
+    for (from, until) in [(START, middle), (middle, end)] {
+        let plans_of = gridwatch::collector::plan::plans(province);
+        let writer = Writer::open(folder, province).unwrap();
+        let (gatherer, alarms) = (Gatherer::new(from), Alarms::default().keeping());
+        let buffer = Buffer::new(province, &plans_of, 64 << 20);
+        let mut kept = Kept { writer, gatherer, buffer, alarms };
+        let start = if from == START { Recording::start } else { Recording::going_on };
+        let mut recording = start(province, plans(province, STORMY), (from, until));
+        while recording.step(&mut kept).unwrap() {}
+        recording.end(&mut kept).unwrap();
+        kept.writer.close().unwrap();
+    }
+}
+
+#[test]
+fn a_recording_that_goes_on_adjoins_the_one_before_and_is_the_same_each_time() {
+    let province = Arc::new(stretched(small(), 10.0));
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let rows = folders.each_ref().map(|folder| {
+        in_two_parts(&province, folder.path());
+        let reader = Reader::open(folder.path()).unwrap();
+        let sessions = reader.sessions().unwrap();
+        let (middle, end) = (START.plus(240_000), START.plus(420_000));
+        assert_eq!(sessions.len(), 2);
+        assert_eq!((sessions[0].until, sessions[1].from), (middle, middle), "they adjoin");
+        assert_eq!(sessions[1].until, end);
+        assert_eq!(upkeep::check(folder.path()).unwrap().faults, Vec::<String>::new());
+        // Every value once, in order, over the seam.
+        let mut values = Vec::new();
+        let (station, centre) = (&province.stations[0], &province.centres[0].id);
+        for point in &station.points {
+            let mut last = Timestamp(i64::MIN);
+            let path = (&station.id[..], &centre[..], &point.id[..]);
+            let all = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+            let each = |value: Value| {
+                assert!(value.at > last, "{}", point.id);
+                last = value.at;
+                values.push((value.at, format!("{:?}", value.value)));
+                Ok::<(), StoreError>(())
+            };
+            reader.values(path, all, each).unwrap();
+        }
+        let around = values.iter().filter(|(at, _)| (at.since(middle)).abs() < 15_000).count();
+        assert!(around > 20, "nothing is missing at the seam: {around}");
+        values
+    });
+    assert_eq!(rows[0], rows[1]);
 }

@@ -12,6 +12,7 @@ use gridwatch::historian::picture::{Keeping, LinkState};
 use gridwatch::store::{Batch, Keeper, Reader, Writer, set_aside, upkeep};
 use tempfile::tempdir;
 
+use crate::cli::{gridwatch, stderr, stdout};
 use crate::field::{PATIENCE, small};
 
 /// A batch; one that begins a session says everything.
@@ -172,4 +173,35 @@ fn what_a_store_has_of_the_future_is_set_aside_and_kept_and_the_monitor_goes_on(
     let again = set_aside(&folder, now.plus(60_000), &parent.path().join("again")).unwrap();
     assert_eq!(again, None);
     assert!(!parent.path().join("again").exists());
+}
+
+#[test]
+fn the_command_sets_aside_what_is_later_than_now() {
+    // Two seconds that are long over, and two of a clock that was some 300 years ahead.
+    let far = 9_000_000_000;
+    let parent = tempdir().unwrap();
+    let (folder, copy) = (parent.path().join("store"), parent.path().join("aside"));
+    let province = Arc::new(small());
+    let mut writer = Writer::open(&folder, &province).unwrap();
+    for (begins, second) in [(true, 1), (false, 2), (true, far), (false, far + 1)] {
+        writer.commit(&batch(&province, begins, second)).unwrap();
+    }
+    writer.close().unwrap();
+    let [store, to] = [&folder, &copy].map(|path| path.to_str().unwrap());
+    let check = gridwatch(&["store", "check", "--store", store]);
+    let said = stdout(&check);
+    assert!(said.contains("into the future") && said.contains("gridwatch store aside"), "{said}");
+    let aside = ["store", "aside", "--store", store, "--to", to];
+    let done = gridwatch(&aside);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    assert!(stdout(&done).contains(to), "it says where the copy is: {}", stdout(&done));
+    let sessions = |folder: &Path| Reader::open(folder).unwrap().sessions().unwrap();
+    assert_eq!(sessions(&folder), [sessions(&copy)[0]], "what is not of the future stays");
+    assert_eq!(sessions(&copy).len(), 2, "the copy has all of it");
+    let check = gridwatch(&["store", "check", "--store", store]);
+    assert!(!stdout(&check).contains("future") && stdout(&check).ends_with("whole\n"));
+    // Nothing is left to do, and the copy of before is not touched.
+    let again = gridwatch(&aside);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(sessions(&copy).len(), 2);
 }

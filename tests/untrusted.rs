@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use gridwatch::clock::Timestamp;
 use gridwatch::store::{Reader, StoreError, Writer, upkeep};
 use rusqlite::Connection;
 use tempfile::{TempDir, tempdir};
@@ -110,6 +111,97 @@ fn a_store_that_somebody_made_takes_no_more_than_it_should() {
         let check = read_bounded(folder.path(), what);
         assert!(check.contains(said), "{what}: {check}");
     }
+}
+
+/// What is held in memory or asked for one by one is bounded, however many rows a table has: table and columns, what
+/// they are in row `x`, how many of them, and what is said.
+const TOO_MANY: [(&str, &str, u32, &str); 5] = [
+    (
+        "session (id, contract, from_ms, until_ms, closed, program)",
+        "x + 100, 1, 1670000000000 + 10 * x, 1670000000005 + 10 * x, 1, ''",
+        100_001,
+        "more than 100000 sessions",
+    ),
+    (
+        "clock_jump (id, before_ms, after_ms, by_ms, kind)",
+        "x, 1670000000000 + x, 1670000000001 + x, 1, 1",
+        100_001,
+        "more than 100000 jumps of the clock",
+    ),
+    (
+        "metering (kind, id, at_ms, sells, meters, remote, first_have, first_want, final_have,
+             final_want, half_hours_have, half_hours_want)",
+        "'class', x, 1667260800000, 1, 2, 1, 0, 1, 0, 1, 0, 1",
+        10_001,
+        "more than 10000 districts and classes",
+    ),
+    (
+        "energy (kind, station, id, at_ms, sells, day, kwh, meter_days, meters, behind, epoch)",
+        "'hand', x, 'd.c', 1667260800000, 1, 19297, 1, 1, 1, 0, 0",
+        100_001,
+        "more than 100000 running counts",
+    ),
+    (
+        "contract (id, hash, expanded, file, text)",
+        "x + 100, x, '', '', ''",
+        10_001,
+        "more than 10000 contracts",
+    ),
+];
+
+/// The statement that makes so many rows.
+fn rows(table: &str, values: &str, count: u32) -> String {
+    format!(
+        "INSERT INTO {table} WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {count})
+         SELECT {values} FROM n;"
+    )
+}
+
+#[test]
+fn more_than_an_answer_can_be_made_of_is_refused() {
+    let columns =
+        "UPDATE layout SET columns = replace(hex(zeroblob(1000001)), '00', 'x value' || char(10))
+         WHERE id = (SELECT min(id) FROM layout)";
+    let many = TOO_MANY.map(|(table, values, count, said)| (rows(table, values, count), said));
+    let columns = (columns.to_owned(), "more than 1000000 columns");
+    for (sql, said) in many.into_iter().chain([columns]) {
+        let folder = store();
+        let path = folder.path();
+        // Tables that came later are in a store of this version alone.
+        let is_later = ["clock", "counts"].iter().any(|what| said.contains(what));
+        if is_later {
+            let reader = Reader::open(path).unwrap();
+            let contract = reader.sessions().unwrap()[0].contract;
+            let province = reader.contract(contract).unwrap().province;
+            drop(reader);
+            Writer::open(path, &province).unwrap().close().unwrap();
+        }
+        file(path).execute_batch(&sql).unwrap();
+        let said_of_it: Vec<String> = if is_later {
+            // A check says of each of these rows first that it has no checksum.
+            let reader = Reader::open(path).unwrap();
+            let counts = reader.energy_counts(Timestamp(i64::MAX), |_, _| {});
+            [reader.jumps().map(drop), counts]
+                .into_iter()
+                .filter_map(Result::err)
+                .map(|e| e.to_string())
+                .collect()
+        } else {
+            upkeep::check(path).unwrap().faults
+        };
+        assert!(said_of_it.iter().any(|fault| fault.contains(said)), "{said}: {said_of_it:?}");
+    }
+    // A number that stands for thousands of stations.
+    let folder = store();
+    let hash = gridwatch::store::hash(&config::Origin::Fleet(10_000));
+    let paths = rows("path (id, station, centre)", "x + 1000, x, 'CC'", 10_000);
+    let fleet = format!(
+        "UPDATE contract SET text = '', fleet = 10000, hash = '{hash}'
+         WHERE id = (SELECT max(id) FROM contract); {paths}"
+    );
+    file(folder.path()).execute_batch(&fleet).unwrap();
+    let check = read_bounded(folder.path(), "a fleet");
+    assert!(check.contains("up to 2000 are read"), "{check}");
 }
 
 #[test]

@@ -18,6 +18,10 @@ use crate::template::{Class, Deadband, Kind, PointSpec, Template, UnitRule};
 /// Channels of a province: each needs a port of its own.
 const CHANNELS_MAX: usize = 60_000;
 
+/// Signals of a province, each point counted at each centre: ten times those of forty large stations with three
+/// centres. A few names of bays in a file make thousands of them.
+const SIGNALS_MAX: usize = 1_000_000;
+
 /// Template of the metered points of a plant.
 const METERED_POINT: &str = "PM";
 
@@ -39,10 +43,16 @@ pub(crate) fn expand(
     refuse_twins(doc, "reported year", years.iter().map(|(year, place)| (&year[..], *place)));
     let classes = draft.meter_classes.iter().map(|c| (c.value.id.as_str(), &c.place));
     refuse_twins(doc, "meter class", classes);
-    if draft.centres.len().max(1) * draft.stations.len().max(1) > CHANNELS_MAX {
+    let channels = draft.centres.len().max(1) * draft.stations.len().max(1);
+    let too_many = if channels > CHANNELS_MAX {
+        Some(format!("{CHANNELS_MAX} channels (stations × centres)"))
+    } else {
+        let is_large = signals(&draft, &templates) > SIGNALS_MAX;
+        is_large.then(|| format!("{SIGNALS_MAX} signals (points × centres)"))
+    };
+    if let Some(what) = too_many {
         let place = &draft.link_place;
-        let message = format!("more than {CHANNELS_MAX} channels (stations × centres); split it");
-        doc.note(place.offset, &place.key, message);
+        doc.note(place.offset, &place.key, format!("more than {what}; split it"));
         return Err(doc.take_problems());
     }
     let mut province = Province {
@@ -96,6 +106,18 @@ pub(crate) fn expand(
     }
     refuse_empty_regions(doc, &province, &draft.stations);
     if doc.has_problems() { Err(doc.take_problems()) } else { Ok(province) }
+}
+
+/// How many signals a province would have: points of all bays, each at each centre.
+fn signals(draft: &Draft, templates: &[Template]) -> usize {
+    let points: BTreeMap<&str, usize> =
+        templates.iter().map(|template| (&template.id[..], template.points.len())).collect();
+    let bays = draft.stations.iter().flat_map(|station| &station.bays);
+    let of_bays = bays.map(|(template, names)| {
+        let each = points.get(&template.value[..]).copied().unwrap_or(0);
+        each.saturating_mul(names.len().min(BAYS_MAX))
+    });
+    of_bays.fold(0, usize::saturating_add).saturating_mul(draft.centres.len())
 }
 
 /// The centre with a name, to be in charge of stations.

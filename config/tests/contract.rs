@@ -2,6 +2,7 @@
 
 use config::{Class, Date, Kind, Province, Standing, Table};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 #[test]
@@ -320,4 +321,20 @@ fn days_that_cannot_be_are_refused() {
         let says = problems.as_ref().is_some_and(|said| said.contains("years are 1950 to 2199"));
         assert_eq!((problems.is_none(), says), (good, !good), "{year}: {problems:?}");
     }
+}
+
+#[test]
+fn a_short_text_cannot_stand_for_millions_of_signals() {
+    let mut text = std::fs::read_to_string("small.toml").unwrap();
+    let bays: Vec<String> = (0..400).map(|n| format!("\"4{n:03}\"")).collect();
+    for n in 0..100 {
+        write!(
+            text,
+            "\n[[stations]]\nid = \"X{n}\"\nname = \"X{n}\"\nunmanned = false\npeak_mw = 1\n[stations.bays]\nFMV = [{}]\n",
+            bays.join(", ")
+        )
+        .unwrap();
+    }
+    let problems = Province::parse("large.toml", &text).unwrap_err().to_string();
+    assert!(problems.contains("more than 1000000 signals"), "{problems}");
 }

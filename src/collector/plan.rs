@@ -65,7 +65,7 @@ pub struct Item {
 }
 
 /// Which of its two parts a point has in a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The value.
     Value,

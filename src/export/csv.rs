@@ -31,6 +31,7 @@ impl<W: Write> Writer<W> {
             match cell {
                 Cell::Text(of) => self.field(&spreadsheet::text(of(row))),
                 Cell::Whole(of) => self.field(&of(row).to_string()),
+                Cell::Maybe(of) => self.field(&written(of(row))),
                 Cell::Code(of) => self.field(&written(of(row))),
                 Cell::Number(of) => self.field(&self.style.number(written(of(row).map(digits)))),
                 Cell::Instant(of) => self.field(&of(row).to_millisecond()),

@@ -103,6 +103,7 @@ fn kind<R>(Column(name, cell): &Column<R>) -> Result<TypePtr> {
         Cell::Moment(_) => (Physical::INT64, Some(instant), Repetition::OPTIONAL),
         Cell::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
         Cell::Whole(_) => (Physical::INT64, None, Repetition::REQUIRED),
+        Cell::Maybe(_) => (Physical::INT64, None, Repetition::OPTIONAL),
         Cell::Code(_) => (Physical::INT32, None, Repetition::OPTIONAL),
         Cell::Number(_) => (Physical::DOUBLE, None, Repetition::OPTIONAL),
         Cell::Instant(_) => (Physical::INT64, Some(instant), Repetition::REQUIRED),
@@ -116,7 +117,9 @@ impl<R> Gathered<R> {
     fn new(column: &'static Column<R>) -> Self {
         let cells = match column.1 {
             Cell::Text(_) => Cells::Bytes(Vec::new()),
-            Cell::Whole(_) | Cell::Instant(_) | Cell::Moment(_) => Cells::Int64(Vec::new()),
+            Cell::Whole(_) | Cell::Maybe(_) | Cell::Instant(_) | Cell::Moment(_) => {
+                Cells::Int64(Vec::new())
+            }
             Cell::Code(_) => Cells::Int32(Vec::new()),
             Cell::Number(_) => Cells::Double(Vec::new()),
             Cell::YesNo(_) => Cells::Boolean(Vec::new()),
@@ -137,6 +140,7 @@ impl<R> Gathered<R> {
                 put(cells, cell)
             }
             (Cell::Whole(of), Cells::Int64(cells)) => put(cells, Some(of(row))),
+            (Cell::Maybe(of), Cells::Int64(cells)) => put(cells, of(row)),
             (Cell::Instant(of), Cells::Int64(cells)) => put(cells, Some(of(row).0)),
             (Cell::Moment(of), Cells::Int64(cells)) => put(cells, of(row).map(|at| at.0)),
             (Cell::Code(of), Cells::Int32(cells)) => put(cells, of(row).map(i32::from)),

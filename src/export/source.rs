@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use config::{Decoded, Province, way_out};
 
-use super::tables::{Asking, Counted, Raised, Sample, Verdict};
+use super::tables::{Asking, Counted, Happening, Raised, Sample, Verdict};
 use super::{Choice, Each, Error, Request, Table, Watch};
 use crate::clock::Timestamp;
 use crate::history::{Span, Window, intervals};
-use crate::store::{Metered, Reader, Recorded, Value};
+use crate::store::{Metered, Reader, Value};
 
 /// A store, and what is wanted of it.
 pub(super) struct Source<'a> {
@@ -226,13 +226,18 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// Records of events, in the order in which they happened.
-    pub(super) fn events(&self, watch: Watch<'_>, each: Each<'_, Recorded>) -> Result<(), Error> {
-        let choice = &self.request.choice;
+    /// Records of events and jumps of the monitor's clock, in the order in which they happened. Jumps are of no
+    /// station: who asks for some gets none.
+    pub(super) fn events(&self, watch: Watch<'_>, each: Each<'_, Happening>) -> Result<(), Error> {
+        let (choice, (from, to)) = (&self.request.choice, self.span());
         let passed = |at: Timestamp| usize::try_from(at.since(self.watched.from)).unwrap_or(0);
         let all = passed(self.watched.to);
+        let mut jumps = if choice.is_everybody() { self.reader.jumps()? } else { Vec::new() };
+        jumps.retain(|jump| from <= jump.before && jump.before < to);
+        jumps.sort_by_key(|jump| jump.before);
+        let mut jumps = jumps.into_iter().peekable();
         let mut outcome = Ok(());
-        self.reader.events(self.span(), |event| {
+        self.reader.events((from, to), |event| {
             let point = event.point.as_deref().unwrap_or_default();
             if outcome.is_err()
                 || !choice.has_point(&event.station, point)
@@ -240,10 +245,15 @@ impl<'a> Source<'a> {
             {
                 return;
             }
+            let mut before = std::iter::from_fn(|| jumps.next_if(|jump| jump.before < event.at));
+            outcome = before.try_for_each(|jump| each(&Happening::Jump(jump)));
             let done = share(passed(event.at).min(all), all);
-            outcome = told(watch, done).and_then(|()| each(&event));
+            outcome = std::mem::replace(&mut outcome, Ok(()))
+                .and_then(|()| told(watch, done))
+                .and_then(|()| each(&Happening::Record(event)));
         })?;
-        outcome
+        outcome?;
+        jumps.try_for_each(|jump| each(&Happening::Jump(jump)))
     }
 
     /// How asking went, by station, centre and time.

@@ -4,7 +4,7 @@
 
 use config::{Decoded, Flags};
 
-use crate::clock::Timestamp;
+use crate::clock::{Jump, JumpKind, Timestamp};
 use crate::historian::ledger::State;
 use crate::history::Span;
 use crate::store::{EnergyLine, KeptAlarm, Metered, Recorded, Stretch, Value};
@@ -24,6 +24,8 @@ pub(super) enum Cell<R> {
     Text(fn(&R) -> &str),
     /// A count.
     Whole(fn(&R) -> i64),
+    /// A count that a row may not have.
+    Maybe(fn(&R) -> Option<i64>),
     /// Sixteen bits as they came.
     Code(fn(&R) -> Option<u16>),
     /// A number in some unit.
@@ -36,7 +38,7 @@ pub(super) enum Cell<R> {
     YesNo(fn(&R) -> Option<bool>),
 }
 
-use Cell::{Code, Instant, Moment, Number, Text, Whole, YesNo};
+use Cell::{Code, Instant, Maybe, Moment, Number, Text, Whole, YesNo};
 
 /// A stretch in which a point stood in one way.
 pub(super) struct Verdict {
@@ -65,22 +67,68 @@ impl Row for Verdict {
     ];
 }
 
-impl Row for Recorded {
+/// What stands among the events.
+pub(super) enum Happening {
+    /// A record of a unit.
+    Record(Recorded),
+    /// The clock of the monitor did not go on evenly.
+    Jump(Jump),
+}
+
+impl Happening {
+    fn record(&self) -> Option<&Recorded> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Jump(_) => None,
+        }
+    }
+
+    fn jump(&self) -> Option<&Jump> {
+        match self {
+            Self::Record(_) => None,
+            Self::Jump(jump) => Some(jump),
+        }
+    }
+
+    /// The moment of a record, or one of the two of a jump.
+    fn at(&self, of: fn(&Recorded) -> Timestamp, or: fn(&Jump) -> Timestamp) -> Timestamp {
+        match self {
+            Self::Record(record) => of(record),
+            Self::Jump(jump) => or(jump),
+        }
+    }
+
+    fn text(&self, of: fn(&Recorded) -> Option<&str>) -> &str {
+        self.record().and_then(of).unwrap_or_default()
+    }
+}
+
+impl Row for Happening {
     const COLUMNS: &'static [Column<Self>] = &[
-        Column("time", Instant(|row| row.at)),
-        Column("station", Text(|row| &row.station)),
-        Column("centre", Text(|row| &row.centre)),
-        Column("unit", Code(|row| Some(row.unit.into()))),
-        Column("number", Whole(|row| row.number.into())),
-        Column("source", Instant(|row| row.source)),
-        Column("arrived", Instant(|row| row.arrived)),
-        Column("address", Code(|row| Some(row.address))),
-        Column("point", Text(|row| row.point.as_deref().unwrap_or_default())),
-        Column("before", Code(|row| row.before)),
-        Column("value", Code(|row| Some(row.value))),
-        Column("flags", Code(|row| Some(row.flags))),
-        Column("synchronised", YesNo(|row| Some(row.synchronised))),
-        Column("doubt", Text(|row| row.doubt.as_deref().unwrap_or_default())),
+        Column("time", Instant(|row| row.at(|record| record.at, |jump| jump.before))),
+        Column("station", Text(|row| row.text(|record| Some(&record.station)))),
+        Column("centre", Text(|row| row.text(|record| Some(&record.centre)))),
+        Column("unit", Code(|row| Some(row.record()?.unit.into()))),
+        Column("number", Maybe(|row| Some(row.record()?.number.into()))),
+        Column("source", Instant(|row| row.at(|record| record.source, |jump| jump.before))),
+        Column("arrived", Instant(|row| row.at(|record| record.arrived, |jump| jump.after))),
+        Column("address", Code(|row| Some(row.record()?.address))),
+        Column("point", Text(|row| row.text(|record| record.point.as_deref()))),
+        Column("before", Code(|row| row.record()?.before)),
+        Column("value", Code(|row| Some(row.record()?.value))),
+        Column("flags", Code(|row| Some(row.record()?.flags))),
+        Column("synchronised", YesNo(|row| Some(row.record()?.synchronised))),
+        Column("doubt", Text(|row| row.text(|record| record.doubt.as_deref()))),
+        Column(
+            "clock",
+            Text(|row| match row.jump().map(|jump| jump.kind) {
+                None => "",
+                Some(JumpKind::Set) => "set",
+                Some(JumpKind::Slept) => "slept",
+                Some(JumpKind::Stopped) => "stopped",
+            }),
+        ),
+        Column("clock_by_ms", Maybe(|row| Some(row.jump()?.by_ms))),
     ];
 }
 

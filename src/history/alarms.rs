@@ -51,7 +51,9 @@ pub fn alarms(
 
 /// From when to when an alarm is known to have stood.
 fn span(alarm: &KeptAlarm, sessions: &[Session]) -> Span {
-    let watched = |at: Timestamp| sessions.iter().find(|session| session.until > at);
+    // They are in the order of time, and never overlap.
+    let next = |at: Timestamp| sessions.partition_point(|session| session.until <= at);
+    let watched = |at: Timestamp| sessions.get(next(at));
     let known = if alarm.is_open { sessions.last() } else { watched(alarm.raised) };
     let known = known.map_or(alarm.raised, |session| session.until);
     Span::new(alarm.raised, alarm.returned.unwrap_or(known))

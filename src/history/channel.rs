@@ -164,17 +164,19 @@ impl<'a> Fold<'a> {
 
     /// A point takes another state.
     fn turn(&mut self, place: usize, state: State, at: Timestamp, since: Timestamp) {
-        self.pass(place, at);
         let before = self.points[place].0;
+        if before == Some(state) {
+            // Said once more: its time is booked when it ends.
+            return;
+        }
+        self.pass(place, at);
         self.sight.turn(place, before, state, at);
         let point = &mut self.history.points[place];
         let was_live = before.is_some_and(|before| before.not_live().is_none());
         if was_live && state.not_live().is_some() && since >= self.from {
             point.outages += u32::from(self.accounts[place].is_required());
         }
-        if before != Some(state) {
-            point.last = Some((state, at));
-        }
+        point.last = Some((state, at));
         self.points[place].0 = Some(state);
     }
 

@@ -60,9 +60,8 @@ pub(super) struct Facts {
     pub(super) metering_before: Vec<Metered>,
     pub(super) metering_days: Vec<Vec<Metered>>,
     pub(super) events: EventFacts,
-    /// Alarms that were raised, in the order of time.
-    pub(super) alarms: Vec<KeptAlarm>,
-    /// These and those that stood in it from before, with how long they stood.
+    /// Alarms that were raised in it or stood in it from before, in the order in which they were raised, with how
+    /// long they stood.
     pub(super) stood: Vec<Stood>,
     pub(super) reliability: Reliability,
     pub(super) energies: Vec<StationEnergy>,
@@ -111,6 +110,12 @@ impl ChannelFacts {
 impl Facts {
     pub(super) fn channel(&self, id: ChannelId) -> &Channel {
         &self.province.channels[id.index()]
+    }
+
+    /// Alarms that were raised in the period, in the order of time.
+    pub(super) fn alarms(&self) -> impl Iterator<Item = &KeptAlarm> {
+        let window = self.window.span;
+        self.stood.iter().filter(move |own| own.begins_in(window)).map(|own| &own.alarm)
     }
 
     /// Channels of a centre.
@@ -201,7 +206,6 @@ pub(super) fn gather(
         step();
     }
     let span = period.span();
-    let stood = alarms(reader, span, wanted)?;
     Ok(Some(Facts {
         lang: request.lang,
         period,
@@ -226,12 +230,7 @@ pub(super) fn gather(
         metering_before: reader.metering(span.from)?,
         metering_days: metering_days(reader, &window)?,
         events: event_facts(reader, &province, &window, wanted)?,
-        alarms: stood
-            .iter()
-            .filter(|own| own.begins_in(span))
-            .map(|own| own.alarm.clone())
-            .collect(),
-        stood,
+        stood: alarms(reader, span, wanted)?,
         reliability: reliability(reader, span, wanted)?,
         energies: energies(reader, &window, wanted)?,
         operations: operations(reader, &province, &window, &contracts, wanted)?,

@@ -1,5 +1,5 @@
-//! One cell of a row, and what it cannot be: what a file says is believed only within these bounds, by
-//! who reads it and by who checks it alike.
+//! One cell of a row, and what it cannot be, and how many of a kind there are at most: what a file says is believed
+//! only within these bounds, by who reads it and by who checks it alike.
 
 use rusqlite::types::FromSql;
 use rusqlite::{Error, Row};
@@ -13,6 +13,15 @@ const INSTANT_MAX: i64 = 253_402_300_799_999;
 const COUNT_MAX: i64 = 1 << 40;
 /// Longest text that names something, bytes.
 const NAME_BYTES_MAX: usize = 4_096;
+
+/// There are no more of something than an answer can be made of in time. What is bounded is what is held or asked for
+/// one by one, not rows that are read one after the other.
+pub(super) fn at_most(count: usize, most: usize, what: &str) -> Result<(), StoreError> {
+    if count <= most {
+        return Ok(());
+    }
+    Err(StoreError::Damaged(format!("there are more than {most} {what}")))
+}
 
 /// A cell that cannot be.
 pub(super) fn bad(row: &Row<'_>, column: usize, what: &str) -> StoreError {

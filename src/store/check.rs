@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row};
 use super::kept::{self, Gone, Kept};
 use super::reader::{self, Session, judged, session};
 use super::schema::{FILE, StoreError, has_table, open_to_read};
-use super::{alarms, cells, contracts, energy, epochs, journal, sums};
+use super::{alarms, cells, contracts, energy, epochs, journal, sums, values};
 use crate::clock::Timestamp;
 use crate::series::chunk::{Chunk, ChunkError};
 
@@ -32,6 +32,9 @@ const TOLD: [&str; 13] = [
 ];
 /// Faults that are told one by one.
 const TOLD_MAX: usize = 20;
+
+/// Most contracts: every one is read again, and who writes a new one each day needs 27 years for so many.
+const CONTRACTS_MAX: usize = 10_000;
 
 /// What was found in a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -89,7 +92,6 @@ pub fn check(folder: &Path) -> Result<Findings, StoreError> {
         check_references,
         check_sums,
         check_sessions,
-        check_contracts,
         check_chunks,
         check_journal,
         check_others,
@@ -144,8 +146,9 @@ fn check_sums(connection: &Connection, found: &mut Findings) -> Result<(), Store
     Ok(())
 }
 
-/// Sessions follow each other, and their judgements are of points of their contract.
+/// Sessions follow each other, their contracts can be read, and their judgements are of points of them.
 fn check_sessions(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let contracts = check_contracts(connection, found)?;
     // Those of later epochs have stretches that came twice: docs/history.md.
     let epoch = if has_table(connection, "clock_jump")? { "epoch" } else { "0" };
     let mut all = connection.prepare(&format!(
@@ -173,14 +176,14 @@ fn check_sessions(connection: &Connection, found: &mut Findings) -> Result<(), S
         sessions.insert(own.id, own);
     }
     reader::bounded(sessions.len())?;
-    check_judgements(connection, &sessions, found)
+    check_judgements(connection, (&sessions, &contracts), found)
 }
 
 /// Every judgement can be read, lies within its session, is of points that there are, and the first of
 /// each says everything.
 fn check_judgements(
     connection: &Connection,
-    sessions: &BTreeMap<i64, Session>,
+    (sessions, contracts): (&BTreeMap<i64, Session>, &BTreeMap<i64, Paths>),
     found: &mut Findings,
 ) -> Result<(), StoreError> {
     let mut all = connection.prepare(
@@ -188,7 +191,6 @@ fn check_judgements(
          LEFT JOIN path ON path.id = judgement.path ORDER BY path, session, at_ms",
     )?;
     let mut rows = all.query([])?;
-    let mut contracts: BTreeMap<i64, Option<Arc<Province>>> = BTreeMap::new();
     let mut last: Option<(i64, i64)> = None;
     // Points of the path of the last row, by the contract of its session.
     let mut points: Option<usize> = None;
@@ -213,12 +215,9 @@ fn check_judgements(
                 let what = format!("the first of session {session} does not say everything");
                 found.fault(format!("{}: {what}", place()));
             }
-            // One that cannot be read is told with the contracts.
-            let province = contracts
-                .entry(known.contract)
-                .or_insert_with(|| contracts::get(connection, known.contract).ok());
-            let (station, centre) = (cells::name(row, 6)?, cells::name(row, 7)?);
-            points = province.as_ref().map(|province| points_of(province, (&station, &centre)));
+            let path = (cells::name(row, 6)?, cells::name(row, 7)?);
+            let paths = contracts.get(&known.contract);
+            points = paths.map(|paths| paths.get(&path).copied().unwrap_or(0));
         }
         if !(known.from..=known.until).contains(&judged.at) {
             found.fault(format!("{}: outside its session {session}", place()));
@@ -231,34 +230,77 @@ fn check_judgements(
     Ok(())
 }
 
-/// Points that a centre may be told of a station or plant; none when one of them is not in the contract.
-fn points_of(province: &Province, (station, centre): (&str, &str)) -> usize {
-    let known = province.stations.iter().find(|known| known.id == station);
-    known.filter(|_| province.centre(centre).is_some()).map_or(0, |known| known.points.len())
-}
+/// How many points a centre may be told of a station or plant, by their ids.
+type Paths = BTreeMap<(String, String), usize>;
 
-/// Every contract can be read again, and gives what it gave.
-fn check_contracts(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+/// Every contract can be read again, and gives what it gave. Returns the paths of each that can: a whole one takes
+/// some megabytes.
+fn check_contracts(
+    connection: &Connection,
+    found: &mut Findings,
+) -> Result<BTreeMap<i64, Paths>, StoreError> {
     let mut all = connection.prepare("SELECT id FROM contract ORDER BY id")?;
     let ids: Vec<i64> = all.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    cells::at_most(ids.len(), CONTRACTS_MAX, "contracts")?;
+    let mut contracts = BTreeMap::new();
     for id in ids {
-        if let Err(error) = contracts::get(connection, id) {
-            found.fault(error.fault());
+        match contracts::get(connection, id) {
+            Ok(province) => drop(contracts.insert(id, paths(&province))),
+            Err(error) => found.fault(error.fault()),
         }
     }
-    Ok(())
+    Ok(contracts)
+}
+
+fn paths(province: &Province) -> Paths {
+    let of_channel = |channel: &config::Channel| {
+        let station = &province.stations[channel.station.index()];
+        let centre = province.centres[channel.centre.index()].id.clone();
+        ((station.id.clone(), centre), station.points.len())
+    };
+    province.channels.iter().map(of_channel).collect()
+}
+
+/// How many columns each block has: no path has more than can be read.
+fn check_blocks(
+    connection: &Connection,
+    found: &mut Findings,
+) -> Result<BTreeMap<i64, usize>, StoreError> {
+    let mut layouts: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut all = connection.prepare("SELECT id, columns FROM layout")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let described = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        layouts.insert(row.get(0)?, described.lines().count());
+    }
+    let mut blocks = BTreeMap::new();
+    let mut of_path: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut all = connection.prepare("SELECT id, path, layout FROM block")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        // One of no layout is told with the references.
+        let columns = layouts.get(&row.get(2)?).copied().unwrap_or(0);
+        blocks.insert(row.get(0)?, columns);
+        *of_path.entry(row.get(1)?).or_default() += columns.max(1);
+    }
+    for (path, columns) in of_path {
+        if let Err(error) = values::bounded(columns) {
+            found.fault(format!("path {path}: {}", error.fault()));
+        }
+    }
+    Ok(blocks)
 }
 
 /// Every chunk has the bytes that it was written with, stands where it belongs, and can be read to its end.
 fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
-    let mut all = connection.prepare(
-        "SELECT data, chunk.id, block, from_ms, until_ms, rows, columns FROM chunk
-         LEFT JOIN block ON block.id = chunk.block LEFT JOIN layout ON layout.id = block.layout",
-    )?;
+    let blocks = check_blocks(connection, found)?;
+    let mut all =
+        connection.prepare("SELECT data, id, block, from_ms, until_ms, rows FROM chunk")?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
-        if let Err(error) = check_chunk(row) {
-            let (id, block, from): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let (id, block, from): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let columns = blocks.get(&block).copied().unwrap_or(0);
+        if let Err(error) = check_chunk(row, columns) {
             let at = Timestamp(from).to_millisecond();
             found.fault(format!("chunk {id} of block {block} at {at}: {}", error.fault()));
         }
@@ -266,7 +308,7 @@ fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), Sto
     Ok(())
 }
 
-fn check_chunk(row: &Row<'_>) -> Result<(), StoreError> {
+fn check_chunk(row: &Row<'_>, columns: usize) -> Result<(), StoreError> {
     let damaged = |error: ChunkError| StoreError::Damaged(error.to_string());
     let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
     let chunk = Chunk::from_bytes(Arc::from(bytes)).map_err(damaged)?;
@@ -276,8 +318,7 @@ fn check_chunk(row: &Row<'_>) -> Result<(), StoreError> {
     if chunk.rows() as u64 != cells::count(row, 5)? {
         return Err(StoreError::Damaged("its rows are not as many as its row says".to_owned()));
     }
-    let columns: String = cells::of(row, 6)?;
-    if chunk.columns() != columns.lines().count() {
+    if chunk.columns() != columns {
         return Err(StoreError::Damaged("its columns are not those of its block".to_owned()));
     }
     chunk.times().map_err(damaged)?;
@@ -308,6 +349,10 @@ fn check_journal(connection: &Connection, found: &mut Findings) -> Result<(), St
 /// Rows that a reader would refuse.
 fn check_others(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
     reader::damaged(connection, |error| found.fault(error.fault()))?;
+    let metered = "SELECT count(*) FROM (SELECT DISTINCT kind, id FROM metering)";
+    let metered: i64 = connection.query_row(metered, [], |row| row.get(0))?;
+    let metered = reader::bounded_metering(usize::try_from(metered).unwrap_or(usize::MAX));
+    metered.err().iter().for_each(|error| found.fault(error.fault()));
     epochs::jumps(connection).err().iter().for_each(|error| found.fault(error.fault()));
     match kept::all(connection) {
         Ok(gone) => found.gone = gone,

@@ -105,7 +105,7 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, Sto
     let row = rows.next()?.ok_or_else(|| damaged("there is none"))?;
     let said: String = cells::name(row, 0)?;
     let origin = if let Some(stations) = cells::of::<Option<i64>>(row, 3)? {
-        Origin::Fleet(fleet(connection, stations).map_err(|error| error.within("contract"))?)
+        Origin::Fleet(fleet(connection, (id, stations))?)
     } else {
         let mut of_contract = connection
             .prepare("SELECT file, text FROM datalist WHERE contract = ?1 ORDER BY place")?;
@@ -128,11 +128,21 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, Sto
     Ok(Arc::new(province))
 }
 
-/// How many stations a fleet has: no more than the store has paths for, since a number alone would
-/// take the memory of all of them.
-fn fleet(connection: &Connection, stations: i64) -> Result<usize, StoreError> {
+/// Largest fleet that is read again: a number alone takes the memory of all its stations, some 100 KB each.
+const FLEET_MAX: usize = 2_000;
+
+/// How many stations a fleet has: no more than the store has paths for, and than can be read.
+fn fleet(connection: &Connection, (id, stations): (i64, i64)) -> Result<usize, StoreError> {
     let known: i64 =
         connection.query_row("SELECT count(DISTINCT station) FROM path", [], |row| row.get(0))?;
-    let stations = usize::try_from(stations).ok().filter(|_| stations <= known);
-    stations.ok_or_else(|| StoreError::Damaged(format!("a fleet of more stations than {known}")))
+    let count = usize::try_from(stations).ok().filter(|_| stations <= known);
+    let count = count.ok_or_else(|| {
+        StoreError::Damaged(format!("contract {id}: a fleet of more stations than {known}"))
+    })?;
+    if count > FLEET_MAX {
+        let why =
+            format!("a fleet of {count} stations, and up to {FLEET_MAX} are read from a store");
+        return Err(StoreError::Contract { id, why });
+    }
+    Ok(count)
 }

@@ -139,6 +139,14 @@ pub(super) fn put(
     Ok(())
 }
 
+/// Most running counts of energy: of ten thousand stations, ten each.
+const COUNTS_MAX: usize = 100_000;
+
+/// There are no more running counts than a report can be made of.
+fn bounded(counts: usize) -> Result<(), StoreError> {
+    cells::at_most(counts, COUNTS_MAX, "running counts of energy")
+}
+
 impl Reader {
     /// Hands on what every running count of energy said up to `until`, count by count, each in the order in
     /// which it was told, with when that was. The first of each may be from before what is kept: what
@@ -160,8 +168,15 @@ impl Reader {
              ORDER BY kind, station, id, epoch, at_ms"
         ))?;
         let mut rows = all.query([until.0])?;
+        let (mut counts, mut last) = (0, None);
         while let Some(row) = rows.next()? {
             let (at, line) = line(row)?;
+            let own = (line.kind, line.station.clone(), line.id.clone());
+            if last.as_ref() != Some(&own) {
+                counts += 1;
+                bounded(counts)?;
+                last = Some(own);
+            }
             each(at, line);
         }
         Ok(())
@@ -219,6 +234,9 @@ pub(super) fn damaged(
     connection: &Connection,
     mut each: impl FnMut(StoreError),
 ) -> Result<(), StoreError> {
+    let counts = "SELECT count(*) FROM (SELECT DISTINCT kind, station, id FROM energy)";
+    let counts: i64 = connection.query_row(counts, [], |row| row.get(0))?;
+    bounded(usize::try_from(counts).unwrap_or(usize::MAX)).err().into_iter().for_each(&mut each);
     let mut all = connection.prepare(&format!("SELECT {COLUMNS} FROM energy"))?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {

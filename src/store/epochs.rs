@@ -2,6 +2,11 @@
 //! time come twice; then the later epoch holds, since its clock was corrected, and what earlier ones say of
 //! that stretch is kept and counts for nothing.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ToSql, Transaction};
 
 use super::cells;
@@ -11,58 +16,111 @@ use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use crate::clock::{Jump, JumpKind, Timestamp};
 
-/// Stretches of time that sessions of epochs behind the first have watched.
+/// Of each stretch of time that sessions of epochs behind the first have watched, the latest of these epochs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Epochs {
-    watched: Vec<(i64, Timestamp, Timestamp)>,
+pub(super) struct Epochs(Vec<Latest>);
+
+/// A stretch of time, and the latest epoch in which somebody watched in it.
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    epoch: i64,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+/// Stretches by their beginnings, which never overlap.
+type Taken = BTreeMap<Timestamp, Timestamp>;
+
+/// Stretches that reach into the inside of one.
+fn inside(taken: &Taken, (from, until): (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
+    // Those that begin later, and the one that may reach over.
+    let before = taken.range(..=from).next_back();
+    let first = before.filter(|(_, end)| **end > from).map_or(from, |(begin, _)| *begin);
+    let later = taken.range(first..until).map(|(begin, end)| (*begin, *end));
+    later.filter(|(_, end)| *end > from).collect()
 }
 
 impl Epochs {
     /// Of the sessions of a store as they were written, with their epochs.
     pub(super) fn of(sessions: &[(Session, i64)]) -> Self {
-        let later = sessions.iter().filter(|(_, epoch)| *epoch > 0);
-        Self { watched: later.map(|(own, epoch)| (*epoch, own.from, own.until)).collect() }
+        let is_later = |(own, epoch): &&(Session, i64)| *epoch > 0 && own.from < own.until;
+        let later: Vec<_> = sessions.iter().filter(is_later).copied().collect();
+        let mut latest: Vec<Latest> = Vec::new();
+        for (piece, epoch) in pieces(&later) {
+            match latest.last_mut() {
+                // Sessions of one epoch that a damaged store has twice.
+                Some(last) if piece.from < last.until => last.until = last.until.max(piece.until),
+                _ => latest.push(Latest { epoch, from: piece.from, until: piece.until }),
+            }
+        }
+        Self(latest)
     }
 
     /// Whether the clock never jumped: nothing can have come twice.
     pub(super) fn is_one(&self) -> bool {
-        self.watched.is_empty()
+        self.0.is_empty()
     }
 
-    /// What of each session holds, in the order of time: pieces that never overlap.
-    pub(super) fn pieces(&self, sessions: &[(Session, i64)]) -> Vec<(Session, i64)> {
-        let mut pieces = Vec::with_capacity(sessions.len());
-        for (session, epoch) in sessions {
-            let mut own = vec![(session.from, session.until)];
-            let later =
-                self.watched.iter().filter(|(later, from, until)| later > epoch && from < until);
-            for (_, from, until) in later {
-                let cut = |(own_from, own_until): (Timestamp, Timestamp)| {
-                    if *until <= own_from || own_until <= *from {
-                        return vec![(own_from, own_until)];
-                    }
-                    let around = [(own_from, *from), (*until, own_until)];
-                    around.into_iter().filter(|(from, until)| from < until).collect()
-                };
-                own = own.into_iter().flat_map(cut).collect();
+    /// Whether what an epoch says of a moment holds: no later one says anything of it.
+    fn holds(&self, epoch: i64, at: Timestamp) -> bool {
+        let next = self.0.partition_point(|latest| latest.from <= at);
+        let own = self.0[..next].last().filter(|latest| at < latest.until);
+        own.is_none_or(|latest| latest.epoch <= epoch)
+    }
+
+    /// Lets the statements of a connection ask whether what an epoch says of a moment holds:
+    /// `holds(epoch, at_ms)`.
+    pub(super) fn teach(self: &Arc<Self>, connection: &Connection) -> Result<(), StoreError> {
+        let (flags, own) = (FunctionFlags::SQLITE_UTF8, Arc::clone(self));
+        connection.create_scalar_function(c"holds", 2, flags, move |given| {
+            Ok(own.holds(given.get(0)?, Timestamp(given.get(1)?)))
+        })?;
+        Ok(())
+    }
+}
+
+/// What of each session holds, with its epoch, in the order of time: pieces that never overlap.
+pub(super) fn pieces(sessions: &[(Session, i64)]) -> Vec<(Session, i64)> {
+    let mut latest_first: Vec<&(Session, i64)> = sessions.iter().collect();
+    latest_first.sort_by_key(|(_, epoch)| Reverse(*epoch));
+    let (mut pieces, mut taken) = (Vec::with_capacity(sessions.len()), Taken::new());
+    for of_epoch in latest_first.chunk_by(|(_, one), (_, other)| one == other) {
+        for (session, epoch) in of_epoch {
+            let (mut from, until) = (session.from, session.until);
+            let mut ends = Vec::new();
+            for (begin, end) in inside(&taken, (from, until)) {
+                if from < begin {
+                    ends.push((from, begin));
+                }
+                from = end;
             }
-            pieces.extend(own.into_iter().map(|(from, until)| {
+            // What has no length is there, too, unless it lies within a later one.
+            if from < until || (from, until) == (session.from, session.until) {
+                ends.push((from, until));
+            }
+            pieces.extend(ends.into_iter().map(|(from, until)| {
                 let end = if until == session.until { session.end } else { End::Jump };
                 (Session { from, until, end, ..*session }, *epoch)
             }));
         }
-        pieces.sort_by_key(|(piece, _)| (piece.from, piece.until, piece.id));
-        pieces
+        for (session, _) in
+            of_epoch.iter().filter(|(own, epoch)| *epoch > 0 && own.from < own.until)
+        {
+            let (mut from, mut until) = (session.from, session.until);
+            for (begin, end) in inside(&taken, (from, until)) {
+                taken.remove(&begin);
+                (from, until) = (from.min(begin), until.max(end));
+            }
+            taken.insert(from, until);
+        }
     }
+    pieces.sort_by_key(|(piece, _)| (piece.from, piece.until, piece.id));
+    pieces
 }
 
 /// The condition of a query that leaves out what a later epoch has.
 pub(super) fn holds(table: &str, at: &str) -> String {
-    format!(
-        "AND NOT EXISTS (
-             SELECT 1 FROM session AS later WHERE later.epoch > {table}.epoch
-                 AND later.from_ms <= {table}.{at} AND {table}.{at} < later.until_ms)"
-    )
+    format!("AND holds({table}.epoch, {table}.{at})")
 }
 
 /// The epoch that is being written: the last jump.
@@ -103,6 +161,9 @@ pub(super) fn follow(
     Ok(true)
 }
 
+/// Most jumps of the clock: a session ends with each.
+const JUMPS_MAX: usize = 100_000;
+
 /// Every jump of the clock, in the order in which they came.
 pub(super) fn jumps(connection: &Connection) -> Result<Vec<Jump>, StoreError> {
     if !has_table(connection, "clock_jump")? {
@@ -122,6 +183,7 @@ pub(super) fn jumps(connection: &Connection) -> Result<Vec<Jump>, StoreError> {
             by_ms: cells::of(row, 2)?,
             kind: kind.ok_or_else(unknown)?,
         });
+        cells::at_most(jumps.len(), JUMPS_MAX, "jumps of the clock")?;
     }
     Ok(jumps)
 }
@@ -183,8 +245,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_millisecond_that_was_watched_belongs_to_the_latest_epoch(sessions in sessions()) {
-            let epochs = Epochs::of(&sessions);
-            let pieces = epochs.pieces(&sessions);
+            let (epochs, pieces) = (Epochs::of(&sessions), pieces(&sessions));
             for at in (0..300).map(Timestamp) {
                 let holds = |of: &[(Session, i64)]| -> Vec<i64> {
                     let of = of.iter().filter(|(own, _)| own.from <= at && at < own.until);
@@ -194,6 +255,12 @@ mod tests {
                 let latest = all.max_by_key(|(_, epoch)| *epoch);
                 let expected: Vec<i64> = latest.iter().map(|(own, _)| own.id).collect();
                 prop_assert_eq!(holds(&pieces), expected);
+                for epoch in 0..5 {
+                    let later = |(own, of): &(Session, i64)| {
+                        *of > epoch && own.from <= at && at < own.until
+                    };
+                    prop_assert_eq!(epochs.holds(epoch, at), !sessions.iter().any(later));
+                }
             }
         }
     }

@@ -17,6 +17,7 @@ use super::journal;
 use super::kept::Kept;
 use super::runs;
 use super::schema::{Opened, StoreError, has_table, open_to_read};
+use super::values::OfPath;
 use crate::clock::{DAY_MS, Jump, Timestamp};
 use crate::historian::ledger::{Asked, EDGES_US, Run};
 use crate::historian::picture::LinkState;
@@ -30,7 +31,11 @@ pub struct Reader {
     contracts: RefCell<BTreeMap<i64, Contract>>,
     /// What stands in the journal, as chunks, by contract.
     journal: OnceCell<BTreeMap<i64, Vec<Sealed>>>,
-    epochs: OnceCell<Epochs>,
+    epochs: OnceCell<Arc<Epochs>>,
+    /// What of each session holds, with its epoch.
+    pieces: OnceCell<Vec<(Session, i64)>>,
+    /// The path of which values were asked for last.
+    blocks: RefCell<Option<OfPath>>,
 }
 
 /// A stretch of time in which somebody watched.
@@ -206,8 +211,14 @@ impl Reader {
         let connection = open_to_read(folder)?;
         // One transaction for the life of the reader; its first read fixes what it sees.
         connection.execute_batch("BEGIN; SELECT count(*) FROM session;")?;
-        let contracts = RefCell::default();
-        Ok(Self { connection, contracts, journal: OnceCell::new(), epochs: OnceCell::new() })
+        Ok(Self {
+            connection,
+            contracts: RefCell::default(),
+            journal: OnceCell::new(),
+            epochs: OnceCell::new(),
+            pieces: OnceCell::new(),
+            blocks: RefCell::default(),
+        })
     }
 
     /// Whether all that was read is of one moment. It is, where writers can be kept waiting; a store that
@@ -221,6 +232,10 @@ impl Reader {
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    pub(super) fn last_blocks(&self) -> &RefCell<Option<OfPath>> {
+        &self.blocks
     }
 
     /// Every session, in the order of time. They never overlap: of a stretch that came twice, because the
@@ -240,19 +255,22 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn sessions_and_margin(&self) -> Result<Vec<Session>, StoreError> {
-        Ok(self.pieces()?.into_iter().map(|(piece, _)| piece).collect())
+        Ok(self.pieces()?.iter().map(|(piece, _)| *piece).collect())
     }
 
     /// The same, with the epoch of each.
-    pub(super) fn pieces(&self) -> Result<Vec<(Session, i64)>, StoreError> {
-        self.pieces_from(self.rows_from(Kept::Verdicts)?)
+    pub(super) fn pieces(&self) -> Result<&[(Session, i64)], StoreError> {
+        if let Some(known) = self.pieces.get() {
+            return Ok(known);
+        }
+        let pieces = self.pieces_from(self.rows_from(Kept::Verdicts)?)?;
+        Ok(self.pieces.get_or_init(|| pieces))
     }
 
     /// What lies behind a moment of each session, with its epoch; and of what lies before it the last one, which has
     /// no length, for its contract: it holds until another comes.
     fn pieces_from(&self, from: Option<Timestamp>) -> Result<Vec<(Session, i64)>, StoreError> {
-        let sessions = self.written()?;
-        let mut pieces = self.epochs()?.pieces(&sessions);
+        let mut pieces = epochs::pieces(&self.written()?);
         let Some(from) = from else { return Ok(pieces) };
         let before = pieces.iter().filter(|(piece, _)| piece.from < from);
         let last = before.max_by_key(|(piece, epoch)| (*epoch, piece.from)).map(|(own, _)| *own);
@@ -294,20 +312,17 @@ impl Reader {
         Ok(sessions)
     }
 
-    /// Which stretches came more than once.
-    pub(super) fn epochs(&self) -> Result<&Epochs, StoreError> {
-        if let Some(known) = self.epochs.get() {
-            return Ok(known);
-        }
-        let epochs = Epochs::of(&self.written()?);
-        Ok(self.epochs.get_or_init(|| epochs))
-    }
-
     /// What a query of a table adds, so that rows whose moment (`at`, a column) a later epoch has are left
     /// out.
     pub(super) fn holds(&self, table: &str, at: &str) -> Result<String, StoreError> {
-        let is_one = self.epochs()?.is_one();
-        Ok(if is_one { String::new() } else { epochs::holds(table, at) })
+        let epochs = if let Some(known) = self.epochs.get() {
+            known
+        } else {
+            let epochs = Arc::new(Epochs::of(&self.written()?));
+            epochs.teach(&self.connection)?;
+            self.epochs.get_or_init(|| epochs)
+        };
+        Ok(if epochs.is_one() { String::new() } else { epochs::holds(table, at) })
     }
 
     /// Where time did not go on evenly, in the order in which that came.
@@ -574,6 +589,7 @@ impl Reader {
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
             all.push(metered(row)?);
+            bounded_metering(all.len())?;
         }
         Ok(all)
     }
@@ -608,10 +624,15 @@ const SESSIONS_MAX: usize = 100_000;
 
 /// There are no more sessions than a report can be made of.
 pub(super) fn bounded(sessions: usize) -> Result<(), StoreError> {
-    if sessions <= SESSIONS_MAX {
-        return Ok(());
-    }
-    Err(StoreError::Damaged(format!("there are more than {SESSIONS_MAX} sessions")))
+    cells::at_most(sessions, SESSIONS_MAX, "sessions")
+}
+
+/// Most districts and classes of which remote metering tells; a province has some dozens.
+const METERED_MAX: usize = 10_000;
+
+/// There are no more districts and classes than a report can name.
+pub(super) fn bounded_metering(metered: usize) -> Result<(), StoreError> {
+    cells::at_most(metered, METERED_MAX, "districts and classes of meters")
 }
 
 /// Longest session, milliseconds: a hundred years. No machine ran for so long.

@@ -3,11 +3,13 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use config::{ChannelId, Decoded, Flags, PointId, Province, Register, Station};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
+use super::cells;
 use super::kept;
 use super::reader::{Reader, Session};
 use super::schema::StoreError;
@@ -124,6 +126,7 @@ pub(super) fn described(station: &Station, columns: &[(PointId, Part)]) -> Strin
 }
 
 /// Where a point stands in the rows of a block.
+#[derive(Debug, Clone, Copy)]
 struct Place {
     value: usize,
     quality: Option<usize>,
@@ -167,12 +170,14 @@ impl Reader {
     ) -> Result<(), E> {
         let damaged =
             |error: ChunkError| StoreError::Damaged(format!("values of {}: {error}", path.2));
-        let places = places(self.connection(), path)?;
+        let blocks = self.blocks((path.0, path.1))?;
+        let local = path.2.split_once('.').map_or(path.2, |(_, local)| local);
+        let places = blocks.of_point.get(local).map(Vec::as_slice).unwrap_or_default();
         // Another contract may have read the point in another block: one after the other, all blocks together
         // are in the order of time.
         let pieces = self.pieces()?;
         let newest_epoch = pieces.iter().map(|(_, epoch)| *epoch).max();
-        for reign in reigns(&pieces) {
+        for reign in reigns(pieces) {
             let read = OnceCell::new();
             let mut hand_on = |chunk: &Chunk, place: &Place| {
                 // A contract of which there is nothing need not be known.
@@ -201,7 +206,7 @@ impl Reader {
                 }
                 Ok(())
             };
-            for (block, place) in &places {
+            for (block, place) in places {
                 self.chunks::<E>(*block, &reign, (from, to), |chunk| hand_on(&chunk, place))?;
             }
             // What is not sealed is of the epoch that is being written.
@@ -255,7 +260,7 @@ impl Reader {
             Some(epoch) => format!("epoch = {epoch} DESC,"),
             None => String::new(),
         };
-        for (block, columns) in blocks(self.connection(), (&station.id, centre))? {
+        for (block, places) in &self.blocks((&station.id, centre))?.all {
             let newest = self
                 .connection()
                 .prepare_cached(&format!(
@@ -265,15 +270,10 @@ impl Reader {
                 .query_row(params![block, at.0], |row| Ok(chunk(row)))
                 .optional()?;
             let Some(chunk) = newest.transpose()? else { continue };
-            let columns: Vec<&str> = columns.lines().collect();
-            for (place, line) in columns.iter().enumerate() {
-                let Some((local, part)) = line.split_once(' ') else { continue };
-                let Some(n) = points.get(local).filter(|_| part == word(Part::Value)) else {
-                    continue;
-                };
-                let quality = format!("{local} {}", word(Part::Quality));
-                let quality = columns.iter().position(|line| *line == quality);
-                look(&chunk, *n, &Place { value: place, quality }).map_err(damaged)?;
+            for (local, place) in places {
+                if let Some(n) = points.get(&local[..]) {
+                    look(&chunk, *n, place).map_err(damaged)?;
+                }
             }
         }
         let unsealed = self.journal()?.get(&contract).map(Vec::as_slice).unwrap_or_default();
@@ -288,6 +288,19 @@ impl Reader {
             }
         }
         Ok(latest)
+    }
+
+    /// The blocks of a path. Those of the last one that was asked for are kept, since its points are asked for one
+    /// after the other.
+    fn blocks(&self, (station, centre): (&str, &str)) -> Result<Rc<Blocks>, StoreError> {
+        let mut last = self.last_blocks().borrow_mut();
+        if let Some((_, blocks)) = last.as_ref().filter(|(of, _)| of.0 == station && of.1 == centre)
+        {
+            return Ok(Rc::clone(blocks));
+        }
+        let blocks = Rc::new(Blocks::of(self.connection(), (station, centre))?);
+        *last = Some(((station.to_owned(), centre.to_owned()), Rc::clone(&blocks)));
+        Ok(blocks)
     }
 
     /// Chunks of a point's values in the journal, which are in no chunk of the store.
@@ -427,33 +440,73 @@ fn encoding(province: &Province, (station, centre, point): (&str, &str, &str)) -
     province.channel(station, centre).entries[point.index()].register.map(Encoded::of)
 }
 
-/// Where a point stands in the blocks of a path.
-fn places(
-    connection: &Connection,
-    (station, centre, point): (&str, &str, &str),
-) -> Result<Vec<(i64, Place)>, StoreError> {
-    let local = point.split_once('.').map_or(point, |(_, local)| local);
-    let place = |columns: &str| {
-        Place::of(|part| {
-            columns.lines().position(|line| line.split_once(' ') == Some((local, word(part))))
-        })
-    };
-    let blocks = blocks(connection, (station, centre))?.into_iter();
-    Ok(blocks.filter_map(|(block, columns)| Some((block, place(&columns)?))).collect())
+/// Most columns of all blocks of a path together: of a station of a thousand points, each with its quality, as many
+/// as five hundred contracts bring that lay all of them otherwise.
+const COLUMNS_MAX: usize = 1_000_000;
+
+/// There are no more columns of a path than can be read.
+pub(super) fn bounded(columns: usize) -> Result<(), StoreError> {
+    cells::at_most(columns, COLUMNS_MAX, "columns of values of a path")
 }
 
-/// The blocks of a path, and how their columns are described.
-fn blocks(
-    connection: &Connection,
-    (station, centre): (&str, &str),
-) -> Result<Vec<(i64, String)>, StoreError> {
-    let mut of_path = connection.prepare_cached(
-        "SELECT block.id, columns FROM block JOIN layout ON layout.id = block.layout
-         JOIN path ON path.id = block.path
-         WHERE station = ?1 AND centre = ?2 ORDER BY block.id",
-    )?;
-    let rows = of_path.query_map([station, centre], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// Station and centre of a path, and its blocks.
+pub(super) type OfPath = ((String, String), Rc<Blocks>);
+
+/// The blocks of a path of which there are values, and where in their rows each point stands.
+#[derive(Default)]
+pub(super) struct Blocks {
+    /// In the order of their numbers: points by their ids within the station.
+    all: Vec<(i64, Vec<(Arc<str>, Place)>)>,
+    of_point: HashMap<Arc<str>, Vec<(i64, Place)>>,
+}
+
+impl Blocks {
+    fn of(connection: &Connection, (station, centre): (&str, &str)) -> Result<Self, StoreError> {
+        let mut of_path = connection.prepare_cached(
+            "SELECT block.id, columns FROM block JOIN layout ON layout.id = block.layout
+             JOIN path ON path.id = block.path
+             WHERE station = ?1 AND centre = ?2
+                 AND EXISTS (SELECT 1 FROM chunk WHERE chunk.block = block.id)
+             ORDER BY block.id",
+        )?;
+        let mut rows = of_path.query([station, centre])?;
+        let (mut blocks, mut columns) = (Self::default(), 0);
+        while let Some(row) = rows.next()? {
+            let described = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            // One without any takes room, too.
+            columns += described.lines().count().max(1);
+            bounded(columns)?;
+            blocks.add(row.get(0)?, described);
+        }
+        Ok(blocks)
+    }
+
+    fn add(&mut self, block: i64, described: &str) {
+        let mut places: HashMap<(&str, Part), usize> = HashMap::new();
+        for (column, line) in described.lines().enumerate() {
+            let Some((local, part)) = line.split_once(' ') else { continue };
+            let part = [Part::Value, Part::Quality].into_iter().find(|known| word(*known) == part);
+            if let Some(part) = part {
+                places.entry((local, part)).or_insert(column);
+            }
+        }
+        let mut values: Vec<_> =
+            places.keys().filter(|key| key.1 == Part::Value).copied().collect();
+        values.sort_unstable_by_key(|key| places[key]);
+        let mut own = Vec::with_capacity(values.len());
+        for (local, _) in values {
+            let Some(place) = Place::of(|part| places.get(&(local, part)).copied()) else {
+                continue;
+            };
+            let local = self
+                .of_point
+                .get_key_value(local)
+                .map_or_else(|| local.into(), |(n, _)| Arc::clone(n));
+            self.of_point.entry(Arc::clone(&local)).or_default().push((block, place));
+            own.push((local, place));
+        }
+        self.all.push((block, own));
+    }
 }
 
 /// The first and the last value of a chunk, and the lowest and the highest.

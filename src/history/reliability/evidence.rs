@@ -148,8 +148,11 @@ impl Source<'_> {
     pub(super) fn joined(&self, of_centres: &[Vec<Span>]) -> Vec<Span> {
         let mut all: Vec<Span> = of_centres.iter().flatten().copied().collect();
         all.sort_unstable_by_key(|span| span.from);
+        // They are in the order of time, and never overlap.
+        let sessions = &self.era.observed;
         let observed = |at: Timestamp| {
-            self.era.observed.iter().find(|(_, span)| span.from <= at && at < span.to)
+            let next = sessions.partition_point(|(_, span)| span.from <= at);
+            sessions[..next].last().filter(|(_, span)| at < span.to)
         };
         let mut joined: Vec<Span> = Vec::new();
         for span in all {

@@ -25,7 +25,7 @@ const CHATTER_MS: i64 = 60_000;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
-    let (all, lang) = (facts.alarms.len() as u64, facts.lang);
+    let (all, lang) = (facts.alarms().count() as u64, facts.lang);
     let count = crate::words::format::count(all, lang);
     let stretches = real(u64::try_from(facts.window.observed_ms() / FLOOD_MS).unwrap_or(0).max(1));
     let rate = crate::words::format::number(real(all) / stretches, 2, lang);
@@ -47,7 +47,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
 }
 
 fn of_priority(facts: &Facts, priority: Priority) -> impl Iterator<Item = &KeptAlarm> {
-    facts.alarms.iter().filter(move |alarm| alarm.priority == priority)
+    facts.alarms().filter(move |alarm| alarm.priority == priority)
 }
 
 fn name(facts: &Facts, priority: Priority) -> String {
@@ -56,7 +56,7 @@ fn name(facts: &Facts, priority: Priority) -> String {
 
 fn priorities(facts: &Facts) -> Table {
     let words = facts.words();
-    let window = facts.window.span;
+    let (window, all) = (facts.window.span, facts.alarms().count() as u64);
     let rows = Priority::ALL.into_iter().map(|priority| {
         let own: Vec<&KeptAlarm> = of_priority(facts, priority).collect();
         let mut known: Vec<i64> =
@@ -70,7 +70,7 @@ fn priorities(facts: &Facts) -> Table {
         let raised = own.len() as u64;
         vec![
             Cell::Text(name(facts, priority)),
-            Cell::Share(Share::new(raised, facts.alarms.len() as u64), DECIMALS, None),
+            Cell::Share(Share::new(raised, all), DECIMALS, None),
             Cell::Share(Share::new(known.len() as u64, raised), DECIMALS, None),
             quantile(&known, 50),
             quantile(&known, 95),
@@ -134,7 +134,7 @@ fn chart(facts: &Facts) -> Chart {
 /// What an alarm is about, and when it was raised each time.
 fn by_cause(facts: &Facts) -> Vec<(&KeptAlarm, Vec<Timestamp>)> {
     let mut causes: BTreeMap<(&str, &str, &str), (&KeptAlarm, Vec<Timestamp>)> = BTreeMap::new();
-    for alarm in &facts.alarms {
+    for alarm in facts.alarms() {
         let cause = (&alarm.station[..], &alarm.cause[..], alarm.reason.word());
         causes.entry(cause).or_insert((alarm, Vec::new())).1.push(alarm.raised);
     }
@@ -145,7 +145,7 @@ fn by_cause(facts: &Facts) -> Vec<(&KeptAlarm, Vec<Timestamp>)> {
 
 fn causes(facts: &Facts) -> Table {
     let words = facts.words();
-    let all = facts.alarms.len() as u64;
+    let all = facts.alarms().count() as u64;
     let rows = by_cause(facts).into_iter().take(CAUSES_MAX).map(|(alarm, raised)| {
         let chatters =
             raised.windows(CHATTER).any(|some| some[CHATTER - 1].since(some[0]) < CHATTER_MS);
@@ -208,7 +208,7 @@ fn flooded(raised: &[Timestamp]) -> Vec<(Timestamp, Timestamp, u64)> {
 
 fn floods(facts: &Facts) -> Table {
     let words = facts.words();
-    let raised: Vec<Timestamp> = facts.alarms.iter().map(|alarm| alarm.raised).collect();
+    let raised: Vec<Timestamp> = facts.alarms().map(|alarm| alarm.raised).collect();
     let rows = flooded(&raised).into_iter().take(FLOODS_MAX).map(|(from, to, count)| {
         vec![
             Cell::Instant(from),

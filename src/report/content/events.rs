@@ -1,5 +1,7 @@
 //! Records of events: how many, when too many, and what told most of them.
 
+use config::Lang;
+
 use super::{text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
@@ -10,21 +12,41 @@ use crate::store::Kept;
 const TALKERS_MAX: usize = 10;
 /// Floods that are listed.
 const FLOODS_MAX: usize = 100;
+/// Jumps of the clock that are told here; all of them stand under *Method*.
+const JUMPS_MAX: usize = 5;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let n = |count: u64| crate::words::format::count(count, facts.lang);
     let (received, lost) = (n(facts.events.received), n(facts.events.lost));
-    let parts = vec![
-        words.note(
-            &format!("Bản ghi nhận được: {received}; bản ghi bị mất: {lost}."),
-            &format!("Records that came: {received}; records that never came: {lost}."),
-        ),
-        Part::Chart(chart(facts)),
-        Part::Table(talkers(facts)),
-        Part::Table(floods(facts)),
-    ];
+    let mut parts = vec![words.note(
+        &format!("Bản ghi nhận được: {received}; bản ghi bị mất: {lost}."),
+        &format!("Records that came: {received}; records that never came: {lost}."),
+    )];
+    let zone = facts.province.utc_offset_hours;
+    let told = facts.jumps.iter().take(JUMPS_MAX).map(|jump| {
+        let when = |lang| capital(&crate::words::jumps::when(jump, zone, lang));
+        words.note(&when(Lang::Vi), &when(Lang::En))
+    });
+    parts.extend(told);
+    if let Some(more) = facts.jumps.len().checked_sub(JUMPS_MAX).filter(|more| *more > 0) {
+        let more = n(more as u64);
+        parts.push(words.note(
+            &format!("Đồng hồ còn nhảy {more} lần nữa: xem trang Cách tính."),
+            &format!("The clock jumped {more} times more: see the sheet Method."),
+        ));
+    }
+    parts.push(Part::Chart(chart(facts)));
+    parts.push(Part::Table(talkers(facts)));
+    parts.push(Part::Table(floods(facts)));
     titled("events", words.say("Sự kiện", "Events"), parts)
+}
+
+/// A text as a sentence.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).chain(['.']).collect()
 }
 
 fn chart(facts: &Facts) -> Chart {
