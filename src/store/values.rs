@@ -449,14 +449,17 @@ pub(super) fn bounded(columns: usize) -> Result<(), StoreError> {
     cells::at_most(columns, COLUMNS_MAX, "columns of values of a path")
 }
 
+/// Where the points of a block stand, by their ids within the station.
+type Places = Vec<(Arc<str>, Place)>;
+
 /// Station and centre of a path, and its blocks.
 pub(super) type OfPath = ((String, String), Rc<Blocks>);
 
 /// The blocks of a path of which there are values, and where in their rows each point stands.
 #[derive(Default)]
 pub(super) struct Blocks {
-    /// In the order of their numbers: points by their ids within the station.
-    all: Vec<(i64, Vec<(Arc<str>, Place)>)>,
+    /// In the order of their numbers.
+    all: Vec<(i64, Places)>,
     of_point: HashMap<Arc<str>, Vec<(i64, Place)>>,
 }
 
