@@ -384,7 +384,7 @@ impl Story<'_> {
                             point: station.points[item.point.index()].id.clone(),
                             at: self.now,
                             epoch: self.epoch,
-                            value: match told {
+                            said: match told {
                                 Decoded::Value(told) if value.is_some() => Some(told),
                                 _ => None,
                             },

@@ -199,7 +199,12 @@ fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
     let whole = names(out.path());
     let last = out.path().join("r-sessions.csv");
     let old = std::fs::read(out.path().join("r.csv")).unwrap();
-    let parts = || names(out.path()).into_iter().filter(|name| name.ends_with(".part")).count();
+    let parts = || {
+        names(out.path())
+            .into_iter()
+            .filter(|name| Path::new(name).extension().is_some_and(|end| end == "part"))
+            .count()
+    };
     std::fs::remove_file(&last).unwrap();
     assert!(Command::new("mkfifo").arg(&last).status().unwrap().success());
     for name in ["TERM", "KILL"] {

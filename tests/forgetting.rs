@@ -14,7 +14,7 @@ use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
 use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
 use gridwatch::historian::picture::{LinkState, Reads};
 use gridwatch::historian::shortfalls::{Ground, LineId};
-use gridwatch::historian::verdict::Reason;
+use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::history::{Times, Window, channel_history, past};
 use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
@@ -552,6 +552,29 @@ fn times(folder: &Path, first: Date, last: Date) -> Times {
     sum
 }
 
+/// How paths fared in a span: connected, lost, never connected, losses, longest.
+fn links(folder: &Path, first: Date, last: Date) -> Vec<[i64; 5]> {
+    let reader = Reader::open(folder).unwrap();
+    let span = Period::days(first, last, ZONE).unwrap().span();
+    let kept = reader.kept().unwrap();
+    let window = Window::new(span, &[], &reader.sessions().unwrap()).with_kept(kept);
+    let mut sums = Vec::new();
+    for era in &window.eras {
+        let province = reader.contract(era.contract).unwrap().province;
+        for (n, channel) in province.channels.iter().enumerate() {
+            let link = channel_history(&reader, &province, channel, &window, era).unwrap().link;
+            sums.resize(sums.len().max(n + 1), [0; 5]);
+            let own: &mut [i64; 5] = &mut sums[n];
+            own[0] += link.connected;
+            own[1] += link.lost;
+            own[2] += link.never;
+            own[3] += i64::from(link.losses);
+            own[4] = own[4].max(link.longest);
+        }
+    }
+    sums
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         max_shrink_iters: 0,
@@ -624,7 +647,27 @@ proptest! {
                 Some(format!("{points}\n{figures:?}"))
             };
             prop_assert_eq!(stood(&kept), stood(&all));
+            // What is told of its beginning is the same, or said to be no more than that.
+            let since = |reader: &Reader| {
+                let Some(past) = past(reader, Some(at)).unwrap() else { return Vec::new() };
+                let channels = past.picture.channels.iter();
+                channels.flat_map(|own| own.points.iter().flat_map(|p| [p.since, p.not_live_since])).collect()
+            };
+            for (own, its) in since(&kept).into_iter().zip(since(&all)) {
+                let is_as_before = own == its;
+                let is_at_least = matches!(own, Since::AtLeast(own) if its.instant().is_none_or(|its| its <= own));
+                prop_assert!(is_as_before || is_at_least, "{:?} {:?}", own, its);
+            }
         }
+        // Over it there is no more than what lies behind.
+        prop_assert_eq!(links(&once, first, last), links(&once, two, last));
+        let raised = |folder: &Path, first: Date| {
+            let told = told(folder, first, last)?;
+            let rows = told["sheets"]["alarms"]["tables"]["priorities"]["rows"].as_array()?.clone();
+            let raised = rows.iter().map(|row| row["raised"].clone()).collect::<Vec<_>>();
+            Some(raised)
+        };
+        prop_assert_eq!(raised(&once, first), raised(&once, two));
 
         // Before it there is nothing, and it is told of every kind.
         for kind in Kept::ALL {

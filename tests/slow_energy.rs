@@ -23,8 +23,11 @@ pub(crate) struct Value {
     /// How often the clock had jumped.
     pub(crate) epoch: i64,
     /// `None`: it said that there is none.
-    pub(crate) value: Option<f64>,
+    pub(crate) said: Option<f64>,
 }
+
+/// Readings that are joined over what lies between them, and what was counted there.
+type Join = (usize, usize, i64);
 
 /// A stretch of time of one session.
 #[derive(Debug, Clone, Copy)]
@@ -199,7 +202,7 @@ impl Judge<'_> {
         judge.links = ends.map(|n| judge.can(judge.marks[n - 1], judge.marks[n])).collect();
         judge.stand_still();
         let (joins, unclear) = judge.joins();
-        let joins = judge.doubt(joins);
+        let joins = judge.doubt(&joins);
         let mut steps = Vec::new();
         for n in 0..judge.links.len() {
             if let Some((from, to, counted)) =
@@ -311,9 +314,9 @@ impl Judge<'_> {
                 self.between(low, high).0 > real(COUNT)
             })
             .collect();
-        for n in 0..count {
+        for (n, is_frozen) in frozen.into_iter().enumerate() {
             let begins = same(n, &self.marks) && (n == 0 || !same(n - 1, &self.marks));
-            if frozen[n] {
+            if is_frozen {
                 self.links[n] = Err(Why::Frozen);
             }
             // It stood still for some of the step before, and what it adds behind may be of that time.
@@ -375,16 +378,17 @@ impl Judge<'_> {
     }
 
     /// Where a counter was away for up to an hour, and is back; and what cannot be told apart.
-    fn joins(&self) -> (Vec<(usize, usize, i64)>, Vec<(usize, usize)>) {
-        let mut joins: Vec<(usize, usize, i64)> = Vec::new();
+    fn joins(&self) -> (Vec<Join>, Vec<(usize, usize)>) {
+        let mut joins: Vec<Join> = Vec::new();
         for from in 0..self.links.len() {
             let Err(why) = self.links[from] else { continue };
             let goes_on = from > 0 && self.links[from - 1] == Err(Why::Frozen);
             if why == Why::Frozen && goes_on {
                 continue;
             }
-            let near = (from + 2..self.marks.len()).take_while(|to| self.length(from, *to) <= HOUR);
-            let found = near.filter_map(|to| self.is_back(from, to, why)).next();
+            let mut near =
+                (from + 2..self.marks.len()).take_while(|to| self.length(from, *to) <= HOUR);
+            let found = near.find_map(|to| self.is_back(from, to, why));
             if let Some((to, counted)) = found
                 && joins.last().is_none_or(|last| to > last.1)
             {
@@ -421,7 +425,7 @@ impl Judge<'_> {
     }
 
     /// Takes back what a counter that lost or gained something nearby may have made good unseen.
-    fn doubt(&mut self, joins: Vec<(usize, usize, i64)>) -> Vec<(usize, usize, i64)> {
+    fn doubt(&mut self, joins: &[Join]) -> Vec<Join> {
         let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
         let mut breaks: Vec<(usize, usize)> = Vec::new();
         for n in (0..self.links.len()).filter(|n| self.links[*n].is_err() && !is_joined(*n)) {
@@ -769,10 +773,12 @@ fn held(pieces: &[Piece], said: &[Value]) -> BTreeMap<String, Vec<(i64, Option<f
     for value in said {
         let owner = pieces.iter().rfind(|piece| piece.from <= value.at);
         if owner.is_none_or(|owner| owner.epoch == value.epoch) {
-            all.entry(value.point.clone()).or_default().push((value.at, value.value));
+            all.entry(value.point.clone()).or_default().push((value.at, value.said));
         }
     }
-    all.values_mut().for_each(|values| values.sort_by_key(|(at, _)| *at));
+    for values in all.values_mut() {
+        values.sort_by_key(|(at, _)| *at);
+    }
     all
 }
 

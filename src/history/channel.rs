@@ -187,6 +187,8 @@ impl<'a> Fold<'a> {
         }
         self.history.link.not_kept += to.since(self.link.1).max(0);
         self.link.1 = to.max(self.link.1);
+        // What is judged before only says how things stood there.
+        self.from = self.from.max(to);
     }
 
     /// Books the time of a point up to a moment.

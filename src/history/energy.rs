@@ -367,7 +367,7 @@ struct Counter {
     has_values: bool,
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     /// What the window has of it, and whether any value came.
     fn energy(mut self, window: Span) -> Result<(StationEnergy, bool), StoreError> {
         let mut registers = Vec::new();

@@ -124,12 +124,12 @@ struct Standing {
 
 impl Standing {
     fn take(&mut self, judged: &Judged, from: Timestamp) {
-        // What a session judged before is no longer kept. And what stands so in the first judgement stood so
-        // before anybody watched, perhaps.
+        // What a session judged before is not told any more: it says how things stood. And what stands so in the
+        // first judgement stood so before anybody watched, perhaps.
         let moment = judged.at.max(from);
         let at = match self.began {
-            None => Since::AtLeast(moment),
-            Some(_) => Since::At(moment),
+            Some(_) if judged.at >= from => Since::At(moment),
+            _ => Since::AtLeast(moment),
         };
         self.began.get_or_insert(moment);
         if self.link.is_none_or(|(link, _)| link != judged.link) {

@@ -17,7 +17,9 @@ use crate::history::{
     ChannelHistory, LinkHistory, PointHistory, Produced, Sight, Sold, SoldBy, Span, Times, Window,
     channel_history, produced, sold,
 };
-use crate::store::{Contract, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError};
+use crate::store::{
+    Contract, Kept, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError,
+};
 
 /// Months in the long chart: the month of the report, and a year before.
 const MONTHS: usize = 13;
@@ -114,8 +116,8 @@ impl Facts {
 
     /// Alarms that were raised in the period, in the order of time.
     pub(super) fn alarms(&self) -> impl Iterator<Item = &KeptAlarm> {
-        let window = self.window.span;
-        self.stood.iter().filter(move |own| own.begins_in(window)).map(|own| &own.alarm)
+        let kept = self.window.kept(Kept::Alarms);
+        self.stood.iter().filter(move |own| own.begins_in(kept)).map(|own| &own.alarm)
     }
 
     /// Channels of a centre.
@@ -226,8 +228,9 @@ pub(super) fn gather(
         channels,
         before,
         months: earlier.months.into_iter().zip(of_centres).collect(),
-        metering: reader.metering(span.to)?,
-        metering_before: reader.metering(span.from)?,
+        // What is told from the first moment behind it on is not of the period.
+        metering: reader.metering(span.to.plus(-1))?,
+        metering_before: reader.metering(span.from.plus(-1))?,
         metering_days: metering_days(reader, &window)?,
         events: event_facts(reader, &province, &window, wanted)?,
         stood: alarms(reader, span, wanted)?,
@@ -317,7 +320,7 @@ fn metering_days(reader: &Reader, window: &Window) -> Result<Vec<Vec<Metered>>, 
     let observed = || window.eras.iter().flat_map(|era| &era.observed);
     let of_day = |day: &Span| {
         let watched = observed().any(|(_, span)| span.and(*day).length() > 0);
-        if watched { reader.metering(day.to) } else { Ok(Vec::new()) }
+        if watched { reader.metering(day.to.plus(-1)) } else { Ok(Vec::new()) }
     };
     window.parts.iter().map(of_day).collect()
 }

@@ -135,7 +135,8 @@ pub(super) fn put(
     let (kind, EnergyLine { station, id, sells, day, .. }) = (line.kind.word(), line);
     let row: [&dyn ToSql; 11] =
         [&kind, station, id, &at.0, sells, day, &kwh, &days, &meters, &behind, &epoch];
-    sums::put(transaction, (Verb::OrReplace, &sums::ENERGY, ""), &row)?;
+    // A recording may begin at the moment at which the one before it ended: what that told then stays.
+    sums::put(transaction, (Verb::OrIgnore, &sums::ENERGY, ""), &row)?;
     Ok(())
 }
 

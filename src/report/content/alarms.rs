@@ -56,7 +56,8 @@ fn name(facts: &Facts, priority: Priority) -> String {
 
 fn priorities(facts: &Facts) -> Table {
     let words = facts.words();
-    let (window, all) = (facts.window.span, facts.alarms().count() as u64);
+    // What of it was forgotten has no alarm, were it one that reaches behind.
+    let (window, all) = (facts.window.kept(Kept::Alarms), facts.alarms().count() as u64);
     let rows = Priority::ALL.into_iter().map(|priority| {
         let own: Vec<&KeptAlarm> = of_priority(facts, priority).collect();
         let mut known: Vec<i64> =
