@@ -21,7 +21,7 @@ pub(super) fn least(view: &View<'_>) -> usize {
 /// As a box, which says in its title that the counts agree: the lines are few.
 pub(super) fn boxed(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
     let mut lines = troubles(view, width - 2);
-    lines.extend(said(view, paragraphs(view, false), width - 2));
+    lines.extend(said(view, &paragraphs(view, false), width - 2));
     super::fit(view, &mut lines, height - 2, " ");
     let agrees = view.row().text(if agrees(view) { view.t(Text::Agrees) } else { "" });
     framed(view.row().put(Role::Strong, view.t(Text::ReadingCheck)), agrees, lines, width)
@@ -30,7 +30,7 @@ pub(super) fn boxed(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
 /// Line by line: what is wrong first, then what was read, then how far the counts can be trusted.
 pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
     let mut lines = troubles(view, width);
-    lines.extend(said(view, paragraphs(view, true), width));
+    lines.extend(said(view, &paragraphs(view, true), width));
     lines
 }
 /// How daily reading goes and how far counts can be trusted: a text for each day, one for what stands now, and
@@ -84,7 +84,7 @@ fn paragraphs(view: &View<'_>, with_agreement: bool) -> Vec<String> {
 }
 
 /// Texts as lines of a width.
-fn said(view: &View<'_>, texts: Vec<String>, width: usize) -> Vec<Row> {
+fn said(view: &View<'_>, texts: &[String], width: usize) -> Vec<Row> {
     texts.iter().flat_map(|text| wrapped(view, Role::Plain, text, width)).collect()
 }
 
@@ -176,7 +176,7 @@ pub(super) fn followed(view: &View<'_>, width: usize) -> Vec<Row> {
         let label = format!("{} {day}", view.t(Text::ThatDay));
         lines.push(share_line(view, &label, reads.final_first_pass, width));
     }
-    lines.extend(said(view, half_hours(view).into_iter().collect(), width));
+    lines.extend(said(view, half_hours(view).as_slice(), width));
     lines
 }
 
