@@ -10,9 +10,9 @@ use gridwatch::clock::Timestamp;
 use gridwatch::historian::events::{Change, EventEntry, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
-use gridwatch::history::Span;
 use gridwatch::history::alarms::alarms;
 use gridwatch::history::reliability::{Count, Tally, reliability};
+use gridwatch::history::{Figure, Span};
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -66,6 +66,63 @@ remote = {{ rf = 90 }}
         );
         Arc::new(Province::parse("two.toml", &text).unwrap())
     })
+}
+
+/// Somebody watched, but neither records nor polled positions tell of a breaker: not known, and never "supplied".
+#[test]
+fn what_nothing_ever_told_of_a_breaker_is_not_known() {
+    let folder = tempdir().unwrap();
+    let (path, contracts) = (folder.path(), contracts());
+    let mut story = Story {
+        folder: path,
+        contracts,
+        contract: 0,
+        writer: None,
+        now: 0,
+        numbers: BTreeMap::new(),
+        alarms: Vec::new(),
+    };
+    story.begin(0, true);
+    let mut known = Vec::new();
+    for bay in 0..3 {
+        story.now += HOUR;
+        story.switch(bay, true, 0);
+        story.now += HOUR;
+        story.switch(bay, false, 0);
+        let reader = Reader::open(path).unwrap();
+        let window = Span::new(Timestamp(0), Timestamp(story.now));
+        let indices = reliability(&reader, window, |_| true).unwrap().indices(None);
+        let of = |figure: &Figure<f64>| figure.told().value.is_some();
+        let all = [of(&indices.saidi), of(&indices.saifi), of(&indices.maifi)];
+        assert!(all.iter().all(|own| *own == all[0]), "{all:?}");
+        known.push((all[0], indices.saidi.told().known.have > 0));
+    }
+    // A transformer that is open leaves its section dead wherever the others stand; closed, it says nothing alone.
+    assert!(known.iter().all(|own| *own == (true, true)), "{known:?}");
+    let reader = Reader::open(path).unwrap();
+    let first = Span::new(Timestamp(0), Timestamp(HOUR));
+    let with_records = reliability(&reader, first, |_| true).unwrap();
+    let known = |feeder: &str| {
+        let own = with_records.feeders.iter().find(|own| own.name.bay == feeder).unwrap();
+        own.unknown.iter().all(|unknown| unknown.and(first).length() == 0)
+    };
+    assert!(known("471"), "the first record of each breaker tells of the time before");
+    assert!(!known("472"), "nothing tells of its own");
+
+    let empty = tempdir().unwrap();
+    let mut story = Story { folder: empty.path(), writer: None, now: 0, ..story };
+    story.begin(0, true);
+    story.now = 24 * HOUR;
+    story.commit(&Batch::empty(false, Timestamp(story.now)));
+    let reader = Reader::open(empty.path()).unwrap();
+    let day = Span::new(Timestamp(0), Timestamp(24 * HOUR));
+    let indices = reliability(&reader, day, |_| true).unwrap().indices(None);
+    for figure in [&indices.saidi, &indices.saifi, &indices.maifi] {
+        assert_eq!((figure.told().value, figure.told().known.have), (None, 0));
+    }
+    for figure in [&indices.sustained, &indices.momentary, &indices.undecided] {
+        assert_eq!((figure.told().value, figure.told().known.have), (None, 0));
+    }
 }
 
 /// What may happen, each so many milliseconds after the one before.
@@ -281,8 +338,8 @@ impl Rows {
     fn is_open(&self, point: &str, era: (i64, i64, i64), at: i64) -> Option<bool> {
         let own = || self.records.iter().filter(|(p, t, _)| p == point && *t < era.2);
         let last = own().rfind(|(_, t, _)| *t <= at).map(|(_, _, open)| *open);
-        // What nothing told of stood as the first record left it, else as in normal service.
-        let stands = last.unwrap_or_else(|| own().next().is_some_and(|(_, _, open)| !open));
+        // What nothing told of stood as the first record left it. Of what nothing ever tells nobody can say.
+        let stands = last.or_else(|| own().next().map(|(_, _, open)| !open))?;
         let next = own().find(|(_, t, open)| *t > at && *open != stands);
         // Two records prove what lies between them.
         let is_proven = stands && last.is_some() && next.is_some();
@@ -443,6 +500,12 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         alarms,
     };
     story.begin(0, true);
+    // In every other history each breaker has told how it stands.
+    if windows[0].0 % 2 == 0 {
+        for bay in 0..BAYS.len() {
+            story.switch(bay, false, 0);
+        }
+    }
     for step in steps {
         story.take(step);
     }

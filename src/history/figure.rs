@@ -38,8 +38,7 @@ pub struct Remark {
 pub enum What {
     /// Still so at the end of what is known.
     Open,
-    /// Nothing told of a position before: it was taken to be as in normal service, or as the first record
-    /// left it.
+    /// Nothing told of a position near: it was taken to be as the first record left it, or as it was polled first.
     StartAssumed,
     /// The clock of the unit cannot be right: the time of the polling that brought the record stands.
     ClockDoubtful,

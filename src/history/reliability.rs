@@ -388,7 +388,7 @@ impl Tracks {
                 records: &own,
                 polls: &polls.positions,
                 usable: &usable,
-                is_normally_closed: contract.normal == 2,
+                first_poll: source.first_poll(point, &polls)?,
                 period_ms: source.period_ms(bay),
             };
             let flow = |span: Span| source.flow(bay, span);

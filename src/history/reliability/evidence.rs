@@ -91,6 +91,18 @@ pub(super) struct Polls {
     pub(super) there: Vec<Span>,
 }
 
+/// Why nothing more is read once the first position is there.
+enum First {
+    Is(u16),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for First {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Where a point was usable, centre by centre.
 pub(super) type Usable = BTreeMap<usize, Vec<Vec<Span>>>;
 
@@ -219,6 +231,32 @@ impl Source<'_> {
         }
         polls.sort_by_key(|(at, _)| *at);
         Ok(Polls { positions: polls, there: merged(polled.into_inner()) })
+    }
+
+    /// The first position of a breaker that was polled at all, whatever the stretch that is looked at; only asked
+    /// for where none was polled in that.
+    pub(super) fn first_poll(
+        &self,
+        point: PointId,
+        polls: &Polls,
+    ) -> Result<Option<u16>, StoreError> {
+        if !polls.positions.is_empty() {
+            return Ok(None);
+        }
+        let always = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        for centre in &self.province.centres {
+            let path = (&self.station().id[..], &centre.id[..], &self.point(point).id[..]);
+            let mut first = |value: Value| {
+                let is_good = value.flags.is_none_or(Flags::is_good);
+                code(value.value).filter(|_| is_good).map_or(Ok(()), |code| Err(First::Is(code)))
+            };
+            match self.reader.values_but((path, always), |_, _| true, &mut first) {
+                Ok(()) => {}
+                Err(First::Is(code)) => return Ok(Some(code)),
+                Err(First::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     fn values(

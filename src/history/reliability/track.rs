@@ -83,8 +83,8 @@ pub(super) struct Evidence<'a> {
     pub(super) polls: &'a [(Timestamp, u16)],
     /// Stretches in which the position could be used, in order.
     pub(super) usable: &'a [Span],
-    /// In normal service it is closed.
-    pub(super) is_normally_closed: bool,
+    /// Where no position was polled near: the first one that was polled at all, however far away.
+    pub(super) first_poll: Option<u16>,
     /// How often currents are read, milliseconds.
     pub(super) period_ms: i64,
 }
@@ -219,7 +219,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// What is told first also tells of the time before it.
     fn begin(evidence: &Evidence<'a>, episodes: &[Span], turns: &mut Vec<Turn>) -> Self {
-        let Evidence { records, polls, usable, is_normally_closed, period_ms } = *evidence;
+        let Evidence { records, polls, usable, first_poll, period_ms } = *evidence;
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
         let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
         let starts_chattering =
@@ -231,8 +231,11 @@ impl<'a> Walk<'a> {
             }
             (Some((_, first)), Some(_)) if !starts_chattering => (other(first), None),
             (_, Some((_, place))) => (place, None),
-            _ if is_normally_closed => (Place::Closed, Some(What::StartAssumed)),
-            _ => (Place::Open, Some(What::StartAssumed)),
+            // No record tells of a change: it stands as it ever stood. What nobody ever saw is not known.
+            _ => match first_poll.and_then(place) {
+                Some(place) => (place, Some(What::StartAssumed)),
+                None => (Place::Unknown, None),
+            },
         };
         turns.push(Turn { at: NEVER, place: first, assumed, is_exact: false, is_told: false });
         let soon_ms = SOON_MS.max(4 * period_ms);
@@ -431,8 +434,7 @@ mod tests {
         usable: &[Span],
         flow: impl Fn(i64) -> Flow,
     ) -> Vec<Turn> {
-        let evidence =
-            Evidence { records, polls, usable, is_normally_closed: true, period_ms: SCAN };
+        let evidence = Evidence { records, polls, usable, first_poll: None, period_ms: SCAN };
         let within = Span::new(Timestamp(0), Timestamp(1_000_000_000));
         let samples = |span: Span| {
             let to = span.to.0.min(1_000_000_000);
@@ -552,7 +554,7 @@ mod tests {
             let first = walk(records, polls, nothing)[0];
             (first.place, first.assumed)
         };
-        assert_eq!(start(&[], &[]), (Place::Closed, Some(What::StartAssumed)));
+        assert_eq!(start(&[], &[]), (Place::Unknown, None), "nothing tells of it");
         assert_eq!(start(&[record(5, CLOSED)], &[]), (Place::Open, Some(What::StartAssumed)));
         assert_eq!(start(&[], &polls(20_000, |_| OPEN)), (Place::Open, None));
     }
