@@ -9,11 +9,10 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::plans;
 use gridwatch::collector::reading::Reading;
 use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
-use gridwatch::store::{Gatherer, Writer};
+use gridwatch::store::{Recorder, Writer};
 use sim::Plans;
 use sim::faults::Scenario;
 
@@ -23,15 +22,13 @@ const BUFFER_BYTES: usize = 64 << 20;
 /// Keeps what is recorded, and commits it so often.
 struct Keeping {
     writer: Writer,
-    buffer: Buffer,
-    gatherer: Gatherer,
-    alarms: Alarms,
+    recorder: Recorder,
     every_ms: i64,
 }
 
 impl Sink for Keeping {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.buffer.accept(reading);
+        self.recorder.accept(reading);
         Ok(())
     }
 
@@ -41,9 +38,7 @@ impl Sink for Keeping {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        self.alarms.look(picture);
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
-        let batch = self.gatherer.gather(sources, picture, (self.every_ms, last));
+        let batch = self.recorder.look(historian, picture, (self.every_ms, last));
         batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
     }
 }
@@ -57,15 +52,22 @@ pub(crate) fn record(
     window: (Timestamp, Timestamp),
     every_ms: i64,
 ) {
+    let to_come = Plans { scenario: Some(scenario), ..Plans::default() };
+    let recording = Recording::start(province, to_come, window);
+    keep(recording, (folder, province), (window.0, every_ms));
+}
+
+/// Keeps a recording that begins at a moment in the store of a folder, with a commit every so many milliseconds.
+pub(crate) fn keep(
+    mut recording: Recording,
+    (folder, province): (&Path, &Arc<Province>),
+    (from, every_ms): (Timestamp, i64),
+) {
     let mut keeping = Keeping {
         writer: Writer::open(folder, province).unwrap(),
-        buffer: Buffer::new(province, &plans(province), BUFFER_BYTES),
-        gatherer: Gatherer::new(window.0),
-        alarms: Alarms::default().keeping(),
+        recorder: Recorder::new(from, Buffer::new(province, &plans(province), BUFFER_BYTES)),
         every_ms,
     };
-    let to_come = Plans { scenario: Some(scenario), ..Plans::default() };
-    let mut recording = Recording::start(province, to_come, window);
     while recording.step(&mut keeping).unwrap() {}
     recording.end(&mut keeping).unwrap();
     keeping.writer.close().unwrap();

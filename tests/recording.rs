@@ -11,18 +11,17 @@ use config::Province;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::collector::reading::{Event, Fault, LinkFault, Reading};
 use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::counts::Counts;
 use gridwatch::historian::picture::Picture;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::recording::{Recording, Sink, Tally, stretched};
-use gridwatch::series::Buffer;
-use gridwatch::store::{Gatherer, Reader, StoreError, Value, Writer, upkeep};
+use gridwatch::store::{Reader, StoreError, Value, upkeep};
 use sim::faults::Scenario;
 use sim::{Plans, Ports, Simulation};
 
 use crate::field::until;
+use crate::keeping::keep;
 
 /// 2022-11-01 00:00 in Hòa Bình.
 const START: Timestamp = Timestamp(1_667_235_600_000);
@@ -310,47 +309,13 @@ fn a_longer_recording_takes_no_more_memory() {
     assert!(second < first + first / 10 + 2_048, "{first} KiB, then {second} KiB");
 }
 
-/// Keeps what is recorded.
-struct Kept {
-    writer: Writer,
-    gatherer: Gatherer,
-    buffer: Buffer,
-    alarms: Alarms,
-}
-
-impl Sink for Kept {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.buffer.accept(reading);
-        Ok(())
-    }
-
-    fn judged(
-        &mut self,
-        historian: &mut Historian,
-        picture: &mut Picture,
-        last: bool,
-    ) -> io::Result<()> {
-        self.alarms.look(picture);
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
-        let batch = self.gatherer.gather(sources, picture, (60_000, last));
-        batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
-    }
-}
-
 /// Records some minutes in two parts, the second one going on from the first.
 fn in_two_parts(province: &Arc<Province>, folder: &Path) {
     let (middle, end) = (START.plus(240_000), START.plus(420_000));
     for (from, until) in [(START, middle), (middle, end)] {
-        let plans_of = gridwatch::collector::plan::plans(province);
-        let writer = Writer::open(folder, province).unwrap();
-        let (gatherer, alarms) = (Gatherer::new(from), Alarms::default().keeping());
-        let buffer = Buffer::new(province, &plans_of, 64 << 20);
-        let mut kept = Kept { writer, gatherer, buffer, alarms };
         let start = if from == START { Recording::start } else { Recording::going_on };
-        let mut recording = start(province, plans(province, STORMY), (from, until));
-        while recording.step(&mut kept).unwrap() {}
-        recording.end(&mut kept).unwrap();
-        kept.writer.close().unwrap();
+        let recording = start(province, plans(province, STORMY), (from, until));
+        keep(recording, (folder, province), (from, 60_000));
     }
 }
 

@@ -9,14 +9,14 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::plans;
 use gridwatch::collector::reading::Reading;
 use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::{AlarmState, Alarms, Raised};
+use gridwatch::historian::alarms::{AlarmState, Raised};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::{LinkState, Picture};
 use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::history::{Span, past};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
-use gridwatch::store::{Batch, Gatherer, Reader, Writer};
+use gridwatch::store::{Batch, Reader, Recorder, Writer};
 use sim::Plans;
 use sim::faults::Scenario;
 use tempfile::tempdir;
@@ -30,15 +30,13 @@ fn province() -> Arc<Province> {
 /// Keeps history as a monitor does, and each picture that was shown.
 struct Shown {
     writer: Option<Writer>,
-    buffer: Buffer,
-    gatherer: Gatherer,
-    alarms: Alarms,
+    recorder: Recorder,
     pictures: Vec<Picture>,
 }
 
 impl Sink for Shown {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.buffer.accept(reading);
+        self.recorder.accept(reading);
         Ok(())
     }
 
@@ -48,12 +46,10 @@ impl Sink for Shown {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        self.alarms.look(picture);
-        picture.alarms = self.alarms.listed();
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
-        if let Some(batch) = self.gatherer.gather(sources, picture, (20_000, last)) {
+        if let Some(batch) = self.recorder.look(historian, picture, (20_000, last)) {
             self.writer.as_mut().unwrap().commit(&batch).unwrap();
         }
+        picture.alarms = self.recorder.listed();
         self.pictures.push(picture.clone());
         Ok(())
     }
@@ -98,9 +94,7 @@ fn a_moment_of_history_is_the_picture_that_was_shown() {
     let begins = Timestamp(1_669_000_000_000);
     let mut shown = Shown {
         writer: Some(Writer::open(folder.path(), &province).unwrap()),
-        buffer: Buffer::new(&province, &plans(&province), 1 << 20),
-        gatherer: Gatherer::new(begins),
-        alarms: Alarms::default().keeping(),
+        recorder: Recorder::new(begins, Buffer::new(&province, &plans(&province), 1 << 20)),
         pictures: Vec::new(),
     };
     let mut recording = Recording::start(&province, to_come, (begins, begins.plus(420_000)));

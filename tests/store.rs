@@ -12,7 +12,6 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Part, Plan, plans};
 use gridwatch::collector::reading::{Event, Reading};
 use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
 use gridwatch::historian::verdict::Reason;
@@ -20,7 +19,7 @@ use gridwatch::history::{Span, Times, Window, channel_history};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
 use gridwatch::store::upkeep::{self, Forget};
-use gridwatch::store::{Batch, Gatherer, Reader, StoreError, Value, Writer};
+use gridwatch::store::{Batch, Reader, Recorder, StoreError, Value, Writer};
 use sim::Plans;
 use sim::faults::Scenario;
 use tempfile::tempdir;
@@ -236,14 +235,15 @@ fn a_folder_that_cannot_be_is_named() {
     }
 }
 
+/// Nothing is recorded before.
+const BEGINS: Timestamp = Timestamp(1_669_000_000_000);
+
 /// Keeps what is recorded, and what came in it, told by the contract's own decoding.
 struct Witness {
     province: Arc<Province>,
     plans: Vec<Arc<Plan>>,
     writer: Option<Writer>,
-    buffer: Buffer,
-    gatherer: Gatherer,
-    alarms: Alarms,
+    recorder: Recorder,
     begun: bool,
     came: BTreeMap<(usize, usize), Vec<(Timestamp, Decoded)>>,
     /// Every raw verdict, summed up as slowly and simply as can be.
@@ -300,9 +300,7 @@ impl Witness {
         Self {
             writer: Some(Writer::open(folder, province).unwrap()),
             // So little that heads are short, and enough that chunks stay until they are joined.
-            buffer: Buffer::new(province, &plans, 1 << 20),
-            gatherer: Gatherer::new(Timestamp(1_669_000_000_000)),
-            alarms: Alarms::default().keeping(),
+            recorder: Recorder::new(BEGINS, Buffer::new(province, &plans, 1 << 20)),
             begun: false,
             came: BTreeMap::new(),
             slow: vec![Slow::default(); province.channels.len()],
@@ -341,7 +339,7 @@ impl Witness {
 
 impl Sink for Witness {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.buffer.accept(reading);
+        self.recorder.accept(reading);
         let Event::Polls(polls) = &reading.event else { return Ok(()) };
         let channel = reading.channel.index();
         for poll in polls.iter().filter(|poll| poll.fault.is_none() && !poll.in_parts) {
@@ -375,9 +373,7 @@ impl Sink for Witness {
                 slow.add(&self.province, seen, picture.at.since(before.at));
             }
         }
-        self.alarms.look(picture);
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
-        if let Some(batch) = self.gatherer.gather(sources, picture, (60_000, last)) {
+        if let Some(batch) = self.recorder.look(historian, picture, (60_000, last)) {
             self.writer.as_mut().unwrap().commit(&batch).unwrap();
             self.begun = true;
         }
@@ -398,8 +394,9 @@ fn values_that_were_in_no_chunk_yet_survive_a_writer_that_ends_without_a_word() 
     let province = province();
     let mut witness = Witness::new(folder.path(), &province);
     // Heads that are open for long.
-    witness.buffer = Buffer::new(&province, &witness.plans, 64 << 20);
-    witness.buffer.keep_fresh();
+    let mut buffer = Buffer::new(&province, &witness.plans, 64 << 20);
+    buffer.keep_fresh();
+    witness.recorder = Recorder::new(BEGINS, buffer);
     let window = (Timestamp(1_669_000_000_000), Timestamp(1_669_000_500_000));
     let mut recording = Recording::start(&province, Plans::default(), window);
     while recording.step(&mut witness).unwrap() {}
@@ -474,7 +471,7 @@ fn every_value_and_verdict_that_came_is_read_from_the_store_again() {
     while recording.step(&mut witness).unwrap() {}
     recording.end(&mut witness).unwrap();
     witness.writer.take().unwrap().close().unwrap();
-    let head = i64::try_from(witness.buffer.head_rows()).unwrap();
+    let head = i64::try_from(witness.recorder.buffer().head_rows()).unwrap();
     assert!(longest_chunk(folder.path()) >= 6 * head, "chunks are joined");
     let reader = Reader::open(folder.path()).unwrap();
     let values = witness.assert_kept(folder.path(), Timestamp(i64::MAX));

@@ -13,12 +13,11 @@ use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::{Plan, plans};
 use gridwatch::collector::reading::{Event, Poll, Reading};
 use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Cost, Recording, Sink, Tally, stretched};
 use gridwatch::report::period::day;
 use gridwatch::series::Buffer;
-use gridwatch::store::{Gatherer, Writer};
+use gridwatch::store::{Recorder, Writer};
 
 use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, runtime, say, stop_wanted};
 
@@ -131,11 +130,9 @@ struct Kept {
     /// What arrived before is of an earlier recording.
     from: Timestamp,
     writer: Writer,
-    buffer: Buffer,
+    recorder: Recorder,
     /// Which values are kept, too.
     values: Values,
-    gatherer: Gatherer,
-    alarms: Alarms,
 }
 
 /// Which values a recording keeps.
@@ -148,9 +145,9 @@ enum Values {
 
 impl Kept {
     /// Keeps of a reading what counters say.
-    fn accept_counters(buffer: &mut Buffer, plans: &[Arc<Plan>], reading: &Reading) {
+    fn accept_counters(recorder: &mut Recorder, plans: &[Arc<Plan>], reading: &Reading) {
         let Event::Polls(polls) = &reading.event else {
-            buffer.accept(reading);
+            recorder.accept(reading);
             return;
         };
         let Some(plan) = plans.get(reading.channel.index()) else { return };
@@ -160,7 +157,7 @@ impl Kept {
         };
         let own: Vec<Poll> = polls.iter().filter(is_counter).cloned().collect();
         if !own.is_empty() {
-            buffer.accept(&Reading { event: Event::Polls(own), ..reading.clone() });
+            recorder.accept(&Reading { event: Event::Polls(own), ..reading.clone() });
         }
     }
 }
@@ -168,8 +165,8 @@ impl Kept {
 impl Sink for Kept {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
         match &self.values {
-            Values::All => self.buffer.accept(reading),
-            Values::Counters(plans) => Self::accept_counters(&mut self.buffer, plans, reading),
+            Values::All => self.recorder.accept(reading),
+            Values::Counters(plans) => Self::accept_counters(&mut self.recorder, plans, reading),
             Values::None => {}
         }
         Ok(())
@@ -181,10 +178,8 @@ impl Sink for Kept {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        self.alarms.look(picture);
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
         let when = (COMMIT_EVERY_MS, last);
-        let Some(mut batch) = self.gatherer.gather(sources, picture, when) else { return Ok(()) };
+        let Some(mut batch) = self.recorder.look(historian, picture, when) else { return Ok(()) };
         batch.events.retain(|event| event.arrived >= self.from);
         self.writer.commit(&batch).map_err(io::Error::other)
     }
@@ -215,9 +210,8 @@ pub(super) fn run(
         (false, true) => Values::None,
         (false, false) => Values::All,
     };
-    let gatherer = Gatherer::new(from);
-    let alarms = Alarms::default().keeping();
-    let mut kept = Kept { from, writer, buffer, values, gatherer, alarms };
+    let recorder = Recorder::new(from, buffer);
+    let mut kept = Kept { from, writer, recorder, values };
     say(format_args!(
         "{}: {} stations, seed {}, {} from {}; points are read every {} s or more rarely, and old \
          after {} scans",

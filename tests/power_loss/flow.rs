@@ -14,12 +14,11 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::plans;
 use gridwatch::collector::reading::Reading;
 use gridwatch::historian::Historian;
-use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
 use gridwatch::store::upkeep::{self, Forget};
-use gridwatch::store::{Batch, Gatherer, Reader, Session, Writer};
+use gridwatch::store::{Batch, Reader, Recorder, Session, Writer};
 use rusqlite::types::ValueRef;
 use sim::Plans;
 use sim::faults::Scenario;
@@ -103,9 +102,7 @@ pub(crate) struct Beginning {
 /// Keeps a recording as a monitor does, and notes each step.
 struct Witness {
     writer: Writer,
-    buffer: Buffer,
-    gatherer: Gatherer,
-    alarms: Alarms,
+    recorder: Recorder,
     folder: PathBuf,
     steps: Vec<Step>,
     first: Option<Batch>,
@@ -119,7 +116,7 @@ impl Witness {
 
 impl Sink for Witness {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.buffer.accept(reading);
+        self.recorder.accept(reading);
         Ok(())
     }
 
@@ -129,9 +126,7 @@ impl Sink for Witness {
         picture: &mut Picture,
         last: bool,
     ) -> io::Result<()> {
-        self.alarms.look(picture);
-        let sources = (historian, &mut self.buffer, &mut self.alarms);
-        if let Some(batch) = self.gatherer.gather(sources, picture, (COMMIT_EVERY_MS, last)) {
+        if let Some(batch) = self.recorder.look(historian, picture, (COMMIT_EVERY_MS, last)) {
             self.writer.commit(&batch).unwrap();
             self.first.get_or_insert(batch);
             self.note();
@@ -157,9 +152,7 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
         buffer.keep_fresh();
         let mut witness = Witness {
             writer: Writer::open(folder.path(), &province).unwrap(),
-            buffer,
-            gatherer: Gatherer::new(Timestamp(start)),
-            alarms: Alarms::default().keeping(),
+            recorder: Recorder::new(Timestamp(start), buffer),
             folder: folder.path().to_owned(),
             steps: std::mem::take(&mut steps),
             first: first.take(),

@@ -1,0 +1,54 @@
+//! What a recording learns, gathered into batches for a store: the readings that come, and the pictures that the
+//! historian makes of them.
+
+use std::sync::Arc;
+
+use super::batch::{Batch, Gatherer};
+use crate::clock::Timestamp;
+use crate::collector::reading::Reading;
+use crate::historian::Historian;
+use crate::historian::alarms::{Alarm, Alarms};
+use crate::historian::picture::Picture;
+use crate::series::Buffer;
+
+/// Gathers what is learned from a moment on. Whoever commits the batches says where to, and how often.
+pub struct Recorder {
+    buffer: Buffer,
+    gatherer: Gatherer,
+    alarms: Alarms,
+}
+
+impl Recorder {
+    /// Nothing was learned before `from`; values wait in `buffer`.
+    pub fn new(from: Timestamp, buffer: Buffer) -> Self {
+        Self { buffer, gatherer: Gatherer::new(from), alarms: Alarms::default().keeping() }
+    }
+
+    /// Takes the values of a reading. Verdicts, events and alarms follow from the pictures alone.
+    pub fn accept(&mut self, reading: &Reading) {
+        self.buffer.accept(reading);
+    }
+
+    /// Looks at the latest picture of the historian. What is new comes back when it is time for it: `every_ms`
+    /// after the last time, or when no other picture will follow (`last`).
+    pub fn look(
+        &mut self,
+        historian: &mut Historian,
+        picture: &mut Picture,
+        (every_ms, last): (i64, bool),
+    ) -> Option<Batch> {
+        self.alarms.look(picture);
+        let sources = (historian, &mut self.buffer, &mut self.alarms);
+        self.gatherer.gather(sources, picture, (every_ms, last))
+    }
+
+    /// Alarms that are listed, as of the latest picture that was looked at.
+    pub fn listed(&self) -> Arc<[Alarm]> {
+        self.alarms.listed()
+    }
+
+    /// Values that are in no batch yet.
+    pub fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+}
