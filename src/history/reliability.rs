@@ -185,12 +185,20 @@ pub fn reliability(
     let sessions = reader.sessions_and_margin()?;
     let all = sessions.first().zip(sessions.last());
     let Some((first, last)) = all else { return Ok(Reliability { window, feeders: Vec::new() }) };
-    let kinds = [Kept::Verdicts, Kept::Events];
-    let rows_from = latest(kinds.map(|kind| reader.rows_from(kind)))?;
+    let events_from = reader.rows_from(Kept::Events)?;
+    let rows_from = events_from.max(reader.rows_from(Kept::Verdicts)?);
     let all = Span::new(rows_from.map_or(first.from, |from| first.from.max(from)), last.until);
     // What decides about the edges lies beyond them, and of what was forgotten nothing does.
     let begins = rows_from.map_or(all.from, |from| all.from.max(from.plus(EDGE_MS)));
-    let sources = (reader, &Positions::read(reader, &wanted)?, &Missing::read(reader, &wanted)?);
+    let (mut positions, mut missing) = (Positions::default(), Missing::from(events_from));
+    reader.records(|record| {
+        if wanted(&record.station) {
+            missing.take(&record);
+            positions.take(record);
+        }
+    })?;
+    missing.end();
+    let sources = (reader, &positions, &missing);
     // What lasts at an edge of what is looked at began or ended beyond it.
     let mut margin = (DAY_MS, DAY_MS);
     loop {
@@ -206,20 +214,12 @@ pub fn reliability(
         let before = more_before && looked.from > begins;
         let behind = more_behind && looked.to < all.to;
         if !before && !behind {
-            let kept = latest(kinds.map(|kind| reader.kept_from(kind)))?;
+            let kept = reader.kept_from(Kept::Events)?.max(reader.kept_from(Kept::Verdicts)?);
             return Ok(known.into_reliability(window, kept));
         }
         margin.0 = if before { margin.0.saturating_mul(4) } else { margin.0 };
         margin.1 = if behind { margin.1.saturating_mul(4) } else { margin.1 };
     }
-}
-
-/// The latest of some moments that are there.
-fn latest(
-    moments: [Result<Option<Timestamp>, StoreError>; 2],
-) -> Result<Option<Timestamp>, StoreError> {
-    let [one, other] = moments;
-    Ok(one?.max(other?))
 }
 
 /// A feeder as it is put together, contract by contract.

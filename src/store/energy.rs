@@ -172,11 +172,10 @@ impl Reader {
         let (mut counts, mut last) = (0, None);
         while let Some(row) = rows.next()? {
             let (at, line) = line(row)?;
-            let own = (line.kind, line.station.clone(), line.id.clone());
-            if last.as_ref() != Some(&own) {
+            if !last.as_ref().is_some_and(|last: &EnergyLine| last.is_same_count(&line)) {
                 counts += 1;
                 bounded(counts)?;
-                last = Some(own);
+                last = Some(line.clone());
             }
             each(at, line);
         }

@@ -147,27 +147,6 @@ pub struct Recorded {
     pub doubt: Option<String>,
 }
 
-/// The number of a record in its unit, and its times.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Numbered {
-    /// Station id.
-    pub station: String,
-    /// Centre id.
-    pub centre: String,
-    /// Unit id.
-    pub unit: u8,
-    /// Number of the record in its unit.
-    pub number: u32,
-    /// When it happened, or came if the unit's clock cannot be right.
-    pub at: Timestamp,
-    /// By the clock of the unit.
-    pub source: Timestamp,
-    /// When it came.
-    pub arrived: Timestamp,
-    /// Whether the clock of the unit cannot be right.
-    pub is_doubted: bool,
-}
-
 /// How asking went over a path for some minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
@@ -415,13 +394,11 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(Recorded),
     ) -> Result<(), StoreError> {
-        let mut of_window = self.connection.prepare_cached(
-            "SELECT station, centre, unit, number, at_ms, source_ms, arrived_ms, address, point,
-                 before, value, flags, synchronised, doubt
-             FROM event JOIN path ON path.id = event.path
+        let mut of_window = self.connection.prepare_cached(&format!(
+            "SELECT {RECORDED} FROM event JOIN path ON path.id = event.path
              WHERE at_ms >= ?1 AND at_ms < ?2
-             ORDER BY at_ms, station, centre, unit, number",
-        )?;
+             ORDER BY at_ms, station, centre, unit, number"
+        ))?;
         let from = self.kept_since(Kept::Events, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         while let Some(row) = rows.next()? {
@@ -430,48 +407,19 @@ impl Reader {
         Ok(())
     }
 
-    /// Hands on every record of the position of a breaker, in no order: also those from before what is kept, which
-    /// say how it stood.
+    /// Hands on every record that there is, unit by unit of each path, in the order in which they came: also those
+    /// from before what is kept.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn positions(&self, mut each: impl FnMut(Recorded)) -> Result<(), StoreError> {
-        let mut all = self.connection.prepare_cached(
-            "SELECT station, centre, unit, number, at_ms, source_ms, arrived_ms, address, point,
-                 before, value, flags, synchronised, doubt
-             FROM event JOIN path ON path.id = event.path WHERE point LIKE '%.CB.POS'",
-        )?;
+    pub fn records(&self, mut each: impl FnMut(Recorded)) -> Result<(), StoreError> {
+        let mut all = self.connection.prepare_cached(&format!(
+            "SELECT {RECORDED} FROM event JOIN path ON path.id = event.path
+             ORDER BY event.path, unit, arrived_ms, number, source_ms, address"
+        ))?;
         let mut rows = all.query([])?;
         while let Some(row) = rows.next()? {
             each(recorded(row)?);
-        }
-        Ok(())
-    }
-
-    /// Hands on of each record that there is its number and its times, unit by unit of each path, in the order in
-    /// which they came: also those from before what is kept.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn numbers(&self, mut each: impl FnMut(Numbered)) -> Result<(), StoreError> {
-        let mut all = self.connection.prepare_cached(
-            "SELECT station, centre, unit, number, at_ms, source_ms, arrived_ms, doubt
-             FROM event JOIN path ON path.id = event.path
-             ORDER BY event.path, unit, arrived_ms, number, source_ms, address",
-        )?;
-        let mut rows = all.query([])?;
-        while let Some(row) = rows.next()? {
-            each(Numbered {
-                station: cells::name(row, 0)?,
-                centre: cells::name(row, 1)?,
-                unit: cells::of(row, 2)?,
-                number: cells::of(row, 3)?,
-                at: cells::instant(row, 4)?,
-                // Whatever the clock of the unit said.
-                source: Timestamp(cells::of(row, 5)?),
-                arrived: cells::instant(row, 6)?,
-                is_doubted: cells::maybe_name(row, 7)?.is_some(),
-            });
         }
         Ok(())
     }
@@ -655,6 +603,11 @@ pub(super) fn session(row: &Row<'_>) -> Result<(Session, i64), StoreError> {
     Ok((Session { id, contract: cells::of(row, 1)?, from, until, end }, cells::of(row, 5)?))
 }
 
+/// What [`recorded`] reads, of events and their paths.
+const RECORDED: &str =
+    "station, centre, unit, number, at_ms, source_ms, arrived_ms, address, point,
+     before, value, flags, synchronised, doubt";
+
 fn recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
     let doubt = cells::maybe_name(row, 13)?;
     if doubt.as_deref().is_some_and(|doubt| !matches!(doubt, "ahead" | "behind")) {
@@ -745,22 +698,17 @@ pub(super) fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {
     Ok(Judged { at, session, whole: cells::flag(row, 2)?, link, runs })
 }
 
-/// A table of which a row may be what cannot be, how its rows are read, and by what.
-type Kind = (&'static str, &'static str, fn(&Row<'_>) -> Result<(), StoreError>);
+/// A table of which a row may be what cannot be, the columns that are read of it and of what it refers to, that, and
+/// by what they are read.
+type Kind = (&'static str, &'static str, &'static str, fn(&Row<'_>) -> Result<(), StoreError>);
 
 /// Those that are read row by row.
 const KINDS: [Kind; 5] = [
-    (
-        "event",
-        "station, centre, unit, number, at_ms, source_ms, arrived_ms, address, point,
-         before, value, flags, synchronised, doubt
-         FROM event LEFT JOIN path ON path.id = event.path",
-        |row| recorded(row).map(|_| ()),
-    ),
+    ("event", RECORDED, "LEFT JOIN path ON path.id = event.path", |row| recorded(row).map(|_| ())),
     (
         "lost_events",
-        "station, centre, count, at_ms, after_ms, unit
-         FROM lost_events LEFT JOIN path ON path.id = lost_events.path",
+        "station, centre, count, at_ms, after_ms, unit",
+        "LEFT JOIN path ON path.id = lost_events.path",
         |row| {
             lost_count(row, 2)?;
             cells::instant(row, 3)?;
@@ -768,18 +716,18 @@ const KINDS: [Kind; 5] = [
             cells::of::<u8>(row, 5).map(|_| ())
         },
     ),
-    ("commands_kept", "unit, at_ms, kept FROM commands_kept", |row| {
-        commands::said(row).map(|_| ())
-    }),
+    ("commands_kept", "unit, at_ms, kept", "", |row| commands::said(row).map(|_| ())),
     (
         "asked",
-        "no_reply, refused, undecodable, missed, longest_us, replies, from_ms, until_ms FROM asked",
+        "no_reply, refused, undecodable, missed, longest_us, replies, from_ms, until_ms",
+        "",
         |row| stretch(row).map(|_| ()),
     ),
     (
         "metering",
         "kind, id, at_ms, sells, meters, remote, first_have, first_want, final_have, final_want,
-         half_hours_have, half_hours_want FROM metering",
+         half_hours_have, half_hours_want",
+        "",
         |row| metered(row).map(|_| ()),
     ),
 ];
@@ -789,11 +737,11 @@ pub(super) fn damaged(
     connection: &Connection,
     mut each: impl FnMut(StoreError),
 ) -> Result<(), StoreError> {
-    for (table, select, can_be) in KINDS {
+    for (table, columns, of, can_be) in KINDS {
         if !has_table(connection, table)? {
             continue;
         }
-        let mut all = connection.prepare(&format!("SELECT {select}"))?;
+        let mut all = connection.prepare(&format!("SELECT {columns} FROM {table} {of}"))?;
         let mut rows = all.query([])?;
         while let Some(row) = rows.next()? {
             if let Err(error) = can_be(row) {

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::verdict::Reason;
 use crate::history::{Era, Span};
-use crate::store::{Reader, StoreError, Value};
+use crate::store::{Reader, Recorded, StoreError, Value};
 
 /// What a device shows of nothing is below this share of its full scale: the offset of a transducer,
 /// and its noise.
@@ -20,6 +20,9 @@ const NOTHING: f64 = 0.004;
 const SHORT_MS: i64 = 30_000;
 /// Where no position was polled for so long before and afterwards, milliseconds, a record stands alone.
 const POLLED_MS: i64 = 3_600_000;
+
+/// How the id of the position of a breaker ends.
+const POSITION: &str = ".CB.POS";
 
 /// What is known of a record: when it came first, and whether its clock is doubted.
 type Told = (Timestamp, bool);
@@ -34,21 +37,19 @@ pub(super) struct Positions {
 }
 
 impl Positions {
-    pub(super) fn read(reader: &Reader, wanted: impl Fn(&str) -> bool) -> Result<Self, StoreError> {
-        let mut all = Self::default();
-        reader.positions(|event| {
-            let Some(point) = event.point.filter(|_| wanted(&event.station)) else { return };
-            if !Flags(event.flags).is_good() {
-                return;
-            }
-            // Each centre has numbers of its own; the unit has one clock.
-            let key = (event.unit, event.source, event.value);
-            let own = all.of.entry(point).or_default();
-            let (arrived, doubt) = own.entry(key).or_insert((event.arrived, false));
-            *arrived = event.arrived.min(*arrived);
-            *doubt |= event.doubt.is_some();
-        })?;
-        Ok(all)
+    /// Takes a record, if it is one of these.
+    pub(super) fn take(&mut self, event: Recorded) {
+        let is_position = |point: &String| point.ends_with(POSITION);
+        let Some(point) = event.point.filter(is_position) else { return };
+        if !Flags(event.flags).is_good() {
+            return;
+        }
+        // Each centre has numbers of its own; the unit has one clock.
+        let key = (event.unit, event.source, event.value);
+        let own = self.of.entry(point).or_default();
+        let (arrived, doubt) = own.entry(key).or_insert((event.arrived, false));
+        *arrived = event.arrived.min(*arrived);
+        *doubt |= event.doubt.is_some();
     }
 
     /// Records of a breaker before `to`, in the order in which they happened. One of a clock that cannot be

@@ -62,7 +62,7 @@ impl Feeder {
         for own in &mut self.interruptions {
             own.counts &= own.from >= kept;
             for dead in &mut own.dead {
-                dead.from = dead.from.max(kept).min(dead.to);
+                *dead = Span::new(dead.from.max(kept), dead.to);
             }
             own.dead.retain(|dead| dead.length() > 0);
         }

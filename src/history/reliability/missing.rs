@@ -10,52 +10,64 @@ use std::collections::BTreeMap;
 use super::evidence::merged;
 use crate::clock::Timestamp;
 use crate::history::Span;
-use crate::store::{Kept, Numbered, Reader, StoreError};
+use crate::store::Recorded;
 
 /// A unit that has numbers lower than before by more than its ring holds has begun anew.
 const RING: u32 = 2_048;
 
-/// When records of units never came, by station, centre and unit: from the last record that came before to the
-/// first one behind.
+/// Station, centre and unit.
+type Unit = (String, String, u8);
+
+/// When records of units never came: from the last record that came before to the first one behind.
 #[derive(Debug, Default)]
-pub(super) struct Missing(BTreeMap<(String, String, u8), Vec<Span>>);
+pub(super) struct Missing {
+    of: BTreeMap<Unit, Vec<Span>>,
+    /// The unit whose records are being taken.
+    own: Option<(Unit, Life)>,
+    /// From when on all records are there. What was forgotten left gaps of its own: of what is from before, only the
+    /// last record of a unit says anything.
+    from: Option<Timestamp>,
+}
 
 impl Missing {
-    pub(super) fn read(reader: &Reader, wanted: impl Fn(&str) -> bool) -> Result<Self, StoreError> {
-        let mut all = Self::default();
-        let mut own: Option<((String, String, u8), Life)> = None;
-        // What was forgotten left gaps of its own: of what is from before, only the last record of a unit says
-        // anything.
-        let from = reader.rows_from(Kept::Events)?;
-        let mut before: Option<Numbered> = None;
-        reader.numbers(|record| {
-            if !wanted(&record.station) {
-                return;
-            }
-            let key = (record.station.clone(), record.centre.clone(), record.unit);
-            if own.as_ref().is_none_or(|(last, _)| *last != key) {
-                all.put(own.take());
-                own = Some((key, Life::default()));
-                before = None;
-            }
-            let Some((_, life)) = &mut own else { return };
-            if from.is_some_and(|from| record.at < from) {
-                before = Some(record);
-                return;
-            }
-            if let Some(before) = before.take() {
-                life.take(&before);
-            }
-            life.take(&record);
-        })?;
-        all.put(own);
-        Ok(all)
+    /// Nothing was taken yet, of records that are all there from a moment on, if that is known.
+    pub(super) fn from(from: Option<Timestamp>) -> Self {
+        Self { from, ..Self::default() }
     }
 
-    fn put(&mut self, unit: Option<((String, String, u8), Life)>) {
-        if let Some((key, mut life)) = unit {
+    /// Takes the next record: they come unit by unit, in the order in which they came.
+    pub(super) fn take(&mut self, record: &Recorded) {
+        let is_own = |(station, centre, unit): &Unit| {
+            (station, centre, unit) == (&record.station, &record.centre, &record.unit)
+        };
+        if !self.own.as_ref().is_some_and(|(unit, _)| is_own(unit)) {
+            self.end();
+            let unit = (record.station.clone(), record.centre.clone(), record.unit);
+            self.own = Some((unit, Life::default()));
+        }
+        let Some((_, life)) = &mut self.own else { return };
+        let numbered = Numbered {
+            number: record.number,
+            at: record.at,
+            source: record.source,
+            arrived: record.arrived,
+            is_doubted: record.doubt.is_some(),
+        };
+        if self.from.is_some_and(|from| record.at < from) {
+            life.before = Some(numbered);
+            return;
+        }
+        if let Some(before) = life.before.take() {
+            life.take(before);
+        }
+        life.take(numbered);
+    }
+
+    /// No record of the unit comes any more.
+    pub(super) fn end(&mut self) {
+        if let Some((unit, mut life)) = self.own.take() {
             life.end();
-            self.0.insert(key, merged(life.missing));
+            self.of.insert(unit, merged(life.missing));
         }
     }
 
@@ -64,7 +76,7 @@ impl Missing {
         let mut missing: Option<Vec<Span>> = None;
         for centre in centres {
             let key = (station.to_owned(), (*centre).to_owned(), unit);
-            let own = self.0.get(&key).map_or(&[][..], Vec::as_slice);
+            let own = self.of.get(&key).map_or(&[][..], Vec::as_slice);
             missing = Some(match missing {
                 None => own.to_vec(),
                 Some(before) => common(&before, own),
@@ -72,6 +84,16 @@ impl Missing {
         }
         missing.unwrap_or_default()
     }
+}
+
+/// The number of a record, and its times.
+#[derive(Debug, Clone, Copy)]
+struct Numbered {
+    number: u32,
+    at: Timestamp,
+    source: Timestamp,
+    arrived: Timestamp,
+    is_doubted: bool,
 }
 
 /// Numbers that came one after the other without one left out.
@@ -93,12 +115,14 @@ struct Life {
     highest: Option<(u32, Timestamp, bool)>,
     /// When the latest record happened.
     latest: Option<Timestamp>,
+    /// The latest record from before all are there.
+    before: Option<Numbered>,
     missing: Vec<Span>,
 }
 
 impl Life {
-    fn take(&mut self, record: &Numbered) {
-        let Numbered { number, at, source, arrived, is_doubted, .. } = *record;
+    fn take(&mut self, record: Numbered) {
+        let Numbered { number, at, source, arrived, is_doubted } = record;
         if self.is_another(record) {
             self.end();
             // What it recorded before, since it began anew, never came.
@@ -125,7 +149,7 @@ impl Life {
 
     /// Whether a record is of a unit that has begun anew: its number came already, or is so low that the ring
     /// cannot have had both, or lower although it happened later.
-    fn is_another(&self, record: &Numbered) -> bool {
+    fn is_another(&self, record: Numbered) -> bool {
         let Some((highest, source, is_doubted)) = self.highest else { return false };
         let number = record.number;
         let row = self.rows.range(..=number).next_back();
@@ -158,10 +182,7 @@ mod tests {
         let mut life = Life::default();
         for (number, second) in records {
             let at = Timestamp(second * 1_000);
-            life.take(&Numbered {
-                station: String::new(),
-                centre: String::new(),
-                unit: 1,
+            life.take(Numbered {
                 number: *number,
                 at,
                 source: at,
