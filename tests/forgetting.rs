@@ -15,7 +15,7 @@ use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
 use gridwatch::historian::picture::{LinkState, Reads};
 use gridwatch::historian::shortfalls::{Ground, LineId};
 use gridwatch::historian::verdict::{Reason, Since};
-use gridwatch::history::{Times, Window, channel_history, past};
+use gridwatch::history::{ChannelHistory, LinkHistory, Span, Times, Window, channel_history, past};
 use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
 use gridwatch::series::{Buffer, fresh};
@@ -532,46 +532,43 @@ fn assert_whole(folder: &Path) {
     assert_eq!(upkeep::check(folder).unwrap().faults, Vec::<String>::new());
 }
 
-/// Figures of all points of a span, with what is not kept.
-fn times(folder: &Path, first: Date, last: Date) -> Times {
+/// Hands on the history of each channel in some days, contract by contract: how long that held, and its place.
+fn histories(
+    folder: &Path,
+    (first, last): (Date, Date),
+    mut each: impl FnMut(Span, usize, ChannelHistory),
+) {
     let reader = Reader::open(folder).unwrap();
     let span = Period::days(first, last, ZONE).unwrap().span();
     let kept = reader.kept().unwrap();
     let window = Window::new(span, &[], &reader.sessions().unwrap()).with_kept(kept);
-    let mut sum = Times::default();
-    for era in &window.eras {
-        let province = reader.contract(era.contract).unwrap().province;
-        for channel in &province.channels {
-            let history = channel_history(&reader, &province, channel, &window, era).unwrap();
-            let link = history.link;
-            let all = [link.connected, link.lost, link.never, link.unobserved, link.not_kept];
-            assert_eq!(all.iter().sum::<i64>(), era.span.length());
-            sum += history.times();
-        }
-    }
-    sum
-}
-
-/// How paths fared in a span: connected, lost, never connected, losses, longest.
-fn links(folder: &Path, first: Date, last: Date) -> Vec<[i64; 5]> {
-    let reader = Reader::open(folder).unwrap();
-    let span = Period::days(first, last, ZONE).unwrap().span();
-    let kept = reader.kept().unwrap();
-    let window = Window::new(span, &[], &reader.sessions().unwrap()).with_kept(kept);
-    let mut sums = Vec::new();
     for era in &window.eras {
         let province = reader.contract(era.contract).unwrap().province;
         for (n, channel) in province.channels.iter().enumerate() {
-            let link = channel_history(&reader, &province, channel, &window, era).unwrap().link;
-            sums.resize(sums.len().max(n + 1), [0; 5]);
-            let own: &mut [i64; 5] = &mut sums[n];
-            own[0] += link.connected;
-            own[1] += link.lost;
-            own[2] += link.never;
-            own[3] += i64::from(link.losses);
-            own[4] = own[4].max(link.longest);
+            let history = channel_history(&reader, &province, channel, &window, era).unwrap();
+            each(era.span, n, history);
         }
     }
+}
+
+/// Figures of all points of some days, with what is not kept.
+fn times(folder: &Path, first: Date, last: Date) -> Times {
+    let mut sum = Times::default();
+    histories(folder, (first, last), |span, _, history| {
+        let link = history.link;
+        let all = [link.connected, link.lost, link.never, link.unobserved, link.not_kept];
+        assert_eq!(all.iter().sum::<i64>(), span.length());
+        sum += history.times();
+    });
+    sum
+}
+
+/// How each path fared in some days, but for how much of them is not kept.
+fn links(folder: &Path, first: Date, last: Date) -> BTreeMap<usize, LinkHistory> {
+    let mut sums: BTreeMap<usize, LinkHistory> = BTreeMap::new();
+    histories(folder, (first, last), |_, n, history| {
+        *sums.entry(n).or_default() += LinkHistory { not_kept: 0, ..history.link };
+    });
     sums
 }
 

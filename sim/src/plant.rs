@@ -289,16 +289,15 @@ impl Plant {
             station.feeders[feeder].state.supplied = supplied;
             // Something that was switched since the last second took it, or brought it back.
             let second = self.now.at_ms - 1_000..=self.now.at_ms;
+            let within = |at_ms: i64| at_ms.clamp(*second.start(), *second.end());
             // Closed onto a fault, its breaker trips again within the second.
             let own = station.breakers_moved.iter().filter(|(moved, ..)| *moved == bay);
             for (_, at_ms, closed) in own.filter(|_| station.bays[bay].at.kv > 0.0) {
-                let since = (*at_ms).clamp(*second.start(), *second.end());
-                self.outages.tell(n, feeder, *closed, since);
+                self.outages.tell(n, feeder, *closed, within(*at_ms));
             }
             let own = station.switched_ms[bay];
             let since = if second.contains(&own) { own } else { self.switched_ms };
-            let since = since.clamp(*second.start(), *second.end());
-            self.outages.tell(n, feeder, supplied, since);
+            self.outages.tell(n, feeder, supplied, within(since));
         }
         station.breakers_moved.clear();
     }
@@ -325,15 +324,18 @@ impl Plant {
         if !self.stations[station].set(point, code) {
             return;
         }
-        if self.stations[station].is_position(point) {
-            let bay = self.province.stations[station].points[point].bay;
-            self.stations[station].switched_ms[bay] = at_ms;
+        let own = &mut self.stations[station];
+        if own.is_position(point) {
+            let contract = &self.province.stations[station].points[point];
+            let bay = contract.bay;
+            own.switched_ms[bay] = at_ms;
             self.switched_ms = at_ms;
-            let own = &mut self.stations[station];
-            let is_breaker = self.province.stations[station].points[point].spec.id == "CB.POS";
-            let beside = own.scheme.chain(bay).iter().filter(|other| **other != point);
-            let matters = is_breaker && beside.clone().all(|p| own.code(*p) == station::CLOSED);
-            if matters && matches!(code, station::OPEN | station::CLOSED) {
+            let mut beside = own.scheme.chain(bay).iter().filter(|other| **other != point);
+            // Behind another switch that is open it takes and brings back nothing.
+            if contract.spec.id == "CB.POS"
+                && matches!(code, station::OPEN | station::CLOSED)
+                && beside.all(|other| own.code(*other) == station::CLOSED)
+            {
                 own.breakers_moved.push((bay, at_ms, code == station::CLOSED));
             }
         }
