@@ -153,6 +153,12 @@ fn text(text: &str) -> Cell {
     if text.is_empty() { Cell::Empty } else { Cell::Text(text.to_owned()) }
 }
 
+/// A text that begins a title or a sentence.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 fn titled(id: &'static str, name: String, parts: Vec<Part>) -> Sheet {
     Sheet { id, name, parts }
 }

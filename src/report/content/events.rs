@@ -2,7 +2,7 @@
 
 use config::Lang;
 
-use super::{text, titled};
+use super::{capital, text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::real;
@@ -25,7 +25,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     )];
     let zone = facts.province.utc_offset_hours;
     let told = facts.jumps.iter().take(JUMPS_MAX).map(|jump| {
-        let when = |lang| capital(&crate::words::jumps::when(jump, zone, lang));
+        let when = |lang| format!("{}.", capital(&crate::words::jumps::when(jump, zone, lang)));
         words.note(&when(Lang::Vi), &when(Lang::En))
     });
     parts.extend(told);
@@ -40,13 +40,6 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     parts.push(Part::Table(talkers(facts)));
     parts.push(Part::Table(floods(facts)));
     titled("events", words.say("Sự kiện", "Events"), parts)
-}
-
-/// A text as a sentence.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).chain(['.']).collect()
 }
 
 fn chart(facts: &Facts) -> Chart {

@@ -5,7 +5,7 @@
 use config::{FormSettings, StationId};
 
 use super::stations::{link_verdict, right_verdict, shortfalls, signals_verdict};
-use super::{text, titled};
+use super::{capital, text, titled};
 use crate::historian::picture::LinkState;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::operations::Operations;
@@ -45,12 +45,6 @@ impl Facts {
             words.column("name", "Tên trạm", "Name", 16),
         ]
     }
-}
-
-/// `Tháng 11/2022`.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Monthly supervision of SCADA: what each centre receives of each station, and what is done about

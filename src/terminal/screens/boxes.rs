@@ -78,16 +78,35 @@ pub(crate) fn metering_reached(view: &View<'_>) -> Option<bool> {
     }
 }
 
+/// How many meters are read remotely beside how many the target wants.
+pub(crate) enum Against {
+    /// So many more, or as many.
+    Ahead(u64),
+    /// So many too few.
+    Short(u64),
+    /// Too few, while some that could decide it are not counted.
+    Open,
+}
+
+impl Against {
+    pub(crate) fn target(view: &View<'_>, share: Share, uncounted: u64) -> Self {
+        let needed = share.needed(view.province().targets.remote_metering);
+        match share.have.checked_sub(needed) {
+            Some(more) => Self::Ahead(more),
+            None if uncounted > 0 => Self::Open,
+            None => Self::Short(needed - share.have),
+        }
+    }
+}
+
 /// `dư 70`, `thiếu 1.390`, or how many have not been counted.
 pub(crate) fn against_target(view: &View<'_>, share: Share, uncounted: u64) -> String {
-    let needed = share.needed(view.province().targets.remote_metering);
-    if share.have >= needed {
-        return format!("{} {}", view.t(Text::AheadBy), view.count(share.have - needed));
-    }
-    if uncounted > 0 {
-        return format!("{} {}", view.t(Text::Uncounted), view.count(uncounted));
-    }
-    format!("{} {}", view.t(Text::ShortBy), view.count(needed - share.have))
+    let (what, count) = match Against::target(view, share, uncounted) {
+        Against::Ahead(more) => (Text::AheadBy, more),
+        Against::Short(lacking) => (Text::ShortBy, lacking),
+        Against::Open => (Text::Uncounted, uncounted),
+    };
+    format!("{} {}", view.t(what), view.count(count))
 }
 
 /// Which share of some meters is read remotely, per cent: at least so much while some are not counted, and not

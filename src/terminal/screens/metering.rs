@@ -6,7 +6,9 @@ mod trust;
 use config::Date;
 
 use super::Body;
-use super::boxes::{against_target, coverage_percent, coverage_share, mark, metering_reached};
+use super::boxes::{
+    Against, against_target, coverage_percent, coverage_share, mark, metering_reached,
+};
 use crate::historian::counts::Share;
 use crate::historian::picture::{MeterGroupPicture, MeteringPicture, Reads};
 use crate::historian::verdict::Since;
@@ -465,11 +467,10 @@ fn total_cells(view: &View<'_>, measure: Measure) -> Vec<Cell> {
 /// By how many meters the province is short of its target, or over it, with a sign; not known while some that
 /// could decide it are not counted.
 fn over(view: &View<'_>, share: Share, uncounted: u64) -> String {
-    let needed = share.needed(view.province().targets.remote_metering);
-    match share.have.checked_sub(needed) {
-        Some(more) => format!("+{}", view.count(more)),
-        None if uncounted > 0 => NOT_EVALUATED.to_owned(),
-        None => view.count(needed - share.have),
+    match Against::target(view, share, uncounted) {
+        Against::Ahead(more) => format!("+{}", view.count(more)),
+        Against::Short(lacking) => view.count(lacking),
+        Against::Open => NOT_EVALUATED.to_owned(),
     }
 }
 
