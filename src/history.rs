@@ -6,6 +6,7 @@
 mod account;
 pub mod alarms;
 mod channel;
+mod counted;
 pub mod energy;
 mod figure;
 mod intervals;
@@ -19,10 +20,11 @@ mod window;
 
 pub use account::{Account, Seen, Times};
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
+pub use counted::{Counted, Days, counted};
 pub use figure::{Figure, Remark, Told, What};
 pub use intervals::{Interval, intervals};
 pub use past::{Past, past, stood};
-pub use produced::{Produced, produced};
+pub use produced::Produced;
 pub use sight::Sight;
-pub use sold::{Sold, SoldBy, sold};
+pub use sold::{Read, Sold, SoldBy};
 pub use window::{Era, Span, Window};

@@ -9,6 +9,7 @@ mod clipped;
 mod clock;
 mod communication_health;
 mod connections;
+mod counted;
 mod crash;
 mod edits;
 mod energy;

@@ -4,13 +4,12 @@
 //! the local day of the reading. A step back, or one that the plant cannot give in that time, brings
 //! nothing: the stretch is not known, and that is said.
 
-use std::collections::BTreeMap;
-
+use super::counted::Days;
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
-use crate::store::{EnergyKind, EnergyLine, Reader, StoreError};
+use crate::store::{EnergyKind, EnergyLine};
 
 /// More than its installed power a plant gives at no point; a little more may be read over an hour.
 const OVERLOAD: f64 = 1.1;
@@ -22,98 +21,144 @@ const UNSEEN_MS: i64 = 2 * 3_600_000;
 /// What went over a metered point, or over several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Produced {
-    out_kwh: i64,
-    in_kwh: i64,
-    /// Milliseconds between the readings that both rest on, of those of the window.
-    known: Share,
+    /// To the grid, and from it.
+    sides: [Side; 2],
+    /// Milliseconds between readings of both counters, of those of the window.
+    both: Share,
     remarks: Vec<Remark>,
+}
+
+/// What went over points one way.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Side {
+    kwh: i64,
+    /// Whether any step of its counter belongs to the window.
+    is_read: bool,
+    /// Milliseconds between readings of its counter, of those of the window.
+    known: Share,
 }
 
 impl Produced {
     /// To the grid, kWh.
     pub fn out_kwh(&self) -> Figure<i64> {
-        self.figure(self.out_kwh)
+        self.sides[0].figure()
     }
 
     /// From the grid, kWh.
     pub fn in_kwh(&self) -> Figure<i64> {
-        self.figure(self.in_kwh)
+        self.sides[1].figure()
     }
 
     /// Produced and distributed: to the grid less from it, kWh.
     pub fn net_kwh(&self) -> Figure<i64> {
-        self.figure(self.out_kwh - self.in_kwh).with(self.remarks.iter().cloned())
-    }
-
-    fn figure(&self, kwh: i64) -> Figure<i64> {
-        if self.known.have > 0 {
-            Figure::new(kwh, self.known)
+        let [out, back] = &self.sides;
+        let net = if out.is_read && back.is_read {
+            Figure::new(out.kwh.saturating_sub(back.kwh), self.both)
         } else {
-            Figure::unknown(self.known.want)
-        }
+            Figure::unknown(self.both.want)
+        };
+        net.with(self.remarks.iter().cloned())
+    }
+}
+
+impl Side {
+    /// What was read. Its time may lie outside the window in which it belongs, where a clock jumped.
+    fn figure(&self) -> Figure<i64> {
+        let Self { kwh, is_read, known } = *self;
+        if is_read { Figure::new(kwh, known) } else { Figure::unknown(known.want) }
     }
 }
 
 impl std::ops::AddAssign<&Self> for Produced {
     fn add_assign(&mut self, other: &Self) {
-        self.out_kwh = self.out_kwh.saturating_add(other.out_kwh);
-        self.in_kwh = self.in_kwh.saturating_add(other.in_kwh);
-        self.known += other.known;
+        for (own, other) in self.sides.iter_mut().zip(&other.sides) {
+            own.kwh = own.kwh.saturating_add(other.kwh);
+            own.is_read |= other.is_read;
+            own.known += other.known;
+        }
+        self.both += other.both;
         self.remarks.extend(other.remarks.iter().cloned());
     }
 }
 
-/// What went over each metered point in a window of whole local days, `first` to `last` (since 1970), by
-/// plant and point. `span` is the window as far as it was watched; `rating` the installed power of a plant
-/// in MW, `None` for one that the contract does not name.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn produced(
-    reader: &Reader,
-    (first, last): (i64, i64),
-    span: Span,
-    rating: impl Fn(&str) -> Option<f64>,
-) -> Result<BTreeMap<(String, String), Produced>, StoreError> {
-    let mut points: BTreeMap<(String, String), Produced> = BTreeMap::new();
-    let mut known: BTreeMap<(String, String), [i64; 2]> = BTreeMap::new();
-    let mut before: Option<(Timestamp, EnergyLine)> = None;
-    reader.energy_counts(Timestamp(i64::MAX), |at, line| {
-        let last_line = before.replace((at, line.clone()));
-        let side = match line.kind {
-            EnergyKind::Out => 0,
-            EnergyKind::In => 1,
-            EnergyKind::Remote | EnergyKind::Hand => return,
-        };
-        if !(first..=last).contains(&line.day) {
-            return;
-        }
-        let key = (line.station.clone(), point_of(&line.id).to_owned());
-        let own = points.entry(key.clone()).or_default();
-        // Without a reading before it nobody knows since when the first one counts.
-        let Some((since, old)) = last_line.filter(|(_, b)| b.is_same_count(&line)) else { return };
-        let passed = at.since(since).max(0);
-        let Some(kwh) = step(&old, &line, passed, rating(&line.station)) else {
-            let place = format!("{}.{}", line.station, line.id);
-            own.remarks.push(Remark { at, until: None, place, what: What::CountDoubtful });
-            return;
-        };
-        let sum = if side == 0 { &mut own.out_kwh } else { &mut own.in_kwh };
-        *sum = sum.saturating_add(kwh);
-        if passed > UNSEEN_MS {
-            let place = format!("{}.{}", line.station, line.id);
-            let unseen = Remark { at: since, until: Some(at), place, what: What::UnseenBetween };
-            own.remarks.push(unseen);
-        }
-        let known = &mut known.entry(key).or_default()[side];
-        *known = known.saturating_add(Span::new(since, at).and(span).length());
-    })?;
-    for (key, own) in &mut points {
-        let [out, back] = known.get(key).copied().unwrap_or_default();
-        let ms = |ms: i64| u64::try_from(ms).unwrap_or(0);
-        own.known = Share::new(ms(out.min(back).min(span.length())), ms(span.length()));
+/// A metered point as its two counters are gone through.
+#[derive(Debug, Default)]
+pub(super) struct Point {
+    own: Produced,
+    /// Stretches between readings of each counter that could be used, to the grid and from it, in order.
+    seen: [Vec<Span>; 2],
+}
+
+impl Point {
+    /// Plant and point of a line.
+    pub(super) fn key(line: &EnergyLine) -> (String, String) {
+        (line.station.clone(), point_of(&line.id).to_owned())
     }
-    Ok(points)
+
+    /// Takes what a line added to the one before it, which is of the same counter.
+    pub(super) fn take(
+        &mut self,
+        days: &Days<'_>,
+        before: Option<&(Timestamp, EnergyLine)>,
+        (at, line): (Timestamp, &EnergyLine),
+    ) {
+        // Without a reading before it nobody knows since when the first one counts.
+        let Some((since, old)) = before else { return };
+        let passed = at.since(*since);
+        let place = || format!("{}.{}", line.station, line.id);
+        let rating = days.rating(&line.station, line.day);
+        let Some(kwh) = step(old, line, passed, rating) else {
+            let doubtful = Remark { at, until: None, place: place(), what: What::CountDoubtful };
+            self.own.remarks.push(doubtful);
+            return;
+        };
+        let side = usize::from(line.kind == EnergyKind::In);
+        let own = &mut self.own.sides[side];
+        (own.kwh, own.is_read) = (own.kwh.saturating_add(kwh), true);
+        if passed > UNSEEN_MS {
+            let (place, what) = (place(), What::UnseenBetween);
+            self.own.remarks.push(Remark { at: *since, until: Some(at), place, what });
+        }
+        let (span, seen) = (Span::new(*since, at).and(days.span), &mut self.seen[side]);
+        match seen.last_mut() {
+            Some(last) if last.to == span.from => last.to = span.to,
+            _ => seen.push(span),
+        }
+    }
+
+    /// What both counters tell of a window.
+    pub(super) fn into_produced(mut self, span: Span) -> Produced {
+        let share = |ms: i64| Share::new(ms.unsigned_abs(), span.length().unsigned_abs());
+        // Behind a jump of the clock readings need not be in the order of time.
+        self.seen = self.seen.map(in_order);
+        let [out, back] = &self.seen;
+        let mut both = 0;
+        let mut rest = &back[..];
+        for own in out {
+            // What ends before it is of no later one either.
+            rest = &rest[rest.partition_point(|other| other.to <= own.from)..];
+            let others = rest.iter().take_while(|other| other.from < own.to);
+            both += others.map(|other| other.and(*own).length()).sum::<i64>();
+        }
+        for (side, seen) in self.own.sides.iter_mut().zip(&self.seen) {
+            side.known = share(seen.iter().map(|own| own.length()).sum());
+        }
+        Produced { both: share(both), ..self.own }
+    }
+}
+
+/// Stretches in the order of time, those that touch or overlap as one.
+fn in_order(mut all: Vec<Span>) -> Vec<Span> {
+    all.retain(|span| span.length() > 0);
+    all.sort_unstable_by_key(|span| span.from);
+    all.dedup_by(|later, own| {
+        let touches = later.from <= own.to;
+        if touches {
+            own.to = own.to.max(later.to);
+        }
+        touches
+    });
+    all
 }
 
 /// The metered point of a counter: `220.271` of `220.271.E.OUT`.
@@ -121,11 +166,11 @@ fn point_of(id: &str) -> &str {
     id.rsplitn(3, '.').last().unwrap_or(id)
 }
 
-/// What a counter added in `passed` milliseconds, kWh; `None` when that cannot be.
+/// What a counter added in `passed` milliseconds, kWh; `None` when that cannot be, or no time has passed.
 fn step(before: &EnergyLine, line: &EnergyLine, passed: i64, rating: Option<f64>) -> Option<i64> {
-    let kwh = i64::try_from(line.kwh.checked_sub(before.kwh)?).ok()?;
+    let kwh = i64::try_from(line.kwh.checked_sub(before.kwh)?).ok().filter(|_| passed > 0)?;
     #[expect(clippy::cast_precision_loss, reason = "energy and time of a plant")]
-    let (wide, hours) = (kwh as f64, passed.max(0) as f64 / 3_600_000.0);
+    let (wide, hours) = (kwh as f64, passed as f64 / 3_600_000.0);
     let most = rating.map_or(f64::INFINITY, |mw| {
         // Counters are whole megawatt-hours.
         1_000.0 * (OVERLOAD * mw * (hours + READ_LATE_H) + 1.0)
@@ -154,7 +199,8 @@ mod tests {
         assert_eq!(step(&line(5_000), &line(1_500_000), hour, Some(1_920.0)), Some(1_495_000));
         assert_eq!(step(&line(5_000), &line(4_000), hour, Some(1_920.0)), None);
         assert_eq!(step(&line(5_000), &line(5_000_000), hour, Some(1_920.0)), None);
-        assert_eq!(step(&line(5_000), &line(5_000), 0, Some(1.0)), Some(0));
+        assert_eq!(step(&line(5_000), &line(5_000), 1, Some(1.0)), Some(0));
+        assert_eq!(step(&line(5_000), &line(5_000), 0, Some(1.0)), None);
         assert_eq!(point_of("220.271.E.OUT"), "220.271");
     }
 }

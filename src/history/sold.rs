@@ -1,17 +1,18 @@
 //! Energy sold in a window, from the running counts that head-ends tell.
 //!
-//! What a reading brings belongs to the day that the reading holds for: the windows of a partition add
-//! up, exactly. A count that steps back, or further than meters can count, began anew or is wrong:
+//! What a reading brings belongs to the day that the reading holds for, and a day has the meters that were told of
+//! last up to it: the windows of a partition add up, exactly. A count that steps back, or further than meters can count, began anew or is wrong:
 //! what lies between its two readings is not known, and that is said.
 
 use std::collections::BTreeMap;
 
-use config::SoldFigures;
+use config::{Province, SoldFigures};
 
+use super::counted::Days;
 use super::figure::{Figure, Remark, What};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
-use crate::store::{EnergyKind, EnergyLine, Reader, StoreError};
+use crate::store::{EnergyKind, EnergyLine};
 
 /// Energy sold by meters of one district and class behind one station, or of several such groups.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,9 +37,18 @@ pub struct Read {
 }
 
 impl Read {
+    /// Meter-days that readings of the window cover; a first reading also brings days from before it.
+    pub fn covered_days(&self) -> u64 {
+        self.days
+    }
+
+    /// Meter-days of the window, as far as it is over.
+    pub fn all_days(&self) -> u64 {
+        self.all_days
+    }
+
     fn known(&self) -> Share {
         let ms = |days: u64| days.saturating_mul(DAY_MS.unsigned_abs());
-        // A first reading also brings days from before the window.
         Share::new(ms(self.days.min(self.all_days)), ms(self.all_days))
     }
 
@@ -96,8 +106,17 @@ impl Sold {
         if kind == EnergyKind::Remote { &mut self.remote } else { &mut self.hand }
     }
 
+    /// Whether nothing is told of it, and nothing was to be.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Takes what a line brought over the one before it, which is of the same count.
-    fn take(&mut self, before: Option<&EnergyLine>, (at, line): (Timestamp, &EnergyLine)) {
+    pub(super) fn take(
+        &mut self,
+        before: Option<&EnergyLine>,
+        (at, line): (Timestamp, &EnergyLine),
+    ) {
         let own = self.of(line.kind);
         (own.until, own.behind) = (line.day, line.behind);
         // Without a line before it nobody knows since when the first one counts.
@@ -137,43 +156,65 @@ pub struct SoldBy {
     pub class: String,
 }
 
-/// What was sold on the local days from `first` to `last` (since 1970), by group. `over` is the last
-/// day that was watched to its end: what comes after it is no meter-day of the window.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn sold(
-    reader: &Reader,
-    (first, last): (i64, i64),
-    over: i64,
-) -> Result<BTreeMap<SoldBy, Sold>, StoreError> {
-    let mut groups: BTreeMap<SoldBy, Sold> = BTreeMap::new();
-    let mut before: Option<EnergyLine> = None;
-    let days = u64::try_from(last.min(over) - first + 1).unwrap_or(0);
-    let mut meters: BTreeMap<(EnergyKind, SoldBy), u64> = BTreeMap::new();
-    // What a reading brings may come long after its day: all that is there is looked at.
-    reader.energy_counts(Timestamp(i64::MAX), |at, line| {
-        let last_line = before.replace(line.clone());
-        if !matches!(line.kind, EnergyKind::Remote | EnergyKind::Hand) || line.day > last {
-            return;
-        }
-        let Some((district, class)) = line.id.split_once('.') else { return };
-        let key = SoldBy {
-            sells: line.sells,
-            station: line.station.clone(),
-            district: district.to_owned(),
-            class: class.to_owned(),
-        };
-        meters.insert((line.kind, key.clone()), line.meters);
-        if line.day >= first {
-            let own = groups.entry(key).or_default();
-            own.take(last_line.filter(|b| b.is_same_count(&line)).as_ref(), (at, &line));
-        }
-    })?;
-    for ((kind, key), meters) in meters {
-        groups.entry(key).or_default().of(kind).all_days = meters.saturating_mul(days);
+impl SoldBy {
+    /// Whether a contract has such meters.
+    fn is_of(&self, province: &Province) -> bool {
+        let station = province.stations.iter().find(|station| station.id == self.station);
+        station.is_some_and(|station| {
+            station.meters.iter().any(|group| {
+                let class = &province.meter_classes[group.class];
+                class.id == self.class
+                    && class.sold == self.sells
+                    && province.districts[group.district].id == self.district
+            })
+        })
     }
-    Ok(groups)
+}
+
+/// The meters of a running count. A day has those of the last line whose day is not later; what no line tells has
+/// those of the first day of which one does.
+#[derive(Debug, Default)]
+pub(super) struct Meters {
+    /// How many there are from a day on, and of which group; in the order of these days.
+    told: Vec<(i64, u64, SoldBy)>,
+}
+
+impl Meters {
+    /// Takes what a line tells of them, and says to which group it belongs; `None` for a count that is not of a
+    /// district and a class.
+    pub(super) fn tell(&mut self, line: &EnergyLine) -> Option<&SoldBy> {
+        let earlier = self.told.iter().rposition(|(since, ..)| *since < line.day);
+        self.told.truncate(earlier.map_or(0, |n| n + 1));
+        let last = self.told.last();
+        let is_news = |(_, count, group): &(i64, u64, SoldBy)| {
+            (*count, group.sells) != (line.meters, line.sells)
+        };
+        if last.is_none_or(is_news) {
+            let (district, class) = line.id.split_once('.')?;
+            let group = SoldBy {
+                sells: line.sells,
+                station: line.station.clone(),
+                district: district.to_owned(),
+                class: class.to_owned(),
+            };
+            self.told.push((line.day, line.meters, group));
+        }
+        self.told.last().map(|(.., group)| group)
+    }
+
+    /// Adds their days to what is wanted of their group.
+    pub(super) fn add(self, kind: EnergyKind, days: &Days<'_>, sold: &mut BTreeMap<SoldBy, Sold>) {
+        let ends: Vec<i64> =
+            self.told.iter().skip(1).map(|(since, ..)| *since).chain([i64::MAX]).collect();
+        for (n, ((since, count, group), end)) in self.told.into_iter().zip(ends).enumerate() {
+            let since = if n == 0 { i64::MIN } else { since };
+            let days = days.count((since, end), |province| group.is_of(province));
+            if days > 0 {
+                let own = sold.entry(group).or_default().of(kind);
+                own.all_days = own.all_days.saturating_add(count.saturating_mul(days));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use super::facts::{ChannelFacts, Facts};
 use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
 use super::shown::real;
 use crate::historian::counts::Share;
+use crate::store::Kept;
 
 /// Decimals of shares of points and meters, and of availabilities.
 const DECIMALS: u8 = 2;
@@ -111,6 +112,14 @@ impl Facts {
     /// Whether so much of the period was watched that it may be judged.
     fn is_enough_watched(&self) -> bool {
         self.watched().reaches(self.province.targets.watched) == Some(true)
+    }
+
+    /// In place of figures of running counts of which there is none: what to say when they are no longer kept,
+    /// and when nobody told of them; each in Vietnamese and English.
+    fn without_counts(&self, [gone, none]: [(&str, &str); 2]) -> Part {
+        let is_gone = self.window.kept(Kept::Metering).length() == 0;
+        let (vi, en) = if is_gone { gone } else { none };
+        self.words().note(vi, en)
     }
 
     fn station(&self, channel: &Channel) -> &Station {

@@ -8,14 +8,14 @@ use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, Statio
 use super::operations::{Operations, operations};
 use super::period::Period;
 use super::shown::real;
-use crate::clock::{DAY_MS, Jump, Timestamp};
+use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, State};
 use crate::history::alarms::{Stood, alarms};
 use crate::history::energy::{StationEnergy, energies};
 use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
-    ChannelHistory, LinkHistory, PointHistory, Produced, Sight, Sold, SoldBy, Span, Times, Window,
-    channel_history, produced, sold,
+    ChannelHistory, Counted, Days, LinkHistory, PointHistory, Sight, Span, Times, Window,
+    channel_history, counted,
 };
 use crate::store::{
     Contract, Kept, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError,
@@ -23,8 +23,6 @@ use crate::store::{
 
 /// Months in the long chart: the month of the report, and a year before.
 const MONTHS: usize = 13;
-/// Milliseconds of an hour.
-const HOUR_MS: i64 = 3_600_000;
 /// Points that are named as the least available of each centre.
 const WORST_MAX: usize = 30;
 
@@ -69,10 +67,8 @@ pub(super) struct Facts {
     pub(super) energies: Vec<StationEnergy>,
     /// Remote operations, by station id.
     pub(super) operations: BTreeMap<String, Operations>,
-    /// Energy sold, by group of meters.
-    pub(super) sold: BTreeMap<SoldBy, Sold>,
-    /// Energy over the metered points of plants, by plant and point; nothing in a report of one station.
-    pub(super) produced: BTreeMap<(String, String), Produced>,
+    /// Energy sold and produced; of plants nothing in a report of one station.
+    pub(super) counted: Counted,
 }
 
 /// A station as one centre sees it.
@@ -208,6 +204,8 @@ pub(super) fn gather(
         step();
     }
     let span = period.span();
+    let watched = sessions.iter().map(|session| session.until).max().unwrap_or_default();
+    let days = Days::new(&window, &contracts, (watched, period.utc_offset_hours));
     Ok(Some(Facts {
         lang: request.lang,
         period,
@@ -237,55 +235,11 @@ pub(super) fn gather(
         reliability: reliability(reader, span, wanted)?,
         energies: energies(reader, &window, wanted)?,
         operations: operations(reader, &province, &window, &contracts, wanted)?,
-        produced: produced_of(reader, (period, &sessions), &province, request)?,
-        sold: sold_of(reader, (period, &sessions), wanted)?,
+        counted: counted(reader, &days, wanted)?,
         contracts,
         province,
         window,
     }))
-}
-
-/// What plants gave to the grid in a period, as far as it was watched.
-fn produced_of(
-    reader: &Reader,
-    (period, sessions): (Period, &[Session]),
-    province: &Province,
-    request: &Request,
-) -> Result<BTreeMap<(String, String), Produced>, StoreError> {
-    if request.station.is_some() {
-        return Ok(BTreeMap::new());
-    }
-    let span = period.span();
-    let watched = sessions.iter().map(|session| session.until).max().unwrap_or_default();
-    let span = Span::new(span.from, span.to.min(watched));
-    let rating = |plant: &str| {
-        let site = province.site(plant)?;
-        Some(province.stations[site.index()].plant?.mw)
-    };
-    produced(reader, days_of(period), span, rating)
-}
-
-/// The local days of a period, since 1970.
-fn days_of(period: Period) -> (i64, i64) {
-    let span = period.span();
-    (local_day(period, span.from), local_day(period, span.to.plus(-1)))
-}
-
-fn local_day(period: Period, at: Timestamp) -> i64 {
-    at.plus(i64::from(period.utc_offset_hours) * HOUR_MS).0.div_euclid(DAY_MS)
-}
-
-/// Energy sold in a period, as far as it was watched.
-fn sold_of(
-    reader: &Reader,
-    (period, sessions): (Period, &[Session]),
-    wanted: impl Fn(&str) -> bool,
-) -> Result<BTreeMap<SoldBy, Sold>, StoreError> {
-    let watched = sessions.iter().map(|session| session.until).max().unwrap_or_default();
-    let over = local_day(period, watched.plus(1)) - 1;
-    let mut sold = sold(reader, days_of(period), over)?;
-    sold.retain(|group, _| wanted(&group.station));
-    Ok(sold)
 }
 
 /// The time up to a period, cut so that each month and the period before are whole parts.

@@ -5,24 +5,22 @@ use crate::history::Produced;
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
 use crate::report::shown::{Figures, kwh_as_mwh};
-use crate::store::Kept;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let name = words.say("Điện sản xuất, phân phối", "Energy produced");
-    if facts.produced.is_empty() && facts.window.kept(Kept::Metering).length() == 0 {
-        let note = words.note(
+    let absent = [
+        (
             "Số liệu công tơ của nhà máy điện trong kỳ không còn lưu, nên chưa rõ.",
             "The counters of plants in this period are no longer kept, so it is not known.",
-        );
-        return titled("produced", name, vec![note]);
-    }
-    if facts.produced.is_empty() {
-        let note = words.note(
+        ),
+        (
             "Trong kỳ không có số liệu công tơ của nhà máy điện.",
             "No counters of plants were kept in this period.",
-        );
-        return titled("produced", name, vec![note]);
+        ),
+    ];
+    if facts.counted.produced.is_empty() {
+        return titled("produced", name, vec![facts.without_counts(absent)]);
     }
     let mut parts = vec![Part::Table(points(facts))];
     parts.extend(earlier(facts).map(Part::Table));
@@ -41,7 +39,7 @@ fn points(facts: &Facts) -> Table {
     let words = facts.words();
     let mut all = Produced::default();
     let mut rows = Vec::new();
-    for ((plant, point), own) in &facts.produced {
+    for ((plant, point), own) in &facts.counted.produced {
         all += own;
         let site = facts.province.site(plant);
         let name = site.map(|id| facts.province.stations[id.index()].name.get(facts.lang));
@@ -89,7 +87,7 @@ fn cells(facts: &Facts, own: &Produced) -> Vec<Cell> {
 /// The year beside those earlier ones whose figures the contract names.
 fn earlier(facts: &Facts) -> Option<Table> {
     let mut all = Produced::default();
-    facts.produced.values().for_each(|own| all += own);
+    facts.counted.produced.values().for_each(|own| all += own);
     let gwh = all.net_kwh().map(|kwh| kwh_as_mwh(kwh) / 1_000.0);
     super::sold::years(facts, "produced_years", &gwh, |year| year.produced_gwh)
 }

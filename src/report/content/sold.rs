@@ -10,24 +10,22 @@ use crate::history::{Figure, Sold};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
 use crate::report::shown::{Figures, cell, known, real};
-use crate::store::Kept;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let name = words.say("Điện thương phẩm", "Energy sold");
-    if facts.sold.is_empty() && facts.window.kept(Kept::Metering).length() == 0 {
-        let note = words.note(
+    let absent = [
+        (
             "Số liệu điện thương phẩm trong kỳ không còn lưu, nên chưa rõ.",
             "What was read of the energy sold in this period is no longer kept, so it is not known.",
-        );
-        return titled("sold", name, vec![note]);
-    }
-    if facts.sold.is_empty() {
-        let note = words.note(
+        ),
+        (
             "Trong kỳ không có số liệu điện thương phẩm từ hệ thống đo xa.",
             "No head-end told of energy sold in this period.",
-        );
-        return titled("sold", name, vec![note]);
+        ),
+    ];
+    if facts.counted.sold.is_empty() {
+        return titled("sold", name, vec![facts.without_counts(absent)]);
     }
     let districts = |id: &str| {
         let found = facts.province.districts.iter().find(|district| district.id == id);
@@ -38,7 +36,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         found.map_or(id.to_owned(), |class| class.name.get(facts.lang).to_owned())
     };
     let (mut by_district, mut by_class) = (BTreeMap::new(), BTreeMap::new());
-    for (group, sold) in &facts.sold {
+    for (group, sold) in &facts.counted.sold {
         if group.sells {
             *by_district.entry((true, group.district.as_str())).or_insert_with(Sold::default) +=
                 sold;
@@ -155,7 +153,7 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
 /// The year beside those earlier ones whose figures the contract names.
 fn earlier(facts: &Facts) -> Option<Table> {
     let mut all = Sold::default();
-    facts.sold.iter().filter(|(group, _)| group.sells).for_each(|(_, sold)| all += sold);
+    facts.counted.sold.iter().filter(|(group, _)| group.sells).for_each(|(_, sold)| all += sold);
     years(facts, "sold_years", &all.read().map(|kwh| real(kwh) / 1e6), |year| year.sold_gwh)
 }
 

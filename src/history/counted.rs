@@ -1,0 +1,138 @@
+//! Energy by running counts: what was sold, and what plants gave to the grid, in one walk through the counts
+//! that a store has.
+
+use std::collections::BTreeMap;
+
+use config::Province;
+
+use super::produced::{Point, Produced};
+use super::sold::{Meters, Sold, SoldBy};
+use super::window::{Span, Window};
+use crate::clock::{DAY_MS, Timestamp};
+use crate::store::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
+
+/// Energy of a window by running counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Energy sold, by group of meters.
+    pub sold: BTreeMap<SoldBy, Sold>,
+    /// What went over the metered points of plants, by plant and point.
+    pub produced: BTreeMap<(String, String), Produced>,
+}
+
+/// A window of whole local days, since 1970.
+pub struct Days<'a> {
+    first: i64,
+    last: i64,
+    /// The last day that was watched to its end: what comes after it is no meter-day of the window.
+    over: i64,
+    /// The window as far as it was watched.
+    pub(super) span: Span,
+    /// The contracts of the window in the order of time, each with the day at whose end it was the first to
+    /// hold. The first one also holds before.
+    contracts: Vec<(i64, &'a Province)>,
+}
+
+impl<'a> Days<'a> {
+    /// The days of a window, which begins and ends with one. `contracts` are those of its eras, and `watched` is the
+    /// end of all that was watched.
+    pub fn new(
+        window: &Window,
+        contracts: &'a [Contract],
+        (watched, utc_offset_hours): (Timestamp, i8),
+    ) -> Self {
+        let local = i64::from(utc_offset_hours) * 3_600_000;
+        let day = |at: Timestamp| at.plus(local).0.div_euclid(DAY_MS);
+        let (from, to) = (window.span.from, window.span.to);
+        let eras = window.eras.iter().zip(contracts);
+        Self {
+            first: day(from),
+            last: day(to.plus(-1)),
+            over: day(watched.plus(1)) - 1,
+            span: Span::new(from, to.min(watched)),
+            contracts: eras
+                .map(|(era, contract)| (day(era.span.from), &*contract.province))
+                .collect(),
+        }
+    }
+
+    /// Whether a day is one of the window.
+    pub(super) fn has(&self, day: i64) -> bool {
+        (self.first..=self.last).contains(&day)
+    }
+
+    /// Days of the window, as far as it is over, from `from` up to but not including `to` whose contract has
+    /// what `is_named` asks for.
+    pub(super) fn count(
+        &self,
+        (from, to): (i64, i64),
+        is_named: impl Fn(&Province) -> bool,
+    ) -> u64 {
+        let from = from.max(self.first);
+        let to = to.min(self.last.min(self.over).saturating_add(1));
+        let ends = self.contracts.iter().skip(1).map(|(day, _)| *day).chain([i64::MAX]);
+        let eras = self.contracts.iter().zip(ends).enumerate();
+        eras.filter(|(_, ((_, province), _))| is_named(province))
+            .map(|(n, ((begins, _), ends))| {
+                let begins = if n == 0 { i64::MIN } else { *begins };
+                u64::try_from(to.min(ends).saturating_sub(from.max(begins))).unwrap_or(0)
+            })
+            .sum()
+    }
+
+    /// The installed power of a plant by the contract of a day, MW; `None` for one that it does not name.
+    pub(super) fn rating(&self, plant: &str, day: i64) -> Option<f64> {
+        let of_day = self.contracts.iter().rfind(|(begins, _)| *begins <= day);
+        let (_, province) = of_day.or(self.contracts.first())?;
+        let site = province.site(plant)?;
+        Some(province.stations[site.index()].plant?.mw)
+    }
+}
+
+/// What was sold and produced on some days by the counts of the stations and plants that are `wanted`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn counted(
+    reader: &Reader,
+    days: &Days<'_>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Counted, StoreError> {
+    let mut counted = Counted::default();
+    let mut points: BTreeMap<(String, String), Point> = BTreeMap::new();
+    let mut before: Option<(Timestamp, EnergyLine)> = None;
+    let mut meters = Meters::default();
+    // What a reading brings may come long after its day: all that is there is looked at.
+    reader.energy_counts(Timestamp(i64::MAX), |at, line| {
+        let old = before.take();
+        if let Some((_, old)) = old.as_ref().filter(|(_, old)| !old.is_same_count(&line)) {
+            std::mem::take(&mut meters).add(old.kind, days, &mut counted.sold);
+        }
+        let old = old.filter(|(_, old)| old.is_same_count(&line));
+        match line.kind {
+            _ if !wanted(&line.station) => {}
+            EnergyKind::Remote | EnergyKind::Hand => {
+                let group = meters.tell(&line).filter(|_| days.has(line.day));
+                if let Some(group) = group {
+                    let own = counted.sold.entry(group.clone()).or_default();
+                    own.take(old.as_ref().map(|(_, line)| line), (at, &line));
+                }
+            }
+            EnergyKind::Out | EnergyKind::In => {
+                if days.has(line.day) {
+                    let own = points.entry(Point::key(&line)).or_default();
+                    own.take(days, old.as_ref(), (at, &line));
+                }
+            }
+        }
+        before = Some((at, line));
+    })?;
+    if let Some((_, old)) = before {
+        meters.add(old.kind, days, &mut counted.sold);
+    }
+    // Groups that no contract of the window names, and of which nothing was told in it.
+    counted.sold.retain(|_, own| !own.is_empty());
+    counted.produced =
+        points.into_iter().map(|(key, own)| (key, own.into_produced(days.span))).collect();
+    Ok(counted)
+}

@@ -1,0 +1,631 @@
+//! Energy sold and produced: histories of chance with gaps, counts that begin anew, other contracts and jumps of the
+//! clock. The days of any partition add up, and each says what the rows of the store say one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{ChannelId, Province};
+use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
+use gridwatch::historian::ledger::{Judgement, Run, State};
+use gridwatch::historian::picture::LinkState;
+use gridwatch::history::{Counted, Days, Figure, Read, SoldBy, Span, Window, counted};
+use gridwatch::store::{Batch, Contract, EnergyKind, EnergyLine, Reader, Session, Writer};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use rusqlite::Connection;
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::cli::{gridwatch, stderr};
+
+/// Hours east of Greenwich.
+const ZONE: i8 = 7;
+const HOUR_MS: i64 = 3_600_000;
+/// 2022-11-01 00:00 local, and its number since 1970.
+const BEGAN: i64 = 1_667_235_600_000;
+const FIRST_DAY: i64 = 19_297;
+
+fn day_of(at: i64) -> i64 {
+    (at + i64::from(ZONE) * HOUR_MS).div_euclid(DAY_MS)
+}
+
+fn begin_of(day: i64) -> i64 {
+    day * DAY_MS - i64::from(ZONE) * HOUR_MS
+}
+
+/// One station and one plant. By the second contract a class sells nothing any more, another one is gone, and the
+/// plant is a smaller one.
+fn contracts() -> [Arc<Province>; 2] {
+    [("true", "rf = 101, mv = 7", 300), ("false", "rf = 80", 100)]
+        .map(|own| Arc::new(Province::parse("p.toml", &text(own)).unwrap()))
+}
+
+fn text((sells, installed, mw): (&str, &str, u32)) -> String {
+    format!(
+        r#"
+[province]
+name = "P"
+seed = 1
+[link]
+port_base = 17001
+[[sources]]
+id = "HPP"
+name = "H"
+mw = 300
+[[plants]]
+id = "HPP"
+name = "H"
+mw = {mw}
+gwh_per_year = 500
+source = "HPP"
+e2e = {{ CC = 2022-01-01 }}
+points = {{ PM = ["271", "272"] }}
+[[centres]]
+id = "CC"
+name = "CC"
+title = "Centre"
+requires = ["AB", "B"]
+[metering]
+classes = [
+  {{ id = "rf", name = "rf", technology = "RF", sold = {sells} }},
+  {{ id = "mv", name = "mv", technology = "4G", sold = true }},
+]
+districts = [{{ id = "d", name = "D" }}]
+[[stations]]
+id = "S1"
+name = "S1"
+unmanned = true
+e2e = {{ CC = 2022-01-01 }}
+peak_mw = 5
+load = {{ rural = 1.0 }}
+transformers = {{ "131" = 25 }}
+[stations.bays]
+T110 = ["131"]
+TMV = ["431"]
+FMV = ["471", "472"]
+[[stations.metering]]
+district = "d"
+installed = {{ {installed} }}
+remote = {{ rf = 60 }}
+"#
+    )
+}
+
+/// What may happen, some time after what came before.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A head-end tells of one of its counts, for a day that is so many days ago.
+    Read { after: i64, count: usize, late: i64, kwh: u64, days: u64, behind: u64 },
+    /// The counters of a point of the plant are taken down; of one of both alone, or of both.
+    Point { after: i64, point: usize, sides: usize, kwh: u64 },
+    /// A count begins anew.
+    Reset { count: usize },
+    /// The monitor begins anew, by a contract.
+    Restart { after: i64, contract: usize },
+    /// The clock is set.
+    Jump { by: i64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let after = || prop_oneof![4 => 60_000_i64..HOUR_MS, 2 => HOUR_MS..10 * HOUR_MS, 1 => 10 * HOUR_MS..90 * HOUR_MS];
+    let read = (after(), 0_usize..4, 0_i64..4, 0_u64..30_000, 0_u64..130, 0_u64..8);
+    prop_oneof![
+        6 => read.prop_map(|(after, count, late, kwh, days, behind)| Step::Read { after, count, late, kwh, days, behind }),
+        8 => (after(), 0_usize..2, 0_usize..3, 0_u64..150_000)
+            .prop_map(|(after, point, sides, kwh)| Step::Point { after, point, sides, kwh }),
+        1 => (0_usize..8).prop_map(|count| Step::Reset { count }),
+        1 => (after(), 0_usize..2).prop_map(|(after, contract)| Step::Restart { after, contract }),
+        1 => prop_oneof![-40 * HOUR_MS..-1_000, 1_000..40 * HOUR_MS].prop_map(|by| Step::Jump { by }),
+    ]
+}
+
+/// Running counts: of two classes remotely and by hand, then of two points to the grid and from it.
+const COUNTS: [(EnergyKind, &str); 8] = [
+    (EnergyKind::Remote, "d.rf"),
+    (EnergyKind::Hand, "d.rf"),
+    (EnergyKind::Remote, "d.mv"),
+    (EnergyKind::Hand, "d.mv"),
+    (EnergyKind::Out, "220.271.E.OUT"),
+    (EnergyKind::In, "220.271.E.IN"),
+    (EnergyKind::Out, "220.272.E.OUT"),
+    (EnergyKind::In, "220.272.E.IN"),
+];
+
+/// A store in which all of that happened.
+struct Story<'a> {
+    folder: &'a Path,
+    contracts: [Arc<Province>; 2],
+    contract: usize,
+    writer: Option<Writer>,
+    now: i64,
+    latest: i64,
+    jumps: Vec<Jump>,
+    lines: [EnergyLine; 8],
+}
+
+impl<'a> Story<'a> {
+    fn begin(folder: &'a Path, contracts: [Arc<Province>; 2], now: i64) -> Self {
+        let lines = COUNTS.map(|(kind, id)| EnergyLine {
+            kind,
+            station: if id.starts_with('d') { "S1" } else { "HPP" }.to_owned(),
+            id: id.to_owned(),
+            sells: false,
+            day: 0,
+            kwh: 1_000,
+            meter_days: 0,
+            meters: 0,
+            behind: 0,
+        });
+        let (writer, jumps) = (None, Vec::new());
+        let mut story =
+            Self { folder, contracts, contract: 0, writer, now, latest: 0, jumps, lines };
+        story.session();
+        story
+    }
+
+    fn commit(&mut self, batch: &Batch) {
+        self.latest = self.latest.max(self.now);
+        self.writer.as_mut().unwrap().commit(batch).unwrap();
+    }
+
+    /// A session begins: all that the contract has is told.
+    fn session(&mut self) {
+        let province = Arc::clone(&self.contracts[self.contract]);
+        if self.writer.is_none() {
+            self.writer = Some(Writer::open(self.folder, &province).unwrap());
+            self.jumps.clear();
+        }
+        let at = Timestamp(self.now);
+        let judgement = |n: usize| {
+            let station = province.channels[n].station;
+            let points = province.stations[station.index()].points.len();
+            let (channel, state) = (ChannelId::at(n), State::from_bits(0).unwrap());
+            let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
+            Judgement { channel, at, link: LinkState::Connected, whole: true, runs }
+        };
+        let judgements = (0..province.channels.len()).map(judgement).collect();
+        let (jumps, energy) = (self.jumps.clone(), self.told(0..8));
+        self.commit(&Batch { judgements, jumps, energy, ..Batch::empty(true, at) });
+    }
+
+    /// Lines of counts, with the meters of the contract that holds.
+    fn told(&mut self, counts: std::ops::Range<usize>) -> Vec<EnergyLine> {
+        let province = &self.contracts[self.contract];
+        let mut told = Vec::new();
+        for line in &mut self.lines[counts] {
+            if let Some((_, class)) = line.id.split_once('.').filter(|_| line.station == "S1") {
+                let groups = province.stations[0].meters.iter();
+                let is_own =
+                    |group: &&config::MeterGroup| province.meter_classes[group.class].id == class;
+                let Some(group) = groups.into_iter().find(is_own) else { continue };
+                let remote = if class == "rf" { 60 } else { 0 };
+                let hand = u64::from(group.installed) - remote;
+                line.meters = if line.kind == EnergyKind::Remote { remote } else { hand };
+                line.sells = province.meter_classes[group.class].sold;
+                line.behind = line.behind.min(line.meters);
+            }
+            told.push(line.clone());
+        }
+        told
+    }
+
+    fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Read { after, count, late, kwh, days, behind } => {
+                self.now += after;
+                let line = &mut self.lines[count];
+                line.day = day_of(self.now) - 1 - late;
+                (line.kwh, line.meter_days) = (line.kwh + kwh, line.meter_days + days);
+                line.behind = behind;
+                let energy = self.told(count..count + 1);
+                self.commit(&Batch { energy, ..Batch::empty(false, Timestamp(self.now)) });
+            }
+            Step::Point { after, point, sides, kwh } => {
+                self.now += after;
+                let first = 4 + 2 * point;
+                let counts = [first..first + 1, first + 1..first + 2, first..first + 2];
+                let counts = counts[sides].clone();
+                for line in &mut self.lines[counts.clone()] {
+                    line.kwh += if line.kind == EnergyKind::Out { kwh } else { kwh / 10 };
+                    line.day = day_of(self.now - 1);
+                }
+                let energy = self.told(counts);
+                self.commit(&Batch { energy, ..Batch::empty(false, Timestamp(self.now)) });
+            }
+            Step::Reset { count } => {
+                self.lines[count].kwh = 0;
+                self.lines[count].meter_days = 0;
+            }
+            Step::Restart { after, contract } => {
+                self.now += after;
+                self.writer = None;
+                // Nobody writes while the clock is behind what is there.
+                self.now = self.now.max(self.latest + 1);
+                self.contract = contract;
+                self.session();
+            }
+            Step::Jump { by } => {
+                self.commit(&Batch::empty(false, Timestamp(self.now)));
+                let (before, after) = (Timestamp(self.now), Timestamp(self.now + by));
+                self.now += by;
+                self.jumps.push(Jump { before, after, by_ms: by, kind: JumpKind::Set });
+                self.session();
+            }
+        }
+    }
+}
+
+/// A row of the table `energy`: when it was told, and what.
+type Row = (i64, EnergyLine);
+
+/// The rows of each running count, in the order in which they were told; what a later epoch has in place of them
+/// left out.
+fn rows(folder: &Path) -> Vec<Vec<Row>> {
+    let rows = Connection::open(folder.join("gridwatch.db")).unwrap();
+    let mut sessions = rows.prepare("SELECT epoch, from_ms, until_ms FROM session").unwrap();
+    let sessions: Vec<(i64, i64, i64)> = sessions
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let mut counts = Vec::new();
+    for (kind, id) in COUNTS {
+        let mut own = rows
+            .prepare("SELECT * FROM energy WHERE kind = ?1 AND id = ?2 ORDER BY epoch, at_ms")
+            .unwrap();
+        let line = |row: &rusqlite::Row<'_>| {
+            let line = EnergyLine {
+                kind,
+                station: row.get("station")?,
+                id: row.get("id")?,
+                sells: row.get("sells")?,
+                day: row.get("day")?,
+                kwh: row.get::<_, i64>("kwh")?.unsigned_abs(),
+                meter_days: row.get::<_, i64>("meter_days")?.unsigned_abs(),
+                meters: row.get::<_, i64>("meters")?.unsigned_abs(),
+                behind: row.get::<_, i64>("behind")?.unsigned_abs(),
+            };
+            Ok((row.get::<_, i64>("epoch")?, (row.get::<_, i64>("at_ms")?, line)))
+        };
+        let all = own.query_map([kind.word(), id], line).unwrap().map(Result::unwrap);
+        let holds = |(epoch, (at, _)): &(i64, Row)| {
+            !sessions.iter().any(|(later, from, until)| later > epoch && from <= at && at < until)
+        };
+        counts.push(all.filter(holds).map(|(_, row)| row).collect());
+    }
+    counts
+}
+
+/// Whole numbers of a group: kWh, meter-days that were read, and all of them; remotely and by hand.
+type Group = [[u64; 3]; 2];
+
+/// Whole numbers of a window: of groups of meters, by class and whether they sell; of points, kWh to the grid and
+/// from it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Sums {
+    sold: BTreeMap<(String, bool), Group>,
+    produced: BTreeMap<String, [Option<i64>; 2]>,
+    remarks: usize,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        for (group, own) in &other.sold {
+            let sum = self.sold.entry(group.clone()).or_default();
+            for (sum, own) in sum.iter_mut().flatten().zip(own.iter().flatten()) {
+                *sum += own;
+            }
+        }
+        for (point, own) in &other.produced {
+            let sum = self.produced.entry(point.clone()).or_default();
+            for (sum, own) in sum.iter_mut().zip(own) {
+                *sum = own.map_or(*sum, |own| Some(sum.unwrap_or(0) + own));
+            }
+        }
+        self.remarks += other.remarks;
+    }
+
+    /// Groups and points of which there is anything.
+    fn told(mut self) -> Self {
+        self.sold.retain(|_, own| *own != Group::default());
+        self.produced.retain(|_, own| *own != [None, None]);
+        self
+    }
+}
+
+/// A value, which must be there exactly when something was seen, or nothing was to be.
+fn value<T: Copy + Default>(figure: &Figure<T>, is_known: bool) -> T {
+    let told = figure.told();
+    assert_eq!(told.value.is_some(), is_known, "known, or not");
+    told.value.copied().unwrap_or_default()
+}
+
+fn sums(counted: &Counted) -> Sums {
+    let mut sums = Sums::default();
+    for (SoldBy { sells, class, .. }, own) in &counted.sold {
+        let of = |read: Read, kwh: &Figure<u64>| {
+            let (covered, all) = (read.covered_days(), read.all_days());
+            [value(kwh, covered > 0 || all == 0), covered, all]
+        };
+        let group = [of(own.remote(), &own.remote_kwh()), of(own.hand(), &own.hand_kwh())];
+        sums.sold.insert((class.clone(), *sells), group);
+        sums.remarks += own.read().told().remarks.len();
+    }
+    for ((_, point), own) in &counted.produced {
+        let sides = [own.out_kwh(), own.in_kwh()].map(|side| side.told().value.copied());
+        let both = sides[0].zip(sides[1]);
+        assert_eq!(own.net_kwh().told().value.copied(), both.map(|(out, back)| out - back));
+        sums.produced.insert(point.clone(), sides);
+        sums.remarks += own.net_kwh().told().remarks.len();
+    }
+    sums
+}
+
+/// The history as rows, and what they are held against.
+struct Slow {
+    counts: Vec<Vec<Row>>,
+    sessions: Vec<Session>,
+    contracts: [Arc<Province>; 2],
+    watched: i64,
+}
+
+impl Slow {
+    /// The contract that holds at the end of a day.
+    fn province(&self, day: i64) -> &Province {
+        let last = begin_of(day + 1) - 1;
+        let held = self.sessions.iter().rfind(|own| own.from.0 <= last);
+        let contract = held.unwrap_or(&self.sessions[0]).contract;
+        &self.contracts[usize::try_from(contract - 1).unwrap()]
+    }
+
+    fn has_meters(&self, day: i64, class: &str, sells: bool) -> bool {
+        let province = self.province(day);
+        province.stations[0].meters.iter().any(|group| {
+            let own = &province.meter_classes[group.class];
+            own.id == class && own.sold == sells
+        })
+    }
+
+    /// What a day comes to, row by row.
+    fn day(&self, day: i64) -> Sums {
+        let mut sums = Sums::default();
+        for ((kind, id), rows) in COUNTS.iter().zip(&self.counts) {
+            let pairs = rows.windows(2).filter(|pair| pair[1].1.day == day);
+            let Some((_, class)) = id.split_once('.').filter(|_| id.starts_with('d')) else {
+                let province = self.province(day);
+                for pair in pairs {
+                    let (old, new) = (&pair[0], &pair[1]);
+                    #[expect(clippy::cast_precision_loss, reason = "small")]
+                    let hours = (new.0 - old.0).max(0) as f64 / HOUR_MS as f64;
+                    let most = 1_000.0
+                        * (1.1 * province.stations[1].plant.unwrap().mw * (hours + 0.5) + 1.0);
+                    #[expect(clippy::cast_precision_loss, reason = "small")]
+                    let is_possible = new.0 > old.0
+                        && new.1.kwh >= old.1.kwh
+                        && (new.1.kwh - old.1.kwh) as f64 <= most;
+                    if !is_possible {
+                        sums.remarks += 1;
+                        continue;
+                    }
+                    sums.remarks += usize::from(new.0 - old.0 > 2 * HOUR_MS);
+                    let point = id[..7].to_owned();
+                    let side = usize::from(*kind == EnergyKind::In);
+                    let kwh = i64::try_from(new.1.kwh - old.1.kwh).unwrap();
+                    let own = &mut sums.produced.entry(point).or_default()[side];
+                    *own = Some(own.unwrap_or(0) + kwh);
+                }
+                continue;
+            };
+            let side = usize::from(*kind == EnergyKind::Hand);
+            for pair in pairs {
+                let (old, new) = (&pair[0].1, &pair[1].1);
+                let is_possible = new.kwh >= old.kwh
+                    && new.meter_days >= old.meter_days
+                    && new.day >= old.day
+                    && new.kwh - old.kwh <= 240_000 * (new.meter_days - old.meter_days);
+                if is_possible {
+                    let own =
+                        &mut sums.sold.entry((class.to_owned(), new.sells)).or_default()[side];
+                    own[0] += new.kwh - old.kwh;
+                    own[1] += new.meter_days - old.meter_days;
+                } else {
+                    sums.remarks += 1;
+                }
+            }
+            // The last that was told of the day or an earlier one; before all of them, of the first day.
+            let earliest = rows.iter().map(|(_, line)| line.day).min();
+            let known = rows.iter().rfind(|(_, line)| line.day <= day.max(earliest.unwrap()));
+            let line = &known.unwrap().1;
+            let is_over = begin_of(day + 1) <= self.watched + 1;
+            if is_over && self.has_meters(day, class, line.sells) {
+                let own = &mut sums.sold.entry((class.to_owned(), line.sells)).or_default()[side];
+                own[2] += line.meters;
+            }
+        }
+        sums
+    }
+
+    /// Milliseconds of a window in which both counters of a point were seen, stretch by stretch.
+    fn seen(&self, point: usize, (first, last): (i64, i64)) -> u64 {
+        let province = |day: i64| self.province(day);
+        let usable = |rows: &[Row]| -> Vec<(i64, i64)> {
+            let pairs = rows.windows(2).filter(|pair| (first..=last).contains(&pair[1].1.day));
+            let is_usable = |pair: &&[Row]| {
+                let (old, new) = (&pair[0], &pair[1]);
+                #[expect(clippy::cast_precision_loss, reason = "small")]
+                let hours = (new.0 - old.0).max(0) as f64 / HOUR_MS as f64;
+                let mw = province(new.1.day).stations[1].plant.unwrap().mw;
+                #[expect(clippy::cast_precision_loss, reason = "small")]
+                let kwh = new.1.kwh as f64 - old.1.kwh as f64;
+                new.0 > old.0 && (0.0..=1_000.0 * (1.1 * mw * (hours + 0.5) + 1.0)).contains(&kwh)
+            };
+            pairs.filter(is_usable).map(|pair| (pair[0].0, pair[1].0)).collect()
+        };
+        let sides = [usable(&self.counts[4 + 2 * point]), usable(&self.counts[5 + 2 * point])];
+        let window = (begin_of(first), begin_of(last + 1).min(self.watched));
+        let edges: BTreeSet<i64> = sides
+            .iter()
+            .flatten()
+            .flat_map(|(from, to)| [*from, *to])
+            .chain([window.0, window.1])
+            .collect();
+        let edges: Vec<i64> = edges.into_iter().collect();
+        let has = |side: &[(i64, i64)], at: i64| side.iter().any(|own| own.0 <= at && at < own.1);
+        let both = |pair: &&[i64]| {
+            window.0 <= pair[0]
+                && pair[1] <= window.1
+                && sides.iter().all(|side| has(side, pair[0]))
+        };
+        edges.windows(2).filter(both).map(|pair| (pair[1] - pair[0]).unsigned_abs()).sum()
+    }
+}
+
+fn told(reader: &Reader, (first, last): (i64, i64)) -> Counted {
+    let sessions = reader.sessions().unwrap();
+    let span = Span::new(Timestamp(begin_of(first)), Timestamp(begin_of(last + 1)));
+    let window = Window::new(span, &[], &sessions);
+    let contracts: Vec<Contract> =
+        window.eras.iter().map(|era| reader.contract(era.contract).unwrap()).collect();
+    let watched = sessions.iter().map(|session| session.until).max().unwrap();
+    counted(reader, &Days::new(&window, &contracts, (watched, ZONE)), |_| true).unwrap()
+}
+
+fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
+    let folder = tempdir().unwrap();
+    let mut story = Story::begin(folder.path(), contracts(), BEGAN);
+    for step in steps {
+        story.take(step);
+    }
+    let Story { contracts, .. } = story;
+    let reader = Reader::open(folder.path()).unwrap();
+    let sessions = reader.sessions().unwrap();
+    let watched = sessions.iter().map(|session| session.until.0).max().unwrap();
+    let slow = Slow { counts: rows(folder.path()), sessions, contracts, watched };
+    for (first, length) in windows {
+        // Windows reach before and behind what is kept.
+        let first = FIRST_DAY - 3 + first.rem_euclid(day_of(watched) - FIRST_DAY + 6);
+        let last = first + length;
+        let whole = told(&reader, (first, last));
+        let mut expected = Sums::default();
+        (first..=last).for_each(|day| expected.add(&slow.day(day)));
+        let (found, expected) = (sums(&whole).told(), expected.told());
+        prop_assert_eq!(&found, &expected, "{:?}", (first, last));
+        for (n, point) in ["220.271", "220.272"].into_iter().enumerate() {
+            let own = whole.produced.get(&("HPP".to_owned(), point.to_owned()));
+            let have = own.map_or(0, |own| own.net_kwh().told().known.have);
+            prop_assert_eq!(have, slow.seen(n, (first, last)), "{} {:?}", point, (first, last));
+        }
+        let mut edges: Vec<i64> =
+            cuts.iter().map(|cut| first + cut.rem_euclid(length + 1)).collect();
+        edges.extend([first, last + 1]);
+        edges.sort_unstable();
+        edges.dedup();
+        let mut added = Sums::default();
+        for part in edges.windows(2) {
+            added.add(&sums(&told(&reader, (part[0], part[1] - 1))));
+        }
+        prop_assert_eq!(added.told(), found, "cut at {:?}", edges);
+    }
+    Ok(())
+}
+
+/// Whole numbers of a report: kilowatt hours and meter-days of each row and of the total.
+fn filed(store: &Path, period: &[&str]) -> Option<BTreeMap<String, i64>> {
+    let (config, out) = (store.join("p.toml"), store.join("r.json"));
+    let [config, folder, out] = [&config, store, &out].map(|own: &Path| own.to_str().unwrap());
+    let args = [&["report", config, "--store", folder, "--out", out], period].concat();
+    let output = gridwatch(&args);
+    if output.status.code() == Some(3) {
+        return None;
+    }
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said: Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
+    let mut sums = BTreeMap::new();
+    for (sheet, table, columns) in [
+        ("sold", "sold_districts", &["sold", "remote", "hand"][..]),
+        ("sold", "sold_classes", &["sold", "remote", "hand"]),
+        ("produced", "produced", &["out", "in", "produced"]),
+    ] {
+        let table = &said["sheets"][sheet]["tables"][table];
+        for row in table["rows"].as_array().unwrap().iter().chain([&table["total"]]) {
+            let name = format!("{} {} {}", row["id"], row["point"], row["sells"]);
+            for column in columns {
+                // What is not known is an object.
+                let mwh = row[*column].as_f64().unwrap_or_default();
+                #[expect(clippy::cast_possible_truncation, reason = "small")]
+                let kwh = (1_000.0 * mwh).round() as i64;
+                *sums.entry(format!("{name} {column}")).or_default() += kwh;
+            }
+            for part in ["have", "want"] {
+                let days = row["read_days"][part].as_i64().unwrap_or_default();
+                *sums.entry(format!("{name} read_days {part}")).or_default() += days;
+            }
+        }
+    }
+    sums.retain(|_, sum| *sum != 0);
+    Some(sums)
+}
+
+#[test]
+fn quarters_add_up_to_their_year() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("p.toml"), text(("true", "rf = 101, mv = 7", 300))).unwrap();
+    // 2022-02-10 to the middle of August; the contract changes in May.
+    let mut story = Story::begin(folder.path(), contracts(), begin_of(19_033));
+    for n in 0..130_u64 {
+        let count = usize::try_from(n % 4).unwrap();
+        let (after, kwh, behind) = (20 * HOUR_MS, 900 + 37 * n, n % 5);
+        story.take(&Step::Read { after, count, late: 0, kwh, days: 3, behind });
+        let (point, kwh) = (usize::try_from(n % 2).unwrap(), 70_000 + 1_001 * n);
+        story.take(&Step::Point { after: 14 * HOUR_MS, point, sides: 2, kwh });
+        if n == 65 {
+            story.take(&Step::Restart { after: HOUR_MS, contract: 1 });
+            story.take(&Step::Restart { after: 30 * HOUR_MS, contract: 0 });
+        }
+    }
+    drop(story);
+    let year = filed(folder.path(), &["--year", "2022"]).unwrap();
+    let mut sum: BTreeMap<String, i64> = BTreeMap::new();
+    let mut watched = Vec::new();
+    for quarter in 1..=4 {
+        let own = filed(folder.path(), &["--quarter", &format!("2022-Q{quarter}")]);
+        watched.push(own.is_some());
+        for (name, own) in own.unwrap_or_default() {
+            *sum.entry(name).or_default() += own;
+        }
+    }
+    assert_eq!(watched, [true, true, true, false]);
+    assert_eq!(sum, year);
+    for total in ["sold", "remote", "hand", "out", "in", "produced"] {
+        let own = year.iter().filter(|(name, _)| name.ends_with(&format!(" {total}")));
+        assert!(own.map(|(_, kwh)| kwh).sum::<i64>() > 100_000, "{total}: {year:?}");
+    }
+}
+
+fn stories(steps: usize) -> impl Strategy<Value = (Vec<Step>, Vec<(i64, i64)>, Vec<i64>)> {
+    (
+        prop::collection::vec(step(), 1..steps),
+        prop::collection::vec((any::<i64>(), 0_i64..40), 3),
+        prop::collection::vec(any::<i64>(), 1..5),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(40) })]
+
+    #[test]
+    fn energy_sold_and_produced_adds_up_and_is_what_the_rows_say((steps, windows, cuts) in stories(120)) {
+        check(&steps, &windows, &cuts)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    #[ignore = "a campaign of some minutes"]
+    fn energy_sold_and_produced_adds_up_over_thousands_of_histories((steps, windows, cuts) in stories(200)) {
+        check(&steps, &windows, &cuts)?;
+    }
+}
