@@ -82,6 +82,8 @@ pub struct CheckResult {
     pub share: Share,
     /// Of those that are wanted and not there, as many are not known to be missing: nobody has looked yet.
     pub unknown: u64,
+    /// Of those that are there, as many may not be: nobody has looked for long enough.
+    pub undecided: u64,
     /// The threshold, per cent.
     pub threshold: f64,
     /// How it stands.
@@ -103,10 +105,12 @@ pub enum Grade {
 }
 
 impl Grade {
-    /// What a share says of a threshold while so many of it are not known.
-    fn of(share: Share, unknown: u64, threshold: f64) -> Self {
+    /// What a share says of a threshold while so many that it lacks may be there, and so many that it has may
+    /// not.
+    fn of(share: Share, (unknown, undecided): (u64, u64), threshold: f64) -> Self {
         let at_best = Share::new(share.have + unknown.min(share.lacking()), share.want);
-        match (share.reaches(threshold), at_best.reaches(threshold)) {
+        let at_worst = Share::new(share.have.saturating_sub(undecided), share.want);
+        match (at_worst.reaches(threshold), at_best.reaches(threshold)) {
             (Some(true), _) => Self::Reached,
             (Some(false), Some(false)) => Self::Missed,
             _ => Self::NoData,
@@ -133,26 +137,28 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
     let unasked = |id: StationId| of(id).link != LinkState::Connected && !picture.settled(id);
     let unseen = |id: StationId| of(id).unmanned.is_operated().is_none();
     let mut checks = vec![
-        (What::Connected, figures.connected, count(&unasked), thresholds.connected),
-        (What::Full, figures.full, 0, thresholds.full),
-        (What::Unmanned, figures.unmanned, count(&unseen), thresholds.unmanned),
-        (What::Coverage, figures.remote_metering, metering.uncounted, thresholds.coverage),
+        (What::Connected, figures.connected, (count(&unasked), 0), thresholds.connected),
+        (What::Full, figures.full, (0, 0), thresholds.full),
+        (What::Unmanned, figures.unmanned, (count(&unseen), 0), thresholds.unmanned),
+        (What::Coverage, figures.remote_metering, (metering.uncounted, 0), thresholds.coverage),
     ];
     for centre in province.centre_ids() {
         let channels = province.station_ids().map(|id| picture.channel(id, centre));
         let unknown = channels.filter(|channel| !channel.settled);
         let unknown = unknown.map(|channel| channel.counts.live.lacking()).sum();
-        let live = picture.centres[centre.index()].counts.live;
-        checks.push((What::Live(centre), live, unknown, thresholds.live));
+        let counts = &picture.centres[centre.index()].counts;
+        let open = (unknown, counts.undecided);
+        checks.push((What::Live(centre), counts.live, open, thresholds.live));
     }
-    let results = checks.into_iter().filter_map(|(what, share, unknown, threshold)| {
+    let results = checks.into_iter().filter_map(|(what, share, open, threshold)| {
         let threshold = threshold?;
         // Only what the contract says is known without anybody's answer.
         let is_known = heard || what == What::Full;
-        let grade = if is_known { Grade::of(share, unknown, threshold) } else { Grade::NoData };
+        let grade = if is_known { Grade::of(share, open, threshold) } else { Grade::NoData };
         let stations =
             if grade == Grade::Missed { short(picture, what, threshold) } else { Vec::new() };
-        Some(CheckResult { what, share, unknown, threshold, grade, stations })
+        let (unknown, undecided) = open;
+        Some(CheckResult { what, share, unknown, undecided, threshold, grade, stations })
     });
     Outcome { results: results.collect() }
 }
@@ -175,7 +181,9 @@ fn short(picture: &Picture, what: What, threshold: f64) -> Vec<StationId> {
 pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
     let mut lines = Vec::new();
     for result in &outcome.results {
-        let CheckResult { what, share, unknown, threshold, grade, stations } = result;
+        let CheckResult { what, share, unknown, undecided, threshold, grade, stations } = result;
+        // Beside a grade that stands whatever these are, too.
+        let unknown = unknown + undecided;
         let word = match grade {
             Grade::Reached => "ok",
             Grade::Missed => "MISSED",
@@ -183,12 +191,13 @@ pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
         };
         let name = name(picture, *what);
         let figure = if *grade == Grade::NoData {
-            let known = format!("{} known to be of {}", share.have, share.want);
-            if *unknown > 0 { format!("{known}, {unknown} not known yet") } else { known }
+            let have = share.have.saturating_sub(*undecided);
+            let known = format!("{have} known to be of {}", share.want);
+            if unknown > 0 { format!("{known}, {unknown} not known yet") } else { known }
         } else {
             let percent = format::percent(*share, 2, Some(*threshold), Lang::En);
             let unknown =
-                if *unknown > 0 { format!(", {unknown} not known yet") } else { String::new() };
+                if unknown > 0 { format!(", {unknown} not known yet") } else { String::new() };
             format!("{}/{} = {percent}{unknown}", share.have, share.want)
         };
         let raw = raw(picture, result);
@@ -344,12 +353,12 @@ mod tests {
     #[test]
     fn what_is_not_known_is_neither_reached_nor_missed() {
         let grade = |have, unknown| Grade::of(Share::new(have, 268_800), unknown, 74.2);
-        assert_eq!(grade(199_450, 0), Grade::Reached);
-        assert_eq!(grade(199_450, 24_383), Grade::Reached, "whatever the others are");
-        assert_eq!(grade(183_290, 24_383), Grade::NoData);
-        assert_eq!(grade(183_290, 10), Grade::Missed, "whatever the others are");
-        assert_eq!(grade(0, 268_800), Grade::NoData);
-        assert_eq!(Grade::of(Share::default(), 0, 50.0), Grade::NoData);
+        assert_eq!(grade(199_450, (0, 0)), Grade::Reached);
+        assert_eq!(grade(199_450, (24_383, 0)), Grade::Reached, "whatever the others are");
+        assert_eq!(grade(183_290, (24_383, 0)), Grade::NoData);
+        assert_eq!(grade(183_290, (10, 0)), Grade::Missed, "whatever the others are");
+        assert_eq!(grade(0, (268_800, 0)), Grade::NoData);
+        assert_eq!(Grade::of(Share::default(), (0, 0), 50.0), Grade::NoData);
         assert!(Grade::NoData > Grade::Missed && Grade::Missed > Grade::Reached);
     }
 }

@@ -41,13 +41,20 @@ struct Draft {
 }
 
 impl Drafts {
-    /// Begins a file. A link is followed: what it leads to is written, and it stays.
-    pub(crate) fn begin(&mut self, named: &Path) -> Result<&File, Unwritten> {
+    /// Begins a file; nothing when it is over before anybody reads from what is a pipe. A link is followed: what it
+    /// leads to is written, and it stays.
+    pub(crate) fn begin(
+        &mut self,
+        named: &Path,
+        is_over: impl FnMut() -> bool,
+    ) -> Result<Option<&File>, Unwritten> {
         let place = behind_links(named).map_err(Unwritten::of(named))?;
         // What is no file cannot be replaced by one: whoever reads from it is to get what there is.
         let is_other = fs::metadata(&place).is_ok_and(|found| !found.is_file() && !found.is_dir());
         let (path, file) = if is_other {
-            (None, open_other(&place).map_err(Unwritten::of(named))?)
+            let opened = open_other(&place, is_over).map_err(Unwritten::of(named))?;
+            let Some(file) = opened else { return Ok(None) };
+            (None, file)
         } else {
             remove_left(&place);
             let own = std::process::id();
@@ -58,7 +65,7 @@ impl Drafts {
             (Some(path), file)
         };
         self.0.push(Draft { named: named.to_owned(), place, path, file });
-        Ok(&self.0[self.0.len() - 1].file)
+        Ok(self.0.last().map(|draft| &draft.file))
     }
 
     /// Moves all files to their places, and returns these. None is moved before all are on the disk.
@@ -107,7 +114,7 @@ fn remove_left(place: &Path) {
 /// Opens what is no file: a device, a pipe. Who is to read from a pipe may still be on the way, but not for ever:
 /// the system itself would wait without end, and no signal would end that.
 #[cfg(unix)]
-fn open_other(place: &Path) -> io::Result<File> {
+fn open_other(place: &Path, mut is_over: impl FnMut() -> bool) -> io::Result<Option<File>> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -120,18 +127,21 @@ fn open_other(place: &Path) -> io::Result<File> {
                 if begun.elapsed() > READER_WAIT {
                     return Err(io::Error::other("a pipe, and nobody reads from it"));
                 }
+                if is_over() {
+                    return Ok(None);
+                }
                 std::thread::park_timeout(Duration::from_millis(20));
             }
             opened => break opened?,
         }
     };
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
-    Ok(file)
+    Ok(Some(file))
 }
 
 #[cfg(not(unix))]
-fn open_other(place: &Path) -> io::Result<File> {
-    File::options().write(true).open(place)
+fn open_other(place: &Path, _is_over: impl FnMut() -> bool) -> io::Result<Option<File>> {
+    File::options().write(true).open(place).map(Some)
 }
 
 /// How long a pipe waits for somebody who reads from it.
@@ -171,7 +181,7 @@ mod tests {
 
     fn written(named: &Path) {
         let mut drafts = Drafts::default();
-        drafts.begin(named).unwrap().write_all(b"new").unwrap();
+        drafts.begin(named, || false).unwrap().unwrap().write_all(b"new").unwrap();
         assert_eq!(drafts.settle().unwrap(), [named]);
     }
 
@@ -195,7 +205,7 @@ mod tests {
         let left = fs::read_dir(path("far")).unwrap().count();
         assert_eq!(left, 2, "no draft is left");
         symlink("loop.json", path("loop.json")).unwrap();
-        assert!(Drafts::default().begin(&path("loop.json")).is_err());
+        assert!(Drafts::default().begin(&path("loop.json"), || false).is_err());
     }
 
     #[test]
@@ -234,7 +244,8 @@ mod tests {
         written(&pipe);
         assert_eq!(reader.join().unwrap(), "new");
         // Nobody reads from it any more.
-        let refused = Drafts::default().begin(&pipe).unwrap_err();
+        assert!(Drafts::default().begin(&pipe, || true).unwrap().is_none(), "it is over");
+        let refused = Drafts::default().begin(&pipe, || false).unwrap_err();
         assert!(refused.to_string().contains("nobody reads"), "{refused}");
         assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
     }

@@ -140,7 +140,8 @@ pub fn to_file(
 ) -> Result<u64, Error> {
     let source = Source::new(reader, request)?;
     let mut drafts = Drafts::default();
-    let out = drafts.begin(path)?;
+    let begun = drafts.begin(path, || watch(0.0).is_break())?;
+    let Some(out) = begun else { return Err(Error::Stopped) };
     let rows = write(&source, (format, out), watch).map_err(|error| match error {
         Error::Output(error) => Unwritten::of(path)(error).into(),
         other => other,

@@ -136,11 +136,13 @@ impl Monitor {
         self.acknowledge.clone()
     }
 
-    /// The first picture in which every channel has settled, or the latest when `patience` has run
-    /// out.
+    /// The first picture in which every channel has settled and nothing is [undecided](Picture::undecided), or
+    /// the latest when `patience` has run out.
     pub async fn first_complete(&self, patience: Duration) -> Arc<Picture> {
         let mut news = self.news();
-        let complete = |picture: &Arc<Picture>| picture.first_scan().lacking() == 0;
+        let complete = |picture: &Arc<Picture>| {
+            picture.first_scan().lacking() == 0 && picture.undecided() == 0
+        };
         let _ = timeout(patience, news.wait_for(complete)).await;
         Arc::clone(&news.borrow_and_update())
     }

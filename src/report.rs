@@ -128,7 +128,8 @@ pub fn write_unless(
         if is_over() {
             return Err(Error::Stopped);
         }
-        drafts.begin(path)?.write_all(bytes).map_err(Unwritten::of(path))?;
+        let Some(mut file) = drafts.begin(path, &is_over)? else { return Err(Error::Stopped) };
+        file.write_all(bytes).map_err(Unwritten::of(path))?;
     }
     if is_over() { Err(Error::Stopped) } else { Ok(drafts.settle()?) }
 }

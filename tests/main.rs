@@ -33,6 +33,7 @@ mod partition;
 mod plant;
 mod pty;
 mod recording;
+mod restart;
 mod screens;
 mod second_province;
 mod security;

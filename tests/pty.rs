@@ -116,8 +116,9 @@ fn complete(screen: &str) -> bool {
 #[test]
 fn keys_lead_from_the_overview_to_the_evidence_and_back() {
     let mut session = Session::demo(&[]);
-    session.until("the four figures", complete);
-    assert!(session.screen().contains("HB07"), "the station that is not full, without a key");
+    session.until("the four figures, and the station that is not full, without a key", |screen| {
+        complete(screen) && screen.contains("HB07")
+    });
     session.press("2");
     session.until("the stations", |screen| screen.contains("HB10 Mai Châu"));
     session.press("1\r");

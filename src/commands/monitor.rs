@@ -105,7 +105,8 @@ impl Keep {
 /// How to look at the province.
 #[derive(Args, Clone)]
 pub(super) struct Look {
-    /// Print one picture and exit, as soon as every station has been scanned once
+    /// Print one picture and exit, as soon as every station has been scanned once and every switch between its
+    /// ends was watched for as long as it may move (breakers 2 s, others 25 s)
     #[arg(long)]
     pub(super) once: bool,
     /// With --once: as one JSON object
@@ -115,7 +116,7 @@ pub(super) struct Look {
     #[arg(long, requires = "once", value_name = "SECONDS", value_parser = stretch)]
     after: Option<Duration>,
     /// With --once: longest wait for the first complete picture, seconds
-    #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = patience)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = patience)]
     timeout: Duration,
 }
 

@@ -39,6 +39,8 @@ pub(super) struct ChannelState {
     stood: Option<StoodChannel>,
     /// Whether it was.
     recalled: bool,
+    /// It answered before this run of the monitor.
+    answered_before: bool,
     plan: Arc<Plan>,
     /// What came of each request last, by block and first cell.
     exchanges: Vec<LastPoll>,
@@ -80,6 +82,10 @@ pub(super) struct PointState {
     pub(super) value: Option<f64>,
     /// When it was last another one.
     pub(super) changed: Option<Timestamp>,
+    /// It has been another one since somebody began to watch.
+    pub(super) moved: bool,
+    /// It stood between its ends for too long when somebody watched last.
+    stood_between: bool,
     flags: Flags,
     value_part: PartState,
     quality_part: PartState,
@@ -146,6 +152,7 @@ impl ChannelState {
             link,
             stood: None,
             recalled: false,
+            answered_before: false,
             exchanges: Vec::with_capacity(plan.blocks.len()),
             cells: Vec::new(),
             events: ChannelEvents::new(id, channel, &plan),
@@ -190,8 +197,8 @@ impl ChannelState {
                 self.link.refusals += u64::from(*fault == LinkFault::Refused);
                 self.link.last_fault = Some((reading.at, fault.clone()));
                 let state = match self.link.state {
-                    LinkState::NeverConnected => LinkState::NeverConnected,
-                    LinkState::Connected | LinkState::Lost => LinkState::Lost,
+                    LinkState::NeverConnected if !self.answered_before => LinkState::NeverConnected,
+                    _ => LinkState::Lost,
                 };
                 self.set_link(state, reading.at, Some(fault.clone()));
             }
@@ -227,7 +234,8 @@ impl ChannelState {
     fn set_link(&mut self, state: LinkState, at: Timestamp, fault: Option<LinkFault>) {
         if self.link.state != state {
             tracing::info!(channel = self.name, link = state.word(), ?fault);
-            self.link.losses += u64::from(state == LinkState::Lost);
+            let was_up = self.link.state == LinkState::Connected;
+            self.link.losses += u64::from(state == LinkState::Lost && was_up);
             self.link.state = state;
         }
         self.link.fault = fault;
@@ -375,8 +383,15 @@ impl ChannelState {
         self.put_aside();
     }
 
-    /// How it stood when somebody watched last: what stands so still is told since then.
+    /// How it stood when somebody watched last: what stands so still is told since then, and what takes a while
+    /// to be found out need not be found out again.
     pub(super) fn recall(&mut self, stood: StoodChannel) {
+        self.answered_before = stood.answered;
+        for (state, stood) in self.points.iter_mut().zip(&stood.points) {
+            let reason = stood.and_then(|stood| stood.state.not_live());
+            state.stood_between = reason == Some(Reason::Intermediate);
+        }
+        self.findings.recall(&self.rules.tests, &stood, self.started);
         (self.stood, self.recalled) = (Some(stood), false);
         self.put_aside();
     }
@@ -463,7 +478,8 @@ impl ChannelState {
         points.reserve_exact(self.points.len());
         let ruled = self.points.iter().zip(&self.rules.points).zip(&channel.entries);
         for (n, ((state, rule), entry)) in ruled.enumerate() {
-            let picture = state.picture(self.findings.evaluable(n), self.findings.of(n).1);
+            let seen = (self.findings.evaluable(n), self.findings.of(n).1);
+            let picture = state.picture(seen, state.is_undecided(rule, now));
             counts.add(entry, rule.is_command, &picture);
             points.push(picture);
         }
@@ -597,6 +613,8 @@ impl PointState {
         Self {
             value: None,
             changed: None,
+            moved: false,
+            stood_between: false,
             flags: Flags::GOOD,
             value_part: PartState::new(),
             quality_part: PartState::new(),
@@ -646,6 +664,7 @@ impl PointState {
                 match decode(register.encoding, register.word_order, cells) {
                     Decoded::Value(value) => {
                         if self.value != Some(value) {
+                            self.moved = self.value.is_some();
                             (self.value, self.changed) = (Some(value), Some(at));
                         }
                         Outcome::Came
@@ -707,9 +726,26 @@ impl PointState {
 
     fn is_between_ends(&self, rule: &PointRule, value: f64, now: Timestamp) -> bool {
         let Some(travel) = rule.travel else { return false };
-        let resting = self.changed.map_or(0, |changed| now.since(changed));
         // 3 is contradictory at once, 0 only when it lasts.
-        value >= 3.0 || (value < 1.0 && resting > travel)
+        value >= 3.0 || value < 1.0 && (self.stands_between() || self.resting(now) > travel)
+    }
+
+    /// How long it has had its value, as far as it was watched, milliseconds.
+    fn resting(&self, now: Timestamp) -> i64 {
+        self.changed.map_or(0, |changed| now.since(changed))
+    }
+
+    /// Whether it has not left the place between its ends at which it was found before.
+    fn stands_between(&self) -> bool {
+        self.stood_between && !self.moved
+    }
+
+    /// Whether it counts as live only because nobody has watched it for long enough: between its ends since it was
+    /// first asked, as one that moves is.
+    fn is_undecided(&self, rule: &PointRule, now: Timestamp) -> bool {
+        let is_between = self.value.is_some_and(|value| value < 1.0) && !self.moved;
+        self.not_live.is_none()
+            && rule.travel.is_some_and(|travel| is_between && self.resting(now) <= travel)
     }
 
     /// The verdict, once it is known whether the point is frozen or contradicts others: the first stage of all
@@ -759,7 +795,11 @@ impl PointState {
         self.not_live_since = told(self.not_live, self.not_live_since, stood);
     }
 
-    fn picture(&self, evaluable: bool, finding: Option<Finding>) -> PointPicture {
+    fn picture(
+        &self,
+        (evaluable, finding): (bool, Option<Finding>),
+        undecided: bool,
+    ) -> PointPicture {
         let exception = match self.value_part.outcome {
             Outcome::Fault(Fault::Refused(code)) => code,
             _ => 0,
@@ -775,6 +815,7 @@ impl PointState {
             exception,
             evaluable,
             finding,
+            undecided,
             block: self.block,
         }
     }

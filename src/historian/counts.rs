@@ -83,6 +83,8 @@ pub struct Counts {
     pub by_reason: [u64; Reason::ALL.len()],
     /// Fresh and usable, of required points that have a value, approved exclusions left out.
     pub live: Share,
+    /// Of those that are, not watched for long enough to say so ([`PointPicture::undecided`]).
+    pub undecided: u64,
     /// Why the others are not live.
     pub not_live: [u64; Reason::ALL.len()],
     /// Approved exclusions among the points that have a value.
@@ -128,7 +130,10 @@ impl Counts {
         }
         self.live.want += 1;
         match point.not_live {
-            None => self.live.have += 1,
+            None => {
+                self.live.have += 1;
+                self.undecided += u64::from(point.undecided);
+            }
             Some(reason) => self.not_live[reason as usize] += 1,
         }
     }
@@ -162,6 +167,7 @@ impl AddAssign for Counts {
         self.tested += other.tested;
         self.good += other.good;
         self.live += other.live;
+        self.undecided += other.undecided;
         self.right += other.right;
         self.excluded += other.excluded;
         self.excluded_live += other.excluded_live;

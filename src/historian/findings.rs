@@ -7,8 +7,10 @@ use config::{Channel, Entry, Province, Station};
 
 use super::channel::PointState;
 use super::counts::{Counts, Share};
+use super::ledger::State;
+use super::past::StoodChannel;
 use super::right::{Right, is_leading};
-use super::verdict::{Finding, PointPicture};
+use super::verdict::{Finding, PointPicture, Reason};
 use crate::clock::Timestamp;
 
 /// A contradiction must last this long to be a finding: values of a bay are read moments apart,
@@ -50,7 +52,11 @@ pub(super) struct Tests {
 pub(super) struct Findings {
     /// Since when each test fails.
     failing: Vec<Option<Timestamp>>,
+    /// The tests that failed when somebody watched last, until they can be made again.
+    failed: Vec<bool>,
     seen: Vec<SeenPeer>,
+    /// The points that were frozen when somebody watched last, until they move.
+    froze: Vec<bool>,
     /// What stands against each point: some of the marks below.
     marks: Vec<u8>,
     found: Vec<(usize, Finding)>,
@@ -164,9 +170,25 @@ impl Findings {
     pub(super) fn new(tests: &Tests) -> Self {
         Self {
             failing: vec![None; tests.of_bays.len()],
+            failed: vec![false; tests.of_bays.len()],
             seen: vec![SeenPeer::default(); tests.peers.len()],
+            froze: vec![false; tests.peers.len()],
             marks: Vec::new(),
             found: Vec::new(),
+        }
+    }
+
+    /// What stood against points when somebody watched last, before a moment at which nothing was seen yet.
+    pub(super) fn recall(&mut self, tests: &Tests, stood: &StoodChannel, now: Timestamp) {
+        let state = |n: usize| stood.points.get(n).copied().flatten().map(|point| point.state);
+        for (test, failed) in tests.of_bays.iter().zip(&mut self.failed) {
+            *failed = state(test.points[0]).is_some_and(State::has_finding);
+        }
+        // Whoever looks away for so long does not know whether it has moved.
+        let is_recent = (0..=FROZEN_MS).contains(&now.since(stood.at));
+        for (peers, froze) in tests.peers.iter().zip(&mut self.froze) {
+            let not_live = state(peers.point).and_then(State::not_live);
+            *froze = is_recent && not_live == Some(Reason::Frozen);
         }
     }
 
@@ -182,7 +204,8 @@ impl Findings {
         self.marks.resize(states.len(), 0);
         self.found.clear();
         let mut until = Timestamp(i64::MAX);
-        for (test, failing) in tests.of_bays.iter().zip(&mut self.failing) {
+        let standing = self.failing.iter_mut().zip(&mut self.failed);
+        for (test, (failing, failed)) in tests.of_bays.iter().zip(standing) {
             let live = |n: &usize| states[*n].not_live.is_none();
             if !test.points.iter().all(live) {
                 *failing = None;
@@ -192,11 +215,13 @@ impl Findings {
                 self.marks[*n] |= EVALUABLE;
             }
             let value = |n: usize| states[test.points[n]].value.unwrap_or(0.0);
+            let has_failed = std::mem::take(failed);
             if !test.contradicts(value) {
                 *failing = None;
                 continue;
             }
-            let since = *failing.get_or_insert(now);
+            let since = if has_failed { now.plus(-LASTS_MS) } else { now };
+            let since = *failing.get_or_insert(since);
             let first = test.points[0];
             if now.since(since) < LASTS_MS {
                 until = until.min(since.plus(LASTS_MS - 1));
@@ -205,7 +230,14 @@ impl Findings {
                 self.found.push((first, test.finding));
             }
         }
-        for (peers, seen) in tests.peers.iter().zip(&mut self.seen) {
+        let seen = self.seen.iter_mut().zip(&mut self.froze);
+        for (peers, (seen, froze)) in tests.peers.iter().zip(seen) {
+            let states_of = (&states[peers.point], &states[peers.peer]);
+            *froze &= !states_of.0.moved;
+            if *froze && states_of.0.not_live.is_none() && states_of.1.not_live.is_none() {
+                self.marks[peers.point] |= FROZEN;
+                continue;
+            }
             let Some(changed) = peers.stands_still(seen, states) else { continue };
             if now.since(changed) > FROZEN_MS {
                 self.marks[peers.point] |= FROZEN;

@@ -188,6 +188,7 @@ mod tests {
             exception: 0,
             evaluable: verdict.is_none(),
             finding: None,
+            undecided: false,
             block: None,
         }
     }

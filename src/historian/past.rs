@@ -40,6 +40,10 @@ pub struct KeptPoint {
 /// How a channel stood when somebody watched last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoodChannel {
+    /// When that was.
+    pub at: Timestamp,
+    /// The station has ever answered this centre.
+    pub answered: bool,
     /// The path, and since when it was so.
     pub link: (LinkState, Since),
     /// Each point of the station, in the order of the contract; nothing of what the contract then did not have.
@@ -105,6 +109,7 @@ fn channel(
                 exception: 0,
                 evaluable: state.is_evaluable(),
                 finding,
+                undecided: false,
                 block: None,
             };
             counts.add(entry, rule.is_command, &point);

@@ -132,6 +132,12 @@ impl Picture {
         Share::new(seen, self.channels.len() as u64)
     }
 
+    /// Points that are live as far as is known, but were not watched for long enough to say so
+    /// ([`PointPicture::undecided`]), of those that centres require.
+    pub fn undecided(&self) -> u64 {
+        self.centres.iter().map(|centre| centre.counts.undecided).sum()
+    }
+
     /// Whether every record that units have told of was read, of all units that can be reached.
     pub fn events_read(&self) -> bool {
         let up = self.channels.iter().filter(|c| c.link.state == LinkState::Connected);

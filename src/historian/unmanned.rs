@@ -17,6 +17,8 @@ pub struct Unmanned {
     /// Required signals of priority A at the centre in charge that are live, of those not left out with
     /// approval.
     pub signals: Share,
+    /// Of those that are live, not watched for long enough to say so ([`PointPicture::undecided`]).
+    pub undecided: u64,
     /// Every block was asked once, and some station of the province has ever answered: before that nothing can
     /// be said of signals.
     pub asked: bool,
@@ -26,9 +28,11 @@ pub struct Unmanned {
 
 impl Unmanned {
     /// Whether the centre in charge sees every signal that it must; `None` when that cannot be said: nobody has
-    /// asked yet, or the templates name no signal of priority A.
+    /// asked yet or watched for long enough, or the templates name no signal of priority A.
     pub fn is_seen(self) -> Option<bool> {
-        (self.asked && self.signals.want > 0).then(|| self.signals.lacking() == 0)
+        let is_lost = self.signals.lacking() > 0;
+        let can_be_said = self.asked && self.signals.want > 0 && (is_lost || self.undecided == 0);
+        can_be_said.then_some(!is_lost)
     }
 
     /// Whether it is operated without staff; `None` when that cannot be said.
@@ -74,11 +78,13 @@ pub(super) fn of(
     let mut unmanned = Unmanned {
         declared: province.stations[station.index()].unmanned,
         signals: Share::default(),
+        undecided: 0,
         asked: channel.settled && is_heard,
         lost_since: None,
     };
     for (_, point) in needed(province, channel) {
         unmanned.signals += Share::new(u64::from(point.not_live.is_none()), 1);
+        unmanned.undecided += u64::from(point.undecided);
         if point.not_live.is_some() {
             let since = point.not_live_since;
             let first = unmanned.lost_since.map_or(since, |first| first.earlier(since));

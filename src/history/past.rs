@@ -102,7 +102,12 @@ pub fn stood(
         let points = 0..own_station.points.len();
         let points = points.map(|n| standing.points.get(*places.get(&n)?).copied().flatten());
         let points: Vec<Option<StoodPoint>> = points.collect();
-        channels.push(standing.link.map(|link| StoodChannel { link, points }));
+        let answered = match standing.link {
+            Some((LinkState::NeverConnected, _)) => reader.answered(channel.path())?,
+            _ => true,
+        };
+        let stood = |link| StoodChannel { at: session.until, answered, link, points };
+        channels.push(standing.link.map(stood));
     }
     Ok(channels)
 }

@@ -349,6 +349,22 @@ impl Reader {
         Ok(self.journal.get_or_init(|| all))
     }
 
+    /// Whether a station has ever answered a centre, as far as is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn answered(&self, (station, centre): (&str, &str)) -> Result<bool, StoreError> {
+        let connected = LinkState::Connected.code();
+        let answered = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM path JOIN judgement ON judgement.path = path.id
+                 WHERE station = ?1 AND centre = ?2 AND link = ?3)",
+            )?
+            .query_row(params![station, centre, connected], |row| row.get(0))?;
+        Ok(answered)
+    }
+
     /// Hands on the judgements of a path in a session that say how it stood from `from` to `to`: the
     /// last whole one up to `from`, and all behind it.
     ///

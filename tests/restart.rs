@@ -1,0 +1,240 @@
+//! What takes a while to be found out is not lost when the monitor starts anew, and not taken for good before.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use config::{ChannelId, Province};
+use gridwatch::check::{Grade, Thresholds, check};
+use gridwatch::clock::Timestamp;
+use gridwatch::collector::plan::{Content, Part, Plan, plans};
+use gridwatch::collector::reading::{Event, LinkFault, Poll, Reading};
+use gridwatch::historian::Historian;
+use gridwatch::historian::ledger::State;
+use gridwatch::historian::past::{StoodChannel, StoodPoint};
+use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::historian::verdict::{Finding, PointPicture, Reason, Since};
+
+use crate::fixture::exchange;
+
+const START: Timestamp = Timestamp(1_669_188_727_000);
+
+/// One monitor of the small province that is answered by hand.
+struct Bench {
+    province: Arc<Province>,
+    plans: Vec<Arc<Plan>>,
+    historian: Historian,
+}
+
+/// What a point is answered with: its id and the cell of its value.
+type Cells<'a> = &'a [(&'a str, u16)];
+
+impl Bench {
+    fn new(started: Timestamp) -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
+        let province = Arc::new(Province::load(&file).unwrap());
+        let plans = plans(&province);
+        let historian = Historian::new(Arc::clone(&province), &plans, started);
+        Self { province, plans, historian }
+    }
+
+    /// The same behind a restart: it knows how each channel stood in the last picture of the one before.
+    fn after(before: &Picture, started: Timestamp) -> Self {
+        let mut bench = Self::new(started);
+        let stood = before.channels.iter().map(|channel| {
+            let point = |point: &PointPicture| {
+                let (state, since) = (State::of(point), point.since);
+                Some(StoodPoint { state, since, live_since: point.not_live_since })
+            };
+            let link = (channel.link.state, Since::At(channel.link.since));
+            let answered = channel.link.state != LinkState::NeverConnected;
+            let points = channel.points.iter().map(point).collect();
+            Some(StoodChannel { at: before.at, answered, link, points })
+        });
+        bench.historian.recall(stood.collect());
+        bench
+    }
+
+    /// Has every block of every channel answered: closed breakers and switches, nothing flows, but for `cells`.
+    fn answer(&mut self, at: Timestamp, cells: Cells<'_>) {
+        for (n, plan) in self.plans.iter().enumerate() {
+            let channel = ChannelId::at(n);
+            self.historian.accept(&Reading { channel, at, event: Event::Connected });
+            let contract = &self.province.channels[n];
+            let station = &self.province.stations[contract.station.index()];
+            for (number, block) in plan.blocks.iter().enumerate() {
+                let mut words = vec![0; usize::from(block.count)];
+                if let Content::Points(items) = &block.content {
+                    for item in items.iter().filter(|item| item.part == Part::Value) {
+                        let point = &station.points[item.point.index()];
+                        let is_switch = point.spec.kind == config::Kind::DoublePoint;
+                        let other = cells.iter().find(|(id, _)| *id == point.id);
+                        let word = other.map_or(if is_switch { 2 } else { 0 }, |(_, cell)| *cell);
+                        words[usize::from(item.offset)] = word;
+                    }
+                }
+                let exchange = exchange(block, &Ok(words), number, at);
+                let (count, fault) = (block.count, None);
+                let poll =
+                    Poll { block: number, offset: 0, count, fault, in_parts: false, exchange };
+                let event = Event::Polls(vec![poll]);
+                self.historian.accept(&Reading { channel, at, event });
+            }
+        }
+    }
+
+    fn refuse(&mut self, at: Timestamp) {
+        for channel in (0..self.plans.len()).map(ChannelId::at) {
+            let event = Event::Lost(LinkFault::Refused);
+            self.historian.accept(&Reading { channel, at, event });
+        }
+    }
+
+    /// Answers every second from `from` for so long, and returns the last picture.
+    fn run(&mut self, from: Timestamp, ms: i64, cells: Cells<'_>) -> Picture {
+        let mut picture = self.historian.picture(from);
+        for after in (0..=ms).step_by(1_000) {
+            self.answer(from.plus(after), cells);
+            picture = self.historian.picture(from.plus(after));
+        }
+        picture
+    }
+
+    fn point(&self, picture: &Picture, id: &str) -> PointPicture {
+        let station = self.province.station(id.split('.').next().unwrap()).unwrap();
+        let point = self.province.stations[station.index()].point(id).unwrap();
+        picture.channel(station, self.province.centre("CC").unwrap()).points[point.index()]
+    }
+}
+
+const BREAKER: &str = "S1.110.171.CB.POS";
+const DISCONNECTOR: &str = "S1.110.171.DS1.POS";
+
+/// How each threshold stands that only stations can tell.
+fn grades(picture: &Picture) -> Vec<Grade> {
+    // What the first centre has now, and no point less.
+    let live = picture.centres[0].counts.live;
+    let [have, want] = [live.have, live.want].map(|n| f64::from(u32::try_from(n).unwrap()));
+    let live = have / want * 100.0 - 0.01;
+    let all = Thresholds { unmanned: Some(100.0), live: Some(live), ..Thresholds::default() };
+    check(picture, &all).results.iter().map(|result| result.grade).collect()
+}
+
+#[test]
+fn a_switch_between_its_ends_at_first_is_not_taken_for_good_before_its_time() {
+    for (id, travel) in [(BREAKER, 2_000), (DISCONNECTOR, 25_000)] {
+        let mut bench = Bench::new(START);
+        let first = bench.run(START, travel - 1_000, &[(id, 0)]);
+        let seen = bench.point(&first, id);
+        assert!(seen.undecided && seen.not_live.is_none(), "{id}: {seen:?}");
+        assert!(first.undecided() > 0 && first.first_scan().lacking() == 0);
+        assert_eq!(grades(&first)[0], Grade::NoData, "{id}: unmanned");
+        assert_eq!(grades(&first)[1], Grade::NoData, "{id}: live");
+        let after = bench.run(START.plus(travel + 1_000), 0, &[(id, 0)]);
+        let seen = bench.point(&after, id);
+        assert_eq!((seen.undecided, seen.not_live), (false, Some(Reason::Intermediate)), "{id}");
+        assert_eq!(after.undecided(), 0);
+        assert_eq!(grades(&after)[0], Grade::Missed, "{id}: unmanned");
+        // One that was seen at an end is known to move.
+        let mut bench = Bench::new(START);
+        bench.run(START, 0, &[]);
+        let moving = bench.run(START.plus(1_000), travel - 1_000, &[(id, 0)]);
+        assert_eq!(moving.undecided(), 0, "{id}");
+        // And so is one that arrives.
+        let mut bench = Bench::new(START);
+        bench.run(START, 1_000, &[(id, 0)]);
+        let arrived = bench.run(START.plus(2_000), 0, &[(id, 1)]);
+        assert_eq!(arrived.undecided(), 0, "{id}");
+    }
+}
+
+#[test]
+fn what_was_found_before_a_restart_stands_until_something_speaks_against_it() {
+    // A power that hangs at half of its range while the current of its bay goes up, a current of one phase far off
+    // the others', and two switches between their ends.
+    let hung = ("S1.110.171.P", 8_000);
+    let load: Cells<'_> = &[hung, ("S1.110.171.IA", 3_000), ("S1.110.171.IB", 3_000)];
+    let stuck: Cells<'_> = &[
+        (BREAKER, 0),
+        (DISCONNECTOR, 0),
+        hung,
+        ("S1.110.171.IA", 6_000),
+        ("S1.110.171.IB", 3_000),
+    ];
+    let mut bench = Bench::new(START);
+    bench.run(START, 0, load);
+    bench.run(START.plus(1_000), 14 * 60_000, stuck);
+    let before = bench.run(START.plus(15 * 60_000), 120_000, stuck);
+    let found = [
+        (BREAKER, Some(Reason::Intermediate), None),
+        (DISCONNECTOR, Some(Reason::Intermediate), None),
+        ("S1.110.171.P", Some(Reason::Frozen), Some(Finding::Power)),
+        ("S1.110.171.IA", None, Some(Finding::PhaseSymmetry)),
+    ];
+    for (id, not_live, finding) in found {
+        let seen = bench.point(&before, id);
+        assert_eq!((seen.not_live, seen.finding), (not_live, finding), "{id}");
+    }
+    let again = before.at.plus(20_000);
+    let mut bench = Bench::after(&before, again);
+    let after = bench.run(again, 0, stuck);
+    for (id, ..) in found {
+        let (was, is) = (bench.point(&before, id), bench.point(&after, id));
+        assert_eq!(
+            (is.not_live, is.finding, is.undecided),
+            (was.not_live, was.finding, false),
+            "{id}"
+        );
+        assert_eq!(is.since, was.since, "{id}");
+        if is.not_live.is_some() {
+            assert_eq!(is.not_live_since, was.not_live_since, "{id}");
+        }
+    }
+    // Each is refuted by what comes: an end, another value, phases that agree.
+    let well = bench.run(again.plus(1_000), 0, &[]);
+    for (id, ..) in found {
+        let seen = bench.point(&well, id);
+        assert_eq!((seen.not_live, seen.finding), (None, None), "{id}");
+    }
+    // What stands between its ends anew has its time.
+    let moves = bench.run(again.plus(2_000), 1_000, &[(BREAKER, 0)]);
+    assert_eq!(bench.point(&moves, BREAKER).not_live, None);
+    // Whoever looked away for long does not know whether a measurement has moved.
+    let late = before.at.plus(16 * 60_000);
+    let mut bench = Bench::after(&before, late);
+    let after = bench.run(late, 0, stuck);
+    assert_eq!(bench.point(&after, "S1.110.171.P").not_live, None);
+    assert_eq!(bench.point(&after, BREAKER).not_live, Some(Reason::Intermediate));
+}
+
+#[test]
+fn a_station_that_answered_before_a_restart_is_lost_and_not_never_connected() {
+    let mut bench = Bench::new(START);
+    let up = bench.run(START, 1_000, &[]);
+    bench.refuse(START.plus(2_000));
+    let down = bench.historian.picture(START.plus(2_000));
+    for (before, since) in [(&up, None), (&down, Some(down.at))] {
+        let again = before.at.plus(5_000);
+        let mut bench = Bench::after(before, again);
+        bench.refuse(again.plus(10));
+        let after = bench.historian.picture(again.plus(500));
+        for channel in &after.channels {
+            assert_eq!(channel.link.state, LinkState::Lost);
+            assert_eq!(channel.link.losses, 0, "nobody saw it happen");
+            let told = (channel.link.since, channel.link.at_least);
+            assert_eq!(told, since.map_or((after.at, true), |since| (since, false)));
+        }
+        bench.answer(again.plus(1_000), &[]);
+        bench.refuse(again.plus(2_000));
+        let lost = bench.historian.picture(again.plus(2_000));
+        assert!(lost.channels.iter().all(|channel| channel.link.losses == 1));
+    }
+    // One that never answered did not.
+    let mut bench = Bench::new(START);
+    bench.refuse(START);
+    let never = bench.historian.picture(START.plus(500));
+    let again = never.at.plus(5_000);
+    let mut bench = Bench::after(&never, again);
+    bench.refuse(again);
+    let after = bench.historian.picture(again.plus(500));
+    assert!(after.channels.iter().all(|c| c.link.state == LinkState::NeverConnected));
+}
