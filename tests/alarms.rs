@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use config::Flags;
-use gridwatch::clock::Timestamp;
+use gridwatch::clock::{Jump, JumpKind, Timestamp};
 use gridwatch::collector::reading::Fault;
 use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
 use gridwatch::historian::ledger::Judgement;
@@ -197,4 +197,58 @@ fn what_was_acknowledged_is_so_after_a_kill() {
     let read = reader.alarms((Timestamp(0), Timestamp(i64::MAX)), |_| {});
     assert!(matches!(read, Err(StoreError::Damaged(what)) if what.contains("tired")));
     assert!(upkeep::check(folder.path()).unwrap().fault_count > 0);
+}
+
+#[test]
+fn an_alarm_is_one_and_the_same_whatever_the_clock_does() {
+    const BY_MS: i64 = 300_000;
+    let folder = tempdir().unwrap();
+    let mut world = World::started();
+    let mut writer = Writer::open(folder.path(), &world.province).unwrap();
+    world.fail_unit("HB03", "172", Fault::NoReply);
+    let before = watched(&mut world, -60, -30)[0].raised;
+    writer.commit(&batch(&mut world, true, NOW.plus(-30_000))).unwrap();
+    drop(writer);
+    // A restart: it is known from the store, and another one is raised by a clock that is wrong.
+    let mut writer = Writer::open(folder.path(), &world.province).unwrap();
+    world.alarms = Alarms::resuming(writer.open_alarms().unwrap()).keeping();
+    world.flag("HB05.110.171.CB.POS", Flags::INVALID);
+    watched(&mut world, -28, -10);
+    let own =
+        world.alarms.listed().iter().map(|alarm| alarm.raised).find(|r| *r != before).unwrap();
+    writer.commit(&batch(&mut world, true, NOW.plus(-10_000))).unwrap();
+    // The clock is set right, twice over.
+    for (n, by_ms) in [BY_MS, -1_000].into_iter().enumerate() {
+        let at = NOW.plus(-9_000);
+        let jump = Jump { before: at, after: at.plus(by_ms), by_ms, kind: JumpKind::Set };
+        world.alarms.clock_was_set(by_ms);
+        let until = NOW.plus(BY_MS + i64::try_from(n).unwrap() * 10_000);
+        writer.commit(&Batch { jumps: vec![jump], ..batch(&mut world, true, until) }).unwrap();
+    }
+    world.alarms.acknowledge(&[before], NOW.plus(BY_MS));
+    writer.commit(&batch(&mut world, false, NOW.plus(BY_MS + 20_000))).unwrap();
+    writer.close().unwrap();
+    let kept = kept(folder.path());
+    let raised: Vec<Timestamp> = kept.iter().map(|alarm| alarm.raised).collect();
+    assert_eq!(raised, [before.at, own.at.plus(BY_MS - 1_000)], "{kept:?}");
+    assert_eq!(
+        kept.iter().map(|alarm| alarm.acknowledged.is_some()).collect::<Vec<_>>(),
+        [true, false]
+    );
+    assert!(kept.iter().all(|alarm| alarm.is_open));
+    assert_eq!(upkeep::check(folder.path()).unwrap().faults, Vec::<String>::new());
+}
+
+#[test]
+fn no_alarm_returns_before_it_was_raised() {
+    let mut world = World::started();
+    world.fail_unit("HB03", "172", Fault::NoReply);
+    let mut open = watched(&mut world, -60, -30).to_vec();
+    // It was raised by a clock that was ahead of the one of now.
+    open[0].raised.at = NOW.plus(300_000);
+    let mut fresh = World::started();
+    fresh.alarms = Alarms::resuming(open.clone());
+    let alarms = watched(&mut fresh, -20, 0);
+    assert_eq!(states(&alarms), [Some(AlarmState::Returned)]);
+    assert_eq!(alarms[0].returned, Some(open[0].raised.at));
 }

@@ -225,8 +225,9 @@ impl Story<'_> {
         let jumps = if begins { self.jumps.clone() } else { Vec::new() };
         // When a session begins, all alarms that are open are told.
         let open = self.alarms.iter().flatten().filter(|_| begins);
-        let alarms =
-            open.map(|alarm| AlarmChange { alarm: alarm.clone(), is_open: true }).collect();
+        let alarms = open
+            .map(|alarm| AlarmChange { alarm: alarm.clone(), is_open: true, formerly: Vec::new() })
+            .collect();
         self.commit(&Batch { judgements, jumps, alarms, ..Batch::empty(begins, at) });
     }
 
@@ -246,7 +247,7 @@ impl Story<'_> {
                     acknowledged: None,
                 };
                 self.alarms[cause] = Some(alarm.clone());
-                AlarmChange { alarm, is_open: true }
+                AlarmChange { alarm, is_open: true, formerly: Vec::new() }
             }
             Some(mut alarm) => {
                 alarm.returned = alarm.returned.or(Some(at));
@@ -255,7 +256,7 @@ impl Story<'_> {
                 } else {
                     self.alarms[cause] = Some(alarm.clone());
                 }
-                AlarmChange { alarm, is_open: !ends }
+                AlarmChange { alarm, is_open: !ends, formerly: Vec::new() }
             }
         };
         self.commit(&Batch { alarms: vec![change], ..Batch::empty(false, at) });

@@ -350,7 +350,7 @@ impl Chance {
                         acknowledged: None,
                     };
                     self.alarms.insert(place, alarm.clone());
-                    changes.push(AlarmChange { alarm, is_open: true });
+                    changes.push(AlarmChange { alarm, is_open: true, formerly: Vec::new() });
                 }
                 None => {}
                 Some(alarm) => {
@@ -365,7 +365,7 @@ impl Chance {
                     if !is_open {
                         self.alarms.remove(&place);
                     }
-                    changes.push(AlarmChange { alarm, is_open });
+                    changes.push(AlarmChange { alarm, is_open, formerly: Vec::new() });
                 }
             }
         }

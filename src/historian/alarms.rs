@@ -160,12 +160,18 @@ pub struct AlarmChange {
     pub alarm: Alarm,
     /// Whether it is still listed: one that comes again before it was acknowledged makes way for the new one.
     pub is_open: bool,
+    /// When it was raised by clocks that were set since: under which it may be kept.
+    pub formerly: Vec<Timestamp>,
 }
 
 /// All alarms that are listed.
 #[derive(Debug, Default)]
 pub struct Alarms {
     open: BTreeMap<Cause, Alarm>,
+    /// As they were when somebody watched last, by another clock than that of this run.
+    resumed: BTreeMap<Cause, Alarm>,
+    /// When those that are open were raised by clocks that were set since.
+    formerly: BTreeMap<Cause, Vec<Timestamp>>,
     /// Since when the cause of an alarm has not been there.
     leaving: BTreeMap<Cause, Timestamp>,
     /// What has changed since that was last taken; `None` when nobody takes it.
@@ -176,8 +182,9 @@ pub struct Alarms {
 impl Alarms {
     /// Begins with what was open when somebody watched last: acknowledgements hold on.
     pub fn resuming(open: Vec<Alarm>) -> Self {
-        let open = open.into_iter().map(|alarm| (alarm.raised.cause, alarm)).collect();
-        let mut alarms = Self { open, ..Self::default() };
+        let open: BTreeMap<Cause, Alarm> =
+            open.into_iter().map(|alarm| (alarm.raised.cause, alarm)).collect();
+        let mut alarms = Self { resumed: open.clone(), open, ..Self::default() };
         alarms.list();
         alarms
     }
@@ -191,26 +198,33 @@ impl Alarms {
 
     /// What has changed since this was last asked; with `all`, also whatever is open.
     pub fn take_changes(&mut self, all: bool) -> Vec<AlarmChange> {
-        let Some(changes) = &mut self.changes else { return Vec::new() };
-        if all {
-            let open = self
-                .open
-                .values()
-                .map(|alarm| (alarm.raised, AlarmChange { alarm: alarm.clone(), is_open: true }));
-            changes.extend(open);
+        if self.changes.is_some() && all {
+            let open: Vec<Cause> = self.open.keys().copied().collect();
+            for cause in open {
+                self.note(cause, true);
+            }
         }
-        std::mem::take(changes).into_values().collect()
+        self.changes.as_mut().map(std::mem::take).unwrap_or_default().into_values().collect()
     }
 
     /// The clock was set, and is ahead of what it would have shown by so much: alarms that stand were raised
-    /// and acknowledged when they were, by the corrected clock.
+    /// and acknowledged when they were, by the corrected clock. What was told by the clock of an earlier run stays.
     pub fn clock_was_set(&mut self, by_ms: i64) {
         self.leaving.clear();
-        for alarm in self.open.values_mut() {
+        for (cause, alarm) in &mut self.open {
+            let resumed = self.resumed.get(cause).filter(|old| old.raised == alarm.raised);
+            let of_resumed = resumed
+                .map_or([None; 3], |old| [Some(old.raised.at), old.returned, old.acknowledged]);
+            let raised = alarm.raised.at;
             let times =
                 [Some(&mut alarm.raised.at), alarm.returned.as_mut(), alarm.acknowledged.as_mut()];
-            for at in times.into_iter().flatten() {
-                *at = at.plus(by_ms);
+            for (at, old) in times.into_iter().zip(of_resumed) {
+                if let Some(at) = at.filter(|at| old != Some(**at)) {
+                    *at = at.plus(by_ms);
+                }
+            }
+            if alarm.raised.at != raised {
+                self.formerly.entry(*cause).or_default().push(raised);
             }
         }
         self.list();
@@ -290,6 +304,7 @@ impl Alarms {
             returned: None,
             acknowledged: None,
         };
+        self.formerly.remove(&cause);
         self.open.insert(cause, alarm);
         self.note(cause, true);
         true
@@ -303,7 +318,8 @@ impl Alarms {
         }
         self.leaving.remove(&cause);
         if let Some(alarm) = self.open.get_mut(&cause) {
-            alarm.returned = Some(since);
+            // By a clock that is behind the one by which it was raised.
+            alarm.returned = Some(since.max(alarm.raised.at));
         }
         self.settle(cause);
         true
@@ -331,12 +347,14 @@ impl Alarms {
         self.note(cause, is_open);
         if !is_open {
             self.open.remove(&cause);
+            self.formerly.remove(&cause);
         }
     }
 
     fn note(&mut self, cause: Cause, is_open: bool) {
         if let (Some(changes), Some(alarm)) = (&mut self.changes, self.open.get(&cause)) {
-            changes.insert(alarm.raised, AlarmChange { alarm: alarm.clone(), is_open });
+            let formerly = self.formerly.get(&cause).cloned().unwrap_or_default();
+            changes.insert(alarm.raised, AlarmChange { alarm: alarm.clone(), is_open, formerly });
         }
     }
 

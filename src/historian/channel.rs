@@ -457,7 +457,11 @@ impl ChannelState {
         let stood = self.stood.take();
         let link = stood.as_ref().map(|stood| stood.link);
         (self.link.since, self.link.at_least) = match link {
-            Some((state, since)) if state == self.link.state && state != LinkState::Connected => {
+            Some((state, since))
+                if state == self.link.state
+                    && state != LinkState::Connected
+                    && since.instant() <= Some(now) =>
+            {
                 (since.instant().unwrap_or(now), matches!(since, Since::AtLeast(_)))
             }
             _ => (now, true),
@@ -785,7 +789,12 @@ impl PointState {
                 match (since, stood) {
                     // The contract names the day.
                     (Since::Always | Since::Day(_), _) => since,
-                    (_, Some((then, since))) if reason.is_some() && then == reason => since,
+                    // By a clock that is behind the one of then, nobody knows.
+                    (_, Some((then, since)))
+                        if reason.is_some() && then == reason && since.instant() <= Some(now) =>
+                    {
+                        since
+                    }
                     _ => Since::AtLeast(now),
                 }
             };

@@ -71,11 +71,25 @@ pub(super) fn put(
     (changes, begins): (&[AlarmChange], bool),
     epoch: i64,
 ) -> Result<(), StoreError> {
+    for AlarmChange { alarm, formerly, .. } in changes {
+        let Some(cause) = alarm.raised.cause.name(province) else { continue };
+        let station = &province.stations[alarm.raised.cause.station.index()].id;
+        let (reason, raised) = (alarm.raised.cause.line.reason.word(), alarm.raised.at.0);
+        // It is one and the same before and behind the jump of a clock.
+        for before in formerly {
+            let row: (_, &[&dyn ToSql]) = (
+                "open = 1 AND station = ?1 AND cause = ?2 AND reason = ?3 AND raised_ms = ?4",
+                &[station, &cause, &reason, &before.0, &raised],
+            );
+            let again = ("UPDATE OR REPLACE", &sums::ALARM);
+            sums::change(transaction, again, &[("raised_ms", "?5")], row)?;
+        }
+    }
     if begins {
         let open = ("open = 1", &[][..]);
         sums::change(transaction, ("UPDATE", &sums::ALARM), &[("open", "0")], open)?;
     }
-    for AlarmChange { alarm, is_open } in changes {
+    for AlarmChange { alarm, is_open, .. } in changes {
         let Some(cause) = alarm.raised.cause.name(province) else { continue };
         let station = &province.stations[alarm.raised.cause.station.index()].id;
         let centres = alarm.centres.iter().map(|id| &province.centres[id.index()].id[..]);

@@ -1,9 +1,10 @@
 //! Epochs: what was written between two jumps of the clock. A clock that was set back lets a stretch of
 //! time come twice; then the later epoch holds, since its clock was corrected, and what earlier ones say of
-//! that stretch is kept and counts for nothing.
+//! that stretch is kept and counts for nothing. Where a jump is taken back by a later one of the same run, the clock
+//! was wrong in between: all that was written then is kept and counts for nothing.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::functions::FunctionFlags;
@@ -18,7 +19,11 @@ use crate::clock::{Jump, JumpKind, Timestamp};
 
 /// Of each stretch of time that sessions of epochs behind the first have watched, the latest of these epochs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Epochs(Vec<Latest>);
+pub(super) struct Epochs {
+    latest: Vec<Latest>,
+    /// Those whose clock was wrong.
+    wrong: BTreeSet<i64>,
+}
 
 /// A stretch of time, and the latest epoch in which somebody watched in it.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +46,8 @@ fn inside(taken: &Taken, (from, until): (Timestamp, Timestamp)) -> Vec<(Timestam
 }
 
 impl Epochs {
-    /// Of the sessions of a store as they were written, with their epochs.
-    pub(super) fn of(sessions: &[(Session, i64)]) -> Self {
+    /// Of the sessions of a store as they were written, with their epochs, and the epochs whose clock was wrong.
+    pub(super) fn of(sessions: &[(Session, i64)], wrong: BTreeSet<i64>) -> Self {
         let is_later = |(own, epoch): &&(Session, i64)| *epoch > 0 && own.from < own.until;
         let later: Vec<_> = sessions.iter().filter(is_later).copied().collect();
         let mut latest: Vec<Latest> = Vec::new();
@@ -53,19 +58,19 @@ impl Epochs {
                 _ => latest.push(Latest { epoch, from: piece.from, until: piece.until }),
             }
         }
-        Self(latest)
+        Self { latest, wrong }
     }
 
     /// Whether the clock never jumped: nothing can have come twice.
     pub(super) fn is_one(&self) -> bool {
-        self.0.is_empty()
+        self.latest.is_empty() && self.wrong.is_empty()
     }
 
     /// Whether what an epoch says of a moment holds: no later one says anything of it.
     fn holds(&self, epoch: i64, at: Timestamp) -> bool {
-        let next = self.0.partition_point(|latest| latest.from <= at);
-        let own = self.0[..next].last().filter(|latest| at < latest.until);
-        own.is_none_or(|latest| latest.epoch <= epoch)
+        let next = self.latest.partition_point(|latest| latest.from <= at);
+        let own = self.latest[..next].last().filter(|latest| at < latest.until);
+        own.is_none_or(|latest| latest.epoch <= epoch) && !self.wrong.contains(&epoch)
     }
 
     /// Lets the statements of a connection ask whether what an epoch says of a moment holds:
@@ -161,6 +166,67 @@ pub(super) fn follow(
     Ok(true)
 }
 
+/// So many jumps may lie between one and that which takes it back.
+const EXCURSION_MAX: usize = 8;
+/// A jump is taken back by one that leads so many times nearer to where the clock was before.
+const NEARER: i64 = 10;
+
+/// The epochs whose clock was wrong: it was set, and set back again, while the monitor ran. `jumps` are the number of
+/// each and by how much it set the clock, milliseconds; `sessions` are all, with their epochs.
+fn taken_back(jumps: &[(i64, i64)], sessions: &[(Session, i64)]) -> BTreeSet<i64> {
+    let mut last: BTreeMap<i64, &Session> = BTreeMap::new();
+    for (session, epoch) in sessions {
+        let own = last.entry(*epoch).or_insert(session);
+        if session.id > own.id {
+            *own = session;
+        }
+    }
+    // Only a run knows how its clocks lie to each other.
+    let goes_on = |epoch: i64| last.get(&epoch).is_none_or(|session| session.end == End::Jump);
+    // How far ahead of the first clock each is.
+    let ahead = jumps.iter().scan(0_i64, |ahead, (id, by_ms)| {
+        *ahead = ahead.saturating_add(*by_ms);
+        Some((*id, *ahead))
+    });
+    let clocks: Vec<(i64, i64)> = std::iter::once((0, 0)).chain(ahead).collect();
+    let mut wrong = BTreeSet::new();
+    for (n, (epoch, own)) in clocks.iter().enumerate().rev() {
+        if wrong.contains(epoch) {
+            continue;
+        }
+        let before = clocks[..n].iter().enumerate().rev().take(EXCURSION_MAX);
+        for (m, (_, then)) in before.take_while(|(_, (epoch, _))| goes_on(*epoch)) {
+            let apart = own.saturating_sub(*then).saturating_abs().saturating_mul(NEARER);
+            let strays = clocks[m + 1..n]
+                .iter()
+                .filter(|(_, between)| between.saturating_sub(*then).saturating_abs() > apart);
+            wrong.extend(strays.map(|(epoch, _)| *epoch));
+        }
+    }
+    wrong
+}
+
+/// The same, of a store.
+pub(super) fn wrong(
+    connection: &Connection,
+    sessions: &[(Session, i64)],
+) -> Result<BTreeSet<i64>, StoreError> {
+    if !has_table(connection, "clock_jump")? {
+        return Ok(BTreeSet::new());
+    }
+    let mut all = connection.prepare("SELECT id, by_ms, kind FROM clock_jump ORDER BY id")?;
+    let mut rows = all.query([])?;
+    let mut jumps = Vec::new();
+    while let Some(row) = rows.next()? {
+        let is_set = cells::of::<i64>(row, 2)? == i64::from(JumpKind::Set.code());
+        // A machine that slept has the same clock.
+        let by_ms = if is_set { cells::of(row, 1)? } else { 0 };
+        jumps.push((cells::of(row, 0)?, by_ms));
+        cells::at_most(jumps.len(), JUMPS_MAX, "jumps of the clock")?;
+    }
+    Ok(taken_back(&jumps, sessions))
+}
+
 /// Most jumps of the clock: a session ends with each.
 const JUMPS_MAX: usize = 100_000;
 
@@ -189,7 +255,7 @@ pub(super) fn jumps(connection: &Connection) -> Result<Vec<Jump>, StoreError> {
 }
 
 /// The clock of the last session was wrong by `by_ms`: what units reported in it is given its own time,
-/// where nothing but that clock spoke against it, and what is still open the time by the corrected clock.
+/// where nothing but that clock spoke against it.
 fn correct(transaction: &Transaction<'_>, by_ms: i64) -> Result<(), StoreError> {
     let last = "FROM session ORDER BY id DESC LIMIT 1";
     let explained = format!(
@@ -199,14 +265,6 @@ fn correct(transaction: &Transaction<'_>, by_ms: i64) -> Result<(), StoreError> 
     let own = [("doubt", "NULL"), ("at_ms", "source_ms")];
     let explained: (&str, &[&dyn ToSql]) = (&explained[..], &[&by_ms, &EXPLAINED_MS]);
     sums::change(transaction, ("UPDATE", &sums::EVENT), &own, explained)?;
-    // An alarm that stands is one and the same before and behind the jump.
-    let later = [
-        ("raised_ms", "raised_ms + ?1"),
-        ("returned_ms", "returned_ms + ?1"),
-        ("acknowledged_ms", "acknowledged_ms + ?1"),
-    ];
-    let open: (_, &[&dyn ToSql]) = ("open = 1", &[&by_ms]);
-    sums::change(transaction, ("UPDATE OR REPLACE", &sums::ALARM), &later, open)?;
     Ok(())
 }
 
@@ -242,10 +300,51 @@ mod tests {
         })
     }
 
+    /// One session in each epoch: whether it ended with a jump, and by how much that set the clock.
+    fn run(ends: &[(End, i64)]) -> BTreeSet<i64> {
+        let session = |(n, (end, _)): (i64, &(End, i64))| {
+            let at = Timestamp(n * 1_000);
+            (Session { id: n, contract: 1, from: at, until: at.plus(500), end: *end }, n)
+        };
+        let sessions: Vec<_> = (0..).zip(ends).map(session).collect();
+        let jumps: Vec<_> = (1..).zip(ends).map(|(n, (_, by_ms))| (n, *by_ms)).collect();
+        taken_back(&jumps[..ends.len() - 1], &sessions)
+    }
+
+    #[test]
+    fn a_clock_that_is_set_and_set_back_was_wrong_in_between() {
+        const HOUR: i64 = 3_600_000;
+        let cases: [(&[i64], &[i64]); 11] = [
+            (&[], &[]),
+            (&[-2 * HOUR], &[]),
+            (&[-2 * HOUR, 2 * HOUR], &[1]),
+            // Not quite back.
+            (&[2 * HOUR, -2 * HOUR + 3_000], &[1]),
+            // To another time.
+            (&[-2 * HOUR, HOUR], &[]),
+            // By and by, and the machine slept in between.
+            (&[-2 * HOUR, 0, HOUR, HOUR], &[1, 2, 3]),
+            (&[HOUR, -HOUR, HOUR, -HOUR], &[1, 3]),
+            // What it comes back to last is right.
+            (&[HOUR, -HOUR, HOUR], &[2]),
+            (&[0, 0], &[]),
+            (&[5, -5, HOUR], &[1]),
+            (&[i64::MAX, i64::MAX, i64::MIN], &[1, 2]),
+        ];
+        for (steps, expected) in cases {
+            let ends: Vec<_> = steps.iter().map(|by_ms| (End::Jump, *by_ms)).collect();
+            let wrong = run(&[&ends[..], &[(End::Running, 0)]].concat());
+            assert_eq!(wrong.into_iter().collect::<Vec<_>>(), expected, "{steps:?}");
+        }
+        // A run knows nothing of the clock of another one.
+        assert!(run(&[(End::Closed, HOUR), (End::Jump, -HOUR), (End::Running, 0)]).is_empty());
+        assert!(run(&[(End::Jump, HOUR), (End::Broken, -HOUR), (End::Running, 0)]).is_empty());
+    }
+
     proptest! {
         #[test]
         fn every_millisecond_that_was_watched_belongs_to_the_latest_epoch(sessions in sessions()) {
-            let (epochs, pieces) = (Epochs::of(&sessions), pieces(&sessions));
+            let (epochs, pieces) = (Epochs::of(&sessions, BTreeSet::new()), pieces(&sessions));
             for at in (0..300).map(Timestamp) {
                 let holds = |of: &[(Session, i64)]| -> Vec<i64> {
                     let of = of.iter().filter(|(own, _)| own.from <= at && at < own.until);

@@ -249,7 +249,7 @@ impl Reader {
     /// What lies behind a moment of each session, with its epoch; and of what lies before it the last one, which has
     /// no length, for its contract: it holds until another comes.
     fn pieces_from(&self, from: Option<Timestamp>) -> Result<Vec<(Session, i64)>, StoreError> {
-        let mut pieces = epochs::pieces(&self.written()?);
+        let mut pieces = epochs::pieces(&self.written()?.0);
         let Some(from) = from else { return Ok(pieces) };
         let before = pieces.iter().filter(|(piece, _)| piece.from < from);
         let last = before.max_by_key(|(piece, epoch)| (*epoch, piece.from)).map(|(own, _)| *own);
@@ -275,8 +275,8 @@ impl Reader {
         Ok(began.map_or(from, Timestamp))
     }
 
-    /// Sessions as they were written, with their epochs.
-    fn written(&self) -> Result<Vec<(Session, i64)>, StoreError> {
+    /// Sessions as they were written, with their epochs, but for those of a wrong clock; and these epochs.
+    fn written(&self) -> Result<(Vec<(Session, i64)>, BTreeSet<i64>), StoreError> {
         // A store of an earlier version knows of no epochs.
         let epoch = if has_table(&self.connection, "clock_jump")? { "epoch" } else { "0" };
         let mut all = self.connection.prepare(&format!(
@@ -288,7 +288,9 @@ impl Reader {
             sessions.push(session(row)?);
             bounded(sessions.len())?;
         }
-        Ok(sessions)
+        let wrong = epochs::wrong(&self.connection, &sessions)?;
+        sessions.retain(|(_, epoch)| !wrong.contains(epoch));
+        Ok((sessions, wrong))
     }
 
     /// What a query of a table adds, so that rows whose moment (`at`, a column) a later epoch has are left
@@ -297,7 +299,8 @@ impl Reader {
         let epochs = if let Some(known) = self.epochs.get() {
             known
         } else {
-            let epochs = Arc::new(Epochs::of(&self.written()?));
+            let (sessions, wrong) = self.written()?;
+            let epochs = Arc::new(Epochs::of(&sessions, wrong));
             epochs.teach(&self.connection)?;
             self.epochs.get_or_init(|| epochs)
         };
