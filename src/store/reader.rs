@@ -249,7 +249,7 @@ impl Reader {
     /// What lies behind a moment of each session, with its epoch; and of what lies before it the last one, which has
     /// no length, for its contract: it holds until another comes.
     fn pieces_from(&self, from: Option<Timestamp>) -> Result<Vec<(Session, i64)>, StoreError> {
-        let mut pieces = epochs::pieces(&self.written()?.0);
+        let mut pieces = epochs::pieces(&self.written()?.sessions);
         let Some(from) = from else { return Ok(pieces) };
         let before = pieces.iter().filter(|(piece, _)| piece.from < from);
         let last = before.max_by_key(|(piece, epoch)| (*epoch, piece.from)).map(|(own, _)| *own);
@@ -275,8 +275,8 @@ impl Reader {
         Ok(began.map_or(from, Timestamp))
     }
 
-    /// Sessions as they were written, with their epochs, but for those of a wrong clock; and these epochs.
-    fn written(&self) -> Result<(Vec<(Session, i64)>, BTreeSet<i64>), StoreError> {
+    /// Sessions as they were written, but for those of a wrong clock.
+    fn written(&self) -> Result<Written, StoreError> {
         // A store of an earlier version knows of no epochs.
         let epoch = if has_table(&self.connection, "clock_jump")? { "epoch" } else { "0" };
         let mut all = self.connection.prepare(&format!(
@@ -290,7 +290,7 @@ impl Reader {
         }
         let wrong = epochs::wrong(&self.connection, &sessions)?;
         sessions.retain(|(_, epoch)| !wrong.contains(epoch));
-        Ok((sessions, wrong))
+        Ok(Written { sessions, wrong })
     }
 
     /// What a query of a table adds, so that rows whose moment (`at`, a column) a later epoch has are left
@@ -299,7 +299,7 @@ impl Reader {
         let epochs = if let Some(known) = self.epochs.get() {
             known
         } else {
-            let (sessions, wrong) = self.written()?;
+            let Written { sessions, wrong } = self.written()?;
             let epochs = Arc::new(Epochs::of(&sessions, wrong));
             epochs.teach(&self.connection)?;
             self.epochs.get_or_init(|| epochs)
@@ -604,6 +604,14 @@ pub(super) fn bounded_metering(metered: usize) -> Result<(), StoreError> {
 
 /// Longest session, milliseconds: a hundred years. No machine ran for so long.
 const SESSION_MS_MAX: i64 = 36_525 * DAY_MS;
+
+/// What was written by clocks that were right, as far as anybody knows.
+struct Written {
+    /// With their epochs.
+    sessions: Vec<(Session, i64)>,
+    /// The epochs whose clock was wrong.
+    wrong: BTreeSet<i64>,
+}
 
 /// A session and its epoch: number, contract, first and last moment, how it ended, epoch.
 pub(super) fn session(row: &Row<'_>) -> Result<(Session, i64), StoreError> {
