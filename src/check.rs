@@ -133,7 +133,7 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
     let count = |is: &dyn Fn(StationId) -> bool| -> u64 {
         province.station_ids().filter(|id| is(*id)).count() as u64
     };
-    let of = |id: StationId| &picture.stations[id.index()];
+    let of = |id: StationId| picture.site(id);
     let unasked = |id: StationId| of(id).link != LinkState::Connected && !picture.settled(id);
     let unseen = |id: StationId| of(id).unmanned.is_operated().is_none();
     let mut checks = vec![
@@ -165,7 +165,7 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
 
 /// Stations that fall short of something.
 fn short(picture: &Picture, what: What, threshold: f64) -> Vec<StationId> {
-    let of = |id: StationId| &picture.stations[id.index()];
+    let of = |id: StationId| picture.site(id);
     let falls_short = |id: &StationId| match what {
         What::Connected => of(*id).link != LinkState::Connected,
         What::Full => of(*id).full != Full::Full,
@@ -309,7 +309,7 @@ fn coverage(picture: &Picture, station: StationId, lang: Lang) -> String {
 /// Why a station is not operated without staff.
 fn manned(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
     let of_station = &picture.province.stations[station.index()];
-    let seen = picture.stations[station.index()].unmanned;
+    let seen = picture.site(station).unmanned;
     if !seen.declared {
         let said = match lang {
             Lang::Vi => "cấu hình không khai báo là trạm không người trực",

@@ -30,7 +30,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ::config::plain::plain;
-use ::config::{Lang, Problems, Province, way_out};
+use ::config::{Lang, Problems, Province, StationId, way_out};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::historian::past::StoodChannel;
@@ -420,11 +420,6 @@ fn start_monitor(
         .map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// The contract as it holds today: what begins later does not hold yet.
-fn as_of_today(province: &Province, clock: &Clock) -> Arc<Province> {
-    Arc::new(province.as_of(clock.now().local(province.utc_offset_hours).date))
-}
-
 /// How the province stood when somebody watched last, as far as a store knows: the reasons of the present are
 /// told since then. A store that is not there, or cannot be read, knows nothing.
 fn stood_in(folder: Option<PathBuf>, province: &Province) -> Vec<Option<StoodChannel>> {
@@ -479,6 +474,12 @@ fn province_of(
         )));
     }
     Ok(own)
+}
+
+/// The station or plant with an id: whatever has channels.
+fn site(province: &Province, id: &str) -> Result<StationId, Failure> {
+    let known = province.stations.iter().map(|station| station.id.as_str());
+    province.site(id).ok_or_else(|| unknown("station", id, known))
 }
 
 /// What is wrong with an id on the command line, and what was perhaps meant.

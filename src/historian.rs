@@ -77,6 +77,15 @@ impl Historian {
         channel.accept(&self.province, reading, &mut self.events[centre.index()]);
     }
 
+    /// Judges by the contract of another day: what differs is what [`Province::as_of`] changes, no register. What
+    /// came and since when it stands is kept.
+    pub fn judge_by(&mut self, province: Arc<Province>) {
+        for (channel, rules) in self.channels.iter_mut().zip(rules::rules(&province)) {
+            channel.judge_by(rules);
+        }
+        self.province = province;
+    }
+
     /// From now on, how verdicts change is written down with every picture, beginning with all of
     /// them. Who calls this takes it out again: [`Historian::take_judgements`].
     pub fn keep_ledger(&mut self) {

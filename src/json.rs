@@ -373,7 +373,7 @@ pub fn picture(picture: &Picture) -> String {
 
 fn figures(picture: &Picture) -> Figures {
     let (figures, metering) = (&picture.figures, &picture.metering);
-    let unknown = picture.stations.iter().filter(|s| s.unmanned.is_operated().is_none());
+    let unknown = picture.stations().iter().filter(|s| s.unmanned.is_operated().is_none());
     Figures {
         connected: figures.connected,
         full: figures.full,
@@ -601,7 +601,7 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
 
 fn unmanned_entry(picture: &Picture, station: StationId) -> Unmanned<'_> {
     let contract = &picture.province.stations[station.index()];
-    let seen = picture.stations[station.index()].unmanned;
+    let seen = picture.site(station).unmanned;
     let lost = unmanned::lost(picture, station).into_iter().map(|lost| LostEntry {
         point: &contract.points[lost.point.index()].id,
         reason: lost.reason.word(),

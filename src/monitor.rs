@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Province;
+use config::{Date, Province};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -63,7 +63,8 @@ impl Acknowledge {
 }
 
 impl Monitor {
-    /// Starts to poll every channel of `province`.
+    /// Starts to poll every channel of `province`, and judges each day by the contract as it holds on it: a remark
+    /// that begins later holds from the first moment of its day.
     ///
     /// Must be called within a tokio runtime.
     ///
@@ -98,7 +99,8 @@ impl Monitor {
     ) -> Result<Self, StartError> {
         let plans: Vec<Arc<Plan>> = plans(province);
         let started = clock.now();
-        let mut historian = Historian::new(Arc::clone(province), &plans, started);
+        let today = Today::at(Arc::clone(province), started);
+        let mut historian = Historian::new(today.contract(), &plans, started);
         historian.recall(stood);
         let (sender, news) = watch::channel(Arc::new(historian.picture(started)));
         let alarms = keeper.as_ref().map_or_else(Alarms::default, Keeper::open_alarms);
@@ -109,7 +111,7 @@ impl Monitor {
         let (acknowledge, acknowledged) = mpsc::channel(ACKNOWLEDGED_MAX);
         let acknowledge = Acknowledge(acknowledge);
         let task = Task {
-            province: Arc::clone(province),
+            today,
             plans,
             collector,
             readings,
@@ -186,7 +188,7 @@ fn pause_after(took: Duration) -> Duration {
 
 /// Collector and historian at work: the one place in which they live.
 struct Task {
-    province: Arc<Province>,
+    today: Today,
     plans: Vec<Arc<Plan>>,
     collector: Collector,
     readings: mpsc::Receiver<Reading>,
@@ -254,6 +256,9 @@ impl Task {
     /// Makes a picture, hands on what is to be kept, and shows it.
     fn publish(&mut self, now: Timestamp, last: bool) {
         self.shown = now;
+        if let Some(contract) = self.today.turn(now) {
+            self.historian.judge_by(contract);
+        }
         let mut picture = self.historian.picture(now);
         self.alarms.look(&picture);
         if let Some(history) = &mut self.history {
@@ -273,19 +278,50 @@ impl Task {
         let (from, to, kind_word) = (before.to_millisecond(), after.to_millisecond(), kind.word());
         tracing::warn!(by_ms, from, to, "{kind_word}: history goes on behind a gap");
         self.publish(before.max(self.shown), true);
-        self.readings = self.collector.renew(&self.province, &self.plans).await;
+        self.readings = self.collector.renew(&self.today.whole, &self.plans).await;
         self.jumps.push(jump);
         let surplus = self.jumps.len().saturating_sub(JUMPS_MAX);
         self.jumps.drain(..surplus);
         let now = self.clock.now();
-        self.historian = Historian::new(Arc::clone(&self.province), &self.plans, now);
-        self.buffer = buffer(&self.province, &self.plans, self.history.is_some());
+        self.today.turn(now);
+        self.historian = Historian::new(self.today.contract(), &self.plans, now);
+        self.buffer = buffer(&self.today.whole, &self.plans, self.history.is_some());
         if kind == JumpKind::Set {
             self.alarms.clock_was_set(by_ms);
         }
         if let Some(history) = &mut self.history {
             history.gatherer = Gatherer::behind(self.jumps.clone(), now);
         }
+    }
+}
+
+/// The contract as it holds on the day in which somebody watches.
+struct Today {
+    whole: Arc<Province>,
+    /// The local day.
+    day: Date,
+    /// Of the day.
+    contract: Arc<Province>,
+}
+
+impl Today {
+    fn at(whole: Arc<Province>, now: Timestamp) -> Self {
+        let day = now.local(whole.utc_offset_hours).date;
+        let contract = Arc::new(whole.as_of(day));
+        Self { whole, day, contract }
+    }
+
+    fn contract(&self) -> Arc<Province> {
+        Arc::clone(&self.contract)
+    }
+
+    /// The contract of another day, when one has begun.
+    fn turn(&mut self, now: Timestamp) -> Option<Arc<Province>> {
+        if now.local(self.whole.utc_offset_hours).date == self.day {
+            return None;
+        }
+        *self = Self::at(Arc::clone(&self.whole), now);
+        Some(self.contract())
     }
 }
 
@@ -312,5 +348,44 @@ impl History {
         if let Some(batch) = self.gatherer.gather(sources, picture, (COMMIT_EVERY_MS, last)) {
             self.keeper.offer(batch);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::historian::verdict::Reason;
+
+    /// How every point is judged, path by path.
+    fn verdicts(picture: &Picture) -> Vec<Vec<Option<Reason>>> {
+        let channels = picture.channels.iter();
+        channels.map(|channel| channel.points.iter().map(|point| point.verdict).collect()).collect()
+    }
+
+    #[test]
+    fn each_day_is_judged_by_its_contract_from_midnight_on() {
+        let whole = Arc::new(Province::built_in());
+        // HB07: a relay was replaced, and its signals have not been tested since.
+        let day = Date { year: 2022, month: 11, day: 2 };
+        let midnight = Timestamp::midnight(day, whole.utc_offset_hours).unwrap();
+        let (plans, before) = (plans(&whole), midnight.plus(-1));
+        let mut today = Today::at(Arc::clone(&whole), before.plus(-60_000));
+        let mut historian = Historian::new(today.contract(), &plans, before.plus(-60_000));
+        assert!(today.turn(before).is_none(), "the day is not over");
+        let old = verdicts(&historian.picture(before));
+        let contract = today.turn(midnight).unwrap();
+        historian.judge_by(contract);
+        let new = historian.picture(midnight);
+        // As somebody sees it who begins then, by what the file says of that day.
+        let fresh = Historian::new(Arc::new(whole.as_of(day)), &plans, midnight).picture(midnight);
+        assert_eq!(verdicts(&new), verdicts(&fresh));
+        for (channel, fresh) in new.channels.iter().zip(&fresh.channels) {
+            assert_eq!((channel.full, channel.counts), (fresh.full, fresh.counts));
+        }
+        let untested = |all: &[Vec<Option<Reason>>]| {
+            all.iter().flatten().filter(|verdict| **verdict == Some(Reason::NoE2eRecord)).count()
+        };
+        assert_eq!((untested(&old), untested(&verdicts(&new))), (0, 12), "six at each centre");
+        assert!(today.turn(midnight.plus(1)).is_none(), "once a day");
     }
 }

@@ -277,7 +277,10 @@ fn the_plan_keeps_the_limits_and_names_an_unknown_station() {
     let output = gridwatch(&["plan", "--station", "HB07"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(stdout(&output).contains("function 02 discrete"), "{}", stdout(&output));
+    let plant = gridwatch(&["plan", "--station", "HPP"]);
+    assert_eq!(plant.status.code(), Some(0), "a plant is asked, too: {}", stderr(&plant));
+    assert!(stdout(&plant).contains("HPP"), "{}", stdout(&plant));
     let output = gridwatch(&["plan", "--station", "HB11"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("no station 'HB11'"));
+    assert!(stderr(&output).contains("station 'HB11' is not in the configuration"));
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use config::{ChannelId, Province};
+use config::{ChannelId, Date, Province};
 use gridwatch::clock::{Clock, Jump, JumpKind, Shown, Timestamp};
+use gridwatch::collector::plan::plans;
+use gridwatch::historian::Historian;
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::LinkState;
-use gridwatch::history::{Span, Times, Window, channel_history};
+use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::verdict::Reason;
+use gridwatch::history::{Span, Times, Window, channel_history, past};
 use gridwatch::monitor::Monitor;
 use gridwatch::store::{Batch, Keeper, Reader, StoreError, Writer, upkeep};
 use proptest::prelude::*;
@@ -171,7 +174,7 @@ async fn jump(by_ms: i64, asleep_ms: i64) {
     let province = Arc::new(province);
     let keeper = Keeper::start(folder.path(), &province).unwrap();
     let monitor = Monitor::start_keeping(&province, machine.clock(), Some(keeper)).unwrap();
-    let kept = |picture: &gridwatch::historian::picture::Picture| {
+    let kept = |picture: &Picture| {
         let keeping = picture.keeping.as_ref()?;
         assert_eq!(keeping.trouble, None);
         keeping.until
@@ -244,6 +247,44 @@ async fn history_goes_on_with_the_right_time_when_the_clock_is_set() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_machine_that_slept_leaves_a_gap() {
     jump(600_000, 600_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_monitor_that_runs_over_midnight_judges_by_the_contract_of_the_day() {
+    // S2: a signal whose end-to-end record is no longer valid from this day on.
+    let day = Date { year: 2022, month: 9, day: 14 };
+    let mut province = small();
+    let midnight = Timestamp::midnight(day, province.utc_offset_hours).unwrap();
+    let clock = Clock::showing(midnight.plus(-1_500), Instant::now());
+    let stations = clock.clone();
+    let simulation = simulate(&mut province, Arc::new(move || stations.now().0)).await;
+    let (folder, province) = (tempdir().unwrap(), Arc::new(province));
+    let keeper = Keeper::start(folder.path(), &province).unwrap();
+    let monitor = Monitor::start_keeping(&province, clock, Some(keeper)).unwrap();
+    let untested = |picture: &Picture| -> u64 {
+        let of = |c: &Arc<ChannelPicture>| c.counts.by_reason[Reason::NoE2eRecord as usize];
+        picture.channels.iter().map(of).sum()
+    };
+    let first = Arc::clone(&monitor.news().borrow());
+    assert!(first.at < midnight && untested(&first) == 0, "{}", first.at);
+    let next = until(&monitor, "it is another day", |p| p.at >= midnight).await;
+    let whole =
+        Historian::new(Arc::clone(&province), &plans(&province), midnight).picture(midnight);
+    let expected = untested(&whole);
+    assert!(expected > 0);
+    assert_eq!(untested(&next), expected, "in the first picture of the day");
+    let enough = midnight.plus(100);
+    let is_kept =
+        |p: &Picture| p.keeping.as_ref().and_then(|k| k.until).is_some_and(|at| at > enough);
+    until(&monitor, "the day has begun in the store, too", is_kept).await;
+    monitor.stop().await;
+    simulation.stop().await;
+    // Who reads it later finds the same on both sides of midnight.
+    let reader = Reader::open(folder.path()).unwrap();
+    for (at, expected) in [(midnight.plus(-1), 0), (enough, expected)] {
+        let then = past(&reader, Some(at)).unwrap().unwrap().picture;
+        assert_eq!(untested(&then), expected, "{at}");
+    }
 }
 
 /// Runs futures beside each other.

@@ -16,6 +16,8 @@ use gridwatch::collector::reading::{
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
+use gridwatch::series::Buffer;
+use gridwatch::store::{Gatherer, Writer};
 
 /// 23/11/2022 14:32:07 in Vietnam, a Wednesday: the present of every fixture.
 pub(crate) const NOW: Timestamp = Timestamp(1_669_188_727_240);
@@ -104,6 +106,15 @@ impl World {
         self.alarms.look(&picture);
         picture.alarms = self.alarms.listed();
         Arc::new(picture)
+    }
+
+    /// Keeps what there is to keep then.
+    pub(crate) fn keep(&mut self, (gatherer, writer): (&mut Gatherer, &mut Writer), ms: i64) {
+        let mut picture = self.historian.picture(NOW.plus(ms));
+        let mut buffer = Buffer::new(&self.province, &self.plans, 1 << 20);
+        let sources = (&mut self.historian, &mut buffer, &mut self.alarms);
+        let batch = gatherer.gather(sources, &mut picture, (0, false)).unwrap();
+        writer.commit(&batch).unwrap();
     }
 
     fn channels(&self) -> impl Iterator<Item = ChannelId> + use<> {

@@ -328,6 +328,7 @@ impl Chance {
                 first_pass: Share::new(self.dice.random_range(0..=90), 90),
                 ..Reads::default()
             },
+            days: [None, None],
         };
         vec![line(MeterKind::District, "d1"), line(MeterKind::Class, "rf")]
     }

@@ -6,8 +6,14 @@ use std::sync::Arc;
 use config::{MeterFigures, SoldFigures};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::picture::{Picture, Reads};
+use gridwatch::history::past;
+use gridwatch::store::{Gatherer, Reader, Writer};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use tempfile::tempdir;
 
-use crate::fixture::{World, figures};
+use crate::cli::gridwatch;
+use crate::fixture::{NOW, World, figures};
 
 /// The single-phase RF meters of HB01.
 const RF: usize = 2;
@@ -148,4 +154,91 @@ fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
         assert_eq!(sold.remote_kwh, before.sold.remote_kwh, "{wrong:?}");
         assert_eq!(before.sold.told.have - sold.told.have, installed, "{wrong:?}");
     }
+}
+
+/// What became of the half hours of a group, by chance, and of which days it is told.
+fn by_chance(
+    random: &mut Xoshiro256PlusPlus,
+    group: &config::MeterGroup,
+    later: u16,
+) -> MeterFigures {
+    let told = figures(group);
+    let mut left = told.final_intervals_expected;
+    let mut part = || {
+        let n = if left > 0 { random.random_range(0..=left) } else { 0 };
+        left -= n;
+        n
+    };
+    MeterFigures {
+        day: told.day + later,
+        final_day: told.final_day + later,
+        final_intervals_on_time: part(),
+        final_intervals_late: part(),
+        final_intervals_backfilled: part(),
+        ..told
+    }
+}
+
+#[test]
+fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
+    let (folder, mut world) = (tempdir().unwrap(), World::running());
+    let province = Arc::clone(&world.province);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(48);
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let mut gatherer = Gatherer::new(NOW.plus(-60_000));
+    let mut told: Vec<Vec<(&config::MeterGroup, MeterFigures)>> = Vec::new();
+    for (later, ms) in [(0, 0), (1, 86_400_000)] {
+        let mut of_day = Vec::new();
+        for station in province.substations() {
+            for (n, group) in station.meters.iter().enumerate() {
+                let figures = by_chance(&mut random, group, later);
+                world.publish(&station.id, n, figures);
+                of_day.push((group, figures));
+            }
+        }
+        told.push(of_day);
+        world.scan(ms - 100);
+        world.keep((&mut gatherer, &mut writer), ms);
+        let at = NOW.plus(ms);
+        let (now, reader) = (world.picture_at(ms), Reader::open(folder.path()).unwrap());
+        let then = past(&reader, Some(at)).unwrap().unwrap().picture.metering;
+        assert_eq!((then.day, then.final_day), (now.metering.day, now.metering.final_day));
+        assert_eq!(then.reads.half_hours, now.metering.reads.half_hours);
+        assert_eq!(then.reads.final_first_pass, now.metering.reads.final_first_pass);
+    }
+    writer.close().unwrap();
+    let store = folder.path().to_str().unwrap();
+    let output = gridwatch(&["store", "export", "metering", "--store", store]);
+    let mut rows = csv::Reader::from_reader(&output.stdout[..]);
+    let heads = rows.headers().unwrap().clone();
+    let mut seen = 0;
+    for row in rows.records() {
+        let row = row.unwrap();
+        let cell = |name: &str| &row[heads.iter().position(|head| head == name).unwrap()];
+        let n = |name: &str| cell(name).parse::<u64>().unwrap();
+        let of_day = &told[usize::from(cell("time") != NOW.to_millisecond())];
+        // Each figure from what every group was told to have, apart.
+        let own = of_day.iter().filter(|(group, _)| match cell("kind") {
+            "class" => province.meter_classes[group.class].id == cell("id"),
+            _ => {
+                province.meter_classes[group.class].sold
+                    && province.districts[group.district].id == cell("id")
+            }
+        });
+        let sum = |of: fn(&MeterFigures) -> u32| -> u64 {
+            own.clone().map(|(_, figures)| u64::from(of(figures))).sum()
+        };
+        let parts = ["on_time", "late", "backfilled", "missing"].map(n);
+        assert_eq!(n("day"), u64::from(of_day[0].1.day));
+        assert_eq!(n("final_day"), u64::from(of_day[0].1.final_day));
+        assert_eq!(n("final_half_hours"), sum(|f| f.final_intervals_expected));
+        assert_eq!(parts.iter().sum::<u64>(), n("final_half_hours"));
+        assert_eq!(parts[0], sum(|f| f.final_intervals_on_time));
+        assert_eq!(parts[1], sum(|f| f.final_intervals_late));
+        assert_eq!(parts[2], sum(|f| f.final_intervals_backfilled));
+        assert_eq!(n("final_first_pass_have"), sum(|f| f.final_first_pass));
+        assert_eq!(n("final_first_pass_want"), sum(|f| f.final_expected));
+        seen += 1;
+    }
+    assert_eq!(seen, 2 * (province.districts.len() + province.meter_classes.len()));
 }

@@ -348,6 +348,22 @@ fn the_text_for_pipes_says_what_the_screens_say() {
     assert!(why[0].contains("WHY NOT FULL"));
 }
 
+#[test]
+fn what_is_told_of_a_station_is_told_of_a_plant() {
+    let picture = normal();
+    for id in picture.province.site_ids() {
+        let name = &picture.province.stations[id.index()].id;
+        for (lang, _) in LANGS {
+            let signals = terminal::Page::Signals { station: Some(id), all: true };
+            for page in [terminal::Page::Why(id), signals] {
+                let text = terminal::page(&picture, page, (lang, false), 100);
+                assert!(text.contains(&**name), "{name}: {text}");
+            }
+            terminal::page(&picture, terminal::Page::Alarms(Some(id)), (lang, false), 100);
+        }
+    }
+}
+
 // --- Laws -------------------------------------------------------------------------------------
 
 /// Keys that lead to every screen and what lies over it.

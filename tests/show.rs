@@ -111,7 +111,7 @@ fn a_moment_of_history_is_the_picture_that_was_shown() {
     for (nth, seen) in watched.iter().enumerate().step_by(7) {
         let kept = past(&reader, Some(seen.at)).unwrap().expect("somebody watched").picture;
         assert_eq!((kept.at, kept.figures, &kept.centres), (seen.at, seen.figures, &seen.centres));
-        assert_eq!(kept.stations, seen.stations);
+        assert_eq!(kept.sites, seen.sites);
         // An alarm is listed, or has returned, some seconds after it is known to have been.
         let around = watched[nth.saturating_sub(40)..watched.len().min(nth + 40)].iter();
         if around.into_iter().all(|other| states(other) == states(seen)) {

@@ -28,7 +28,7 @@ fn the_undisturbed_province_is_operated_as_it_is_declared() {
     assert_eq!(picture.figures.unmanned_declared, Share::new(10, 10));
     // What HB07 lacks are measurements and trip-circuit supervisions; what it has not tested is live.
     assert_eq!(lost_at(&picture, "HB07"), []);
-    for station in &picture.stations {
+    for station in picture.stations() {
         assert_eq!(station.unmanned.signals.lacking(), 0);
         assert!(station.unmanned.signals.want > 100, "{:?}", station.unmanned.signals);
     }
@@ -41,7 +41,7 @@ fn nothing_is_known_as_long_as_nobody_has_ever_answered() {
     // What could not be asked was tried: who watches begins.
     let silent = world.picture_at(60_000);
     assert_eq!(silent.figures.unmanned_declared, Share::new(10, 10));
-    assert!(silent.stations.iter().all(|station| station.unmanned.is_operated().is_none()));
+    assert!(silent.stations().iter().all(|station| station.unmanned.is_operated().is_none()));
     let thresholds = Thresholds { unmanned: Some(100.0), ..Thresholds::default() };
     assert_eq!(check(&silent, &thresholds).grade(), Grade::NoData);
 
@@ -49,7 +49,7 @@ fn nothing_is_known_as_long_as_nobody_has_ever_answered() {
     let mut world = World::running();
     world.lose_all(1_000);
     let lost = world.picture_at(60_000);
-    assert!(lost.stations.iter().all(|station| station.unmanned.is_operated() == Some(false)));
+    assert!(lost.stations().iter().all(|station| station.unmanned.is_operated() == Some(false)));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn before_anybody_has_answered_nothing_is_said() {
     let mut world = World::new();
     let picture = world.picture_at(0);
     assert_eq!(operated(&picture).have, 0);
-    assert!(picture.stations.iter().all(|station| station.unmanned.is_operated().is_none()));
+    assert!(picture.stations().iter().all(|station| station.unmanned.is_operated().is_none()));
     let all = Thresholds::targets(&picture.province.targets);
     let outcome = check(&picture, &all);
     assert_eq!(outcome.grade(), Grade::NoData, "although full is missed, too");

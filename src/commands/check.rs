@@ -11,8 +11,8 @@ use gridwatch::collector::plan::plans;
 use gridwatch::historian::Historian;
 
 use super::{
-    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, as_of_today, patience, runtime, say,
-    start_monitor, state_folder, stood_in,
+    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, patience, runtime, say, start_monitor,
+    state_folder, stood_in,
 };
 
 #[derive(Args)]
@@ -64,7 +64,7 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
-    let province = as_of_today(&common.province(&args.config)?, &Clock::system());
+    let province = Arc::new(common.province(&args.config)?);
     let mut thresholds = Thresholds {
         connected: args.connected,
         full: args.full,
@@ -86,8 +86,9 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
         picture
     } else {
         // The contract alone tells: no station is asked.
-        let plans = plans(&province);
-        Arc::new(Historian::new(province, &plans, clock.now()).picture(clock.now()))
+        let (plans, now) = (plans(&province), clock.now());
+        let today = province.as_of(now.local(province.utc_offset_hours).date);
+        Arc::new(Historian::new(Arc::new(today), &plans, now).picture(now))
     };
     let outcome = check(&picture, &thresholds);
     for line in report(&picture, &outcome, common.lang()) {

@@ -14,7 +14,7 @@ use gridwatch::monitor::Monitor;
 use gridwatch::{json, terminal};
 
 use super::{
-    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Failure, Outcome, patience, runtime, say,
+    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Failure, Outcome, patience, runtime, say, site,
     start_monitor, stop_wanted, unknown,
 };
 
@@ -109,10 +109,7 @@ async fn follow(monitor: &Monitor, printer: &mut Printer<'_>) -> Result<(), Fail
 
 impl<'a> Printer<'a> {
     fn new(common: &'a Common, args: &EventsArgs, province: &Province) -> Result<Self, Failure> {
-        let station = args.station.as_deref().map(|id| {
-            let ids = province.substations().iter().map(|station| station.id.as_str());
-            province.station(id).ok_or_else(|| unknown("station", id, ids))
-        });
+        let station = args.station.as_deref().map(|id| site(province, id));
         let centre = args.centre.as_deref().map(|id| {
             let ids = province.centres.iter().map(|centre| centre.id.as_str());
             province.centre(id).ok_or_else(|| unknown("centre", id, ids))

@@ -17,8 +17,8 @@ use gridwatch::{json, terminal};
 use tokio::runtime::Runtime;
 
 use super::{
-    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, as_of_today, need_terminal, patience,
-    runtime, say, start_monitor, state_folder, stood_in, stop_wanted, stretch,
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, patience, runtime, say,
+    start_monitor, state_folder, stood_in, stop_wanted, stretch,
 };
 
 #[derive(Args)]
@@ -139,7 +139,7 @@ pub(super) fn watch(
     // Before anything is written to it.
     let stood = stood_in(args.keep.folder(province), province);
     let keeper = args.keep.keeper(province, args.look.once, clock.now())?;
-    let monitor = start_monitor(runtime, &as_of_today(province, &clock), clock, (keeper, stood))?;
+    let monitor = start_monitor(runtime, province, clock, (keeper, stood))?;
     let outcome = if args.keep.headless {
         runtime.block_on(tell(&monitor, args.keep.tell, common.lang()))
     } else if args.look.once {

@@ -1,10 +1,10 @@
 //! `gridwatch plan`: the requests that the collector will send.
 
-use ::config::{Device, Scan, way_out};
+use ::config::{Device, Scan};
 use clap::Args;
 use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
 
-use super::{Common, ConfigArg, Failure, Outcome, say};
+use super::{Common, ConfigArg, Outcome, say, site};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -32,13 +32,7 @@ pub(super) struct PlanArgs {
 
 pub(super) fn run(common: &Common, args: &PlanArgs) -> Outcome {
     let province = common.province(&args.config)?;
-    let wanted = match &args.station {
-        None => None,
-        Some(id) => Some(province.station(id).ok_or_else(|| {
-            let ids = province.substations().iter().map(|station| station.id.as_str());
-            Failure::Usage(format!("no station '{id}' in the province; {}", way_out(id, ids)))
-        })?),
-    };
+    let wanted = args.station.as_deref().map(|id| site(&province, id)).transpose()?;
     say(format_args!(
         "station centre requests   points  bytes/scan  requests/s  at once  scan ms at {:>3} ms   by \
          scan class",

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use ::config::{Province, StationId};
+use ::config::Province;
 use clap::{Args, ValueEnum};
 use gridwatch::clock::{Clock, DAY_MS, Local, Timestamp};
 use gridwatch::history::past;
@@ -13,7 +13,7 @@ use gridwatch::store::{End, Kept, Reader, Session};
 use gridwatch::terminal::{self, Origin, Page};
 
 use super::{
-    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, province_of, say, store_folder, unknown,
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, province_of, say, site, store_folder,
 };
 
 #[derive(Args)]
@@ -113,11 +113,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
 
 /// What of it is to be shown.
 fn page(args: &ShowArgs, province: &Province) -> Result<Page, Failure> {
-    let find = |id: &String| -> Result<StationId, Failure> {
-        let known = province.substations().iter().map(|station| station.id.as_str());
-        province.station(id).ok_or_else(|| unknown("station", id, known))
-    };
-    let station = args.station.as_ref().map(find).transpose()?;
+    let station = args.station.as_deref().map(|id| site(province, id)).transpose()?;
     let page = match (args.screen, station) {
         (ScreenArg::Overview, None) => Page::Overview,
         (ScreenArg::Stations, None) => Page::Stations,

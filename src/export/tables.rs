@@ -204,6 +204,15 @@ impl Row for Metered {
         Column("final_pass_want", Whole(|row| count(row.final_pass.1))),
         Column("half_hours_have", Whole(|row| count(row.half_hours.0))),
         Column("half_hours_want", Whole(|row| count(row.half_hours.1))),
+        Column("day", Maybe(|row| day(row.followed?.day))),
+        Column("final_day", Maybe(|row| day(row.followed?.final_day))),
+        Column("final_first_pass_have", Maybe(|row| Some(count(row.followed?.final_first_pass.0)))),
+        Column("final_first_pass_want", Maybe(|row| Some(count(row.followed?.final_first_pass.1)))),
+        Column("final_half_hours", Maybe(|row| Some(count(row.followed?.half_hours.expected)))),
+        Column("on_time", Maybe(|row| Some(count(row.followed?.half_hours.on_time)))),
+        Column("late", Maybe(|row| Some(count(row.followed?.half_hours.late)))),
+        Column("backfilled", Maybe(|row| Some(count(row.followed?.half_hours.backfilled)))),
+        Column("missing", Maybe(|row| Some(count(row.followed?.half_hours.missing())))),
     ];
 }
 
@@ -257,6 +266,11 @@ fn shortest(number: f64) -> f64 {
     let is_short = number.fract() != 0.0 && f64::from(short).to_bits() == number.to_bits();
     let shortest = is_short.then(|| short.to_string().parse().ok()).flatten();
     shortest.unwrap_or(number)
+}
+
+/// A local day since 1970, when there is one.
+fn day(day: u16) -> Option<i64> {
+    (day > 0).then(|| day.into())
 }
 
 fn count(n: u64) -> i64 {

@@ -428,6 +428,12 @@ impl ChannelState {
         picture
     }
 
+    /// The contract of another day: the last picture is true no longer.
+    pub(super) fn judge_by(&mut self, rules: Arc<Rules>) {
+        self.rules = rules;
+        self.kept = None;
+    }
+
     /// Judges what each point says by itself, then what they say against each other. Returns until
     /// when that holds if nothing comes in.
     fn judge(&mut self, now: Timestamp) -> Timestamp {

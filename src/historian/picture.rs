@@ -37,8 +37,8 @@ pub struct Picture {
     pub figures: Figures,
     /// One for each centre.
     pub centres: Vec<CentrePicture>,
-    /// One for each station.
-    pub stations: Vec<StationPicture>,
+    /// One for each substation, then for each plant: by [`StationId`]. Plants are in no figure of stations.
+    pub sites: Vec<StationPicture>,
     /// One for each channel, by channel id.
     pub channels: Vec<Arc<ChannelPicture>>,
     /// Remote metering.
@@ -90,7 +90,8 @@ impl Picture {
         metering: MeteringPicture,
     ) -> Self {
         let centres = centres(&province, &channels);
-        let stations: Vec<StationPicture> = stations(&province, &channels);
+        let sites: Vec<StationPicture> = sites(&province, &channels);
+        let stations = &sites[..province.substations().len()];
         let share = |have: &dyn Fn(&StationPicture) -> bool| {
             let have = stations.iter().filter(|s| have(s)).count() as u64;
             Share::new(have, stations.len() as u64)
@@ -110,7 +111,7 @@ impl Picture {
             is_kept: false,
             figures,
             centres,
-            stations,
+            sites,
             channels,
             metering,
             traffic: TrafficPicture::default(),
@@ -119,6 +120,16 @@ impl Picture {
             alarms: Arc::default(),
             jumps: Arc::default(),
         }
+    }
+
+    /// Of each substation: what figures of stations are of.
+    pub fn stations(&self) -> &[StationPicture] {
+        &self.sites[..self.province.substations().len()]
+    }
+
+    /// Of a substation, or of a plant.
+    pub fn site(&self, id: StationId) -> &StationPicture {
+        &self.sites[id.index()]
     }
 
     /// The channel between a station and a centre.
@@ -154,14 +165,14 @@ impl Picture {
     /// Stations whose every channel has settled, of all.
     pub fn stations_settled(&self) -> Share {
         let seen = self.province.station_ids().filter(|id| self.settled(*id)).count() as u64;
-        Share::new(seen, self.stations.len() as u64)
+        Share::new(seen, self.stations().len() as u64)
     }
 
     /// Units that answer every centre that asks them, of those that any centre asks, over every
     /// station.
     pub fn units(&self) -> Share {
         let mut share = Share::default();
-        for station in &self.stations {
+        for station in self.stations() {
             share += station.units;
         }
         share
@@ -194,7 +205,7 @@ pub struct CentrePicture {
     pub full: Share,
 }
 
-/// One station, over all centres.
+/// One substation or plant, over all centres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StationPicture {
     /// Worst link of all its channels.
@@ -327,11 +338,11 @@ fn centres(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<CentreP
         .collect()
 }
 
-fn stations(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPicture> {
+fn sites(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPicture> {
     // Where nobody has ever answered, it may be whoever asks.
     let is_heard = channels.iter().any(|c| c.link.state != LinkState::NeverConnected);
     province
-        .station_ids()
+        .site_ids()
         .map(|station| {
             let of_station: Vec<&ChannelPicture> = province
                 .centre_ids()

@@ -407,6 +407,9 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
         class_sold: vec![SoldReads::default(); classes],
         ..MeteringPicture::default()
     };
+    let followed = || counted.iter().filter_map(|line| line.followed);
+    picture.day = followed().map(|of| of.day).max().and_then(SoldReads::date);
+    picture.final_day = followed().map(|of| of.final_day).max().and_then(SoldReads::date);
     for line in counted {
         let share = |(have, want): (u64, u64)| Share::new(have, want);
         let remote = Share::new(line.remote, line.meters);
@@ -414,6 +417,11 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
             first_pass: share(line.first_pass),
             final_pass: share(line.final_pass),
             intervals: share(line.half_hours),
+            final_first_pass: line
+                .followed
+                .map(|of| share(of.final_first_pass))
+                .unwrap_or_default(),
+            half_hours: line.followed.map(|of| of.half_hours).unwrap_or_default(),
             ..Reads::default()
         };
         match line.kind {

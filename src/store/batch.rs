@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use config::Province;
+use config::{Date, Province};
 
 use super::commands::{CommandsKept, Said};
 use super::energy::{Counting, EnergyLine};
@@ -96,6 +96,8 @@ pub struct MeterLine {
     pub remote: Share,
     /// Daily reading.
     pub reads: Reads,
+    /// Days that it is of: of the first pass, and of what was followed to its end.
+    pub days: [Option<Date>; 2],
 }
 
 /// By what meters are told apart.
@@ -293,15 +295,16 @@ impl Gatherer {
 }
 
 fn meter_lines(province: &Province, metering: &MeteringPicture) -> Vec<MeterLine> {
+    let days = [metering.day, metering.final_day];
     let districts = province.districts.iter().zip(&metering.districts);
     let districts = districts.zip(&metering.district_reads).map(|((district, remote), reads)| {
         let (kind, id) = (MeterKind::District, district.id.clone());
-        MeterLine { kind, id, sells: true, remote: *remote, reads: *reads }
+        MeterLine { kind, id, sells: true, remote: *remote, reads: *reads, days }
     });
     let classes = province.meter_classes.iter().zip(&metering.classes);
     let classes = classes.zip(&metering.class_reads).map(|((class, remote), reads)| {
         let (kind, id) = (MeterKind::Class, class.id.clone());
-        MeterLine { kind, id, sells: class.sold, remote: *remote, reads: *reads }
+        MeterLine { kind, id, sells: class.sold, remote: *remote, reads: *reads, days }
     });
     districts.chain(classes).collect()
 }

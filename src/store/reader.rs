@@ -16,11 +16,11 @@ use super::epochs::{self, Epochs};
 use super::journal;
 use super::kept::Kept;
 use super::runs;
-use super::schema::{Opened, StoreError, has_table, open_to_read};
+use super::schema::{Opened, StoreError, has_column, has_table, open_to_read};
 use super::values::OfPath;
 use crate::clock::{DAY_MS, Jump, Timestamp};
 use crate::historian::ledger::{Asked, EDGES_US, Run};
-use crate::historian::picture::LinkState;
+use crate::historian::picture::{HalfHours, LinkState};
 use crate::series::Sealed;
 
 /// A store as it was when it was opened: what is written later is not seen, so that all that is read
@@ -179,6 +179,21 @@ pub struct Metered {
     pub final_pass: (u64, u64),
     /// Half hours that came by 06:00: have, want.
     pub half_hours: (u64, u64),
+    /// Days, and what was followed to its end; `None` in rows of stores before version 4.
+    pub followed: Option<Followed>,
+}
+
+/// Of which days figures of metering are, and what became of one of them when retries had ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// The local day of first pass and half hours, since 1970; 0: nobody has told of one.
+    pub day: u16,
+    /// The day that was followed to its end, three days before as a rule.
+    pub final_day: u16,
+    /// Read by 06:00 on that day: have, want.
+    pub final_first_pass: (u64, u64),
+    /// Its half hours.
+    pub half_hours: HalfHours,
 }
 
 impl Reader {
@@ -543,10 +558,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn metering(&self, at: Timestamp) -> Result<Vec<Metered>, StoreError> {
-        let holds = self.holds("metering", "at_ms")?;
+        let (holds, followed) = (self.holds("metering", "at_ms")?, followed(&self.connection)?);
         let mut latest = self.connection.prepare_cached(&format!(
             "SELECT kind, id, max(at_ms), sells, meters, remote, first_have, first_want,
-                 final_have, final_want, half_hours_have, half_hours_want
+                 final_have, final_want, half_hours_have, half_hours_want, {followed}
              FROM metering WHERE at_ms <= ?1 {holds} GROUP BY kind, id ORDER BY kind, id"
         ))?;
         if self.kept_since(Kept::Metering, at)? > at {
@@ -570,10 +585,10 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut(Metered),
     ) -> Result<(), StoreError> {
-        let holds = self.holds("metering", "at_ms")?;
+        let (holds, followed) = (self.holds("metering", "at_ms")?, followed(&self.connection)?);
         let mut of_window = self.connection.prepare_cached(&format!(
             "SELECT kind, id, at_ms, sells, meters, remote, first_have, first_want,
-                 final_have, final_want, half_hours_have, half_hours_want
+                 final_have, final_want, half_hours_have, half_hours_want, {followed}
              FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 {holds} ORDER BY at_ms, kind, id"
         ))?;
         let from = self.kept_since(Kept::Metering, from)?;
@@ -690,6 +705,15 @@ fn stretch(row: &Row<'_>) -> Result<Stretch, StoreError> {
     Ok(Stretch { from, until, asked })
 }
 
+/// Columns of what was followed to its end, which came with version 4.
+fn followed(connection: &Connection) -> Result<&'static str, StoreError> {
+    let has = has_column(connection, "metering", "final_day")?;
+    Ok(if has { FOLLOWED } else { "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" })
+}
+
+const FOLLOWED: &str =
+    "day, final_day, final_first_have, final_first_want, followed, on_time, late, backfilled";
+
 fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
     let kind = MeterKind::of(&cells::name(row, 0)?);
     let kind = kind.ok_or_else(|| cells::bad(row, 0, "is none that there is"))?;
@@ -713,7 +737,34 @@ fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
         first_pass: of(6, 7)?,
         final_pass: of(8, 9)?,
         half_hours: of(10, 11)?,
+        followed: followed_of(row)?,
     })
+}
+
+fn followed_of(row: &Row<'_>) -> Result<Option<Followed>, StoreError> {
+    let told: Option<i64> = cells::of(row, 12)?;
+    if told.is_none() {
+        let rest = (13..20).map(|n| cells::of::<Option<i64>>(row, n));
+        let odd = rest.collect::<Result<Vec<_>, _>>()?.iter().position(Option::is_some);
+        return odd.map_or(Ok(None), |n| Err(cells::bad(row, 13 + n, "is of no day")));
+    }
+    let final_first_pass = (cells::count(row, 14)?, cells::count(row, 15)?);
+    if final_first_pass.0 > final_first_pass.1 {
+        return Err(cells::bad(row, 14, "is more than all"));
+    }
+    let half_hours = HalfHours {
+        expected: cells::count(row, 16)?,
+        on_time: cells::count(row, 17)?,
+        late: cells::count(row, 18)?,
+        backfilled: cells::count(row, 19)?,
+    };
+    let parts = [half_hours.on_time, half_hours.late, half_hours.backfilled];
+    let sum = parts.into_iter().try_fold(0_u64, u64::checked_add);
+    if sum.is_none_or(|sum| sum > half_hours.expected) {
+        return Err(cells::bad(row, 16, "is less than its parts"));
+    }
+    let (day, final_day) = (cells::of(row, 12)?, cells::of(row, 13)?);
+    Ok(Some(Followed { day, final_day, final_first_pass, half_hours }))
 }
 
 pub(super) fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {
@@ -753,7 +804,7 @@ const KINDS: [Kind; 5] = [
     (
         "metering",
         "kind, id, at_ms, sells, meters, remote, first_have, first_want, final_have, final_want,
-         half_hours_have, half_hours_want",
+         half_hours_have, half_hours_want, {followed}",
         "",
         |row| metered(row).map(|_| ()),
     ),
@@ -768,6 +819,7 @@ pub(super) fn damaged(
         if !has_table(connection, table)? {
             continue;
         }
+        let columns = columns.replace("{followed}", followed(connection)?);
         let mut all = connection.prepare(&format!("SELECT {columns} FROM {table} {of}"))?;
         let mut rows = all.query([])?;
         while let Some(row) = rows.next()? {

@@ -246,6 +246,16 @@ CREATE TABLE energy (
     epoch      INTEGER NOT NULL,
     PRIMARY KEY (kind, station, id, at_ms)
 ) STRICT, WITHOUT ROWID;
+-- Local days, since 1970, 0: none yet, that figures of metering are of: first pass and half hours of one, and
+-- what was followed to its end of another. NULL in rows of before.
+ALTER TABLE metering ADD COLUMN day INTEGER;
+ALTER TABLE metering ADD COLUMN final_day INTEGER;
+ALTER TABLE metering ADD COLUMN final_first_have INTEGER;
+ALTER TABLE metering ADD COLUMN final_first_want INTEGER;
+ALTER TABLE metering ADD COLUMN followed INTEGER;    -- half hours that there should be; of these:
+ALTER TABLE metering ADD COLUMN on_time INTEGER;     -- by 06:00 of the next day
+ALTER TABLE metering ADD COLUMN late INTEGER;        -- later on that day
+ALTER TABLE metering ADD COLUMN backfilled INTEGER;  -- on the two days after it
 -- A checksum of each row (src/store/sums.rs).
 ALTER TABLE contract ADD COLUMN sum INTEGER;
 ALTER TABLE datalist ADD COLUMN sum INTEGER;

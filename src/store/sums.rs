@@ -158,7 +158,15 @@ summed!(
         "final_want",
         "half_hours_have",
         "half_hours_want",
-        "epoch"
+        "epoch",
+        "day",
+        "final_day",
+        "final_first_have",
+        "final_first_want",
+        "followed",
+        "on_time",
+        "late",
+        "backfilled"
     ],
     true
 );

@@ -479,11 +479,26 @@ fn put_metering(
         reads.intervals.want,
     ]
     .map(count);
-    let mut row: Vec<&dyn ToSql> = Vec::with_capacity(13);
+    let half_hours = reads.half_hours;
+    let followed = [
+        reads.final_first_pass.have,
+        reads.final_first_pass.want,
+        half_hours.expected,
+        half_hours.on_time,
+        half_hours.late,
+        half_hours.backfilled,
+    ]
+    .map(count);
+    let days = line.days.map(|day| {
+        let midnight = day.and_then(|day| Timestamp::midnight(day, 0));
+        midnight.map_or(0, |at| at.0.div_euclid(DAY_MS))
+    });
+    let mut row: Vec<&dyn ToSql> = Vec::with_capacity(21);
     let kind = line.kind.word();
     row.extend([&kind as &dyn ToSql, &line.id, &at.0, &line.sells]);
     row.extend(counts.iter().map(|count| count as &dyn ToSql));
     row.push(&epoch);
+    row.extend(days.iter().chain(&followed).map(|n| n as &dyn ToSql));
     sums::put(transaction, (Verb::OrReplace, &sums::METERING, ""), &row)?;
     Ok(())
 }

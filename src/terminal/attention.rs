@@ -19,7 +19,7 @@ use crate::historian::verdict::{Reason, Since};
 type Severity = (u8, bool, bool, bool, Reverse<u64>);
 
 fn severity(picture: &Picture, station: StationId) -> Severity {
-    let seen = &picture.stations[station.index()];
+    let seen = picture.site(station);
     let link = match seen.link {
         LinkState::Lost => 0,
         LinkState::NeverConnected => 1,
@@ -67,7 +67,7 @@ pub(crate) struct Summary {
 /// One line about a station in `room` cells, with counts at the basis.
 pub(crate) fn summary(view: &View<'_>, station: StationId, room: usize) -> Summary {
     let mut lines = shortfalls::of_station(view.picture, station);
-    if view.picture.stations[station.index()].link != LinkState::Connected {
+    if view.picture.site(station).link != LinkState::Connected {
         // Without a path the live state is the news.
         lines.sort_by_key(|line| line.reason().is_structural());
     }
@@ -293,7 +293,7 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
     let picture = view.picture;
     let stations = concerns(picture);
     let of_link = |state: LinkState| -> Vec<StationId> {
-        let linked = |id: &StationId| picture.stations[id.index()].link == state;
+        let linked = |id: &StationId| picture.site(*id).link == state;
         stations.iter().copied().filter(linked).collect()
     };
     let live = |id: &&StationId| !shortfalls::live(picture, **id).is_empty();
@@ -337,7 +337,7 @@ fn links_text(view: &View<'_>, gone: &[StationId], state: LinkState, word: &str)
         view.since(Since::At(since)),
         view.age(since)
     );
-    let all = view.picture.stations.len();
+    let all = view.picture.stations().len();
     match gone {
         [one] => {
             let cut = view

@@ -71,7 +71,7 @@ pub(super) fn overview(view: &View<'_>, asks: bool) -> String {
         lines.push(format!("{}: {}{since}", view.station_name(station), summary.why));
     }
     for station in view.province().station_ids() {
-        if view.picture.stations[station.index()].full != Full::Full {
+        if view.picture.site(station).full != Full::Full {
             lines.push(String::new());
             lines.push(why::plain(view, station, WIDTH));
         }

@@ -370,7 +370,7 @@ impl Ui {
 fn differs(old: &Picture, new: &Picture) -> bool {
     let same = old.figures == new.figures
         && old.centres == new.centres
-        && old.stations == new.stations
+        && old.sites == new.sites
         && old.first_scan() == new.first_scan()
         && Arc::ptr_eq(&old.alarms, &new.alarms)
         && old.metering.uncounted == new.metering.uncounted

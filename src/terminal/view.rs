@@ -43,6 +43,11 @@ impl<'a> View<'a> {
         &self.province().stations[id.index()]
     }
 
+    /// The substation or plant that a list is of; of none in particular: every substation.
+    pub(crate) fn sites(&self, only: Option<StationId>) -> Vec<StationId> {
+        only.map_or_else(|| self.province().station_ids().collect(), |only| vec![only])
+    }
+
     /// Id and name of a station.
     pub(crate) fn station_name(&self, id: StationId) -> String {
         let station = self.station(id);

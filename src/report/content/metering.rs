@@ -33,6 +33,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let parts = vec![
         Part::Chart(chart(facts)),
         super::reading::part(facts),
+        super::reading::half_hours(facts),
         Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1), &districts)),
         Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1), &classes)),
         words.note(

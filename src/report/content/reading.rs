@@ -1,7 +1,10 @@
 //! Daily reading of meters as a figure of the period: mean, worst day, days below the target.
 
+use std::collections::BTreeSet;
+
 use super::{DECIMALS, text};
 use crate::historian::counts::Share;
+use crate::historian::picture::{HalfHours, SoldReads};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Table};
 use crate::store::{MeterKind, Metered};
@@ -43,6 +46,69 @@ pub(super) fn part(facts: &Facts) -> Part {
         rows,
         total: Some(total),
     })
+}
+
+/// Half hours of days of the period that were followed to their end within it: told apart by when they came.
+pub(super) fn half_hours(facts: &Facts) -> Part {
+    let words = facts.words();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for district in &facts.province.districts {
+        let mut row = vec![text(&district.id), text(district.name.get(facts.lang))];
+        row.extend(half_hour_cells(facts, |line| line.id == district.id));
+        rows.push(row);
+    }
+    let mut total = vec![Cell::Text(words.say("Tổng", "All")), Cell::Empty];
+    total.extend(half_hour_cells(facts, |_| true));
+    Part::Table(Table {
+        id: "half_hours",
+        caption: words.say(
+            "Biểu đồ 30 phút của các ngày trong kỳ đã hết hạn thu thập, theo huyện",
+            "Half hours of days of the period, followed to their end, by district",
+        ),
+        columns: vec![
+            words.column("id", "Mã", "Id", 14),
+            words.column("name", "Tên", "Name", 24),
+            words.column("days", "Số ngày có số liệu", "Days with figures", 12),
+            words.column("expected", "Phải có", "Expected", 12),
+            words.column("on_time", "Đúng hạn", "On time", 12),
+            words.column("late", "Trễ", "Late", 10),
+            words.column("backfilled", "Bù", "Filled in", 10),
+            words.column("missing", "Mất", "Missing", 10),
+        ],
+        rows,
+        total: Some(total),
+    })
+}
+
+/// Days with figures, of all; half hours that there should be, and which share of them came when.
+fn half_hour_cells(facts: &Facts, is_wanted: impl Fn(&Metered) -> bool) -> [Cell; 6] {
+    let all = facts.window.parts.len() as u64;
+    let dates: BTreeSet<Date> = facts.period.dates().into_iter().collect();
+    let (mut sum, mut told) = (HalfHours::default(), BTreeSet::new());
+    for lines in &facts.metering_days {
+        let of_it = lines.iter().filter(|line| line.kind == MeterKind::District && is_wanted(line));
+        let followed = || of_it.clone().filter_map(|line| line.followed);
+        let newest = followed().map(|of| of.final_day).max();
+        let Some(day) =
+            newest.filter(|day| SoldReads::date(*day).is_some_and(|d| dates.contains(&d)))
+        else {
+            continue;
+        };
+        let mut of_day = HalfHours::default();
+        followed().filter(|of| of.final_day == day).for_each(|of| of_day += of.half_hours);
+        if of_day.expected > 0 && told.insert(day) {
+            sum += of_day;
+        }
+    }
+    let days = Cell::Share(Share::new(told.len() as u64, all), 0, None);
+    if sum.expected == 0 {
+        let unknown = || Cell::NotKnown;
+        return [days, unknown(), unknown(), unknown(), unknown(), unknown()];
+    }
+    let share = |n: u64| Cell::Share(Share::new(n, sum.expected), DECIMALS, None);
+    let [on_time, late] = [sum.on_time, sum.late].map(share);
+    let [backfilled, missing] = [sum.backfilled, sum.missing()].map(share);
+    [days, Cell::Count(sum.expected), on_time, late, backfilled, missing]
 }
 
 /// Days of the period of which the first pass is known, with its counts.

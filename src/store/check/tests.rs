@@ -54,7 +54,30 @@ fn store(folder: &Path) {
     put(&sums::LAYOUT, &[&1, &"110.171.P value\n"]);
     put(&sums::BLOCK, &[&1, &1, &1]);
     put(&sums::CHUNK, &[&1, &AT, &(AT + 4_000), &5, &chunk(5), &0]);
-    put(&sums::METERING, &[&"district", &"D1", &AT, &1, &10, &8, &7, &8, &8, &8, &300, &384, &0]);
+    let metering: [&dyn ToSql; 21] = [
+        &"district",
+        &"D1",
+        &AT,
+        &1,
+        &10,
+        &8,
+        &7,
+        &8,
+        &8,
+        &8,
+        &300,
+        &384,
+        &0,
+        &19_297,
+        &19_294,
+        &6,
+        &8,
+        &384,
+        &300,
+        &40,
+        &20,
+    ];
+    put(&sums::METERING, &metering);
     put(&sums::ENERGY, &[&"hand", &"S1", &"D1.rf", &AT, &1, &19_297, &500, &40, &20, &3, &0]);
     let alarm: [&dyn ToSql; 11] =
         [&"S1", &"link", &"no_link", &AT, &1, &"A1 CC", &4, &(AT + 9), &none, &0, &0];
@@ -97,7 +120,7 @@ fn what_is_whole_is_read() {
 }
 
 /// What no program of ours writes, and what a check says of it.
-const CANNOT_BE: [(&str, &str); 63] = [
+const CANNOT_BE: [(&str, &str); 72] = [
     ("session SET closed = 4 WHERE id = 1", "closed"),
     ("session SET from_ms = -9223372036854775808 WHERE id = 1", "from_ms"),
     ("session SET until_ms = 9223372036854775807 WHERE id = 2", "until_ms"),
@@ -144,6 +167,15 @@ const CANNOT_BE: [(&str, &str); 63] = [
     ("metering SET sells = 7", "sells"),
     ("metering SET remote = 11", "remote"),
     ("metering SET half_hours_have = -1", "half_hours_have"),
+    ("metering SET day = -1", "day"),
+    ("metering SET day = NULL", "final_day is of no day"),
+    ("metering SET final_day = NULL", "final_day"),
+    ("metering SET final_day = 65536", "final_day"),
+    ("metering SET final_first_have = 9", "final_first_have"),
+    ("metering SET followed = 359", "followed is less than its parts"),
+    ("metering SET on_time = 1099511627777", "on_time"),
+    ("metering SET late = -1", "late"),
+    ("metering SET backfilled = NULL", "backfilled"),
     ("energy SET kind = 'steam'", "kind"),
     ("energy SET sells = 2", "sells"),
     ("energy SET day = -1", "day"),

@@ -146,10 +146,8 @@ pub(crate) fn filter_text(view: &View<'_>, state: &Events) -> String {
 
 fn title(view: &View<'_>, state: &Events, find: &str, width: usize) -> Row {
     let mut counts = EventCounts::default();
-    for station in view.province().station_ids() {
-        if state.station.is_none_or(|only| only == station) {
-            counts += view.picture.channel(station, view.basis).event_counts();
-        }
+    for station in view.sites(state.station) {
+        counts += view.picture.channel(station, view.basis).event_counts();
     }
     let row = view.row().gap(1).put(Role::Strong, view.t(Text::Events));
     let row = row.text(format!(
@@ -176,8 +174,7 @@ fn title(view: &View<'_>, state: &Events, find: &str, width: usize) -> Row {
 
 /// How the clocks of the units stand: how many are known, and which is worst.
 fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
-    let stations = view.province().station_ids();
-    let stations = stations.filter(|id| state.station.is_none_or(|only| only == *id));
+    let stations = view.sites(state.station);
     let (mut known, mut astray, mut worst) = (0_u64, 0_u64, None::<(i64, String)>);
     let (mut unsynchronised, mut offsets) = (0_u64, Vec::new());
     for station in stations {

@@ -177,7 +177,7 @@ fn stations(
         .put(Role::Strong, view.t(if wide { Text::Attention } else { Text::AttentionShort }));
     let order = format!(" — {}", view.t(Text::WorstFirst));
     let title = if wide { title.text(order) } else { title };
-    let all = view.picture.stations.len();
+    let all = view.picture.stations().len();
     let right = format!("{}/{all} · {}", state.rows.len(), view.t(Text::EnterWhy));
     let mut lines = Vec::new();
     if view.nobody_ever() {
@@ -266,7 +266,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
 }
 
 fn cells(view: &View<'_>, table: &Table, station: StationId) -> Vec<Cell> {
-    let seen = &view.picture.stations[station.index()];
+    let seen = view.picture.site(station);
     let counts = &view.picture.channel(station, view.basis).counts;
     let summary = attention::summary(view, station, table.width(5));
     let since = summary.since.map_or_else(String::new, |since| view.since(since));
@@ -347,7 +347,7 @@ pub(crate) struct Detail {
 pub(crate) fn detail(view: &View<'_>, station: StationId) -> Detail {
     let of_station = view.station(station);
     let lines = shortfalls::structural(view.picture, station);
-    let linked = view.picture.stations[station.index()].link == LinkState::Connected;
+    let linked = view.picture.site(station).link == LinkState::Connected;
     if lines.is_empty() || !linked {
         let live = shortfalls::live(view.picture, station);
         let said = live.iter().map(|line| live_detail(view, station, line));

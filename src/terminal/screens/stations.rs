@@ -129,7 +129,7 @@ pub(crate) fn draw(view: &View<'_>, state: &Stations, body: Body) -> Vec<Row> {
 }
 
 fn title(view: &View<'_>, state: &Stations, width: usize) -> Row {
-    let all = view.picture.stations.len();
+    let all = view.picture.stations().len();
     let full = view.picture.figures.full.have;
     let concerns = attention::concerns(view.picture).len();
     let row = view.row().gap(1).put(Role::Strong, view.t(Text::Stations)).text(format!(
@@ -200,7 +200,7 @@ fn live_cells(view: &View<'_>, share: Share, known: bool) -> [Cell; 2] {
 }
 
 fn cells(view: &View<'_>, station: StationId) -> Vec<Cell> {
-    let seen = &view.picture.stations[station.index()];
+    let seen = view.picture.site(station);
     let each: Vec<Counts> =
         view.pair().iter().map(|c| view.picture.channel(station, *c).counts).collect();
     let settled = view.settled(station);
@@ -234,13 +234,13 @@ fn totals(view: &View<'_>) -> Vec<Cell> {
         view.pair().iter().map(|centre| picture.centres[centre.index()].counts).collect();
     let (missing, untested, live) = count_cells(view, &each, !view.starting());
     let strong = |text: String| (Role::Strong, text);
-    let evaluated = picture.stations.iter().filter(|s| s.right != Right::NotEvaluated);
+    let evaluated = picture.stations().iter().filter(|s| s.right != Right::NotEvaluated);
     let right = Share::new(
         evaluated.clone().filter(|station| station.right == Right::Right).count() as u64,
         evaluated.count() as u64,
     );
     let right = if right.want == 0 { NOT_EVALUATED.to_owned() } else { view.share(right) };
-    let all = picture.stations.len();
+    let all = picture.stations().len();
     let excluded = picture.centres[view.basis.index()].counts.excluded;
     let mut cells = vec![
         strong(format!("{} {all}", view.t(Text::Province))),

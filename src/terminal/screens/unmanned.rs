@@ -17,7 +17,7 @@ use super::boxes::Headline;
 
 /// Of one station: `unmanned: declared ✓ · observed ✗ 304/305 A signals live at CC · 131 F96.ALM since 14:31:52`.
 pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Row {
-    let seen = view.picture.stations[station.index()].unmanned;
+    let seen = view.picture.site(station).unmanned;
     let row = view.row().text(format!(" {}: ", view.t(Text::UnmannedLine)));
     let declared = view.t(Text::Declared);
     let row = if seen.declared {
@@ -47,14 +47,14 @@ pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Row {
 fn lost_signals(view: &View<'_>, station: StationId) -> String {
     let points: Vec<PointId> = lost(view.picture, station).iter().map(|lost| lost.point).collect();
     let where_ = places(view.station(station), &points, Form::Short, view.lang);
-    let since = view.picture.stations[station.index()].unmanned.lost_since;
+    let since = view.picture.site(station).unmanned.lost_since;
     let since = view.moment().since_in_words(since.unwrap_or(Since::Always));
     format!("{where_} {since}")
 }
 
 /// In a column: operated without staff, or how many signals keep it from that.
 pub(crate) fn cell(view: &View<'_>, station: StationId) -> Cell {
-    let seen = view.picture.stations[station.index()].unmanned;
+    let seen = view.picture.site(station).unmanned;
     match seen.is_operated() {
         Some(true) => (Role::Plain, "✓".to_owned()),
         Some(false) if seen.declared => {
@@ -69,7 +69,7 @@ pub(crate) fn cell(view: &View<'_>, station: StationId) -> Cell {
 /// The headline figure.
 pub(crate) fn headline(view: &View<'_>) -> Headline {
     let (share, target) = (view.picture.figures.unmanned, view.province().targets.unmanned);
-    let unknown = view.picture.stations.iter().filter(|s| s.unmanned.is_operated().is_none());
+    let unknown = view.picture.stations().iter().filter(|s| s.unmanned.is_operated().is_none());
     Headline::of(view, (share, unknown.count() as u64), target)
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn summary(view: &View<'_>) -> Row {
     let declared = view.picture.figures.unmanned_declared;
     let row = view.row().text(format!(" {} {}", view.t(Text::Declared), view.share(declared)));
     let is_unseen = |id: &StationId| {
-        let seen = view.picture.stations[id.index()].unmanned;
+        let seen = view.picture.site(*id).unmanned;
         seen.declared && seen.is_operated() == Some(false)
     };
     let unseen: Vec<StationId> = view.province().station_ids().filter(is_unseen).collect();

@@ -76,7 +76,7 @@ pub(crate) fn draw(view: &View<'_>, state: &Why, body: Body) -> Vec<Row> {
 }
 
 fn title(view: &View<'_>, station: StationId) -> Row {
-    let full = view.picture.stations[station.index()].full == Full::Full;
+    let full = view.picture.site(station).full == Full::Full;
     let verdict = view.t(if full { Text::WhyFull } else { Text::WhyNotFull });
     view.row()
         .gap(1)
@@ -106,10 +106,13 @@ pub(crate) fn document(
     selected: Option<LineId>,
 ) -> Document {
     let mut lines = summaries(view, station, width);
-    let unmanned = text_of(&unmanned::of_station(view, station).line());
-    lines.extend(
-        wrap(unmanned.trim(), width - 2).into_iter().map(|line| view.row().gap(1).text(line)),
-    );
+    // Who works in a plant is no matter of the contract.
+    if view.station(station).plant.is_none() {
+        let unmanned = text_of(&unmanned::of_station(view, station).line());
+        lines.extend(
+            wrap(unmanned.trim(), width - 2).into_iter().map(|line| view.row().gap(1).text(line)),
+        );
+    }
     lines.extend(exclusions::of_station(view, station));
     let mut document = Document { lines, selected: None };
     let structural = shortfalls::structural(view.picture, station);

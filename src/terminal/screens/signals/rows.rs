@@ -18,10 +18,8 @@ impl Signals {
         rows.clear();
         self.all = 0;
         self.by_reason = [0; Reason::ALL.len()];
-        for station in picture.province.station_ids() {
-            if self.filter.station.is_none_or(|only| only == station) {
-                self.collect_station(view, station, &mut rows);
-            }
+        for station in view.sites(self.filter.station) {
+            self.collect_station(view, station, &mut rows);
         }
         match self.sort {
             Sort::Contract => {}

@@ -104,7 +104,7 @@ fn result(view: &View<'_>, centres: &[CentreId], tested: &[Share]) -> Row {
 
 /// What was checked and is in order.
 pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Vec<Row> {
-    let seen = &view.picture.stations[station.index()];
+    let seen = view.picture.site(station);
     let channels: Vec<_> =
         view.centres().into_iter().map(|centre| view.picture.channel(station, centre)).collect();
     let mut facts = Vec::new();
