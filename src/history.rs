@@ -21,7 +21,7 @@ mod window;
 pub use account::{Account, Seen, Times};
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use counted::{Counted, Days, counted};
-pub use figure::{Figure, Remark, Told, What};
+pub use figure::{Figure, Printed, Remark, Row, What};
 pub use intervals::{Interval, intervals};
 pub use past::{Past, past, stood};
 pub use produced::Produced;

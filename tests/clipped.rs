@@ -24,6 +24,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use tempfile::tempdir;
 
+use crate::figures::told;
 use crate::partition::{edges, stories};
 use crate::slow_energy::{Rows, Value};
 use crate::windows::{breaker, contracts};
@@ -502,10 +503,6 @@ struct Sums {
     alarms: (u64, i64),
 }
 
-fn told<T: Clone>(figure: &Figure<T>) -> Option<T> {
-    figure.told().value.cloned()
-}
-
 fn stations(reader: &Reader, (from, to): (i64, i64)) -> Vec<StationEnergy> {
     let span = Span::new(Timestamp(from), Timestamp(to));
     let window = Window::new(span, &[], &reader.sessions().unwrap());
@@ -531,7 +528,7 @@ impl Sums {
             for bus in &station.voltages {
                 let within = told(&bus.within()).unwrap_or_default();
                 let (dead, doubtful) = (told(&bus.dead_ms()), told(&bus.doubtful_ms()));
-                let known = bus.within().told().known.have;
+                let known = bus.within().known().have;
                 let own =
                     [within.have, within.want, dead.unwrap_or(0), known, doubtful.unwrap_or(0)];
                 sums.voltage.iter_mut().zip(own).for_each(|(sum, ms)| *sum += ms);
@@ -569,7 +566,7 @@ fn energy_is_as_the_rows_say(
     // Of a station without a value in the window nothing is said.
     let through = stations.first().map_or(Through::default(), |station| station.through);
     let share = |figure: &Figure<i64>| {
-        let known = figure.told().known;
+        let known = figure.known();
         (known.have, known.want)
     };
     let all_of = |counter: &CounterEnergy| told(&counter.energy()).unwrap_or(0);
@@ -585,15 +582,15 @@ fn energy_is_as_the_rows_say(
         let energy = counter.energy();
         prop_assert_eq!(share(&energy), counted.known, "{} {:?}", point, window);
         // Whatever is not known between two readings is named.
-        let told = energy.told();
+        let (remarks, more) = energy.remarks();
         for (from, to) in &counted.unknown {
-            let names = told.remarks.iter().any(|remark| {
+            let names = remarks.iter().any(|remark| {
                 let until = remark.until.unwrap_or(remark.at);
                 matches!(remark.what, What::Counter(_, false))
                     && remark.at.0 <= *from
                     && *to <= until.0
             });
-            prop_assert!(names || told.more > 0, "{point} {from} to {to}: {:?}", told.remarks);
+            prop_assert!(names || more > 0, "{point} {from} to {to}: {remarks:?}");
         }
     }
     let sides = [(through.received(), slow.received), (through.delivered(), slow.delivered)];

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::cli::{gridwatch, stderr};
+use crate::figures;
 
 /// Hours east of Greenwich.
 const ZONE: i8 = 7;
@@ -336,9 +337,9 @@ impl Sums {
 
 /// A value, which must be there exactly when something was seen, or nothing was to be.
 fn value<T: Copy + Default>(figure: &Figure<T>, is_known: bool) -> T {
-    let told = figure.told();
-    assert_eq!(told.value.is_some(), is_known, "known, or not");
-    told.value.copied().unwrap_or_default()
+    let value = figures::told(figure);
+    assert_eq!(value.is_some(), is_known, "known, or not");
+    value.unwrap_or_default()
 }
 
 fn sums(counted: &Counted) -> Sums {
@@ -350,14 +351,14 @@ fn sums(counted: &Counted) -> Sums {
         };
         let group = [of(own.remote(), &own.remote_kwh()), of(own.hand(), &own.hand_kwh())];
         sums.sold.insert((class.clone(), *sells), group);
-        sums.remarks += own.read().told().remarks.len();
+        sums.remarks += own.read().remarks().0.len();
     }
     for ((_, point), own) in &counted.produced {
-        let sides = [own.out_kwh(), own.in_kwh()].map(|side| side.told().value.copied());
+        let sides = [own.out_kwh(), own.in_kwh()].map(|side| figures::told(&side));
         let both = sides[0].zip(sides[1]);
-        assert_eq!(own.net_kwh().told().value.copied(), both.map(|(out, back)| out - back));
+        assert_eq!(figures::told(&own.net_kwh()), both.map(|(out, back)| out - back));
         sums.produced.insert(point.clone(), sides);
-        sums.remarks += own.net_kwh().told().remarks.len();
+        sums.remarks += own.net_kwh().remarks().0.len();
     }
     sums
 }
@@ -513,7 +514,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         prop_assert_eq!(&found, &expected, "{:?}", (first, last));
         for (n, point) in ["220.271", "220.272"].into_iter().enumerate() {
             let own = whole.produced.get(&("HPP".to_owned(), point.to_owned()));
-            let have = own.map_or(0, |own| own.net_kwh().told().known.have);
+            let have = own.map_or(0, |own| own.net_kwh().known().have);
             prop_assert_eq!(have, slow.seen(n, (first, last)), "{} {:?}", point, (first, last));
         }
         let mut edges: Vec<i64> =

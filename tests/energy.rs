@@ -15,6 +15,7 @@ use sim::Field;
 use sim::faults::Scenario;
 use tempfile::tempdir;
 
+use crate::figures::told;
 use crate::keeping;
 
 /// 2022-11-01 16:00 in Vietnam: the evening peak is to come.
@@ -118,8 +119,7 @@ fn last_reading(reader: &Reader, point: &str, before: Timestamp) -> Timestamp {
 /// When it is not known what a counter counted.
 fn not_known(counter: &CounterEnergy) -> Vec<Span> {
     let energy = counter.energy();
-    let told = energy.told();
-    let unknown = told.remarks.iter().filter(|r| matches!(r.what, What::Counter(_, false)));
+    let unknown = energy.remarks().0.iter().filter(|r| matches!(r.what, What::Counter(_, false)));
     unknown.map(|remark| Span::new(remark.at, remark.until.unwrap())).collect()
 }
 
@@ -220,7 +220,7 @@ fn faulty_counters_never_say_more_than_the_truth() {
         check_station(&reader, &truth, span, station);
         for counter in &station.counters {
             let energy = counter.energy();
-            let remarks = energy.told().remarks.iter();
+            let remarks = energy.remarks().0.iter();
             seen.extend(remarks.map(|remark| (counter.point().to_owned(), remark.what)));
         }
     }
@@ -239,9 +239,9 @@ fn faulty_counters_never_say_more_than_the_truth() {
         let station = stations.iter().find(|energy| energy.station == station).unwrap();
         let bus = &station.voltages[0];
         let (range, doubtful) = (bus.range(), bus.doubtful_ms());
-        let (low, _) = range.told().value.unwrap();
-        assert!(*low > 20.0, "{phases}: {low} kV");
-        let ms = i64::try_from(*doubtful.told().value.unwrap()).unwrap();
+        let (low, _) = told(&range).unwrap();
+        assert!(low > 20.0, "{phases}: {low} kV");
+        let ms = i64::try_from(told(&doubtful).unwrap()).unwrap();
         assert!((ms - 20 * MINUTE_MS).abs() <= 40_000, "{phases}: {ms} ms");
     }
     windows_add_up(&reader, span, &stations);
@@ -254,42 +254,47 @@ pub(crate) fn check_station(reader: &Reader, truth: &Truth, span: Span, station:
     for counter in &station.counters {
         let point = counter.point();
         let energy = counter.energy();
-        let told = energy.told();
         let read =
             Span::new(last_reading(reader, point, span.from), last_reading(reader, point, span.to));
         let whole = truth.between(point, read);
         let unknown: i64 = not_known(counter).iter().map(|s| truth.between(point, *s)).sum();
-        let counted = *told.value.unwrap();
+        let counted = told(&energy).unwrap();
         let apart = (counted / KWH - (whole - unknown)).abs();
         // A count is told when it is full, at either end of each stretch.
         let stretches = 1 + i64::try_from(not_known(counter).len()).unwrap();
         let most = stretches.max((whole - unknown) / 1_000);
-        assert!(apart <= most, "{point}: {counted} Wh of {whole} - {unknown}: {:?}", told.remarks);
+        assert!(
+            apart <= most,
+            "{point}: {counted} Wh of {whole} - {unknown}: {:?}",
+            energy.remarks()
+        );
         let lacking: i64 = not_known(counter).iter().map(|span| span.length()).sum();
-        assert!(i64::try_from(told.known.lacking()).unwrap() <= lacking + 2 * MINUTE_MS, "{point}");
+        assert!(
+            i64::try_from(energy.known().lacking()).unwrap() <= lacking + 2 * MINUTE_MS,
+            "{point}"
+        );
         let common: i64 = skipped.iter().map(|s| truth.between(point, *s)).sum();
         *sums.get_mut(&point.contains(".110.")).unwrap() += whole - common;
     }
     let through = &station.through;
     for (figure, is_received) in [(through.received(), true), (through.delivered(), false)] {
-        let counted = *figure.unwrap().told().value.unwrap() / KWH;
+        let counted = told(&figure.unwrap()).unwrap() / KWH;
         let truly = sums[&is_received];
         // Counters are read some seconds apart, so each end of a stretch may be off by those.
         let most = truly / 1_000 + i64::try_from(6 + 4 * skipped.len()).unwrap();
         assert!((counted - truly).abs() <= most, "{}: {counted}, {truly}", station.station);
     }
     let lost = through.lost().unwrap();
-    assert!(lost.told().value.unwrap().is_plausible, "{}: {lost:?}", station.station);
+    assert!(told(&lost).unwrap().is_plausible, "{}: {lost:?}", station.station);
 }
 
 /// Watt hours and milliseconds that are known, by counter.
 fn added(stations: &[StationEnergy], sums: &mut BTreeMap<String, (i64, u64)>) {
     for counter in stations.iter().flat_map(|station| &station.counters) {
         let energy = counter.energy();
-        let told = energy.told();
         let sum = sums.entry(counter.point().to_owned()).or_default();
-        sum.0 += told.value.copied().unwrap_or(0);
-        sum.1 += told.known.have;
+        sum.0 += told(&energy).unwrap_or(0);
+        sum.1 += energy.known().have;
     }
 }
 
@@ -334,16 +339,16 @@ fn a_feeder_that_is_renamed_counts_under_both_names() {
     let names: Vec<&str> = s3.counters.iter().map(CounterEnergy::point).collect();
     for name in ["S3.22.472.E.IMP", "S3.22.474.E.IMP"] {
         let counter = s3.counters.iter().find(|counter| counter.point() == name).unwrap();
-        assert!(*counter.energy().told().value.unwrap() > 0, "{name} of {names:?}");
+        assert!(told(&counter.energy()).unwrap() > 0, "{name} of {names:?}");
     }
     let lost = s3.through.lost().unwrap();
-    let lost = lost.told().value.unwrap();
+    let lost = told(&lost).unwrap();
     assert!(lost.is_plausible, "{lost:?}");
     // The same as both parts.
     let parts = [all(&reader, from, middle), all(&reader, middle, to)];
     let received = |stations: &[StationEnergy]| {
         let s3 = stations.iter().find(|energy| energy.station == "S3").unwrap();
-        *s3.through.received().unwrap().told().value.unwrap()
+        told(&s3.through.received().unwrap()).unwrap()
     };
     assert_eq!(received(&parts[0]) + received(&parts[1]), received(&stations));
 }

@@ -17,6 +17,7 @@ mod events;
 mod export;
 mod faults;
 mod field;
+mod figures;
 mod fixture;
 mod flips;
 mod forgetting;

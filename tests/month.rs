@@ -298,7 +298,7 @@ fn check_energy(reader: &Reader, stage: &Stage) {
     assert_eq!(stations.len(), stage.province.stations.len());
     for station in &stations {
         check_station(reader, &truth, span, station);
-        let known = station.through.received().unwrap().told().known;
+        let known = station.through.received().unwrap().known();
         assert!(known.have * 10 > known.want * 8, "{}: {known:?}", station.station);
     }
 }

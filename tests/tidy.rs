@@ -25,7 +25,7 @@ const DIRECTION: [(&str, &[&str]); 16] = [
 ];
 
 /// Names that only the given files may mention.
-const RESERVED: [(&str, &[&str]); 9] = [
+const RESERVED: [(&str, &[&str]); 8] = [
     ("rusqlite", &["src/store"]),
     ("::parquet::", &["src/export"]),
     ("tokio_modbus", &[]),
@@ -34,8 +34,6 @@ const RESERVED: [(&str, &[&str]); 9] = [
     // The control room meets the field over the network; only a recording has both in one hand. From
     // the crates below it Cargo keeps it away.
     ("sim::", &["src/recording", "src/commands", "src/collector/tls.rs", "sim/", "config/"]),
-    // A figure is printed in one place, which cannot leave out what is known of it and its remarks.
-    (".told()", &["src/history/figure.rs", "src/report/shown.rs"]),
     ("SystemTime::now", &["src/clock.rs"]),
     ("println!", &["benches/"]),
 ];

@@ -1,5 +1,8 @@
 //! Figures that leave history: a value, how much of its window it rests on, and what must be said
-//! beside it. Nobody can have the value without the other two.
+//! beside it. Nobody can have the value without the other two: it is only had as a cell of a [`Row`], which says
+//! what its figures rest on and ends with their remarks.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::Lang;
 
@@ -11,6 +14,45 @@ use crate::historian::counts::Share;
 const REMARKS_MAX: usize = 100;
 
 /// A figure of a window.
+///
+/// Its value cannot be had by itself, whoever asks: there is no way to it but a [`Row`].
+///
+/// ```
+/// use config::Lang;
+/// use gridwatch::historian::counts::Share;
+/// use gridwatch::history::{Figure, Printed, Row};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Text(String);
+///
+/// impl Printed for Text {
+///     fn not_known() -> Self {
+///         Self("not known".to_owned())
+///     }
+///     fn known(share: Share) -> Self {
+///         Self(format!("{} of {} ms", share.have, share.want))
+///     }
+///     fn text(text: String) -> Self {
+///         Self(text)
+///     }
+///     fn count(count: usize) -> Self {
+///         Self(count.to_string())
+///     }
+/// }
+///
+/// let mut row = Row::new();
+/// row.add(&Figure::new(7, Share::new(3, 4)), |n| Text(n.to_string()));
+/// let cells = row.said(Lang::En);
+/// assert_eq!(cells, ["7", "3 of 4 ms", ""].map(|text| Text(text.to_owned())));
+/// ```
+///
+/// ```compile_fail,E0616
+/// use gridwatch::historian::counts::Share;
+/// use gridwatch::history::Figure;
+///
+/// let figure = Figure::new(7, Share::new(3, 4));
+/// println!("{:?}", figure.value); // private: without what it rests on and its remarks
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure<T> {
     value: Option<T>,
@@ -66,19 +108,6 @@ pub enum What {
     VoltageInDoubt,
     /// A busbar without voltage.
     BusDead,
-}
-
-/// All that a figure says, for the one place that prints figures.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Told<'a, T> {
-    /// The value; `None`: it is not known.
-    pub value: Option<&'a T>,
-    /// Milliseconds of its window that it rests on, of those that it is about.
-    pub known: Share,
-    /// What must be said beside it.
-    pub remarks: &'a [Remark],
-    /// Further remarks that were left out.
-    pub more: usize,
 }
 
 impl What {
@@ -156,10 +185,154 @@ impl<T> Figure<T> {
         Figure { value: value.map(of), known, remarks, more }
     }
 
-    /// All that it says.
-    pub fn told(&self) -> Told<'_, T> {
-        let Self { value, known, remarks, more } = self;
-        Told { value: value.as_ref(), known: *known, remarks, more: *more }
+    /// Milliseconds of its window that it rests on, of those that it is about.
+    pub fn known(&self) -> Share {
+        self.known
+    }
+
+    /// What must be said beside it, and how many further remarks were left out.
+    pub fn remarks(&self) -> (&[Remark], usize) {
+        (&self.remarks, self.more)
+    }
+}
+
+/// A cell that figures are printed into.
+pub trait Printed {
+    /// In place of a value that is not known.
+    fn not_known() -> Self;
+    /// How much of their window figures rest on, milliseconds.
+    fn known(share: Share) -> Self;
+    /// What must be said beside figures; it may be empty.
+    fn text(text: String) -> Self;
+    /// How much there is to be said beside figures.
+    fn count(count: usize) -> Self;
+}
+
+/// A row of cells in which figures are printed, with what they rest on and what must be said beside them. This is
+/// where a figure is printed, and the only place that can: whichever way a row ends, it says at least once how much
+/// its figures rest on, and has their remarks.
+#[derive(Debug)]
+pub struct Row<C> {
+    cells: Vec<C>,
+    /// The least known of the figures since the last cell that says so.
+    known: Option<Share>,
+    /// A cell says so.
+    says_known: bool,
+    remarks: Vec<Remark>,
+    /// Remarks of one figure that were left out.
+    more: usize,
+}
+
+impl<C> Default for Row<C> {
+    fn default() -> Self {
+        Self { cells: Vec::new(), known: None, says_known: false, remarks: Vec::new(), more: 0 }
+    }
+}
+
+impl<C: Printed> Row<C> {
+    /// A row without figures.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a figure; where its value is not known, it says so.
+    pub fn add<T>(&mut self, figure: &Figure<T>, cell: impl FnOnce(&T) -> C) -> &mut Self {
+        self.cells.push(figure.value.as_ref().map_or_else(C::not_known, cell));
+        // Another part of the same value may stand there already.
+        self.more = self.more.max(figure.more);
+        self.remember(&figure.remarks);
+        let is_less = |known: Share| {
+            u128::from(figure.known.have) * u128::from(known.want)
+                < u128::from(known.have) * u128::from(figure.known.want)
+        };
+        if self.known.is_none_or(is_less) {
+            self.known = Some(figure.known);
+        }
+        self
+    }
+
+    /// Adds a figure that the next cell of what is known does not speak of: it rests on something else.
+    pub fn beside<T>(&mut self, figure: &Figure<T>, cell: impl FnOnce(&T) -> C) -> &mut Self {
+        let known = self.known.take();
+        self.add(figure, cell).known = known;
+        self
+    }
+
+    /// Adds what is no figure.
+    pub fn cell(&mut self, cell: C) -> &mut Self {
+        self.cells.push(cell);
+        self
+    }
+
+    /// Adds the remarks of a figure that other figures of the row are made of.
+    pub fn remarks_of<T>(&mut self, figure: &Figure<T>) -> &mut Self {
+        self.more += figure.more;
+        self.remember(&figure.remarks);
+        self
+    }
+
+    fn remember(&mut self, remarks: &[Remark]) {
+        for remark in remarks {
+            if !self.remarks.contains(remark) {
+                self.remarks.push(remark.clone());
+            }
+        }
+    }
+
+    /// Adds how much of their time the figures since the last such cell rest on.
+    pub fn known(&mut self) -> &mut Self {
+        self.known_as(C::known)
+    }
+
+    /// The same in a cell of another kind.
+    pub fn known_as(&mut self, cell: impl FnOnce(Share) -> C) -> &mut Self {
+        let known = self.known.take().unwrap_or_default();
+        self.cells.push(cell(known));
+        self.says_known = true;
+        self
+    }
+
+    fn end(mut self) -> (Vec<C>, Vec<Remark>, usize) {
+        if self.known.is_some() && !self.says_known {
+            self.known();
+        }
+        (self.cells, self.remarks, self.more)
+    }
+
+    /// The row, with what must be said beside its figures at its end: what, how often, and where first.
+    pub fn said(self, lang: Lang) -> Vec<C> {
+        let (mut cells, remarks, more) = self.end();
+        let mut places: BTreeMap<What, BTreeSet<(&str, Timestamp)>> = BTreeMap::new();
+        for remark in &remarks {
+            places.entry(remark.what).or_default().insert((&remark.place, remark.at));
+        }
+        let mut said: Vec<String> = places
+            .iter()
+            .map(|(what, places)| {
+                let first = places.first().map_or("", |(place, _)| *place);
+                format!("{} × {} ({first})", places.len(), what.text(lang))
+            })
+            .collect();
+        if more > 0 {
+            said.push(match lang {
+                Lang::Vi => format!("còn {more} ghi chú khác"),
+                Lang::En => format!("{more} more remarks"),
+            });
+        }
+        cells.push(C::text(said.join("; ")));
+        cells
+    }
+
+    /// The row, with how many remarks there are at its end: they are listed elsewhere.
+    pub fn counted(self) -> Vec<C> {
+        let (mut cells, remarks, more) = self.end();
+        cells.push(C::count(remarks.len() + more));
+        cells
+    }
+
+    /// The row, and apart from it its remarks, with how many more were left out: for a list of them.
+    pub fn apart(self) -> (Vec<C>, Vec<Remark>, usize) {
+        self.end()
     }
 }
 
@@ -167,23 +340,87 @@ impl<T> Figure<T> {
 mod tests {
     use super::*;
 
+    #[derive(Debug, Clone, PartialEq)]
+    enum Said {
+        Value(u64),
+        NotKnown,
+        Known(Share),
+        Text(String),
+        Count(usize),
+    }
+
+    impl Printed for Said {
+        fn not_known() -> Self {
+            Self::NotKnown
+        }
+
+        fn known(share: Share) -> Self {
+            Self::Known(share)
+        }
+
+        fn text(text: String) -> Self {
+            Self::Text(text)
+        }
+
+        fn count(count: usize) -> Self {
+            Self::Count(count)
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as cells of figures are made")]
+    fn value(n: &u64) -> Said {
+        Said::Value(*n)
+    }
+
+    fn remark(n: i64) -> Remark {
+        let place = "S1.22.471.E.IMP".to_owned();
+        Remark { at: Timestamp(n), until: None, place, what: What::Open }
+    }
+
     #[test]
     fn a_figure_says_how_much_of_its_window_is_known() {
-        let figure = Figure::new(7, Share::new(3, 4)).map(|n| n + 1);
-        assert_eq!((figure.told().value, figure.told().known), (Some(&8), Share::new(3, 4)));
-        let unknown = Figure::<u64>::unknown(4);
-        assert_eq!((unknown.told().value, unknown.told().known), (None, Share::new(0, 4)));
+        let mut row = Row::new();
+        row.add(&Figure::new(7, Share::new(3, 4)).map(|n| n + 1), value).known();
+        row.add(&Figure::unknown(4), value);
+        let expected = [
+            Said::Value(8),
+            Said::Known(Share::new(3, 4)),
+            Said::NotKnown,
+            Said::Text(String::new()),
+        ];
+        assert_eq!(row.said(Lang::En), expected);
+    }
+
+    #[test]
+    fn no_row_ends_without_what_its_figures_rest_on_and_their_remarks() {
+        let figure = Figure::new(7, Share::new(3, 4)).with([remark(1), remark(2)]);
+        let known = Said::Known(Share::new(3, 4));
+        let row = || {
+            let mut row = Row::new();
+            row.add(&Figure::new(1, Share::new(4, 4)), value).add(&figure, value);
+            row
+        };
+        let said = Said::Text("2 × still so (S1.22.471.E.IMP)".to_owned());
+        let cells = [Said::Value(1), Said::Value(7), known];
+        assert_eq!(row().said(Lang::En), [&cells[..], &[said]].concat());
+        assert_eq!(row().counted(), [&cells[..], &[Said::Count(2)]].concat());
+        assert_eq!(row().apart(), (cells.to_vec(), vec![remark(1), remark(2)], 0));
+    }
+
+    #[test]
+    fn what_stands_beside_has_no_part_in_what_is_known() {
+        let mut row = Row::new();
+        row.beside(&Figure::new(7, Share::new(5, 5)), value);
+        row.add(&Figure::new(1, Share::new(35, 35)), value).known();
+        assert_eq!(row.counted()[2], Said::Known(Share::new(35, 35)));
     }
 
     #[test]
     fn remarks_that_are_too_many_are_counted() {
-        let remark = |n| Remark {
-            at: Timestamp(n),
-            until: None,
-            place: "S1.22.471.E.IMP".to_owned(),
-            what: What::Open,
-        };
-        let figure = Figure::new((), Share::default()).with((0..130).map(remark));
-        assert_eq!((figure.told().remarks.len(), figure.told().more), (REMARKS_MAX, 30));
+        let figure = Figure::new(0, Share::default()).with((0..130).map(remark));
+        assert_eq!((figure.remarks().0.len(), figure.remarks().1), (REMARKS_MAX, 30));
+        let mut row = Row::new();
+        row.add(&figure, value);
+        assert_eq!(row.counted().pop(), Some(Said::Count(130)));
     }
 }

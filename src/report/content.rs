@@ -21,12 +21,9 @@ use config::{Channel, Lang, Station};
 
 use super::facts::{ChannelFacts, Facts};
 use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
-use super::shown::real;
+use super::shown::{DECIMALS, real};
 use crate::historian::counts::Share;
 use crate::store::Kept;
-
-/// Decimals of shares of points and meters, and of availabilities.
-const DECIMALS: u8 = 2;
 
 /// The report of some facts.
 pub(super) fn report(facts: &Facts) -> Report {

@@ -1,15 +1,15 @@
 //! What a cell says to people.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::sheets::{Cell, Head, Holds, Mark, Table};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
-use crate::history::{Figure, Remark, What};
+use crate::history::Printed;
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
 use config::{Date, Lang};
 
+/// Decimals of shares of points, meters and time.
+pub(super) const DECIMALS: u8 = 2;
 /// A line to write on.
 const DOTS: &str = "………………………";
 
@@ -98,97 +98,28 @@ impl Reader {
     }
 }
 
-/// Cells of figures, with what they rest on and what must be said beside them. This is where a figure is
-/// printed, and the only place that asks one what it says: a row of figures ends with their remarks.
-pub(super) struct Figures {
-    lang: Lang,
-    cells: Vec<Cell>,
-    /// The least known of the figures since the last column that says so.
-    known: Option<Share>,
-    remarks: BTreeMap<What, BTreeSet<(String, Timestamp)>>,
-    more: usize,
+impl Printed for Cell {
+    fn not_known() -> Self {
+        Self::NotKnown
+    }
+
+    fn known(share: Share) -> Self {
+        Self::TimeShare(share, DECIMALS, None)
+    }
+
+    fn text(text: String) -> Self {
+        if text.is_empty() { Self::Empty } else { Self::Text(text) }
+    }
+
+    fn count(count: usize) -> Self {
+        Self::Count(count as u64)
+    }
 }
 
-impl Figures {
-    /// A row without figures.
-    pub(super) fn new(lang: Lang) -> Self {
-        Self { lang, cells: Vec::new(), known: None, remarks: BTreeMap::new(), more: 0 }
-    }
-
-    /// Adds a figure; where its value is not known, it says so.
-    pub(super) fn add<T>(
-        &mut self,
-        figure: &Figure<T>,
-        cell: impl FnOnce(&T) -> Cell,
-    ) -> &mut Self {
-        let told = figure.told();
-        self.cells.push(told.value.map_or(Cell::NotKnown, cell));
-        for remark in told.remarks {
-            let places = self.remarks.entry(remark.what).or_default();
-            places.insert((remark.place.clone(), remark.at));
-        }
-        self.more = self.more.max(told.more);
-        let is_less = |known: Share| {
-            u128::from(told.known.have) * u128::from(known.want)
-                < u128::from(known.have) * u128::from(told.known.want)
-        };
-        if self.known.is_none_or(is_less) {
-            self.known = Some(told.known);
-        }
-        self
-    }
-
-    /// Adds a figure that the next column of what is known does not speak of: it rests on something else.
-    pub(super) fn beside<T>(
-        &mut self,
-        figure: &Figure<T>,
-        cell: impl FnOnce(&T) -> Cell,
-    ) -> &mut Self {
-        let known = self.known.take();
-        self.add(figure, cell).known = known;
-        self
-    }
-
-    /// Adds how much of their time the figures since the last such column rest on.
-    pub(super) fn known(&mut self, decimals: u8) -> &mut Self {
-        let known = self.known.take().unwrap_or_default();
-        self.cells.push(Cell::TimeShare(known, decimals, None));
-        self
-    }
-
-    /// Adds how many of their meter-days the figures since the last such column rest on.
-    pub(super) fn known_days(&mut self, decimals: u8) -> &mut Self {
-        let Share { have, want } = self.known.take().unwrap_or_default();
-        let days = |ms: u64| ms / DAY_MS.unsigned_abs();
-        self.cells.push(Cell::Share(Share::new(days(have), days(want)), decimals, None));
-        self
-    }
-
-    /// Adds what is no figure.
-    pub(super) fn cell(&mut self, cell: Cell) -> &mut Self {
-        self.cells.push(cell);
-        self
-    }
-
-    /// The row, with what must be said beside its figures at its end: what, how often, and where first.
-    pub(super) fn remarks(self) -> Vec<Cell> {
-        let Self { lang, mut cells, remarks, more, .. } = self;
-        let mut said: Vec<String> = remarks
-            .iter()
-            .map(|(what, places)| {
-                let first = places.first().map_or("", |(place, _)| place);
-                format!("{} × {} ({first})", places.len(), what.text(lang))
-            })
-            .collect();
-        if more > 0 {
-            said.push(match lang {
-                Lang::Vi => format!("còn {more} ghi chú khác"),
-                Lang::En => format!("{more} more remarks"),
-            });
-        }
-        cells.push(if said.is_empty() { Cell::Empty } else { Cell::Text(said.join("; ")) });
-        cells
-    }
+/// How many of their meter-days figures rest on, of those milliseconds.
+pub(super) fn meter_days(Share { have, want }: Share) -> Cell {
+    let days = |ms: u64| ms / DAY_MS.unsigned_abs();
+    Cell::Share(Share::new(days(have), days(want)), DECIMALS, None)
 }
 
 /// A count as charts, workbooks and ratios have it.
@@ -200,22 +131,6 @@ pub(super) fn real(n: u64) -> f64 {
 /// The same of what is on a page.
 pub(super) fn length(n: usize) -> f64 {
     real(n as u64)
-}
-
-/// A cell of a figure.
-pub(super) fn cell<T>(figure: &Figure<T>, of: impl FnOnce(&T) -> Cell) -> Cell {
-    figure.told().value.map_or(Cell::NotKnown, of)
-}
-
-/// How much of its window a figure rests on.
-pub(super) fn known<T>(figure: &Figure<T>) -> Cell {
-    Cell::TimeShare(figure.told().known, 2, None)
-}
-
-/// What must be said beside a figure, and how much more was left out.
-pub(super) fn remarks<T>(figure: &Figure<T>) -> (Vec<Remark>, usize) {
-    let told = figure.told();
-    (told.remarks.to_vec(), told.more)
 }
 
 /// Kilowatt hours as megawatt hours.
@@ -308,15 +223,6 @@ mod tests {
         assert_eq!(VI.shown(&Cell::Duration(-1_500)), "−0:00:01");
         assert_eq!(VI.value(98.50), "98,5");
         assert_eq!(EN.value(100.0), "100");
-    }
-
-    #[test]
-    fn what_stands_beside_has_no_part_in_what_is_known() {
-        let mut row = Figures::new(Lang::En);
-        let count = |n: &u64| Cell::Count(*n);
-        row.beside(&Figure::new(7, Share::new(5, 5)), count);
-        row.add(&Figure::new(1, Share::new(35, 35)), count).known(2);
-        assert_eq!(row.cells[2], Cell::TimeShare(Share::new(35, 35), 2, None));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Energy through each station, what is lost in it, and the voltage of its busbars.
 
 use super::{DECIMALS, Words, text, titled};
-use crate::history::energy::{Lost, Side, Through};
-use crate::history::{Figure, Remark, What};
+use crate::history::energy::{Side, Through};
+use crate::history::voltage::BusVoltage;
+use crate::history::{Figure, Printed as _, Remark, Row, What};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
-use crate::report::shown::{cell, energy_mwh, known, remarks};
+use crate::report::shown::energy_mwh;
 use crate::store::Kept;
 
 /// Remarks that are listed at most; how many more there are is said below.
@@ -64,16 +65,21 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
 fn stations(facts: &Facts) -> Table {
     let words = facts.words();
     let rows = facts.energies.iter().map(|energy| {
-        let mut row = vec![text(&energy.station), text(energy.name.get(facts.lang))];
-        row.extend(cells(words, &energy.through));
-        let remarked: usize = energy.counters.iter().map(|counter| count(&counter.energy())).sum();
-        row.push(Cell::Count(remarked as u64));
-        row
+        let mut row = Row::new();
+        row.cell(text(&energy.station)).cell(text(energy.name.get(facts.lang)));
+        through(&mut row, words, &energy.through);
+        for counter in &energy.counters {
+            row.remarks_of(&counter.energy());
+        }
+        row.counted()
     });
     let rows = rows.collect();
     let all: Through = facts.energies.iter().map(|energy| energy.through).sum();
-    let mut total = vec![Cell::Text(words.say("Tổng", "All")), Cell::Empty];
-    total.extend(cells(words, &all));
+    let mut total = Row::new();
+    total.cell(Cell::Text(words.say("Tổng", "All"))).cell(Cell::Empty);
+    through(&mut total, words, &all);
+    // Those of each station are counted beside it.
+    let (mut total, _, _) = total.apart();
     total.push(Cell::Empty);
     Table {
         id: "energy",
@@ -94,44 +100,39 @@ fn stations(facts: &Facts) -> Table {
     }
 }
 
-/// How many remarks a figure has.
-fn count<T>(figure: &Figure<T>) -> usize {
-    let (listed, more) = remarks(figure);
-    listed.len() + more
-}
-
 fn mwh(wh: i64) -> Cell {
     Cell::Number(energy_mwh(wh), 3)
 }
 
-/// Received, delivered, difference in megawatt hours and per cent, whether that can be, and how much is known. What the
-/// contract has no counters for is empty.
-fn cells(words: Words, through: &Through) -> [Cell; 6] {
-    let side =
-        |side: Option<Figure<i64>>| side.map_or(Cell::Empty, |figure| cell(&figure, |wh| mwh(*wh)));
+/// Adds received, delivered, difference in megawatt hours and per cent, whether that can be, and how much is known.
+/// What the contract has no counters for is empty.
+fn through(row: &mut Row<Cell>, words: Words, through: &Through) {
+    for side in [through.received(), through.delivered()] {
+        add(row, side.as_ref(), |wh| mwh(*wh));
+    }
     let lost = through.lost();
-    let of =
-        |say: &dyn Fn(&Lost) -> Cell| lost.as_ref().map_or(Cell::Empty, |figure| cell(figure, say));
-    let percent = |lost: &Lost| match lost.received_wh {
+    add(row, lost.as_ref(), |lost| mwh(lost.wh));
+    add(row, lost.as_ref(), |lost| match lost.received_wh {
         0 => Cell::Empty,
         received => Cell::Number(100.0 * energy_mwh(lost.wh) / energy_mwh(received), 2),
-    };
-    let plausible = |lost: &Lost| {
+    });
+    add(row, lost.as_ref(), |lost| {
         if lost.is_plausible {
             Cell::Verdict(Mark::Good, words.say("hợp lý", "plausible"))
         } else {
             Cell::Verdict(Mark::Bad, words.say("không hợp lý", "not plausible"))
         }
+    });
+    let is_counted = through.received().is_some() || through.delivered().is_some();
+    row.known_as(|share| if is_counted { Cell::known(share) } else { Cell::Empty });
+}
+
+/// Adds a figure, or nothing where there is none.
+fn add<T>(row: &mut Row<Cell>, figure: Option<&Figure<T>>, cell: impl FnOnce(&T) -> Cell) {
+    match figure {
+        Some(figure) => row.add(figure, cell),
+        None => row.cell(Cell::Empty),
     };
-    let either = through.received().or_else(|| through.delivered());
-    [
-        side(through.received()),
-        side(through.delivered()),
-        of(&|lost| mwh(lost.wh)),
-        of(&percent),
-        of(&plausible),
-        either.as_ref().map_or(Cell::Empty, known),
-    ]
 }
 
 fn counters(facts: &Facts) -> Table {
@@ -142,14 +143,10 @@ fn counters(facts: &Facts) -> Table {
             Side::Received => words.say("nhận", "received"),
             Side::Delivered => words.say("giao", "delivered"),
         };
-        let energy = counter.energy();
-        vec![
-            text(counter.point()),
-            Cell::Text(side),
-            cell(&energy, |wh| mwh(*wh)),
-            known(&energy),
-            Cell::Count(count(&energy) as u64),
-        ]
+        let mut row = Row::new();
+        row.cell(text(counter.point())).cell(Cell::Text(side));
+        row.add(&counter.energy(), |wh| mwh(*wh)).known();
+        row.counted()
     });
     Table {
         id: "counters",
@@ -172,9 +169,14 @@ fn listed(facts: &Facts) -> (Table, usize) {
     let mut more = 0;
     let mut all: Vec<Remark> = Vec::new();
     for energy in &facts.energies {
-        let counters = energy.counters.iter().map(|counter| remarks(&counter.energy()));
-        let buses = energy.voltages.iter().map(|bus| remarks(&bus.within()));
-        for (listed, left_out) in counters.chain(buses) {
+        for counter in &energy.counters {
+            let energy = counter.energy();
+            let (listed, left_out) = energy.remarks();
+            all.extend_from_slice(listed);
+            more += left_out;
+        }
+        for bus in &energy.voltages {
+            let (_, listed, left_out) = voltage_row(bus).apart();
             all.extend(listed);
             more += left_out;
         }
@@ -211,24 +213,22 @@ fn listed(facts: &Facts) -> (Table, usize) {
     (table, more)
 }
 
+fn voltage_row(bus: &BusVoltage) -> Row<Cell> {
+    let duration = |ms: &u64| Cell::Duration(i64::try_from(*ms).unwrap_or(i64::MAX));
+    let mut row = Row::new();
+    row.cell(text(&bus.station)).cell(text(&bus.bay)).cell(Cell::Count(bus.level.into()));
+    row.add(&bus.within(), |share| Cell::TimeShare(*share, DECIMALS, None));
+    row.add(&bus.range(), |(low, _)| Cell::Number(*low, 2));
+    row.add(&bus.range(), |(_, high)| Cell::Number(*high, 2)).known();
+    row.add(&bus.dead_ms(), duration).add(&bus.doubtful_ms(), duration);
+    row
+}
+
 fn voltage(facts: &Facts) -> Table {
     let words = facts.words();
-    let duration = |ms: &u64| Cell::Duration(i64::try_from(*ms).unwrap_or(i64::MAX));
     let all = facts.energies.iter().flat_map(|energy| &energy.voltages);
-    let rows = all.map(|bus| {
-        let (within, range) = (bus.within(), bus.range());
-        vec![
-            text(&bus.station),
-            text(&bus.bay),
-            Cell::Count(bus.level.into()),
-            cell(&within, |share| Cell::TimeShare(*share, DECIMALS, None)),
-            cell(&range, |(low, _)| Cell::Number(*low, 2)),
-            cell(&range, |(_, high)| Cell::Number(*high, 2)),
-            known(&within),
-            cell(&bus.dead_ms(), duration),
-            cell(&bus.doubtful_ms(), duration),
-        ]
-    });
+    // Their remarks are in the list of them above.
+    let rows = all.map(|bus| voltage_row(bus).apart().0);
     Table {
         id: "voltage",
         caption: words.say("Điện áp thanh cái trong ±5 %", "Voltage of busbars within ±5 %"),

@@ -1,10 +1,10 @@
 //! Energy produced and distributed: what plants gave to the grid, point by point.
 
-use super::{DECIMALS, text, titled};
-use crate::history::Produced;
+use super::{text, titled};
+use crate::history::{Produced, Row};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
-use crate::report::shown::{Figures, kwh_as_mwh};
+use crate::report::shown::kwh_as_mwh;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -78,10 +78,10 @@ fn points(facts: &Facts) -> Table {
 
 fn cells(facts: &Facts, own: &Produced) -> Vec<Cell> {
     let mwh = |kwh: &i64| Cell::Number(kwh_as_mwh(*kwh), 0);
-    let mut row = Figures::new(facts.lang);
+    let mut row = Row::new();
     row.add(&own.out_kwh(), mwh).add(&own.in_kwh(), mwh).add(&own.net_kwh(), mwh);
-    row.known(DECIMALS);
-    row.remarks()
+    row.known();
+    row.said(facts.lang)
 }
 
 /// The year beside those earlier ones whose figures the contract names.

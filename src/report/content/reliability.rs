@@ -1,10 +1,10 @@
 //! Supply of customers: SAIDI, SAIFI and MAIFI, and the interruptions that made them.
 
-use super::{DECIMALS, text, titled};
+use super::{text, titled};
+use crate::history::Row;
 use crate::history::reliability::{FeederName, Indices, Interruption, Kind};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
-use crate::report::shown;
 
 /// Interruptions that are listed.
 const LISTED_MAX: usize = 500;
@@ -55,12 +55,12 @@ fn indices(facts: &Facts) -> Table {
 fn cells(facts: &Facts, indices: &Indices) -> Vec<Cell> {
     let number = |decimals| move |value: &f64| Cell::Number(*value, decimals);
     let count = |value: &u64| Cell::Count(*value);
-    let mut row = shown::Figures::new(facts.lang);
+    let mut row = Row::new();
     row.beside(&indices.customers, count);
     row.add(&indices.sustained, count).add(&indices.saidi, number(2));
-    row.add(&indices.saifi, number(3)).add(&indices.undecided, count).known(DECIMALS);
-    row.add(&indices.momentary, count).add(&indices.maifi, number(3)).known(DECIMALS);
-    row.remarks()
+    row.add(&indices.saifi, number(3)).add(&indices.undecided, count).known();
+    row.add(&indices.momentary, count).add(&indices.maifi, number(3)).known();
+    row.said(facts.lang)
 }
 
 fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use config::ReportedYear;
 
-use super::{DECIMALS, text, titled};
+use super::{text, titled};
 use crate::clock::{DAY_MS, Timestamp};
-use crate::history::{Figure, Sold};
+use crate::history::{Figure, Row, Sold};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
-use crate::report::shown::{Figures, cell, known, real};
+use crate::report::shown::{meter_days, real};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -143,11 +143,11 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
         day => Cell::Day(Timestamp(day * DAY_MS).local(0).date),
     };
     let (remote, hand) = (sold.remote(), sold.hand());
-    let mut row = Figures::new(facts.lang);
-    row.add(&sold.read(), mwh).known_days(DECIMALS);
+    let mut row = Row::new();
+    row.add(&sold.read(), mwh).known_as(meter_days);
     row.add(&sold.remote_kwh(), mwh).cell(day(remote.until)).cell(Cell::Count(remote.behind));
     row.add(&sold.hand_kwh(), mwh).cell(day(hand.until)).cell(Cell::Count(hand.behind));
-    row.remarks()
+    row.said(facts.lang)
 }
 
 /// The year beside those earlier ones whose figures the contract names.
@@ -176,13 +176,11 @@ pub(super) fn years(
         .filter_map(|year| Some((year.year, of_year(year)?)));
     let rows: Vec<Vec<Cell>> = earlier
         .map(|(year, then)| {
-            vec![
-                Cell::Text(year.to_string()),
-                Cell::Number(then, 1),
-                cell(gwh, |gwh| Cell::Number(*gwh, 1)),
-                cell(gwh, |gwh| Cell::Number(rounded(gwh - then), 1)),
-                known(gwh),
-            ]
+            let mut row = Row::new();
+            row.cell(Cell::Text(year.to_string())).cell(Cell::Number(then, 1));
+            row.add(gwh, |gwh| Cell::Number(*gwh, 1));
+            row.add(gwh, |gwh| Cell::Number(rounded(gwh - then), 1)).known();
+            row.said(facts.lang)
         })
         .collect();
     (!rows.is_empty()).then(|| Table {
@@ -194,6 +192,7 @@ pub(super) fn years(
             words.column("now", "Kỳ này, GWh", "This period, GWh", 14),
             words.column("change", "Thay đổi, GWh", "Change, GWh", 14),
             words.column("known", "Biết được", "Known", 12),
+            words.column("remarks", "Lưu ý", "Remarks", 30),
         ],
         rows,
         total: None,
