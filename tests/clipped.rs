@@ -189,6 +189,8 @@ struct Story<'a> {
     number: u32,
     judged: Judged,
     alarms: [Option<Alarm>; 3],
+    /// Whether an earlier run raised them, and when they were raised by clocks that were set since.
+    raised_before: [(bool, Vec<Timestamp>); 3],
     /// How often the clock has jumped.
     epoch: i64,
     said: Vec<Value>,
@@ -225,9 +227,12 @@ impl Story<'_> {
             vec![Judgement { channel, at, link: LinkState::Connected, whole: begins, runs }];
         let jumps = if begins { self.jumps.clone() } else { Vec::new() };
         // When a session begins, all alarms that are open are told.
-        let open = self.alarms.iter().flatten().filter(|_| begins);
+        let open = self.alarms.iter().zip(&self.raised_before).filter(|_| begins);
         let alarms = open
-            .map(|alarm| AlarmChange { alarm: alarm.clone(), is_open: true, formerly: Vec::new() })
+            .filter_map(|(alarm, (_, formerly))| {
+                let (alarm, formerly) = (alarm.clone()?, formerly.clone());
+                Some(AlarmChange { alarm, is_open: true, formerly })
+            })
             .collect();
         self.commit(&Batch { judgements, jumps, alarms, ..Batch::empty(begins, at) });
     }
@@ -248,6 +253,7 @@ impl Story<'_> {
                     acknowledged: None,
                 };
                 self.alarms[cause] = Some(alarm.clone());
+                self.raised_before[cause] = (false, Vec::new());
                 AlarmChange { alarm, is_open: true, formerly: Vec::new() }
             }
             Some(mut alarm) => {
@@ -461,6 +467,9 @@ impl Story<'_> {
             Step::Restart { after, contract } => {
                 self.pass(after);
                 self.writer = None;
+                for (is_resumed, _) in &mut self.raised_before {
+                    *is_resumed = true;
+                }
                 // Nobody writes while the clock is behind what is there.
                 self.pass((self.latest + 1 - self.now).max(0));
                 self.contract = contract;
@@ -473,8 +482,11 @@ impl Story<'_> {
                 let after = Timestamp(self.now);
                 self.jumps.push(Jump { before, after, by_ms: by, kind: JumpKind::Set });
                 self.epoch += 1;
-                // Alarms that stand keep their age.
-                for alarm in self.alarms.iter_mut().flatten() {
+                // Alarms that stand keep their age; those of an earlier run their times.
+                let alarms = self.alarms.iter_mut().zip(&mut self.raised_before);
+                for (alarm, (is_resumed, formerly)) in alarms {
+                    let Some(alarm) = alarm.as_mut().filter(|_| !*is_resumed) else { continue };
+                    formerly.push(alarm.raised.at);
                     alarm.raised.at = alarm.raised.at.plus(by);
                     alarm.returned = alarm.returned.map(|at| at.plus(by));
                     alarm.acknowledged = alarm.acknowledged.map(|at| at.plus(by));
@@ -658,6 +670,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         number: 0,
         judged: Judged::Good,
         alarms: [None, None, None],
+        raised_before: Default::default(),
         epoch: 0,
         said: Vec::new(),
     };

@@ -92,12 +92,34 @@ fn wrong_clocks(set: &[i64]) -> Vec<i64> {
     wrong
 }
 
+/// The epochs of a store whose clock was wrong, run by run: a run goes on over a jump with which its session ended.
+pub(crate) fn wrong_epochs(file: &rusqlite::Connection) -> Vec<i64> {
+    let mut set = file.prepare("SELECT by_ms * (kind = 1) FROM clock_jump ORDER BY id").unwrap();
+    let set: Vec<i64> = set.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut wrong = Vec::new();
+    let (mut first, last) = (0, i64::try_from(set.len()).unwrap());
+    for epoch in 0..=last {
+        let closed: Option<i64> = file
+            .query_row(
+                "SELECT closed FROM session WHERE epoch = ?1 ORDER BY id DESC LIMIT 1",
+                [epoch],
+                |row| row.get(0),
+            )
+            .ok();
+        if epoch < last && closed.is_none_or(|closed| closed == 3) {
+            continue;
+        }
+        let run = &set[usize::try_from(first).unwrap()..usize::try_from(epoch).unwrap()];
+        wrong.extend(wrong_clocks(run).into_iter().map(|n| first + n));
+        first = epoch + 1;
+    }
+    wrong
+}
+
 /// Milliseconds that any session of a right clock covers: each once.
 fn union_ms(folder: &Path) -> i64 {
     let file = rusqlite::Connection::open(folder.join("gridwatch.db")).unwrap();
-    let mut set = file.prepare("SELECT by_ms FROM clock_jump WHERE kind = 1 ORDER BY id").unwrap();
-    let set: Vec<i64> = set.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    let wrong = wrong_clocks(&set);
+    let wrong = wrong_epochs(&file);
     let query = "SELECT from_ms, until_ms, epoch FROM session ORDER BY from_ms";
     let mut rows = file.prepare(query).unwrap();
     let of_row = |row: &rusqlite::Row<'_>| {

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::cli::{gridwatch, stderr};
+use crate::clock::wrong_epochs;
 use crate::figures;
 
 /// Hours east of Greenwich.
@@ -270,6 +271,7 @@ fn rows(folder: &Path) -> Vec<Vec<Row>> {
         .unwrap()
         .map(Result::unwrap)
         .collect();
+    let wrong = wrong_epochs(&rows);
     let mut counts = Vec::new();
     for (kind, id) in COUNTS {
         let mut own = rows
@@ -291,7 +293,10 @@ fn rows(folder: &Path) -> Vec<Vec<Row>> {
         };
         let all = own.query_map([kind.word(), id], line).unwrap().map(Result::unwrap);
         let holds = |(epoch, (at, _)): &(i64, Row)| {
-            !sessions.iter().any(|(later, from, until)| later > epoch && from <= at && at < until)
+            let is_later = |(later, from, until): &(i64, i64, i64)| {
+                later > epoch && from <= at && at < until && !wrong.contains(later)
+            };
+            !wrong.contains(epoch) && !sessions.iter().any(is_later)
         };
         counts.push(all.filter(holds).map(|(_, row)| row).collect());
     }

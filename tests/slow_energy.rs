@@ -7,6 +7,8 @@ use std::path::Path;
 use config::{Province, Scan, Station};
 use rusqlite::Connection;
 
+use crate::clock::wrong_epochs;
+
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 /// A count of a counter, watt hours.
@@ -482,6 +484,7 @@ impl Rows {
         contract: impl Fn(i64) -> std::sync::Arc<Province>,
     ) -> Self {
         let rows = Connection::open(folder.join("gridwatch.db")).unwrap();
+        let wrong = wrong_epochs(&rows);
         let mut sessions = rows
             .prepare(
                 "SELECT id, contract, from_ms, until_ms, epoch FROM session ORDER BY from_ms, id",
@@ -494,6 +497,7 @@ impl Rows {
             })
             .unwrap()
             .map(Result::unwrap)
+            .filter(|piece| !wrong.contains(&piece.epoch))
             .collect();
         let pieces = pieces(&sessions);
         let mut judged =
