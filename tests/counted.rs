@@ -98,7 +98,7 @@ remote = {{ rf = 60 }}
 #[derive(Debug, Clone)]
 enum Step {
     /// A head-end tells of one of its counts, for a day that is so many days ago.
-    Read { after: i64, count: usize, late: i64, kwh: u64, days: u64, behind: u64 },
+    Read { after: i64, count: usize, late: i64, kwh: u64, days: u64, behind: u64, unread: u64 },
     /// The counters of a point of the plant are taken down; of one of both alone, or of both.
     Point { after: i64, point: usize, sides: usize, kwh: u64 },
     /// A count begins anew.
@@ -111,9 +111,11 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let after = || prop_oneof![4 => 60_000_i64..HOUR_MS, 2 => HOUR_MS..10 * HOUR_MS, 1 => 10 * HOUR_MS..90 * HOUR_MS];
-    let read = (after(), 0_usize..4, 0_i64..4, 0_u64..30_000, 0_u64..130, 0_u64..8);
+    let read = (after(), 0_usize..4, 0_i64..4, 0_u64..30_000, 0_u64..130, 0_u64..8, 0_u64..90);
     prop_oneof![
-        6 => read.prop_map(|(after, count, late, kwh, days, behind)| Step::Read { after, count, late, kwh, days, behind }),
+        6 => read.prop_map(|(after, count, late, kwh, days, behind, unread)| {
+            Step::Read { after, count, late, kwh, days, behind, unread }
+        }),
         8 => (after(), 0_usize..2, 0_usize..3, 0_u64..150_000)
             .prop_map(|(after, point, sides, kwh)| Step::Point { after, point, sides, kwh }),
         1 => (0_usize..8).prop_map(|count| Step::Reset { count }),
@@ -153,11 +155,12 @@ impl<'a> Story<'a> {
             station: if id.starts_with('d') { "S1" } else { "HPP" }.to_owned(),
             id: id.to_owned(),
             sells: false,
-            day: 0,
+            day: day_of(now) - 1,
             kwh: 1_000,
             meter_days: 0,
             meters: 0,
             behind: 0,
+            unread_days: 0,
         });
         let (writer, jumps) = (None, Vec::new());
         let mut story =
@@ -214,12 +217,12 @@ impl<'a> Story<'a> {
 
     fn take(&mut self, step: &Step) {
         match *step {
-            Step::Read { after, count, late, kwh, days, behind } => {
+            Step::Read { after, count, late, kwh, days, behind, unread } => {
                 self.now += after;
                 let line = &mut self.lines[count];
                 line.day = day_of(self.now) - 1 - late;
                 (line.kwh, line.meter_days) = (line.kwh + kwh, line.meter_days + days);
-                line.behind = behind;
+                (line.behind, line.unread_days) = (behind, unread);
                 let energy = self.told(count..count + 1);
                 self.commit(&Batch { energy, ..Batch::empty(false, Timestamp(self.now)) });
             }
@@ -288,6 +291,7 @@ fn rows(folder: &Path) -> Vec<Vec<Row>> {
                 meter_days: row.get::<_, i64>("meter_days")?.unsigned_abs(),
                 meters: row.get::<_, i64>("meters")?.unsigned_abs(),
                 behind: row.get::<_, i64>("behind")?.unsigned_abs(),
+                unread_days: row.get::<_, i64>("unread_days")?.unsigned_abs(),
             };
             Ok((row.get::<_, i64>("epoch")?, (row.get::<_, i64>("at_ms")?, line)))
         };
@@ -368,6 +372,12 @@ fn sums(counted: &Counted) -> Sums {
     sums
 }
 
+/// The last row that was told up to the end of a day; before all of them, of the first day of which one was.
+fn meters_of(rows: &[Row], day: i64) -> &Row {
+    let earliest = rows.iter().map(|(at, _)| day_of(*at)).min().unwrap();
+    rows.iter().rfind(|(at, _)| day_of(*at) <= day.max(earliest)).unwrap()
+}
+
 /// The history as rows, and what they are held against.
 struct Slow {
     counts: Vec<Vec<Row>>,
@@ -439,10 +449,7 @@ impl Slow {
                     sums.remarks += 1;
                 }
             }
-            // The last that was told of the day or an earlier one; before all of them, of the first day.
-            let earliest = rows.iter().map(|(_, line)| line.day).min();
-            let known = rows.iter().rfind(|(_, line)| line.day <= day.max(earliest.unwrap()));
-            let line = &known.unwrap().1;
+            let line = &meters_of(rows, day).1;
             let is_over = begin_of(day + 1) <= self.watched + 1;
             if is_over && self.has_meters(day, class, line.sells) {
                 let own = &mut sums.sold.entry((class.to_owned(), line.sells)).or_default()[side];
@@ -450,6 +457,26 @@ impl Slow {
             }
         }
         sums
+    }
+
+    /// Meter-days within a window that its readings cover, at least: of a class, remotely or by hand.
+    fn within(&self, count: usize, sells: bool, (first, last): (i64, i64)) -> u64 {
+        let rows = &self.counts[count];
+        let back = |pair: &[Row]| pair[0].1.day >= first && pair[1].1.day < first;
+        if rows.windows(2).any(back) {
+            return 0;
+        }
+        let before = rows.iter().rfind(|(_, line)| line.day < first).unwrap_or(&rows[0]);
+        let since = (before.1.day + 1..first).map(|day| meters_of(rows, day).1.meters);
+        let unread = before.1.unread_days + since.sum::<u64>();
+        let (class, side) = (COUNTS[count].1.split_once('.').unwrap().1, count % 2);
+        let mut all = [0; 2];
+        for day in first..=last {
+            let own = self.day(day).sold.get(&(class.to_owned(), sells)).copied();
+            let own = own.unwrap_or_default()[side];
+            all = [all[0] + own[1], all[1] + own[2]];
+        }
+        all[0].saturating_sub(unread).min(all[1])
     }
 
     /// Milliseconds of a window in which both counters of a point were seen, stretch by stretch.
@@ -522,6 +549,15 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
             let have = own.map_or(0, |own| own.net_kwh().known().have);
             prop_assert_eq!(have, slow.seen(n, (first, last)), "{} {:?}", point, (first, last));
         }
+        for (SoldBy { class, sells, .. }, own) in &whole.sold {
+            let remote = COUNTS.iter().position(|(_, id)| id[2..] == **class).unwrap();
+            for (count, figure) in [(remote, own.remote_kwh()), (remote + 1, own.hand_kwh())] {
+                let known = figure.known().have / DAY_MS.unsigned_abs();
+                let is_told = figures::told(&figure).is_some();
+                let within = slow.within(count, *sells, (first, last));
+                prop_assert_eq!(known, if is_told { within } else { 0 }, "{} {:?}", count, first);
+            }
+        }
         let mut edges: Vec<i64> =
             cuts.iter().map(|cut| first + cut.rem_euclid(length + 1)).collect();
         edges.extend([first, last + 1]);
@@ -563,9 +599,9 @@ fn filed(store: &Path, period: &[&str]) -> Option<BTreeMap<String, i64>> {
                 let kwh = (1_000.0 * mwh).round() as i64;
                 *sums.entry(format!("{name} {column}")).or_default() += kwh;
             }
-            for part in ["have", "want"] {
-                let days = row["read_days"][part].as_i64().unwrap_or_default();
-                *sums.entry(format!("{name} read_days {part}")).or_default() += days;
+            for column in ["read_days", "all_days"] {
+                let days = row[column].as_i64().unwrap_or_default();
+                *sums.entry(format!("{name} {column}")).or_default() += days;
             }
         }
     }
@@ -582,7 +618,7 @@ fn quarters_add_up_to_their_year() {
     for n in 0..130_u64 {
         let count = usize::try_from(n % 4).unwrap();
         let (after, kwh, behind) = (20 * HOUR_MS, 900 + 37 * n, n % 5);
-        story.take(&Step::Read { after, count, late: 0, kwh, days: 3, behind });
+        story.take(&Step::Read { after, count, late: 0, kwh, days: 3, behind, unread: 0 });
         let (point, kwh) = (usize::try_from(n % 2).unwrap(), 70_000 + 1_001 * n);
         story.take(&Step::Point { after: 14 * HOUR_MS, point, sides: 2, kwh });
         if n == 65 {
@@ -609,6 +645,67 @@ fn quarters_add_up_to_their_year() {
     }
 }
 
+/// Which of the meters without a channel are read on a day, as bits.
+fn rounds() -> impl Strategy<Value = Vec<u64>> {
+    prop::collection::vec(prop_oneof![3 => Just(0), 1 => any::<u64>(), 1 => Just(u64::MAX)], 1..60)
+}
+
+/// What is told of a count to be known of a window is what its meters were read, meter by meter; less only where
+/// some of those that were behind when it began were not read in it.
+fn read_by_hand(rounds: &[u64], (first, length): (i64, i64)) -> Result<(), TestCaseError> {
+    const METERS: usize = 41;
+    let folder = tempdir().unwrap();
+    let mut story = Story::begin(folder.path(), contracts(), BEGAN);
+    // Of each meter the days of its readings; nothing is read of the time before.
+    let mut read: Vec<Vec<i64>> = vec![vec![FIRST_DAY - 1]; METERS];
+    for (day, round) in (FIRST_DAY..).zip(rounds) {
+        let is_read = |meter: &usize| round >> meter & 1 == 1;
+        let mut brought = 0;
+        for meter in (0..METERS).filter(is_read) {
+            brought += (day - read[meter].last().unwrap()).unsigned_abs();
+            read[meter].push(day);
+        }
+        story.now = begin_of(day + 1) + 6 * HOUR_MS;
+        let line = &mut story.lines[1];
+        if brought > 0 {
+            line.day = day;
+            line.meter_days += brought;
+            line.kwh += 7 * brought;
+            let unread = read.iter().map(|days| (day - days.last().unwrap()).unsigned_abs());
+            line.unread_days = unread.sum();
+        }
+        let energy = story.told(1..2);
+        story.commit(&Batch { energy, ..Batch::empty(false, Timestamp(story.now)) });
+    }
+    drop(story);
+    let first = FIRST_DAY + first.rem_euclid(i64::try_from(rounds.len()).unwrap());
+    // Of days that are over.
+    let last = (first + length).min(FIRST_DAY - 1 + i64::try_from(rounds.len()).unwrap());
+    let counted = told(&Reader::open(folder.path()).unwrap(), (first, last));
+    let group = |own: &&SoldBy| own.class == "rf" && own.sells;
+    let own = &counted.sold[counted.sold.keys().find(group).unwrap()];
+    let (mut within, mut all, mut are_caught_up) = (0, 0, true);
+    for days in &read {
+        // From the reading before the window on to the last one in it.
+        let latest = days.iter().rfind(|day| **day <= last).unwrap();
+        let before = days.iter().rfind(|day| **day < first).unwrap();
+        within += (latest - (first - 1)).max(0).unsigned_abs();
+        all += (latest - before).unsigned_abs();
+        are_caught_up &= *latest >= first || *before == first - 1;
+    }
+    let figure = own.hand_kwh();
+    let (value, known) = (figures::told(&figure), figure.known());
+    prop_assert_eq!(own.hand().covered_days(), all);
+    prop_assert_eq!(value, (all > 0).then_some(7 * all));
+    prop_assert_eq!(known.want, (last + 1 - first).unsigned_abs() * 41 * DAY_MS.unsigned_abs());
+    let known = known.have / DAY_MS.unsigned_abs();
+    prop_assert!(known <= within, "{} of {}", known, within);
+    if are_caught_up {
+        prop_assert_eq!(known, within);
+    }
+    Ok(())
+}
+
 fn stories(steps: usize) -> impl Strategy<Value = (Vec<Step>, Vec<(i64, i64)>, Vec<i64>)> {
     (
         prop::collection::vec(step(), 1..steps),
@@ -623,6 +720,13 @@ proptest! {
     #[test]
     fn energy_sold_and_produced_adds_up_and_is_what_the_rows_say((steps, windows, cuts) in stories(120)) {
         check(&steps, &windows, &cuts)?;
+    }
+
+    #[test]
+    fn what_is_known_of_readings_by_hand_is_what_meters_were_read(
+        (rounds, window) in (rounds(), (any::<i64>(), 0_i64..40)),
+    ) {
+        read_by_hand(&rounds, window)?;
     }
 }
 

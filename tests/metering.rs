@@ -128,6 +128,9 @@ fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
         remote_days: 1_000_000,
         hand_kwh: 70_000,
         hand_days: 9_000,
+        remote_unread: 40,
+        hand_unread: 20_000,
+        since: 19_100,
     };
     let before = world.picture_at(0).metering.clone();
     world.sell("HB01", RF, told);
@@ -146,6 +149,7 @@ fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
         SoldFigures { remote_days: 20_000, ..told },
         SoldFigures { remote_days: 19_319 * installed, ..told },
         SoldFigures { hand_days: 0, ..told },
+        SoldFigures { since: 19_318, ..told },
         SoldFigures { remote_behind: u32::MAX, ..told },
     ] {
         world.sell("HB01", RF, wrong);

@@ -136,8 +136,9 @@ const TOO_MANY: [(&str, &str, u32, &str); 5] = [
         "more than 10000 districts and classes",
     ),
     (
-        "energy (kind, station, id, at_ms, sells, day, kwh, meter_days, meters, behind, epoch)",
-        "'hand', x, 'd.c', 1667260800000, 1, 19297, 1, 1, 1, 0, 0",
+        "energy (kind, station, id, at_ms, sells, day, kwh, meter_days, meters, behind, unread_days,
+             epoch)",
+        "'hand', x, 'd.c', 1667260800000, 1, 19297, 1, 1, 1, 0, 0, 0",
         100_001,
         "more than 100000 running counts",
     ),

@@ -136,6 +136,7 @@ impl MeterFigures {
 ///
 /// A meter that is read brings what it has counted since it was last read, and a meter-day for each
 /// day since then. What a meter has counted since its last reading is in no count: it is not known.
+/// Such meter-days are told beside it, so that what a reading brings can be told from what it should have.
 /// Days are those of [`MeterFigures`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SoldFigures {
@@ -155,11 +156,17 @@ pub struct SoldFigures {
     pub hand_kwh: u64,
     /// Meter-days that it covers.
     pub hand_days: u64,
+    /// Meter-days up to the end of `day` that no remote reading covers.
+    pub remote_unread: u32,
+    /// Meter-days up to the end of `hand_day` that no reading by hand covers.
+    pub hand_unread: u32,
+    /// The day at whose end the head-end began to count; 0: not yet.
+    pub since: u16,
 }
 
 impl SoldFigures {
     /// Registers that the figures of a group take.
-    pub const REGISTERS: u16 = 22;
+    pub const REGISTERS: u16 = 27;
     /// The most that a meter counts in a day, kWh: 10 MW from midnight to midnight. What is sold at
     /// medium voltage in a province is far below.
     pub const KWH_PER_DAY_MAX: u64 = 240_000;
@@ -182,12 +189,16 @@ impl SoldFigures {
         put(10, &self.remote_days.to_be_bytes());
         put(14, &self.hand_kwh.to_be_bytes());
         put(18, &self.hand_days.to_be_bytes());
+        put(22, &self.remote_unread.to_be_bytes());
+        put(24, &self.hand_unread.to_be_bytes());
+        cells[26] = self.since;
         cells
     }
 
     /// From registers, of a group of `meters`. `None` when there are too few of them, or when what
     /// they say cannot be: energy that no meter-day covers, more than a meter can count, more
-    /// meters behind than there are, more meter-days than have passed since 1970.
+    /// meters behind than there are, more meter-days than have passed since 1970, a reading of a day
+    /// before it began to count.
     pub fn from_cells(cells: &[u16], meters: u32) -> Option<Self> {
         let cells = cells.get(..usize::from(Self::REGISTERS))?;
         let number = |at: usize, count: usize| {
@@ -202,20 +213,25 @@ impl SoldFigures {
             remote_days: number(10, 4),
             hand_kwh: number(14, 4),
             hand_days: number(18, 4),
+            remote_unread: u32::try_from(number(22, 2)).ok()?,
+            hand_unread: u32::try_from(number(24, 2)).ok()?,
+            since: cells[26],
         };
         figures.is_possible(meters).then_some(figures)
     }
 
     fn is_possible(&self, meters: u32) -> bool {
-        let part = |day: u16, kwh: u64, days: u64| {
-            days <= u64::from(meters) * u64::from(day)
+        let part = |day: u16, kwh: u64, days: u64, unread: u32| {
+            days.checked_add(unread.into())
+                .is_some_and(|all| all <= u64::from(meters) * u64::from(day))
+                && (day == 0 || day >= self.since)
                 && kwh <= days.saturating_mul(Self::KWH_PER_DAY_MAX)
                 && kwh < Self::COUNT_MAX
         };
         let behind = u64::from(self.remote_behind) + u64::from(self.hand_behind);
         behind <= u64::from(meters)
-            && part(self.day, self.remote_kwh, self.remote_days)
-            && part(self.hand_day, self.hand_kwh, self.hand_days)
+            && part(self.day, self.remote_kwh, self.remote_days, self.remote_unread)
+            && part(self.hand_day, self.hand_kwh, self.hand_days, self.hand_unread)
     }
 }
 
@@ -269,6 +285,9 @@ mod tests {
             remote_days: 9_969_610,
             hand_kwh: 70_000,
             hand_days: 6_120,
+            remote_unread: 512,
+            hand_unread: 800_000,
+            since: 18_953,
         };
         let read = |figures: SoldFigures| SoldFigures::from_cells(&figures.cells(), meters);
         assert_eq!(read(figures), Some(figures));
@@ -284,6 +303,8 @@ mod tests {
             SoldFigures { remote_days: u64::from(meters) * 19_318 + 1, ..figures },
             SoldFigures { remote_kwh: u64::MAX, remote_days: u64::MAX, ..figures },
             SoldFigures { remote_kwh: 1 << 40, day: u16::MAX, ..figures },
+            SoldFigures { remote_days: u64::from(meters) * 19_318 - 511, ..figures },
+            SoldFigures { since: 19_312, ..figures },
         ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }

@@ -103,7 +103,7 @@ impl Meters {
         self.look_round(at_ms);
         let Self { fleet, ways, supply, first, last, sold, figures: kept, changed, .. } = self;
         let scene = Scene { fleet, ways, supply };
-        let mut is_read = sold.note(fleet, local_ms, feeders);
+        let mut is_news = sold.note(fleet, local_ms, feeders);
         let mut closed = None;
         first.advance(&scene, local_ms, |day, group, counted| {
             let (station, group) = fleet.place(group);
@@ -137,8 +137,8 @@ impl Meters {
             };
             changed[station] = true;
         });
-        is_read |= closed.is_some_and(|day| sold.read_day(&scene, day));
-        if is_read {
+        is_news |= closed.is_some_and(|day| sold.read_day(&scene, day));
+        if is_news {
             for (figures, group) in sold.figures(fleet).into_iter().zip(0..) {
                 let (station, group) = fleet.place(group);
                 kept[station][group].1 = figures;

@@ -234,6 +234,7 @@ impl Row for Counted {
         Column("meter_days", Whole(|row| count(row.line.meter_days))),
         Column("meters", Whole(|row| count(row.line.meters))),
         Column("behind", Whole(|row| count(row.line.behind))),
+        Column("unread_days", Whole(|row| count(row.line.unread_days))),
     ];
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use config::Province;
 
 use super::produced::{Point, Produced};
-use super::sold::{Meters, Sold, SoldBy};
+use super::sold::{Count, Sold, SoldBy};
 use super::window::{Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::store::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
@@ -26,6 +26,8 @@ pub struct Days<'a> {
     last: i64,
     /// The last day that was watched to its end: what comes after it is no meter-day of the window.
     over: i64,
+    /// How far local time is ahead, milliseconds.
+    local: i64,
     /// The window as far as it was watched.
     pub(super) span: Span,
     /// The contracts of the window in the order of time, each with the day at whose end it was the first to
@@ -49,11 +51,22 @@ impl<'a> Days<'a> {
             first: day(from),
             last: day(to.plus(-1)),
             over: day(watched.plus(1)) - 1,
+            local,
             span: Span::new(from, to.min(watched)),
             contracts: eras
                 .map(|(era, contract)| (day(era.span.from), &*contract.province))
                 .collect(),
         }
+    }
+
+    /// The first day of the window.
+    pub(super) fn first(&self) -> i64 {
+        self.first
+    }
+
+    /// The local day of a moment.
+    pub(super) fn day(&self, at: Timestamp) -> i64 {
+        at.plus(self.local).0.div_euclid(DAY_MS)
     }
 
     /// Whether a day is one of the window.
@@ -101,7 +114,7 @@ pub fn counted(
     let mut counted = Counted::default();
     let mut points: BTreeMap<(String, String), Point> = BTreeMap::new();
     let mut before: Option<(Timestamp, EnergyLine)> = None;
-    let mut meters = Meters::default();
+    let mut meters = Count::default();
     // What a reading brings may come long after its day: all that is there is looked at.
     reader.energy_counts(Timestamp(i64::MAX), |at, line| {
         let old = before.take();
@@ -112,11 +125,7 @@ pub fn counted(
         match line.kind {
             _ if !wanted(&line.station) => {}
             EnergyKind::Remote | EnergyKind::Hand => {
-                let group = meters.tell(&line).filter(|_| days.has(line.day));
-                if let Some(group) = group {
-                    let own = counted.sold.entry(group.clone()).or_default();
-                    own.take(old.as_ref().map(|(_, line)| line), (at, &line));
-                }
+                meters.take(days, old.as_ref().map(|(_, line)| line), (at, &line));
             }
             EnergyKind::Out | EnergyKind::In => {
                 if days.has(line.day) {

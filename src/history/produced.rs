@@ -194,6 +194,7 @@ mod tests {
             meter_days: 0,
             meters: 0,
             behind: 0,
+            unread_days: 0,
         };
         let hour = 3_600_000;
         assert_eq!(step(&line(5_000), &line(1_500_000), hour, Some(1_920.0)), Some(1_495_000));

@@ -1,8 +1,10 @@
 //! Energy sold in a window, from the running counts that head-ends tell.
 //!
-//! What a reading brings belongs to the day that the reading holds for, and a day has the meters that were told of
-//! last up to it: the windows of a partition add up, exactly. A count that steps back, or further than meters can count, began anew or is wrong:
-//! what lies between its two readings is not known, and that is said.
+//! What a reading brings, energy and meter-days alike, belongs to the day that the reading holds for, and a day has
+//! the meters that were told of last up to its end: the windows of a partition add up, exactly. Of the meter-days that
+//! the readings of a window bring, some may lie before it: no more than were unread when it began. A count
+//! that steps back, or further than meters can count, began anew or is wrong: what lies between its two readings is
+//! not known, and that is said.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +28,10 @@ pub struct Sold {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Read {
     kwh: u64,
-    /// Meter-days that it covers.
+    /// Meter-days that it covers, within the window and before it.
     days: u64,
+    /// Of these, those that lie within the window, whatever was unread before.
+    within: u64,
     /// Meter-days of the window, as far as it is over.
     all_days: u64,
     /// The last local day within the window for which there is a reading, since 1970; 0: none.
@@ -37,7 +41,7 @@ pub struct Read {
 }
 
 impl Read {
-    /// Meter-days that readings of the window cover; a first reading also brings days from before it.
+    /// Meter-days that readings of the window cover; some of them may lie before it.
     pub fn covered_days(&self) -> u64 {
         self.days
     }
@@ -47,18 +51,13 @@ impl Read {
         self.all_days
     }
 
-    fn known(&self) -> Share {
-        let ms = |days: u64| days.saturating_mul(DAY_MS.unsigned_abs());
-        Share::new(ms(self.days.min(self.all_days)), ms(self.all_days))
-    }
-
     fn figure(&self) -> Figure<u64> {
-        let known = self.known();
+        let ms = |days: u64| days.saturating_mul(DAY_MS.unsigned_abs());
         // Where there are no meters of the kind, they sold nothing.
         if self.days > 0 || self.all_days == 0 {
-            Figure::new(self.kwh, known)
+            Figure::new(self.kwh, Share::new(ms(self.within), ms(self.all_days)))
         } else {
-            Figure::unknown(known.want)
+            Figure::unknown(ms(self.all_days))
         }
     }
 }
@@ -68,6 +67,7 @@ impl std::ops::AddAssign for Read {
         // A store may say anything of its counts: sums stop at the end of their range.
         self.kwh = self.kwh.saturating_add(other.kwh);
         self.days = self.days.saturating_add(other.days);
+        self.within = self.within.saturating_add(other.within);
         self.all_days = self.all_days.saturating_add(other.all_days);
         self.until = self.until.max(other.until);
         self.behind = self.behind.saturating_add(other.behind);
@@ -75,11 +75,16 @@ impl std::ops::AddAssign for Read {
 }
 
 impl Sold {
-    /// All that was read, kWh; what it rests on are meter-days.
+    /// All that was read, kWh. What it rests on are meter-days of the window that its readings cover, at least.
     pub fn read(&self) -> Figure<u64> {
+        self.all().figure().with(self.remarks.iter().cloned())
+    }
+
+    /// What both kinds of readings brought.
+    pub fn all(&self) -> Read {
         let mut all = self.remote;
         all += self.hand;
-        all.figure().with(self.remarks.iter().cloned())
+        all
     }
 
     /// What remote readings brought, kWh.
@@ -112,13 +117,12 @@ impl Sold {
     }
 
     /// Takes what a line brought over the one before it, which is of the same count.
-    pub(super) fn take(
-        &mut self,
-        before: Option<&EnergyLine>,
-        (at, line): (Timestamp, &EnergyLine),
-    ) {
+    fn take(&mut self, before: Option<&EnergyLine>, (at, line): (Timestamp, &EnergyLine)) {
         let own = self.of(line.kind);
-        (own.until, own.behind) = (line.day, line.behind);
+        own.behind = line.behind;
+        if line.meter_days > 0 {
+            own.until = line.day;
+        }
         // Without a line before it nobody knows since when the first one counts.
         let Some(before) = before else { return };
         let kwh = line.kwh.checked_sub(before.kwh);
@@ -171,49 +175,90 @@ impl SoldBy {
     }
 }
 
-/// The meters of a running count. A day has those of the last line whose day is not later; what no line tells has
-/// those of the first day of which one does.
+/// A running count of meters, as it is gone through.
 #[derive(Debug, Default)]
-pub(super) struct Meters {
-    /// How many there are from a day on, and of which group; in the order of these days.
-    told: Vec<(i64, u64, SoldBy)>,
+pub(super) struct Count {
+    /// What its readings brought. Its meters may sell by one contract and not by the next.
+    own: BTreeMap<SoldBy, Sold>,
+    /// How many meters there are from a day on, and of which group; in the order of these days. What no line
+    /// tells has those of the first day of which one does.
+    meters: Vec<(i64, u64, SoldBy)>,
+    /// The last day before the window up to which it is told, and the meter-days that were unread at its end;
+    /// without such a day the first that is told.
+    unread: Option<(i64, u64)>,
 }
 
-impl Meters {
-    /// Takes what a line tells of them, and says to which group it belongs; `None` for a count that is not of a
-    /// district and a class.
-    pub(super) fn tell(&mut self, line: &EnergyLine) -> Option<&SoldBy> {
-        let earlier = self.told.iter().rposition(|(since, ..)| *since < line.day);
-        self.told.truncate(earlier.map_or(0, |n| n + 1));
-        let last = self.told.last();
-        let is_news = |(_, count, group): &(i64, u64, SoldBy)| {
-            (*count, group.sells) != (line.meters, line.sells)
+impl Count {
+    /// Takes a line, and the one of the same count before it.
+    pub(super) fn take(
+        &mut self,
+        days: &Days<'_>,
+        before: Option<&EnergyLine>,
+        (at, line): (Timestamp, &EnergyLine),
+    ) {
+        let Some((district, class)) = line.id.split_once('.') else { return };
+        let group = SoldBy {
+            sells: line.sells,
+            station: line.station.clone(),
+            district: district.to_owned(),
+            class: class.to_owned(),
         };
-        if last.is_none_or(is_news) {
-            let (district, class) = line.id.split_once('.')?;
-            let group = SoldBy {
-                sells: line.sells,
-                station: line.station.clone(),
-                district: district.to_owned(),
-                class: class.to_owned(),
-            };
-            self.told.push((line.day, line.meters, group));
+        let first = days.first();
+        if line.day < first && before.is_some_and(|old| old.day >= first) {
+            // A count that goes back over the beginning may bring what the one before has brought.
+            self.unread = Some((first, u64::MAX));
+        } else if self.unread.is_none_or(|(_, unread)| line.day < first && unread < u64::MAX) {
+            self.unread = Some((line.day, line.unread_days));
         }
-        self.told.last().map(|(.., group)| group)
+        if days.has(line.day) {
+            self.own.entry(group.clone()).or_default().take(before, (at, line));
+        }
+        // Behind a jump of the clock what was told later holds.
+        let day = days.day(at);
+        let earlier = self.meters.iter().rposition(|(since, ..)| *since < day);
+        self.meters.truncate(earlier.map_or(0, |n| n + 1));
+        if self.meters.last().is_none_or(|(_, count, last)| (*count, last) != (line.meters, &group))
+        {
+            self.meters.push((day, line.meters, group));
+        }
     }
 
-    /// Adds their days to what is wanted of their group.
-    pub(super) fn add(self, kind: EnergyKind, days: &Days<'_>, sold: &mut BTreeMap<SoldBy, Sold>) {
+    /// Adds it to what was sold, with the meter-days of the window, and those that its readings cover.
+    pub(super) fn add(
+        mut self,
+        kind: EnergyKind,
+        days: &Days<'_>,
+        sold: &mut BTreeMap<SoldBy, Sold>,
+    ) {
+        let unread = self.unread_before(days.first());
         let ends: Vec<i64> =
-            self.told.iter().skip(1).map(|(since, ..)| *since).chain([i64::MAX]).collect();
-        for (n, ((since, count, group), end)) in self.told.into_iter().zip(ends).enumerate() {
+            self.meters.iter().skip(1).map(|(since, ..)| *since).chain([i64::MAX]).collect();
+        for (n, ((since, count, group), end)) in self.meters.into_iter().zip(ends).enumerate() {
             let since = if n == 0 { i64::MIN } else { since };
             let days = days.count((since, end), |province| group.is_of(province));
             if days > 0 {
-                let own = sold.entry(group).or_default().of(kind);
+                let own = self.own.entry(group).or_default().of(kind);
                 own.all_days = own.all_days.saturating_add(count.saturating_mul(days));
             }
         }
+        for (group, mut own) in self.own {
+            let read = own.of(kind);
+            // Each day that was unread before may be among those that were brought, and no other one from before.
+            read.within = read.days.saturating_sub(unread).min(read.all_days);
+            *sold.entry(group).or_default() += &own;
+        }
+    }
+
+    /// Meter-days that may have been unread when a day began: as they were told, and all since then.
+    fn unread_before(&self, first: i64) -> u64 {
+        let Some((told, mut unread)) = self.unread else { return 0 };
+        let ends = self.meters.iter().skip(1).map(|(since, ..)| *since).chain([i64::MAX]);
+        for (n, ((since, count, _), end)) in self.meters.iter().zip(ends).enumerate() {
+            let since = if n == 0 { i64::MIN } else { *since };
+            let days = first.min(end).saturating_sub(since.max(told.saturating_add(1)));
+            unread = unread.saturating_add(count.saturating_mul(u64::try_from(days).unwrap_or(0)));
+        }
+        unread
     }
 }
 
@@ -232,6 +277,7 @@ mod tests {
             meter_days,
             meters: 10,
             behind: 1,
+            unread_days: 0,
         }
     }
 

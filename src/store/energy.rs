@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use config::SoldFigures;
 use rusqlite::{Connection, Row, ToSql, Transaction};
 
 use super::cells;
@@ -19,7 +18,8 @@ const HOUR_MS: i64 = 3_600_000;
 /// No counter of ours shows more, kWh: a thousand million megawatt-hours.
 const KWH_MAX: f64 = 1e12;
 /// Columns of a row, as they are read.
-const COLUMNS: &str = "kind, station, id, at_ms, sells, day, kwh, meter_days, meters, behind";
+const COLUMNS: &str =
+    "kind, station, id, at_ms, sells, day, kwh, meter_days, meters, behind, unread_days";
 
 /// A running count of energy, as it stood at the end of its day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub struct EnergyLine {
     pub id: String,
     /// Whether these meters sell energy.
     pub sells: bool,
-    /// The local day, since 1970, to which what was added since the line before belongs; 0: none yet.
+    /// The local day, since 1970, up to whose end the count goes: what was added since the line before belongs to
+    /// it. Before the first reading, the day at whose end the count began.
     pub day: i64,
     /// The count, kWh.
     pub kwh: u64,
@@ -42,6 +43,8 @@ pub struct EnergyLine {
     pub meters: u64,
     /// Of these, those that the latest reading did not reach.
     pub behind: u64,
+    /// Meter-days up to the end of the day that no reading covers; of a plant none.
+    pub unread_days: u64,
 }
 
 impl EnergyLine {
@@ -130,11 +133,11 @@ pub(super) fn put(
     line: &EnergyLine,
 ) -> Result<(), StoreError> {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let [kwh, days, meters, behind] =
-        [line.kwh, line.meter_days, line.meters, line.behind].map(count);
+    let [kwh, days, meters, behind, unread] =
+        [line.kwh, line.meter_days, line.meters, line.behind, line.unread_days].map(count);
     let (kind, EnergyLine { station, id, sells, day, .. }) = (line.kind.word(), line);
-    let row: [&dyn ToSql; 11] =
-        [&kind, station, id, &at.0, sells, day, &kwh, &days, &meters, &behind, &epoch];
+    let row: [&dyn ToSql; 12] =
+        [&kind, station, id, &at.0, sells, day, &kwh, &days, &meters, &behind, &unread, &epoch];
     // A recording may begin at the moment at which the one before it ended: what that told then stays.
     sums::put(transaction, (Verb::OrIgnore, &sums::ENERGY, ""), &row)?;
     Ok(())
@@ -222,6 +225,7 @@ fn line(row: &Row<'_>) -> Result<(Timestamp, EnergyLine), StoreError> {
         meter_days: cells::count(row, 7)?,
         meters: cells::count(row, 8)?,
         behind: cells::count(row, 9)?,
+        unread_days: cells::count(row, 10)?,
     };
     if line.behind > line.meters {
         return Err(cells::bad(row, 9, "is more than all"));
@@ -254,32 +258,47 @@ pub(super) fn damaged(
 /// Energy sold, group by group, of those that tell of it.
 fn sold_lines(picture: &Picture) -> Vec<EnergyLine> {
     let province = &picture.province;
+    let local = i64::from(province.utc_offset_hours) * HOUR_MS;
+    // A count that has not begun yet begins at the end of a day that is not over yet.
+    let over = (picture.at.0 + local).div_euclid(DAY_MS) - 1;
     let told = picture.metering.groups.iter();
-    let told = told.filter_map(|group| Some((group, group.sold?)));
-    told.flat_map(|(told, sold)| {
+    let told = told.filter_map(|group| Some((group, group.sold?, group.proven?)));
+    let lines = told.flat_map(|(told, sold, remote)| {
         let station = &province.stations[told.station.index()];
         let group = &station.meters[told.group];
         let class = &province.meter_classes[group.class];
-        let line = |kind, day: u16, kwh, meter_days, meters: u32, behind: u32| EnergyLine {
+        let line = |kind, day: u16, meters: u32| EnergyLine {
             kind,
             station: station.id.clone(),
             id: format!("{}.{}", province.districts[group.district].id, class.id),
             sells: class.sold,
-            day: day.into(),
-            kwh,
-            meter_days,
+            day: [day, sold.since].into_iter().find(|day| *day > 0).map_or(over, i64::from),
+            kwh: 0,
+            meter_days: 0,
             meters: meters.into(),
-            behind: behind.into(),
+            behind: 0,
+            unread_days: 0,
         };
-        let remote = told.proven.unwrap_or(0);
         let hand = group.installed.saturating_sub(remote);
-        let SoldFigures { day, remote_kwh: kwh, remote_days: days, remote_behind: behind, .. } =
-            sold;
-        let first = line(EnergyKind::Remote, day, kwh, days, remote, behind);
-        let SoldFigures { hand_day: day, hand_kwh: kwh, hand_days: days, .. } = sold;
-        [first, line(EnergyKind::Hand, day, kwh, days, hand, sold.hand_behind)]
-    })
-    .collect()
+        [
+            EnergyLine {
+                kwh: sold.remote_kwh,
+                meter_days: sold.remote_days,
+                behind: sold.remote_behind.into(),
+                unread_days: sold.remote_unread.into(),
+                ..line(EnergyKind::Remote, sold.day, remote)
+            },
+            EnergyLine {
+                kwh: sold.hand_kwh,
+                meter_days: sold.hand_days,
+                behind: sold.hand_behind.into(),
+                unread_days: sold.hand_unread.into(),
+                ..line(EnergyKind::Hand, sold.hand_day, hand)
+            },
+        ]
+    });
+    // A head-end that tells of more meters behind than there are tells of others.
+    lines.filter(|line| line.behind <= line.meters).collect()
 }
 
 /// What the counters of plants show, of those that were read within the hour and of which nothing speaks
@@ -321,6 +340,7 @@ fn plant_lines(picture: &Picture) -> Vec<EnergyLine> {
                 meter_days: 0,
                 meters: 0,
                 behind: 0,
+                unread_days: 0,
             });
         }
     }

@@ -238,11 +238,12 @@ CREATE TABLE energy (
     id         TEXT NOT NULL,        -- district.class of the meters; point of the plant
     at_ms      INTEGER NOT NULL,     -- when it was told
     sells      INTEGER NOT NULL,     -- 1: counts into the energy sold
-    day        INTEGER NOT NULL,     -- local, since 1970; 0: none yet
+    day        INTEGER NOT NULL,     -- local, since 1970: up to whose end it goes
     kwh        INTEGER NOT NULL,
     meter_days INTEGER NOT NULL,     -- that it covers; 0 of a plant
     meters     INTEGER NOT NULL,
     behind     INTEGER NOT NULL,     -- of these, those that the latest reading did not reach
+    unread_days INTEGER NOT NULL,    -- meter-days up to the end of the day that no reading covers
     epoch      INTEGER NOT NULL,
     PRIMARY KEY (kind, station, id, at_ms)
 ) STRICT, WITHOUT ROWID;

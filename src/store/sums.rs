@@ -185,6 +185,7 @@ summed!(
         "meter_days",
         "meters",
         "behind",
+        "unread_days",
         "epoch"
     ],
     true

@@ -6,14 +6,16 @@
 //! | without | by hand, once a month: each group on each feeder is a route with a day of its own | the 11th to the 25th; 1.5 % of the meters are behind a locked door then and wait for the next month |
 //!
 //! A meter that is read brings exactly what it has counted since it was last read. Only those that
-//! are behind are remembered one by one; all others were read with their neighbours.
+//! are behind are remembered one by one; all others were read with their neighbours. Meters begin to
+//! count at the first midnight: a day of which the head-end has seen only a part would be told as whole
+//! meter-days, with the energy of that part.
 
 use std::collections::BTreeMap;
 
 use config::SoldFigures;
 
 use super::campaign::{Scene, first_readings};
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Group};
 use super::{DAY_MS, FeederState, key};
 use crate::plant::load::day_and_month;
 
@@ -53,6 +55,10 @@ struct Counted {
 
 /// The energy sold, read so far.
 pub(super) struct Sold {
+    /// The last day that was over when the head-end started, if it did not start at midnight.
+    started: Option<i64>,
+    /// The day at whose end meters began to count.
+    since: i64,
     /// The end of the latest day that is over.
     ended: Option<Midnight>,
     /// The end of the day that was read remotely last.
@@ -67,11 +73,19 @@ pub(super) struct Sold {
 impl Sold {
     pub(super) fn new(groups: usize) -> Self {
         let counted = vec![Counted::default(); groups];
-        Self { ended: None, read: None, walked: Vec::new(), behind: BTreeMap::new(), counted }
+        Self {
+            started: None,
+            since: 0,
+            ended: None,
+            read: None,
+            walked: Vec::new(),
+            behind: BTreeMap::new(),
+            counted,
+        }
     }
 
     /// Takes note of the time: of what was drawn by the end of a day, and walks the routes of that
-    /// day. Whether anything was read.
+    /// day. Whether there is anything to tell.
     pub(super) fn note(
         &mut self,
         fleet: &Fleet,
@@ -80,12 +94,17 @@ impl Sold {
     ) -> bool {
         let over = local_ms.div_euclid(DAY_MS) - 1;
         let Some(ended) = &self.ended else {
+            let is_midnight = local_ms.rem_euclid(DAY_MS) == 0;
+            if !is_midnight && *self.started.get_or_insert(over) == over {
+                return false;
+            }
             // Meters begin to count now.
             let start = Midnight::new(over, feeders);
             let drawn = |run| (over, start.drawn[fleet.feeder_of_run(run)]);
             self.walked = (0..fleet.run_count()).map(drawn).collect();
             (self.read, self.ended) = (Some(start.clone()), Some(start));
-            return false;
+            self.since = over;
+            return true;
         };
         if ended.day >= over {
             return false;
@@ -155,7 +174,9 @@ impl Sold {
 
     /// What is published of each group.
     pub(super) fn figures(&self, fleet: &Fleet) -> Vec<SoldFigures> {
-        let mut figures: Vec<SoldFigures> = self.counted.iter().map(published).collect();
+        let of_group = |(counted, group)| published(counted, group, self.since);
+        let mut figures: Vec<SoldFigures> =
+            self.counted.iter().zip(&fleet.groups).map(of_group).collect();
         for (number, meter) in self.behind.keys() {
             let own = &mut figures[*number as usize];
             let proven = fleet.groups[*number as usize].is_proven(*meter);
@@ -173,6 +194,28 @@ impl Sold {
             + midnight(&self.read)
             + size_of_val(self.walked.as_slice())
             + size_of_val(self.counted.as_slice())
+    }
+
+    /// Meter-days that no reading covers, meter by meter: remotely up to the last day that was read, by hand up
+    /// to that of the last round.
+    #[cfg(test)]
+    pub(super) fn unread_days(&self, fleet: &Fleet, group: usize) -> [u64; 2] {
+        let Counted { day, hand_day, .. } = self.counted[group];
+        let mut unread = [0; 2];
+        for run in 0..fleet.run_count() {
+            let (number, meters, _) = fleet.run(run);
+            let own = &fleet.groups[number as usize];
+            for meter in meters.filter(|_| number as usize == group) {
+                let (side, day, read) = match (own.is_proven(meter), &self.read) {
+                    (true, Some(read)) => (0, day, read.day),
+                    (true, None) => (0, day, self.since),
+                    (false, _) => (1, hand_day, self.walked.get(run).map_or(0, |own| own.0)),
+                };
+                let last = self.behind.get(&(number, meter)).map_or(read, |(since, _)| *since);
+                unread[side] += u64::try_from(day - last).unwrap_or(0);
+            }
+        }
+        unread
     }
 
     /// What the meters that are behind have counted since they were read, kWh.
@@ -198,8 +241,9 @@ impl Sold {
     }
 }
 
-/// Whole kilowatt-hours, as registers have them.
-fn published(counted: &Counted) -> SoldFigures {
+/// Whole kilowatt-hours, as registers have them. All meters of a group began to count at the end of the day
+/// `since`, so what no reading covers is all the time since then but that which readings cover.
+fn published(counted: &Counted, group: &Group, since: i64) -> SoldFigures {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -208,6 +252,11 @@ fn published(counted: &Counted) -> SoldFigures {
     let whole = |kwh: f64| kwh.max(0.0) as u64;
     let count = |days: i64| u64::try_from(days).unwrap_or(0);
     let day = |day: i64| u16::try_from(day).unwrap_or(0);
+    let unread = |meters: u32, day: i64, days: i64| {
+        let all = i64::from(meters) * (day - since).max(0);
+        u32::try_from((all - days).max(0)).unwrap_or(u32::MAX)
+    };
+    let hand = group.installed - group.remote.min(group.installed);
     SoldFigures {
         day: day(counted.day),
         hand_day: day(counted.hand_day),
@@ -217,5 +266,8 @@ fn published(counted: &Counted) -> SoldFigures {
         remote_days: count(counted.remote_days),
         hand_kwh: whole(counted.hand_kwh),
         hand_days: count(counted.hand_days),
+        remote_unread: unread(group.remote, counted.day, counted.remote_days),
+        hand_unread: unread(hand, counted.hand_day, counted.hand_days),
+        since: day(since),
     }
 }

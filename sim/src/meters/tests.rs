@@ -313,56 +313,77 @@ fn thirty_million_meters() {
 fn what_readings_bring_and_what_is_unread_is_all_that_meters_count() {
     let text = include_str!("../../../config/small.toml");
     let province = Province::parse("small.toml", text).unwrap();
-    let mut meters = Meters::new(&province);
-    let mut feeders = feeders(&province);
-    // From 1 November, 00:00 local, until the 27th of December.
-    let start = 1_667_235_600_000;
-    let (mut last, mut remote_days, mut hand_days) = (BTreeMap::new(), 0, 0);
-    for hour in 0..57 * 24 {
-        meters.step(start + hour * HOUR_MS, &feeders);
+    // From 1 November, 00:00 local, and from earlier or later, until the 27th of December. A recording begins a
+    // minute before midnight.
+    for (start, since) in [(0, 19_296), (-60_000, 19_296), (12 * HOUR_MS, 19_297), (1, 19_297)] {
+        let mut meters = Meters::new(&province);
+        let mut feeders = feeders(&province);
+        let mut last = BTreeMap::new();
+        let mut counted_before = 0.0;
+        let hours = (0..57 * 24).map(|hour| hour * HOUR_MS).filter(|at| *at > start);
+        for at in std::iter::once(start).chain(hours) {
+            if at != start {
+                draw(&province, &mut feeders, 1);
+            }
+            meters.step(1_667_235_600_000 + at, &feeders);
+            if at <= (since - 19_296) * 24 * HOUR_MS {
+                counted_before = counted_kwh(&province, &meters, &feeders);
+            }
+            for (n, group, figures) in sold_figures(&province, &meters) {
+                let before: SoldFigures = last.insert((n, group), figures).unwrap_or_default();
+                assert!(before.remote_kwh <= figures.remote_kwh && before.day <= figures.day);
+                assert!(before.hand_kwh <= figures.hand_kwh && before.hand_day <= figures.hand_day);
+                let (own, number) =
+                    (&province.stations[n].meters[group], meters.fleet.group(n, group).unwrap());
+                assert_eq!(SoldFigures::from_cells(&figures.cells(), own.installed), Some(figures));
+                if at % (24 * HOUR_MS) == 13 * HOUR_MS {
+                    let unread = [figures.remote_unread, figures.hand_unread].map(u64::from);
+                    assert_eq!(unread, meters.sold.unread_days(&meters.fleet, number));
+                    let begun = at > (since - 19_296) * 24 * HOUR_MS;
+                    assert_eq!(i64::from(figures.since), if begun { since } else { 0 });
+                }
+            }
+        }
+        let (mut read, mut remote_days, mut hand_days) = (0.0, 0, 0);
+        let (mut remote, mut hand) = (0, 0);
         for (n, group, figures) in sold_figures(&province, &meters) {
-            let before: SoldFigures = last.insert((n, group), figures).unwrap_or_default();
-            assert!(before.remote_kwh <= figures.remote_kwh && before.day <= figures.day);
-            assert!(before.hand_kwh <= figures.hand_kwh && before.hand_day <= figures.hand_day);
+            let own = &province.stations[n].meters[group];
+            if province.meter_classes[own.class].sold {
+                read += precise(figures.remote_kwh) + precise(figures.hand_kwh);
+                remote_days += figures.remote_days;
+                hand_days += figures.hand_days;
+                remote += u64::from(own.remote);
+                hand += u64::from(own.installed - own.remote);
+            }
         }
-        draw(&province, &mut feeders, 1);
+        let counted = counted_kwh(&province, &meters, &feeders) - counted_before;
+        let unread = meters.sold.unread_kwh(&meters.fleet, &feeders);
+        // Each count is cut to whole kilowatt-hours.
+        let cut = 2.0 * precise(last.len() as u64);
+        assert!(
+            read + unread <= counted + 1e-6 && read + unread > counted - cut,
+            "{start}: {read} {unread} {counted}"
+        );
+        assert!(unread > 0.0 && unread < 0.15 * counted, "{unread} of {counted}");
+        // Until the 26th all remote meters but those that are behind; by hand until each route's day.
+        assert!(remote_days > 54 * remote * 97 / 100 && remote_days <= 56 * remote);
+        assert!(hand_days > 39 * hand * 96 / 100 && hand_days <= 55 * hand, "{hand_days}");
     }
-    let (mut read, mut counted, mut sold) = (0.0, 0.0, 0_u64);
-    for (n, group, figures) in sold_figures(&province, &meters) {
-        let own = &province.stations[n].meters[group];
-        let cells = figures.cells();
-        assert_eq!(SoldFigures::from_cells(&cells, own.installed), Some(figures));
-        if !province.meter_classes[own.class].sold {
-            continue;
-        }
-        read += precise(figures.remote_kwh) + precise(figures.hand_kwh);
-        (remote_days, hand_days) =
-            (remote_days + figures.remote_days, hand_days + figures.hand_days);
-        sold += u64::from(own.installed);
-        let number = meters.fleet.group(n, group).unwrap();
-        for meter in 0..own.installed {
-            counted += meters.fleet.consumed_kwh(number, meter, &feeders).unwrap();
+}
+
+/// What the meters of a province that sell have counted, kWh.
+fn counted_kwh(province: &Province, meters: &Meters, feeders: &[Vec<FeederState>]) -> f64 {
+    let mut counted = 0.0;
+    for (n, station) in province.stations.iter().enumerate() {
+        for (group, own) in station.meters.iter().enumerate() {
+            if province.meter_classes[own.class].sold {
+                let number = meters.fleet.group(n, group).unwrap();
+                let kwh = |meter| meters.fleet.consumed_kwh(number, meter, feeders).unwrap();
+                counted += (0..own.installed).map(kwh).sum::<f64>();
+            }
         }
     }
-    let unread = meters.sold.unread_kwh(&meters.fleet, &feeders);
-    // Each count is cut to whole kilowatt-hours.
-    let cut = 2.0 * precise(last.len() as u64);
-    assert!(
-        read + unread <= counted + 1e-6 && read + unread > counted - cut,
-        "{read} {unread} {counted}"
-    );
-    assert!(unread > 0.0 && unread < 0.15 * counted, "{unread} of {counted}");
-    // Until the 26th all remote meters but those that are behind; by hand until each route's day.
-    let remote: u64 = province
-        .stations
-        .iter()
-        .flat_map(|s| &s.meters)
-        .filter(|g| province.meter_classes[g.class].sold)
-        .map(|g| u64::from(g.remote))
-        .sum();
-    assert!(remote_days > 55 * remote * 97 / 100 && remote_days <= 56 * remote);
-    let hand = sold - remote;
-    assert!(hand_days > 40 * hand * 96 / 100 && hand_days <= 55 * hand, "{hand_days} of {hand}");
+    counted
 }
 
 /// Energy sold that is published, by station and group.

@@ -112,7 +112,9 @@ fn table(
             words.column("name", "Tên", "Name", 24),
             words.column("sells", "Bán điện", "Sells", 9),
             words.column("sold", "Đã đọc, MWh", "Read, MWh", 14),
-            words.column("read_days", "Ngày công tơ đã đọc", "Meter-days read", 16),
+            words.column("known", "Biết được, ít nhất", "Known, at least", 12),
+            words.column("read_days", "Ngày công tơ đã đọc", "Meter-days read", 12),
+            words.column("all_days", "Ngày công tơ của kỳ", "Meter-days of the period", 12),
             words.column("remote", "Đọc xa, MWh", "Read remotely, MWh", 14),
             words.column("remote_until", "Đọc xa đến hết ngày", "Remotely up to the end of", 14),
             words.column(
@@ -143,8 +145,9 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
         day => Cell::Day(Timestamp(day * DAY_MS).local(0).date),
     };
     let (remote, hand) = (sold.remote(), sold.hand());
-    let mut row = Row::new();
+    let (mut row, all) = (Row::new(), sold.all());
     row.add(&sold.read(), mwh).known_as(meter_days);
+    row.cell(Cell::Count(all.covered_days())).cell(Cell::Count(all.all_days()));
     row.add(&sold.remote_kwh(), mwh).cell(day(remote.until)).cell(Cell::Count(remote.behind));
     row.add(&sold.hand_kwh(), mwh).cell(day(hand.until)).cell(Cell::Count(hand.behind));
     row.said(facts.lang)

@@ -78,7 +78,7 @@ fn store(folder: &Path) {
         &20,
     ];
     put(&sums::METERING, &metering);
-    put(&sums::ENERGY, &[&"hand", &"S1", &"D1.rf", &AT, &1, &19_297, &500, &40, &20, &3, &0]);
+    put(&sums::ENERGY, &[&"hand", &"S1", &"D1.rf", &AT, &1, &19_297, &500, &40, &20, &3, &9, &0]);
     let alarm: [&dyn ToSql; 11] =
         [&"S1", &"link", &"no_link", &AT, &1, &"A1 CC", &4, &(AT + 9), &none, &0, &0];
     put(&sums::ALARM, &alarm);
@@ -120,7 +120,7 @@ fn what_is_whole_is_read() {
 }
 
 /// What no program of ours writes, and what a check says of it.
-const CANNOT_BE: [(&str, &str); 72] = [
+const CANNOT_BE: [(&str, &str); 73] = [
     ("session SET closed = 4 WHERE id = 1", "closed"),
     ("session SET from_ms = -9223372036854775808 WHERE id = 1", "from_ms"),
     ("session SET until_ms = 9223372036854775807 WHERE id = 2", "until_ms"),
@@ -182,6 +182,7 @@ const CANNOT_BE: [(&str, &str); 72] = [
     ("energy SET kwh = -1", "kwh"),
     ("energy SET meter_days = 9223372036854775807", "meter_days"),
     ("energy SET behind = 21", "behind"),
+    ("energy SET unread_days = -1", "unread_days"),
     ("chunk SET rows = 6", "rows"),
     ("chunk SET until_ms = until_ms + 1", "times"),
     ("alarm SET reason = 'tired'", "tired"),
