@@ -32,7 +32,7 @@ pub enum Table {
     /// Every value that came.
     Values,
     /// How asking went, path by path in stretches of some minutes.
-    Asked,
+    Polling,
     /// Remote metering, whenever a figure was another one.
     Metering,
     /// Running counts of energy sold and produced, whenever one stood otherwise.
@@ -172,7 +172,7 @@ fn write(
         Table::Verdicts => filled(out, |each| source.verdicts(watch, each)),
         Table::Events => filled(out, |each| source.events(watch, each)),
         Table::Values => filled(out, |each| source.values(watch, each)),
-        Table::Asked => filled(out, |each| source.asked(watch, each)),
+        Table::Polling => filled(out, |each| source.asked(watch, each)),
         Table::Alarms => filled(out, |each| source.alarms(each)),
         Table::Metering => filled(out, |each| source.metering(each)),
         Table::Energy => filled(out, |each| source.energy(each)),

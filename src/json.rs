@@ -743,10 +743,7 @@ pub fn event(picture: &Picture, entry: &EventEntry) -> String {
                 delay_ms: entry.arrived.since(change.source),
                 flags: change.flags.to_string(),
                 synchronised: change.synchronised,
-                doubt: change.doubt.map(|doubt| match doubt {
-                    Doubt::Ahead => "ahead",
-                    Doubt::Behind => "behind",
-                }),
+                doubt: change.doubt.map(Doubt::word),
             }
         }
         Happening::Lost(gap) => EventWhat::Lost {

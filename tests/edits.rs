@@ -212,7 +212,7 @@ impl Reads {
         Self::Export(Table::Verdicts),
         Self::Export(Table::Events),
         Self::Export(Table::Values),
-        Self::Export(Table::Asked),
+        Self::Export(Table::Polling),
         Self::Export(Table::Metering),
         Self::Export(Table::Energy),
         Self::Export(Table::Alarms),

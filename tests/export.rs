@@ -6,10 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use config::Province;
-use gridwatch::clock::Timestamp;
+use config::{ChannelId, Province};
+use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
+use gridwatch::collector::plan::plans;
+use gridwatch::historian::Historian;
+use gridwatch::historian::counts::Share;
+use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
+use gridwatch::historian::ledger::{Judgement, Run, State};
+use gridwatch::historian::picture::{LinkState, Reads};
+use gridwatch::historian::verdict::Reason;
+use gridwatch::json;
 use gridwatch::recording::stretched;
-use gridwatch::store::Reader;
+use gridwatch::store::{Batch, EnergyKind, EnergyLine, MeterKind, MeterLine, Reader, Writer};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
 use sim::faults::Scenario;
@@ -21,7 +29,8 @@ use crate::keeping;
 /// 2022-11-21 03:06:40 UTC.
 const START: Timestamp = Timestamp(1_669_000_000_000);
 
-const TABLES: [&str; 7] = ["verdicts", "events", "values", "asked", "metering", "energy", "alarms"];
+const TABLES: [&str; 7] =
+    ["verdicts", "events", "values", "polling", "metering", "energy", "alarms"];
 
 /// Records a stretch of time into a store.
 fn record(folder: &Path, text: &str, (from, seconds): (Timestamp, i64)) {
@@ -74,6 +83,7 @@ fn parquet_rows(path: &Path) -> Vec<Vec<String>> {
             Field::Double(n) => n.to_string(),
             Field::Bool(is) => is.to_string(),
             Field::TimestampMillis(ms) => Timestamp(*ms).to_millisecond(),
+            Field::Date(day) => Timestamp(i64::from(*day) * DAY_MS).local(0).date.to_string(),
             other => panic!("{other:?}"),
         });
         rows.push(cells.collect());
@@ -173,7 +183,7 @@ fn rows_are_those_of_whom_they_are_asked_for() {
     assert_eq!(distinct(&rows, "centre"), set(&["CC", "A1"]));
     let rows = of(&[&["values", "--centre", "A1"], &points[..]].concat());
     assert_eq!(distinct(&rows, "centre"), set(&["A1"]));
-    for table in ["verdicts", "values", "asked"] {
+    for table in ["verdicts", "values", "polling"] {
         let rows = of(&[table, "--station", "S3", "--centre", "CC"]);
         assert_eq!(distinct(&rows, "station"), set(&["S3"]), "{table}");
         assert_eq!(distinct(&rows, "centre"), set(&["CC"]), "{table}");
@@ -201,7 +211,7 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         (&["values", "--out", out, "--point", "S7.110.171.P"], "no station 'S7' in the store"),
         (&["verdicts", "--out", out, "--station", "S9"], "no station 'S9' in the store"),
         (&["events", "--out", out, "--centre", "A2"], "no centre 'A2' in the store; did you mean"),
-        (&["asked", "--out", out, "--point", "S1.110.171.P"], "this table has no points"),
+        (&["polling", "--out", out, "--point", "S1.110.171.P"], "this table has no points"),
         (&["metering", "--out", out, "--centre", "A1"], "this table has no centres"),
         (&["values", "--out", "no/such/folder/x.csv"], "cannot write 'no/such/folder/x.csv'"),
     ] {
@@ -308,4 +318,134 @@ fn values_of_plants_are_handed_out() {
             assert!(said.lines().any(|row| row.contains(&cell)), "{} at {}", point.id, centre.id);
         }
     }
+}
+
+/// A store in which every word that a table can have stands, and the moment behind it.
+fn store_of_every_word(folder: &Path) -> Timestamp {
+    let province = Arc::new(Province::parse("config/small.toml", &small()).unwrap());
+    let mut writer = Writer::open(folder, &province).unwrap();
+    let mut at = START;
+    let points = province.stations[0].points.len();
+    for (n, kind) in JumpKind::ALL.into_iter().enumerate() {
+        let begun = at;
+        let runs = vec![Run {
+            first: 0,
+            count: u32::try_from(points).unwrap(),
+            state: State::from_bits(0).unwrap(),
+        }];
+        let channel = ChannelId::at(0);
+        let first = Judgement { channel, at, link: LinkState::Connected, whole: true, runs };
+        let each = Reason::ALL.iter().zip(1..).map(|(reason, second)| {
+            let state = State::from_bits(reason.code().into()).unwrap();
+            let (at, whole) = (begun.plus(1_000 * second), false);
+            let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
+            Judgement { at, whole, runs, ..first.clone() }
+        });
+        let events = Doubt::ALL.iter().zip(1_u32..).map(|(doubt, number)| EventEntry {
+            channel,
+            unit: 1,
+            at: begun.plus(500),
+            order: 0,
+            arrived: begun.plus(500),
+            what: Happening::Change(Change {
+                number: number + 2 * u32::try_from(n).unwrap(),
+                address: 0,
+                point: None,
+                before: None,
+                value: 1,
+                source: begun,
+                flags: config::Flags::GOOD,
+                synchronised: true,
+                doubt: Some(*doubt),
+            }),
+        });
+        let (after, by_ms) = (begun.plus(60_000), 5_000);
+        let jump = Jump { before: begun.plus(30_000), after, by_ms, kind };
+        let until = begun.plus(30_000);
+        let batch = Batch {
+            judgements: std::iter::once(first.clone()).chain(each).collect(),
+            events: events.collect(),
+            metering: MeterKind::ALL.map(line).to_vec(),
+            energy: EnergyKind::ALL.map(|kind| energy(kind, n as u64)).to_vec(),
+            ..Batch::empty(true, until)
+        };
+        writer.commit(&batch).unwrap();
+        let jumps = vec![jump];
+        writer.commit(&Batch { jumps, ..Batch::empty(true, after) }).unwrap();
+        at = after.plus(1);
+    }
+    writer.close().unwrap();
+    at
+}
+
+fn line(kind: MeterKind) -> MeterLine {
+    let (remote, reads) = (Share::new(8, 10), Reads::default());
+    MeterLine { kind, id: "x".to_owned(), sells: true, remote, reads, days: [None, None] }
+}
+
+fn energy(kind: EnergyKind, kwh: u64) -> EnergyLine {
+    let (station, id) = ("S1".to_owned(), "x".to_owned());
+    EnergyLine {
+        kind,
+        station,
+        id,
+        sells: true,
+        day: 19_000,
+        kwh,
+        meter_days: 1,
+        meters: 1,
+        behind: 0,
+        unread_days: 0,
+    }
+}
+
+/// One word for one thing: what an enum calls itself is what stands in exports, JSON and the docs.
+#[test]
+fn words_are_the_same_in_each_face() {
+    let folder = tempdir().unwrap();
+    let now = store_of_every_word(folder.path());
+    let words = |all: &[&'static str]| -> BTreeSet<String> {
+        let words: BTreeSet<String> = all.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(words.len(), all.len(), "{all:?}");
+        words
+    };
+    let jumps = words(&JumpKind::ALL.map(JumpKind::word));
+    let doubts = words(&Doubt::ALL.map(Doubt::word));
+    let mut reasons = words(&Reason::ALL.map(Reason::word));
+    let docs = fs::read_to_string("docs/history.md").unwrap();
+    let listed = docs.lines().skip_while(|line| !line.starts_with("Reasons are ")).take(2);
+    let listed = listed.collect::<String>();
+    for reason in &reasons {
+        assert!(listed.contains(&format!("`{reason}`")), "{reason} in {listed}");
+    }
+    reasons.insert("good".to_owned());
+    for (table, name, words) in [
+        ("verdicts", "verdict", reasons),
+        ("events", "clock", jumps.clone()),
+        ("events", "doubt", doubts),
+        ("metering", "kind", words(&MeterKind::ALL.map(MeterKind::word))),
+        ("energy", "kind", words(&EnergyKind::ALL.map(EnergyKind::word))),
+    ] {
+        let store = folder.path().to_str().unwrap();
+        let output = gridwatch(&["store", "export", table, "--store", store]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let mut rows = csv::Reader::from_reader(&output.stdout[..]);
+        let place = rows.headers().unwrap().iter().position(|head| head == name).unwrap();
+        let cells = rows.records().map(|row| row.unwrap()[place].to_owned());
+        let found: BTreeSet<String> = cells.filter(|cell| !cell.is_empty()).collect();
+        assert_eq!(found, words, "{table}.{name}");
+        let head = format!("| `{table}` | ");
+        let mut row = docs.lines().filter(|line| line.starts_with(&head));
+        let row = row.next_back().unwrap();
+        let told = words.iter().filter(|word| row.contains(&format!("`{word}`"))).count();
+        assert!(table == "verdicts" || told == words.len(), "{words:?} in {row}");
+    }
+    let province = Arc::new(Province::parse("config/small.toml", &small()).unwrap());
+    let mut picture = Historian::new(Arc::clone(&province), &plans(&province), now).picture(now);
+    let jump = |kind| Jump { before: now, after: now.plus(1), by_ms: 1, kind };
+    picture.jumps = JumpKind::ALL.map(jump).into();
+    let said: serde_json::Value = serde_json::from_str(&json::picture(&picture)).unwrap();
+    let kinds =
+        said["clock_jumps"].as_array().unwrap().iter().map(|jump| jump["kind"].as_str().unwrap());
+    assert_eq!(kinds.map(str::to_owned).collect::<BTreeSet<_>>(), jumps);
 }

@@ -58,6 +58,17 @@ fn store(folder: &Path, keeps: bool, ended: &[(usize, u16)]) {
 /// The same, where records of a unit of the first station never came.
 fn store_with(folder: &Path, keeps: bool, ended: &[(usize, u16)], lost: Option<(u8, Gap)>) {
     let province = province();
+    store_of(folder, judgements(&province), (keeps, ended), lost);
+}
+
+/// The same, with what was judged.
+fn store_of(
+    folder: &Path,
+    judgements: Vec<Judgement>,
+    (keeps, ended): (bool, &[(usize, u16)]),
+    lost: Option<(u8, Gap)>,
+) {
+    let province = province();
     let breakers = breakers(&province);
     let events = ended.iter().zip(1..).map(|((breaker, result), number)| {
         let (point, unit, _) = breakers[*breaker];
@@ -90,7 +101,7 @@ fn store_with(folder: &Path, keeps: bool, ended: &[(usize, u16)], lost: Option<(
         station.units.iter().map(kept).collect::<Vec<_>>()
     });
     let batch = Batch {
-        judgements: judgements(&province),
+        judgements,
         events: events.chain(lost).collect(),
         commands: if keeps { units.collect() } else { Vec::new() },
         ..Batch::empty(true, Timestamp(START + 3_600_000))
@@ -156,6 +167,34 @@ fn remote_operations_are_counted_where_units_record_them_and_are_not_known_elsew
     for column in ["operations_22kv", "failed_22kv", "operations_110kv", "cause"] {
         assert_eq!(row[column], json!({ "known": false }), "never a zero");
     }
+}
+
+#[test]
+fn a_selection_that_became_too_old_says_whether_the_link_was_lost_meanwhile() {
+    let folder = tempdir().unwrap();
+    // One a minute. The link is lost within the 30 s of the second one, before those of the third and until
+    // within them, and at the other centre over the fourth.
+    let ended = [(0, 11), (0, 11), (1, 11), (1, 11), (1, 24)];
+    let minute = 60_000;
+    let turns = [
+        (0, 2 * minute - 1, LinkState::Lost),
+        (0, 2 * minute + 1, LinkState::Connected),
+        (0, 3 * minute - 31_000, LinkState::Lost),
+        (0, 3 * minute - 29_000, LinkState::Connected),
+        (1, 4 * minute - 40_000, LinkState::Lost),
+    ];
+    let province = province();
+    let mut all = judgements(&province);
+    for (channel, ms, link) in turns {
+        let (channel, at) = (ChannelId::at(channel), Timestamp(START + ms));
+        all.push(Judgement { channel, at, link, whole: false, runs: Vec::new() });
+    }
+    store_of(folder.path(), all, (true, &ended), None);
+    let form = sheet(folder.path(), "bm21");
+    assert_eq!(
+        form["tables"]["bm21"]["rows"][0]["cause"],
+        "quá thời gian chọn (2); quá thời gian chọn, mất kết nối (2); liên động (1)"
+    );
 }
 
 #[test]

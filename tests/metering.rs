@@ -1,18 +1,20 @@
 //! Daily reading as the control room counts it: apart from coverage, for one day at a time, and
 //! nothing that it was not told.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use config::{MeterFigures, SoldFigures};
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::picture::{Picture, Reads};
+use gridwatch::historian::picture::{Picture, Reads, SoldReads};
 use gridwatch::history::past;
 use gridwatch::store::{Gatherer, Reader, Writer};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tempfile::tempdir;
 
-use crate::cli::gridwatch;
+use crate::cli::{gridwatch, stderr};
 use crate::fixture::{NOW, World, figures};
 
 /// The single-phase RF meters of HB01.
@@ -233,8 +235,9 @@ fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
             own.clone().map(|(_, figures)| u64::from(of(figures))).sum()
         };
         let parts = ["on_time", "late", "backfilled", "missing"].map(n);
-        assert_eq!(n("day"), u64::from(of_day[0].1.day));
-        assert_eq!(n("final_day"), u64::from(of_day[0].1.final_day));
+        let date = |day: u16| SoldReads::date(day).unwrap().to_string();
+        assert_eq!(cell("day"), date(of_day[0].1.day));
+        assert_eq!(cell("final_day"), date(of_day[0].1.final_day));
         assert_eq!(n("final_half_hours"), sum(|f| f.final_intervals_expected));
         assert_eq!(parts.iter().sum::<u64>(), n("final_half_hours"));
         assert_eq!(parts[0], sum(|f| f.final_intervals_on_time));
@@ -245,4 +248,57 @@ fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
         seen += 1;
     }
     assert_eq!(seen, 2 * (province.districts.len() + province.meter_classes.len()));
+    assert_eq!(reported(folder.path()), counted_from_rows(folder.path()));
+}
+
+/// Half hours by district, and of all: expected, on time, late, filled in, missing.
+type HalfHours = BTreeMap<String, [u64; 5]>;
+
+/// As the report has them, over days in which those lie that were followed to their end.
+fn reported(store: &Path) -> HalfHours {
+    let out = store.join("r.json");
+    let (store, file) = (store.to_str().unwrap(), out.to_str().unwrap());
+    let days = ["--from", "2022-11-14", "--to", "2022-11-25"];
+    let args = [&["report", "--store", store, "--out", file][..], &days].concat();
+    let output = gridwatch(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said: serde_json::Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
+    let table = &said["sheets"]["metering"]["tables"]["half_hours"];
+    let of = |row: &serde_json::Value| {
+        let share = |name: &str| row[name]["have"].as_u64().unwrap();
+        let parts = ["on_time", "late", "backfilled", "missing"].map(share);
+        assert_eq!(row["days"]["have"], 2, "{row}");
+        let [on_time, late, backfilled, missing] = parts;
+        [row["expected"].as_u64().unwrap(), on_time, late, backfilled, missing]
+    };
+    let rows = table["rows"].as_array().unwrap();
+    let mut told: HalfHours =
+        rows.iter().map(|row| (row["id"].as_str().unwrap().to_owned(), of(row))).collect();
+    told.insert("all".to_owned(), of(&table["total"]));
+    told
+}
+
+/// The same from the rows of the store alone.
+fn counted_from_rows(store: &Path) -> HalfHours {
+    let file = rusqlite::Connection::open(store.join("gridwatch.db")).unwrap();
+    let mut rows = file
+        .prepare(
+            "SELECT id, followed, on_time, late, backfilled FROM metering WHERE kind = 'district'
+             GROUP BY id, final_day HAVING at_ms = max(at_ms)",
+        )
+        .unwrap();
+    let mut rows = rows.query([]).unwrap();
+    let mut counted = HalfHours::new();
+    while let Some(row) = rows.next().unwrap() {
+        let id: String = row.get(0).unwrap();
+        let n = |place| row.get::<_, i64>(place).unwrap().unsigned_abs();
+        let came = n(2) + n(3) + n(4);
+        for id in [id, "all".to_owned()] {
+            let sum = counted.entry(id).or_default();
+            for (sum, n) in sum.iter_mut().zip([n(1), n(2), n(3), n(4), n(1) - came]) {
+                *sum += n;
+            }
+        }
+    }
+    counted
 }

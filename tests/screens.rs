@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
-use config::{Flags, Lang};
+use config::{Date, Flags, Lang, Province};
 use gridwatch::collector::reading::{Cause, Fault, Strays};
 use gridwatch::historian::picture::Picture;
 use gridwatch::terminal::{self, Effect, Options, Theme, Ui};
@@ -346,6 +346,27 @@ fn the_text_for_pipes_says_what_the_screens_say() {
     assert!(!plain.contains(['─', '✓', '✗', '—', '·']), "only plain marks");
     let why = terminal::why_lines(&normal(), normal().province.station("HB07").unwrap(), Lang::En);
     assert!(why[0].contains("WHY NOT FULL"));
+}
+
+#[test]
+fn signals_without_a_register_are_one_line_whatever_their_bays() {
+    // HB07, a day before seven signals were cut out of its map: on that day they should have been there.
+    let day = Date { year: 2022, month: 11, day: 1 };
+    let mut world = World::of(Province::built_in().as_of(day));
+    world.connect_all(-719_000);
+    world.scan(-700_000);
+    world.scan(-1_100);
+    let picture = world.watched_at(0);
+    let station = picture.province.station("HB07").unwrap();
+    let lines = terminal::why_lines(&picture, station, Lang::En);
+    let of_them: Vec<&String> = lines.iter().filter(|line| line.contains("F74.TC")).collect();
+    assert_eq!(of_them.len(), 1, "{lines:#?}");
+    assert!(of_them[0].contains("7 N never seen"), "{of_them:?}");
+    assert!(lines.iter().any(|line| line.contains("no row in the address map")), "{lines:#?}");
+    assert!(
+        picture.alarms.iter().all(|alarm| alarm.raised.cause.station != station),
+        "nobody can respond"
+    );
 }
 
 #[test]

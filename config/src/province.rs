@@ -610,8 +610,8 @@ pub struct MeterClass {
     pub id: String,
     /// Name.
     pub name: Name,
-    /// How it is read, such as `RF`.
-    pub technology: String,
+    /// How it is read, such as `RF`; empty where nothing is said.
+    pub technology: Name,
     /// Whether it sells energy; others are outside coverage.
     pub sold: bool,
     /// Load classes that its customers belong to; never empty.

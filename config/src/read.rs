@@ -677,7 +677,7 @@ fn read_line(fields: &Fields<'_>) -> LineDraft {
 fn read_meter_class(fields: &Fields<'_>) -> Option<MeterClass> {
     let id = fields.required("id").and_then(|n| n.identifier());
     let name = fields.optional("name").and_then(|n| n.name());
-    let technology = fields.optional("technology").and_then(|n| n.text()).unwrap_or_default();
+    let technology = fields.optional("technology").and_then(|n| n.name());
     let sold = fields.optional("sold").and_then(|n| n.boolean()).unwrap_or(true);
     let load = fields.optional("load").map_or_else(Vec::new, |node| {
         node.items().iter().filter_map(|n| n.choice(&LoadClass::WORDS)).collect()
@@ -687,6 +687,7 @@ fn read_meter_class(fields: &Fields<'_>) -> Option<MeterClass> {
     let size = size.and_then(|size| u16::try_from(size).ok()).unwrap_or(1);
     let id = id?;
     let name = name.unwrap_or_else(|| Name::same(&id));
+    let technology = technology.unwrap_or_else(|| Name::same(""));
     Some(MeterClass { id, name, technology, sold, load, size })
 }
 

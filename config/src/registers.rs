@@ -79,6 +79,8 @@ pub mod commands {
     pub const CANCELLED: u16 = 4;
     /// First of the results that say why a command was not done.
     pub const FIRST_FAILURE: u16 = 10;
+    /// Result: the selection became too old before anybody executed it.
+    pub const TOO_OLD: u16 = 11;
 }
 
 /// One of the four tables of the Modbus data model.

@@ -122,8 +122,9 @@ enum What {
     Events,
     /// Every value that came
     Values,
-    /// How asking went, in stretches of ten minutes
-    Asked,
+    /// How polling went, in stretches of ten minutes
+    #[value(alias = "asked")]
+    Polling,
     /// Remote metering, whenever a figure was another one
     Metering,
     /// Running counts of energy sold and produced
@@ -138,7 +139,7 @@ impl From<What> for Table {
             What::Verdicts => Self::Verdicts,
             What::Events => Self::Events,
             What::Values => Self::Values,
-            What::Asked => Self::Asked,
+            What::Polling => Self::Polling,
             What::Metering => Self::Metering,
             What::Energy => Self::Energy,
             What::Alarms => Self::Alarms,
@@ -357,7 +358,7 @@ fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
         Table::Verdicts => Kept::Verdicts,
         Table::Events => Kept::Events,
         Table::Values => Kept::Values,
-        Table::Asked => Kept::Polling,
+        Table::Polling => Kept::Polling,
         Table::Metering | Table::Energy => Kept::Metering,
         Table::Alarms => Kept::Alarms,
     };

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use ::csv::{Error, ErrorKind, Terminator};
 
 use super::tables::{Cell, Column, Row};
-use crate::clock::Timestamp;
+use config::Date;
+
+use crate::clock::{DAY_MS, Timestamp};
 use crate::spreadsheet::{self, Style};
 
 /// Writes rows, one after the other.
@@ -32,6 +34,7 @@ impl<W: Write> Writer<W> {
                 Cell::Text(of) => self.field(&spreadsheet::text(of(row))),
                 Cell::Whole(of) => self.field(&of(row).to_string()),
                 Cell::Maybe(of) => self.field(&written(of(row))),
+                Cell::Day(of) => self.field(&written(of(row).map(date))),
                 Cell::Code(of) => self.field(&written(of(row))),
                 Cell::Number(of) => self.field(&self.style.number(written(of(row).map(digits)))),
                 Cell::Instant(of) => self.field(&of(row).to_millisecond()),
@@ -49,6 +52,11 @@ impl<W: Write> Writer<W> {
     pub(super) fn end(mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// A day in days since 1970.
+fn date(day: i64) -> Date {
+    Timestamp(day.saturating_mul(DAY_MS)).local(0).date
 }
 
 /// A number as the shortest digits that are read as it again.

@@ -104,6 +104,7 @@ fn kind<R>(Column(name, cell): &Column<R>) -> Result<TypePtr> {
         Cell::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
         Cell::Whole(_) => (Physical::INT64, None, Repetition::REQUIRED),
         Cell::Maybe(_) => (Physical::INT64, None, Repetition::OPTIONAL),
+        Cell::Day(_) => (Physical::INT32, Some(LogicalType::Date), Repetition::OPTIONAL),
         Cell::Code(_) => (Physical::INT32, None, Repetition::OPTIONAL),
         Cell::Number(_) => (Physical::DOUBLE, None, Repetition::OPTIONAL),
         Cell::Instant(_) => (Physical::INT64, Some(instant), Repetition::REQUIRED),
@@ -120,7 +121,7 @@ impl<R> Gathered<R> {
             Cell::Whole(_) | Cell::Maybe(_) | Cell::Instant(_) | Cell::Moment(_) => {
                 Cells::Int64(Vec::new())
             }
-            Cell::Code(_) => Cells::Int32(Vec::new()),
+            Cell::Code(_) | Cell::Day(_) => Cells::Int32(Vec::new()),
             Cell::Number(_) => Cells::Double(Vec::new()),
             Cell::YesNo(_) => Cells::Boolean(Vec::new()),
         };
@@ -143,6 +144,9 @@ impl<R> Gathered<R> {
             (Cell::Maybe(of), Cells::Int64(cells)) => put(cells, of(row)),
             (Cell::Instant(of), Cells::Int64(cells)) => put(cells, Some(of(row).0)),
             (Cell::Moment(of), Cells::Int64(cells)) => put(cells, of(row).map(|at| at.0)),
+            (Cell::Day(of), Cells::Int32(cells)) => {
+                put(cells, of(row).and_then(|day| i32::try_from(day).ok()))
+            }
             (Cell::Code(of), Cells::Int32(cells)) => put(cells, of(row).map(i32::from)),
             (Cell::Number(of), Cells::Double(cells)) => put(cells, of(row)),
             (Cell::YesNo(of), Cells::Boolean(cells)) => put(cells, of(row)),

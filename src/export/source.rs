@@ -103,7 +103,7 @@ impl<'a> Source<'a> {
         ];
         let lacks: &[_] = match self.request.table {
             Table::Verdicts | Table::Events | Table::Values => &[],
-            Table::Asked | Table::Alarms => &whom[..1],
+            Table::Polling | Table::Alarms => &whom[..1],
             Table::Energy => &[whom[0], whom[2]],
             Table::Metering => &whom,
         };

@@ -4,7 +4,7 @@
 
 use config::{Decoded, Flags};
 
-use crate::clock::{Jump, JumpKind, Timestamp};
+use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::State;
 use crate::history::Span;
 use crate::store::{EnergyLine, KeptAlarm, Metered, Recorded, Stretch, Value};
@@ -26,6 +26,8 @@ pub(super) enum Cell<R> {
     Whole(fn(&R) -> i64),
     /// A count that a row may not have.
     Maybe(fn(&R) -> Option<i64>),
+    /// A local day, told in days since 1970, that a row may not have.
+    Day(fn(&R) -> Option<i64>),
     /// Sixteen bits as they came.
     Code(fn(&R) -> Option<u16>),
     /// A number in some unit.
@@ -38,7 +40,7 @@ pub(super) enum Cell<R> {
     YesNo(fn(&R) -> Option<bool>),
 }
 
-use Cell::{Code, Instant, Maybe, Moment, Number, Text, Whole, YesNo};
+use Cell::{Code, Day, Instant, Maybe, Moment, Number, Text, Whole, YesNo};
 
 /// A stretch in which a point stood in one way.
 pub(super) struct Verdict {
@@ -119,15 +121,7 @@ impl Row for Happening {
         Column("flags", Code(|row| Some(row.record()?.flags))),
         Column("synchronised", YesNo(|row| Some(row.record()?.synchronised))),
         Column("doubt", Text(|row| row.text(|record| record.doubt.as_deref()))),
-        Column(
-            "clock",
-            Text(|row| match row.jump().map(|jump| jump.kind) {
-                None => "",
-                Some(JumpKind::Set) => "set",
-                Some(JumpKind::Slept) => "slept",
-                Some(JumpKind::Stopped) => "stopped",
-            }),
-        ),
+        Column("clock", Text(|row| row.jump().map_or("", |jump| jump.kind.word()))),
         Column("clock_by_ms", Maybe(|row| Some(row.jump()?.by_ms))),
     ];
 }
@@ -204,8 +198,8 @@ impl Row for Metered {
         Column("final_pass_want", Whole(|row| count(row.final_pass.1))),
         Column("half_hours_have", Whole(|row| count(row.half_hours.0))),
         Column("half_hours_want", Whole(|row| count(row.half_hours.1))),
-        Column("day", Maybe(|row| day(row.followed?.day))),
-        Column("final_day", Maybe(|row| day(row.followed?.final_day))),
+        Column("day", Day(|row| day(row.followed?.day))),
+        Column("final_day", Day(|row| day(row.followed?.final_day))),
         Column("final_first_pass_have", Maybe(|row| Some(count(row.followed?.final_first_pass.0)))),
         Column("final_first_pass_want", Maybe(|row| Some(count(row.followed?.final_first_pass.1)))),
         Column("final_half_hours", Maybe(|row| Some(count(row.followed?.half_hours.expected)))),
@@ -229,7 +223,7 @@ impl Row for Counted {
         Column("station", Text(|row| &row.line.station)),
         Column("id", Text(|row| &row.line.id)),
         Column("sells", YesNo(|row| Some(row.line.sells))),
-        Column("day", Whole(|row| row.line.day)),
+        Column("day", Day(|row| (row.line.day > 0).then_some(row.line.day))),
         Column("kwh", Whole(|row| count(row.line.kwh))),
         Column("meter_days", Whole(|row| count(row.line.meter_days))),
         Column("meters", Whole(|row| count(row.line.meters))),

@@ -249,7 +249,8 @@ impl Alarms {
     fn look_at(&mut self, picture: &Picture, station: StationId) -> bool {
         let mut channels = picture.province.centre_ids().map(|c| picture.channel(station, c));
         let lacks = channels.any(|c| c.counts.live.lacking() + c.counts.right.lacking() > 0);
-        let lines = if lacks { shortfalls::live(picture, station) } else { Vec::new() };
+        let mut lines = if lacks { shortfalls::live(picture, station) } else { Vec::new() };
+        lines.retain(|line| !matches!(line.id.ground, Ground::Contract(..)));
         let mut is_news = false;
         for line in &lines {
             is_news |= self.stands(picture, Cause { station, line: line.id }, line);

@@ -95,6 +95,19 @@ pub enum Doubt {
     Behind,
 }
 
+impl Doubt {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Ahead, Self::Behind];
+
+    /// The word in stores and JSON, stable.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ahead => "ahead",
+            Self::Behind => "behind",
+        }
+    }
+}
+
 /// Records that never came: numbers that were overwritten before they were read, or that the unit
 /// itself has lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

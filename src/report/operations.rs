@@ -3,39 +3,46 @@
 //!
 //! One operation is one record of how a command ended: done, or refused, forgotten or not confirmed. A
 //! command that was selected and never executed, because the link broke on the way, ends as a
-//! selection that became too old, and so counts as failed. A selection that was taken back is none.
+//! selection that became too old, and so counts as failed, and the lost link stands beside it. A selection that was taken back is none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Lang, Province, Station, commands};
 
-use crate::clock::DAY_MS;
+use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::picture::LinkState;
 use crate::history::Window;
-use crate::store::{Contract, Kept, Reader, StoreError};
+use crate::store::{Contract, Kept, Reader, Session, StoreError};
 use crate::words::happenings::result_of;
+use crate::words::texts::Text;
 
 /// Units are said to record commands once a day and when a session begins, whose header is read a
 /// little before: so far back it is looked for, milliseconds.
 const BEFORE_MS: i64 = DAY_MS + 60_000;
+
+/// For how long a selection stands, milliseconds (`docs/commands.md`).
+const SELECTED_MS: i64 = 30_000;
 
 /// Operations of one station.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Operations {
     /// By level in kV: all, and those that failed.
     pub(super) levels: BTreeMap<u16, (u64, u64)>,
-    /// Results of those that failed, and how often each came.
-    pub(super) causes: BTreeMap<u16, u64>,
+    /// Results of those that failed, whether the link was lost meanwhile, and how often each came.
+    pub(super) causes: BTreeMap<(u16, bool), u64>,
     /// Every unit with such commands recorded them as long as somebody watched, none of its records was
     /// lost, and all that came are still kept.
     pub(super) is_known: bool,
 }
 
 impl Operations {
-    /// Why operations failed, in words: `liên động (3)`.
+    /// Why operations failed, in words: `liên động (3); quá thời gian chọn, mất kết nối (1)`.
     pub(super) fn causes(&self, lang: Lang) -> String {
-        let said = self.causes.iter().map(|(code, count)| {
+        let said = self.causes.iter().map(|((code, is_lost), count)| {
             let word = result_of(*code, lang).map_or_else(|| code.to_string(), str::to_owned);
-            format!("{word} ({count})")
+            let lost =
+                if *is_lost { format!(", {}", Text::LinkLost.get(lang)) } else { String::new() };
+            format!("{word}{lost} ({count})")
         });
         said.collect::<Vec<_>>().join("; ")
     }
@@ -57,6 +64,7 @@ pub(super) fn operations(
         let is_known = !cut && is_known(reader, station, (window, contracts), &lost)?;
         all.insert(station.id.clone(), Operations { is_known, ..Operations::default() });
     }
+    let mut too_old = Vec::new();
     reader.events((span.from, span.to), |event| {
         let Some(id) = &event.point else { return };
         // A record belongs to the contract of its time.
@@ -79,10 +87,45 @@ pub(super) fn operations(
         level.0 += 1;
         if result != commands::DONE {
             level.1 += 1;
-            *own.causes.entry(result).or_default() += 1;
+            if result == commands::TOO_OLD {
+                too_old.push((event.station, event.centre, event.at));
+            } else {
+                *own.causes.entry((result, false)).or_default() += 1;
+            }
         }
     })?;
+    let sessions = reader.sessions()?;
+    for (station, centre, at) in too_old {
+        let is_lost = was_lost(reader, &sessions, (&station, &centre), at)?;
+        if let Some(own) = all.get_mut(&station) {
+            *own.causes.entry((commands::TOO_OLD, is_lost)).or_default() += 1;
+        }
+    }
     Ok(all)
+}
+
+/// Whether the link of a path was lost, as far as anybody watched, while a selection stood that had become too old
+/// at a moment.
+fn was_lost(
+    reader: &Reader,
+    sessions: &[Session],
+    path: (&str, &str),
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let from = at.plus(-SELECTED_MS);
+    let mut is_lost = false;
+    for session in sessions.iter().filter(|own| own.from <= at && own.until >= from) {
+        let mut before = None;
+        reader.judgements(path, session.id, (from, at.plus(1)), |judged| {
+            if judged.at < from {
+                before = Some(judged.link);
+            } else {
+                is_lost |= judged.link == LinkState::Lost;
+            }
+        })?;
+        is_lost |= before == Some(LinkState::Lost);
+    }
+    Ok(is_lost)
 }
 
 /// Whether every unit with commands that switch recorded them in every session of the window, at every

@@ -134,14 +134,21 @@ pub(super) fn length(n: usize) -> f64 {
 }
 
 /// Kilowatt hours as megawatt hours.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 kWh, nine million TWh")]
 pub(super) fn kwh_as_mwh(kwh: i64) -> f64 {
-    energy_mwh(kwh) * 1_000.0
+    kwh as f64 / 1e3
 }
 
 /// Watt hours as megawatt hours.
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 Wh, nine million GWh")]
 pub(super) fn energy_mwh(wh: i64) -> f64 {
     wh as f64 / 1e6
+}
+
+/// One energy as per cent of another: divided once, so that it has no more digits than it must.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 90 TWh; beyond it a rounding")]
+pub(super) fn percent_of(wh: i64, whole_wh: i64) -> f64 {
+    100.0 * wh as f64 / whole_wh as f64
 }
 
 /// Milliseconds as hours.

@@ -110,6 +110,9 @@ pub enum MeterKind {
 }
 
 impl MeterKind {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::District, Self::Class];
+
     /// The word in the store.
     pub fn word(self) -> &'static str {
         match self {
@@ -120,7 +123,7 @@ impl MeterKind {
 
     /// What a word of the store stands for.
     pub(super) fn of(word: &str) -> Option<Self> {
-        [Self::District, Self::Class].into_iter().find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 

@@ -19,6 +19,7 @@ use super::runs;
 use super::schema::{Opened, StoreError, has_column, has_table, open_to_read};
 use super::values::OfPath;
 use crate::clock::{DAY_MS, Jump, Timestamp};
+use crate::historian::events::Doubt;
 use crate::historian::ledger::{Asked, EDGES_US, Run};
 use crate::historian::picture::{HalfHours, LinkState};
 use crate::series::Sealed;
@@ -652,7 +653,8 @@ const RECORDED: &str =
 
 fn recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
     let doubt = cells::maybe_name(row, 13)?;
-    if doubt.as_deref().is_some_and(|doubt| !matches!(doubt, "ahead" | "behind")) {
+    let is_known = |word: &str| Doubt::ALL.iter().any(|doubt| doubt.word() == word);
+    if doubt.as_deref().is_some_and(|doubt| !is_known(doubt)) {
         return Err(cells::bad(row, 13, "is none that there is"));
     }
     Ok(Recorded {

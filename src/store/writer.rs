@@ -389,10 +389,7 @@ fn put_event(
             let station =
                 &province.stations[province.channels[entry.channel.index()].station.index()];
             let point = change.point.map(|point| station.points[point.index()].id.as_str());
-            let doubt = change.doubt.map(|doubt| match doubt {
-                Doubt::Ahead => "ahead",
-                Doubt::Behind => "behind",
-            });
+            let doubt = change.doubt.map(Doubt::word);
             let row: [&dyn ToSql; 13] = [
                 &path,
                 &entry.unit,

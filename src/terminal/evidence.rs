@@ -104,7 +104,9 @@ pub(crate) fn of_line(view: &View<'_>, station: StationId, line: &Shortfall) -> 
                 config::Standing::Absent(cause) | config::Standing::Untested(cause) => {
                     cause.text(view.lang).to_owned()
                 }
-                config::Standing::Elsewhere | config::Standing::Tested(_) => String::new(),
+                config::Standing::Elsewhere | config::Standing::Tested(_) => view
+                    .say("bảng địa chỉ không có dòng này", "no row in the address map")
+                    .to_owned(),
             }
         }
         Ground::Link => of_link(view, channel),

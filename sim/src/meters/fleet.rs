@@ -180,7 +180,7 @@ impl Fleet {
     fn add_group(&mut self, province: &Province, n: usize, group: &MeterGroup, feeders: usize) {
         let station = &province.stations[n];
         let class = &province.meter_classes[group.class];
-        let means = Means::of(&class.technology);
+        let means = Means::of(&class.technology.en);
         let name = format!("{}.{}.{}", station.id, group.district, group.class);
         let chance = Chance::of(province.seed, &name);
         #[expect(

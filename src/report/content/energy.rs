@@ -6,7 +6,7 @@ use crate::history::voltage::BusVoltage;
 use crate::history::{Figure, Printed as _, Remark, Row, What};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
-use crate::report::shown::energy_mwh;
+use crate::report::shown::{energy_mwh, percent_of};
 use crate::store::Kept;
 
 /// Remarks that are listed at most; how many more there are is said below.
@@ -114,7 +114,7 @@ fn through(row: &mut Row<Cell>, words: Words, through: &Through) {
     add(row, lost.as_ref(), |lost| mwh(lost.wh));
     add(row, lost.as_ref(), |lost| match lost.received_wh {
         0 => Cell::Empty,
-        received => Cell::Number(100.0 * energy_mwh(lost.wh) / energy_mwh(received), 2),
+        received => Cell::Number(percent_of(lost.wh, received), 2),
     });
     add(row, lost.as_ref(), |lost| {
         if lost.is_plausible {

@@ -3,9 +3,10 @@
 use super::summary::coverage;
 use super::{DECIMALS, percent, text, titled};
 use crate::historian::counts::Share;
+use crate::historian::picture::SoldReads;
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
-use crate::store::{MeterKind, Metered};
+use crate::store::{Followed, MeterKind, Metered};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -21,7 +22,11 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     };
     let classes = |id: &str| {
         let found = facts.province.meter_classes.iter().find(|class| class.id == id);
-        found.map(|class| format!("{} · {}", class.name.get(facts.lang), class.technology))
+        found.map(|class| {
+            let said = [class.name.get(facts.lang), class.technology.get(facts.lang)];
+            let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
+            said.join(" · ")
+        })
     };
     let at = facts.metering.iter().map(|line| line.at).max().unwrap_or_default();
     let at = at.min(facts.window.span.to.plus(-1)).local(facts.province.utc_offset_hours).date;
@@ -37,8 +42,8 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1), &districts)),
         Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1), &classes)),
         words.note(
-            "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau.",
-            "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged.",
+            "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau. Số sau thử lại chỉ có khi đã hết hạn thu thập, nên là của một ngày trước đó.",
+            "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged. Figures after retries are there when retries have ended, so they are of an earlier day.",
         ),
     ];
     titled("metering", name, parts)
@@ -75,9 +80,12 @@ fn table(
             words.column("name", "Tên", "Name", 30),
             words.column("sells", "Bán điện", "Sells", 9),
             words.column("coverage", "Đo xa", "Coverage", 14),
-            words.column("first_pass", "Đọc trước 06:00", "Read by 06:00", 14),
-            words.column("final_pass", "Đọc sau thử lại", "Read after retries", 14),
-            words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 14),
+            words.column("day", "Ngày mới nhất", "Newest day", 11),
+            words.column("first_pass", "Đọc trước 06:00", "Read by 06:00", 12),
+            words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 12),
+            words.column("final_day", "Ngày đã chốt", "Final day", 11),
+            words.column("final_first_pass", "Ngày đó trước 06:00", "That day by 06:00", 12),
+            words.column("final_pass", "Ngày đó sau thử lại", "That day after retries", 12),
         ],
         rows,
         total: None,
@@ -87,13 +95,21 @@ fn table(
 fn row(facts: &Facts, line: &Metered, name: &dyn Fn(&str) -> Option<String>) -> Vec<Cell> {
     let words = facts.words();
     let share = |(have, want): (u64, u64)| Cell::Share(Share::new(have, want), DECIMALS, None);
+    // Stores before version 4 do not say which day it was.
+    let day = |of: fn(Followed) -> u16| {
+        let date = line.followed.and_then(|followed| SoldReads::date(of(followed)));
+        date.map_or(Cell::NotKnown, Cell::Day)
+    };
     vec![
         text(&line.id),
         Cell::Text(name(&line.id).unwrap_or_else(|| line.id.clone())),
         Cell::Text(if line.sells { words.say("có", "yes") } else { words.say("không", "no") }),
         share((line.remote, line.meters)),
+        day(|followed| followed.day),
         share(line.first_pass),
-        share(line.final_pass),
         share(line.half_hours),
+        day(|followed| followed.final_day),
+        line.followed.map_or(Cell::NotKnown, |followed| share(followed.final_first_pass)),
+        share(line.final_pass),
     ]
 }

@@ -29,10 +29,16 @@ pub(super) fn part(facts: &Facts) -> Part {
     total.extend(cells(facts, &days(facts, |_| true), target));
     Part::Table(Table {
         id: "daily_reading",
-        caption: words.say(
-            "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện",
-            "Daily reading by 06:00 in the period, by district",
-        ),
+        caption: match target {
+            Some(_) => words.say(
+                "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện",
+                "Daily reading by 06:00 in the period, by district",
+            ),
+            None => words.say(
+                "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện (không đặt mục tiêu)",
+                "Daily reading by 06:00 in the period, by district (no target named)",
+            ),
+        },
         columns: vec![
             words.column("id", "Mã", "Id", 14),
             words.column("name", "Tên", "Name", 24),
@@ -134,7 +140,8 @@ fn days(facts: &Facts, is_wanted: impl Fn(&Metered) -> bool) -> Vec<(Date, Share
 fn cells(facts: &Facts, days: &[(Date, Share)], target: Option<f64>) -> [Cell; 6] {
     let all = facts.window.parts.len() as u64;
     let known = Cell::Share(Share::new(days.len() as u64, all), 0, None);
-    let goal = target.map_or(Cell::NotKnown, |target| Cell::Number(target, 1));
+    // Where no target is named, figures stand without a judgement: there is nothing that is not known.
+    let goal = target.map_or(Cell::Empty, |target| Cell::Number(target, 1));
     let unknown = || Cell::NotKnown;
     // The lowest share, compared without dividing; of equal ones the first.
     let worst = days.iter().min_by(|(_, one), (_, other)| {
@@ -142,13 +149,14 @@ fn cells(facts: &Facts, days: &[(Date, Share)], target: Option<f64>) -> [Cell; 6
         product(one.have, other.want).cmp(&product(other.have, one.want))
     });
     let Some((date, worst)) = worst else {
-        return [known, unknown(), unknown(), unknown(), goal, unknown()];
+        let below = target.map_or(Cell::Empty, |_| unknown());
+        return [known, unknown(), unknown(), unknown(), goal, below];
     };
     let mut mean = Share::default();
     for (_, day) in days {
         mean += *day;
     }
-    let below = target.map_or(Cell::NotKnown, |target| {
+    let below = target.map_or(Cell::Empty, |target| {
         let missed = days.iter().filter(|(_, day)| day.reaches(target) == Some(false));
         Cell::Count(missed.count() as u64)
     });
