@@ -121,6 +121,11 @@ struct Fold<'a> {
     points: Vec<(Option<State>, Timestamp)>,
     sight: SightFold<'a>,
     link: (Option<LinkState>, Timestamp),
+    /// Time of which nothing is known of any point, part by part: it is booked once, at the end, so that many short
+    /// sessions cost no more than few long ones.
+    dark: Vec<i64>,
+    /// No point has been told of since the last session ended.
+    is_dark: bool,
     /// Since when the path has been lost without a break.
     lost_since: Option<Timestamp>,
     /// Where the window begins, for what was before it.
@@ -137,13 +142,28 @@ impl<'a> Fold<'a> {
         };
         let points = vec![(None, from); accounts.len()];
         let sight = SightFold::new(&window.parts, needed, from);
-        let link = (None, from);
-        Self { window, accounts, history, points, sight, link, lost_since: None, from }
+        let (link, dark) = ((None, from), vec![0; window.parts.len()]);
+        Self {
+            window,
+            accounts,
+            history,
+            points,
+            sight,
+            link,
+            dark,
+            is_dark: true,
+            lost_since: None,
+            from,
+        }
     }
 
     fn take(&mut self, judged: &Judged) {
         // What was before the window says how it begins.
         let at = judged.at.max(self.from);
+        if self.is_dark {
+            self.pass_all(at);
+            self.is_dark = false;
+        }
         for run in &judged.runs {
             let places = run.first as usize..(run.first + run.count) as usize;
             for place in places.start..places.end.min(self.points.len()) {
@@ -233,23 +253,53 @@ impl<'a> Fold<'a> {
     }
 
     fn pass_all(&mut self, to: Timestamp) {
-        for place in 0..self.points.len() {
-            self.pass(place, to);
+        if self.is_dark {
+            self.pass_dark(to);
+        } else {
+            for place in 0..self.points.len() {
+                self.pass(place, to);
+            }
         }
         self.sight.pass(to);
         self.pass_link(to);
     }
 
+    /// Time up to a moment in which nothing is known of any point: all of them stand at the same moment then.
+    fn pass_dark(&mut self, to: Timestamp) {
+        let Some((_, from)) = self.points.first().copied().filter(|(_, from)| *from < to) else {
+            return;
+        };
+        for (_, at) in &mut self.points {
+            *at = to;
+        }
+        let parts = &self.window.parts;
+        let first = parts.partition_point(|part| part.to <= from);
+        let own = parts.iter().zip(&mut self.dark).skip(first);
+        for (part, dark) in own.take_while(|(part, _)| part.from < to) {
+            *dark += part.and(Span::new(from, to)).length();
+        }
+    }
+
     /// What comes next is another session: nothing is known until it says something.
     fn end_session(&mut self) {
-        for (state, _) in &mut self.points {
-            *state = None;
+        if !self.is_dark {
+            for (state, _) in &mut self.points {
+                *state = None;
+            }
         }
+        self.is_dark = true;
         self.sight.end_session();
         (self.link.0, self.lost_since) = (None, None);
     }
 
     fn finish(mut self) -> ChannelHistory {
+        let whole: i64 = self.dark.iter().sum();
+        for (account, point) in self.accounts.iter().zip(&mut self.history.points) {
+            account.add(&mut point.times, Seen::Nobody, whole);
+            for (times, dark) in self.history.parts.iter_mut().zip(&self.dark) {
+                account.add(times, Seen::Nobody, *dark);
+            }
+        }
         self.history.sights = self.sight.sights;
         self.history
     }

@@ -17,7 +17,7 @@ use super::journal;
 use super::kept::Kept;
 use super::runs;
 use super::schema::{Opened, StoreError, has_column, has_table, open_to_read};
-use super::values::OfPath;
+use super::values::{OfPath, Reign};
 use crate::clock::{DAY_MS, Jump, Timestamp};
 use crate::historian::events::Doubt;
 use crate::historian::ledger::{Asked, EDGES_US, Run};
@@ -35,6 +35,8 @@ pub struct Reader {
     epochs: OnceCell<Arc<Epochs>>,
     /// What of each session holds, with its epoch.
     pieces: OnceCell<Vec<(Session, i64)>>,
+    /// How long each contract held.
+    reigns: OnceCell<Vec<Reign>>,
     /// The path of which values were asked for last.
     blocks: RefCell<Option<OfPath>>,
 }
@@ -212,6 +214,7 @@ impl Reader {
             journal: OnceCell::new(),
             epochs: OnceCell::new(),
             pieces: OnceCell::new(),
+            reigns: OnceCell::new(),
             blocks: RefCell::default(),
         })
     }
@@ -227,6 +230,10 @@ impl Reader {
 
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    pub(super) fn known_reigns(&self) -> &OnceCell<Vec<Reign>> {
+        &self.reigns
     }
 
     pub(super) fn last_blocks(&self) -> &RefCell<Option<OfPath>> {

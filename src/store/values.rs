@@ -1,7 +1,7 @@
 //! Values in the store: chunks as they were sealed, and reading a point out of them.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 use super::cells;
 use super::kept;
 use super::reader::{Reader, Session};
-use super::schema::StoreError;
+use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use crate::clock::Timestamp;
 use crate::collector::plan::Part;
@@ -177,7 +177,10 @@ impl Reader {
         // are in the order of time.
         let pieces = self.pieces()?;
         let newest_epoch = pieces.iter().map(|(_, epoch)| *epoch).max();
-        for reign in reigns(pieces) {
+        let has_chunks =
+            |reign: &Reign| reign.epoch.is_none_or(|epoch| blocks.epochs.contains(&epoch));
+        for reign in self.reigns()?.iter().filter(|own| own.is_last_of_contract || has_chunks(own))
+        {
             let read = OnceCell::new();
             let mut hand_on = |chunk: &Chunk, place: &Place| {
                 // A contract of which there is nothing need not be known.
@@ -206,8 +209,8 @@ impl Reader {
                 }
                 Ok(())
             };
-            for (block, place) in places {
-                self.chunks::<E>(*block, &reign, (from, to), |chunk| hand_on(&chunk, place))?;
+            for (block, place) in places.iter().filter(|_| has_chunks(reign)) {
+                self.chunks::<E>(*block, reign, (from, to), |chunk| hand_on(&chunk, place))?;
             }
             // What is not sealed is of the epoch that is being written.
             if reign.is_last_of_contract && reign.epoch.is_none_or(|own| Some(own) == newest_epoch)
@@ -290,6 +293,14 @@ impl Reader {
         Ok(latest)
     }
 
+    fn reigns(&self) -> Result<&[Reign], StoreError> {
+        if let Some(known) = self.known_reigns().get() {
+            return Ok(known);
+        }
+        let reigns = reigns(self.pieces()?);
+        Ok(self.known_reigns().get_or_init(|| reigns))
+    }
+
     /// The blocks of a path. Those of the last one that was asked for are kept, since its points are asked for one
     /// after the other.
     fn blocks(&self, (station, centre): (&str, &str)) -> Result<Rc<Blocks>, StoreError> {
@@ -334,7 +345,11 @@ impl Reader {
         // A chunk is of the contract in which it ends: it may begin some seconds before its session, when
         // nobody was asked everything yet. Chunks of a block do not overlap, so that of those that begin too
         // early only the last may reach in; those of another epoch may.
-        let of_epoch = reign.epoch.map_or_else(String::new, |epoch| format!("AND epoch = {epoch}"));
+        let (first, last) = (from.max(reign.from), to.min(reign.to));
+        if reign.chunks_end_by <= first {
+            return Ok(());
+        }
+        let of_epoch = if reign.epoch.is_some() { "AND epoch = ?5" } else { "AND ?5 IS NULL" };
         let mut of_block = self
             .connection()
             .prepare_cached(&format!(
@@ -345,8 +360,7 @@ impl Reader {
                  ORDER BY from_ms, id"
             ))
             .map_err(StoreError::from)?;
-        let (first, last) = (from.max(reign.from), to.min(reign.to));
-        let span = params![block, first.0, reign.chunks_end_by.0, last.0];
+        let span = params![block, first.0, reign.chunks_end_by.0, last.0, reign.epoch];
         let mut rows = of_block.query(span).map_err(StoreError::from)?;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
             each(chunk(row)?)?;
@@ -362,7 +376,7 @@ fn chunk(row: &Row<'_>) -> Result<Chunk, StoreError> {
 }
 
 /// How long a contract held.
-struct Reign {
+pub(super) struct Reign {
     contract: i64,
     from: Timestamp,
     to: Timestamp,
@@ -395,20 +409,22 @@ fn reigns(sessions: &[(Session, i64)]) -> Vec<Reign> {
             None => {}
         }
         let from = if reigns.is_empty() { Timestamp(i64::MIN) } else { from };
-        let same = |before: &&mut Reign| before.contract == contract && before.epoch == epoch;
-        for before in reigns.iter_mut().filter(same) {
-            before.is_last_of_contract = false;
-        }
         let (to, is_last_of_contract) = (Timestamp(i64::MAX), true);
         let chunks_end_by = to;
         reigns.push(Reign { contract, from, to, chunks_end_by, is_last_of_contract, epoch });
     }
-    for n in 0..reigns.len() {
-        let own = &reigns[n];
+    // From the last one back: the next of each epoch, and contracts that come to hold again.
+    let mut next_of: HashMap<Option<i64>, (i64, Timestamp, Timestamp)> = HashMap::new();
+    let mut later: HashSet<(i64, Option<i64>)> = HashSet::new();
+    for own in reigns.iter_mut().rev() {
+        own.is_last_of_contract = later.insert((own.contract, own.epoch));
         // A chunk goes on where a later epoch has a part of its time.
-        let ends = |other: &&Reign| other.epoch == own.epoch && other.contract != own.contract;
-        let next = reigns[n + 1..].iter().find(ends).map(|next| next.from);
-        reigns[n].chunks_end_by = next.unwrap_or(Timestamp(i64::MAX));
+        own.chunks_end_by = match next_of.get(&own.epoch) {
+            None => Timestamp(i64::MAX),
+            Some((contract, from, _)) if *contract != own.contract => *from,
+            Some((_, _, end_by)) => *end_by,
+        };
+        next_of.insert(own.epoch, (own.contract, own.from, own.chunks_end_by));
     }
     reigns
 }
@@ -461,6 +477,8 @@ pub(super) struct Blocks {
     /// In the order of their numbers.
     all: Vec<(i64, Places)>,
     of_point: HashMap<Arc<str>, Vec<(i64, Place)>>,
+    /// Epochs in which their chunks were written.
+    epochs: BTreeSet<i64>,
 }
 
 impl Blocks {
@@ -480,6 +498,14 @@ impl Blocks {
             columns += described.lines().count().max(1);
             bounded(columns)?;
             blocks.add(row.get(0)?, described);
+        }
+        if has_table(connection, "clock_jump")? {
+            let mut epochs = connection.prepare_cached(
+                "SELECT DISTINCT epoch FROM chunk JOIN block ON block.id = chunk.block
+                 JOIN path ON path.id = block.path WHERE station = ?1 AND centre = ?2",
+            )?;
+            let epochs = epochs.query_map([station, centre], |row| row.get(0))?;
+            blocks.epochs = epochs.collect::<Result<_, _>>()?;
         }
         Ok(blocks)
     }
