@@ -104,6 +104,17 @@ impl Historian {
         }
     }
 
+    /// How each channel stands at `now`, for another historian to recall.
+    pub fn stood(&mut self, now: Timestamp) -> Vec<Option<StoodChannel>> {
+        let picture = self.picture(now);
+        let channels = self.channels.iter().zip(&picture.channels);
+        let stood = channels.map(|(channel, picture)| {
+            let stood = StoodChannel::of(picture, now);
+            Some(StoodChannel { answered: stood.answered || channel.answered_before(), ..stood })
+        });
+        stood.collect()
+    }
+
     /// What was written down since this was last called, in the order of time.
     pub fn take_judgements(&mut self) -> Vec<Judgement> {
         std::mem::take(&mut self.judgements)

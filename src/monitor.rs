@@ -284,7 +284,13 @@ impl Task {
         self.jumps.drain(..surplus);
         let now = self.clock.now();
         self.today.turn(now);
+        let stood = self.historian.stood(self.shown).into_iter().map(|stood| match kind {
+            JumpKind::Set => stood.map(|stood| stood.by_another_clock(now)),
+            JumpKind::Slept | JumpKind::Stopped => stood,
+        });
+        let stood = stood.collect();
         self.historian = Historian::new(self.today.contract(), &self.plans, now);
+        self.historian.recall(stood);
         self.buffer = buffer(&self.today.whole, &self.plans, self.history.is_some());
         if kind == JumpKind::Set {
             self.alarms.clock_was_set(by_ms);

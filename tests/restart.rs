@@ -9,8 +9,7 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Part, Plan, plans};
 use gridwatch::collector::reading::{Event, LinkFault, Poll, Reading};
 use gridwatch::historian::Historian;
-use gridwatch::historian::ledger::State;
-use gridwatch::historian::past::{StoodChannel, StoodPoint};
+use gridwatch::historian::past::StoodChannel;
 use gridwatch::historian::picture::{LinkState, Picture};
 use gridwatch::historian::verdict::{Finding, PointPicture, Reason, Since};
 
@@ -38,19 +37,9 @@ impl Bench {
     }
 
     /// The same behind a restart: it knows how each channel stood in the last picture of the one before.
-    fn after(before: &Picture, started: Timestamp) -> Self {
+    fn after(stood: &[Option<StoodChannel>], started: Timestamp) -> Self {
         let mut bench = Self::new(started);
-        let stood = before.channels.iter().map(|channel| {
-            let point = |point: &PointPicture| {
-                let (state, since) = (State::of(point), point.since);
-                Some(StoodPoint { state, since, live_since: point.not_live_since })
-            };
-            let link = (channel.link.state, Since::At(channel.link.since));
-            let answered = channel.link.state != LinkState::NeverConnected;
-            let points = channel.points.iter().map(point).collect();
-            Some(StoodChannel { at: before.at, answered, link, points })
-        });
-        bench.historian.recall(stood.collect());
+        bench.historian.recall(stood.to_vec());
         bench
     }
 
@@ -175,7 +164,8 @@ fn what_was_found_before_a_restart_stands_until_something_speaks_against_it() {
         assert_eq!((seen.not_live, seen.finding), (not_live, finding), "{id}");
     }
     let again = before.at.plus(20_000);
-    let mut bench = Bench::after(&before, again);
+    let stood = bench.historian.stood(before.at);
+    let mut bench = Bench::after(&stood, again);
     let after = bench.run(again, 0, stuck);
     for (id, ..) in found {
         let (was, is) = (bench.point(&before, id), bench.point(&after, id));
@@ -198,9 +188,19 @@ fn what_was_found_before_a_restart_stands_until_something_speaks_against_it() {
     // What stands between its ends anew has its time.
     let moves = bench.run(again.plus(2_000), 1_000, &[(BREAKER, 0)]);
     assert_eq!(bench.point(&moves, BREAKER).not_live, None);
+    // By a clock that was set since, nobody knows when it began.
+    let set: Vec<_> =
+        stood.iter().cloned().map(|one| one.map(|one| one.by_another_clock(again))).collect();
+    let mut bench = Bench::after(&set, again);
+    let after = bench.run(again, 0, stuck);
+    for (id, ..) in found {
+        let (was, is) = (bench.point(&before, id), bench.point(&after, id));
+        assert_eq!((is.not_live, is.finding), (was.not_live, was.finding), "{id}");
+        assert_eq!(is.since, Since::AtLeast(again), "{id}");
+    }
     // Whoever looked away for long does not know whether a measurement has moved.
     let late = before.at.plus(16 * 60_000);
-    let mut bench = Bench::after(&before, late);
+    let mut bench = Bench::after(&stood, late);
     let after = bench.run(late, 0, stuck);
     assert_eq!(bench.point(&after, "S1.110.171.P").not_live, None);
     assert_eq!(bench.point(&after, BREAKER).not_live, Some(Reason::Intermediate));
@@ -209,12 +209,15 @@ fn what_was_found_before_a_restart_stands_until_something_speaks_against_it() {
 #[test]
 fn a_station_that_answered_before_a_restart_is_lost_and_not_never_connected() {
     let mut bench = Bench::new(START);
-    let up = bench.run(START, 1_000, &[]);
-    bench.refuse(START.plus(2_000));
-    let down = bench.historian.picture(START.plus(2_000));
-    for (before, since) in [(&up, None), (&down, Some(down.at))] {
-        let again = before.at.plus(5_000);
-        let mut bench = Bench::after(before, again);
+    let up = bench.run(START, 1_000, &[]).at;
+    let stood_up = bench.historian.stood(up);
+    let down = START.plus(2_000);
+    bench.refuse(down);
+    bench.historian.picture(down);
+    let stood_down = bench.historian.stood(down);
+    for (before, stood, since) in [(up, stood_up, None), (down, stood_down, Some(down))] {
+        let again = before.plus(5_000);
+        let mut bench = Bench::after(&stood, again);
         bench.refuse(again.plus(10));
         let after = bench.historian.picture(again.plus(500));
         for channel in &after.channels {
@@ -231,9 +234,10 @@ fn a_station_that_answered_before_a_restart_is_lost_and_not_never_connected() {
     // One that never answered did not.
     let mut bench = Bench::new(START);
     bench.refuse(START);
-    let never = bench.historian.picture(START.plus(500));
-    let again = never.at.plus(5_000);
-    let mut bench = Bench::after(&never, again);
+    let never = START.plus(500);
+    bench.historian.picture(never);
+    let again = never.plus(5_000);
+    let mut bench = Bench::after(&bench.historian.stood(never), again);
     bench.refuse(again);
     let after = bench.historian.picture(again.plus(500));
     assert!(after.channels.iter().all(|c| c.link.state == LinkState::NeverConnected));

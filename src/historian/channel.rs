@@ -396,6 +396,11 @@ impl ChannelState {
         self.put_aside();
     }
 
+    /// Whether the station answered before this run of the monitor.
+    pub(super) fn answered_before(&self) -> bool {
+        self.answered_before
+    }
+
     /// What was asked since this was last called.
     pub(super) fn take_asked(&mut self) -> Asked {
         std::mem::take(&mut self.asked)

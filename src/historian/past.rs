@@ -50,6 +50,35 @@ pub struct StoodChannel {
     pub points: Vec<Option<StoodPoint>>,
 }
 
+impl StoodChannel {
+    /// How it stands in a picture of `at`.
+    pub(super) fn of(channel: &ChannelPicture, at: Timestamp) -> Self {
+        let link = &channel.link;
+        let since = if link.at_least { Since::AtLeast(link.since) } else { Since::At(link.since) };
+        let stood = |point: &PointPicture| {
+            let (state, since) = (State::of(point), point.since);
+            Some(StoodPoint { state, since, live_since: point.not_live_since })
+        };
+        Self {
+            at,
+            answered: link.state != LinkState::NeverConnected,
+            link: (link.state, since),
+            points: channel.points.iter().map(stood).collect(),
+        }
+    }
+
+    /// By a clock that shows `now`, and that says nothing of the moments of the one of then.
+    #[must_use]
+    pub fn by_another_clock(mut self, now: Timestamp) -> Self {
+        let since = Since::AtLeast(now);
+        (self.at, self.link.1) = (now, since);
+        for point in self.points.iter_mut().flatten() {
+            (point.since, point.live_since) = (since, since);
+        }
+        self
+    }
+}
+
 /// How a point stood.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StoodPoint {

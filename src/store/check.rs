@@ -305,6 +305,27 @@ fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), Sto
             found.fault(format!("chunk {id} of block {block} at {at}: {}", error.fault()));
         }
     }
+    check_order_of_chunks(connection, found)
+}
+
+/// Of one clock, no two chunks of a block have the same time.
+fn check_order_of_chunks(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
+    let epoch = if has_table(connection, "clock_jump")? { "epoch" } else { "0" };
+    let mut all = connection.prepare(&format!(
+        "SELECT id, block, from_ms, before FROM (
+             SELECT id, block, from_ms,
+                 max(until_ms) OVER (PARTITION BY block, {epoch} ORDER BY from_ms, id
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+             FROM chunk) WHERE from_ms < before"
+    ))?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, block): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let [at, until] = [2, 3].map(|column| row.get(column).map(Timestamp));
+        let (at, until) = (at?.to_millisecond(), until?.to_millisecond());
+        let before = "one before it reaches to";
+        found.fault(format!("chunk {id} of block {block} at {at}: {before} {until}"));
+    }
     Ok(())
 }
 

@@ -222,6 +222,24 @@ fn what_cannot_be_is_named_though_its_checksum_is_right() {
     }
 }
 
+#[test]
+fn chunks_that_have_the_same_time_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path());
+    let again = |epoch: i64| {
+        let held = open_to_write(folder.path()).unwrap();
+        let again = "INSERT INTO chunk (block, from_ms, until_ms, rows, data, epoch)
+             SELECT block, from_ms, until_ms, rows, data, ?1 FROM chunk WHERE id = 1";
+        held.connection.execute(again, [epoch]).unwrap();
+        sums::renew(&held.connection, &sums::CHUNK, ("true", &[])).unwrap();
+        drop(held);
+        let faults = check(folder.path()).unwrap().faults;
+        faults.iter().filter(|fault| fault.contains("one before it reaches to")).count()
+    };
+    assert_eq!(again(7), 0, "a clock that was set back lets a time come twice");
+    assert_eq!(again(0), 1);
+}
+
 /// A byte of each column of each table is another one.
 #[test]
 fn a_row_that_is_not_what_was_written_is_named() {
