@@ -497,7 +497,7 @@ fn a_jump_of_the_clock_stands_among_the_events() {
     let [row] = &told[..] else { panic!("one row: {told:?}") };
     let (time, arrived, what) = (&row[0], &row[6], &row[14..]);
     assert_eq!([time, arrived], [set.before, set.after].map(Timestamp::to_millisecond).each_ref());
-    assert_eq!(what, ["set", "-7200000"]);
+    assert_eq!(what, ["clock_set", "-7200000"]);
     assert!(row[1..5].iter().all(String::is_empty), "it is of no station: {row:?}");
     assert!(rows(&export(&["--station", "S1"])).is_empty());
     let out = folder.path().join("r.json");
