@@ -599,9 +599,9 @@ fn filed(store: &Path, period: &[&str]) -> Option<BTreeMap<String, i64>> {
                 let kwh = (1_000.0 * mwh).round() as i64;
                 *sums.entry(format!("{name} {column}")).or_default() += kwh;
             }
-            for column in ["read_days", "all_days"] {
-                let days = row[column].as_i64().unwrap_or_default();
-                *sums.entry(format!("{name} {column}")).or_default() += days;
+            for (column, days) in [("read", &row["read_days"]), ("all", &row["known"]["want"])] {
+                let days = days.as_i64().filter(|_| sheet == "sold").unwrap_or_default();
+                *sums.entry(format!("{name} {column} days")).or_default() += days;
             }
         }
     }

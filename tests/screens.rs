@@ -922,6 +922,25 @@ fn links_put_the_worst_first_and_the_card_says_what_to_do() {
 }
 
 #[test]
+fn links_of_plants_are_among_the_links_and_in_no_count() {
+    let (mut ui, province) = (ui(normal()), Arc::clone(&normal().province));
+    type_keys(&mut ui, "9s");
+    let drawn = draw(&mut ui, 100, 60);
+    let centres = province.centres.len();
+    let plants = centres * province.plant_ids().count();
+    let paths = centres * province.substations().len();
+    assert!(drawn.contains(&format!(" {paths} paths + {plants} of plants")), "{drawn}");
+    for id in province.plant_ids() {
+        let name = &*province.stations[id.index()].id;
+        let rows = drawn.lines().filter(|line| line.contains(&format!(" {name} "))).count();
+        assert_eq!(rows, centres, "{drawn}");
+        type_keys(&mut ui, &format!("/{name}\n\n"));
+        let card = draw(&mut ui, 100, 60);
+        assert!(card.contains("plant, in no count of stations"), "{card}");
+    }
+}
+
+#[test]
 fn an_event_leads_to_the_evidence_of_its_signal_and_back() {
     let mut ui = ui(eventful());
     type_keys(&mut ui, "8\t");

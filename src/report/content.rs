@@ -88,6 +88,11 @@ impl Words {
         }
     }
 
+    /// In place of a comparison with a period of which too little is known.
+    fn not_enough_known(self) -> Cell {
+        Cell::Verdict(Mark::Doubt, self.say("chưa biết đủ", "not enough known"))
+    }
+
     /// In place of a judgement of a period of which too little was watched.
     fn not_enough_watched(self) -> Cell {
         let text = self.say("chưa đủ thời gian theo dõi", "not enough watched");

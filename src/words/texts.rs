@@ -319,6 +319,8 @@ texts! {
 
     // Links
     PathsWord => "đường", "paths";
+    PlantPathsWord => "của nhà máy", "of plants";
+    PlantUncounted => " · nhà máy, không tính vào số trạm", " · plant, in no count of stations";
     LinksWell => "Mọi đường và mọi thiết bị trả lời tốt.", "Every path and every unit answers well.";
     ColDevice => "Thiết bị", "Device";
     ColState => "Hiện nay", "State";

@@ -1,7 +1,7 @@
 //! Energy produced and distributed: what plants gave to the grid, point by point.
 
 use super::{text, titled};
-use crate::history::{Produced, Row};
+use crate::history::{Printed, Produced, Row};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
 use crate::report::shown::kwh_as_mwh;
@@ -89,5 +89,5 @@ fn earlier(facts: &Facts) -> Option<Table> {
     let mut all = Produced::default();
     facts.counted.produced.values().for_each(|own| all += own);
     let gwh = all.net_kwh().map(|kwh| kwh_as_mwh(kwh) / 1_000.0);
-    super::sold::years(facts, "produced_years", &gwh, |year| year.produced_gwh)
+    super::sold::years(facts, "produced_years", (&gwh, Cell::known), |year| year.produced_gwh)
 }

@@ -6,6 +6,7 @@ use config::ReportedYear;
 
 use super::{text, titled};
 use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::counts::Share;
 use crate::history::{Figure, Row, Sold};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
@@ -63,12 +64,15 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     ];
     parts.extend(earlier(facts).map(Part::Table));
     parts.push(words.note(
-        "Mỗi lần đọc mang lại điện năng từ lần đọc trước của công tơ đó, và tính vào ngày của chỉ số. Phần \
-         chưa đọc: ngày công tơ trong kỳ mà chưa lần đọc nào bao trùm (đọc xa không thành, cửa khóa, hoặc chưa đến ngày ghi chỉ \
+        "Mỗi lần đọc mang lại điện năng và số ngày từ lần đọc trước của công tơ đó, và tính vào ngày của chỉ số: ghi \
+         tại chỗ mỗi tháng một lần nên gồm cả ngày của tháng trước. Biết được, ít nhất: ngày công tơ của kỳ mà các lần đọc trong kỳ \
+         bao trùm, trên tổng ngày công tơ của kỳ. Phần còn lại chưa đọc (đọc xa không thành, cửa khóa, hoặc chưa đến ngày ghi chỉ \
          số); điện năng của chúng không được ước lượng. Loại công tơ không bán điện nằm ngoài tổng.",
-        "A reading brings what its meter has counted since the reading before, and belongs to the day of the register. \
-         What is not read are meter-days of the period that no reading covers (a remote reading failed, a door was locked, the day \
-         of the round has not come); their energy is not estimated. Classes that sell nothing stand outside the sum.",
+        "A reading brings what its meter has counted since the reading before, and the days of that time; all of it \
+         belongs to the day of the register, so that readings by hand, once a month, bring days of the month before. Known, at \
+         least: meter-days of the period that readings of the period cover, of all of them. The others are not read (a remote \
+         reading failed, a door was locked, the day of the round has not come); their energy is not estimated. Classes that \
+         sell nothing stand outside the sum.",
     ));
     titled("sold", name, parts)
 }
@@ -114,7 +118,6 @@ fn table(
             words.column("sold", "Đã đọc, MWh", "Read, MWh", 14),
             words.column("known", "Biết được, ít nhất", "Known, at least", 12),
             words.column("read_days", "Ngày công tơ đã đọc", "Meter-days read", 12),
-            words.column("all_days", "Ngày công tơ của kỳ", "Meter-days of the period", 12),
             words.column("remote", "Đọc xa, MWh", "Read remotely, MWh", 14),
             words.column("remote_until", "Đọc xa đến hết ngày", "Remotely up to the end of", 14),
             words.column(
@@ -145,9 +148,8 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
         day => Cell::Day(Timestamp(day * DAY_MS).local(0).date),
     };
     let (remote, hand) = (sold.remote(), sold.hand());
-    let (mut row, all) = (Row::new(), sold.all());
-    row.add(&sold.read(), mwh).known_as(meter_days);
-    row.cell(Cell::Count(all.covered_days())).cell(Cell::Count(all.all_days()));
+    let mut row = Row::new();
+    row.add(&sold.read(), mwh).known_as(meter_days).cell(Cell::Count(sold.all().covered_days()));
     row.add(&sold.remote_kwh(), mwh).cell(day(remote.until)).cell(Cell::Count(remote.behind));
     row.add(&sold.hand_kwh(), mwh).cell(day(hand.until)).cell(Cell::Count(hand.behind));
     row.said(facts.lang)
@@ -157,7 +159,8 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
 fn earlier(facts: &Facts) -> Option<Table> {
     let mut all = Sold::default();
     facts.counted.sold.iter().filter(|(group, _)| group.sells).for_each(|(_, sold)| all += sold);
-    years(facts, "sold_years", &all.read().map(|kwh| real(kwh) / 1e6), |year| year.sold_gwh)
+    let gwh = all.read().map(|kwh| real(kwh) / 1e6);
+    years(facts, "sold_years", (&gwh, meter_days), |year| year.sold_gwh)
 }
 
 /// Gigawatt hours to the kilowatt hour: what lies behind comes from floats, and from no meter.
@@ -165,14 +168,16 @@ fn rounded(gwh: f64) -> f64 {
     (gwh * 1e6).round() / 1e6
 }
 
-/// A figure of a year, in gigawatt hours, beside what was reported of earlier ones.
+/// A figure of a year, in gigawatt hours, beside what was reported of earlier ones. Of a year of which too little is
+/// known there is no change.
 pub(super) fn years(
     facts: &Facts,
     id: &'static str,
-    gwh: &Figure<f64>,
+    (gwh, known): (&Figure<f64>, fn(Share) -> Cell),
     of_year: impl Fn(&ReportedYear) -> Option<f64>,
 ) -> Option<Table> {
     let words = facts.words();
+    let gwh_known = gwh.known().reaches(facts.province.targets.watched);
     let reported = facts.province.reported_years.iter();
     let earlier = reported
         .filter(|year| facts.period.is_year() && year.year < facts.period.first.year)
@@ -182,7 +187,11 @@ pub(super) fn years(
             let mut row = Row::new();
             row.cell(Cell::Text(year.to_string())).cell(Cell::Number(then, 1));
             row.add(gwh, |gwh| Cell::Number(*gwh, 1));
-            row.add(gwh, |gwh| Cell::Number(rounded(gwh - then), 1)).known();
+            row.add(gwh, |gwh| match gwh_known {
+                Some(false) => words.not_enough_known(),
+                _ => Cell::Number(rounded(gwh - then), 1),
+            });
+            row.known_as(known);
             row.said(facts.lang)
         })
         .collect();

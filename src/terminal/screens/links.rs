@@ -1,5 +1,5 @@
-//! Screen 9, links: how asking each station goes for each centre, and each unit with which it does
-//! not go well, worst first.
+//! Screen 9, links: how asking each station and each plant goes for each centre, and each unit with which it does
+//! not go well, worst first. Plants are marked: they are in no count of stations, paths and units.
 
 mod card;
 mod remedy;
@@ -20,6 +20,8 @@ use rows::{Health, Seen};
 const ROUND: usize = 4;
 /// Lines of the selected device below the list, where it is narrow and where it is wide.
 const DETAIL: (usize, usize) = (6, 8);
+/// Cells of a screen on which the title says how long requests are counted, too.
+const WIDE: usize = 100;
 /// Most cells of the name of a device.
 const NAME_MOST: usize = 28;
 
@@ -116,23 +118,35 @@ pub(crate) fn plain(view: &View<'_>, id: LinkId) -> String {
 fn full_name(view: &View<'_>, id: LinkId) -> String {
     let seen = Seen::new(view, id);
     let unit = seen.unit_words(view).map_or_else(String::new, |unit| format!(" · {unit}"));
-    format!("{}{unit} → {}", view.station_name(seen.contract.station), seen.centre(view))
+    let is_plant = view.province().is_plant(id.channel);
+    let plant = if is_plant { view.t(Text::PlantUncounted) } else { "" };
+    format!("{}{unit} → {}{plant}", view.station_name(seen.contract.station), seen.centre(view))
 }
 
 fn title(view: &View<'_>, state: &Links, room: usize) -> Row {
     let channels = &view.picture.channels;
     let province = view.province();
     let paths = (province.centres.len() * province.substations().len()) as u64;
+    let of_plants = (province.centres.len() * province.plant_ids().count()) as u64;
     let window_s = channels.first().map_or(0.0, |channel| channel.traffic.window_s);
     #[expect(clippy::cast_possible_truncation, reason = "a window is a few hundred seconds")]
     let window = format::age((window_s * 1_000.0) as i64, view.lang);
+    let plants = match of_plants {
+        0 => String::new(),
+        n => format!(" + {} {}", view.count(n), view.t(Text::PlantPathsWord)),
+    };
+    // Where there is no room for both, that there are others weighs more.
+    let window = if of_plants > 0 && room < WIDE {
+        String::new()
+    } else {
+        format!(" · {} {window}", view.t(Text::Window))
+    };
     let row = view.row().gap(1).put(Role::Strong, view.t(Text::Links)).text(format!(
-        " · {} {} · {} {} · {} {window}",
+        " · {} {}{plants} · {} {}{window}",
         view.count(paths),
         view.t(Text::PathsWord),
         view.share(view.picture.units()),
         view.t(Text::UnitsAnswer),
-        view.t(Text::Window)
     ));
     let sort = format!("{}: {} ↓ ", view.t(Text::SortIs), view.t(state.sort.text()));
     row.ending(view.row().text(sort), room)

@@ -216,11 +216,11 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Every path, and every unit with a problem, in the order that was chosen.
+/// Every path, those of plants behind those of stations, and every unit with a problem, in the order that was chosen.
 pub(super) fn sorted(view: &View<'_>, sort: Sort, faults: bool) -> Vec<LinkId> {
     let mut found: Vec<(LinkId, Health, &TrafficPicture)> = Vec::new();
     let centres = view.centres();
-    for station in view.province().station_ids() {
+    for station in view.province().site_ids() {
         for centre in &centres {
             let channel = view.province().channel_id(station, *centre);
             let units = view.picture.channels[channel.index()].units.len();
