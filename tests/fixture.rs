@@ -137,6 +137,20 @@ impl World {
         self.look(ms);
     }
 
+    /// Every path is up but those of one station, where nobody listens.
+    pub(crate) fn connect_all_but(&mut self, station: &str, ms: i64) {
+        let station = self.province.station(station).unwrap();
+        for channel in self.channels() {
+            if self.province.channels[channel.index()].station == station {
+                self.lost.push(channel);
+                self.tell(channel, ms, Event::Lost(LinkFault::Refused));
+            } else {
+                self.tell(channel, ms, Event::Connected);
+            }
+        }
+        self.look(ms);
+    }
+
     /// Nobody listens anywhere.
     pub(crate) fn refuse_all(&mut self, ms: i64) {
         for channel in self.channels() {

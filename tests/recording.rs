@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::Province;
+use config::{Decoded, Province};
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::collector::reading::{Event, Fault, LinkFault, Reading};
 use gridwatch::historian::Historian;
@@ -352,4 +352,48 @@ fn a_recording_that_goes_on_adjoins_the_one_before_and_is_the_same_each_time() {
         values
     });
     assert_eq!(rows[0], rows[1]);
+}
+
+/// A transformer of which a fuse is blown shows other voltages and powers; what is measured otherwise stands still
+/// meanwhile, is right, and stays so when the transformer is well again.
+#[test]
+fn what_stands_still_beside_a_blown_fuse_is_not_frozen() {
+    let folder = tempfile::tempdir().unwrap();
+    let province = Arc::new(stretched(small(), 60.0));
+    let fault = |target: &str, phases: &str| {
+        format!(
+            "[[fault]]\nkind = \"T27\"\ntarget = \"{target}\"\nat = \"4h\"\nfor = \"2h\"\nphases = \"{phases}\"\n"
+        )
+    };
+    let scenario = fault("S2.22.C41", "one") + &fault("S1.22.C41", "three");
+    let to_come = plans(&province, &scenario);
+    let hours = |n: i64| START.plus(n * 3_600_000);
+    let recording = Recording::start(&province, to_come, (START, hours(8)));
+    keep(recording, (folder.path(), &province), (START, 600_000));
+    let reader = Reader::open(folder.path()).unwrap();
+    let (mut frozen, mut lowest) = (Vec::new(), f64::INFINITY);
+    for channel in &province.channels {
+        let station = &province.stations[channel.station.index()];
+        let path = (&station.id[..], &province.centres[channel.centre.index()].id[..]);
+        for session in reader.sessions().unwrap() {
+            let each = |judged: gridwatch::store::Judged| {
+                for run in
+                    judged.runs.iter().filter(|run| run.state.not_live() == Some(Reason::Frozen))
+                {
+                    let points = &station.points[run.first as usize..][..run.count as usize];
+                    frozen.extend(points.iter().map(|point| (point.id.clone(), judged.at)));
+                }
+            };
+            reader.judgements(path, session.id, (START, hours(8)), each).unwrap();
+        }
+    }
+    let each = |value: Value| {
+        if let Decoded::Value(kv) = value.value {
+            lowest = lowest.min(kv);
+        }
+        Ok::<(), StoreError>(())
+    };
+    reader.values(("S2", "CC", "S2.22.C41.UAB"), (hours(4), hours(6)), each).unwrap();
+    assert!(lowest < 14.0, "a fuse was blown: {lowest} kV");
+    assert_eq!(frozen, []);
 }

@@ -417,6 +417,94 @@ fn every_size_language_theme_and_glyph_set_fills_the_screen_exactly() {
     }
 }
 
+/// Whether a figure, a time or an age is cut: what is left of it reads as another one.
+fn has_cut_number(line: &str) -> Option<&str> {
+    let mut words = line.split([' ', '│']).filter(|word| word.ends_with('…'));
+    words.find(|word| {
+        let number = word.trim_start_matches(['≥', '≤', '(', '+', '−']).trim_end_matches('…');
+        let is_number = number.starts_with(|c: char| c.is_ascii_digit())
+            && number.chars().all(|c| c.is_ascii_digit() || ".,:/".contains(c));
+        // `cấp 2,…` ends with the whole number.
+        let is_whole = number.ends_with(',');
+        is_number && !is_whole && (word.starts_with('(') || number.contains(['.', ',', ':', '/']))
+    })
+}
+
+#[test]
+fn no_number_or_time_is_cut() {
+    assert_eq!(has_cut_number("│ 179.495/268.8… ≥66,78%│"), Some("179.495/268.8…"));
+    assert_eq!(has_cut_number(" link lost since 21:01:07 (3…  +2 stations"), Some("(3…"));
+    assert_eq!(has_cut_number("  SF6 pressure low, stage 1…  HB04 Nhuận…"), None);
+    let pictures = [
+        normal(),
+        nobody(),
+        starting(),
+        lost(),
+        refused(),
+        troubled(),
+        strained(),
+        eventful(),
+        partly_counted(),
+    ];
+    for (picture, way) in pictures.iter().flat_map(|p| WAYS.map(|way| (p, way))) {
+        for (lang, (width, height)) in LANGS.iter().flat_map(|(l, _)| SIZES.map(|s| (*l, s))) {
+            let mut ui = Ui::new(options(lang), Arc::clone(picture));
+            draw(&mut ui, width, height);
+            type_keys(&mut ui, way);
+            for line in lines(&buffer(&mut ui, width, height)) {
+                assert_eq!(has_cut_number(&line), None, "{way:?} {width}x{height}\n{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_that_help_says_is_cut() {
+    for way in ["", "2", "2\n", "4", "7", "8", "8\t", "9"] {
+        for (lang, _) in LANGS {
+            let mut ui = Ui::new(options(lang), eventful());
+            draw(&mut ui, 100, 30);
+            type_keys(&mut ui, way);
+            let help: Vec<String> = {
+                type_keys(&mut ui, "?");
+                let all = lines(&buffer(&mut ui, 100, 30));
+                all.into_iter().filter(|line| line.starts_with('│')).collect()
+            };
+            assert!(help.len() > 15, "{way:?}: {help:#?}");
+            for line in help {
+                assert!(!line.contains('…'), "{way:?}: {line}");
+            }
+        }
+    }
+}
+
+/// A station has never answered: its meters are not counted, its path was never up.
+fn partly_counted() -> Arc<Picture> {
+    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+        let mut world = World::new();
+        world.connect_all_but("HB03", -719_000);
+        world.scan(-700_000);
+        world.scan(-1_100);
+        world.watched_at(0)
+    });
+    Arc::clone(&PICTURE)
+}
+
+#[test]
+fn what_was_never_up_is_not_told_as_lost() {
+    for (lang, said, other) in
+        [(Lang::Vi, "chưa có kết nối", "mất kết nối"), (Lang::En, "never connected", "link lost")]
+    {
+        let mut ui = Ui::new(options(lang), partly_counted());
+        draw(&mut ui, 100, 30);
+        type_keys(&mut ui, "8");
+        let screen = draw(&mut ui, 100, 30);
+        let rows: Vec<&str> = screen.lines().filter(|line| line.contains("HB03")).collect();
+        assert!(rows.len() > 1 && rows.iter().all(|row| row.contains(said)), "{screen}");
+        assert!(!screen.contains(other), "{screen}");
+    }
+}
+
 #[test]
 fn plain_marks_need_nothing_but_ascii_and_letters() {
     for way in WAYS {

@@ -44,7 +44,7 @@ impl Priority {
     /// What operators read.
     pub fn text(self, lang: Lang) -> &'static str {
         let (vi, en) = match self {
-            Self::One => ("mất tầm nhìn 110 kV", "110 kV not seen"),
+            Self::One => ("mất giám sát 110 kV", "110 kV not seen"),
             Self::Two => ("vị trí, điện áp, MBA", "position, voltage, transformer"),
             Self::Three => ("chất lượng số liệu", "data quality"),
         };

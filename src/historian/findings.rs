@@ -39,6 +39,9 @@ const HIDDEN_DEADBANDS: f64 = 2.0;
 /// one more is for what the two do not have in common. Deadbands of a current and a power of one bay
 /// differ by far: what is many steps of the one may be less than a step of the other.
 const PEER_DEADBANDS: f64 = 2.0;
+/// C14: share of its nominal by which a voltage may be another one and still be that of the grid. A transformer of
+/// which one fuse is blown shows two voltages by √3 less, so that what does not move is the one that is right.
+const VOLTAGE_APART: f64 = 0.2;
 
 /// What is tested of the points of a channel.
 pub(super) struct Tests {
@@ -83,6 +86,8 @@ struct Test {
 struct Peers {
     point: usize,
     peer: usize,
+    /// The voltage that the peer is measured with, and its nominal: without it, what the peer does proves nothing.
+    voltage: Option<(usize, f64)>,
     /// Smallest change of the point that is sent, and of the peer.
     bands: Option<(f64, f64)>,
 }
@@ -90,7 +95,7 @@ struct Peers {
 /// What was last seen of two peers.
 #[derive(Clone, Copy, Default)]
 struct SeenPeer {
-    /// Value of the peer when the point last changed.
+    /// Value of the peer when the point last changed; or later, when it could be believed again.
     peer_then: Option<f64>,
     change: Option<Timestamp>,
 }
@@ -128,10 +133,14 @@ impl Tests {
                 self.add(bay, finding, &[winding, oil], (Some(1.0), tolerance));
             }
         }
-        for (point, peer) in [("P", "IA"), ("IA", "P"), ("UAB", "UBC"), ("UBC", "UAB")] {
-            if let (Some(point), Some(peer)) = (name(point), name(peer)) {
+        for (point_id, peer_id) in [("P", "IA"), ("IA", "P"), ("UAB", "UBC"), ("UBC", "UAB")] {
+            if let (Some(point), Some(peer)) = (name(point_id), name(peer_id)) {
                 let band = |n: usize| bay.station.points[n].deadband;
-                self.peers.push(Peers { point, peer, bands: band(point).zip(band(peer)) });
+                let of_peer = |id| if id == "P" { voltage } else { name(id) };
+                let voltage = (peer_id != "IA").then(|| of_peer(peer_id)).flatten();
+                let voltage = voltage.map(|n| (n, bay.nominal(n)));
+                let bands = band(point).zip(band(peer));
+                self.peers.push(Peers { point, peer, voltage, bands });
             }
         }
         let own = bay.station.points.iter().enumerate().filter(|(_, point)| point.bay == bay.bay);
@@ -285,6 +294,14 @@ impl Test {
 }
 
 impl Peers {
+    /// Whether the voltage with which the peer is measured is one of the grid, as far as it is seen.
+    fn is_believed(&self, states: &[PointState]) -> bool {
+        self.voltage.is_none_or(|(n, nominal)| {
+            let seen = states[n].value.filter(|_| states[n].not_live.is_none());
+            seen.is_none_or(|voltage| (voltage - nominal).abs() <= VOLTAGE_APART * nominal)
+        })
+    }
+
     /// When the point changed last, if it has stood still since while its peer moved.
     fn stands_still(&self, seen: &mut SeenPeer, states: &[PointState]) -> Option<Timestamp> {
         let (state, peer) = (&states[self.point], &states[self.peer]);
@@ -292,8 +309,12 @@ impl Peers {
             return None;
         }
         if seen.change != state.changed {
-            *seen = SeenPeer { peer_then: peer.value, change: state.changed };
+            *seen = SeenPeer { peer_then: None, change: state.changed };
         }
+        if !self.is_believed(states) {
+            return None;
+        }
+        seen.peer_then = seen.peer_then.or(peer.value);
         let changed = state.changed?;
         let (now, then) = (peer.value?, seen.peer_then?);
         let (own_band, peer_band) = self.bands?;
@@ -333,6 +354,11 @@ impl Members<'_> {
             bays.filter(|(_, bay)| bay.level == own.level && bay.section == own.section)
                 .find_map(|(n, _)| self.find_in(n, "UAB"))
         })
+    }
+
+    /// Nominal voltage where a point is, kV.
+    fn nominal(&self, point: usize) -> f64 {
+        f64::from(self.station.bays[self.station.points[point].bay].level)
     }
 
     fn full_scale(&self, point: usize) -> Option<f64> {

@@ -89,24 +89,24 @@ impl Reliability {
         let lost = self.lost_records(station);
         let known = Share::new(tally.known_ms, tally.customer_ms);
         let recorded = Share::new(tally.recorded_ms, tally.customer_ms);
-        let per_customer = |sum: u64| {
-            (tally.customer_ms > 0).then(|| real(sum) * real(window_ms) / real(tally.customer_ms))
+        let per_customer = |sum: u64, unit: u64| {
+            let all = u128::from(tally.customer_ms) * u128::from(unit);
+            ratio(u128::from(sum) * u128::from(window_ms), all)
         };
         let of_known = |value| figure(value, known, window_ms).with(remarks.iter().cloned());
         let of_recorded = |value| {
             let remarks = remarks.iter().chain(&lost).cloned();
             figure(value, recorded, window_ms).with(remarks)
         };
-        let minutes = per_customer(tally.sustained.customer_ms).map(|ms| ms / 60_000.0);
         let mean = tally.customer_ms.checked_div(window_ms).unwrap_or(0);
         Indices {
             customers: Figure::new(mean, Share::new(window_ms, window_ms)),
             sustained: count(&of_known(Some(0.0)), tally.sustained.interruptions),
             momentary: count(&of_recorded(Some(0.0)), tally.momentary.interruptions),
             undecided: count(&of_known(Some(0.0)), tally.undecided.interruptions),
-            saidi: of_known(minutes),
-            saifi: of_known(per_customer(tally.sustained.customers)),
-            maifi: of_recorded(per_customer(tally.momentary.customers)),
+            saidi: of_known(per_customer(tally.sustained.customer_ms, 60_000)),
+            saifi: of_known(per_customer(tally.sustained.customers, 1)),
+            maifi: of_recorded(per_customer(tally.momentary.customers, 1)),
         }
     }
 
@@ -162,12 +162,17 @@ fn count(figure: &Figure<f64>, count: u64) -> Figure<u64> {
     figure.clone().map(|_| count)
 }
 
+/// One number by another, in lowest terms divided once: it has no more digits than it must. `None` by nothing.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "exact up to 2^53, and an index is shown to three decimals"
+    reason = "lowest terms are exact up to 2^53; beyond it a rounding"
 )]
-fn real(n: u64) -> f64 {
-    n as f64
+fn ratio(n: u128, all: u128) -> Option<f64> {
+    let (mut divisor, mut rest) = (all, n);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    (all > 0).then(|| (n / divisor) as f64 / (all / divisor) as f64)
 }
 
 /// How far beyond what is looked at lies what decides about it: what tracks reach for, and a few scans.
@@ -423,5 +428,26 @@ impl Pieces {
         let unknown = without(self.customers.iter().map(|(era, _)| *era), &known);
         let unrecorded = merged(unknown.iter().copied().chain(self.unrecorded));
         Feeder { name, customers: self.customers, interruptions, unknown, unrecorded }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ratio;
+
+    #[test]
+    fn an_index_has_no_more_digits_than_it_must() {
+        let month_ms = 2_592_000_000_u128;
+        for n in 0..5_000_u128 {
+            // Of two thousand customers, all of a month known.
+            let expected = format!("{}.{:04}", n * 5 / 10_000, n * 5 % 10_000);
+            let expected = expected.parse::<f64>().unwrap();
+            assert_eq!(ratio(n * month_ms, 2_000 * month_ms), Some(expected), "{n}");
+            let minutes = ratio(n * 60_000 * month_ms, 2_000 * month_ms * 60_000);
+            assert_eq!(minutes, Some(expected), "{n}");
+        }
+        assert_eq!(ratio(1, 0), None);
+        assert_eq!(ratio(0, 0), None);
+        assert_eq!(ratio(1, 3), Some(1.0 / 3.0));
     }
 }

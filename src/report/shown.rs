@@ -139,6 +139,12 @@ pub(super) fn kwh_as_mwh(kwh: i64) -> f64 {
     kwh as f64 / 1e3
 }
 
+/// Kilowatt hours as gigawatt hours.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 kWh, nine million TWh")]
+pub(super) fn kwh_as_gwh(kwh: i64) -> f64 {
+    kwh as f64 / 1e6
+}
+
 /// Watt hours as megawatt hours.
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 Wh, nine million GWh")]
 pub(super) fn energy_mwh(wh: i64) -> f64 {
@@ -230,6 +236,22 @@ mod tests {
         assert_eq!(VI.shown(&Cell::Duration(-1_500)), "−0:00:01");
         assert_eq!(VI.value(98.50), "98,5");
         assert_eq!(EN.value(100.0), "100");
+    }
+
+    /// What has few digits is told with few: nothing comes of dividing twice.
+    #[test]
+    fn energies_and_their_shares_have_no_more_digits_than_they_must() {
+        for n in 0..20_000_i64 {
+            let decimal = |digits: usize| {
+                let scale = 10_i64.pow(u32::try_from(digits).unwrap());
+                let text = format!("{}.{:0digits$}", n / scale, n % scale);
+                text.parse::<f64>().unwrap().to_string()
+            };
+            assert_eq!(percent_of(n * 37, 370_000).to_string(), decimal(2), "{n}");
+            assert_eq!(kwh_as_mwh(n).to_string(), decimal(3));
+            assert_eq!(kwh_as_gwh(n).to_string(), decimal(6));
+            assert_eq!(energy_mwh(n).to_string(), decimal(6));
+        }
     }
 
     #[test]

@@ -222,7 +222,7 @@ pub(crate) fn short_reason(reason: Reason, lang: Lang) -> &'static str {
         Reason::NoLink => ("mất k.nối", "no link"),
         Reason::NoReply => ("im lặng", "no reply"),
         Reason::Refused => ("từ chối", "refused"),
-        Reason::Undecodable => ("sai khung", "bad frame"),
+        Reason::Undecodable => ("tin lỗi", "bad frame"),
         Reason::NeverSeen => ("chưa nhận", "never seen"),
         Reason::Old => ("cũ", "old"),
         Reason::Flagged => ("TB xấu", "flagged"),
@@ -282,6 +282,8 @@ pub(crate) fn role_of(reason: Reason) -> Role {
 pub(crate) struct Alarm {
     /// In words.
     pub(crate) text: String,
+    /// How long it has been so, where there is room for it.
+    pub(crate) age: String,
     /// Other stations with a live problem.
     pub(crate) others: usize,
     /// Whether a path or a unit is gone, rather than single values.
@@ -302,9 +304,9 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
     {
         let gone = of_link(state);
         if !gone.is_empty() {
-            let text = links_text(view, &gone, state, view.t(word));
+            let (text, age) = links_text(view, &gone, state, view.t(word));
             let others = stations.iter().filter(|id| !gone.contains(id)).filter(live).count();
-            return Some(Alarm { text, others, urgent: true });
+            return Some(Alarm { text, age, others, urgent: true });
         }
     }
     let (station, line) = stations.iter().find_map(|id| {
@@ -319,24 +321,26 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
     };
     let said = live_part(view, station, &line);
     let name = view.station_name(station);
-    let text = format!("{name}: {said} · {} {since}{age}", view.t(Text::SinceWord));
-    Some(Alarm { text, others, urgent: matches!(line.id.ground, Ground::Unit(_)) })
+    let text = format!("{name}: {said} · {} {since}", view.t(Text::SinceWord));
+    Some(Alarm { text, age, others, urgent: matches!(line.id.ground, Ground::Unit(_)) })
 }
 
-/// `mất kết nối 3/10 trạm: HB03 HB05 HB07 từ 14:31:52 (15 s)`.
-fn links_text(view: &View<'_>, gone: &[StationId], state: LinkState, word: &str) -> String {
+/// `mất kết nối 3/10 trạm từ 14:31:52 (15 s): HB03 HB05 HB07`; of one station how long apart.
+fn links_text(
+    view: &View<'_>,
+    gone: &[StationId],
+    state: LinkState,
+    word: &str,
+) -> (String, String) {
     let channels = gone.iter().flat_map(|station| {
         let centres = view.province().centre_ids();
         centres.map(|centre| view.picture.channel(*station, centre))
     });
     let since = channels.filter(|c| c.link.state == state).map(|c| c.link.since).min();
     let since = since.unwrap_or(view.now);
-    let when = format!(
-        "{} {} ({})",
-        view.t(Text::SinceWord),
-        view.since(Since::At(since)),
-        view.age(since)
-    );
+    let start = format!("{} {}", view.t(Text::SinceWord), view.since(Since::At(since)));
+    let age = format!(" ({})", view.age(since));
+    let when = format!("{start}{age}");
     let all = view.picture.stations().len();
     match gone {
         [one] => {
@@ -345,15 +349,18 @@ fn links_text(view: &View<'_>, gone: &[StationId], state: LinkState, word: &str)
                 .centre_ids()
                 .filter(|centre| view.picture.channel(*one, *centre).link.state == state);
             let at = at_some(view, &cut.collect::<Vec<_>>());
-            format!("{}: {word}{at} {when}", view.station_name(*one))
+            (format!("{}: {word}{at} {start}", view.station_name(*one)), age)
         }
         _ if gone.len() == all => {
-            format!("{word} {all}/{all} {} {when} · {}", view.t(Text::StationsUnit), view.simulate)
+            let stations = view.t(Text::StationsUnit);
+            let text = format!("{word} {all}/{all} {stations} {when} · {}", view.simulate);
+            (text, String::new())
         }
         _ => {
             let ids: Vec<&str> = gone.iter().map(|id| view.station(*id).id.as_str()).collect();
             let n = gone.len();
-            format!("{word} {n}/{all} {} {when}: {}", view.t(Text::StationsUnit), ids.join(" "))
+            let stations = view.t(Text::StationsUnit);
+            (format!("{word} {n}/{all} {stations} {when}: {}", ids.join(" ")), String::new())
         }
     }
 }

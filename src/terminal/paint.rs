@@ -16,7 +16,8 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// A text cut to `room` cells, with an ellipsis where something was cut off.
+/// A text cut to `room` cells, with an ellipsis where something was cut off. A number or a time is there or not: what is
+/// left of a cut one reads as another.
 pub(crate) fn fit(text: &str, room: usize) -> String {
     if width(text) <= room {
         return text.to_owned();
@@ -32,10 +33,27 @@ pub(crate) fn fit(text: &str, room: usize) -> String {
         cut.push_str(grapheme);
     }
     if room > 0 {
+        cut.truncate(whole_numbers(text, cut.len()));
         cut.truncate(cut.trim_end().len());
         cut.push('…');
     }
     cut
+}
+
+/// How much stays of the first `end` bytes of a text when no number is to end within itself.
+fn whole_numbers(text: &str, end: usize) -> usize {
+    let (kept, lost) = text.split_at(end);
+    let mut behind = lost.chars();
+    let goes_on = match behind.next() {
+        Some(c) if c.is_ascii_digit() => true,
+        Some('.' | ',' | ':' | '/') => behind.next().is_some_and(|c| c.is_ascii_digit()),
+        _ => false,
+    };
+    let start = kept.rfind(' ').map_or(0, |space| space + 1);
+    let word = kept[start..].trim_start_matches(['(', '≥', '≤', '+', '−']);
+    let is_number = |c: char| c.is_ascii_digit() || ".,:/".contains(c);
+    let begins = word.chars().next().is_none_or(|c| c.is_ascii_digit());
+    if goes_on && begins && word.chars().all(is_number) { start } else { end }
 }
 
 /// A text broken into lines of at most `room` cells: between parts that stand apart with ` · `
@@ -257,6 +275,16 @@ mod tests {
         assert_eq!(fit("Yên Thủy", 5), "Yên…");
         assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
         assert_eq!(fit("Yên", 0), "");
+    }
+
+    #[test]
+    fn a_number_is_there_or_not() {
+        assert_eq!(fit("last reply 14:31:52", 15), "last reply…");
+        assert_eq!(fit("since 14:31:52 (34 s)", 17), "since 14:31:52…");
+        assert_eq!(fit("1.525.153.877", 8), "…");
+        assert_eq!(fit("179.495/268.800", 12), "…");
+        assert_eq!(fit("grade 2, blocked", 9), "grade 2,…");
+        assert_eq!(fit("F21.Z1, F21.Z2", 12), "F21.Z1, F21…", "a name is no number");
     }
 
     #[test]

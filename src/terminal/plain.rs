@@ -44,7 +44,7 @@ pub(super) fn overview(view: &View<'_>, asks: bool) -> String {
     let mut lines = vec![title(view)];
     let mut rows = figure_lines(view);
     rows.extend(boxes::live_lines(view));
-    rows.push(reasons_line(view));
+    rows.push(reasons_line(view, usize::MAX));
     if asks {
         rows.push(view.row().text(format!(" {}", boxes::rates(view))));
     }

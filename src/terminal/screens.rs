@@ -77,7 +77,7 @@ mod tests {
             ("signals", text(signals::draw(view, &signals, "", BODY))),
             ("events", text(events::draw(view, &events, "", BODY))),
             ("a line of attention", attention::summary(view, station, 100).why),
-            ("unmanned", text(vec![unmanned::of_station(view, station)])),
+            ("unmanned", text(vec![unmanned::of_station(view, station, BODY.width)])),
         ];
         said.extend(
             exclusions::of_station(view, station).map(|row| ("exclusions", text(vec![row]))),

@@ -105,7 +105,7 @@ texts! {
     Excluded => "loại trừ", "excluded";
     Raw => "thô", "raw";
     NoneEvaluable => "chưa đánh giá được", "not evaluable yet";
-    OpenFindings => "phát hiện mở", "open findings";
+    OpenFindings => "mâu thuẫn", "open findings";
 
     // Stations that need attention
     Attention => "TRẠM CẦN CHÚ Ý", "STATIONS THAT NEED ATTENTION";
@@ -135,7 +135,7 @@ texts! {
     LinkNever => "chưa có kết nối", "never connected";
     LostShort => "mất", "lost";
     NeverShort => "chưa", "none";
-    Always => "luôn", "always";
+    Always => "từ đầu", "always";
     SinceWord => "từ", "since";
 
     // The reasons box
@@ -151,10 +151,10 @@ texts! {
     Errors => "lỗi", "errors";
     NoReply => "không trả lời", "no reply";
     Refused => "từ chối", "refused";
-    Undecodable => "sai khung", "bad frames";
-    Missed => "lỡ nhịp", "missed slots";
-    Window => "cửa sổ", "window";
-    StrayReplies => "trả lời lạc", "stray replies";
+    Undecodable => "bản tin lỗi", "bad frames";
+    Missed => "bỏ lỡ", "missed slots";
+    Window => "trong", "window";
+    StrayReplies => "trả lời không khớp", "stray replies";
     LinksUp => "đường kết nối", "links up";
     LastReply => "trả lời cuối", "last reply";
 
@@ -171,7 +171,7 @@ texts! {
     LegendLink => "Nối    có đường về trung tâm", "Link   a path to the centre is up";
     LegendFull => "Đủ   mọi điểm bắt buộc đã khai báo và thử E2E",
         "Full   every required point mapped and E2E-tested";
-    LegendRight => "Đúng   không có phát hiện phá \"đúng\"",
+    LegendRight => "Đúng   không có mâu thuẫn",
         "Right  no open finding that breaks \"right\"";
     LegendLive => "sống tươi và dùng được, không kể lệnh và loại trừ",
         "live   fresh and usable; commands, exclusions aside";
@@ -199,7 +199,7 @@ texts! {
     ToProvince => "tỉnh", "province";
     MappedLive => "điểm đã khai báo đang sống", "mapped points live";
     UnitsAnswer => "thiết bị trả lời", "units answer";
-    RightPoints => "điểm đã kiểm tra, không phát hiện sai", "points that were tested, no finding";
+    RightPoints => "điểm đã kiểm tra, không có mâu thuẫn", "points that were tested, no finding";
     NothingRuledOut => "chưa loại trừ được gì", "nothing could be ruled out yet";
     CopyHint => "y chép", "y copy as text";
     EscClose => "Esc đóng", "Esc close";
@@ -223,10 +223,10 @@ texts! {
     KindDouble => "TTK", "DP";
     KindCommand => "lệnh", "cmd";
     KindCounter => "đếm", "cnt";
-    PositionBetween => "giữa 00", "between 00";
+    PositionBetween => "tr.gian 00", "between 00";
     PositionOpen => "cắt", "open";
     PositionClosed => "đóng", "closed";
-    PositionContradictory => "trái 11", "both 11";
+    PositionContradictory => "m.thuẫn 11", "both 11";
     FilterTitle => "LỌC THEO LÝ DO", "FILTER BY REASON";
     FilterAll => "tất cả", "all";
 
@@ -235,7 +235,7 @@ texts! {
     NotSentHere => "không gửi về đây", "not sent here";
     ByTemplate => "theo mẫu", "by template";
     Unit => "thiết bị", "unit";
-    OnTheWire => "dây", "wire";
+    OnTheWire => "địa chỉ", "wire";
     Scan => "quét", "scan";
     Good => "tốt", "good";
     TestedOn => "E2E", "E2E";
@@ -243,8 +243,8 @@ texts! {
     LastValue => "giá trị cuối", "last value";
     NeverCame => "chưa nhận lần nào", "never received";
     AgeWord => "tuổi", "age";
-    RawWord => "thô", "raw";
-    FlagsWord => "cờ", "flags";
+    RawWord => "giá trị gốc", "raw";
+    FlagsWord => "cờ chất lượng", "flags";
     FlagsNone => "không", "none";
     RangeWord => "dải", "range";
     RequestWord => "hỏi", "request";
@@ -255,10 +255,10 @@ texts! {
     ExceptionWord => "ngoại lệ", "exception";
     ExcludedSince => "loại trừ được duyệt", "approved exclusion";
     TableCoil => "bit lệnh", "coil";
-    TableDiscrete => "bit vào", "discrete input";
+    TableDiscrete => "đầu vào số", "discrete input";
     TableHolding => "thanh ghi giữ", "holding register";
     TableInput => "thanh ghi vào", "input register";
-    FindingWord => "phát hiện", "finding";
+    FindingWord => "mâu thuẫn", "finding";
     BytesWord => "byte", "bytes";
 
     // Metering
@@ -328,26 +328,26 @@ texts! {
     ColNoReply => "k.đáp", "no rep";
     ColRefused => "t.chối", "refus.";
     ColBad => "hỏng", "bad";
-    ColStrays => "lạc", "stray";
-    ColMissed => "lỡ", "missed";
+    ColStrays => "khác", "stray";
+    ColMissed => "bỏ lỡ", "missed";
     ColLastGood => "tốt cuối", "last ok";
     CardNow => "hiện nay", "right now";
     CardDo => "nên làm", "to do";
     CardPath => "đường", "path";
     CardAsked => "đã hỏi", "asked";
-    CardOverrun => "quá nhịp", "overrun";
-    CardStrays => "trả lời lạc", "strays";
-    CardAside => "để riêng", "set aside";
+    CardOverrun => "quá chu kỳ", "overrun";
+    CardStrays => "không khớp", "strays";
+    CardAside => "tạm tách", "set aside";
     CardFault => "lỗi cuối", "last fault";
     CardSettings => "cài đặt", "settings";
     CardUnits => "thiết bị", "units";
     UnitSilent => "không trả lời", "does not answer";
     PathGood => "mọi câu hỏi được trả lời", "every request is answered";
-    PathGoodUnitsNot => "đường tốt, thiết bị thì không", "the path is good, units are not";
+    PathGoodUnitsNot => "kênh tốt, thiết bị có lỗi", "the path is good, units are not";
     Reconnects => "nối lại", "reconnects";
     Refusals => "bị từ chối nối", "connections refused";
     Answered => "đáp tốt", "answered";
-    Overruns => "quá nhịp", "overruns";
+    Overruns => "quá chu kỳ quét", "overruns";
     LateReplies => "đáp muộn", "late";
     UnknownReplies => "đáp lạ", "unknown";
     PointsRefused => "tín hiệu bị từ chối riêng", "refused alone";
@@ -370,7 +370,7 @@ texts! {
     AlarmStands => "Enter vì sao · cảnh báo tự mất khi hết nguyên nhân", "Enter why · it leaves the list when its cause is gone";
     AlarmIsGone => "a xác nhận: nguyên nhân đã hết, cảnh báo rời danh sách", "a acknowledge: its cause is gone, it leaves the list";
     KeyAcknowledge => "xác nhận cảnh báo", "acknowledge the alarm";
-    KeyAcknowledgePage => "xác nhận mọi cảnh báo đang thấy", "acknowledge all that is seen";
+    KeyAcknowledgePage => "xác nhận cả trang", "acknowledge the page";
     HintAcknowledge => "xác nhận", "ack";
     KeyTab => "cảnh báo ↔ sự kiện", "alarms ↔ events";
     HintEvents => "sự kiện", "events";
@@ -434,12 +434,11 @@ texts! {
     KeySort => "đổi cách sắp xếp", "change sort order";
     KeyWhy => "vì sao", "why";
     KeyOpenSignals => "tín hiệu của dòng này", "signals of this line";
-    KeyEvidence => "bằng chứng của tín hiệu", "evidence of the signal";
+    KeyEvidence => "bằng chứng tín hiệu", "evidence of a signal";
     KeyDevice => "thẻ của thiết bị", "card of the device";
     KeyBasis => "đổi trung tâm", "switch centre";
     KeyVariant => "đổi cách nhóm", "switch grouping";
-    KeyMeasure => "chỉ tiêu đọc: 06:00, sau cùng, nửa giờ, DCU",
-        "reads shown: by 06:00, in 3 d, half hours, DCU";
+    KeyMeasure => "đổi chỉ tiêu đọc", "which reads are shown";
     KeyCopy => "chép ra bộ nhớ tạm", "copy to the clipboard";
     KeyBack => "đóng, bỏ lọc, lùi", "close, clear, back";
     KeyLast2 => "màn hình vừa rồi", "previous screen";
@@ -448,7 +447,7 @@ texts! {
     KeyTheme => "bảng màu", "theme";
     KeyPause => "dừng / chạy tiếp", "pause / resume";
     KeyRedraw => "vẽ lại", "redraw";
-    KeySuspend => "treo chương trình", "suspend";
+    KeySuspend => "tạm dừng chương trình", "suspend";
     KeyQuit => "thoát", "quit";
     HintWhy => "vì sao", "why";
     HintSignals => "tín hiệu", "signals";

@@ -4,7 +4,7 @@ use super::{text, titled};
 use crate::history::{Printed, Produced, Row};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
-use crate::report::shown::kwh_as_mwh;
+use crate::report::shown::{kwh_as_gwh, kwh_as_mwh};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -88,6 +88,6 @@ fn cells(facts: &Facts, own: &Produced) -> Vec<Cell> {
 fn earlier(facts: &Facts) -> Option<Table> {
     let mut all = Produced::default();
     facts.counted.produced.values().for_each(|own| all += own);
-    let gwh = all.net_kwh().map(|kwh| kwh_as_mwh(kwh) / 1_000.0);
+    let gwh = all.net_kwh().map(kwh_as_gwh);
     super::sold::years(facts, "produced_years", (&gwh, Cell::known), |year| year.produced_gwh)
 }

@@ -5,7 +5,9 @@ use config::StationId;
 use super::Body;
 use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, AlarmState, Priority, Raised};
+use crate::historian::picture::{ChannelPicture, LinkState};
 use crate::historian::shortfalls::{self, Ground, Shortfall};
+use crate::historian::verdict::Reason;
 use crate::terminal::attention::at_some;
 use crate::terminal::fold::{Index, Words};
 use crate::terminal::list::List;
@@ -207,7 +209,15 @@ fn time(view: &View<'_>, at: Timestamp) -> String {
 fn what(view: &View<'_>, alarm: &Alarm) -> String {
     let station = alarm.raised.cause.station;
     let line = alarm.raised.cause.line;
-    let why = line.reason.text(view.lang);
+    let channels = alarm.centres.iter().map(|centre| view.picture.channel(station, *centre));
+    // Where no path was ever up, none was lost.
+    let is_new = |c: &ChannelPicture| c.link.state == LinkState::NeverConnected;
+    let mut channels = channels.peekable();
+    let never = channels.peek().is_some() && alarm.returned.is_none() && channels.all(is_new);
+    let why = match line.reason {
+        Reason::NoLink if never => view.t(Text::LinkNever),
+        reason => reason.text(view.lang),
+    };
     match line.ground {
         Ground::Unit(unit) => {
             let name = shortfalls::unit_name(view.picture, station, unit, view.lang);

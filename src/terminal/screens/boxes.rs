@@ -191,8 +191,12 @@ fn metering(view: &View<'_>, width: usize) -> Vec<Row> {
     let target = view.province().targets.remote_metering;
     let percent = coverage_percent(view, (metering.total, metering.uncounted), 2);
     let said = coverage_share(view, metering.total, metering.uncounted);
-    let left = view.row().gap(1).put(Role::Strong, said);
-    let room = width.saturating_sub(left.width() + percent.chars().count() + 1);
+    let all = view.row().gap(1).put(Role::Strong, said);
+    let taken = percent.chars().count() + 1;
+    // A count that is cut is another one: where not all has room, what of them is said in per cent.
+    let part = || view.row().gap(1).put(Role::Strong, view.count(metering.total.have));
+    let left = if all.width() + taken < width { all } else { part() };
+    let room = width.saturating_sub(left.width() + taken);
     let spaced = if room > 3 { format!("{percent} % ") } else { format!("{percent}%") };
     let (role, mark) = mark(metering_reached(view));
     let asked = format!(" {} {} ", view.t(Text::Target), format::target(target, view.lang));

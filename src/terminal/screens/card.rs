@@ -227,7 +227,9 @@ fn value_lines(view: &View<'_>, id: SignalId, width: usize) -> Vec<Row> {
     } else {
         seen.flags.to_string()
     };
-    parts.push(format!("{} {flags}", view.t(Text::FlagsWord)));
+    if seen.at.is_some() || !seen.flags.is_good() {
+        parts.push(format!("{} {flags}", view.t(Text::FlagsWord)));
+    }
     let range = evidence::range(view, contract);
     if !range.is_empty() {
         parts.push(range);

@@ -28,7 +28,7 @@ pub(crate) fn draw(view: &View<'_>, body: Body, alert: Option<String>) -> Vec<Ro
         lines.push(view.row().put(Role::Down, format!(" {alert} ")));
     }
     lines.extend(figures(view));
-    lines.push(reasons_line(view));
+    lines.push(reasons_line(view, body.width));
     let concerns = attention::concerns(view.picture);
     if view.nobody_ever() {
         lines.push(view.row().gap(1).put(Role::Fail, view.t(Text::StartSimulator)));

@@ -253,8 +253,8 @@ fn table(view: &View<'_>, width: usize) -> Table {
         Column::left("", 1),
         Column::left(view.t(Text::ColStation), 15).shrinks(5).grows(18),
         Column::left(view.t(Text::ColBay), BAY_WIDTH),
-        Column::left(view.t(Text::ColSignal), 21).shrinks(14).grows(34),
-        Column::left(view.t(Text::ColChange), 22).shrinks(18).grows(30),
+        Column::left(view.t(Text::ColSignal), 20).shrinks(14).grows(34),
+        Column::left(view.t(Text::ColChange), 23).shrinks(18).grows(30),
         Column::right(view.t(Text::ColDelay), 8).yields(1),
     ];
     Table::new(view.theme, width, columns)

@@ -128,14 +128,16 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
     let mark = if alarm.urgent { " ‼ " } else { " ! " };
     let waiting = if waiting > 0 { format!("{count} {word} · ") } else { String::new() };
     let row = view.row().put(role, mark).put(role, waiting).put(role, alarm.text);
-    if alarm.others == 0 {
-        return row.filled(room);
-    }
     let others = view.count(alarm.others as u64);
     let unit =
         if alarm.others == 1 { view.say("trạm", "station") } else { view.t(Text::StationsUnit) };
-    let right = format!(" +{others} {unit}");
-    row.ending(view.row().put(role, right).gap(1), room)
+    let right = match alarm.others {
+        0 => view.row(),
+        _ => view.row().put(role, format!(" +{others} {unit}")).gap(1),
+    };
+    let has_room = row.width() + width(&alarm.age) + right.width() <= room;
+    let row = if has_room { row.put(role, alarm.age) } else { row };
+    if alarm.others == 0 { row.filled(room) } else { row.ending(right, room) }
 }
 
 /// Since when, and why, history is not kept.

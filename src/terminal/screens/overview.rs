@@ -10,7 +10,7 @@ use crate::terminal::attention::{self, at_some, link_text, short_reason};
 use crate::terminal::evidence;
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::list::List;
-use crate::terminal::paint::{Row, beside, fit, framed, wrap};
+use crate::terminal::paint::{Row, beside, fit, framed, width, wrap};
 use crate::terminal::places::{Form, places};
 use crate::terminal::shortfalls::{self, Ground, Shortfall};
 use crate::terminal::table::{Cell, Column, Table};
@@ -103,7 +103,7 @@ fn compact(view: &View<'_>, state: &Overview, body: Body) -> Vec<Row> {
     lines.extend(boxes::live_lines(view));
     let shown = rows_shown(body, state.rows.len());
     lines.extend(stations(view, state, body.width, (shown, 2)));
-    lines.push(reasons_line(view));
+    lines.push(reasons_line(view, body.width));
     let links = view.row().text(format!(" {} · ", boxes::rates(view)));
     lines.push(links.join(boxes::errors(view)));
     lines
@@ -136,8 +136,8 @@ pub(crate) fn figure_lines(view: &View<'_>) -> Vec<Row> {
     vec![first, second]
 }
 
-/// Why signals are not live at the basis, in one line.
-pub(crate) fn reasons_line(view: &View<'_>) -> Row {
+/// Why signals are not live at the basis, in one line of `room` cells: most of them first, their sum where it fits.
+pub(crate) fn reasons_line(view: &View<'_>, room: usize) -> Row {
     let start = format!(" {} ({}): ", view.t(Text::NotLiveBy), view.centre(view.basis));
     if view.starting() {
         return view.row().text(start).text(NOT_EVALUATED);
@@ -152,16 +152,25 @@ pub(crate) fn reasons_line(view: &View<'_>) -> Row {
     if found.is_empty() {
         return view.row().text(start).text(view.t(Text::Nothing));
     }
-    let each = found.iter().map(|(reason, n)| {
-        format!("{} {} {}", reason.mark(), short_reason(*reason, view.lang), view.count(*n))
-    });
-    let sum = if found.len() > 1 {
-        format!(" = {}", view.count(counts.live.lacking()))
-    } else {
-        String::new()
-    };
-    view.row().text(start).text(each.collect::<Vec<_>>().join(" · ")).text(sum)
+    let mut row = view.row().text(start);
+    for (n, (reason, count)) in found.iter().enumerate() {
+        let (mark, said) = (reason.mark(), short_reason(*reason, view.lang));
+        let text = format!("{mark} {said} {}", view.count(*count));
+        let text = if n == 0 { text } else { format!(" · {text}") };
+        let is_last = n + 1 == found.len();
+        let more = if is_last { 0 } else { width(MORE) };
+        if n > 0 && row.width() + width(&text) + more > room {
+            return row.text(MORE);
+        }
+        row = row.text(text);
+    }
+    let sum = format!(" = {}", view.count(counts.live.lacking()));
+    let has_room = found.len() > 1 && row.width() + width(&sum) <= room;
+    if has_room { row.text(sum) } else { row }
 }
+
+/// In place of what has no room.
+const MORE: &str = " · …";
 
 /// Stations that need attention: `shown` rows, and what the selected one lacks in `detail` lines.
 fn stations(

@@ -282,7 +282,7 @@ fn panel(view: &View<'_>, state: &Stations, body: Body, height: usize) -> Vec<Ro
     let mut lines = vec![rule(name, body.width)];
     lines.extend(links(view, station, body.width));
     lines.push(structure(view, station));
-    lines.push(unmanned::of_station(view, station));
+    lines.push(unmanned::of_station(view, station, body.width));
     lines.extend(exclusions::of_station(view, station));
     let said = detail(view, station);
     let start = if said.structural { view.t(Text::Lacks) } else { view.t(Text::WhyNow) };

@@ -6,7 +6,7 @@ use config::{PointId, StationId};
 use crate::historian::unmanned::lost;
 use crate::historian::verdict::Since;
 use crate::terminal::format::NOT_EVALUATED;
-use crate::terminal::paint::Row;
+use crate::terminal::paint::{self, Row};
 use crate::terminal::places::{Form, places};
 use crate::terminal::table::Cell;
 use crate::terminal::texts::Text;
@@ -15,8 +15,8 @@ use crate::terminal::view::View;
 
 use super::boxes::Headline;
 
-/// Of one station: `unmanned: declared ✓ · observed ✗ 304/305 A signals live at CC · 131 F96.ALM since 14:31:52`.
-pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Row {
+/// Of one station, as much as `width` cells take: `unmanned: declared ✓ · observed ✗ 304/305 A signals live at CC · 131 F96.ALM since 14:31:52`.
+pub(crate) fn of_station(view: &View<'_>, station: StationId, width: usize) -> Row {
     let seen = view.picture.site(station).unmanned;
     let row = view.row().text(format!(" {}: ", view.t(Text::UnmannedLine)));
     let declared = view.t(Text::Declared);
@@ -40,16 +40,15 @@ pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Row {
     if is_seen {
         return row.text(format!("✓{signals}"));
     }
-    row.put(Role::Fail, format!("✗{signals}")).text(format!(" · {}", lost_signals(view, station)))
-}
-
-/// The signals that are not seen, and since when the first of them is not.
-fn lost_signals(view: &View<'_>, station: StationId) -> String {
+    let row = row.put(Role::Fail, format!("✗{signals}"));
+    // The signals that are not seen, and since when the first of them is not: what has no room is on the screen Why.
     let points: Vec<PointId> = lost(view.picture, station).iter().map(|lost| lost.point).collect();
     let where_ = places(view.station(station), &points, Form::Short, view.lang);
-    let since = view.picture.site(station).unmanned.lost_since;
-    let since = view.moment().since_in_words(since.unwrap_or(Since::Always));
-    format!("{where_} {since}")
+    let since = view.moment().since_in_words(seen.lost_since.unwrap_or(Since::Always));
+    let rest = [format!(" · {where_} {since}"), format!(" · {where_}"), format!(" · {since}")];
+    let fits = |text: &&String| row.width() + paint::width(text) <= width;
+    let rest = rest.iter().find(fits).cloned().unwrap_or_default();
+    row.text(rest)
 }
 
 /// In a column: operated without staff, or how many signals keep it from that.

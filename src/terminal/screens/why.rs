@@ -108,7 +108,7 @@ pub(crate) fn document(
     let mut lines = summaries(view, station, width);
     // Who works in a plant is no matter of the contract.
     if view.station(station).plant.is_none() {
-        let unmanned = text_of(&unmanned::of_station(view, station).line());
+        let unmanned = text_of(&unmanned::of_station(view, station, usize::MAX).line());
         lines.extend(
             wrap(unmanned.trim(), width - 2).into_iter().map(|line| view.row().gap(1).text(line)),
         );
