@@ -1026,6 +1026,14 @@ fn links_of_plants_are_among_the_links_and_in_no_count() {
         let card = draw(&mut ui, 100, 60);
         assert!(card.contains("plant, in no count of stations"), "{card}");
     }
+    let text = terminal::page(&normal(), terminal::Page::Stations, (Lang::En, false), 80);
+    for id in province.plant_ids() {
+        let plant = &province.stations[id.index()];
+        let (_, behind) = text.split_once(&format!("\n\n{} ", plant.id)).unwrap();
+        assert!(behind.contains("plant, in no count of stations\n  A1: link up since"), "{text}");
+        assert_eq!(behind.matches("link up since").count(), centres, "{text}");
+        assert!(behind.lines().all(|line| line.chars().count() < 80), "{text}");
+    }
 }
 
 #[test]

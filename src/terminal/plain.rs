@@ -18,7 +18,7 @@ use super::theme::Theme;
 use super::view::{View, widest_centre};
 use crate::clock::Timestamp;
 use crate::historian::events::{EventEntry, Happening};
-use crate::historian::picture::{Full, Picture};
+use crate::historian::picture::{Full, LinkState, Picture};
 use crate::historian::verdict::Since;
 use crate::terminal::attention;
 use crate::terminal::texts::Text;
@@ -133,7 +133,30 @@ pub(super) fn page(view: &View<'_>, page: Page, width: usize) -> String {
     let lines: Vec<String> = rows.into_iter().map(|row| plain(row).replace('▸', " ")).collect();
     let filler = lines.windows(FILLER).position(|lines| lines.iter().all(String::is_empty));
     let kept = &lines[..filler.unwrap_or(lines.len())];
-    format!("{}\n{}\n", title(view), kept.join("\n").trim_end())
+    let beside = if page == Page::Stations { plants(view) } else { String::new() };
+    format!("{}\n{}\n{beside}", title(view), kept.join("\n").trim_end())
+}
+
+/// The paths to plants, which are no stations.
+fn plants(view: &View<'_>) -> String {
+    let mut lines = String::new();
+    for plant in view.province().plant_ids() {
+        let path = |centre| {
+            let link = &view.picture.channel(plant, centre).link;
+            let word = match link.state {
+                LinkState::Connected => Text::LinkUp,
+                LinkState::Lost => Text::LinkLost,
+                LinkState::NeverConnected => Text::LinkNever,
+            };
+            let since = view.moment().since_exactly(link.told_since());
+            let (word, from) = (view.t(word), view.t(Text::SinceWord));
+            format!("  {}: {word} {from} {since}\n", view.centre(centre))
+        };
+        let name = view.station_name(plant);
+        lines.extend([format!("{name}{}\n", view.t(Text::PlantUncounted))]);
+        lines.extend(view.centres().into_iter().map(path));
+    }
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// How it is known what a picture says that was made from history.

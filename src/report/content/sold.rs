@@ -112,7 +112,7 @@ fn table(
         id,
         caption: words.say(caption.0, caption.1),
         columns: vec![
-            words.column("id", "Mã", "Id", 12),
+            words.column("id", "Mã", "Id", 14),
             words.column("name", "Tên", "Name", 24),
             words.column("sells", "Bán điện", "Sells", 9),
             words.column("sold", "Đã đọc, MWh", "Read, MWh", 14),
