@@ -124,7 +124,7 @@ fn heads(table: &Table, shares: &[bool], style: Style, lang: Lang) -> Vec<String
     for (n, (column, shares)) in table.columns.iter().zip(shares).enumerate() {
         let cells = || table.rows.iter().chain(&table.total).filter_map(move |row| row.get(n));
         let any = |is: fn(&Cell) -> bool| cells().any(is);
-        let in_seconds = column.holds != Holds::Any
+        let in_seconds = matches!(column.holds, Holds::Times | Holds::TimeShares)
             || any(|cell| matches!(cell, Cell::Duration(_) | Cell::TimeShare(..)));
         if !*shares {
             let unit = if in_seconds { "s" } else { column.unit };
@@ -268,9 +268,15 @@ mod tests {
 
     #[test]
     fn columns_stay_the_same_whatever_is_known() {
-        let kinds = [(Holds::Any, "a"), (Holds::Times, "b"), (Holds::TimeShares, "c")];
+        let kinds = [
+            (Holds::Any, "a"),
+            (Holds::Times, "b"),
+            (Holds::TimeShares, "c"),
+            (Holds::Shares, "d"),
+        ];
         let columns = kinds.map(|(holds, id)| Column::new(id, id.into(), id, 9).holding(holds));
-        let known = [Cell::Count(1), Cell::Duration(1_000), share_of_time()];
+        let counted = Cell::Share(Share::new(3, 10), 2, None);
+        let known = [Cell::Count(1), Cell::Duration(1_000), share_of_time(), counted];
         let of = |rows| {
             let columns = columns.to_vec();
             Table { id: "t", caption: String::new(), columns, rows, total: None }
@@ -279,8 +285,11 @@ mod tests {
             let bytes = file(&of(rows), &sample::every_cell(), Style::Rfc).unwrap();
             String::from_utf8(bytes).unwrap().lines().next().unwrap().to_owned()
         };
-        assert_eq!(head(vec![known.to_vec()]), "a,b_s,c_have_s,c_want_s,c_percent");
-        for rows in [vec![], vec![vec![Cell::NotKnown; 3]], vec![vec![Cell::Empty; 3]]] {
+        assert_eq!(
+            head(vec![known.to_vec()]),
+            "a,b_s,c_have_s,c_want_s,c_percent,d_have,d_want,d_percent"
+        );
+        for rows in [vec![], vec![vec![Cell::NotKnown; 4]], vec![vec![Cell::Empty; 4]]] {
             assert_eq!(head(rows), head(vec![known.to_vec()]));
         }
         // Seconds and counts in one column: each row says what it has.

@@ -107,6 +107,8 @@ pub enum Holds {
     Times,
     /// Shares of time.
     TimeShares,
+    /// Shares of what is counted.
+    Shares,
 }
 
 /// Units that titles of columns name behind their last comma, and how CSV writes them.

@@ -212,7 +212,10 @@ pub(super) fn word(mark: Mark) -> &'static str {
 pub(super) fn has_shares(table: &Table, column: usize) -> bool {
     let is_share =
         |row: &Vec<Cell>| matches!(row.get(column), Some(Cell::Share(..) | Cell::TimeShare(..)));
-    let holds = table.columns.get(column).is_some_and(|own| own.holds == Holds::TimeShares);
+    let holds = table
+        .columns
+        .get(column)
+        .is_some_and(|own| matches!(own.holds, Holds::TimeShares | Holds::Shares));
     holds || table.rows.iter().chain(&table.total).any(is_share)
 }
 

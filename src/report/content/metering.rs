@@ -5,7 +5,7 @@ use super::{DECIMALS, percent, text, titled};
 use crate::historian::counts::Share;
 use crate::historian::picture::SoldReads;
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
+use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
 use crate::store::{Followed, MeterKind, Metered};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
@@ -84,7 +84,9 @@ fn table(
             words.column("first_pass", "Đọc trước 06:00", "Read by 06:00", 12),
             words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 12),
             words.column("final_day", "Ngày đã chốt", "Final day", 11),
-            words.column("final_first_pass", "Ngày đó trước 06:00", "That day by 06:00", 12),
+            words
+                .column("final_first_pass", "Ngày đó trước 06:00", "That day by 06:00", 12)
+                .holding(Holds::Shares),
             words.column("final_pass", "Ngày đó sau thử lại", "That day after retries", 12),
         ],
         rows,

@@ -6,7 +6,7 @@ use super::{DECIMALS, text};
 use crate::historian::counts::Share;
 use crate::historian::picture::{HalfHours, SoldReads};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Part, Table};
+use crate::report::sheets::{Cell, Holds, Part, Table};
 use crate::store::{MeterKind, Metered};
 use config::Date;
 
@@ -43,8 +43,8 @@ pub(super) fn part(facts: &Facts) -> Part {
             words.column("id", "Mã", "Id", 14),
             words.column("name", "Tên", "Name", 24),
             words.column("days", "Số ngày có số liệu", "Days with figures", 12),
-            words.column("mean", "Trung bình", "Mean", 12),
-            words.column("worst", "Ngày thấp nhất", "Worst day", 10),
+            words.column("mean", "Trung bình", "Mean", 12).holding(Holds::Shares),
+            words.column("worst", "Ngày thấp nhất", "Worst day", 10).holding(Holds::Shares),
             words.column("worst_date", "Vào ngày", "On", 11),
             words.column("target", "Mục tiêu, %", "Target, %", 10),
             words.column("below", "Số ngày dưới mục tiêu", "Days below the target", 12),
@@ -76,10 +76,10 @@ pub(super) fn half_hours(facts: &Facts) -> Part {
             words.column("name", "Tên", "Name", 24),
             words.column("days", "Số ngày có số liệu", "Days with figures", 12),
             words.column("expected", "Phải có", "Expected", 12),
-            words.column("on_time", "Đúng hạn", "On time", 12),
-            words.column("late", "Trễ", "Late", 10),
-            words.column("backfilled", "Bù", "Filled in", 10),
-            words.column("missing", "Mất", "Missing", 10),
+            words.column("on_time", "Đúng hạn", "On time", 12).holding(Holds::Shares),
+            words.column("late", "Trễ", "Late", 10).holding(Holds::Shares),
+            words.column("backfilled", "Bù", "Filled in", 10).holding(Holds::Shares),
+            words.column("missing", "Mất", "Missing", 10).holding(Holds::Shares),
         ],
         rows,
         total: Some(total),
