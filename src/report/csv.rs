@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use ::csv::{Error, Terminator, Writer};
 
 use super::sheets::{Cell, Column, Holds, Part, Report, Table};
-use super::shown::{Reader, glyph, has_shares, iso, places};
+use super::shown::{Reader, glyph, has_shares, is_mixed, iso, places};
 use crate::spreadsheet::{self, Style};
 use crate::words::format;
 use crate::words::texts::Text;
@@ -141,15 +141,6 @@ fn heads(table: &Table, shares: &[bool], style: Style, lang: Lang) -> Vec<String
         }
     }
     heads
-}
-
-/// Whether a column has shares of time beside shares of what is counted: each row then says its unit.
-fn is_mixed(table: &Table, column: usize) -> bool {
-    let any = |is: fn(&Cell) -> bool| {
-        let mut cells = table.rows.iter().chain(&table.total).filter_map(|row| row.get(column));
-        cells.any(is)
-    };
-    any(|cell| matches!(cell, Cell::Share(..))) && any(|cell| matches!(cell, Cell::TimeShare(..)))
 }
 
 fn head(column: &Column, (id, word): (&str, &str), unit: &str, style: Style) -> String {

@@ -6,7 +6,7 @@
 //! that has no room even so is parted: each part begins with the columns that name its rows.
 
 use super::sheets::{Cell, Table};
-use super::shown::{Reader, cut, has_shares, in_hours, length};
+use super::shown::{Reader, cut, has_shares, in_hours, is_mixed, length};
 use crate::words::format;
 use crate::words::texts::Text;
 
@@ -31,6 +31,8 @@ pub(super) enum Role {
     Numerator,
     /// Of how many.
     Denominator,
+    /// In which unit both are, where the rows of a column differ in that.
+    Unit,
 }
 
 /// One column as it is written.
@@ -113,7 +115,8 @@ impl Paper {
             if !(self.apart && has_shares(table, n)) {
                 continue;
             }
-            let is_time = cells().any(|cell| matches!(cell, Cell::TimeShare(..)));
+            let is_mixed = is_mixed(table, n);
+            let is_time = !is_mixed && cells().any(|cell| matches!(cell, Cell::TimeShare(..)));
             let counted = cells().map(|cell| counted(cell, reader)).fold(6.0, f64::max);
             for (role, text) in
                 [(Role::Numerator, Text::Numerator), (Role::Denominator, Text::Denominator)]
@@ -122,6 +125,11 @@ impl Paper {
                 let head = format!("{named}: {}{unit}", text.get(reader.lang));
                 let least = counted.max(longest_word(&head) * BOLD_LETTER);
                 fields.push(Field { column: n, role, head, least, wanted: 11.0 });
+            }
+            if is_mixed {
+                let head = format!("{named}: {}", Text::ShareUnit.get(reader.lang));
+                let least = longest_word(&head) * BOLD_LETTER;
+                fields.push(Field { column: n, role: Role::Unit, head, least, wanted: 6.0 });
             }
         }
         fields

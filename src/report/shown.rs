@@ -208,6 +208,15 @@ pub(super) fn word(mark: Mark) -> &'static str {
     }
 }
 
+/// Whether a column has shares of time beside shares of what is counted: each row then says its unit.
+pub(super) fn is_mixed(table: &Table, column: usize) -> bool {
+    let any = |is: fn(&Cell) -> bool| {
+        let mut cells = table.rows.iter().chain(&table.total).filter_map(|row| row.get(column));
+        cells.any(is)
+    };
+    any(|cell| matches!(cell, Cell::Share(..))) && any(|cell| matches!(cell, Cell::TimeShare(..)))
+}
+
 /// Whether a column has shares, which take three columns where each cell holds one number.
 pub(super) fn has_shares(table: &Table, column: usize) -> bool {
     let is_share =

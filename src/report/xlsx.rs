@@ -459,6 +459,8 @@ impl<'a> Page<'a> {
             sheet.write_number_with_format(row, n, value, look).map(|_| ())
         };
         match cell {
+            Cell::TimeShare(..) if role == Role::Unit => text(sheet, "h"),
+            _ if role == Role::Unit => sheet.write_blank(row, n, look).map(|_| ()),
             Cell::Share(share, ..) if role != Role::Cell => {
                 let count = if role == Role::Numerator { share.have } else { share.want };
                 let look = self.looks.cell(&Cell::Count(count), total, false);

@@ -33,7 +33,7 @@ fn grouped(digits: &str, lang: Lang) -> String {
 
 /// A number with a fixed count of decimals, with the sign that is as wide as a digit.
 pub(crate) fn number(value: f64, decimals: usize, lang: Lang) -> String {
-    let written = format!("{:.decimals$}", value.abs());
+    let written = rounded(value.abs(), decimals);
     let negative = value < 0.0 && written.contains(|c: char| ('1'..='9').contains(&c));
     let (whole, fraction) = written.split_once('.').unwrap_or((&written, ""));
     let mut out = String::from(if negative { "−" } else { "" });
@@ -43,6 +43,21 @@ pub(crate) fn number(value: f64, decimals: usize, lang: Lang) -> String {
         out.push_str(fraction);
     }
     out
+}
+
+/// Rounded as it is written down, half away from nothing: 22.095 is 22.10 here as in every spreadsheet, although the
+/// nearest binary fraction is a little less.
+fn rounded(value: f64, decimals: usize) -> String {
+    let written = value.to_string();
+    let (whole, fraction) = written.split_once('.').unwrap_or((&written, ""));
+    let (kept, rest) = fraction.split_at_checked(decimals).unwrap_or((fraction, ""));
+    let digits: Option<u128> = format!("{whole}{kept:0<decimals$}").parse().ok();
+    // Beyond what can be counted, or no number.
+    let Some(digits) = digits else { return format!("{value:.decimals$}") };
+    let digits = digits + u128::from(rest.starts_with(|first: char| first >= '5'));
+    let written = format!("{digits:0>width$}", width = decimals + 1);
+    let (whole, fraction) = written.split_at(written.len() - decimals);
+    if decimals == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 
 /// `have/want`, both as counts.
@@ -289,6 +304,20 @@ mod tests {
         assert_eq!(number(-1_234.5, 1, Lang::Vi), "−1.234,5");
         assert_eq!(number(-1_234.5, 1, Lang::En), "−1234.5");
         assert_eq!(number(-0.001, 1, Lang::En), "0.0", "nothing has no sign");
+        for (value, decimals, expected) in [
+            (22.095, 2, "22.10"),
+            (22.094_999, 2, "22.09"),
+            (0.5, 0, "1"),
+            (2.5, 0, "3"),
+            (9.995, 2, "10.00"),
+            (1e-7, 3, "0.000"),
+            (7.0, 3, "7.000"),
+            (1e25, 1, "10000000000000000000000000.0"),
+            (f64::MAX, 0, &format!("{:.0}", f64::MAX)),
+            (f64::INFINITY, 1, "inf"),
+        ] {
+            assert_eq!(number(value, decimals, Lang::En), expected, "{value}");
+        }
     }
 
     #[test]

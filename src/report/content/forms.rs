@@ -122,8 +122,8 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     let mut columns = facts.station_columns();
     columns.extend([
         words.column("lost_now", "Đang mất kết nối (kênh)", "Lost now (links)", 9),
-        words.column("losses", "Số lần mất", "Losses", 8),
-        words.column("lost", "Tổng thời gian mất", "Time lost in all", 11),
+        words.column("losses", "Số lần mất, cộng mọi kênh", "Losses, of all links", 8),
+        words.column("lost", "Tổng thời gian mất, cộng mọi kênh", "Time lost, of all links", 11),
     ]);
     for (id, vi, en) in [
         ("operations", "Thao tác xa", "Remote operations"),

@@ -7,7 +7,7 @@ use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
 use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
-use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
+use crate::report::sheets::{Cell, Chart, Mark, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::in_hours;
 
 /// Kinds of signals as engineers count them, with their datalist codes.
@@ -64,7 +64,7 @@ fn days_chart(facts: &Facts) -> Chart {
 
 fn days(facts: &Facts) -> Table {
     let words = facts.words();
-    let mut columns = vec![
+    let columns = vec![
         words.column("day", "Ngày", "Day", 11),
         words.column("centre", "Trung tâm", "Centre", 10),
         words.column("live", "Sống, trong thời gian theo dõi", "Live, while watched", 14),
@@ -72,7 +72,6 @@ fn days(facts: &Facts) -> Table {
         words.column("observed", "Thời gian theo dõi", "Watched", 12),
         words.column("right", "Đúng", "Right", 12),
     ];
-    columns.truncate(6);
     let by_day = by_day(facts);
     let mut rows = Vec::new();
     for (n, date) in facts.period.dates().into_iter().enumerate() {
@@ -84,11 +83,16 @@ fn days(facts: &Facts) -> Table {
                 continue;
             }
             let [day, centre] = head;
+            let of_all = if times.observed() == 0 {
+                Cell::Verdict(Mark::Doubt, words.say("không theo dõi", "not watched"))
+            } else {
+                Cell::TimeShare(times.live_share_of_all(), DECIMALS, None)
+            };
             rows.push(vec![
                 day,
                 centre,
                 Cell::TimeShare(times.live_share(), DECIMALS, None),
-                Cell::TimeShare(times.live_share_of_all(), DECIMALS, None),
+                of_all,
                 Cell::TimeShare(times.observed_share(), DECIMALS, None),
                 Cell::TimeShare(times.right_share(), DECIMALS, None),
             ]);
