@@ -8,7 +8,7 @@ use gridwatch::clock::Timestamp;
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
 use gridwatch::historian::verdict::Reason;
-use gridwatch::history::{Span, Times, Window, channel_history};
+use gridwatch::history::{LinkHistory, Span, Times, Window, channel_history};
 use gridwatch::store::{Batch, Reader, StoreError, Writer};
 use proptest::prelude::*;
 use tempfile::tempdir;
@@ -344,4 +344,47 @@ fn states_keep_their_reasons() {
     assert_eq!(told(3), Some(Reason::NoLink));
     assert_eq!(told(8), Some(Reason::Old));
     assert_eq!(told(13), Some(Reason::Inconsistent));
+}
+
+#[test]
+fn what_stood_so_before_a_restart_stands_since_then_and_a_lost_path_is_lost_in_one() {
+    use LinkState::{Connected, Lost, NeverConnected};
+    let folder = tempdir().unwrap();
+    let [province, _] = contracts();
+    let (good, old) = (State::from_bits(0).unwrap(), State::from_bits(0x88).unwrap());
+    let points = u32::try_from(province.stations[0].points.len()).unwrap();
+    let of = |state| vec![Run { first: 0, count: points, state }];
+    // Two runs of the monitor, and a third one behind ten seconds that nobody watched.
+    for moments in [
+        &[(0, Connected, good), (10_000, Lost, old), (40_000, Lost, old)][..],
+        &[(50_000, NeverConnected, old), (60_000, Lost, old), (80_000, Lost, old)],
+        &[
+            (90_000, Lost, old),
+            (100_000, Connected, good),
+            (110_000, Lost, old),
+            (115_000, Lost, old),
+        ],
+    ] {
+        let mut writer = Writer::open(folder.path(), &province).unwrap();
+        for (n, (at, link, state)) in moments.iter().enumerate() {
+            let judgements = vec![judgement(*at, *link, n == 0, of(*state))];
+            writer.commit(&batch(n == 0, *at, judgements)).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    let reader = Reader::open(folder.path()).unwrap();
+    let channel = &province.channels[0];
+    let told = |until: i64| {
+        let span = Span::new(Timestamp(0), Timestamp(until));
+        let window = Window::new(span, &[], &reader.sessions().unwrap());
+        let own = channel_history(&reader, &province, channel, &window, &window.eras[0]).unwrap();
+        let (state, since) = own.points[0].last.unwrap();
+        let LinkHistory { longest, losses, .. } = own.link;
+        (state.not_live(), since.0, longest, losses)
+    };
+    assert_eq!(told(40_000), (old.not_live(), 10_000, 30_000, 1));
+    assert_eq!(told(80_000), (old.not_live(), 10_000, 60_000, 1), "over the restart");
+    assert_eq!(told(95_000), (old.not_live(), 10_000, 65_000, 1));
+    assert_eq!(told(105_000), (good.not_live(), 100_000, 70_000, 1));
+    assert_eq!(told(115_000), (old.not_live(), 110_000, 70_000, 2), "another time");
 }

@@ -33,8 +33,9 @@ pub struct PointHistory {
     pub times: Times,
     /// How often it was live no more.
     pub outages: u32,
-    /// Its state at the end of what was observed, and since when it was so; from the first moment of the window
-    /// or its contract on, when it was so before.
+    /// Its state at the end of what was observed, and since when it is live, or not for this reason; from the first
+    /// moment of the window or its contract on, when it was so before. Where nobody watched for a while, and it was
+    /// so before and afterwards, it is so since before.
     pub last: Option<(State, Timestamp)>,
 }
 
@@ -53,7 +54,7 @@ pub struct LinkHistory {
     pub not_kept: i64,
     /// How often it was lost.
     pub losses: u32,
-    /// Longest time that it was lost without a break.
+    /// Longest time without a connection, as long as nobody saw one in between; what nobody watched is not in it.
     pub longest: i64,
     /// How it stood at the end of what was observed.
     pub last: Option<LinkState>,
@@ -126,8 +127,8 @@ struct Fold<'a> {
     dark: Vec<i64>,
     /// No point has been told of since the last session ended.
     is_dark: bool,
-    /// Since when the path has been lost without a break.
-    lost_since: Option<Timestamp>,
+    /// How long the path has been without a connection, milliseconds that were watched.
+    down_ms: i64,
     /// Where the window begins, for what was before it.
     from: Timestamp,
 }
@@ -152,7 +153,7 @@ impl<'a> Fold<'a> {
             link,
             dark,
             is_dark: true,
-            lost_since: None,
+            down_ms: 0,
             from,
         }
     }
@@ -178,7 +179,6 @@ impl<'a> Fold<'a> {
             }
             self.link.0 = Some(judged.link);
             self.history.link.last = Some(judged.link);
-            self.lost_since = (judged.link == LinkState::Lost).then_some(at);
         }
     }
 
@@ -196,7 +196,8 @@ impl<'a> Fold<'a> {
         if was_live && state.not_live().is_some() && since >= self.from {
             point.outages += u32::from(self.accounts[place].is_required());
         }
-        point.last = Some((state, at));
+        let stood = point.last.filter(|(old, _)| old.not_live() == state.not_live());
+        point.last = Some((state, stood.map_or(at, |(_, since)| since)));
         self.points[place].0 = Some(state);
     }
 
@@ -247,9 +248,12 @@ impl<'a> Fold<'a> {
             Some(LinkState::Lost) => link.lost += ms,
             Some(LinkState::NeverConnected) => link.never += ms,
         }
-        if let Some(since) = self.lost_since {
-            link.longest = link.longest.max(self.link.1.since(since));
-        }
+        self.down_ms = match state {
+            None => self.down_ms,
+            Some(LinkState::Connected) => 0,
+            Some(LinkState::Lost | LinkState::NeverConnected) => self.down_ms + ms,
+        };
+        link.longest = link.longest.max(self.down_ms);
     }
 
     fn pass_all(&mut self, to: Timestamp) {
@@ -289,7 +293,7 @@ impl<'a> Fold<'a> {
         }
         self.is_dark = true;
         self.sight.end_session();
-        (self.link.0, self.lost_since) = (None, None);
+        self.link.0 = None;
     }
 
     fn finish(mut self) -> ChannelHistory {
