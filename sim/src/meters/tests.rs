@@ -86,7 +86,7 @@ fn half_hours_of_the_meters_of_a_feeder_sum_to_its_energy() {
                     let read = |feeders| fleet.consumed_kwh(group, meter, feeders).unwrap();
                     let half_hour = read(&after) - read(&before);
                     assert!(half_hour >= 0.0, "group {group} meter {meter}: {half_hour} kWh");
-                    match (class.sold, class.technology.as_str()) {
+                    match (class.sold, class.technology.en.as_str()) {
                         (false, _) => totals += half_hour,
                         (true, "4G") => sold += half_hour,
                         (true, _) => {
