@@ -240,6 +240,26 @@ fn an_alarm_is_one_and_the_same_whatever_the_clock_does() {
 }
 
 #[test]
+fn an_alarm_keeps_what_it_took_though_its_cause_leaves_centre_by_centre() {
+    let mut world = World::started();
+    watched(&mut world, -70, -62);
+    world.lose(&["HB03"], &["CC"], -60_000);
+    let one = watched(&mut world, -60, -50)[0].clone();
+    world.lose(&["HB03"], &["A1"], -49_000);
+    let both = watched(&mut world, -48, -40)[0].clone();
+    assert!(both.raised == one.raised && both.signals >= one.signals);
+    assert_eq!((one.centres.len(), both.centres.len()), (1, 2));
+    world.connect("HB03", "CC", -39_000);
+    let less = watched(&mut world, -38, -30)[0].clone();
+    assert_eq!((less.signals, &less.centres), (both.signals, &both.centres));
+    assert_eq!(less.returned, None);
+    world.connect("HB03", "A1", -29_000);
+    let gone = watched(&mut world, -28, -20)[0].clone();
+    assert_eq!((gone.signals, &gone.centres), (both.signals, &both.centres));
+    assert!(gone.returned.is_some());
+}
+
+#[test]
 fn no_alarm_returns_before_it_was_raised() {
     let mut world = World::started();
     world.fail_unit("HB03", "172", Fault::NoReply);

@@ -151,6 +151,14 @@ impl World {
         self.look(ms);
     }
 
+    /// A path that was lost is up again.
+    pub(crate) fn connect(&mut self, station: &str, centre: &str, ms: i64) {
+        let channel = self.channel_of(station, centre);
+        self.lost.retain(|lost| *lost != channel);
+        self.tell(channel, ms, Event::Connected);
+        self.look(ms);
+    }
+
     /// Nobody listens anywhere.
     pub(crate) fn refuse_all(&mut self, ms: i64) {
         for channel in self.channels() {

@@ -125,9 +125,9 @@ pub struct Alarm {
     pub raised: Raised,
     /// How urgent.
     pub priority: Priority,
-    /// Centres that lack signals by it, in the order of the contract.
+    /// Centres that have lacked signals by it, in the order of the contract.
     pub centres: Vec<CentreId>,
-    /// Signals that it takes, or took when it was last there.
+    /// Signals that it has taken at most.
     pub signals: u32,
     /// Since when its cause is gone.
     pub returned: Option<Timestamp>,
@@ -280,10 +280,14 @@ impl Alarms {
         self.leaving.remove(&cause);
         let signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
         if let Some(alarm) = self.open.get_mut(&cause).filter(|alarm| alarm.returned.is_none()) {
-            if (alarm.signals, &alarm.centres) == (signals, &line.centres) {
+            let known = |centre: &CentreId| alarm.centres.contains(centre);
+            if signals <= alarm.signals && line.centres.iter().all(known) {
                 return false;
             }
-            (alarm.signals, alarm.centres) = (signals, line.centres.clone());
+            alarm.signals = alarm.signals.max(signals);
+            alarm.centres.extend(&line.centres);
+            alarm.centres.sort_unstable();
+            alarm.centres.dedup();
             self.note(cause, true);
             return true;
         }
