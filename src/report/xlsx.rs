@@ -30,6 +30,8 @@ const SIGNED: f64 = 70.0;
 /// What a page of A4 in landscape takes within its margins: width in pixels, height in points, and
 /// a little less of each, since programs measure type on their own.
 const PAGE: (f64, f64) = (1_030.0, 490.0);
+/// How far another program may be off with each page that a table goes on over, in points.
+const DOUBT: f64 = 4.0 * ROW;
 /// Width of a digit of the type of a workbook, eleven points, in pixels.
 const DIGIT: f64 = 7.0;
 /// What a column has beside its digits: its indent, in digits, and its edges, in pixels.
@@ -170,6 +172,10 @@ struct Page<'a> {
     /// The head of a table that goes on over pages: it is the last one of its sheet, since a sheet
     /// can repeat one head alone.
     repeated: Option<u32>,
+    /// Its height, which every page behind it has less for what follows, in points.
+    repeated_height: f64,
+    /// Pages that a table went on over since the last break that was set: where they end is up to the program.
+    gone_on: u32,
     /// The end of the table above: signatures do not stand on a page without it.
     tail: Option<Tail>,
 }
@@ -211,6 +217,8 @@ impl<'a> Page<'a> {
             breaks: Vec::new(),
             heads: Vec::new(),
             repeated: None,
+            repeated_height: 0.0,
+            gone_on: 0,
             tail: None,
         })
     }
@@ -375,7 +383,9 @@ impl<'a> Page<'a> {
         self.height(ROW)?;
         let head = self.row;
         self.heads.push((head, self.used));
-        self.repeated = self.repeated.or(is_long.then_some(head));
+        if is_long && self.repeated.is_none() {
+            (self.repeated, self.repeated_height) = (Some(head), head_height);
+        }
         let columns: Vec<TableColumn> = names
             .iter()
             .map(|head| TableColumn::new().set_header(head))
@@ -512,9 +522,10 @@ impl<'a> Page<'a> {
 
     /// Begins a new page for what has no room on this one.
     fn break_before(&mut self, height: f64) {
-        if self.used > 0.0 && self.used + height > self.capacity {
+        let in_doubt = f64::from(self.gone_on) * DOUBT;
+        if self.used > 0.0 && self.used + height + in_doubt > self.capacity {
             self.breaks.push(self.row);
-            self.used = 0.0;
+            (self.used, self.gone_on) = (self.repeated_height, 0);
         }
     }
 
@@ -528,7 +539,7 @@ impl<'a> Page<'a> {
             Some(tail) if self.used + height > self.capacity => {
                 self.breaks.push(tail.rows.0);
                 self.used = tail.height;
-                self.repeated = Some(tail.head);
+                (self.repeated, self.gone_on) = (Some(tail.head), 0);
             }
             _ => self.break_before(height),
         }
@@ -538,7 +549,8 @@ impl<'a> Page<'a> {
         self.row += rows;
         self.used += height;
         if self.used > self.capacity {
-            self.used = height;
+            self.used = self.repeated_height + height;
+            self.gone_on += 1;
         }
     }
 

@@ -7,7 +7,7 @@ use config::ReportedYear;
 use super::{text, titled};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
-use crate::history::{Figure, Row, Sold};
+use crate::history::{Figure, Read, Row, Sold};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Part, Sheet, Table};
 use crate::report::shown::{meter_days, real};
@@ -147,11 +147,16 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
         0 => Cell::Empty,
         day => Cell::Day(Timestamp(day * DAY_MS).local(0).date),
     };
+    // Where nothing was read there is no latest reading that could have missed one.
+    let behind = |read: Read| match read.until {
+        0 if read.all_days() > 0 => Cell::NotKnown,
+        _ => Cell::Count(read.behind),
+    };
     let (remote, hand) = (sold.remote(), sold.hand());
     let mut row = Row::new();
     row.add(&sold.read(), mwh).known_as(meter_days).cell(Cell::Count(sold.all().covered_days()));
-    row.add(&sold.remote_kwh(), mwh).cell(day(remote.until)).cell(Cell::Count(remote.behind));
-    row.add(&sold.hand_kwh(), mwh).cell(day(hand.until)).cell(Cell::Count(hand.behind));
+    row.add(&sold.remote_kwh(), mwh).cell(day(remote.until)).cell(behind(remote));
+    row.add(&sold.hand_kwh(), mwh).cell(day(hand.until)).cell(behind(hand));
     row.said(facts.lang)
 }
 
