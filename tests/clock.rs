@@ -74,7 +74,7 @@ const TIMES: [&str; 7] = [
     "SELECT epoch, raised_ms FROM alarm",
 ];
 
-/// The clocks of one run that were wrong, by how much each jump set them: one that came back to where it was, ten
+/// The clocks of one run that were wrong, by how much each jump set them: one that came back to where it was, a hundred
 /// times nearer than it was in between.
 fn wrong_clocks(set: &[i64]) -> Vec<i64> {
     let ahead = |n: usize| set[..n].iter().sum::<i64>();
@@ -82,7 +82,7 @@ fn wrong_clocks(set: &[i64]) -> Vec<i64> {
     for last in (0..=set.len()).rev() {
         for first in last.saturating_sub(8)..last {
             let strays = (first + 1..last).filter(|n| {
-                (ahead(*n) - ahead(first)).abs() > 10 * (ahead(last) - ahead(first)).abs()
+                (ahead(*n) - ahead(first)).abs() > 100 * (ahead(last) - ahead(first)).abs()
             });
             if !wrong.contains(&i64::try_from(last).unwrap()) {
                 wrong.extend(strays.map(|n| i64::try_from(n).unwrap()).collect::<Vec<_>>());

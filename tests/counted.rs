@@ -449,6 +449,10 @@ impl Slow {
                     sums.remarks += 1;
                 }
             }
+            // All that was told of it was told by a wrong clock.
+            if rows.is_empty() {
+                continue;
+            }
             let line = &meters_of(rows, day).1;
             let is_over = begin_of(day + 1) <= self.watched + 1;
             if is_over && self.has_meters(day, class, line.sells) {
@@ -462,6 +466,9 @@ impl Slow {
     /// Meter-days within a window that its readings cover, at least: of a class, remotely or by hand.
     fn within(&self, count: usize, sells: bool, (first, last): (i64, i64)) -> u64 {
         let rows = &self.counts[count];
+        if rows.is_empty() {
+            return 0;
+        }
         let back = |pair: &[Row]| pair[0].1.day >= first && pair[1].1.day < first;
         if rows.windows(2).any(back) {
             return 0;

@@ -333,8 +333,7 @@ impl Known {
         for pieces in self.feeders.values() {
             let found = pieces.interruptions();
             before |= found.iter().any(|own| !own.counts && own.is_in(window));
-            let is_open = |own: &Interruption| own.assumed.contains(&What::Open);
-            behind |= found.iter().any(|own| is_open(own) && own.is_in(window));
+            behind |= found.iter().any(|own| own.until.is_none() && own.is_in(window));
         }
         (before, behind)
     }

@@ -169,7 +169,7 @@ pub(super) fn follow(
 /// So many jumps may lie between one and that which takes it back.
 const EXCURSION_MAX: usize = 8;
 /// A jump is taken back by one that leads so many times nearer to where the clock was before.
-const NEARER: i64 = 10;
+const NEARER: i64 = 100;
 
 /// The epochs whose clock was wrong: it was set, and set back again, while the monitor ran. `jumps` are the number of
 /// each and by how much it set the clock, milliseconds; `sessions` are all, with their epochs.
