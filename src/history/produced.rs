@@ -7,6 +7,7 @@
 use super::counted::Days;
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
+use super::window::merged;
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::store::{EnergyKind, EnergyLine};
@@ -130,7 +131,7 @@ impl Point {
     pub(super) fn into_produced(mut self, span: Span) -> Produced {
         let share = |ms: i64| Share::new(ms.unsigned_abs(), span.length().unsigned_abs());
         // Behind a jump of the clock readings need not be in the order of time.
-        self.seen = self.seen.map(in_order);
+        self.seen = self.seen.map(merged);
         let [out, back] = &self.seen;
         let mut both = 0;
         let mut rest = &back[..];
@@ -145,20 +146,6 @@ impl Point {
         }
         Produced { both: share(both), ..self.own }
     }
-}
-
-/// Stretches in the order of time, those that touch or overlap as one.
-fn in_order(mut all: Vec<Span>) -> Vec<Span> {
-    all.retain(|span| span.length() > 0);
-    all.sort_unstable_by_key(|span| span.from);
-    all.dedup_by(|later, own| {
-        let touches = later.from <= own.to;
-        if touches {
-            own.to = own.to.max(later.to);
-        }
-        touches
-    });
-    all
 }
 
 /// The metered point of a counter: `220.271` of `220.271.E.OUT`.

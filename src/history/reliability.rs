@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use config::{PointId, Province, StationId};
 
-use self::evidence::{Positions, Source, merged, without};
+use self::evidence::{Positions, Source, without};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
 use self::missing::Missing;
@@ -23,6 +23,7 @@ use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
 use self::track::{Evidence, REACH_MS, Turn, track};
 use super::figure::{Figure, Remark, What};
+use super::window::merged;
 use super::{Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;

@@ -30,6 +30,20 @@ impl Span {
     }
 }
 
+/// Stretches in the order of time, those that touch as one.
+pub(super) fn merged(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
+    let mut all: Vec<Span> = spans.into_iter().filter(|span| span.length() > 0).collect();
+    all.sort_unstable_by_key(|span| span.from);
+    let mut merged: Vec<Span> = Vec::with_capacity(all.len());
+    for span in all {
+        match merged.last_mut() {
+            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}
+
 /// A window, cut up by days and by contracts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {

@@ -211,19 +211,10 @@ pub(super) fn wrong(
     connection: &Connection,
     sessions: &[(Session, i64)],
 ) -> Result<BTreeSet<i64>, StoreError> {
-    if !has_table(connection, "clock_jump")? {
-        return Ok(BTreeSet::new());
-    }
-    let mut all = connection.prepare("SELECT id, by_ms, kind FROM clock_jump ORDER BY id")?;
-    let mut rows = all.query([])?;
-    let mut jumps = Vec::new();
-    while let Some(row) = rows.next()? {
-        let is_set = cells::of::<i64>(row, 2)? == i64::from(JumpKind::Set.code());
-        // A machine that slept has the same clock.
-        let by_ms = if is_set { cells::of(row, 1)? } else { 0 };
-        jumps.push((cells::of(row, 0)?, by_ms));
-        cells::at_most(jumps.len(), JUMPS_MAX, "jumps of the clock")?;
-    }
+    // A machine that slept has the same clock.
+    let set = |jump: &Jump| if jump.kind == JumpKind::Set { jump.by_ms } else { 0 };
+    let jumps = numbered(connection)?;
+    let jumps: Vec<(i64, i64)> = jumps.iter().map(|(id, jump)| (*id, set(jump))).collect();
     Ok(taken_back(&jumps, sessions))
 }
 
@@ -232,23 +223,29 @@ const JUMPS_MAX: usize = 100_000;
 
 /// Every jump of the clock, in the order in which they came.
 pub(super) fn jumps(connection: &Connection) -> Result<Vec<Jump>, StoreError> {
+    Ok(numbered(connection)?.into_iter().map(|(_, jump)| jump).collect())
+}
+
+/// The same, each with its number.
+fn numbered(connection: &Connection) -> Result<Vec<(i64, Jump)>, StoreError> {
     if !has_table(connection, "clock_jump")? {
         return Ok(Vec::new());
     }
     let mut all = connection
-        .prepare("SELECT before_ms, after_ms, by_ms, kind FROM clock_jump ORDER BY id")?;
+        .prepare("SELECT before_ms, after_ms, by_ms, kind, id FROM clock_jump ORDER BY id")?;
     let mut rows = all.query([])?;
     let mut jumps = Vec::new();
     while let Some(row) = rows.next()? {
         let code: i64 = cells::of(row, 3)?;
         let kind = u8::try_from(code).ok().and_then(JumpKind::from_code);
         let unknown = || StoreError::Damaged(format!("jump of the clock: kind {code}"));
-        jumps.push(Jump {
+        let jump = Jump {
             before: cells::instant(row, 0)?,
             after: cells::instant(row, 1)?,
             by_ms: cells::of(row, 2)?,
             kind: kind.ok_or_else(unknown)?,
-        });
+        };
+        jumps.push((cells::of(row, 4)?, jump));
         cells::at_most(jumps.len(), JUMPS_MAX, "jumps of the clock")?;
     }
     Ok(jumps)

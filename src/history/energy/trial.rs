@@ -443,8 +443,9 @@ fn all_are_seen(shown: &[Option<i64>], faults: &[(Fault, usize, usize)]) -> bool
     })
 }
 
-/// Holds what is known of a case against what truly flowed.
-fn judge((register, kw, faults, cuts): Case) -> Result<(), TestCaseError> {
+/// Holds what is known of a case against what truly flowed. `may_hide`: where a fault begins or ends in a gap, what the
+/// measured power leaves open there may be wrong (docs/history.md): one case in some thousands.
+fn judge((register, kw, faults, cuts): Case, may_hide: bool) -> Result<(), TestCaseError> {
     let (truth, shown) = shown(register, &kw, &faults);
     let meter = Meter::for_trial(MOST_KW, ERROR_KW);
     let mut readings = Vec::new();
@@ -471,8 +472,8 @@ fn judge((register, kw, faults, cuts): Case) -> Result<(), TestCaseError> {
         let (first, last) = (minute(run[0].span.from), minute(run[run.len() - 1].span.to));
         let counted: i64 = run.iter().filter_map(|step| step.wh).sum();
         let flowed = truth[last] - truth[first];
-        // Where a fault begins or ends in a gap, no more is wrong than the power leaves open over gaps.
-        let hidden = if is_seen { 0 } else { left_open(&readings, &truth, (first, last)) };
+        let is_hidden = may_hide && !is_seen;
+        let hidden = if is_hidden { left_open(&readings, &truth, (first, last)) } else { 0 };
         let most = KWH * UNSEEN_KWH * (1 + i64::try_from(faults.len()).unwrap()) + hidden;
         prop_assert!((counted - flowed).abs() <= most, "{counted} of {flowed}: {:?}", found.odd);
     }
@@ -511,17 +512,17 @@ proptest! {
     #[test]
     #[ignore = "a campaign of some minutes"]
     fn faults_never_add_energy_over_thousands_of_histories(case in case()) {
-        judge(case)?;
+        judge(case, true)?;
     }
 }
 
 proptest! {
-    // The same 400 cases each time; the campaign above has others.
+    // The same 400 cases each time, none of which hides anything; the campaign above has others.
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn faults_never_add_energy(case in case()) {
-        judge(case)?;
+        judge(case, false)?;
     }
 
     #[test]

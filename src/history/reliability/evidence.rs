@@ -9,6 +9,7 @@ use super::track::{Flow, Record, Sample};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::verdict::Reason;
+use crate::history::window::merged;
 use crate::history::{Era, Span};
 use crate::store::{Reader, Recorded, StoreError, Value};
 
@@ -402,20 +403,6 @@ fn agreed(first: &[Sample], second: Vec<Sample>, longest_ms: i64) -> Vec<Sample>
         _ => Flow::Unclear,
     };
     second.iter().map(|sample| Sample { at: sample.at, flow: flow(sample) }).collect()
-}
-
-/// Stretches in the order of time, those that touch as one.
-pub(super) fn merged(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
-    let mut all: Vec<Span> = spans.into_iter().filter(|span| span.length() > 0).collect();
-    all.sort_unstable_by_key(|span| span.from);
-    let mut merged: Vec<Span> = Vec::with_capacity(all.len());
-    for span in all {
-        match merged.last_mut() {
-            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
-            _ => merged.push(span),
-        }
-    }
-    merged
 }
 
 /// What some stretches have beside others, which are in order and do not touch.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::merged;
 use super::scheme::{Place, Scheme, Supply};
 use super::track::Turn;
 use crate::clock::Timestamp;
+use crate::history::window::merged;
 use crate::history::{Span, What};
 
 /// An interruption longer than this counts for SAIDI and SAIFI, a shorter one for MAIFI (Vietnamese

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use super::evidence::merged;
 use crate::clock::Timestamp;
 use crate::history::Span;
+use crate::history::window::merged;
 use crate::store::Recorded;
 
 /// A unit that has numbers lower than before by more than its ring holds has begun anew.
