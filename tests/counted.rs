@@ -20,6 +20,7 @@ use tempfile::tempdir;
 use crate::cli::{gridwatch, stderr};
 use crate::clock::wrong_epochs;
 use crate::figures;
+use crate::fixture::{CENTRE, HEAD, STATION};
 
 /// Hours east of Greenwich.
 const ZONE: i8 = 7;
@@ -46,11 +47,7 @@ fn contracts() -> [Arc<Province>; 2] {
 fn text((sells, installed, mw): (&str, &str, u32)) -> String {
     format!(
         r#"
-[province]
-name = "P"
-seed = 1
-[link]
-port_base = 17001
+{HEAD}
 [[sources]]
 id = "HPP"
 name = "H"
@@ -63,27 +60,14 @@ gwh_per_year = 500
 source = "HPP"
 e2e = {{ CC = 2022-01-01 }}
 points = {{ PM = ["271", "272"] }}
-[[centres]]
-id = "CC"
-name = "CC"
-title = "Centre"
-requires = ["AB", "B"]
+{CENTRE}
 [metering]
 classes = [
   {{ id = "rf", name = "rf", technology = "RF", sold = {sells} }},
   {{ id = "mv", name = "mv", technology = "4G", sold = true }},
 ]
 districts = [{{ id = "d", name = "D" }}]
-[[stations]]
-id = "S1"
-name = "S1"
-unmanned = true
-e2e = {{ CC = 2022-01-01 }}
-peak_mw = 5
-load = {{ rural = 1.0 }}
-transformers = {{ "131" = 25 }}
-[stations.bays]
-T110 = ["131"]
+{STATION}
 TMV = ["431"]
 FMV = ["471", "472"]
 [[stations.metering]]

@@ -19,6 +19,36 @@ use gridwatch::historian::picture::Picture;
 use gridwatch::series::Buffer;
 use gridwatch::store::{Gatherer, Writer};
 
+/// What a province of one centre begins with, for tests that write their own.
+pub(crate) const HEAD: &str = r#"
+[province]
+name = "P"
+seed = 1
+[link]
+port_base = 17001
+"#;
+/// Its centre.
+pub(crate) const CENTRE: &str = r#"
+[[centres]]
+id = "CC"
+name = "CC"
+title = "Centre"
+requires = ["AB", "B"]
+"#;
+/// A station with one transformer, up to its bays.
+pub(crate) const STATION: &str = r#"
+[[stations]]
+id = "S1"
+name = "S1"
+unmanned = true
+e2e = { CC = 2022-01-01 }
+peak_mw = 5
+load = { rural = 1.0 }
+transformers = { "131" = 25 }
+[stations.bays]
+T110 = ["131"]
+"#;
+
 /// 23/11/2022 14:32:07 in Vietnam, a Wednesday: the present of every fixture.
 pub(crate) const NOW: Timestamp = Timestamp(1_669_188_727_240);
 /// When the monitor was started: twelve minutes before.

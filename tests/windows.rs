@@ -20,6 +20,7 @@ use rusqlite::Connection;
 use tempfile::tempdir;
 
 use crate::figures;
+use crate::fixture::{CENTRE, HEAD, STATION};
 use crate::partition::{edges, stories};
 
 const HOUR: i64 = 3_600_000;
@@ -32,29 +33,11 @@ pub(crate) fn contracts() -> [Arc<Province>; 2] {
     ["472", "474"].map(|second| {
         let text = format!(
             r#"
-[province]
-name = "P"
-seed = 1
-[link]
-port_base = 17001
-[[centres]]
-id = "CC"
-name = "CC"
-title = "Centre"
-requires = ["AB", "B"]
-[metering]
+{HEAD}
+{CENTRE}[metering]
 classes = [{{ id = "rf", name = "rf", technology = "RF", sold = true }}]
 districts = [{{ id = "d", name = "D" }}]
-[[stations]]
-id = "S1"
-name = "S1"
-unmanned = true
-e2e = {{ CC = 2022-01-01 }}
-peak_mw = 5
-load = {{ rural = 1.0 }}
-transformers = {{ "131" = 25 }}
-[stations.bays]
-T110 = ["131"]
+{STATION}
 BB110 = ["C11"]
 TMV = ["431"]
 BBMV = ["C41"]
