@@ -34,7 +34,7 @@ pub use contracts::hash;
 pub use energy::{EnergyKind, EnergyLine};
 pub use forget::Removed;
 pub use keeper::Keeper;
-pub use kept::{By, Gone, Kept, KeptFrom};
+pub use kept::{By, Gap, Gone, Kept, KeptFrom};
 pub use reader::{Contract, End, Followed, Judged, Metered, Reader, Recorded, Session, Stretch};
 pub use recorder::Recorder;
 pub use schema::StoreError;

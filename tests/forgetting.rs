@@ -571,11 +571,11 @@ fn times(folder: &Path, first: Date, last: Date) -> Times {
     sum
 }
 
-/// How each path fared in some days, but for how much of them is not kept.
+/// How each path fared in some days, as far as somebody watched and it is kept.
 fn links(folder: &Path, first: Date, last: Date) -> BTreeMap<usize, LinkHistory> {
     let mut sums: BTreeMap<usize, LinkHistory> = BTreeMap::new();
     histories(folder, (first, last), |_, n, history| {
-        *sums.entry(n).or_default() += LinkHistory { not_kept: 0, ..history.link };
+        *sums.entry(n).or_default() += LinkHistory { not_kept: 0, unobserved: 0, ..history.link };
     });
     sums
 }
@@ -686,6 +686,22 @@ proptest! {
         let not_live: i64 = over.not_live.iter().sum();
         let known = over.live + not_live + over.live_unobserved + over.live_not_kept;
         prop_assert_eq!(known, over.live_required);
+        // Before the first record nothing was there that could be kept: nobody watched.
+        let watched_from = all.sessions().unwrap()[0].from;
+        let gone = kept.gap(Kept::Verdicts).unwrap().map(|gone| (gone.from, gone.to));
+        prop_assert_eq!(gone, Some((watched_from, from)));
+        prop_assert_eq!(times(&once, after(first, -40), last).not_kept, over.not_kept);
+        let mut gone = BTreeMap::<usize, i64>::new();
+        histories(&once, (after(first, -40), last), |_, n, own| *gone.entry(n).or_default() += own.link.not_kept);
+        prop_assert_eq!(gone[&0], from.since(watched_from));
+        if let Some(behind) = told(&once, two, last) {
+            let notes = behind["sheets"]["summary"]["notes"].to_string();
+            prop_assert!(notes.contains("any more: 09/2022"), "{}", notes);
+            let earlier = told(&once, after(first, -3), last).unwrap();
+            for row in earlier["sheets"]["summary"]["tables"]["figures"]["rows"].as_array().unwrap() {
+                prop_assert_ne!(&row["before"]["text"], "not kept");
+            }
+        }
         if let Some(across) = told(&once, first, last) {
             let rows = across["sheets"]["summary"]["tables"]["not_kept"]["rows"].as_array().unwrap();
             let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();

@@ -410,3 +410,58 @@ fn the_list_of_what_each_figure_means_has_every_column_of_every_table() {
     }
     assert!(explained > 80, "{explained}");
 }
+
+#[test]
+fn every_priority_a_signal_that_was_lost_is_named_with_how_long() {
+    let folder = tempdir().unwrap();
+    let province = province();
+    let mut all = judgements(&province);
+    // Each station is lost at its first centre in the last half hour, and one breaker ten minutes before.
+    let old = State::from_bits(0x77).unwrap();
+    let points = &province.stations[0].points;
+    let breaker = points.iter().position(|point| point.spec.id == "CB.POS").unwrap();
+    let breaker = u32::try_from(breaker).unwrap();
+    let run = Run { first: breaker, count: 1, state: old };
+    let (at, link) = (Timestamp(START + 1_200_000), LinkState::Connected);
+    all.push(Judgement { channel: ChannelId::at(0), at, link, whole: false, runs: vec![run] });
+    let count = u32::try_from(province.stations[0].points.len()).unwrap();
+    let (at, link) = (Timestamp(START + 1_800_000), LinkState::Lost);
+    let runs = vec![Run { first: 0, count, state: old }];
+    all.push(Judgement { channel: ChannelId::at(0), at, link, whole: false, runs });
+    store_of(folder.path(), all, (true, &[]), None);
+
+    let station = &province.stations[0];
+    assert_eq!(station.in_charge, province.channels[0].centre, "the first centre is in charge");
+    let entries = station.points.iter().zip(&province.channels[0].entries).enumerate();
+    let needed = entries.filter(|(_, (point, entry))| {
+        point.spec.priority_a && entry.required && entry.excluded.is_none()
+    });
+    let mut wanted: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for (n, (point, _)) in needed {
+        let minutes = if n == breaker as usize { 40 } else { 30 };
+        let bay = station.bays[point.bay].name.clone();
+        wanted.insert((bay, point.spec.id.clone()), minutes * 60_000);
+    }
+    let missing = sheet(folder.path(), "missing");
+    let mut told = BTreeMap::new();
+    for row in missing["tables"]["priority_a"]["rows"].as_array().unwrap() {
+        let names = row["signals"].as_str().unwrap().split(", ");
+        for name in names.clone() {
+            let bay = row["bay"].as_str().unwrap().to_owned();
+            told.insert((bay, name.to_owned()), row["not_live"].as_i64().unwrap());
+        }
+        assert_eq!(row["count"], names.count());
+    }
+    assert_eq!(told, wanted);
+    let stations = sheet(folder.path(), "stations");
+    let named = stations["tables"]["stations"]["rows"][0]["a_lost"].as_str().unwrap().to_owned();
+    let more = wanted.len() - 5;
+    assert!(
+        named.ends_with(&format!("và {more} tín hiệu nữa: xem trang Tín hiệu thiếu")),
+        "{named}"
+    );
+
+    // What was never in the database is told with the word of the screens.
+    let absent = missing["tables"]["missing"]["rows"].as_array().unwrap();
+    assert!(absent.iter().all(|row| !row["since"].is_null()), "{absent:?}");
+}

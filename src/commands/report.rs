@@ -6,7 +6,7 @@ use ::config::Province;
 use clap::Args;
 use gridwatch::report::period::{Period, day};
 use gridwatch::report::{Format, Request, report, write_unless};
-use gridwatch::store::{Kept, Reader};
+use gridwatch::store::{Gap, Kept, Reader};
 
 use super::bar::Bar;
 use super::{
@@ -132,8 +132,11 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
     let name = period.name(::config::Lang::En);
     let out = args.out.display();
     let kept = reader.kept_from(Kept::Verdicts)?;
-    if let Some(kept) = kept.filter(|kept| *kept > period.span().from) {
-        let whole = kept >= period.span().to;
+    let span = period.span();
+    let gone =
+        reader.gap(Kept::Verdicts)?.filter(|gone| gone.from < span.to && gone.to > span.from);
+    if let Some(Gap { to: kept, .. }) = gone {
+        let whole = kept >= span.to;
         let what = if whole {
             "what there was"
         } else {

@@ -9,7 +9,7 @@ use gridwatch::clock::{Clock, DAY_MS, Local, Timestamp};
 use gridwatch::history::past;
 use gridwatch::json;
 use gridwatch::report::period::day;
-use gridwatch::store::{End, Kept, Reader, Session};
+use gridwatch::store::{End, Gap, Kept, Reader, Session};
 use gridwatch::terminal::{self, Origin, Page};
 
 use super::{
@@ -85,7 +85,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     let zone = reader.contract(last.contract)?.province.utc_offset_hours;
     let at = args.at.as_deref().map(|text| moment(text, zone, last.until)).transpose()?;
     let Some(past) = past(&reader, at)? else {
-        let kept = reader.kept_from(Kept::Verdicts)?;
+        let kept = reader.gap(Kept::Verdicts)?;
         return nothing(&sessions, at.map(|at| (at, zone)), kept);
     };
     // What is asked for is looked up in the contract of that time.
@@ -176,7 +176,7 @@ fn time_of_day(text: &str) -> Option<i64> {
 }
 
 /// Says what the store has instead.
-fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>, kept: Option<Timestamp>) -> Outcome {
+fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>, gone: Option<Gap>) -> Outcome {
     let mut stderr = io::stderr().lock();
     let Some((at, zone)) = at else {
         writeln!(stderr, "gridwatch: the store is empty: nobody has watched yet")?;
@@ -186,20 +186,29 @@ fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>, kept: Option<Times
         let Local { date, hour, minute, second, .. } = at.local(zone);
         format!("{date} {hour:02}:{minute:02}:{second:02}")
     };
-    if let Some(kept) = kept.filter(|kept| at < *kept) {
-        let (at, kept) = (stamp(at), stamp(kept));
+    if let Some(gone) = gone.filter(|gone| gone.from <= at && at < gone.to) {
+        let (at, kept) = (stamp(at), stamp(gone.to));
         writeln!(
             stderr,
             "gridwatch: how it stood at {at} is no longer kept: nothing from before {kept} is"
         )?;
         return Ok(EXIT_NO_DATA);
     }
-    let is_kept = |session: &Session| kept.is_none_or(|kept| session.until >= kept);
+    let is_kept = |session: &Session| gone.is_none_or(|gone| session.until >= gone.to);
     let is_before = |session: &&Session| session.until < at && is_kept(session);
     let before = sessions.iter().rfind(is_before);
     let after = sessions.iter().find(|session| session.from > at);
     let before = before.map(|session| format!("until {}", stamp(session.until)));
-    let after = after.map(|session| format!("from {} on", stamp(session.from)));
+    let after = after.map(|session| match gone.filter(|gone| at < gone.from) {
+        Some(Gap { from, to }) => {
+            format!(
+                "from {} on, of which what is from before {} is no longer kept",
+                stamp(from),
+                stamp(to)
+            )
+        }
+        None => format!("from {} on", stamp(session.from)),
+    });
     let watched: Vec<String> = before.into_iter().chain(after).collect();
     let (watched, at) = (watched.join(" and "), stamp(at));
     writeln!(stderr, "gridwatch: nobody watched at {at}; somebody did {watched}")?;

@@ -12,7 +12,7 @@ use gridwatch::export::{self, Choice, Format, Request, Table};
 use gridwatch::history::Span;
 use gridwatch::report::period::day;
 use gridwatch::store::upkeep::{self, Compacted, Forget};
-use gridwatch::store::{Aside, By, Kept, Reader, StoreError, set_aside};
+use gridwatch::store::{Aside, By, Gap, Kept, Reader, StoreError, set_aside};
 
 use super::bar::Bar;
 use super::{Common, CsvStyle, EXIT_MISSED, Failure, Outcome, Stop, note, say, store_folder};
@@ -218,7 +218,7 @@ fn check(args: &CheckArgs) -> Outcome {
     }
     let rows = found.rows.iter().map(|(table, count)| format!("{table} {count}"));
     say(format_args!("rows: {}", rows.collect::<Vec<_>>().join(", ")))?;
-    for (kind, gone) in &found.gone {
+    for (kind, gone) in found.gone.iter().filter(|(_, gone)| gone.gap().is_some()) {
         let by = match gone.by {
             By::Retention => "older than the contract wants",
             By::Hand => "by 'gridwatch store compact'",
@@ -362,7 +362,9 @@ fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
         Table::Metering | Table::Energy => Kept::Metering,
         Table::Alarms => Kept::Alarms,
     };
-    if let Some(from) = reader.kept_from(kind)?.filter(|from| *from > request.span.from) {
+    let asked = request.span;
+    let is_asked = |gap: &Gap| gap.to > asked.from && gap.from < asked.to;
+    if let Some(Gap { to: from, .. }) = reader.gap(kind)?.filter(is_asked) {
         let kind = kind.word();
         note(format_args!(
             "gridwatch: {kind} from before {from} are no longer kept, so they are not in it"

@@ -100,7 +100,7 @@ pub fn channel_history(
     let points = station.points.iter().zip(&channel.entries);
     let needed = points.map(|(point, entry)| is_needed(point, entry)).collect();
     let mut fold = Fold::new(window, accounts, needed, era.span.from);
-    fold.leave_out(window.not_kept(Kept::Verdicts).and(era.span).to);
+    fold.leave_out(window.not_kept(Kept::Verdicts).and(era.span));
     for (session, span) in &era.observed {
         // Nothing is known in front of a session, nor behind the last one.
         fold.pass_all(span.from);
@@ -201,8 +201,12 @@ impl<'a> Fold<'a> {
         self.points[place].0 = Some(state);
     }
 
-    /// Nothing is kept any more up to a moment.
-    fn leave_out(&mut self, to: Timestamp) {
+    /// Nothing is kept any more of a stretch, before which nobody watched.
+    fn leave_out(&mut self, Span { from, to }: Span) {
+        if from >= to {
+            return;
+        }
+        self.pass_all(from);
         for place in 0..self.points.len() {
             self.book(place, to, Seen::NotKept);
         }

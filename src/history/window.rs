@@ -120,16 +120,20 @@ impl Window {
         Self { kept, ..self }
     }
 
-    /// The stretch at its beginning of which a kind of record is no longer kept; of no length when all of it
-    /// is.
+    /// The stretch of which there were records of a kind that are no longer kept; of no length when all of them
+    /// are. Before it there was nothing that could be kept.
     pub fn not_kept(&self, kind: Kept) -> Span {
-        let from = self.kept.of(kind).unwrap_or(self.span.from);
-        Span::new(self.span.from, from.clamp(self.span.from, self.span.to))
+        let own = |at: Timestamp| at.clamp(self.span.from, self.span.to);
+        let gap = self.kept.gap(kind);
+        gap.map_or(Span::new(self.span.from, self.span.from), |gap| {
+            Span::new(own(gap.from), own(gap.to))
+        })
     }
 
-    /// What of it is still kept of a kind of record.
+    /// What of it is still kept of a kind of record, or was never there.
     pub fn kept(&self, kind: Kept) -> Span {
-        Span { from: self.not_kept(kind).to, to: self.span.to }
+        let from = self.kept.of(kind).unwrap_or(self.span.from);
+        Span { from: from.clamp(self.span.from, self.span.to), to: self.span.to }
     }
 
     /// Milliseconds in which somebody watched.

@@ -146,6 +146,31 @@ impl Facts {
         ]
     }
 
+    /// A class of meters in words; `None` when the contract does not know it any more.
+    fn class(&self, id: &str) -> Option<String> {
+        let class = self.province.meter_classes.iter().find(|class| class.id == id)?;
+        Some(with_technology(class.name.get(self.lang), class.technology.get(self.lang)))
+    }
+
+    /// A district in words; `None` when the contract does not know it any more.
+    fn district(&self, id: &str) -> Option<String> {
+        let district = self.province.districts.iter().find(|district| district.id == id)?;
+        Some(district.name.get(self.lang).to_owned())
+    }
+
+    /// Where a class stands in every table: those that sell first, each in the order of the contract; what that does
+    /// not name any more comes last.
+    fn place_of_class(&self, sells: bool, id: &str) -> (bool, usize) {
+        let classes = &self.province.meter_classes;
+        (!sells, classes.iter().position(|own| own.id == id).unwrap_or(classes.len()))
+    }
+
+    /// Where a district stands in every table.
+    fn place_of_district(&self, id: &str) -> usize {
+        let districts = &self.province.districts;
+        districts.iter().position(|own| own.id == id).unwrap_or(districts.len())
+    }
+
     /// Days of the period as the categories of a chart: `01`, `02`, … of a month.
     fn days(&self) -> Vec<String> {
         let is_month = self.period.is_month();
@@ -162,6 +187,11 @@ impl Facts {
 
 fn text(text: &str) -> Cell {
     if text.is_empty() { Cell::Empty } else { Cell::Text(text.to_owned()) }
+}
+
+/// The name of a class of meters with its technology, said once.
+fn with_technology(name: &str, technology: &str) -> String {
+    if name.contains(technology) { name.to_owned() } else { format!("{name} · {technology}") }
 }
 
 /// A text that begins a title or a sentence.

@@ -58,7 +58,7 @@ pub(super) fn operations(
 ) -> Result<BTreeMap<String, Operations>, StoreError> {
     let span = window.span;
     let lost = reader.paths_that_lost((span.from, span.to))?;
-    let cut = reader.kept_from(Kept::Events)?.is_some_and(|kept| kept > span.from);
+    let cut = window.not_kept(Kept::Events).length() > 0;
     let mut all: BTreeMap<String, Operations> = BTreeMap::new();
     for station in province.stations.iter().filter(|station| wanted(&station.id)) {
         let is_known = !cut && is_known(reader, station, (window, contracts), &lost)?;

@@ -40,6 +40,8 @@ pub(super) fn forget(
     let carried = carried_since(connection, Kept::Values.rows_from(from))?;
     let is_watched = "SELECT EXISTS (SELECT 1 FROM session WHERE from_ms < ?1)";
     let is_watched: bool = connection.query_row(is_watched, [from.0], |row| row.get(0))?;
+    let began = kinds.iter().map(|kind| Ok((*kind, kept::began(connection, *kind)?)));
+    let began: BTreeMap<Kept, Option<Timestamp>> = began.collect::<Result<_, StoreError>>()?;
     let mut removed = Removed::new();
     // Sessions go last: they say which alarms are over.
     for kind in kinds.iter().rev() {
@@ -58,7 +60,7 @@ pub(super) fn forget(
     for (kind, rows) in &removed {
         // Where something was forgotten before, the later moment holds, were there nothing in between.
         if is_news || kept::get(connection, *kind)?.is_some() {
-            kept::put(connection, *kind, from, (*rows, by))?;
+            kept::put(connection, *kind, (began[kind], from), (*rows, by))?;
         }
     }
     drop_contracts(connection)?;

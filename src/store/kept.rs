@@ -82,11 +82,25 @@ impl By {
 
 /// From when on each kind of record is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KeptFrom([Option<Timestamp>; Kept::ALL.len()]);
+pub struct KeptFrom([Option<Gap>; Kept::ALL.len()]);
+
+/// A stretch of which there were records that are no longer kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Its first moment: before the first record there was nothing that could be kept.
+    pub from: Timestamp,
+    /// From here on all is kept.
+    pub to: Timestamp,
+}
 
 impl KeptFrom {
     /// From when on a kind is kept; `None`: nothing of it was ever forgotten.
     pub fn of(&self, kind: Kept) -> Option<Timestamp> {
+        self.gap(kind).map(|gap| gap.to)
+    }
+
+    /// The stretch of which a kind is no longer kept; `None`: nothing of it was ever forgotten.
+    pub fn gap(&self, kind: Kept) -> Option<Gap> {
         self.0[kind as usize]
     }
 }
@@ -96,30 +110,77 @@ impl KeptFrom {
 pub struct Gone {
     /// Nothing is told from before this moment.
     pub before: Timestamp,
+    /// The first moment of which there was something; `None`: there never was.
+    pub began: Option<Timestamp>,
     /// Rows that went, all together.
     pub rows: u64,
     /// Whether somebody wanted it the last time, or the monitor.
     pub by: By,
 }
 
-/// Says that nothing of a kind is told from before `from`, how many rows went for it, and who wanted it.
-/// Nothing comes back: an earlier instant than the one that is known changes nothing.
+impl Gone {
+    /// The stretch that is no longer kept; `None`: there was nothing in it.
+    pub fn gap(self) -> Option<Gap> {
+        let gap = |from| Gap { from, to: self.before };
+        self.began.filter(|began| *began < self.before).map(gap)
+    }
+}
+
+/// The first moment of which there is something of a kind: of verdicts, events and alarms also when somebody watched
+/// and there was none.
+pub(super) fn began(connection: &Connection, kind: Kept) -> Result<Option<Timestamp>, StoreError> {
+    let first = match kind {
+        Kept::Verdicts => "SELECT min(from_ms) FROM session",
+        Kept::Events => {
+            "SELECT min(first) FROM (
+                 SELECT min(from_ms) AS first FROM session UNION ALL SELECT min(at_ms) FROM event)"
+        }
+        // The journal is minutes long.
+        Kept::Values => {
+            "SELECT min(first) FROM (
+                 SELECT min(from_ms) AS first FROM chunk UNION ALL SELECT min(until_ms) FROM journal)"
+        }
+        Kept::Polling => "SELECT min(from_ms) FROM asked",
+        Kept::Metering => {
+            "SELECT min(first) FROM (
+                 SELECT min(at_ms) AS first FROM metering UNION ALL SELECT min(at_ms) FROM energy)"
+        }
+        Kept::Alarms => {
+            "SELECT min(first) FROM (
+                 SELECT min(from_ms) AS first FROM session UNION ALL SELECT min(raised_ms) FROM alarm)"
+        }
+    };
+    let first: Option<i64> = connection.query_row(first, [], |row| row.get(0))?;
+    Ok(first.map(Timestamp))
+}
+
+/// Says that nothing of a kind is told from before `from`, since when there was something, how many rows went for it,
+/// and who wanted it. Nothing comes back: an earlier instant than the one that is known changes nothing.
 pub(super) fn put(
     connection: &Connection,
     kind: Kept,
-    from: Timestamp,
+    (began, from): (Option<Timestamp>, Timestamp),
     (rows, by): (u64, By),
 ) -> Result<(), StoreError> {
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let again = [
         ("before_ms", "max(before_ms, excluded.before_ms)"),
+        // Of a store of which something went, the first record that is left is not the first one that there was.
+        ("began_ms", "coalesce(began_ms, excluded.began_ms)"),
         ("rows_from_ms", "max(rows_from_ms, excluded.rows_from_ms)"),
         ("gone", "gone + excluded.gone"),
         ("last_by", "excluded.last_by"),
     ];
     let again = sums::changed(&sums::FORGOTTEN, &again);
     let again = format!("ON CONFLICT (kind) DO UPDATE SET {again}");
-    let row: [&dyn ToSql; 5] = [&kind.word(), &from.0, &kind.rows_from(from).0, &rows, &by.word()];
+    let row: [&dyn ToSql; 6] = [
+        &kind.word(),
+        &from.0,
+        &began.map(|began| began.0),
+        &kind.rows_from(from).0,
+        &rows,
+        &by.word(),
+    ];
     sums::put(connection, (Verb::Insert, &sums::FORGOTTEN, &again), &row)?;
     Ok(())
 }
@@ -145,8 +206,10 @@ fn moment(
     if !has_table(connection, "forgotten")? {
         return Ok(None);
     }
-    let mut of_kind =
-        connection.prepare_cached(&format!("SELECT {column} FROM forgotten WHERE kind = ?1"))?;
+    // Where there was nothing, nothing was forgotten.
+    let mut of_kind = connection.prepare_cached(&format!(
+        "SELECT {column} FROM forgotten WHERE kind = ?1 AND began_ms < before_ms"
+    ))?;
     let mut rows = of_kind.query([kind.word()])?;
     rows.next()?.map(|row| cells::instant(row, 0)).transpose()
 }
@@ -156,8 +219,9 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<Kept, Gone>, Store
     if !has_table(connection, "forgotten")? {
         return Ok(BTreeMap::new());
     }
-    let mut said = connection
-        .prepare_cached("SELECT kind, before_ms, gone, last_by, rows_from_ms FROM forgotten")?;
+    let mut said = connection.prepare_cached(
+        "SELECT kind, before_ms, gone, last_by, rows_from_ms, began_ms FROM forgotten",
+    )?;
     let mut rows = said.query([])?;
     let mut all = BTreeMap::new();
     while let Some(row) = rows.next()? {
@@ -172,6 +236,7 @@ pub(super) fn all(connection: &Connection) -> Result<BTreeMap<Kept, Gone>, Store
         let by_of = [By::Retention, By::Hand].into_iter().find(|known| known.word() == by);
         let gone = Gone {
             before: cells::instant(row, 1)?,
+            began: cells::maybe_instant(row, 5)?,
             rows: cells::count(row, 2)?,
             by: by_of.ok_or_else(|| known("by", &by))?,
         };
@@ -194,9 +259,17 @@ impl Reader {
     pub fn kept(&self) -> Result<KeptFrom, StoreError> {
         let mut kept = KeptFrom::default();
         for (kind, gone) in all(self.connection())? {
-            kept.0[kind as usize] = Some(gone.before);
+            kept.0[kind as usize] = gone.gap();
         }
         Ok(kept)
+    }
+
+    /// The stretch of which a kind of record is no longer kept; `None`: nothing of it was ever forgotten.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn gap(&self, kind: Kept) -> Result<Option<Gap>, StoreError> {
+        Ok(self.kept()?.gap(kind))
     }
 
     /// From when on a kind of record is kept: nothing of it is told from before. `None`: nothing of it

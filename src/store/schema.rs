@@ -187,6 +187,7 @@ const VERSION_4: &str = "
 CREATE TABLE forgotten (
     kind      TEXT PRIMARY KEY,         -- verdicts, events, values, polling, metering, alarms
     before_ms INTEGER NOT NULL,
+    began_ms  INTEGER,                  -- the first moment of which there was something; nothing: there never was
     rows_from_ms INTEGER NOT NULL,
     gone      INTEGER NOT NULL,         -- rows, all together
     last_by   TEXT NOT NULL             -- who wanted it the last time: retention, hand

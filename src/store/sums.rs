@@ -214,7 +214,7 @@ summed!(
     FORGOTTEN,
     "forgotten",
     ["kind"],
-    ["kind", "before_ms", "rows_from_ms", "gone", "last_by"],
+    ["kind", "before_ms", "began_ms", "rows_from_ms", "gone", "last_by"],
     true
 );
 summed!(CLOCK_JUMP, "clock_jump", ["id"], ["id", "before_ms", "after_ms", "by_ms", "kind"], true);

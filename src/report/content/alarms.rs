@@ -107,19 +107,11 @@ fn quantile(sorted: &[i64], percent: usize) -> Cell {
 fn chart(facts: &Facts) -> Chart {
     let words = facts.words();
     let series = Priority::ALL.into_iter().map(|priority| {
-        let of_day = |day: &crate::history::Span| {
+        let of_day = |_, day: crate::history::Span| {
             let own = of_priority(facts, priority);
-            real(own.filter(|alarm| day.from <= alarm.raised && alarm.raised < day.to).count()
-                as u64)
+            own.filter(|alarm| day.from <= alarm.raised && alarm.raised < day.to).count() as u64
         };
-        Series {
-            name: name(facts, priority),
-            values: facts
-                .kept_days(Kept::Alarms)
-                .zip(&facts.window.parts)
-                .map(|(is_kept, day)| is_kept.then(|| of_day(day)))
-                .collect(),
-        }
+        Series { name: name(facts, priority), values: facts.by_day(Kept::Alarms, of_day) }
     });
     Chart {
         id: "alarms_by_day",

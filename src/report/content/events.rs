@@ -5,7 +5,6 @@ use config::Lang;
 use super::{capital, text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
-use crate::report::shown::real;
 use crate::store::Kept;
 
 /// Signals that are named as the most talkative.
@@ -46,11 +45,7 @@ fn chart(facts: &Facts) -> Chart {
     let words = facts.words();
     let series = facts.province.centres.iter().enumerate().map(|(n, centre)| Series {
         name: centre.name.get(facts.lang).to_owned(),
-        values: facts
-            .kept_days(Kept::Events)
-            .zip(&facts.events.days)
-            .map(|(is_kept, day)| is_kept.then_some(real(day[n])))
-            .collect(),
+        values: facts.by_day(Kept::Events, |day, _| facts.events.days[day][n]),
     });
     Chart {
         id: "events_by_day",

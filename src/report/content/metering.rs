@@ -16,18 +16,6 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
             words.note("Chưa có số liệu đo xa trong kỳ.", "No figures of metering in this period.");
         return titled("metering", name, vec![note]);
     }
-    let districts = |id: &str| {
-        let found = facts.province.districts.iter().find(|district| district.id == id);
-        found.map(|district| district.name.get(facts.lang).to_owned())
-    };
-    let classes = |id: &str| {
-        let found = facts.province.meter_classes.iter().find(|class| class.id == id);
-        found.map(|class| {
-            let said = [class.name.get(facts.lang), class.technology.get(facts.lang)];
-            let said: Vec<&str> = said.into_iter().filter(|text| !text.is_empty()).collect();
-            said.join(" · ")
-        })
-    };
     let at = facts.metering.iter().map(|line| line.at).max().unwrap_or_default();
     let at = at.min(facts.window.span.to.plus(-1)).local(facts.province.utc_offset_hours).date;
     let day = crate::words::format::date(at, facts.lang);
@@ -39,8 +27,8 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         Part::Chart(chart(facts)),
         super::reading::part(facts),
         super::reading::half_hours(facts),
-        Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1), &districts)),
-        Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1), &classes)),
+        Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1))),
+        Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1))),
         words.note(
             "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau. Số sau thử lại chỉ có khi đã hết hạn thu thập, nên là của một ngày trước đó.",
             "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged. Figures after retries are there when retries have ended, so they are of an earlier day.",
@@ -63,15 +51,15 @@ fn chart(facts: &Facts) -> Chart {
     }
 }
 
-fn table(
-    facts: &Facts,
-    (id, kind): (&'static str, MeterKind),
-    (vi, en): (&str, &str),
-    name: &dyn Fn(&str) -> Option<String>,
-) -> Table {
+fn table(facts: &Facts, (id, kind): (&'static str, MeterKind), (vi, en): (&str, &str)) -> Table {
     let words = facts.words();
-    let of_kind = facts.metering.iter().filter(|line| line.kind == kind);
-    let rows: Vec<Vec<Cell>> = of_kind.map(|line| row(facts, line, name)).collect();
+    let mut of_kind: Vec<&Metered> =
+        facts.metering.iter().filter(|line| line.kind == kind).collect();
+    of_kind.sort_by_key(|line| match kind {
+        MeterKind::District => (false, facts.place_of_district(&line.id)),
+        MeterKind::Class => facts.place_of_class(line.sells, &line.id),
+    });
+    let rows: Vec<Vec<Cell>> = of_kind.into_iter().map(|line| row(facts, line)).collect();
     Table {
         id,
         caption: words.say(vi, en),
@@ -94,8 +82,12 @@ fn table(
     }
 }
 
-fn row(facts: &Facts, line: &Metered, name: &dyn Fn(&str) -> Option<String>) -> Vec<Cell> {
+fn row(facts: &Facts, line: &Metered) -> Vec<Cell> {
     let words = facts.words();
+    let name = match line.kind {
+        MeterKind::District => facts.district(&line.id),
+        MeterKind::Class => facts.class(&line.id),
+    };
     let share = |(have, want): (u64, u64)| Cell::Share(Share::new(have, want), DECIMALS, None);
     // Stores before version 4 do not say which day it was.
     let day = |of: fn(Followed) -> u16| {
@@ -104,7 +96,7 @@ fn row(facts: &Facts, line: &Metered, name: &dyn Fn(&str) -> Option<String>) -> 
     };
     vec![
         text(&line.id),
-        Cell::Text(name(&line.id).unwrap_or_else(|| line.id.clone())),
+        Cell::Text(name.unwrap_or_else(|| line.id.clone())),
         Cell::Text(if line.sells { words.say("có", "yes") } else { words.say("không", "no") }),
         share((line.remote, line.meters)),
         day(|followed| followed.day),

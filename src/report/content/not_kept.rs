@@ -4,9 +4,10 @@
 use config::Lang;
 
 use super::Words;
+use crate::history::Span;
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
-use crate::report::shown::Reader;
+use crate::report::shown::{Reader, real};
 use crate::store::Kept;
 
 /// What each sheet is made from. What a sheet takes from the contract alone is not among it.
@@ -56,10 +57,21 @@ impl Facts {
         self.window.not_kept(kind).length() > 0
     }
 
-    /// For each day, whether all of it is kept of a kind of record.
-    pub(super) fn kept_days(&self, kind: Kept) -> impl Iterator<Item = bool> {
-        let from = self.window.kept(kind).from;
-        self.window.parts.iter().map(move |day| day.from >= from)
+    /// A count for each day: nothing where not all of the day is kept of a kind of record, and where there is none
+    /// because nobody watched.
+    pub(super) fn by_day(
+        &self,
+        kind: Kept,
+        count: impl Fn(usize, Span) -> u64,
+    ) -> Vec<Option<f64>> {
+        let gone = self.window.not_kept(kind);
+        let watched = || self.window.eras.iter().flat_map(|era| &era.observed);
+        let days = self.window.parts.iter().enumerate().map(|(n, day)| {
+            let count = count(n, *day);
+            let is_known = count > 0 || watched().any(|(_, seen)| seen.and(*day).length() > 0);
+            (is_known && gone.and(*day).length() == 0).then_some(real(count))
+        });
+        days.collect()
     }
 }
 

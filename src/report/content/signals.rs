@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::historian::verdict::Reason;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Column, Mark, Part, Sheet, Table};
+use crate::words::texts::Text;
 
 /// Rows of signals that were not live at the end of the period; a lost station alone has hundreds.
 const NOT_LIVE_MAX: usize = 500;
@@ -14,6 +15,7 @@ const NOT_LIVE_MAX: usize = 500;
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let mut parts = vec![Part::Table(structural(facts))];
+    parts.extend(priority_a(facts).map(Part::Table));
     let (table, left) = not_live(facts);
     parts.push(Part::Table(table));
     if left > 0 {
@@ -92,7 +94,58 @@ fn shortfall(entry: &Entry) -> Option<(Reason, &Cause)> {
 }
 
 fn since_and_why(facts: &Facts, cause: &Cause) -> [Cell; 2] {
-    [cause.since.map_or(Cell::Empty, Cell::Day), text(cause.text(facts.lang))]
+    let always = || Cell::Text(Text::Always.get(facts.lang).to_owned());
+    [cause.since.map_or_else(always, Cell::Day), text(cause.text(facts.lang))]
+}
+
+/// Every signal of priority A that was not live at the centre in charge, and for how long; nothing when all were.
+/// Those of a bay that were so for as long stand in one row.
+fn priority_a(facts: &Facts) -> Option<Table> {
+    let words = facts.words();
+    let mut columns = facts.head_columns();
+    columns.extend([
+        words.column("bay", "Ngăn", "Bay", 8),
+        words.column("count", "Số tín hiệu", "Signals", 9),
+        words.column("signals", "Tín hiệu", "Signals by name", 60),
+        words.column("not_live", "Không sống, mỗi tín hiệu", "Not live, each", 12),
+    ]);
+    let mut rows = Vec::new();
+    for channel in &facts.channels {
+        let contract = facts.channel(channel.id);
+        let station = facts.station(contract);
+        if contract.centre != station.in_charge {
+            continue;
+        }
+        let mut groups: Vec<(usize, i64, Vec<PointId>)> = Vec::new();
+        for (point, ms) in facts.operation(contract.station).lost {
+            let bay = station.points[point.index()].bay;
+            match groups.iter_mut().find(|group| (group.0, group.1) == (bay, ms)) {
+                Some((.., points)) => points.push(point),
+                None => groups.push((bay, ms, vec![point])),
+            }
+        }
+        for (bay, ms, points) in groups {
+            let names = points.iter().map(|point| &station.points[point.index()].spec.id[..]);
+            let mut row = facts.heads(channel).to_vec();
+            row.extend([
+                text(&station.bays[bay].name),
+                Cell::Count(points.len() as u64),
+                text(&names.collect::<Vec<_>>().join(", ")),
+                Cell::Duration(ms),
+            ]);
+            rows.push(row);
+        }
+    }
+    (!rows.is_empty()).then(|| Table {
+        id: "priority_a",
+        caption: words.say(
+            "Tín hiệu ưu tiên A không sống tại trung tâm điều khiển, lâu nhất trước",
+            "Priority A signals that were not live at the centre in charge, the longest first",
+        ),
+        columns,
+        rows,
+        total: None,
+    })
 }
 
 /// Signals of a bay that are not live for one reason since one moment: one row tells of more than

@@ -28,14 +28,6 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     if facts.counted.sold.is_empty() {
         return titled("sold", name, vec![facts.without_counts(absent)]);
     }
-    let districts = |id: &str| {
-        let found = facts.province.districts.iter().find(|district| district.id == id);
-        found.map_or(id.to_owned(), |district| district.name.get(facts.lang).to_owned())
-    };
-    let classes = |id: &str| {
-        let found = facts.province.meter_classes.iter().find(|class| class.id == id);
-        found.map_or(id.to_owned(), |class| class.name.get(facts.lang).to_owned())
-    };
     let (mut by_district, mut by_class) = (BTreeMap::new(), BTreeMap::new());
     for (group, sold) in &facts.counted.sold {
         if group.sells {
@@ -44,22 +36,18 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         }
         *by_class.entry((group.sells, group.class.as_str())).or_insert_with(Sold::default) += sold;
     }
-    let district_order: Vec<&str> =
-        facts.province.districts.iter().map(|district| district.id.as_str()).collect();
-    let class_order: Vec<&str> =
-        facts.province.meter_classes.iter().map(|class| class.id.as_str()).collect();
     let mut parts = vec![
         Part::Table(table(
             facts,
             ("sold_districts", ("Theo huyện", "By district")),
-            &ordered(by_district, &district_order),
-            &districts,
+            &ordered(by_district, |_, id| (false, facts.place_of_district(id))),
+            &|id| facts.district(id),
         )),
         Part::Table(table(
             facts,
             ("sold_classes", ("Theo loại công tơ", "By class of meters")),
-            &ordered(by_class, &class_order),
-            &classes,
+            &ordered(by_class, |sells, id| facts.place_of_class(sells, id)),
+            &|id| facts.class(id),
         )),
     ];
     parts.extend(earlier(facts).map(Part::Table));
@@ -79,11 +67,13 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
 
 type Rows<'a> = Vec<((bool, &'a str), Sold)>;
 
-/// In the order of the contract; what it does not name any more comes last.
-fn ordered<'a>(rows: BTreeMap<(bool, &'a str), Sold>, order: &[&str]) -> Rows<'a> {
-    let place = |id: &str| order.iter().position(|own| *own == id).unwrap_or(order.len());
+/// As every table orders them.
+fn ordered<'a>(
+    rows: BTreeMap<(bool, &'a str), Sold>,
+    place: impl Fn(bool, &str) -> (bool, usize),
+) -> Rows<'a> {
     let mut rows: Rows<'a> = rows.into_iter().collect();
-    rows.sort_by_key(|((sells, id), _)| (!sells, place(id)));
+    rows.sort_by_key(|((sells, id), _)| place(*sells, id));
     rows
 }
 
@@ -91,7 +81,7 @@ fn table(
     facts: &Facts,
     (id, caption): (&'static str, (&str, &str)),
     rows: &Rows<'_>,
-    name: &dyn Fn(&str) -> String,
+    name: &dyn Fn(&str) -> Option<String>,
 ) -> Table {
     let words = facts.words();
     let mut all = Sold::default();
@@ -100,7 +90,8 @@ fn table(
             all += sold;
         }
         let sells = if *sells { words.say("có", "yes") } else { words.say("không", "no") };
-        let mut row = vec![text(id), text(&name(id)), Cell::Text(sells)];
+        let mut row =
+            vec![text(id), text(&name(id).unwrap_or_else(|| (*id).to_owned())), Cell::Text(sells)];
         row.extend(cells(facts, sold));
         row
     };

@@ -154,7 +154,13 @@ fn operation(facts: &Facts, channel: &ChannelFacts) -> [Cell; 4] {
         operation.lost.iter().take(LOST_NAMED).map(|(point, _)| *point).collect();
     let more = operation.lost.len().saturating_sub(LOST_NAMED);
     let lost = places(station, &named, Form::Full, facts.lang);
-    let lost = if more > 0 { format!("{lost} +{more}") } else { lost };
+    let lost = match more {
+        0 => lost,
+        more => words.say(
+            &format!("{lost} và {more} tín hiệu nữa: xem trang Tín hiệu thiếu"),
+            &format!("{lost} and {more} more: see the sheet Missing signals"),
+        ),
+    };
     [
         Cell::Text(declared),
         observed,

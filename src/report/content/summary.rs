@@ -87,7 +87,8 @@ fn figures(facts: &Facts) -> Table {
             (coverage(&facts.metering), Some(coverage(&facts.metering_before))),
             targets.remote_metering,
         ));
-        mark_not_kept(&mut rows, facts, facts.lacks(Kept::Metering));
+        let gone = facts.window.not_kept(Kept::Metering);
+        mark_not_kept(&mut rows, facts, gone.length() > 0 && gone.from == facts.window.span.from);
     }
     for centre in facts.province.centre_ids() {
         let (now, before) = live(facts, centre);

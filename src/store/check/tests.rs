@@ -82,7 +82,7 @@ fn store(folder: &Path) {
     let alarm: [&dyn ToSql; 11] =
         [&"S1", &"link", &"no_link", &AT, &1, &"A1 CC", &4, &(AT + 9), &none, &0, &0];
     put(&sums::ALARM, &alarm);
-    put(&sums::FORGOTTEN, &[&"values", &(AT - 1), &(AT - 1), &7, &"hand"]);
+    put(&sums::FORGOTTEN, &[&"values", &(AT - 1), &(AT - 2), &(AT - 1), &7, &"hand"]);
     put(&sums::CLOCK_JUMP, &[&1, &(AT + 600_000), &(AT + 700_000), &0, &3]);
 }
 
