@@ -336,13 +336,26 @@ impl Rows {
         if at < first || at >= last {
             return None;
         }
-        let bays = [format!("22.{feeder}"), "22.431".to_owned(), "110.131".to_owned()];
-        let open = bays.map(|bay| self.is_open(&format!("S1.{bay}.CB.POS"), era, at));
+        let open = Self::breakers(feeder).map(|own| self.is_open(&own, era, at));
         if open.contains(&Some(true)) {
             Some(true)
         } else {
             open.iter().all(Option::is_some).then_some(false)
         }
+    }
+
+    /// The breakers that a feeder hangs on.
+    fn breakers(feeder: &str) -> [String; 3] {
+        [&format!("22.{feeder}"), "22.431", "110.131"].map(|bay| format!("S1.{bay}.CB.POS"))
+    }
+
+    /// Whether a breaker that a feeder hangs on closes at a moment, from an open position that was known.
+    fn closes(&self, feeder: &str, era: (i64, i64, i64), at: i64) -> bool {
+        Self::breakers(feeder).iter().any(|own| {
+            at > era.1
+                && self.is_open(own, era, at - 1) == Some(true)
+                && self.is_open(own, era, at) == Some(false)
+        })
     }
 
     /// Stretches in which a record of some units may have been lost: numbers are missing between two that came.
@@ -388,7 +401,14 @@ impl Rows {
             let (from, to) = (pair[0], pair[1]);
             let era = *eras.iter().find(|era| era.1 <= from && from < era.2).unwrap();
             let Some(customers) = own(&era) else { continue };
-            let Some(dead) = self.is_dead(feeder, era, from) else { continue };
+            let Some(dead) = self.is_dead(feeder, era, from) else {
+                // Nobody can say, but what made it dead is over: what comes later is another interruption.
+                if !open.is_empty() && self.closes(feeder, era, from) {
+                    ended.push((std::mem::take(&mut open), counts, None));
+                    was_supplied = true;
+                }
+                continue;
+            };
             tally.known_ms += customers * ms(from, to);
             if !self.lost(units).iter().any(|lost| lost.0 <= from && to <= lost.1) {
                 tally.recorded_ms += customers * ms(from, to);

@@ -102,9 +102,9 @@ impl Reliability {
         let mean = tally.customer_ms.checked_div(window_ms).unwrap_or(0);
         Indices {
             customers: Figure::new(mean, Share::new(window_ms, window_ms)),
-            sustained: count(&of_known(Some(0.0)), tally.sustained.interruptions),
-            momentary: count(&of_recorded(Some(0.0)), tally.momentary.interruptions),
-            undecided: count(&of_known(Some(0.0)), tally.undecided.interruptions),
+            sustained: count(tally.sustained.interruptions, of_known),
+            momentary: count(tally.momentary.interruptions, of_recorded),
+            undecided: count(tally.undecided.interruptions, of_known),
             saidi: of_known(per_customer(tally.sustained.customer_ms, 60_000)),
             saifi: of_known(per_customer(tally.sustained.customers, 1)),
             maifi: of_recorded(per_customer(tally.momentary.customers, 1)),
@@ -150,17 +150,22 @@ impl Reliability {
     }
 }
 
-/// A figure whose value is known as far as anything is.
+/// That there was none is said of no less than one in so many customer-milliseconds.
+const NONE_OF: u64 = 10_000;
+
+/// A figure whose value is known as far as anything is: what was seen however little was, but nothing is no figure
+/// where next to nothing was.
 fn figure(value: Option<f64>, known: Share, window_ms: u64) -> Figure<f64> {
+    let is_enough = known.have.saturating_mul(NONE_OF) >= known.want;
     match value {
-        Some(value) if known.have > 0 => Figure::new(value, known),
+        Some(value) if known.have > 0 && (value > 0.0 || is_enough) => Figure::new(value, known),
         _ => Figure::unknown(known.want.max(window_ms)),
     }
 }
 
-/// The same with a count in place of its value.
-fn count(figure: &Figure<f64>, count: u64) -> Figure<u64> {
-    figure.clone().map(|_| count)
+/// A count as a figure; `of` says what it rests on.
+fn count(count: u64, of: impl Fn(Option<f64>) -> Figure<f64>) -> Figure<u64> {
+    of(Some(if count > 0 { 1.0 } else { 0.0 })).map(|_| count)
 }
 
 /// One number by another, in lowest terms divided once: it has no more digits than it must. `None` by nothing.
@@ -334,7 +339,8 @@ impl Known {
         for pieces in self.feeders.values() {
             let found = pieces.interruptions();
             before |= found.iter().any(|own| !own.counts && own.is_in(window));
-            behind |= found.iter().any(|own| own.until.is_none() && own.is_in(window));
+            let is_open = |own: &Interruption| own.assumed.contains(&What::Open);
+            behind |= found.iter().any(|own| is_open(own) && own.is_in(window));
         }
         (before, behind)
     }
@@ -434,7 +440,21 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::ratio;
+    use super::{figure, ratio};
+    use crate::historian::counts::Share;
+    use crate::history::Figure;
+
+    #[test]
+    fn that_there_was_none_is_not_said_of_next_to_nothing() {
+        for (value, have, is_known) in
+            [(0.0, 2, true), (0.0, 1, false), (1.0, 1, true), (1.0, 0, false)]
+        {
+            let known = Share::new(have, 20_000);
+            let expected =
+                if is_known { Figure::new(value, known) } else { Figure::unknown(20_000) };
+            assert_eq!(figure(Some(value), known, 1), expected, "{value} of {have}");
+        }
+    }
 
     #[test]
     fn an_index_has_no_more_digits_than_it_must() {

@@ -246,7 +246,7 @@ CREATE TABLE energy (
     behind     INTEGER NOT NULL,     -- of these, those that the latest reading did not reach
     unread_days INTEGER NOT NULL,    -- meter-days up to the end of the day that no reading covers
     epoch      INTEGER NOT NULL,
-    PRIMARY KEY (kind, station, id, at_ms)
+    PRIMARY KEY (kind, station, id, at_ms, epoch)
 ) STRICT, WITHOUT ROWID;
 -- Local days, since 1970, 0: none yet, that figures of metering are of: first pass and half hours of one, and
 -- what was followed to its end of another. NULL in rows of before.

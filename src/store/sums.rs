@@ -173,7 +173,7 @@ summed!(
 summed!(
     ENERGY,
     "energy",
-    ["kind", "station", "id", "at_ms"],
+    ["kind", "station", "id", "at_ms", "epoch"],
     [
         "kind",
         "station",

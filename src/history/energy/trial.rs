@@ -411,12 +411,19 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
+/// Whether it is no number that a counter shows in place of what it counted.
+fn is_number(kwh: i64) -> bool {
+    ![0, FULL - 1, FULL / 2, FULL / 2 - 1].contains(&kwh)
+}
+
 /// What the measured power leaves open over the gaps between readings from one minute to another, watt hours: so
 /// much a counter may lose or gain in them, and nobody can tell, if it happens where no reading comes.
 fn left_open(readings: &[Reading], truth: &[i64], (from, to): (usize, usize)) -> i64 {
     let minute = |reading: &Reading| usize::try_from(reading.at.0 / MINUTE_MS).unwrap();
-    let numbers = readings.iter().filter(|reading| matches!(reading.said, Said::Count(_)));
-    let numbers: Vec<usize> = numbers.map(minute).filter(|n| (from..=to).contains(n)).collect();
+    let is_number =
+        |reading: &&Reading| matches!(reading.said, Said::Count(wh) if is_number(wh / KWH));
+    let numbers = readings.iter().filter(is_number).map(minute).filter(|n| from < *n && *n < to);
+    let numbers: Vec<usize> = std::iter::once(from).chain(numbers).chain([to]).collect();
     let gaps = numbers.windows(2).filter(|pair| pair[1] > pair[0] + 1);
     gaps.map(|pair| {
         let flowed = truth[pair[1]] - truth[pair[0]];
@@ -430,10 +437,7 @@ fn left_open(readings: &[Reading], truth: &[i64], (from, to): (usize, usize)) ->
 
 /// Whether every fault begins and ends where readings come that show it.
 fn all_are_seen(shown: &[Option<i64>], faults: &[(Fault, usize, usize)]) -> bool {
-    let comes = |n: usize| {
-        let is_number = |kwh: &i64| ![0, FULL - 1, FULL / 2, FULL / 2 - 1].contains(kwh);
-        shown.get(n).is_none_or(|kwh| kwh.as_ref().is_some_and(is_number))
-    };
+    let comes = |n: usize| shown.get(n).is_none_or(|kwh| kwh.is_some_and(is_number));
     let changes_nothing =
         |fault: &Fault| matches!(fault, Fault::Missing | Fault::Zero | Fault::AllBits);
     faults.iter().filter(|(fault, ..)| !changes_nothing(fault)).all(|(fault, from, long)| {

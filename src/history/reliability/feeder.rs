@@ -35,6 +35,8 @@ impl std::fmt::Display for FeederName {
 pub(super) struct Stretch {
     pub(super) span: Span,
     pub(super) supply: Supply,
+    /// A breaker that it depends on was closed at its beginning or in it.
+    pub(super) closes: bool,
     /// What was assumed of its beginning.
     pub(super) assumed: BTreeSet<What>,
 }
@@ -176,9 +178,10 @@ pub(super) fn stretches(
         let count = rest.partition_point(|(other, ..)| other == at);
         let (now, later) = rest.split_at(count);
         rest = later;
-        let mut assumed = BTreeSet::new();
+        let (mut assumed, mut closes) = (BTreeSet::new(), false);
         for (_, bay, turn) in now {
             if let Some(place) = places.iter_mut().find(|(own, _)| own == bay) {
+                closes |= place.1 == Place::Open && turn.place == Place::Closed;
                 place.1 = turn.place;
             }
             assumed.extend(turn.assumed);
@@ -188,7 +191,7 @@ pub(super) fn stretches(
         };
         let supply = scheme.supply(feeder, place);
         let to = rest.first().map_or(era.to, |(at, ..)| *at);
-        push(&mut all, Stretch { span: Span::new(*at, to), supply, assumed });
+        push(&mut all, Stretch { span: Span::new(*at, to), supply, closes, assumed });
     }
     all
 }
@@ -201,6 +204,7 @@ fn push(all: &mut Vec<Stretch>, new: Stretch) {
     match all.last_mut() {
         Some(last) if last.supply == new.supply && last.span.to == new.span.from => {
             last.span.to = new.span.to;
+            last.closes |= new.closes;
         }
         _ => all.push(new),
     }
@@ -231,14 +235,15 @@ pub(super) fn doubt_without_current(
             if doubted.length() <= lag_ms {
                 continue;
             }
-            let (before, doubt) = (Span::new(from, doubted.from), BTreeSet::new());
-            let assumed = std::mem::take(&mut assumed);
-            push(&mut all, Stretch { span: before, supply: Supply::Supplied, assumed });
-            push(&mut all, Stretch { span: doubted, supply: Supply::Unknown, assumed: doubt });
+            let (before, closes) = (Span::new(from, doubted.from), false);
+            let (assumed, doubt) = (std::mem::take(&mut assumed), BTreeSet::new());
+            push(&mut all, Stretch { span: before, supply: Supply::Supplied, closes, assumed });
+            let supply = Supply::Unknown;
+            push(&mut all, Stretch { span: doubted, supply, closes, assumed: doubt });
             from = doubted.to;
         }
-        let span = Span::new(from, stretch.span.to);
-        push(&mut all, Stretch { span, supply: Supply::Supplied, assumed });
+        let (span, closes) = (Span::new(from, stretch.span.to), false);
+        push(&mut all, Stretch { span, supply: Supply::Supplied, closes, assumed });
     }
     all
 }
@@ -258,7 +263,18 @@ pub(super) fn interruptions(
         is_known &= stretch.span.from == until;
         until = stretch.span.to;
         match stretch.supply {
-            Supply::Unknown => is_known = false,
+            Supply::Unknown => {
+                is_known = false;
+                // What made it dead is over, and nobody knows whether anything else does: what comes later is
+                // another interruption.
+                if stretch.closes
+                    && let Some(mut own) = open.take()
+                {
+                    own.assumed.insert(What::EndUnseen);
+                    all.push(own);
+                    was_supplied = true;
+                }
+            }
             Supply::Dead => {
                 let own = open.get_or_insert_with(|| {
                     let mut assumed = stretch.assumed.clone();
@@ -322,7 +338,7 @@ mod tests {
 
     fn stretch(from: i64, to: i64, supply: Supply) -> Stretch {
         let span = Span::new(Timestamp(from), Timestamp(to));
-        Stretch { span, supply, assumed: BTreeSet::new() }
+        Stretch { span, supply, closes: false, assumed: BTreeSet::new() }
     }
 
     const MINUTE: i64 = 60_000;
@@ -370,6 +386,34 @@ mod tests {
         assert!(told.iter().all(|one| found[0].assumed.contains(one)), "{:?}", found[0].assumed);
         assert!(!found[0].counts, "it began before anything was known");
         assert!(found[1].counts, "it began after it was last seen supplied");
+    }
+
+    #[test]
+    fn what_follows_a_closing_that_nobody_can_judge_is_another_interruption() {
+        use Supply::{Dead, Supplied, Unknown};
+        let closed = |from, to| Stretch { closes: true, ..stretch(from, to, Unknown) };
+        let all = [
+            stretch(0, MINUTE, Unknown),
+            stretch(MINUTE, MINUTE + 1_000, Dead),
+            closed(MINUTE + 1_000, 90 * MINUTE),
+            stretch(90 * MINUTE, 90 * MINUTE + 1_000, Dead),
+            closed(90 * MINUTE + 1_000, 95 * MINUTE),
+            stretch(95 * MINUTE, 99 * MINUTE, Supplied),
+            stretch(99 * MINUTE, 109 * MINUTE, Dead),
+            closed(109 * MINUTE, 110 * MINUTE),
+        ];
+        let found = interruptions(&all, |_| 1);
+        let told: Vec<_> = found.iter().map(|own| (own.kind, own.until, own.counts)).collect();
+        let expected = [
+            (Kind::Undecided, None, false),
+            (Kind::Undecided, None, true),
+            (Kind::Sustained, None, true),
+        ];
+        assert_eq!(told, expected, "each by itself");
+        let window = Span::new(Timestamp(0), Timestamp(200 * MINUTE));
+        assert_eq!(found.iter().map(|own| own.ms_in(window)).sum::<i64>(), 10 * MINUTE + 2_000);
+        assert!(found.iter().all(|own| own.assumed.contains(&What::EndUnseen)));
+        assert!(!found.iter().any(|own| own.assumed.contains(&What::Open)));
     }
 
     #[test]
