@@ -156,7 +156,6 @@ struct Metering<'a> {
     coverage: Option<Share>,
     /// Meters that nobody has counted: neither read remotely nor not.
     uncounted: u64,
-    unreported: u64,
     /// Local days that the reads hold for.
     day: Option<String>,
     final_day: Option<String>,
@@ -209,6 +208,9 @@ struct ReadShares {
     half_hours: Option<HalfHours>,
     concentrator_minutes: Option<Share>,
     concentrators_online: Option<Share>,
+    /// Meters of which nobody told for `day`, and for `final_day`: in no share, neither read nor not.
+    not_heard: u64,
+    final_not_heard: u64,
 }
 
 /// Half hours of `final_day`: the last four make the first.
@@ -471,7 +473,6 @@ fn metering(picture: &Picture) -> Metering<'_> {
     Metering {
         coverage: counted(metering.total, metering.uncounted),
         uncounted: metering.uncounted,
-        unreported: metering.unreported,
         day: metering.day.map(|day| day.to_string()),
         final_day: metering.final_day.map(|day| day.to_string()),
         reads: read_shares(&metering.reads),
@@ -524,6 +525,8 @@ fn read_shares(reads: &Reads) -> ReadShares {
         }),
         concentrator_minutes: known(reads.minutes),
         concentrators_online: known(reads.online),
+        not_heard: reads.not_heard,
+        final_not_heard: reads.final_not_heard,
     }
 }
 

@@ -85,7 +85,7 @@ fn demo_prints_the_four_figures_and_the_station_that_is_not_full() {
     }
     assert!(metering["concentrators_online"]["want"].as_u64().unwrap() > 700);
     assert_ne!(metering["day"], metering["final_day"]);
-    assert_eq!(metering["unreported"], 0);
+    assert_eq!(metering["not_heard"], 0);
     for station in picture["stations"].as_array().unwrap() {
         for channel in station["centres"].as_array().unwrap() {
             let reasons = by_reason(channel);

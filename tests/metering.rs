@@ -1,7 +1,7 @@
 //! Daily reading as the control room counts it: apart from coverage, for one day at a time, and
 //! nothing that it was not told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ fn reads_are_summed_from_integers_for_their_day() {
     assert_eq!(metering.day.unwrap().to_string(), "2022-11-22");
     assert_eq!(metering.final_day.unwrap().to_string(), "2022-11-19");
     assert_eq!(metering.reads.first_pass.want, metering.total.have, "of those in coverage");
-    assert_eq!(metering.unreported, 0);
+    assert_eq!(metering.reads.not_heard, 0);
     let mut sums = [Share::default(); 3];
     for reads in &metering.district_reads {
         sums[0] += reads.first_pass;
@@ -79,7 +79,7 @@ fn a_group_that_tells_of_another_day_is_left_out_and_said() {
     let picture = world.picture_at(0);
     let metering = &picture.metering;
     assert_eq!(metering.day, whole.metering.day);
-    assert_eq!(metering.unreported, u64::from(of_group.remote));
+    assert_eq!(metering.reads.not_heard, u64::from(of_group.remote));
     let lacking =
         |of: fn(&Reads) -> Share| of(&whole.metering.reads).want - of(&metering.reads).want;
     assert_eq!(lacking(|reads| reads.first_pass), u64::from(told.expected));
@@ -98,7 +98,7 @@ fn figures_that_cannot_be_are_none() {
     let picture = world.picture_at(0);
     let reads = &picture.metering.station_reads[station(&picture, "HB01")];
     assert!(reads.first_pass.have <= reads.first_pass.want);
-    assert_eq!(picture.metering.unreported, u64::from(told.expected));
+    assert_eq!(picture.metering.reads.not_heard, u64::from(told.expected));
 }
 
 #[test]
@@ -162,25 +162,34 @@ fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
     }
 }
 
-/// What became of the half hours of a group, by chance, and of which days it is told.
-fn by_chance(
-    random: &mut Xoshiro256PlusPlus,
-    group: &config::MeterGroup,
-    later: u16,
-) -> MeterFigures {
+/// What a head-end tells so many days later of a group, by chance: of one day the same whenever it is told.
+fn by_chance((station, n): (usize, usize), group: &config::MeterGroup, later: u16) -> MeterFigures {
     let told = figures(group);
-    let mut left = told.final_intervals_expected;
-    let mut part = || {
-        let n = if left > 0 { random.random_range(0..=left) } else { 0 };
-        left -= n;
-        n
+    let (day, final_day) = (told.day + later, told.final_day + later);
+    let of = |day: u16| {
+        let seed = u64::from(day) << 32 | (station as u64) << 16 | n as u64;
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let first = random.random_range(0..=told.expected);
+        let mut left = told.final_intervals_expected;
+        let parts = [(); 3].map(|()| {
+            let n = if left > 0 { random.random_range(0..=left) } else { 0 };
+            left -= n;
+            n
+        });
+        (first, random.random_range(first..=told.expected), parts)
     };
+    let (first_pass, _, [intervals, ..]) = of(day);
+    let (final_first_pass, final_read, [on_time, late, backfilled]) = of(final_day);
     MeterFigures {
-        day: told.day + later,
-        final_day: told.final_day + later,
-        final_intervals_on_time: part(),
-        final_intervals_late: part(),
-        final_intervals_backfilled: part(),
+        day,
+        final_day,
+        first_pass,
+        intervals,
+        final_first_pass,
+        final_read,
+        final_intervals_on_time: on_time,
+        final_intervals_late: late,
+        final_intervals_backfilled: backfilled,
         ..told
     }
 }
@@ -189,15 +198,14 @@ fn by_chance(
 fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
     let (folder, mut world) = (tempdir().unwrap(), World::running());
     let province = Arc::clone(&world.province);
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(48);
     let mut writer = Writer::open(folder.path(), &province).unwrap();
     let mut gatherer = Gatherer::new(NOW.plus(-60_000));
     let mut told: Vec<Vec<(&config::MeterGroup, MeterFigures)>> = Vec::new();
     for (later, ms) in [(0, 0), (1, 86_400_000)] {
         let mut of_day = Vec::new();
-        for station in province.substations() {
+        for (place, station) in province.substations().iter().enumerate() {
             for (n, group) in station.meters.iter().enumerate() {
-                let figures = by_chance(&mut random, group, later);
+                let figures = by_chance((place, n), group, later);
                 world.publish(&station.id, n, figures);
                 of_day.push((group, figures));
             }
@@ -248,57 +256,305 @@ fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
         seen += 1;
     }
     assert_eq!(seen, 2 * (province.districts.len() + province.meter_classes.len()));
-    assert_eq!(reported(folder.path()), counted_from_rows(folder.path()));
 }
 
-/// Half hours by district, and of all: expected, on time, late, filled in, missing.
-type HalfHours = BTreeMap<String, [u64; 5]>;
+/// What is told of a district in a window: meters read and not heard, half hours, and what they rest on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Told {
+    /// Days with figures, of all; days with a final count.
+    days: [u64; 3],
+    /// Meters read by 06:00, of those of which it is told; those that were not heard.
+    first_pass: [u64; 3],
+    /// Half hours: expected, on time, late, filled in, missing, not final.
+    half_hours: [u64; 6],
+    /// Meters of which half hours are told, of all.
+    heard: [u64; 2],
+}
 
-/// As the report has them, over days in which those lie that were followed to their end.
-fn reported(store: &Path) -> HalfHours {
+impl std::ops::AddAssign for Told {
+    fn add_assign(&mut self, other: Self) {
+        fn add<const N: usize>(sum: &mut [u64; N], other: [u64; N]) {
+            sum.iter_mut().zip(other).for_each(|(sum, n)| *sum += n);
+        }
+        add(&mut self.days, other.days);
+        add(&mut self.first_pass, other.first_pass);
+        add(&mut self.half_hours, other.half_hours);
+        add(&mut self.heard, other.heard);
+    }
+}
+
+/// What was told of one day by some meters: those that were not heard, and the rest.
+#[derive(Clone, Copy, Default)]
+struct Says {
+    not_heard: u64,
+    /// Read by 06:00 and all.
+    first_pass: [u64; 2],
+    /// The same of what half hours rest on.
+    heard: u64,
+    /// Expected, on time, late, filled in.
+    half_hours: [u64; 4],
+}
+
+/// A day of a district, by what was told at once and by what was told in the end.
+fn day_of(first: Option<Says>, last: Option<Says>, meters: u64) -> Told {
+    let (Some(early), Some(best)) = (first.or(last), last.or(first)) else {
+        return Told {
+            days: [0, 1, 0],
+            first_pass: [0, 0, meters],
+            heard: [0, meters],
+            ..Told::default()
+        };
+    };
+    let read = if best.not_heard < early.not_heard { best } else { early };
+    let [expected, on_time, late, backfilled] = best.half_hours;
+    let rest = expected - on_time - late - backfilled;
+    let is_final = u64::from(last.is_some());
+    Told {
+        days: [u64::from(read.first_pass[1] > 0), 1, is_final],
+        first_pass: [read.first_pass[0], read.first_pass[1], read.not_heard],
+        half_hours: [expected, on_time, late, backfilled, rest * is_final, rest * (1 - is_final)],
+        heard: [best.heard, best.heard + best.not_heard],
+    }
+}
+
+/// By district, in the report of some days.
+fn reported(store: &Path, (from, to): (&str, &str)) -> BTreeMap<String, Told> {
     let out = store.join("r.json");
     let (store, file) = (store.to_str().unwrap(), out.to_str().unwrap());
-    let days = ["--from", "2022-11-14", "--to", "2022-11-25"];
-    let args = [&["report", "--store", store, "--out", file][..], &days].concat();
+    let args = ["report", "--store", store, "--out", file, "--from", from, "--to", to];
     let output = gridwatch(&args);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said: serde_json::Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
-    let table = &said["sheets"]["metering"]["tables"]["half_hours"];
-    let of = |row: &serde_json::Value| {
-        let share = |name: &str| row[name]["have"].as_u64().unwrap();
-        let parts = ["on_time", "late", "backfilled", "missing"].map(share);
-        assert_eq!(row["days"]["have"], 2, "{row}");
-        let [on_time, late, backfilled, missing] = parts;
-        [row["expected"].as_u64().unwrap(), on_time, late, backfilled, missing]
+    let tables = &said["sheets"]["metering"]["tables"];
+    let (reads, halves) = (&tables["daily_reading"], &tables["half_hours"]);
+    let of = |read: &serde_json::Value, half: &serde_json::Value| {
+        let n = |row: &serde_json::Value, name: &str| row[name].as_u64().unwrap_or(0);
+        let share = |row: &serde_json::Value, name: &str, part: &str| n(&row[name], part);
+        let parts = ["on_time", "late", "backfilled", "missing", "not_final"];
+        let [on_time, late, backfilled, missing, not_final] =
+            parts.map(|part| share(half, part, "have"));
+        let (heard, all) = (share(read, "known", "have"), share(read, "known", "want"));
+        assert_eq!(all - heard, n(read, "not_heard"), "{read}");
+        // Nothing is known where nothing is told, and is never 0.
+        assert_eq!(read["mean"]["known"] == false, share(read, "days", "have") == 0, "{read}");
+        Told {
+            days: [
+                share(read, "days", "have"),
+                share(read, "days", "want"),
+                share(half, "days", "have"),
+            ],
+            first_pass: [
+                share(read, "mean", "have"),
+                share(read, "mean", "want"),
+                n(read, "not_heard"),
+            ],
+            half_hours: [n(half, "expected"), on_time, late, backfilled, missing, not_final],
+            heard: [share(half, "known", "have"), share(half, "known", "want")],
+        }
     };
-    let rows = table["rows"].as_array().unwrap();
-    let mut told: HalfHours =
-        rows.iter().map(|row| (row["id"].as_str().unwrap().to_owned(), of(row))).collect();
-    told.insert("all".to_owned(), of(&table["total"]));
+    let rows = reads["rows"].as_array().unwrap().iter().zip(halves["rows"].as_array().unwrap());
+    let mut all = Told::default();
+    let told: BTreeMap<String, Told> = rows
+        .map(|(read, half)| {
+            let own = of(read, half);
+            // Days are told once for all districts.
+            all += Told { days: [0; 3], ..own };
+            (read["id"].as_str().unwrap().to_owned(), own)
+        })
+        .collect();
+    let total = of(&reads["total"], &halves["total"]);
+    assert_eq!(Told { days: [0; 3], ..total }, all, "the total is the sum");
     told
 }
 
-/// The same from the rows of the store alone.
-fn counted_from_rows(store: &Path) -> HalfHours {
+/// The same from the rows of the store alone, of days since 1970, of which those from `begins` to `over` are told
+/// whatever was heard.
+fn counted_from_rows(
+    store: &Path,
+    (first, last): (i64, i64),
+    (begins, over): (i64, i64),
+) -> BTreeMap<String, Told> {
     let file = rusqlite::Connection::open(store.join("gridwatch.db")).unwrap();
     let mut rows = file
         .prepare(
-            "SELECT id, followed, on_time, late, backfilled FROM metering WHERE kind = 'district'
-             GROUP BY id, final_day HAVING at_ms = max(at_ms)",
+            "SELECT id, at_ms, remote, day, first_have, first_want, not_heard, half_hours_want,
+                 half_hours_have, final_day, final_first_have, final_first_want, final_not_heard,
+                 final_want, followed, on_time, late, backfilled
+             FROM metering WHERE kind = 'district' ORDER BY at_ms",
         )
         .unwrap();
     let mut rows = rows.query([]).unwrap();
-    let mut counted = HalfHours::new();
+    let mut all: BTreeMap<String, Vec<Vec<i64>>> = BTreeMap::new();
     while let Some(row) = rows.next().unwrap() {
-        let id: String = row.get(0).unwrap();
-        let n = |place| row.get::<_, i64>(place).unwrap().unsigned_abs();
-        let came = n(2) + n(3) + n(4);
-        for id in [id, "all".to_owned()] {
-            let sum = counted.entry(id).or_default();
-            for (sum, n) in sum.iter_mut().zip([n(1), n(2), n(3), n(4), n(1) - came]) {
-                *sum += n;
+        let numbers = (1..18).map(|n| row.get(n).unwrap()).collect();
+        all.entry(row.get(0).unwrap()).or_default().push(numbers);
+    }
+    let mut counted: BTreeMap<String, Told> = BTreeMap::new();
+    for (id, rows) in all {
+        for day in first..=last {
+            let n = |n: i64| n.unsigned_abs();
+            // The row that heard the most, of equal ones the last.
+            let best = |day_at: usize, not_heard: usize| {
+                let of_day = rows.iter().filter(|row| row[day_at] == day);
+                of_day.rev().min_by_key(|row| row[not_heard])
+            };
+            let early = best(2, 5).map(|row| Says {
+                not_heard: n(row[5]),
+                first_pass: [n(row[3]), n(row[4])],
+                heard: n(row[4]),
+                half_hours: [n(row[6]), n(row[7]), 0, 0],
+            });
+            let late = best(8, 11).map(|row| Says {
+                not_heard: n(row[11]),
+                first_pass: [n(row[9]), n(row[10])],
+                heard: n(row[12]),
+                half_hours: [n(row[13]), n(row[14]), n(row[15]), n(row[16])],
+            });
+            if early.is_none() && late.is_none() && !(begins..=over).contains(&day) {
+                continue;
             }
+            let end = (day + 1) * 86_400_000 - 7 * 3_600_000;
+            let meters = rows.iter().rfind(|row| row[0] < end).map_or(0, |row| n(row[1]));
+            *counted.entry(id.clone()).or_default() += day_of(early, late, meters);
         }
     }
     counted
+}
+
+/// The same from what the stations told, of which some could not be heard on some days.
+fn counted_in_the_field(
+    province: &config::Province,
+    heard: &[Option<BTreeSet<usize>>],
+    (first, last): (i64, i64),
+    (begins, over): (i64, i64),
+) -> BTreeMap<String, Told> {
+    let mut counted: BTreeMap<String, Told> = BTreeMap::new();
+    let newest = figures(&province.stations[0].meters[0]);
+    let (zero, final_zero) = (i64::from(newest.day), i64::from(newest.final_day));
+    for (n, district) in province.districts.iter().enumerate() {
+        let groups: Vec<(usize, usize, &config::MeterGroup)> = province
+            .substations()
+            .iter()
+            .enumerate()
+            .flat_map(|(place, station)| {
+                station.meters.iter().enumerate().map(move |(n, group)| (place, n, group))
+            })
+            .filter(|(_, _, group)| group.district == n && province.meter_classes[group.class].sold)
+            .collect();
+        let says = |later: i64, is_final: bool| {
+            let heard = heard.get(usize::try_from(later).ok()?)?.as_ref()?;
+            let mut says = Says::default();
+            for (place, n, group) in &groups {
+                if !heard.contains(place) {
+                    says.not_heard += u64::from(group.remote);
+                    continue;
+                }
+                let told = by_chance((*place, *n), group, u16::try_from(later).unwrap());
+                let (read, all, parts) = if is_final {
+                    let parts = [
+                        told.final_intervals_expected,
+                        told.final_intervals_on_time,
+                        told.final_intervals_late,
+                        told.final_intervals_backfilled,
+                    ];
+                    (told.final_first_pass, told.final_expected, parts)
+                } else {
+                    (
+                        told.first_pass,
+                        told.expected,
+                        [told.intervals_expected, told.intervals, 0, 0],
+                    )
+                };
+                says.first_pass[0] += u64::from(read);
+                says.first_pass[1] += u64::from(all);
+                says.heard += u64::from(all);
+                for (sum, n) in says.half_hours.iter_mut().zip(parts) {
+                    *sum += u64::from(n);
+                }
+            }
+            Some(says)
+        };
+        for day in first..=last {
+            let (early, late) = (says(day - zero, false), says(day - final_zero, true));
+            if early.is_none() && late.is_none() && !(begins..=over).contains(&day) {
+                continue;
+            }
+            let meters = groups.iter().map(|(.., group)| u64::from(group.remote)).sum();
+            *counted.entry(district.id.clone()).or_default() += day_of(early, late, meters);
+        }
+    }
+    counted
+}
+
+/// Nov 14, 2022, in days since 1970.
+const NOV_14: i64 = 19_310;
+
+/// Days of November as a report takes them, and since 1970.
+fn november(from: i64, to: i64) -> ([String; 2], (i64, i64)) {
+    let said = [from, to].map(|day| format!("2022-11-{day:02}"));
+    (said, (NOV_14 + from - 14, NOV_14 + to - 14))
+}
+
+#[test]
+fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its_own_period() {
+    let (folder, mut world) = (tempdir().unwrap(), World::running());
+    let province = Arc::clone(&world.province);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(62);
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let mut gatherer = Gatherer::new(NOW.plus(-60_000));
+    let mut heard: Vec<Option<BTreeSet<usize>>> = Vec::new();
+    for later in 0..8_u16 {
+        // One day nobody looks; on the first everybody is heard, so that every meter was counted once.
+        if later == 6 {
+            heard.push(None);
+            continue;
+        }
+        let ms = i64::from(later) * 86_400_000;
+        let mut of_day = BTreeSet::new();
+        for (place, station) in province.substations().iter().enumerate() {
+            for (n, group) in station.meters.iter().enumerate() {
+                world.publish(&station.id, n, by_chance((place, n), group, later));
+            }
+            if later == 0 || random.random_bool(0.7) {
+                of_day.insert(place);
+            }
+        }
+        // One after the other, as they answer at 06:00: nobody else has told of the day yet.
+        for place in &of_day {
+            world.scan_stations(&[&province.stations[*place].id], ms - 700);
+        }
+        world.keep((&mut gatherer, &mut writer), ms);
+        let (now, reader) = (world.picture_at(ms), Reader::open(folder.path()).unwrap());
+        let all = |reads: &Reads| [reads.heard().want, reads.final_heard().want];
+        assert_eq!(all(&now.metering.reads), [now.metering.total.have; 2], "nobody drops out");
+        let then = past(&reader, Some(NOW.plus(ms))).unwrap().unwrap().picture.metering;
+        let not_heard = |reads: &Reads| [reads.not_heard, reads.final_not_heard];
+        assert_eq!(not_heard(&then.reads), not_heard(&now.metering.reads));
+        heard.push(Some(of_day));
+    }
+    writer.close().unwrap();
+    assert!(heard.iter().flatten().any(|of_day| of_day.len() < province.substations().len()));
+    // The store has its first row on the 23rd; the last first pass that was watched is that of the 29th.
+    let of_store = (NOV_14 + 9, NOV_14 + 15);
+    let mut parts: BTreeMap<String, Told> = BTreeMap::new();
+    for (from, to) in [(14, 30), (14, 23), (24, 25), (26, 26), (27, 30)] {
+        let ([first, last], days) = november(from, to);
+        let told = reported(folder.path(), (&first, &last));
+        let wanted = |counted: BTreeMap<String, Told>| -> BTreeMap<String, Told> {
+            let own = |id: &String| counted.get(id).copied().unwrap_or_default();
+            told.keys().map(|id| (id.clone(), own(id))).collect()
+        };
+        let from_rows = counted_from_rows(folder.path(), days, of_store);
+        assert_eq!(told, wanted(from_rows), "{first} {last}: the rows");
+        let in_the_field = counted_in_the_field(&province, &heard, days, of_store);
+        assert_eq!(told, wanted(in_the_field), "{first} {last}: what was told");
+        for (id, own) in told.iter().filter(|_| (from, to) != (14, 30)) {
+            *parts.entry(id.clone()).or_default() += *own;
+        }
+    }
+    let whole = reported(folder.path(), ("2022-11-14", "2022-11-30"));
+    assert_eq!(parts, whole, "the parts are the whole");
+    let [read, of, not_heard] =
+        whole.values().fold([0; 3], |sum, own| [0, 1, 2].map(|n| sum[n] + own.first_pass[n]));
+    assert!(read > 0 && of > read && not_heard > 0);
 }

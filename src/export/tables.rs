@@ -207,6 +207,8 @@ impl Row for Metered {
         Column("late", Maybe(|row| Some(count(row.followed?.half_hours.late)))),
         Column("backfilled", Maybe(|row| Some(count(row.followed?.half_hours.backfilled)))),
         Column("missing", Maybe(|row| Some(count(row.followed?.half_hours.missing())))),
+        Column("not_heard", Maybe(|row| Some(count(row.followed?.not_heard[0])))),
+        Column("final_not_heard", Maybe(|row| Some(count(row.followed?.not_heard[1])))),
     ];
 }
 

@@ -117,6 +117,7 @@ fn reads(figures: &MeterFigures, days: Days, fresh: bool) -> Reads {
         intervals: share(figures.intervals, figures.intervals_expected, first),
         minutes: share(figures.minutes_online, figures.minutes_expected, first),
         online: share(u32::from(figures.online), u32::from(figures.concentrators), fresh),
+        ..Reads::default()
     }
 }
 
@@ -194,7 +195,16 @@ fn sum_reads(province: &Province, picture: &mut MeteringPicture, now: Timestamp)
         let group = &province.stations[told.station.index()].meters[told.group];
         let sold = province.meter_classes[group.class].sold;
         let fresh = told.at.is_some_and(|at| now.since(at) <= fresh_ms);
-        let reads = told.figures.map(|figures| reads(&figures, days, fresh)).unwrap_or_default();
+        let mut reads =
+            told.figures.map(|figures| reads(&figures, days, fresh)).unwrap_or_default();
+        // Whoever does not tell of a day leaves open what was read of it.
+        let lacks = |newest: u16, of: fn(&MeterFigures) -> u16| {
+            let is_told = told.figures.is_some_and(|figures| of(&figures) == newest);
+            let meters = told.proven.unwrap_or(group.installed);
+            if newest == 0 || is_told { 0 } else { u64::from(meters) }
+        };
+        reads.not_heard = lacks(days.first, |figures| figures.day);
+        reads.final_not_heard = lacks(days.last, |figures| figures.final_day);
         picture.class_reads[group.class] += reads;
         if !sold {
             continue;
@@ -202,9 +212,6 @@ fn sum_reads(province: &Province, picture: &mut MeteringPicture, now: Timestamp)
         picture.reads += reads;
         picture.district_reads[group.district] += reads;
         picture.station_reads[told.station.index()] += reads;
-        if days.first > 0 && told.figures.is_none_or(|figures| figures.day != days.first) {
-            picture.unreported += u64::from(told.proven.unwrap_or(0));
-        }
     }
 }
 

@@ -577,9 +577,6 @@ pub struct MeteringPicture {
     pub day: Option<Date>,
     /// The day that the final reads hold for, likewise.
     pub final_day: Option<Date>,
-    /// Meters with a proven channel in groups of which nothing is known for `day`: they are in no
-    /// read figure.
-    pub unreported: u64,
     /// Energy sold as head-ends have read it.
     pub sold: SoldReads,
     /// The same by district.
@@ -689,6 +686,24 @@ pub struct Reads {
     pub minutes: Share,
     /// Concentrators online when they were asked last, of stations whose figures are fresh.
     pub online: Share,
+    /// Meters of which nobody has told for the day of the first pass, since their station or their head-end did
+    /// not answer: those with a proven channel, and all where none was ever counted. They are in no share of
+    /// that day, neither read nor not.
+    pub not_heard: u64,
+    /// The same for the final day.
+    pub final_not_heard: u64,
+}
+
+impl Reads {
+    /// Meters of which it is told whether they were read on the day of the first pass, of all that should be.
+    pub fn heard(&self) -> Share {
+        Share::new(self.first_pass.want, self.first_pass.want.saturating_add(self.not_heard))
+    }
+
+    /// The same for the final day.
+    pub fn final_heard(&self) -> Share {
+        Share::new(self.final_pass.want, self.final_pass.want.saturating_add(self.final_not_heard))
+    }
 }
 
 impl AddAssign for Reads {
@@ -700,6 +715,8 @@ impl AddAssign for Reads {
         self.intervals += other.intervals;
         self.minutes += other.minutes;
         self.online += other.online;
+        self.not_heard += other.not_heard;
+        self.final_not_heard += other.final_not_heard;
     }
 }
 

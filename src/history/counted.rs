@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use config::Province;
 
 use super::produced::{Point, Produced};
+use super::reading::FIRST_PASS_MS;
 use super::sold::{Count, Sold, SoldBy};
 use super::window::{Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
@@ -26,6 +27,8 @@ pub struct Days<'a> {
     last: i64,
     /// The last day that was watched to its end: what comes after it is no meter-day of the window.
     over: i64,
+    /// The last day of the window whose first pass was watched to its end.
+    read_until: i64,
     /// How far local time is ahead, milliseconds.
     local: i64,
     /// The window as far as it was watched.
@@ -51,6 +54,7 @@ impl<'a> Days<'a> {
             first: day(from),
             last: day(to.plus(-1)),
             over: day(watched.plus(1)) - 1,
+            read_until: (day(watched.plus(1 - FIRST_PASS_MS)) - 1).min(day(to.plus(-1))),
             local,
             span: Span::new(from, to.min(watched)),
             contracts: eras
@@ -67,6 +71,22 @@ impl<'a> Days<'a> {
     /// The local day of a moment.
     pub(super) fn day(&self, at: Timestamp) -> i64 {
         at.plus(self.local).0.div_euclid(DAY_MS)
+    }
+
+    /// When a local day begins.
+    pub(super) fn midnight(&self, day: i64) -> Timestamp {
+        Timestamp(day.saturating_mul(DAY_MS)).plus(-self.local)
+    }
+
+    /// The last day of the window whose first pass was watched to its end.
+    pub(super) fn read_until(&self) -> i64 {
+        self.read_until
+    }
+
+    /// The contract of a day.
+    pub(super) fn province(&self, day: i64) -> Option<&'a Province> {
+        let of_day = self.contracts.iter().rfind(|(begins, _)| *begins <= day);
+        of_day.or(self.contracts.first()).map(|(_, province)| *province)
     }
 
     /// Whether a day is one of the window.
@@ -95,8 +115,7 @@ impl<'a> Days<'a> {
 
     /// The installed power of a plant by the contract of a day, MW; `None` for one that it does not name.
     pub(super) fn rating(&self, plant: &str, day: i64) -> Option<f64> {
-        let of_day = self.contracts.iter().rfind(|(begins, _)| *begins <= day);
-        let (_, province) = of_day.or(self.contracts.first())?;
+        let province = self.province(day)?;
         let site = province.site(plant)?;
         Some(province.stations[site.index()].plant?.mw)
     }

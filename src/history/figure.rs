@@ -108,6 +108,8 @@ pub enum What {
     VoltageInDoubt,
     /// A busbar without voltage.
     BusDead,
+    /// Meters of which nobody told for a day, since their station or head-end did not answer.
+    NotHeard,
 }
 
 impl What {
@@ -146,6 +148,9 @@ impl What {
                 ("TU nghi hỏng (cầu chì)", "voltage transformer in doubt (fuse)")
             }
             Self::BusDead => ("thanh cái mất điện", "busbar dead"),
+            Self::NotHeard => {
+                ("ngày có công tơ chưa nhận số liệu", "days with meters not heard of")
+            }
         };
         match lang {
             Lang::Vi => vi,

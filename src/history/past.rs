@@ -422,6 +422,8 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
                 .map(|of| share(of.final_first_pass))
                 .unwrap_or_default(),
             half_hours: line.followed.map(|of| of.half_hours).unwrap_or_default(),
+            not_heard: line.not_heard()[0],
+            final_not_heard: line.not_heard()[1],
             ..Reads::default()
         };
         match line.kind {

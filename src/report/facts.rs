@@ -14,8 +14,8 @@ use crate::history::alarms::{Stood, alarms};
 use crate::history::energy::{StationEnergy, energies};
 use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
-    ChannelHistory, Counted, Days, LinkHistory, PointHistory, Sight, Span, Times, Window,
-    channel_history, counted,
+    ChannelHistory, Counted, Days, LinkHistory, PointHistory, Readings, Sight, Span, Times, Window,
+    channel_history, counted, readings,
 };
 use crate::store::{
     Contract, Kept, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError,
@@ -59,6 +59,8 @@ pub(super) struct Facts {
     pub(super) metering: Vec<Metered>,
     pub(super) metering_before: Vec<Metered>,
     pub(super) metering_days: Vec<Vec<Metered>>,
+    /// Daily reading and half hours.
+    pub(super) readings: Readings,
     pub(super) events: EventFacts,
     /// Alarms that were raised in it or stood in it from before, in the order in which they were raised, with how
     /// long they stood.
@@ -230,6 +232,7 @@ pub(super) fn gather(
         metering: reader.metering(span.to.plus(-1))?,
         metering_before: reader.metering(span.from.plus(-1))?,
         metering_days: metering_days(reader, &window)?,
+        readings: readings(reader, &days)?,
         events: event_facts(reader, &province, &window, wanted)?,
         stood: alarms(reader, span, wanted)?,
         reliability: reliability(reader, span, wanted)?,

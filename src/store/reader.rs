@@ -197,6 +197,18 @@ pub struct Followed {
     pub final_first_pass: (u64, u64),
     /// Its half hours.
     pub half_hours: HalfHours,
+    /// Meters of which nobody told for `day`, and for `final_day`: they are in no other count of it.
+    pub not_heard: [u64; 2],
+}
+
+impl Metered {
+    /// Meters of which nobody told for the day of the first pass, and for the final day. Stores before version 4
+    /// do not say so: there it is how many with a proven channel are in no count of that day.
+    pub fn not_heard(&self) -> [u64; 2] {
+        let left_out = |(_, want)| self.remote.saturating_sub(want);
+        let counted = || [self.first_pass, self.final_pass].map(left_out);
+        self.followed.map_or_else(counted, |followed| followed.not_heard)
+    }
 }
 
 impl Reader {
@@ -584,6 +596,18 @@ impl Reader {
         Ok(all)
     }
 
+    /// When remote metering was told of first, of all that is still there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn metering_begins(&self) -> Result<Option<Timestamp>, StoreError> {
+        let holds = self.holds("metering", "at_ms")?;
+        let first = format!("SELECT min(at_ms) FROM metering WHERE 1 = 1 {holds}");
+        let mut first = self.connection.prepare_cached(&first)?;
+        let mut rows = first.query([])?;
+        rows.next()?.map_or(Ok(None), |row| cells::maybe_instant(row, 0))
+    }
+
     /// Hands on what remote metering said from `from` up to `to`, whenever a figure was another one.
     ///
     /// # Errors
@@ -717,11 +741,10 @@ fn stretch(row: &Row<'_>) -> Result<Stretch, StoreError> {
 /// Columns of what was followed to its end, which came with version 4.
 fn followed(connection: &Connection) -> Result<&'static str, StoreError> {
     let has = has_column(connection, "metering", "final_day")?;
-    Ok(if has { FOLLOWED } else { "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" })
+    Ok(if has { FOLLOWED } else { "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" })
 }
 
-const FOLLOWED: &str =
-    "day, final_day, final_first_have, final_first_want, followed, on_time, late, backfilled";
+const FOLLOWED: &str = "day, final_day, final_first_have, final_first_want, followed, on_time, late, backfilled, not_heard, final_not_heard";
 
 fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
     let kind = MeterKind::of(&cells::name(row, 0)?);
@@ -746,14 +769,15 @@ fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
         first_pass: of(6, 7)?,
         final_pass: of(8, 9)?,
         half_hours: of(10, 11)?,
-        followed: followed_of(row)?,
+        followed: followed_of(row, meters)?,
     })
 }
 
-fn followed_of(row: &Row<'_>) -> Result<Option<Followed>, StoreError> {
+/// Of which days a row of so many meters is, and what it says of them.
+fn followed_of(row: &Row<'_>, meters: u64) -> Result<Option<Followed>, StoreError> {
     let told: Option<i64> = cells::of(row, 12)?;
     if told.is_none() {
-        let rest = (13..20).map(|n| cells::of::<Option<i64>>(row, n));
+        let rest = (13..22).map(|n| cells::of::<Option<i64>>(row, n));
         let odd = rest.collect::<Result<Vec<_>, _>>()?.iter().position(Option::is_some);
         return odd.map_or(Ok(None), |n| Err(cells::bad(row, 13 + n, "is of no day")));
     }
@@ -772,8 +796,12 @@ fn followed_of(row: &Row<'_>) -> Result<Option<Followed>, StoreError> {
     if sum.is_none_or(|sum| sum > half_hours.expected) {
         return Err(cells::bad(row, 16, "is less than its parts"));
     }
+    let not_heard = [cells::count(row, 20)?, cells::count(row, 21)?];
+    if let Some(n) = not_heard.iter().position(|not_heard| *not_heard > meters) {
+        return Err(cells::bad(row, 20 + n, "is more than all"));
+    }
     let (day, final_day) = (cells::of(row, 12)?, cells::of(row, 13)?);
-    Ok(Some(Followed { day, final_day, final_first_pass, half_hours }))
+    Ok(Some(Followed { day, final_day, final_first_pass, half_hours, not_heard }))
 }
 
 pub(super) fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {

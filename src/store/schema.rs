@@ -258,6 +258,9 @@ ALTER TABLE metering ADD COLUMN followed INTEGER;    -- half hours that there sh
 ALTER TABLE metering ADD COLUMN on_time INTEGER;     -- by 06:00 of the next day
 ALTER TABLE metering ADD COLUMN late INTEGER;        -- later on that day
 ALTER TABLE metering ADD COLUMN backfilled INTEGER;  -- on the two days after it
+-- Meters of which nobody told for the day, and for the final day: they are in no other count of it.
+ALTER TABLE metering ADD COLUMN not_heard INTEGER;
+ALTER TABLE metering ADD COLUMN final_not_heard INTEGER;
 -- A checksum of each row (src/store/sums.rs).
 ALTER TABLE contract ADD COLUMN sum INTEGER;
 ALTER TABLE datalist ADD COLUMN sum INTEGER;

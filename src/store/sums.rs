@@ -166,7 +166,9 @@ summed!(
         "followed",
         "on_time",
         "late",
-        "backfilled"
+        "backfilled",
+        "not_heard",
+        "final_not_heard"
     ],
     true
 );

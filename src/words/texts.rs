@@ -315,7 +315,9 @@ texts! {
     LineIntervals => "nửa giờ", "half hours";
     LineMinutes => "phút DCU", "DCU minutes";
     LineOnline => "DCU trực tuyến", "DCU online";
-    Unreported => "công tơ chưa báo ngày này", "meters not told of for that day";
+    NotHeard => "chưa nhận", "not heard";
+    MetersNotHeard => "công tơ chưa nhận số liệu", "meters not heard of";
+    KnownOf => "biết", "known";
 
     // Links
     PathsWord => "đường", "paths";

@@ -23,17 +23,18 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         (format!("Theo huyện, ngày {day}"), format!("By district, on {day}")),
         (format!("Theo loại công tơ, ngày {day}"), format!("By class of meters, on {day}")),
     );
-    let parts = vec![
-        Part::Chart(chart(facts)),
+    let mut parts = vec![Part::Chart(chart(facts))];
+    parts.extend(super::reading::begins(facts));
+    parts.extend([
         super::reading::part(facts),
         super::reading::half_hours(facts),
         Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1))),
         Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1))),
         words.note(
-            "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau. Số sau thử lại chỉ có khi đã hết hạn thu thập, nên là của một ngày trước đó.",
-            "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged. Figures after retries are there when retries have ended, so they are of an earlier day.",
+            "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau. Số sau thử lại chỉ có khi đã hết hạn thu thập, nên là của một ngày trước đó. Chưa nhận: công tơ có kênh mà trạm hoặc hệ thống đo xa của chúng không trả lời về ngày đó, không tính là đọc được hay không đọc được. Ngày thấp nhất chỉ lấy trong các ngày đã nhận đủ.",
+            "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged. Figures after retries are there when retries have ended, so they are of an earlier day. Not heard: meters with a channel whose station or head-end told nothing of that day; they count neither as read nor as unread. The worst day is one of those of which every meter was heard.",
         ),
-    ];
+    ]);
     titled("metering", name, parts)
 }
 
@@ -71,11 +72,13 @@ fn table(facts: &Facts, (id, kind): (&'static str, MeterKind), (vi, en): (&str, 
             words.column("day", "Ngày mới nhất", "Newest day", 11),
             words.column("first_pass", "Đọc trước 06:00", "Read by 06:00", 12),
             words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 12),
+            words.column("not_heard", "Chưa nhận", "Not heard", 10),
             words.column("final_day", "Ngày đã chốt", "Final day", 11),
             words
                 .column("final_first_pass", "Ngày đó trước 06:00", "That day by 06:00", 12)
                 .holding(Holds::Shares),
             words.column("final_pass", "Ngày đó sau thử lại", "That day after retries", 12),
+            words.column("final_not_heard", "Ngày đó chưa nhận", "That day not heard", 10),
         ],
         rows,
         total: None,
@@ -102,8 +105,10 @@ fn row(facts: &Facts, line: &Metered) -> Vec<Cell> {
         day(|followed| followed.day),
         share(line.first_pass),
         share(line.half_hours),
+        Cell::Count(line.not_heard()[0]),
         day(|followed| followed.final_day),
         line.followed.map_or(Cell::NotKnown, |followed| share(followed.final_first_pass)),
         share(line.final_pass),
+        Cell::Count(line.not_heard()[1]),
     ]
 }

@@ -1,165 +1,141 @@
-//! Daily reading of meters as a figure of the period: mean, worst day, days below the target.
-
-use std::collections::BTreeSet;
+//! Daily reading of meters as a figure of the period: mean, worst day, days below the target; and what became of its
+//! half hours.
 
 use super::{DECIMALS, text};
 use crate::historian::counts::Share;
-use crate::historian::picture::{HalfHours, SoldReads};
+use crate::historian::picture::SoldReads;
+use crate::history::{Reading, Row};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Holds, Part, Table};
-use crate::store::{MeterKind, Metered};
-use config::Date;
-
-/// The first pass of a day ends so long after midnight, milliseconds: what was told before is of the
-/// day before.
-const FIRST_PASS_MS: i64 = 6 * 3_600_000;
+use crate::report::sheets::{Cell, Column, Holds, Part, Table};
+use crate::report::shown::meter_days;
 
 /// Reading on days, by district and in all.
 pub(super) fn part(facts: &Facts) -> Part {
     let words = facts.words();
-    let target = facts.province.targets.daily_reading;
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    for district in &facts.province.districts {
-        let days = days(facts, |line| line.id == district.id);
-        let mut row = vec![text(&district.id), text(district.name.get(facts.lang))];
-        row.extend(cells(facts, &days, target));
-        rows.push(row);
-    }
-    let mut total = vec![Cell::Text(words.say("Tổng", "All")), Cell::Empty];
-    total.extend(cells(facts, &days(facts, |_| true), target));
-    Part::Table(Table {
-        id: "daily_reading",
-        caption: match target {
-            Some(_) => words.say(
-                "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện",
-                "Daily reading by 06:00 in the period, by district",
-            ),
-            None => words.say(
-                "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện (không đặt mục tiêu)",
-                "Daily reading by 06:00 in the period, by district (no target named)",
-            ),
-        },
-        columns: vec![
-            words.column("id", "Mã", "Id", 14),
-            words.column("name", "Tên", "Name", 24),
-            words.column("days", "Số ngày có số liệu", "Days with figures", 12),
-            words.column("mean", "Trung bình", "Mean", 12).holding(Holds::Shares),
-            words.column("worst", "Ngày thấp nhất", "Worst day", 10).holding(Holds::Shares),
-            words.column("worst_date", "Vào ngày", "On", 11),
-            words.column("target", "Mục tiêu, %", "Target, %", 10),
-            words.column("below", "Số ngày dưới mục tiêu", "Days below the target", 12),
-        ],
-        rows,
-        total: Some(total),
-    })
+    let caption = match facts.province.targets.daily_reading {
+        Some(_) => words.say(
+            "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện",
+            "Daily reading by 06:00 in the period, by district",
+        ),
+        None => words.say(
+            "Đọc hằng ngày trước 06:00 trong kỳ, theo huyện (không đặt mục tiêu)",
+            "Daily reading by 06:00 in the period, by district (no target named)",
+        ),
+    };
+    let columns = vec![
+        words.column("days", "Số ngày có số liệu", "Days with figures", 12),
+        words.column("mean", "Trung bình", "Mean", 12).holding(Holds::Shares),
+        words.column("worst", "Ngày thấp nhất", "Worst day", 10).holding(Holds::Shares),
+        words.column("worst_date", "Vào ngày", "On", 11),
+        words.column("target", "Mục tiêu, %", "Target, %", 10),
+        words.column("below", "Số ngày dưới mục tiêu", "Days below the target", 12),
+        words.column("undecided", "Số ngày chưa xét được", "Days undecided", 12),
+        words.column("not_heard", "Ngày công tơ chưa nhận", "Meter-days not heard", 12),
+        words.column("known", "Biết được", "Known", 12).holding(Holds::Shares),
+        words.column("remarks", "Lưu ý", "Remarks", 24),
+    ];
+    Part::Table(table(facts, ("daily_reading", caption), columns, &cells))
 }
 
-/// Half hours of days of the period that were followed to their end within it: told apart by when they came.
+/// Half hours of the days of the period, told apart by when they came.
 pub(super) fn half_hours(facts: &Facts) -> Part {
     let words = facts.words();
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    for district in &facts.province.districts {
+    let caption =
+        words.say("Biểu đồ 30 phút trong kỳ, theo huyện", "Half hours of the period, by district");
+    let columns = vec![
+        words.column("days", "Số ngày đã chốt", "Days final", 12),
+        words.column("expected", "Phải có", "Expected", 12),
+        words.column("on_time", "Đúng hạn", "On time", 12).holding(Holds::Shares),
+        words.column("late", "Trễ", "Late", 10).holding(Holds::Shares),
+        words.column("backfilled", "Bù", "Filled in", 10).holding(Holds::Shares),
+        words.column("missing", "Mất", "Missing", 10).holding(Holds::Shares),
+        words.column("not_final", "Chưa chốt", "Not final", 10).holding(Holds::Shares),
+        words.column("known", "Biết được", "Known", 12).holding(Holds::Shares),
+        words.column("remarks", "Lưu ý", "Remarks", 24),
+    ];
+    Part::Table(table(facts, ("half_hours", caption), columns, &half_hour_cells))
+}
+
+/// From when on there are figures, where the period begins before.
+pub(super) fn begins(facts: &Facts) -> Option<Part> {
+    let day = SoldReads::date(u16::try_from(facts.readings.first?).ok()?)?;
+    let day = crate::words::format::date(day, facts.lang);
+    Some(facts.words().note(
+        &format!("Số liệu đọc hằng ngày có từ ngày {day}: những ngày trước đó không tính."),
+        &format!("Figures of daily reading begin with {day}: days before it are not counted."),
+    ))
+}
+
+fn table(
+    facts: &Facts,
+    (id, caption): (&'static str, String),
+    columns: Vec<Column>,
+    cells: &dyn Fn(&Facts, &Reading) -> Vec<Cell>,
+) -> Table {
+    let words = facts.words();
+    let nothing = Reading::default();
+    let rows = facts.province.districts.iter().map(|district| {
+        let own = facts.readings.districts.get(&district.id).unwrap_or(&nothing);
         let mut row = vec![text(&district.id), text(district.name.get(facts.lang))];
-        row.extend(half_hour_cells(facts, |line| line.id == district.id));
-        rows.push(row);
-    }
+        row.extend(cells(facts, own));
+        row
+    });
     let mut total = vec![Cell::Text(words.say("Tổng", "All")), Cell::Empty];
-    total.extend(half_hour_cells(facts, |_| true));
-    Part::Table(Table {
-        id: "half_hours",
-        caption: words.say(
-            "Biểu đồ 30 phút của các ngày trong kỳ đã hết hạn thu thập, theo huyện",
-            "Half hours of days of the period, followed to their end, by district",
-        ),
-        columns: vec![
-            words.column("id", "Mã", "Id", 14),
-            words.column("name", "Tên", "Name", 24),
-            words.column("days", "Số ngày có số liệu", "Days with figures", 12),
-            words.column("expected", "Phải có", "Expected", 12),
-            words.column("on_time", "Đúng hạn", "On time", 12).holding(Holds::Shares),
-            words.column("late", "Trễ", "Late", 10).holding(Holds::Shares),
-            words.column("backfilled", "Bù", "Filled in", 10).holding(Holds::Shares),
-            words.column("missing", "Mất", "Missing", 10).holding(Holds::Shares),
-        ],
+    total.extend(cells(facts, &facts.readings.all()));
+    let named = [words.column("id", "Mã", "Id", 14), words.column("name", "Tên", "Name", 24)];
+    let rows = rows.collect();
+    Table {
+        id,
+        caption,
+        columns: named.into_iter().chain(columns).collect(),
         rows,
         total: Some(total),
-    })
-}
-
-/// Days with figures, of all; half hours that there should be, and which share of them came when.
-fn half_hour_cells(facts: &Facts, is_wanted: impl Fn(&Metered) -> bool) -> [Cell; 6] {
-    let all = facts.window.parts.len() as u64;
-    let dates: BTreeSet<Date> = facts.period.dates().into_iter().collect();
-    let (mut sum, mut told) = (HalfHours::default(), BTreeSet::new());
-    for lines in &facts.metering_days {
-        let of_it = lines.iter().filter(|line| line.kind == MeterKind::District && is_wanted(line));
-        let followed = || of_it.clone().filter_map(|line| line.followed);
-        let newest = followed().map(|of| of.final_day).max();
-        let Some(day) =
-            newest.filter(|day| SoldReads::date(*day).is_some_and(|d| dates.contains(&d)))
-        else {
-            continue;
-        };
-        let mut of_day = HalfHours::default();
-        followed().filter(|of| of.final_day == day).for_each(|of| of_day += of.half_hours);
-        if of_day.expected > 0 && told.insert(day) {
-            sum += of_day;
-        }
     }
-    let days = Cell::Share(Share::new(told.len() as u64, all), 0, None);
-    if sum.expected == 0 {
-        let unknown = || Cell::NotKnown;
-        return [days, unknown(), unknown(), unknown(), unknown(), unknown()];
+}
+
+fn cells(facts: &Facts, reading: &Reading) -> Vec<Cell> {
+    let target = facts.province.targets.daily_reading;
+    let mean = reading.first_pass();
+    let mut row = Row::new();
+    row.cell(Cell::Share(reading.days(), 0, None));
+    row.add(&mean, |mean| Cell::Share(*mean, DECIMALS, target));
+    if let Some((day, share)) = reading.worst() {
+        let date = u16::try_from(day).ok().and_then(SoldReads::date);
+        row.cell(Cell::Share(share, DECIMALS, target)).cell(date.map_or(Cell::NotKnown, Cell::Day));
+    } else {
+        row.cell(Cell::NotKnown).cell(Cell::NotKnown);
     }
-    let share = |n: u64| Cell::Share(Share::new(n, sum.expected), DECIMALS, None);
-    let [on_time, late] = [sum.on_time, sum.late].map(share);
-    let [backfilled, missing] = [sum.backfilled, sum.missing()].map(share);
-    [days, Cell::Count(sum.expected), on_time, late, backfilled, missing]
-}
-
-/// Days of the period of which the first pass is known, with its counts.
-fn days(facts: &Facts, is_wanted: impl Fn(&Metered) -> bool) -> Vec<(Date, Share)> {
-    let dates = facts.period.dates();
-    let days = facts.window.parts.iter().zip(dates).zip(&facts.metering_days);
-    let of_day = |((span, date), lines): ((&crate::history::Span, Date), &Vec<Metered>)| {
-        let told = |line: &&Metered| {
-            line.kind == MeterKind::District
-                && is_wanted(line)
-                && line.at >= span.from.plus(FIRST_PASS_MS)
-                && line.at <= span.to
-        };
-        let mut sum = Share::default();
-        for line in lines.iter().filter(told) {
-            sum += Share::new(line.first_pass.0, line.first_pass.1);
-        }
-        (sum.want > 0).then_some((date, sum))
-    };
-    days.filter_map(of_day).collect()
-}
-
-fn cells(facts: &Facts, days: &[(Date, Share)], target: Option<f64>) -> [Cell; 6] {
-    let all = facts.window.parts.len() as u64;
-    let known = Cell::Share(Share::new(days.len() as u64, all), 0, None);
     // Where no target is named, figures stand without a judgement: there is nothing that is not known.
-    let goal = target.map_or(Cell::Empty, |target| Cell::Number(target, 1));
-    let unknown = || Cell::NotKnown;
-    // The lowest share, compared without dividing; of equal ones the first.
-    let worst = days.iter().min_by(|(_, one), (_, other)| {
-        let product = |have: u64, want: u64| u128::from(have) * u128::from(want);
-        product(one.have, other.want).cmp(&product(other.have, one.want))
-    });
-    let Some((date, worst)) = worst else {
-        let below = target.map_or(Cell::Empty, |_| unknown());
-        return [known, unknown(), unknown(), unknown(), goal, below];
-    };
-    let mut mean = Share::default();
-    for (_, day) in days {
-        mean += *day;
+    let [goal, below, undecided] =
+        target.map_or([Cell::Empty, Cell::Empty, Cell::Empty], |target| {
+            let (below, undecided) = reading.below(target);
+            let below =
+                if undecided < reading.days().want { Cell::Count(below) } else { Cell::NotKnown };
+            [Cell::Number(target, 1), below, Cell::Count(undecided)]
+        });
+    row.cell(goal).cell(below).cell(undecided).cell(Cell::Count(reading.not_heard()));
+    row.known_as(meter_days);
+    row.said(facts.lang)
+}
+
+/// Days with a final count, of all; half hours that there should be, and which share of them came when.
+fn half_hour_cells(facts: &Facts, reading: &Reading) -> Vec<Cell> {
+    let half_hours = reading.half_hours();
+    let mut row = Row::new();
+    row.cell(Cell::Share(reading.final_days(), 0, None));
+    row.add(&half_hours, |of| Cell::Count(of.half_hours.expected));
+    let parts: [fn(&crate::history::Followed) -> u64; 5] = [
+        |of| of.half_hours.on_time,
+        |of| of.half_hours.late,
+        |of| of.half_hours.backfilled,
+        |of| of.missing(),
+        |of| of.not_final,
+    ];
+    for part in parts {
+        row.add(&half_hours, |of| {
+            Cell::Share(Share::new(part(of), of.half_hours.expected), DECIMALS, None)
+        });
     }
-    let below = target.map_or(Cell::Empty, |target| {
-        let missed = days.iter().filter(|(_, day)| day.reaches(target) == Some(false));
-        Cell::Count(missed.count() as u64)
-    });
-    let mean = Cell::Share(mean, DECIMALS, target);
-    [known, mean, Cell::Share(*worst, DECIMALS, target), Cell::Day(*date), goal, below]
+    row.known_as(meter_days);
+    row.said(facts.lang)
 }

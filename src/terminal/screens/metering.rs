@@ -140,6 +140,16 @@ impl Measure {
         }
     }
 
+    /// Meters of which nobody told for its day.
+    fn not_heard(self, reads: &Reads) -> u64 {
+        if self == Self::Final { reads.final_not_heard } else { reads.not_heard }
+    }
+
+    /// Meters of which it is told for its day, of all that should be.
+    fn heard(self, reads: &Reads) -> Share {
+        if self == Self::Final { reads.final_heard() } else { reads.heard() }
+    }
+
     /// The day that it holds for.
     fn day(self, metering: &MeteringPicture) -> Option<Date> {
         if self == Self::Final { metering.final_day } else { metering.day }
@@ -366,7 +376,47 @@ fn table(view: &View<'_>, state: &Metering, groups: &[Group], width: usize) -> T
         let head = view.t(Text::Uncounted);
         columns.push(Column::right(head, paint::width(head)));
     }
+    if has_not_heard(view, state.measure) {
+        let head = view.t(Text::NotHeard);
+        columns.push(Column::right(head, paint::width(head)).yields(2));
+    }
     Table::new(view.theme, width, columns)
+}
+
+/// Whether for the day of a measure anybody was not heard beside those that were never counted: then it is said how
+/// many.
+fn has_not_heard(view: &View<'_>, measure: Measure) -> bool {
+    let metering = &view.picture.metering;
+    measure.not_heard(&metering.reads) > metering.uncounted
+}
+
+/// What was not counted, and of whom nobody told: each has a column where there are any.
+fn unknown(view: &View<'_>, measure: Measure, uncounted: u64, reads: &Reads) -> Vec<Cell> {
+    let said = |n: u64| match n {
+        0 => (Role::Plain, "·".to_owned()),
+        n => (Role::Doubt, view.count(n)),
+    };
+    let mut cells = Vec::new();
+    if view.picture.metering.uncounted > 0 {
+        cells.push(said(uncounted));
+    }
+    if has_not_heard(view, measure) {
+        cells.push(said(measure.not_heard(reads)));
+    }
+    cells
+}
+
+/// Which share was read, per cent: at least so much where some meters were not heard, all of which may have been read.
+/// How many half hours and minutes those should have is not told: there it is the share of the others.
+fn read_percent(view: &View<'_>, measure: Measure, reads: &Reads) -> String {
+    let (read, not_heard) = (measure.of(reads), measure.not_heard(reads));
+    let digits = |share: Share| format::percent_digits(share, 1, None, view.lang);
+    match measure {
+        Measure::First | Measure::Final if not_heard > 0 && read.want > 0 => {
+            format!("≥{}", digits(Share::new(read.have, measure.heard(reads).want)))
+        }
+        _ => digits(read),
+    }
 }
 
 fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
@@ -383,7 +433,7 @@ fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
     let read = measure.of(&group.reads);
     let is_unknown = group.uncounted > 0 && group.uncounted >= share.want;
     if !group.sold {
-        return vec![
+        let mut cells = vec![
             plain(group.name.clone()),
             plain(view.count(share.want)),
             plain(counted(view, share, group.uncounted)),
@@ -392,11 +442,12 @@ fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
             plain(String::new()),
             (Role::Note, view.t(Text::SellsNothing).to_owned()),
             plain(read_count(view, read)),
-            plain(format::percent_digits(read, 1, None, view.lang)),
-            uncounted(view, group.uncounted),
+            plain(read_percent(view, measure, &group.reads)),
         ];
+        cells.extend(unknown(view, measure, group.uncounted, &group.reads));
+        return cells;
     }
-    vec![
+    let mut cells = vec![
         plain(group.name.clone()),
         plain(view.count(share.want)),
         plain(counted(view, share, group.uncounted)),
@@ -412,9 +463,10 @@ fn cells(view: &View<'_>, group: &Group, measure: Measure) -> Vec<Cell> {
             plain("·".to_owned())
         },
         plain(read_count(view, read)),
-        plain(format::percent_digits(read, 1, None, view.lang)),
-        uncounted(view, group.uncounted),
-    ]
+        plain(read_percent(view, measure, &group.reads)),
+    ];
+    cells.extend(unknown(view, measure, group.uncounted, &group.reads));
+    cells
 }
 
 /// Meters with a proven channel; nothing is known where none was counted.
@@ -440,17 +492,13 @@ fn read_count(view: &View<'_>, read: Share) -> String {
     if read.want > 0 { view.count(read.have) } else { "—".to_owned() }
 }
 
-fn uncounted(view: &View<'_>, n: u64) -> Cell {
-    if n > 0 { (Role::Doubt, view.count(n)) } else { (Role::Plain, "·".to_owned()) }
-}
-
 fn total_cells(view: &View<'_>, measure: Measure) -> Vec<Cell> {
     let metering = &view.picture.metering;
     let target = view.province().targets.remote_metering;
     let (role, mark) = mark(metering_reached(view));
     let strong = |text: String| (Role::Strong, text);
     let read = measure.of(&metering.reads);
-    vec![
+    let mut cells = vec![
         strong(view.t(Text::WholeProvince).to_owned()),
         strong(view.count(metering.total.want)),
         strong(counted(view, metering.total, metering.uncounted)),
@@ -459,9 +507,10 @@ fn total_cells(view: &View<'_>, measure: Measure) -> Vec<Cell> {
         strong(bar(metering.total, target)),
         (role, over(view, metering.total, metering.uncounted)),
         strong(read_count(view, read)),
-        strong(format::percent_digits(read, 1, None, view.lang)),
-        uncounted(view, metering.uncounted),
-    ]
+        strong(read_percent(view, measure, &metering.reads)),
+    ];
+    cells.extend(unknown(view, measure, metering.uncounted, &metering.reads));
+    cells
 }
 
 /// By how many meters the province is short of its target, or over it, with a sign; not known while some that

@@ -38,9 +38,9 @@ pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
 fn paragraphs(view: &View<'_>, with_agreement: bool) -> Vec<String> {
     let metering = &view.picture.metering;
     let reads = &metering.reads;
-    let share = |word: Text, share: Share| {
-        let percent = format::percent(share, 1, None, view.lang);
-        format!("{} {} {percent}", view.t(word), view.share(share))
+    let share = |word: Text, share: Share, not_heard: u64| {
+        let (all, percent) = at_least(view, share, not_heard);
+        format!("{} {} {percent}", view.t(word), view.share(all))
     };
     let short = |word: Text, share: Share| {
         format!("{} {}", view.t(word), format::percent(share, 1, None, view.lang))
@@ -48,11 +48,12 @@ fn paragraphs(view: &View<'_>, with_agreement: bool) -> Vec<String> {
     let mut texts = Vec::new();
     if metering.day.is_some() {
         texts.push(format!(
-            "{}: {} · {} · {}",
+            "{}: {} · {} · {}{}",
             day_text(view, Measure::First),
-            share(Text::ColFirst, reads.first_pass),
+            share(Text::ColFirst, reads.first_pass, reads.not_heard),
             short(Text::LineIntervals, reads.intervals),
             short(Text::LineMinutes, reads.minutes),
+            known(view, reads.heard(), " · "),
         ));
     } else {
         texts.push(view.t(Text::NoReads).to_owned());
@@ -61,9 +62,10 @@ fn paragraphs(view: &View<'_>, with_agreement: bool) -> Vec<String> {
         let day = day_text(view, Measure::Final);
         let first = match reads.final_first_pass {
             Share { want: 0, .. } => String::new(),
-            first => format!("{} · ", share(Text::ColFirst, first)),
+            first => format!("{} · ", share(Text::ColFirst, first, reads.final_not_heard)),
         };
-        texts.push(format!("{day}: {first}{}", share(Text::ColFinal, reads.final_pass)));
+        let last = share(Text::ColFinal, reads.final_pass, reads.final_not_heard);
+        texts.push(format!("{day}: {first}{last}"));
     }
     texts.extend(half_hours(view));
     let mut now = Vec::new();
@@ -134,10 +136,14 @@ fn troubles(view: &View<'_>, width: usize) -> Vec<Row> {
         let said = format!("{said} {}", silent.join(" "));
         lines.extend(wrapped(view, Role::Fail, &said, width));
     }
-    let counts =
-        [(metering.uncounted, Text::MetersUncounted), (metering.unreported, Text::Unreported)];
-    for (n, text) in counts.into_iter().filter(|(n, _)| *n > 0) {
-        let said = format!("{} {}", view.count(n), view.t(text));
+    let uncounted = (metering.uncounted, view.t(Text::MetersUncounted).to_owned());
+    let of_day = [Measure::First, Measure::Final].map(|measure| {
+        let said = format!("{} {}", view.t(Text::MetersNotHeard), day_text(view, measure));
+        let is_told = super::has_not_heard(view, measure);
+        (if is_told { measure.not_heard(&metering.reads) } else { 0 }, said)
+    });
+    for (n, text) in [uncounted].into_iter().chain(of_day).filter(|(n, _)| *n > 0) {
+        let said = format!("{} {text}", view.count(n));
         lines.extend(wrapped(view, Role::Doubt, &said, width));
     }
     let differing = differing(view);
@@ -162,8 +168,33 @@ pub(super) fn read_line(view: &View<'_>, measure: Measure, width: usize) -> Row 
         Measure::Intervals => Text::LineIntervals,
         Measure::Minutes => Text::LineMinutes,
     };
-    let label = format!("{} {}", view.t(word), day_text(view, measure));
-    share_line(view, &label, measure.of(&view.picture.metering.reads), width)
+    let reads = &view.picture.metering.reads;
+    let (share, day) = (measure.of(reads), day_text(view, measure));
+    let is_of_meters = matches!(measure, Measure::First | Measure::Final);
+    let (known, not_heard) = match measure.not_heard(reads) {
+        n if is_of_meters => (String::new(), n),
+        _ => (known(view, measure.heard(reads), "· "), 0),
+    };
+    let label = format!("{} {day} {known}", view.t(word));
+    share_line(view, label.trim_end(), (share, not_heard), width)
+}
+
+/// Those that were read of all meters, also those of which nobody told: at least so many, so many per cent.
+fn at_least(view: &View<'_>, read: Share, not_heard: u64) -> (Share, String) {
+    if not_heard == 0 || read.want == 0 {
+        return (read, format::percent(read, 1, None, view.lang));
+    }
+    let all = Share::new(read.have, read.want.saturating_add(not_heard));
+    (all, format!("≥{}", format::percent(all, 1, None, view.lang)))
+}
+
+/// How much a figure rests on, where some meters were not heard: `biết 58,5 %` behind what parts it from the rest.
+fn known(view: &View<'_>, heard: Share, before: &str) -> String {
+    if heard.lacking() == 0 || heard.have == 0 {
+        return String::new();
+    }
+    let percent = format::percent(heard, 1, None, view.lang);
+    format!("{before}{} {percent}", view.t(Text::KnownOf))
 }
 
 /// What became of the final day: its first pass beside the final count above, and its half hours, followed to
@@ -174,7 +205,8 @@ pub(super) fn followed(view: &View<'_>, width: usize) -> Vec<Row> {
     if reads.final_first_pass.want > 0 {
         let day = day_text(view, Measure::Final);
         let label = format!("{} {day}", view.t(Text::ThatDay));
-        lines.push(share_line(view, &label, reads.final_first_pass, width));
+        let first = (reads.final_first_pass, reads.final_not_heard);
+        lines.push(share_line(view, &label, first, width));
     }
     lines.extend(said(view, half_hours(view).as_slice(), width));
     lines
@@ -182,7 +214,8 @@ pub(super) fn followed(view: &View<'_>, width: usize) -> Vec<Row> {
 
 /// What became of the half hours of the final day.
 fn half_hours(view: &View<'_>) -> Option<String> {
-    let half_hours = view.picture.metering.reads.half_hours;
+    let reads = &view.picture.metering.reads;
+    let half_hours = reads.half_hours;
     let parts = [
         (Text::OnTime, half_hours.on_time),
         (Text::CameLate, half_hours.late),
@@ -194,16 +227,17 @@ fn half_hours(view: &View<'_>) -> Option<String> {
         format!("{} {}", view.t(text), format::percent_digits(share, 1, None, view.lang))
     });
     let day = day_text(view, Measure::Final);
-    let said = format!("{} {day} %: {}", view.t(Text::HalfHoursOf), parts.join(" · "));
+    let known = known(view, reads.final_heard(), " · ");
+    let said = format!("{} {day} %: {}{known}", view.t(Text::HalfHoursOf), parts.join(" · "));
     (half_hours.expected > 0).then_some(said)
 }
 
-/// A label, both counts and what they make.
-fn share_line(view: &View<'_>, label: &str, share: Share, width: usize) -> Row {
+/// A label, both counts and what they make: at least so much, where some meters were not heard.
+fn share_line(view: &View<'_>, label: &str, (read, not_heard): (Share, u64), width: usize) -> Row {
+    let (share, percent) = at_least(view, read, not_heard);
     let room = width.saturating_sub(2 + 7).min(60);
     let row = view.row().gap(1).text(label);
     let counts = if share.want > 0 { view.share(share) } else { String::new() };
-    let percent = format::percent(share, 1, None, view.lang);
     row.ending(view.row().text(counts), room).cell(
         Role::Plain,
         &format!(" {percent}"),
