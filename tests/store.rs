@@ -436,8 +436,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
     for table in ["session", "asked", "metering", "chunk"] {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN epoch")).unwrap();
     }
-    let followed =
-        "day final_day final_first_have final_first_want followed on_time late backfilled";
+    let followed = "day final_day final_first_have final_first_want followed on_time late backfilled not_heard final_not_heard";
     for column in followed.split(' ') {
         file.execute_batch(&format!("ALTER TABLE metering DROP COLUMN {column}")).unwrap();
     }
