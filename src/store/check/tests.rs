@@ -54,7 +54,7 @@ fn store(folder: &Path) {
     put(&sums::LAYOUT, &[&1, &"110.171.P value\n"]);
     put(&sums::BLOCK, &[&1, &1, &1]);
     put(&sums::CHUNK, &[&1, &AT, &(AT + 4_000), &5, &chunk(5), &0]);
-    let metering: [&dyn ToSql; 21] = [
+    let metering: [&dyn ToSql; 23] = [
         &"district",
         &"D1",
         &AT,
@@ -76,6 +76,8 @@ fn store(folder: &Path) {
         &300,
         &40,
         &20,
+        &2,
+        &1,
     ];
     put(&sums::METERING, &metering);
     put(&sums::ENERGY, &[&"hand", &"S1", &"D1.rf", &AT, &1, &19_297, &500, &40, &20, &3, &9, &0]);
@@ -176,6 +178,8 @@ const CANNOT_BE: [(&str, &str); 73] = [
     ("metering SET on_time = 1099511627777", "on_time"),
     ("metering SET late = -1", "late"),
     ("metering SET backfilled = NULL", "backfilled"),
+    ("metering SET not_heard = 11", "not_heard is more than all"),
+    ("metering SET final_not_heard = NULL", "final_not_heard"),
     ("energy SET kind = 'steam'", "kind"),
     ("energy SET sells = 2", "sells"),
     ("energy SET day = -1", "day"),
