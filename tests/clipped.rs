@@ -739,3 +739,24 @@ proptest! {
         check(&steps, &windows, &cuts)?;
     }
 }
+
+#[test]
+fn a_position_that_was_polled_long_ago_is_not_forgotten() {
+    // Its record is lost, and for days nothing more is polled; the window begins two days later.
+    let switch = |after, bay, open, lost| Step::Switch { after, bay, open, doubt: false, lost };
+    let scans =
+        |count| Step::Scans { count, bay: 0, flow: Flow::True, shown: None, tripped: false };
+    let steps = [
+        switch(60_000, 0, false, false),
+        scans(30),
+        switch(48_000, 0, true, true),
+        scans(44),
+        switch(120_000_000, 1, false, false),
+        switch(70_000_000, 0, false, false),
+        scans(3),
+    ];
+    let from = 30 * SCAN + 44 * SCAN + 180_000_000;
+    for from in [from, from - 100_000_000, from + 5_000_000] {
+        check(&steps, &[(from, 12_000_000)], &[4_000_000]).unwrap();
+    }
+}

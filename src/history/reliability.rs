@@ -244,6 +244,8 @@ struct Pieces {
 /// What is known of a stretch of time.
 struct Known {
     feeders: BTreeMap<FeederName, Pieces>,
+    /// Where a breaker stood at first hangs on what was polled before.
+    hangs_on_earlier: bool,
 }
 
 impl Known {
@@ -253,7 +255,7 @@ impl Known {
         (read, window): (Span, Span),
         wanted: &impl Fn(&str) -> bool,
     ) -> Result<Self, StoreError> {
-        let mut known = Self { feeders: BTreeMap::new() };
+        let mut known = Self { feeders: BTreeMap::new(), hangs_on_earlier: false };
         // A contract also holds where nobody watched any more: what it knows of then is not known.
         let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
         for era in &Window::new(always, &[], sessions).eras {
@@ -284,6 +286,7 @@ impl Known {
         let station = &province.stations[source.station.index()];
         let scheme = Scheme::new(station);
         let tracks = Tracks::follow(source, positions, &scheme, bays(province, source.station))?;
+        self.hangs_on_earlier |= tracks.hangs_on_earlier;
         for (feeder, customers) in province.customers_by_feeder(station) {
             let bay = &station.bays[feeder];
             let mut own = scheme.feeds(bay.level);
@@ -335,7 +338,7 @@ impl Known {
 
     /// Whether something that touches the window may have begun before what was read, or end behind it.
     fn lasts_at_edges(&self, window: Span) -> (bool, bool) {
-        let (mut before, mut behind) = (false, false);
+        let (mut before, mut behind) = (self.hangs_on_earlier, false);
         for pieces in self.feeders.values() {
             let found = pieces.interruptions();
             before |= found.iter().any(|own| !own.counts && own.is_in(window));
@@ -375,6 +378,8 @@ fn bays(province: &Province, station: StationId) -> BTreeSet<usize> {
 /// Where the breakers of a station stood, by bay.
 struct Tracks {
     turns: BTreeMap<usize, Vec<Turn>>,
+    /// Where one stood at first hangs on what was polled before.
+    hangs_on_earlier: bool,
 }
 
 impl Tracks {
@@ -389,7 +394,7 @@ impl Tracks {
             bays.into_iter().filter_map(|bay| Some((bay, scheme.breakers[bay]?))).collect();
         let points: Vec<PointId> = breakers.iter().map(|(_, point)| *point).collect();
         let usable = source.usable(&points)?;
-        let mut turns = BTreeMap::new();
+        let (mut turns, mut hangs_on_earlier) = (BTreeMap::new(), false);
         for (bay, point) in breakers {
             let contract = &station.points[point.index()];
             let own = positions.of(&contract.id, source.era.span.to);
@@ -402,7 +407,9 @@ impl Tracks {
                 usable: &usable,
                 first_poll: source.first_poll(point, &polls)?,
                 period_ms: source.period_ms(bay),
+                soon_ms: source.soon_ms(bay),
             };
+            hangs_on_earlier |= source.hangs_on_earlier(point, (&polls, &usable), EDGE_MS)?;
             let flow = |span: Span| source.flow(bay, span);
             let found = track(&evidence, source.span, flow)?;
             let mut found = seen(&found, &usable, source.span);
@@ -414,7 +421,7 @@ impl Tracks {
             }
             turns.insert(bay, found);
         }
-        Ok(Self { turns })
+        Ok(Self { turns, hangs_on_earlier })
     }
 }
 

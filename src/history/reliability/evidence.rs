@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use config::{Decoded, Flags, Point, PointId, Province, Scan, StationId};
 
-use super::track::{Flow, Record, Sample};
+use super::track::{Flow, Record, SOON_MS, Sample};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::verdict::Reason;
@@ -235,6 +235,25 @@ impl Source<'_> {
         Ok(Polls { positions: polls, there: merged(polled.into_inner()) })
     }
 
+    /// Whether how a breaker stood where the stretch that is looked at begins hangs on positions that were polled
+    /// before it: it could be used, but none was polled near. `edge_ms`: so long from its beginning on nothing is
+    /// told.
+    pub(super) fn hangs_on_earlier(
+        &self,
+        point: PointId,
+        (polls, usable): (&Polls, &[Span]),
+        edge_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let first = polls.positions.first().map_or(self.span.to, |(at, _)| *at);
+        let soon_ms = self.soon_ms(self.point(point).bay);
+        let is_told = |span: &Span| span.from.plus(soon_ms) >= first.min(span.to);
+        if first < self.span.from.plus(edge_ms) || usable.iter().all(is_told) {
+            return Ok(false);
+        }
+        let earlier = (self.era.span.from, self.span.from);
+        Ok(self.first_position(point, earlier)?.is_some())
+    }
+
     /// The first position of a breaker that was polled at all, whatever the stretch that is looked at; only asked
     /// for where none was polled in that.
     pub(super) fn first_poll(
@@ -245,14 +264,22 @@ impl Source<'_> {
         if !polls.positions.is_empty() {
             return Ok(None);
         }
-        let always = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        self.first_position(point, (Timestamp(i64::MIN), Timestamp(i64::MAX)))
+    }
+
+    /// The first usable position of a breaker in a stretch, which need not lie in the one that is looked at.
+    fn first_position(
+        &self,
+        point: PointId,
+        span: (Timestamp, Timestamp),
+    ) -> Result<Option<u16>, StoreError> {
         for centre in &self.province.centres {
             let path = (&self.station().id[..], &centre.id[..], &self.point(point).id[..]);
             let mut first = |value: Value| {
                 let is_good = value.flags.is_none_or(Flags::is_good);
                 code(value.value).filter(|_| is_good).map_or(Ok(()), |code| Err(First::Is(code)))
             };
-            match self.reader.values_but((path, always), |_, _| true, &mut first) {
+            match self.reader.values_but((path, span), |_, _| true, &mut first) {
                 Ok(()) => {}
                 Err(First::Is(code)) => return Ok(Some(code)),
                 Err(First::Failed(error)) => return Err(error),
@@ -290,6 +317,12 @@ impl Source<'_> {
         let nothing = NOTHING * full;
         let flows = nothing + point.deadband.unwrap_or(0.0);
         Some(Measured { at: (PointId::at(n), centre), nothing, flows })
+    }
+
+    /// The first poll of a stretch in which the position of a bay's breaker could be used comes within this,
+    /// milliseconds.
+    pub(super) fn soon_ms(&self, bay: usize) -> i64 {
+        SOON_MS.max(4 * self.period_ms(bay))
     }
 
     /// How often the currents of a bay are read, milliseconds.

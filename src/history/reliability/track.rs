@@ -32,7 +32,7 @@ const AGAIN_MS: i64 = 3_600_000;
 /// the load has a daily cycle, and at night less may flow than can be measured.
 const DISBELIEF_MS: i64 = 86_400_000;
 /// The first poll of a stretch in which the position could be used comes within this, or within four scans.
-const SOON_MS: i64 = 60_000;
+pub(super) const SOON_MS: i64 = 60_000;
 /// How far from a moment lies what decides about it, records aside.
 pub(super) const REACH_MS: i64 = DISBELIEF_MS + AGAIN_MS;
 
@@ -87,6 +87,8 @@ pub(super) struct Evidence<'a> {
     pub(super) first_poll: Option<u16>,
     /// How often currents are read, milliseconds.
     pub(super) period_ms: i64,
+    /// What polls tell first they tell of so many milliseconds before.
+    pub(super) soon_ms: i64,
 }
 
 /// Long before anything.
@@ -219,7 +221,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// What is told first also tells of the time before it.
     fn begin(evidence: &Evidence<'a>, episodes: &[Span], turns: &mut Vec<Turn>) -> Self {
-        let Evidence { records, polls, usable, first_poll, period_ms } = *evidence;
+        let Evidence { records, polls, usable, first_poll, soon_ms, .. } = *evidence;
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
         let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
         let starts_chattering =
@@ -238,7 +240,6 @@ impl<'a> Walk<'a> {
             },
         };
         turns.push(Turn { at: NEVER, place: first, assumed, is_exact: false, is_told: false });
-        let soon_ms = SOON_MS.max(4 * period_ms);
         Self { records, polls, usable, soon_ms, last_record: NEVER, last_poll: NEVER }
     }
 
@@ -434,7 +435,8 @@ mod tests {
         usable: &[Span],
         flow: impl Fn(i64) -> Flow,
     ) -> Vec<Turn> {
-        let evidence = Evidence { records, polls, usable, first_poll: None, period_ms: SCAN };
+        let (period_ms, soon_ms) = (SCAN, SOON_MS.max(4 * SCAN));
+        let evidence = Evidence { records, polls, usable, first_poll: None, period_ms, soon_ms };
         let within = Span::new(Timestamp(0), Timestamp(1_000_000_000));
         let samples = |span: Span| {
             let to = span.to.0.min(1_000_000_000);
