@@ -1,7 +1,7 @@
 //! What a store has about the breakers of a station over a stretch of time in which one contract held.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use config::{Decoded, Flags, Point, PointId, Province, Scan, StationId};
 
@@ -19,11 +19,19 @@ const NOTHING: f64 = 0.004;
 /// A position that nobody could use for less than this, milliseconds, within a session, hides nothing:
 /// what happened then is told by its record or the next poll.
 const SHORT_MS: i64 = 30_000;
+/// What two centres have of one record is no further apart than this, milliseconds: the clocks of units are off by more
+/// only where that is seen, and doubted.
+const SAME_MS: i64 = 600_000;
+/// Further apart than this, milliseconds, it is not known which of the two clocks is right.
+const APART_MS: i64 = 1_000;
 /// Where no position was polled for so long before and afterwards, milliseconds, a record stands alone.
 const POLLED_MS: i64 = 3_600_000;
 
 /// How the id of the position of a breaker ends.
 const POSITION: &str = ".CB.POS";
+
+/// A record of a unit, as it is the same from every centre: unit, time by its clock, code.
+type Key = (u8, Timestamp, u16);
 
 /// What is known of a record: when it came first, and whether its clock is doubted.
 type Told = (Timestamp, bool);
@@ -33,8 +41,8 @@ type Told = (Timestamp, bool);
 /// window is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Positions {
-    /// By the id of the point; each once however many centres have it, by unit, its clock and the code.
-    of: BTreeMap<String, BTreeMap<(u8, Timestamp, u16), Told>>,
+    /// By the id of the point and the centre that has them.
+    of: BTreeMap<String, BTreeMap<String, BTreeMap<Key, Told>>>,
 }
 
 impl Positions {
@@ -45,33 +53,100 @@ impl Positions {
         if !Flags(event.flags).is_good() {
             return;
         }
-        // Each centre has numbers of its own; the unit has one clock.
         let key = (event.unit, event.source, event.value);
-        let own = self.of.entry(point).or_default();
+        let own = self.of.entry(point).or_default().entry(event.centre).or_default();
         let (arrived, doubt) = own.entry(key).or_insert((event.arrived, false));
         *arrived = event.arrived.min(*arrived);
         *doubt |= event.doubt.is_some();
     }
 
-    /// Records of a breaker before `to`, in the order in which they happened. One of a clock that cannot be
-    /// right stands when it came, those that came with it as far before as their clock says.
+    /// Records of a breaker before `to`, in the order in which they happened, each once however many centres have
+    /// it. One of a clock that cannot be right stands when it came, those that came with it as far before as their
+    /// clock says.
     pub(super) fn of(&self, point: &str, to: Timestamp) -> Vec<Record> {
-        let Some(once) = self.of.get(point) else { return Vec::new() };
-        let mut latest: BTreeMap<(u8, Timestamp), Timestamp> = BTreeMap::new();
-        for ((unit, source, _), (arrived, _)) in once.iter().filter(|(_, (_, doubt))| *doubt) {
-            let latest = latest.entry((*unit, *arrived)).or_insert(*source);
-            *latest = (*latest).max(*source);
-        }
-        let mut records: Vec<Record> = Vec::with_capacity(once.len());
-        for ((unit, source, value), (arrived, doubt)) in once {
-            let last = latest.get(&(*unit, *arrived)).filter(|_| *doubt);
-            let at = last.map_or(*source, |last| arrived.plus(-last.since(*source)));
-            if at < to {
-                records.push(Record { at, value: *value, is_exact: !doubt });
+        let Some(of_centres) = self.of.get(point) else { return Vec::new() };
+        let mut records: Vec<Copied> = Vec::new();
+        for (n, told) in of_centres.values().enumerate() {
+            if n == 0 {
+                records = placed(told);
+            } else {
+                add_copies(&mut records, told);
             }
         }
-        records.sort_by_key(|record| record.at);
-        records
+        records.sort_by_key(|own| own.record.at);
+        records.into_iter().map(|own| own.record).filter(|record| record.at < to).collect()
+    }
+}
+
+/// A record, and what it was in its unit.
+#[derive(Clone, Copy)]
+struct Copied {
+    key: Key,
+    record: Record,
+}
+
+/// The records that one centre has, where they stand.
+fn placed(told: &BTreeMap<Key, Told>) -> Vec<Copied> {
+    let mut latest: BTreeMap<(u8, Timestamp), Timestamp> = BTreeMap::new();
+    for ((unit, source, _), (arrived, _)) in told.iter().filter(|(_, (_, doubt))| *doubt) {
+        let latest = latest.entry((*unit, *arrived)).or_insert(*source);
+        *latest = (*latest).max(*source);
+    }
+    let own = told.iter().map(|(key, (arrived, doubt))| {
+        let (unit, source, value) = *key;
+        let last = latest.get(&(unit, *arrived)).filter(|_| *doubt);
+        let at = last.map_or(source, |last| arrived.plus(-last.since(source)));
+        Copied { key: *key, record: Record { at, value, is_exact: !doubt } }
+    });
+    own.collect()
+}
+
+/// Adds what another centre has of a breaker. Centres have the time of a record from the same clock, or each from one of
+/// its own: then records of one unit and code that only one of two centres has are the same, first by first, where
+/// they are no further apart than [`SAME_MS`].
+fn add_copies(records: &mut Vec<Copied>, told: &BTreeMap<Key, Told>) {
+    let index: BTreeMap<Key, usize> = (0..).zip(&*records).map(|(n, own)| (own.key, n)).collect();
+    let mut alone: BTreeMap<(u8, u16), VecDeque<usize>> = BTreeMap::new();
+    let mut in_order: Vec<usize> = (0..records.len()).collect();
+    in_order.sort_by_key(|n| records[*n].record.at);
+    for n in in_order.into_iter().filter(|n| !told.contains_key(&records[*n].key)) {
+        let (unit, _, value) = records[n].key;
+        alone.entry((unit, value)).or_default().push_back(n);
+    }
+    let mut new = placed(told);
+    new.sort_by_key(|own| own.record.at);
+    for own in new {
+        let (unit, _, value) = own.key;
+        if let Some(n) = index.get(&own.key) {
+            // The same clock: doubted by one centre, doubted by both.
+            let same = &mut records[*n].record;
+            if !own.record.is_exact {
+                let first = if same.is_exact { own.record.at } else { same.at };
+                *same = Record { at: own.record.at.min(first), ..own.record };
+            }
+            continue;
+        }
+        let others = alone.entry((unit, value)).or_default();
+        let earliest = own.record.at.plus(-SAME_MS);
+        while others.front().is_some_and(|n| records[*n].record.at < earliest) {
+            others.pop_front();
+        }
+        let same = others
+            .front()
+            .copied()
+            .filter(|n| records[*n].record.at.since(own.record.at) <= SAME_MS);
+        let Some(n) = same else {
+            records.push(own);
+            continue;
+        };
+        others.pop_front();
+        let same = &mut records[n].record;
+        let apart = same.at.since(own.record.at).saturating_abs();
+        match (same.is_exact, own.record.is_exact) {
+            (true, true) if apart > APART_MS => same.is_exact = false,
+            (false, true) => *same = own.record,
+            _ => {}
+        }
     }
 }
 
@@ -462,4 +537,85 @@ fn is_usable(state: State) -> bool {
 fn code(value: Decoded) -> Option<u16> {
     let Decoded::Value(value) = value else { return None };
     (0_u16..=3).find(|code| (f64::from(*code) - value).abs() < 0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each centre has: by its clock when, when it came, code, whether it is doubted.
+    type Has<'a> = &'a [(i64, i64, u16, bool)];
+
+    fn once(centres: &[Has<'_>]) -> Vec<(i64, u16, bool)> {
+        let mut positions = Positions::default();
+        for (centre, has) in ["A1", "CC", "X"].into_iter().zip(centres) {
+            for (number, (source, arrived, value, is_doubted)) in (1..).zip(*has) {
+                positions.take(Recorded {
+                    station: "S1".into(),
+                    centre: centre.into(),
+                    unit: 1,
+                    number,
+                    at: Timestamp(*source),
+                    source: Timestamp(*source),
+                    arrived: Timestamp(*arrived),
+                    address: 0,
+                    point: Some("S1.22.471.CB.POS".into()),
+                    before: None,
+                    value: *value,
+                    flags: 0,
+                    synchronised: true,
+                    doubt: is_doubted.then(|| "behind".into()),
+                });
+            }
+        }
+        let records = positions.of("S1.22.471.CB.POS", Timestamp(i64::MAX));
+        records.into_iter().map(|own| (own.at.0, own.value, own.is_exact)).collect()
+    }
+
+    /// A trip with two more tries, with what is shown on the way, by a clock that is `ahead` of the true one.
+    fn trip(ahead: i64) -> Vec<(i64, i64, u16, bool)> {
+        let codes = [0, 1, 0, 2, 0, 1, 0, 2, 0, 1];
+        let at = [0, 40, 1_000, 1_060, 3_000, 3_040, 18_000, 18_060, 20_000, 20_040];
+        let at = at.map(|at| 10_000_000 + at);
+        at.into_iter().zip(codes).map(|(at, code)| (at + ahead, at + 700, code, false)).collect()
+    }
+
+    #[test]
+    fn what_two_centres_have_of_one_happening_is_one() {
+        let truth = trip(0);
+        for ahead in [0, 1, 50, -50, 997, -997, 5_000, -5_000, 30_000, -30_000, 300_000, -300_000] {
+            let is_exact = i64::abs(ahead) <= APART_MS;
+            let expected: Vec<_> = truth.iter().map(|own| (own.0, own.2, is_exact)).collect();
+            assert_eq!(once(&[&truth, &trip(ahead)]), expected, "{ahead} ms");
+            // Nor does a third one make more of it.
+            assert_eq!(once(&[&truth, &truth, &trip(ahead)]).len(), truth.len(), "{ahead} ms");
+            assert_eq!(once(&[&truth, &trip(ahead), &trip(2 * ahead)]).len(), truth.len());
+        }
+        // One that cannot be right stands where the other one has it, whoever comes first.
+        let doubted: Vec<_> =
+            trip(-86_400_000).iter().map(|own| (own.0, own.1, own.2, true)).collect();
+        let expected: Vec<_> = truth.iter().map(|own| (own.0, own.2, true)).collect();
+        assert_eq!(once(&[&truth, &doubted]), expected);
+        assert_eq!(once(&[&doubted, &truth]), expected);
+    }
+
+    #[test]
+    fn what_only_one_centre_has_is_there() {
+        let truth = trip(0);
+        for ahead in [0, 50, -5_000] {
+            let other = trip(ahead);
+            let all = truth.len();
+            assert_eq!(once(&[&truth[4..], &other]).len(), all, "{ahead} ms");
+            assert_eq!(once(&[&truth, &other[..4]]).len(), all, "{ahead} ms");
+            assert_eq!(once(&[&truth, &other[6..]]).len(), all, "{ahead} ms");
+        }
+        // Each has one that the other lost, by one clock.
+        let (first, second) = ([&truth[..2], &truth[4..]].concat(), &truth[2..]);
+        let is_end = |own: &&(i64, u16, bool)| own.1 != 0;
+        let ends = |all: &[(i64, u16, bool)]| all.iter().filter(is_end).count();
+        assert_eq!(ends(&once(&[&first, second])), ends(&once(&[&truth])));
+        // An hour later it happened again.
+        let later = trip(3_600_000);
+        assert_eq!(once(&[&truth, &later]).len(), 2 * truth.len());
+    }
 }

@@ -149,8 +149,12 @@ fn settle(turns: &mut Vec<Turn>) {
     });
 }
 
-/// Stretches in which a contact changed more often than a breaker can.
+/// Stretches in which a contact changed from one end to the other more often than a breaker can; what it shows on its
+/// way is no change of its own.
 fn chatter(records: &[Record]) -> Vec<Span> {
+    let ends = records.iter().filter(|record| place(record.value).is_some());
+    let mut records: Vec<Record> = ends.copied().collect();
+    records.dedup_by_key(|record| record.value);
     let mut episodes = Vec::new();
     let mut first = 0;
     for n in 1..=records.len() {
@@ -302,7 +306,7 @@ impl<'a> Walk<'a> {
     /// Leaves out what a contact said while it chattered; it stands where its last record left it.
     fn pass(&mut self, episode: Span, turns: &mut Vec<Turn>) {
         let within = self.records.iter().take_while(|record| record.at < episode.to);
-        let last = within.clone().last().copied();
+        let last = within.clone().filter(|record| place(record.value).is_some()).last().copied();
         self.records = &self.records[within.count()..];
         self.polls = &self.polls[self.polls.partition_point(|(at, _)| *at < episode.to)..];
         if let Some((record, place)) = last.and_then(|last| Some((last, place(last.value)?))) {
@@ -523,6 +527,10 @@ mod tests {
         let deeds = [(0, OPEN), (1_000, CLOSED), (1_100, OPEN), (16_000, CLOSED), (16_100, OPEN)];
         let deeds: Vec<Record> = deeds.iter().map(|(at, v)| record(100_000 + at, *v)).collect();
         assert_eq!(walk(&deeds, &polls(100_000, |_| CLOSED), nothing).len(), 6);
+        // Nor is it with what the breaker shows on its way.
+        let both = deeds.iter().flat_map(|own| [record(own.at.0 - 40, 0), *own]);
+        let both: Vec<Record> = both.collect();
+        assert_eq!(walk(&both, &polls(100_000, |_| CLOSED), nothing).len(), 6);
     }
 
     #[test]
