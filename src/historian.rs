@@ -86,6 +86,14 @@ impl Historian {
         self.province = province;
     }
 
+    /// Whoever keeps history has the entries of a centre's log before an order: the log need not hold them any longer.
+    pub fn keep_events(&mut self, centre: usize, order: u64) {
+        let Some(log) = self.events.get_mut(centre) else { return };
+        if log.is_to_keep(order) {
+            Arc::make_mut(log).keep(order);
+        }
+    }
+
     /// From now on, how verdicts change is written down with every picture, beginning with all of
     /// them. Who calls this takes it out again: [`Historian::take_judgements`].
     pub fn keep_ledger(&mut self) {

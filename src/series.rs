@@ -33,7 +33,7 @@ use crate::clock::Timestamp;
 use crate::collector::plan::{Part, Plan};
 use crate::collector::reading::{Event, Exchange, Poll, Reading};
 use block::{BlockSeries, JOINED};
-pub use block::{Joined, join};
+pub use block::{Joined, join, later};
 use bytes::put_number;
 use chunk::Chunk;
 use fresh::Row;

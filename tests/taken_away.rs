@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
+use gridwatch::collector::plan::{Plan, plans};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::{Keeping, LinkState};
-use gridwatch::store::{Batch, Keeper, Reader, Writer, set_aside, upkeep};
+use gridwatch::series::Buffer;
+use gridwatch::series::fresh::Row;
+use gridwatch::store::{Batch, Keeper, Reader, StoreError, Writer, set_aside, upkeep};
 use tempfile::tempdir;
 
 use crate::cli::{gridwatch, stderr, stdout};
@@ -28,10 +31,12 @@ fn batch(province: &Province, begins: bool, seconds: i64) -> Batch {
     Batch { judgements: (0..channels).map(judgement).collect(), ..Batch::empty(begins, at) }
 }
 
-/// A monitor that hands a batch a second to its keeper, in a time of its own.
+/// A monitor that hands a batch a second to its keeper, in a time of its own, and values of one block.
 struct Watch {
     keeper: Keeper,
     province: Arc<Province>,
+    plan: Arc<Plan>,
+    buffer: Buffer,
     second: i64,
     begins: bool,
 }
@@ -40,18 +45,66 @@ impl Watch {
     fn of(folder: &Path) -> Self {
         let province = Arc::new(small());
         let keeper = Keeper::start(folder, &province).unwrap();
-        let mut watch = Self { keeper, province, second: 0, begins: true };
+        let mut watch = Self::with(keeper, province, 0);
         for _ in 0..3 {
             assert_eq!(watch.next().trouble, None);
         }
         watch
     }
 
+    fn with(keeper: Keeper, province: Arc<Province>, second: i64) -> Self {
+        let plans = plans(&province);
+        let mut buffer = Buffer::new(&province, &plans, 1 << 20);
+        buffer.keep_fresh();
+        Self { keeper, province, plan: Arc::clone(&plans[0]), buffer, second, begins: true }
+    }
+
+    /// A reply a second, which stays open for so long as a monitor lets it.
+    fn values(&mut self, batch: &mut Batch) {
+        let of = &self.plan.blocks[0];
+        let bytes = if of.table.is_bits() { of.count.div_ceil(8) } else { 2 * of.count };
+        let payload = vec![u8::try_from(self.second % 100).unwrap(); bytes.into()];
+        let (channel, at) = (ChannelId::at(0), batch.until);
+        self.buffer.accept_row(&Row {
+            channel,
+            block: 0,
+            at,
+            offset: 0,
+            count: of.count,
+            payload: &payload,
+        });
+        batch.fresh = self.buffer.take_fresh();
+        let open_from = self.buffer.seal_before(at.plus(-5_000));
+        batch.open_from = open_from.unwrap_or(at.plus(1));
+        batch.values = self.buffer.take_sealed();
+    }
+
+    /// When a value of the first point of the block came, as the store has it.
+    fn kept(&self, folder: &Path) -> Vec<i64> {
+        let station = &self.province.stations[0];
+        let entries = &self.province.channels[0].entries;
+        let (point, _) = self.buffer.columns((ChannelId::at(0), 0)).unwrap()[0];
+        assert!(entries[point.index()].register.is_some());
+        let centre = &self.province.centres[self.province.channels[0].centre.index()].id;
+        let path = (&station.id[..], &centre[..], &station.points[point.index()].id[..]);
+        let always = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        let mut kept = Vec::new();
+        Reader::open(folder)
+            .unwrap()
+            .values(path, always, |value| {
+                kept.push(value.at.since(batch(&self.province, false, 0).until) / 1_000);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        kept
+    }
+
     /// One more second, and how keeping goes when it was dealt with.
     fn next(&mut self) -> Keeping {
         self.second += 1;
         let begins = std::mem::take(&mut self.begins) || self.keeper.lacks();
-        let batch = batch(&self.province, begins, self.second);
+        let mut batch = batch(&self.province, begins, self.second);
+        self.values(&mut batch);
         let at = batch.until;
         self.keeper.offer(batch);
         let patience = Instant::now() + PATIENCE;
@@ -75,6 +128,16 @@ impl Watch {
         let keeping = if keeping.trouble.is_some() { keeping } else { self.next() };
         let (_, why) = keeping.trouble.unwrap();
         assert!(why.contains(what), "{why}");
+    }
+
+    /// As many values as seconds, but for those that could not be written, each once, whatever was taken away.
+    fn assert_each_value_is_there_once(&mut self, folder: &Path) {
+        for _ in 0..20 {
+            assert_eq!(self.next().trouble, None);
+        }
+        let expected: Vec<i64> = (1..=self.second).collect();
+        assert_eq!(self.kept(folder), expected);
+        assert_eq!(upkeep::check(folder).unwrap().faults, Vec::<String>::new());
     }
 
     fn assert_kept_again(&mut self, folder: &Path, sessions: usize) {
@@ -112,6 +175,7 @@ fn a_store_that_is_moved_away_and_put_back_is_gone_on_with() {
     watch.assert_told("deleted or moved away");
     fs::rename(&elsewhere, &folder).unwrap();
     watch.assert_kept_again(&folder, 2);
+    watch.assert_each_value_is_there_once(&folder);
 }
 
 #[test]
@@ -122,6 +186,26 @@ fn a_store_whose_log_is_deleted_loses_nothing() {
     fs::remove_file(folder.join("gridwatch.db-wal")).unwrap();
     watch.assert_told("deleted or moved away");
     watch.assert_kept_again(&folder, 2);
+    watch.assert_each_value_is_there_once(&folder);
+}
+
+#[test]
+fn a_store_that_takes_the_place_of_the_file_alone_is_not_mixed_with_the_log_of_the_other() {
+    let parent = tempdir().unwrap();
+    let (folder, other) = (parent.path().join("store"), parent.path().join("other"));
+    // A store with a history of its own, of an hour before.
+    let mut writer = Writer::open(&other, &Arc::new(small())).unwrap();
+    for second in -3_600..-3_590 {
+        writer.commit(&batch(&small(), second == -3_600, second)).unwrap();
+    }
+    writer.close().unwrap();
+    let mut watch = Watch::of(&folder);
+    fs::rename(other.join("gridwatch.db"), folder.join("gridwatch.db")).unwrap();
+    watch.assert_told("replaced by another one");
+    watch.assert_kept_again(&folder, 2);
+    let sessions = Reader::open(&folder).unwrap().sessions().unwrap();
+    assert_eq!(sessions[0].from, batch(&watch.province, true, -3_600).until, "its history stays");
+    assert_eq!(sessions[0].until, batch(&watch.province, true, -3_591).until);
 }
 
 #[test]
@@ -160,7 +244,7 @@ fn what_a_store_has_of_the_future_is_set_aside_and_kept_and_the_monitor_goes_on(
     }
     writer.close().unwrap();
     let keeper = Keeper::start(&folder, &province).unwrap();
-    let mut watch = Watch { keeper, province, second: 9, begins: true };
+    let mut watch = Watch::with(keeper, province, 9);
     watch.assert_told("store aside");
     // The monitor that waits for it holds nothing.
     let now = batch(&watch.province, true, watch.second).until;

@@ -167,6 +167,8 @@ pub struct EventLog {
     /// Gaps that became longer after they were taken, the latest last, and how often any did.
     longer: Vec<(Timestamp, u64)>,
     lengthened: u64,
+    /// Whoever keeps the log has all before this order; `None`: nobody keeps it.
+    kept: Option<u64>,
 }
 
 /// Gaps that became longer which a log remembers: who keeps a log looks every second.
@@ -211,9 +213,32 @@ impl EventLog {
         self.chunks[chunk].get(place).filter(|entry| (entry.at, entry.order) == (at, order))
     }
 
+    /// Whether it is news that all before an order is kept.
+    pub(super) fn is_to_keep(&self, order: u64) -> bool {
+        self.kept != Some(order) || self.len > ENTRIES_MAX
+    }
+
+    /// Whoever keeps the log has all entries before an order: only these are forgotten from now on, so that what is old
+    /// when it comes is kept before a full log has no room for it.
+    pub(super) fn keep(&mut self, order: u64) {
+        self.kept = Some(order);
+        let is_kept = |entry: &EventEntry| entry.order < order;
+        while self.len > ENTRIES_MAX {
+            let mut chunks = self.chunks.iter().enumerate();
+            let first = chunks.find_map(|(n, chunk)| Some((n, chunk.iter().position(is_kept)?)));
+            let Some((chunk, place)) = first else { return };
+            self.forget(chunk, place);
+        }
+    }
+
+    /// Most entries that are there: those that are not kept yet stay for the moment.
+    fn most(&self) -> usize {
+        if self.kept.is_some() { 2 * ENTRIES_MAX } else { ENTRIES_MAX }
+    }
+
     /// Whether an entry of that time stays: a full log forgets what comes before all others.
     fn keeps(&self, at: Timestamp) -> bool {
-        self.len < ENTRIES_MAX || self.iter().next().is_none_or(|first| first.at <= at)
+        self.len < self.most() || self.iter().next().is_none_or(|first| first.at <= at)
     }
 
     /// Puts an entry where it belongs and gives it its order, which is returned.
@@ -221,8 +246,8 @@ impl EventLog {
         entry.order = self.taken;
         self.taken += 1;
         self.insert(entry);
-        if self.len > ENTRIES_MAX {
-            self.forget_first();
+        if self.len > self.most() {
+            self.forget(0, 0);
         }
         entry.order
     }
@@ -243,11 +268,11 @@ impl EventLog {
         self.len += 1;
     }
 
-    fn forget_first(&mut self) {
-        let Some(first) = self.chunks.first_mut() else { return };
-        Arc::make_mut(first).remove(0);
-        if first.is_empty() {
-            self.chunks.remove(0);
+    fn forget(&mut self, chunk: usize, place: usize) {
+        let Some(entries) = self.chunks.get_mut(chunk) else { return };
+        Arc::make_mut(entries).remove(place);
+        if entries.is_empty() {
+            self.chunks.remove(chunk);
         }
         self.len -= 1;
     }
@@ -733,6 +758,31 @@ mod tests {
         assert_eq!((last.at, last.unit), (Timestamp(START + 2_024), bench.unit));
         let Happening::Lost(gap) = last.what else { panic!("a gap: {last:?}") };
         assert_eq!((gap.count, gap.after), (2, Some(Timestamp(START - 900))));
+    }
+
+    #[test]
+    fn what_is_old_when_it_comes_stays_until_it_is_kept() {
+        let mut log = EventLog::default();
+        for n in 0..ENTRIES_MAX {
+            log.take(entry(START + i64::try_from(n).unwrap()));
+        }
+        // Nobody keeps it: what comes before all others is forgotten at once.
+        let nobody = log.take(entry(START - 1_000));
+        assert!(log.iter().all(|own| own.order != nobody));
+        log.keep(log.taken());
+        let old: Vec<u64> = (0..50).map(|n| log.take(entry(START - 1_000 - n))).collect();
+        let kept = |log: &EventLog| log.iter().filter(|own| old.contains(&own.order)).count();
+        assert_eq!((kept(&log), log.len()), (50, ENTRIES_MAX + 50));
+        // Half of them are kept: the log forgets these first, and what is later than the others.
+        log.keep(old[25]);
+        assert_eq!((kept(&log), log.len()), (25, ENTRIES_MAX));
+        log.keep(log.taken());
+        assert_eq!(log.len(), ENTRIES_MAX);
+        // Whoever never comes to keep it does not let it grow without bound.
+        for n in 0..3 * ENTRIES_MAX {
+            log.take(entry(START + i64::try_from(n).unwrap()));
+        }
+        assert_eq!(log.len(), 2 * ENTRIES_MAX);
     }
 
     fn entry(at: i64) -> EventEntry {

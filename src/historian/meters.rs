@@ -42,11 +42,15 @@ impl MeterCells {
         Some((self.cells.get(range)?, times.iter().copied().flatten().min()))
     }
 
-    fn group(&self, group: &config::MeterGroup) -> Told {
+    /// What is told of a group; `today`: the local day, since 1970. What cannot be of the meters that the contract has
+    /// is as good as not told: a head-end that is wrong about one group tells nothing of others.
+    fn group(&self, group: &config::MeterGroup, today: i64) -> Told {
         let reported = self
             .read(group.count_address, 2)
             .map(|(cells, _)| u32::from(cells[0]) << 16 | u32::from(cells[1]));
         let bits = self.read(group.bits_address, group.bit_registers() as usize);
+        let is_other = |reported| reported > group.installed.saturating_mul(OTHERS_MAX);
+        let bits = bits.filter(|_| !reported.is_some_and(is_other));
         let proven = bits.map(|(cells, _)| count_bits(cells, group.installed));
         let figures = self.read(group.figures_address, usize::from(MeterFigures::REGISTERS));
         let sold = self.read(group.sold_address, usize::from(SoldFigures::REGISTERS));
@@ -55,10 +59,33 @@ impl MeterCells {
             proven,
             reported,
             at,
-            figures: figures.and_then(|(cells, _)| MeterFigures::from_cells(cells)),
-            sold: sold.and_then(|(cells, _)| SoldFigures::from_cells(cells, group.installed)),
+            figures: figures
+                .and_then(|(cells, _)| MeterFigures::from_cells(cells))
+                .filter(|figures| can_be(figures, group.installed, today)),
+            sold: sold
+                .and_then(|(cells, _)| SoldFigures::from_cells(cells, group.installed))
+                .filter(|sold| i64::from(sold.day.max(sold.hand_day)) <= today),
         }
     }
+}
+
+/// A head-end that tells of more meters than so many times those of the contract does not tell of these.
+const OTHERS_MAX: u32 = 2;
+/// Half hours of a day.
+const HALF_HOURS: u64 = 48;
+/// Minutes of a day.
+const MINUTES: u64 = 1_440;
+/// The clock of a head-end may be ahead of ours by so much, milliseconds.
+const AHEAD_MS: i64 = 600_000;
+
+/// Whether figures can be of so many meters, and of a day that has come.
+fn can_be(figures: &MeterFigures, meters: u32, today: i64) -> bool {
+    let (meters, concentrators) = (u64::from(meters), u64::from(figures.concentrators));
+    i64::from(figures.day.max(figures.final_day)) <= today
+        && u64::from(figures.expected.max(figures.final_expected)) <= meters
+        && u64::from(figures.intervals_expected.max(figures.final_intervals_expected))
+            <= meters * HALF_HOURS
+        && u64::from(figures.minutes_expected) <= concentrators * MINUTES
 }
 
 /// What a metering unit has told of a group.
@@ -149,12 +176,14 @@ pub(super) fn picture(
         class_sold: vec![SoldReads::default(); province.meter_classes.len()],
         ..MeteringPicture::default()
     };
+    let local_ms = i64::from(province.utc_offset_hours) * 3_600_000;
+    let today = now.plus(local_ms + AHEAD_MS).0.div_euclid(DAY_MS);
     for station in province.station_ids() {
         let reader = province
             .centre_ids()
             .find_map(|c| channels[province.channel_id(station, c).index()].meters.as_ref());
         for (n, group) in province.stations[station.index()].meters.iter().enumerate() {
-            let told = reader.map(|cells| cells.group(group)).unwrap_or_default();
+            let told = reader.map(|cells| cells.group(group, today)).unwrap_or_default();
             picture.groups.push(MeterGroupPicture {
                 station,
                 group: n,
@@ -218,6 +247,72 @@ fn sum_reads(province: &Province, picture: &mut MeteringPicture, now: Timestamp)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TODAY: u16 = 19_318;
+
+    /// A metering unit that tells this of its first group, and how it is told.
+    fn told(reported: u32, figures: MeterFigures, sold: SoldFigures) -> Told {
+        let province = Province::built_in();
+        let station = province.stations.iter().find(|own| !own.meters.is_empty()).unwrap();
+        let group = &station.meters[0];
+        let mut cells = MeterCells::new(station);
+        let at = Timestamp(0);
+        let high = u16::try_from(reported >> 16).unwrap();
+        cells.accept(group.count_address, &[high, u16::try_from(reported & 0xFFFF).unwrap()], at);
+        cells.accept(group.bits_address, &vec![1; group.bit_registers() as usize], at);
+        cells.accept(group.figures_address, &figures.cells(), at);
+        cells.accept(group.sold_address, &sold.cells(), at);
+        cells.group(group, TODAY.into())
+    }
+
+    #[test]
+    fn what_cannot_be_of_the_meters_of_a_group_is_not_told() {
+        let province = Province::built_in();
+        let station = province.stations.iter().find(|own| !own.meters.is_empty()).unwrap();
+        let meters = station.meters[0].installed;
+        let good = MeterFigures {
+            day: TODAY,
+            final_day: TODAY - 3,
+            expected: meters,
+            first_pass: meters - 1,
+            final_expected: meters,
+            final_read: meters - 1,
+            intervals_expected: meters * 48,
+            final_intervals_expected: meters * 48,
+            concentrators: 10,
+            online: 9,
+            minutes_expected: 14_400,
+            ..MeterFigures::default()
+        };
+        let sold = SoldFigures { day: TODAY - 1, hand_day: TODAY - 9, ..SoldFigures::default() };
+        let all = told(meters, good, sold);
+        assert!(all.proven.is_some() && all.sold == Some(sold));
+        assert_eq!(all.figures, Some(good));
+        for bad in [
+            MeterFigures { day: u16::MAX, ..good },
+            MeterFigures { day: TODAY + 1, ..good },
+            MeterFigures { final_day: TODAY + 1, ..good },
+            MeterFigures { expected: 4_000_000_000, ..good },
+            MeterFigures { expected: meters + 1, ..good },
+            MeterFigures { final_expected: meters + 1, ..good },
+            MeterFigures { intervals_expected: meters * 48 + 1, ..good },
+            MeterFigures { final_intervals_expected: meters * 48 + 1, ..good },
+            MeterFigures { minutes_expected: 14_401, ..good },
+        ] {
+            let all = told(meters, bad, sold);
+            assert_eq!(all.figures, None, "{bad:?}");
+            assert!(all.proven.is_some() && all.sold == Some(sold), "the rest is told: {bad:?}");
+        }
+        for bad in
+            [SoldFigures { day: TODAY + 1, ..sold }, SoldFigures { hand_day: u16::MAX, ..sold }]
+        {
+            assert_eq!(told(meters, good, bad).sold, None, "{bad:?}");
+        }
+        // It tells of other meters, or of none that anybody has.
+        assert_eq!(told(u32::MAX, good, sold).proven, None);
+        assert_eq!(told(2 * meters + 1, good, sold).proven, None);
+        assert!(told(meters + 2, good, sold).proven.is_some(), "two are new");
+    }
 
     #[test]
     fn bits_beyond_the_last_meter_do_not_count() {

@@ -269,3 +269,26 @@ pub fn join(chunks: &[Chunk], choices: &mut Choices) -> Result<Chunk, ChunkError
     }
     writer.finish()
 }
+
+/// The rows of a chunk that are later than a moment; `None`: there are none. `choices` are those of the block, or new
+/// ones.
+///
+/// # Errors
+/// What is wrong with the chunk.
+pub fn later(
+    chunk: &Chunk,
+    than: Timestamp,
+    choices: &mut Choices,
+) -> Result<Option<Chunk>, ChunkError> {
+    let times = chunk.times()?;
+    let stays: Vec<bool> = times.iter().map(|at| *at > than).collect();
+    let left: Vec<Timestamp> = times.into_iter().filter(|at| *at > than).collect();
+    if left.is_empty() {
+        return Ok(None);
+    }
+    let mut writer = ChunkWriter::new(chunk.period_ms(), &left, chunk.columns(), choices)?;
+    for n in 0..chunk.columns() {
+        writer.push(&chunk.column(n)?.only(&stays))?;
+    }
+    writer.finish().map(Some)
+}

@@ -96,6 +96,22 @@ impl Column {
         Statistics { present, real: Real::of(self.raw_type, &self.raw) }
     }
 
+    /// The rows that stay, one behind the other.
+    pub(super) fn only(&self, stays: &[bool]) -> Self {
+        let mut only = Self::new(self.raw_type);
+        let (mut values, mut next) = (self.rows().peekable(), 0);
+        for (row, stays) in (0..).zip(stays) {
+            let value = values.next_if(|(of, _)| *of == row);
+            match value.filter(|_| *stays) {
+                Some((_, raw)) => only.raw.push(raw),
+                None if *stays => only.leave_out(next),
+                None => {}
+            }
+            next += u32::from(*stays);
+        }
+        only
+    }
+
     /// Says that a row has no value; rows come in order.
     pub(super) fn leave_out(&mut self, row: u32) {
         match self.absent.last_mut() {

@@ -219,6 +219,9 @@ impl Gatherer {
         let open_from = self.seal(buffer, until, fresh.len(), last);
         let values = buffer.take_sealed();
         let (events, metering) = (self.events(picture), self.metering(picture));
+        for (centre, (next, _)) in self.next.iter().enumerate() {
+            historian.keep_events(centre, *next);
+        }
         let energy = self.energy.news(picture, begins || last);
         let alarms = alarms.take_changes(begins);
         let jumps = if begins { self.jumps.clone() } else { Vec::new() };

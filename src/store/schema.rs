@@ -439,7 +439,24 @@ pub(super) struct Held {
     pub(super) connection: Connection,
     folder: PathBuf,
     identity: Option<Identity>,
+    /// What lies beside the database, and is of this connection.
+    beside: Vec<(PathBuf, Identity)>,
     _lock: Lock,
+}
+
+impl Drop for Held {
+    /// A log that is of this connection is taken for one of whatever database stands beside it: where another one took
+    /// the place of its own, it must go.
+    fn drop(&mut self) {
+        if matches!(self.in_place(), Err(StoreError::Replaced(_))) {
+            for (path, _) in self.beside.iter().filter(|(path, own)| identity(path) == Some(*own)) {
+                // Where this fails, whoever opens that database reads it with this log.
+                if let Err(error) = std::fs::remove_file(path) {
+                    tracing::error!("{}: {error}", path.display());
+                }
+            }
+        }
+    }
 }
 
 impl Held {
@@ -552,8 +569,12 @@ pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
     }
     // The log is there from the first write on: from now on it must not go away.
     connection.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version; COMMIT")?;
-    let identity = identity(&folder.join(FILE));
-    Ok(Held { connection, folder: folder.to_owned(), identity, _lock: lock })
+    let of_folder = identity(&folder.join(FILE));
+    let beside = ["-wal", "-shm"].map(|end| folder.join(format!("{FILE}{end}"))).into_iter();
+    let beside = beside.filter_map(|path| Some((identity(&path)?, path)));
+    let beside = beside.map(|(own, path)| (path, own)).collect();
+    let folder = folder.to_owned();
+    Ok(Held { connection, folder, identity: of_folder, beside, _lock: lock })
 }
 
 /// Refuses what is there but no file.

@@ -16,8 +16,8 @@ use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use crate::clock::Timestamp;
 use crate::collector::plan::Part;
-use crate::series::Sealed;
-use crate::series::chunk::{Chunk, ChunkError, Column, decoded};
+use crate::series::chunk::{Choices, Chunk, ChunkError, Column, decoded};
+use crate::series::{Sealed, later};
 
 /// A value of a point as it came.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +53,34 @@ pub(super) struct Tail(Vec<Kept>);
 impl Tail {
     /// Chunks that may still be joined with later ones: five of each of four ranks, and some.
     const MOST: usize = 24;
+
+    /// Puts a chunk into the store, but for rows that are there: a monitor that goes on with a store which was taken
+    /// away has rows open that were made chunks of when it was opened again.
+    pub(super) fn put_rest(
+        &mut self,
+        transaction: &Transaction<'_>,
+        province: &Province,
+        (path, epoch): (i64, i64),
+        sealed: &Sealed,
+    ) -> Result<(), StoreError> {
+        if !self.0.is_empty() {
+            return self.put(transaction, province, (path, epoch), sealed);
+        }
+        let columns = (sealed.channel, &sealed.columns[..]);
+        let block = block(transaction, province, path, columns)?;
+        let newest: Option<i64> = transaction
+            .prepare_cached("SELECT max(until_ms) FROM chunk WHERE block = ?1 AND epoch = ?2")?
+            .query_row([block, epoch], |row| row.get(0))?;
+        let newest = newest.map(Timestamp).filter(|newest| sealed.chunk.span().0 <= *newest);
+        let Some(newest) = newest else {
+            return self.put(transaction, province, (path, epoch), sealed);
+        };
+        let rest = later(&sealed.chunk, newest, &mut Choices::default());
+        let rest = rest.map_err(|error| StoreError::Damaged(format!("values: {error}")))?;
+        let Some(chunk) = rest else { return Ok(()) };
+        let rest = Sealed { chunk, joined: None, ..sealed.clone() };
+        self.put(transaction, province, (path, epoch), &rest)
+    }
 
     /// Puts a chunk into the store; where it was joined with ones that are there, in place of all these.
     pub(super) fn put(

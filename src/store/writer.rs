@@ -258,7 +258,12 @@ impl Writer {
             let tail = longer
                 .entry(place)
                 .or_insert_with(|| self.tails.get(&place).cloned().unwrap_or_default());
-            tail.put(&transaction, &self.province, (self.paths[place.0], epoch), sealed)?;
+            let of = (self.paths[place.0], epoch);
+            if self.goes_on {
+                tail.put_rest(&transaction, &self.province, of, sealed)?;
+            } else {
+                tail.put(&transaction, &self.province, of, sealed)?;
+            }
         }
         let own: (_, &[&dyn ToSql]) = ("id = ?1", &[&session, &batch.until.0]);
         sums::change(&transaction, ("UPDATE", &sums::SESSION), &[("until_ms", "?2")], own)?;
