@@ -10,6 +10,7 @@ use crate::historian::unmanned;
 use crate::historian::verdict::{Reason, Since};
 use crate::words::format::{self, Moment};
 use crate::words::places::{self, Form};
+use crate::words::texts::Text;
 
 /// What to check, in per cent; `None` is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -56,6 +57,8 @@ impl Thresholds {
 pub struct Outcome {
     /// One for each threshold, in the order of [`Thresholds`].
     pub results: Vec<CheckResult>,
+    /// Stations were asked, and none answered.
+    pub nobody: bool,
 }
 
 /// What was checked.
@@ -160,7 +163,7 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
         let (unknown, undecided) = open;
         Some(CheckResult { what, share, unknown, undecided, threshold, grade, stations })
     });
-    Outcome { results: results.collect() }
+    Outcome { results: results.collect(), nobody: !heard && thresholds.needs_stations() }
 }
 
 /// Stations that fall short of something.
@@ -180,6 +183,9 @@ fn short(picture: &Picture, what: What, threshold: f64) -> Vec<StationId> {
 /// short, with its signals and reasons.
 pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
     let mut lines = Vec::new();
+    if outcome.nobody {
+        lines.push(Text::NoStationAnswered.get(lang).to_owned());
+    }
     for result in &outcome.results {
         let CheckResult { what, share, unknown, undecided, threshold, grade, stations } = result;
         // Beside a grade that stands whatever these are, too.

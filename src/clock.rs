@@ -26,6 +26,22 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The instant that ISO 8601 in UTC says, `2022-11-23T07:32:07.240Z` or without milliseconds; `None` of anything
+    /// else.
+    pub fn from_iso(text: &str) -> Option<Self> {
+        let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let numbers = |text: &str, between: char| -> Option<Vec<u16>> {
+            text.split(between).map(|part| part.parse().ok()).collect()
+        };
+        let (time, ms) = time.split_once('.').unwrap_or((time, "0"));
+        let [year, month, day]: [u16; 3] = numbers(day, '-')?.try_into().ok()?;
+        let [hour, minute, second]: [u16; 3] = numbers(time, ':')?.try_into().ok()?;
+        let of = |number: u16| u8::try_from(number).ok();
+        let day = Date { year, month: of(month)?, day: of(day)? };
+        let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second);
+        Some(Self::midnight(day, 0)?.plus(seconds * 1_000 + ms.parse::<i64>().ok()?))
+    }
+
     /// The beginning of a day in a zone that is `hours` ahead of UTC; `None` when the calendar has no
     /// such day.
     pub fn midnight(day: Date, hours: i8) -> Option<Self> {
@@ -66,6 +82,21 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Local { date, hour, minute, second, .. } = self.local(0);
         write!(f, "{date}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+impl fmt::Display for Local {
+    /// As people of the place read it, day first by its year: `2022-11-23 14:32:07`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { date, hour, minute, second, .. } = self;
+        write!(f, "{date} {hour:02}:{minute:02}:{second:02}")
+    }
+}
+
+impl Local {
+    /// The same to the millisecond: `2022-11-23 14:32:07.240`.
+    pub fn to_millisecond(self) -> String {
+        format!("{self}.{:03}", self.millisecond)
     }
 }
 

@@ -165,9 +165,10 @@ pub fn to_output(
 
 fn write(
     source: &Source<'_>,
-    out: (Format, impl Write + Send),
+    (format, out): (Format, impl Write + Send),
     watch: Watch<'_>,
 ) -> Result<u64, Error> {
+    let out = (format, source.zone(), out);
     match source.table() {
         Table::Verdicts => filled(out, |each| source.verdicts(watch, each)),
         Table::Events => filled(out, |each| source.events(watch, each)),
@@ -184,7 +185,7 @@ type Each<'a, R> = &'a mut dyn FnMut(&R) -> Result<(), Error>;
 
 /// Writes the rows that `fill` hands on.
 fn filled<R: Row, W: Write + Send>(
-    (format, out): (Format, W),
+    (format, zone, out): (Format, i8, W),
     fill: impl FnOnce(Each<'_, R>) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let mut rows = 0;
@@ -200,7 +201,8 @@ fn filled<R: Row, W: Write + Send>(
         }
         Format::Csv(style) | Format::Lines(style) => {
             let is_file = matches!(format, Format::Csv(_));
-            let mut writer = csv::Writer::begin::<R>(style, is_file, out).map_err(Error::Output)?;
+            let mut writer =
+                csv::Writer::begin::<R>((style, zone), is_file, out).map_err(Error::Output)?;
             fill(&mut |row| count(writer.row(row)))?;
             writer.end()
         }
@@ -244,7 +246,8 @@ mod tests {
 
     fn csv_of(format: Format, count: i64) -> String {
         let mut bytes = Vec::new();
-        filled((format, &mut bytes), |each| (0..count).try_for_each(|n| each(&sample(n)))).unwrap();
+        filled((format, 7, &mut bytes), |each| (0..count).try_for_each(|n| each(&sample(n))))
+            .unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -269,8 +272,9 @@ mod tests {
              1970-01-01T00:00:00.002Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,-0.5,MW,,128\n"
         );
         let excel = csv_of(Format::Csv(Style::ExcelVi), 3);
-        assert!(excel.starts_with("\u{feff}time;station;"), "{excel}");
+        assert!(excel.starts_with("\u{feff}Thời điểm;Trạm;"), "{excel}");
         assert!(excel.ends_with(";'@0;-0,5;MW;;128\r\n"), "{excel}");
+        assert!(excel.contains("\r\n01/01/1970 07:00:00,001;"), "{excel}");
     }
 
     #[test]
@@ -278,7 +282,7 @@ mod tests {
         let count = 300_000;
         let mut file = tempfile::tempfile().unwrap();
         let rows = (0..count).map(sample);
-        let written = filled((Format::Parquet, &mut file), |each| {
+        let written = filled((Format::Parquet, 7, &mut file), |each| {
             rows.into_iter().try_for_each(|row| each(&row))
         });
         assert_eq!(written.unwrap(), 300_000);

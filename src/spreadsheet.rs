@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::io::Write;
 
+use config::Date;
 use config::plain::plain;
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
+
+use crate::clock::{Local, Timestamp};
 
 /// The mark of its encoding, without which Excel takes a file for one of the system's own.
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -43,6 +46,36 @@ impl Style {
             .terminator(ends)
             .quote_style(QuoteStyle::Necessary)
             .from_writer(out)
+    }
+
+    /// A day.
+    pub(crate) fn day(self, day: Date) -> String {
+        match self {
+            Self::Rfc => day.to_string(),
+            Self::ExcelVi => format!("{:02}/{:02}/{}", day.day, day.month, day.year),
+        }
+    }
+
+    /// A moment to the millisecond: in UTC, or for a spreadsheet in local time.
+    pub(crate) fn instant(self, at: Timestamp, zone: i8) -> String {
+        match self {
+            Self::Rfc => at.to_millisecond(),
+            Self::ExcelVi => {
+                let Local { date, hour, minute, second, millisecond } = at.local(zone);
+                let day = self.day(date);
+                format!("{day} {hour:02}:{minute:02}:{second:02},{millisecond:03}")
+            }
+        }
+    }
+
+    /// Whether: a Vietnamese spreadsheet has other words for its booleans.
+    pub(crate) fn whether(self, is: bool) -> &'static str {
+        match (self, is) {
+            (Self::Rfc, true) => "true",
+            (Self::Rfc, false) => "false",
+            (Self::ExcelVi, true) => "có",
+            (Self::ExcelVi, false) => "không",
+        }
     }
 
     /// A number that was written with a decimal point.
@@ -93,9 +126,12 @@ fn is_date_in_words(text: &str) -> bool {
     const MONTHS: [&str; 13] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "thg"];
     let words = || text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    // `2022-11-23T14:32`, and no `T110`, which is a kind of bay.
+    let is_instant = text.contains(['-', ':']);
     let is_month = |word: &str| {
         MONTHS.iter().any(|month| word.starts_with(month))
-            || ["am", "pm", "t", "tháng"].contains(&word)
+            || ["am", "pm", "tháng"].contains(&word)
+            || word == "t" && is_instant
     };
     words().count() > 0 && words().all(is_month)
 }
@@ -116,14 +152,35 @@ mod tests {
         for text in ["=1", "+1", "-1", "@x", "\t=1", "＝1"] {
             assert!(is_like_a_formula(text), "{text:?}");
         }
-        for text in
-            ["Đúng", "SAI", "true", "0471", "1-2", "10/11", "10:30", "1e5", "5 %", "1.000", "1 jan"]
-        {
+        for text in [
+            "Đúng",
+            "SAI",
+            "true",
+            "0471",
+            "1-2",
+            "10/11",
+            "10:30",
+            "1e5",
+            "5 %",
+            "1.000",
+            "1 jan",
+            "2022-11-23T14:32",
+        ] {
             assert_eq!(super::text(text), format!("'{text}"));
         }
-        for text in
-            ["171", "0", "HB07", "C42", "471-7", "1 trạm", "chưa đúng", "—", "22 kV", "✓ đúng"]
-        {
+        for text in [
+            "171",
+            "0",
+            "T110",
+            "HB07",
+            "C42",
+            "471-7",
+            "1 trạm",
+            "chưa đúng",
+            "—",
+            "22 kV",
+            "✓ đúng",
+        ] {
             let is_date = text == "471-7";
             assert_eq!(super::text(text).starts_with('\''), is_date, "{text}");
         }

@@ -182,7 +182,10 @@ fn check_without_an_answer_is_neither_good_nor_bad() {
     let output = gridwatch(&["check", "--live", "98", "--port-base", &base]);
     assert_eq!(output.status.code(), Some(3));
     let said = "NO DATA live at CC: 0 known to be of 6735";
-    assert!(stdout(&output).starts_with(said), "{}", stdout(&output));
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    assert!(stdout(&output).starts_with("No station answered: "), "{}", stdout(&output));
+    // Who asks only what the contract says asks no station.
+    assert!(!stdout(&gridwatch(&["check", "--full", "90"])).contains("answered"));
     // Whatever else is missed.
     let output = gridwatch(&["check", "--full", "95", "--live", "98", "--port-base", &base]);
     assert_eq!(output.status.code(), Some(3));
@@ -270,6 +273,16 @@ fn the_map_has_one_row_per_point_and_centre() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), rows);
+}
+
+#[test]
+fn who_reads_no_further_ends_a_command_quietly() {
+    let program = env!("CARGO_BIN_EXE_gridwatch");
+    for command in ["map", "plan"] {
+        let piped = format!("({program} {command}; echo \"code $?\" >&2) | head -n 1");
+        let output = Command::new("sh").args(["-c", &piped]).output().unwrap();
+        assert_eq!(stderr(&output), "code 0\n", "{command}");
+    }
 }
 
 #[test]

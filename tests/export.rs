@@ -220,6 +220,15 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         assert!(stderr(&output).contains(said), "{args:?}: {}", stderr(&output));
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    // Nothing in what was asked for: it is said what there is.
+    for more in [&[][..], &["--out", out]] {
+        let days = ["store", "export", "--store", store(), "events", "--from", "2031-01-01"];
+        let output = gridwatch(&[&days[..], more].concat());
+        assert_eq!(output.status.code(), Some(0));
+        let said =
+            "no row: there was nothing of that in what was asked for; somebody watched from ";
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
 }
 
 /// What a shell says of an export that writes to this file, in front of which something stands.

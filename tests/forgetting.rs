@@ -696,7 +696,7 @@ proptest! {
         prop_assert_eq!(gone[&0], from.since(watched_from));
         if let Some(behind) = told(&once, two, last) {
             let notes = behind["sheets"]["summary"]["notes"].to_string();
-            prop_assert!(notes.contains("any more: 09/2022"), "{}", notes);
+            prop_assert!(notes.contains("any more: 2022-09"), "{}", notes);
             let earlier = told(&once, after(first, -3), last).unwrap();
             for row in earlier["sheets"]["summary"]["tables"]["figures"]["rows"].as_array().unwrap() {
                 prop_assert_ne!(&row["before"]["text"], "not kept");

@@ -465,3 +465,29 @@ fn every_priority_a_signal_that_was_lost_is_named_with_how_long() {
     let absent = missing["tables"]["missing"]["rows"].as_array().unwrap();
     assert!(absent.iter().all(|row| !row["since"].is_null()), "{absent:?}");
 }
+
+#[test]
+fn each_form_stands_on_the_width_of_a_page_in_both_languages() {
+    // The province with the most voltage levels.
+    let folder = tempdir().unwrap();
+    let province = Arc::new(Province::built_in());
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let batch = Batch {
+        judgements: judgements(&province),
+        ..Batch::empty(true, Timestamp(START + 3_600_000))
+    };
+    writer.commit(&batch).unwrap();
+    writer.close().unwrap();
+    for lang in ["vi", "en"] {
+        let out = folder.path().join("r.html");
+        let (store, file) = (folder.path().to_str().unwrap(), out.to_str().unwrap());
+        let days = ["report", "--store", store, "--from", "2022-11-07", "--lang", lang];
+        let output = gridwatch(&[&days[..], &["--out", file]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let page = std::fs::read_to_string(&out).unwrap();
+        for form in ["bm_5a", "bm21"] {
+            assert!(page.contains(&format!("id=\"table-{form}\"")), "{lang} {form}");
+            assert!(!page.contains(&format!("id=\"table-{form}-2\"")), "{lang} {form} in parts");
+        }
+    }
+}

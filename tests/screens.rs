@@ -854,7 +854,7 @@ fn one_key_switches_which_reads_stand_beside_coverage() {
     let mut ui = ui(normal());
     type_keys(&mut ui, "7");
     for (head, day) in
-        [("by 06:00", "22/11"), ("in 3 d", "19/11"), ("30 min", "22/11"), ("DCU min", "22/11")]
+        [("by 06:00", "11-22"), ("in 3 d", "11-19"), ("30 min", "11-22"), ("DCU min", "11-22")]
     {
         for (width, height) in [(100, 30), (80, 24)] {
             let text = draw(&mut ui, width, height);
@@ -863,7 +863,7 @@ fn one_key_switches_which_reads_stand_beside_coverage() {
         }
         type_keys(&mut ui, "r");
     }
-    assert!(draw(&mut ui, 100, 30).contains("by 06:00 for 22/11"));
+    assert!(draw(&mut ui, 100, 30).contains("by 06:00 for 11-22"));
 }
 
 /// Each province that comes with the program, as long as one station was not asked, and when all were; with

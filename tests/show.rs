@@ -233,7 +233,7 @@ fn history_is_shown_from_the_command_line() {
     let (code, out, _) = show(&["signals"]);
     assert_eq!(code, Some(0));
     assert!(out.contains("H old") && out.contains("09:00:00"), "{out}");
-    assert!(out.contains("Nobody watches any more: it ended at 09:00:00"), "{out}");
+    assert!(out.contains("Nobody watches any more: it ended at 1970-01-01 09:00:00"), "{out}");
     for screen in ["overview", "stations", "metering", "alarms", "signals"] {
         let (code, out, err) = show(&[screen, "--width", "80"]);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{screen}");
@@ -261,6 +261,9 @@ fn history_is_shown_from_the_command_line() {
     ] {
         let (code, _, err) = show(args);
         assert!(code == Some(2) && err.contains(says), "{args:?}: {err}");
+    }
+    for at in ["1970-01-01 09:00", "01/01/1970 09:00"] {
+        assert_eq!(show(&["--at", at]).0, Some(0), "as screens of either language have it");
     }
     let (code, _, err) = show(&["--at", "1970-01-02 08:00"]);
     let says = "nobody watched at 1970-01-02 08:00:00; somebody did until 1970-01-01 09:00:00";

@@ -203,7 +203,7 @@ fn a_disk_that_takes_no_more_stops_nothing_and_loses_nothing() {
     let mut monitor =
         Command::new("sh").args(["-c", &command]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(monitor.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let until = |line: &str| line["durable until ".len()..][..24].to_owned();
+    let until = |line: &str| line["durable until ".len()..][..23].to_owned();
     let first = until(&lines.next().expect("something is durable"));
     allow_bytes(monitor.id(), "4096");
     let stuck =
@@ -218,8 +218,8 @@ fn a_disk_that_takes_no_more_stops_nothing_and_loses_nothing() {
     let sessions = Reader::open(&store).unwrap().sessions().unwrap();
     assert_eq!(sessions.len(), 1, "what had to wait was written: there is no gap");
     assert!(
-        sessions[0].from.to_millisecond() <= first
-            && sessions[0].until.to_millisecond() >= until(&back)
+        sessions[0].from.local(7).to_millisecond() <= first
+            && sessions[0].until.local(7).to_millisecond() >= until(&back)
     );
     assert_eq!(upkeep::check(&store).unwrap().faults, Vec::<String>::new());
 }

@@ -15,7 +15,7 @@ const DIRECTION: [(&str, &[&str]); 16] = [
     ("monitor", &["clock", "collector", "historian", "series", "store"]),
     ("recording", &["clock", "collector", "historian", "series"]),
     ("drafts", &[]),
-    ("spreadsheet", &[]),
+    ("spreadsheet", &["clock"]),
     ("export", &["clock", "drafts", "historian", "history", "spreadsheet", "store"]),
     ("report", &["clock", "drafts", "historian", "history", "spreadsheet", "store", "words"]),
     ("words", &["clock", "historian"]),

@@ -11,8 +11,8 @@ use gridwatch::collector::plan::plans;
 use gridwatch::historian::Historian;
 
 use super::{
-    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, patience, runtime, say, start_monitor,
-    state_folder, stood_in,
+    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Outcome, note, patience, runtime, say,
+    start_monitor, state_folder, stood_in, stop_wanted,
 };
 
 #[derive(Args)]
@@ -81,8 +81,17 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
         let folder = args.store.clone().or_else(|| state_folder(&province));
         let stood = stood_in(folder, &province);
         let monitor = start_monitor(&runtime, &province, clock, (None, stood))?;
-        let picture = runtime.block_on(monitor.first_complete(args.timeout));
+        let picture = runtime.block_on(async {
+            tokio::select! {
+                picture = monitor.first_complete(args.timeout) => Some(picture),
+                () = stop_wanted() => None,
+            }
+        });
         runtime.block_on(monitor.stop());
+        let Some(picture) = picture else {
+            note("gridwatch: stopped before every station was asked: nothing is said of them")?;
+            return Ok(EXIT_NO_DATA);
+        };
         picture
     } else {
         // The contract alone tells: no station is asked.

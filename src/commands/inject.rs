@@ -9,7 +9,7 @@ use serde_json::Value;
 use sim::control::Request;
 use sim::faults::{FAULTS, FaultKind, FaultSpec, Takes, duration_ms};
 
-use super::simulator::Running;
+use super::simulator::{Running, local};
 use super::{Common, Failure, Outcome, say};
 
 #[derive(Args)]
@@ -109,14 +109,15 @@ fn request(args: &InjectArgs) -> Result<Request, Failure> {
 /// An answer in words.
 fn told(request: &Request, reply: &Value) -> String {
     match request {
-        Request::Inject { kind, target, lasting, .. } => {
+        Request::Inject { kind, target, centre, lasting, .. } => {
             let number = &reply["fault"];
             let name = FaultKind::parse(kind).map_or("", |kind| kind.spec().name(Lang::En));
             let until = match lasting {
                 Some(lasting) => format!("for {lasting}"),
                 None => format!("until 'gridwatch inject --clear {number}'"),
             };
-            format!("fault {number}: {name} at {target}, {until}")
+            let at = centre.as_ref().map_or_else(String::new, |id| format!(", as {id} sees it"));
+            format!("fault {number}: {name} at {target}{at}, {until}")
         }
         Request::Clear { fault } => format!("fault {fault} is cleared"),
         Request::List {} => listed(reply),
@@ -143,8 +144,8 @@ fn listed(reply: &Value) -> String {
             word("name"),
             word("target"),
             fault["points"].to_string(),
-            word("from"),
-            word("until")
+            local(reply, &fault["from"], "-"),
+            local(reply, &fault["until"], "-")
         );
     }
     text

@@ -69,5 +69,9 @@ pub(super) fn run(common: &Common, args: &MapArgs) -> Outcome {
 }
 
 fn failure(error: csv::Error) -> Failure {
-    Failure::Output(error.into())
+    Failure::Output(match error.into_kind() {
+        // As the system said it: whoever reads may have had enough.
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
 }

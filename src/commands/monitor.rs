@@ -190,7 +190,8 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
         told = why;
         next = tokio::time::Instant::now() + every;
         let Share { have, want } = picture.figures.connected;
-        let until = keeping.until.map_or_else(|| "nothing".to_owned(), Timestamp::to_millisecond);
+        let until = keeping.until.map(|until| until.local(zone).to_millisecond());
+        let until = until.unwrap_or_else(|| "nothing".to_owned());
         let trouble = keeping.trouble.as_ref();
         let trouble = trouble.map_or_else(String::new, |(_, why)| format!("; NOT KEPT: {why}"));
         let waits = keeping.unconfirmed.as_ref().map_or_else(String::new, |waits| {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sim::control::Request;
 use sim::faults::duration_ms;
 
-use super::simulator::Running;
+use super::simulator::{Running, local};
 use super::{Common, Failure, Outcome};
 
 #[derive(Subcommand)]
@@ -111,7 +111,7 @@ pub(super) struct OutagesArgs {
 }
 
 pub(super) fn run(common: &Common, command: &PlantCommand) -> Outcome {
-    let at = |reply: &Value| reply["at"].as_str().unwrap_or_default().to_owned();
+    let at = |reply: &Value| local(reply, &reply["at"], "");
     match command {
         PlantCommand::Strike(args) => {
             let StrikeArgs { bay, lasting, phase, between_phases, share, running } = args;
@@ -150,7 +150,8 @@ pub(super) fn run(common: &Common, command: &PlantCommand) -> Outcome {
 fn outages(reply: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let number = |value: &Value| value.as_f64().unwrap_or_default();
-    let mut text = format!("from {} until {}\n", word(&reply["since"]), word(&reply["until"]));
+    let [since, until] = ["since", "until"].map(|key| local(reply, &reply[key], ""));
+    let mut text = format!("from {since} until {until}\n");
     for outage in reply["interruptions"].as_array().map_or(&[][..], Vec::as_slice) {
         // Writing to a text cannot fail.
         let _ = writeln!(
@@ -158,8 +159,8 @@ fn outages(reply: &Value) -> String {
             "  {:<14} {:>7} customers   from {}   until {:<24} {:>9.2} min   {}",
             word(&outage["bay"]),
             outage["customers"].to_string(),
-            word(&outage["from"]),
-            outage["until"].as_str().unwrap_or("now"),
+            local(reply, &outage["from"], ""),
+            local(reply, &outage["until"], "now"),
             number(&outage["minutes"]),
             word(&outage["counts_as"])
         );

@@ -345,13 +345,9 @@ fn summary(province: &Province, tally: &Tally, passed_ms: i64) -> String {
     for (centre, sum) in province.centres.iter().zip(&tally.centres) {
         let _ = writeln!(
             text,
-            "  {}: good {} of {} point-milliseconds ({}), live {} of {} ({})",
+            "  {}: of the time of all required signals {} good; of those with a value {} live",
             centre.id,
-            sum.good,
-            sum.good + sum.not_good,
             percent(sum.good, sum.not_good),
-            sum.live,
-            sum.live + sum.not_live,
             percent(sum.live, sum.not_live)
         );
     }

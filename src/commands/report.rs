@@ -142,6 +142,7 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
         } else {
             "some of what there was, and nobody watched in the rest"
         };
+        let kept = kept.local(period.utc_offset_hours);
         return note(format_args!(
             "gridwatch: no longer kept: {what} in {name}, so '{out}' is not written; nothing of the store is \
              kept from before {kept}"
@@ -150,7 +151,11 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
     let mut sessions = reader.sessions()?;
     sessions.retain(|session| kept.is_none_or(|kept| session.until >= kept));
     let has = match (sessions.first(), sessions.last()) {
-        (Some(first), Some(last)) => format!("it has {} to {}", first.from, last.until),
+        (Some(first), Some(last)) => {
+            let [from, until] =
+                [first.from, last.until].map(|at| at.local(period.utc_offset_hours));
+            format!("it has {from} to {until}")
+        }
         _ => "it is empty".to_owned(),
     };
     note(format_args!(

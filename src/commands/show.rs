@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ::config::Province;
 use clap::{Args, ValueEnum};
-use gridwatch::clock::{Clock, DAY_MS, Local, Timestamp};
+use gridwatch::clock::{Clock, DAY_MS, Timestamp};
 use gridwatch::history::past;
 use gridwatch::json;
 use gridwatch::report::period::day;
@@ -182,10 +182,7 @@ fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>, gone: Option<Gap>)
         writeln!(stderr, "gridwatch: the store is empty: nobody has watched yet")?;
         return Ok(EXIT_NO_DATA);
     };
-    let stamp = |at: Timestamp| {
-        let Local { date, hour, minute, second, .. } = at.local(zone);
-        format!("{date} {hour:02}:{minute:02}:{second:02}")
-    };
+    let stamp = |at: Timestamp| at.local(zone);
     if let Some(gone) = gone.filter(|gone| gone.from <= at && at < gone.to) {
         let (at, kept) = (stamp(at), stamp(gone.to));
         writeln!(

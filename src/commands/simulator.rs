@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use gridwatch::clock::Timestamp;
 use serde_json::Value;
 use sim::control::{LINE_BYTES_MAX, Request};
 
@@ -63,6 +64,13 @@ impl Running {
         }
         Ok(0)
     }
+}
+
+/// An instant of an answer in local time of the province; `otherwise` where there is none.
+pub(super) fn local(reply: &Value, instant: &Value, otherwise: &str) -> String {
+    let zone = reply["utc_offset_hours"].as_i64().and_then(|hours| i8::try_from(hours).ok());
+    let at = instant.as_str().and_then(Timestamp::from_iso);
+    at.map_or_else(|| otherwise.to_owned(), |at| at.local(zone.unwrap_or(0)).to_millisecond())
 }
 
 fn not_a_simulator(port: u16) -> Failure {

@@ -81,7 +81,8 @@ Examples:
   gridwatch store export values --out values.parquet
   duckdb -c \"SELECT point, avg(value) FROM 'values.parquet' GROUP BY point\"
 
-Days are local ones of the province, as in a report; times are UTC, in CSV ISO 8601 to the millisecond. Verdicts: one row for each stretch in which a
+Days are local ones of the province, as in a report; times are UTC, in CSV ISO 8601 to the millisecond;
+--csv excel-vi has local ones, as a Vietnamese spreadsheet reads them, below Vietnamese heads. Verdicts: one row for each stretch in which a
 required point stood in one way; time that nobody watched has no row. Values: by station, centre,
 point and time. docs/history.md has the columns of every table.
 Exit codes: 0 written, 2 usage, or it cannot be read or written.")]
@@ -200,12 +201,28 @@ pub(super) fn run(common: &Common, command: &StoreCommand) -> Outcome {
     }
 }
 
+/// Hours that local time is ahead of UTC, by the newest contract of the store; where none can be read, as in Vietnam.
+fn zone_of(folder: &Path) -> i8 {
+    let newest = Reader::open(folder).and_then(|reader| zone_in(&reader));
+    newest.unwrap_or(Province::built_in().utc_offset_hours)
+}
+
+fn zone_in(reader: &Reader) -> Result<i8, StoreError> {
+    match reader.sessions()?.last() {
+        Some(last) => Ok(reader.contract(last.contract)?.province.utc_offset_hours),
+        None => Ok(Province::built_in().utc_offset_hours),
+    }
+}
+
 fn check(args: &CheckArgs) -> Outcome {
     let folder = args.folder.path()?;
     let found = upkeep::check(&folder)?;
+    let zone = zone_of(&folder);
     let range = found.range.map_or_else(
         || "nothing in it yet".to_owned(),
-        |(from, until)| format!("{from} to {until}, {} sessions", found.sessions),
+        |(from, until)| {
+            format!("{} to {}, {} sessions", from.local(zone), until.local(zone), found.sessions)
+        },
     );
     say(format_args!("{}: {} kB; {range}", folder.display(), found.bytes / 1_024))?;
     let ahead = found.range.map(|(_, until)| until.since(Clock::system().now()));
@@ -223,7 +240,7 @@ fn check(args: &CheckArgs) -> Outcome {
             By::Retention => "older than the contract wants",
             By::Hand => "by 'gridwatch store compact'",
         };
-        let (kind, before, rows) = (kind.word(), gone.before, gone.rows);
+        let (kind, before, rows) = (kind.word(), gone.before.local(zone), gone.rows);
         say(format_args!(
             "no longer kept: {kind} from before {before}, {rows} rows, the last {by}"
         ))?;
@@ -257,6 +274,7 @@ fn compact(args: &CompactArgs) -> Outcome {
     let Compacted { was, is, removed } = upkeep::compact(&folder, forget)?;
     say(format_args!("{}: {} kB, was {} kB", folder.display(), is / 1_024, was / 1_024))?;
     if let Some((from, removed)) = removed {
+        let from = from.local(zone_of(&folder));
         let rows: Vec<String> =
             removed.iter().map(|(kind, rows)| format!("{} {rows}", kind.word())).collect();
         say(format_args!(
@@ -290,9 +308,12 @@ fn aside(args: &AsideArgs) -> Outcome {
         std::thread::park_timeout(LOOK_EVERY);
     };
     let Some(Aside { copy, rows, sessions, newest }) = aside else {
+        let now = now.local(zone_of(&folder));
         say(format_args!("{}: nothing in it is later than {now}", folder.display()))?;
         return Ok(0);
     };
+    let zone = zone_of(&folder);
+    let (newest, now) = (newest.local(zone), now.local(zone));
     let (folder, copy) = (folder.display(), copy.display());
     say(format_args!(
         "{folder}: {sessions} sessions reached up to {newest}; {rows} rows later than {now} were set aside"
@@ -334,8 +355,9 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
     let Some((path, format)) = file else {
         let mut go_on = |_| ControlFlow::Continue(());
         let out = (Format::Lines(style), io::stdout());
-        export::to_output(&reader, &request, out, &mut go_on).map_err(refused)?;
+        let rows = export::to_output(&reader, &request, out, &mut go_on).map_err(refused)?;
         reader.undisturbed()?;
+        say_what_there_is(&reader, rows)?;
         return Ok(0);
     };
     // Who ends it early is not left with half a file.
@@ -348,12 +370,30 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
     let rows = export::to_file(&reader, &request, (path, format), &mut watch);
     bar.clear();
     reader.undisturbed()?;
-    say(format_args!("{}: {} rows", path.display(), rows.map_err(refused)?))?;
+    let rows = rows.map_err(refused)?;
+    say(format_args!("{}: {rows} rows", path.display()))?;
+    say_what_there_is(&reader, rows)?;
     Ok(0)
+}
+
+/// Says on the error stream of which time the store is, where nothing of it was asked for.
+fn say_what_there_is(reader: &Reader, rows: u64) -> Result<(), Failure> {
+    if rows > 0 {
+        return Ok(());
+    }
+    let (zone, sessions) = (zone_in(reader)?, reader.sessions()?);
+    let (Some(first), Some(last)) = (sessions.first(), sessions.last()) else {
+        return note("gridwatch: no row: the store is empty, nobody has watched yet");
+    };
+    let (from, until) = (first.from.local(zone), last.until.local(zone));
+    note(format_args!(
+        "gridwatch: no row: there was nothing of that in what was asked for; somebody watched from {from} to {until}"
+    ))
 }
 
 /// Says on the error stream what of the request is no longer kept: a row that is not there says nothing.
 fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
+    let zone = zone_in(reader)?;
     let kind = match request.table {
         Table::Verdicts => Kept::Verdicts,
         Table::Events => Kept::Events,
@@ -365,7 +405,7 @@ fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
     let asked = request.span;
     let is_asked = |gap: &Gap| gap.to > asked.from && gap.from < asked.to;
     if let Some(Gap { to: from, .. }) = reader.gap(kind)?.filter(is_asked) {
-        let kind = kind.word();
+        let (kind, from) = (kind.word(), from.local(zone));
         note(format_args!(
             "gridwatch: {kind} from before {from} are no longer kept, so they are not in it"
         ))?;
@@ -376,12 +416,10 @@ fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
 /// The days that are asked for, as a report cuts them, else all that there is.
 fn span(args: &ExportArgs, reader: &Reader) -> Result<Span, Failure> {
     let all = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
-    let (Some(last), true) =
-        (reader.sessions()?.last().copied(), args.from.is_some() || args.to.is_some())
-    else {
+    if args.from.is_none() && args.to.is_none() {
         return Ok(all);
-    };
-    let zone = reader.contract(last.contract)?.province.utc_offset_hours;
+    }
+    let zone = zone_in(reader)?;
     let begin = |text: &String| {
         let date = day(text).map_err(|error| Failure::Usage(error.to_string()))?;
         let bad = || Failure::Usage(format!("'{text}' is not a day of the calendar"));

@@ -1,10 +1,11 @@
-//! Rows as CSV: instants are ISO 8601 in UTC to the millisecond, what is not there is empty.
+//! Rows as CSV: instants are ISO 8601 in UTC to the millisecond, what is not there is empty. A Vietnamese spreadsheet
+//! has local times as it reads them, below Vietnamese heads.
 
 use std::io::{self, Write};
 
 use ::csv::{Error, ErrorKind, Terminator};
 
-use super::tables::{Cell, Column, Row};
+use super::tables::{Cell, Column, Row, head};
 use config::Date;
 
 use crate::clock::{DAY_MS, Timestamp};
@@ -13,19 +14,28 @@ use crate::spreadsheet::{self, Style};
 /// Writes rows, one after the other.
 pub(super) struct Writer<W: Write> {
     style: Style,
+    zone: i8,
     out: ::csv::Writer<W>,
 }
 
 impl<W: Write> Writer<W> {
     /// Writes the names of the columns; a file for a spreadsheet has a mark in front of them.
-    pub(super) fn begin<R: Row>(style: Style, is_file: bool, mut out: W) -> io::Result<Self> {
+    pub(super) fn begin<R: Row>(
+        (style, zone): (Style, i8),
+        is_file: bool,
+        mut out: W,
+    ) -> io::Result<Self> {
         if is_file {
             out.write_all(style.mark())?;
         }
         let ends = if is_file { Terminator::CRLF } else { Terminator::Any(b'\n') };
         let mut out = style.writer(ends, out);
-        out.write_record(R::COLUMNS.iter().map(|Column(name, _)| name)).map_err(failed)?;
-        Ok(Self { style, out })
+        out.write_record(R::COLUMNS.iter().map(|Column(name, _)| match style {
+            Style::Rfc => name,
+            Style::ExcelVi => head(name),
+        }))
+        .map_err(failed)?;
+        Ok(Self { style, zone, out })
     }
 
     pub(super) fn row<R: Row>(&mut self, row: &R) -> io::Result<()> {
@@ -34,12 +44,14 @@ impl<W: Write> Writer<W> {
                 Cell::Text(of) => self.field(&spreadsheet::text(of(row))),
                 Cell::Whole(of) => self.field(&of(row).to_string()),
                 Cell::Maybe(of) => self.field(&written(of(row))),
-                Cell::Day(of) => self.field(&written(of(row).map(date))),
+                Cell::Day(of) => self.field(&written(of(row).map(|day| self.style.day(date(day))))),
                 Cell::Code(of) => self.field(&written(of(row))),
                 Cell::Number(of) => self.field(&self.style.number(written(of(row).map(digits)))),
-                Cell::Instant(of) => self.field(&of(row).to_millisecond()),
-                Cell::Moment(of) => self.field(&written(of(row).map(Timestamp::to_millisecond))),
-                Cell::YesNo(of) => self.field(&written(of(row))),
+                Cell::Instant(of) => self.field(&self.style.instant(of(row), self.zone)),
+                Cell::Moment(of) => {
+                    self.field(&written(of(row).map(|at| self.style.instant(at, self.zone))))
+                }
+                Cell::YesNo(of) => self.field(&written(of(row).map(|is| self.style.whether(is)))),
             }?;
         }
         self.out.write_record(None::<&[u8]>).map_err(failed)

@@ -90,6 +90,11 @@ impl<'a> Source<'a> {
         Ok(source)
     }
 
+    /// Hours that local time is ahead of UTC, by the newest contract.
+    pub(super) fn zone(&self) -> i8 {
+        self.provinces.first().map_or(0, |newest| newest.utc_offset_hours)
+    }
+
     pub(super) fn table(&self) -> Table {
         self.request.table
     }

@@ -255,6 +255,80 @@ impl Row for Raised {
     ];
 }
 
+/// What stands above a column for a Vietnamese spreadsheet.
+pub(super) fn head(name: &str) -> &str {
+    let said = HEADS.iter().find(|(own, _)| *own == name);
+    said.map_or(name, |(_, said)| said)
+}
+
+/// The names of columns, and what a Vietnamese spreadsheet has above them.
+const HEADS: &[(&str, &str)] = &[
+    ("station", "Trạm"),
+    ("centre", "Trung tâm"),
+    ("point", "Điểm"),
+    ("name", "Tên"),
+    ("since", "Từ"),
+    ("until", "Đến"),
+    ("verdict", "Nhận định"),
+    ("not_live", "Không sống vì"),
+    ("is_right", "Đúng"),
+    ("time", "Thời điểm"),
+    ("unit", "Đơn vị"),
+    ("number", "Số thứ tự"),
+    ("source", "Thời điểm thiết bị ghi"),
+    ("arrived", "Thời điểm nhận"),
+    ("address", "Địa chỉ"),
+    ("before", "Trước đó"),
+    ("value", "Giá trị"),
+    ("flags", "Cờ chất lượng"),
+    ("synchronised", "Đồng bộ giờ"),
+    ("doubt", "Nghi ngờ giờ"),
+    ("clock", "Đồng hồ"),
+    ("clock_by_ms", "Đồng hồ lệch, ms"),
+    ("problem", "Vấn đề"),
+    ("replies", "Số trả lời"),
+    ("no_reply", "Không trả lời"),
+    ("refused", "Từ chối"),
+    ("undecodable", "Bản tin lỗi"),
+    ("missed_slots", "Lần hỏi bỏ lỡ"),
+    ("longest_us", "Lâu nhất, µs"),
+    ("kind", "Loại"),
+    ("id", "Mã"),
+    ("sells", "Bán điện"),
+    ("meters", "Số công tơ"),
+    ("remote", "Có đo xa"),
+    ("first_pass_have", "Đọc đến 06:00"),
+    ("first_pass_want", "Đọc đến 06:00, phải có"),
+    ("final_pass_have", "Đọc sau hết hạn thử lại"),
+    ("final_pass_want", "Đọc sau hết hạn thử lại, phải có"),
+    ("half_hours_have", "Đủ nửa giờ"),
+    ("half_hours_want", "Đủ nửa giờ, phải có"),
+    ("day", "Ngày"),
+    ("final_day", "Ngày đã chốt"),
+    ("final_first_pass_have", "Ngày đã chốt, đọc đến 06:00"),
+    ("final_first_pass_want", "Ngày đã chốt, đọc đến 06:00, phải có"),
+    ("final_half_hours", "Ngày đã chốt, nửa giờ phải có"),
+    ("on_time", "Đúng hạn"),
+    ("late", "Trễ"),
+    ("backfilled", "Bù"),
+    ("missing", "Mất"),
+    ("not_heard", "Công tơ của trạm mất liên lạc"),
+    ("final_not_heard", "Ngày đã chốt, công tơ của trạm mất liên lạc"),
+    ("kwh", "kWh"),
+    ("meter_days", "Ngày công tơ"),
+    ("behind", "Lần đọc cuối không thành, công tơ"),
+    ("unread_days", "Ngày công tơ chưa đọc"),
+    ("raised", "Phát sinh"),
+    ("cause", "Nguyên nhân"),
+    ("reason", "Lý do"),
+    ("priority", "Ưu tiên"),
+    ("signals", "Số tín hiệu"),
+    ("centres", "Các trung tâm"),
+    ("returned", "Hết"),
+    ("acknowledged", "Xác nhận"),
+    ("is_open", "Đang mở"),
+];
+
 /// A number that came as a float of 32 bits as the shortest decimal that is this float, which is what the
 /// device meant: 12.3 and not 12.300000190734863. As a float of 32 bits it is the same bits again.
 fn shortest(number: f64) -> f64 {
@@ -278,7 +352,28 @@ fn count(n: u64) -> i64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::shortest;
+    use super::*;
+
+    #[test]
+    fn every_column_has_a_head_of_its_own_for_a_vietnamese_spreadsheet() {
+        fn check<R: Row>() {
+            let mut heads: Vec<&str> =
+                R::COLUMNS.iter().map(|Column(name, _)| head(name)).collect();
+            for Column(name, _) in R::COLUMNS {
+                assert!(HEADS.iter().any(|(own, _)| own == name), "{name}");
+            }
+            heads.sort_unstable();
+            heads.dedup();
+            assert_eq!(heads.len(), R::COLUMNS.len(), "none stands twice");
+        }
+        check::<Verdict>();
+        check::<Happening>();
+        check::<Sample>();
+        check::<Asking>();
+        check::<Metered>();
+        check::<Counted>();
+        check::<Raised>();
+    }
 
     #[test]
     fn a_short_float_is_as_short_as_it_was_meant() {

@@ -178,7 +178,7 @@ impl Facts {
             if is_month {
                 format!("{:02}", date.day)
             } else {
-                format!("{:02}/{:02}", date.day, date.month)
+                crate::words::format::short_date(date, self.lang)
             }
         };
         self.period.dates().into_iter().map(day).collect()

@@ -200,17 +200,9 @@ fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
         }
         Cell::Instant(at) => match style {
             Style::Rfc => iso(*at, reader.zone).into(),
-            Style::ExcelVi => {
-                let local = at.local(reader.zone);
-                let day = format::date(local.date, Lang::Vi);
-                let (hour, minute, second) = (local.hour, local.minute, local.second);
-                format!("{day} {hour:02}:{minute:02}:{second:02},{:03}", local.millisecond).into()
-            }
+            Style::ExcelVi => style.instant(*at, reader.zone).into(),
         },
-        Cell::Day(day) => match style {
-            Style::Rfc => day.to_string().into(),
-            Style::ExcelVi => format::date(*day, Lang::Vi).into(),
-        },
+        Cell::Day(day) => style.day(*day).into(),
         Cell::Empty | Cell::NotKnown | Cell::Number(..) | Cell::Share(..) | Cell::TimeShare(..) => {
             "".into()
         }

@@ -99,7 +99,7 @@ fn form_head(out: &mut Markup, head: &Head, reader: Reader) {
 
 /// A table; one that is too wide for a page is parted.
 fn write_table(out: &mut Markup, table: &Table, reader: Reader) {
-    let parts = PAPER.lay_out(&[table], reader).tables.into_iter().flatten();
+    let parts = PAPER.lay_out(&[table], reader).into_iter().flatten();
     for (n, fields) in parts.enumerate() {
         let id = if n == 0 {
             format!("table-{}", table.id)
@@ -141,13 +141,18 @@ fn part_of_table(out: &mut Markup, table: &Table, fields: &[Field], reader: Read
     out.raw("</tr></thead>");
     // The first rows are kept together, and so with the head.
     let (first, rest) = table.rows.split_at(table.rows.len().min(TOGETHER));
+    let mut above = None;
     for (rows, class) in [(first, "first"), (rest, "")] {
         if rows.is_empty() && (class.is_empty() || !table.rows.is_empty()) {
             continue;
         }
         out.raw("\n").open("tbody", &[("class", &class)]);
         for cells in rows {
-            out.raw("\n<tr>");
+            // What is of one day stands together.
+            let day = cells.first().filter(|cell| matches!(cell, Cell::Day(_)));
+            let is_same = day.is_some() && day == above;
+            above = day;
+            out.raw(if is_same { "\n<tr class=\"same\">" } else { "\n<tr>" });
             row(out, table, (fields, cells), reader);
             out.raw("</tr>");
         }

@@ -61,32 +61,32 @@ pub(super) struct Paper {
     pub(super) apart: bool,
 }
 
-/// The columns of tables that stand below each other on the same columns.
-#[derive(Debug)]
-pub(super) struct Layout {
-    /// The parts of each table, from top to bottom.
-    pub(super) tables: Vec<Vec<Vec<Field>>>,
-    /// Digits across each column, without its padding.
-    pub(super) widths: Vec<f64>,
-}
-
 impl Paper {
-    /// Lays tables out, one below the other.
-    pub(super) fn lay_out(self, tables: &[&Table], reader: Reader) -> Layout {
+    /// The parts of tables that stand below each other on the same columns: those of each, from top to bottom.
+    pub(super) fn lay_out(self, tables: &[&Table], reader: Reader) -> Vec<Vec<Vec<Field>>> {
         let fields: Vec<(usize, Vec<Field>)> =
             tables.iter().map(|table| (keys(table), self.fields(table, reader))).collect();
         let longest = fields.iter().map(|(_, fields)| fields.len()).max().unwrap_or(0);
         // Fewer and fewer side by side, until all have room: three are a share.
-        for most in (3..=longest.max(3)).rev() {
-            let tables: Vec<Vec<Vec<Field>>> =
-                fields.iter().map(|(keys, fields)| parts(fields, *keys, most)).collect();
-            let least = widths(&tables, |field| field.least);
-            if most == 3 || self.total(&least) <= self.across {
-                let wanted = widths(&tables, |field| field.wanted.max(field.least));
-                return Layout { widths: self.spread(&least, &wanted), tables };
-            }
-        }
-        Layout { tables: Vec::new(), widths: Vec::new() }
+        let parted = |most: usize| -> Vec<Vec<Vec<Field>>> {
+            fields.iter().map(|(keys, fields)| parts(fields, *keys, most)).collect()
+        };
+        let has_room = |tables: &[Vec<Vec<Field>>]| {
+            self.total(&widths(all(tables), |field| field.least)) <= self.across
+        };
+        let most = (3..=longest.max(3)).rev().find(|most| has_room(&parted(*most))).unwrap_or(3);
+        // As few as that allows, so that the last part is no narrower than the others.
+        let tables = parted(most);
+        let counts = |tables: &[Vec<Vec<Field>>]| tables.iter().map(Vec::len).collect::<Vec<_>>();
+        let even = (3..most).rev().map(parted).take_while(|even| counts(even) == counts(&tables));
+        even.filter(|even| has_room(even)).last().unwrap_or(tables)
+    }
+
+    /// Digits across each column, without its padding, of parts of tables that stand below each other.
+    pub(super) fn widths<'a>(self, parts: impl Iterator<Item = &'a [Field]> + Clone) -> Vec<f64> {
+        let least = widths(parts.clone(), |field| field.least);
+        let wanted = widths(parts, |field| field.wanted.max(field.least));
+        self.spread(&least, &wanted)
     }
 
     fn total(self, widths: &[f64]) -> f64 {
@@ -159,14 +159,22 @@ impl Paper {
     }
 }
 
-/// Leading columns that name a row: texts and days.
+/// Leading columns that name a row: texts and days, an ordinal before them.
 fn keys(table: &Table) -> usize {
+    let all = |n: usize, is_it: fn(&Cell) -> bool| {
+        let mut cells = table.rows.iter().filter_map(|row| row.get(n)).peekable();
+        cells.peek().is_some() && cells.all(is_it)
+    };
     let names = |n: &usize| {
-        let mut cells = table.rows.iter().filter_map(|row| row.get(*n)).peekable();
-        cells.peek().is_some()
-            && cells.all(|cell| matches!(cell, Cell::Text(_) | Cell::Day(_) | Cell::Empty))
+        all(*n, |cell| matches!(cell, Cell::Text(_) | Cell::Day(_) | Cell::Empty))
+            || *n == 0 && all(0, |cell| matches!(cell, Cell::Count(_)))
     };
     (0..table.columns.len().min(KEYS_MAX)).take_while(names).count().max(1)
+}
+
+/// The parts of all tables, one behind the other.
+fn all(tables: &[Vec<Vec<Field>>]) -> impl Iterator<Item = &[Field]> + Clone {
+    tables.iter().flatten().map(Vec::as_slice)
 }
 
 /// Parts of a table with at most so many columns, each with those that name its rows. A share is
@@ -190,9 +198,9 @@ fn parts(fields: &[Field], keys: usize, most: usize) -> Vec<Vec<Field>> {
 }
 
 /// The widest of what stands on each column.
-fn widths(tables: &[Vec<Vec<Field>>], of: impl Fn(&Field) -> f64) -> Vec<f64> {
+fn widths<'a>(parts: impl Iterator<Item = &'a [Field]>, of: impl Fn(&Field) -> f64) -> Vec<f64> {
     let mut widths: Vec<f64> = Vec::new();
-    for (n, field) in tables.iter().flatten().flat_map(|part| part.iter().enumerate()) {
+    for (n, field) in parts.flat_map(|part| part.iter().enumerate()) {
         match widths.get_mut(n) {
             Some(width) => *width = width.max(of(field)),
             None => widths.push(of(field)),
@@ -263,15 +271,31 @@ mod tests {
         row.resize(40, Cell::Count(1_234_567));
         let (rows, caption) = (vec![row], String::new());
         let table = Table { id: "wide", caption, columns, rows, total: None };
-        let layout = PAPER.lay_out(&[&table], READER);
-        assert!(layout.tables[0].len() > 1);
+        let tables = PAPER.lay_out(&[&table], READER);
+        assert!(tables[0].len() > 1);
+        let columns: Vec<usize> = tables[0].iter().map(Vec::len).collect();
+        let (most, least) = (columns.iter().max().unwrap(), columns.iter().min().unwrap());
+        assert!(most - least < tables[0].len(), "parts are even: {columns:?}");
         let mut seen: Vec<usize> = Vec::new();
-        for part in &layout.tables[0] {
+        for part in &tables[0] {
             assert_eq!(part[0].column, 0);
             seen.extend(part.iter().skip(1).map(|field| field.column));
         }
         assert_eq!(seen, (1..40).collect::<Vec<_>>(), "each column once");
-        assert!(PAPER.total(&layout.widths) <= PAPER.across + 1e-6);
+        assert!(PAPER.total(&PAPER.widths(all(&tables))) <= PAPER.across + 1e-6);
+    }
+
+    #[test]
+    fn an_ordinal_is_no_name_by_itself() {
+        let mut columns = sample::columns(&["a"; 40]);
+        columns[1].title = "Trạm".to_owned();
+        let mut row = vec![Cell::Count(1), Cell::Text("HB01".to_owned())];
+        row.resize(40, Cell::Count(1_234_567));
+        let (rows, caption) = (vec![row], String::new());
+        let table = Table { id: "form", caption, columns, rows, total: None };
+        for part in &PAPER.lay_out(&[&table], READER)[0] {
+            assert_eq!(part[1].column, 1, "each part has the name");
+        }
     }
 
     #[test]
@@ -288,10 +312,11 @@ mod tests {
                     .collect();
                 for apart in [true, false] {
                     let paper = Paper { apart, ..PAPER };
-                    let layout = paper.lay_out(&tables, READER);
-                    assert!(paper.total(&layout.widths) <= paper.across + 1e-6, "{}", sheet.id);
-                    for part in layout.tables.iter().flatten() {
-                        for (field, width) in part.iter().zip(&layout.widths) {
+                    let tables = paper.lay_out(&tables, READER);
+                    let widths = paper.widths(all(&tables));
+                    assert!(paper.total(&widths) <= paper.across + 1e-6, "{}", sheet.id);
+                    for part in tables.iter().flatten() {
+                        for (field, width) in part.iter().zip(&widths) {
                             assert!(*width >= field.least - 1e-9, "{} {}", sheet.id, field.head);
                         }
                     }
@@ -321,8 +346,8 @@ mod tests {
                 .collect();
             let (rows, caption) = (vec![row], String::new());
             let table = Table { id: "any", caption, columns, rows, total: None };
-            let layout = PAPER.lay_out(&[&table], READER);
-            prop_assert!(PAPER.total(&layout.widths) <= PAPER.across + 1e-6);
+            let tables = PAPER.lay_out(&[&table], READER);
+            prop_assert!(PAPER.total(&PAPER.widths(all(&tables))) <= PAPER.across + 1e-6);
         }
 
         #[test]

@@ -49,13 +49,16 @@ pub enum BadPeriod {
     Long(i64),
 }
 
-/// Reads a day: `2022-11-23`.
+/// Reads a day: `2022-11-23`, or as Vietnamese screens have it, `23/11/2022`.
 ///
 /// # Errors
 /// When it is none.
 pub fn day(text: &str) -> Result<Date, BadPeriod> {
     let bad = || BadPeriod::Day(text.to_owned());
-    let parts: Vec<&str> = text.split('-').collect();
+    let mut parts: Vec<&str> = text.split('-').collect();
+    if parts.len() == 1 {
+        parts = text.split('/').rev().collect();
+    }
     let [year, month, day] = parts[..] else { return Err(bad()) };
     let date = Date {
         year: number(year, 4).ok_or_else(bad)?,
@@ -313,8 +316,11 @@ mod tests {
         for text in ["22", "2022-01", "0000x", "năm 2022", "", "-2022"] {
             assert_eq!(Period::year(text, 7), Err(BadPeriod::Year(text.to_owned())));
         }
-        for text in ["2022-02-30", "2022-2-3", "23/11/2022", "0000-00-00", "2022-11-23T00"] {
+        for text in
+            ["2022-02-30", "2022-2-3", "11/23/2022", "2022/11/23", "0000-00-00", "2022-11-23T00"]
+        {
             assert_eq!(day(text), Err(BadPeriod::Day(text.to_owned())));
         }
+        assert_eq!(day("23/11/2022"), day("2022-11-23"), "the day first, as in Vietnam");
     }
 }

@@ -9,7 +9,7 @@ use rust_xlsxwriter::{
     Worksheet, XlsxError,
 };
 
-use super::layout::{Field, HEAD_MAX, Layout, Paper, Role, lines};
+use super::layout::{Field, HEAD_MAX, Paper, Role, lines};
 use super::sheets::{Cell, Chart, Head, Part, Report, Table};
 use super::shown::{Reader, cut, in_hours, length, places, real};
 use crate::words::format::{self, NOT_EVALUATED};
@@ -25,13 +25,13 @@ const TAB_MAX: usize = 26;
 const FROZEN_MAX: f64 = 260.0;
 /// Height of a row, in points.
 const ROW: f64 = 15.0;
+/// Height of the name of a sheet and what stands below it, in points.
+const HEADING: f64 = 22.0 + 2.0 * ROW;
 /// Height of a row of signatures, in points.
 const SIGNED: f64 = 70.0;
 /// What a page of A4 in landscape takes within its margins: width in pixels, height in points, and
 /// a little less of each, since programs measure type on their own.
 const PAGE: (f64, f64) = (1_030.0, 490.0);
-/// How far another program may be off with each page that a table goes on over, in points.
-const DOUBT: f64 = 4.0 * ROW;
 /// Width of a digit of the type of a workbook, eleven points, in pixels.
 const DIGIT: f64 = 7.0;
 /// What a column has beside its digits: its indent, in digits, and its edges, in pixels.
@@ -39,6 +39,8 @@ const INDENT: f64 = 1.5;
 const EDGES: f64 = 5.0;
 /// A page is made smaller until its columns fit, down to eight points.
 const SMALLEST: f64 = 8.0 / 11.0;
+/// What a page takes at that, in points.
+const HIGHEST: f64 = PAGE.1 / SMALLEST;
 /// Where tables go.
 const PAPER: Paper =
     Paper { across: PAGE.0 / SMALLEST / DIGIT, padding: INDENT + EDGES / DIGIT, apart: true };
@@ -64,24 +66,32 @@ pub fn bytes(report: &Report) -> Result<Vec<u8>, XlsxError> {
     let mut data: Vec<Data<'_>> = Vec::new();
     for sheet in &report.sheets {
         let tables: Vec<&Table> = sheet.parts.iter().filter_map(table_of).collect();
-        let layout = PAPER.lay_out(&tables, looks.reader);
-        let items = items(&sheet.parts, &layout);
-        let (mut items, mut number) = (items.into_iter().peekable(), 1);
-        while number == 1 || items.peek().is_some() {
+        let items = items(&sheet.parts, &PAPER.lay_out(&tables, looks.reader));
+        let (mut rest, mut number) = (&items[..], 1);
+        while number == 1 || !rest.is_empty() {
             let name = match number {
                 1 => sheet.name.clone(),
                 n => format!("{} ({n})", cut(&sheet.name, TAB_MAX)),
             };
             let worksheet = workbook.add_worksheet().set_name(&name)?;
             set_up(worksheet, report);
-            let mut page = Page::new(worksheet, &looks, &layout)?;
-            if !matches!(items.peek(), Some(Item::Head(_))) {
+            let (here, widths) = on_one_sheet(rest, looks.reader);
+            // What would be little more than a page is made smaller until it is one.
+            let height = height_of(here, &widths, looks.reader);
+            let is_one = height > capacity(&widths) && height <= HIGHEST;
+            if is_one {
+                worksheet.set_print_fit_to_pages(1, 1);
+            }
+            let mut page = Page::new(worksheet, &looks, widths)?;
+            page.capacity = if is_one { HIGHEST } else { page.capacity };
+            if !matches!(here.first(), Some(Item::Head(_))) {
                 page.heading(&name, &of)?;
             }
-            while let Some(item) = items.next_if(|item| page.takes(item)) {
+            for item in here {
                 page.put(item, (data_name, &mut data))?;
             }
             page.finish()?;
+            rest = &rest[here.len()..];
             number += 1;
         }
     }
@@ -124,8 +134,138 @@ enum Item<'a> {
     Signatures(&'a [String]),
 }
 
-fn items<'a>(parts: &'a [Part], layout: &Layout) -> Vec<Item<'a>> {
-    let mut laid_out = layout.tables.iter();
+impl Item<'_> {
+    /// Whether it may stand below a table that goes on over pages, whose head each of them repeats.
+    fn may_follow(&self) -> bool {
+        match self {
+            Item::Note(_) | Item::Signatures(_) => true,
+            Item::Table(table, ..) => table.rows.is_empty() && table.total.is_none(),
+            Item::Chart(_) | Item::Head(_) => false,
+        }
+    }
+}
+
+/// What of the items goes on one sheet, and how wide its columns are: a table that goes on over pages is the last one,
+/// and columns are as wide as those that stand on the sheet would like them.
+fn on_one_sheet<'a, 'b>(items: &'a [Item<'b>], reader: Reader) -> (&'a [Item<'b>], Vec<f64>) {
+    let is_long = |n: usize, widths: &[f64]| match &items[n] {
+        Item::Table(table, fields, _) => {
+            let above = height_of(&items[..n], widths, reader);
+            goes_on(Heights::of(table, fields, widths, reader).all(), above, capacity(widths))
+        }
+        _ => false,
+    };
+    // As many as stand together: with others a table may be longer, since they share columns.
+    for count in (2..=items.len()).rev() {
+        let here = &items[..count];
+        let widths = widths_of(here);
+        let first = (0..count).find(|n| is_long(*n, &widths));
+        if first.is_none_or(|first| here[first + 1..].iter().all(Item::may_follow)) {
+            return (here, widths);
+        }
+    }
+    let here = &items[..items.len().min(1)];
+    (here, widths_of(here))
+}
+
+/// Whether a table goes on over pages: no page has room for it, or not below what little stands at the top of the
+/// first one, which would be left alone there.
+fn goes_on(all: f64, above: f64, capacity: f64) -> bool {
+    all > capacity || above < capacity / 3.0 && above + all > capacity
+}
+
+/// Widths of the columns below each other, in digits, without indent.
+fn widths_of(items: &[Item<'_>]) -> Vec<f64> {
+    let fields = items.iter().filter_map(|item| match item {
+        Item::Table(_, fields, _) => Some(&fields[..]),
+        _ => None,
+    });
+    let mut widths = PAPER.widths(fields);
+    // Notes and charts need room where tables are narrow.
+    while widths.len() < 4 || widths.iter().sum::<f64>() < 110.0 {
+        widths.push(11.0);
+    }
+    widths
+}
+
+/// Height of all that stands on a sheet, in points.
+fn height_of(items: &[Item<'_>], widths: &[f64], reader: Reader) -> f64 {
+    let above = if matches!(items.first(), Some(Item::Head(_))) { 0.0 } else { HEADING };
+    let own = items.iter().map(|item| match item {
+        Item::Note(text) => note_of(text, widths).1 + ROW / 2.0,
+        Item::Chart(_) => f64::from(CHART.2) * ROW,
+        Item::Table(table, fields, _) => Heights::of(table, fields, widths, reader).all() + ROW,
+        Item::Head(_) => 6.0 * ROW + 20.0,
+        Item::Signatures(_) => 2.0 * ROW + SIGNED,
+    });
+    above + own.sum::<f64>()
+}
+
+/// The last column over which a paragraph stands, and its height in points. Merged cells do not grow by themselves,
+/// so it is worked out from its length.
+fn note_of(text: &str, widths: &[f64]) -> (usize, f64) {
+    let mut across = 0.0;
+    let last = widths.iter().take_while(|width| {
+        across += **width + INDENT;
+        across <= 180.0
+    });
+    let last = last.count().clamp(2, widths.len()) - 1;
+    let room = widths[..=last].iter().map(|width| width + INDENT).sum::<f64>();
+    (last, (ROW * lines(text, room - 2.0, false)).min(400.0))
+}
+
+/// Height of a printed page of a sheet that is made as small as its columns want it, in points.
+fn capacity(widths: &[f64]) -> f64 {
+    let across = widths.iter().map(|width| pixels(*width)).sum::<f64>();
+    PAGE.1 / (PAGE.0 / across).min(1.0)
+}
+
+/// Heights of what a part of a table is made of, in points.
+struct Heights {
+    head: f64,
+    rows: Vec<f64>,
+    total: f64,
+}
+
+impl Heights {
+    fn of(table: &Table, fields: &[Field], widths: &[f64], reader: Reader) -> Self {
+        let names = heads(fields);
+        let above = names.iter().zip(widths).map(|(head, w)| lines(head, w - 1.0, true));
+        let head = ROW * above.fold(1.0, f64::max);
+        let own = |cells: &Vec<Cell>| tallest((table, cells), (fields, widths), reader);
+        // Where there is no row, one says so.
+        let rows =
+            if table.rows.is_empty() { vec![ROW] } else { table.rows.iter().map(own).collect() };
+        Self { head, rows, total: table.total.as_ref().map_or(0.0, own) }
+    }
+
+    /// With its caption.
+    fn all(&self) -> f64 {
+        ROW + self.head + self.rows.iter().sum::<f64>() + self.total
+    }
+}
+
+/// Height of a row of a table, in points.
+fn tallest(
+    (table, cells): (&Table, &[Cell]),
+    (fields, widths): (&[Field], &[f64]),
+    reader: Reader,
+) -> f64 {
+    let mut tallest = 1.0_f64;
+    for (field, width) in fields.iter().zip(widths) {
+        let lines = match cells.get(field.column) {
+            Some(Cell::Text(text)) => lines(text, *width, false),
+            Some(Cell::Verdict(_, text)) => lines(&format!("✗\u{a0}{text}"), *width, true),
+            Some(Cell::NotKnown) => lines(&reader.shown_in(table, &Cell::NotKnown), *width, false),
+            _ => 1.0,
+        };
+        tallest = tallest.max(lines);
+    }
+    ROW * tallest.min(26.0)
+}
+
+fn items<'a>(parts: &'a [Part], tables: &[Vec<Vec<Field>>]) -> Vec<Item<'a>> {
+    let mut laid_out = tables.iter();
     let mut items = Vec::new();
     for part in parts {
         match part {
@@ -174,8 +314,6 @@ struct Page<'a> {
     repeated: Option<u32>,
     /// Its height, which every page behind it has less for what follows, in points.
     repeated_height: f64,
-    /// Pages that a table went on over since the last break that was set: where they end is up to the program.
-    gone_on: u32,
     /// The end of the table above: signatures do not stand on a page without it.
     tail: Option<Tail>,
 }
@@ -195,52 +333,34 @@ impl<'a> Page<'a> {
     fn new(
         worksheet: &'a mut Worksheet,
         looks: &'a Looks,
-        layout: &Layout,
+        widths: Vec<f64>,
     ) -> Result<Self, XlsxError> {
-        let mut widths = layout.widths.clone();
-        // Notes and charts need room where tables are narrow.
-        while widths.len() < 4 || widths.iter().sum::<f64>() < 110.0 {
-            widths.push(11.0);
-        }
         for (n, width) in widths.iter().enumerate() {
             worksheet.set_column_width(column(n), width + INDENT)?;
         }
-        let across = widths.iter().map(|width| pixels(*width)).sum::<f64>();
-        let scale = (PAGE.0 / across).min(1.0);
         Ok(Self {
             worksheet,
             looks,
-            widths,
             row: 0,
             used: 0.0,
-            capacity: PAGE.1 / scale,
+            capacity: capacity(&widths),
+            widths,
             breaks: Vec::new(),
             heads: Vec::new(),
             repeated: None,
             repeated_height: 0.0,
-            gone_on: 0,
             tail: None,
         })
     }
 
-    /// Whether the sheet can go on with this.
-    fn takes(&self, item: &Item<'_>) -> bool {
-        let fits_anywhere = match item {
-            Item::Note(_) | Item::Signatures(_) => true,
-            Item::Table(table, ..) => table.rows.is_empty() && table.total.is_none(),
-            Item::Chart(_) | Item::Head(_) => false,
-        };
-        self.repeated.is_none() || fits_anywhere
-    }
-
     fn put<'b>(
         &mut self,
-        item: Item<'b>,
+        item: &Item<'b>,
         (data_name, data): (&'b str, &mut Vec<Data<'b>>),
     ) -> Result<(), XlsxError> {
         match item {
             Item::Note(text) => self.note(text),
-            Item::Table(table, fields, n) => self.table(table, &fields, n),
+            Item::Table(table, fields, n) => self.table(table, fields, *n),
             Item::Head(head) => self.form_head(head),
             Item::Signatures(roles) => self.signatures(roles),
             Item::Chart(chart) if is_empty(chart) => {
@@ -261,7 +381,7 @@ impl<'a> Page<'a> {
         self.worksheet.write_with_format(0, 0, name, &looks::title())?;
         self.worksheet.set_row_height(0, 22)?;
         self.worksheet.write_with_format(1, 0, of, &looks::soft())?;
-        (self.row, self.used) = (3, 22.0 + 2.0 * ROW);
+        (self.row, self.used) = (3, HEADING);
         Ok(())
     }
 
@@ -331,6 +451,32 @@ impl<'a> Page<'a> {
         self.height(SIGNED)
     }
 
+    /// Before which rows of a table a page begins; the last one has some of them, and the row of totals.
+    fn breaks_of(&self, heights: &[f64], total: f64) -> Vec<usize> {
+        let (mut used, mut breaks) = (self.used, Vec::new());
+        for (n, height) in heights.iter().enumerate() {
+            let is_last = n + 1 == heights.len();
+            let needs = height + if is_last { total } else { 0.0 };
+            if n > 0 && used + needs > self.capacity {
+                let most = heights.len().saturating_sub(TOGETHER);
+                let after = breaks.last().map_or(1, |last| last + 1);
+                let at = n.min(most).max(after).min(n);
+                breaks.push(at);
+                used = self.repeated_height + heights[at..n].iter().sum::<f64>();
+            }
+            used += height;
+        }
+        breaks
+    }
+
+    /// An empty row below something. It begins no page: what comes next does, when it has no room.
+    fn space(&mut self, points: f64) -> Result<(), XlsxError> {
+        self.worksheet.set_row_height(self.row, points)?;
+        self.row += 1;
+        self.used += points;
+        Ok(())
+    }
+
     /// Gives the row its height, and goes to the next one.
     fn height(&mut self, points: f64) -> Result<(), XlsxError> {
         self.worksheet.set_row_height(self.row, points)?;
@@ -338,21 +484,13 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// A paragraph across the sheet. Merged cells do not grow by themselves, so its height is
-    /// worked out from its length.
+    /// A paragraph across the sheet.
     fn note(&mut self, text: &str) -> Result<(), XlsxError> {
-        let mut across = 0.0;
-        let last = self.widths.iter().take_while(|width| {
-            across += **width + INDENT;
-            across <= 180.0
-        });
-        let last = last.count().clamp(2, self.widths.len()) - 1;
-        let room = self.widths[..=last].iter().map(|width| width + INDENT).sum::<f64>();
-        let height = (ROW * lines(text, room - 2.0, false)).min(400.0);
+        let (last, height) = note_of(text, &self.widths);
         self.break_before(height);
         self.across((0, last), text, &looks::note(text))?;
         self.height(height)?;
-        self.height(ROW / 2.0)
+        self.space(ROW / 2.0)
     }
 
     /// A part of a table. It stands on one page when that has room for it, and is the last one of
@@ -367,13 +505,10 @@ impl<'a> Page<'a> {
         let names = heads(fields);
         let nothing = vec![vec![Cell::Text(Text::NoRows.get(lang).to_owned())]];
         let rows = if table.rows.is_empty() { &nothing } else { &table.rows };
-        let tallest = names.iter().zip(&self.widths).map(|(head, w)| lines(head, w - 1.0, true));
-        let head_height = ROW * tallest.fold(1.0, f64::max);
-        let heights: Vec<f64> =
-            rows.iter().map(|cells| self.tallest(table, fields, cells)).collect();
-        let total = table.total.as_ref().map_or(0.0, |cells| self.tallest(table, fields, cells));
-        let all = ROW + head_height + heights.iter().sum::<f64>() + total;
-        let is_long = all > self.capacity;
+        let own = Heights::of(table, fields, &self.widths, self.looks.reader);
+        let all = own.all();
+        let Heights { head: head_height, rows: heights, total } = own;
+        let is_long = self.repeated.is_none() && goes_on(all, self.used, self.capacity);
         self.break_before(if is_long {
             ROW + head_height + heights.iter().take(TOGETHER).sum::<f64>()
         } else {
@@ -383,7 +518,7 @@ impl<'a> Page<'a> {
         self.height(ROW)?;
         let head = self.row;
         self.heads.push((head, self.used));
-        if is_long && self.repeated.is_none() {
+        if is_long {
             (self.repeated, self.repeated_height) = (Some(head), head_height);
         }
         let columns: Vec<TableColumn> = names
@@ -392,7 +527,12 @@ impl<'a> Page<'a> {
             .map(|head| head.set_header_format(looks::head()))
             .collect();
         self.height(head_height)?;
-        for (cells, height) in rows.iter().zip(&heights) {
+        let breaks = self.breaks_of(&heights, total);
+        for (n, (cells, height)) in rows.iter().zip(&heights).enumerate() {
+            if breaks.contains(&n) {
+                self.breaks.push(self.row);
+                self.used = self.repeated_height;
+            }
             self.cells(table, fields, (cells, false), *height)?;
         }
         let name = match part {
@@ -407,7 +547,7 @@ impl<'a> Page<'a> {
             self.cells(table, fields, (cells, true), total)?;
         }
         let end = self.row;
-        self.height(ROW)?;
+        self.space(ROW)?;
         // As many rows stay with the head as go with the signatures.
         self.tail = (heights.len() >= 2 * TOGETHER).then(|| {
             let own = heights.iter().rev().take(TOGETHER).sum::<f64>();
@@ -415,23 +555,6 @@ impl<'a> Page<'a> {
             Tail { rows: (first, self.row), height: head_height + own + total + ROW, head }
         });
         Ok(())
-    }
-
-    /// Height of a row of a table, in points.
-    fn tallest(&self, table: &Table, fields: &[Field], cells: &[Cell]) -> f64 {
-        let mut tallest = 1.0_f64;
-        for (field, width) in fields.iter().zip(&self.widths) {
-            let lines = match cells.get(field.column) {
-                Some(Cell::Text(text)) => lines(text, *width, false),
-                Some(Cell::Verdict(_, text)) => lines(&format!("✗\u{a0}{text}"), *width, true),
-                Some(Cell::NotKnown) => {
-                    lines(&self.looks.reader.shown_in(table, &Cell::NotKnown), *width, false)
-                }
-                _ => 1.0,
-            };
-            tallest = tallest.max(lines);
-        }
-        ROW * tallest.min(26.0)
     }
 
     fn cells(
@@ -522,10 +645,9 @@ impl<'a> Page<'a> {
 
     /// Begins a new page for what has no room on this one.
     fn break_before(&mut self, height: f64) {
-        let in_doubt = f64::from(self.gone_on) * DOUBT;
-        if self.used > 0.0 && self.used + height + in_doubt > self.capacity {
+        if self.used > 0.0 && self.used + height > self.capacity {
             self.breaks.push(self.row);
-            (self.used, self.gone_on) = (self.repeated_height, 0);
+            self.used = self.repeated_height;
         }
     }
 
@@ -539,7 +661,7 @@ impl<'a> Page<'a> {
             Some(tail) if self.used + height > self.capacity => {
                 self.breaks.push(tail.rows.0);
                 self.used = tail.height;
-                (self.repeated, self.gone_on) = (Some(tail.head), 0);
+                self.repeated = Some(tail.head);
             }
             _ => self.break_before(height),
         }
@@ -548,10 +670,6 @@ impl<'a> Page<'a> {
     fn down(&mut self, rows: u32, height: f64) {
         self.row += rows;
         self.used += height;
-        if self.used > self.capacity {
-            self.used = self.repeated_height + height;
-            self.gone_on += 1;
-        }
     }
 
     /// What depends on all of the sheet: heads that stay in view and are printed on every page.

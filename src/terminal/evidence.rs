@@ -274,8 +274,8 @@ pub(crate) fn raw(
         [cell] if of_station.spec.kind != Kind::Counter => {
             let signed = matches!(register.encoding, config::Encoding::A16 { .. });
             let count = if signed { i32::from(cell.cast_signed()) } else { i32::from(cell) };
-            let times = format::number(scale, 4, Lang::En);
-            let times = times.trim_end_matches('0').trim_end_matches('.');
+            let times = format::number(scale, 4, view.lang);
+            let times = times.trim_end_matches('0').trim_end_matches(['.', ',']);
             format!("{hex} = {count} ×{times} → {value}")
         }
         _ => format!("{hex} {} → {value}", register.word_order.code()),

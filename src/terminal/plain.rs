@@ -3,7 +3,7 @@
 
 use config::{Lang, StationId};
 
-use super::format;
+use super::format::{self, Moment};
 use super::happenings;
 use super::paint::{Row, text_of, width};
 use super::screen::Screen;
@@ -183,7 +183,9 @@ const UNWATCHED_SHOWN: usize = 3;
 
 /// How it is known what a picture says.
 pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
-    let stamp = |at: Timestamp| view.moment().since_exactly(Since::At(at));
+    // By the day on which it is read: the picture may be of another one.
+    let moment = Moment { now: origin.now.unwrap_or(view.now), ..view.moment() };
+    let stamp = |at: Timestamp| moment.since_exactly(Since::At(at));
     let watched = view.say(
         "Theo lịch sử đã lưu; giám sát liên tục từ",
         "From the history that was kept; watched without a break since",

@@ -161,6 +161,22 @@ pub(crate) fn date(date: Date, lang: Lang) -> String {
     }
 }
 
+/// A month: `11/2022` in Vietnamese, `2022-11` in English.
+pub(crate) fn month(of: Date, lang: Lang) -> String {
+    match lang {
+        Lang::Vi => format!("{:02}/{}", of.month, of.year),
+        Lang::En => format!("{}-{:02}", of.year, of.month),
+    }
+}
+
+/// A day of this year: `23/11` in Vietnamese, `11-23` in English.
+pub(crate) fn short_date(date: Date, lang: Lang) -> String {
+    match lang {
+        Lang::Vi => format!("{:02}/{:02}", date.day, date.month),
+        Lang::En => format!("{:02}-{:02}", date.month, date.day),
+    }
+}
+
 /// Where and when an operator stands: what turns an instant into words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
@@ -184,12 +200,12 @@ impl Moment {
         format!("{}.{:03}", self.time(at), at.local(self.zone).millisecond)
     }
 
-    /// Day and time to the minute of what was not today: `23/11 14:32`; `None` of what was.
+    /// Day and time to the minute of what was not today: `23/11 14:32`, in English `11-23 14:32`; `None` of what was.
     pub(crate) fn other_day(self, at: Timestamp) -> Option<String> {
         let local = at.local(self.zone);
-        let (day, month) = (local.date.day, local.date.month);
+        let day = || short_date(local.date, self.lang);
         (local.date != self.now.local(self.zone).date)
-            .then(|| format!("{day:02}/{month:02} {:02}:{:02}", local.hour, local.minute))
+            .then(|| format!("{} {:02}:{:02}", day(), local.hour, local.minute))
     }
 
     /// The present as the header shows it.
@@ -244,9 +260,9 @@ impl Moment {
 
     fn day(self, day: Date) -> String {
         if day.year == self.now.local(self.zone).date.year {
-            format!("{:02}/{:02}", day.day, day.month)
+            short_date(day, self.lang)
         } else {
-            format!("{:02}/{:02}/{}", day.day, day.month, day.year)
+            date(day, self.lang)
         }
     }
 }
@@ -358,15 +374,16 @@ mod tests {
     fn since_shows_the_year_only_when_it_is_another() {
         let moment = Moment { now: Timestamp(1_669_188_727_240), zone: 7, lang: Lang::En };
         let day = |year| Since::Day(Date { year, month: 11, day: 2 });
-        assert_eq!(moment.since(day(2022)), "02/11");
-        assert_eq!(moment.since(day(2021)), "02/11/2021");
+        assert_eq!(moment.since(day(2022)), "11-02");
+        assert_eq!(moment.since(day(2021)), "2021-11-02");
         assert_eq!(moment.since(Since::Always), "always");
         assert_eq!(moment.since(Since::At(moment.now)), "14:32:07");
         let yesterday = Since::At(moment.now.plus(-86_400_000));
-        assert_eq!(moment.since(yesterday), "22/11");
-        assert_eq!(moment.since_exactly(yesterday), "22/11 14:32:07");
+        assert_eq!(moment.since(yesterday), "11-22");
+        assert_eq!(moment.since_exactly(yesterday), "11-22 14:32:07");
         let later = Moment { now: moment.now.plus(366 * 86_400_000), ..moment };
-        assert_eq!(later.since(day(2022)), "02/11/2022");
+        assert_eq!(later.since(day(2022)), "2022-11-02");
+        assert_eq!(Moment { lang: Lang::Vi, ..later }.since(day(2022)), "02/11/2022");
         assert_eq!(moment.fine_time(moment.now), "14:32:07.240");
     }
 

@@ -177,7 +177,24 @@ pub(crate) fn read_start(node: &Node<'_>) -> Option<Start> {
     if node.is_datetime() {
         return node.instant().map(Start::At);
     }
+    let text = node.text()?;
+    if is_like_an_instant(&text) {
+        node.complain(format!("'{text}' is a moment in quotes: write it without them, such as at = 2022-11-02T06:00:00+07:00"));
+        return None;
+    }
     read_duration(node).map(Start::After)
+}
+
+/// Whether a text begins as a day does: no span of time has such a dash.
+fn is_like_an_instant(text: &str) -> bool {
+    let day = text.trim().get(..10).map(str::as_bytes);
+    day.is_some_and(|day| {
+        let is = |(n, byte): (usize, &u8)| match n {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        day.iter().enumerate().all(is)
+    })
 }
 
 pub(crate) fn read_duration(node: &Node<'_>) -> Option<i64> {
@@ -294,6 +311,10 @@ kind = \"T11\"
 target = \"HB03.110.171.P\"
 centre = \"CX\"
 facto = 10
+[[fault]]
+kind = \"T08\"
+target = \"HB03.110.171.P\"
+at = \"2022-11-02 06:00:00\"
 [rates]
 scale = -1
 T99 = 1
@@ -308,8 +329,9 @@ T99 = 1
             "storm.toml:16: fault[3].factor: 'big' is not a number",
             "storm.toml:20: fault[4].centre: no centre 'CX'",
             "storm.toml:21: fault[4]: unknown key 'facto'; did you mean 'factor'?",
-            "storm.toml:23: rates.scale: '-1' is not a number",
-            "storm.toml:24: rates: unknown key 'T99'",
+            "storm.toml:25: fault[5].at: '2022-11-02 06:00:00' is a moment in quotes: write it without them",
+            "storm.toml:27: rates.scale: '-1' is not a number",
+            "storm.toml:28: rates: unknown key 'T99'",
         ] {
             assert!(problems.contains(said), "{said}\n--\n{problems}");
         }

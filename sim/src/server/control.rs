@@ -16,7 +16,8 @@
 //!
 //! `inject` takes `centre` and `params` (an object) too; `strike` takes `phase` (A, B, C), `earth`
 //! (otherwise between phases) and `share` (0 to 1 of the line from the bay on); a `code` may be a
-//! word of the point's states. What cannot be done is answered with
+//! word of the point's states. Instants are UTC; each answer has `utc_offset_hours`, how far local time
+//! is ahead. What cannot be done is answered with
 //! `{"ok":false,"error":"…"}`. Lines are bounded in length, clients in number and in patience.
 
 use std::collections::BTreeMap;
@@ -163,6 +164,14 @@ pub enum Reply {
     },
     /// Who was without supply.
     Interruptions(Interruptions),
+}
+
+/// A reply as it goes over the port: with the hours that local time of the province is ahead of the UTC of its instants.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    reply: &'a Reply,
+    utc_offset_hours: i8,
 }
 
 /// The true value of a point beside what each centre gets.
@@ -467,7 +476,11 @@ async fn serve(stream: TcpStream, desk: Desk) -> io::Result<()> {
             Err(error) => Err(format!("no request: {error}")),
         };
         let mut answer = match result {
-            Ok(reply) => serde_json::to_vec(&reply).map_err(io::Error::other)?,
+            Ok(reply) => {
+                let utc_offset_hours = desk.province().utc_offset_hours;
+                let answer = Answer { reply: &reply, utc_offset_hours };
+                serde_json::to_vec(&answer).map_err(io::Error::other)?
+            }
             Err(error) => serde_json::to_vec(&serde_json::json!({ "ok": false, "error": error }))
                 .map_err(io::Error::other)?,
         };

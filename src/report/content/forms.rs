@@ -126,8 +126,8 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
         words.column("lost", "Tổng thời gian mất, cộng mọi kênh", "Time lost, of all links", 11),
     ]);
     for (id, vi, en) in [
-        ("operations", "Thao tác xa", "Remote operations"),
-        ("failed", "Thao tác xa không thành công", "Failed remote operations"),
+        ("operations", "Thao tác xa", "Remote control"),
+        ("failed", "Thao tác xa không thành công", "Failed remote control"),
     ] {
         for level in &levels {
             let title = words.say(&format!("{vi} {level} kV"), &format!("{en} {level} kV"));
@@ -136,7 +136,7 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     }
     columns.extend([
         words.column("cause", "Nguyên nhân không thành công", "Cause of failure", 22),
-        words.column("full", "Đủ", "Complete", 8),
+        words.column("full", "Đủ", "Full", 8),
         words.column("right", "Đúng", "Right", 18),
         words.column("note", "Ghi chú", "Note", 18),
     ]);
@@ -149,9 +149,9 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
         row.extend(operated(operations, &levels));
         let is_full = channels.iter().all(|channel| facts.is_full(channel));
         let full = if is_full {
-            Cell::Verdict(Mark::Good, words.say("đủ", "complete"))
+            Cell::Verdict(Mark::Good, words.say("đủ", "full"))
         } else {
-            Cell::Verdict(Mark::Bad, words.say("thiếu", "not complete"))
+            Cell::Verdict(Mark::Bad, words.say("thiếu", "not full"))
         };
         let known = operations.filter(|operations| operations.is_known);
         let cause = known.map_or(Cell::NotKnown, |known| text(&known.causes(facts.lang)));

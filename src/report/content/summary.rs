@@ -159,10 +159,7 @@ fn live(facts: &Facts, centre: CentreId) -> (Share, Share) {
 
 fn months(facts: &Facts) -> Chart {
     let words = facts.words();
-    let categories = facts
-        .months
-        .iter()
-        .map(|(month, _)| format!("{:02}/{}", month.first.month, month.first.year));
+    let categories = facts.months.iter().map(|(month, _)| format::month(month.first, facts.lang));
     let series = facts.province.centre_ids().map(|centre| {
         // What is left of a month that is no longer kept as a whole is no figure of that month.
         let kept =
@@ -186,8 +183,7 @@ fn months(facts: &Facts) -> Chart {
 fn forgotten_months(facts: &Facts) -> Option<Part> {
     let is_gone = |times: &Vec<Times>| times.iter().any(|times| times.not_kept > 0);
     let gone = facts.months.iter().filter(|(_, times)| is_gone(times));
-    let gone: Vec<String> =
-        gone.map(|(m, _)| format!("{:02}/{}", m.first.month, m.first.year)).collect();
+    let gone: Vec<String> = gone.map(|(month, _)| format::month(month.first, facts.lang)).collect();
     let gone = gone.join(", ");
     let note = || {
         facts.words().note(

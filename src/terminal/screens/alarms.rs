@@ -72,7 +72,8 @@ fn alarm_of<'a>(view: &View<'a>, raised: Raised) -> Option<&'a Alarm> {
 /// The screen.
 pub(crate) fn draw(view: &View<'_>, state: &Alarms, body: Body) -> Vec<Row> {
     let width = body.width;
-    let mut lines = vec![title(view, state, width), sums(view), rule(view.row(), width)];
+    let mut lines =
+        vec![title(view, state, width), sums(view, state.station), rule(view.row(), width)];
     let table = table(view, width);
     lines.push(table.head());
     let shown = state.page().iter().filter_map(|raised| alarm_of(view, *raised));
@@ -98,19 +99,33 @@ pub(crate) fn draw(view: &View<'_>, state: &Alarms, body: Body) -> Vec<Row> {
     lines
 }
 
-/// How many alarms stand in a state.
-fn number(view: &View<'_>, state: AlarmState) -> u64 {
-    view.picture.alarms.iter().filter(|alarm| alarm.state() == Some(state)).count() as u64
+/// Alarms of a station, or of all.
+fn of<'a>(view: &View<'a>, station: Option<StationId>) -> impl Iterator<Item = &'a Alarm> {
+    let own = move |alarm: &&Alarm| station.is_none_or(|own| own == alarm.raised.cause.station);
+    view.picture.alarms.iter().filter(own)
+}
+
+/// How many of these stand in a state.
+fn number<'a>(alarms: impl Iterator<Item = &'a Alarm>, state: AlarmState) -> u64 {
+    alarms.filter(|alarm| alarm.state() == Some(state)).count() as u64
 }
 
 /// Alarms that nobody has acknowledged.
 pub(crate) fn waiting(view: &View<'_>) -> u64 {
-    number(view, AlarmState::Unacknowledged) + number(view, AlarmState::Returned)
+    waiting_at(view, None)
+}
+
+fn waiting_at(view: &View<'_>, station: Option<StationId>) -> u64 {
+    [AlarmState::Unacknowledged, AlarmState::Returned]
+        .into_iter()
+        .map(|state| number(of(view, station), state))
+        .sum()
 }
 
 fn title(view: &View<'_>, state: &Alarms, width: usize) -> Row {
-    let all = view.picture.alarms.len() as u64;
-    let (waiting, returned) = (waiting(view), number(view, AlarmState::Returned));
+    let all = of(view, state.station).count() as u64;
+    let waiting = waiting_at(view, state.station);
+    let returned = number(of(view, state.station), AlarmState::Returned);
     let role = if waiting > 0 { Role::Fail } else { Role::Plain };
     let mut row = view
         .row()
@@ -138,9 +153,9 @@ pub(crate) fn filter_text(view: &View<'_>, state: &Alarms) -> String {
 }
 
 /// How many of each priority.
-fn sums(view: &View<'_>) -> Row {
+fn sums(view: &View<'_>, station: Option<StationId>) -> Row {
     Priority::ALL.into_iter().fold(view.row(), |row, priority| {
-        let of_priority = view.picture.alarms.iter().filter(|alarm| alarm.priority == priority);
+        let of_priority = of(view, station).filter(|alarm| alarm.priority == priority);
         let count = view.count(of_priority.count() as u64);
         let meaning = priority.text(view.lang);
         let gap = if priority == Priority::One { 1 } else { 2 };

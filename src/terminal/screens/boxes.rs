@@ -363,6 +363,17 @@ pub(crate) fn reasons(view: &View<'_>, width: usize, height: usize) -> Vec<Row> 
     let bars = inner.saturating_sub(1 + 23 + 6 * pair.len() + 3);
     let line = |found: &ReasonCount| reason_line(view, found, *most.unwrap_or(&1), bars);
     let mut lines = vec![head(Text::NotLiveFor, true)];
+    let mut below = Vec::new();
+    let room = height.saturating_sub(2);
+    if !besides.is_empty() {
+        below.push(head(Text::BesidesLive, false));
+        below.extend(besides.iter().map(line));
+    }
+    // Where there is no room for all, what is not the fault of being live stands in one line.
+    if 1 + not_live.len().max(1) + below.len() > room && !below.is_empty() {
+        let said = format!(" {}", view.t(Text::BesidesLive));
+        below = vec![rest_line(view, &said, &besides.iter().collect::<Vec<_>>(), inner)];
+    }
     if view.starting() {
         lines.push(view.row().text(format!("   {NOT_EVALUATED}")));
     } else if not_live.is_empty() {
@@ -370,27 +381,24 @@ pub(crate) fn reasons(view: &View<'_>, width: usize, height: usize) -> Vec<Row> 
     } else {
         lines.extend(not_live.iter().map(line));
     }
-    let room = height.saturating_sub(2);
-    if !besides.is_empty() && lines.len() + besides.len() < room {
-        lines.push(head(Text::BesidesLive, false));
+    let own = room.saturating_sub(below.len());
+    if lines.len() > own {
+        lines.truncate(own.saturating_sub(1));
+        let rest: Vec<&ReasonCount> = not_live.iter().skip(own.saturating_sub(2)).collect();
+        lines.push(rest_line(view, " …", &rest, inner));
     }
-    lines.extend(besides.iter().map(line));
-    if lines.len() > room {
-        lines.truncate(room - 1);
-        let all: Vec<&ReasonCount> = not_live.iter().chain(&besides).collect();
-        lines.push(rest_line(view, &all[(room - 2).min(all.len())..], inner));
-    }
+    lines.extend(below);
     lines.resize(room, view.row());
     framed(view.row().put(Role::Strong, view.t(Text::Reasons)), sums(view), lines, width)
 }
 
-/// Reasons for which there is no line left: `… I 1/1 · R 0/1`.
-fn rest_line(view: &View<'_>, rest: &[&ReasonCount], width: usize) -> Row {
+/// Reasons for which there is no line of their own: `… I 1/1 · R 0/1`.
+fn rest_line(view: &View<'_>, start: &str, rest: &[&ReasonCount], width: usize) -> Row {
     let each = rest.iter().map(|found| {
         let counts: Vec<String> = found.counts.iter().map(|n| view.count(*n)).collect();
         format!("{} {}", found.reason.mark(), counts.join("/"))
     });
-    view.row().text(format!(" … {}", each.collect::<Vec<_>>().join(" · "))).filled(width)
+    view.row().text(format!("{start} {}", each.collect::<Vec<_>>().join(" · "))).filled(width)
 }
 
 /// `chưa sống A1 2 · TTĐK 14`: what the rows of reasons sum up to.

@@ -17,7 +17,13 @@ use crate::terminal::view::View;
 /// The evidence in `height` lines below a rule.
 pub(crate) fn below(view: &View<'_>, id: SignalId, width: usize, height: usize) -> Vec<Row> {
     let mut lines = vec![rule(title(view, id), width)];
-    let rows = if height < 3 { vec![in_one_line(view, id)] } else { document(view, id, width, 1) };
+    let mut rows =
+        if height < 3 { vec![in_one_line(view, id)] } else { document(view, id, width, 1) };
+    if rows.len() > height {
+        // What each centre has of it comes before how it is addressed.
+        let contract = contract_lines(view, id, width).len().min(rows.len());
+        rows.rotate_left(contract);
+    }
     lines.extend(rows.into_iter().take(height));
     lines
 }

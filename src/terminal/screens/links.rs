@@ -101,7 +101,14 @@ pub(crate) fn draw(view: &View<'_>, state: &Links, body: Body) -> Vec<Row> {
     }
     let Some(id) = state.list.selected() else { return lines };
     let height = body.height.saturating_sub(lines.len() + 1);
-    lines.push(rule(view.row().put(Role::Strong, full_name(view, id)), width));
+    let mut head = view.row().put(Role::Strong, full_name(view, id));
+    let hidden = state.rows.len().saturating_sub(state.list.top() + list_height(body));
+    if hidden > 0 {
+        // Of the list above.
+        let more = format!("… {} {} (↓)", view.count(hidden as u64), view.t(Text::More));
+        head = view.row().text(more).text(" ── ").join(head);
+    }
+    lines.push(rule(head, width));
     lines.extend(card::document(view, id, width).into_iter().take(height));
     lines
 }

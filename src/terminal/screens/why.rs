@@ -246,13 +246,19 @@ fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize
     let first = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
     let where_ = place(view, station, line);
     let (since, proof) = (view.since(line.since), evidence::of_line(view, station, line));
+    let exactly = view.moment().since_exactly(line.since);
     let Some((places, proofs)) = columns(width) else {
         let below = [where_, proof].into_iter().filter(|text| !text.is_empty());
         let below = below.flat_map(|text| wrap(&text, width - 8));
         let below = below.map(|text| view.row().gap(6).text(text));
-        let first =
-            first.cell(Role::Plain, &view.moment().since_exactly(line.since), 20, Side::Left);
+        let first = first.cell(Role::Plain, &exactly, 20, Side::Left);
         return [first].into_iter().chain(below).collect();
+    };
+    // Of a moment on another day the hour stands before what proves it.
+    let proof = match exactly.strip_prefix(&since).map(str::trim) {
+        None | Some("") => proof,
+        Some(hour) if proof.is_empty() => hour.to_owned(),
+        Some(hour) => format!("{hour} · {proof}"),
     };
     let (where_, proof) = (wrap(&where_, places - 1), wrap(&proof, proofs));
     let blank = view.row().gap(FIXED - 12);
