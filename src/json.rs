@@ -128,6 +128,8 @@ struct AlarmEntry<'a> {
     priority: u8,
     state: &'static str,
     raised: Timestamp,
+    /// Its cause was there already when somebody began to watch.
+    raised_at_least: bool,
     returned: Option<Timestamp>,
     acknowledged: Option<Timestamp>,
     signals: u32,
@@ -428,6 +430,7 @@ fn alarm_entry<'a>(picture: &'a Picture, alarm: &Alarm) -> Option<AlarmEntry<'a>
         priority: alarm.priority.number(),
         state: alarm.state()?.word(),
         raised: alarm.raised.at,
+        raised_at_least: alarm.at_least,
         returned: alarm.returned,
         acknowledged: alarm.acknowledged,
         signals: alarm.signals,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Date, Province};
+use config::Province;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -17,6 +17,7 @@ use crate::historian::Historian;
 use crate::historian::alarms::{Alarms, Raised};
 use crate::historian::past::StoodChannel;
 use crate::historian::picture::Picture;
+use crate::historian::today::Today;
 use crate::series::Buffer;
 use crate::store::{Gatherer, Keeper};
 
@@ -278,7 +279,7 @@ impl Task {
         let (from, to, kind_word) = (before.to_millisecond(), after.to_millisecond(), kind.word());
         tracing::warn!(by_ms, from, to, "{kind_word}: history goes on behind a gap");
         self.publish(before.max(self.shown), true);
-        self.readings = self.collector.renew(&self.today.whole, &self.plans).await;
+        self.readings = self.collector.renew(self.today.whole(), &self.plans).await;
         self.jumps.push(jump);
         let surplus = self.jumps.len().saturating_sub(JUMPS_MAX);
         self.jumps.drain(..surplus);
@@ -291,43 +292,13 @@ impl Task {
         let stood = stood.collect();
         self.historian = Historian::new(self.today.contract(), &self.plans, now);
         self.historian.recall(stood);
-        self.buffer = buffer(&self.today.whole, &self.plans, self.history.is_some());
+        self.buffer = buffer(self.today.whole(), &self.plans, self.history.is_some());
         if kind == JumpKind::Set {
             self.alarms.clock_was_set(by_ms);
         }
         if let Some(history) = &mut self.history {
             history.gatherer = Gatherer::behind(self.jumps.clone(), now);
         }
-    }
-}
-
-/// The contract as it holds on the day in which somebody watches.
-struct Today {
-    whole: Arc<Province>,
-    /// The local day.
-    day: Date,
-    /// Of the day.
-    contract: Arc<Province>,
-}
-
-impl Today {
-    fn at(whole: Arc<Province>, now: Timestamp) -> Self {
-        let day = now.local(whole.utc_offset_hours).date;
-        let contract = Arc::new(whole.as_of(day));
-        Self { whole, day, contract }
-    }
-
-    fn contract(&self) -> Arc<Province> {
-        Arc::clone(&self.contract)
-    }
-
-    /// The contract of another day, when one has begun.
-    fn turn(&mut self, now: Timestamp) -> Option<Arc<Province>> {
-        if now.local(self.whole.utc_offset_hours).date == self.day {
-            return None;
-        }
-        *self = Self::at(Arc::clone(&self.whole), now);
-        Some(self.contract())
     }
 }
 
@@ -359,6 +330,8 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use config::Date;
+
     use super::*;
     use crate::historian::verdict::Reason;
 

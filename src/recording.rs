@@ -23,6 +23,7 @@ use crate::collector::plan::{Plan, plans};
 use crate::collector::reading::Reading;
 use crate::historian::Historian;
 use crate::historian::picture::Picture;
+use crate::historian::today::Today;
 pub use cost::Cost;
 use cost::{Stopwatch, cpu_seconds, share};
 use stations::Stations;
@@ -79,6 +80,8 @@ struct Window {
 pub struct Recording {
     stations: Stations,
     historian: Historian,
+    /// Whoever watched would have judged by the contract of the day.
+    today: Today,
     window: Window,
     next: Timestamp,
     /// How long the field lives at a time, milliseconds.
@@ -126,10 +129,12 @@ impl Recording {
         let Window { begins, from, until } = window;
         let window = Window { begins: whole(begins), from: whole(from), until: whole(until) };
         let plans: Vec<Arc<Plan>> = plans(province);
+        let today = Today::at(Arc::clone(province), window.begins);
         let periods = Scan::ALL.iter().map(|scan| province.scan.milliseconds(*scan));
         Self {
             stations: Stations::start(province, &plans, to_come, (window, step_s)),
-            historian: Historian::new(Arc::clone(province), &plans, window.begins),
+            historian: Historian::new(today.contract(), &plans, window.begins),
+            today,
             next: window.begins,
             step_ms,
             window,
@@ -193,6 +198,9 @@ impl Recording {
     /// The one place where verdicts are asked for.
     fn judge(&mut self, sink: &mut impl Sink, last: bool) -> io::Result<()> {
         let mut watch = Stopwatch::start();
+        if let Some(contract) = self.today.turn(self.next) {
+            self.historian.judge_by(contract);
+        }
         let mut picture = self.historian.picture(self.next);
         self.judging += watch.lap();
         self.tally.judge(&picture);

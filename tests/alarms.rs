@@ -10,7 +10,7 @@ use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
 use gridwatch::historian::ledger::Judgement;
 use gridwatch::historian::picture::LinkState;
 use gridwatch::historian::verdict::Reason;
-use gridwatch::store::{Batch, KeptAlarm, Reader, StoreError, Writer, upkeep};
+use gridwatch::store::{Batch, Gatherer, KeptAlarm, Reader, StoreError, Writer, upkeep};
 use tempfile::tempdir;
 
 use crate::fixture::{NOW, World};
@@ -271,4 +271,62 @@ fn no_alarm_returns_before_it_was_raised() {
     let alarms = watched(&mut fresh, -20, 0);
     assert_eq!(states(&alarms), [Some(AlarmState::Returned)]);
     assert_eq!(alarms[0].returned, Some(open[0].raised.at));
+}
+
+/// A bay unit of 110 kV that its gateway does not reach is not seen, whatever the exception is, and nobody says that
+/// it answers: neither the screens nor the store.
+#[test]
+fn a_unit_that_only_its_gateway_speaks_for_is_not_seen_and_does_not_answer() {
+    for fault in [Fault::NoReply, Fault::Refused(0x0A), Fault::Refused(0x0B), Fault::Refused(4)] {
+        let mut world = World::new();
+        world.fail_unit("HB03", "172", fault);
+        world.connect_all(-700_500);
+        let alarms = watched(&mut world, -700, -680);
+        assert_eq!(alarms.len(), 1, "{fault:?}: {alarms:?}");
+        assert_eq!((alarms[0].priority, alarms[0].at_least), (Priority::One, true), "{fault:?}");
+        let folder = tempdir().unwrap();
+        let mut writer = Writer::open(folder.path(), &world.province).unwrap();
+        let mut gatherer = Gatherer::new(NOW.plus(-720_000));
+        world.keep((&mut gatherer, &mut writer), -670_000);
+        writer.close().unwrap();
+        let reader = Reader::open(folder.path()).unwrap();
+        let past = gridwatch::history::past(&reader, None).unwrap().unwrap();
+        let station = world.province.station("HB03").unwrap();
+        for picture in [&past.picture, &*world.watched_at(-669_000)] {
+            let page = gridwatch::terminal::Page::Why(station);
+            let said = gridwatch::terminal::page(picture, page, (config::Lang::En, false), 140);
+            assert!(!said.contains("units answer"), "{fault:?}: {said}");
+        }
+        assert_eq!(past.picture.alarms.len(), 1);
+        assert!(past.picture.alarms[0].at_least, "the store knows it, too");
+    }
+    // One that is lost while somebody watches is lost then; a few values that are refused are no unit.
+    let mut world = World::started();
+    watched(&mut world, -130, -122);
+    world.fail_unit("HB03", "172", Fault::Refused(0x0B));
+    let alarms = watched(&mut world, -120, -100);
+    assert_eq!((alarms[0].priority, alarms[0].at_least), (Priority::One, false));
+}
+
+#[test]
+fn signals_of_one_cause_lack_since_the_first_moment_to_the_last() {
+    let mut world = World::started();
+    watched(&mut world, -130, -122);
+    for (id, from) in [("HB05.110.171.CB.POS", -120), ("HB05.110.171.DS1.POS", -60)] {
+        world.flag(id, Flags::INVALID);
+        watched(&mut world, from, from + 18);
+    }
+    let picture = world.watched_at(-40_000);
+    let station = picture.province.station("HB05").unwrap();
+    let lines = gridwatch::historian::shortfalls::live(&picture, station);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    let span = line.last_since.instant().unwrap().since(line.since.instant().unwrap());
+    assert!((59_000..=61_000).contains(&span), "{span}");
+    let page = gridwatch::terminal::Page::Why(station);
+    let text = gridwatch::terminal::page(&picture, page, (config::Lang::En, false), 140);
+    for (since, dash) in [(line.since, ""), (line.last_since, "–")] {
+        let local = since.instant().unwrap().local(7);
+        let said = format!("{dash}{:02}:{:02}:{:02}", local.hour, local.minute, local.second);
+        assert!(text.contains(&said), "{said} is missing in\n{text}");
+    }
 }

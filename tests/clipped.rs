@@ -246,6 +246,7 @@ impl Story<'_> {
                 let cause_of = Cause { station: StationId(0), line };
                 let alarm = Alarm {
                     raised: Raised { cause: cause_of, at },
+                    at_least: false,
                     priority: Priority::ALL[0],
                     centres: vec![CentreId(0)],
                     signals: 1,

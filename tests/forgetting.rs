@@ -344,6 +344,7 @@ impl Chance {
                     let cause = Cause { station: StationId::at(0), line };
                     let alarm = Alarm {
                         raised: Raised { cause, at: now },
+                        at_least: false,
                         priority: Priority::ALL[place],
                         centres: vec![CentreId::at(0)],
                         signals: 3,

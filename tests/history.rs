@@ -388,3 +388,51 @@ fn what_stood_so_before_a_restart_stands_since_then_and_a_lost_path_is_lost_in_o
     assert_eq!(told(105_000), (good.not_live(), 100_000, 70_000, 1));
     assert_eq!(told(115_000), (old.not_live(), 110_000, 70_000, 2), "another time");
 }
+
+#[test]
+fn what_was_lost_while_nobody_watched_counts_once_where_it_was_seen_first() {
+    use LinkState::{Connected, Lost, NeverConnected};
+    let folder = tempdir().unwrap();
+    let [province, _] = contracts();
+    let state = State::from_bits(0).unwrap();
+    let points = u32::try_from(province.stations[0].points.len()).unwrap();
+    // Up when watching ended, and not when it began again; twice, and once more after a week and a day.
+    let day = 86_400_000;
+    for moments in [
+        [(0, Connected), (20_000, Connected), (40_000, Connected)],
+        [(50_000, Lost), (70_000, Connected), (80_000, Connected)],
+        [(90_000, NeverConnected), (110_000, Lost), (120_000, Lost)],
+        [(130_000, Lost), (140_000, Connected), (150_000, Connected)],
+        [150_000, 160_000, 170_000].map(|at| (at + 8 * day, Lost)),
+    ] {
+        let mut writer = Writer::open(folder.path(), &province).unwrap();
+        for (n, (at, link)) in moments.into_iter().enumerate() {
+            let runs = vec![Run { first: 0, count: points, state }];
+            let judgements = vec![judgement(at, link, n == 0, runs)];
+            writer.commit(&batch(n == 0, at, judgements)).unwrap();
+        }
+        writer.close().unwrap();
+    }
+    let reader = Reader::open(folder.path()).unwrap();
+    let sessions = reader.sessions().unwrap();
+    let told = |from: i64, to: i64| {
+        let span = Span::new(Timestamp(from), Timestamp(to));
+        let window = Window::new(span, &[], &sessions);
+        window.eras.iter().fold((0, 0), |(losses, unseen), era| {
+            let channel = &province.channels[0];
+            let own = channel_history(&reader, &province, channel, &window, era).unwrap().link;
+            (losses + own.losses, unseen + own.unseen_losses)
+        })
+    };
+    let end = 200_000 + 8 * day;
+    // After more than six days nobody knows what became of it.
+    assert_eq!(told(0, end), (2, 2));
+    assert_eq!(told(0, 45_000), (0, 0));
+    assert_eq!((told(45_000, 60_000), told(50_000, 60_000)), ((1, 1), (1, 1)));
+    assert_eq!((told(50_001, 85_000), told(85_000, 100_000)), ((0, 0), (1, 1)));
+    // Wherever the time is cut, the parts are the whole.
+    for cut in (0..160_000).step_by(2_500).chain([end - 30_000]) {
+        let (one, other) = (told(0, cut), told(cut, end));
+        assert_eq!((one.0 + other.0, one.1 + other.1), (2, 2), "{cut}");
+    }
+}

@@ -397,3 +397,31 @@ fn what_stands_still_beside_a_blown_fuse_is_not_frozen() {
     assert!(lowest < 14.0, "a fuse was blown: {lowest} kV");
     assert_eq!(frozen, []);
 }
+
+#[test]
+fn each_day_of_a_recording_is_judged_by_its_contract() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    // The winding temperature of S2 leaves the database of both centres on the second day.
+    let text = text.replace("since = 2022-08-30", "since = 2022-11-02");
+    let province = Arc::new(Province::parse("p.toml", &text).unwrap());
+    let id = "S2.110.131.TW.HV";
+    let verdicts = |until: i64| {
+        let mut witness = Witness::default();
+        let window = (START.plus(until - 120_000), START.plus(until));
+        let mut recording =
+            Recording::start(&province, plans(&province, "rates.scale = 0\n"), window);
+        while recording.step(&mut witness).unwrap() {}
+        recording.end(&mut witness).unwrap();
+        let picture = witness.picture.unwrap();
+        let station = province.station("S2").unwrap();
+        let point = province.stations[station.index()].point(id).unwrap();
+        let centres = province.centre_ids();
+        let of = centres.map(|centre| picture.channel(station, centre).points[point.index()]);
+        of.map(|point| (point.verdict, point.not_live)).collect::<Vec<_>>()
+    };
+    let day = 86_400_000;
+    let [never, absent] = [Reason::NeverSeen, Reason::NotInDatabase].map(Some);
+    assert_eq!(verdicts(day - 1_000), [(never, never); 2], "still in the database, and never sent");
+    assert_eq!(verdicts(day + 60_000), [(absent, absent); 2]);
+}

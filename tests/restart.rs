@@ -122,12 +122,20 @@ fn a_switch_between_its_ends_at_first_is_not_taken_for_good_before_its_time() {
         let seen = bench.point(&after, id);
         assert_eq!((seen.undecided, seen.not_live), (false, Some(Reason::Intermediate)), "{id}");
         assert_eq!(after.undecided(), 0);
+        // It has stood there since nobody knows when.
+        assert_eq!(
+            (seen.since, seen.not_live_since),
+            (Since::AtLeast(after.at), seen.since),
+            "{id}"
+        );
         assert_eq!(grades(&after)[0], Grade::Missed, "{id}: unmanned");
         // One that was seen at an end is known to move.
         let mut bench = Bench::new(START);
         bench.run(START, 0, &[]);
         let moving = bench.run(START.plus(1_000), travel - 1_000, &[(id, 0)]);
         assert_eq!(moving.undecided(), 0, "{id}");
+        let stuck = bench.run(START.plus(travel + 3_000), 0, &[(id, 0)]);
+        assert_eq!(bench.point(&stuck, id).since, Since::At(stuck.at), "{id}: that was seen");
         // And so is one that arrives.
         let mut bench = Bench::new(START);
         bench.run(START, 1_000, &[(id, 0)]);

@@ -243,6 +243,7 @@ pub(super) struct Raised {
 impl Row for Raised {
     const COLUMNS: &'static [Column<Self>] = &[
         Column("raised", Instant(|row| row.alarm.raised)),
+        Column("raised_at_least", YesNo(|row| Some(row.alarm.at_least))),
         Column("station", Text(|row| &row.alarm.station)),
         Column("cause", Text(|row| &row.alarm.cause)),
         Column("reason", Text(|row| row.alarm.reason.word())),

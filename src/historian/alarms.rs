@@ -123,6 +123,8 @@ impl AlarmState {
 pub struct Alarm {
     /// What, and since when.
     pub raised: Raised,
+    /// Its cause was there already when somebody began to watch: at least since then.
+    pub at_least: bool,
     /// How urgent.
     pub priority: Priority,
     /// Centres that have lacked signals by it, in the order of the contract.
@@ -291,19 +293,25 @@ impl Alarms {
             self.note(cause, true);
             return true;
         }
-        let since = match line.since {
-            // An alarm is raised by who watches: what stood before is raised when somebody began.
-            Since::At(at) | Since::AtLeast(at) => at.max(picture.started),
-            Since::Always | Since::Day(_) => picture.started,
+        // An alarm is raised by who watches: what stood before is raised when somebody began.
+        let (since, at_least) = match line.since {
+            Since::At(at) => (at.max(picture.started), at < picture.started),
+            Since::AtLeast(at) => (at.max(picture.started), true),
+            Since::Always | Since::Day(_) => (picture.started, true),
         };
-        if picture.at.since(since) < delay_ms(&picture.province, cause, line) {
+        let is_unit_lost = takes_unit(picture, cause, line);
+        if picture.at.since(since) < delay_ms(&picture.province, cause, (line, is_unit_lost)) {
             return false;
         }
         // It comes again, and nobody has acknowledged it: this is another time, the earlier one is over.
         self.note(cause, false);
         let alarm = Alarm {
             raised: Raised { cause, at: since },
-            priority: priority(&picture.province.stations[cause.station.index()], line),
+            at_least,
+            priority: priority(
+                &picture.province.stations[cause.station.index()],
+                (line, is_unit_lost),
+            ),
             centres: line.centres.clone(),
             signals,
             returned: None,
@@ -394,8 +402,8 @@ fn hides(station: &Station, line: &Shortfall, alarm: &Alarm) -> bool {
 }
 
 /// How long a cause must be there, milliseconds: values are given as many scans as until one is old.
-fn delay_ms(province: &Province, cause: Cause, line: &Shortfall) -> i64 {
-    if matches!(cause.line.reason, Reason::NoLink | Reason::NoReply | Reason::Intermediate) {
+fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Shortfall, bool)) -> i64 {
+    if is_unit_lost || matches!(cause.line.reason, Reason::NoLink | Reason::Intermediate) {
         return STATUS_DELAY_MS;
     }
     let points = &province.stations[cause.station.index()].points;
@@ -403,11 +411,29 @@ fn delay_ms(province: &Province, cause: Cause, line: &Shortfall) -> i64 {
     scans.map(|scan| province.scan.old_after_ms(scan)).min().unwrap_or(STATUS_DELAY_MS)
 }
 
-fn priority(station: &Station, line: &Shortfall) -> Priority {
+/// Whether nothing is seen of a unit: it does not answer, or each value that a centre asks it for is refused,
+/// be it by its gateway (exceptions 0A and 0B).
+fn takes_unit(picture: &Picture, cause: Cause, line: &Shortfall) -> bool {
+    let Ground::Unit(unit) = line.id.ground else { return false };
+    let contract = &picture.province.stations[cause.station.index()];
+    let is_whole = |centre: &CentreId| {
+        let entries = &picture.province.channel(cause.station, *centre).entries;
+        let points = &picture.channel(cause.station, *centre).points;
+        let own = entries.iter().zip(points).zip(&contract.points).filter(|((entry, _), point)| {
+            let is_asked = entry.required && entry.register.is_some();
+            is_asked && !point.spec.kind.is_command() && contract.bays[point.bay].unit == unit
+        });
+        let mut own = own.map(|((_, seen), _)| seen.not_live).peekable();
+        own.peek().is_some() && own.all(|why| why == Some(Reason::Refused))
+    };
+    line.reason() == Reason::NoReply || line.centres.iter().any(is_whole)
+}
+
+fn priority(station: &Station, (line, is_unit_lost): (&Shortfall, bool)) -> Priority {
     let is_high = |bay: usize| station.bays[bay].level >= HIGH_VOLTAGE_KV;
     match line.id.ground {
         Ground::Link => Priority::One,
-        Ground::Unit(unit) if line.reason() == Reason::NoReply => match station.units[unit].kind {
+        Ground::Unit(unit) if is_unit_lost => match station.units[unit].kind {
             UnitKind::Bay(bay) if is_high(bay) => Priority::One,
             UnitKind::Section { level, .. } if level >= HIGH_VOLTAGE_KV => Priority::One,
             _ => Priority::Two,

@@ -779,9 +779,15 @@ impl PointState {
         if self.not_live.is_none() && is_frozen {
             self.not_live = Some(Reason::Frozen);
         }
+        // What was between its ends when it was first asked has stood there since nobody knows when.
+        let is_found = !self.moved && self.value.is_some_and(|value| value < 1.0);
+        let begins = |reason: Option<Reason>| match reason {
+            Some(Reason::Intermediate) if is_found => Since::AtLeast(now),
+            reason => of_contract(reason).unwrap_or(Since::At(now)),
+        };
         if self.told_not_live != self.not_live {
             self.told_not_live = self.not_live;
-            self.not_live_since = of_contract(self.not_live).unwrap_or(Since::At(now));
+            self.not_live_since = begins(self.not_live);
         }
         let no_link = (link != LinkState::Connected && rule.is_mapped).then_some(Reason::NoLink);
         let structural = rule.structural.map(|(reason, _)| reason);
@@ -789,7 +795,7 @@ impl PointState {
         let verdict = structural.or(self.not_live).or(no_link).or(inconsistent);
         if self.verdict != verdict {
             self.verdict = verdict;
-            self.since = of_contract(verdict).unwrap_or(Since::At(now));
+            self.since = begins(verdict);
         }
     }
 

@@ -12,7 +12,7 @@ use super::verdict::{Reason, Since};
 /// second.
 const BREAKER_TRAVEL_MS: i64 = 2_000;
 /// The same for motor-driven disconnectors and earth switches, which take 8 to 15 s.
-const DISCONNECTOR_TRAVEL_MS: i64 = 25_000;
+pub(crate) const DISCONNECTOR_TRAVEL_MS: i64 = 25_000;
 
 /// How the points of a channel are judged.
 pub(super) struct Rules {

@@ -43,6 +43,8 @@ pub struct Shortfall {
     pub points: Vec<PointId>,
     /// Since when the first of them does.
     pub since: Since,
+    /// Since when the last of them does; the same where all do since one moment.
+    pub last_since: Since,
 }
 
 impl Shortfall {
@@ -132,7 +134,8 @@ pub fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
         };
         let id = LineId { reason, ground };
         let counts = vec![1; centres.len()];
-        groups.push((standing, Shortfall { id, centres, counts, points: vec![point], since }));
+        let (points, last_since) = (vec![point], since);
+        groups.push((standing, Shortfall { id, centres, counts, points, since, last_since }));
     }
     let mut lines: Vec<Shortfall> = groups.into_iter().map(|(_, line)| line).collect();
     lines.sort_by_key(|line| (Reverse(line.gain()), line.id));
@@ -167,6 +170,7 @@ pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
         if let Some(line) = lines.iter_mut().find(|line| line.id == id) {
             line.points.push(seen.point);
             line.since = line.since.earlier(since);
+            line.last_since = line.last_since.later(since);
             if line.centres.last() != Some(&seen.centre) {
                 line.centres.push(seen.centre);
                 line.counts.push(0);
@@ -176,7 +180,8 @@ pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
             }
         } else {
             let (centres, points) = (vec![seen.centre], vec![seen.point]);
-            lines.push(Shortfall { id, centres, counts: vec![1], points, since });
+            let (counts, last_since) = (vec![1], since);
+            lines.push(Shortfall { id, centres, counts, points, since, last_since });
         }
     }
     for line in &mut lines {

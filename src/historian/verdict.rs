@@ -172,6 +172,12 @@ impl Since {
         }
     }
 
+    /// The later of the two.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        if self.earlier(other) == self { other } else { self }
+    }
+
     /// The instant, of what somebody judged.
     pub fn instant(self) -> Option<Timestamp> {
         match self {

@@ -84,6 +84,7 @@ mod tests {
             centres: Vec::new(),
             signals: 1,
             raised: Timestamp(raised),
+            at_least: false,
             returned: returned.map(Timestamp),
             acknowledged: None,
             is_open,

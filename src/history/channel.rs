@@ -7,7 +7,7 @@ use config::{Channel, Province};
 use super::account::{Account, Seen, Times};
 use super::sight::{Sight, SightFold};
 use super::window::{Era, Span, Window};
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::ledger::State;
 use crate::historian::picture::LinkState;
 use crate::historian::unmanned::is_needed;
@@ -52,8 +52,11 @@ pub struct LinkHistory {
     pub unobserved: i64,
     /// No longer kept.
     pub not_kept: i64,
-    /// How often it was lost.
+    /// How often it was lost. What was connected when somebody last watched, and not when somebody watched again, was
+    /// lost in between, once at least: it counts where that was seen first.
     pub losses: u32,
+    /// Of these, how many nobody saw.
+    pub unseen_losses: u32,
     /// Longest time without a connection, as long as nobody saw one in between; what nobody watched is not in it.
     pub longest: i64,
     /// How it stood at the end of what was observed.
@@ -69,6 +72,7 @@ impl AddAssign for LinkHistory {
         self.unobserved += later.unobserved;
         self.not_kept += later.not_kept;
         self.losses += later.losses;
+        self.unseen_losses += later.unseen_losses;
         self.longest = self.longest.max(later.longest);
         self.last = later.last.or(self.last);
     }
@@ -101,7 +105,17 @@ pub fn channel_history(
     let needed = points.map(|(point, entry)| is_needed(point, entry)).collect();
     let mut fold = Fold::new(window, accounts, needed, era.span.from);
     fold.leave_out(window.not_kept(Kept::Verdicts).and(era.span));
+    let mut ended = era.before.map(|(_, until)| until);
+    if let Some((session, until)) = era.before {
+        let path = (&station.id[..], &centre.id[..]);
+        let stood = &mut fold.stood;
+        reader.judgements(path, session, (until, until), |j| *stood = Some(j.link))?;
+    }
     for (session, span) in &era.observed {
+        if ended.is_some_and(|ended| span.from.since(ended) > UNSEEN_MS_MAX) {
+            fold.stood = None;
+        }
+        ended = Some(span.to);
         // Nothing is known in front of a session, nor behind the last one.
         fold.pass_all(span.from);
         let path = (&station.id[..], &centre.id[..]);
@@ -113,6 +127,10 @@ pub fn channel_history(
     Ok(fold.finish())
 }
 
+/// How long nobody may have watched, milliseconds, and how a path stood before still tells that it was lost: judgements
+/// stay for a week when they are forgotten, so that windows behind a cut are told as before.
+const UNSEEN_MS_MAX: i64 = 6 * DAY_MS;
+
 /// Walks through the judgements of a channel and books the time between them.
 struct Fold<'a> {
     window: &'a Window,
@@ -122,6 +140,8 @@ struct Fold<'a> {
     points: Vec<(Option<State>, Timestamp)>,
     sight: SightFold<'a>,
     link: (Option<LinkState>, Timestamp),
+    /// How the path stood when the session before ended, as far as that is known.
+    stood: Option<LinkState>,
     /// Time of which nothing is known of any point, part by part: it is booked once, at the end, so that many short
     /// sessions cost no more than few long ones.
     dark: Vec<i64>,
@@ -151,6 +171,7 @@ impl<'a> Fold<'a> {
             points,
             sight,
             link,
+            stood: None,
             dark,
             is_dark: true,
             down_ms: 0,
@@ -173,9 +194,10 @@ impl<'a> Fold<'a> {
         }
         if self.link.0 != Some(judged.link) {
             self.pass_link(at);
-            let was_up = self.link.0 == Some(LinkState::Connected);
-            if judged.link == LinkState::Lost && was_up && judged.at >= self.from {
+            let was_up = self.link.0.or(self.stood) == Some(LinkState::Connected);
+            if judged.link != LinkState::Connected && was_up && judged.at >= self.from {
                 self.history.link.losses += 1;
+                self.history.link.unseen_losses += u32::from(self.link.0.is_none());
             }
             self.link.0 = Some(judged.link);
             self.history.link.last = Some(judged.link);
@@ -297,7 +319,7 @@ impl<'a> Fold<'a> {
         }
         self.is_dark = true;
         self.sight.end_session();
-        self.link.0 = None;
+        self.stood = self.link.0.take().or(self.stood);
     }
 
     fn finish(mut self) -> ChannelHistory {

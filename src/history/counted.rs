@@ -113,12 +113,19 @@ impl<'a> Days<'a> {
             .sum()
     }
 
-    /// The installed power of a plant by the contract of a day, MW; `None` for one that it does not name.
-    pub(super) fn rating(&self, plant: &str, day: i64) -> Option<f64> {
-        let province = self.province(day)?;
-        let site = province.site(plant)?;
-        Some(province.stations[site.index()].plant?.mw)
+    /// Whether a stretch has any time of the window as far as it was watched.
+    fn touches(&self, from: Timestamp, to: Timestamp) -> bool {
+        Span::new(from, to).and(self.span).length() > 0
     }
+}
+
+/// A line, and when it was told.
+type Told = (Timestamp, EnergyLine);
+
+/// The installed power of a plant by a contract, MW; `None` for one that it does not name.
+fn rating(province: Option<&Province>, plant: &str) -> Option<f64> {
+    let province = province?;
+    Some(province.stations[province.site(plant)?.index()].plant?.mw)
 }
 
 /// What was sold and produced on some days by the counts of the stations and plants that are `wanted`.
@@ -132,8 +139,10 @@ pub fn counted(
 ) -> Result<Counted, StoreError> {
     let mut counted = Counted::default();
     let mut points: BTreeMap<(String, String), Point> = BTreeMap::new();
-    let mut before: Option<(Timestamp, EnergyLine)> = None;
+    let mut before: Option<Told> = None;
     let mut meters = Count::default();
+    // Steps of plants that belong to another window, of which some time lies in this one.
+    let mut crossing: Vec<(Told, Told)> = Vec::new();
     // What a reading brings may come long after its day: all that is there is looked at.
     reader.energy_counts(Timestamp(i64::MAX), |at, line| {
         let old = before.take();
@@ -148,8 +157,11 @@ pub fn counted(
             }
             EnergyKind::Out | EnergyKind::In => {
                 if days.has(line.day) {
+                    let rating = rating(days.province(line.day), &line.station);
                     let own = points.entry(Point::key(&line)).or_default();
-                    own.take(days, old.as_ref(), (at, &line));
+                    own.take((days, rating), old.as_ref(), (at, &line));
+                } else if let Some(old) = old.filter(|(since, _)| days.touches(*since, at)) {
+                    crossing.push((old, (at, line.clone())));
                 }
             }
         }
@@ -158,9 +170,21 @@ pub fn counted(
     if let Some((_, old)) = before {
         meters.add(old.kind, days, &mut counted.sold);
     }
+    if !crossing.is_empty() {
+        let sessions = reader.sessions()?;
+        let always = Span { from: Timestamp(i64::MIN), to: Timestamp(i64::MAX) };
+        let eras = Window::new(always, &[], &sessions).eras;
+        for (old, (at, line)) in crossing {
+            let holds = eras.iter().rfind(|era| days.day(era.span.from) <= line.day);
+            let Some(era) = holds.or(eras.first()) else { continue };
+            let rating = rating(Some(&reader.contract(era.contract)?.province), &line.station);
+            let own = points.entry(Point::key(&line)).or_default();
+            own.take((days, rating), Some(&old), (at, &line));
+        }
+    }
     // Groups that no contract of the window names, and of which nothing was told in it.
     counted.sold.retain(|_, own| !own.is_empty());
-    counted.produced =
-        points.into_iter().map(|(key, own)| (key, own.into_produced(days.span))).collect();
+    let points = points.into_iter().filter(|(_, own)| own.is_of_window());
+    counted.produced = points.map(|(key, own)| (key, own.into_produced(days.span))).collect();
     Ok(counted)
 }

@@ -171,6 +171,11 @@ impl<T> Figure<T> {
         Self { value: None, known, remarks: Vec::new(), more: 0 }
     }
 
+    /// A figure that is not known, although some of its window was seen: what that brought belongs to another one.
+    pub fn untold(known: Share) -> Self {
+        Self { value: None, known, remarks: Vec::new(), more: 0 }
+    }
+
     /// With what must be said beside it.
     #[must_use]
     pub fn with(mut self, remarks: impl IntoIterator<Item = Remark>) -> Self {

@@ -16,6 +16,7 @@ use crate::historian::counts::Share;
 use crate::historian::ledger::State;
 use crate::historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
 use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads, SoldReads};
+use crate::historian::rules::DISCONNECTOR_TRAVEL_MS;
 use crate::historian::verdict::{Reason, Since};
 use crate::store::{
     EnergyKind, EnergyLine, Judged, Kept, KeptFrom, MeterKind, Metered, Reader, Session, StoreError,
@@ -112,6 +113,10 @@ pub fn stood(
     Ok(channels)
 }
 
+/// A position is judged so long after a switch could have arrived at the latest, milliseconds: a slow scan and the time
+/// until the first judgement.
+const FOUND_OUT_MS: i64 = 15_000;
+
 /// A channel of the contract that held at the moment.
 struct Channel<'a> {
     reader: &'a Reader,
@@ -136,7 +141,13 @@ impl Standing {
             Some(_) if judged.at >= from => Since::At(moment),
             _ => Since::AtLeast(moment),
         };
-        self.began.get_or_insert(moment);
+        let began = *self.began.get_or_insert(moment);
+        // What was between its ends when somebody began is found out as late as a switch may move.
+        let is_early = moment.since(began) <= DISCONNECTOR_TRAVEL_MS + FOUND_OUT_MS;
+        let begins = |reason: Option<Reason>| match reason {
+            Some(Reason::Intermediate) if is_early => Since::AtLeast(moment),
+            _ => at,
+        };
         if self.link.is_none_or(|(link, _)| link != judged.link) {
             self.link = Some((judged.link, at));
         }
@@ -148,11 +159,15 @@ impl Standing {
                 let (since, live_since) = match *point {
                     None => (at, at),
                     Some(stood) => (
-                        if stood.state.verdict() == state.verdict() { stood.since } else { at },
+                        if stood.state.verdict() == state.verdict() {
+                            stood.since
+                        } else {
+                            begins(state.verdict())
+                        },
                         if stood.state.not_live() == state.not_live() {
                             stood.live_since
                         } else {
-                            at
+                            begins(state.not_live())
                         },
                     ),
                 };

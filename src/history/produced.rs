@@ -56,7 +56,7 @@ impl Produced {
         let net = if out.is_read && back.is_read {
             Figure::new(out.kwh.saturating_sub(back.kwh), self.both)
         } else {
-            Figure::unknown(self.both.want)
+            Figure::untold(self.both)
         };
         net.with(self.remarks.iter().cloned())
     }
@@ -66,7 +66,7 @@ impl Side {
     /// What was read. Its time may lie outside the window in which it belongs, where a clock jumped.
     fn figure(&self) -> Figure<i64> {
         let Self { kwh, is_read, known } = *self;
-        if is_read { Figure::new(kwh, known) } else { Figure::unknown(known.want) }
+        if is_read { Figure::new(kwh, known) } else { Figure::untold(known) }
     }
 }
 
@@ -86,6 +86,8 @@ impl std::ops::AddAssign<&Self> for Produced {
 #[derive(Debug, Default)]
 pub(super) struct Point {
     own: Produced,
+    /// Any of its readings is of a day of the window.
+    is_told: bool,
     /// Stretches between readings of each counter that could be used, to the grid and from it, in order.
     seen: [Vec<Span>; 2],
 }
@@ -99,32 +101,44 @@ impl Point {
     /// Takes what a line added to the one before it, which is of the same counter.
     pub(super) fn take(
         &mut self,
-        days: &Days<'_>,
+        (days, rating): (&Days<'_>, Option<f64>),
         before: Option<&(Timestamp, EnergyLine)>,
         (at, line): (Timestamp, &EnergyLine),
     ) {
+        let is_own = days.has(line.day);
+        self.is_told |= is_own;
         // Without a reading before it nobody knows since when the first one counts.
         let Some((since, old)) = before else { return };
         let passed = at.since(*since);
         let place = || format!("{}.{}", line.station, line.id);
-        let rating = days.rating(&line.station, line.day);
         let Some(kwh) = step(old, line, passed, rating) else {
             let doubtful = Remark { at, until: None, place: place(), what: What::CountDoubtful };
-            self.own.remarks.push(doubtful);
+            self.own.remarks.extend(is_own.then_some(doubtful));
             return;
         };
         let side = usize::from(line.kind == EnergyKind::In);
         let own = &mut self.own.sides[side];
-        (own.kwh, own.is_read) = (own.kwh.saturating_add(kwh), true);
-        if passed > UNSEEN_MS {
+        if is_own {
+            (own.kwh, own.is_read) = (own.kwh.saturating_add(kwh), true);
+        }
+        if is_own && passed > UNSEEN_MS {
             let (place, what) = (place(), What::UnseenBetween);
             self.own.remarks.push(Remark { at: *since, until: Some(at), place, what });
         }
+        // Its energy belongs to the day of its reading, its time to the window in which it lies.
         let (span, seen) = (Span::new(*since, at).and(days.span), &mut self.seen[side]);
+        if span.length() == 0 {
+            return;
+        }
         match seen.last_mut() {
             Some(last) if last.to == span.from => last.to = span.to,
             _ => seen.push(span),
         }
+    }
+
+    /// Whether anything of it is of the window.
+    pub(super) fn is_of_window(&self) -> bool {
+        self.is_told || self.seen.iter().any(|seen| !seen.is_empty())
     }
 
     /// What both counters tell of a window.

@@ -66,6 +66,8 @@ pub struct Era {
     pub span: Span,
     /// The sessions within it, and what of each lies within it: somebody watched.
     pub observed: Vec<(i64, Span)>,
+    /// Where its first session begins in it: the session before, and when that ended.
+    pub before: Option<(i64, Timestamp)>,
 }
 
 impl Era {
@@ -102,7 +104,7 @@ impl Window {
                     }
                     let (contract, observed) = (session.contract, Vec::new());
                     let span = Span { from: begins, to: Timestamp(i64::MAX) };
-                    eras.push(Era { contract, span, observed });
+                    eras.push(Era { contract, span, observed, before: None });
                 }
             }
             if let Some(era) = eras.last_mut() {
@@ -111,6 +113,12 @@ impl Window {
         }
         let mut eras: Vec<Era> = eras.into_iter().map(|era| era.within(span)).collect();
         eras.retain(|era| era.span.length() > 0);
+        for era in &mut eras {
+            let first = era.observed.first().map(|(_, span)| span.from);
+            let begins = first.and_then(|at| sessions.binary_search_by_key(&at, |s| s.from).ok());
+            let before = begins.and_then(|n| sessions.get(n.checked_sub(1)?));
+            era.before = before.map(|session| (session.id, session.until));
+        }
         Self { span, parts, eras, kept: KeptFrom::default() }
     }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, ToSql, Transaction, params};
 use super::cells;
 use super::kept::Kept;
 use super::reader::Reader;
-use super::schema::{StoreError, has_table};
+use super::schema::{StoreError, has_column, has_table};
 use super::sums::{self, Verb};
 use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
@@ -32,6 +32,8 @@ pub struct KeptAlarm {
     pub signals: u32,
     /// Since when its cause was there.
     pub raised: Timestamp,
+    /// Its cause was there already when somebody began to watch: at least since then.
+    pub at_least: bool,
     /// Since when it was gone; `None` while it is there, or when nobody watched any more.
     pub returned: Option<Timestamp>,
     /// When somebody acknowledged it.
@@ -61,7 +63,7 @@ fn ground(province: &Province, station: StationId, text: &str) -> Option<Ground>
 const AGAIN: &str = "ON CONFLICT (station, cause, reason, raised_ms) DO UPDATE SET
     priority = excluded.priority, centres = excluded.centres, signals = excluded.signals,
     returned_ms = excluded.returned_ms, acknowledged_ms = excluded.acknowledged_ms,
-    open = excluded.open, epoch = excluded.epoch, sum = excluded.sum";
+    open = excluded.open, epoch = excluded.epoch, at_least = excluded.at_least, sum = excluded.sum";
 
 /// Puts what became of alarms into the store. When a session begins, `changes` are all that are open: what
 /// else was open before is over, whenever that was.
@@ -96,7 +98,7 @@ pub(super) fn put(
         let ms = |at: Option<Timestamp>| at.map(|at| at.0);
         let (reason, priority) = (alarm.raised.cause.line.reason.word(), alarm.priority.number());
         let centres = centres.collect::<Vec<_>>().join(" ");
-        let row: [&dyn ToSql; 11] = [
+        let row: [&dyn ToSql; 12] = [
             station,
             &cause,
             &reason,
@@ -108,6 +110,7 @@ pub(super) fn put(
             &ms(alarm.acknowledged),
             is_open,
             &epoch,
+            &alarm.at_least,
         ];
         sums::put(transaction, (Verb::Insert, &sums::ALARM, AGAIN), &row)?;
     }
@@ -116,7 +119,8 @@ pub(super) fn put(
 
 /// Alarms that were open when somebody watched last. What the contract does not know any more is over.
 pub(super) fn open(connection: &Connection, province: &Province) -> Result<Vec<Alarm>, StoreError> {
-    let mut open = connection.prepare(&format!("{SELECT} WHERE open = 1 ORDER BY raised_ms"))?;
+    let select = select(connection)?;
+    let mut open = connection.prepare(&format!("{select} WHERE open = 1 ORDER BY raised_ms"))?;
     let mut rows = open.query([])?;
     let mut alarms = Vec::new();
     while let Some(row) = rows.next()? {
@@ -131,6 +135,7 @@ fn alarm(province: &Province, kept: &KeptAlarm) -> Option<Alarm> {
     let centres: Vec<CentreId> = kept.centres.iter().filter_map(|id| province.centre(id)).collect();
     Some(Alarm {
         raised: Raised { cause: Cause { station, line }, at: kept.raised },
+        at_least: kept.at_least,
         priority: kept.priority,
         centres,
         signals: kept.signals,
@@ -139,8 +144,14 @@ fn alarm(province: &Province, kept: &KeptAlarm) -> Option<Alarm> {
     })
 }
 
-const SELECT: &str = "SELECT station, cause, reason, priority, centres, signals, raised_ms,
-    returned_ms, acknowledged_ms, open FROM alarm";
+/// Rows of alarms; stores before version 4 do not say which stood before somebody began to watch.
+fn select(connection: &Connection) -> Result<String, StoreError> {
+    let at_least = if has_column(connection, "alarm", "at_least")? { "at_least" } else { "0" };
+    Ok(format!(
+        "SELECT station, cause, reason, priority, centres, signals, raised_ms,
+             returned_ms, acknowledged_ms, open, {at_least} FROM alarm"
+    ))
+}
 
 fn kept(row: &Row<'_>) -> Result<KeptAlarm, StoreError> {
     let (word, number): (String, u8) = (cells::name(row, 2)?, cells::of(row, 3)?);
@@ -161,6 +172,7 @@ fn kept(row: &Row<'_>) -> Result<KeptAlarm, StoreError> {
         returned: cells::maybe_instant(row, 7)?,
         acknowledged: cells::maybe_instant(row, 8)?,
         is_open: cells::flag(row, 9)?,
+        at_least: cells::flag(row, 10)?,
     })
 }
 
@@ -169,7 +181,7 @@ pub(super) fn damaged(
     connection: &Connection,
     mut each: impl FnMut(StoreError),
 ) -> Result<(), StoreError> {
-    let mut all = connection.prepare(SELECT)?;
+    let mut all = connection.prepare(&select(connection)?)?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
         if let Err(error) = kept(row) {
@@ -197,8 +209,9 @@ impl Reader {
         }
         let holds = self.holds("alarm", "raised_ms")?;
         // One of an earlier session that is over although it never returned was over when this one began.
+        let select = select(self.connection())?;
         let mut listed = self.connection().prepare_cached(&format!(
-            "{SELECT} WHERE raised_ms <= ?2
+            "{select} WHERE raised_ms <= ?2
                  AND (returned_ms > ?2 OR acknowledged_ms > ?2 OR open = 1
                       OR (returned_ms IS NULL AND raised_ms >= ?1)) {holds}"
         ))?;
@@ -252,9 +265,10 @@ impl Reader {
             return Ok(());
         }
         let holds = self.holds("alarm", "raised_ms")?;
+        let select = select(self.connection())?;
         let mut of_window = self
             .connection()
-            .prepare_cached(&format!("{SELECT} WHERE ({which}) {holds} ORDER BY raised_ms, id"))?;
+            .prepare_cached(&format!("{select} WHERE ({which}) {holds} ORDER BY raised_ms, id"))?;
         let from = self.kept_since(Kept::Alarms, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;
         while let Some(row) = rows.next()? {

@@ -208,6 +208,8 @@ ALTER TABLE session ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE asked ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE metering ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE alarm ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+-- 1: its cause was there already when somebody began to watch, at least since raised_ms.
+ALTER TABLE alarm ADD COLUMN at_least INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chunk ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 -- Two sessions may judge a path at one moment.
 CREATE TABLE judgement_of_session (

@@ -208,7 +208,8 @@ summed!(
         "returned_ms",
         "acknowledged_ms",
         "open",
-        "epoch"
+        "epoch",
+        "at_least"
     ],
     true
 );

@@ -106,6 +106,7 @@ mod tests {
             let line = LineId { reason: Reason::NoReply, ground };
             Alarm {
                 raised: Raised { cause: Cause { station, line }, at: picture.at },
+                at_least: false,
                 priority: Priority::One,
                 centres: picture.province.centre_ids().collect(),
                 signals: 1,

@@ -31,7 +31,29 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         rows: facts.channels.iter().map(|channel| row(facts, channel)).collect(),
         total: None,
     };
-    titled("channels", words.say("Kênh", "Channels"), vec![Part::Table(table)])
+    let mut parts = vec![Part::Table(table)];
+    parts.extend(facts.unseen_losses());
+    titled("channels", words.say("Kênh", "Channels"), parts)
+}
+
+impl Facts {
+    /// How many losses nobody saw, where there are any.
+    pub(super) fn unseen_losses(&self) -> Option<Part> {
+        let unseen: u32 = self.channels.iter().map(|channel| channel.link.unseen_losses).sum();
+        let note = || {
+            self.words().note(
+                &format!(
+                    "Trong số lần mất có {unseen} lần xảy ra khi không ai theo dõi (ít nhất): kênh còn kết nối \
+                     khi ngừng theo dõi, và mất khi theo dõi lại; tính vào lúc thấy mất."
+                ),
+                &format!(
+                    "Of the losses, {unseen} (at least) happened while nobody watched: the link was up when \
+                     watching ended, and lost when it began again; they count when they were first seen."
+                ),
+            )
+        };
+        (unseen > 0).then(note)
+    }
 }
 
 fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {

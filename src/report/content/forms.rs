@@ -172,7 +172,9 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
         "THỐNG KÊ, ĐÁNH GIÁ TÌNH HÌNH VẬN HÀNH SCADA TẠI CÁC TRẠM BIẾN ÁP 110 kV",
         "STATISTICS AND ASSESSMENT OF SCADA OPERATION AT 110 kV SUBSTATIONS",
     );
-    let parts = vec![Part::Head(facts.form(number, title)), Part::Table(table), facts.signatures()];
+    let mut parts = vec![Part::Head(facts.form(number, title)), Part::Table(table)];
+    parts.extend(facts.unseen_losses());
+    parts.push(facts.signatures());
     titled("bm21", tab(number, words.say("Đánh giá", "Assessment")), parts)
 }
 

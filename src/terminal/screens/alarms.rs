@@ -170,7 +170,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
     let columns = vec![
         Column::left("", 2),
         Column::left("P", 1),
-        Column::left(view.t(Text::ColSince), 11),
+        Column::left(view.t(Text::ColSince), if is_any_at_least(view) { 12 } else { 11 }),
         Column::left(view.t(Text::ColStation), 18).shrinks(15).grows(24),
         Column::left(view.t(Text::ColWhat), 30).shrinks(27).grows(60),
         Column::right(view.t(Text::ColAge), 7),
@@ -178,6 +178,16 @@ fn table(view: &View<'_>, width: usize) -> Table {
         Column::left(view.t(Text::ColCentre), 8).yields(1),
     ];
     Table::new(view.theme, width, columns)
+}
+
+fn is_any_at_least(view: &View<'_>) -> bool {
+    view.picture.alarms.iter().any(|alarm| alarm.at_least)
+}
+
+/// When it was raised; what stood already when somebody began to watch, at least since then.
+fn raised(view: &View<'_>, alarm: &Alarm) -> String {
+    let at = time(view, alarm.raised.at);
+    if alarm.at_least { format!("≤{at}") } else { at }
 }
 
 fn mark(state: AlarmState) -> &'static str {
@@ -205,7 +215,7 @@ fn cells(view: &View<'_>, alarm: &Alarm) -> Vec<Cell> {
     vec![
         (role, state.to_owned()),
         (role, alarm.priority.number().to_string()),
-        plain(time(view, alarm.raised.at)),
+        plain(raised(view, alarm)),
         plain(view.station_name(alarm.raised.cause.station)),
         (role, what(view, alarm)),
         plain(view.age(alarm.raised.at)),
@@ -259,7 +269,8 @@ fn details(view: &View<'_>, alarm: &Alarm) -> Vec<Row> {
     let since = |at: Timestamp| format!("{} ({})", time(view, at), view.age(at));
     let told = |word: Text, at: Timestamp| format!(" · {} {}", view.t(word), since(at));
     let returned = alarm.returned.map_or_else(String::new, |at| told(Text::ReturnedWord, at));
-    let raised = told(Text::SinceWord, alarm.raised.at);
+    let age = view.age(alarm.raised.at);
+    let raised = format!(" · {} {} ({age})", view.t(Text::SinceWord), raised(view, alarm));
     let story = view.row().text(format!(" P{}{raised}{returned}", alarm.priority.number()));
     let story = match alarm.acknowledged {
         Some(at) => story.text(told(Text::AcknowledgedWord, at)),

@@ -247,11 +247,17 @@ fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize
     let where_ = place(view, station, line);
     let (since, proof) = (view.since(line.since), evidence::of_line(view, station, line));
     let exactly = view.moment().since_exactly(line.since);
+    // Signals of one cause may lack since several moments: the first and the last of them stand there.
+    let last = view.since(line.last_since);
+    let moments =
+        if last == since { vec![since.clone()] } else { vec![since.clone(), format!("–{last}")] };
     let Some((places, proofs)) = columns(width) else {
         let below = [where_, proof].into_iter().filter(|text| !text.is_empty());
         let below = below.flat_map(|text| wrap(&text, width - 8));
         let below = below.map(|text| view.row().gap(6).text(text));
-        let first = first.cell(Role::Plain, &exactly, 20, Side::Left);
+        let to = view.moment().since_exactly(line.last_since);
+        let span = if to == exactly { to } else { format!("{exactly} – {to}") };
+        let first = first.cell(Role::Plain, &span, 20.max(span.chars().count()), Side::Left);
         return [first].into_iter().chain(below).collect();
     };
     // Of a moment on another day the hour stands before what proves it.
@@ -262,10 +268,10 @@ fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize
     };
     let (where_, proof) = (wrap(&where_, places - 1), wrap(&proof, proofs));
     let blank = view.row().gap(FIXED - 12);
-    (0..where_.len().max(proof.len()))
+    (0..where_.len().max(proof.len()).max(moments.len()))
         .map(|n| {
             let start = if n == 0 { first.clone() } else { blank.clone() };
-            let since = if n == 0 { since.as_str() } else { "" };
+            let since = moments.get(n).map_or("", String::as_str);
             start
                 .cell(Role::Plain, where_.get(n).map_or("", String::as_str), places, Side::Left)
                 .cell(Role::Plain, since, 10, Side::Left)
@@ -284,7 +290,9 @@ pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width
     let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);
     let row = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
     let where_ = place(view, station, line);
-    let since = view.since(line.since);
+    // The first moment, and that others came later.
+    let (since, last) = (view.since(line.since), view.since(line.last_since));
+    let since = if last == since { since } else { format!("{since}…") };
     let Some((places, proofs)) = columns(width + 1) else {
         let room = width.saturating_sub(FIXED);
         return row.cell(Role::Plain, &where_, room, Side::Left).gap(1).cell(

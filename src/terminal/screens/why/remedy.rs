@@ -7,7 +7,7 @@ use crate::historian::picture::{ChannelPicture, LinkState};
 use crate::historian::verdict::{Reason, Since};
 use crate::terminal::paint::{Row, Side, width, wrap};
 use crate::terminal::places::{Form, places};
-use crate::terminal::shortfalls::Shortfall;
+use crate::terminal::shortfalls::{self, Ground, Shortfall};
 use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
 use crate::terminal::view::View;
@@ -125,7 +125,11 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
             view.since(Since::At(since))
         ));
     }
-    if seen.units.lacking() == 0 {
+    // One that only refuses may be one that its gateway speaks for: which exception it was is not kept.
+    let refuses = shortfalls::live(view.picture, station)
+        .into_iter()
+        .any(|line| line.reason() == Reason::Refused && matches!(line.id.ground, Ground::Unit(_)));
+    if seen.units.lacking() == 0 && !refuses {
         facts.push(format!("{} {}", view.share(seen.units), view.t(Text::UnitsAnswer)));
     }
     let live: Vec<String> = view
