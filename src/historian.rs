@@ -10,6 +10,7 @@ pub mod counts;
 pub mod events;
 mod findings;
 pub mod ledger;
+mod looks;
 mod meters;
 pub mod past;
 pub mod picture;

@@ -721,7 +721,8 @@ enum EventWhat<'a> {
         doubt: Option<&'static str>,
     },
     Lost {
-        lost: u32,
+        /// Null: not known how many.
+        lost: Option<u32>,
         after: Option<String>,
         before: Option<String>,
     },
@@ -753,7 +754,7 @@ pub fn event(picture: &Picture, entry: &EventEntry) -> String {
             }
         }
         Happening::Lost(gap) => EventWhat::Lost {
-            lost: gap.count,
+            lost: Some(gap.count).filter(|count| *count > 0),
             after: gap.after.map(Timestamp::to_millisecond),
             before: gap.before.map(Timestamp::to_millisecond),
         },

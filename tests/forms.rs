@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::{ChannelId, Flags, Province, commands};
 use gridwatch::clock::Timestamp;
-use gridwatch::historian::events::{Change, EventEntry, Gap, Happening};
+use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
 use gridwatch::store::{Batch, CommandsKept, Writer};
@@ -167,6 +167,59 @@ fn remote_operations_are_counted_where_units_record_them_and_are_not_known_elsew
     for column in ["operations_22kv", "failed_22kv", "operations_110kv", "cause"] {
         assert_eq!(row[column], json!({ "known": false }), "never a zero");
     }
+}
+
+#[test]
+fn what_a_unit_tells_again_under_other_numbers_is_counted_once() {
+    let folder = tempdir().unwrap();
+    store(folder.path(), true, &[(0, 3), (0, 24)]);
+    let province = province();
+    let (point, unit, level) = breakers(&province)[0];
+    let kept = province.channels.iter().enumerate().flat_map(|(n, channel)| {
+        let station = &province.stations[channel.station.index()];
+        let channel = ChannelId::at(n);
+        let kept = move |unit: &config::Unit| CommandsKept { channel, unit: unit.id, kept: true };
+        station.units.iter().map(kept).collect::<Vec<_>>()
+    });
+    let kept: Vec<_> = kept.collect();
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    // Six more times the ring is read from its beginning, with other numbers each time, and then one comes that is new.
+    for n in 1..=7_i64 {
+        let until = Timestamp(START + 3_600_000 + n * 20_000);
+        let told = [(60_000, 3), (120_000, 24)].map(|(ms, result)| (START + ms, result));
+        let told = if n < 7 { told.to_vec() } else { vec![(until.0, 3)] };
+        let events = told.iter().zip(1_u32..).map(|((source, result), place)| {
+            let change = Change {
+                number: u32::try_from(n).unwrap() * 10 + place,
+                address: 0,
+                point: Some(config::PointId::at(point)),
+                before: None,
+                value: result | 1 << commands::SHIFTS.0,
+                source: Timestamp(*source),
+                flags: Flags::GOOD,
+                synchronised: true,
+                doubt: (n == 3).then_some(Doubt::Behind),
+            };
+            let at = if n == 3 { until } else { Timestamp(*source) };
+            let what = Happening::Change(change);
+            EventEntry { channel: ChannelId::at(0), unit, at, order: 0, arrived: until, what }
+        });
+        let judged = judgements(&province).into_iter();
+        let judged = judged.map(|judgement| Judgement { at: until, ..judgement });
+        let batch = Batch {
+            judgements: if n == 1 { judged.collect() } else { Vec::new() },
+            events: events.collect(),
+            commands: kept.clone(),
+            ..Batch::empty(n == 1, until)
+        };
+        writer.commit(&batch).unwrap();
+    }
+    writer.close().unwrap();
+    let row = &sheet(folder.path(), "bm21")["tables"]["bm21"]["rows"][0];
+    assert_eq!(row[format!("failed_{level}kv")], 1, "{row}");
+    assert_eq!(row[format!("operations_{level}kv")], 3, "{row}");
+    let events = sheet(folder.path(), "events").to_string();
+    assert!(events.contains("Bản ghi nhận được: 3; bản ghi bị mất: 0."), "{events}");
 }
 
 #[test]

@@ -440,6 +440,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
     for column in followed.split(' ') {
         file.execute_batch(&format!("ALTER TABLE metering DROP COLUMN {column}")).unwrap();
     }
+    file.execute_batch("ALTER TABLE lost_events DROP COLUMN told_ms").unwrap();
     let all = "contract datalist path session event lost_events asked layout block chunk metering";
     for table in all.split(' ') {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN sum")).unwrap();

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::dialogue::Question;
 use super::plan::{Block, Content, Plan};
 use super::reading::{Exchange, Fault};
+use crate::clock::Timestamp;
 
 /// Records that one request asks for at most: 120 registers.
 const RECORDS_PER_REQUEST: u16 = 15;
@@ -92,9 +93,16 @@ pub struct Tail {
     /// Checksum and restarts of the last header.
     origin: Option<(u32, u16)>,
     newest: u32,
+    /// When the last header was here.
+    heard: Option<Timestamp>,
     /// The last record that came, or was overwritten before it could.
     passed: u32,
 }
+
+/// A unit makes no more records than this in a millisecond: its time tags tell no more apart.
+const RECORDS_PER_MS: i64 = 1;
+/// Records that may come at once beside those: a gateway has gathered some, from more than one device.
+const AT_ONCE: u16 = 2 * blocks::EVENT_RECORDS;
 
 /// What a header tells of the time since the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,20 +113,31 @@ pub enum Seen {
     Anew,
     /// So many records were overwritten before they were read.
     Overwritten(u32),
+    /// Its numbers went back although it did not start, or by more than there can have been since the last header:
+    /// nobody knows how many records it had. What its ring holds is read from its oldest record on.
+    Astray,
 }
 
 impl Tail {
-    /// Takes a header.
-    pub fn see(&mut self, header: &Header) -> Seen {
+    /// Takes a header that was here at this moment.
+    pub fn see(&mut self, header: &Header, heard: Timestamp) -> Seen {
         let origin = (header.checksum, header.restarts);
         let before = header.before_oldest();
-        let is_anew = self.origin.is_some_and(|o| o != origin) || header.newest < self.newest;
+        let is_anew = self.origin.is_some_and(|o| o != origin);
         let is_first = self.origin.is_none();
+        let can_be = self.heard.map_or(0, |last| heard.since(last).max(0) * RECORDS_PER_MS)
+            + i64::from(AT_ONCE);
+        let is_astray = header.newest < self.newest
+            || i64::from(header.newest) - i64::from(self.newest) > can_be;
         self.origin = Some(origin);
-        self.newest = header.newest;
-        if is_anew || is_first {
+        (self.newest, self.heard) = (header.newest, Some(heard));
+        if is_anew || is_first || is_astray {
             self.passed = before;
-            return if is_first { Seen::First } else { Seen::Anew };
+            return match (is_first, is_anew) {
+                (true, _) => Seen::First,
+                (_, true) => Seen::Anew,
+                _ => Seen::Astray,
+            };
         }
         let lost = before.saturating_sub(self.passed);
         self.passed += lost;
@@ -257,7 +276,7 @@ impl Ring {
         exchange.read_cells(asked.count.into(), false, &mut cells);
         let header = Header::read(&cells);
         self.none_until = header.is_none().then(|| now + PROBE_EVERY);
-        self.tail.see(&header?);
+        self.tail.see(&header?, exchange.heard());
         Some(())
     }
 
@@ -333,6 +352,8 @@ mod tests {
         rings: Rings,
         header: Block,
         index: usize,
+        /// Scans so far: one every ten seconds.
+        scans: i64,
     }
 
     fn reply(cells: &[u16]) -> Exchange {
@@ -350,7 +371,7 @@ mod tests {
             let plan = plan(&province, channel);
             let index = plan.blocks.iter().position(|b| b.content == Content::Events).unwrap();
             let header = plan.blocks[index].clone();
-            Self { rings: Rings::new(&plan, &channel.device), header, index }
+            Self { rings: Rings::new(&plan, &channel.device), header, index, scans: 0 }
         }
 
         fn header_question(&self) -> Question {
@@ -365,9 +386,12 @@ mod tests {
             self.rings.begin();
             let mut steps = steps.iter().cycle();
             let asked = self.header_question();
-            let exchange = reply(&unit.header());
-            match taker.tail.see(&Header::read(&unit.header()).unwrap()) {
-                Seen::First | Seen::Anew => taker.first = taker.tail.passed() + 1,
+            self.scans += 1;
+            let at = Timestamp(self.scans * 10_000);
+            let exchange = Exchange { at, ..reply(&unit.header()) };
+            let heard = exchange.heard();
+            match taker.tail.see(&Header::read(&unit.header()).unwrap(), heard) {
+                Seen::First | Seen::Anew | Seen::Astray => taker.first = taker.tail.passed() + 1,
                 Seen::Overwritten(lost) => taker.lost += lost,
             }
             let mut next = self.rings.note(&self.header, &asked, (None, &exchange), now);
@@ -448,6 +472,35 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_leap_further_than_can_be_or_run_back_are_no_count() {
+        let header = |newest, restarts| Header {
+            checksum: 7,
+            alive: 0,
+            restarts,
+            newest,
+            oldest: 1,
+            synchronised: true,
+            commands: false,
+        };
+        let (second, at_once) = (1_000, u32::from(AT_ONCE));
+        for (newest, restarts, seen) in [
+            (10, 0, Seen::Overwritten(0)),
+            (10 + at_once + second, 0, Seen::Overwritten(at_once + second - RECORDS)),
+            (11 + at_once + second, 0, Seen::Astray),
+            (u32::MAX, 0, Seen::Astray),
+            (9, 0, Seen::Astray),
+            (9, 1, Seen::Anew),
+            (u32::MAX, 1, Seen::Anew),
+        ] {
+            let mut tail = Tail::default();
+            assert_eq!(tail.see(&header(10, 0), Timestamp(0)), Seen::First);
+            tail.pass(10);
+            assert_eq!(tail.see(&header(newest, restarts), Timestamp(1_000)), seen, "{newest}");
+            assert!(tail.pending() <= RECORDS);
+        }
+    }
+
+    #[test]
     fn a_device_that_gives_few_registers_at_once_is_asked_for_few() {
         let (mut bench, mut taker) = (Bench::new(20), Taker::default());
         let mut unit = Unit { newest: 10, restarts: 0, gives: 2 };
@@ -511,7 +564,10 @@ mod tests {
                 let restarts = if known { 0 } else { restarts };
                 let (checksum, alive, synchronised) = (1, 0, true);
                 let commands = false;
-                tail.see(&Header { checksum, alive, restarts, newest, oldest, synchronised, commands });
+                let heard = Timestamp(i64::from(newest));
+                let header =
+                    Header { checksum, alive, restarts, newest, oldest, synchronised, commands };
+                tail.see(&header, heard);
                 prop_assert!(tail.pending() <= RECORDS);
                 while let Some((cell, count)) = tail.next(RECORDS_PER_REQUEST) {
                     prop_assert!(cell >= FIRST_CELL && count > 0);

@@ -176,8 +176,12 @@ impl<'a> Printer<'a> {
         let Happening::Lost(gap) = &mut entry.what else {
             return (entry.order >= self.seen[centre]).then_some((centre, entry));
         };
-        let told = self.lost.get(&(centre, entry.order)).copied().unwrap_or(0);
-        gap.count = gap.count.saturating_sub(told);
+        let told = self.lost.get(&(centre, entry.order)).copied();
+        // None: it is not known how many, which is told once.
+        if gap.count == 0 {
+            return (told != Some(0)).then_some((centre, entry));
+        }
+        gap.count = gap.count.saturating_sub(told.unwrap_or(0));
         (gap.count > 0).then_some((centre, entry))
     }
 
@@ -227,7 +231,8 @@ fn rings_answer(channel: &ChannelPicture, province: &Province) -> bool {
 }
 
 fn summary(counts: EventCounts, pending: u64, (up, all): (u64, u64), lang: Lang) -> String {
-    let EventCounts { received, lost, duplicates } = counts;
+    let EventCounts { received, lost, uncounted, duplicates } = counts;
+    let lost = if uncounted > 0 { format!("≥ {lost}") } else { lost.to_string() };
     let unread = match (lang, pending) {
         (_, 0) => String::new(),
         (Lang::Vi, _) => format!(", {pending} chưa đọc"),

@@ -2,7 +2,12 @@
 //!
 //! A record is believed when it carries its own number. One that does not was overwritten before it
 //! was read, or the unit has lost it: a gap, which is kept as an entry of its own between the
-//! records round it. A number that came before is a duplicate and changes nothing.
+//! records round it. A number that came before is a duplicate and changes nothing, and so is a record that a
+//! unit which began anew tells once more, whatever number it has now.
+//!
+//! The time of a record is believed when nothing speaks against it: the looks at the ring between which it came
+//! (`src/historian/looks.rs`), and where these leave it open, the counter of seconds in the header and the
+//! unit's own word on its clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +15,7 @@ use std::sync::Arc;
 use config::{Channel, ChannelId, Encoding, Flags, PointId, Register, Table, blocks, commands};
 
 use super::clocks::{ClockOffset, ClockWindow};
+use super::looks::{Allowance, BEHIND_MS, Looks};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::collector::plan::{Content, Plan};
 use crate::collector::reading::{Exchange, Poll};
@@ -24,9 +30,9 @@ const CHUNK_MAX: usize = 256;
 /// A time later than its record can have been made is wrong when it is so much later, milliseconds:
 /// clocks that are synchronised agree to less.
 const AHEAD_MS: i64 = 2_000;
-/// The same for a time earlier than the last look at the ring, in which the record was not yet:
-/// between change and record there may be a slow bus.
-const BEHIND_MS: i64 = 10_000;
+/// Looks so close together, milliseconds, prove the time of a record that came between them, whatever the clock
+/// of its unit says later.
+const BOUND_MS: i64 = 60_000;
 /// No ring has records that are older than this, milliseconds: ten years. Clocks that began again do.
 const ANCIENT_MS: i64 = 10 * 365 * DAY_MS;
 
@@ -112,9 +118,9 @@ impl Doubt {
 /// itself has lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// How many.
+    /// How many; 0: nobody knows how many.
     pub count: u32,
-    /// Time of the last record before them.
+    /// Time of the last record before them; where nobody knows how many, the last look at which none was missing.
     pub after: Option<Timestamp>,
     /// Time of the first record behind them.
     pub before: Option<Timestamp>,
@@ -125,8 +131,10 @@ pub struct Gap {
 pub struct EventCounts {
     /// Records that came.
     pub received: u64,
-    /// Records that were overwritten before they were read, or lost by their unit.
+    /// Records that were overwritten before they were read, or lost by their unit, where it is known how many.
     pub lost: u64,
+    /// Times that records may have been lost and nobody knows how many.
+    pub uncounted: u64,
     /// Records that came again.
     pub duplicates: u64,
 }
@@ -135,6 +143,7 @@ impl std::ops::AddAssign for EventCounts {
     fn add_assign(&mut self, other: Self) {
         self.received += other.received;
         self.lost += other.lost;
+        self.uncounted += other.uncounted;
         self.duplicates += other.duplicates;
     }
 }
@@ -236,6 +245,26 @@ impl EventLog {
         if self.kept.is_some() { 2 * ENTRIES_MAX } else { ENTRIES_MAX }
     }
 
+    /// Whether a unit told of this change before: its time, address and code.
+    fn has_told(
+        &self,
+        (channel, unit): (ChannelId, u8),
+        source: Timestamp,
+        (address, value): (u16, u16),
+    ) -> bool {
+        let Some((chunk, place)) = self.place((source, 0)) else { return false };
+        let behind = self.chunks[chunk..].iter().flat_map(|chunk| chunk.iter()).skip(place);
+        let mut of_time = behind.take_while(|entry| entry.at == source);
+        let is_same = |entry: &EventEntry| match entry.what {
+            Happening::Change(told) => {
+                (entry.channel, entry.unit) == (channel, unit)
+                    && (told.source, told.address, told.value) == (source, address, value)
+            }
+            Happening::Lost(_) => false,
+        };
+        of_time.any(is_same)
+    }
+
     /// Whether an entry of that time stays: a full log forgets what comes before all others.
     fn keeps(&self, at: Timestamp) -> bool {
         self.len < self.most() || self.iter().next().is_none_or(|first| first.at <= at)
@@ -318,29 +347,27 @@ struct UnitState {
     /// Its header: an index into the plan.
     block: usize,
     unit: u8,
-    /// `None` until it has shown a header.
-    header: Option<Look>,
-    /// The look at the header before.
-    earlier: Option<Look>,
+    /// It has shown a header.
+    is_there: bool,
+    looks: Looks,
+    allowance: Allowance,
     tail: Tail,
+    /// Records up to this number may have come before it began anew, with another one.
+    retold: u32,
+    /// Time of the last record of this life against which nothing speaks, by a clock that was synchronised.
+    vouched: Option<Timestamp>,
     counts: EventCounts,
     clock: ClockWindow,
     synchronised: bool,
     commands: bool,
+    /// The last look at which all records had come.
+    complete: Option<Timestamp>,
     /// Time of the last record that came.
     last: Option<Timestamp>,
     /// The gap behind it, as long as no other record has come.
     gap: Option<(Timestamp, u64)>,
     /// Codes that the last records told, by address.
     codes: BTreeMap<u16, u16>,
-}
-
-/// A look at a header.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    newest: u32,
-    asked: Timestamp,
-    heard: Timestamp,
 }
 
 impl ChannelEvents {
@@ -389,7 +416,7 @@ impl ChannelEvents {
     /// What a unit's events look like; `None` when it has shown none.
     pub(super) fn of_unit(&self, id: u8) -> Option<UnitEvents> {
         let state = self.units.iter().find(|state| state.unit == id)?;
-        state.header.map(|_| UnitEvents {
+        state.is_there.then(|| UnitEvents {
             newest: state.tail.newest(),
             pending: state.tail.pending(),
             counts: state.counts,
@@ -405,13 +432,17 @@ impl UnitState {
         Self {
             block,
             unit,
-            header: None,
-            earlier: None,
+            is_there: false,
+            looks: Looks::default(),
+            allowance: Allowance::default(),
             tail: Tail::default(),
+            retold: 0,
+            vouched: None,
             counts: EventCounts::default(),
             clock: ClockWindow::default(),
             synchronised: true,
             commands: false,
+            complete: None,
             last: None,
             gap: None,
             codes: BTreeMap::new(),
@@ -426,19 +457,32 @@ impl UnitState {
         log: &mut Arc<EventLog>,
     ) {
         let (asked, heard) = (exchange.at, exchange.heard());
-        self.earlier = self.header;
-        match self.tail.see(header) {
+        let was_read = self.tail.pending() == 0;
+        match self.tail.see(header, heard) {
+            Seen::Overwritten(0) if was_read && self.tail.pending() == 0 => {
+                self.complete = Some(asked);
+            }
             Seen::First | Seen::Overwritten(0) => {}
             Seen::Overwritten(count) => self.lose(count, (channel, heard), log),
-            Seen::Anew => {
-                self.clock.forget();
-                self.codes.clear();
-                (self.earlier, self.last, self.gap) = (None, None, None);
+            Seen::Anew => self.begin_anew(header),
+            Seen::Astray => {
+                self.begin_anew(header);
+                self.lose_track((channel, heard), log);
             }
         }
-        self.header = Some(Look { newest: header.newest, asked, heard });
+        self.is_there = true;
         self.clock.read(header.alive, asked, heard);
+        let agrees = self.clock_doubt().is_none();
+        self.looks.take(header, (asked, heard), self.tail.passed(), agrees);
         (self.synchronised, self.commands) = (header.synchronised, header.commands);
+    }
+
+    fn begin_anew(&mut self, header: &Header) {
+        self.clock.forget();
+        self.codes.clear();
+        self.looks.begin_anew();
+        self.retold = header.newest;
+        (self.vouched, self.last, self.gap) = (None, None, None);
     }
 
     /// Takes one record.
@@ -468,10 +512,20 @@ impl UnitState {
         let source = Timestamp(record[4..].iter().fold(0, |ms, word| ms << 16 | i64::from(*word)));
         let place = places.binary_search_by_key(&(self.unit, bits, address), |p| (p.0, p.1, p.2));
         let point = place.ok().map(|n| places[n].3);
+        let is_synchronised = kind & CLOCK_DOUBTED == 0;
+        if number <= self.retold && log.has_told((channel, self.unit), source, (address, value)) {
+            self.counts.duplicates += 1;
+            self.vouched = self.vouched.max(is_synchronised.then_some(source));
+            return;
+        }
+        if !self.allowance.take(arrived) {
+            self.lose(1, (channel, arrived), log);
+            return;
+        }
         // What a command came to before says nothing of what it comes to now.
         let is_status = bits != commands::RECORD;
         let before = is_status.then(|| self.codes.insert(address, value)).flatten();
-        let doubt = self.doubt(number, source, arrived);
+        let doubt = self.doubt((number, source), is_synchronised, arrived);
         let change = Change {
             number,
             address,
@@ -480,26 +534,68 @@ impl UnitState {
             value,
             source,
             flags: Flags(kind & 0xFF),
-            synchronised: kind & CLOCK_DOUBTED == 0,
+            synchronised: is_synchronised,
             doubt,
         };
         self.counts.received += 1;
-        let at = if doubt.is_some() { arrived } else { source };
+        // Records that one look showed stand together, however many replies brought them.
+        let told = self.looks.there(number).unwrap_or(arrived);
+        let at = if doubt.is_some() { told } else { source };
         self.end_gap(at, source, log);
         self.last = Some(at);
         let (unit, what) = (self.unit, Happening::Change(change));
         Arc::make_mut(log).take(EventEntry { channel, unit, at, order: 0, arrived, what });
     }
 
-    /// Holds the time of a record against when it was there, and when it was not yet.
-    fn doubt(&self, number: u32, source: Timestamp, arrived: Timestamp) -> Option<Doubt> {
-        let there = self.header.map_or(arrived, |look| look.heard);
-        let not_yet = self.earlier.filter(|look| look.newest < number).map(|look| look.asked);
+    /// Holds the time of a record against when it was there, and when it was not yet; where that leaves it open,
+    /// against the unit's clock as it is now, and as the unit says that it was.
+    fn doubt(
+        &mut self,
+        (number, source): (u32, Timestamp),
+        is_synchronised: bool,
+        arrived: Timestamp,
+    ) -> Option<Doubt> {
+        let there = self.looks.there(number).unwrap_or(arrived);
         if source.since(there) > AHEAD_MS {
             return Some(Doubt::Ahead);
         }
-        let behind = not_yet.is_some_and(|not_yet| not_yet.since(source) > BEHIND_MS);
-        (behind || arrived.since(source) > ANCIENT_MS).then_some(Doubt::Behind)
+        let not_before = self.looks.not_before(number);
+        if not_before.is_some_and(|from| source < from) || arrived.since(source) > ANCIENT_MS {
+            return Some(Doubt::Behind);
+        }
+        if not_before.is_none_or(|from| there.since(from) > BOUND_MS) {
+            // A clock that is off now, and is no longer held to be right, may have been right then.
+            let was_right = is_synchronised && !self.synchronised;
+            if let Some(doubt) = self.clock_doubt().filter(|_| !was_right) {
+                return Some(doubt);
+            }
+            let is_behind_other = |other: Timestamp| other.since(source) <= BEHIND_MS;
+            let vouched = self.vouched.is_some_and(is_behind_other);
+            if !is_synchronised && not_before.is_none() && !vouched {
+                return Some(Doubt::Behind);
+            }
+        }
+        self.vouched = self.vouched.max(is_synchronised.then_some(source));
+        None
+    }
+
+    /// What the counter of seconds in the header says against the unit's clock.
+    fn clock_doubt(&self) -> Option<Doubt> {
+        let ClockOffset { ms, within_ms } = self.clock.offset()?;
+        let is_behind = ms + within_ms < -BEHIND_MS;
+        let is_ahead = ms - within_ms > AHEAD_MS;
+        is_behind.then_some(Doubt::Behind).or(is_ahead.then_some(Doubt::Ahead))
+    }
+
+    /// Records may have been lost since all had come, and nobody knows how many.
+    fn lose_track(&mut self, (channel, arrived): (ChannelId, Timestamp), log: &mut Arc<EventLog>) {
+        self.counts.uncounted += 1;
+        let after = self.complete.or(self.looks.last());
+        let what = Happening::Lost(Gap { count: 0, after, before: None });
+        let (unit, at) = (self.unit, arrived);
+        let order =
+            Arc::make_mut(log).take(EventEntry { channel, unit, at, order: 0, arrived, what });
+        self.gap = Some((at, order));
     }
 
     /// Records that will never come.
@@ -509,10 +605,16 @@ impl UnitState {
         (channel, arrived): (ChannelId, Timestamp),
         log: &mut Arc<EventLog>,
     ) {
-        self.counts.lost += u64::from(count);
         // What a status was before the next record is not known any more.
         self.codes.clear();
         let log = Arc::make_mut(log);
+        let is_open =
+            |entry: &EventEntry| matches!(entry.what, Happening::Lost(Gap { count: 0, .. }));
+        // Where nobody knows how many, these are among them.
+        if self.gap.and_then(|(at, order)| log.find(at, order)).is_some_and(is_open) {
+            return;
+        }
+        self.counts.lost += u64::from(count);
         if let Some(gap) = self.gap {
             log.change(gap, |entry| {
                 if let Happening::Lost(gap) = &mut entry.what {
@@ -592,10 +694,21 @@ mod tests {
         }
 
         fn header(&mut self, at: i64, oldest: u16, newest: u16) {
-            let alive = u16::try_from((at / 1_000) & 0xFFFF).unwrap();
+            self.header_of((at, at), (0, 1), (oldest, newest));
+        }
+
+        /// A header of a unit with that clock, restarts and word on its clock.
+        fn header_of(
+            &mut self,
+            (at, clock): (i64, i64),
+            (restarts, word): (u16, u16),
+            (oldest, newest): (u16, u16),
+        ) {
+            let alive = u16::try_from((clock / 1_000) & 0xFFFF).unwrap();
             let (marker, version) = (blocks::MARKER, blocks::VERSION);
             let ring = blocks::EVENT_RECORDS;
-            self.poll(at, 0, &[marker, version, 7, 7, alive, 0, 0, newest, 0, oldest, 1, ring]);
+            let cells = [marker, version, 7, 7, alive, restarts, 0, newest, 0, oldest, word, ring];
+            self.poll(at, 0, &cells);
         }
 
         fn records(&mut self, at: i64, first: u16, records: &[[u16; 8]]) {
@@ -612,8 +725,24 @@ mod tests {
             [number, kind, self.status.1, value, word(0), word(1), word(2), word(3)]
         }
 
+        /// The same by a clock that was not synchronised.
+        fn unsynchronised(&self, number: u16, value: u16, source: i64) -> [u16; 8] {
+            let mut record = self.record(number, value, source);
+            record[1] |= 0x2000;
+            record
+        }
+
+        /// Where records stand and what is said against their times.
+        fn doubts(&self) -> Vec<(u32, i64, Option<Doubt>)> {
+            let told = |entry: &EventEntry| match entry.what {
+                Happening::Change(change) => Some((change.number, entry.at.0, change.doubt)),
+                Happening::Lost(_) => None,
+            };
+            self.log.iter().filter_map(told).collect()
+        }
+
         fn counts(&self) -> (u64, u64, u64) {
-            let EventCounts { received, lost, duplicates } =
+            let EventCounts { received, lost, duplicates, .. } =
                 self.events.of_unit(self.unit).unwrap().counts;
             (received, lost, duplicates)
         }
@@ -713,6 +842,122 @@ mod tests {
     }
 
     #[test]
+    fn what_a_gateway_shows_that_hung_is_exact() {
+        let mut bench = Bench::new();
+        for n in 0..3 {
+            bench.header(START + n * 2_000, 0, 0);
+        }
+        for n in 3..200 {
+            bench.header_of((START + n * 2_000, START + 4_000), (0, 1), (0, 0));
+        }
+        let shown = START + 400_000;
+        let times: Vec<i64> = (0..40).map(|n| START + 10_000 + n * 9_000).collect();
+        // Read over several scans, behind further headers.
+        for (n, first) in [(0, 1), (1, 16), (2, 31)] {
+            bench.header(shown + n * 2_000, 1, 40);
+            let own = (first..=40_u16).take(15);
+            let records: Vec<_> =
+                own.map(|n| bench.record(n, n % 2 + 1, times[usize::from(n) - 1])).collect();
+            bench.records(shown + n * 2_000 + 20, first, &records);
+        }
+        let exact: Vec<_> = (1..=40_u32).zip(&times).map(|(n, at)| (n, *at, None)).collect();
+        assert_eq!(bench.doubts(), exact);
+    }
+
+    #[test]
+    fn records_that_one_look_showed_stand_together_when_their_clock_is_wrong() {
+        let mut bench = Bench::new();
+        let slow = |at: i64| at - 3_600_000;
+        bench.header_of((START, slow(START)), (0, 1), (0, 0));
+        bench.header_of((START + 2_000, slow(START + 2_000)), (0, 1), (0, 0));
+        let shown = START + 60_000;
+        for (n, first) in [(0, 1), (1, 16), (2, 31)] {
+            let at = shown + n * 2_000;
+            bench.header_of((at, slow(at)), (0, 1), (1, 40));
+            let own = (first..=40_u16).take(15);
+            let records: Vec<_> = own
+                .map(|n| bench.record(n, 1, slow(shown - 41_000) + 1_000 * i64::from(n)))
+                .collect();
+            bench.records(at + 20, first, &records);
+        }
+        let behind = |number| (number, shown + 4, Some(Doubt::Behind));
+        assert_eq!(bench.doubts(), (1..=40).map(behind).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_first_look_at_a_ring_believes_no_time_that_its_unit_does_not_vouch_for() {
+        const HOUR: i64 = 3_600_000;
+        // The counter of seconds begins again after 18.2 hours: what is behind by more than half may look ahead.
+        let (ahead, behind) = (Some(Doubt::Ahead), Some(Doubt::Behind));
+        // Clock of the unit, its word on it, word of the record, its age, what is said against it.
+        let table = [
+            ("right", 0, 1, true, 24 * HOUR, None),
+            ("right, and was not held to be", 0, 1, false, 24 * HOUR, behind),
+            ("12 minutes behind", -12 * HOUR / 60, 0, false, HOUR, behind),
+            ("17 hours behind, and says nothing of it", -17 * HOUR, 1, true, 17 * HOUR, ahead),
+            ("36 hours behind", -36 * HOUR, 0, false, 36 * HOUR, ahead),
+            ("2 hours ahead", 2 * HOUR, 1, true, HOUR, ahead),
+            ("lost its time after the record", -36 * HOUR, 0, true, 24 * HOUR, None),
+            ("behind since 2020", -25_000 * HOUR, 0, false, 25_000 * HOUR, behind),
+        ];
+        for (what, off, word, is_synchronised, age, doubt) in table {
+            let mut bench = Bench::new();
+            bench.header_of((START, START + off), (0, word), (1, 1));
+            let source = START - age;
+            let record = if is_synchronised {
+                bench.record(1, 1, source)
+            } else {
+                bench.unsynchronised(1, 1, source)
+            };
+            bench.records(START + 20, 1, &[record]);
+            let at = if doubt.is_some() { START + 4 } else { source };
+            assert_eq!(bench.doubts(), [(1, at, doubt)], "{what}");
+        }
+        // Behind one whose clock was right, one that was not synchronised any more is as good as its place.
+        let mut bench = Bench::new();
+        bench.header(START, 1, 3);
+        let records = [
+            bench.record(1, 1, START - HOUR),
+            bench.unsynchronised(2, 2, START - HOUR + 60_000),
+            bench.unsynchronised(3, 1, START - 9 * HOUR),
+        ];
+        bench.records(START + 20, 1, &records);
+        let at = [START - HOUR, START - HOUR + 60_000, START + 4];
+        assert_eq!(bench.doubts(), [(1, at[0], None), (2, at[1], None), (3, at[2], behind)]);
+    }
+
+    #[test]
+    fn a_unit_that_begins_anew_tells_nothing_of_the_time_before_but_what_it_told_then() {
+        // Its clock lost its time with the restart, or it did not; its numbers go on, begin again, or are others.
+        for (off, first) in [(0, 1), (0, 3), (0, 500), (-90_000_000, 1), (-90_000_000, 500)] {
+            let mut bench = Bench::new();
+            bench.header(START, 1, 2);
+            let old = [bench.record(1, 1, START - 900_000), bench.record(2, 2, START - 600_000)];
+            bench.records(START + 20, 1, &old);
+            bench.header(START + 2_000, 1, 2);
+            let shown = START + 32_000;
+            let (from, to) = (first, first + 4);
+            bench.header_of((shown, shown + off), (1, u16::from(off == 0)), (from, to));
+            let records = [
+                bench.record(from, 1, START - 900_000),
+                bench.record(from + 1, 2, START - 600_000),
+                // Nothing of this was there when it was looked at last.
+                bench.unsynchronised(from + 2, 1, START - 50_000),
+                bench.unsynchronised(from + 3, 2, START - 40_000),
+                bench.unsynchronised(to, 1, shown - 3_000 + off),
+            ];
+            bench.records(shown + 20, from, &records);
+            let own: Vec<_> = bench.doubts().into_iter().skip(2).collect();
+            let (behind, first) = (Some(Doubt::Behind), u32::from(first));
+            let (at, doubt) = if off == 0 { (shown - 3_000, None) } else { (shown + 4, behind) };
+            let mut expected = vec![(first + 2, shown + 4, behind), (first + 3, shown + 4, behind)];
+            expected.insert(if off == 0 { 0 } else { 2 }, (first + 4, at, doubt));
+            assert_eq!(own, expected, "{off} {first}");
+            assert_eq!(bench.counts(), (5, 0, 2), "what it told before is told again");
+        }
+    }
+
+    #[test]
     fn a_unit_that_begins_anew_is_no_loss() {
         let mut bench = Bench::new();
         bench.header(START, 1, 3);
@@ -723,6 +968,53 @@ mod tests {
         bench.records(START + 2_020, 1, &[record]);
         assert_eq!(bench.counts(), (4, 0, 0));
         assert_eq!(bench.events.of_unit(bench.unit).unwrap().newest, 1);
+    }
+
+    #[test]
+    fn numbers_that_leap_or_run_back_are_lost_track_of_and_never_counted() {
+        let mut bench = Bench::new();
+        bench.header(START, 1, 3);
+        let records = [1, 2, 3].map(|n| bench.record(n, 1, START - 900 + i64::from(n)));
+        bench.records(START + 20, 1, &records);
+        bench.header(START + 1_000, 1, 3);
+        // One header is garbled; what is read then carries other numbers.
+        let garbled = [0xFFFF; 2];
+        let alive = u16::try_from(((START + 2_000) / 1_000) & 0xFFFF).unwrap();
+        let (marker, version, ring) = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);
+        let [new, new_low] = garbled;
+        let cells = [marker, version, 7, 7, alive, 0, new, new_low, 0, 1, 1, ring];
+        bench.poll(START + 2_000, 0, &cells);
+        bench.records(START + 2_020, 1, &[[0; 8], [0; 8]]);
+        bench.header(START + 3_000, 1, 4);
+        let more = bench.record(4, 2, START + 2_500);
+        bench.records(START + 3_020, 1, &[records[0], records[1], records[2], more]);
+        assert_eq!(bench.counts(), (4, 0, 3));
+        assert_eq!(bench.doubts().last(), Some(&(4, START + 2_500, None)));
+        // From the last look at which none was missing on; how many, nobody knows.
+        let told: Vec<_> = bench.gaps().iter().map(|gap| (gap.count, gap.after)).collect();
+        assert_eq!(told, [(0, Some(Timestamp(START + 1_000))); 2]);
+        assert_eq!(bench.events.of_unit(bench.unit).unwrap().counts.uncounted, 2);
+        // As many as there can have been are counted.
+        bench.header(START + 4_000, 1_001, 2_024);
+        assert_eq!(bench.counts().1, 996);
+    }
+
+    #[test]
+    fn a_ring_that_begins_anew_with_each_look_does_not_fill_the_store() {
+        let mut bench = Bench::new();
+        let (seconds, each) = (600, 100_u16);
+        for n in 0..seconds {
+            let at = START + i64::from(n) * 1_000;
+            bench.header_of((at, at), (n, 1), (1, each));
+            let own = |number: u16| bench.record(number, number % 2 + 1, at - i64::from(number));
+            let records: Vec<_> = (1..=each).map(own).collect();
+            for (first, records) in (1_u16..).step_by(15).zip(records.chunks(15)) {
+                bench.records(at + 20, first, records);
+            }
+        }
+        let (received, lost, _) = bench.counts();
+        assert!(received < 20_480 + 5 * u64::from(seconds), "{received}");
+        assert_eq!(received + lost, u64::from(seconds) * u64::from(each), "told as lost");
     }
 
     #[test]

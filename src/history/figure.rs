@@ -96,7 +96,7 @@ pub enum What {
     BeginUnseen,
     /// The next time that it could be seen it was over: when it ended is not known.
     EndUnseen,
-    /// Records were lost: what was short may have gone unseen.
+    /// Records were lost, or not believed against what was polled: what was short may have gone unseen.
     RecordsLost,
     /// The records that it would follow from are no longer kept.
     NotKept,
@@ -138,7 +138,9 @@ impl What {
             }
             Self::BeginUnseen => ("không rõ lúc bắt đầu", "beginning not seen"),
             Self::EndUnseen => ("không rõ lúc kết thúc", "end not seen"),
-            Self::RecordsLost => ("mất bản ghi", "records lost"),
+            Self::RecordsLost => {
+                ("mất bản ghi, hoặc không tin được", "records lost, or not to be believed")
+            }
             Self::CountDoubtful => (
                 "số đếm lùi hoặc tăng quá mức, không dùng được",
                 "count stepped back or too far, not used",

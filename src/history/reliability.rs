@@ -4,6 +4,7 @@
 //! followed to its beginning and its end outside of it, and each window has the minutes that lie in it.
 //! So windows add up. What nobody saw is not known, and never counted as supplied.
 
+mod believed;
 mod evidence;
 mod feeder;
 mod missing;
@@ -13,8 +14,9 @@ mod track;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::{PointId, Province, StationId};
+use config::{PointId, Province, Scan, StationId};
 
+use self::believed::believed;
 use self::evidence::{Positions, Source, without};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
@@ -126,7 +128,7 @@ impl Reliability {
         .collect()
     }
 
-    /// Stretches in which records of a unit were lost, once for all of its feeders.
+    /// Stretches in which records of a unit were lost or not believed, once for all of its feeders.
     fn lost_records(&self, station: Option<&str>) -> Vec<Remark> {
         let mut lost = BTreeMap::new();
         for feeder in &self.feeders {
@@ -181,6 +183,9 @@ fn ratio(n: u128, all: u128) -> Option<f64> {
     (all > 0).then(|| (n / divisor) as f64 / (all / divisor) as f64)
 }
 
+/// How long reading a header and its records takes at most, milliseconds.
+const TOLD_MS: i64 = 1_000;
+
 /// How far beyond what is looked at lies what decides about it: what tracks reach for, and a few scans.
 const EDGE_MS: i64 = REACH_MS + 3_600_000;
 
@@ -209,6 +214,11 @@ pub fn reliability(
         }
     })?;
     missing.end();
+    reader.losses(|unit, span| {
+        if wanted(&unit.0) {
+            missing.told(unit, span);
+        }
+    })?;
     let sources = (reader, &positions, &missing);
     // What lasts at an edge of what is looked at began or ended beyond it.
     let mut margin = (DAY_MS, DAY_MS);
@@ -314,6 +324,8 @@ impl Known {
                 FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level };
             let pieces = self.feeders.entry(name).or_default();
             pieces.customers.push((source.era.span, customers));
+            let disbelieved = breakers.iter().filter_map(|(bay, _)| tracks.disbelieved.get(bay));
+            let lost = lost.chain(disbelieved.flatten().copied());
             pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
             pieces.stretches.extend(found);
         }
@@ -380,6 +392,8 @@ struct Tracks {
     turns: BTreeMap<usize, Vec<Turn>>,
     /// Where one stood at first hangs on what was polled before.
     hangs_on_earlier: bool,
+    /// Stretches in which its records were not believed, by bay.
+    disbelieved: BTreeMap<usize, Vec<Span>>,
 }
 
 impl Tracks {
@@ -394,12 +408,16 @@ impl Tracks {
             bays.into_iter().filter_map(|bay| Some((bay, scheme.breakers[bay]?))).collect();
         let points: Vec<PointId> = breakers.iter().map(|(_, point)| *point).collect();
         let usable = source.usable(&points)?;
-        let (mut turns, mut hangs_on_earlier) = (BTreeMap::new(), false);
+        // A ring is looked at with each scan of this class.
+        let told_ms = source.province.scan.milliseconds(Scan::Normal) + TOLD_MS;
+        let (mut turns, mut disbelieved) = (BTreeMap::new(), BTreeMap::new());
+        let mut hangs_on_earlier = false;
         for (bay, point) in breakers {
             let contract = &station.points[point.index()];
-            let own = positions.of(&contract.id, source.era.span.to);
+            let mut own = positions.of(&contract.id, source.era.span.to);
             let of_centres = &usable[&point.index()];
             let polls = source.polls(point, of_centres, &own)?;
+            disbelieved.insert(bay, believed(&mut own, &polls.positions, told_ms));
             let usable = source.joined(of_centres);
             let evidence = Evidence {
                 records: &own,
@@ -421,7 +439,7 @@ impl Tracks {
             }
             turns.insert(bay, found);
         }
-        Ok(Self { turns, hangs_on_earlier })
+        Ok(Self { turns, hangs_on_earlier, disbelieved })
     }
 }
 

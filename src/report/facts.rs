@@ -97,7 +97,8 @@ pub(super) struct EventFacts {
     pub(super) by_point: BTreeMap<(String, String), u64>,
     /// Stretches of ten minutes with more than ten records at a station, by centre: floods.
     pub(super) floods: Vec<(Timestamp, String, String, u64)>,
-    pub(super) lost: u64,
+    /// Records that never came; `None`: nobody knows how many.
+    pub(super) lost: Option<u64>,
     pub(super) received: u64,
 }
 
@@ -411,6 +412,7 @@ fn event_facts(
         })
         .collect();
     let lost = reader.lost_events((span.from, span.to))?;
-    facts.lost = lost.iter().filter(|(station, ..)| wanted(station)).map(|(.., n)| n).sum();
+    let mut own = lost.iter().filter(|(station, ..)| wanted(station)).map(|(.., n)| *n);
+    facts.lost = own.try_fold(0_u64, |sum, n| (n > 0).then(|| sum.saturating_add(n)));
     Ok(facts)
 }

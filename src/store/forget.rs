@@ -188,7 +188,10 @@ fn events(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> {
                  WHERE (is_known AND of_point = 1) OR of_unit = 1)",
         [from.0],
     )?;
-    let lost = connection.execute("DELETE FROM lost_events WHERE at_ms < ?1", [from.0])?;
+    let lost = connection.execute(
+        "DELETE FROM lost_events WHERE max(at_ms, coalesce(told_ms, at_ms)) < ?1",
+        [from.0],
+    )?;
     let commands = connection.execute(
         "DELETE FROM commands_kept WHERE at_ms < (
              SELECT max(at_ms) FROM commands_kept AS later

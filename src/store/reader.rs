@@ -478,7 +478,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Records that never came, by path: station, centre, and how many from `from` up to `to`.
+    /// Records that never came, by path: station, centre, and how many from `from` up to `to`; 0 where nobody knows
+    /// how many.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -493,12 +494,15 @@ impl Reader {
         )?;
         let from = self.kept_since(Kept::Events, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;
-        let mut lost: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut lost: BTreeMap<(String, String), Option<u64>> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let path = (cells::name(row, 0)?, cells::name(row, 1)?);
-            *lost.entry(path).or_default() += lost_count(row, 2)?;
+            let count = Some(lost_count(row, 2)?).filter(|count| *count > 0);
+            let own = lost.entry(path).or_insert(Some(0));
+            *own = own.zip(count).map(|(own, count)| own.saturating_add(count));
         }
-        Ok(lost.into_iter().map(|((station, centre), count)| (station, centre, count)).collect())
+        let count = |count: Option<u64>| count.unwrap_or(0);
+        Ok(lost.into_iter().map(|((station, centre), n)| (station, centre, count(n))).collect())
     }
 
     /// Paths over which records were lost that may have happened from `from` up to `to`: station and centre. Of a
@@ -523,6 +527,30 @@ impl Reader {
             lost.insert((cells::name(row, 0)?, cells::name(row, 1)?));
         }
         Ok(lost)
+    }
+
+    /// Hands on each stretch in which records never came: station, centre, unit, from when to when. Where it is not
+    /// known behind which record they are, it begins with the session. Stores of before version 4 do not say when it
+    /// was told, and have none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn losses(
+        &self,
+        mut each: impl FnMut((String, String, u8), (Timestamp, Timestamp)),
+    ) -> Result<(), StoreError> {
+        let told = told(&self.connection)?;
+        let mut all = self.connection.prepare_cached(&format!(
+            "SELECT station, centre, unit, coalesce(after_ms,
+                 (SELECT max(from_ms) FROM session WHERE from_ms <= {told}), at_ms), {told}
+             FROM lost_events JOIN path ON path.id = lost_events.path WHERE {told} IS NOT NULL"
+        ))?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let unit = (cells::name(row, 0)?, cells::name(row, 1)?, cells::of(row, 2)?);
+            each(unit, (cells::instant(row, 3)?, cells::instant(row, 4)?));
+        }
+        Ok(())
     }
 
     /// How asking went over a path in the stretches that begin from `from` up to `to`.
@@ -744,6 +772,11 @@ fn followed(connection: &Connection) -> Result<&'static str, StoreError> {
     Ok(if has { FOLLOWED } else { "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" })
 }
 
+/// When it was told that records never came, which came with version 4.
+fn told(connection: &Connection) -> Result<&'static str, StoreError> {
+    Ok(if has_column(connection, "lost_events", "told_ms")? { "told_ms" } else { "NULL" })
+}
+
 const FOLLOWED: &str = "day, final_day, final_first_have, final_first_want, followed, on_time, late, backfilled, not_heard, final_not_heard";
 
 fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
@@ -822,12 +855,13 @@ const KINDS: [Kind; 5] = [
     ("event", RECORDED, "LEFT JOIN path ON path.id = event.path", |row| recorded(row).map(|_| ())),
     (
         "lost_events",
-        "station, centre, count, at_ms, after_ms, unit",
+        "station, centre, count, at_ms, after_ms, unit, {told}",
         "LEFT JOIN path ON path.id = lost_events.path",
         |row| {
             lost_count(row, 2)?;
             cells::instant(row, 3)?;
             cells::maybe_instant(row, 4)?;
+            cells::maybe_instant(row, 6)?;
             cells::of::<u8>(row, 5).map(|_| ())
         },
     ),
@@ -857,6 +891,7 @@ pub(super) fn damaged(
             continue;
         }
         let columns = columns.replace("{followed}", followed(connection)?);
+        let columns = columns.replace("{told}", told(connection)?);
         let mut all = connection.prepare(&format!("SELECT {columns} FROM {table} {of}"))?;
         let mut rows = all.query([])?;
         while let Some(row) = rows.next()? {

@@ -263,6 +263,8 @@ ALTER TABLE metering ADD COLUMN backfilled INTEGER;  -- on the two days after it
 -- Meters of which nobody told for the day, and for the final day: they are in no other count of it.
 ALTER TABLE metering ADD COLUMN not_heard INTEGER;
 ALTER TABLE metering ADD COLUMN final_not_heard INTEGER;
+-- When it was told that records never came; NULL in rows of before. A count of 0: nobody knows how many.
+ALTER TABLE lost_events ADD COLUMN told_ms INTEGER;
 -- A checksum of each row (src/store/sums.rs).
 ALTER TABLE contract ADD COLUMN sum INTEGER;
 ALTER TABLE datalist ADD COLUMN sum INTEGER;

@@ -104,7 +104,7 @@ summed!(
     LOST_EVENTS,
     "lost_events",
     ["path", "unit", "at_ms"],
-    ["path", "unit", "at_ms", "count", "after_ms"],
+    ["path", "unit", "at_ms", "count", "after_ms", "told_ms"],
     true
 );
 summed!(

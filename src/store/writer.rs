@@ -395,6 +395,23 @@ fn put_event(
                 &province.stations[province.channels[entry.channel.index()].station.index()];
             let point = change.point.map(|point| station.points[point.index()].id.as_str());
             let doubt = change.doubt.map(Doubt::word);
+            // A unit that began anew may tell what it told before under another number.
+            let told: [&dyn ToSql; 7] = [
+                &change.source.0,
+                &path,
+                &entry.unit,
+                &change.address,
+                &change.value,
+                &change.number,
+                &point,
+            ];
+            let mut retold = transaction.prepare_cached(
+                "SELECT 1 FROM event WHERE at_ms = ?1 AND source_ms = ?1 AND path = ?2 AND unit = ?3
+                 AND address = ?4 AND value = ?5 AND number <> ?6 AND point IS ?7 AND doubt IS NULL",
+            )?;
+            if retold.exists(&told[..])? {
+                return Ok(());
+            }
             let row: [&dyn ToSql; 13] = [
                 &path,
                 &entry.unit,
@@ -421,14 +438,18 @@ fn put_event(
             )?;
             let row: [&dyn ToSql; 4] = [&path, &entry.unit, &entry.at.0, &after];
             let mut rows = told.query(&row[..])?;
-            let mut known = 0_i64;
+            let (mut known, mut is_told) = (0_i64, false);
             while let Some(row) = rows.next()? {
-                known = known.saturating_add(row.get(0)?);
+                let count: i64 = row.get(0)?;
+                known = known.saturating_add(count);
+                is_told |= count == 0;
             }
             drop(rows);
-            let more = i64::from(gap.count).saturating_sub(known);
-            if more > 0 {
-                let row: [&dyn ToSql; 5] = [&path, &entry.unit, &entry.at.0, &more, &after];
+            let more = i64::from(gap.count).saturating_sub(known).max(0);
+            // None: nobody knows how many.
+            if more > 0 || gap.count == 0 && !is_told {
+                let told = entry.arrived.0;
+                let row: [&dyn ToSql; 6] = [&path, &entry.unit, &entry.at.0, &more, &after, &told];
                 sums::put(transaction, (Verb::Insert, &sums::LOST_EVENTS, ""), &row)?;
             }
         }

@@ -83,6 +83,8 @@ pub(crate) fn marks(change: &Change, lang: Lang) -> String {
 pub(crate) fn lost_count(gap: &Gap, lang: Lang) -> String {
     let count = format::count(gap.count.into(), lang);
     match (lang, gap.count) {
+        (Lang::Vi, 0) => "mất bản ghi, không rõ bao nhiêu".to_owned(),
+        (Lang::En, 0) => "records lost, not known how many".to_owned(),
         (Lang::Vi, _) => format!("mất {count} bản ghi"),
         (Lang::En, 1) => "1 record lost".to_owned(),
         (Lang::En, _) => format!("{count} records lost"),
@@ -135,6 +137,8 @@ mod tests {
             "1 record lost after 14:32:00.112"
         );
         assert_eq!(lost(&gap(2, None, None), moment(Lang::Vi)), "mất 2 bản ghi");
+        let unknown = "records lost, not known how many after 14:32:00.112";
+        assert_eq!(lost(&gap(0, after, None), moment(Lang::En)), unknown);
     }
 
     #[test]

@@ -54,9 +54,11 @@ impl Positions {
             return;
         }
         let key = (event.unit, event.source, event.value);
+        // One of a wrong clock stands where its unit told of it.
+        let told = if event.doubt.is_some() { event.at } else { event.arrived };
         let own = self.of.entry(point).or_default().entry(event.centre).or_default();
-        let (arrived, doubt) = own.entry(key).or_insert((event.arrived, false));
-        *arrived = event.arrived.min(*arrived);
+        let (arrived, doubt) = own.entry(key).or_insert((told, false));
+        *arrived = told.min(*arrived);
         *doubt |= event.doubt.is_some();
     }
 
@@ -555,7 +557,7 @@ mod tests {
                     centre: centre.into(),
                     unit: 1,
                     number,
-                    at: Timestamp(*source),
+                    at: Timestamp(if *is_doubted { *arrived } else { *source }),
                     source: Timestamp(*source),
                     arrived: Timestamp(*arrived),
                     address: 0,

@@ -22,6 +22,8 @@ type Unit = (String, String, u8);
 #[derive(Debug, Default)]
 pub(super) struct Missing {
     of: BTreeMap<Unit, Vec<Span>>,
+    /// The same as headers told it.
+    told: BTreeMap<Unit, Vec<Span>>,
     /// The unit whose records are being taken.
     own: Option<(Unit, Life)>,
     /// From when on all records are there. What was forgotten left gaps of its own: of what is from before, only the
@@ -63,6 +65,14 @@ impl Missing {
         life.take(numbered);
     }
 
+    /// Takes a stretch in which records of a unit never came, as it was told by the unit's header: behind it there
+    /// may be no record whose number would say so.
+    pub(super) fn told(&mut self, unit: Unit, (from, to): (Timestamp, Timestamp)) {
+        if to > from {
+            self.told.entry(unit).or_default().push(Span::new(from, to));
+        }
+    }
+
     /// No record of the unit comes any more.
     pub(super) fn end(&mut self) {
         if let Some((unit, mut life)) = self.own.take() {
@@ -76,10 +86,11 @@ impl Missing {
         let mut missing: Option<Vec<Span>> = None;
         for centre in centres {
             let key = (station.to_owned(), (*centre).to_owned(), unit);
-            let own = self.of.get(&key).map_or(&[][..], Vec::as_slice);
+            let own = [&self.of, &self.told].into_iter().filter_map(|of| of.get(&key)).flatten();
+            let own = merged(own.copied());
             missing = Some(match missing {
-                None => own.to_vec(),
-                Some(before) => common(&before, own),
+                None => own,
+                Some(before) => common(&before, &own),
             });
         }
         missing.unwrap_or_default()
@@ -216,5 +227,19 @@ mod tests {
         for (what, records, expected) in table {
             assert_eq!(missing(&records), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn what_a_header_told_of_is_missing_at_all_centres_alone() {
+        let mut missing = Missing::default();
+        let of = |centre: &str| ("S1".to_owned(), centre.to_owned(), 4);
+        let at = |second: i64| Timestamp(second * 1_000);
+        missing.told(of("CC"), (at(10), at(40)));
+        missing.told(of("CC"), (at(50), at(50)));
+        missing.told(of("A1"), (at(30), at(60)));
+        let spans = |centres: &[&str]| missing.at_all("S1", 4, centres);
+        assert_eq!(spans(&["CC"]), [Span::new(at(10), at(40))]);
+        assert_eq!(spans(&["CC", "A1"]), [Span::new(at(30), at(40))]);
+        assert_eq!(spans(&["CC", "B"]), []);
     }
 }

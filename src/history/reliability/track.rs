@@ -19,7 +19,7 @@ const CLOSED: u16 = 2;
 
 /// A poll may still say what was before a record that is so old, milliseconds: the image of a device is
 /// renewed by the second, and a gateway takes its time.
-const LAG_MS: i64 = 3_000;
+pub(super) const LAG_MS: i64 = 3_000;
 /// So many changes, none further from the one before than [`CHATTER_MS`], are no breaker's: reclosing
 /// twice makes six.
 const CHATTER: usize = 8;

@@ -17,10 +17,14 @@ const JUMPS_MAX: usize = 5;
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let n = |count: u64| crate::words::format::count(count, facts.lang);
-    let (received, lost) = (n(facts.events.received), n(facts.events.lost));
+    let (received, lost) = (n(facts.events.received), facts.events.lost.map(n));
+    let (lost_vi, lost_en) = match &lost {
+        Some(lost) => (&lost[..], &lost[..]),
+        None => ("có mất, không rõ bao nhiêu", "some, not known how many"),
+    };
     let mut parts = vec![words.note(
-        &format!("Bản ghi nhận được: {received}; bản ghi bị mất: {lost}."),
-        &format!("Records that came: {received}; records that never came: {lost}."),
+        &format!("Bản ghi nhận được: {received}; bản ghi bị mất: {lost_vi}."),
+        &format!("Records that came: {received}; records that never came: {lost_en}."),
     )];
     let zone = facts.province.utc_offset_hours;
     let told = facts.jumps.iter().take(JUMPS_MAX).map(|jump| {

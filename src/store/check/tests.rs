@@ -47,7 +47,7 @@ fn store(folder: &Path) {
         &sums::EVENT,
         &[&1, &1, &17, &AT, &5, &AT, &(AT + 40), &point, &none, &2, &0, &1, &"ahead"],
     );
-    put(&sums::LOST_EVENTS, &[&1, &1, &AT, &3, &none]);
+    put(&sums::LOST_EVENTS, &[&1, &1, &AT, &3, &none, &(AT + 40)]);
     put(&sums::COMMANDS_KEPT, &[&1, &1, &AT, &1]);
     let replies = vec!["4"; Asked::default().replies.len()].join(" ");
     put(&sums::ASKED, &[&1, &AT, &(AT + 600_000), &1, &2, &3, &4, &5_000, &replies, &0]);
@@ -99,6 +99,7 @@ fn read_all(folder: &Path) -> Result<(), StoreError> {
     }
     reader.events(all, |_| {})?;
     reader.lost_events(all)?;
+    reader.losses(|_, _| {})?;
     reader.asked(path, all)?;
     reader.commands_kept(path, all)?;
     reader.metering(Timestamp(i64::MAX))?;
@@ -122,7 +123,7 @@ fn what_is_whole_is_read() {
 }
 
 /// What no program of ours writes, and what a check says of it.
-const CANNOT_BE: [(&str, &str); 76] = [
+const CANNOT_BE: [(&str, &str); 77] = [
     ("session SET closed = 4 WHERE id = 1", "closed"),
     ("session SET from_ms = -9223372036854775808 WHERE id = 1", "from_ms"),
     ("session SET until_ms = 9223372036854775807 WHERE id = 2", "until_ms"),
@@ -155,6 +156,7 @@ const CANNOT_BE: [(&str, &str); 76] = [
     ("lost_events SET count = 9223372036854775807", "count"),
     ("lost_events SET count = -1", "count"),
     ("lost_events SET after_ms = -1", "after_ms"),
+    ("lost_events SET told_ms = -1", "told_ms"),
     ("commands_kept SET unit = 256", "unit"),
     ("commands_kept SET at_ms = -1", "at_ms"),
     ("commands_kept SET kept = 2", "kept"),

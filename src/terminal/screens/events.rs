@@ -156,9 +156,9 @@ fn title(view: &View<'_>, state: &Events, find: &str, width: usize) -> Row {
         view.t(Text::RecordsWord),
         view.count(counts.received)
     ));
-    let role = if counts.lost > 0 { Role::Fail } else { Role::Plain };
+    let role = if counts.lost + counts.uncounted > 0 { Role::Fail } else { Role::Plain };
     let row = row.text(" · ");
-    let mut row = row.put(role, format!("{} {}", view.t(Text::LostWord), view.count(counts.lost)));
+    let mut row = row.put(role, format!("{} {}", view.t(Text::LostWord), lost_of(view, counts)));
     let filter = filter_text(view, state);
     if !filter.is_empty() {
         row = row.text(format!(" · {}: ", view.t(Text::FilterIs))).put(Role::Strong, filter);
@@ -170,6 +170,12 @@ fn title(view: &View<'_>, state: &Events, find: &str, width: usize) -> Row {
     let (place, all) = (view.count(place as u64), view.count(state.rows.len() as u64));
     let right = format!("{place}/{all} · {} ", view.t(Text::SortSince));
     row.ending(view.row().text(right), width)
+}
+
+/// How many records were lost: at least so many where it is not always known.
+fn lost_of(view: &View<'_>, counts: EventCounts) -> String {
+    let at_least = if counts.uncounted > 0 { "≥ " } else { "" };
+    format!("{at_least}{}", view.count(counts.lost))
 }
 
 /// How the clocks of the units stand: how many are known, and which is worst.
@@ -418,13 +424,13 @@ fn unit_line(view: &View<'_>, entry: &EventEntry) -> Row {
     let clock = events.clock;
     let role = if clock.is_some_and(ClockOffset::is_off) { Role::Doubt } else { Role::Plain };
     let clock = clock.map_or_else(|| NOT_EVALUATED.to_owned(), |clock| offset(view, clock));
-    let EventCounts { received, lost, duplicates } = events.counts;
+    let EventCounts { received, duplicates, .. } = events.counts;
     row.text(format!(" · {} ", view.t(Text::ClockWord))).put(role, clock).text(format!(
         " · {} {} · {} {} · {} {}",
         view.t(Text::RecordsWord),
         view.count(received),
         view.t(Text::LostWord),
-        view.count(lost),
+        lost_of(view, events.counts),
         view.t(Text::AgainWord),
         view.count(duplicates)
     ))

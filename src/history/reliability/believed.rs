@@ -1,0 +1,131 @@
+//! Which records of a breaker are not believed: those of a clock that cannot be right, against what was polled.
+//!
+//! A record of a wrong clock stands where its unit told of it, or before that by its distance to the last one that was
+//! told with it. A unit that begins its ring anew may tell anything of a time that was watched. Where the position
+//! was polled while it should have stood as such a record says, and never stood so, the record is not
+//! believed; but what was short in that while may have gone unseen.
+
+use super::track::{LAG_MS, Record};
+use crate::clock::Timestamp;
+use crate::history::Span;
+
+/// So long behind a record, milliseconds, its position must show in the polls, if it stood so that long.
+const SHOWS_MS: i64 = 30_000;
+
+/// Takes out the records that are not believed; returns in which stretches. `told_ms`: how long it takes at most
+/// until a record is told, so much earlier it may have happened.
+pub(super) fn believed(
+    records: &mut Vec<Record>,
+    polls: &[(Timestamp, u16)],
+    told_ms: i64,
+) -> Vec<Span> {
+    let mut doubted = Vec::new();
+    let mut n = 0;
+    while let Some(record) = records.get(n).copied() {
+        let end = record.at.plus(SHOWS_MS);
+        let next = records[n + 1..].iter().map(|next| next.at).find(|at| *at > record.at);
+        // It may have been over as much earlier as it began.
+        let to = next.map_or(end, |next| next.plus(-told_ms).min(end));
+        let within = |from: Timestamp, to: Timestamp| {
+            let first = polls.partition_point(|(at, _)| *at < from);
+            polls[first..].iter().take_while(move |(at, _)| *at < to)
+        };
+        let is_polled = within(record.at.plus(LAG_MS), to).next().is_some();
+        let mut near = within(record.at.plus(-told_ms), next.map_or(end, |next| next.min(end)));
+        if !record.is_exact && is_polled && near.all(|(_, code)| *code != record.value) {
+            doubted.push(Span::new(record.at.plus(-told_ms), next.unwrap_or(end).min(end)));
+            records.remove(n);
+        } else {
+            n += 1;
+        }
+    }
+    doubted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: u16 = 1;
+    const CLOSED: u16 = 2;
+
+    /// Polls each second up to the hundredth, saying open within a stretch.
+    fn polls(open: std::ops::Range<i64>) -> Vec<(Timestamp, u16)> {
+        let code = |n: &i64| if open.contains(n) { OPEN } else { CLOSED };
+        (0..100).map(|n| (Timestamp(n * 1_000 + 300), code(&n))).collect()
+    }
+
+    #[test]
+    fn a_record_of_a_wrong_clock_is_believed_unless_the_polls_say_otherwise_all_along() {
+        // Records as (second, code, exact), when it was polled open, those that are left, what is in doubt.
+        let table = [
+            (
+                "never seen so",
+                vec![(40, OPEN, false), (50, CLOSED, false)],
+                0..0,
+                vec![50],
+                vec![(38, 50)],
+            ),
+            ("seen so", vec![(40, OPEN, false), (50, CLOSED, false)], 39..49, vec![40, 50], vec![]),
+            (
+                "seen so, told late",
+                vec![(40, OPEN, false), (50, CLOSED, false)],
+                38..40,
+                vec![40, 50],
+                vec![],
+            ),
+            (
+                "over before it shows",
+                vec![(40, OPEN, false), (44, CLOSED, false)],
+                0..0,
+                vec![40, 44],
+                vec![],
+            ),
+            (
+                "by a right clock",
+                vec![(40, OPEN, true), (50, CLOSED, true)],
+                0..0,
+                vec![40, 50],
+                vec![],
+            ),
+            ("never closed again", vec![(40, OPEN, false)], 0..0, vec![], vec![(38, 70)]),
+            ("open much later", vec![(20, OPEN, false)], 80..100, vec![], vec![(18, 50)]),
+            (
+                "nobody polled",
+                vec![(200, OPEN, false), (300, CLOSED, false)],
+                0..0,
+                vec![200, 300],
+                vec![],
+            ),
+        ];
+        for (what, records, open, left, doubted) in table {
+            let mut all: Vec<Record> = records
+                .iter()
+                .map(|(second, value, is_exact)| Record {
+                    at: Timestamp(second * 1_000),
+                    value: *value,
+                    is_exact: *is_exact,
+                })
+                .collect();
+            let found = believed(&mut all, &polls(open), 2_000);
+            let found: Vec<_> =
+                found.iter().map(|own| (own.from.0 / 1_000, own.to.0 / 1_000)).collect();
+            let seconds: Vec<i64> = all.iter().map(|record| record.at.0 / 1_000).collect();
+            assert_eq!((seconds, found), (left, doubted), "{what}");
+        }
+    }
+
+    #[test]
+    fn ten_records_of_a_watched_minute_make_no_interruption() {
+        let mut all: Vec<Record> = (0..10)
+            .map(|n| {
+                let (at, value) =
+                    (Timestamp(20_000 + n * 6_000), if n % 2 == 0 { OPEN } else { CLOSED });
+                Record { at, value, is_exact: false }
+            })
+            .collect();
+        let doubted = believed(&mut all, &polls(0..0), 1_000);
+        assert!(all.iter().all(|record| record.value == CLOSED), "{all:?}");
+        assert_eq!((all.len(), doubted.len()), (5, 5));
+    }
+}
