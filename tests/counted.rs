@@ -87,6 +87,8 @@ enum Step {
     Point { after: i64, point: usize, sides: usize, kwh: u64 },
     /// A count begins anew.
     Reset { count: usize },
+    /// A count is told wrongly once.
+    Wrong { after: i64, count: usize, kwh: u64, days: u64 },
     /// The monitor begins anew, by a contract.
     Restart { after: i64, contract: usize },
     /// The clock is set.
@@ -103,6 +105,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (after(), 0_usize..2, 0_usize..3, 0_u64..150_000)
             .prop_map(|(after, point, sides, kwh)| Step::Point { after, point, sides, kwh }),
         1 => (0_usize..8).prop_map(|count| Step::Reset { count }),
+        1 => (after(), 0_usize..8, prop_oneof![0_u64..2_000, 0_u64..1 << 40], 0_u64..3_000)
+            .prop_map(|(after, count, kwh, days)| Step::Wrong { after, count, kwh, days }),
         1 => (after(), 0_usize..2).prop_map(|(after, contract)| Step::Restart { after, contract }),
         1 => prop_oneof![-40 * HOUR_MS..-1_000, 1_000..40 * HOUR_MS].prop_map(|by| Step::Jump { by }),
     ]
@@ -220,6 +224,18 @@ impl<'a> Story<'a> {
                     line.day = day_of(self.now - 1);
                 }
                 let energy = self.told(counts);
+                self.commit(&Batch { energy, ..Batch::empty(false, Timestamp(self.now)) });
+            }
+            Step::Wrong { after, count, kwh, days } => {
+                self.now += after;
+                let right = self.lines[count].clone();
+                let line = &mut self.lines[count];
+                (line.kwh, line.meter_days) = (kwh, days);
+                if count >= 4 {
+                    (line.day, line.meter_days) = (day_of(self.now - 1), 0);
+                }
+                let energy = self.told(count..count + 1);
+                self.lines[count] = right;
                 self.commit(&Batch { energy, ..Batch::empty(false, Timestamp(self.now)) });
             }
             Step::Reset { count } => {
@@ -387,27 +403,53 @@ impl Slow {
         })
     }
 
+    /// Whether a row of a count can follow another one.
+    fn can_follow(&self, count: usize, (before, old): &Row, (at, new): &Row) -> bool {
+        if new.kwh < old.kwh {
+            return false;
+        }
+        let kwh = new.kwh - old.kwh;
+        if count >= 4 {
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            let (hours, kwh) = ((at - before).max(0) as f64 / HOUR_MS as f64, kwh as f64);
+            let mw = self.province(new.day).stations[1].plant.unwrap().mw;
+            return at > before && kwh <= 1_000.0 * (1.1 * mw * (hours + 0.5) + 1.0);
+        }
+        if new.meter_days < old.meter_days || new.day < old.day {
+            return false;
+        }
+        let days = new.meter_days - old.meter_days;
+        let most = old.meters.max(new.meters) * (new.day - old.day).unsigned_abs();
+        let other = 62 * old.meters.abs_diff(new.meters);
+        // No province of these says what it sells in a year.
+        kwh <= 240_000 * days && days <= old.unread_days + most + other
+    }
+
+    /// For each row of a count the one that it counts on from: the last one that was believed, or else the one before
+    /// it; none for the first one, and for those that cannot be.
+    fn counts_from(&self, count: usize) -> Vec<Option<usize>> {
+        let rows = &self.counts[count];
+        let mut from: Vec<Option<usize>> = Vec::new();
+        for n in 0..rows.len() {
+            let believed = (0..n).rev().find(|m| *m == 0 || from[*m].is_some());
+            let before = [believed, n.checked_sub(1)].into_iter().flatten();
+            from.push(before.into_iter().find(|m| self.can_follow(count, &rows[*m], &rows[n])));
+        }
+        from
+    }
+
     /// What a day comes to, row by row.
     fn day(&self, day: i64) -> Sums {
         let mut sums = Sums::default();
-        for ((kind, id), rows) in COUNTS.iter().zip(&self.counts) {
-            let pairs = rows.windows(2).filter(|pair| pair[1].1.day == day);
+        for (n, ((kind, id), rows)) in COUNTS.iter().zip(&self.counts).enumerate() {
+            let from = self.counts_from(n);
+            let of_day = rows.iter().zip(&from).skip(1).filter(|(row, _)| row.1.day == day);
             let Some((_, class)) = id.split_once('.').filter(|_| id.starts_with('d')) else {
-                let province = self.province(day);
-                for pair in pairs {
-                    let (old, new) = (&pair[0], &pair[1]);
-                    #[expect(clippy::cast_precision_loss, reason = "small")]
-                    let hours = (new.0 - old.0).max(0) as f64 / HOUR_MS as f64;
-                    let most = 1_000.0
-                        * (1.1 * province.stations[1].plant.unwrap().mw * (hours + 0.5) + 1.0);
-                    #[expect(clippy::cast_precision_loss, reason = "small")]
-                    let is_possible = new.0 > old.0
-                        && new.1.kwh >= old.1.kwh
-                        && (new.1.kwh - old.1.kwh) as f64 <= most;
-                    if !is_possible {
+                for (new, from) in of_day {
+                    let Some(old) = from.map(|from| &rows[from]) else {
                         sums.remarks += 1;
                         continue;
-                    }
+                    };
                     sums.remarks += usize::from(new.0 - old.0 > 2 * HOUR_MS);
                     let point = id[..7].to_owned();
                     let side = usize::from(*kind == EnergyKind::In);
@@ -418,20 +460,14 @@ impl Slow {
                 continue;
             };
             let side = usize::from(*kind == EnergyKind::Hand);
-            for pair in pairs {
-                let (old, new) = (&pair[0].1, &pair[1].1);
-                let is_possible = new.kwh >= old.kwh
-                    && new.meter_days >= old.meter_days
-                    && new.day >= old.day
-                    && new.kwh - old.kwh <= 240_000 * (new.meter_days - old.meter_days);
-                if is_possible {
-                    let own =
-                        &mut sums.sold.entry((class.to_owned(), new.sells)).or_default()[side];
-                    own[0] += new.kwh - old.kwh;
-                    own[1] += new.meter_days - old.meter_days;
-                } else {
+            for ((_, new), from) in of_day {
+                let Some((_, old)) = from.map(|from| &rows[from]) else {
                     sums.remarks += 1;
-                }
+                    continue;
+                };
+                let own = &mut sums.sold.entry((class.to_owned(), new.sells)).or_default()[side];
+                own[0] += new.kwh - old.kwh;
+                own[1] += new.meter_days - old.meter_days;
             }
             // All that was told of it was told by a wrong clock.
             if rows.is_empty() {
@@ -472,22 +508,14 @@ impl Slow {
 
     /// Milliseconds of a window in which both counters of a point were seen, stretch by stretch.
     fn seen(&self, point: usize, (first, last): (i64, i64)) -> u64 {
-        let province = |day: i64| self.province(day);
-        let usable = |rows: &[Row]| -> Vec<(i64, i64)> {
+        let usable = |count: usize| -> Vec<(i64, i64)> {
+            let (rows, from) = (&self.counts[count], self.counts_from(count));
             // Whatever day a step belongs to, its time lies where it lies: so the days add up to the window.
-            let pairs = rows.windows(2);
-            let is_usable = |pair: &&[Row]| {
-                let (old, new) = (&pair[0], &pair[1]);
-                #[expect(clippy::cast_precision_loss, reason = "small")]
-                let hours = (new.0 - old.0).max(0) as f64 / HOUR_MS as f64;
-                let mw = province(new.1.day).stations[1].plant.unwrap().mw;
-                #[expect(clippy::cast_precision_loss, reason = "small")]
-                let kwh = new.1.kwh as f64 - old.1.kwh as f64;
-                new.0 > old.0 && (0.0..=1_000.0 * (1.1 * mw * (hours + 0.5) + 1.0)).contains(&kwh)
-            };
-            pairs.filter(is_usable).map(|pair| (pair[0].0, pair[1].0)).collect()
+            let known =
+                rows.iter().zip(from).filter_map(|(new, from)| Some((rows[from?].0, new.0)));
+            known.collect()
         };
-        let sides = [usable(&self.counts[4 + 2 * point]), usable(&self.counts[5 + 2 * point])];
+        let sides = [usable(4 + 2 * point), usable(5 + 2 * point)];
         let window = (begin_of(first), begin_of(last + 1).min(self.watched));
         let edges: BTreeSet<i64> = sides
             .iter()
@@ -735,5 +763,25 @@ proptest! {
     #[ignore = "a campaign of some minutes"]
     fn energy_sold_and_produced_adds_up_over_thousands_of_histories((steps, windows, cuts) in stories(200)) {
         check(&steps, &windows, &cuts)?;
+    }
+}
+
+#[test]
+fn a_count_that_is_wrong_for_a_moment_adds_nothing_when_it_is_right_again() {
+    let read =
+        |kwh| Step::Read { after: HOUR_MS, count: 0, late: 0, kwh, days: 0, behind: 0, unread: 0 };
+    let point = |kwh| Step::Point { after: HOUR_MS / 2, point: 0, sides: 0, kwh };
+    for wrong in [0, 40_000_000, 1_000_000_000_000] {
+        let folder = tempdir().unwrap();
+        let mut story = Story::begin(folder.path(), contracts(), BEGAN);
+        let glitch = |count, kwh| Step::Wrong { after: HOUR_MS / 2, count, kwh, days: 0 };
+        for step in [read(0), glitch(0, wrong), read(0), point(500), glitch(4, wrong), point(700)] {
+            story.take(&step);
+        }
+        let days = (day_of(BEGAN) - 4, day_of(story.now) + 1);
+        let sums = sums(&told(&Reader::open(folder.path()).unwrap(), days));
+        assert_eq!(sums.sold[&("rf".to_owned(), true)][0][0], 0, "{wrong}");
+        assert_eq!(sums.produced["220.271"], [Some(1_200), None], "{wrong}");
+        assert!(sums.remarks >= 2, "both are told: {sums:?}");
     }
 }

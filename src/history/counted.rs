@@ -1,13 +1,15 @@
 //! Energy by running counts: what was sold, and what plants gave to the grid, in one walk through the counts
 //! that a store has.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use config::Province;
 
-use super::produced::{Point, Produced};
+use super::produced::{self, Point, Produced};
 use super::reading::FIRST_PASS_MS;
-use super::sold::{Count, Sold, SoldBy};
+use super::sold::{self, Count, Sold, SoldBy};
 use super::window::{Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::store::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
@@ -119,13 +121,93 @@ impl<'a> Days<'a> {
     }
 }
 
-/// A line, and when it was told.
-type Told = (Timestamp, EnergyLine);
+/// The contracts of a store, each from the day on at whose end it was the first to hold: what a line can be hangs on
+/// that of its day, whatever window is asked for.
+struct Held<'a> {
+    reader: &'a Reader,
+    /// In the order of days, with the numbers of the contracts.
+    from: Vec<(i64, i64)>,
+    /// Those that were asked for; none where this program cannot read it.
+    read: RefCell<BTreeMap<i64, Option<Arc<Province>>>>,
+}
 
-/// The installed power of a plant by a contract, MW; `None` for one that it does not name.
-fn rating(province: Option<&Province>, plant: &str) -> Option<f64> {
-    let province = province?;
-    Some(province.stations[province.site(plant)?.index()].plant?.mw)
+impl<'a> Held<'a> {
+    fn of(reader: &'a Reader, days: &Days<'_>) -> Result<Self, StoreError> {
+        let always = Span { from: Timestamp(i64::MIN), to: Timestamp(i64::MAX) };
+        let eras = Window::new(always, &[], &reader.sessions()?).eras;
+        let from = eras.iter().map(|era| (days.day(era.span.from), era.contract)).collect();
+        Ok(Self { reader, from, read: RefCell::default() })
+    }
+
+    /// The contract of a day.
+    fn province(&self, day: i64) -> Option<Arc<Province>> {
+        let next = self.from.partition_point(|(from, _)| *from <= day);
+        let (_, contract) = self.from[..next].last().or(self.from.first())?;
+        let mut read = self.read.borrow_mut();
+        let own = read.entry(*contract);
+        own.or_insert_with(|| Some(self.reader.contract(*contract).ok()?.province)).clone()
+    }
+
+    /// The installed power of the plant that a line is of, MW; `None` where its contract names none.
+    fn rating(&self, line: &EnergyLine) -> Option<f64> {
+        let province = self.province(line.day)?;
+        let site = province.site(&line.station)?;
+        Some(province.stations[site.index()].plant?.mw)
+    }
+}
+
+/// What a line of a running count brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brought<T> {
+    /// Nothing is before it: nobody knows since when it counts.
+    First,
+    /// So much.
+    Known(T),
+    /// What it says cannot be.
+    Doubtful,
+}
+
+impl<T> Brought<T> {
+    fn map<U>(self, with: impl FnOnce(T) -> U) -> Brought<U> {
+        match self {
+            Self::First => Brought::First,
+            Self::Known(own) => Brought::Known(with(own)),
+            Self::Doubtful => Brought::Doubtful,
+        }
+    }
+}
+
+/// A running count, line by line. A line that cannot follow the one before brings nothing; the next one is held against
+/// the last that was believed, so that a count which was wrong for a moment adds nothing when it is right again, and
+/// only then against the one that was not: it may have begun anew.
+#[derive(Debug, Default)]
+struct Chain {
+    believed: Option<(Timestamp, EnergyLine)>,
+    /// The line before, believed or not.
+    last: Option<(Timestamp, EnergyLine)>,
+}
+
+impl Chain {
+    /// Takes the next line: since when, and what it brought. `step` says what lies between a line and this one, where
+    /// that can be.
+    fn next<T>(
+        &mut self,
+        told: &(Timestamp, EnergyLine),
+        step: impl Fn(&(Timestamp, EnergyLine)) -> Option<T>,
+    ) -> Brought<(Timestamp, T)> {
+        let since = |old: &(Timestamp, EnergyLine)| Some((old.0, step(old)?));
+        let is_first = self.believed.is_none();
+        let known = self.believed.as_ref().and_then(since);
+        let known = known.or_else(|| self.last.as_ref().and_then(since));
+        if is_first || known.is_some() {
+            self.believed = Some(told.clone());
+        }
+        match known {
+            Some(known) => Brought::Known(known),
+            None if is_first => Brought::First,
+            None => Brought::Doubtful,
+        }
+    }
 }
 
 /// What was sold and produced on some days by the counts of the stations and plants that are `wanted`.
@@ -137,50 +219,45 @@ pub fn counted(
     days: &Days<'_>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Counted, StoreError> {
+    let held = Held::of(reader, days)?;
     let mut counted = Counted::default();
     let mut points: BTreeMap<(String, String), Point> = BTreeMap::new();
-    let mut before: Option<Told> = None;
+    let mut chain = Chain::default();
     let mut meters = Count::default();
-    // Steps of plants that belong to another window, of which some time lies in this one.
-    let mut crossing: Vec<(Told, Told)> = Vec::new();
     // What a reading brings may come long after its day: all that is there is looked at.
     reader.energy_counts(Timestamp(i64::MAX), |at, line| {
-        let old = before.take();
-        if let Some((_, old)) = old.as_ref().filter(|(_, old)| !old.is_same_count(&line)) {
+        if let Some((_, old)) = chain.last.as_ref().filter(|(_, old)| !old.is_same_count(&line)) {
             std::mem::take(&mut meters).add(old.kind, days, &mut counted.sold);
+            chain = Chain::default();
         }
-        let old = old.filter(|(_, old)| old.is_same_count(&line));
+        let told = (at, line);
+        let line = &told.1;
         match line.kind {
             _ if !wanted(&line.station) => {}
             EnergyKind::Remote | EnergyKind::Hand => {
-                meters.take(days, old.as_ref().map(|(_, line)| line), (at, &line));
+                let per_year = held.province(line.day).map_or(0.0, |own| own.sold_gwh_per_year);
+                let brought = chain.next(&told, |(_, old)| sold::step(old, line, per_year));
+                let old = chain.last.as_ref().map(|(_, line)| line);
+                meters.take(days, (old, brought.map(|(_, read)| read)), (at, line));
             }
             EnergyKind::Out | EnergyKind::In => {
-                if days.has(line.day) {
-                    let rating = rating(days.province(line.day), &line.station);
-                    let own = points.entry(Point::key(&line)).or_default();
-                    own.take((days, rating), old.as_ref(), (at, &line));
-                } else if let Some(old) = old.filter(|(since, _)| days.touches(*since, at)) {
-                    crossing.push((old, (at, line.clone())));
+                let rating = held.rating(line);
+                let brought = chain.next(&told, |(since, old)| {
+                    produced::step((old.kwh, line.kwh), at.since(*since), rating)
+                });
+                // A step that belongs to another window may have some of its time in this one.
+                let is_near = |since: Timestamp| days.touches(since, at);
+                let crosses = matches!(brought, Brought::Known((since, _)) if is_near(since));
+                if days.has(line.day) || crosses {
+                    let own = points.entry(Point::key(line)).or_default();
+                    own.take(days, brought, (at, line));
                 }
             }
         }
-        before = Some((at, line));
+        chain.last = Some(told);
     })?;
-    if let Some((_, old)) = before {
+    if let Some((_, old)) = chain.last {
         meters.add(old.kind, days, &mut counted.sold);
-    }
-    if !crossing.is_empty() {
-        let sessions = reader.sessions()?;
-        let always = Span { from: Timestamp(i64::MIN), to: Timestamp(i64::MAX) };
-        let eras = Window::new(always, &[], &sessions).eras;
-        for (old, (at, line)) in crossing {
-            let holds = eras.iter().rfind(|era| days.day(era.span.from) <= line.day);
-            let Some(era) = holds.or(eras.first()) else { continue };
-            let rating = rating(Some(&reader.contract(era.contract)?.province), &line.station);
-            let own = points.entry(Point::key(&line)).or_default();
-            own.take((days, rating), Some(&old), (at, &line));
-        }
     }
     // Groups that no contract of the window names, and of which nothing was told in it.
     counted.sold.retain(|_, own| !own.is_empty());

@@ -4,7 +4,7 @@
 //! the local day of the reading. A step back, or one that the plant cannot give in that time, brings
 //! nothing: the stretch is not known, and that is said.
 
-use super::counted::Days;
+use super::counted::{Brought, Days};
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
 use super::window::merged;
@@ -98,24 +98,28 @@ impl Point {
         (line.station.clone(), point_of(&line.id).to_owned())
     }
 
-    /// Takes what a line added to the one before it, which is of the same counter.
+    /// Takes what a line brought, in kWh, and since when.
     pub(super) fn take(
         &mut self,
-        (days, rating): (&Days<'_>, Option<f64>),
-        before: Option<&(Timestamp, EnergyLine)>,
+        days: &Days<'_>,
+        brought: Brought<(Timestamp, i64)>,
         (at, line): (Timestamp, &EnergyLine),
     ) {
         let is_own = days.has(line.day);
         self.is_told |= is_own;
-        // Without a reading before it nobody knows since when the first one counts.
-        let Some((since, old)) = before else { return };
-        let passed = at.since(*since);
         let place = || format!("{}.{}", line.station, line.id);
-        let Some(kwh) = step(old, line, passed, rating) else {
-            let doubtful = Remark { at, until: None, place: place(), what: What::CountDoubtful };
-            self.own.remarks.extend(is_own.then_some(doubtful));
-            return;
+        let (since, kwh) = match brought {
+            // Nobody knows since when it counts.
+            Brought::First => return,
+            Brought::Known(known) => known,
+            Brought::Doubtful => {
+                let (place, what) = (place(), What::CountDoubtful);
+                let doubtful = Remark { at, until: None, place, what };
+                self.own.remarks.extend(is_own.then_some(doubtful));
+                return;
+            }
         };
+        let passed = at.since(since);
         let side = usize::from(line.kind == EnergyKind::In);
         let own = &mut self.own.sides[side];
         if is_own {
@@ -123,10 +127,10 @@ impl Point {
         }
         if is_own && passed > UNSEEN_MS {
             let (place, what) = (place(), What::UnseenBetween);
-            self.own.remarks.push(Remark { at: *since, until: Some(at), place, what });
+            self.own.remarks.push(Remark { at: since, until: Some(at), place, what });
         }
         // Its energy belongs to the day of its reading, its time to the window in which it lies.
-        let (span, seen) = (Span::new(*since, at).and(days.span), &mut self.seen[side]);
+        let (span, seen) = (Span::new(since, at).and(days.span), &mut self.seen[side]);
         if span.length() == 0 {
             return;
         }
@@ -167,9 +171,10 @@ fn point_of(id: &str) -> &str {
     id.rsplitn(3, '.').last().unwrap_or(id)
 }
 
-/// What a counter added in `passed` milliseconds, kWh; `None` when that cannot be, or no time has passed.
-fn step(before: &EnergyLine, line: &EnergyLine, passed: i64, rating: Option<f64>) -> Option<i64> {
-    let kwh = i64::try_from(line.kwh.checked_sub(before.kwh)?).ok().filter(|_| passed > 0)?;
+/// What a counter added in `passed` milliseconds, kWh; `None` when that cannot be, or no time has passed. `rating`: what
+/// the plant can give, MW, where that is known.
+pub(super) fn step((before, after): (u64, u64), passed: i64, rating: Option<f64>) -> Option<i64> {
+    let kwh = i64::try_from(after.checked_sub(before)?).ok().filter(|_| passed > 0)?;
     #[expect(clippy::cast_precision_loss, reason = "energy and time of a plant")]
     let (wide, hours) = (kwh as f64, passed as f64 / 3_600_000.0);
     let most = rating.map_or(f64::INFINITY, |mw| {
@@ -185,24 +190,12 @@ mod tests {
 
     #[test]
     fn a_counter_adds_what_its_plant_can_give() {
-        let line = |kwh| EnergyLine {
-            kind: EnergyKind::Out,
-            station: "HPP".to_owned(),
-            id: "220.271.E.OUT".to_owned(),
-            sells: false,
-            day: 1,
-            kwh,
-            meter_days: 0,
-            meters: 0,
-            behind: 0,
-            unread_days: 0,
-        };
         let hour = 3_600_000;
-        assert_eq!(step(&line(5_000), &line(1_500_000), hour, Some(1_920.0)), Some(1_495_000));
-        assert_eq!(step(&line(5_000), &line(4_000), hour, Some(1_920.0)), None);
-        assert_eq!(step(&line(5_000), &line(5_000_000), hour, Some(1_920.0)), None);
-        assert_eq!(step(&line(5_000), &line(5_000), 1, Some(1.0)), Some(0));
-        assert_eq!(step(&line(5_000), &line(5_000), 0, Some(1.0)), None);
+        assert_eq!(step((5_000, 1_500_000), hour, Some(1_920.0)), Some(1_495_000));
+        assert_eq!(step((5_000, 4_000), hour, Some(1_920.0)), None);
+        assert_eq!(step((5_000, 5_000_000), hour, Some(1_920.0)), None);
+        assert_eq!(step((5_000, 5_000), 1, Some(1.0)), Some(0));
+        assert_eq!(step((5_000, 5_000), 0, Some(1.0)), None);
         assert_eq!(point_of("220.271.E.OUT"), "220.271");
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use config::{Province, SoldFigures};
 
-use super::counted::Days;
+use super::counted::{Brought, Days};
 use super::figure::{Figure, Remark, What};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
@@ -116,27 +116,49 @@ impl Sold {
         *self == Self::default()
     }
 
-    /// Takes what a line brought over the one before it, which is of the same count.
-    fn take(&mut self, before: Option<&EnergyLine>, (at, line): (Timestamp, &EnergyLine)) {
+    /// Takes what a line brought.
+    fn take(&mut self, brought: Brought<Read>, (at, line): (Timestamp, &EnergyLine)) {
         let own = self.of(line.kind);
         own.behind = line.behind;
         if line.meter_days > 0 {
             own.until = line.day;
         }
-        // Without a line before it nobody knows since when the first one counts.
-        let Some(before) = before else { return };
-        let kwh = line.kwh.checked_sub(before.kwh);
-        let step = kwh.zip(line.meter_days.checked_sub(before.meter_days));
-        let possible = |(kwh, days): &(u64, u64)| {
-            line.day >= before.day && *kwh <= days.saturating_mul(SoldFigures::KWH_PER_DAY_MAX)
-        };
-        if let Some((kwh, days)) = step.filter(possible) {
-            *own += Read { kwh, days, ..Read::default() };
-        } else {
-            let place = format!("{} {}", line.station, line.id);
-            self.remarks.push(Remark { at, until: None, place, what: What::CountDoubtful });
+        match brought {
+            // Nobody knows since when it counts.
+            Brought::First => {}
+            Brought::Known(read) => *own += read,
+            Brought::Doubtful => {
+                let place = format!("{} {}", line.station, line.id);
+                self.remarks.push(Remark { at, until: None, place, what: What::CountDoubtful });
+            }
         }
     }
+}
+
+/// No group of meters sells so many times what the whole province does.
+const OF_PROVINCE_MAX: f64 = 3.0;
+/// A meter that is read otherwise from a contract on brings what it counted since it was last read: two rounds by hand,
+/// days.
+const CHANGED_DAYS: u64 = 62;
+
+/// What readings brought from one line of a count to a later one; `None` when that cannot be. `gwh_per_year`: what the
+/// province sells by its contract; 0: nothing is said of it.
+pub(super) fn step(old: &EnergyLine, line: &EnergyLine, gwh_per_year: f64) -> Option<Read> {
+    let kwh = line.kwh.checked_sub(old.kwh)?;
+    let days = line.meter_days.checked_sub(old.meter_days)?;
+    let passed = u64::try_from(line.day.checked_sub(old.day)?).ok()?;
+    // No more meter-days than were unread, and have come since.
+    let meters = old.meters.max(line.meters);
+    let changed = old.meters.abs_diff(line.meters).saturating_mul(CHANGED_DAYS);
+    let unread = old.unread_days.saturating_add(meters.saturating_mul(passed));
+    let is_read = days <= unread.saturating_add(changed);
+    // Of meters that were not read for long, as many days as they were not.
+    let long = passed.max(days.div_ceil(meters.max(1)));
+    #[expect(clippy::cast_precision_loss, reason = "a bound, far from any edge")]
+    let (wide, most) = (kwh as f64, OF_PROVINCE_MAX * gwh_per_year * 1e6 / 365.0 * long as f64);
+    let is_sold = kwh <= days.saturating_mul(SoldFigures::KWH_PER_DAY_MAX)
+        && (gwh_per_year <= 0.0 || wide <= most);
+    (is_read && is_sold).then(|| Read { kwh, days, ..Read::default() })
 }
 
 impl std::ops::AddAssign<&Self> for Sold {
@@ -189,11 +211,11 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// Takes a line, and the one of the same count before it.
+    /// Takes a line, with the one of the same count before it, and what it brought.
     pub(super) fn take(
         &mut self,
         days: &Days<'_>,
-        before: Option<&EnergyLine>,
+        (before, brought): (Option<&EnergyLine>, Brought<Read>),
         (at, line): (Timestamp, &EnergyLine),
     ) {
         let Some((district, class)) = line.id.split_once('.') else { return };
@@ -211,7 +233,7 @@ impl Count {
             self.unread = Some((line.day, line.unread_days));
         }
         if days.has(line.day) {
-            self.own.entry(group.clone()).or_default().take(before, (at, line));
+            self.own.entry(group.clone()).or_default().take(brought, (at, line));
         }
         // Behind a jump of the clock what was told later holds.
         let day = days.day(at);
@@ -282,25 +304,44 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_cannot_be_brings_nothing_and_is_told() {
-        for (before, after, kwh, doubtful) in [
-            (line(5, 100, 40), line(6, 150, 50), 50, 0),
+    fn a_count_that_cannot_be_brings_nothing() {
+        for (before, after, kwh) in [
+            (line(5, 100, 40), line(6, 150, 50), Some(50)),
             // It began anew.
-            (line(5, 100, 40), line(6, 20, 10), 0, 1),
-            (line(5, 100, 40), line(6, 150, 39), 0, 1),
+            (line(5, 100, 40), line(6, 20, 10), None),
+            (line(5, 100, 40), line(6, 150, 39), None),
             // A day that goes back.
-            (line(5, 100, 40), line(4, 150, 50), 0, 1),
+            (line(5, 100, 40), line(4, 150, 50), None),
             // Energy that no reading covers, or more than the meters can count.
-            (line(5, 100, 40), line(6, 150, 40), 0, 1),
-            (line(5, 100, 40), line(6, 100 + 240_001, 41), 0, 1),
-            (line(5, 100, 40), line(5, 100, 40), 0, 0),
+            (line(5, 100, 40), line(6, 150, 40), None),
+            (line(5, 100, 40), line(6, 100 + 240_001, 41), None),
+            (line(5, 100, 40), line(5, 100, 40), Some(0)),
+            // More readings than there are meters and days, but for what was unread.
+            (line(5, 100, 40), line(6, 150, 51), None),
+            (line(5, 100, 40), line(5, 150, 41), None),
+            (EnergyLine { unread_days: 1, ..line(5, 100, 40) }, line(5, 150, 41), Some(50)),
+            // Some are read in this way from now on.
+            (EnergyLine { meters: 9, ..line(5, 100, 40) }, line(6, 150, 40 + 10 + 62), Some(50)),
+            (EnergyLine { meters: 9, ..line(5, 100, 40) }, line(6, 150, 40 + 10 + 63), None),
         ] {
-            let mut own = Sold::default();
-            own.take(Some(&before), (Timestamp(0), &after));
-            assert_eq!((own.remote.kwh, own.remarks.len()), (kwh, doubtful), "{after:?}");
+            let read = step(&before, &after, 0.0).map(|read| read.kwh);
+            assert_eq!(read, kwh, "{before:?} {after:?}");
         }
+        // Of a province that sells 1 GWh a day.
+        let gwh = |kwh| {
+            let many = |line| EnergyLine { meters: 1_000, ..line };
+            step(&many(line(5, 0, 40)), &many(line(6, kwh, 1_040)), 365.0)
+        };
+        assert!(gwh(2_900_000).is_some() && gwh(3_100_000).is_none(), "three times the province");
+    }
+
+    #[test]
+    fn what_is_doubtful_is_told_and_the_first_line_brings_nothing() {
         let mut own = Sold::default();
-        own.take(None, (Timestamp(0), &line(5, 1_000_000, 40)));
+        own.take(Brought::Doubtful, (Timestamp(0), &line(6, 20, 10)));
+        assert_eq!((own.remote.kwh, own.remarks.len()), (0, 1));
+        let mut own = Sold::default();
+        own.take(Brought::First, (Timestamp(0), &line(5, 1_000_000, 40)));
         own.remote.all_days = 10;
         assert_eq!((own.remote.kwh, own.remarks.len(), own.remote.until), (0, 0, 5));
         let unknown = Figure::unknown(10 * DAY_MS.unsigned_abs());
