@@ -276,7 +276,12 @@ fn ctrl_c_ends_a_recording_after_the_second_that_is_under_way() {
         "gridwatch simulate config/small.toml --record {directory} --scan 300 --from 2022-11-0"
     );
     assert!(rest.contains(&go_on), "{rest}");
-    for part in ["values of points", "links lost", "CC: good", "processor: field"] {
+    for part in [
+        "values of points",
+        "links lost",
+        "CC: of the time of all required signals",
+        "processor: field",
+    ] {
         assert!(rest.contains(part), "no {part}: {rest}");
     }
 }

@@ -320,6 +320,7 @@ const HEADS: &[(&str, &str)] = &[
     ("behind", "Lần đọc cuối không thành, công tơ"),
     ("unread_days", "Ngày công tơ chưa đọc"),
     ("raised", "Phát sinh"),
+    ("raised_at_least", "Phát sinh muộn nhất lúc đó"),
     ("cause", "Nguyên nhân"),
     ("reason", "Lý do"),
     ("priority", "Ưu tiên"),
