@@ -67,47 +67,56 @@ impl Positions {
     /// clock says.
     pub(super) fn of(&self, point: &str, to: Timestamp) -> Vec<Record> {
         let Some(of_centres) = self.of.get(point) else { return Vec::new() };
+        // By one clock: what several centres have came when the first of them got it.
+        let mut all: BTreeMap<Key, (Told, usize)> = BTreeMap::new();
+        for (n, told) in of_centres.values().enumerate() {
+            for (key, (came, is_doubted)) in told {
+                let ((arrived, doubt), _) = all.entry(*key).or_insert(((*came, false), n));
+                *arrived = (*arrived).min(*came);
+                *doubt |= is_doubted;
+            }
+        }
+        let all = placed(&all);
         let mut records: Vec<Copied> = Vec::new();
         for (n, told) in of_centres.values().enumerate() {
-            if n == 0 {
-                records = placed(told);
-            } else {
-                add_copies(&mut records, told);
-            }
+            let new = all.iter().filter(|own| own.first == n).copied().collect();
+            add_copies(&mut records, new, told);
         }
         records.sort_by_key(|own| own.record.at);
         records.into_iter().map(|own| own.record).filter(|record| record.at < to).collect()
     }
 }
 
-/// A record, and what it was in its unit.
+/// A record, what it was in its unit, and the first centre that has it.
 #[derive(Clone, Copy)]
 struct Copied {
     key: Key,
     record: Record,
+    first: usize,
 }
 
-/// The records that one centre has, where they stand.
-fn placed(told: &BTreeMap<Key, Told>) -> Vec<Copied> {
+/// Records where they stand, in the order of time.
+fn placed(all: &BTreeMap<Key, (Told, usize)>) -> Vec<Copied> {
     let mut latest: BTreeMap<(u8, Timestamp), Timestamp> = BTreeMap::new();
-    for ((unit, source, _), (arrived, _)) in told.iter().filter(|(_, (_, doubt))| *doubt) {
+    for ((unit, source, _), ((arrived, _), _)) in all.iter().filter(|(_, ((_, doubt), _))| *doubt) {
         let latest = latest.entry((*unit, *arrived)).or_insert(*source);
         *latest = (*latest).max(*source);
     }
-    let own = told.iter().map(|(key, (arrived, doubt))| {
+    let own = all.iter().map(|(key, ((arrived, doubt), first))| {
         let (unit, source, value) = *key;
         let last = latest.get(&(unit, *arrived)).filter(|_| *doubt);
         let at = last.map_or(source, |last| arrived.plus(-last.since(source)));
-        Copied { key: *key, record: Record { at, value, is_exact: !doubt } }
+        Copied { key: *key, record: Record { at, value, is_exact: !doubt }, first: *first }
     });
-    own.collect()
+    let mut placed: Vec<Copied> = own.collect();
+    placed.sort_by_key(|own| own.record.at);
+    placed
 }
 
-/// Adds what another centre has of a breaker. Centres have the time of a record from the same clock, or each from one of
-/// its own: then records of one unit and code that only one of two centres has are the same, first by first, where
-/// they are no further apart than [`SAME_MS`].
-fn add_copies(records: &mut Vec<Copied>, told: &BTreeMap<Key, Told>) {
-    let index: BTreeMap<Key, usize> = (0..).zip(&*records).map(|(n, own)| (own.key, n)).collect();
+/// Adds what another centre has of a breaker, which no centre before it has by the same clock: `told` is all that it has.
+/// Where each centre has another time for a record, those of one unit and code that only one of two has are the
+/// same, first by first, where they are no further apart than [`SAME_MS`].
+fn add_copies(records: &mut Vec<Copied>, new: Vec<Copied>, told: &BTreeMap<Key, Told>) {
     let mut alone: BTreeMap<(u8, u16), VecDeque<usize>> = BTreeMap::new();
     let mut in_order: Vec<usize> = (0..records.len()).collect();
     in_order.sort_by_key(|n| records[*n].record.at);
@@ -115,29 +124,15 @@ fn add_copies(records: &mut Vec<Copied>, told: &BTreeMap<Key, Told>) {
         let (unit, _, value) = records[n].key;
         alone.entry((unit, value)).or_default().push_back(n);
     }
-    let mut new = placed(told);
-    new.sort_by_key(|own| own.record.at);
     for own in new {
         let (unit, _, value) = own.key;
-        if let Some(n) = index.get(&own.key) {
-            // The same clock: doubted by one centre, doubted by both.
-            let same = &mut records[*n].record;
-            if !own.record.is_exact {
-                let first = if same.is_exact { own.record.at } else { same.at };
-                *same = Record { at: own.record.at.min(first), ..own.record };
-            }
-            continue;
-        }
         let others = alone.entry((unit, value)).or_default();
         let earliest = own.record.at.plus(-SAME_MS);
         while others.front().is_some_and(|n| records[*n].record.at < earliest) {
             others.pop_front();
         }
-        let same = others
-            .front()
-            .copied()
-            .filter(|n| records[*n].record.at.since(own.record.at) <= SAME_MS);
-        let Some(n) = same else {
+        let is_near = |n: &usize| records[*n].record.at.since(own.record.at) <= SAME_MS;
+        let Some(n) = others.front().copied().filter(is_near) else {
             records.push(own);
             continue;
         };

@@ -153,8 +153,7 @@ fn settle(turns: &mut Vec<Turn>) {
 /// way is no change of its own.
 fn chatter(records: &[Record]) -> Vec<Span> {
     let ends = records.iter().filter(|record| place(record.value).is_some());
-    let mut records: Vec<Record> = ends.copied().collect();
-    records.dedup_by_key(|record| record.value);
+    let records: Vec<Record> = ends.copied().collect();
     let mut episodes = Vec::new();
     let mut first = 0;
     for n in 1..=records.len() {
@@ -163,7 +162,9 @@ fn chatter(records: &[Record]) -> Vec<Span> {
             continue;
         }
         let run = &records[first..n];
-        if run.len() >= CHATTER {
+        // The first one may be the same as the last that came before, of which the way back was lost.
+        let changes = 1 + run.windows(2).filter(|pair| pair[0].value != pair[1].value).count();
+        if changes >= CHATTER {
             episodes.push(Span::new(run[0].at, run[run.len() - 1].at.plus(1)));
         }
         first = n;
@@ -520,6 +521,14 @@ mod tests {
         let any = |at: i64| if at / SCAN % 3 == 0 { OPEN } else { CLOSED };
         let turns = walk(&records, &polls(100_000, |_| CLOSED), |_| Flow::Flows);
         assert!(turns.iter().all(|turn| turn.place == Place::Closed), "{turns:?}");
+        // Also where it was open before, and the record of its closing was lost.
+        let opened = [&[record(20_000, OPEN)][..], &records].concat();
+        let closed = |at: i64| if (20_000..50_000).contains(&at) { OPEN } else { CLOSED };
+        let turns = walk(&opened, &polls(100_000, closed), |at| {
+            if (20_000..50_000).contains(&at) { Flow::Nothing } else { Flow::Flows }
+        });
+        let opens = turns.iter().filter(|turn| turn.place == Place::Open).count();
+        assert_eq!(opens, 1, "{turns:?}");
         // Where no current is known, nobody can say.
         let turns = walk(&records, &polls(100_000, any), |_| Flow::Unclear);
         assert!(turns.iter().any(|turn| turn.place == Place::Unknown), "{turns:?}");
