@@ -40,7 +40,7 @@ async fn faults_are_started_listed_looked_at_and_cleared() {
     let (simulation, control) = start().await;
     let address = control.address();
     let inject = br#"{"do":"inject","kind":"wrong-scale","target":"S1.110.171.P","centre":"A1","for":"10m","params":{"factor":10}}"#;
-    assert_eq!(ask(address, inject).await, "{\"ok\":true,\"fault\":1}\n");
+    assert_eq!(ask(address, inject).await, "{\"ok\":true,\"fault\":1,\"utc_offset_hours\":7}\n");
     let list = ask(address, br#"{"do":"list"}"#).await;
     assert!(list.contains(r#""id":1,"kind":"T11","name":"wrong scale""#), "{list}");
     assert!(list.contains(r#""until":"2022-11-23T07:42:07.000Z","points":1"#), "{list}");
@@ -51,8 +51,14 @@ async fn faults_are_started_listed_looked_at_and_cleared() {
     assert!((measured - value).abs() < 2.0, "within the class of the point");
     assert!((sent[1]["value"].as_f64().unwrap() - 10.0 * measured).abs() < 0.1);
     assert_eq!(sent[1]["faults"][0], 1);
-    assert_eq!(ask(address, br#"{"do":"clear","fault":1}"#).await, "{\"ok\":true}\n");
-    assert_eq!(ask(address, br#"{"do":"list"}"#).await, "{\"ok\":true,\"faults\":[]}\n");
+    assert_eq!(
+        ask(address, br#"{"do":"clear","fault":1}"#).await,
+        "{\"ok\":true,\"utc_offset_hours\":7}\n"
+    );
+    assert_eq!(
+        ask(address, br#"{"do":"list"}"#).await,
+        "{\"ok\":true,\"faults\":[],\"utc_offset_hours\":7}\n"
+    );
     control.stop().await;
     simulation.stop().await;
 }
@@ -160,7 +166,7 @@ async fn the_plant_is_struck_set_and_looked_at() {
     let simulation = Simulation::start(province, Ports::Ephemeral, clock).await.unwrap();
     let control = Control::start(simulation.desk(), 0).await.unwrap();
     let address = control.address();
-    let happened = "{\"ok\":true,\"at\":\"2022-11-23T07:32:07.500Z\"}\n";
+    let happened = "{\"ok\":true,\"at\":\"2022-11-23T07:32:07.500Z\",\"utc_offset_hours\":7}\n";
     for line in [
         &br#"{"do":"strike","bay":"S1.22.471","lasting":true,"phase":"B","earth":false}"#[..],
         br#"{"do":"set","point":"S1.22.472.CB.RL","code":0}"#,
