@@ -58,6 +58,11 @@ impl Timestamp {
         format!("{second}.{ms:03}Z")
     }
 
+    /// The day in a zone that is `hours` ahead of UTC, since 1970-01-01.
+    pub fn local_day(self, hours: i8) -> i64 {
+        self.plus(i64::from(hours) * 3_600_000).0.div_euclid(DAY_MS)
+    }
+
     /// Calendar and clock of a zone that is `hours` ahead of UTC.
     pub fn local(self, hours: i8) -> Local {
         let shifted = i128::from(self.0) * 1_000_000 + i128::from(hours) * 3_600_000_000_000;

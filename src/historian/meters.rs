@@ -176,8 +176,7 @@ pub(super) fn picture(
         class_sold: vec![SoldReads::default(); province.meter_classes.len()],
         ..MeteringPicture::default()
     };
-    let local_ms = i64::from(province.utc_offset_hours) * 3_600_000;
-    let today = now.plus(local_ms + AHEAD_MS).0.div_euclid(DAY_MS);
+    let today = now.plus(AHEAD_MS).local_day(province.utc_offset_hours);
     for station in province.station_ids() {
         let reader = province
             .centre_ids()

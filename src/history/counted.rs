@@ -31,8 +31,8 @@ pub struct Days<'a> {
     over: i64,
     /// The last day of the window whose first pass was watched to its end.
     read_until: i64,
-    /// How far local time is ahead, milliseconds.
-    local: i64,
+    /// How far local time is ahead, hours.
+    utc_offset_hours: i8,
     /// The window as far as it was watched.
     pub(super) span: Span,
     /// The contracts of the window in the order of time, each with the day at whose end it was the first to
@@ -48,8 +48,7 @@ impl<'a> Days<'a> {
         contracts: &'a [Contract],
         (watched, utc_offset_hours): (Timestamp, i8),
     ) -> Self {
-        let local = i64::from(utc_offset_hours) * 3_600_000;
-        let day = |at: Timestamp| at.plus(local).0.div_euclid(DAY_MS);
+        let day = |at: Timestamp| at.local_day(utc_offset_hours);
         let (from, to) = (window.span.from, window.span.to);
         let eras = window.eras.iter().zip(contracts);
         Self {
@@ -57,7 +56,7 @@ impl<'a> Days<'a> {
             last: day(to.plus(-1)),
             over: day(watched.plus(1)) - 1,
             read_until: (day(watched.plus(1 - FIRST_PASS_MS)) - 1).min(day(to.plus(-1))),
-            local,
+            utc_offset_hours,
             span: Span::new(from, to.min(watched)),
             contracts: eras
                 .map(|(era, contract)| (day(era.span.from), &*contract.province))
@@ -72,12 +71,12 @@ impl<'a> Days<'a> {
 
     /// The local day of a moment.
     pub(super) fn day(&self, at: Timestamp) -> i64 {
-        at.plus(self.local).0.div_euclid(DAY_MS)
+        at.local_day(self.utc_offset_hours)
     }
 
     /// When a local day begins.
     pub(super) fn midnight(&self, day: i64) -> Timestamp {
-        Timestamp(day.saturating_mul(DAY_MS)).plus(-self.local)
+        Timestamp(day.saturating_mul(DAY_MS)).plus(-3_600_000 * i64::from(self.utc_offset_hours))
     }
 
     /// The last day of the window whose first pass was watched to its end.
@@ -87,8 +86,7 @@ impl<'a> Days<'a> {
 
     /// The contract of a day.
     pub(super) fn province(&self, day: i64) -> Option<&'a Province> {
-        let of_day = self.contracts.iter().rfind(|(begins, _)| *begins <= day);
-        of_day.or(self.contracts.first()).map(|(_, province)| *province)
+        of_day(&self.contracts, day).copied()
     }
 
     /// Whether a day is one of the window.
@@ -121,6 +119,12 @@ impl<'a> Days<'a> {
     }
 }
 
+/// What holds on a day, of what began to hold day by day; the first one also held before.
+fn of_day<T>(all: &[(i64, T)], day: i64) -> Option<&T> {
+    let next = all.partition_point(|(begins, _)| *begins <= day);
+    all[..next].last().or(all.first()).map(|(_, own)| own)
+}
+
 /// The contracts of a store, each from the day on at whose end it was the first to hold: what a line can be hangs on
 /// that of its day, whatever window is asked for.
 struct Held<'a> {
@@ -141,8 +145,7 @@ impl<'a> Held<'a> {
 
     /// The contract of a day.
     fn province(&self, day: i64) -> Option<Arc<Province>> {
-        let next = self.from.partition_point(|(from, _)| *from <= day);
-        let (_, contract) = self.from[..next].last().or(self.from.first())?;
+        let contract = of_day(&self.from, day)?;
         let mut read = self.read.borrow_mut();
         let own = read.entry(*contract);
         own.or_insert_with(|| Some(self.reader.contract(*contract).ok()?.province)).clone()

@@ -213,12 +213,12 @@ pub fn reliability(
             positions.take(record);
         }
     })?;
-    missing.end();
     reader.losses(|unit, span| {
         if wanted(&unit.0) {
             missing.told(unit, span);
         }
     })?;
+    missing.end();
     let sources = (reader, &positions, &missing);
     // What lasts at an edge of what is looked at began or ended beyond it.
     let mut margin = (DAY_MS, DAY_MS);

@@ -10,7 +10,7 @@ use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::clock::{DAY_MS, Timestamp};
+use crate::clock::Timestamp;
 use crate::historian::picture::Picture;
 
 /// Milliseconds of an hour.
@@ -258,9 +258,8 @@ pub(super) fn damaged(
 /// Energy sold, group by group, of those that tell of it.
 fn sold_lines(picture: &Picture) -> Vec<EnergyLine> {
     let province = &picture.province;
-    let local = i64::from(province.utc_offset_hours) * HOUR_MS;
     // A count that has not begun yet begins at the end of a day that is not over yet.
-    let over = (picture.at.0 + local).div_euclid(DAY_MS) - 1;
+    let over = picture.at.local_day(province.utc_offset_hours) - 1;
     let told = picture.metering.groups.iter();
     let told = told.filter_map(|group| Some((group, group.sold?, group.proven?)));
     let lines = told.flat_map(|(told, sold, remote)| {
@@ -305,7 +304,6 @@ fn sold_lines(picture: &Picture) -> Vec<EnergyLine> {
 /// against it.
 fn plant_lines(picture: &Picture) -> Vec<EnergyLine> {
     let province = &picture.province;
-    let local = i64::from(province.utc_offset_hours) * HOUR_MS;
     let mut lines = Vec::new();
     for id in province.plant_ids() {
         let plant = &province.stations[id.index()];
@@ -335,7 +333,7 @@ fn plant_lines(picture: &Picture) -> Vec<EnergyLine> {
                 id: point.local_id().to_owned(),
                 sells: false,
                 // What is read at midnight belongs to the day that ends then.
-                day: (at.0 - 1 + local).div_euclid(DAY_MS),
+                day: at.plus(-1).local_day(province.utc_offset_hours),
                 kwh,
                 meter_days: 0,
                 meters: 0,

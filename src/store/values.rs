@@ -48,38 +48,20 @@ struct Kept {
 
 /// The newest chunks of a block that this session has put into the store, oldest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tail(Vec<Kept>);
+pub(super) struct Tail {
+    kept: Vec<Kept>,
+    /// The first one may have rows that are there: a monitor that goes on with a store which was taken away has rows
+    /// open that were made chunks of when it was opened again.
+    resumes: bool,
+}
 
 impl Tail {
     /// Chunks that may still be joined with later ones: five of each of four ranks, and some.
     const MOST: usize = 24;
 
-    /// Puts a chunk into the store, but for rows that are there: a monitor that goes on with a store which was taken
-    /// away has rows open that were made chunks of when it was opened again.
-    pub(super) fn put_rest(
-        &mut self,
-        transaction: &Transaction<'_>,
-        province: &Province,
-        (path, epoch): (i64, i64),
-        sealed: &Sealed,
-    ) -> Result<(), StoreError> {
-        if !self.0.is_empty() {
-            return self.put(transaction, province, (path, epoch), sealed);
-        }
-        let columns = (sealed.channel, &sealed.columns[..]);
-        let block = block(transaction, province, path, columns)?;
-        let newest: Option<i64> = transaction
-            .prepare_cached("SELECT max(until_ms) FROM chunk WHERE block = ?1 AND epoch = ?2")?
-            .query_row([block, epoch], |row| row.get(0))?;
-        let newest = newest.map(Timestamp).filter(|newest| sealed.chunk.span().0 <= *newest);
-        let Some(newest) = newest else {
-            return self.put(transaction, province, (path, epoch), sealed);
-        };
-        let rest = later(&sealed.chunk, newest, &mut Choices::default());
-        let rest = rest.map_err(|error| StoreError::Damaged(format!("values: {error}")))?;
-        let Some(chunk) = rest else { return Ok(()) };
-        let rest = Sealed { chunk, joined: None, ..sealed.clone() };
-        self.put(transaction, province, (path, epoch), &rest)
+    /// None yet, of a writer that goes on with a store, or does not.
+    pub(super) fn of(resumes: bool) -> Self {
+        Self { resumes, ..Self::default() }
     }
 
     /// Puts a chunk into the store; where it was joined with ones that are there, in place of all these.
@@ -92,17 +74,23 @@ impl Tail {
     ) -> Result<(), StoreError> {
         let columns = (sealed.channel, &sealed.columns[..]);
         let block = block(transaction, province, path, columns)?;
+        let rest;
         let mut chunk = &sealed.chunk;
+        if self.resumes && self.kept.is_empty() {
+            let Some(own) = rest_of(transaction, (block, epoch), chunk)? else { return Ok(()) };
+            rest = own;
+            chunk = &rest;
+        }
         if let Some(joined) = &sealed.joined
-            && let Some(first) = self.0.len().checked_sub(joined.with)
+            && let Some(first) = self.kept.len().checked_sub(joined.with)
         {
-            let own: usize = self.0[first..].iter().map(|kept| kept.rows).sum();
-            let begins = self.0.get(first).map(|kept| kept.from);
+            let own: usize = self.kept[first..].iter().map(|kept| kept.rows).sum();
+            let begins = self.kept.get(first).map(|kept| kept.from);
             // Something of it may never have got here.
             if begins == Some(joined.chunk.span().0)
                 && own + sealed.chunk.rows() == joined.chunk.rows()
             {
-                for kept in self.0.drain(first..) {
+                for kept in self.kept.drain(first..) {
                     transaction
                         .prepare_cached(
                             "DELETE FROM chunk WHERE id = ?1 AND block = ?2 AND from_ms = ?3",
@@ -117,11 +105,27 @@ impl Tail {
         let bytes = chunk.bytes().as_ref();
         let row: [&dyn ToSql; 6] = [&block, &from.0, &until.0, &count, &bytes, &epoch];
         sums::put(transaction, (Verb::Insert, &sums::CHUNK, ""), &row)?;
-        if self.0.len() == Self::MOST {
-            self.0.remove(0);
+        if self.kept.len() == Self::MOST {
+            self.kept.remove(0);
         }
-        self.0.push(Kept { id: transaction.last_insert_rowid(), from, rows });
+        self.kept.push(Kept { id: transaction.last_insert_rowid(), from, rows });
         Ok(())
+    }
+}
+
+/// The rows of a chunk that are later than all that a block has since the clock last jumped; `None`: there are none.
+fn rest_of(
+    transaction: &Transaction<'_>,
+    of: (i64, i64),
+    chunk: &Chunk,
+) -> Result<Option<Chunk>, StoreError> {
+    let newest: Option<i64> = transaction
+        .prepare_cached("SELECT max(until_ms) FROM chunk WHERE block = ?1 AND epoch = ?2")?
+        .query_row(of, |row| row.get(0))?;
+    match newest.map(Timestamp).filter(|newest| chunk.span().0 <= *newest) {
+        Some(newest) => later(chunk, newest, &mut Choices::default())
+            .map_err(|error| StoreError::Damaged(format!("values: {error}"))),
+        None => Ok(Some(chunk.clone())),
     }
 }
 

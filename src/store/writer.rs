@@ -48,6 +48,8 @@ pub struct Writer {
     /// This run of the monitor has written before: what is in the store and later than a moment behind a
     /// jump of the clock is its own.
     goes_on: bool,
+    /// It was opened again by the same run of the monitor.
+    resumes: bool,
     until: Timestamp,
     forgetting: Forgetting,
 }
@@ -153,6 +155,7 @@ impl Writer {
             session: None,
             epoch,
             goes_on: false,
+            resumes: false,
             until: newest,
             forgetting: Forgetting {
                 is_on: true,
@@ -184,7 +187,7 @@ impl Writer {
     /// It goes on for a writer of the same run of the monitor.
     #[must_use]
     pub fn going_on(mut self) -> Self {
-        self.goes_on = true;
+        (self.goes_on, self.resumes) = (true, true);
         self
     }
 
@@ -253,17 +256,13 @@ impl Writer {
         let contract = contracts::put(&transaction, &self.province)?;
         journal::put(&transaction, contract, batch)?;
         let mut longer = BTreeMap::new();
+        let new = || values::Tail::of(self.resumes);
         for sealed in &batch.values {
             let place = (sealed.channel.index(), sealed.block);
             let tail = longer
                 .entry(place)
-                .or_insert_with(|| self.tails.get(&place).cloned().unwrap_or_default());
-            let of = (self.paths[place.0], epoch);
-            if self.goes_on {
-                tail.put_rest(&transaction, &self.province, of, sealed)?;
-            } else {
-                tail.put(&transaction, &self.province, of, sealed)?;
-            }
+                .or_insert_with(|| self.tails.get(&place).cloned().unwrap_or_else(new));
+            tail.put(&transaction, &self.province, (self.paths[place.0], epoch), sealed)?;
         }
         let own: (_, &[&dyn ToSql]) = ("id = ?1", &[&session, &batch.until.0]);
         sums::change(&transaction, ("UPDATE", &sums::SESSION), &[("until_ms", "?2")], own)?;

@@ -12,7 +12,7 @@ use crate::history::Span;
 /// So long behind a record, milliseconds, its position must show in the polls, if it stood so that long.
 const SHOWS_MS: i64 = 30_000;
 
-/// Takes out the records that are not believed; returns in which stretches. `told_ms`: how long it takes at most
+/// Takes out the records that are not believed, of all in the order of time; returns in which stretches. `told_ms`: how long it takes at most
 /// until a record is told, so much earlier it may have happened.
 pub(super) fn believed(
     records: &mut Vec<Record>,
@@ -20,10 +20,10 @@ pub(super) fn believed(
     told_ms: i64,
 ) -> Vec<Span> {
     let mut doubted = Vec::new();
-    let mut n = 0;
-    while let Some(record) = records.get(n).copied() {
+    let all = std::mem::take(records);
+    for record in &all {
         let end = record.at.plus(SHOWS_MS);
-        let next = records[n + 1..].iter().map(|next| next.at).find(|at| *at > record.at);
+        let next = all.get(all.partition_point(|own| own.at <= record.at)).map(|next| next.at);
         // It may have been over as much earlier as it began.
         let to = next.map_or(end, |next| next.plus(-told_ms).min(end));
         let within = |from: Timestamp, to: Timestamp| {
@@ -34,9 +34,8 @@ pub(super) fn believed(
         let mut near = within(record.at.plus(-told_ms), next.map_or(end, |next| next.min(end)));
         if !record.is_exact && is_polled && near.all(|(_, code)| *code != record.value) {
             doubted.push(Span::new(record.at.plus(-told_ms), next.unwrap_or(end).min(end)));
-            records.remove(n);
         } else {
-            n += 1;
+            records.push(*record);
         }
     }
     doubted

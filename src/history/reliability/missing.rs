@@ -22,8 +22,6 @@ type Unit = (String, String, u8);
 #[derive(Debug, Default)]
 pub(super) struct Missing {
     of: BTreeMap<Unit, Vec<Span>>,
-    /// The same as headers told it.
-    told: BTreeMap<Unit, Vec<Span>>,
     /// The unit whose records are being taken.
     own: Option<(Unit, Life)>,
     /// From when on all records are there. What was forgotten left gaps of its own: of what is from before, only the
@@ -43,7 +41,7 @@ impl Missing {
             (station, centre, unit) == (&record.station, &record.centre, &record.unit)
         };
         if !self.own.as_ref().is_some_and(|(unit, _)| is_own(unit)) {
-            self.end();
+            self.end_unit();
             let unit = (record.station.clone(), record.centre.clone(), record.unit);
             self.own = Some((unit, Life::default()));
         }
@@ -69,15 +67,23 @@ impl Missing {
     /// may be no record whose number would say so.
     pub(super) fn told(&mut self, unit: Unit, (from, to): (Timestamp, Timestamp)) {
         if to > from {
-            self.told.entry(unit).or_default().push(Span::new(from, to));
+            self.of.entry(unit).or_default().push(Span::new(from, to));
         }
     }
 
     /// No record of the unit comes any more.
-    pub(super) fn end(&mut self) {
+    fn end_unit(&mut self) {
         if let Some((unit, mut life)) = self.own.take() {
             life.end();
-            self.of.insert(unit, merged(life.missing));
+            self.of.entry(unit).or_default().extend(life.missing);
+        }
+    }
+
+    /// Nothing comes any more.
+    pub(super) fn end(&mut self) {
+        self.end_unit();
+        for own in self.of.values_mut() {
+            *own = merged(own.drain(..));
         }
     }
 
@@ -86,11 +92,10 @@ impl Missing {
         let mut missing: Option<Vec<Span>> = None;
         for centre in centres {
             let key = (station.to_owned(), (*centre).to_owned(), unit);
-            let own = [&self.of, &self.told].into_iter().filter_map(|of| of.get(&key)).flatten();
-            let own = merged(own.copied());
+            let own = self.of.get(&key).map_or(&[][..], Vec::as_slice);
             missing = Some(match missing {
-                None => own,
-                Some(before) => common(&before, &own),
+                None => own.to_vec(),
+                Some(before) => common(&before, own),
             });
         }
         missing.unwrap_or_default()
@@ -237,6 +242,7 @@ mod tests {
         missing.told(of("CC"), (at(10), at(40)));
         missing.told(of("CC"), (at(50), at(50)));
         missing.told(of("A1"), (at(30), at(60)));
+        missing.end();
         let spans = |centres: &[&str]| missing.at_all("S1", 4, centres);
         assert_eq!(spans(&["CC"]), [Span::new(at(10), at(40))]);
         assert_eq!(spans(&["CC", "A1"]), [Span::new(at(30), at(40))]);
