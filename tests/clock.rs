@@ -9,12 +9,16 @@ use config::{ChannelId, Date, Province};
 use gridwatch::clock::{Clock, Jump, JumpKind, Shown, Timestamp};
 use gridwatch::collector::plan::plans;
 use gridwatch::historian::Historian;
-use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::counts::Share;
+use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
+use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture, Reads};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::history::{Span, Times, Window, channel_history, past};
 use gridwatch::monitor::Monitor;
-use gridwatch::store::{Batch, Keeper, Reader, StoreError, Writer, upkeep};
+use gridwatch::store::upkeep::{self, Forget};
+use gridwatch::store::{
+    Batch, EnergyKind, EnergyLine, Keeper, MeterKind, MeterLine, Reader, StoreError, Writer,
+};
 use proptest::prelude::*;
 use tempfile::tempdir;
 
@@ -460,6 +464,127 @@ fn a_clock_that_was_wrong_for_a_while_tells_nothing() {
     let each = all.required / end.since(begun);
     assert_eq!(all.good, each * BEGAN.since(begun));
     assert_eq!(all.by_reason.iter().sum::<i64>(), each * (60_000 + 60_000));
+}
+
+#[test]
+fn what_two_clocks_tell_of_one_moment_is_kept_of_both_and_counts_of_the_right_one() {
+    let province = Arc::new(small());
+    // The clock is set back, to the time that it had; and an hour later it is set forward again, or it is not.
+    let (by_ms, hour) = (-2 * HOUR_MS, BEGAN.plus(HOUR_MS));
+    let back = Jump { before: BEGAN.plus(2 * HOUR_MS), after: BEGAN, by_ms, kind: JumpKind::Set };
+    let forth = Jump {
+        before: hour.plus(1),
+        after: hour.plus(2 * HOUR_MS + 1),
+        by_ms: -by_ms,
+        kind: JumpKind::Set,
+    };
+    for (is_taken_back, right) in [(false, 2), (true, 1)] {
+        let folder = tempdir().unwrap();
+        let mut writer = Writer::open(folder.path(), &province).unwrap();
+        let mut told = |at: Timestamp, n: u64, jumps: &[Jump]| {
+            let begins = at != hour;
+            let judgements = if begins { judgements(&province, at, 0) } else { Vec::new() };
+            let metering = if begins { Vec::new() } else { vec![meter_line(n)] };
+            let asked = (!begins).then(|| {
+                let asked = Asked { missed: n, ..Asked::default() };
+                (at.plus(-60_000), vec![asked; province.channels.len()])
+            });
+            let jumps = jumps.to_vec();
+            let batch = Batch { judgements, metering, asked, jumps, ..Batch::empty(begins, at) };
+            writer.commit(&batch).unwrap();
+        };
+        told(BEGAN, 1, &[]);
+        told(hour, 1, &[]);
+        told(back.after, 2, &[back]);
+        told(hour, 2, &[back]);
+        if is_taken_back {
+            told(forth.after, 3, &[back, forth]);
+        }
+        writer.close().unwrap();
+        assert_adds_up(folder.path());
+        for table in ["metering", "asked"] {
+            let rows = format!("SELECT DISTINCT epoch, 0 FROM {table} ORDER BY epoch");
+            let epochs: Vec<i64> = times_in(folder.path(), &rows).iter().map(|own| own.0).collect();
+            assert_eq!(epochs, [0, 1], "{table}: both are kept");
+        }
+        let reader = Reader::open(folder.path()).unwrap();
+        for at in [hour, hour.plus(60_000)] {
+            let held = reader.metering(at).unwrap();
+            assert_eq!(held.iter().map(|own| own.remote).collect::<Vec<_>>(), [right], "{at}");
+        }
+        let mut changes = Vec::new();
+        let all = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        reader.metering_changes(all, |line| changes.push(line.remote)).unwrap();
+        // At the last moment of a session a later one has nothing to say.
+        assert_eq!(changes.last(), Some(&right));
+        let centre = &province.centres[province.channels[0].centre.index()].id;
+        let path = (&province.stations[0].id[..], &centre[..]);
+        assert_eq!(reader.asked(path, all).unwrap().missed, right);
+    }
+}
+
+#[test]
+fn a_cut_takes_no_figure_of_a_right_clock_for_one_of_a_wrong_one() {
+    let (folder, province) = (tempdir().unwrap(), Arc::new(small()));
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let by_ms = 2 * HOUR_MS;
+    let wrong = Jump { before: BEGAN, after: BEGAN.plus(by_ms), by_ms, kind: JumpKind::Set };
+    let (before, after) = (BEGAN.plus(by_ms + 60_000), BEGAN.plus(60_000));
+    let right = Jump { before, after, by_ms: -by_ms, kind: JumpKind::Set };
+    let energy = |kwh: u64| EnergyLine {
+        kind: EnergyKind::Remote,
+        station: "S1".to_owned(),
+        id: "D1.rf".to_owned(),
+        sells: true,
+        day: 19_300,
+        kwh,
+        meter_days: kwh,
+        meters: 10,
+        behind: 0,
+        unread_days: 0,
+    };
+    let days_later = BEGAN.plus(3 * DAY_MS);
+    for (at, n, jumps) in [
+        (BEGAN, 1, vec![]),
+        (wrong.after, 2, vec![wrong]),
+        (right.after, 3, vec![wrong, right]),
+        (days_later, 4, vec![wrong, right]),
+    ] {
+        let begins = at != days_later;
+        let judgements = if begins { judgements(&province, at, 0) } else { Vec::new() };
+        let (metering, energy) = (vec![meter_line(n)], vec![energy(n)]);
+        let batch = Batch { judgements, metering, energy, jumps, ..Batch::empty(begins, at) };
+        writer.commit(&batch).unwrap();
+    }
+    writer.close().unwrap();
+    let told = |at: Timestamp| {
+        let reader = Reader::open(folder.path()).unwrap();
+        let remote: Vec<u64> =
+            reader.metering(at).unwrap().iter().map(|line| line.remote).collect();
+        let mut kwh = Vec::new();
+        reader.energy_counts(at.plus(1), |_, line| kwh.push(line.kwh)).unwrap();
+        (remote, kwh.pop())
+    };
+    let zone = province.utc_offset_hours;
+    let before = BEGAN.plus(DAY_MS).local(zone).date;
+    let cut = Timestamp::midnight(before, zone).unwrap();
+    assert!(cut > wrong.after.plus(60_000));
+    let whole = told(cut);
+    assert_eq!(whole, (vec![3], Some(3)));
+    upkeep::compact(folder.path(), Some(Forget { before, only_values: false, zone })).unwrap();
+    assert_eq!(told(cut), whole);
+}
+
+/// Remote metering of a district, so many meters with a proven channel.
+fn meter_line(remote: u64) -> MeterLine {
+    MeterLine {
+        kind: MeterKind::District,
+        id: "D1".to_owned(),
+        sells: true,
+        remote: Share::new(remote, 10),
+        reads: Reads::default(),
+        days: [None; 2],
+    }
 }
 
 #[test]

@@ -433,15 +433,11 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
          DROP TABLE commands_kept; DROP TABLE energy",
     )
     .unwrap();
-    for table in ["session", "asked", "metering", "chunk"] {
+    for table in ["session", "chunk"] {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN epoch")).unwrap();
     }
-    let followed = "day final_day final_first_have final_first_want followed on_time late backfilled not_heard final_not_heard";
-    for column in followed.split(' ') {
-        file.execute_batch(&format!("ALTER TABLE metering DROP COLUMN {column}")).unwrap();
-    }
     file.execute_batch("ALTER TABLE lost_events DROP COLUMN told_ms").unwrap();
-    let all = "contract datalist path session event lost_events asked layout block chunk metering";
+    let all = "contract datalist path session event lost_events layout block chunk";
     for table in all.split(' ') {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN sum")).unwrap();
     }
@@ -450,7 +446,19 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
          CREATE TABLE judgement ( path INTEGER NOT NULL REFERENCES path, at_ms INTEGER NOT NULL,
              session INTEGER NOT NULL REFERENCES session, whole INTEGER NOT NULL,
              link INTEGER NOT NULL, runs BLOB NOT NULL, PRIMARY KEY (path, at_ms) )
-             STRICT, WITHOUT ROWID",
+             STRICT, WITHOUT ROWID;
+         DROP TABLE asked;
+         CREATE TABLE asked ( path INTEGER NOT NULL REFERENCES path, from_ms INTEGER NOT NULL,
+             until_ms INTEGER NOT NULL, no_reply INTEGER NOT NULL, refused INTEGER NOT NULL,
+             undecodable INTEGER NOT NULL, missed INTEGER NOT NULL, longest_us INTEGER NOT NULL,
+             replies TEXT NOT NULL, PRIMARY KEY (path, from_ms) ) STRICT, WITHOUT ROWID;
+         DROP TABLE metering;
+         CREATE TABLE metering ( kind TEXT NOT NULL, id TEXT NOT NULL, at_ms INTEGER NOT NULL,
+             sells INTEGER NOT NULL, meters INTEGER NOT NULL, remote INTEGER NOT NULL,
+             first_have INTEGER NOT NULL, first_want INTEGER NOT NULL,
+             final_have INTEGER NOT NULL, final_want INTEGER NOT NULL,
+             half_hours_have INTEGER NOT NULL, half_hours_want INTEGER NOT NULL,
+             PRIMARY KEY (kind, id, at_ms) ) STRICT, WITHOUT ROWID",
     )
     .unwrap();
     file.pragma_update(None, "user_version", 1).unwrap();

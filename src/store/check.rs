@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 
 use super::kept::{self, Gone, Kept};
 use super::reader::{self, Session, judged, session};
-use super::schema::{FILE, StoreError, has_table, open_to_read};
+use super::schema::{FILE, StoreError, epoch_column, has_table, open_to_read};
 use super::{alarms, cells, contracts, energy, epochs, journal, sums, values};
 use crate::clock::Timestamp;
 use crate::series::chunk::{Chunk, ChunkError};
@@ -150,7 +150,7 @@ fn check_sums(connection: &Connection, found: &mut Findings) -> Result<(), Store
 fn check_sessions(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
     let contracts = check_contracts(connection, found)?;
     // Those of later epochs have stretches that came twice: docs/history.md.
-    let epoch = if has_table(connection, "clock_jump")? { "epoch" } else { "0" };
+    let epoch = epoch_column(connection)?;
     let mut all = connection.prepare(&format!(
         "SELECT id, contract, from_ms, until_ms, closed, {epoch} FROM session
          ORDER BY 6, from_ms, id"
@@ -310,7 +310,7 @@ fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), Sto
 
 /// Of one clock, no two chunks of a block have the same time.
 fn check_order_of_chunks(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
-    let epoch = if has_table(connection, "clock_jump")? { "epoch" } else { "0" };
+    let epoch = epoch_column(connection)?;
     let mut all = connection.prepare(&format!(
         "SELECT id, block, from_ms, before FROM (
              SELECT id, block, from_ms,

@@ -243,19 +243,20 @@ fn polling(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> 
     Ok(count(rows))
 }
 
-/// The last figures before the moment are those that hold at it.
+/// The last figures before the moment are those that hold at it, of each epoch: another one may be of a wrong clock.
 fn metering(connection: &Connection, from: Timestamp) -> Result<u64, StoreError> {
     let rows = connection.execute(
         "DELETE FROM metering WHERE at_ms < (
              SELECT max(at_ms) FROM metering AS later
-             WHERE later.kind = metering.kind AND later.id = metering.id AND later.at_ms <= ?1)",
+             WHERE later.kind = metering.kind AND later.id = metering.id
+                 AND later.epoch = metering.epoch AND later.at_ms <= ?1)",
         [from.0],
     )?;
     let counts = connection.execute(
         "DELETE FROM energy WHERE at_ms < (
              SELECT max(at_ms) FROM energy AS later
              WHERE later.kind = energy.kind AND later.station = energy.station
-                 AND later.id = energy.id AND later.at_ms <= ?1)",
+                 AND later.id = energy.id AND later.epoch = energy.epoch AND later.at_ms <= ?1)",
         [from.0],
     )?;
     Ok(count(rows + counts))

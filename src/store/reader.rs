@@ -16,7 +16,7 @@ use super::epochs::{self, Epochs};
 use super::journal;
 use super::kept::Kept;
 use super::runs;
-use super::schema::{Opened, StoreError, has_column, has_table, open_to_read};
+use super::schema::{Opened, StoreError, epoch_column, has_column, has_table, open_to_read};
 use super::values::{OfPath, Reign};
 use crate::clock::{DAY_MS, Jump, Timestamp};
 use crate::historian::events::Doubt;
@@ -312,8 +312,7 @@ impl Reader {
 
     /// Sessions as they were written, but for those of a wrong clock.
     fn written(&self) -> Result<Written, StoreError> {
-        // A store of an earlier version knows of no epochs.
-        let epoch = if has_table(&self.connection, "clock_jump")? { "epoch" } else { "0" };
+        let epoch = epoch_column(&self.connection)?;
         let mut all = self.connection.prepare(&format!(
             "SELECT id, contract, from_ms, until_ms, closed, {epoch} FROM session ORDER BY from_ms, id"
         ))?;
@@ -607,10 +606,14 @@ impl Reader {
     /// When the store cannot be read.
     pub fn metering(&self, at: Timestamp) -> Result<Vec<Metered>, StoreError> {
         let (holds, followed) = (self.holds("metering", "at_ms")?, followed(&self.connection)?);
+        let epoch = epoch_column(&self.connection)?;
         let mut latest = self.connection.prepare_cached(&format!(
-            "SELECT kind, id, max(at_ms), sells, meters, remote, first_have, first_want,
+            "SELECT kind, id, at_ms, sells, meters, remote, first_have, first_want,
                  final_have, final_want, half_hours_have, half_hours_want, {followed}
-             FROM metering WHERE at_ms <= ?1 {holds} GROUP BY kind, id ORDER BY kind, id"
+             FROM (SELECT *, row_number() OVER (
+                     PARTITION BY kind, id ORDER BY at_ms DESC, {epoch} DESC) AS place
+                 FROM metering WHERE at_ms <= ?1 {holds})
+             WHERE place = 1 ORDER BY kind, id"
         ))?;
         if self.kept_since(Kept::Metering, at)? > at {
             return Ok(Vec::new());
@@ -646,10 +649,13 @@ impl Reader {
         mut each: impl FnMut(Metered),
     ) -> Result<(), StoreError> {
         let (holds, followed) = (self.holds("metering", "at_ms")?, followed(&self.connection)?);
+        // A number by itself would be the place of a column.
+        let epoch = epoch_column(&self.connection)?;
         let mut of_window = self.connection.prepare_cached(&format!(
             "SELECT kind, id, at_ms, sells, meters, remote, first_have, first_want,
                  final_have, final_want, half_hours_have, half_hours_want, {followed}
-             FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 {holds} ORDER BY at_ms, kind, id"
+             FROM metering WHERE at_ms >= ?1 AND at_ms < ?2 {holds}
+             ORDER BY at_ms, kind, id, {epoch} + 0"
         ))?;
         let from = self.kept_since(Kept::Metering, from)?;
         let mut rows = of_window.query(params![from.0, to.0])?;

@@ -205,8 +205,6 @@ CREATE TABLE clock_jump (
     UNIQUE (before_ms, after_ms)
 ) STRICT;
 ALTER TABLE session ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE asked ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE metering ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE alarm ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
 -- 1: its cause was there already when somebody began to watch, at least since raised_ms.
 ALTER TABLE alarm ADD COLUMN at_least INTEGER NOT NULL DEFAULT 0;
@@ -250,19 +248,54 @@ CREATE TABLE energy (
     epoch      INTEGER NOT NULL,
     PRIMARY KEY (kind, station, id, at_ms, epoch)
 ) STRICT, WITHOUT ROWID;
--- Local days, since 1970, 0: none yet, that figures of metering are of: first pass and half hours of one, and
--- what was followed to its end of another. NULL in rows of before.
-ALTER TABLE metering ADD COLUMN day INTEGER;
-ALTER TABLE metering ADD COLUMN final_day INTEGER;
-ALTER TABLE metering ADD COLUMN final_first_have INTEGER;
-ALTER TABLE metering ADD COLUMN final_first_want INTEGER;
-ALTER TABLE metering ADD COLUMN followed INTEGER;    -- half hours that there should be; of these:
-ALTER TABLE metering ADD COLUMN on_time INTEGER;     -- by 06:00 of the next day
-ALTER TABLE metering ADD COLUMN late INTEGER;        -- later on that day
-ALTER TABLE metering ADD COLUMN backfilled INTEGER;  -- on the two days after it
--- Meters of which nobody told for the day, and for the final day: they are in no other count of it.
-ALTER TABLE metering ADD COLUMN not_heard INTEGER;
-ALTER TABLE metering ADD COLUMN final_not_heard INTEGER;
+-- Two epochs may tell of one moment.
+CREATE TABLE asked_of_epoch (
+    path        INTEGER NOT NULL REFERENCES path,
+    from_ms     INTEGER NOT NULL,
+    until_ms    INTEGER NOT NULL,
+    no_reply    INTEGER NOT NULL,
+    refused     INTEGER NOT NULL,
+    undecodable INTEGER NOT NULL,
+    missed      INTEGER NOT NULL,    -- slots
+    longest_us  INTEGER NOT NULL,
+    replies     TEXT NOT NULL,       -- by round trip, a number for each bucket
+    epoch       INTEGER NOT NULL,
+    PRIMARY KEY (path, from_ms, epoch)
+) STRICT, WITHOUT ROWID;
+INSERT INTO asked_of_epoch SELECT path, from_ms, until_ms, no_reply, refused, undecodable, missed, longest_us,
+    replies, 0 FROM asked;
+DROP TABLE asked;
+ALTER TABLE asked_of_epoch RENAME TO asked;
+-- The same of metering. What stands behind the epoch is NULL in rows of before.
+CREATE TABLE metering_of_epoch (
+    kind      TEXT NOT NULL,         -- district, class
+    id        TEXT NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    sells     INTEGER NOT NULL,      -- 1: counts into coverage
+    meters    INTEGER NOT NULL,
+    remote    INTEGER NOT NULL,      -- with a proven channel
+    first_have INTEGER NOT NULL, first_want INTEGER NOT NULL,
+    final_have INTEGER NOT NULL, final_want INTEGER NOT NULL,
+    half_hours_have INTEGER NOT NULL, half_hours_want INTEGER NOT NULL,
+    epoch     INTEGER NOT NULL,
+    -- Local days, since 1970, 0: none yet, that the figures are of: first pass and half hours of one, and what was
+    -- followed to its end of another.
+    day       INTEGER,
+    final_day INTEGER,
+    final_first_have INTEGER, final_first_want INTEGER,
+    followed  INTEGER,               -- half hours that there should be; of these:
+    on_time   INTEGER,               -- by 06:00 of the next day
+    late      INTEGER,               -- later on that day
+    backfilled INTEGER,              -- on the two days after it
+    -- Meters of which nobody told for the day, and for the final day: they are in no other count of it.
+    not_heard INTEGER, final_not_heard INTEGER,
+    PRIMARY KEY (kind, id, at_ms, epoch)
+) STRICT, WITHOUT ROWID;
+INSERT INTO metering_of_epoch SELECT kind, id, at_ms, sells, meters, remote, first_have, first_want, final_have,
+    final_want, half_hours_have, half_hours_want, 0,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM metering;
+DROP TABLE metering;
+ALTER TABLE metering_of_epoch RENAME TO metering;
 -- When it was told that records never came; NULL in rows of before. A count of 0: nobody knows how many.
 ALTER TABLE lost_events ADD COLUMN told_ms INTEGER;
 -- A checksum of each row (src/store/sums.rs).
@@ -774,6 +807,11 @@ fn looked_at(connection: Connection, folder: &Path) -> Result<Connection, StoreE
 pub(super) fn has_table(connection: &Connection, table: &str) -> Result<bool, StoreError> {
     let mut named = connection.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?;
     Ok(named.exists([table])?)
+}
+
+/// The column of epochs, of which a store of an earlier version has none: all of it is of the first.
+pub(super) fn epoch_column(connection: &Connection) -> Result<&'static str, StoreError> {
+    Ok(if has_table(connection, "clock_jump")? { "epoch" } else { "0" })
 }
 
 /// Whether a table has a column, which may have come with a later version.

@@ -117,7 +117,7 @@ summed!(
 summed!(
     ASKED,
     "asked",
-    ["path", "from_ms"],
+    ["path", "from_ms", "epoch"],
     [
         "path",
         "from_ms",
@@ -144,7 +144,7 @@ summed!(
 summed!(
     METERING,
     "metering",
-    ["kind", "id", "at_ms"],
+    ["kind", "id", "at_ms", "epoch"],
     [
         "kind",
         "id",

@@ -523,7 +523,8 @@ fn put_metering(
     row.extend(counts.iter().map(|count| count as &dyn ToSql));
     row.push(&epoch);
     row.extend(days.iter().chain(&followed).map(|n| n as &dyn ToSql));
-    sums::put(transaction, (Verb::OrReplace, &sums::METERING, ""), &row)?;
+    // What was told already of this moment by this clock stays: a recording may begin where the one before it ended.
+    sums::put(transaction, (Verb::OrIgnore, &sums::METERING, ""), &row)?;
     Ok(())
 }
 
