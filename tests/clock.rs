@@ -582,6 +582,7 @@ fn meter_line(remote: u64) -> MeterLine {
         id: "D1".to_owned(),
         sells: true,
         remote: Share::new(remote, 10),
+        uncounted: 0,
         reads: Reads::default(),
         days: [None; 2],
     }

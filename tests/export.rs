@@ -389,7 +389,15 @@ fn store_of_every_word(folder: &Path) -> Timestamp {
 
 fn line(kind: MeterKind) -> MeterLine {
     let (remote, reads) = (Share::new(8, 10), Reads::default());
-    MeterLine { kind, id: "x".to_owned(), sells: true, remote, reads, days: [None, None] }
+    MeterLine {
+        kind,
+        id: "x".to_owned(),
+        sells: true,
+        remote,
+        uncounted: 0,
+        reads,
+        days: [None, None],
+    }
 }
 
 fn energy(kind: EnergyKind, kwh: u64) -> EnergyLine {

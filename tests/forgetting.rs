@@ -319,16 +319,20 @@ impl Chance {
     }
 
     fn metering(&mut self) -> Vec<MeterLine> {
-        let mut line = |kind, id: &str| MeterLine {
-            kind,
-            id: id.to_owned(),
-            sells: true,
-            remote: Share::new(self.dice.random_range(50..=100), 100),
-            reads: Reads {
-                first_pass: Share::new(self.dice.random_range(0..=90), 90),
-                ..Reads::default()
-            },
-            days: [None, None],
+        let mut line = |kind, id: &str| {
+            let remote = self.dice.random_range(50..=100);
+            MeterLine {
+                kind,
+                id: id.to_owned(),
+                sells: true,
+                remote: Share::new(remote, 100),
+                uncounted: (100 - remote) / 3,
+                reads: Reads {
+                    first_pass: Share::new(self.dice.random_range(0..=90), 90),
+                    ..Reads::default()
+                },
+                days: [None, None],
+            }
         };
         vec![line(MeterKind::District, "d1"), line(MeterKind::Class, "rf")]
     }

@@ -379,14 +379,14 @@ fn counted_from_rows(
         .prepare(
             "SELECT id, at_ms, remote, day, first_have, first_want, not_heard, half_hours_want,
                  half_hours_have, final_day, final_first_have, final_first_want, final_not_heard,
-                 final_want, followed, on_time, late, backfilled
+                 final_want, followed, on_time, late, backfilled, uncounted
              FROM metering WHERE kind = 'district' ORDER BY at_ms",
         )
         .unwrap();
     let mut rows = rows.query([]).unwrap();
     let mut all: BTreeMap<String, Vec<Vec<i64>>> = BTreeMap::new();
     while let Some(row) = rows.next().unwrap() {
-        let numbers = (1..18).map(|n| row.get(n).unwrap()).collect();
+        let numbers = (1..19).map(|n| row.get(n).unwrap()).collect();
         all.entry(row.get(0).unwrap()).or_default().push(numbers);
     }
     let mut counted: BTreeMap<String, Told> = BTreeMap::new();
@@ -414,17 +414,22 @@ fn counted_from_rows(
                 continue;
             }
             let end = (day + 1) * 86_400_000 - 7 * 3_600_000;
-            let meters = rows.iter().rfind(|row| row[0] < end).map_or(0, |row| n(row[1]));
+            let last = rows.iter().rfind(|row| row[0] < end);
+            let meters = last.map_or(0, |row| n(row[1] + row[17]));
             *counted.entry(id.clone()).or_default() += day_of(early, late, meters);
         }
     }
     counted
 }
 
-/// The same from what the stations told, of which some could not be heard on some days.
+/// The stations that were heard on a day, and those of which meters were counted since the monitor was started.
+type Heard = (BTreeSet<usize>, BTreeSet<usize>);
+
+/// The same from what the stations told, of which some could not be heard on some days. Of those of which no meter was
+/// counted any may have a channel.
 fn counted_in_the_field(
     province: &config::Province,
-    heard: &[Option<BTreeSet<usize>>],
+    heard: &[Option<Heard>],
     (first, last): (i64, i64),
     (begins, over): (i64, i64),
 ) -> BTreeMap<String, Told> {
@@ -442,11 +447,11 @@ fn counted_in_the_field(
             .filter(|(_, _, group)| group.district == n && province.meter_classes[group.class].sold)
             .collect();
         let says = |later: i64, is_final: bool| {
-            let heard = heard.get(usize::try_from(later).ok()?)?.as_ref()?;
+            let (heard, counted) = heard.get(usize::try_from(later).ok()?)?.as_ref()?;
             let mut says = Says::default();
             for (place, n, group) in &groups {
                 if !heard.contains(place) {
-                    says.not_heard += u64::from(group.remote);
+                    says.not_heard += may_be_remote(counted, *place, group);
                     continue;
                 }
                 let told = by_chance((*place, *n), group, u16::try_from(later).unwrap());
@@ -479,11 +484,19 @@ fn counted_in_the_field(
             if early.is_none() && late.is_none() && !(begins..=over).contains(&day) {
                 continue;
             }
-            let meters = groups.iter().map(|(.., group)| u64::from(group.remote)).sum();
+            let last = heard.iter().take(usize::try_from(day + 1 - zero).unwrap_or(0));
+            let nobody = Heard::default();
+            let (_, known) = last.flatten().last().unwrap_or(&nobody);
+            let meters = groups.iter().map(|(place, _, group)| may_be_remote(known, *place, group));
+            let meters = meters.sum();
             *counted.entry(district.id.clone()).or_default() += day_of(early, late, meters);
         }
     }
     counted
+}
+
+fn may_be_remote(counted: &BTreeSet<usize>, place: usize, group: &config::MeterGroup) -> u64 {
+    if counted.contains(&place) { group.remote.into() } else { group.installed.into() }
 }
 
 /// Nov 14, 2022, in days since 1970.
@@ -502,7 +515,8 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
     let mut random = Xoshiro256PlusPlus::seed_from_u64(62);
     let mut writer = Writer::open(folder.path(), &province).unwrap();
     let mut gatherer = Gatherer::new(NOW.plus(-60_000));
-    let mut heard: Vec<Option<BTreeSet<usize>>> = Vec::new();
+    let mut heard: Vec<Option<Heard>> = Vec::new();
+    let mut counted: BTreeSet<usize> = (0..province.substations().len()).collect();
     for later in 0..8_u16 {
         // One day nobody looks; on the first everybody is heard, so that every meter was counted once.
         if later == 6 {
@@ -510,6 +524,12 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
             continue;
         }
         let ms = i64::from(later) * 86_400_000;
+        if later == 4 {
+            // The monitor is started again, and knows nothing of who does not answer.
+            (world, gatherer) = (World::new(), Gatherer::new(NOW.plus(ms - 60_000)));
+            world.connect_all(ms - 1_000);
+            counted.clear();
+        }
         let mut of_day = BTreeSet::new();
         for (place, station) in province.substations().iter().enumerate() {
             for (n, group) in station.meters.iter().enumerate() {
@@ -524,16 +544,20 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
             world.scan_stations(&[&province.stations[*place].id], ms - 700);
         }
         world.keep((&mut gatherer, &mut writer), ms);
+        counted.extend(&of_day);
         let (now, reader) = (world.picture_at(ms), Reader::open(folder.path()).unwrap());
         let all = |reads: &Reads| [reads.heard().want, reads.final_heard().want];
-        assert_eq!(all(&now.metering.reads), [now.metering.total.have; 2], "nobody drops out");
+        let meters = now.metering.total.have + now.metering.uncounted;
+        assert_eq!(all(&now.metering.reads), [meters; 2], "nobody drops out");
         let then = past(&reader, Some(NOW.plus(ms))).unwrap().unwrap().picture.metering;
         let not_heard = |reads: &Reads| [reads.not_heard, reads.final_not_heard];
         assert_eq!(not_heard(&then.reads), not_heard(&now.metering.reads));
-        heard.push(Some(of_day));
+        heard.push(Some((of_day, counted.clone())));
     }
     writer.close().unwrap();
-    assert!(heard.iter().flatten().any(|of_day| of_day.len() < province.substations().len()));
+    let all = province.substations().len();
+    assert!(heard.iter().flatten().any(|(of_day, counted)| of_day.len() < counted.len()));
+    assert!(heard.iter().flatten().any(|(_, counted)| counted.len() < all));
     // The store has its first row on the 23rd; the last first pass that was watched is that of the 29th.
     let of_store = (NOV_14 + 9, NOV_14 + 15);
     let mut parts: BTreeMap<String, Told> = BTreeMap::new();
@@ -557,4 +581,186 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
     let [read, of, not_heard] =
         whole.values().fold([0; 3], |sum, own| [0, 1, 2].map(|n| sum[n] + own.first_pass[n]));
     assert!(read > 0 && of > read && not_heard > 0);
+}
+
+/// Meters of a district or class by station: what the contract has of them, as kind and id, place of the station,
+/// meters, and those with a channel.
+fn meters_of(province: &config::Province) -> Vec<((&'static str, String), usize, u64, u64)> {
+    let mut all = Vec::new();
+    for (place, station) in province.substations().iter().enumerate() {
+        for group in &station.meters {
+            let class = &province.meter_classes[group.class];
+            let district = &province.districts[group.district];
+            let (installed, remote) = (u64::from(group.installed), u64::from(group.remote));
+            all.push((("class", class.id.clone()), place, installed, remote));
+            if class.sold {
+                all.push((("district", district.id.clone()), place, installed, remote));
+            }
+        }
+    }
+    all
+}
+
+/// By kind and id: meters, those with a channel, uncounted ones; those of which the newest day is told, and those of which
+/// it is not.
+type Rows = BTreeMap<(String, String), [u64; 5]>;
+
+#[test]
+fn a_monitor_that_is_restarted_while_a_station_is_lost_keeps_what_it_counts_and_says_what_it_does_not()
+ {
+    let (folder, mut world) = (tempdir().unwrap(), World::running());
+    let province = Arc::clone(&world.province);
+    let lost = province.station("HB03").unwrap().index();
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let mut gatherer = Gatherer::new(NOW.plus(-60_000));
+    world.keep((&mut gatherer, &mut writer), 0);
+    world.keep((&mut gatherer, &mut writer), 30_000);
+    writer.close().unwrap();
+    // The next day another monitor begins, and one station does not answer.
+    let day = 86_400_000;
+    let mut world = World::new();
+    for (place, station) in province.substations().iter().enumerate() {
+        for (n, group) in station.meters.iter().enumerate() {
+            world.publish(&station.id, n, by_chance((place, n), group, 1));
+        }
+    }
+    world.connect_all_but("HB03", day - 2_000);
+    world.scan(day - 1_000);
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let mut gatherer = Gatherer::new(NOW.plus(day - 60_000));
+    world.keep((&mut gatherer, &mut writer), day);
+    let picture = world.picture_at(day);
+    world.keep((&mut gatherer, &mut writer), day + 30_000);
+    let meters = meters_of(&province);
+    // What each row should say, from the contract alone.
+    let expected = |is_lost: bool| -> Rows {
+        let mut rows = Rows::new();
+        for ((kind, id), place, installed, remote) in &meters {
+            let row = rows.entry(((*kind).to_owned(), id.clone())).or_default();
+            let is_counted = !is_lost || *place != lost;
+            let [counted, uncounted] = if is_counted { [*remote, 0] } else { [0, *installed] };
+            let sums = [*installed, counted, uncounted, counted, uncounted];
+            row.iter_mut().zip(sums).for_each(|(sum, n)| *sum += n);
+        }
+        rows
+    };
+    let rows = |at: i64| -> Rows {
+        let file = rusqlite::Connection::open(folder.path().join("gridwatch.db")).unwrap();
+        let mut rows = file
+            .prepare(
+                "SELECT kind, id, meters, remote, uncounted, first_want, not_heard
+                 FROM metering WHERE at_ms = ?1",
+            )
+            .unwrap();
+        let rows = rows.query_map([at], |row| {
+            let n = |n: usize| row.get::<_, i64>(n).unwrap().unsigned_abs();
+            Ok(((row.get(0)?, row.get(1)?), [2, 3, 4, 5, 6].map(n)))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(rows(NOW.0), expected(false));
+    let told = rows(NOW.plus(day).0);
+    assert_eq!(told, expected(true), "at once, and of all");
+    let is_open = |row: &[u64; 5]| row[2] > 0;
+    assert!(told.values().any(is_open) && !told.values().all(is_open));
+    // A moment is told as it was seen.
+    let reader = Reader::open(folder.path()).unwrap();
+    let then = past(&reader, Some(NOW.plus(day))).unwrap().unwrap().picture.metering;
+    let now = &picture.metering;
+    assert_eq!((then.total, then.uncounted), (now.total, now.uncounted));
+    assert_eq!((&then.districts, &then.classes), (&now.districts, &now.classes));
+    assert_eq!(
+        (&then.district_uncounted, &then.class_uncounted),
+        (&now.district_uncounted, &now.class_uncounted)
+    );
+    assert!(then.uncounted > 0 && then.total.want == then.total.have + then.total.lacking());
+    drop(reader);
+    assert_told(folder.path(), &province, &told);
+    // It answers: all of it is counted, and told of the day.
+    world.connect("HB03", "A1", day + 60_000);
+    world.connect("HB03", "CC", day + 60_000);
+    world.scan_stations(&["HB03"], day + 61_000);
+    world.keep((&mut gatherer, &mut writer), day + 70_000);
+    writer.close().unwrap();
+    let mut all = told;
+    all.extend(rows(NOW.plus(day + 70_000).0));
+    assert_eq!(all, expected(false));
+    let report = report_of(folder.path());
+    let reading = &report["sheets"]["metering"]["tables"]["daily_reading"]["total"];
+    assert_eq!(reading["not_heard"], 0, "who answers later is believed: {reading}");
+    let figures = &report["sheets"]["summary"]["tables"]["figures"]["rows"];
+    assert!(!figures.to_string().contains("at_least"), "{figures}");
+}
+
+/// The report of the two days.
+fn report_of(store: &Path) -> serde_json::Value {
+    let out = store.join("r.json");
+    let (store, file) = (store.to_str().unwrap(), out.to_str().unwrap());
+    let days = ["--from", "2022-11-23", "--to", "2022-11-24"];
+    let args = [&["report", "--store", store, "--out", file, "--lang", "en"][..], &days].concat();
+    let output = gridwatch(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap()
+}
+
+/// What report, screens and exports say of rows.
+fn assert_told(store: &Path, province: &config::Province, rows: &Rows) {
+    let report = report_of(store);
+    let sheet = &report["sheets"]["metering"];
+    let mut told = BTreeMap::new();
+    for (kind, table) in [("district", "districts"), ("class", "classes")] {
+        for row in sheet["tables"][table]["rows"].as_array().unwrap() {
+            let n = |name: &str| row[name].as_u64().unwrap();
+            let (share, key) =
+                (&row["coverage"], (kind.to_owned(), row["id"].as_str().unwrap().to_owned()));
+            let [meters, remote, uncounted, ..] = rows[&key];
+            let expected = match uncounted {
+                0 => serde_json::json!({"have": remote, "want": meters}),
+                n if n == meters => serde_json::json!({"known": false}),
+                _ => serde_json::json!({"have": remote, "want": meters, "at_least": true}),
+            };
+            assert_eq!(share, &expected, "{key:?}");
+            let first = row["first_pass"]["want"].as_u64().unwrap();
+            told.insert(key, [meters, remote, n("uncounted"), first, n("not_heard")]);
+        }
+    }
+    assert_eq!(&told, rows);
+    let of_districts = |n: usize| -> u64 {
+        rows.iter().filter(|((kind, _), _)| kind == "district").map(|(_, row)| row[n]).sum()
+    };
+    let [meters, remote, uncounted] = [0, 1, 2].map(of_districts);
+    let figure = report["sheets"]["summary"]["tables"]["figures"]["rows"].as_array().unwrap();
+    let figure = figure.iter().find(|row| row["value"]["want"] == meters).unwrap();
+    assert_eq!(
+        figure["value"],
+        serde_json::json!({"have": remote, "want": meters, "at_least": true})
+    );
+    assert_eq!(figure["reached"]["mark"], "doubt");
+    let notes = report["sheets"]["summary"]["notes"].to_string();
+    assert!(notes.contains("meters that sell were not counted"), "{notes}");
+    let values = &sheet["charts"]["coverage_by_day"]["series"][0]["values"];
+    assert!(values[0].is_number() && values[1].is_null(), "{values}");
+    let store = store.to_str().unwrap();
+    let output =
+        gridwatch(&["store", "export", "metering", "--store", store, "--from", "2022-11-24"]);
+    let mut exported = BTreeMap::new();
+    for row in csv::Reader::from_reader(&output.stdout[..]).deserialize() {
+        let row: BTreeMap<String, String> = row.unwrap();
+        let names = ["meters", "remote", "uncounted", "first_pass_want", "not_heard"];
+        let numbers = names.map(|name| row[name].parse::<u64>().unwrap());
+        exported.insert((row["kind"].clone(), row["id"].clone()), numbers);
+    }
+    assert_eq!(&exported, rows);
+    let shown = gridwatch(&["show", "metering", "--store", store, "--lang", "en"]);
+    let text = String::from_utf8(shown.stdout).unwrap();
+    for district in &province.districts {
+        let [meters, _, uncounted, ..] = rows[&("district".to_owned(), district.id.clone())];
+        let name = district.name.get(config::Lang::En);
+        let line = text.lines().find(|line| line.contains(name)).unwrap();
+        assert_eq!(line.contains("uncounted"), uncounted > 0, "{line}");
+        assert_eq!(line.contains('≥'), uncounted > 0 && uncounted < meters, "{line}");
+    }
+    let shown = gridwatch(&["show", "--json", "--store", store]);
+    let said: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(said["metering"]["uncounted"], uncounted);
 }

@@ -209,6 +209,7 @@ impl Row for Metered {
         Column("missing", Maybe(|row| Some(count(row.followed?.half_hours.missing())))),
         Column("not_heard", Maybe(|row| Some(count(row.followed?.not_heard[0])))),
         Column("final_not_heard", Maybe(|row| Some(count(row.followed?.not_heard[1])))),
+        Column("uncounted", Whole(|row| count(row.uncounted))),
     ];
 }
 
@@ -315,6 +316,7 @@ const HEADS: &[(&str, &str)] = &[
     ("missing", "Mất"),
     ("not_heard", "Công tơ của trạm mất liên lạc"),
     ("final_not_heard", "Ngày đã chốt, công tơ của trạm mất liên lạc"),
+    ("uncounted", "Công tơ chưa đếm"),
     ("kwh", "kWh"),
     ("meter_days", "Ngày công tơ"),
     ("behind", "Lần đọc cuối không thành, công tơ"),

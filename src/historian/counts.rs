@@ -33,6 +33,13 @@ impl Share {
         (self.want > 0).then(|| self.have >= self.needed(percent))
     }
 
+    /// Whether it reaches `percent` of the whole while nobody knows of `open` of those that it lacks: `None` as
+    /// long as they could decide it.
+    pub fn reaches_with(self, open: u64, percent: f64) -> Option<bool> {
+        let at_best = Self::new(self.have.saturating_add(open.min(self.lacking())), self.want);
+        self.reaches(percent).filter(|reached| *reached || at_best.reaches(percent) == Some(false))
+    }
+
     /// The smallest count that reaches `percent` of the whole.
     pub fn needed(self, percent: f64) -> u64 {
         // Percentages are given to few decimals; in ten-thousandths of a per cent the product is

@@ -414,7 +414,6 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
         district_reads: vec![Reads::default(); districts],
         station_reads: vec![Reads::default(); province.stations.len()],
         class_reads: vec![Reads::default(); classes],
-        // What was kept was counted.
         district_uncounted: vec![0; districts],
         station_uncounted: vec![0; province.stations.len()],
         class_uncounted: vec![0; classes],
@@ -446,13 +445,16 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
                 let own = province.districts.iter().position(|district| district.id == line.id);
                 if let Some(n) = own {
                     (picture.districts[n], picture.district_reads[n]) = (remote, reads);
+                    picture.district_uncounted[n] = line.uncounted;
                 }
             }
             MeterKind::Class => {
                 let own = province.meter_classes.iter().position(|class| class.id == line.id);
                 if let Some(n) = own {
                     (picture.classes[n], picture.class_reads[n]) = (remote, reads);
+                    picture.class_uncounted[n] = line.uncounted;
                     if line.sells {
+                        picture.uncounted += line.uncounted;
                         picture.total += remote;
                         picture.reads += reads;
                     }

@@ -39,10 +39,8 @@ impl DayRead {
     /// where nothing is told.
     pub fn reaches(&self, target: f64) -> Option<bool> {
         let Share { have, want } = self.first_pass;
-        let all = want.saturating_add(self.not_heard);
-        let at_least = Share::new(have, all).reaches(target);
-        let at_most = Share::new(have.saturating_add(self.not_heard), all).reaches(target);
-        at_least.filter(|_| want > 0 && at_least == at_most)
+        let all = Share::new(have, want.saturating_add(self.not_heard));
+        all.reaches_with(self.not_heard, target).filter(|_| want > 0)
     }
 }
 
@@ -286,7 +284,8 @@ fn note(told: &mut BTreeMap<(String, i64), Told>, days: &Days<'_>, line: &Metere
     }
 }
 
-/// Districts of the contract of a day of which nothing is told, with the meters that had a channel by what was told last.
+/// Districts of the contract of a day of which nothing is told, with the meters that had a channel, or may have had one,
+/// by what was told last.
 fn lacking(
     reader: &Reader,
     days: &Days<'_>,
@@ -305,7 +304,9 @@ fn lacking(
             && named.is_some_and(|province| names(province, &line.id))
             && !is_told(&line.id)
     });
-    Ok(of_day.map(|line| (line.id, line.remote)).collect())
+    // Of those that nobody has counted, any may have one.
+    let meters = |line: &Metered| line.remote.saturating_add(line.uncounted);
+    Ok(of_day.map(|line| (line.id.clone(), meters(&line))).collect())
 }
 
 #[cfg(test)]

@@ -79,8 +79,10 @@ impl Words {
     }
 
     /// Whether a share reaches a target, where enough of the period was watched to say so.
-    fn reached(self, share: Share, target: f64, is_enough_watched: bool) -> Cell {
-        match share.reaches(target) {
+    /// Nobody knows of `open` of those that it lacks.
+    fn reached(self, (share, open): (Share, u64), target: f64, is_enough_watched: bool) -> Cell {
+        match share.reaches_with(open, target) {
+            None if share.want > open => self.not_enough_known(),
             None => Cell::Verdict(Mark::Doubt, self.say("không có số liệu", "no data")),
             Some(_) if !is_enough_watched => self.not_enough_watched(),
             Some(true) => Cell::Verdict(Mark::Good, self.say("đạt", "reached")),
@@ -88,7 +90,7 @@ impl Words {
         }
     }
 
-    /// In place of a comparison with a period of which too little is known.
+    /// In place of a judgement or comparison of which too little is known.
     fn not_enough_known(self) -> Cell {
         Cell::Verdict(Mark::Doubt, self.say("chưa biết đủ", "not enough known"))
     }

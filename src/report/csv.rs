@@ -97,7 +97,9 @@ fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> 
     for cells in table.rows.iter().chain(&table.total) {
         for (n, (cell, shares)) in cells.iter().zip(&shares).enumerate() {
             match cell {
-                Cell::Share(..) | Cell::TimeShare(..) => share(&mut writer, cell, style)?,
+                Cell::Share(..) | Cell::AtLeast(..) | Cell::TimeShare(..) => {
+                    share(&mut writer, cell, style)?;
+                }
                 other => {
                     if *shares {
                         writer.write_field("")?;
@@ -169,7 +171,9 @@ fn share<W: std::io::Write>(
     cell: &Cell,
     style: Style,
 ) -> Result<(), Error> {
-    let (Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target)) = cell
+    let (Cell::Share(share, decimals, target)
+    | Cell::AtLeast(share, decimals, target)
+    | Cell::TimeShare(share, decimals, target)) = cell
     else {
         return Ok(());
     };
@@ -180,6 +184,8 @@ fn share<W: std::io::Write>(
         })?;
     }
     let percent = match share.want {
+        // At least so much: which share it is, is not known.
+        _ if matches!(cell, Cell::AtLeast(..)) => String::new(),
         0 => String::new(),
         1.. => format::percent_digits(*share, places(*decimals), *target, Lang::En),
     };
@@ -203,9 +209,12 @@ fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
             Style::ExcelVi => style.instant(*at, reader.zone).into(),
         },
         Cell::Day(day) => style.day(*day).into(),
-        Cell::Empty | Cell::NotKnown | Cell::Number(..) | Cell::Share(..) | Cell::TimeShare(..) => {
-            "".into()
-        }
+        Cell::Empty
+        | Cell::NotKnown
+        | Cell::Number(..)
+        | Cell::Share(..)
+        | Cell::AtLeast(..)
+        | Cell::TimeShare(..) => "".into(),
     }
 }
 
@@ -245,6 +254,7 @@ mod tests {
         );
         assert_eq!(lines[2], ",✗ Thiếu,0,,0,0,,-1.500,1970-01-01T07:00:00.000+07:00,2024-02-29");
         assert_eq!(lines[3], ",,,,,,,,,", "a row of nothing has all its commas");
+        assert_eq!(lines[6], "Chưa đếm đủ,,,,3,8,,,,", "which share it is nobody knows");
         let last = lines[lines.len() - 2];
         assert_eq!(last, "Cộng,,8153,,,,,,,", "the total is the last row");
     }

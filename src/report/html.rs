@@ -191,7 +191,7 @@ fn row(out: &mut Markup, table: &Table, (fields, cells): (&[Field], &[Cell]), re
                 let said = format!("{}\u{a0}{said}", glyph(*mark));
                 out.leaf("td", &[("class", &class.trim_end())], &said);
             }
-            Cell::Share(share, ..) => {
+            Cell::Share(share, ..) | Cell::AtLeast(share, ..) => {
                 let counts = format::share(*share, reader.lang);
                 // Where there is no room beside the counts, the percentage stands below them.
                 out.raw("<td class=\"n s\">").leaf("small", &[], &counts).raw(" ");
@@ -231,6 +231,7 @@ fn is_number(cell: &Cell) -> bool {
         Cell::Count(_)
         | Cell::Number(..)
         | Cell::Share(..)
+        | Cell::AtLeast(..)
         | Cell::TimeShare(..)
         | Cell::Duration(_) => true,
         Cell::Empty
@@ -259,6 +260,7 @@ mod tests {
             "<td class=\"n\">−1.234,57</td>",
             "<small>199.520/268.800</small> <span>74,23 %</span>",
             "<small>0/0</small> <span>—</span>",
+            "<small>3/8</small> <span>≥37,50 %</span>",
             "<td class=\"n\">731:04:12,250</td>",
             "<td class=\"d\">23/11/2022 14:32:07,240</td>",
             "<td class=\"d\">29/02/2024</td>",

@@ -188,6 +188,13 @@ impl Serialize for Value<'_> {
             Cell::Count(n) => serializer.serialize_u64(*n),
             Cell::Number(value, _) => serializer.serialize_f64(*value),
             Cell::Share(share, ..) => share.serialize(serializer),
+            Cell::AtLeast(share, ..) => {
+                let mut counts = serializer.serialize_map(Some(3))?;
+                counts.serialize_entry("have", &share.have)?;
+                counts.serialize_entry("want", &share.want)?;
+                counts.serialize_entry("at_least", &true)?;
+                counts.end()
+            }
             Cell::TimeShare(share, ..) => {
                 let mut times = serializer.serialize_map(Some(2))?;
                 times.serialize_entry("have_ms", &share.have)?;
@@ -259,6 +266,7 @@ mod tests {
         assert_eq!(rows[1]["number"], Json::Null, "what is no number is null");
         assert_eq!(rows[1]["duration"], -1_500);
         assert_eq!(rows[2]["share"], Json::Null);
+        assert_eq!(rows[5]["share"], json!({"have": 3, "want": 8, "at_least": true}));
         assert_eq!(document["sheets"]["cells"]["tables"]["kinds"]["total"]["count"], 8_153);
         assert_eq!(document["sheets"]["cells"]["tables"]["nothing"]["rows"], json!([]));
     }

@@ -150,7 +150,7 @@ impl Paper {
             }
             // In two lines.
             Cell::NotKnown => whole / 2.0 + 1.0,
-            Cell::Share(share, ..) if !self.apart => {
+            Cell::Share(share, ..) | Cell::AtLeast(share, ..) if !self.apart => {
                 // The counts stand above the percentage.
                 whole.max(length(format::share(*share, reader.lang).chars().count()))
             }
@@ -212,7 +212,7 @@ fn widths<'a>(parts: impl Iterator<Item = &'a [Field]>, of: impl Fn(&Field) -> f
 /// Digits of the counts of a share.
 fn counted(cell: &Cell, reader: Reader) -> f64 {
     let said = match cell {
-        Cell::Share(share, ..) => format::count(share.want, reader.lang),
+        Cell::Share(share, ..) | Cell::AtLeast(share, ..) => format::count(share.want, reader.lang),
         Cell::TimeShare(share, ..) => reader.shown(&Cell::Number(in_hours(share.want), 1)),
         _ => return 0.0,
     };

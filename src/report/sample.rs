@@ -71,6 +71,7 @@ fn share(have: u64, want: u64) -> Cell {
 /// Every kind of cell, a table and charts without anything.
 pub(super) fn every_cell() -> Report {
     let columns = ["text", "verdict", "count", "number", "share", "duration", "instant", "day"];
+    let at_least = Cell::AtLeast(Share::new(3, 8), 2, None);
     let rows = vec![
         vec![
             text("Trạm Đông Hà"),
@@ -104,6 +105,7 @@ pub(super) fn every_cell() -> Report {
             Cell::Day(Date { year: 1, month: 1, day: 1 }),
         ],
         filled(8, vec![text("Đủ cả"), Cell::Empty, Cell::Empty, Cell::Empty, share(7, 7)]),
+        filled(8, vec![text("Chưa đếm đủ"), Cell::Empty, Cell::Empty, Cell::Empty, at_least]),
     ];
     let kinds = Table {
         id: "kinds",

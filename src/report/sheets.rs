@@ -179,7 +179,9 @@ pub enum Cell {
     /// A share of nothing shows as a dash, and one below the target that it is held against, in
     /// per cent, is never shown at it.
     Share(Share, u8, Option<f64>),
-    /// The same of times, summed over all signals: both in milliseconds, told in hours where there is
+    /// The same of which more may be: some of the whole are not counted. Shown with `≥`.
+    AtLeast(Share, u8, Option<f64>),
+    /// A share of times, summed over all signals: both in milliseconds, told in hours where there is
     /// room for them.
     TimeShare(Share, u8, Option<f64>),
     /// A stretch of time in milliseconds, shown in hours to the second: `731:04:12`; to the

@@ -37,6 +37,9 @@ impl Reader {
             Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target) => {
                 format::percent(*share, places(*decimals), *target, self.lang)
             }
+            Cell::AtLeast(share, decimals, target) => {
+                format!("≥{}", format::percent(*share, places(*decimals), *target, self.lang))
+            }
             Cell::Duration(ms) => hours(*ms, if *ms <= -1_000 { "−" } else { "" }),
             Cell::Instant(at) => self.instant(*at),
             Cell::Day(day) => format::date(*day, self.lang),
@@ -214,13 +217,16 @@ pub(super) fn is_mixed(table: &Table, column: usize) -> bool {
         let mut cells = table.rows.iter().chain(&table.total).filter_map(|row| row.get(column));
         cells.any(is)
     };
-    any(|cell| matches!(cell, Cell::Share(..))) && any(|cell| matches!(cell, Cell::TimeShare(..)))
+    any(|cell| matches!(cell, Cell::Share(..) | Cell::AtLeast(..)))
+        && any(|cell| matches!(cell, Cell::TimeShare(..)))
 }
 
 /// Whether a column has shares, which take three columns where each cell holds one number.
 pub(super) fn has_shares(table: &Table, column: usize) -> bool {
-    let is_share =
-        |row: &Vec<Cell>| matches!(row.get(column), Some(Cell::Share(..) | Cell::TimeShare(..)));
+    let is_share = |row: &Vec<Cell>| {
+        let cell = row.get(column);
+        matches!(cell, Some(Cell::Share(..) | Cell::AtLeast(..) | Cell::TimeShare(..)))
+    };
     let holds = table
         .columns
         .get(column)
@@ -277,6 +283,8 @@ mod tests {
         assert_eq!(share(0, 0, 2, Some(98.0)), "—");
         assert_eq!(share(979_999, 1_000_000, 2, Some(98.0)), "97,99 %");
         assert_eq!(share(1, 3, 255, None), "33,333333333 %");
+        let at_least = Cell::AtLeast(Share::new(979_999, 1_000_000), 2, Some(98.0));
+        assert_eq!([VI, EN].map(|reader| reader.shown(&at_least)), ["≥97,99 %", "≥97.99 %"]);
     }
 
     #[test]

@@ -594,7 +594,7 @@ impl<'a> Page<'a> {
         match cell {
             Cell::TimeShare(..) if role == Role::Unit => text(sheet, "h"),
             _ if role == Role::Unit => sheet.write_blank(row, n, look).map(|_| ()),
-            Cell::Share(share, ..) if role != Role::Cell => {
+            Cell::Share(share, ..) | Cell::AtLeast(share, ..) if role != Role::Cell => {
                 let count = if role == Role::Numerator { share.have } else { share.want };
                 let look = self.looks.cell(&Cell::Count(count), total, false);
                 sheet.write_number_with_format(row, n, real(count), &look).map(|_| ())
@@ -605,7 +605,9 @@ impl<'a> Page<'a> {
                 let look = self.looks.cell(&hours, total, false);
                 sheet.write_number_with_format(row, n, in_hours(ms), &look).map(|_| ())
             }
-            Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target) => {
+            Cell::Share(share, decimals, target)
+            | Cell::AtLeast(share, decimals, target)
+            | Cell::TimeShare(share, decimals, target) => {
                 // As it is shown, so that no format rounds it to a whole that is not reached.
                 let places = places(*decimals);
                 match format::percent_units(*share, places, *target) {

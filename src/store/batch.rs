@@ -94,6 +94,8 @@ pub struct MeterLine {
     pub sells: bool,
     /// Meters with a proven channel, of all.
     pub remote: Share,
+    /// Of those that are not, how many nobody has counted: their station has told nothing since it was first asked.
+    pub uncounted: u64,
     /// Daily reading.
     pub reads: Reads,
     /// Days that it is of: of the first pass, and of what was followed to its end.
@@ -289,10 +291,6 @@ impl Gatherer {
 
     fn metering(&mut self, picture: &Picture) -> Vec<MeterLine> {
         let lines = meter_lines(&picture.province, &picture.metering);
-        // As long as not every meter was counted, there is no figure.
-        if picture.metering.uncounted > 0 || lines == self.metering {
-            return Vec::new();
-        }
         let is_new = |line: &&MeterLine| !self.metering.contains(line);
         let new = lines.iter().filter(is_new).cloned().collect();
         self.metering = lines;
@@ -302,15 +300,20 @@ impl Gatherer {
 
 fn meter_lines(province: &Province, metering: &MeteringPicture) -> Vec<MeterLine> {
     let days = [metering.day, metering.final_day];
-    let districts = province.districts.iter().zip(&metering.districts);
-    let districts = districts.zip(&metering.district_reads).map(|((district, remote), reads)| {
-        let (kind, id) = (MeterKind::District, district.id.clone());
-        MeterLine { kind, id, sells: true, remote: *remote, reads: *reads, days }
-    });
-    let classes = province.meter_classes.iter().zip(&metering.classes);
-    let classes = classes.zip(&metering.class_reads).map(|((class, remote), reads)| {
-        let (kind, id) = (MeterKind::Class, class.id.clone());
-        MeterLine { kind, id, sells: class.sold, remote: *remote, reads: *reads, days }
-    });
+    let line =
+        |(kind, id, sells): (MeterKind, &String, bool), (remote, uncounted), reads: &Reads| {
+            MeterLine { kind, id: id.clone(), sells, remote, uncounted, reads: *reads, days }
+        };
+    let pairs = |remote: &[Share], uncounted: &[u64]| -> Vec<(Share, u64)> {
+        remote.iter().copied().zip(uncounted.iter().copied()).collect()
+    };
+    let districts = pairs(&metering.districts, &metering.district_uncounted);
+    let districts = province.districts.iter().zip(districts).zip(&metering.district_reads);
+    let districts = districts
+        .map(|((own, counted), reads)| line((MeterKind::District, &own.id, true), counted, reads));
+    let classes = pairs(&metering.classes, &metering.class_uncounted);
+    let classes = province.meter_classes.iter().zip(classes).zip(&metering.class_reads);
+    let classes = classes
+        .map(|((own, counted), reads)| line((MeterKind::Class, &own.id, own.sold), counted, reads));
     districts.chain(classes).collect()
 }

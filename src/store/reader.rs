@@ -176,6 +176,8 @@ pub struct Metered {
     pub meters: u64,
     /// Of these, with a proven channel.
     pub remote: u64,
+    /// Of these, those that nobody had counted: neither with a channel nor without.
+    pub uncounted: u64,
     /// Read by 06:00, of those that should be: have, want.
     pub first_pass: (u64, u64),
     /// Read when retries ended: have, want.
@@ -775,7 +777,11 @@ fn stretch(row: &Row<'_>) -> Result<Stretch, StoreError> {
 /// Columns of what was followed to its end, which came with version 4.
 fn followed(connection: &Connection) -> Result<&'static str, StoreError> {
     let has = has_column(connection, "metering", "final_day")?;
-    Ok(if has { FOLLOWED } else { "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL" })
+    Ok(if has {
+        FOLLOWED
+    } else {
+        "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    })
 }
 
 /// When it was told that records never came, which came with version 4.
@@ -783,7 +789,7 @@ fn told(connection: &Connection) -> Result<&'static str, StoreError> {
     Ok(if has_column(connection, "lost_events", "told_ms")? { "told_ms" } else { "NULL" })
 }
 
-const FOLLOWED: &str = "day, final_day, final_first_have, final_first_want, followed, on_time, late, backfilled, not_heard, final_not_heard";
+const FOLLOWED: &str = "day, final_day, final_first_have, final_first_want, followed, on_time, late, backfilled, not_heard, final_not_heard, uncounted";
 
 fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
     let kind = MeterKind::of(&cells::name(row, 0)?);
@@ -798,6 +804,12 @@ fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
         }
     };
     let (remote, meters) = of(5, 4)?;
+    let followed = followed_of(row, meters)?;
+    // Rows of stores before version 4 were kept when every meter was counted.
+    let uncounted = if followed.is_some() { cells::count(row, 22)? } else { 0 };
+    if uncounted > meters - remote {
+        return Err(cells::bad(row, 22, "is more than the rest"));
+    }
     Ok(Metered {
         kind,
         id: cells::name(row, 1)?,
@@ -805,10 +817,11 @@ fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
         sells: cells::flag(row, 3)?,
         meters,
         remote,
+        uncounted,
         first_pass: of(6, 7)?,
         final_pass: of(8, 9)?,
         half_hours: of(10, 11)?,
-        followed: followed_of(row, meters)?,
+        followed,
     })
 }
 
@@ -816,7 +829,7 @@ fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
 fn followed_of(row: &Row<'_>, meters: u64) -> Result<Option<Followed>, StoreError> {
     let told: Option<i64> = cells::of(row, 12)?;
     if told.is_none() {
-        let rest = (13..22).map(|n| cells::of::<Option<i64>>(row, n));
+        let rest = (13..23).map(|n| cells::of::<Option<i64>>(row, n));
         let odd = rest.collect::<Result<Vec<_>, _>>()?.iter().position(Option::is_some);
         return odd.map_or(Ok(None), |n| Err(cells::bad(row, 13 + n, "is of no day")));
     }

@@ -266,7 +266,8 @@ INSERT INTO asked_of_epoch SELECT path, from_ms, until_ms, no_reply, refused, un
     replies, 0 FROM asked;
 DROP TABLE asked;
 ALTER TABLE asked_of_epoch RENAME TO asked;
--- The same of metering. What stands behind the epoch is NULL in rows of before.
+-- The same of metering. What stands behind the epoch is NULL in rows of before, which there were only while every
+-- meter was counted.
 CREATE TABLE metering_of_epoch (
     kind      TEXT NOT NULL,         -- district, class
     id        TEXT NOT NULL,
@@ -289,11 +290,12 @@ CREATE TABLE metering_of_epoch (
     backfilled INTEGER,              -- on the two days after it
     -- Meters of which nobody told for the day, and for the final day: they are in no other count of it.
     not_heard INTEGER, final_not_heard INTEGER,
+    uncounted INTEGER,               -- of the meters, those of which nobody has told whether they have a channel
     PRIMARY KEY (kind, id, at_ms, epoch)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO metering_of_epoch SELECT kind, id, at_ms, sells, meters, remote, first_have, first_want, final_have,
     final_want, half_hours_have, half_hours_want, 0,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM metering;
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM metering;
 DROP TABLE metering;
 ALTER TABLE metering_of_epoch RENAME TO metering;
 -- When it was told that records never came; NULL in rows of before. A count of 0: nobody knows how many.

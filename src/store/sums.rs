@@ -168,7 +168,8 @@ summed!(
         "late",
         "backfilled",
         "not_heard",
-        "final_not_heard"
+        "final_not_heard",
+        "uncounted"
     ],
     true
 );

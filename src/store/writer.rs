@@ -511,13 +511,14 @@ fn put_metering(
         half_hours.backfilled,
         reads.not_heard,
         reads.final_not_heard,
+        line.uncounted,
     ]
     .map(count);
     let days = line.days.map(|day| {
         let midnight = day.and_then(|day| Timestamp::midnight(day, 0));
         midnight.map_or(0, |at| at.0.div_euclid(DAY_MS))
     });
-    let mut row: Vec<&dyn ToSql> = Vec::with_capacity(23);
+    let mut row: Vec<&dyn ToSql> = Vec::with_capacity(24);
     let kind = line.kind.word();
     row.extend([&kind as &dyn ToSql, &line.id, &at.0, &line.sells]);
     row.extend(counts.iter().map(|count| count as &dyn ToSql));

@@ -1,6 +1,6 @@
 //! Remote metering: coverage and daily reading, apart from each other, by district and class.
 
-use super::summary::coverage;
+use super::summary::{coverage, coverage_cell};
 use super::{DECIMALS, percent, text, titled};
 use crate::historian::counts::Share;
 use crate::historian::picture::SoldReads;
@@ -24,6 +24,8 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         (format!("Theo loại công tơ, ngày {day}"), format!("By class of meters, on {day}")),
     );
     let mut parts = vec![Part::Chart(chart(facts))];
+    parts.extend(uncounted_days(facts));
+    parts.extend(uncounted(facts));
     parts.extend(super::reading::begins(facts));
     parts.extend([
         super::reading::part(facts),
@@ -31,8 +33,8 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1))),
         Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1))),
         words.note(
-            "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau. Số sau thử lại chỉ có khi đã hết hạn thu thập, nên là của một ngày trước đó. Chưa nhận: công tơ có kênh mà trạm hoặc hệ thống đo xa của chúng không trả lời về ngày đó, không tính là đọc được hay không đọc được. Ngày thấp nhất chỉ lấy trong các ngày đã nhận đủ.",
-            "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged. Figures after retries are there when retries have ended, so they are of an earlier day. Not heard: meters with a channel whose station or head-end told nothing of that day; they count neither as read nor as unread. The worst day is one of those of which every meter was heard.",
+            "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau. Số sau thử lại chỉ có khi đã hết hạn thu thập, nên là của một ngày trước đó. Chưa nhận: công tơ có kênh mà trạm hoặc hệ thống đo xa của chúng không trả lời về ngày đó, không tính là đọc được hay không đọc được. Ngày thấp nhất chỉ lấy trong các ngày đã nhận đủ. Chưa đếm: công tơ của trạm chưa trả lời từ khi chương trình giám sát khởi động; tất cả chúng đều là chưa nhận.",
+            "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged. Figures after retries are there when retries have ended, so they are of an earlier day. Not heard: meters with a channel whose station or head-end told nothing of that day; they count neither as read nor as unread. The worst day is one of those of which every meter was heard. Uncounted: meters of a station that has not answered since the monitor was started; all of them are not heard.",
         ),
     ]);
     titled("metering", name, parts)
@@ -40,7 +42,9 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
 
 fn chart(facts: &Facts) -> Chart {
     let words = facts.words();
-    let values = facts.metering_days.iter().map(|day| percent(coverage(day)));
+    // What is known of a day on which not every meter was counted is no figure of that day.
+    let of_day = |(share, uncounted)| if uncounted > 0 { None } else { percent(share) };
+    let values = facts.metering_days.iter().map(|day| of_day(coverage(day)));
     Chart {
         id: "coverage_by_day",
         caption: words.say("Tỷ lệ đo xa theo ngày", "Remote metering by day"),
@@ -50,6 +54,30 @@ fn chart(facts: &Facts) -> Chart {
         series: vec![Series { name: words.say("Đo xa", "Coverage"), values: values.collect() }],
         target: Some(facts.province.targets.remote_metering),
     }
+}
+
+/// How many meters nobody has counted, where there are any.
+pub(super) fn uncounted(facts: &Facts) -> Option<Part> {
+    let count = crate::words::format::count(
+        Some(coverage(&facts.metering).1).filter(|count| *count > 0)?,
+        facts.lang,
+    );
+    Some(facts.words().note(
+        &format!("Cuối kỳ còn {count} công tơ bán điện chưa đếm, vì trạm của chúng chưa trả lời từ khi chương trình giám sát khởi động: không tính là có hay không có đo xa, nên tỷ lệ là ít nhất."),
+        &format!("At the end of the period {count} meters that sell were not counted, since their stations have not answered since the monitor was started: they count neither as read remotely nor as not, so coverage is at least what is shown."),
+    ))
+}
+
+/// Days without a point in the chart, since not every meter was counted at their end.
+fn uncounted_days(facts: &Facts) -> Option<Part> {
+    let days = facts.period.dates().into_iter().zip(&facts.metering_days);
+    let mut days = days.filter(|(_, metered)| coverage(metered).1 > 0).map(|(date, _)| date);
+    let first = crate::words::format::date(days.next()?, facts.lang);
+    let count = crate::words::format::count(1 + days.count() as u64, facts.lang);
+    Some(facts.words().note(
+        &format!("Biểu đồ theo ngày không có điểm ở {count} ngày mà cuối ngày chưa đếm đủ công tơ, ngày đầu là {first}."),
+        &format!("The chart has no point on {count} days at whose end not every meter was counted, the first of them {first}."),
+    ))
 }
 
 fn table(facts: &Facts, (id, kind): (&'static str, MeterKind), (vi, en): (&str, &str)) -> Table {
@@ -68,7 +96,8 @@ fn table(facts: &Facts, (id, kind): (&'static str, MeterKind), (vi, en): (&str, 
             words.column("id", "Mã", "Id", 14),
             words.column("name", "Tên", "Name", 30),
             words.column("sells", "Bán điện", "Sells", 9),
-            words.column("coverage", "Đo xa", "Coverage", 14),
+            words.column("coverage", "Đo xa", "Coverage", 14).holding(Holds::Shares),
+            words.column("uncounted", "Chưa đếm", "Uncounted", 10),
             words.column("day", "Ngày mới nhất", "Newest day", 11),
             words.column("first_pass", "Đọc trước 06:00", "Read by 06:00", 12),
             words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 12),
@@ -101,7 +130,8 @@ fn row(facts: &Facts, line: &Metered) -> Vec<Cell> {
         text(&line.id),
         Cell::Text(name.unwrap_or_else(|| line.id.clone())),
         Cell::Text(if line.sells { words.say("có", "yes") } else { words.say("không", "no") }),
-        share((line.remote, line.meters)),
+        coverage_cell((Share::new(line.remote, line.meters), line.uncounted), None),
+        Cell::Count(line.uncounted),
         day(|followed| followed.day),
         share(line.first_pass),
         share(line.half_hours),

@@ -23,6 +23,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
             &format!("Only {watched} of the period was watched; below {least} % nothing is said to be reached or missed."),
         ));
     }
+    parts.extend(super::metering::uncounted(facts));
     parts.extend([Part::Chart(months(facts)), Part::Table(centres(facts))]);
     parts.extend(forgotten_months(facts));
     super::titled("summary", words.say("Tổng hợp", "Summary"), parts)
@@ -80,13 +81,7 @@ fn figures(facts: &Facts) -> Table {
     ];
     // Meters are not told apart by station in the store.
     if stations.len() == facts.province.substations().len() {
-        rows.push(row(
-            facts,
-            ("Công tơ bán điện đo xa", "Meters that sell, read remotely"),
-            Cell::Share,
-            (coverage(&facts.metering), Some(coverage(&facts.metering_before))),
-            targets.remote_metering,
-        ));
+        rows.push(metering(facts));
         let gone = facts.window.not_kept(Kept::Metering);
         mark_not_kept(&mut rows, facts, gone.length() > 0 && gone.from == facts.window.span.from);
     }
@@ -126,8 +121,23 @@ fn row(
         Cell::Text(words.say(vi, en)),
         cell(share, DECIMALS, Some(target)),
         Cell::Number(target, 1),
-        words.reached(share, target, facts.is_enough_watched()),
+        words.reached((share, 0), target, facts.is_enough_watched()),
         before.map_or(Cell::Empty, |share| cell(share, DECIMALS, None)),
+    ]
+}
+
+/// The row of remote metering: of meters that nobody has counted, any may be read remotely.
+fn metering(facts: &Facts) -> Vec<Cell> {
+    let words = facts.words();
+    let target = facts.province.targets.remote_metering;
+    let (now, before) = (coverage(&facts.metering), coverage(&facts.metering_before));
+    let before = Some(before).filter(|(share, _)| share.want > 0);
+    vec![
+        Cell::Text(words.say("Công tơ bán điện đo xa", "Meters that sell, read remotely")),
+        coverage_cell(now, Some(target)),
+        Cell::Number(target, 1),
+        words.reached(now, target, facts.is_enough_watched()),
+        before.map_or(Cell::Empty, |before| coverage_cell(before, None)),
     ]
 }
 
@@ -139,13 +149,23 @@ fn mark_not_kept(rows: &mut [Vec<Cell>], facts: &Facts, is_gone: bool) {
     }
 }
 
-/// Meters with a proven channel, of those that sell energy.
-pub(super) fn coverage(metered: &[Metered]) -> Share {
-    let mut sum = Share::default();
+/// Meters with a proven channel, of those that sell energy; and how many of the others nobody has counted.
+pub(super) fn coverage(metered: &[Metered]) -> (Share, u64) {
+    let (mut sum, mut uncounted) = (Share::default(), 0);
     for line in metered.iter().filter(|line| line.kind == MeterKind::District) {
         sum += Share::new(line.remote, line.meters);
+        uncounted += line.uncounted;
     }
-    sum
+    (sum, uncounted)
+}
+
+/// The same in a cell: at least so much while some are not counted, and not known while none is.
+pub(super) fn coverage_cell((share, uncounted): (Share, u64), target: Option<f64>) -> Cell {
+    match uncounted {
+        0 => Cell::Share(share, DECIMALS, target),
+        n if n >= share.want => Cell::NotKnown,
+        _ => Cell::AtLeast(share, DECIMALS, target),
+    }
 }
 
 /// Live shares of a centre in the period and in the one before, of the time in which somebody watched.

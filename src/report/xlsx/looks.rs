@@ -69,6 +69,9 @@ impl Looks {
             Cell::Share(_, decimals, _) | Cell::TimeShare(_, decimals, _) => {
                 right(look).set_num_format(percent(places(*decimals)))
             }
+            Cell::AtLeast(_, decimals, _) => {
+                right(look).set_num_format(format!("\"≥\"{}", percent(places(*decimals))))
+            }
             Cell::NotKnown => marked(left(look).set_text_wrap(), Mark::Doubt),
             Cell::Duration(_) => right(look).set_num_format(format!("[h]:mm:{second}")),
             Cell::Instant(_) => left(look).set_num_format(match self.reader.lang {

@@ -79,7 +79,8 @@ fn a_percentage_is_never_a_whole_that_is_not_reached_and_nothing_is_a_dash() {
     assert_eq!(rows[2][7], Read::String("−0:00:01,500".to_owned()), "no calendar has this");
     assert_eq!(rows[4][9], Read::String("01/01/1".to_owned()), "nor this");
     assert!(rows[3].iter().all(Read::is_empty), "a row of nothing is empty");
-    assert_eq!(rows[6][0], Read::String("Cộng".to_owned()));
+    assert!(is_near(&rows[6][4], 0.375) && is_near(&rows[6][5], 3.0) && is_near(&rows[6][6], 8.0));
+    assert_eq!(rows[7][0], Read::String("Cộng".to_owned()));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn store(folder: &Path) {
     put(&sums::LAYOUT, &[&1, &"110.171.P value\n"]);
     put(&sums::BLOCK, &[&1, &1, &1]);
     put(&sums::CHUNK, &[&1, &AT, &(AT + 4_000), &5, &chunk(5), &0]);
-    let metering: [&dyn ToSql; 23] = [
+    let metering: [&dyn ToSql; 24] = [
         &"district",
         &"D1",
         &AT,
@@ -78,6 +78,7 @@ fn store(folder: &Path) {
         &20,
         &2,
         &1,
+        &2,
     ];
     put(&sums::METERING, &metering);
     put(&sums::ENERGY, &[&"hand", &"S1", &"D1.rf", &AT, &1, &19_297, &500, &40, &20, &3, &9, &0]);
@@ -123,7 +124,7 @@ fn what_is_whole_is_read() {
 }
 
 /// What no program of ours writes, and what a check says of it.
-const CANNOT_BE: [(&str, &str); 77] = [
+const CANNOT_BE: [(&str, &str); 79] = [
     ("session SET closed = 4 WHERE id = 1", "closed"),
     ("session SET from_ms = -9223372036854775808 WHERE id = 1", "from_ms"),
     ("session SET until_ms = 9223372036854775807 WHERE id = 2", "until_ms"),
@@ -182,6 +183,8 @@ const CANNOT_BE: [(&str, &str); 77] = [
     ("metering SET backfilled = NULL", "backfilled"),
     ("metering SET not_heard = 11", "not_heard is more than all"),
     ("metering SET final_not_heard = NULL", "final_not_heard"),
+    ("metering SET uncounted = 3", "uncounted is more than the rest"),
+    ("metering SET uncounted = NULL", "uncounted"),
     ("energy SET kind = 'steam'", "kind"),
     ("energy SET sells = 2", "sells"),
     ("energy SET day = -1", "day"),

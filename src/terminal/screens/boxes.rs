@@ -69,13 +69,7 @@ pub(crate) fn headlines(view: &View<'_>) -> [(Text, Headline); 3] {
 /// they could decide it.
 pub(crate) fn metering_reached(view: &View<'_>) -> Option<bool> {
     let metering = &view.picture.metering;
-    let target = view.province().targets.remote_metering;
-    let at_best = Share::new(metering.total.have + metering.uncounted, metering.total.want);
-    match (metering.total.reaches(target), at_best.reaches(target)) {
-        (Some(true), _) => Some(true),
-        (Some(false), Some(false)) => Some(false),
-        _ => None,
-    }
+    metering.total.reaches_with(metering.uncounted, view.province().targets.remote_metering)
 }
 
 /// How many meters are read remotely beside how many the target wants.
