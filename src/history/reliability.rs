@@ -52,14 +52,15 @@ impl Reliability {
         sum
     }
 
-    /// The interruptions that touch the window, in the order of their beginning.
+    /// The interruptions that touch the window, in the order of their beginning; those from before it first, whose
+    /// beginning may not be kept, by feeder.
     pub fn interruptions(&self) -> Vec<(&FeederName, &Interruption)> {
         let all = self.feeders.iter().flat_map(|feeder| {
             let own = feeder.interruptions.iter().filter(|own| own.is_in(self.window));
             own.map(|own| (&feeder.name, own))
         });
         let mut all: Vec<_> = all.collect();
-        all.sort_by_key(|(name, own)| (own.from, *name));
+        all.sort_by_key(|(name, own)| (own.from.max(self.window.from), *name));
         all
     }
 }
