@@ -15,7 +15,9 @@ use gridwatch::historian::picture::LinkState;
 use gridwatch::historian::shortfalls::{Ground, LineId};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::history::alarms::{Stood, alarms};
-use gridwatch::history::energy::{CounterEnergy, StationEnergy, Through, energies};
+use gridwatch::history::energy::{
+    CounterEnergy, StationEnergy, Through, energies, energies_in_pieces,
+};
 use gridwatch::history::reliability::{Tally, reliability};
 use gridwatch::history::{Figure, Span, What, Window};
 use gridwatch::series::{Buffer, fresh};
@@ -519,7 +521,10 @@ struct Sums {
 fn stations(reader: &Reader, (from, to): (i64, i64)) -> Vec<StationEnergy> {
     let span = Span::new(Timestamp(from), Timestamp(to));
     let window = Window::new(span, &[], &reader.sessions().unwrap());
-    energies(reader, &window, |_| true).unwrap()
+    let whole = energies(reader, &window, |_| true).unwrap();
+    // A day at a time, it is the same.
+    assert_eq!(energies_in_pieces(reader, &window, |_| true, 1).unwrap(), whole, "{from} {to}");
+    whole
 }
 
 impl Sums {

@@ -244,6 +244,15 @@ impl Judge<'_> {
                     self.marks.push(mark);
                 }
             } else {
+                // What stands between goes, when this goes on from the number before and not from that.
+                let before = self.marks.iter().rposition(|own| !stand_ins.contains(&own.1));
+                if let Some(before) = before.filter(|before| before + 1 < self.marks.len()) {
+                    let [number, other] = [self.marks[before], self.marks[self.marks.len() - 1]];
+                    let near = at - number.0 <= 2 * HOUR && wh >= number.1;
+                    if near && self.can(number, mark).is_ok() && self.can(other, mark).is_err() {
+                        self.marks.truncate(before + 1);
+                    }
+                }
                 self.marks.push(mark);
                 last = Some(mark);
             }

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use gridwatch::clock::Timestamp;
+use gridwatch::series::chunk::{Choices, Chunk, ChunkWriter, Column, ROWS_MAX};
 use gridwatch::store::{Reader, StoreError, Writer, upkeep};
 use rusqlite::Connection;
 use tempfile::{TempDir, tempdir};
@@ -212,6 +213,66 @@ fn what_a_row_unpacks_to_is_bounded() {
     file(folder.path()).execute("INSERT INTO journal VALUES (?1, ?2, ?3)", row).unwrap();
     let check = read_bounded(folder.path(), "a row of the journal");
     assert!(check.contains("more than 128 MB"), "{check}");
+}
+
+/// Puts chunks of 2 048 rows into a store, `apart` milliseconds from row to row and from chunk to chunk, in which every
+/// column shows a number that goes on; takes out those that the block has. It is the block that has a counter.
+fn rows_apart(folder: &Path, chunks: i64, apart: i64) {
+    let file = file(folder);
+    let (block, columns): (i64, String) = file
+        .query_row(
+            "SELECT block.id, columns FROM block JOIN layout ON layout.id = block.layout
+             WHERE columns LIKE '%.E.IMP value%' ORDER BY block.id LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let (from, bytes): (i64, Vec<u8>) = file
+        .query_row(
+            "SELECT from_ms, data FROM chunk WHERE block = ?1 ORDER BY from_ms LIMIT 1",
+            [block],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let first = Chunk::from_bytes(bytes.into()).unwrap();
+    file.execute("DELETE FROM chunk WHERE block = ?1", [block]).unwrap();
+    let count = i64::try_from(ROWS_MAX).unwrap();
+    let mut choices = Choices::default();
+    for n in 0..chunks {
+        let rows = n * count..(n + 1) * count;
+        let times: Vec<Timestamp> = rows.clone().map(|row| Timestamp(from + row * apart)).collect();
+        let lines = columns.lines();
+        let mut writer =
+            ChunkWriter::new(60_000, &times, lines.clone().count(), &mut choices).unwrap();
+        for (place, line) in lines.enumerate() {
+            let mut column = Column::new(first.column(place).unwrap().raw_type);
+            let is_value = line.ends_with(" value");
+            let raw = |row: i64| if is_value { 1_000_000 + row.unsigned_abs() / 1_000 } else { 0 };
+            column.raw = rows.clone().map(raw).collect();
+            writer.push(&column).unwrap();
+        }
+        let chunk = writer.finish().unwrap();
+        let (begins, ends) = chunk.span();
+        let row = rusqlite::params![block, begins.0, ends.0, count, &chunk.bytes()[..]];
+        file.execute(
+            "INSERT INTO chunk (block, from_ms, until_ms, rows, data) VALUES (?1, ?2, ?3, ?4, ?5)",
+            row,
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn values_that_cannot_have_come_so_densely_take_no_memory() {
+    // A device can be asked every 100 ms: hours of that are read.
+    let folder = store();
+    rows_apart(folder.path(), 100, 100);
+    let check = read_bounded(folder.path(), "values of each 100 ms");
+    assert!(!check.contains("values"), "{check}");
+    let folder = store();
+    rows_apart(folder.path(), 100, 1);
+    let check = read_bounded(folder.path(), "values of each millisecond");
+    assert!(check.contains("than a device can be asked for"), "{check}");
 }
 
 /// Commands that only read, as an account that may not write to the folder. The superuser may write

@@ -21,7 +21,7 @@ use config::{
 use super::figure::{Figure, Remark, What};
 use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
-use super::window::{Era, Span, Window};
+use super::window::{Era, Span, Window, merged};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
@@ -44,6 +44,9 @@ const HOUR_MS: i64 = 3_600_000;
 /// Values of the power that are no further apart say what flowed between them: a recording may have read them more
 /// rarely than the contract says.
 const POWER_APART_MS: i64 = 600_000;
+/// What is held in memory is a piece of a window in which the counters of a station were read about so many times, or
+/// a day: what decides about a step lies more than a day on either side of it, so that shorter ones gain nothing.
+const PIECE_READINGS: u64 = 1_000_000;
 
 /// On which side of a station a counter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -214,6 +217,21 @@ pub fn energies(
     window: &Window,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<StationEnergy>, StoreError> {
+    energies_in_pieces(reader, window, wanted, PIECE_READINGS)
+}
+
+/// The same, worked out in pieces of some days in which the counters of a station were read `readings` times or a
+/// little more often. The result is the same whatever that is; longer pieces take more memory, shorter ones more
+/// time.
+///
+/// # Errors
+/// As above.
+pub fn energies_in_pieces(
+    reader: &Reader,
+    window: &Window,
+    wanted: impl Fn(&str) -> bool,
+    readings: u64,
+) -> Result<Vec<StationEnergy>, StoreError> {
     let sessions = reader.sessions_and_margin()?;
     let kept = reader.kept_from(Kept::Values)?.max(reader.kept_from(Kept::Verdicts)?);
     let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
@@ -248,7 +266,7 @@ pub fn energies(
                 doubts: vec![OnceCell::new(); province.centres.len()],
             };
             // A contract without a value of a station leaves its time not known.
-            let (energy, has_values) = source.energy(window.span)?;
+            let (energy, has_values) = source.energy(window.span, readings)?;
             if has_values {
                 with_values.insert(station.id.clone());
             }
@@ -349,19 +367,16 @@ pub(super) struct Source<'a> {
     doubts: Vec<OnceCell<BTreeMap<PointId, Vec<Span>>>>,
 }
 
-/// A counter, and over which time it is read.
+/// A counter, and over which time other contracts have it, too.
 struct Register {
     point: PointId,
     side: Side,
     meter: Meter,
-    around: Span,
+    same: Span,
 }
 
-/// A counter, and every step of it around the window.
+/// What a counter did around a piece of a window.
 struct Counter {
-    point: PointId,
-    side: Side,
-    meter: Meter,
     steps: Vec<Step>,
     odd: Vec<Odd>,
     has_values: bool,
@@ -369,12 +384,12 @@ struct Counter {
 
 impl Source<'_> {
     /// What the window has of it, and whether any value came.
-    fn energy(mut self, window: Span) -> Result<(StationEnergy, bool), StoreError> {
+    fn energy(mut self, window: Span, readings: u64) -> Result<(StationEnergy, bool), StoreError> {
         let mut registers = Vec::new();
         let mut around = wider(self.kept, CONTEXT_MS);
         for (point, side) in self.counters() {
-            if let Some(register) = self.register(point, side)? {
-                let Span { from, to } = register.around;
+            if let Some(register) = self.register(point, side) {
+                let Span { from, to } = self.around(&register, self.kept)?;
                 around = Span::new(around.from.min(from), around.to.max(to));
                 registers.push(register);
             }
@@ -401,16 +416,20 @@ impl Source<'_> {
                 voltages.push(voltage::voltage(&self, bus)?);
             }
         }
-        let mut counters = Vec::new();
-        for register in registers {
-            let bay = self.station.points[register.point.index()].bay;
-            let bus = voltage::bus_of(self.station, bay);
-            let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
-            counters.push(self.counter(register, doubts, &beside)?);
+        let mut sum = Sum::of(&registers);
+        for piece in self.pieces(&registers, readings)? {
+            let mut counters = Vec::with_capacity(registers.len());
+            for register in &registers {
+                let bay = self.station.points[register.point.index()].bay;
+                let bus = voltage::bus_of(self.station, bay);
+                let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
+                counters.push(self.counter((register, piece), doubts, &beside)?);
+            }
+            sum.add(piece, &counters, (self.kept, window));
         }
         let has_values = voltages.iter().any(BusVoltage::has_values)
-            || counters.iter().any(|counter| counter.has_values);
-        Ok((self.sum(&counters, voltages, window), has_values))
+            || sum.counters.iter().any(|counter| counter.has_values);
+        Ok((self.told(sum, voltages), has_values))
     }
 
     /// The same station by the contracts beside this one, as far as they held in a stretch of time: what was
@@ -516,16 +535,40 @@ impl Source<'_> {
         Ok(known.get(&point).map_or(&[], Vec::as_slice))
     }
 
-    /// What a counter is, and over which time it is read; `None` when the point is none.
-    fn register(&self, point: PointId, side: Side) -> Result<Option<Register>, StoreError> {
+    /// The kept time in pieces of whole days in which counters were read so many times, or a little more often.
+    fn pieces(&self, registers: &[Register], readings: u64) -> Result<Vec<Span>, StoreError> {
+        let mut by_day: BTreeMap<i64, u64> = BTreeMap::new();
+        for centre in self.province.centre_ids() {
+            let own = registers.iter().filter(|own| self.centre(own.point) == Some(centre));
+            let points: BTreeSet<&str> =
+                own.map(|own| self.station.points[own.point.index()].local_id()).collect();
+            let path = (&self.station.id[..], &self.province.centres[centre.index()].id[..]);
+            let span = (self.kept.from, self.kept.to);
+            for (day, count) in self.reader.readings_by_day(path, &points, span)? {
+                *by_day.entry(day).or_default() += count;
+            }
+        }
+        let (mut pieces, mut from, mut read) = (Vec::new(), self.kept.from, 0);
+        for (day, count) in by_day {
+            let end = Timestamp(day.saturating_add(1).saturating_mul(DAY_MS));
+            read += count;
+            if read >= readings && from < end && end < self.kept.to {
+                pieces.push(Span::new(from, end));
+                (from, read) = (end, 0);
+            }
+        }
+        pieces.push(Span::new(from, self.kept.to));
+        Ok(pieces)
+    }
+
+    /// What a counter is; `None` when the point is none.
+    fn register(&self, point: PointId, side: Side) -> Option<Register> {
         let spec = &self.station.points[point.index()];
         let register = self.centre(point).and_then(|centre| {
             self.province.channel(self.id, centre).entries[point.index()].register
         });
         let encoding = register.map_or(spec.encoding, |register| register.encoding);
-        let Some(meter) = Meter::of(self.province, self.station, spec, encoding) else {
-            return Ok(None);
-        };
+        let meter = Meter::of(self.province, self.station, spec, encoding)?;
         // A point of the same name that another contract has otherwise is another one.
         let is_same = |near: &&Near| {
             near.province.as_ref().is_some_and(|other| self.is_same_in(other, spec, encoding))
@@ -537,32 +580,34 @@ impl Source<'_> {
             furthest(&self.beside.before).map_or(from, |span| span.from),
             furthest(&self.beside.behind).map_or(to, |span| span.to),
         );
-        // The step that leads into the window, and the one out of it, are judged like those within.
-        let own = self.kept;
-        let before = self.number(&meter, point, (own.from, -1), same)?.unwrap_or(own.from);
-        let behind = self.number(&meter, point, (own.to, 1), same)?.unwrap_or(own.to);
-        let around = wider(Span::new(before, behind), CONTEXT_MS).and(same);
-        Ok(Some(Register { point, side, meter, around }))
+        Some(Register { point, side, meter, same })
+    }
+
+    /// Over which time a counter is read, to know what it counted in a stretch: the step that leads into it, and the
+    /// one out of it, are judged like those within.
+    fn around(&self, register: &Register, own: Span) -> Result<Span, StoreError> {
+        let before = self.number(register, (own.from, -1))?.unwrap_or(own.from);
+        let behind = self.number(register, (own.to, 1))?.unwrap_or(own.to);
+        Ok(wider(Span::new(before, behind), CONTEXT_MS).and(register.same))
     }
 
     /// When a counter last said a number before a moment, or first from it on, if that is not too far. What
     /// stands for "not available" is one, too, where nothing else is for so long that it counts.
     fn number(
         &self,
-        meter: &Meter,
-        point: PointId,
+        register: &Register,
         (at, way): (Timestamp, i64),
-        within: Span,
     ) -> Result<Option<Timestamp>, StoreError> {
+        let Register { point, meter, same, .. } = register;
         let counts_from = if way < 0 { Timestamp(i64::MIN) } else { at.plus(STANDS_IN_MS) };
         let mut stand_in = None;
         // It is most often near.
         for far in [HOUR_MS, DAY_MS, LONGEST_MS] {
             let end = at.plus(way * far);
-            let span = Span::new(at.min(end), at.max(end)).and(within);
+            let span = Span::new(at.min(end), at.max(end)).and(*same);
             let mut numbers = Ends::default();
             let mut stand_ins = Ends::default();
-            self.values(point, span, |value| match said(meter, &value) {
+            self.values(*point, span, |value| match said(meter, &value) {
                 Said::Count(wh) if !meter.is_stand_in(wh) => numbers.add(value.at),
                 Said::Count(_) if value.at >= counts_from => stand_ins.add(value.at),
                 _ => {}
@@ -576,28 +621,29 @@ impl Source<'_> {
         Ok(stand_in)
     }
 
-    /// Reads a counter and judges its steps.
+    /// Reads a counter and judges its steps in a stretch.
     fn counter(
         &self,
-        register: Register,
+        (register, own): (&Register, Span),
         doubtful: &[Span],
         beside: &[Source<'_>],
     ) -> Result<Counter, StoreError> {
-        let Register { point, side, meter, around } = register;
+        let Register { point, meter, .. } = register;
+        let around = self.around(register, own)?;
         let mut readings = Vec::new();
-        self.values(point, around, |value| {
-            readings.push(Reading { at: value.at, said: said(&meter, &value) });
+        self.values(*point, around, |value| {
+            readings.push(Reading { at: value.at, said: said(meter, &value) });
         })?;
-        let own = self.kept;
         let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
         let bay = self.station.points[point.index()].bay;
         let drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
-        let mut judged = steps(&meter, &readings, &drawn);
+        let mut judged = steps(meter, &readings, &drawn);
         // One whose later reading was forgotten is told nowhere.
-        judged.steps.retain(|step| step.span.to >= own.from);
+        judged.steps.retain(|step| step.span.to >= own.from && step.span.from < own.to);
+        judged.steps.shrink_to_fit();
         let leads = |step: &Step| step.wh.is_some() && step.span.and(own).length() > 0;
         let has_values = readings.iter().any(is_within) || judged.steps.iter().any(leads);
-        Ok(Counter { point, side, meter, steps: judged.steps, odd: judged.odd, has_values })
+        Ok(Counter { steps: judged.steps, odd: judged.odd, has_values })
     }
 
     /// Whether another contract has a counter of this station as this one does.
@@ -656,60 +702,38 @@ impl Source<'_> {
         Ok(drawn)
     }
 
-    fn sum(&self, counters: &[Counter], voltages: Vec<BusVoltage>, window: Span) -> StationEnergy {
-        let own = self.kept;
+    /// What all pieces say.
+    fn told(&self, sum: Sum<'_>, voltages: Vec<BusVoltage>) -> StationEnergy {
         let length = self.own.length().unsigned_abs();
-        let forgotten = self.own.length() - own.length();
-        let unknown: Vec<Vec<Span>> =
-            counters.iter().map(|counter| unknown(&counter.steps, own, window)).collect();
-        // What every counter of the station needs is known of all.
-        let gaps = counters.iter().flat_map(|counter| gaps(&counter.steps, own));
-        let any = union(gaps.collect());
-        let lacking: i64 = forgotten + any.iter().map(|span| span.length()).sum::<i64>();
-        let common = outside(own, &any);
-        let side = |side: Side| {
-            let mut of_side = counters.iter().filter(|counter| counter.side == side).peekable();
-            of_side.peek()?;
-            Some(of_side.map(|counter| flowed(&counter.steps, &common)).sum::<i64>())
+        let forgotten = self.own.length() - self.kept.length();
+        let known = |lacking: i64| {
+            let lacking = (forgotten + lacking).unsigned_abs();
+            Share::new(length.saturating_sub(lacking), length)
         };
-        let known = Share::new(length.saturating_sub(lacking.unsigned_abs()), length);
-        let (received, delivered) = (side(Side::Received), side(Side::Delivered));
-        let has_counters = received.is_some() || delivered.is_some();
-        let known = if has_counters { known } else { Share::new(0, length) };
-        let rows = counters.iter().zip(&unknown).map(|(counter, unknown)| {
-            let lacking = unknown.iter().map(|span| span.and(own).length()).sum::<i64>();
-            let lacking = forgotten + lacking;
-            CounterEnergy {
-                point: self.station.points[counter.point.index()].id.clone(),
-                side: counter.side,
-                wh: counter
-                    .steps
-                    .iter()
-                    .filter(|step| counts(step, own))
-                    .filter_map(|step| step.wh)
-                    .sum(),
-                known: Share::new(length.saturating_sub(lacking.unsigned_abs()), length),
-                odd: odd(counter, own),
-            }
+        let [received, delivered] = [Side::Received, Side::Delivered].map(|side| sum.flowed(side));
+        let has_counters = !sum.counters.is_empty();
+        let common = if has_counters { known(sum.lacking_ms) } else { Share::new(0, length) };
+        let loss_bounds = self.loss_bounds(&sum, received.unwrap_or(0), common);
+        let rows = sum.counters.into_iter().map(|counter| CounterEnergy {
+            point: self.station.points[counter.register.point.index()].id.clone(),
+            side: counter.register.side,
+            wh: counter.wh,
+            known: known(counter.unknown_ms),
+            odd: counter.odd,
         });
         StationEnergy {
             station: self.station.id.clone(),
             name: self.station.name.clone(),
-            through: Through {
-                received,
-                delivered,
-                known,
-                loss_bounds: self.loss_bounds(counters, received.unwrap_or(0), known, any.len()),
-            },
+            through: Through { received, delivered, known: common, loss_bounds },
             counters: rows.collect(),
             voltages,
         }
     }
 
     /// Least and most that can be lost in the station while it received `wh`.
-    fn loss_bounds(&self, counters: &[Counter], wh: i64, known: Share, gaps: usize) -> (i64, i64) {
+    fn loss_bounds(&self, sum: &Sum<'_>, wh: i64, known: Share) -> (i64, i64) {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let (wh, gaps) = (wh as f64, gaps as f64);
+        let (wh, gaps) = (wh as f64, sum.gaps as f64);
         let ms = i64::try_from(known.have).unwrap_or(i64::MAX);
         let mva: f64 = self.station.transformers.iter().map(|(_, mva)| mva).sum();
         let standing = flowing(1e3 * NO_LOAD_LOSS * mva + OWN_USE_KW, ms);
@@ -717,10 +741,111 @@ impl Source<'_> {
         let scan = self.province.scan.milliseconds(Scan::Counters);
         let average = if ms > 0 { wh / flowing(1.0, ms) } else { 0.0 };
         let edges = flowing(average, 2 * scan) * (1.0 + gaps);
-        let counts: i64 = counters.iter().map(|counter| counter.meter.count_wh).sum();
+        let counts: i64 = sum.counters.iter().map(|counter| counter.register.meter.count_wh).sum();
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let apart = COUNTERS_APART * wh + edges + counts as f64 * (1.0 + gaps);
         (rounded(-apart), rounded(apart + standing + LOAD_LOSS * wh))
+    }
+}
+
+/// What the pieces of a window say of a counter.
+struct SumOf<'a> {
+    register: &'a Register,
+    /// Watt hours of the steps whose later reading is in them.
+    wh: i64,
+    /// What of it flowed while every counter of the station was known.
+    common_wh: i64,
+    /// Milliseconds of which it is not known what was counted.
+    unknown_ms: i64,
+    odd: Vec<Odd>,
+    has_values: bool,
+}
+
+/// What the pieces of a window say of a station, one after the other.
+struct Sum<'a> {
+    counters: Vec<SumOf<'a>>,
+    /// Milliseconds in which some counter is not known.
+    lacking_ms: i64,
+    /// So many stretches are these.
+    gaps: usize,
+    /// Where the last of them ends.
+    last_gap_to: Option<Timestamp>,
+}
+
+impl<'a> Sum<'a> {
+    fn of(registers: &'a [Register]) -> Self {
+        let none = |register| SumOf {
+            register,
+            wh: 0,
+            common_wh: 0,
+            unknown_ms: 0,
+            odd: Vec::new(),
+            has_values: false,
+        };
+        Self {
+            counters: registers.iter().map(none).collect(),
+            lacking_ms: 0,
+            gaps: 0,
+            last_gap_to: None,
+        }
+    }
+
+    /// Adds the piece of `whole` that comes next.
+    fn add(&mut self, own: Span, counters: &[Counter], (whole, window): (Span, Span)) {
+        // What every counter of the station needs is known of all.
+        let gaps = counters.iter().flat_map(|counter| gaps(&counter.steps, own));
+        let any = merged(gaps);
+        let common = outside(own, &any);
+        self.lacking_ms += any.iter().map(|span| span.length()).sum::<i64>();
+        // One that lies on both sides of a cut is one.
+        let goes_on = any.first().is_some_and(|gap| self.last_gap_to == Some(gap.from));
+        self.gaps += any.len() - usize::from(goes_on);
+        self.last_gap_to = any.last().map(|gap| gap.to).or(self.last_gap_to);
+        for (sum, counter) in self.counters.iter_mut().zip(counters) {
+            let within = counter.steps.iter().filter(|step| counts(step, own));
+            sum.wh += within.filter_map(|step| step.wh).sum::<i64>();
+            sum.common_wh += flowed(&counter.steps, &common);
+            let unknown = unknown(&counter.steps, own, window);
+            sum.unknown_ms += unknown.iter().map(|span| span.and(own).length()).sum::<i64>();
+            sum.has_values |= counter.has_values;
+            sum.remark(counter, own, whole);
+        }
+    }
+
+    /// Watt hours on a side while every counter of the station was known; `None` without a counter there.
+    fn flowed(&self, side: Side) -> Option<i64> {
+        let mut of_side = self.counters.iter().filter(|own| own.register.side == side).peekable();
+        of_side.peek()?;
+        Some(of_side.map(|counter| counter.common_wh).sum())
+    }
+}
+
+impl SumOf<'_> {
+    /// Adds what is odd in a piece of a whole.
+    fn remark(&mut self, counter: &Counter, own: Span, whole: Span) {
+        let known = self.odd.len();
+        let touches = |odd: &&Odd| odd.span.to >= own.from && odd.span.from < own.to;
+        for odd in counter.odd.iter().filter(touches) {
+            // One that lies on both sides of a cut was found by each, and is one.
+            let is_same = |other: &&mut Odd| {
+                (other.what, other.is_known) == (odd.what, odd.is_known)
+                    && (other.span == odd.span || other.span.and(odd.span).length() > 0)
+            };
+            match self.odd[..known].iter_mut().find(is_same) {
+                Some(other) => {
+                    let Span { from, to } = other.span;
+                    other.span = Span::new(from.min(odd.span.from), to.max(odd.span.to));
+                }
+                None => self.odd.push(*odd),
+            }
+        }
+        let leads_in = counter.steps.first().filter(|_| own.from == whole.from);
+        if let Some(step) = leads_in.filter(|step| step.wh.is_some() && step.span.to < whole.to)
+            && own.from.since(step.span.from) > TOLD_LATER_MS
+        {
+            self.odd.push(Odd { what: Oddity::Gap, span: step.span, is_known: true });
+        }
+        self.odd.sort_by_key(|odd| (odd.span.from, odd.what));
     }
 }
 
@@ -885,30 +1010,3 @@ fn unknown(steps: &[Step], own: Span, window: Span) -> Vec<Span> {
 /// A step that is longer, and whose later reading is behind the window, leaves the time up to the window's end not
 /// known: what was counted then is told by the next window.
 const TOLD_LATER_MS: i64 = 15 * 60_000;
-
-/// Stretches without overlap, in the order of time.
-fn union(mut spans: Vec<Span>) -> Vec<Span> {
-    spans.sort_unstable_by_key(|span| (span.from, span.to));
-    let mut all: Vec<Span> = Vec::new();
-    for span in spans {
-        match all.last_mut() {
-            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
-            _ => all.push(span),
-        }
-    }
-    all
-}
-
-/// What is odd about a counter in a part of a window.
-fn odd(counter: &Counter, part: Span) -> Vec<Odd> {
-    let touches = |span: Span| span.to >= part.from && span.from < part.to;
-    let mut all: Vec<Odd> = counter.odd.iter().filter(|odd| touches(odd.span)).copied().collect();
-    let first = counter.steps.iter().find(|step| step.span.to >= part.from);
-    if let Some(step) = first.filter(|step| step.wh.is_some() && step.span.to < part.to)
-        && part.from.since(step.span.from) > TOLD_LATER_MS
-    {
-        all.push(Odd { what: Oddity::Gap, span: step.span, is_known: true });
-    }
-    all.sort_by_key(|odd| (odd.span.from, odd.what));
-    all
-}

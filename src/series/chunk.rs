@@ -31,8 +31,8 @@ pub use super::statistics::{Real, Statistics};
 use super::{column, times};
 use crate::clock::Timestamp;
 
-/// Most rows of a chunk.
-pub const ROWS_MAX: usize = 65_536;
+/// Most rows of a chunk; no program has made one of more than 1 800.
+pub const ROWS_MAX: usize = 2_048;
 /// Most columns: as many values and qualities as the bits of one request, and room to spare.
 pub const COLUMNS_MAX: usize = 4_096;
 /// Most bytes of a chunk.

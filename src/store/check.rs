@@ -10,7 +10,8 @@ use rusqlite::{Connection, Row};
 use super::kept::{self, Gone, Kept};
 use super::reader::{self, Session, judged, session};
 use super::schema::{FILE, StoreError, epoch_column, has_table, open_to_read};
-use super::{alarms, cells, contracts, energy, epochs, journal, sums, values};
+use super::values::{self, Pace};
+use super::{alarms, cells, contracts, energy, epochs, journal, sums};
 use crate::clock::Timestamp;
 use crate::series::chunk::{Chunk, ChunkError};
 
@@ -308,23 +309,37 @@ fn check_chunks(connection: &Connection, found: &mut Findings) -> Result<(), Sto
     check_order_of_chunks(connection, found)
 }
 
-/// Of one clock, no two chunks of a block have the same time.
+/// Of one clock, no two chunks of a block have the same time, and none has more rows than can have come in it.
 fn check_order_of_chunks(connection: &Connection, found: &mut Findings) -> Result<(), StoreError> {
     let epoch = epoch_column(connection)?;
     let mut all = connection.prepare(&format!(
-        "SELECT id, block, from_ms, before FROM (
-             SELECT id, block, from_ms,
-                 max(until_ms) OVER (PARTITION BY block, {epoch} ORDER BY from_ms, id
-                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-             FROM chunk) WHERE from_ms < before"
+        "SELECT block, {epoch} AS epoch_of, id, from_ms, until_ms, rows FROM chunk
+         ORDER BY block, epoch_of, from_ms, id"
     ))?;
     let mut rows = all.query([])?;
+    let mut last: Option<((i64, i64), Timestamp, Pace)> = None;
     while let Some(row) = rows.next()? {
-        let (id, block): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let [at, until] = [2, 3].map(|column| row.get(column).map(Timestamp));
-        let (at, until) = (at?.to_millisecond(), until?.to_millisecond());
-        let before = "one before it reaches to";
-        found.fault(format!("chunk {id} of block {block} at {at}: {before} {until}"));
+        let (block, epoch, id): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let [from, until] = [3, 4].map(|column| row.get(column).map(Timestamp));
+        let (from, until) = (from?, until?);
+        let own = last.take().filter(|(of, ..)| *of == (block, epoch));
+        let (of, before, mut pace) = own.unwrap_or(((block, epoch), from, Pace::default()));
+        let mut fault = |what: &str| {
+            let at = from.to_millisecond();
+            found.fault(format!("chunk {id} of block {block} at {at}: {what}"));
+        };
+        if from < before {
+            fault(&format!("one before it reaches to {}", before.to_millisecond()));
+        }
+        let count = usize::try_from(row.get::<_, i64>(5)?).unwrap_or(usize::MAX);
+        match pace.take((from, until), count) {
+            Ok(()) => {}
+            Err(error) => {
+                fault(&error.fault());
+                pace = Pace::default();
+            }
+        }
+        last = Some((of, before.max(until), pace));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Values in the store: chunks as they were sealed, and reading a point out of them.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -171,7 +171,76 @@ impl Place {
     }
 }
 
+/// Rows of a block come no more often than it is scanned, which is every 100 ms at most (config/src/read.rs). A store that
+/// has them more densely was made to take memory; this many may have come late, all at once.
+const AT_ONCE_MAX: i64 = 32_768;
+const SCAN_MIN_MS: i64 = 100;
+
+/// How densely the chunks of a block come, one after the other.
+#[derive(Default)]
+pub(super) struct Pace {
+    until: Option<Timestamp>,
+    /// Milliseconds that the rows so far took beyond the time they are from.
+    behind_ms: i64,
+}
+
+impl Pace {
+    /// The next chunk, from when to when it is, and its rows.
+    ///
+    /// # Errors
+    /// When these rows cannot have come in that time.
+    pub(super) fn take(
+        &mut self,
+        (from, until): (Timestamp, Timestamp),
+        rows: usize,
+    ) -> Result<(), StoreError> {
+        let last = self.until.unwrap_or(from);
+        self.behind_ms = self.behind_ms.saturating_sub(until.since(last).max(0)).max(0);
+        self.until = Some(last.max(until));
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        self.behind_ms = self.behind_ms.saturating_add(rows.saturating_mul(SCAN_MIN_MS));
+        if self.behind_ms > AT_ONCE_MAX * SCAN_MIN_MS {
+            let at = from.to_millisecond();
+            return Err(StoreError::Damaged(format!(
+                "values: more rows up to {at} than a device can be asked for"
+            )));
+        }
+        Ok(())
+    }
+}
+
 impl Reader {
+    /// How often some points of a path, by their ids within the station, were read on each day, a UTC one since 1970,
+    /// counted by chunks: those of the days of a span, and perhaps a chunk more at either end.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn readings_by_day(
+        &self,
+        path: (&str, &str),
+        points: &BTreeSet<&str>,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<i64, u64>, StoreError> {
+        let mut by_day = BTreeMap::new();
+        for (block, places) in &self.blocks(path)?.all {
+            let own = places.iter().filter(|(local, _)| points.contains(&local[..])).count();
+            if own == 0 {
+                continue;
+            }
+            let mut of_block = self.connection().prepare_cached(
+                "SELECT until_ms / 86400000, sum(rows) FROM chunk
+                 WHERE block = ?1 AND until_ms >= ?2 AND from_ms < ?3 GROUP BY 1",
+            )?;
+            let mut rows = of_block.query(params![block, from.0, to.0])?;
+            while let Some(row) = rows.next()? {
+                let count = cells::count(row, 1)?.saturating_mul(own as u64);
+                let day: &mut u64 = by_day.entry(row.get(0)?).or_default();
+                *day = day.saturating_add(count);
+            }
+        }
+        Ok(by_day)
+    }
+
     /// Hands on the values of a point at a centre from `from` up to `to`, in the order of time, until `each`
     /// says that it is enough. How they are encoded is what the contract of their time says.
     ///
@@ -385,7 +454,7 @@ impl Reader {
         let mut of_block = self
             .connection()
             .prepare_cached(&format!(
-                "SELECT data FROM chunk WHERE block = ?1 AND until_ms >= ?2 AND until_ms < ?3
+                "SELECT data, rows FROM chunk WHERE block = ?1 AND until_ms >= ?2 AND until_ms < ?3
                      AND from_ms < ?4 {of_epoch} AND from_ms >= coalesce((
                          SELECT max(from_ms) FROM chunk
                          WHERE block = ?1 AND from_ms <= ?2 {of_epoch}), ?2)
@@ -394,8 +463,15 @@ impl Reader {
             .map_err(StoreError::from)?;
         let span = params![block, first.0, reign.chunks_end_by.0, last.0, reign.epoch];
         let mut rows = of_block.query(span).map_err(StoreError::from)?;
+        let mut pace = Pace::default();
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            each(chunk(row)?)?;
+            let chunk = chunk(row)?;
+            if chunk.rows() as u64 != cells::count(row, 1)? {
+                let said = "values: a chunk has not as many rows as its row says".to_owned();
+                return Err(StoreError::Damaged(said).into());
+            }
+            pace.take(chunk.span(), chunk.rows())?;
+            each(chunk)?;
         }
         Ok(())
     }

@@ -232,7 +232,35 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
         };
         skipped = if odd.is_some() { skipped.or(odd) } else { None };
     }
+    without_stand_ins(meter, &mut marks);
     marks
+}
+
+/// Takes out what stands for "not available" between two numbers of which the later goes on from the earlier one, but not
+/// from what stands between them: a nothing may come just when the register could have begun again.
+fn without_stand_ins(meter: &Meter, marks: &mut Vec<Mark>) {
+    let is_number = |mark: &Mark| !meter.is_stand_in(mark.wh);
+    let mut kept: Vec<Mark> = Vec::with_capacity(marks.len());
+    // The last number, by its place among those kept.
+    let mut number: Option<usize> = None;
+    for mut mark in marks.drain(..) {
+        if is_number(&mark) {
+            if let Some(place) = number.filter(|place| place + 1 < kept.len()) {
+                let goes_on = |from: Mark| Judge { meter, marks: &[from, mark] }.link(0, 1);
+                let is_near = mark.at.since(kept[place].at) <= STANDS_IN_MS;
+                let is_away = is_near
+                    && matches!(goes_on(kept[place]), Ok((_, false)))
+                    && goes_on(kept[kept.len() - 1]).is_err();
+                if is_away {
+                    mark.skipped = Some(Oddity::NotAvailable);
+                    kept.truncate(place + 1);
+                }
+            }
+            number = Some(kept.len());
+        }
+        kept.push(mark);
+    }
+    *marks = kept;
 }
 
 /// Two readings, by their places, between which the counter was away.

@@ -5,7 +5,7 @@ use proptest::test_runner::RngSeed;
 
 use super::meter::Meter;
 use super::steps::{Drawn, Odd, Oddity, Reading, Said, Step, Steps, flowing, steps};
-use super::{Span, counts, union, unknown};
+use super::{Span, counts, merged, unknown};
 use crate::clock::Timestamp;
 
 /// A counter is read each minute.
@@ -95,6 +95,14 @@ fn families() -> Vec<Family> {
         (
             "ten minutes of zero",
             FROM,
+            |minute, kwh| Some(if meanwhile(minute) { 0 } else { kwh }),
+            WHOLE,
+            0,
+            &[(NotAvailable, true)],
+        ),
+        (
+            "ten minutes of zero, and the register could have begun again meanwhile",
+            100_010 - 29 * PER_MINUTE,
             |minute, kwh| Some(if meanwhile(minute) { 0 } else { kwh }),
             WHOLE,
             0,
@@ -491,7 +499,7 @@ fn judge((register, kw, faults, cuts): Case, may_hide: bool) -> Result<(), TestC
         found.steps.iter().filter(|step| counts(step, part)).filter_map(|step| step.wh).sum()
     };
     let lacking = |part: Span, window: Span| -> i64 {
-        let unknown = union(unknown(&found.steps, part, window));
+        let unknown = merged(unknown(&found.steps, part, window));
         unknown.iter().map(|span| span.and(part).length()).sum()
     };
     let parts: Vec<Span> =
