@@ -766,3 +766,23 @@ fn a_position_that_was_polled_long_ago_is_not_forgotten() {
         check(&steps, &[(from, 12_000_000)], &[4_000_000]).unwrap();
     }
 }
+
+#[test]
+fn hours_without_a_poll_are_the_same_in_a_chunk_that_is_read_and_in_one_that_is_not() {
+    // Chunks of scans are joined, so that in the midst of one are days without a poll.
+    let switch = |after, open| Step::Switch { after, bay: 0, open, doubt: false, lost: false };
+    let scans = |count| {
+        let scan = Step::Scans { count: 30, bay: 0, flow: Flow::True, shown: None, tripped: false };
+        std::iter::repeat_n(scan, count)
+    };
+    let day = 86_400_000;
+    for before in 1..7 {
+        let mut steps = vec![switch(60_000, false)];
+        steps.extend(scans(before));
+        steps.extend([switch(day, true), switch(day, false), switch(3 * day, false)]);
+        steps.extend(scans(12));
+        let from = 60_000 + 30 * SCAN * i64::try_from(before).unwrap();
+        let windows = [(from, day), (from + day, day), (from + day / 2, day), (0, day)];
+        check(&steps, &windows, &[]).unwrap();
+    }
+}

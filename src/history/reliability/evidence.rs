@@ -287,8 +287,13 @@ impl Source<'_> {
                 records.get(next).is_some_and(|record| record.at <= to)
             };
             let skips = |ends: (Timestamp, Timestamp), (low, high): (f64, f64)| {
-                there(ends.0, ends.1);
-                low.total_cmp(&high).is_eq() && !is_near(ends)
+                // A longer one may have hours in which none was polled.
+                let is_whole = ends.1.since(ends.0) <= 2 * POLLED_MS;
+                let skips = is_whole && low.total_cmp(&high).is_eq() && !is_near(ends);
+                if skips {
+                    there(ends.0, ends.1);
+                }
+                skips
             };
             let is_covered = |at: Timestamp| {
                 let next = covered.partition_point(|span| span.to <= at);
