@@ -582,7 +582,7 @@ fn energy_is_as_the_rows_say(
     let slow = rows.energy(window);
     let stations = stations(reader, window);
     // Of a station without a value in the window nothing is said.
-    let through = stations.first().map_or(Through::default(), |station| station.through);
+    let through = stations.first().map_or(Through::default(), |station| station.through.clone());
     let share = |figure: &Figure<i64>| {
         let known = figure.known();
         (known.have, known.want)

@@ -178,25 +178,34 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// A store of two days of its own: whoever is killed leaves files beside it.
+#[cfg(unix)]
+fn two_days() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let from = "tests/stores/0.1.0/recorded/gridwatch.db";
+    std::fs::copy(from, folder.path().join("gridwatch.db")).unwrap();
+    folder
+}
+
 /// A report of many files, the last of which is a pipe, so that it stands still in the midst of them.
 #[cfg(unix)]
-fn report_of(store: &str, out: &Path) -> Command {
+fn report_of(store: &Path, out: &Path) -> Command {
     let mut report = Command::new(env!("CARGO_BIN_EXE_gridwatch"));
-    report.args(["report", "--store", store, "--from", "2022-11-01", "--lang", "en", "--out"]);
-    report.arg(out.join("r.csv")).stdout(Stdio::null()).stderr(Stdio::piped());
+    report.args(["report", "--from", "2022-11-01", "--lang", "en", "--store"]).arg(store);
+    report.arg("--out").arg(out.join("r.csv")).stdout(Stdio::null()).stderr(Stdio::piped());
     report
 }
 
 #[cfg(unix)]
 #[test]
 fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
-    const STORE: &str = "tests/stores/0.1.0/recorded";
+    let store = two_days();
     let signal = |name: &str, id: u32| {
         let killed = Command::new("kill").args(["-s", name, &id.to_string()]).status();
         assert!(killed.unwrap().success());
     };
     let out = tempfile::tempdir().unwrap();
-    assert!(report_of(STORE, out.path()).status().unwrap().success());
+    assert!(report_of(store.path(), out.path()).status().unwrap().success());
     let whole = names(out.path());
     let last = out.path().join("r-sessions.csv");
     let old = std::fs::read(out.path().join("r.csv")).unwrap();
@@ -209,7 +218,7 @@ fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
     std::fs::remove_file(&last).unwrap();
     assert!(Command::new("mkfifo").arg(&last).status().unwrap().success());
     for name in ["TERM", "KILL"] {
-        let mut report = report_of(STORE, out.path()).spawn().unwrap();
+        let mut report = report_of(store.path(), out.path()).spawn().unwrap();
         // All files but the pipe and what comes behind it.
         while parts() <= whole.len() / 2 {
             assert!(report.try_wait().unwrap().is_none(), "it waits for its pipe");
@@ -229,7 +238,7 @@ fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
         assert_eq!(std::fs::read(out.path().join("r.csv")).unwrap(), old, "{name}");
     }
     std::fs::remove_file(&last).unwrap();
-    assert!(report_of(STORE, out.path()).status().unwrap().success());
+    assert!(report_of(store.path(), out.path()).status().unwrap().success());
     assert_eq!(names(out.path()), whole, "the next one removes what was left");
 }
 
@@ -237,13 +246,14 @@ fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_backup_that_is_killed_leaves_no_store_and_is_made_again() {
-    let to = tempfile::tempdir().unwrap();
+    let (store, to) = (two_days(), tempfile::tempdir().unwrap());
     let backup = |limit: &str| {
         let script = format!("ulimit -c 0; ulimit -f {limit}; exec \"$0\" \"$@\"");
         Command::new("sh")
             .args(["-c", &script, env!("CARGO_BIN_EXE_gridwatch"), "store", "backup"])
             .arg(to.path())
-            .args(["--store", "tests/stores/0.1.0/recorded"])
+            .arg("--store")
+            .arg(store.path())
             .output()
             .unwrap()
     };

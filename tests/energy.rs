@@ -249,7 +249,10 @@ fn faulty_counters_never_say_more_than_the_truth() {
 
 /// Holds a station's figures against the truth over the same stretches.
 pub(crate) fn check_station(reader: &Reader, truth: &Truth, span: Span, station: &StationEnergy) {
-    let skipped = union(station.counters.iter().flat_map(not_known).collect());
+    let through = station.through.received().unwrap();
+    let left_out = through.remarks().0.iter().map(|own| Span::new(own.at, own.until.unwrap()));
+    let skipped = station.counters.iter().flat_map(not_known).chain(left_out);
+    let skipped = union(skipped.map(|own| own.and(span)).collect());
     let mut sums = BTreeMap::from([(true, 0), (false, 0)]);
     for counter in &station.counters {
         let point = counter.point();

@@ -675,11 +675,13 @@ impl Rows {
             let lacking = lacking.filter(|step| both((step.from, step.to), own) > 0);
             counted.unknown.extend(lacking.map(|step| (step.from, step.to)));
         }
+        let out = self.out(era);
         // Time in which every counter is known, as stretches between all the edges that there are.
         let mut edges = vec![own.0, own.1];
         edges.extend(
             counters.iter().flat_map(|(point, _)| steps(point)).flat_map(|s| [s.from, s.to]),
         );
+        edges.extend(out.iter().flat_map(|own| [own.0, own.1]));
         edges.retain(|edge| own.0 <= *edge && *edge <= own.1);
         edges.sort_unstable();
         edges.dedup();
@@ -687,7 +689,8 @@ impl Rows {
         for pair in edges.windows(2) {
             let has = |step: &&Step| step.from <= pair[0] && pair[1] <= step.to;
             let knows = |point: &str| steps(point).any(|step| step.wh.is_some() && has(&step));
-            if counters.iter().all(|(point, _)| knows(point)) {
+            let is_out = out.iter().any(|own| both(*own, (pair[0], pair[1])) > 0);
+            if !is_out && counters.iter().all(|(point, _)| knows(point)) {
                 match common.last_mut() {
                     Some(last) if last.1 == pair[0] => last.1 = pair[1],
                     _ => common.push((pair[0], pair[1])),
@@ -712,6 +715,40 @@ impl Rows {
         all.received += received;
         let bounds = self.bounds(contract, counters.len(), received, known, gaps(own, &common));
         all.bounds = (all.bounds.0 + bounds.0, all.bounds.1 + bounds.1);
+    }
+
+    /// Long steps of an era that do not count for the station: those that leave their day or the era, those that reach
+    /// into time in which another counter is not known, and those that reach into such ones.
+    fn out(&self, era: usize) -> Vec<(i64, i64)> {
+        let (contract, from, to) = self.eras[era];
+        let long = self.contracts[&contract].scan.old_after_ms(Scan::Counters).max(15 * 60_000);
+        let day = |at: i64| (at + 7 * HOUR).div_euclid(DAY);
+        let known: Vec<Vec<(i64, i64)>> = self
+            .counters(contract)
+            .into_iter()
+            .map(|(point, _)| {
+                let steps = self.steps[&(point, era)].iter().filter(|step| step.wh.is_some());
+                steps.map(|step| (step.from, step.to)).collect()
+            })
+            .collect();
+        let mut left: Vec<(i64, i64)> = known.iter().flatten().copied().collect();
+        left.retain(|own| own.1 - own.0 > long);
+        let mut out: Vec<(i64, i64)> = Vec::new();
+        loop {
+            let is_out = |own: &(i64, i64)| {
+                let leaves = own.0 < from || own.1 > to || day(own.0) != day(own.1 - 1);
+                let covers = |steps: &Vec<(i64, i64)>| {
+                    steps.iter().map(|step| both(*step, *own)).sum::<i64>() == own.1 - own.0
+                };
+                leaves || !known.iter().all(covers) || out.iter().any(|o| both(*o, *own) > 0)
+            };
+            let (more, rest): (Vec<_>, Vec<_>) = left.iter().copied().partition(is_out);
+            if more.is_empty() {
+                return out;
+            }
+            out.extend(more);
+            left = rest;
+        }
     }
 
     /// What can be lost.

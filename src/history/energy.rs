@@ -2,7 +2,8 @@
 //!
 //! A step of a counter belongs to the window of its later reading, so that windows add up; each contract is judged by
 //! itself, and a window is the sum of its contracts. What is received and what is delivered is summed over the
-//! same time: that in which every counter of the station is known.
+//! same time: that in which every counter of the station is known. What flowed in a part of a long step is not
+//! known, so that one that lies in two days, or of which another counter knows only a part, is not in that time.
 
 mod meter;
 mod steps;
@@ -103,7 +104,7 @@ fn figure<T>(value: T, known: Share, is_told: bool) -> Figure<T> {
 }
 
 /// Energy into stations and out of them, over the same time on both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Through {
     /// Watt hours; `None` where the contract has no counters on that side.
     received: Option<i64>,
@@ -112,6 +113,8 @@ pub struct Through {
     known: Share,
     /// Least and most that may be lost in that time, watt hours.
     loss_bounds: (i64, i64),
+    /// Long steps that are not in that time, by counter.
+    left_out: Vec<(String, Span)>,
 }
 
 /// What is received and not delivered.
@@ -147,7 +150,16 @@ impl Through {
 
     fn figure<T>(&self, value: T) -> Figure<T> {
         let mut counted = [self.received, self.delivered].into_iter().flatten();
-        figure(value, self.known, counted.any(|wh| wh != 0))
+        figure(value, self.known, counted.any(|wh| wh != 0)).with(self.remarks())
+    }
+
+    fn remarks(&self) -> impl Iterator<Item = Remark> {
+        self.left_out.iter().map(|(point, span)| Remark {
+            at: span.from,
+            until: Some(span.to),
+            place: point.clone(),
+            what: What::Counter(Oddity::EndsAlone, false),
+        })
     }
 
     /// Both together. A side that only one of the two has is not known of the other, which is then out on both
@@ -168,6 +180,12 @@ impl Through {
         };
         let mut known = self.known;
         known += other.known;
+        let mut left_out = self.left_out;
+        for own in other.left_out {
+            if !left_out.contains(&own) {
+                left_out.push(own);
+            }
+        }
         Self {
             received: sum(self.received, other.received),
             delivered: sum(self.delivered, other.delivered),
@@ -176,6 +194,7 @@ impl Through {
                 self.loss_bounds.0 + other.loss_bounds.0,
                 self.loss_bounds.1 + other.loss_bounds.1,
             ),
+            left_out,
         }
     }
 
@@ -320,7 +339,7 @@ impl Beside {
 impl StationEnergy {
     /// Adds what came behind, by the contract of that time.
     fn add(&mut self, later: Self) {
-        self.through = self.through.and(later.through);
+        self.through = std::mem::take(&mut self.through).and(later.through);
         self.name = later.name;
         for counter in later.counters {
             match self.counters.iter_mut().find(|own| own.point == counter.point) {
@@ -386,10 +405,10 @@ impl Source<'_> {
     /// What the window has of it, and whether any value came.
     fn energy(mut self, window: Span, readings: u64) -> Result<(StationEnergy, bool), StoreError> {
         let mut registers = Vec::new();
-        let mut around = wider(self.kept, CONTEXT_MS);
+        let mut around = wider(self.days(self.kept), CONTEXT_MS);
         for (point, side) in self.counters() {
             if let Some(register) = self.register(point, side) {
-                let Span { from, to } = self.around(&register, self.kept)?;
+                let Span { from, to } = self.around(&register, self.days(self.kept))?;
                 around = Span::new(around.from.min(from), around.to.max(to));
                 registers.push(register);
             }
@@ -425,7 +444,9 @@ impl Source<'_> {
                 let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
                 counters.push(self.counter((register, piece), doubts, &beside)?);
             }
-            sum.add(piece, &counters, (self.kept, window));
+            let (lacking, left_out) = self.lacking(piece, &counters);
+            sum.add(piece, (&counters, &lacking), (self.kept, window));
+            sum.leave_out(left_out);
         }
         let has_values = voltages.iter().any(BusVoltage::has_values)
             || sum.counters.iter().any(|counter| counter.has_values);
@@ -535,6 +556,55 @@ impl Source<'_> {
         Ok(known.get(&point).map_or(&[], Vec::as_slice))
     }
 
+    /// When a local day since 1970-01-01 begins.
+    fn midnight(&self, day: i64) -> Timestamp {
+        let hours = i64::from(self.province.utc_offset_hours);
+        Timestamp(day.saturating_mul(DAY_MS).saturating_sub(hours * HOUR_MS))
+    }
+
+    /// The whole days that a stretch touches, as far as the contract held then and nothing was forgotten.
+    fn days(&self, own: Span) -> Span {
+        let day = |at: Timestamp| at.local_day(self.province.utc_offset_hours);
+        let whole =
+            Span::new(self.midnight(day(own.from)), self.midnight(day(own.to.plus(-1)) + 1));
+        let forgotten = self.kept.from > self.own.from;
+        let from = if forgotten { self.kept.from } else { whole.from };
+        Span::new(from, whole.to).and(self.era.span)
+    }
+
+    /// What the station received and delivered is not known where some counter is not, and in long steps that lie in
+    /// two days or reach into such time. Of what a stretch touches: the time, and the steps, by place of the counter.
+    fn lacking(&self, own: Span, counters: &[Counter]) -> (Vec<Span>, Vec<(usize, Span)>) {
+        let days = self.days(own);
+        let day = |at: Timestamp| at.local_day(self.province.utc_offset_hours);
+        let long = TOLD_LATER_MS.max(self.province.scan.old_after_ms(Scan::Counters));
+        let mut all: Vec<(Span, Option<usize>)> = Vec::new();
+        for (place, counter) in counters.iter().enumerate() {
+            all.extend(gaps(&counter.steps, days).into_iter().map(|gap| (gap, None)));
+            let known = counter.steps.iter().filter(|step| step.wh.is_some());
+            let long = known.filter(|step| step.span.length() > long);
+            all.extend(long.map(|step| (step.span, Some(place))));
+        }
+        all.sort_unstable_by_key(|(span, place)| (span.from, span.to, *place));
+        // Those that overlap are out together, if one of them is.
+        let is_out = |(span, place): &(Span, Option<usize>)| {
+            let is_in_day = day(span.from) == day(span.to.plus(-1));
+            place.is_none() || !is_in_day || span.from < days.from || span.to > days.to
+        };
+        let mut ends = Timestamp(i64::MIN);
+        let overlapping = all.chunk_by(|(one, _), (next, _)| {
+            ends = ends.max(one.to);
+            next.from < ends
+        });
+        let (mut time, mut steps) = (Vec::new(), Vec::new());
+        for run in overlapping.filter(|run| run.iter().any(is_out)) {
+            time.extend(run.iter().map(|(span, _)| span.and(own)));
+            let touching = run.iter().filter(|(span, _)| span.and(own).length() > 0);
+            steps.extend(touching.filter_map(|(span, place)| Some(((*place)?, *span))));
+        }
+        (merged(time), steps)
+    }
+
     /// The kept time in pieces of whole days in which counters were read so many times, or a little more often.
     fn pieces(&self, registers: &[Register], readings: u64) -> Result<Vec<Span>, StoreError> {
         let mut by_day: BTreeMap<i64, u64> = BTreeMap::new();
@@ -544,13 +614,14 @@ impl Source<'_> {
                 own.map(|own| self.station.points[own.point.index()].local_id()).collect();
             let path = (&self.station.id[..], &self.province.centres[centre.index()].id[..]);
             let span = (self.kept.from, self.kept.to);
-            for (day, count) in self.reader.readings_by_day(path, &points, span)? {
+            let hours = self.province.utc_offset_hours;
+            for (day, count) in self.reader.readings_by_day(path, &points, span, hours)? {
                 *by_day.entry(day).or_default() += count;
             }
         }
         let (mut pieces, mut from, mut read) = (Vec::new(), self.kept.from, 0);
         for (day, count) in by_day {
-            let end = Timestamp(day.saturating_add(1).saturating_mul(DAY_MS));
+            let end = self.midnight(day.saturating_add(1));
             read += count;
             if read >= readings && from < end && end < self.kept.to {
                 pieces.push(Span::new(from, end));
@@ -629,7 +700,9 @@ impl Source<'_> {
         beside: &[Source<'_>],
     ) -> Result<Counter, StoreError> {
         let Register { point, meter, .. } = register;
-        let around = self.around(register, own)?;
+        // What is known of a day hangs on all of it.
+        let days = self.days(own);
+        let around = self.around(register, days)?;
         let mut readings = Vec::new();
         self.values(*point, around, |value| {
             readings.push(Reading { at: value.at, said: said(meter, &value) });
@@ -639,7 +712,7 @@ impl Source<'_> {
         let drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
         let mut judged = steps(meter, &readings, &drawn);
         // One whose later reading was forgotten is told nowhere.
-        judged.steps.retain(|step| step.span.to >= own.from && step.span.from < own.to);
+        judged.steps.retain(|step| step.span.to >= days.from && step.span.from < days.to);
         judged.steps.shrink_to_fit();
         let leads = |step: &Step| step.wh.is_some() && step.span.and(own).length() > 0;
         let has_values = readings.iter().any(is_within) || judged.steps.iter().any(leads);
@@ -714,8 +787,11 @@ impl Source<'_> {
         let has_counters = !sum.counters.is_empty();
         let common = if has_counters { known(sum.lacking_ms) } else { Share::new(0, length) };
         let loss_bounds = self.loss_bounds(&sum, received.unwrap_or(0), common);
+        let point = |of: &SumOf<'_>| self.station.points[of.register.point.index()].id.clone();
+        let left_out = sum.left_out.iter().map(|(n, span)| (point(&sum.counters[*n]), *span));
+        let left_out = left_out.collect();
         let rows = sum.counters.into_iter().map(|counter| CounterEnergy {
-            point: self.station.points[counter.register.point.index()].id.clone(),
+            point: point(&counter),
             side: counter.register.side,
             wh: counter.wh,
             known: known(counter.unknown_ms),
@@ -724,7 +800,7 @@ impl Source<'_> {
         StationEnergy {
             station: self.station.id.clone(),
             name: self.station.name.clone(),
-            through: Through { received, delivered, known: common, loss_bounds },
+            through: Through { received, delivered, known: common, loss_bounds, left_out },
             counters: rows.collect(),
             voltages,
         }
@@ -770,6 +846,8 @@ struct Sum<'a> {
     gaps: usize,
     /// Where the last of them ends.
     last_gap_to: Option<Timestamp>,
+    /// Long steps that are in them, by place of the counter.
+    left_out: Vec<(usize, Span)>,
 }
 
 impl<'a> Sum<'a> {
@@ -787,20 +865,23 @@ impl<'a> Sum<'a> {
             lacking_ms: 0,
             gaps: 0,
             last_gap_to: None,
+            left_out: Vec::new(),
         }
     }
 
     /// Adds the piece of `whole` that comes next.
-    fn add(&mut self, own: Span, counters: &[Counter], (whole, window): (Span, Span)) {
-        // What every counter of the station needs is known of all.
-        let gaps = counters.iter().flat_map(|counter| gaps(&counter.steps, own));
-        let any = merged(gaps);
-        let common = outside(own, &any);
-        self.lacking_ms += any.iter().map(|span| span.length()).sum::<i64>();
+    fn add(
+        &mut self,
+        own: Span,
+        (counters, lacking): (&[Counter], &[Span]),
+        (whole, window): (Span, Span),
+    ) {
+        let common = outside(own, lacking);
+        self.lacking_ms += lacking.iter().map(|span| span.length()).sum::<i64>();
         // One that lies on both sides of a cut is one.
-        let goes_on = any.first().is_some_and(|gap| self.last_gap_to == Some(gap.from));
-        self.gaps += any.len() - usize::from(goes_on);
-        self.last_gap_to = any.last().map(|gap| gap.to).or(self.last_gap_to);
+        let goes_on = lacking.first().is_some_and(|gap| self.last_gap_to == Some(gap.from));
+        self.gaps += lacking.len() - usize::from(goes_on);
+        self.last_gap_to = lacking.last().map(|gap| gap.to).or(self.last_gap_to);
         for (sum, counter) in self.counters.iter_mut().zip(counters) {
             let within = counter.steps.iter().filter(|step| counts(step, own));
             sum.wh += within.filter_map(|step| step.wh).sum::<i64>();
@@ -809,6 +890,16 @@ impl<'a> Sum<'a> {
             sum.unknown_ms += unknown.iter().map(|span| span.and(own).length()).sum::<i64>();
             sum.has_values |= counter.has_values;
             sum.remark(counter, own, whole);
+        }
+    }
+
+    /// Adds long steps that were left out of the piece: one may lie in two.
+    fn leave_out(&mut self, steps: Vec<(usize, Span)>) {
+        let known = self.left_out.len();
+        for own in steps {
+            if !self.left_out[..known].contains(&own) {
+                self.left_out.push(own);
+            }
         }
     }
 
@@ -839,7 +930,9 @@ impl SumOf<'_> {
                 None => self.odd.push(*odd),
             }
         }
-        let leads_in = counter.steps.first().filter(|_| own.from == whole.from);
+        let mut steps = counter.steps.iter();
+        let leads_in = steps.find(|step| step.span.to >= own.from);
+        let leads_in = leads_in.filter(|_| own.from == whole.from);
         if let Some(step) = leads_in.filter(|step| step.wh.is_some() && step.span.to < whole.to)
             && own.from.since(step.span.from) > TOLD_LATER_MS
         {

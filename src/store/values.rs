@@ -210,8 +210,8 @@ impl Pace {
 }
 
 impl Reader {
-    /// How often some points of a path, by their ids within the station, were read on each day, a UTC one since 1970,
-    /// counted by chunks: those of the days of a span, and perhaps a chunk more at either end.
+    /// How often some points of a path, by their ids within the station, were read on each day since 1970-01-01 in a zone
+    /// that is `hours` ahead of UTC, counted by chunks: those of a span, and perhaps a chunk more at either end.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -220,6 +220,7 @@ impl Reader {
         path: (&str, &str),
         points: &BTreeSet<&str>,
         (from, to): (Timestamp, Timestamp),
+        hours: i8,
     ) -> Result<BTreeMap<i64, u64>, StoreError> {
         let mut by_day = BTreeMap::new();
         for (block, places) in &self.blocks(path)?.all {
@@ -228,13 +229,14 @@ impl Reader {
                 continue;
             }
             let mut of_block = self.connection().prepare_cached(
-                "SELECT until_ms / 86400000, sum(rows) FROM chunk
-                 WHERE block = ?1 AND until_ms >= ?2 AND from_ms < ?3 GROUP BY 1",
+                "SELECT until_ms, rows FROM chunk
+                 WHERE block = ?1 AND until_ms >= ?2 AND from_ms < ?3",
             )?;
             let mut rows = of_block.query(params![block, from.0, to.0])?;
             while let Some(row) = rows.next()? {
                 let count = cells::count(row, 1)?.saturating_mul(own as u64);
-                let day: &mut u64 = by_day.entry(row.get(0)?).or_default();
+                let day = Timestamp(row.get(0)?).local_day(hours);
+                let day: &mut u64 = by_day.entry(day).or_default();
                 *day = day.saturating_add(count);
             }
         }

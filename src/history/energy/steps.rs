@@ -103,6 +103,8 @@ pub enum Oddity {
     TooLong,
     /// The first reading of the period tells of a longer time before it.
     Gap,
+    /// It was read at the ends of a long time alone, and the station needs a part of that.
+    EndsAlone,
 }
 
 impl Oddity {
@@ -131,6 +133,10 @@ impl Oddity {
             Self::Gap => (
                 "bước đầu kỳ gồm cả thời gian trước kỳ",
                 "the first step tells of time before the period",
+            ),
+            Self::EndsAlone => (
+                "chỉ có chỉ số ở hai đầu: trạm không tách được phần cùng lúc với các công tơ khác",
+                "read at both ends alone: what of it belongs to the time of the station's other counters is not known",
             ),
         };
         match lang {

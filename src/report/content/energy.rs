@@ -33,12 +33,13 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         Part::Table(stations(facts)),
         words.note(
             "Nhận: công tơ phía 110 kV của máy biến áp. Giao: công tơ các xuất tuyến. Cả hai được cộng trên cùng một thời \
-             gian: khi mọi công tơ của trạm đều biết. Chênh lệch là tổn thất trong trạm và tự dùng; ngoài giới hạn kỹ thuật \
+             gian: khi mọi công tơ của trạm đều biết. Khoảng dài chỉ có chỉ số ở hai đầu, nếu vắt qua hai ngày hoặc trùng lúc \
+             công tơ khác chưa rõ, thì không được tính. Chênh lệch là tổn thất trong trạm và tự dùng; ngoài giới hạn kỹ thuật \
              thì ghi \"không hợp lý\". Mỗi bước đếm thuộc kỳ của lần đọc sau. Điện năng bán theo công tơ khách hàng không đi \
              qua SCADA.",
             "Received: counters at the 110 kV side of transformers. Delivered: counters of the feeders. Both are summed \
-             over the same time: that in which every counter of the station is known. The difference is lost in the \
-             station or used by it; outside of what can be lost it is marked as not plausible. A step of a counter belongs \
+             over the same time: that in which every counter of the station is known, without long steps that lie in two days \
+             or reach into time in which another counter is not known. The difference is lost in the station or used by it; outside of what can be lost it is marked as not plausible. A step of a counter belongs \
              to the period of its later reading. Energy sold by customers' meters does not come over SCADA.",
         ),
         Part::Table(counters(facts)),
@@ -74,7 +75,7 @@ fn stations(facts: &Facts) -> Table {
         row.counted()
     });
     let rows = rows.collect();
-    let all: Through = facts.energies.iter().map(|energy| energy.through).sum();
+    let all: Through = facts.energies.iter().map(|energy| energy.through.clone()).sum();
     let mut total = Row::new();
     total.cell(Cell::Text(words.say("Tổng", "All"))).cell(Cell::Empty);
     through(&mut total, words, &all);
@@ -172,6 +173,12 @@ fn listed(facts: &Facts) -> (Table, usize) {
         for counter in &energy.counters {
             let energy = counter.energy();
             let (listed, left_out) = energy.remarks();
+            all.extend_from_slice(listed);
+            more += left_out;
+        }
+        let sides = [energy.through.received(), energy.through.delivered()];
+        if let Some(figure) = sides.iter().flatten().next() {
+            let (listed, left_out) = figure.remarks();
             all.extend_from_slice(listed);
             more += left_out;
         }
