@@ -240,11 +240,11 @@ fn suspend(guard: &Guard) -> io::Result<()> {
 
 /// The figures of a picture and why stations fall short, as lines of text.
 pub fn text(picture: &Picture, lang: Lang, ascii: bool) -> String {
-    let text = plain::overview(&plain::view(picture, lang), true);
+    let text = plain::overview(&plain::view(picture, lang), true, plain::WIDTH);
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 
-/// A screen of a picture as text, in `width` columns; the figures take 100.
+/// A screen of a picture as text, in `width` columns; the figures take what they need.
 pub fn page(picture: &Picture, page: Page, (lang, ascii): (Lang, bool), width: usize) -> String {
     let text = plain::page(&plain::view(picture, lang), page, width);
     if ascii { glyphs::plain_text(&text) } else { text }

@@ -9,11 +9,14 @@ use gridwatch::clock::Timestamp;
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
-use gridwatch::store::{Batch, CommandsKept, Writer};
+use gridwatch::recording::stretched;
+use gridwatch::store::{Batch, CommandsKept, Reader, Writer};
 use serde_json::{Value, json};
+use sim::faults::Scenario;
 use tempfile::tempdir;
 
 use crate::cli::{gridwatch, stderr};
+use crate::keeping;
 
 const CONFIG: &str = "config/small.toml";
 /// 2022-11-07 00:00 in local time.
@@ -396,6 +399,91 @@ fn no_spreadsheet_reads_a_field_as_another_and_heads_have_units() {
         let listed = std::fs::read_to_string(&index).unwrap();
         assert_eq!(listed.matches("r-").count() + 1, files, "the index lists every file");
     }
+}
+
+/// A store of five minutes with alarms, values and interruptions, and one of the same day in which nothing happened.
+fn full_and_empty(full: &Path, empty: &Path) {
+    let text = std::fs::read_to_string(CONFIG).unwrap();
+    let province = Arc::new(stretched(Province::parse(CONFIG, &text).unwrap(), 10.0));
+    let faults = "[[fault]]\nkind = \"T07\"\ntarget = \"S1.110.171\"\nat = \"60s\"\nfor = \"60s\"\n\
+                  [[plant]]\ndo = \"strike\"\nbay = \"S1.22.471\"\nat = \"40s\"\n";
+    let scenario = Scenario::parse(&province, "scenario.toml", faults).unwrap();
+    let from = Timestamp(START + 3_600_000);
+    keeping::record(full, &province, scenario, (from, from.plus(300_000)), 30_000);
+    store(empty, false, &[]);
+}
+
+/// Heads of every file of a report, and how many rows it has.
+fn heads(store: &Path, style: &str, delimiter: u8) -> BTreeMap<String, (Vec<String>, usize)> {
+    report(store, "h.csv", &["--csv", style]);
+    let mut heads = BTreeMap::new();
+    for entry in std::fs::read_dir(store).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let Some(table) = name.strip_prefix("h-") else { continue };
+        let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_path(&path).unwrap();
+        let own = rows.headers().unwrap().iter().map(str::to_owned).collect();
+        // The reader refuses rows of another length than that of the heads.
+        let count = rows.records().map(Result::unwrap).count();
+        heads.insert(table.to_owned(), (own, count));
+    }
+    heads
+}
+
+#[test]
+fn every_table_has_the_same_columns_in_a_full_window_and_in_an_empty_one() {
+    let [full, empty] = [tempdir().unwrap(), tempdir().unwrap()];
+    full_and_empty(full.path(), empty.path());
+    for (style, delimiter) in [("rfc", b','), ("excel-vi", b';')] {
+        let [of_full, of_empty] = [&full, &empty].map(|own| heads(own.path(), style, delimiter));
+        let mut emptied = Vec::new();
+        for (table, (heads, rows)) in &of_full {
+            let Some((others, left)) = of_empty.get(table) else { continue };
+            assert_eq!(heads, others, "{table}");
+            if *rows > 0 && *left == 0 {
+                emptied.push(&table[..]);
+            }
+        }
+        assert!(emptied.contains(&"causes.csv"), "{emptied:?} have rows in one of them alone");
+        assert!(of_full.len() > 20, "{}", of_full.len());
+    }
+}
+
+#[test]
+fn a_report_of_a_day_says_when_its_reading_is_known() {
+    let [full, empty] = [tempdir().unwrap(), tempdir().unwrap()];
+    full_and_empty(full.path(), empty.path());
+    let said = sheet(full.path(), "metering");
+    let reading = &said["tables"]["daily_reading"];
+    assert_eq!(reading["total"]["days"]["have"], 0, "{reading}");
+    let notes = said["notes"].as_array().unwrap();
+    assert!(
+        notes.iter().any(|note| note.as_str().unwrap().contains("06:00 ngày hôm sau")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn alarms_are_counted_and_their_share_stands_apart() {
+    let [full, empty] = [tempdir().unwrap(), tempdir().unwrap()];
+    full_and_empty(full.path(), empty.path());
+    let mut all = 0;
+    for (folder, is_full) in [(&full, true), (&empty, false)] {
+        let said = sheet(folder.path(), "alarms");
+        let rows = said["tables"]["priorities"]["rows"].as_array().unwrap();
+        let count = |row: &Value| row["raised"].as_u64().unwrap();
+        let sum: u64 = rows.iter().map(count).sum();
+        assert_eq!(sum > 0, is_full, "{rows:?}");
+        for row in rows {
+            assert_eq!(row["of_all"], json!({ "have": count(row), "want": sum }));
+        }
+        let causes = said["tables"]["causes"]["rows"].as_array().unwrap();
+        assert_eq!(causes.iter().map(count).sum::<u64>(), sum, "fewer than ten causes");
+        all += sum;
+    }
+    let (reader, mut kept) = (Reader::open(full.path()).unwrap(), 0);
+    reader.alarms((Timestamp(START), Timestamp(START + 86_400_000)), |_| kept += 1).unwrap();
+    assert_eq!(kept, all);
 }
 
 /// Columns that only name a row.

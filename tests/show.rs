@@ -241,6 +241,13 @@ fn history_is_shown_from_the_command_line() {
         assert!(out.lines().all(|line| !line.contains('▸') && line == line.trim_end()), "{out}");
         assert!(!out.contains("Tab"), "a text has no keys: {out}");
     }
+    // What the figures say is as long as it is; why stations fall short keeps to the width, as it does by itself.
+    for width in ["60", "80", "120"] {
+        let (_, overview, _) = show(&["overview", "--width", width]);
+        let (_, why, _) = show(&["why", "S1", "--width", width]);
+        let (why, _) = why.split_once("\nFrom the history").unwrap();
+        assert!(why.lines().count() > 2 && overview.contains(why.trim_end()), "{overview}\n{why}");
+    }
     let (code, out, _) = show(&["why", "S1"]);
     assert!(code == Some(0) && out.contains("S1"), "{out}");
     let (code, out, _) = show(&["--json", "--at", "09:00"]);

@@ -116,7 +116,7 @@ impl What {
     /// What it says to people.
     pub fn text(self, lang: Lang) -> &'static str {
         let (vi, en) = match self {
-            Self::Open => ("chưa kết thúc", "still so"),
+            Self::Open => ("chưa kết thúc", "not over yet"),
             Self::NotKept => ("số liệu không còn lưu", "no longer kept"),
             Self::StartAssumed => ("vị trí ban đầu là giả định", "position at the start assumed"),
             Self::ClockDoubtful => (
@@ -412,7 +412,7 @@ mod tests {
             row.add(&Figure::new(1, Share::new(4, 4)), value).add(&figure, value);
             row
         };
-        let said = Said::Text("2 × still so (S1.22.471.E.IMP)".to_owned());
+        let said = Said::Text("2 × not over yet (S1.22.471.E.IMP)".to_owned());
         let cells = [Said::Value(1), Said::Value(7), known];
         assert_eq!(row().said(Lang::En), [&cells[..], &[said]].concat());
         assert_eq!(row().counted(), [&cells[..], &[Said::Count(2)]].concat());

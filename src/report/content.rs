@@ -48,6 +48,13 @@ pub(super) fn report(facts: &Facts) -> Report {
         method::sheet(facts),
     ];
     not_kept::tell(facts, &mut sheets);
+    debug_assert!(
+        sheets.iter().flat_map(|sheet| &sheet.parts).all(|part| match part {
+            Part::Table(table) => table.is_declared(),
+            _ => true,
+        }),
+        "a cell is none of what its column says that it holds"
+    );
     Report {
         lang: facts.lang,
         utc_offset_hours: facts.province.utc_offset_hours,

@@ -10,10 +10,10 @@
 
 use std::borrow::Cow;
 
-use ::csv::{Error, Terminator, Writer};
+use ::csv::{Error, Terminator};
 
 use super::sheets::{Cell, Column, Holds, Part, Report, Table};
-use super::shown::{Reader, glyph, has_shares, is_mixed, iso, places};
+use super::shown::{Reader, glyph, iso, places};
 use crate::spreadsheet::{self, Style};
 use crate::words::format;
 use crate::words::texts::Text;
@@ -92,23 +92,17 @@ fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> 
     let reader = Reader { lang: report.lang, zone: report.utc_offset_hours };
     let mut bytes = style.mark().to_vec();
     let mut writer = style.writer(Terminator::CRLF, &mut bytes);
-    let shares: Vec<bool> = (0..table.columns.len()).map(|n| has_shares(table, n)).collect();
-    writer.write_record(heads(table, &shares, style, reader.lang))?;
+    writer.write_record(heads(table, style, reader.lang))?;
     for cells in table.rows.iter().chain(&table.total) {
-        for (n, (cell, shares)) in cells.iter().zip(&shares).enumerate() {
-            match cell {
-                Cell::Share(..) | Cell::AtLeast(..) | Cell::TimeShare(..) => {
-                    share(&mut writer, cell, style)?;
-                }
-                other => {
-                    if *shares {
-                        writer.write_field("")?;
-                        writer.write_field("")?;
-                    }
-                    writer.write_field(&*field(other, reader, style))?;
+        for (column, cell) in table.columns.iter().zip(cells) {
+            if column.holds.shares() {
+                let counts = counts(cell, style).unwrap_or_default();
+                for count in counts {
+                    writer.write_field(count)?;
                 }
             }
-            if *shares && is_mixed(table, n) {
+            writer.write_field(&*field(cell, reader, style))?;
+            if column.holds == Holds::Both {
                 let is_time = matches!(cell, Cell::TimeShare(..));
                 writer.write_field(if is_time { "s" } else { "" })?;
             }
@@ -120,25 +114,23 @@ fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> 
     Ok(bytes)
 }
 
-/// What stands above the columns of a file, each with its unit.
-fn heads(table: &Table, shares: &[bool], style: Style, lang: Lang) -> Vec<String> {
+/// What stands above the columns of a file, each with its unit: the columns say it, and no row.
+fn heads(table: &Table, style: Style, lang: Lang) -> Vec<String> {
     let mut heads = Vec::new();
-    for (n, (column, shares)) in table.columns.iter().zip(shares).enumerate() {
-        let cells = || table.rows.iter().chain(&table.total).filter_map(move |row| row.get(n));
-        let any = |is: fn(&Cell) -> bool| cells().any(is);
-        let in_seconds = matches!(column.holds, Holds::Times | Holds::TimeShares)
-            || any(|cell| matches!(cell, Cell::Duration(_) | Cell::TimeShare(..)));
-        if !*shares {
-            let unit = if in_seconds { "s" } else { column.unit };
+    for column in &table.columns {
+        let unit = match column.holds {
+            Holds::Times | Holds::TimeShares => "s",
+            Holds::Shares | Holds::Both => "",
+            Holds::Plain => column.unit,
+        };
+        if !column.holds.shares() {
             heads.push(head(column, ("", ""), unit, style));
             continue;
         }
-        let is_mixed = is_mixed(table, n);
-        let unit = if in_seconds && !is_mixed { "s" } else { "" };
         heads.push(head(column, ("have", Text::Numerator.get(lang)), unit, style));
         heads.push(head(column, ("want", Text::Denominator.get(lang)), unit, style));
         heads.push(head(column, ("percent", "%"), "", style));
-        if is_mixed {
+        if column.holds == Holds::Both {
             heads.push(head(column, ("unit", Text::ShareUnit.get(lang)), "", style));
         }
     }
@@ -166,33 +158,18 @@ fn head(column: &Column, (id, word): (&str, &str), unit: &str, style: Style) -> 
     }
 }
 
-fn share<W: std::io::Write>(
-    writer: &mut Writer<W>,
-    cell: &Cell,
-    style: Style,
-) -> Result<(), Error> {
-    let (Cell::Share(share, decimals, target)
-    | Cell::AtLeast(share, decimals, target)
-    | Cell::TimeShare(share, decimals, target)) = cell
-    else {
-        return Ok(());
-    };
-    for n in [share.have, share.want] {
-        writer.write_field(match cell {
-            Cell::TimeShare(..) => seconds(n, style),
-            _ => n.to_string(),
-        })?;
+/// What a share counts, and of how many; nothing for a cell that is none.
+fn counts(cell: &Cell, style: Style) -> Option<[String; 2]> {
+    match cell {
+        Cell::Share(share, ..) | Cell::AtLeast(share, ..) => {
+            Some([share.have, share.want].map(|n| n.to_string()))
+        }
+        Cell::TimeShare(share, ..) => Some([share.have, share.want].map(|ms| seconds(ms, style))),
+        _ => None,
     }
-    let percent = match share.want {
-        // At least so much: which share it is, is not known.
-        _ if matches!(cell, Cell::AtLeast(..)) => String::new(),
-        0 => String::new(),
-        1.. => format::percent_digits(*share, places(*decimals), *target, Lang::En),
-    };
-    writer.write_field(style.number(percent))
 }
 
-/// A cell that is one field.
+/// A cell as one field; of a share its percentage.
 fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
     match cell {
         Cell::Text(text) => spreadsheet::text(text),
@@ -209,11 +186,18 @@ fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
             Style::ExcelVi => style.instant(*at, reader.zone).into(),
         },
         Cell::Day(day) => style.day(*day).into(),
-        Cell::Empty
+        Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target)
+            if share.want > 0 =>
+        {
+            let percent = format::percent_digits(*share, places(*decimals), *target, Lang::En);
+            style.number(percent).into()
+        }
+        // At least so much: which share it is, is not known.
+        Cell::AtLeast(..)
+        | Cell::Empty
         | Cell::NotKnown
         | Cell::Number(..)
         | Cell::Share(..)
-        | Cell::AtLeast(..)
         | Cell::TimeShare(..) => "".into(),
     }
 }
@@ -228,8 +212,10 @@ mod tests {
     use config::plain::plain;
 
     use super::*;
+    use crate::clock::Timestamp;
     use crate::historian::counts::Share;
     use crate::report::sample;
+    use crate::report::sheets::Mark;
     use crate::spreadsheet::{is_like_a_formula, is_read_as_another};
     use proptest::prelude::*;
 
@@ -259,39 +245,68 @@ mod tests {
         assert_eq!(last, "Cộng,,8153,,,,,,,", "the total is the last row");
     }
 
-    #[test]
-    fn columns_stay_the_same_whatever_is_known() {
-        let kinds = [
-            (Holds::Any, "a"),
-            (Holds::Times, "b"),
-            (Holds::TimeShares, "c"),
-            (Holds::Shares, "d"),
-        ];
-        let columns = kinds.map(|(holds, id)| Column::new(id, id.into(), id, 9).holding(holds));
+    /// A figure of each kind of column.
+    fn figures(holds: Holds) -> Vec<Cell> {
         let counted = Cell::Share(Share::new(3, 10), 2, None);
-        let known = [Cell::Count(1), Cell::Duration(1_000), share_of_time(), counted];
-        let of = |rows| {
-            let columns = columns.to_vec();
-            Table { id: "t", caption: String::new(), columns, rows, total: None }
-        };
-        let head = |rows| {
-            let bytes = file(&of(rows), &sample::every_cell(), Style::Rfc).unwrap();
-            String::from_utf8(bytes).unwrap().lines().next().unwrap().to_owned()
-        };
-        assert_eq!(
-            head(vec![known.to_vec()]),
-            "a,b_s,c_have_s,c_want_s,c_percent,d_have,d_want,d_percent"
-        );
-        for rows in [vec![], vec![vec![Cell::NotKnown; 4]], vec![vec![Cell::Empty; 4]]] {
-            assert_eq!(head(rows), head(vec![known.to_vec()]));
+        match holds {
+            Holds::Plain => vec![Cell::Count(1), Cell::Number(0.5, 1), Cell::Instant(Timestamp(0))],
+            Holds::Times => vec![Cell::Duration(1_000)],
+            Holds::TimeShares => vec![share_of_time()],
+            Holds::Shares => vec![counted, Cell::AtLeast(Share::new(3, 10), 2, None)],
+            Holds::Both => vec![counted, share_of_time()],
         }
-        // Seconds and counts in one column: each row says what it has.
+    }
+
+    #[test]
+    fn columns_stay_the_same_whatever_the_rows_are() {
+        let kinds = [
+            (Holds::Plain, "a"),
+            (Holds::Times, "b_s"),
+            (Holds::TimeShares, "c_have_s,c_want_s,c_percent"),
+            (Holds::Shares, "d_have,d_want,d_percent"),
+            (Holds::Both, "e_have,e_want,e_percent,e_unit"),
+        ];
+        let columns = ["a", "b", "c", "d", "e"].into_iter().zip(kinds);
+        for (id, (holds, heads)) in columns {
+            let columns = vec![Column::new(id, id.into(), id, 9).holding(holds)];
+            let words = [Cell::Text("x".to_owned()), Cell::Verdict(Mark::Bad, "x".to_owned())];
+            let mut cells = vec![Cell::Empty, Cell::NotKnown];
+            cells.extend(words.into_iter().chain(figures(holds)));
+            let alone = cells.iter().map(|cell| vec![vec![cell.clone()]]);
+            let all = cells.iter().map(|cell| vec![cell.clone()]).collect();
+            for rows in alone.chain([vec![], all]) {
+                let (caption, columns) = (String::new(), columns.clone());
+                let table = Table { id: "t", caption, columns, rows, total: None };
+                assert!(table.is_declared());
+                let bytes = file(&table, &sample::every_cell(), Style::Rfc).unwrap();
+                let written = String::from_utf8(bytes).unwrap();
+                let lines: Vec<&str> = written.lines().collect();
+                assert_eq!(lines[0], heads, "{table:?}");
+                let commas = heads.matches(',').count();
+                assert!(lines.iter().all(|line| line.matches(',').count() == commas), "{lines:?}");
+            }
+        }
+    }
+
+    /// What a column does not say that it holds is found before anybody reads it.
+    #[test]
+    fn a_figure_of_another_kind_than_its_column_says_is_told() {
+        let kinds = [Holds::Plain, Holds::Times, Holds::TimeShares, Holds::Shares, Holds::Both];
+        for (holds, own) in kinds.iter().flat_map(|one| kinds.map(|other| (*one, other))) {
+            let is_part = own == Holds::Both && matches!(holds, Holds::Shares | Holds::TimeShares);
+            let all = figures(holds).iter().all(|cell| own.takes(cell));
+            assert_eq!(all, holds == own || is_part, "{holds:?} in {own:?}");
+        }
+    }
+
+    /// Seconds and counts in one column: each row says what it has.
+    #[test]
+    fn a_column_of_both_says_the_unit_of_each_share() {
         let counted = Cell::Share(Share::new(3, 10), 2, None);
-        let mixed = [share_of_time(), counted, Cell::Empty].map(|cell| vec![cell]);
-        let columns = vec![Column::new("v", "v".into(), "v", 9)];
-        let (caption, rows) = (String::new(), mixed.to_vec());
-        let mixed = Table { id: "t", caption, columns, rows, total: None };
-        let bytes = file(&mixed, &sample::every_cell(), Style::Rfc).unwrap();
+        let rows = [share_of_time(), counted, Cell::Empty].map(|cell| vec![cell]).to_vec();
+        let columns = vec![Column::new("v", "v".into(), "v", 9).holding(Holds::Both)];
+        let table = Table { id: "t", caption: String::new(), columns, rows, total: None };
+        let bytes = file(&table, &sample::every_cell(), Style::Rfc).unwrap();
         assert_eq!(
             String::from_utf8(bytes).unwrap(),
             "v_have,v_want,v_percent,v_unit\r\n1.000,2.000,50.00,s\r\n3,10,30.00,\r\n,,,\r\n"

@@ -6,7 +6,7 @@ use config::Lang;
 use super::layout::{Field, Paper};
 use super::markup::Markup;
 use super::sheets::{Cell, Head, Mark, Part, Report, Sheet, Table};
-use super::shown::{Reader, cut, glyph, has_shares, in_hours, word};
+use super::shown::{Reader, cut, glyph, in_hours, word};
 use super::svg::svg;
 use crate::words::format;
 use crate::words::texts::Text;
@@ -121,8 +121,8 @@ fn write_table(out: &mut Markup, table: &Table, reader: Reader) {
 fn part_of_table(out: &mut Markup, table: &Table, fields: &[Field], reader: Reader) {
     let columns = || fields.iter().map(|field| (field.column, &table.columns[field.column]));
     out.raw("\n<colgroup>");
-    for (n, column) in columns() {
-        if has_shares(table, n) {
+    for (_, column) in columns() {
+        if column.holds.shares() {
             // Counts and percentage stand side by side where there is room.
             out.raw("<col>");
         } else {

@@ -5,8 +5,8 @@
 //! number and its longest word; what is left of the page goes to those that would like more. A table
 //! that has no room even so is parted: each part begins with the columns that name its rows.
 
-use super::sheets::{Cell, Table};
-use super::shown::{Reader, cut, has_shares, in_hours, is_mixed, length};
+use super::sheets::{Cell, Holds, Table};
+use super::shown::{Reader, cut, in_hours, length};
 use crate::words::format;
 use crate::words::texts::Text;
 
@@ -112,21 +112,19 @@ impl Paper {
             let wanted = f64::from(column.width);
             let named = head.clone();
             fields.push(Field { column: n, role: Role::Cell, head, least, wanted });
-            if !(self.apart && has_shares(table, n)) {
+            if !(self.apart && column.holds.shares()) {
                 continue;
             }
-            let is_mixed = is_mixed(table, n);
-            let is_time = !is_mixed && cells().any(|cell| matches!(cell, Cell::TimeShare(..)));
             let counted = cells().map(|cell| counted(cell, reader)).fold(6.0, f64::max);
             for (role, text) in
                 [(Role::Numerator, Text::Numerator), (Role::Denominator, Text::Denominator)]
             {
-                let unit = if is_time { ", h" } else { "" };
+                let unit = if column.holds == Holds::TimeShares { ", h" } else { "" };
                 let head = format!("{named}: {}{unit}", text.get(reader.lang));
                 let least = counted.max(longest_word(&head) * BOLD_LETTER);
                 fields.push(Field { column: n, role, head, least, wanted: 11.0 });
             }
-            if is_mixed {
+            if column.holds == Holds::Both {
                 let head = format!("{named}: {}", Text::ShareUnit.get(reader.lang));
                 let least = longest_word(&head) * BOLD_LETTER;
                 fields.push(Field { column: n, role: Role::Unit, head, least, wanted: 6.0 });

@@ -3,7 +3,7 @@
 
 use config::{Date, Lang};
 
-use super::sheets::{Cell, Chart, Column, Mark, Part, Report, Series, Shape, Sheet, Table};
+use super::sheets::{Cell, Chart, Column, Holds, Mark, Part, Report, Series, Shape, Sheet, Table};
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 
@@ -47,6 +47,20 @@ pub(super) fn charts(report: &Report) -> impl Iterator<Item = &Chart> {
 
 fn column(id: &'static str, title: &str, width: u8) -> Column {
     Column::new(id, title.to_owned(), title, width)
+}
+
+/// Says of each column of a sample what it holds.
+fn declared(mut report: Report) -> Report {
+    let kinds = [Holds::Plain, Holds::Times, Holds::Shares, Holds::TimeShares, Holds::Both];
+    for part in report.sheets.iter_mut().flat_map(|sheet| &mut sheet.parts) {
+        let Part::Table(table) = part else { continue };
+        for (n, column) in table.columns.iter_mut().enumerate() {
+            let rows = || table.rows.iter().chain(&table.total);
+            let holds = kinds.into_iter().find(|kind| rows().all(|row| kind.takes(&row[n])));
+            *column = column.clone().holding(holds.unwrap());
+        }
+    }
+    report
 }
 
 /// Columns that are called by their ids.
@@ -135,7 +149,7 @@ pub(super) fn every_cell() -> Report {
             target: None,
         })
     };
-    Report {
+    declared(Report {
         lang: Lang::Vi,
         utc_offset_hours: 7,
         title: "Mọi loại ô".to_owned(),
@@ -158,7 +172,7 @@ pub(super) fn every_cell() -> Report {
             },
             Sheet { id: "empty", name: "Trống".to_owned(), parts: Vec::new() },
         ],
-    }
+    })
 }
 
 /// Texts that mean harm wherever a text may stand.

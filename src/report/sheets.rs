@@ -93,22 +93,44 @@ pub struct Column {
     pub width: u8,
     /// Unit of its numbers as CSV names it: `mwh`; nothing where they have none.
     pub unit: &'static str,
-    /// What its cells are, were none of them known: CSV names its fields by that.
+    /// What its figures are: that says how many fields it has and how they are called, whatever its rows are.
     pub holds: Holds,
 }
 
-/// What the cells of a column are.
+/// What the figures of a column are. Words, and nothing, may stand in place of any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Holds {
-    /// What they say of themselves.
+    /// Counts, quantities, instants and days; or words alone.
     #[default]
-    Any,
+    Plain,
     /// Lengths of time.
     Times,
     /// Shares of time.
     TimeShares,
     /// Shares of what is counted.
     Shares,
+    /// Shares of time beside shares of what is counted: each row says its unit.
+    Both,
+}
+
+impl Holds {
+    /// Whether they are shares, which take three columns where each cell holds one number.
+    pub fn shares(self) -> bool {
+        matches!(self, Self::TimeShares | Self::Shares | Self::Both)
+    }
+
+    /// Whether a cell is such a figure, or stands in place of one.
+    pub fn takes(self, cell: &Cell) -> bool {
+        match cell {
+            Cell::Empty | Cell::NotKnown | Cell::Text(_) | Cell::Verdict(..) => true,
+            Cell::Count(_) | Cell::Number(..) | Cell::Instant(_) | Cell::Day(_) => {
+                self == Self::Plain
+            }
+            Cell::Duration(_) => self == Self::Times,
+            Cell::TimeShare(..) => matches!(self, Self::TimeShares | Self::Both),
+            Cell::Share(..) | Cell::AtLeast(..) => matches!(self, Self::Shares | Self::Both),
+        }
+    }
 }
 
 /// Units that titles of columns name behind their last comma, and how CSV writes them.
@@ -136,6 +158,12 @@ impl Report {
 }
 
 impl Table {
+    /// Whether every cell is what its column says that it holds.
+    pub fn is_declared(&self) -> bool {
+        let mut rows = self.rows.iter().chain(&self.total);
+        rows.all(|row| self.columns.iter().zip(row).all(|(column, cell)| column.holds.takes(cell)))
+    }
+
     /// Whether seconds are too coarse for it: it has a stretch of time that is no whole number of
     /// seconds and shorter than a minute.
     pub fn is_precise(&self) -> bool {
@@ -150,7 +178,7 @@ impl Column {
         let id = id.into();
         let named = english.rsplit_once(", ").map_or("", |(_, unit)| unit);
         let unit = UNITS.iter().find(|(name, _)| *name == named).map_or("", |(_, unit)| unit);
-        Self { id, title, width, unit, holds: Holds::Any }
+        Self { id, title, width, unit, holds: Holds::Plain }
     }
 
     /// The same column, saying what its cells are.

@@ -1,6 +1,6 @@
 //! What a cell says to people.
 
-use super::sheets::{Cell, Head, Holds, Mark, Table};
+use super::sheets::{Cell, Head, Mark, Table};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::history::Printed;
@@ -209,29 +209,6 @@ pub(super) fn word(mark: Mark) -> &'static str {
         Mark::Bad => "bad",
         Mark::Doubt => "doubt",
     }
-}
-
-/// Whether a column has shares of time beside shares of what is counted: each row then says its unit.
-pub(super) fn is_mixed(table: &Table, column: usize) -> bool {
-    let any = |is: fn(&Cell) -> bool| {
-        let mut cells = table.rows.iter().chain(&table.total).filter_map(|row| row.get(column));
-        cells.any(is)
-    };
-    any(|cell| matches!(cell, Cell::Share(..) | Cell::AtLeast(..)))
-        && any(|cell| matches!(cell, Cell::TimeShare(..)))
-}
-
-/// Whether a column has shares, which take three columns where each cell holds one number.
-pub(super) fn has_shares(table: &Table, column: usize) -> bool {
-    let is_share = |row: &Vec<Cell>| {
-        let cell = row.get(column);
-        matches!(cell, Some(Cell::Share(..) | Cell::AtLeast(..) | Cell::TimeShare(..)))
-    };
-    let holds = table
-        .columns
-        .get(column)
-        .is_some_and(|own| matches!(own.holds, Holds::TimeShares | Holds::Shares));
-    holds || table.rows.iter().chain(&table.total).any(is_share)
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ impl Ui {
         let view = scene.view();
         let text = match self.screen() {
             Screen::Signals(signals) => signals.list.selected().map(|id| card::plain(&view, id)),
-            Screen::Metering(_) => Some(plain::metering_summary(&view)),
+            Screen::Metering(_) => Some(plain::metering_summary(&view, plain::WIDTH)),
             Screen::Links(screen) => screen.list.selected().map(|id| links::plain(&view, id)),
             Screen::Alarms(screen) => {
                 screen.list.selected().and_then(|raised| alarms::text(&view, raised))

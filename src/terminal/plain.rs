@@ -23,8 +23,8 @@ use crate::historian::verdict::Since;
 use crate::terminal::attention;
 use crate::terminal::texts::Text;
 
-/// Columns of the text.
-const WIDTH: usize = 100;
+/// Columns of a text that nobody has given a width.
+pub(super) const WIDTH: usize = 100;
 
 fn plain(row: Row) -> String {
     text_of(&row.line()).trim_end().to_owned()
@@ -38,8 +38,8 @@ fn title(view: &View<'_>) -> String {
 }
 
 /// Everything a person wants to know first: figures, live state, how asking goes where anybody asks, and
-/// why stations fall short.
-pub(super) fn overview(view: &View<'_>, asks: bool) -> String {
+/// why stations fall short, that in so many columns.
+pub(super) fn overview(view: &View<'_>, asks: bool, width: usize) -> String {
     let moment = view.moment();
     let mut lines = vec![title(view)];
     let mut rows = figure_lines(view);
@@ -73,7 +73,7 @@ pub(super) fn overview(view: &View<'_>, asks: bool) -> String {
     for station in view.province().station_ids() {
         if view.picture.site(station).full != Full::Full {
             lines.push(String::new());
-            lines.push(why::plain(view, station, WIDTH));
+            lines.push(why::plain(view, station, width));
         }
     }
     lines.join("\n") + "\n"
@@ -109,11 +109,11 @@ const FILLER: usize = 20;
 /// A screen as text, all of its list. Nobody is asked anything.
 pub(super) fn page(view: &View<'_>, page: Page, width: usize) -> String {
     let mut screen = match page {
-        Page::Overview => return overview(view, false),
+        Page::Overview => return overview(view, false, width),
         Page::Why(station) => return why::plain(view, station, width) + "\n",
         Page::Stations => Screen::Stations(Stations::default()),
         // How reading went is not told of single groups, and the screen has boxes for that.
-        Page::Metering => return format!("{}\n{}\n", title(view), metering_summary(view)),
+        Page::Metering => return format!("{}\n{}\n", title(view), metering_summary(view, width)),
         Page::Alarms(station) => Screen::Alarms(Alarms::of(station)),
         Page::Signals { station, all } => {
             let filter = Filter { station, faults: !all, ..Filter::default() };
@@ -243,7 +243,7 @@ pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
 }
 
 /// Remote metering by district.
-pub(super) fn metering_summary(view: &View<'_>) -> String {
+pub(super) fn metering_summary(view: &View<'_>, width: usize) -> String {
     let (metering, province) = (&view.picture.metering, view.province());
     let shares = metering.districts.iter().zip(&metering.district_uncounted);
     let mut lines: Vec<String> = figure_lines(view).into_iter().skip(1).map(plain).collect();
@@ -257,7 +257,7 @@ pub(super) fn metering_summary(view: &View<'_>) -> String {
         };
         format!("   {}: {share} = {percent} %{unknown}", district.name.get(view.lang))
     }));
-    lines.extend(read_lines(view, WIDTH).into_iter().map(plain));
+    lines.extend(read_lines(view, width).into_iter().map(plain));
     lines.join("\n")
 }
 

@@ -54,7 +54,7 @@ texts! {
     UnitsShort => "TB", "units";
     ModeLive => "TRỰC TIẾP", "LIVE";
     NotKept => "KHÔNG LƯU", "NOT KEPT";
-    Unconfirmed => "chờ xác nhận xoá", "to forget: unconfirmed";
+    Unconfirmed => "chờ xác nhận xóa", "to forget: unconfirmed";
     UnconfirmedForgetting => "của kho đã quá thời hạn lưu, chờ xác nhận (dừng giám sát rồi chạy)",
         "of the store is too old and waits to be confirmed (stop the monitor and run)";
     NotKeptSince => "KHÔNG LƯU ĐƯỢC LỊCH SỬ từ", "HISTORY IS NOT KEPT since";
@@ -69,7 +69,7 @@ texts! {
     SortIs => "xếp", "sort";
     At => "tại", "at";
     FindIs => "tìm", "find";
-    Hits => "kết quả", "hits";
+    Hits => "kết quả", "found";
     Quit => "thoát", "quit";
     More => "nữa", "more";
 

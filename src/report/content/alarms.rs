@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::historian::alarms::Priority;
 use crate::historian::counts::Share;
 use crate::report::facts::{FLOOD_MS, Facts};
-use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
+use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::real;
 use crate::store::{Kept, KeptAlarm};
 
@@ -71,6 +71,7 @@ fn priorities(facts: &Facts) -> Table {
         let raised = own.len() as u64;
         vec![
             Cell::Text(name(facts, priority)),
+            Cell::Count(raised),
             Cell::Share(Share::new(raised, all), DECIMALS, None),
             Cell::Share(Share::new(known.len() as u64, raised), DECIMALS, None),
             quantile(&known, 50),
@@ -85,12 +86,19 @@ fn priorities(facts: &Facts) -> Table {
         caption: words.say("Theo mức ưu tiên", "By priority"),
         columns: vec![
             words.column("priority", "Mức ưu tiên", "Priority", 30),
-            words.column("raised", "Số cảnh báo", "Raised", 18),
-            words.column("acknowledged", "Đã xác nhận", "Acknowledged", 18),
-            words.column("median", "Đến khi xác nhận, trung vị", "Until then, median", 14),
-            words.column("p95", "Đến khi xác nhận, 95 %", "Until then, 95 %", 14),
+            words.column("raised", "Số cảnh báo", "Raised", 9),
+            words.column("of_all", "Phần của tất cả", "Of all", 12).holding(Holds::Shares),
+            words.column("acknowledged", "Đã xác nhận", "Acknowledged", 18).holding(Holds::Shares),
+            words
+                .column("median", "Đến khi xác nhận, trung vị", "Until then, median", 14)
+                .holding(Holds::Times),
+            words
+                .column("p95", "Đến khi xác nhận, 95 %", "Until then, 95 %", 14)
+                .holding(Holds::Times),
             words.column("stale", "Kéo dài quá 24 giờ", "Stood over 24 h", 12),
-            words.column("stood", "Thời gian đứng trong kỳ", "Stood in the period", 14),
+            words
+                .column("stood", "Thời gian đứng trong kỳ", "Stood in the period", 14)
+                .holding(Holds::Times),
             words.column("open", "Chưa thấy kết thúc", "Return not seen", 10),
         ],
         rows: rows.collect(),
@@ -146,6 +154,7 @@ fn causes(facts: &Facts) -> Table {
             text(&alarm.station),
             text(&place(facts, &alarm.cause)),
             text(alarm.reason.text(facts.lang)),
+            Cell::Count(raised.len() as u64),
             Cell::Share(Share::new(raised.len() as u64, all), DECIMALS, None),
             if chatters { Cell::Text(words.say("có", "yes")) } else { Cell::Empty },
         ]
@@ -157,7 +166,8 @@ fn causes(facts: &Facts) -> Table {
             words.column("station", "Trạm", "Station", 8),
             words.column("cause", "Ở đâu", "Where", 16),
             words.column("reason", "Lý do", "Reason", 26),
-            words.column("raised", "Số cảnh báo", "Raised", 18),
+            words.column("raised", "Số cảnh báo", "Raised", 9),
+            words.column("of_all", "Phần của tất cả", "Of all", 12).holding(Holds::Shares),
             words.column("chatters", "Lặp ≥ 3 lần/phút", "≥ 3 in a minute", 12),
         ],
         rows: rows.collect(),
@@ -216,7 +226,7 @@ fn floods(facts: &Facts) -> Table {
         columns: vec![
             words.column("from", "Từ", "From", 17),
             words.column("to", "Đến", "To", 17),
-            words.column("lasted", "Kéo dài", "Lasted", 12),
+            words.column("lasted", "Kéo dài", "Lasted", 12).holding(Holds::Times),
             words.column("alarms", "Số cảnh báo", "Alarms", 12),
         ],
         rows: rows.collect(),

@@ -4,17 +4,17 @@ use super::{DECIMALS, titled};
 use crate::historian::counts::Share;
 use crate::historian::ledger::{Asked, EDGES_US};
 use crate::report::facts::{ChannelFacts, Facts};
-use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let mut columns = facts.head_columns();
     columns.extend([
-        words.column("available", "Khả dụng", "Available", 12),
+        words.column("available", "Khả dụng", "Available", 12).holding(Holds::TimeShares),
         words.column("losses", "Số lần mất", "Losses", 8),
-        words.column("lost", "Thời gian mất", "Time lost", 11),
-        words.column("longest", "Lâu nhất", "Longest", 11),
-        words.column("unobserved", "Không theo dõi", "Not watched", 11),
+        words.column("lost", "Thời gian mất", "Time lost", 11).holding(Holds::Times),
+        words.column("longest", "Lâu nhất", "Longest", 11).holding(Holds::Times),
+        words.column("unobserved", "Không theo dõi", "Not watched", 11).holding(Holds::Times),
         words.column("requests", "Yêu cầu", "Requests", 12),
         words.column("no_reply", "Không trả lời", "No reply", 10),
         words.column("refused", "Từ chối", "Refused", 10),

@@ -9,7 +9,7 @@ use super::{capital, text, titled};
 use crate::historian::picture::LinkState;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::operations::Operations;
-use crate::report::sheets::{Cell, Column, Head, Mark, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Column, Head, Holds, Mark, Part, Sheet, Table};
 
 impl Facts {
     fn form(&self, number: &str, title: String) -> Head {
@@ -123,7 +123,9 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     columns.extend([
         words.column("lost_now", "Đang mất kết nối (kênh)", "Lost now (links)", 9),
         words.column("losses", "Số lần mất, cộng mọi kênh", "Losses, of all links", 8),
-        words.column("lost", "Tổng thời gian mất, cộng mọi kênh", "Time lost, of all links", 11),
+        words
+            .column("lost", "Tổng thời gian mất, cộng mọi kênh", "Time lost, of all links", 11)
+            .holding(Holds::Times),
     ]);
     for (id, vi, en) in [
         ("operations", "Thao tác xa", "Remote control"),

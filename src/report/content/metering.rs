@@ -27,6 +27,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     parts.extend(uncounted_days(facts));
     parts.extend(uncounted(facts));
     parts.extend(super::reading::begins(facts));
+    parts.extend(super::reading::none(facts));
     parts.extend([
         super::reading::part(facts),
         super::reading::half_hours(facts),
@@ -99,14 +100,18 @@ fn table(facts: &Facts, (id, kind): (&'static str, MeterKind), (vi, en): (&str, 
             words.column("coverage", "Đo xa", "Coverage", 14).holding(Holds::Shares),
             words.column("uncounted", "Chưa đếm", "Uncounted", 10),
             words.column("day", "Ngày mới nhất", "Newest day", 11),
-            words.column("first_pass", "Đọc trước 06:00", "Read by 06:00", 12),
-            words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 12),
+            words
+                .column("first_pass", "Đọc trước 06:00", "Read by 06:00", 12)
+                .holding(Holds::Shares),
+            words.column("half_hours", "Biểu đồ 30 phút", "Half hours", 12).holding(Holds::Shares),
             words.column("not_heard", "Chưa nhận", "Not heard", 10),
             words.column("final_day", "Ngày đã chốt", "Final day", 11),
             words
                 .column("final_first_pass", "Ngày đó trước 06:00", "That day by 06:00", 12)
                 .holding(Holds::Shares),
-            words.column("final_pass", "Ngày đó sau thử lại", "That day after retries", 12),
+            words
+                .column("final_pass", "Ngày đó sau thử lại", "That day after retries", 12)
+                .holding(Holds::Shares),
             words.column("final_not_heard", "Ngày đó chưa nhận", "That day not heard", 10),
         ],
         rows,

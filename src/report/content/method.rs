@@ -2,7 +2,7 @@
 
 use super::{text, titled};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 use crate::store::End;
 use crate::words::jumps::what;
 
@@ -158,7 +158,7 @@ fn sessions(facts: &Facts) -> Table {
         columns: vec![
             words.column("from", "Từ", "From", 17),
             words.column("until", "Đến", "Until", 17),
-            words.column("length", "Thời gian", "Length", 11),
+            words.column("length", "Thời gian", "Length", 11).holding(Holds::Times),
             words.column("end", "Kết thúc", "End", 14),
             words.column("contract", "Cấu hình", "Contract", 9),
         ],

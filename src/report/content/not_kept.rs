@@ -6,7 +6,7 @@ use config::Lang;
 use super::Words;
 use crate::history::Span;
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
 use crate::report::shown::{Reader, real};
 use crate::store::Kept;
 
@@ -137,7 +137,7 @@ fn table(facts: &Facts) -> Option<Table> {
             words.column("name", "Loại", "Records", 20),
             words.column("from", "Từ", "From", 17),
             words.column("until", "Đến", "Until", 17),
-            words.column("length", "Thời gian", "Length", 12),
+            words.column("length", "Thời gian", "Length", 12).holding(Holds::Times),
         ],
         rows,
         total: None,

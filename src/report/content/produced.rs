@@ -3,7 +3,7 @@
 use super::{text, titled};
 use crate::history::{Printed, Produced, Row};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 use crate::report::shown::{kwh_as_gwh, kwh_as_mwh};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
@@ -68,7 +68,7 @@ fn points(facts: &Facts) -> Table {
                 "Produced and distributed, MWh",
                 18,
             ),
-            words.column("known", "Biết được", "Known", 12),
+            words.column("known", "Biết được", "Known", 12).holding(Holds::TimeShares),
             words.column("remarks", "Lưu ý", "Remarks", 30),
         ],
         rows,
@@ -89,5 +89,7 @@ fn earlier(facts: &Facts) -> Option<Table> {
     let mut all = Produced::default();
     facts.counted.produced.values().for_each(|own| all += own);
     let gwh = all.net_kwh().map(kwh_as_gwh);
-    super::sold::years(facts, "produced_years", (&gwh, Cell::known), |year| year.produced_gwh)
+    super::sold::years(facts, "produced_years", (&gwh, Holds::TimeShares, Cell::known), |year| {
+        year.produced_gwh
+    })
 }

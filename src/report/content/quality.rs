@@ -7,7 +7,7 @@ use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
 use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
-use crate::report::sheets::{Cell, Chart, Mark, Part, Series, Shape, Sheet, Table};
+use crate::report::sheets::{Cell, Chart, Holds, Mark, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::in_hours;
 
 /// Kinds of signals as engineers count them, with their datalist codes.
@@ -67,10 +67,14 @@ fn days(facts: &Facts) -> Table {
     let columns = vec![
         words.column("day", "Ngày", "Day", 11),
         words.column("centre", "Trung tâm", "Centre", 10),
-        words.column("live", "Sống, trong thời gian theo dõi", "Live, while watched", 14),
-        words.column("live_of_all", "Sống, trên cả ngày", "Live, of all the day", 14),
-        words.column("observed", "Thời gian theo dõi", "Watched", 12),
-        words.column("right", "Đúng", "Right", 12),
+        words
+            .column("live", "Sống, trong thời gian theo dõi", "Live, while watched", 14)
+            .holding(Holds::TimeShares),
+        words
+            .column("live_of_all", "Sống, trên cả ngày", "Live, of all the day", 14)
+            .holding(Holds::TimeShares),
+        words.column("observed", "Thời gian theo dõi", "Watched", 12).holding(Holds::TimeShares),
+        words.column("right", "Đúng", "Right", 12).holding(Holds::TimeShares),
     ];
     let by_day = by_day(facts);
     let mut rows = Vec::new();
@@ -127,8 +131,8 @@ fn kinds(facts: &Facts) -> Table {
             words.column("code", "Mã", "Code", 8),
             words.column("kind", "Loại", "Kind", 22),
             words.column("centre", "Trung tâm", "Centre", 10),
-            words.column("live", "Sống", "Live", 14),
-            words.column("right", "Đúng", "Right", 14),
+            words.column("live", "Sống", "Live", 14).holding(Holds::TimeShares),
+            words.column("right", "Đúng", "Right", 14).holding(Holds::TimeShares),
         ],
         rows,
         total: None,
@@ -162,7 +166,9 @@ fn reasons(facts: &Facts) -> Table {
             words.column("centre", "Trung tâm", "Centre", 10),
             words.column("reason", "Lý do", "Reason", 26),
             words.column("signal_hours", "Tín hiệu-giờ", "Signal hours", 14),
-            words.column("share", "Phần thời gian theo dõi", "Of the time watched", 14),
+            words
+                .column("share", "Phần thời gian theo dõi", "Of the time watched", 14)
+                .holding(Holds::TimeShares),
         ],
         rows,
         total: None,
@@ -174,10 +180,10 @@ fn worst(facts: &Facts) -> Table {
     let mut columns = facts.head_columns();
     columns.extend([
         words.column("point", "Tín hiệu", "Signal", 26),
-        words.column("outages", "Số lần", "Times", 8),
-        words.column("down", "Thời gian không sống", "Time not live", 13),
+        words.column("outages", "Số lần", "Outages", 8),
+        words.column("down", "Thời gian không sống", "Time not live", 13).holding(Holds::Times),
         words.column("reason", "Lý do chính", "Main reason", 24),
-        words.column("live", "Sống", "Live", 12),
+        words.column("live", "Sống", "Live", 12).holding(Holds::TimeShares),
     ]);
     let rows = facts.worst().into_iter().map(|(channel, point, history)| {
         let station = facts.station(facts.channel(channel.id));

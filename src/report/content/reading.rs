@@ -8,6 +8,7 @@ use crate::history::{Reading, Row};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Column, Holds, Part, Table};
 use crate::report::shown::meter_days;
+use crate::store::Kept;
 
 /// Reading on days, by district and in all.
 pub(super) fn part(facts: &Facts) -> Part {
@@ -23,7 +24,7 @@ pub(super) fn part(facts: &Facts) -> Part {
         ),
     };
     let columns = vec![
-        words.column("days", "Số ngày có số liệu", "Days with figures", 12),
+        words.column("days", "Số ngày có số liệu", "Days with figures", 12).holding(Holds::Shares),
         words.column("mean", "Trung bình", "Mean", 12).holding(Holds::Shares),
         words.column("worst", "Ngày thấp nhất", "Worst day", 10).holding(Holds::Shares),
         words.column("worst_date", "Vào ngày", "On", 11),
@@ -43,7 +44,7 @@ pub(super) fn half_hours(facts: &Facts) -> Part {
     let caption =
         words.say("Biểu đồ 30 phút trong kỳ, theo huyện", "Half hours of the period, by district");
     let columns = vec![
-        words.column("days", "Số ngày đã chốt", "Days final", 12),
+        words.column("days", "Số ngày đã chốt", "Days final", 12).holding(Holds::Shares),
         words.column("expected", "Phải có", "Expected", 12),
         words.column("on_time", "Đúng hạn", "On time", 12).holding(Holds::Shares),
         words.column("late", "Trễ", "Late", 10).holding(Holds::Shares),
@@ -64,6 +65,20 @@ pub(super) fn begins(facts: &Facts) -> Option<Part> {
         &format!("Số liệu đọc hằng ngày có từ ngày {day}: những ngày trước đó không tính."),
         &format!("Figures of daily reading begin with {day}: days before it are not counted."),
     ))
+}
+
+/// Why there are none, where no day of the period has any that are kept.
+pub(super) fn none(facts: &Facts) -> Option<Part> {
+    let is_kept = facts.window.kept(Kept::Metering).length() > 0;
+    let note = || {
+        facts.words().note(
+            "Không ngày nào trong kỳ có số liệu đọc hằng ngày: số liệu của một ngày chỉ có từ 06:00 ngày hôm sau, nếu lúc đó \
+             có theo dõi.",
+            "No day of the period has figures of daily reading: those of a day come at 06:00 of the next one, where \
+             somebody watches then.",
+        )
+    };
+    (is_kept && facts.readings.all().days().have == 0).then(note)
 }
 
 fn table(

@@ -4,7 +4,7 @@ use super::{text, titled};
 use crate::history::Row;
 use crate::history::reliability::{FeederName, Indices, Interruption, Kind};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 
 /// Interruptions that are listed.
 const LISTED_MAX: usize = 500;
@@ -41,10 +41,12 @@ fn indices(facts: &Facts) -> Table {
             words.column("saidi", "SAIDI, phút", "SAIDI, min", 12),
             words.column("saifi", "SAIFI, lần", "SAIFI", 10),
             words.column("undecided", "Chưa rõ loại", "Kind not known", 10),
-            words.column("known", "Biết được", "Known", 12),
+            words.column("known", "Biết được", "Known", 12).holding(Holds::TimeShares),
             words.column("momentary", "Mất điện thoáng qua", "Momentary", 12),
             words.column("maifi", "MAIFI, lần", "MAIFI", 10),
-            words.column("recorded", "Thoáng qua biết được", "Momentary known", 12),
+            words
+                .column("recorded", "Thoáng qua biết được", "Momentary known", 12)
+                .holding(Holds::TimeShares),
             words.column("remarks", "Ghi chú", "Remarks", 40),
         ],
         rows: rows.collect(),
@@ -95,8 +97,8 @@ fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {
         columns: vec![
             words.column("from", "Từ", "From", 17),
             words.column("until", "Đến", "Until", 17),
-            words.column("length", "Thời gian", "Length", 11),
-            words.column("within", "Trong kỳ", "In the period", 11),
+            words.column("length", "Thời gian", "Length", 11).holding(Holds::Times),
+            words.column("within", "Trong kỳ", "In the period", 11).holding(Holds::Times),
             words.column("station", "Trạm", "Station", 8),
             words.column("feeder", "Xuất tuyến", "Feeder", 10),
             words.column("customers", "Công tơ", "Meters", 10),

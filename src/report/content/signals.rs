@@ -6,7 +6,7 @@ use super::{text, titled};
 use crate::clock::Timestamp;
 use crate::historian::verdict::Reason;
 use crate::report::facts::{ChannelFacts, Facts};
-use crate::report::sheets::{Cell, Column, Mark, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Column, Holds, Mark, Part, Sheet, Table};
 use crate::words::texts::Text;
 
 /// Rows of signals that were not live at the end of the period; a lost station alone has hundreds.
@@ -107,7 +107,9 @@ fn priority_a(facts: &Facts) -> Option<Table> {
         words.column("bay", "Ngăn", "Bay", 8),
         words.column("count", "Số tín hiệu", "Signals", 9),
         words.column("signals", "Tín hiệu", "Signals by name", 60),
-        words.column("not_live", "Không sống, mỗi tín hiệu", "Not live, each", 12),
+        words
+            .column("not_live", "Không sống, mỗi tín hiệu", "Not live, each", 12)
+            .holding(Holds::Times),
     ]);
     let mut rows = Vec::new();
     for channel in &facts.channels {

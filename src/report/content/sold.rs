@@ -9,7 +9,7 @@ use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::history::{Figure, Read, Row, Sold};
 use crate::report::facts::Facts;
-use crate::report::sheets::{Cell, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 use crate::report::shown::{meter_days, real};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
@@ -107,7 +107,9 @@ fn table(
             words.column("name", "Tên", "Name", 24),
             words.column("sells", "Bán điện", "Sells", 9),
             words.column("sold", "Đã đọc, MWh", "Read, MWh", 14),
-            words.column("known", "Biết được, ít nhất", "Known, at least", 12),
+            words
+                .column("known", "Biết được, ít nhất", "Known, at least", 12)
+                .holding(Holds::Shares),
             words.column("read_days", "Ngày công tơ đã đọc", "Meter-days read", 12),
             words.column("remote", "Đọc xa, MWh", "Read remotely, MWh", 14),
             words.column("remote_until", "Đọc xa đến hết ngày", "Remotely up to the end of", 14),
@@ -156,7 +158,7 @@ fn earlier(facts: &Facts) -> Option<Table> {
     let mut all = Sold::default();
     facts.counted.sold.iter().filter(|(group, _)| group.sells).for_each(|(_, sold)| all += sold);
     let gwh = all.read().map(|kwh| real(kwh) / 1e6);
-    years(facts, "sold_years", (&gwh, meter_days), |year| year.sold_gwh)
+    years(facts, "sold_years", (&gwh, Holds::Shares, meter_days), |year| year.sold_gwh)
 }
 
 /// Gigawatt hours to the kilowatt hour: what lies behind comes from floats, and from no meter.
@@ -169,7 +171,7 @@ fn rounded(gwh: f64) -> f64 {
 pub(super) fn years(
     facts: &Facts,
     id: &'static str,
-    (gwh, known): (&Figure<f64>, fn(Share) -> Cell),
+    (gwh, holds, known): (&Figure<f64>, Holds, fn(Share) -> Cell),
     of_year: impl Fn(&ReportedYear) -> Option<f64>,
 ) -> Option<Table> {
     let words = facts.words();
@@ -199,7 +201,7 @@ pub(super) fn years(
             words.column("then", "Đã công bố, GWh", "Reported, GWh", 14),
             words.column("now", "Kỳ này, GWh", "This period, GWh", 14),
             words.column("change", "Thay đổi, GWh", "Change, GWh", 14),
-            words.column("known", "Biết được", "Known", 12),
+            words.column("known", "Biết được", "Known", 12).holding(holds),
             words.column("remarks", "Lưu ý", "Remarks", 30),
         ],
         rows,

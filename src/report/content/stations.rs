@@ -6,7 +6,7 @@ use crate::historian::picture::LinkState;
 use crate::historian::right::Right;
 use crate::historian::verdict::Reason;
 use crate::report::facts::{ChannelFacts, Facts};
-use crate::report::sheets::{Cell, Mark, Part, Sheet, Table};
+use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
 use crate::words::places::{Form, places};
 
 impl Facts {
@@ -44,12 +44,18 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         words.column("missing", "Chưa có", "Missing", 9),
         words.column("untested", "Chưa E2E", "Untested", 9),
         words.column("right", "Đúng", "Right", 12),
-        words.column("right_share", "Tín hiệu đúng", "Right signals", 11),
-        words.column("live", "Sống", "Live", 10),
-        words.column("live_raw", "Sống, kể cả loại trừ", "Live, exclusions counted", 10),
+        words
+            .column("right_share", "Tín hiệu đúng", "Right signals", 11)
+            .holding(Holds::TimeShares),
+        words.column("live", "Sống", "Live", 10).holding(Holds::TimeShares),
+        words
+            .column("live_raw", "Sống, kể cả loại trừ", "Live, exclusions counted", 10)
+            .holding(Holds::TimeShares),
         words.column("declared", "KNT khai báo", "Declared unmanned", 9),
         words.column("unmanned", "KNT thực tế", "Observed unmanned", 14),
-        words.column("a_seen", "Đủ tín hiệu ưu tiên A", "All priority A live", 11),
+        words
+            .column("a_seen", "Đủ tín hiệu ưu tiên A", "All priority A live", 11)
+            .holding(Holds::TimeShares),
         words.column("a_lost", "Tín hiệu ưu tiên A bị mất", "Priority A not live", 24),
         words.column("cause", "Nguyên nhân", "Cause", 44),
     ]);

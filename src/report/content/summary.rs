@@ -7,7 +7,7 @@ use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
 use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
-use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
+use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
 use crate::store::{Kept, MeterKind, Metered};
 use crate::words::format;
 
@@ -97,10 +97,10 @@ fn figures(facts: &Facts) -> Table {
         caption: words.say("Chỉ tiêu", "Figures"),
         columns: vec![
             words.column("figure", "Chỉ tiêu", "Figure", 40),
-            words.column("value", "Kết quả", "Value", 12),
+            words.column("value", "Kết quả", "Value", 12).holding(Holds::Both),
             words.column("target", "Mục tiêu, %", "Target, %", 10),
             words.column("reached", "Đánh giá", "Judgement", 14),
-            words.column("before", "Kỳ trước", "Period before", 12),
+            words.column("before", "Kỳ trước", "Period before", 12).holding(Holds::Both),
         ],
         rows,
         total: None,
@@ -243,11 +243,19 @@ fn centres(facts: &Facts) -> Table {
             words.column("required", "Bắt buộc", "Required", 10),
             words.column("missing", "Chưa có", "Missing", 10),
             words.column("untested", "Chưa E2E", "Untested", 10),
-            words.column("live", "Sống, trong thời gian theo dõi", "Live, while watched", 14),
-            words.column("live_raw", "Sống, kể cả loại trừ", "Live, exclusions counted", 14),
-            words.column("live_of_all", "Sống, trên toàn kỳ", "Live, of all the time", 14),
-            words.column("observed", "Thời gian theo dõi", "Watched", 12),
-            words.column("right", "Đúng", "Right", 12),
+            words
+                .column("live", "Sống, trong thời gian theo dõi", "Live, while watched", 14)
+                .holding(Holds::TimeShares),
+            words
+                .column("live_raw", "Sống, kể cả loại trừ", "Live, exclusions counted", 14)
+                .holding(Holds::TimeShares),
+            words
+                .column("live_of_all", "Sống, trên toàn kỳ", "Live, of all the time", 14)
+                .holding(Holds::TimeShares),
+            words
+                .column("observed", "Thời gian theo dõi", "Watched", 12)
+                .holding(Holds::TimeShares),
+            words.column("right", "Đúng", "Right", 12).holding(Holds::TimeShares),
         ],
         rows: rows.collect(),
         total: None,

@@ -1,6 +1,6 @@
 //! A month as a utility files it: ten stations, two centres, nine sheets.
 
-use super::{charts, column, filled, share, text};
+use super::{charts, column, declared, filled, share, text};
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::report::sheets::{Cell, Chart, Mark, Part, Report, Series, Shape, Sheet, Table};
@@ -54,7 +54,7 @@ pub(in crate::report) fn month(lang: Lang) -> Report {
         author.exclusions(),
         author.method(),
     ];
-    let report = Report {
+    let report = declared(Report {
         lang,
         utc_offset_hours: 7,
         title: author.say("Thống kê, đánh giá vận hành SCADA các trạm 110 kV", "SCADA operation of 110 kV stations"),
@@ -63,7 +63,7 @@ pub(in crate::report) fn month(lang: Lang) -> Report {
             "Quảng Trị Power Company · November 2026 · 2026-11-01 00:00 to 2026-11-30 24:00 (UTC+7)",
         ),
         sheets,
-    };
+    });
     assert_eq!(charts(&report).count(), 4);
     report
 }
