@@ -368,3 +368,43 @@ fn what_is_known_of_supply_is_what_happened() {
 fn what_is_known_of_the_supply_of_a_month_is_what_happened() {
     run(&stages(15, DAY_MS));
 }
+
+/// A station above opens its line: no breaker of those below moves, and nothing flows in their feeders.
+#[test]
+fn supply_that_was_lost_above_is_not_known_however_rarely_it_was_read() {
+    let text = std::fs::read_to_string("config/small.toml").unwrap();
+    let (from, until) = (START, START.plus(5 * HOUR));
+    let lost = Span::new(START.plus(2 * HOUR), START.plus(3 * HOUR));
+    let mut scenario = "[rates]\nscale = 0\n".to_owned();
+    for (code, at) in [("open", lost.from), ("closed", lost.to)] {
+        let second = at.since(START) / 1_000;
+        let _ = writeln!(
+            scenario,
+            "[[plant]]\ndo = \"set\"\npoint = \"S1.110.172.CB.POS\"\ncode = \"{code}\"\nat = \"{second}s\"\n"
+        );
+    }
+    for scan_s in [10.0, 60.0, 300.0] {
+        let province = Province::parse("small.toml", &text).unwrap();
+        let province = Arc::new(stretched(province, scan_s));
+        let stage = Stage { province, scenario: scenario.clone(), window: (from, until) };
+        let folder = tempfile::tempdir().unwrap();
+        stage.record(folder.path());
+        let reader = Reader::open(folder.path()).unwrap();
+        let found = reliability(&reader, Span::new(from, until), |_| true).unwrap();
+        let below: Vec<&Feeder> =
+            found.feeders.iter().filter(|feeder| feeder.name.station == "S2").collect();
+        assert!(!below.is_empty());
+        for feeder in below {
+            let told = feeder
+                .interruptions
+                .iter()
+                .map(|own| Span::new(own.from, own.until.unwrap_or(until)));
+            let told: Vec<Span> = told.chain(feeder.unknown.iter().copied()).collect();
+            let told_ms = lost.length() - within(lost, &outside(lost, &told));
+            // Nothing is measured to flow from a scan after it on, to a scan before its end.
+            #[expect(clippy::cast_possible_truncation, reason = "minutes")]
+            let scans_ms = (scan_s * 2_000.0) as i64;
+            assert!(told_ms >= lost.length() - scans_ms, "{scan_s} s {feeder:?}: {told_ms} ms");
+        }
+    }
+}

@@ -385,22 +385,31 @@ pub struct Targets {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScanPeriods {
     periods: [f64; Scan::ALL.len()],
+    /// Milliseconds that [`Self::at_least`] made them, where it changed one.
+    slowed_ms: Option<i64>,
     /// Scans without a fresh value until a point is old.
     pub stale_after: u16,
 }
 
 impl ScanPeriods {
     pub(crate) fn new(periods: [f64; Scan::ALL.len()], stale_after: u16) -> Self {
-        Self { periods, stale_after }
+        Self { periods, slowed_ms: None, stale_after }
     }
 
     /// The same, but with no class read more often than once in so many seconds.
     #[must_use]
     pub fn at_least(mut self, seconds: f64) -> Self {
-        for period in &mut self.periods {
-            *period = period.max(seconds);
+        if self.periods.iter().any(|period| *period < seconds) {
+            self.periods = self.periods.map(|period| period.max(seconds));
+            self.slowed_ms = Some(milliseconds(seconds));
         }
         self
+    }
+
+    /// Milliseconds between two reads that no class goes below, whatever the contract says; `None`: it is read as it
+    /// says.
+    pub fn slowed_ms(&self) -> Option<i64> {
+        self.slowed_ms
     }
 
     /// Seconds between two reads.
@@ -410,15 +419,18 @@ impl ScanPeriods {
 
     /// Milliseconds between two reads.
     pub fn milliseconds(&self, scan: Scan) -> i64 {
-        #[expect(clippy::cast_possible_truncation, reason = "periods are at most a day")]
-        let ms = (self.seconds(scan) * 1_000.0).round() as i64;
-        ms
+        milliseconds(self.seconds(scan))
     }
 
     /// Age in milliseconds above which a value of this class is old.
     pub fn old_after_ms(&self, scan: Scan) -> i64 {
         self.milliseconds(scan) * i64::from(self.stale_after)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "periods are at most a day")]
+fn milliseconds(seconds: f64) -> i64 {
+    (seconds * 1_000.0).round() as i64
 }
 
 /// How stations are reached, and how simulated ones let themselves be reached.

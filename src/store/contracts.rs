@@ -12,8 +12,11 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 use sha2::{Digest, Sha256};
 
 use super::cells;
-use super::schema::StoreError;
+use super::schema::{StoreError, has_column};
 use super::sums::{self, Verb};
+
+/// How much less often a contract may be read than it says, milliseconds.
+const SLOWED_MS: std::ops::RangeInclusive<i64> = 100..=86_400_000;
 
 /// SHA-256 of the texts of a contract, hexadecimal: what reports name it by.
 pub fn hash(origin: &Origin) -> String {
@@ -33,6 +36,16 @@ pub fn hash(origin: &Origin) -> String {
         }
     }
     hexadecimal(&digest.finalize())
+}
+
+/// What a contract stands in the store by: its hash, or one of that and of how much less often it was read than it
+/// says, milliseconds.
+fn key(origin: &Origin, slowed_ms: Option<i64>) -> String {
+    let own = hash(origin);
+    match slowed_ms {
+        None => own,
+        Some(ms) => hexadecimal(&Sha256::digest(format!("{own} {ms}"))),
+    }
 }
 
 /// SHA-256 of what judging depends on: every point of every station, and what each centre requires.
@@ -73,7 +86,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// Puts a contract into the store, unless it is there; returns its id.
 pub(super) fn put(connection: &Connection, province: &Province) -> Result<i64, StoreError> {
-    let hash = hash(&province.origin);
+    let slowed_ms = province.scan.slowed_ms();
+    let hash = key(&province.origin, slowed_ms);
     let known = connection
         .query_row("SELECT id FROM contract WHERE hash = ?1", [&hash], |row| row.get(0))
         .optional()?;
@@ -85,7 +99,7 @@ pub(super) fn put(connection: &Connection, province: &Province) -> Result<i64, S
         Origin::Texts { file, text, templates } => (&file[..], &text[..], None, &templates[..]),
     };
     let expanded = expanded(province);
-    let row: [&dyn ToSql; 5] = [&hash, &expanded, &file, &text, &fleet];
+    let row: [&dyn ToSql; 6] = [&hash, &expanded, &file, &text, &fleet, &slowed_ms];
     let id = sums::put_numbered(connection, (Verb::Insert, &sums::CONTRACT), &row)?;
     let id = id.unwrap_or_default();
     for (place, (file, text)) in datalists.iter().enumerate() {
@@ -98,8 +112,11 @@ pub(super) fn put(connection: &Connection, province: &Province) -> Result<i64, S
 
 /// Reads a contract again.
 pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, StoreError> {
-    let mut one = connection
-        .prepare_cached("SELECT expanded, file, text, fleet, hash FROM contract WHERE id = ?1")?;
+    let slowed =
+        if has_column(connection, "contract", "slowed_ms")? { "slowed_ms" } else { "NULL" };
+    let mut one = connection.prepare_cached(&format!(
+        "SELECT expanded, file, text, fleet, hash, {slowed} FROM contract WHERE id = ?1"
+    ))?;
     let mut rows = one.query([id])?;
     let damaged = |why: &str| StoreError::Damaged(format!("contract {id}: {why}"));
     let row = rows.next()?.ok_or_else(|| damaged("there is none"))?;
@@ -116,12 +133,21 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, Sto
         }
         Origin::Texts { file: cells::name(row, 1)?, text: cells::of(row, 2)?, templates }
     };
-    if hash(&origin) != cells::name(row, 4)? {
+    let slowed_ms: Option<i64> = cells::of(row, 5)?;
+    if slowed_ms.is_some_and(|ms| !SLOWED_MS.contains(&ms)) {
+        return Err(damaged("nothing is read as rarely as it says"));
+    }
+    if key(&origin, slowed_ms) != cells::name(row, 4)? {
         return Err(damaged("its texts are not those that were written"));
     }
     let unreadable = |why: String| StoreError::Contract { id, why };
-    let province =
+    let mut province =
         Province::from_origin(&origin).map_err(|problems| unreadable(problems.to_string()))?;
+    if let Some(ms) = slowed_ms {
+        #[expect(clippy::cast_precision_loss, reason = "at most a day")]
+        let seconds = ms as f64 / 1e3;
+        province.scan = province.scan.at_least(seconds);
+    }
     if expanded(&province) != said {
         return Err(unreadable("its texts give other points than when they were recorded".into()));
     }

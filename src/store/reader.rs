@@ -360,8 +360,7 @@ impl Reader {
             return Ok(known.clone());
         }
         let province = contracts::get(&self.connection, id)?;
-        let hash = "SELECT hash FROM contract WHERE id = ?1";
-        let hash = self.connection.query_row(hash, [id], |row| row.get(0))?;
+        let hash = contracts::hash(&province.origin);
         let contract = Contract { id, hash, province };
         self.contracts.borrow_mut().insert(id, contract.clone());
         Ok(contract)
@@ -480,7 +479,7 @@ impl Reader {
     }
 
     /// Records that never came, by path: station, centre, and how many from `from` up to `to`; 0 where nobody knows
-    /// how many.
+    /// how many, or how many of them in that time.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -488,46 +487,55 @@ impl Reader {
         &self,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<(String, String, u64)>, StoreError> {
-        let mut of_window = self.connection.prepare_cached(
-            "SELECT station, centre, count FROM lost_events
-             JOIN path ON path.id = lost_events.path
-             WHERE at_ms >= ?1 AND at_ms < ?2",
-        )?;
         let from = self.kept_since(Kept::Events, from)?;
-        let mut rows = of_window.query(params![from.0, to.0])?;
         let mut lost: BTreeMap<(String, String), Option<u64>> = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            let path = (cells::name(row, 0)?, cells::name(row, 1)?);
-            let count = Some(lost_count(row, 2)?).filter(|count| *count > 0);
+        self.gaps((from, to), |path, (began, told), count| {
+            let is_within = began >= from && told < to;
+            let count = Some(count).filter(|count| *count > 0 && is_within);
             let own = lost.entry(path).or_insert(Some(0));
             *own = own.zip(count).map(|(own, count)| own.saturating_add(count));
-        }
+        })?;
         let count = |count: Option<u64>| count.unwrap_or(0);
         Ok(lost.into_iter().map(|((station, centre), n)| (station, centre, count(n))).collect())
     }
 
-    /// Paths over which records were lost that may have happened from `from` up to `to`: station and centre. Of a
-    /// gap it is known behind which record it is and when it was told; where no record came before in the session
-    /// that told it, it began when somebody had watched before, at the earliest.
+    /// Paths over which records were lost that may have happened from `from` up to `to`: station and centre.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn paths_that_lost(
         &self,
-        (from, to): (Timestamp, Timestamp),
+        window: (Timestamp, Timestamp),
     ) -> Result<BTreeSet<(String, String)>, StoreError> {
-        let mut touching = self.connection.prepare_cached(
-            "SELECT DISTINCT station, centre FROM lost_events
-             JOIN path ON path.id = lost_events.path
-             WHERE at_ms >= ?1 AND coalesce(after_ms,
-                 (SELECT max(until_ms) FROM session WHERE until_ms <= lost_events.at_ms), at_ms) < ?2",
-        )?;
-        let mut rows = touching.query(params![from.0, to.0])?;
         let mut lost = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            lost.insert((cells::name(row, 0)?, cells::name(row, 1)?));
-        }
+        self.gaps(window, |path, _, _| {
+            lost.insert(path);
+        })?;
         Ok(lost)
+    }
+
+    /// Hands on the gaps among records that have some of a stretch: station and centre; when it began and when it was
+    /// told; and how many records it has, 0 when nobody knows. It begins with the record before it; where none came in
+    /// the session that told it, when somebody had watched before, at the earliest.
+    fn gaps(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut((String, String), (Timestamp, Timestamp), u64),
+    ) -> Result<(), StoreError> {
+        const BEGAN: &str = "coalesce(after_ms,
+            (SELECT max(until_ms) FROM session WHERE until_ms <= lost_events.at_ms), at_ms)";
+        let told = format!("coalesce({}, at_ms)", told(&self.connection)?);
+        let mut touching = self.connection.prepare_cached(&format!(
+            "SELECT station, centre, {BEGAN}, {told}, count FROM lost_events
+             JOIN path ON path.id = lost_events.path WHERE {told} >= ?1 AND {BEGAN} < ?2"
+        ))?;
+        let mut rows = touching.query(params![from.0, to.0])?;
+        while let Some(row) = rows.next()? {
+            let path = (cells::name(row, 0)?, cells::name(row, 1)?);
+            let span = (cells::instant(row, 2)?, cells::instant(row, 3)?);
+            each(path, span, lost_count(row, 4)?);
+        }
+        Ok(())
     }
 
     /// Hands on each stretch in which records never came: station, centre, unit, from when to when. Where it is not

@@ -300,6 +300,9 @@ DROP TABLE metering;
 ALTER TABLE metering_of_epoch RENAME TO metering;
 -- When it was told that records never came; NULL in rows of before. A count of 0: nobody knows how many.
 ALTER TABLE lost_events ADD COLUMN told_ms INTEGER;
+-- A recording may read every class less often than the texts say: no more often than once in so many milliseconds.
+-- The hash then says that, too.
+ALTER TABLE contract ADD COLUMN slowed_ms INTEGER;
 -- A checksum of each row (src/store/sums.rs).
 ALTER TABLE contract ADD COLUMN sum INTEGER;
 ALTER TABLE datalist ADD COLUMN sum INTEGER;

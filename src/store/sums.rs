@@ -62,7 +62,13 @@ macro_rules! summed {
     };
 }
 
-summed!(CONTRACT, "contract", ["id"], ["id", "hash", "expanded", "file", "text", "fleet"], true);
+summed!(
+    CONTRACT,
+    "contract",
+    ["id"],
+    ["id", "hash", "expanded", "file", "text", "fleet", "slowed_ms"],
+    true
+);
 summed!(DATALIST, "datalist", ["contract", "place"], ["contract", "place", "file", "text"], true);
 summed!(PATH, "path", ["id"], ["id", "station", "centre"], true);
 summed!(

@@ -20,7 +20,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let (received, lost) = (n(facts.events.received), facts.events.lost.map(n));
     let (lost_vi, lost_en) = match &lost {
         Some(lost) => (&lost[..], &lost[..]),
-        None => ("có mất, không rõ bao nhiêu", "some, not known how many"),
+        None => ("có thể có, không rõ bao nhiêu", "perhaps some, not known how many"),
     };
     let mut parts = vec![words.note(
         &format!("Bản ghi nhận được: {received}; bản ghi bị mất: {lost_vi}."),
