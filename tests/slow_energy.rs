@@ -322,7 +322,21 @@ impl Judge<'_> {
                 while high < count && same(high, &self.marks) && self.length(n, high + 1) <= DAY {
                     high += 1;
                 }
-                self.between(low, high).0 > real(COUNT)
+                if self.between(low, high).0 > real(COUNT) {
+                    return true;
+                }
+                // Where power is not measured, a standstill of more than half an hour proves nothing.
+                let (mut first, mut last) = (n, n + 1);
+                while first > 0 && same(first - 1, &self.marks) {
+                    first -= 1;
+                }
+                while last < count && same(last, &self.marks) {
+                    last += 1;
+                }
+                let (from, to) = (self.marks[n].0, self.marks[n + 1].0);
+                let unknown = to - from - self.power.between(from, to).2;
+                let may_flow = wh(self.meter.most_kw, unknown) > real(COUNT);
+                self.length(first, last) > self.meter.long && unknown > 2_000 && may_flow
             })
             .collect();
         for (n, is_frozen) in frozen.into_iter().enumerate() {

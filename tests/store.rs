@@ -437,6 +437,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_by_who_w
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN epoch")).unwrap();
     }
     file.execute_batch("ALTER TABLE lost_events DROP COLUMN told_ms").unwrap();
+    file.execute_batch("ALTER TABLE contract DROP COLUMN slowed_ms").unwrap();
     let all = "contract datalist path session event lost_events layout block chunk";
     for table in all.split(' ') {
         file.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN sum")).unwrap();

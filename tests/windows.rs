@@ -349,12 +349,14 @@ impl Rows {
         [&format!("22.{feeder}"), "22.431", "110.131"].map(|bay| format!("S1.{bay}.CB.POS"))
     }
 
-    /// Whether a breaker that a feeder hangs on closes at a moment, from an open position that was known.
+    /// Whether a breaker that a feeder hangs on closes at a moment, from an open position that was known: then it is known
+    /// to be closed, or a record says so, however it stood afterwards.
     fn closes(&self, feeder: &str, era: (i64, i64, i64), at: i64) -> bool {
         Self::breakers(feeder).iter().any(|own| {
             at > era.1
                 && self.is_open(own, era, at - 1) == Some(true)
-                && self.is_open(own, era, at) == Some(false)
+                && (self.is_open(own, era, at) == Some(false)
+                    || self.records.iter().any(|(p, t, open)| p == own && *t == at && !open))
         })
     }
 

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use config::{PointId, Province, Scan, StationId};
 
-use self::believed::believed;
+use self::believed::{behind_polls, believed};
 use self::evidence::{Positions, Source, without};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
@@ -419,6 +419,7 @@ impl Tracks {
             let of_centres = &usable[&point.index()];
             let polls = source.polls(point, of_centres, &own)?;
             disbelieved.insert(bay, believed(&mut own, &polls.positions, told_ms));
+            behind_polls(&mut own, &polls.positions);
             let usable = source.joined(of_centres);
             let evidence = Evidence {
                 records: &own,

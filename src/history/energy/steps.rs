@@ -89,7 +89,7 @@ pub enum Oddity {
     Jump,
     /// It added what does not agree with the measured power.
     AgainstPower,
-    /// It stood still while power flowed.
+    /// It stood still while power flowed, or was not measured.
     Frozen,
     /// Its register was full and began again.
     Wrapped,
@@ -121,7 +121,10 @@ impl Oddity {
                 ("tăng nhiều hơn ngăn lộ có thể tải", "added more than its bay can carry")
             }
             Self::AgainstPower => ("mâu thuẫn với công suất đo", "contradicts the measured power"),
-            Self::Frozen => ("đứng số khi có công suất", "stood still while power flowed"),
+            Self::Frozen => (
+                "đứng số khi có công suất hoặc không đo được công suất",
+                "stood still while power flowed or was not measured",
+            ),
             Self::Wrapped => ("tràn số, đếm lại từ đầu", "was full and began again"),
             Self::NotAvailable => (
                 "không có giá trị (mã \"không có\", hoặc về 0 chốc lát)",
@@ -362,6 +365,7 @@ impl Judge<'_> {
                 end += 1;
             }
             // Readings first to end are the same.
+            let is_long = self.span(first, end).length() > self.meter.freeze_ms;
             let (mut low, mut high) = (first, first);
             for (n, link) in links.iter_mut().enumerate().take(end).skip(first) {
                 let span = self.span(n, n + 1);
@@ -372,7 +376,7 @@ impl Judge<'_> {
                 while high < end && self.marks[high + 1].at.since(span.from) <= STANDSTILL_MS {
                     high += 1;
                 }
-                if self.flowed(low, high) {
+                if self.flowed(low, high) || is_long && self.is_unmeasured(n) {
                     *link = Err(Oddity::Frozen);
                 }
             }
@@ -389,6 +393,13 @@ impl Judge<'_> {
             }
             first = end.max(first + 1);
         }
+    }
+
+    /// Whether power was not measured for some of a step, and more may have flowed in that than a count.
+    fn is_unmeasured(&self, step: usize) -> bool {
+        let (a, b) = (&self.marks[step], &self.marks[step + 1]);
+        let unknown = b.at.since(a.at) - (b.drawn.known_ms - a.drawn.known_ms);
+        unknown > APART_MS && flowing(self.meter.most_kw, unknown) > real(self.meter.count_wh)
     }
 
     /// Whether a counter that stands still from one reading to another should have moved.

@@ -266,8 +266,7 @@ fn without_power_what_can_flow_decides() {
     for (family, from, alter, kwh, minutes, _) in families() {
         let Steps { steps, odd } = judged(&hour(from, alter), None);
         let (kwh, minutes) = match family {
-            // Nobody can know that it should have moved, nor that it had only so many digits.
-            "frozen to the end" => (20 * PER_MINUTE, 0),
+            // Nobody can know that it had only so many digits.
             "a register of six digits is full" | "a register of eight digits is full" => {
                 (WHOLE - PER_MINUTE, 1)
             }

@@ -4,6 +4,9 @@
 //! told with it. A unit that begins its ring anew may tell anything of a time that was watched. Where the position
 //! was polled while it should have stood as such a record says, and never stood so, the record is not
 //! believed; but what was short in that while may have gone unseen.
+//!
+//! A clock that is some seconds slow is not found wrong by itself. Its records stand before polls that still say what was
+//! before; they are placed behind these.
 
 use super::track::{LAG_MS, Record};
 use crate::clock::Timestamp;
@@ -11,6 +14,27 @@ use crate::history::Span;
 
 /// So long behind a record, milliseconds, its position must show in the polls, if it stood so that long.
 const SHOWS_MS: i64 = 30_000;
+
+/// A clock that is no slower than this, milliseconds, may be taken for a right one.
+const SLOW_MS: i64 = 10_000;
+
+/// Moves records of slow clocks, all in the order of time, behind the polls that contradict them: the last one before
+/// the first that says the same, where no other record lies between.
+pub(super) fn behind_polls(records: &mut [Record], polls: &[(Timestamp, u16)]) {
+    for n in 0..records.len() {
+        let next = records.get(n + 1).map_or(Timestamp(i64::MAX), |next| next.at);
+        let record = &mut records[n];
+        let first = polls.partition_point(|(at, _)| *at <= record.at.plus(LAG_MS));
+        let before = polls[first..].iter().take_while(|(_, code)| *code != record.value).count();
+        let Some((agrees, _)) = polls.get(first + before) else { continue };
+        let last = before.checked_sub(1).map(|before| polls[first + before].0);
+        if let Some(last) = last.filter(|last| last.since(record.at) <= SLOW_MS)
+            && *agrees < next
+        {
+            (record.at, record.is_exact) = (last, false);
+        }
+    }
+}
 
 /// Takes out the records that are not believed, of all in the order of time; returns in which stretches. `told_ms`: how long it takes at most
 /// until a record is told, so much earlier it may have happened.
@@ -47,6 +71,37 @@ mod tests {
 
     const OPEN: u16 = 1;
     const CLOSED: u16 = 2;
+
+    #[test]
+    fn a_record_of_a_slow_clock_stands_behind_the_polls_that_contradict_it() {
+        // Open from the 40th to the 60th second, polled each second; clocks that are so many seconds slow.
+        let table = [(0, true), (2, true), (4, false), (9, false), (10, false), (12, true)];
+        for (slow, is_exact) in table {
+            let record = |second: i64, value| Record {
+                at: Timestamp((second - slow) * 1_000),
+                value,
+                is_exact: true,
+            };
+            let mut records = [record(40, OPEN), record(60, CLOSED)];
+            let as_told = records;
+            behind_polls(&mut records, &polls(40..60));
+            for (n, own) in records.iter().enumerate() {
+                assert_eq!(own.is_exact, is_exact, "{slow} s");
+                let at =
+                    if is_exact { as_told[n].at } else { Timestamp(39_300 + 20_000 * n as i64) };
+                assert_eq!(own.at, at, "{slow} s");
+            }
+        }
+        // What is closed again before it is polled is no slow clock's.
+        let own =
+            |second: i64, value| Record { at: Timestamp(second * 1_000), value, is_exact: true };
+        let mut short = [own(40, OPEN), own(41, CLOSED)];
+        behind_polls(&mut short, &polls(0..0));
+        assert_eq!(short, [own(40, OPEN), own(41, CLOSED)]);
+        // Nor what was never polled.
+        behind_polls(&mut short, &[]);
+        assert_eq!(short, [own(40, OPEN), own(41, CLOSED)]);
+    }
 
     /// Polls each second up to the hundredth, saying open within a stretch.
     fn polls(open: std::ops::Range<i64>) -> Vec<(Timestamp, u16)> {

@@ -127,7 +127,7 @@ impl Interruption {
 
 /// Where a breaker stood, with what nobody could see left out. `usable` are the stretches in which its
 /// position could be used; outside them it is known only to have been open from a record that told so up to one of its
-/// closing.
+/// closing. A turn to nobody knows where is told by a record when that says that it closed then.
 pub(super) fn seen(turns: &[Turn], usable: &[Span], era: Span) -> Vec<Turn> {
     let mut seen = Vec::new();
     for (n, turn) in turns.iter().enumerate() {
@@ -139,7 +139,11 @@ pub(super) fn seen(turns: &[Turn], usable: &[Span], era: Span) -> Vec<Turn> {
         let is_proven =
             turn.place == Place::Open && turn.is_told && next.is_some_and(|next| next.is_exact);
         let mut from = span.from;
-        let mut push = |at, place, assumed| seen.push(Turn { at, place, assumed, ..*turn });
+        let mut push = |at, place, assumed| {
+            let closed = turn.place == Place::Closed && at == turn.at;
+            let is_told = turn.is_told && (place != Place::Unknown || closed);
+            seen.push(Turn { at, place, assumed, is_told, ..*turn });
+        };
         if is_proven {
             push(from, turn.place, turn.assumed);
             continue;
@@ -181,7 +185,9 @@ pub(super) fn stretches(
         let (mut assumed, mut closes) = (BTreeSet::new(), false);
         for (_, bay, turn) in now {
             if let Some(place) = places.iter_mut().find(|(own, _)| own == bay) {
-                closes |= place.1 == Place::Open && turn.place == Place::Closed;
+                let closed =
+                    turn.place == Place::Closed || turn.place == Place::Unknown && turn.is_told;
+                closes |= place.1 == Place::Open && closed;
                 place.1 = turn.place;
             }
             assumed.extend(turn.assumed);
