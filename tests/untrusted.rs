@@ -207,6 +207,42 @@ fn more_than_an_answer_can_be_made_of_is_refused() {
 }
 
 #[test]
+fn alarms_of_one_time_are_listed_at_once_or_refused() {
+    let of = |count: u32, returned: &str, is_open: u32| {
+        let folder = store();
+        let alarms = rows(
+            "alarm (station, cause, reason, raised_ms, priority, centres, signals, returned_ms, open)",
+            &format!(
+                "'S1', 'link', 'no_link', 1667408700000 + x, 1, 'CC', 3, {returned}, {is_open}"
+            ),
+            count,
+        );
+        file(folder.path()).execute_batch(&alarms).unwrap();
+        folder
+    };
+    let show = |folder: &TempDir, what: &[&str]| {
+        let store = folder.path().to_str().unwrap();
+        bounded(&[&["show"][..], what, &["--store", store]].concat())
+    };
+    let many = of(60_000, "NULL", 1);
+    let shown = show(&many, &["alarms"]);
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    let listed = stdout(&shown).lines().filter(|line| line.contains("S1")).count();
+    assert!(listed >= 60_000, "{listed}");
+    assert_eq!(show(&many, &["--json"]).status.code(), Some(0));
+    // Whether they are open still, or returned after the moment that is asked for.
+    for (returned, is_open) in [("NULL", 1), ("1667490000000", 0), ("NULL", 0)] {
+        let too_many = of(100_001, returned, is_open);
+        let said = "more than 100000 alarms at one time";
+        let shown = show(&too_many, &["alarms", "--at", "2022-11-03 00:10:00"]);
+        assert_eq!(shown.status.code(), Some(2), "{returned}");
+        assert!(stderr(&shown).contains(said), "{returned}: {}", stderr(&shown));
+        let check = read_bounded(too_many.path(), "alarms");
+        assert!(check.contains(said), "{returned}: {check}");
+    }
+}
+
+#[test]
 fn what_a_row_unpacks_to_is_bounded() {
     let folder = store();
     let row = rusqlite::params![1_667_310_000_000_i64, 1, bomb(300 << 20)];

@@ -380,9 +380,11 @@ impl Alarms {
 
 /// Says of alarms whose cause is there what a picture shows of it: how many signals it takes, at which centres.
 pub(crate) fn count_anew(picture: &Picture, alarms: &mut [Alarm]) {
+    let mut of_stations: BTreeMap<StationId, Vec<Shortfall>> = BTreeMap::new();
     for alarm in alarms.iter_mut().filter(|alarm| alarm.returned.is_none()) {
         let Cause { station, line } = alarm.raised.cause;
-        let lines = shortfalls::live(picture, station);
+        let lines =
+            of_stations.entry(station).or_insert_with(|| shortfalls::live(picture, station));
         if let Some(line) = lines.iter().find(|other| other.id == line) {
             alarm.signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
             alarm.centres.clone_from(&line.centres);

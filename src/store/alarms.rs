@@ -1,5 +1,7 @@
 //! Alarms in the store: each time that one was raised is a row, which says how it ended.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt::Display;
 
 use config::{CentreId, Province, StationId};
@@ -7,7 +9,7 @@ use rusqlite::{Connection, Row, ToSql, Transaction, params};
 
 use super::cells;
 use super::kept::Kept;
-use super::reader::Reader;
+use super::reader::{self, Reader};
 use super::schema::{StoreError, has_column, has_table};
 use super::sums::{self, Verb};
 use crate::clock::Timestamp;
@@ -125,8 +127,17 @@ pub(super) fn open(connection: &Connection, province: &Province) -> Result<Vec<A
     let mut alarms = Vec::new();
     while let Some(row) = rows.next()? {
         alarms.extend(alarm(province, &kept(row)?));
+        bounded(alarms.len())?;
     }
     Ok(alarms)
+}
+
+/// Most alarms that are listed at one time, of which each has a cause of its own: of ten thousand stations, ten each.
+const LISTED_MAX: usize = 100_000;
+
+/// There are no more alarms than can be listed at one time.
+fn bounded(listed: usize) -> Result<(), StoreError> {
+    cells::at_most(listed, LISTED_MAX, "alarms at one time")
 }
 
 fn alarm(province: &Province, kept: &KeptAlarm) -> Option<Alarm> {
@@ -181,16 +192,68 @@ pub(super) fn damaged(
     connection: &Connection,
     mut each: impl FnMut(StoreError),
 ) -> Result<(), StoreError> {
-    let mut all = connection.prepare(&select(connection)?)?;
+    let mut all = connection.prepare(&format!("{} ORDER BY raised_ms", select(connection)?))?;
     let mut rows = all.query([])?;
+    let (mut at_once, mut is_bounded) = (AtOnce::of(connection)?, true);
     while let Some(row) = rows.next()? {
-        if let Err(error) = kept(row) {
-            let raised: i64 = row.get(6)?;
-            let at = Timestamp(raised).to_millisecond();
-            each(error.within(&format!("alarm that was raised at {at}")));
+        match kept(row) {
+            Ok(alarm) if is_bounded => {
+                let counted = bounded(at_once.add(&alarm));
+                is_bounded = counted.is_ok();
+                counted.err().into_iter().for_each(&mut each);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let raised: i64 = row.get(6)?;
+                let at = Timestamp(raised).to_millisecond();
+                each(error.within(&format!("alarm that was raised at {at}")));
+            }
         }
     }
     Ok(())
+}
+
+/// Counts how many alarms are listed at one time, which come in the order in which they were raised.
+struct AtOnce {
+    /// When sessions begin, and the last moment of each and of those before it.
+    sessions: Vec<(Timestamp, Timestamp)>,
+    /// Those that never leave the list, and when the others do.
+    open: usize,
+    ends: BinaryHeap<Reverse<Timestamp>>,
+}
+
+impl AtOnce {
+    fn of(connection: &Connection) -> Result<Self, StoreError> {
+        let mut all =
+            connection.prepare("SELECT from_ms, until_ms FROM session ORDER BY from_ms")?;
+        let mut rows = all.query([])?;
+        let mut sessions: Vec<(Timestamp, Timestamp)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (from, until) = (Timestamp(row.get(0)?), Timestamp(row.get(1)?));
+            let last = sessions.last().map_or(until, |(_, last)| until.max(*last));
+            sessions.push((from, last));
+            reader::bounded(sessions.len())?;
+        }
+        Ok(Self { sessions, open: 0, ends: BinaryHeap::new() })
+    }
+
+    /// How many are listed when one more is raised.
+    fn add(&mut self, alarm: &KeptAlarm) -> usize {
+        while self.ends.peek().is_some_and(|end| end.0 <= alarm.raised) {
+            self.ends.pop();
+        }
+        // One that never returned is listed up to the end of the session in which it was raised.
+        let began = self.sessions.partition_point(|(from, _)| *from <= alarm.raised);
+        let session = self.sessions[..began].last().map(|(_, last)| last.plus(1));
+        let unseen = session.filter(|_| alarm.returned.is_none());
+        let end = alarm.returned.max(alarm.acknowledged).max(unseen);
+        if alarm.is_open {
+            self.open += 1;
+        } else if let Some(end) = end.filter(|end| *end > alarm.raised) {
+            self.ends.push(Reverse(end));
+        }
+        self.open + self.ends.len()
+    }
 }
 
 impl Reader {
@@ -223,6 +286,7 @@ impl Reader {
                 *later = later.filter(|moment| *moment <= at);
             }
             alarms.extend(alarm(province, &kept));
+            bounded(alarms.len())?;
         }
         alarms.sort_by_cached_key(Alarm::order);
         Ok(alarms)

@@ -1,5 +1,7 @@
 //! Screen 8, alarms: what needs a response, what waits for somebody first, one row for each cause.
 
+use std::collections::BTreeMap;
+
 use config::StationId;
 
 use super::Body;
@@ -76,7 +78,10 @@ pub(crate) fn draw(view: &View<'_>, state: &Alarms, body: Body) -> Vec<Row> {
         vec![title(view, state, width), sums(view, state.station), rule(view.row(), width)];
     let table = table(view, width);
     lines.push(table.head());
-    let shown = state.page().iter().filter_map(|raised| alarm_of(view, *raised));
+    // By what each is known: a page of text has all of them.
+    let known: BTreeMap<Raised, &Alarm> =
+        view.picture.alarms.iter().map(|alarm| (alarm.raised, alarm)).collect();
+    let shown = state.page().iter().filter_map(|raised| known.get(raised));
     lines.extend(
         shown.map(|alarm| {
             table.row(&cells(view, alarm), state.list.selected() == Some(alarm.raised))
