@@ -208,6 +208,57 @@ fn a_store_that_takes_the_place_of_the_file_alone_is_not_mixed_with_the_log_of_t
     assert_eq!(sessions[0].until, batch(&watch.province, true, -3_591).until);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_symbolic_link_to_the_file_of_a_store_is_followed() {
+    use std::os::unix::fs::symlink;
+    let parent = tempdir().unwrap();
+    let path = |name: &str| parent.path().join(name);
+    let (folder, disk, other) = (path("store"), path("disk"), path("other"));
+    for place in [&folder, &disk, &other] {
+        fs::create_dir(place).unwrap();
+    }
+    let link = folder.join("gridwatch.db");
+    // It leads to no file: no store is begun where nobody wants it.
+    symlink(disk.join("gridwatch.db"), &link).unwrap();
+    let province = Arc::new(small());
+    for refused in [
+        Keeper::start(&folder, &province).err(),
+        Reader::open(&folder).err(),
+        upkeep::check(&folder).err(),
+    ] {
+        let said = refused.unwrap().to_string();
+        assert!(said.contains("a symbolic link that leads to no file"), "{said}");
+    }
+    assert!(fs::read_dir(&disk).unwrap().next().is_none());
+    Writer::open(&disk, &province).unwrap().close().unwrap();
+    let mut watch = Watch::of(&folder);
+    // What is in the log alone is read over the link, and over it or not, one writes.
+    assert_eq!(watch.kept(&folder), [1, 2, 3]);
+    for own in [&folder, &disk] {
+        assert!(matches!(Writer::open(own, &province), Err(StoreError::InUse(_))));
+    }
+    watch.assert_each_value_is_there_once(&folder);
+    // The link leads to another store from now on: what was kept in the first one stays.
+    Writer::open(&other, &province).unwrap().close().unwrap();
+    fs::rename(other.join("gridwatch.db"), other.join("of_another_name.db")).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink("../other/of_another_name.db", &link).unwrap();
+    let before = watch.second;
+    watch.assert_told("replaced by another one");
+    assert_eq!(watch.kept(&disk), (1..=before).collect::<Vec<_>>());
+    assert_eq!(upkeep::check(&disk).unwrap().faults, Vec::<String>::new());
+    watch.assert_kept_again(&folder, 1);
+    fs::remove_file(&link).unwrap();
+    watch.assert_told("deleted or moved away");
+    symlink("../other/of_another_name.db", &link).unwrap();
+    watch.assert_kept_again(&folder, 2);
+    drop(watch);
+    let copied = upkeep::backup(&folder, &path("copy"), |_| std::ops::ControlFlow::Continue(()));
+    assert!(copied.unwrap().is_file());
+    assert_eq!(Reader::open(&path("copy")).unwrap().sessions().unwrap().len(), 2);
+}
+
 #[test]
 fn a_store_that_another_one_takes_the_place_of_is_told() {
     let parent = tempdir().unwrap();

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 
 use super::kept::{self, Gone, Kept};
 use super::reader::{self, Session, judged, session};
-use super::schema::{FILE, StoreError, epoch_column, has_table, open_to_read};
+use super::schema::{StoreError, beside, database, epoch_column, has_table, open_to_read};
 use super::values::{self, Pace};
 use super::{alarms, cells, contracts, energy, epochs, journal, sums};
 use crate::clock::Timestamp;
@@ -74,8 +74,8 @@ impl Findings {
 /// When it cannot be opened at all.
 pub fn check(folder: &Path) -> Result<Findings, StoreError> {
     let mut found = Findings::default();
-    for end in ["", "-wal"] {
-        let file = folder.join(format!("{FILE}{end}"));
+    let file = database(folder)?;
+    for file in [beside(&file, "wal"), file] {
         found.bytes += std::fs::metadata(file).map_or(0, |said| said.len());
     }
     let opened = match open_to_read(folder) {

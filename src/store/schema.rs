@@ -480,6 +480,8 @@ pub(super) struct Held {
     // Closed before the lock is given back: fields are dropped in their order.
     pub(super) connection: Connection,
     folder: PathBuf,
+    /// The file itself, where a link of its name leads elsewhere.
+    database: PathBuf,
     identity: Option<Identity>,
     /// What lies beside the database, and is of this connection.
     beside: Vec<(PathBuf, Identity)>,
@@ -488,9 +490,10 @@ pub(super) struct Held {
 
 impl Drop for Held {
     /// A log that is of this connection is taken for one of whatever database stands beside it: where another one took
-    /// the place of its own, it must go.
+    /// the place of its own, it must go. Not where only a link leads to another one.
     fn drop(&mut self) {
-        if matches!(self.in_place(), Err(StoreError::Replaced(_))) {
+        let found = identity(&self.database);
+        if found.is_some() && self.identity.is_some() && found != self.identity {
             for (path, _) in self.beside.iter().filter(|(path, own)| identity(path) == Some(*own)) {
                 // Where this fails, whoever opens that database reads it with this log.
                 if let Err(error) = std::fs::remove_file(path) {
@@ -514,7 +517,7 @@ impl Held {
             None => return Err(StoreError::Gone(self.folder.clone())),
         }
         // What was committed of late stands in its log.
-        let log = self.folder.join(format!("{FILE}-wal"));
+        let log = beside(&self.database, "wal");
         if log.is_file() { Ok(()) } else { Err(StoreError::Gone(self.folder.clone())) }
     }
 }
@@ -538,8 +541,9 @@ fn identity(_: &Path) -> Option<Identity> {
 struct Lock(File);
 
 impl Lock {
-    fn of(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(LOCK);
+    /// The lock that lies in `place`, of the store of a folder.
+    fn of(place: &Path, folder: &Path) -> Result<Self, StoreError> {
+        let path = place.join(LOCK);
         let failed = |error| StoreError::File { path: path.clone(), error };
         // Others than files may block for ever whoever opens them.
         only_files(&path)?;
@@ -582,12 +586,12 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
 /// Opens the store of a folder to write, makes it when there is none, and brings it up to date.
 pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
     make_folder(folder).map_err(|error| StoreError::File { path: folder.to_owned(), error })?;
-    let lock = Lock::of(folder)?;
-    let path = folder.join(FILE);
-    [path.clone(), beside(folder, "wal"), beside(folder, "shm"), beside(folder, "journal")]
-        .iter()
-        .try_for_each(|path| only_files(path))?;
-    let mut connection = Connection::open(path)?;
+    let database = database(folder)?;
+    // By whatever link it is found, one writes.
+    let lock = Lock::of(database.parent().unwrap_or(folder), folder)?;
+    only_files(&database)?;
+    ["wal", "shm", "journal"].iter().try_for_each(|end| only_files(&beside(&database, end)))?;
+    let mut connection = Connection::open(&database)?;
     distrust(&connection)?;
     sums::teach(&connection)?;
     let version = version(&connection, folder, true)?;
@@ -611,12 +615,12 @@ pub(super) fn open_to_write(folder: &Path) -> Result<Held, StoreError> {
     }
     // The log is there from the first write on: from now on it must not go away.
     connection.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version; COMMIT")?;
-    let of_folder = identity(&folder.join(FILE));
-    let beside = ["-wal", "-shm"].map(|end| folder.join(format!("{FILE}{end}"))).into_iter();
+    let of_folder = identity(&database);
+    let beside = ["wal", "shm"].map(|end| beside(&database, end)).into_iter();
     let beside = beside.filter_map(|path| Some((identity(&path)?, path)));
     let beside = beside.map(|(own, path)| (path, own)).collect();
     let folder = folder.to_owned();
-    Ok(Held { connection, folder, identity: of_folder, beside, _lock: lock })
+    Ok(Held { connection, folder, database, identity: of_folder, beside, _lock: lock })
 }
 
 /// Refuses what is there but no file.
@@ -631,9 +635,25 @@ fn only_files(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A file of the database's own beside that of the store.
-fn beside(folder: &Path, end: &str) -> PathBuf {
-    folder.join(format!("{FILE}-{end}"))
+/// The file of the store of a folder. A symbolic link of its name is followed: the database has its log beside the
+/// file itself, and so does its lock lie.
+pub(super) fn database(folder: &Path) -> Result<PathBuf, StoreError> {
+    let path = folder.join(FILE);
+    if !path.is_symlink() {
+        return Ok(path);
+    }
+    path.canonicalize().map_err(|error| {
+        let why = format!("a symbolic link that leads to no file: {error}");
+        StoreError::File { path, error: io::Error::new(error.kind(), why) }
+    })
+}
+
+/// A file of the database's own beside it.
+pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-");
+    name.push(end);
+    name.into()
 }
 
 /// What a file says of itself is not believed: somebody may have sent it.
@@ -656,6 +676,7 @@ pub(super) struct Opened {
     // Closed before its copy is removed: fields are dropped in their order.
     connection: Connection,
     folder: PathBuf,
+    database: PathBuf,
     /// How the files were, when nobody else can be kept from writing them.
     still: Option<Stamp>,
     _copy: Option<Copy>,
@@ -672,8 +693,8 @@ impl Deref for Opened {
 /// By what a change of the files of a store is seen: length and time of each.
 type Stamp = [Option<(u64, Option<std::time::SystemTime>)>; 2];
 
-fn stamp(folder: &Path) -> Stamp {
-    [folder.join(FILE), beside(folder, "wal")].map(|path| {
+fn stamp(database: &Path) -> Stamp {
+    [database.to_owned(), beside(database, "wal")].map(|path| {
         let found = std::fs::metadata(path).ok()?;
         Some((found.len(), found.modified().ok()))
     })
@@ -683,8 +704,8 @@ fn stamp(folder: &Path) -> Stamp {
 struct Copy(PathBuf);
 
 impl Copy {
-    fn of(folder: &Path) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::File { path: folder.to_owned(), error };
+    fn of(database: &Path) -> Result<Self, StoreError> {
+        let failed = |error| StoreError::File { path: database.to_owned(), error };
         let mut maker = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
@@ -696,12 +717,12 @@ impl Copy {
         let made = (0..100).map(place).find(is_made);
         let full = || failed(io::Error::other("no folder for a copy of it can be made"));
         let copy = Self(made.ok_or_else(full)?);
-        for end in ["", "-journal", "-wal"] {
-            let name = format!("{FILE}{end}");
-            if folder.join(&name).is_file() {
-                let to = copy.0.join(&name);
+        let to = copy.0.join(FILE);
+        let all = ["journal", "wal"].map(|end| (beside(database, end), beside(&to, end)));
+        for (from, to) in all.into_iter().chain([(database.to_owned(), to.clone())]) {
+            if from.is_file() {
                 // Not with its permissions: the copy is written, where the change is taken back.
-                let copied = File::open(folder.join(&name))
+                let copied = File::open(from)
                     .and_then(|mut from| io::copy(&mut from, &mut File::create(&to)?));
                 copied.map_err(failed)?;
             }
@@ -722,7 +743,7 @@ impl Opened {
     /// nobody did.
     pub(super) fn undisturbed(&self) -> Result<(), StoreError> {
         match &self.still {
-            Some(was) if *was != stamp(&self.folder) => {
+            Some(was) if *was != stamp(&self.database) => {
                 Err(StoreError::Disturbed(self.folder.clone()))
             }
             _ => Ok(()),
@@ -733,17 +754,18 @@ impl Opened {
 /// Opens the store of a folder to read, beside whoever writes to it. Nothing of the folder need be
 /// writable: an archive, the store of another account.
 pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
-    let path = folder.join(FILE);
+    let path = database(folder)?;
     if !path.is_file() {
         return Err(StoreError::Missing(folder.to_owned()));
     }
     for end in ["wal", "shm", "journal"] {
-        only_files(&beside(folder, end))?;
+        only_files(&beside(&path, end))?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = |connection, still, copy| Opened {
         connection,
         folder: folder.to_owned(),
+        database: path.clone(),
         still,
         _copy: copy,
     };
@@ -755,7 +777,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
         Err(StoreError::ReadOnly(why)) => why,
         Err(error) => return Err(error),
     };
-    let has = |end| std::fs::metadata(beside(folder, end)).is_ok_and(|found| found.len() > 0);
+    let has = |end| std::fs::metadata(beside(&path, end)).is_ok_and(|found| found.len() > 0);
     let unreadable = |error| match error {
         StoreError::ReadOnly(why) => StoreError::Unreadable { path: folder.to_owned(), why },
         error => error,
@@ -763,13 +785,13 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
     if has("journal") {
         // Who wrote last was cut off within a change, which is taken back first. Not in the store: who reads
         // changes nothing.
-        let copy = Copy::of(folder)?;
+        let copy = Copy::of(&path)?;
         let connection = Connection::open(copy.0.join(FILE))?;
         let connection = looked_at(connection, folder).map_err(unreadable)?;
         return Ok(opened(connection, None, Some(copy)));
     }
     tracing::debug!(%shut_out, "reading a store that nobody can be kept from writing");
-    let still = stamp(folder);
+    let still = stamp(&path);
     let connection = if has("wal") {
         // The log is read as well, without the index that others would share.
         let connection = Connection::open_with_flags_and_vfs(&path, flags, c"unix-none")?;
@@ -904,7 +926,7 @@ mod tests {
     #[test]
     fn a_store_is_free_when_its_writer_is_gone_though_a_copy_of_the_file_is_open() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = Lock::of(folder.path()).unwrap();
+        let lock = Lock::of(folder.path(), folder.path()).unwrap();
         let copy = lock.0.try_clone().unwrap();
         assert!(matches!(open_to_write(folder.path()), Err(StoreError::InUse(_))));
         drop(lock);
