@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use ::config::plain::plain;
+use ::config::plain::{line, plain};
 use ::config::{Lang, Problems, Province, StationId, way_out};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
@@ -260,13 +260,14 @@ fn complain(failure: &Failure) {
         Failure::Contract(problems) => {
             let count = problems.0.len();
             let s = if count == 1 { "" } else { "s" };
+            // Each of them is one line.
             format!("{problems}\ngridwatch: {count} problem{s} in the configuration")
         }
-        Failure::Usage(message) => format!("gridwatch: {message}"),
-        Failure::Output(error) => format!("gridwatch: cannot write: {error}"),
+        Failure::Usage(message) => line(&format!("gridwatch: {message}")).into_owned(),
+        Failure::Output(error) => line(&format!("gridwatch: cannot write: {error}")).into_owned(),
     };
     // With no standard error left there is nobody to tell.
-    let _ = writeln!(stderr, "{}", plain(&said));
+    let _ = writeln!(stderr, "{said}");
 }
 
 impl Common {
@@ -508,15 +509,22 @@ fn need_terminal(command: &str) -> Result<(), Failure> {
     )))
 }
 
-/// Writes one line to standard output. What it has of files, stores and devices commands no terminal.
-fn say(line: impl Display) -> Result<(), Failure> {
-    writeln!(io::stdout().lock(), "{}", plain(&line.to_string()))?;
+/// Writes one line to standard output. What it has of files, stores and devices commands no terminal, and makes no
+/// line of its own.
+fn say(said: impl Display) -> Result<(), Failure> {
+    writeln!(io::stdout().lock(), "{}", line(&said.to_string()))?;
+    Ok(())
+}
+
+/// Writes lines to standard output, whose names were made one line each by whoever put them together.
+fn say_lines(lines: impl Display) -> Result<(), Failure> {
+    writeln!(io::stdout().lock(), "{}", plain(&lines.to_string()))?;
     Ok(())
 }
 
 /// Writes one line to standard error, for who reads it beside the output.
-fn note(line: impl Display) -> Result<(), Failure> {
-    writeln!(io::stderr().lock(), "{}", plain(&line.to_string()))?;
+fn note(said: impl Display) -> Result<(), Failure> {
+    writeln!(io::stderr().lock(), "{}", line(&said.to_string()))?;
     Ok(())
 }
 

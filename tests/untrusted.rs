@@ -505,6 +505,63 @@ fn nothing_in_a_file_commands_a_terminal() {
         let commands = |c: char| config::plain::commands(c) && c != '\n' && c != '\t';
         assert!(!said.contains(commands), "{args:?}: {said:?}");
     }
+    // Nor does a name make a line of what is said of it.
+    let name = "' || char(10) || 'FAKED' || char(13) || char(9) || '";
+    file(folder.path())
+        .execute_batch(&format!(
+            "UPDATE contract SET file = 'a{name}.toml', text = 'x = 1';
+             INSERT INTO metering SELECT kind, '{name}', at_ms, sells, 1, 2, 0, 0, 0, 0, 0, 0
+                 FROM metering LIMIT 1;
+             UPDATE alarm SET reason = '{name}'; UPDATE asked SET replies = '{name}';
+             UPDATE session SET program = '{name}'; UPDATE path SET station = '{name}'"
+        ))
+        .unwrap();
+    let reader = Connection::open(folder.path().join("gridwatch.db")).unwrap();
+    let text = |column: &str| -> String {
+        let one = format!("SELECT {column} FROM contract ORDER BY id DESC LIMIT 1");
+        reader.query_row(&one, [], |row| row.get(0)).unwrap()
+    };
+    let (named, content) = (text("file"), text("text"));
+    let origin = config::Origin::Texts { file: named, text: content, templates: Vec::new() };
+    let hash = gridwatch::store::hash(&origin);
+    drop(reader);
+    file(folder.path())
+        .execute_batch(&format!(
+            "DELETE FROM datalist; UPDATE contract SET hash = hash || id;
+             UPDATE contract SET hash = '{hash}' WHERE id = (SELECT max(id) FROM contract)"
+        ))
+        .unwrap();
+    let key = folder.path().join("key\nFAKED.toml");
+    let of_key =
+        "[province]\nname = \"x\"\n\"a\\nFAKED\" = 1\n[stations.\"b\\nFAKED\"]\n\"\\nFAKED\" = 2\n";
+    fs::write(&key, of_key).unwrap();
+    let (key, none) = (key.to_str().unwrap(), folder.path().join("no\nFAKED"));
+    let none = none.to_str().unwrap();
+    let mut told = 0;
+    for args in [
+        &["config", "check", key][..],
+        &["check", key],
+        &["monitor", key, "--once"],
+        &["simulate", key],
+        &["report", key, "--month", "2022-11", "--store", store, "--out", "x.json"],
+        &["report", "--month", "2022-11", "--store", none, "--out", "x.json"],
+        &["report", "--month", "2022-11", "--store", store, "--out", none],
+        &["store", "check", "--store", store],
+        &["store", "check", "--store", none],
+        &["store", "backup", none, "--store", none],
+        &["store", "aside", "--store", none],
+        &["show", "--store", store],
+        &["show", "alarms", "--store", store],
+        &["show", "--store", none],
+    ] {
+        let output = gridwatch(args);
+        assert_eq!(output.status.code().filter(|code| *code > 0), output.status.code(), "{args:?}");
+        let said = stdout(&output) + &stderr(&output);
+        told += usize::from(said.contains("FAKED"));
+        let is_alone = |line: &str| line.trim_start().starts_with("FAKED") || line.contains('\t');
+        assert!(!said.lines().any(is_alone), "{args:?}: {said}");
+    }
+    assert!(told > 8, "the names are told: {told}");
     let turned = folder.path().join("turned.toml");
     let small = fs::read_to_string("config/small.toml").unwrap();
     fs::write(&turned, small.replacen("name = \"", "name = \"\u{202e}", 1)).unwrap();

@@ -14,7 +14,16 @@ pub fn commands(c: char) -> bool {
 /// A text of which each character is shown: those that command are written as `\u001B`, but for the ends
 /// of lines and tabulators. What is JSON stays JSON of the same meaning.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    let is_raw = |c: char| commands(c) && !matches!(c, '\n' | '\t');
+    written_out(text, |c| commands(c) && !matches!(c, '\n' | '\t'))
+}
+
+/// The same of what is one line: ends of lines and tabulators in it are written out, too, so that no name makes a line
+/// of its own of what it says.
+pub fn line(text: &str) -> Cow<'_, str> {
+    written_out(text, commands)
+}
+
+fn written_out(text: &str, is_raw: fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(is_raw) {
         return text.into();
     }
@@ -42,6 +51,7 @@ mod tests {
         assert_eq!(plain("a\u{9b}31mb\u{7f}\r"), "a\\u009B31mb\\u007F\\u000D");
         assert_eq!(plain("x\u{202e}y\u{2066}"), "x\\u202Ey\\u2066");
         assert!(matches!(plain("Hòa Bình\n\tĐông Anh – 110 kV"), Cow::Borrowed(_)));
+        assert_eq!(line("S1\r\n\twhole\u{1b}"), "S1\\u000D\\u000A\\u0009whole\\u001B");
     }
 
     proptest! {
@@ -49,6 +59,7 @@ mod tests {
         fn no_text_commands(text in "\\PC*|[\\x00-\\xff\u{2000}-\u{20ff}]*") {
             let plain = plain(&text);
             prop_assert!(!plain.contains(|c: char| commands(c) && c != '\n' && c != '\t'));
+            prop_assert!(!line(&text).contains(commands));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plain::line;
+
 /// One thing that is wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
@@ -17,14 +19,15 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
+        // Each is one line, whatever names it has.
+        write!(f, "{}", line(&self.file))?;
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
         }
         if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
+            write!(f, ": {}", line(&self.key))?;
         }
-        write!(f, ": {}", self.message)
+        write!(f, ": {}", line(&self.message))
     }
 }
 

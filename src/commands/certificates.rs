@@ -14,7 +14,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use super::{Failure, Outcome, say};
+use super::{Failure, Outcome, say_lines};
 
 /// Where a certificate has the role of who shows it.
 const ROLE: [u64; 9] = [1, 3, 6, 1, 4, 1, 50_316, 802, 1];
@@ -178,7 +178,7 @@ fn tell(args: &CertificatesArgs, province: &Province) -> Outcome {
     let ids = province.centres.iter().map(|centre| &centre.id);
     let centres: Vec<String> =
         ids.map(|id| format!("{id} = {}", pair(&format!("centre-{id}")))).collect();
-    say(format_args!(
+    say_lines(format_args!(
         "# Certificates in '{}': for tests and laboratories, good for five years.\n\
          # Put this into the province file; paths there are relative to it.\n\
          [link.tls]\n\

@@ -10,7 +10,7 @@ use sim::control::Request;
 use sim::faults::{FAULTS, FaultKind, FaultSpec, Takes, duration_ms};
 
 use super::simulator::{Running, local};
-use super::{Common, Failure, Outcome, say};
+use super::{Common, Failure, Outcome, say_lines};
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -62,7 +62,7 @@ pub(super) struct InjectArgs {
 
 pub(super) fn run(common: &Common, args: &InjectArgs) -> Outcome {
     if args.kinds {
-        say(kinds(common.lang()).trim_end())?;
+        say_lines(kinds(common.lang()).trim_end())?;
         return Ok(0);
     }
     let request = request(args)?;

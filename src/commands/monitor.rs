@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, patience, runtime, say,
-    start_monitor, state_folder, stood_in, stop_wanted, stretch,
+    say_lines, start_monitor, state_folder, stood_in, stop_wanted, stretch,
 };
 
 #[derive(Args)]
@@ -209,7 +209,7 @@ fn print(common: &Common, picture: &Picture, as_json: bool) -> Outcome {
     if as_json {
         say(json::picture(picture))?;
     } else {
-        say(terminal::text(picture, common.lang(), common.ascii).trim_end())?;
+        say_lines(terminal::text(picture, common.lang(), common.ascii).trim_end())?;
     }
     let heard = picture.channels.iter().any(|c| c.link.state == LinkState::Connected);
     Ok(if heard { 0 } else { EXIT_NO_DATA })

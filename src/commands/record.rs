@@ -19,7 +19,7 @@ use gridwatch::report::period::day;
 use gridwatch::series::Buffer;
 use gridwatch::store::{Recorder, Writer};
 
-use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, runtime, say, stop_wanted};
+use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, runtime, say, say_lines, stop_wanted};
 
 /// Time between two looks at the clock of the machine, and between two words on a terminal.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
@@ -241,7 +241,7 @@ pub(super) fn run(
     let (tally, cost) = recording.end(&mut kept)?;
     kept.writer.close()?;
     let wall = progress.began.elapsed();
-    say(summary(&province, &tally, reached.since(from)).trim_end())?;
+    say_lines(summary(&province, &tally, reached.since(from)).trim_end())?;
     say(costs(cost, wall))?;
     truth.end()?;
     if reached >= until {
@@ -249,7 +249,7 @@ pub(super) fn run(
     }
     let local = reached.local(zone);
     let left = (until.since(first) - reached.since(first) + DAY_MS - 1) / DAY_MS;
-    say(format_args!(
+    say_lines(format_args!(
         "stopped: {}; what is recorded is whole up to {} {:02}:{:02}:{:02}. Go on with:\n  {}",
         share_done((from, until), reached),
         local.date,

@@ -13,7 +13,8 @@ use gridwatch::store::{End, Gap, Kept, Reader, Session};
 use gridwatch::terminal::{self, Origin, Page};
 
 use super::{
-    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, province_of, say, site, store_folder,
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, province_of, say, say_lines, site,
+    store_folder,
 };
 
 #[derive(Args)]
@@ -107,7 +108,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
         now: at.is_none().then(|| Clock::system().now()),
     };
     let origin = terminal::origin(&past.picture, &origin, (lang, common.ascii));
-    say(format_args!("{}\n\n{origin}", text.trim_end()))?;
+    say_lines(format_args!("{}\n\n{origin}", text.trim_end()))?;
     Ok(0)
 }
 

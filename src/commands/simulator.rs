@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::config::plain;
 use clap::Args;
 use gridwatch::clock::Timestamp;
 use serde_json::Value;
 use sim::control::{LINE_BYTES_MAX, Request};
 
-use super::{Common, ConfigArg, Failure, Outcome, control_port, say};
+use super::{Common, ConfigArg, Failure, Outcome, control_port, say, say_lines};
 
 /// Longest wait for the simulator: it answers between two steps of its field.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,10 +52,11 @@ impl Running {
             control_port(&province).ok_or_else(|| Failure::Usage(message.to_owned()))?
         };
         let line = ask(port, request).map_err(|error| Failure::Usage(unheard(port, &error)))?;
-        let reply: Value = serde_json::from_str(&line).map_err(|_| not_a_simulator(port))?;
+        let mut reply: Value = serde_json::from_str(&line).map_err(|_| not_a_simulator(port))?;
+        one_line_each(&mut reply);
         match reply["ok"].as_bool() {
             Some(true) if self.json => say(line.trim_end())?,
-            Some(true) => say(told(&reply).trim_end())?,
+            Some(true) => say_lines(told(&reply).trim_end())?,
             Some(false) => {
                 return Err(Failure::Usage(
                     reply["error"].as_str().unwrap_or("refused").to_owned(),
@@ -63,6 +65,16 @@ impl Running {
             None => return Err(not_a_simulator(port)),
         }
         Ok(0)
+    }
+}
+
+/// Makes one line of each text of an answer: names in it are those of a province.
+fn one_line_each(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = plain::line(text).into_owned(),
+        Value::Array(all) => all.iter_mut().for_each(one_line_each),
+        Value::Object(all) => all.values_mut().for_each(one_line_each),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

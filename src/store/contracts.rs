@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use config::{Origin, Province};
+use config::{Origin, Problems, Province};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use sha2::{Digest, Sha256};
 
@@ -142,7 +142,7 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, Sto
     }
     let unreadable = |why: String| StoreError::Contract { id, why };
     let mut province =
-        Province::from_origin(&origin).map_err(|problems| unreadable(problems.to_string()))?;
+        Province::from_origin(&origin).map_err(|problems| unreadable(first(&problems)))?;
     if let Some(ms) = slowed_ms {
         #[expect(clippy::cast_precision_loss, reason = "at most a day")]
         let seconds = ms as f64 / 1e3;
@@ -152,6 +152,13 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Arc<Province>, Sto
         return Err(unreadable("its texts give other points than when they were recorded".into()));
     }
     Ok(Arc::new(province))
+}
+
+/// The first of some problems, and how many more there are.
+fn first(problems: &Problems) -> String {
+    let more = problems.0.len().saturating_sub(1);
+    let first = problems.0.first().map_or_else(String::new, ToString::to_string);
+    if more > 0 { format!("{first}, and {more} more problems") } else { first }
 }
 
 /// How many stations a fleet has: no more than the store has paths for. Each takes some 100 KB of memory.
