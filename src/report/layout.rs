@@ -21,6 +21,8 @@ const KEYS_MAX: usize = 3;
 /// Letters of body text, and of bold heads, are so wide as digits.
 const LETTER: f64 = 0.95;
 const BOLD_LETTER: f64 = 1.06;
+/// A space, and a dot between words, of a letter.
+const SPACE: f64 = 0.55;
 
 /// What of a cell a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,12 +234,13 @@ pub(super) fn lines(text: &str, width: f64, is_bold: bool) -> f64 {
         let mut used = 0.0;
         lines += 1.0;
         for word in paragraph.split_whitespace() {
-            let word = length(word.chars().count());
-            if used > 0.0 && used + 1.0 + word > room {
+            let dots = word.chars().filter(|letter| *letter == '·').count();
+            let word = length(word.chars().count()) - length(dots) * (1.0 - SPACE);
+            if used > 0.0 && used + SPACE + word > room {
                 lines += 1.0;
                 used = 0.0;
             }
-            let gap = if used > 0.0 { 1.0 } else { 0.0 };
+            let gap = if used > 0.0 { SPACE } else { 0.0 };
             used += gap + word;
             // A word with no room for it is broken anywhere.
             while used > room {

@@ -87,7 +87,8 @@ pub fn bytes(report: &Report) -> Result<Vec<u8>, XlsxError> {
             if !matches!(here.first(), Some(Item::Head(_))) {
                 page.heading(&name, &of)?;
             }
-            for item in here {
+            for (n, item) in here.iter().enumerate() {
+                page.behind = Behind::of(&here[n + 1..], &page.widths, looks.reader);
                 page.put(item, (data_name, &mut data))?;
             }
             page.finish()?;
@@ -143,6 +144,17 @@ impl Item<'_> {
             Item::Chart(_) | Item::Head(_) => false,
         }
     }
+
+    /// Its height with the room below it, in points.
+    fn height(&self, widths: &[f64], reader: Reader) -> f64 {
+        match self {
+            Item::Note(text) => note_of(text, widths).1 + ROW / 2.0,
+            Item::Chart(_) => f64::from(CHART.2) * ROW,
+            Item::Table(table, fields, _) => Heights::of(table, fields, widths, reader).all() + ROW,
+            Item::Head(_) => 6.0 * ROW + 20.0,
+            Item::Signatures(_) => 2.0 * ROW + SIGNED,
+        }
+    }
 }
 
 /// What of the items goes on one sheet, and how wide its columns are: a table that goes on over pages is the last one,
@@ -191,14 +203,7 @@ fn widths_of(items: &[Item<'_>]) -> Vec<f64> {
 /// Height of all that stands on a sheet, in points.
 fn height_of(items: &[Item<'_>], widths: &[f64], reader: Reader) -> f64 {
     let above = if matches!(items.first(), Some(Item::Head(_))) { 0.0 } else { HEADING };
-    let own = items.iter().map(|item| match item {
-        Item::Note(text) => note_of(text, widths).1 + ROW / 2.0,
-        Item::Chart(_) => f64::from(CHART.2) * ROW,
-        Item::Table(table, fields, _) => Heights::of(table, fields, widths, reader).all() + ROW,
-        Item::Head(_) => 6.0 * ROW + 20.0,
-        Item::Signatures(_) => 2.0 * ROW + SIGNED,
-    });
-    above + own.sum::<f64>()
+    above + items.iter().map(|item| item.height(widths, reader)).sum::<f64>()
 }
 
 /// The last column over which a paragraph stands, and its height in points. Merged cells do not grow by themselves,
@@ -233,9 +238,14 @@ impl Heights {
         let above = names.iter().zip(widths).map(|(head, w)| lines(head, w - 1.0, true));
         let head = ROW * above.fold(1.0, f64::max);
         let own = |cells: &Vec<Cell>| tallest((table, cells), (fields, widths), reader);
-        // Where there is no row, one says so.
-        let rows =
-            if table.rows.is_empty() { vec![ROW] } else { table.rows.iter().map(own).collect() };
+        // Where there is no row, one says so across all columns.
+        let across = fields.iter().zip(widths).map(|(_, width)| width + INDENT).sum::<f64>();
+        let nothing = || ROW * lines(Text::NoRows.get(reader.lang), across - INDENT, false);
+        let rows = if table.rows.is_empty() {
+            vec![nothing()]
+        } else {
+            table.rows.iter().map(own).collect()
+        };
         Self { head, rows, total: table.total.as_ref().map_or(0.0, own) }
     }
 
@@ -314,15 +324,33 @@ struct Page<'a> {
     repeated: Option<u32>,
     /// Its height, which every page behind it has less for what follows, in points.
     repeated_height: f64,
-    /// The end of the table above: signatures do not stand on a page without it.
-    tail: Option<Tail>,
+    /// What follows what is put.
+    behind: Behind,
+}
+
+/// What stands directly behind a table and belongs to it: notes, tables without rows, signatures. None of them stands on
+/// a page without some of what it follows.
+#[derive(Default)]
+struct Behind {
+    /// Height of the first of them, and of all, in points.
+    heights: [f64; 2],
+    /// Nothing else stands below on the sheet.
+    is_all: bool,
+}
+
+impl Behind {
+    fn of(rest: &[Item<'_>], widths: &[f64], reader: Reader) -> Self {
+        let own = rest.iter().take_while(|item| item.may_follow());
+        let heights: Vec<f64> = own.map(|item| item.height(widths, reader)).collect();
+        let (first, all) = (heights.first().copied().unwrap_or(0.0), heights.iter().sum());
+        Self { heights: [first, all], is_all: heights.len() == rest.len() }
+    }
 }
 
 /// The last rows of a table.
-#[derive(Clone, Copy)]
 struct Tail {
-    /// The first of them, and the row behind the table.
-    rows: (u32, u32),
+    /// The first of them.
+    first: u32,
     /// Their height and that of the head, in points.
     height: f64,
     /// Row of the head.
@@ -349,7 +377,7 @@ impl<'a> Page<'a> {
             heads: Vec::new(),
             repeated: None,
             repeated_height: 0.0,
-            tail: None,
+            behind: Behind::default(),
         })
     }
 
@@ -435,7 +463,7 @@ impl<'a> Page<'a> {
     }
 
     fn signatures(&mut self, roles: &[String]) -> Result<(), XlsxError> {
-        self.break_to_sign(2.0 * ROW + SIGNED);
+        self.break_before(2.0 * ROW + SIGNED);
         let roles = roles.get(..self.widths.len()).unwrap_or(roles);
         let to_sign = Text::ToSign.get(self.looks.reader.lang);
         for (n, role) in roles.iter().enumerate() {
@@ -503,16 +531,15 @@ impl<'a> Page<'a> {
             _ => format!("{} ({})", cut(&table.caption, HEAD_MAX), Text::ContinuedTable.get(lang)),
         };
         let names = heads(fields);
-        let nothing = vec![vec![Cell::Text(Text::NoRows.get(lang).to_owned())]];
-        let rows = if table.rows.is_empty() { &nothing } else { &table.rows };
         let own = Heights::of(table, fields, &self.widths, self.looks.reader);
         let all = own.all();
         let Heights { head: head_height, rows: heights, total } = own;
         let is_long = self.repeated.is_none() && goes_on(all, self.used, self.capacity);
+        let behind = self.behind.heights.into_iter().rev().find(|own| all + own <= self.capacity);
         self.break_before(if is_long {
             ROW + head_height + heights.iter().take(TOGETHER).sum::<f64>()
         } else {
-            all
+            all + behind.unwrap_or(0.0)
         });
         self.worksheet.write_with_format(self.row, 0, caption, &looks::caption())?;
         self.height(ROW)?;
@@ -521,39 +548,61 @@ impl<'a> Page<'a> {
         if is_long {
             (self.repeated, self.repeated_height) = (Some(head), head_height);
         }
-        let columns: Vec<TableColumn> = names
-            .iter()
-            .map(|head| TableColumn::new().set_header(head))
-            .map(|head| head.set_header_format(looks::head()))
-            .collect();
-        self.height(head_height)?;
-        let breaks = self.breaks_of(&heights, total);
-        for (n, (cells, height)) in rows.iter().zip(&heights).enumerate() {
-            if breaks.contains(&n) {
-                self.breaks.push(self.row);
-                self.used = self.repeated_height;
-            }
-            self.cells(table, fields, (cells, false), *height)?;
+        for (n, name) in names.iter().enumerate() {
+            self.worksheet.write_with_format(head, column(n), name, &looks::head())?;
         }
-        let name = match part {
-            0 => format!("table_{}", table.id),
-            n => format!("table_{}_{}", table.id, n + 1),
-        };
-        let native =
-            NativeTable::new().set_name(name).set_style(TableStyle::None).set_columns(&columns);
-        self.worksheet.add_table(head, 0, self.row - 1, column(last), &native)?;
+        self.height(head_height)?;
+        if table.rows.is_empty() {
+            // Cells of a native table cannot be one, and there is nothing to filter.
+            let nothing = Text::NoRows.get(lang);
+            let look = self.looks.cell(&Cell::Text(nothing.to_owned()), false, false);
+            self.across((0, last), nothing, &look)?;
+            self.height(heights[0])?;
+        } else {
+            self.rows(table, fields, (&heights, total))?;
+            let name = match part {
+                0 => format!("table_{}", table.id),
+                n => format!("table_{}_{}", table.id, n + 1),
+            };
+            let columns: Vec<TableColumn> = names
+                .iter()
+                .map(|head| TableColumn::new().set_header(head))
+                .map(|head| head.set_header_format(looks::head()))
+                .collect();
+            let native =
+                NativeTable::new().set_name(name).set_style(TableStyle::None).set_columns(&columns);
+            self.worksheet.add_table(head, 0, self.row - 1, column(last), &native)?;
+        }
         // Below the table and not in it: sorting must not carry the total away.
         if let Some(cells) = &table.total {
             self.cells(table, fields, (cells, true), total)?;
         }
         let end = self.row;
         self.space(ROW)?;
-        // As many rows stay with the head as go with the signatures.
-        self.tail = (heights.len() >= 2 * TOGETHER).then(|| {
+        // As many rows stay with the head as go with what follows.
+        if heights.len() >= 2 * TOGETHER {
             let own = heights.iter().rev().take(TOGETHER).sum::<f64>();
             let first = end - u32::from(table.total.is_some()) - TOGETHER_ROWS;
-            Tail { rows: (first, self.row), height: head_height + own + total + ROW, head }
-        });
+            self.keep_with_tail(&Tail { first, height: head_height + own + total + ROW, head });
+        }
+        Ok(())
+    }
+
+    /// The rows of a table, over as many pages as they take.
+    fn rows(
+        &mut self,
+        table: &Table,
+        fields: &[Field],
+        (heights, total): (&[f64], f64),
+    ) -> Result<(), XlsxError> {
+        let breaks = self.breaks_of(heights, total);
+        for (n, (cells, height)) in table.rows.iter().zip(heights).enumerate() {
+            if breaks.contains(&n) {
+                self.breaks.push(self.row);
+                self.used = self.repeated_height;
+            }
+            self.cells(table, fields, (cells, false), *height)?;
+        }
         Ok(())
     }
 
@@ -653,19 +702,21 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Begins a new page for signatures that have no room on this one: with the last rows of the table that is
-    /// signed, and its head.
-    fn break_to_sign(&mut self, height: f64) {
-        let own = |tail: &Tail| {
-            tail.rows.1 == self.row && self.repeated.is_none_or(|head| head == tail.head)
+    /// Begins a page with the last rows of the table above, and its head, where what stands behind it has no room on
+    /// this one: with all of that if a page has room for it, with the first of it otherwise.
+    fn keep_with_tail(&mut self, tail: &Tail) {
+        // A sheet repeats one head, on every page from there on.
+        let may_repeat = match self.repeated {
+            Some(head) => head == tail.head,
+            None => self.behind.is_all,
         };
-        match self.tail.filter(own) {
-            Some(tail) if self.used + height > self.capacity => {
-                self.breaks.push(tail.rows.0);
-                self.used = tail.height;
-                self.repeated = Some(tail.head);
-            }
-            _ => self.break_before(height),
+        let [first, all] = self.behind.heights;
+        let behind = if tail.height + all <= self.capacity { all } else { first };
+        let is_better = self.used + behind > self.capacity && tail.height + behind <= self.capacity;
+        if may_repeat && is_better {
+            self.breaks.push(tail.first);
+            self.used = tail.height;
+            self.repeated = Some(tail.head);
         }
     }
 

@@ -100,15 +100,16 @@ impl Data<'_> {
         drawing.show_empty_cells_as(ChartEmptyCells::Gaps);
         drawing.set_alt_text(format!("{}. {}", chart.caption, description(chart, reader)));
         // Named by their cells: a name given as a text may be taken for a reference to others.
-        drawing.title().set_name((self.sheet, self.row, 0)).set_font(&font(12));
+        drawing.title().set_name((self.sheet, self.row, 0)).set_font(&heading());
         if chart.series.len() > 1 || target(chart).is_some() {
-            drawing.legend().set_position(ChartLegendPosition::Bottom);
+            drawing.legend().set_position(ChartLegendPosition::Bottom).set_font(&labels());
         } else {
             drawing.legend().set_hidden();
         }
         let every = u16::try_from(chart.categories.len().div_ceil(NAMED)).unwrap_or(u16::MAX);
         drawing
             .x_axis()
+            .set_font(&labels())
             .set_text_axis(true)
             .set_label_position(ChartAxisLabelPosition::Low)
             .set_label_interval(every)
@@ -116,6 +117,7 @@ impl Data<'_> {
         let decimals = u32::try_from(axis.decimals()).unwrap_or(0);
         drawing
             .y_axis()
+            .set_font(&labels())
             .set_num_format(Looks::new(reader).number(decimals))
             .set_min(axis.low)
             .set_max(axis.high)
@@ -228,8 +230,17 @@ pub(super) fn write(
     Ok(())
 }
 
-fn font(size: u8) -> ChartFont {
+/// What stands above a chart.
+fn heading() -> ChartFont {
     let mut font = ChartFont::new();
-    font.set_size(size).set_bold();
+    font.set_size(12).set_bold();
+    font
+}
+
+/// What stands along its axes and in its legend: as large as the type of the sheet, so that it is eight points at least
+/// where a page is made smaller.
+fn labels() -> ChartFont {
+    let mut font = ChartFont::new();
+    font.set_size(11);
     font
 }

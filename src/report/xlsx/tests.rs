@@ -275,3 +275,114 @@ fn signatures_that_have_no_room_take_the_last_rows_of_the_table_and_its_head_wit
     }
     assert!(taken > 0);
 }
+
+/// A report of one sheet with these parts.
+fn sheet_of(parts: Vec<Part>) -> Report {
+    let mut report = sample::every_cell();
+    report.sheets.truncate(1);
+    report.sheets[0].parts = parts;
+    report
+}
+
+fn table_of_rows(id: &'static str, rows: u64) -> Table {
+    let row = |n| vec![Cell::Text("a".to_owned()), Cell::Count(n)];
+    Table {
+        id,
+        caption: id.to_owned(),
+        columns: sample::columns(&["text", "count"]),
+        rows: (0..rows).map(row).collect(),
+        total: None,
+    }
+}
+
+/// Rows behind which a page ends.
+fn breaks(sheet: &str) -> Vec<u32> {
+    let own = sheet.split("<brk ").skip(1).map(|own| format!(" {own}"));
+    own.map(|own| attributes(&own, "id")[0].parse().unwrap()).collect()
+}
+
+#[test]
+fn no_page_begins_with_what_stands_behind_a_table() {
+    let note = || Part::Note("Energy ".repeat(150));
+    let ends: [fn(Part) -> Vec<Part>; 4] = [
+        |note| vec![note],
+        |note| vec![note, Part::Note("And more.".to_owned())],
+        |_| vec![Part::Table(table_of_rows("nothing", 0))],
+        |note| vec![Part::Table(table_of_rows("nothing", 0)), note],
+    ];
+    let mut taken = 0;
+    for (above, end, rows) in [0, 6]
+        .into_iter()
+        .flat_map(|above| ends.map(|end| (above, end)))
+        .flat_map(|(above, end)| (3..90).map(move |rows| (above, end, rows)))
+    {
+        let first = (above > 0).then(|| Part::Table(table_of_rows("above", above)));
+        let own = Part::Table(table_of_rows("table", rows));
+        let report = sheet_of(first.into_iter().chain([own]).chain(end(note())).collect());
+        let files = files(&report);
+        for (name, sheet) in
+            files.iter().filter(|(name, _)| name.starts_with("xl/worksheets/sheet"))
+        {
+            // Rows of tables: numbers stand in their second column.
+            let numbers: Vec<u32> = sheet
+                .split("<c r=\"B")
+                .skip(1)
+                .filter(|cell| {
+                    cell.split("</c>")
+                        .next()
+                        .is_some_and(|own| own.contains("<v>") && !own.contains("t=\"s\""))
+                })
+                .map(|cell| cell.split('"').next().unwrap().parse().unwrap())
+                .collect();
+            let Some(last) = numbers.last() else { panic!("{name} has no rows") };
+            for own in breaks(sheet) {
+                assert!(
+                    own < *last,
+                    "{name}: {rows} rows below {above}: a page begins behind them, {own} of {last}"
+                );
+                taken += 1;
+            }
+        }
+    }
+    assert!(taken > 100, "{taken}");
+}
+
+#[test]
+fn that_there_is_no_row_is_said_across_the_table() {
+    for (lang, said) in [(Lang::Vi, "không có dòng nào"), (Lang::En, "no rows")] {
+        let mut table = table_of_rows("nothing", 0);
+        for column in &mut table.columns {
+            column.width = 4;
+        }
+        let mut report = sheet_of(vec![Part::Table(table)]);
+        report.lang = lang;
+        let range = open(&report).worksheet_range("Ô").unwrap();
+        assert_eq!(below(&range, "text")[1][0], Read::String(said.to_owned()));
+        let files = files(&report);
+        assert!(
+            files["xl/worksheets/sheet1.xml"].contains("<mergeCell ref=\"A6:B6\"/>"),
+            "{lang:?}"
+        );
+        assert!(!files.keys().any(|name| name.starts_with("xl/tables/")), "no filter of nothing");
+    }
+}
+
+#[test]
+fn labels_of_charts_are_as_large_as_the_type_of_their_sheet() {
+    let files = files(&sample::month(Lang::Vi));
+    let mut charts = 0;
+    for (name, chart) in files.iter().filter(|(name, _)| name.starts_with("xl/charts/chart")) {
+        for part in ["c:catAx", "c:valAx"] {
+            let axis = chart.split(&format!("<{part}>")).nth(1).unwrap();
+            let axis = axis.split(&format!("</{part}>")).next().unwrap();
+            assert!(!numbers(axis, "sz").is_empty(), "{name}: {part} has the type of the program");
+        }
+        let legend =
+            chart.split("<c:legend>").nth(1).map(|own| own.split("</c:legend>").next().unwrap());
+        assert!(legend.is_none_or(|own| !numbers(own, "sz").is_empty()), "{name}");
+        let least = numbers(chart, "sz").into_iter().fold(f64::INFINITY, f64::min) / 100.0;
+        assert!(least * SMALLEST >= 8.0, "{name}: {least}");
+        charts += 1;
+    }
+    assert!(charts >= 4);
+}
