@@ -144,6 +144,13 @@ impl Window {
         Span { from: from.clamp(self.span.from, self.span.to), to: self.span.to }
     }
 
+    /// From the first moment in which somebody watched to the last; `None`: nobody did.
+    pub fn observed(&self) -> Option<Span> {
+        let mut all = self.eras.iter().flat_map(|era| &era.observed).map(|(_, span)| *span);
+        let first = all.next()?;
+        Some(Span::new(first.from, all.next_back().unwrap_or(first).to))
+    }
+
     /// Milliseconds in which somebody watched.
     pub fn observed_ms(&self) -> i64 {
         self.eras.iter().flat_map(|era| &era.observed).map(|(_, span)| span.length()).sum()

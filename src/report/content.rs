@@ -21,9 +21,13 @@ use config::{Channel, Lang, Station};
 
 use super::facts::{ChannelFacts, Facts};
 use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
-use super::shown::{DECIMALS, real};
+use super::shown::{DECIMALS, Reader, real};
 use crate::historian::counts::Share;
 use crate::store::Kept;
+use crate::words::format;
+
+/// How things stood at the end of a period is said to be from then, when it was seen no longer before, milliseconds.
+const LAST_SEEN_MS: i64 = 60_000;
 
 /// The report of some facts.
 pub(super) fn report(facts: &Facts) -> Report {
@@ -123,6 +127,35 @@ impl Facts {
     /// Whether so much of the period was watched that it may be judged.
     fn is_enough_watched(&self) -> bool {
         self.watched().reaches(self.province.targets.watched) == Some(true)
+    }
+
+    /// Says that too little of the period was watched to judge it, where that is so.
+    fn little_watched(&self) -> Option<Part> {
+        if self.is_enough_watched() {
+            return None;
+        }
+        let target = self.province.targets.watched;
+        let watched = format::percent(self.watched(), 2, Some(target), self.lang);
+        let least = format::number(target, 1, self.lang);
+        Some(self.words().note(
+            &format!("Chỉ {watched} thời gian của kỳ có theo dõi; dưới {least} % thì không đánh giá đạt hay không đạt."),
+            &format!("Only {watched} of the period was watched; below {least} % nothing is said to be reached or missed."),
+        ))
+    }
+
+    /// Says when how things stood at the end of the period was last seen, where that was a while before.
+    fn as_last_watched(&self) -> Option<Part> {
+        let last = self.window.observed()?.to;
+        (self.window.span.to.since(last) > LAST_SEEN_MS).then(|| {
+            let zone = self.period.utc_offset_hours;
+            let at = Reader { zone, lang: self.lang }.instant(last);
+            self.words().note(
+                &format!("Tình trạng cuối kỳ là tình trạng lúc theo dõi cuối cùng, {at}."),
+                &format!(
+                    "How things stood at the end of the period is how they were last seen, {at}."
+                ),
+            )
+        })
     }
 
     /// In place of figures of running counts of which there is none: what to say when they are no longer kept,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use config::{Lang, Province, Station, commands};
 
 use crate::clock::{DAY_MS, Timestamp};
+use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
 use crate::history::Window;
 use crate::store::{Contract, Kept, Reader, Session, StoreError};
@@ -58,7 +59,11 @@ pub(super) fn operations(
 ) -> Result<BTreeMap<String, Operations>, StoreError> {
     let span = window.span;
     let lost = reader.paths_that_lost((span.from, span.to))?;
-    let cut = window.not_kept(Kept::Events).length() > 0;
+    // What happened while nobody watched was told afterwards, where somebody watched again.
+    let told = window.observed().map_or(0, |own| own.and(span).length());
+    let [told, all_of_it] = [told, span.length()].map(i64::unsigned_abs);
+    let is_told = Share::new(told, all_of_it).reaches(province.targets.watched) == Some(true);
+    let cut = window.not_kept(Kept::Events).length() > 0 || !is_told;
     let mut all: BTreeMap<String, Operations> = BTreeMap::new();
     for station in province.stations.iter().filter(|station| wanted(&station.id)) {
         let is_known = !cut && is_known(reader, station, (window, contracts), &lost)?;

@@ -85,11 +85,9 @@ mod tests {
             let mut records = [record(40, OPEN), record(60, CLOSED)];
             let as_told = records;
             behind_polls(&mut records, &polls(40..60));
-            for (n, own) in records.iter().enumerate() {
+            for ((own, told), last) in records.iter().zip(&as_told).zip([39_300, 59_300]) {
                 assert_eq!(own.is_exact, is_exact, "{slow} s");
-                let at =
-                    if is_exact { as_told[n].at } else { Timestamp(39_300 + 20_000 * n as i64) };
-                assert_eq!(own.at, at, "{slow} s");
+                assert_eq!(own.at, if is_exact { told.at } else { Timestamp(last) }, "{slow} s");
             }
         }
         // What is closed again before it is polled is no slow clock's.

@@ -86,7 +86,9 @@ pub(super) fn supervision(facts: &Facts) -> Sheet {
         "BÁO CÁO GIÁM SÁT TÍN HIỆU SCADA CÁC TRẠM BIẾN ÁP 110 kV",
         "SUPERVISION OF SCADA AT 110 kV SUBSTATIONS",
     );
-    let parts = vec![Part::Head(facts.form(number, title)), Part::Table(table), facts.signatures()];
+    let mut parts = vec![Part::Head(facts.form(number, title)), Part::Table(table)];
+    parts.extend(facts.little_watched().into_iter().chain(facts.as_last_watched()));
+    parts.push(facts.signatures());
     titled("bm_5a", tab(number, words.say("Giám sát", "Supervision")), parts)
 }
 
@@ -176,6 +178,7 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     );
     let mut parts = vec![Part::Head(facts.form(number, title)), Part::Table(table)];
     parts.extend(facts.unseen_losses());
+    parts.extend(facts.little_watched().into_iter().chain(facts.as_last_watched()));
     parts.push(facts.signatures());
     titled("bm21", tab(number, words.say("Đánh giá", "Assessment")), parts)
 }

@@ -14,15 +14,7 @@ use crate::words::format;
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let mut parts = vec![Part::Table(figures(facts))];
-    if !facts.is_enough_watched() {
-        let watched =
-            format::percent(facts.watched(), 2, Some(facts.province.targets.watched), facts.lang);
-        let least = format::number(facts.province.targets.watched, 1, facts.lang);
-        parts.push(words.note(
-            &format!("Chỉ {watched} thời gian của kỳ có theo dõi; dưới {least} % thì không đánh giá đạt hay không đạt."),
-            &format!("Only {watched} of the period was watched; below {least} % nothing is said to be reached or missed."),
-        ));
-    }
+    parts.extend(facts.little_watched());
     parts.extend(super::metering::uncounted(facts));
     parts.extend([Part::Chart(months(facts)), Part::Table(centres(facts))]);
     parts.extend(forgotten_months(facts));
