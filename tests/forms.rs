@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::{ChannelId, Flags, Province, commands};
-use gridwatch::clock::Timestamp;
+use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
@@ -61,14 +61,14 @@ fn store(folder: &Path, keeps: bool, ended: &[(usize, u16)]) {
 /// The same, where records of a unit of the first station never came.
 fn store_with(folder: &Path, keeps: bool, ended: &[(usize, u16)], lost: Option<(u8, Gap)>) {
     let province = province();
-    store_of(folder, judgements(&province), (keeps, ended), lost);
+    store_of(folder, judgements(&province), (keeps, ended, DAY_MS), lost);
 }
 
 /// The same, with what was judged.
 fn store_of(
     folder: &Path,
     judgements: Vec<Judgement>,
-    (keeps, ended): (bool, &[(usize, u16)]),
+    (keeps, ended, watched_ms): (bool, &[(usize, u16)], i64),
     lost: Option<(u8, Gap)>,
 ) {
     let province = province();
@@ -107,7 +107,7 @@ fn store_of(
         judgements,
         events: events.chain(lost).collect(),
         commands: if keeps { units.collect() } else { Vec::new() },
-        ..Batch::empty(true, Timestamp(START + 3_600_000))
+        ..Batch::empty(true, Timestamp(START + watched_ms))
     };
     let mut writer = Writer::open(folder, &province).unwrap();
     writer.commit(&batch).unwrap();
@@ -175,8 +175,9 @@ fn remote_operations_are_counted_where_units_record_them_and_are_not_known_elsew
 #[test]
 fn what_a_unit_tells_again_under_other_numbers_is_counted_once() {
     let folder = tempdir().unwrap();
-    store(folder.path(), true, &[(0, 3), (0, 24)]);
     let province = province();
+    let ended = (true, &[(0, 3), (0, 24)][..], 3_600_000);
+    store_of(folder.path(), judgements(&province), ended, None);
     let (point, unit, level) = breakers(&province)[0];
     let kept = province.channels.iter().enumerate().flat_map(|(n, channel)| {
         let station = &province.stations[channel.station.index()];
@@ -218,9 +219,19 @@ fn what_a_unit_tells_again_under_other_numbers_is_counted_once() {
         writer.commit(&batch).unwrap();
     }
     writer.close().unwrap();
-    let row = &sheet(folder.path(), "bm21")["tables"]["bm21"]["rows"][0];
+    let form = sheet(folder.path(), "bm21");
+    let row = &form["tables"]["bm21"]["rows"][0];
     assert_eq!(row[format!("failed_{level}kv")], 1, "{row}");
     assert_eq!(row[format!("operations_{level}kv")], 3, "{row}");
+    // An hour of a day was watched: that there was none is not said, and the form says from when it is.
+    let none = &form["tables"]["bm21"]["rows"][1]["operations_22kv"];
+    assert_eq!(*none, json!({ "known": false }), "{form}");
+    for id in ["bm21", "bm_5a"] {
+        let form = sheet(folder.path(), id).to_string();
+        for note in ["Chỉ 4,31 %", "lúc theo dõi cuối cùng, 07/11/2022 01:02:20"] {
+            assert!(form.contains(note), "{note}: {form}");
+        }
+    }
     let events = sheet(folder.path(), "events").to_string();
     assert!(events.contains("Bản ghi nhận được: 3; bản ghi bị mất: 0."), "{events}");
 }
@@ -245,7 +256,7 @@ fn a_selection_that_became_too_old_says_whether_the_link_was_lost_meanwhile() {
         let (channel, at) = (ChannelId::at(channel), Timestamp(START + ms));
         all.push(Judgement { channel, at, link, whole: false, runs: Vec::new() });
     }
-    store_of(folder.path(), all, (true, &ended), None);
+    store_of(folder.path(), all, (true, &ended, DAY_MS), None);
     let form = sheet(folder.path(), "bm21");
     assert_eq!(
         form["tables"]["bm21"]["rows"][0]["cause"],
@@ -569,7 +580,7 @@ fn every_priority_a_signal_that_was_lost_is_named_with_how_long() {
     let (at, link) = (Timestamp(START + 1_800_000), LinkState::Lost);
     let runs = vec![Run { first: 0, count, state: old }];
     all.push(Judgement { channel: ChannelId::at(0), at, link, whole: false, runs });
-    store_of(folder.path(), all, (true, &[]), None);
+    store_of(folder.path(), all, (true, &[], 3_600_000), None);
 
     let station = &province.stations[0];
     assert_eq!(station.in_charge, province.channels[0].centre, "the first centre is in charge");

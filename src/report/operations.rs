@@ -34,9 +34,17 @@ pub(super) struct Operations {
     /// Every unit with such commands recorded them as long as somebody watched, none of its records was
     /// lost, and all that came are still kept.
     pub(super) is_known: bool,
+    /// So much of the period lies between the first and the last moment that somebody watched that there being none
+    /// may be said.
+    pub(super) is_told: bool,
 }
 
 impl Operations {
+    /// A count of operations; `None`: none was counted, and nobody could know.
+    pub(super) fn count(&self, count: u64) -> Option<u64> {
+        (count > 0 || self.is_told).then_some(count)
+    }
+
     /// Why operations failed, in words: `liên động (3); quá thời gian chọn, mất kết nối (1)`.
     pub(super) fn causes(&self, lang: Lang) -> String {
         let said = self.causes.iter().map(|((code, is_lost), count)| {
@@ -63,11 +71,11 @@ pub(super) fn operations(
     let told = window.observed().map_or(0, |own| own.and(span).length());
     let [told, all_of_it] = [told, span.length()].map(i64::unsigned_abs);
     let is_told = Share::new(told, all_of_it).reaches(province.targets.watched) == Some(true);
-    let cut = window.not_kept(Kept::Events).length() > 0 || !is_told;
+    let cut = window.not_kept(Kept::Events).length() > 0;
     let mut all: BTreeMap<String, Operations> = BTreeMap::new();
     for station in province.stations.iter().filter(|station| wanted(&station.id)) {
         let is_known = !cut && is_known(reader, station, (window, contracts), &lost)?;
-        all.insert(station.id.clone(), Operations { is_known, ..Operations::default() });
+        all.insert(station.id.clone(), Operations { is_known, is_told, ..Operations::default() });
     }
     let mut too_old = Vec::new();
     reader.events((span.from, span.to), |event| {

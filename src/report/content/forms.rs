@@ -157,7 +157,8 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
         } else {
             Cell::Verdict(Mark::Bad, words.say("thiếu", "not full"))
         };
-        let known = operations.filter(|operations| operations.is_known);
+        let known = operations.filter(|own| own.is_known);
+        let known = known.filter(|own| own.is_told || !own.causes.is_empty());
         let cause = known.map_or(Cell::NotKnown, |known| text(&known.causes(facts.lang)));
         row.extend([cause, full, right_verdict(facts, &channels), Cell::Empty]);
         rows.push(row);
@@ -189,8 +190,9 @@ fn operated(operations: Option<&Operations>, levels: &[u16]) -> Vec<Cell> {
         return vec![Cell::NotKnown; 2 * levels.len()];
     };
     let of_level = |level: &u16| known.levels.get(level).copied().unwrap_or_default();
-    let all = levels.iter().map(|level| Cell::Count(of_level(level).0));
-    all.chain(levels.iter().map(|level| Cell::Count(of_level(level).1))).collect()
+    let count = |count: u64| known.count(count).map_or(Cell::NotKnown, Cell::Count);
+    let all = levels.iter().map(|level| count(of_level(level).0));
+    all.chain(levels.iter().map(|level| count(of_level(level).1))).collect()
 }
 
 /// Voltage levels of feeders and lines, from the lowest.
