@@ -258,7 +258,7 @@ fn rows_apart(folder: &Path, chunks: i64, apart: i64) {
     let (block, columns): (i64, String) = file
         .query_row(
             "SELECT block.id, columns FROM block JOIN layout ON layout.id = block.layout
-             WHERE columns LIKE '%.E.IMP value%' ORDER BY block.id LIMIT 1",
+             WHERE columns LIKE '%22.47_.E.IMP value%' ORDER BY block.id LIMIT 1",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
