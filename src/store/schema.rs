@@ -719,7 +719,7 @@ impl Copy {
         let copy = Self(made.ok_or_else(full)?);
         let to = copy.0.join(FILE);
         let all = ["journal", "wal"].map(|end| (beside(database, end), beside(&to, end)));
-        for (from, to) in all.into_iter().chain([(database.to_owned(), to.clone())]) {
+        for (from, to) in all.into_iter().chain([(database.to_owned(), to)]) {
             if from.is_file() {
                 // Not with its permissions: the copy is written, where the change is taken back.
                 let copied = File::open(from)
