@@ -522,8 +522,9 @@ impl Reader {
         (from, to): (Timestamp, Timestamp),
         mut each: impl FnMut((String, String), (Timestamp, Timestamp), u64),
     ) -> Result<(), StoreError> {
+        // Before everything that is known of, where nobody had watched before, or that is no longer kept.
         const BEGAN: &str = "coalesce(after_ms,
-            (SELECT max(until_ms) FROM session WHERE until_ms <= lost_events.at_ms), at_ms)";
+            (SELECT max(until_ms) FROM session WHERE until_ms <= lost_events.at_ms), 0)";
         let told = format!("coalesce({}, at_ms)", told(&self.connection)?);
         let mut touching = self.connection.prepare_cached(&format!(
             "SELECT station, centre, {BEGAN}, {told}, count FROM lost_events
