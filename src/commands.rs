@@ -35,16 +35,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::historian::past::StoodChannel;
 use gridwatch::history::stood;
+use gridwatch::leftovers;
 use gridwatch::monitor::Monitor;
 use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Keeper, Reader, StoreError};
 use sim::Plans;
 use sim::faults::{Keep, Scenario};
 
+use bar::Bar;
 use truth::Truth;
 
 /// A threshold was missed.
 const EXIT_MISSED: u8 = 1;
+/// Stopped before its end.
+const EXIT_STOPPED: u8 = EXIT_MISSED;
 /// Wrong usage or configuration: also what the argument parser uses.
 const EXIT_USAGE: u8 = 2;
 /// Nothing could be evaluated.
@@ -75,7 +79,7 @@ Examples:
   gridwatch simulate --fleet 1000                 a thousand stations, to see what a machine bears
 
 Without CONFIG every command uses the built-in province of Hòa Bình.
-Exit codes: 0 good, 1 a threshold missed, 2 usage or configuration, 3 no data.";
+Exit codes: 0 good, 1 a threshold missed or stopped before its end, 2 usage or configuration, 3 no data.";
 
 /// What every command takes.
 #[derive(Args, Clone)]
@@ -200,6 +204,8 @@ enum Failure {
     Usage(String),
     /// Output could not be written.
     Output(io::Error),
+    /// Whoever asked for it wanted it to end.
+    Stopped,
 }
 
 impl From<Problems> for Failure {
@@ -210,7 +216,10 @@ impl From<Problems> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Usage(error.to_string())
+        match error {
+            StoreError::Stopped => Self::Stopped,
+            error => Self::Usage(error.to_string()),
+        }
     }
 }
 
@@ -249,10 +258,13 @@ pub(crate) fn main() -> ExitCode {
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
         Err(failure) => {
             complain(&failure);
-            EXIT_USAGE
+            if matches!(failure, Failure::Stopped) { EXIT_STOPPED } else { EXIT_USAGE }
         }
     })
 }
+
+/// What is said when a command was stopped before it wrote anything.
+const NOTHING_WRITTEN: &str = "stopped, and nothing was written";
 
 fn complain(failure: &Failure) {
     let mut stderr = io::stderr().lock();
@@ -265,6 +277,7 @@ fn complain(failure: &Failure) {
         }
         Failure::Usage(message) => line(&format!("gridwatch: {message}")).into_owned(),
         Failure::Output(error) => line(&format!("gridwatch: cannot write: {error}")).into_owned(),
+        Failure::Stopped => format!("gridwatch: {NOTHING_WRITTEN}"),
     };
     // With no standard error left there is nobody to tell.
     let _ = writeln!(stderr, "{said}");
@@ -537,6 +550,16 @@ struct Stop {
 
 impl Stop {
     fn listen() -> Result<Self, Failure> {
+        Self::listen_then(|| {})
+    }
+
+    /// Ends the program as soon as that is wanted, at whatever it is: for who only reads, and whose files are drafts
+    /// until all of them are there.
+    fn at_once() -> Result<Self, Failure> {
+        Self::listen_then(end)
+    }
+
+    fn listen_then(when_wanted: impl FnOnce() + Send + 'static) -> Result<Self, Failure> {
         let (runtime, wanted) = (runtime()?, Arc::new(AtomicBool::new(false)));
         let wish = Arc::clone(&wanted);
         // Listening has begun when this returns.
@@ -551,6 +574,7 @@ impl Stop {
                 stop.await;
             }
             wish.store(true, Ordering::Relaxed);
+            when_wanted();
         });
         let _ = listening.recv();
         Ok(Self { wanted, _runtime: runtime })
@@ -564,6 +588,27 @@ impl Stop {
     fn flow(&self) -> ControlFlow<()> {
         if self.is_wanted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+}
+
+/// So long standard error may take to bear a line: it may be a pipe that nobody reads.
+const TOLD_WITHIN: Duration = Duration::from_millis(300);
+
+/// Ends the program in the midst of its work, unless that is done.
+fn end() {
+    let Some(abandoned) = leftovers::abandon() else { return };
+    let said = if abandoned.is_partly_written() {
+        "stopped: what was written is not whole"
+    } else {
+        NOTHING_WRITTEN
+    };
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        Bar::leave();
+        let _ = writeln!(io::stderr().lock(), "gridwatch: {said}");
+        let _ = tell.send(());
+    });
+    let _ = told.recv_timeout(TOLD_WITHIN);
+    std::process::exit(EXIT_STOPPED.into());
 }
 
 /// Seconds given on the command line.

@@ -1,12 +1,14 @@
 //! Files that are whole or not there: written beside their places, and moved there when all are.
 //!
-//! Who is killed leaves its drafts. Each is locked as long as it is written, so that the next one for the same place
+//! Who is ended leaves nothing, who is killed its drafts. Each is locked as long as it is written, so that the next one for the same place
 //! can tell those of the dead, and removes them.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use crate::leftovers::{self, Leftover};
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -36,56 +38,50 @@ struct Draft {
     /// Where it belongs, behind all links.
     place: PathBuf,
     /// Where it is meanwhile; `None` when it is written where it belongs: to a pipe, to a device.
-    path: Option<PathBuf>,
+    path: Option<Leftover>,
     file: File,
 }
 
 impl Drafts {
-    /// Begins a file; nothing when it is over before anybody reads from what is a pipe. A link is followed: what it
-    /// leads to is written, and it stays.
-    pub(crate) fn begin(
-        &mut self,
-        named: &Path,
-        is_over: impl FnMut() -> bool,
-    ) -> Result<Option<&File>, Unwritten> {
+    /// Begins a file. A link is followed: what it leads to is written, and it stays.
+    pub(crate) fn begin(&mut self, named: &Path) -> Result<&mut File, Unwritten> {
         let place = behind_links(named).map_err(Unwritten::of(named))?;
         // What is no file cannot be replaced by one: whoever reads from it is to get what there is.
         let is_other = fs::metadata(&place).is_ok_and(|found| !found.is_file() && !found.is_dir());
         let (path, file) = if is_other {
-            let opened = open_other(&place, is_over).map_err(Unwritten::of(named))?;
-            let Some(file) = opened else { return Ok(None) };
+            let file = open_other(&place).map_err(Unwritten::of(named))?;
+            leftovers::is_seen();
             (None, file)
         } else {
             remove_left(&place);
             let own = std::process::id();
             let path = beside(&place, |stem, end| format!(".{stem}.{own}.{end}.part"));
-            let file = File::create(&path).map_err(Unwritten::of(named))?;
+            let path = Leftover::at(path);
+            let file = File::create(path.path()).map_err(Unwritten::of(named))?;
             // Where nothing can be locked, nothing can be told to be left, either.
             let _ = file.try_lock();
             (Some(path), file)
         };
         self.0.push(Draft { named: named.to_owned(), place, path, file });
-        Ok(self.0.last().map(|draft| &draft.file))
+        let last = self.0.len() - 1;
+        Ok(&mut self.0[last].file)
     }
 
     /// Moves all files to their places, and returns these. None is moved before all are on the disk.
     pub(crate) fn settle(mut self) -> Result<Vec<PathBuf>, Unwritten> {
-        let drafts = || self.0.iter().filter_map(|draft| Some((draft, draft.path.as_ref()?)));
-        for (draft, _) in drafts() {
+        for draft in self.0.iter().filter(|draft| draft.path.is_some()) {
             draft.file.sync_all().map_err(Unwritten::of(&draft.named))?;
         }
-        for (draft, path) in drafts() {
-            fs::rename(path, &draft.place).map_err(Unwritten::of(&draft.named))?;
-        }
-        Ok(self.0.drain(..).map(|draft| draft.named).collect())
-    }
-}
-
-impl Drop for Drafts {
-    fn drop(&mut self) {
-        for path in self.0.iter().filter_map(|draft| draft.path.as_ref()) {
-            // What cannot be removed is not worth more than the error that led here.
-            let _ = fs::remove_file(path);
+        let files = self.0.iter_mut();
+        let files = files.filter_map(|draft| Some((draft.path.take()?, draft.place.clone())));
+        let settled = leftovers::settle(files.collect());
+        let mut names = self.0.into_iter().map(|draft| (draft.place, draft.named));
+        match settled {
+            Ok(()) => Ok(names.map(|(_, named)| named).collect()),
+            Err((place, source)) => {
+                let named = names.find(|(own, _)| *own == place).map(|(_, named)| named);
+                Err(Unwritten { path: named.unwrap_or(place), source })
+            }
         }
     }
 }
@@ -112,9 +108,9 @@ fn remove_left(place: &Path) {
 }
 
 /// Opens what is no file: a device, a pipe. Who is to read from a pipe may still be on the way, but not for ever:
-/// the system itself would wait without end, and no signal would end that.
+/// the system itself would wait without end.
 #[cfg(unix)]
-fn open_other(place: &Path, mut is_over: impl FnMut() -> bool) -> io::Result<Option<File>> {
+fn open_other(place: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -127,21 +123,18 @@ fn open_other(place: &Path, mut is_over: impl FnMut() -> bool) -> io::Result<Opt
                 if begun.elapsed() > READER_WAIT {
                     return Err(io::Error::other("a pipe, and nobody reads from it"));
                 }
-                if is_over() {
-                    return Ok(None);
-                }
                 std::thread::park_timeout(Duration::from_millis(20));
             }
             opened => break opened?,
         }
     };
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
-    Ok(Some(file))
+    Ok(file)
 }
 
 #[cfg(not(unix))]
-fn open_other(place: &Path, _is_over: impl FnMut() -> bool) -> io::Result<Option<File>> {
-    File::options().write(true).open(place).map(Some)
+fn open_other(place: &Path) -> io::Result<File> {
+    File::options().write(true).open(place)
 }
 
 /// How long a pipe waits for somebody who reads from it.
@@ -181,7 +174,7 @@ mod tests {
 
     fn written(named: &Path) {
         let mut drafts = Drafts::default();
-        drafts.begin(named, || false).unwrap().unwrap().write_all(b"new").unwrap();
+        drafts.begin(named).unwrap().write_all(b"new").unwrap();
         assert_eq!(drafts.settle().unwrap(), [named]);
     }
 
@@ -205,7 +198,7 @@ mod tests {
         let left = fs::read_dir(path("far")).unwrap().count();
         assert_eq!(left, 2, "no draft is left");
         symlink("loop.json", path("loop.json")).unwrap();
-        assert!(Drafts::default().begin(&path("loop.json"), || false).is_err());
+        assert!(Drafts::default().begin(&path("loop.json")).is_err());
     }
 
     #[test]
@@ -244,8 +237,7 @@ mod tests {
         written(&pipe);
         assert_eq!(reader.join().unwrap(), "new");
         // Nobody reads from it any more.
-        assert!(Drafts::default().begin(&pipe, || true).unwrap().is_none(), "it is over");
-        let refused = Drafts::default().begin(&pipe, || false).unwrap_err();
+        let refused = Drafts::default().begin(&pipe).unwrap_err();
         assert!(refused.to_string().contains("nobody reads"), "{refused}");
         assert!(!fs::symlink_metadata(&pipe).unwrap().is_file());
     }

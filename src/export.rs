@@ -10,13 +10,13 @@ mod source;
 mod tables;
 
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use config::Lang;
 
 use crate::drafts::{Drafts, Unwritten};
 use crate::history::Span;
+use crate::leftovers;
 use crate::spreadsheet::Style;
 use crate::store::{Reader, StoreError};
 use source::Source;
@@ -119,13 +119,10 @@ pub enum Error {
     /// What is not a file cannot be written.
     #[error("cannot write: {0}")]
     Output(io::Error),
-    /// Somebody wanted it to stop.
-    #[error("stopped, and nothing was written")]
-    Stopped,
 }
 
-/// Who is told the share of the work that is done, 0 to 1, and says whether to go on.
-type Watch<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
+/// Who is told the share of the work that is done, 0 to 1.
+type Watch<'a> = &'a mut dyn FnMut(f64);
 
 /// Writes a table to a file, and says how many rows it has. The file is whole or not there: it is
 /// written beside its place and moved there.
@@ -140,8 +137,7 @@ pub fn to_file(
 ) -> Result<u64, Error> {
     let source = Source::new(reader, request)?;
     let mut drafts = Drafts::default();
-    let begun = drafts.begin(path, || watch(0.0).is_break())?;
-    let Some(out) = begun else { return Err(Error::Stopped) };
+    let out = drafts.begin(path)?;
     let rows = write(&source, (format, out), watch).map_err(|error| match error {
         Error::Output(error) => Unwritten::of(path)(error).into(),
         other => other,
@@ -160,7 +156,9 @@ pub fn to_output(
     out: (Format, impl Write + Send),
     watch: Watch<'_>,
 ) -> Result<u64, Error> {
-    write(&Source::new(reader, request)?, out, watch)
+    let source = Source::new(reader, request)?;
+    leftovers::is_seen();
+    write(&source, out, watch)
 }
 
 fn write(

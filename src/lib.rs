@@ -11,6 +11,7 @@ pub mod export;
 pub mod historian;
 pub mod history;
 pub mod json;
+pub mod leftovers;
 pub mod monitor;
 pub mod recording;
 pub mod report;

@@ -86,9 +86,6 @@ pub enum Error {
     /// A table cannot be written as CSV.
     #[error("a table of the report cannot be written as CSV: {0}")]
     Csv(#[from] ::csv::Error),
-    /// Somebody wanted it to stop.
-    #[error("stopped, and nothing was written")]
-    Stopped,
     /// The report cannot be written as JSON.
     #[error("the report cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -99,15 +96,6 @@ pub enum Error {
 /// none is moved before all are written. CSV has a file for each table, `FILE-<table id>.csv`, and
 /// `FILE.csv`, which lists them and has notes, heads of forms and who signs them.
 pub fn write(report: &Report, path: &Path, style: Style) -> Result<Vec<PathBuf>, Error> {
-    write_unless(report, (path, style), || false)
-}
-
-/// The same, unless whoever wanted it does not any more.
-pub fn write_unless(
-    report: &Report,
-    (path, style): (&Path, Style),
-    is_over: impl Fn() -> bool,
-) -> Result<Vec<PathBuf>, Error> {
     let format = Format::of(path)?;
     let files = match format {
         Format::Xlsx => vec![(path.to_owned(), xlsx::bytes(report)?)],
@@ -125,13 +113,9 @@ pub fn write_unless(
     };
     let mut drafts = Drafts::default();
     for (path, bytes) in &files {
-        if is_over() {
-            return Err(Error::Stopped);
-        }
-        let Some(mut file) = drafts.begin(path, &is_over)? else { return Err(Error::Stopped) };
-        file.write_all(bytes).map_err(Unwritten::of(path))?;
+        drafts.begin(path)?.write_all(bytes).map_err(Unwritten::of(path))?;
     }
-    if is_over() { Err(Error::Stopped) } else { Ok(drafts.settle()?) }
+    Ok(drafts.settle()?)
 }
 
 #[cfg(test)]

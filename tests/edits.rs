@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use config::Lang;
@@ -239,7 +238,7 @@ impl Reads {
                 let (span, choice) = (period.span(), Choice::default());
                 let request = export::Request { table, span, choice, lang: Lang::En };
                 let out = (export::Format::Lines(Style::Rfc), io::sink());
-                export::to_output(reader, &request, out, &mut |_| ControlFlow::Continue(()))
+                export::to_output(reader, &request, out, &mut |_| {})
                     .map_err(|error| said(&error))?;
             }
         }

@@ -41,6 +41,7 @@ mod security;
 mod show;
 mod slow_energy;
 mod station;
+mod stopping;
 mod store;
 mod taken_away;
 mod tidy;

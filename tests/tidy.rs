@@ -5,18 +5,19 @@ use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 /// Modules of the control room and the modules that each may import.
-const DIRECTION: [(&str, &[&str]); 16] = [
+const DIRECTION: [(&str, &[&str]); 17] = [
     ("clock", &[]),
+    ("leftovers", &[]),
     ("collector", &["clock"]),
     ("historian", &["clock", "collector"]),
     ("series", &["clock", "collector"]),
-    ("store", &["clock", "collector", "historian", "series"]),
+    ("store", &["clock", "collector", "historian", "leftovers", "series"]),
     ("history", &["clock", "historian", "store"]),
     ("monitor", &["clock", "collector", "historian", "series", "store"]),
     ("recording", &["clock", "collector", "historian", "series"]),
-    ("drafts", &[]),
+    ("drafts", &["leftovers"]),
     ("spreadsheet", &["clock"]),
-    ("export", &["clock", "drafts", "historian", "history", "spreadsheet", "store"]),
+    ("export", &["clock", "drafts", "historian", "history", "leftovers", "spreadsheet", "store"]),
     ("report", &["clock", "drafts", "historian", "history", "spreadsheet", "store", "words"]),
     ("words", &["clock", "historian"]),
     ("json", &["clock", "historian"]),

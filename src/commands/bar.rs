@@ -29,6 +29,13 @@ impl Bar {
     /// Leaves the line as it was.
     pub(super) fn clear(&self) {
         if self.shown.is_some_and(|shown| shown != u32::MAX) {
+            Self::leave();
+        }
+    }
+
+    /// The same, whatever was shown.
+    pub(super) fn leave() {
+        if std::io::stderr().is_terminal() {
             let _ = write!(std::io::stderr(), "\r{:34}\r", "");
         }
     }

@@ -19,12 +19,13 @@ use gridwatch::report::period::day;
 use gridwatch::series::Buffer;
 use gridwatch::store::{Recorder, Writer};
 
-use super::{Common, ConfigArg, Failure, FieldArgs, Outcome, runtime, say, say_lines, stop_wanted};
+use super::{
+    Common, ConfigArg, EXIT_STOPPED, Failure, FieldArgs, Outcome, runtime, say, say_lines,
+    stop_wanted,
+};
 
 /// Time between two looks at the clock of the machine, and between two words on a terminal.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
-/// A recording was stopped before its end.
-const EXIT_STOPPED: u8 = super::EXIT_MISSED;
 /// Recorded time between two commits: nothing is lost that could not be recorded again.
 const COMMIT_EVERY_MS: i64 = 600_000;
 

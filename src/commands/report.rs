@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ::config::Province;
 use clap::Args;
 use gridwatch::report::period::{Period, day};
-use gridwatch::report::{Format, Request, report, write_unless};
+use gridwatch::report::{Format, Request, report, write};
 use gridwatch::store::{Gap, Kept, Reader};
 
 use super::bar::Bar;
@@ -26,7 +26,8 @@ Examples:
 
 The history is what 'gridwatch monitor' kept, or 'gridwatch simulate --record' made. It is read
 as it is now, also while a monitor runs. Days are local ones of the province.
-Exit codes: 0 written, 2 usage or configuration, 3 nobody watched in that time.")]
+Exit codes: 0 written, 1 stopped, and nothing was written, 2 usage or configuration, 3 nobody watched in
+that time.")]
 pub(super) struct ReportArgs {
     #[command(flatten)]
     config: ConfigArg,
@@ -68,6 +69,7 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
     let issued = args.issued.as_deref().map(day).transpose();
     let issued = issued.map_err(|error| Failure::Usage(error.to_string()))?;
+    let _stop = Stop::at_once()?;
     let named = args.config.province()?;
     let folder = store_folder(args.store.as_ref(), &named)?;
     let reader = Reader::open(&folder)?;
@@ -88,9 +90,7 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
         made.issue(day);
     }
     reader.undisturbed()?;
-    // From here on there are drafts, which whoever ends it early is not left with.
-    let stop = Stop::listen()?;
-    let written = write_unless(&made, (&args.out, args.csv.into()), || stop.is_wanted())
+    let written = write(&made, &args.out, args.csv.into())
         .map_err(|error| Failure::Usage(error.to_string()))?;
     for path in written {
         say(path.display())?;

@@ -1,7 +1,6 @@
 //! `gridwatch store`: look after the history that was kept.
 
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,7 +84,7 @@ Days are local ones of the province, as in a report; times are UTC, in CSV ISO 8
 --csv excel-vi has local ones, as a Vietnamese spreadsheet reads them, below Vietnamese heads. Verdicts: one row for each stretch in which a
 required point stood in one way; time that nobody watched has no row. Values: by station, centre,
 point and time. docs/history.md has the columns of every table.
-Exit codes: 0 written, 2 usage, or it cannot be read or written.")]
+Exit codes: 0 written, 1 stopped, and no file was written, 2 usage, or it cannot be read or written.")]
 pub(super) struct ExportArgs {
     /// What
     #[arg(value_enum)]
@@ -340,6 +339,7 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
     let out = args.out.as_deref().filter(|path| *path != Path::new("-"));
     // What cannot be written is said before it is worked out.
     let file = out.map(|path| Ok((path, Format::of(path, style)?))).transpose().map_err(refused)?;
+    let _stop = Stop::at_once()?;
     let reader = Reader::open(&args.folder.path()?)?;
     let request = Request {
         table: args.what.into(),
@@ -353,21 +353,14 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
     };
     say_what_is_gone(&reader, &request)?;
     let Some((path, format)) = file else {
-        let mut go_on = |_| ControlFlow::Continue(());
         let out = (Format::Lines(style), io::stdout());
-        let rows = export::to_output(&reader, &request, out, &mut go_on).map_err(refused)?;
+        let rows = export::to_output(&reader, &request, out, &mut |_| {}).map_err(refused)?;
         reader.undisturbed()?;
         say_what_there_is(&reader, rows)?;
         return Ok(0);
     };
-    // Who ends it early is not left with half a file.
-    let stop = Stop::listen()?;
     let mut bar = Bar::new();
-    let mut watch = |done| {
-        bar.show(done);
-        stop.flow()
-    };
-    let rows = export::to_file(&reader, &request, (path, format), &mut watch);
+    let rows = export::to_file(&reader, &request, (path, format), &mut |done| bar.show(done));
     bar.clear();
     reader.undisturbed()?;
     let rows = rows.map_err(refused)?;

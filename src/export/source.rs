@@ -1,7 +1,6 @@
 //! Where rows come from: the store, and what its contracts say of the names in it.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use config::{Decoded, Province, way_out};
@@ -64,10 +63,6 @@ fn share(done: usize, all: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let share = done as f64 / all.max(1) as f64;
     share
-}
-
-fn told(watch: &mut dyn FnMut(f64) -> ControlFlow<()>, done: f64) -> Result<(), Error> {
-    if watch(done).is_break() { Err(Error::Stopped) } else { Ok(()) }
 }
 
 impl<'a> Source<'a> {
@@ -178,7 +173,7 @@ impl<'a> Source<'a> {
             let points = self.points(station);
             let wanted = |id: &&&str| self.request.choice.has_point(station, id);
             for (n, point) in points.iter().enumerate().filter(|(_, id)| wanted(id)) {
-                told(watch, share(done * points.len() + n, paths.len() * points.len()))?;
+                watch(share(done * points.len() + n, paths.len() * points.len()));
                 let path = (*station, *centre, *point);
                 let [station, centre, point] = [path.0, path.1, path.2].map(str::to_owned);
                 let none = Value { at: Timestamp(0), value: Decoded::NoValue, flags: None };
@@ -202,7 +197,7 @@ impl<'a> Source<'a> {
             let province = self.reader.contract(era.contract)?.province;
             for (n, channel) in province.channels.iter().enumerate() {
                 let all = province.channels.len();
-                told(watch, share(done * all + n, eras.len() * all))?;
+                watch(share(done * all + n, eras.len() * all));
                 let station = &province.stations[channel.station.index()];
                 let centre = &province.centres[channel.centre.index()].id;
                 if !choice.has_some_of(&station.id) || !choice.has_centre(centre) {
@@ -252,10 +247,10 @@ impl<'a> Source<'a> {
             }
             let mut before = std::iter::from_fn(|| jumps.next_if(|jump| jump.before < event.at));
             outcome = before.try_for_each(|jump| each(&Happening::Jump(jump)));
-            let done = share(passed(event.at).min(all), all);
-            outcome = std::mem::replace(&mut outcome, Ok(()))
-                .and_then(|()| told(watch, done))
-                .and_then(|()| each(&Happening::Record(event)));
+            watch(share(passed(event.at).min(all), all));
+            if outcome.is_ok() {
+                outcome = each(&Happening::Record(event));
+            }
         })?;
         outcome?;
         jumps.try_for_each(|jump| each(&Happening::Jump(jump)))
@@ -265,7 +260,7 @@ impl<'a> Source<'a> {
     pub(super) fn asked(&self, watch: Watch<'_>, each: Each<'_, Asking>) -> Result<(), Error> {
         let paths = self.paths();
         for (done, (station, centre)) in paths.iter().enumerate() {
-            told(watch, share(done, paths.len()))?;
+            watch(share(done, paths.len()));
             let mut outcome = Ok(());
             self.reader.asking((station, centre), self.span(), |stretch| {
                 let [station, centre] = [*station, *centre].map(str::to_owned);

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::sums;
 use crate::clock::Timestamp;
+use crate::leftovers::Leftover;
 
 /// What a file of ours says of itself, so that no other database is taken for one: `grid`.
 const APPLICATION_ID: i32 = 0x6772_6964;
@@ -701,7 +702,7 @@ fn stamp(database: &Path) -> Stamp {
 }
 
 /// A copy in a folder of its own, gone when it is not needed any more.
-struct Copy(PathBuf);
+struct Copy(Leftover);
 
 impl Copy {
     fn of(database: &Path) -> Result<Self, StoreError> {
@@ -716,8 +717,8 @@ impl Copy {
         let is_made = |path: &PathBuf| maker.create(path).is_ok();
         let made = (0..100).map(place).find(is_made);
         let full = || failed(io::Error::other("no folder for a copy of it can be made"));
-        let copy = Self(made.ok_or_else(full)?);
-        let to = copy.0.join(FILE);
+        let copy = Self(Leftover::at(made.ok_or_else(full)?));
+        let to = copy.0.path().join(FILE);
         let all = ["journal", "wal"].map(|end| (beside(database, end), beside(&to, end)));
         for (from, to) in all.into_iter().chain([(database.to_owned(), to)]) {
             if from.is_file() {
@@ -728,13 +729,6 @@ impl Copy {
             }
         }
         Ok(copy)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        // What cannot be removed lies where what is left over is removed.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -786,7 +780,7 @@ pub(super) fn open_to_read(folder: &Path) -> Result<Opened, StoreError> {
         // Who wrote last was cut off within a change, which is taken back first. Not in the store: who reads
         // changes nothing.
         let copy = Copy::of(&path)?;
-        let connection = Connection::open(copy.0.join(FILE))?;
+        let connection = Connection::open(copy.0.path().join(FILE))?;
         let connection = looked_at(connection, folder).map_err(unreadable)?;
         return Ok(opened(connection, None, Some(copy)));
     }
