@@ -326,17 +326,10 @@ impl Judge<'_> {
                     return true;
                 }
                 // Where power is not measured, a standstill of more than half an hour proves nothing.
-                let (mut first, mut last) = (n, n + 1);
-                while first > 0 && same(first - 1, &self.marks) {
-                    first -= 1;
-                }
-                while last < count && same(last, &self.marks) {
-                    last += 1;
-                }
                 let (from, to) = (self.marks[n].0, self.marks[n + 1].0);
                 let unknown = to - from - self.power.between(from, to).2;
                 let may_flow = wh(self.meter.most_kw, unknown) > real(COUNT);
-                self.length(first, last) > self.meter.long && unknown > 2_000 && may_flow
+                self.length(low, high) > self.meter.long && unknown > 2_000 && may_flow
             })
             .collect();
         for (n, is_frozen) in frozen.into_iter().enumerate() {

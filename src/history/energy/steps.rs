@@ -365,7 +365,6 @@ impl Judge<'_> {
                 end += 1;
             }
             // Readings first to end are the same.
-            let is_long = self.span(first, end).length() > self.meter.freeze_ms;
             let (mut low, mut high) = (first, first);
             for (n, link) in links.iter_mut().enumerate().take(end).skip(first) {
                 let span = self.span(n, n + 1);
@@ -376,6 +375,7 @@ impl Judge<'_> {
                 while high < end && self.marks[high + 1].at.since(span.from) <= STANDSTILL_MS {
                     high += 1;
                 }
+                let is_long = self.span(low, high).length() > self.meter.freeze_ms;
                 if self.flowed(low, high) || is_long && self.is_unmeasured(n) {
                     *link = Err(Oddity::Frozen);
                 }
