@@ -336,10 +336,10 @@ fn links_text(
         let centres = view.province().centre_ids();
         centres.map(|centre| view.picture.channel(*station, centre))
     });
-    let first = channels.filter(|c| c.link.state == state).min_by_key(|c| c.link.since);
-    let told = first.map_or(Since::At(view.now), |channel| channel.link.told_since());
-    let start = format!("{} {}", view.t(Text::SinceWord), view.since(told));
-    let age = format!(" ({})", view.age(first.map_or(view.now, |channel| channel.link.since)));
+    let since = channels.filter(|c| c.link.state == state).map(|c| c.link.since).min();
+    let since = since.unwrap_or(view.now);
+    let start = format!("{} {}", view.t(Text::SinceWord), view.since(Since::At(since)));
+    let age = format!(" ({})", view.age(since));
     let when = format!("{start}{age}");
     let all = view.picture.stations().len();
     match gone {

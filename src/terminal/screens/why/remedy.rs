@@ -4,7 +4,7 @@ use config::{CentreId, StationId};
 
 use crate::historian::counts::Share;
 use crate::historian::picture::{ChannelPicture, LinkState};
-use crate::historian::verdict::Reason;
+use crate::historian::verdict::{Reason, Since};
 use crate::terminal::paint::{Row, Side, width, wrap};
 use crate::terminal::places::{Form, places};
 use crate::terminal::shortfalls::{self, Ground, Shortfall};
@@ -110,7 +110,7 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
     let mut facts = Vec::new();
     let up = |channel: &&&ChannelPicture| channel.link.state == LinkState::Connected;
     let connected: Vec<_> = channels.iter().filter(up).collect();
-    if let Some(link) = connected.iter().map(|channel| &channel.link).max_by_key(|l| l.since) {
+    if let Some(since) = connected.iter().map(|channel| channel.link.since).max() {
         let only = if connected.len() == channels.len() {
             String::new()
         } else {
@@ -120,9 +120,9 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
         facts.push(format!(
             "{}{only} {} ({} {})",
             view.t(Text::LinkUp),
-            view.age(link.since),
+            view.age(since),
             view.t(Text::SinceWord),
-            view.since(link.told_since())
+            view.since(Since::At(since))
         ));
     }
     // One that only refuses may be one that its gateway speaks for: which exception it was is not kept.
