@@ -63,6 +63,11 @@ impl Timestamp {
         self.plus(i64::from(hours) * 3_600_000).0.div_euclid(DAY_MS)
     }
 
+    /// When a day since 1970-01-01 begins in a zone that is `hours` ahead of UTC.
+    pub fn of_local_day(day: i64, hours: i8) -> Self {
+        Self(day.saturating_mul(DAY_MS)).plus(-3_600_000 * i64::from(hours))
+    }
+
     /// Calendar and clock of a zone that is `hours` ahead of UTC.
     pub fn local(self, hours: i8) -> Local {
         let shifted = i128::from(self.0) * 1_000_000 + i128::from(hours) * 3_600_000_000_000;

@@ -16,6 +16,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::cli::free_ports;
 use crate::inject::{Simulator, file};
+use crate::untrusted;
 
 const CONFIG: &str = "config/small.toml";
 
@@ -178,15 +179,6 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A store of two days of its own: whoever is killed leaves files beside it.
-#[cfg(unix)]
-fn two_days() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let from = "tests/stores/0.1.0/recorded/gridwatch.db";
-    std::fs::copy(from, folder.path().join("gridwatch.db")).unwrap();
-    folder
-}
-
 /// A report of many files, the last of which is a pipe, so that it stands still in the midst of them.
 #[cfg(unix)]
 fn report_of(store: &Path, out: &Path) -> Command {
@@ -199,7 +191,8 @@ fn report_of(store: &Path, out: &Path) -> Command {
 #[cfg(unix)]
 #[test]
 fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
-    let store = two_days();
+    // Whoever is killed leaves files beside it.
+    let store = untrusted::store();
     let signal = |name: &str, id: u32| {
         let killed = Command::new("kill").args(["-s", name, &id.to_string()]).status();
         assert!(killed.unwrap().success());
@@ -246,7 +239,7 @@ fn a_report_that_is_killed_leaves_what_was_there_and_no_parts_for_long() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_backup_that_is_killed_leaves_no_store_and_is_made_again() {
-    let (store, to) = (two_days(), tempfile::tempdir().unwrap());
+    let (store, to) = (untrusted::store(), tempfile::tempdir().unwrap());
     let backup = |limit: &str| {
         let script = format!("ulimit -c 0; ulimit -f {limit}; exec \"$0\" \"$@\"");
         Command::new("sh")

@@ -18,8 +18,8 @@ use crate::cli::{gridwatch, stderr, stdout};
 /// Most memory that a command may take for a small store, kilobytes.
 const MEMORY_KB: u32 = 500_000;
 
-/// A store with some of everything, as version 0.1.0 left it.
-fn store() -> TempDir {
+/// A store with some of everything, as version 0.1.0 left it, in a folder of its own.
+pub(crate) fn store() -> TempDir {
     let folder = tempdir().unwrap();
     let from = "tests/stores/0.1.0/recorded/gridwatch.db";
     fs::copy(from, folder.path().join("gridwatch.db")).unwrap();

@@ -11,7 +11,7 @@ use super::produced::{self, Point, Produced};
 use super::reading::FIRST_PASS_MS;
 use super::sold::{self, Count, Sold, SoldBy};
 use super::window::{Span, Window};
-use crate::clock::{DAY_MS, Timestamp};
+use crate::clock::Timestamp;
 use crate::store::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
 
 /// Energy of a window by running counts.
@@ -76,7 +76,7 @@ impl<'a> Days<'a> {
 
     /// When a local day begins.
     pub(super) fn midnight(&self, day: i64) -> Timestamp {
-        Timestamp(day.saturating_mul(DAY_MS)).plus(-3_600_000 * i64::from(self.utc_offset_hours))
+        Timestamp::of_local_day(day, self.utc_offset_hours)
     }
 
     /// The last day of the window whose first pass was watched to its end.

@@ -404,13 +404,14 @@ struct Counter {
 impl Source<'_> {
     /// What the window has of it, and whether any value came.
     fn energy(mut self, window: Span, readings: u64) -> Result<(StationEnergy, bool), StoreError> {
-        let mut registers = Vec::new();
+        let (mut registers, mut arounds) = (Vec::new(), Vec::new());
         let mut around = wider(self.days(self.kept), CONTEXT_MS);
         for (point, side) in self.counters() {
             if let Some(register) = self.register(point, side) {
-                let Span { from, to } = self.around(&register, self.days(self.kept))?;
-                around = Span::new(around.from.min(from), around.to.max(to));
+                let own = self.around(&register, self.kept)?;
+                around = Span::new(around.from.min(own.from), around.to.max(own.to));
                 registers.push(register);
+                arounds.push(own);
             }
         }
         let beside = self.beside(around);
@@ -438,11 +439,14 @@ impl Source<'_> {
         let mut sum = Sum::of(&registers);
         for piece in self.pieces(&registers, readings)? {
             let mut counters = Vec::with_capacity(registers.len());
-            for register in &registers {
+            for (register, whole) in registers.iter().zip(&arounds) {
+                // One piece is all there is, most often.
+                let around =
+                    if piece == self.kept { *whole } else { self.around(register, piece)? };
                 let bay = self.station.points[register.point.index()].bay;
                 let bus = voltage::bus_of(self.station, bay);
                 let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
-                counters.push(self.counter((register, piece), doubts, &beside)?);
+                counters.push(self.counter((register, piece, around), doubts, &beside)?);
             }
             let (lacking, left_out) = self.lacking(piece, &counters);
             sum.add(piece, (&counters, &lacking), (self.kept, window));
@@ -556,17 +560,20 @@ impl Source<'_> {
         Ok(known.get(&point).map_or(&[], Vec::as_slice))
     }
 
-    /// When a local day since 1970-01-01 begins.
+    /// The local day of a moment, since 1970-01-01.
+    fn day(&self, at: Timestamp) -> i64 {
+        at.local_day(self.province.utc_offset_hours)
+    }
+
+    /// When a local day begins.
     fn midnight(&self, day: i64) -> Timestamp {
-        let hours = i64::from(self.province.utc_offset_hours);
-        Timestamp(day.saturating_mul(DAY_MS).saturating_sub(hours * HOUR_MS))
+        Timestamp::of_local_day(day, self.province.utc_offset_hours)
     }
 
     /// The whole days that a stretch touches, as far as the contract held then and nothing was forgotten.
     fn days(&self, own: Span) -> Span {
-        let day = |at: Timestamp| at.local_day(self.province.utc_offset_hours);
-        let whole =
-            Span::new(self.midnight(day(own.from)), self.midnight(day(own.to.plus(-1)) + 1));
+        let (first, last) = (self.day(own.from), self.day(own.to.plus(-1)));
+        let whole = Span::new(self.midnight(first), self.midnight(last + 1));
         let forgotten = self.kept.from > self.own.from;
         let from = if forgotten { self.kept.from } else { whole.from };
         Span::new(from, whole.to).and(self.era.span)
@@ -576,7 +583,6 @@ impl Source<'_> {
     /// two days or reach into such time. Of what a stretch touches: the time, and the steps, by place of the counter.
     fn lacking(&self, own: Span, counters: &[Counter]) -> (Vec<Span>, Vec<(usize, Span)>) {
         let days = self.days(own);
-        let day = |at: Timestamp| at.local_day(self.province.utc_offset_hours);
         let long = TOLD_LATER_MS.max(self.province.scan.old_after_ms(Scan::Counters));
         let mut all: Vec<(Span, Option<usize>)> = Vec::new();
         for (place, counter) in counters.iter().enumerate() {
@@ -588,7 +594,7 @@ impl Source<'_> {
         all.sort_unstable_by_key(|(span, place)| (span.from, span.to, *place));
         // Those that overlap are out together, if one of them is.
         let is_out = |(span, place): &(Span, Option<usize>)| {
-            let is_in_day = day(span.from) == day(span.to.plus(-1));
+            let is_in_day = self.day(span.from) == self.day(span.to.plus(-1));
             place.is_none() || !is_in_day || span.from < days.from || span.to > days.to
         };
         let mut ends = Timestamp(i64::MIN);
@@ -654,9 +660,10 @@ impl Source<'_> {
         Some(Register { point, side, meter, same })
     }
 
-    /// Over which time a counter is read, to know what it counted in a stretch: the step that leads into it, and the
-    /// one out of it, are judged like those within.
-    fn around(&self, register: &Register, own: Span) -> Result<Span, StoreError> {
+    /// Over which time a counter is read, to know what it counted in a stretch: what is known of a day hangs on all
+    /// of it, and the step that leads into the first day, and the one out of the last, are judged like those within.
+    fn around(&self, register: &Register, stretch: Span) -> Result<Span, StoreError> {
+        let own = self.days(stretch);
         let before = self.number(register, (own.from, -1))?.unwrap_or(own.from);
         let behind = self.number(register, (own.to, 1))?.unwrap_or(own.to);
         Ok(wider(Span::new(before, behind), CONTEXT_MS).and(register.same))
@@ -692,17 +699,15 @@ impl Source<'_> {
         Ok(stand_in)
     }
 
-    /// Reads a counter and judges its steps in a stretch.
+    /// Reads a counter around a stretch and judges its steps in it.
     fn counter(
         &self,
-        (register, own): (&Register, Span),
+        (register, own, around): (&Register, Span, Span),
         doubtful: &[Span],
         beside: &[Source<'_>],
     ) -> Result<Counter, StoreError> {
         let Register { point, meter, .. } = register;
-        // What is known of a day hangs on all of it.
         let days = self.days(own);
-        let around = self.around(register, days)?;
         let mut readings = Vec::new();
         self.values(*point, around, |value| {
             readings.push(Reading { at: value.at, said: said(meter, &value) });

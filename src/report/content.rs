@@ -129,6 +129,11 @@ impl Facts {
         self.watched().reaches(self.province.targets.watched) == Some(true)
     }
 
+    /// What a form says of how its period was watched.
+    fn how_watched(&self) -> impl Iterator<Item = Part> {
+        self.little_watched().into_iter().chain(self.as_last_watched())
+    }
+
     /// Says that too little of the period was watched to judge it, where that is so.
     fn little_watched(&self) -> Option<Part> {
         if self.is_enough_watched() {

@@ -332,12 +332,9 @@ fn check_order_of_chunks(connection: &Connection, found: &mut Findings) -> Resul
             fault(&format!("one before it reaches to {}", before.to_millisecond()));
         }
         let count = usize::try_from(row.get::<_, i64>(5)?).unwrap_or(usize::MAX);
-        match pace.take((from, until), count) {
-            Ok(()) => {}
-            Err(error) => {
-                fault(&error.fault());
-                pace = Pace::default();
-            }
+        if let Err(error) = pace.take((from, until), count) {
+            fault(&error.fault());
+            pace = Pace::default();
         }
         last = Some((of, before.max(until), pace));
     }

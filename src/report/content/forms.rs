@@ -87,7 +87,7 @@ pub(super) fn supervision(facts: &Facts) -> Sheet {
         "SUPERVISION OF SCADA AT 110 kV SUBSTATIONS",
     );
     let mut parts = vec![Part::Head(facts.form(number, title)), Part::Table(table)];
-    parts.extend(facts.little_watched().into_iter().chain(facts.as_last_watched()));
+    parts.extend(facts.how_watched());
     parts.push(facts.signatures());
     titled("bm_5a", tab(number, words.say("Giám sát", "Supervision")), parts)
 }
@@ -179,7 +179,7 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     );
     let mut parts = vec![Part::Head(facts.form(number, title)), Part::Table(table)];
     parts.extend(facts.unseen_losses());
-    parts.extend(facts.little_watched().into_iter().chain(facts.as_last_watched()));
+    parts.extend(facts.how_watched());
     parts.push(facts.signatures());
     titled("bm21", tab(number, words.say("Đánh giá", "Assessment")), parts)
 }
