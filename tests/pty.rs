@@ -63,8 +63,13 @@ impl Session {
     }
 
     fn until(&mut self, what: &str, seen: impl Fn(&str) -> bool) {
+        self.until_drawn(what, |screen| seen(&screen.contents()));
+    }
+
+    /// The same of what no text says.
+    fn until_drawn(&mut self, what: &str, seen: impl Fn(&vt100::Screen) -> bool) {
         let start = Instant::now();
-        while !seen(&self.screen()) {
+        while !seen(self.parser.screen()) {
             let left = PATIENCE.saturating_sub(start.elapsed());
             let Ok(chunk) = self.output.recv_timeout(left) else {
                 panic!("waited in vain for {what}; the screen is\n{}", self.screen());
@@ -159,6 +164,11 @@ fn a_signal_ends_it_and_leaves_the_terminal_clean() {
 fn without_colour_the_selection_is_still_marked() {
     let mut session = Session::demo(&[("NO_COLOR", "1")]);
     session.until("the four figures", complete);
+    // They stand above the rows, which may come later.
+    session.until_drawn("a selected row", |screen| {
+        let mut cells = (0..30).flat_map(|row| (0..100).map(move |column| (row, column)));
+        cells.any(|(row, column)| screen.cell(row, column).is_some_and(vt100::Cell::inverse))
+    });
     session.press("\u{3}");
     assert!(session.end().success());
     session.assert_terminal_left_clean();
