@@ -18,7 +18,7 @@ use gridwatch::history::alarms::{Stood, alarms};
 use gridwatch::history::energy::{
     CounterEnergy, StationEnergy, Through, energies, energies_in_pieces,
 };
-use gridwatch::history::reliability::{Tally, reliability};
+use gridwatch::history::reliability::{self as supply, Reliability, Tally, reliability};
 use gridwatch::history::{Figure, Span, What, Window};
 use gridwatch::series::{Buffer, fresh};
 use gridwatch::store::{Batch, Reader, Writer};
@@ -703,6 +703,16 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         let own = Span::new(Timestamp(from), Timestamp((from + length).min(last)));
         let clipped = reliability(&reader, own, |_| true).unwrap();
         prop_assert_eq!(clipped.tally(own, None), whole.tally(own, None), "{:?}", own);
+        let clip = |doubt: &supply::Doubt| {
+            let span = doubt.span.and(own);
+            (span.length() > 0).then(|| (span.from, span.to, doubt.feeder.clone(), doubt.what))
+        };
+        let doubts = |all: &Reliability| {
+            let mut doubts: Vec<_> = all.doubts().iter().filter_map(clip).collect();
+            doubts.sort();
+            doubts
+        };
+        prop_assert_eq!(doubts(&clipped), doubts(&whole), "{:?}", own);
         for feeder in &clipped.feeders {
             let other = whole.feeders.iter().find(|other| other.name == feeder.name).unwrap();
             let in_window = |all: &[gridwatch::history::reliability::Interruption]| {

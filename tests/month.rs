@@ -405,6 +405,78 @@ fn supply_that_was_lost_above_is_not_known_however_rarely_it_was_read() {
             #[expect(clippy::cast_possible_truncation, reason = "minutes")]
             let scans_ms = (scan_s * 2_000.0) as i64;
             assert!(told_ms >= lost.length() - scans_ms, "{scan_s} s {feeder:?}: {told_ms} ms");
+            // Where it is not known a row says why, and when.
+            let about = Span::new(lost.from.plus(-HOUR), lost.to.plus(HOUR));
+            let unknown_ms = within(about, &feeder.unknown);
+            let named: Vec<Span> = found
+                .doubts()
+                .iter()
+                .filter(|own| own.feeder == feeder.name && own.what == What::WithoutCurrent)
+                .map(|own| own.span)
+                .collect();
+            assert!(unknown_ms > 0 && within(about, &named) == unknown_ms, "{scan_s} s {named:?}");
+            assert_eq!(within(found.window, &named), unknown_ms, "and nothing else");
+        }
+        for (station, is_named) in [("S1", false), ("S2", true)] {
+            let remarks = found.indices(Some(station)).saidi;
+            let (remarks, _) = remarks.remarks();
+            let mut named = remarks.iter().filter(|own| own.what == What::WithoutCurrent);
+            assert_eq!(named.next().is_some(), is_named, "{station}: {remarks:?}");
+        }
+    }
+}
+
+/// A contact chatters for hours, and meanwhile its breaker trips and is closed again by its automatics, and once more
+/// for longer: what nobody can tell from the contact is not known, and that is said.
+#[test]
+fn what_a_contact_hides_while_it_chatters_is_not_known_and_named() {
+    for (contact, struck) in [("S2.22.472", "S2.22.472"), ("S2.110.131", "S2.22.472")] {
+        for per_second in [1, 5] {
+            let scenario = format!(
+                "[rates]\nscale = 0\n[[fault]]\nkind = \"T20\"\ntarget = \"{contact}.CB.POS\"\nat = \"20m\"\n\
+                 for = \"2h\"\nper_second = {per_second}\n[[plant]]\ndo = \"strike\"\nbay = \"{struck}\"\n\
+                 at = \"3611s\"\n[[plant]]\ndo = \"strike\"\nbay = \"{struck}\"\nat = \"9011s\"\n"
+            );
+            let province = Arc::clone(&contracts()[0]);
+            let window = (START, START.plus(3 * HOUR));
+            let stage = Stage { province, scenario, window };
+            let folder = tempfile::tempdir().unwrap();
+            stage.record(folder.path());
+            let reader = Reader::open(folder.path()).unwrap();
+            let window = Span::new(window.0, window.1);
+            let found = reliability(&reader, window, |_| true).unwrap();
+            let truth = truth(&[stage]);
+            let outages = &truth[&("S2".to_owned(), "472".to_owned())];
+            let while_chattering = Span::new(START.plus(20 * MINUTE), START.plus(140 * MINUTE));
+            let hidden: Vec<&Span> =
+                outages.iter().filter(|own| own.and(while_chattering).length() > 0).collect();
+            assert!(!hidden.is_empty() && hidden.len() < outages.len(), "{outages:?}");
+            compare(&found, &truth);
+            let feeders = found.feeders.iter().filter(|own| own.name.station == "S2");
+            let mut touched = 0;
+            for feeder in feeders {
+                let recorded = outside(window, &feeder.unrecorded);
+                let is_hidden = contact.contains("110") || contact.ends_with(&feeder.name.bay);
+                let expected = if is_hidden { while_chattering.length() } else { 0 };
+                let unrecorded = while_chattering.length() - within(while_chattering, &recorded);
+                assert!(unrecorded >= expected - 11_000, "{}: {unrecorded} ms", feeder.name);
+                assert!(is_hidden || unrecorded == 0, "{}: {unrecorded} ms", feeder.name);
+                let mut named: Vec<Span> = found
+                    .doubts()
+                    .iter()
+                    .filter(|own| own.feeder == feeder.name && own.what == What::ByCurrent)
+                    .map(|own| own.span)
+                    .chain(feeder.unknown.iter().copied())
+                    .collect();
+                named.sort_by_key(|own| own.from);
+                let unnamed = within(while_chattering, &outside(window, &named));
+                assert!(!is_hidden || unnamed <= 11_000, "{}: {named:?}", feeder.name);
+                touched += usize::from(is_hidden);
+            }
+            assert!(touched > 0);
+            let maifi = found.indices(Some("S2")).maifi;
+            assert!(maifi.known().have < maifi.known().want, "{:?}", maifi.known());
+            assert!(maifi.remarks().0.iter().any(|own| own.what == What::ByCurrent));
         }
     }
 }

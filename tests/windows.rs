@@ -12,7 +12,7 @@ use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
 use gridwatch::history::alarms::alarms;
 use gridwatch::history::reliability::{Count, Tally, reliability};
-use gridwatch::history::{Figure, Span};
+use gridwatch::history::{Figure, Span, What};
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -473,6 +473,35 @@ fn told(reader: &Reader, (from, to): (i64, i64)) -> (Tally, (u64, u64)) {
     (reliability(reader, window, |_| true).unwrap().tally(window, None), stood)
 }
 
+/// No value is kept in these histories: whatever is said to be supplied has its remark for all of that time.
+fn no_values_are_told(reader: &Reader, (from, to): (i64, i64)) -> Result<(), TestCaseError> {
+    let window = Span::new(Timestamp(from), Timestamp(to));
+    let found = reliability(reader, window, |_| true).unwrap();
+    let doubts = found.doubts();
+    for feeder in &found.feeders {
+        let eras = feeder.customers.iter().map(|(era, _)| era.and(window));
+        let dead = feeder.interruptions.iter().flat_map(|own| &own.dead);
+        let told = doubts.iter().filter(|own| own.feeder == feeder.name).map(|own| own.span);
+        let mut all: Vec<Span> =
+            told.chain(feeder.unknown.iter().chain(dead).map(|own| own.and(window))).collect();
+        all.sort_by_key(|own| own.from);
+        for era in eras {
+            let mut until = era.from;
+            for own in all.iter().map(|own| own.and(era)).filter(|own| own.length() > 0) {
+                prop_assert!(own.from <= until, "{}: nothing said from {:?}", feeder.name, until);
+                until = until.max(own.to);
+            }
+            prop_assert!(until >= era.to, "{}: nothing said from {:?}", feeder.name, until);
+        }
+    }
+    let saidi = found.indices(None).saidi;
+    let is_assumed = |what: What| matches!(what, What::RecordsAlone | What::StartAssumed);
+    prop_assert!(doubts.iter().all(|own| is_assumed(own.what)), "{:?}", doubts);
+    let is_said = saidi.remarks().0.iter().any(|own| is_assumed(own.what));
+    prop_assert!(is_said || doubts.is_empty(), "{:?}", doubts);
+    Ok(())
+}
+
 fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
     let folder = tempdir().unwrap();
     let contracts = contracts();
@@ -538,6 +567,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         }
         prop_assert_eq!(tally, slow, "{:?}", window);
         prop_assert_eq!(stood, rows.stood(window));
+        no_values_are_told(&reader, window)?;
         let edges = edges(window, cuts);
         let (mut sum, mut alarms) = (Tally::default(), (0, 0));
         for part in edges.windows(2) {

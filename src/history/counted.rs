@@ -8,7 +8,6 @@ use std::sync::Arc;
 use config::Province;
 
 use super::produced::{self, Point, Produced};
-use super::reading::FIRST_PASS_MS;
 use super::sold::{self, Count, Sold, SoldBy};
 use super::window::{Span, Window};
 use crate::clock::Timestamp;
@@ -27,13 +26,10 @@ pub struct Counted {
 pub struct Days<'a> {
     first: i64,
     last: i64,
-    /// The last day that was watched to its end: what comes after it is no meter-day of the window.
-    over: i64,
-    /// The last day of the window whose first pass was watched to its end.
-    read_until: i64,
     /// How far local time is ahead, hours.
     utc_offset_hours: i8,
-    /// The window as far as it was watched.
+    /// All of the window, however much of it was watched: what is asked of it must not hang on whether somebody watched
+    /// later.
     pub(super) span: Span,
     /// The contracts of the window in the order of time, each with the day at whose end it was the first to
     /// hold. The first one also holds before.
@@ -41,23 +37,16 @@ pub struct Days<'a> {
 }
 
 impl<'a> Days<'a> {
-    /// The days of a window, which begins and ends with one. `contracts` are those of its eras, and `watched` is the
-    /// end of all that was watched.
-    pub fn new(
-        window: &Window,
-        contracts: &'a [Contract],
-        (watched, utc_offset_hours): (Timestamp, i8),
-    ) -> Self {
+    /// The days of a window, which begins and ends with one. `contracts` are those of its eras.
+    pub fn new(window: &Window, contracts: &'a [Contract], utc_offset_hours: i8) -> Self {
         let day = |at: Timestamp| at.local_day(utc_offset_hours);
         let (from, to) = (window.span.from, window.span.to);
         let eras = window.eras.iter().zip(contracts);
         Self {
             first: day(from),
             last: day(to.plus(-1)),
-            over: day(watched.plus(1)) - 1,
-            read_until: (day(watched.plus(1 - FIRST_PASS_MS)) - 1).min(day(to.plus(-1))),
             utc_offset_hours,
-            span: Span::new(from, to.min(watched)),
+            span: window.span,
             contracts: eras
                 .map(|(era, contract)| (day(era.span.from), &*contract.province))
                 .collect(),
@@ -79,9 +68,9 @@ impl<'a> Days<'a> {
         Timestamp::of_local_day(day, self.utc_offset_hours)
     }
 
-    /// The last day of the window whose first pass was watched to its end.
-    pub(super) fn read_until(&self) -> i64 {
-        self.read_until
+    /// The last day of the window.
+    pub(super) fn last(&self) -> i64 {
+        self.last
     }
 
     /// The contract of a day.
@@ -94,15 +83,14 @@ impl<'a> Days<'a> {
         (self.first..=self.last).contains(&day)
     }
 
-    /// Days of the window, as far as it is over, from `from` up to but not including `to` whose contract has
-    /// what `is_named` asks for.
+    /// Days of the window from `from` up to but not including `to` whose contract has what `is_named` asks for.
     pub(super) fn count(
         &self,
         (from, to): (i64, i64),
         is_named: impl Fn(&Province) -> bool,
     ) -> u64 {
         let from = from.max(self.first);
-        let to = to.min(self.last.min(self.over).saturating_add(1));
+        let to = to.min(self.last.saturating_add(1));
         let ends = self.contracts.iter().skip(1).map(|(day, _)| *day).chain([i64::MAX]);
         let eras = self.contracts.iter().zip(ends).enumerate();
         eras.filter(|(_, ((_, province), _))| is_named(province))
@@ -113,7 +101,7 @@ impl<'a> Days<'a> {
             .sum()
     }
 
-    /// Whether a stretch has any time of the window as far as it was watched.
+    /// Whether a stretch has any time of the window.
     fn touches(&self, from: Timestamp, to: Timestamp) -> bool {
         Span::new(from, to).and(self.span).length() > 0
     }

@@ -90,6 +90,10 @@ pub enum What {
     RecordsAlone,
     /// A contact said open while current flowed, and was not believed.
     CurrentFlowed,
+    /// A contact was not believed, and closed is what current told: what was over between two scans may have gone unseen.
+    ByCurrent,
+    /// Nothing flowed although the breakers stood closed: supply may have been lost above them.
+    WithoutCurrent,
     /// Nobody could see it for a while in between; taken as one.
     UnseenBetween,
     /// It was there when it could first be seen: when it began is not known.
@@ -132,6 +136,14 @@ impl What {
             Self::CurrentFlowed => (
                 "tiếp điểm báo cắt khi có dòng điện, không tính",
                 "contact said open while current flowed, not counted",
+            ),
+            Self::ByCurrent => (
+                "không tin tiếp điểm, coi là đóng theo dòng điện: thoáng qua chưa rõ",
+                "contact not believed, closed by its current: short interruptions not known",
+            ),
+            Self::WithoutCurrent => (
+                "máy cắt đóng nhưng không có dòng điện, chưa rõ có điện hay không: có thể mất nguồn phía trên",
+                "breakers closed but no current, supply not known: it may be lost above them",
             ),
             Self::UnseenBetween => {
                 ("có lúc không theo dõi được, coi là một lần", "not seen in between, taken as one")

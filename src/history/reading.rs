@@ -5,7 +5,7 @@
 //! Meters of which nobody told for a day were neither read nor not: they are counted beside, and a day of which nobody told at
 //! all has all its meters there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::Province;
 
@@ -17,7 +17,7 @@ use crate::historian::picture::HalfHours;
 use crate::store::{Kept, MeterKind, Metered, Reader, StoreError};
 
 /// The first pass of a day ends so long after midnight, milliseconds.
-pub(super) const FIRST_PASS_MS: i64 = 6 * 3_600_000;
+const FIRST_PASS_MS: i64 = 6 * 3_600_000;
 
 /// What is told of one local day, by one district.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,8 +70,8 @@ impl Followed {
     }
 }
 
-/// Days of a window by their number since 1970: those that are over and kept, from the first one on of which the store has
-/// figures.
+/// Days of a window by their number since 1970: those that are kept, from the first one on of which the store has figures. A
+/// day that nobody was told of is one of them, whether it is to come or was missed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
     days: BTreeMap<i64, DayRead>,
@@ -204,7 +204,11 @@ pub fn readings(reader: &Reader, days: &Days<'_>) -> Result<Readings, StoreError
     let mut told: BTreeMap<(String, i64), Told> = BTreeMap::new();
     // What is told of a day comes after it, however long.
     let from = days.midnight(days.first());
-    reader.metering_changes((from, Timestamp(i64::MAX)), |line| note(&mut told, days, &line))?;
+    let mut changed = BTreeSet::new();
+    reader.metering_changes((from, Timestamp(i64::MAX)), |line| {
+        changed.insert(days.day(line.at));
+        note(&mut told, days, &line);
+    })?;
     let kept = reader.kept_from(Kept::Metering)?;
     let is_kept = |day: i64| kept.is_none_or(|kept| days.midnight(day) >= kept);
     let mut readings = Readings::default();
@@ -212,8 +216,18 @@ pub fn readings(reader: &Reader, days: &Days<'_>) -> Result<Readings, StoreError
         readings.put(id, days, (day, told.day()));
     }
     let begins = days.first().max(days.day(began));
-    for day in (begins..=days.read_until()).filter(|day| is_kept(*day)) {
-        for (id, meters) in lacking(reader, days, (&readings, day))? {
+    let mut latest: Option<(i64, Vec<Metered>)> = None;
+    for day in (begins..=days.last()).filter(|day| is_kept(*day)) {
+        if readings.are_all_told(days, day) {
+            continue;
+        }
+        // What was told last, up to the end of the day.
+        let is_new = |(of, _): &(i64, _)| changed.range(of + 1..=day).next().is_some();
+        let lines = match latest.take().filter(|latest| !is_new(latest)) {
+            Some((_, lines)) => lines,
+            None => reader.metering(days.midnight(day + 1).plus(-1))?,
+        };
+        for (id, meters) in readings.lacking(days, (day, &lines)) {
             let nothing = DayRead {
                 not_heard: meters,
                 half_hours_heard: Share::new(0, meters),
@@ -221,6 +235,7 @@ pub fn readings(reader: &Reader, days: &Days<'_>) -> Result<Readings, StoreError
             };
             readings.put(id, days, (day, nothing));
         }
+        latest = Some((day, lines));
     }
     let told = readings.districts.values().filter_map(|own| own.days.keys().next());
     readings.first = told.min().copied().filter(|day| *day > days.first());
@@ -228,6 +243,33 @@ pub fn readings(reader: &Reader, days: &Days<'_>) -> Result<Readings, StoreError
 }
 
 impl Readings {
+    fn is_told(&self, id: &str, day: i64) -> bool {
+        self.districts.get(id).is_some_and(|own| own.days.contains_key(&day))
+    }
+
+    /// Whether something is told of a day by each district of its contract.
+    fn are_all_told(&self, days: &Days<'_>, day: i64) -> bool {
+        let is_told = |province: &Province| {
+            province.districts.iter().all(|district| self.is_told(&district.id, day))
+        };
+        days.province(day).is_none_or(is_told)
+    }
+
+    /// Districts of the contract of a day of which nothing is told, with the meters that had a channel, or may have had
+    /// one, by what was told last.
+    fn lacking(&self, days: &Days<'_>, (day, last): (i64, &[Metered])) -> Vec<(String, u64)> {
+        let named = days.province(day);
+        let is_named = |line: &Metered| {
+            named.is_some_and(|own| own.districts.iter().any(|district| district.id == line.id))
+        };
+        let is_lacking = |line: &&Metered| {
+            line.kind == MeterKind::District && is_named(line) && !self.is_told(&line.id, day)
+        };
+        // Of those that nobody has counted, any may have one.
+        let meters = |line: &Metered| line.remote.saturating_add(line.uncounted);
+        last.iter().filter(is_lacking).map(|line| (line.id.clone(), meters(line))).collect()
+    }
+
     fn put(&mut self, id: String, days: &Days<'_>, (day, read): (i64, DayRead)) {
         let all_heard = read.not_heard == 0 && read.half_hours_heard.lacking() == 0;
         let (at, until) = (days.midnight(day), Some(days.midnight(day + 1)));
@@ -282,31 +324,6 @@ fn note(told: &mut BTreeMap<(String, i64), Told>, days: &Days<'_>, line: &Metere
         let of_day = (followed.half_hours, share(followed.final_first_pass));
         take(&mut own.last, (final_not_heard, share(line.final_pass), of_day));
     }
-}
-
-/// Districts of the contract of a day of which nothing is told, with the meters that had a channel, or may have had one,
-/// by what was told last.
-fn lacking(
-    reader: &Reader,
-    days: &Days<'_>,
-    (readings, day): (&Readings, i64),
-) -> Result<Vec<(String, u64)>, StoreError> {
-    let is_told =
-        |id: &str| readings.districts.get(id).is_some_and(|own| own.days.contains_key(&day));
-    let names = |province: &Province, id: &str| province.districts.iter().any(|own| own.id == id);
-    let named = days.province(day);
-    if named.is_none_or(|province| province.districts.iter().all(|own| is_told(&own.id))) {
-        return Ok(Vec::new());
-    }
-    let lines = reader.metering(days.midnight(day + 1).plus(-1))?;
-    let of_day = lines.into_iter().filter(|line| {
-        line.kind == MeterKind::District
-            && named.is_some_and(|province| names(province, &line.id))
-            && !is_told(&line.id)
-    });
-    // Of those that nobody has counted, any may have one.
-    let meters = |line: &Metered| line.remote.saturating_add(line.uncounted);
-    Ok(of_day.map(|line| (line.id.clone(), meters(&line))).collect())
 }
 
 #[cfg(test)]

@@ -65,6 +65,19 @@ impl Reliability {
     }
 }
 
+/// What was assumed or is not known of a feeder over a stretch of a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// When.
+    pub span: Span,
+    /// Which feeder.
+    pub feeder: FeederName,
+    /// Meters that sell energy behind it at the beginning.
+    pub customers: u64,
+    /// What.
+    pub what: What,
+}
+
 /// Indices of a group of feeders over a window, with what they rest on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Indices {
@@ -114,19 +127,49 @@ impl Reliability {
         }
     }
 
-    /// What was assumed of the interruptions that touch the window.
+    /// What was assumed of the interruptions that touch the window, and of its time.
     fn remarks(&self, station: Option<&str>) -> Vec<Remark> {
-        let all = self.interruptions().into_iter();
-        let own = all.filter(|(name, _)| station.is_none_or(|station| station == name.station));
-        own.flat_map(|(name, own)| {
+        let is_own = |name: &FeederName| station.is_none_or(|station| station == name.station);
+        let all = self.interruptions().into_iter().filter(|(name, _)| is_own(name));
+        let of_interruptions = all.flat_map(|(name, own)| {
             own.assumed.iter().map(|what| Remark {
                 at: own.from,
                 until: own.until,
                 place: name.to_string(),
                 what: *what,
             })
-        })
-        .collect()
+        });
+        let doubts = self.doubts().into_iter().filter(|own| is_own(&own.feeder));
+        let of_time = doubts.map(|own| Remark {
+            at: own.span.from,
+            until: Some(own.span.to),
+            place: own.feeder.to_string(),
+            what: own.what,
+        });
+        of_time.chain(of_interruptions).collect()
+    }
+
+    /// What was assumed or is not known over stretches of the window, as far as they lie in it, in the order of time.
+    pub fn doubts(&self) -> Vec<Doubt> {
+        let of_feeder = |feeder: &Feeder| {
+            let of_window = |(what, span): &(What, Span)| {
+                let span = span.and(self.window);
+                let of_time = feeder.customers.iter().find(|(era, _)| era.and(span).length() > 0);
+                let customers = of_time.map_or(0, |(_, customers)| *customers);
+                let feeder = feeder.name.clone();
+                (span.length() > 0).then_some(Doubt { span, feeder, customers, what: *what })
+            };
+            feeder.doubts.iter().filter_map(of_window).collect::<Vec<_>>()
+        };
+        let mut all: Vec<Doubt> = self.feeders.iter().flat_map(of_feeder).collect();
+        all.sort_by(|one, other| {
+            (one.span.from, &one.feeder, one.what).cmp(&(
+                other.span.from,
+                &other.feeder,
+                other.what,
+            ))
+        });
+        all
     }
 
     /// Stretches in which records of a unit were lost or not believed, once for all of its feeders.
@@ -136,7 +179,11 @@ impl Reliability {
             if station.is_some_and(|station| station != feeder.name.station) {
                 continue;
             }
-            for span in without(feeder.unrecorded.iter().copied(), &feeder.unknown) {
+            // What a contact hides is told by itself.
+            let by_current = feeder.doubts.iter().filter(|(what, _)| *what == What::ByCurrent);
+            let by_current = by_current.map(|(_, span)| *span);
+            let others = merged(feeder.unknown.iter().copied().chain(by_current));
+            for span in without(feeder.unrecorded.iter().copied(), &others) {
                 let span = span.and(self.window);
                 if span.length() > 0 {
                     lost.entry((&feeder.name.station, span.from)).or_insert(span);
@@ -250,6 +297,7 @@ struct Pieces {
     customers: Vec<(Span, u64)>,
     stretches: Vec<Stretch>,
     unrecorded: Vec<Span>,
+    doubts: Vec<(What, Span)>,
 }
 
 /// What is known of a stretch of time.
@@ -307,7 +355,7 @@ impl Known {
             let lag_ms = 3 * source.period_ms(feeder);
             let without = source.without_current(feeder)?;
             let found = stretches(&scheme, feeder, &breakers, span);
-            let found = doubt_without_current(found, &without, lag_ms);
+            let (found, without) = doubt_without_current(found, &without, lag_ms);
             let units: BTreeSet<u8> =
                 breakers.iter().map(|(bay, _)| station.units[station.bays[*bay].unit].id).collect();
             let position = scheme.breakers[feeder];
@@ -328,6 +376,9 @@ impl Known {
             let disbelieved = breakers.iter().filter_map(|(bay, _)| tracks.disbelieved.get(bay));
             let lost = lost.chain(disbelieved.flatten().copied());
             pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
+            let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
+            let without = without.into_iter().map(|own| (What::WithoutCurrent, own));
+            pieces.doubts.extend(doubts.copied().chain(without));
             pieces.stretches.extend(found);
         }
         Ok(())
@@ -345,6 +396,9 @@ impl Known {
                 stretch.span = own;
             }
             pieces.stretches.retain(|stretch| stretch.span.length() > 0);
+            for (_, span) in &mut pieces.doubts {
+                *span = span.and(looked);
+            }
         }
         self
     }
@@ -395,6 +449,8 @@ struct Tracks {
     hangs_on_earlier: bool,
     /// Stretches in which its records were not believed, by bay.
     disbelieved: BTreeMap<usize, Vec<Span>>,
+    /// What was assumed over stretches of time, by bay.
+    doubts: BTreeMap<usize, Vec<(What, Span)>>,
 }
 
 impl Tracks {
@@ -412,6 +468,7 @@ impl Tracks {
         // A ring is looked at with each scan of this class.
         let told_ms = source.province.scan.milliseconds(Scan::Normal) + TOLD_MS;
         let (mut turns, mut disbelieved) = (BTreeMap::new(), BTreeMap::new());
+        let mut doubts = BTreeMap::new();
         let mut hangs_on_earlier = false;
         for (bay, point) in breakers {
             let contract = &station.points[point.index()];
@@ -432,17 +489,44 @@ impl Tracks {
             hangs_on_earlier |= source.hangs_on_earlier(point, (&polls, &usable), EDGE_MS)?;
             let flow = |span: Span| source.flow(bay, span);
             let found = track(&evidence, source.span, flow)?;
-            let mut found = seen(&found, &usable, source.span);
-            for turn in found.iter_mut().filter(|turn| turn.place != Place::Unknown) {
-                let next = polls.there.partition_point(|span| span.to <= turn.at);
-                if polls.there.get(next).is_none_or(|span| turn.at < span.from) {
-                    turn.assumed = turn.assumed.or(Some(What::RecordsAlone));
-                }
-            }
+            let by_current = found.by_current.iter().map(|own| own.and(source.span));
+            let mut of_bay: Vec<_> = by_current.map(|own| (What::ByCurrent, own)).collect();
+            let mut found = seen(&found.turns, &usable, source.span);
+            of_bay.extend(without_polls(&mut found, (&usable, &polls.there), source.span.to));
+            doubts.insert(bay, of_bay);
             turns.insert(bay, found);
         }
-        Ok(Self { turns, hangs_on_earlier, disbelieved })
+        Ok(Self { turns, hangs_on_earlier, disbelieved, doubts })
     }
+}
+
+/// Where a breaker is known to have stood while its position could be used, but without a poll that is near: from
+/// records alone, or as it was taken to have stood at the start. What was assumed of a turn stands beside it, too.
+fn without_polls(
+    turns: &mut [Turn],
+    (usable, there): (&[Span], &[Span]),
+    end: Timestamp,
+) -> Vec<(What, Span)> {
+    let ends: Vec<Timestamp> = turns.iter().skip(1).map(|turn| turn.at).chain([end]).collect();
+    let mut alone = Vec::new();
+    for (turn, to) in turns.iter_mut().zip(ends).filter(|(turn, _)| turn.place != Place::Unknown) {
+        let own = Span::new(turn.at, to);
+        let what = turn.assumed.filter(|what| *what == What::StartAssumed);
+        let what = what.unwrap_or(What::RecordsAlone);
+        if of_span(there, own).first().is_none_or(|span| turn.at < span.from) {
+            turn.assumed = turn.assumed.or(Some(What::RecordsAlone));
+        }
+        let looked = of_span(usable, own).iter().map(|span| span.and(own));
+        alone.extend(without(looked, of_span(there, own)).into_iter().map(|own| (what, own)));
+    }
+    alone
+}
+
+/// Those of some stretches, in order, that have anything of a span.
+fn of_span(all: &[Span], own: Span) -> &[Span] {
+    let first = all.partition_point(|span| span.to <= own.from);
+    let end = all.partition_point(|span| span.from < own.to);
+    &all[first..end.max(first)]
 }
 
 impl Pieces {
@@ -460,8 +544,25 @@ impl Pieces {
         let known = self.stretches.iter().filter(|own| own.supply != Supply::Unknown);
         let known = merged(known.map(|own| own.span));
         let unknown = without(self.customers.iter().map(|(era, _)| *era), &known);
-        let unrecorded = merged(unknown.iter().copied().chain(self.unrecorded));
-        Feeder { name, customers: self.customers, interruptions, unknown, unrecorded }
+        let mut by_kind: BTreeMap<What, Vec<Span>> = BTreeMap::new();
+        for (what, span) in self.doubts {
+            by_kind.entry(what).or_default().push(span);
+        }
+        let doubts = by_kind.into_iter().flat_map(|(what, spans)| {
+            let spans = merged(spans);
+            // Where nothing is known nothing was assumed.
+            let spans = match what {
+                What::WithoutCurrent => spans,
+                _ => without(spans.into_iter(), &unknown),
+            };
+            spans.into_iter().map(move |own| (what, own)).collect::<Vec<_>>()
+        });
+        let doubts: Vec<(What, Span)> = doubts.collect();
+        let by_current = doubts.iter().filter(|(what, _)| *what == What::ByCurrent);
+        let by_current = by_current.map(|(_, span)| *span);
+        let unrecorded = unknown.iter().copied().chain(self.unrecorded).chain(by_current);
+        let unrecorded = merged(unrecorded);
+        Feeder { name, customers: self.customers, interruptions, unknown, unrecorded, doubts }
     }
 }
 

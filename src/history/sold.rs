@@ -32,7 +32,7 @@ pub struct Read {
     days: u64,
     /// Of these, those that lie within the window, whatever was unread before.
     within: u64,
-    /// Meter-days of the window, as far as it is over.
+    /// Meter-days of the window.
     all_days: u64,
     /// The last local day within the window for which there is a reading, since 1970; 0: none.
     pub until: i64,
@@ -46,7 +46,7 @@ impl Read {
         self.days
     }
 
-    /// Meter-days of the window, as far as it is over.
+    /// Meter-days of the window.
     pub fn all_days(&self) -> u64 {
         self.all_days
     }

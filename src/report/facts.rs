@@ -207,8 +207,7 @@ pub(super) fn gather(
         step();
     }
     let span = period.span();
-    let watched = sessions.iter().map(|session| session.until).max().unwrap_or_default();
-    let days = Days::new(&window, &contracts, (watched, period.utc_offset_hours));
+    let days = Days::new(&window, &contracts, period.utc_offset_hours);
     Ok(Some(Facts {
         lang: request.lang,
         period,

@@ -55,6 +55,9 @@ pub struct Feeder {
     /// Stretches in which an interruption between two polls may have gone unseen: the unknown ones, and
     /// those in which records were lost.
     pub unrecorded: Vec<Span>,
+    /// What was assumed or is not known over stretches of its time, whether or not anything was interrupted in them; of
+    /// each kind in the order of time.
+    pub doubts: Vec<(What, Span)>,
 }
 
 impl Feeder {
@@ -74,6 +77,10 @@ impl Feeder {
         for spans in [&mut self.unknown, &mut self.unrecorded] {
             *spans = merged(spans.drain(..).chain(gone.iter().copied()));
         }
+        for (_, span) in &mut self.doubts {
+            *span = Span::new(span.from.max(kept), span.to);
+        }
+        self.doubts.retain(|(_, span)| span.length() > 0);
         self
     }
 }
@@ -218,13 +225,13 @@ fn push(all: &mut Vec<Stretch>, new: Stretch) {
 
 /// Where nothing flowed although the feeder is said to be supplied, nobody can say: what shows no current
 /// may have lost its supply above the station, or its breaker may not tell. Just behind a stretch without
-/// supply the measurement may be old.
+/// supply the measurement may be old. Returns what the feeder had, and where that is in doubt.
 pub(super) fn doubt_without_current(
     stretches: Vec<Stretch>,
     without: &[Span],
     lag_ms: i64,
-) -> Vec<Stretch> {
-    let mut all = Vec::with_capacity(stretches.len());
+) -> (Vec<Stretch>, Vec<Span>) {
+    let (mut all, mut doubts) = (Vec::with_capacity(stretches.len()), Vec::new());
     let mut dead_until = Timestamp(i64::MIN);
     for stretch in stretches {
         if stretch.supply != Supply::Supplied {
@@ -247,11 +254,12 @@ pub(super) fn doubt_without_current(
             let supply = Supply::Unknown;
             push(&mut all, Stretch { span: doubted, supply, closes, assumed: doubt });
             from = doubted.to;
+            doubts.push(doubted);
         }
         let (span, closes) = (Span::new(from, stretch.span.to), false);
         push(&mut all, Stretch { span, supply: Supply::Supplied, closes, assumed });
     }
-    all
+    (all, doubts)
 }
 
 /// The interruptions that follow from stretches, which may have gaps between them: nobody knows of those.
@@ -433,10 +441,11 @@ mod tests {
         let span = |from, to| Span::new(Timestamp(from), Timestamp(to));
         // A measurement that lags behind the closing says nothing, one that goes on does.
         let lag = [span(10 * MINUTE, 11 * MINUTE + 10_000)];
-        assert_eq!(doubt_without_current(all.clone(), &lag, 30_000), all);
+        assert_eq!(doubt_without_current(all.clone(), &lag, 30_000), (all.clone(), Vec::new()));
         let doubted = [span(30 * MINUTE, 40 * MINUTE)];
-        let supplies: Vec<Supply> =
-            doubt_without_current(all, &doubted, 30_000).iter().map(|own| own.supply).collect();
+        let (found, doubts) = doubt_without_current(all, &doubted, 30_000);
+        let supplies: Vec<Supply> = found.iter().map(|own| own.supply).collect();
         assert_eq!(supplies, [Supplied, Dead, Supplied, Unknown, Supplied]);
+        assert_eq!(doubts, doubted, "it is named");
     }
 }

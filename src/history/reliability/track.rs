@@ -10,6 +10,7 @@
 
 use super::scheme::Place;
 use crate::clock::Timestamp;
+use crate::history::window::merged;
 use crate::history::{Span, What};
 
 /// Code of a double point that is open.
@@ -111,6 +112,15 @@ fn other(place: Place) -> Place {
     }
 }
 
+/// How a breaker stood.
+pub(super) struct Track {
+    /// In the order of time.
+    pub(super) turns: Vec<Turn>,
+    /// Stretches in which its contact was not believed: closed is what current tells there, scan by scan, so that nobody
+    /// can say what was over between two of them.
+    pub(super) by_current: Vec<Span>,
+}
+
 /// How a breaker stood. `flow` tells what flowed in its bay in a span; only what touches `within` is held against
 /// that.
 ///
@@ -120,7 +130,7 @@ pub(super) fn track<E>(
     evidence: &Evidence<'_>,
     within: Span,
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
-) -> Result<Vec<Turn>, E> {
+) -> Result<Track, E> {
     let period_ms = evidence.period_ms;
     let episodes = chatter(evidence.records);
     let mut turns = Vec::new();
@@ -135,9 +145,10 @@ pub(super) fn track<E>(
         walk.pass(*episode, &mut turns);
     }
     walk.up_to(Timestamp(i64::MAX), &mut turns);
-    let mut turns = hold_against_current(&turns, within, flow, period_ms)?;
-    settle(&mut turns);
-    Ok(turns)
+    let mut held = hold_against_current(&turns, within, flow, period_ms)?;
+    settle(&mut held.turns);
+    held.by_current = merged(held.by_current.into_iter().chain(episodes));
+    Ok(held)
 }
 
 /// Leaves out turns that the next one takes back at the same moment, and those that are none.
@@ -335,8 +346,8 @@ fn hold_against_current<E>(
     within: Span,
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
     period_ms: i64,
-) -> Result<Vec<Turn>, E> {
-    let mut held = Vec::with_capacity(turns.len());
+) -> Result<Track, E> {
+    let (mut held, mut by_current) = (Vec::with_capacity(turns.len()), Vec::new());
     for (n, turn) in turns.iter().enumerate() {
         held.push(*turn);
         let to = turns.get(n + 1).map_or(Timestamp(i64::MAX), |next| next.at);
@@ -349,16 +360,22 @@ fn hold_against_current<E>(
         let samples = if span.length() > 0 { flow(span)? } else { Vec::new() };
         for doubted in disbelieved(&samples) {
             let doubted = doubted.and(Span::new(turn.at, to));
+            by_current.push(doubted);
             if doubted.from == turn.at {
                 held.pop();
             }
-            by_current((doubted, doubted.from == turn.at), &samples, 5 * period_ms, &mut held);
+            closed_by_current(
+                (doubted, doubted.from == turn.at),
+                &samples,
+                5 * period_ms,
+                &mut held,
+            );
             if doubted.to < to {
                 held.push(Turn { at: doubted.to, assumed: None, is_exact: false, ..*turn });
             }
         }
     }
-    Ok(held)
+    Ok(Track { turns: held, by_current })
 }
 
 /// When a contact that says open is not believed, in order: round moments with current.
@@ -380,7 +397,7 @@ fn disbelieved(samples: &[Sample]) -> Vec<Span> {
 
 /// Where a breaker stood in a span in which its contact is not believed. `is_new`: it said so from the beginning of
 /// the span on, and the measurement may be older.
-fn by_current(
+fn closed_by_current(
     (span, is_new): (Span, bool),
     samples: &[Sample],
     longest_ms: i64,
@@ -449,7 +466,7 @@ mod tests {
             let within = times.filter(|at| *at >= span.from.0 && *at < to);
             Ok::<_, ()>(within.map(|at| Sample { at: Timestamp(at), flow: flow(at) }).collect())
         };
-        track(&evidence, within, samples).unwrap()
+        track(&evidence, within, samples).unwrap().turns
     }
 
     fn told(turns: &[Turn]) -> Vec<(i64, Place, Option<What>)> {

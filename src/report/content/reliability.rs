@@ -2,7 +2,7 @@
 
 use super::{text, titled};
 use crate::history::Row;
-use crate::history::reliability::{FeederName, Indices, Interruption, Kind};
+use crate::history::reliability::{Doubt, FeederName, Indices, Interruption, Kind};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 
@@ -13,9 +13,16 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let all = facts.reliability.interruptions();
     let mut parts = vec![Part::Table(indices(facts)), Part::Table(list(facts, &all))];
-    let left = all.len().saturating_sub(LISTED_MAX);
-    if left > 0 {
-        parts.push(words.note(&format!("Còn {left} lần khác."), &format!("And {left} more.")));
+    let left = |count: usize| {
+        let left = count.saturating_sub(LISTED_MAX);
+        let note = || words.note(&format!("Còn {left} lần khác."), &format!("And {left} more."));
+        (left > 0).then(note)
+    };
+    parts.extend(left(all.len()));
+    let doubts = facts.reliability.doubts();
+    if !doubts.is_empty() {
+        parts.push(Part::Table(doubted(facts, &doubts)));
+        parts.extend(left(doubts.len()));
     }
     titled("reliability", words.say("Độ tin cậy", "Reliability"), parts)
 }
@@ -107,6 +114,40 @@ fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {
             words.column("remarks", "Ghi chú", "Remarks", 40),
         ],
         rows: rows.collect(),
+        total: None,
+    }
+}
+
+/// What was assumed or is not known over stretches of time, although somebody watched.
+fn doubted(facts: &Facts, all: &[Doubt]) -> Table {
+    let words = facts.words();
+    let row = |doubt: &Doubt| {
+        vec![
+            Cell::Instant(doubt.span.from),
+            Cell::Instant(doubt.span.to),
+            Cell::Duration(doubt.span.length()),
+            text(&doubt.feeder.station),
+            text(&doubt.feeder.bay),
+            Cell::Count(doubt.customers),
+            text(doubt.what.text(facts.lang)),
+        ]
+    };
+    Table {
+        id: "doubts",
+        caption: words.say(
+            "Lúc có theo dõi nhưng có điện hay không là giả định hoặc chưa rõ, phần trong kỳ",
+            "Watched, but supply was assumed or is not known: what lies in the period",
+        ),
+        columns: vec![
+            words.column("from", "Từ", "From", 17),
+            words.column("until", "Đến", "Until", 17),
+            words.column("length", "Thời gian", "Length", 11).holding(Holds::Times),
+            words.column("station", "Trạm", "Station", 8),
+            words.column("feeder", "Xuất tuyến", "Feeder", 10),
+            words.column("customers", "Công tơ", "Meters", 10),
+            words.column("remarks", "Ghi chú", "Remarks", 40),
+        ],
+        rows: all.iter().take(LISTED_MAX).map(row).collect(),
         total: None,
     }
 }
