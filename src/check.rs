@@ -281,14 +281,14 @@ fn cause(picture: &Picture, station: StationId, line: &Shortfall, lang: Lang) ->
         "{} {}, {}: {}",
         line.reason().text(lang),
         centres.join(", "),
-        since(picture, line.since, lang),
+        since(picture, (line.since, line.last_since), lang),
         places::places(&picture.province.stations[station.index()], &line.points, Form::Full, lang),
     )
 }
 
-fn since(picture: &Picture, since: Since, lang: Lang) -> String {
+fn since(picture: &Picture, (first, last): (Since, Since), lang: Lang) -> String {
     let moment = Moment { now: picture.at, zone: picture.province.utc_offset_hours, lang };
-    moment.since_in_words(since)
+    moment.span_in_words(first, last)
 }
 
 /// How many of a station's meters are read remotely, and how many nobody has counted.
@@ -346,7 +346,7 @@ fn manned(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
     }
     lines.extend(groups.into_iter().map(|(reason, when, points)| {
         let places = places::places(of_station, &points, Form::Full, lang);
-        let when = since(picture, when, lang);
+        let when = since(picture, (when, when), lang);
         format!("{} {}, {when}: {places}", reason.text(lang), points.len())
     }));
     lines

@@ -326,6 +326,8 @@ struct ReasonEntry<'a> {
     points: Vec<&'a str>,
     /// Since when the longest-standing of them is so; null when one was never otherwise.
     since: Option<String>,
+    /// One of them was so already when somebody began to watch, or could be seen: at least since then.
+    since_at_least: bool,
     details: Vec<Detail<'a>>,
 }
 
@@ -612,7 +614,7 @@ fn unmanned_entry(picture: &Picture, station: StationId) -> Unmanned<'_> {
         point: &contract.points[lost.point.index()].id,
         reason: lost.reason.word(),
         since: since_text(lost.since),
-        since_at_least: matches!(lost.since, Since::AtLeast(_)),
+        since_at_least: lost.since.is_at_least(),
     });
     Unmanned {
         declared: seen.declared,
@@ -641,29 +643,30 @@ fn traffic(channel: &ChannelPicture) -> Traffic {
 
 fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<ReasonEntry<'a>> {
     let (station, entries) = (channel.station(province), &channel.contract(province).entries);
-    let mut groups: BTreeMap<Reason, Details<'_>> = BTreeMap::new();
+    let mut groups: BTreeMap<Reason, (Since, Details<'_>)> = BTreeMap::new();
     for (reason, point) in channel.failing(province) {
         let seen = channel.points[point.index()].since;
-        let (since, at_least) = (since_text(seen), matches!(seen, Since::AtLeast(_)));
+        let (since, at_least) = (since_text(seen), seen.is_at_least());
         let why = match &entries[point.index()].standing {
             Standing::Absent(cause) | Standing::Untested(cause) if reason.is_structural() => {
                 cause.why.as_ref().map(|why| why.en.as_str())
             }
             _ => None,
         };
-        let details = groups.entry(reason).or_default();
+        let (first, details) = groups.entry(reason).or_insert_with(|| (seen, Details::new()));
+        *first = first.earlier(seen);
         details.entry((since, at_least, why)).or_default().push(&station.points[point.index()].id);
     }
     groups
         .into_iter()
-        .map(|(reason, details)| {
+        .map(|(reason, (first, details))| {
             let points: Vec<&str> = details.values().flatten().copied().collect();
             ReasonEntry {
                 reason: reason.word(),
                 count: points.len() as u64,
                 points,
-                // `None` sorts first, then the earliest day.
-                since: details.keys().next().and_then(|(since, ..)| since.clone()),
+                since: since_text(first),
+                since_at_least: first.is_at_least(),
                 details: details
                     .into_iter()
                     .map(|((since, since_at_least, why), points)| Detail {

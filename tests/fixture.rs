@@ -139,12 +139,25 @@ impl World {
     }
 
     /// Keeps what there is to keep then.
-    pub(crate) fn keep(&mut self, (gatherer, writer): (&mut Gatherer, &mut Writer), ms: i64) {
+    pub(crate) fn keep(&mut self, to: (&mut Gatherer, &mut Writer), ms: i64) {
+        assert!(self.keep_once_known(to, ms), "nothing is known yet");
+    }
+
+    /// The same, as soon as anything is known; whether it is.
+    pub(crate) fn keep_once_known(
+        &mut self,
+        (gatherer, writer): (&mut Gatherer, &mut Writer),
+        ms: i64,
+    ) -> bool {
         let mut picture = self.historian.picture(NOW.plus(ms));
         let mut buffer = Buffer::new(&self.province, &self.plans, 1 << 20);
         let sources = (&mut self.historian, &mut buffer, &mut self.alarms);
-        let batch = gatherer.gather(sources, &mut picture, (0, false)).unwrap();
-        writer.commit(&batch).unwrap();
+        let batch = gatherer.gather(sources, &mut picture, (0, false));
+        let is_known = batch.is_some();
+        if let Some(batch) = batch {
+            writer.commit(&batch).unwrap();
+        }
+        is_known
     }
 
     fn channels(&self) -> impl Iterator<Item = ChannelId> + use<> {

@@ -7,7 +7,7 @@ use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
-use gridwatch::historian::verdict::Reason;
+use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::history::{LinkHistory, Span, Times, Window, channel_history};
 use gridwatch::store::{Batch, Reader, StoreError, Writer};
 use proptest::prelude::*;
@@ -380,13 +380,15 @@ fn what_stood_so_before_a_restart_stands_since_then_and_a_lost_path_is_lost_in_o
         let own = channel_history(&reader, &province, channel, &window, &window.eras[0]).unwrap();
         let (state, since) = own.points[0].last.unwrap();
         let LinkHistory { longest, losses, .. } = own.link;
-        (state.not_live(), since.0, longest, losses)
+        (state.not_live(), since, longest, losses)
     };
-    assert_eq!(told(40_000), (old.not_live(), 10_000, 30_000, 1));
-    assert_eq!(told(80_000), (old.not_live(), 10_000, 60_000, 1), "over the restart");
-    assert_eq!(told(95_000), (old.not_live(), 10_000, 65_000, 1));
-    assert_eq!(told(105_000), (good.not_live(), 100_000, 70_000, 1));
-    assert_eq!(told(115_000), (old.not_live(), 110_000, 70_000, 2), "another time");
+    // Somebody saw each of them begin.
+    let since = |ms: i64| Since::At(Timestamp(ms));
+    assert_eq!(told(40_000), (old.not_live(), since(10_000), 30_000, 1));
+    assert_eq!(told(80_000), (old.not_live(), since(10_000), 60_000, 1), "over the restart");
+    assert_eq!(told(95_000), (old.not_live(), since(10_000), 65_000, 1));
+    assert_eq!(told(105_000), (good.not_live(), since(100_000), 70_000, 1));
+    assert_eq!(told(115_000), (old.not_live(), since(110_000), 70_000, 2), "another time");
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod screens;
 mod second_province;
 mod security;
 mod show;
+mod since;
 mod slow_energy;
 mod station;
 mod stopping;

@@ -13,7 +13,7 @@ use super::past::{StoodChannel, StoodPoint};
 use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
 use super::rules::{PointRule, Rules};
 use super::traffic::TrafficPicture;
-use super::verdict::{Finding, PointPicture, Reason, Since};
+use super::verdict::{Finding, PointPicture, Reason, Sighted, Since};
 use super::window::{Asked, Window};
 use crate::clock::Timestamp;
 use crate::collector::plan::{Content, Item, Part, Plan};
@@ -84,6 +84,8 @@ pub(super) struct PointState {
     pub(super) changed: Option<Timestamp>,
     /// It has been another one since somebody began to watch.
     pub(super) moved: bool,
+    /// And it became what it is while values came.
+    was_seen_to_move: bool,
     /// It stood between its ends for too long when somebody watched last.
     stood_between: bool,
     flags: Flags,
@@ -97,6 +99,8 @@ pub(super) struct PointState {
     /// What the last picture told of that, and since when it is so.
     told_not_live: Option<Reason>,
     not_live_since: Since,
+    /// From which judgement on values of it come.
+    sighted: Sighted,
 }
 
 /// How reading one part of a point goes, its value or its quality.
@@ -134,7 +138,7 @@ impl ChannelState {
         let unit_picture = |unit: &config::Unit| UnitPicture {
             asked: asked(unit.id),
             answers: false,
-            since: started,
+            since: Since::AtLeast(started),
             traffic: TrafficPicture::default(),
             last_good: None,
             last_fault: None,
@@ -239,9 +243,14 @@ impl ChannelState {
             self.link.state = state;
         }
         self.link.fault = fault;
-        if state != LinkState::Connected {
-            for unit in self.units.iter_mut().filter(|unit| unit.answers) {
-                (unit.answers, unit.since) = (false, at);
+        for unit in &mut self.units {
+            match state {
+                // Whether it would have answered meanwhile nobody knows.
+                LinkState::Connected if !unit.answers => unit.since = Since::AtLeast(at),
+                LinkState::Lost | LinkState::NeverConnected if unit.answers => {
+                    (unit.answers, unit.since) = (false, Since::At(at));
+                }
+                _ => {}
             }
         }
     }
@@ -275,7 +284,7 @@ impl ChannelState {
         let says = fault != Some(Fault::NoReply);
         let unit = self.unit_mut(province, block.unit);
         if let Some(unit) = unit.filter(|unit| says && unit.answers != answers) {
-            (unit.answers, unit.since) = (answers, at);
+            (unit.answers, unit.since) = (answers, Since::At(at));
         }
         let mut cells = std::mem::take(&mut self.cells);
         poll.read_cells(block.table.is_bits(), &mut cells);
@@ -356,7 +365,7 @@ impl ChannelState {
     fn accept_silence(&mut self, province: &Province, unit: u8, fault: Fault, at: Timestamp) {
         let plan = Arc::clone(&self.plan);
         if let Some(state) = self.unit_mut(province, unit).filter(|state| state.answers) {
-            (state.answers, state.since) = (false, at);
+            (state.answers, state.since) = (false, Since::At(at));
         }
         for block in plan.blocks.iter().filter(|block| block.unit == unit) {
             let Content::Points(items) = &block.content else { continue };
@@ -473,7 +482,7 @@ impl ChannelState {
                     && state != LinkState::Connected
                     && since.instant() <= Some(now) =>
             {
-                (since.instant().unwrap_or(now), matches!(since, Since::AtLeast(_)))
+                (since.instant().unwrap_or(now), since.is_at_least())
             }
             _ => (now, true),
         };
@@ -629,6 +638,7 @@ impl PointState {
             value: None,
             changed: None,
             moved: false,
+            was_seen_to_move: false,
             stood_between: false,
             flags: Flags::GOOD,
             value_part: PartState::new(),
@@ -639,6 +649,7 @@ impl PointState {
             not_live: None,
             told_not_live: None,
             not_live_since: Since::AtLeast(started),
+            sighted: Sighted::default(),
         }
     }
 
@@ -680,6 +691,7 @@ impl PointState {
                     Decoded::Value(value) => {
                         if self.value != Some(value) {
                             self.moved = self.value.is_some();
+                            self.was_seen_to_move = self.moved && self.sighted.is_now();
                             (self.value, self.changed) = (Some(value), Some(at));
                         }
                         Outcome::Came
@@ -779,23 +791,23 @@ impl PointState {
         if self.not_live.is_none() && is_frozen {
             self.not_live = Some(Reason::Frozen);
         }
-        // What was between its ends when it was first asked has stood there since nobody knows when.
-        let is_found = !self.moved && self.value.is_some_and(|value| value < 1.0);
-        let begins = |reason: Option<Reason>| match reason {
-            Some(Reason::Intermediate) if is_found => Since::AtLeast(now),
-            reason => of_contract(reason).unwrap_or(Since::At(now)),
+        self.sighted.note(self.not_live, now);
+        // What was between its ends when values came first has stood there since nobody knows when.
+        let is_found = !self.was_seen_to_move && self.value.is_some_and(|value| value < 1.0);
+        let begins = |before: Option<Reason>, reason: Option<Reason>| {
+            of_contract(reason).unwrap_or_else(|| Since::begins((before, reason), is_found, now))
         };
         if self.told_not_live != self.not_live {
+            self.not_live_since = begins(self.told_not_live, self.not_live);
             self.told_not_live = self.not_live;
-            self.not_live_since = begins(self.not_live);
         }
         let no_link = (link != LinkState::Connected && rule.is_mapped).then_some(Reason::NoLink);
         let structural = rule.structural.map(|(reason, _)| reason);
         let inconsistent = has_finding.then_some(Reason::Inconsistent);
         let verdict = structural.or(self.not_live).or(no_link).or(inconsistent);
         if self.verdict != verdict {
+            self.since = begins(self.verdict, verdict);
             self.verdict = verdict;
-            self.since = begins(verdict);
         }
     }
 
@@ -815,6 +827,7 @@ impl PointState {
                     _ => Since::AtLeast(now),
                 }
             };
+        self.sighted = Sighted::first(self.not_live, now);
         let stood = before.map(|before| (before.state.verdict(), before.since));
         self.since = told(self.verdict, self.since, stood);
         let stood = before.map(|before| (before.state.not_live(), before.live_since));

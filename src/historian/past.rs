@@ -54,7 +54,6 @@ impl StoodChannel {
     /// How it stands in a picture of `at`.
     pub(super) fn of(channel: &ChannelPicture, at: Timestamp) -> Self {
         let link = &channel.link;
-        let since = if link.at_least { Since::AtLeast(link.since) } else { Since::At(link.since) };
         let stood = |point: &PointPicture| {
             let (state, since) = (State::of(point), point.since);
             Some(StoodPoint { state, since, live_since: point.not_live_since })
@@ -62,7 +61,7 @@ impl StoodChannel {
         Self {
             at,
             answered: link.state != LinkState::NeverConnected,
-            link: (link.state, since),
+            link: (link.state, link.told_since()),
             points: channel.points.iter().map(stood).collect(),
         }
     }
@@ -151,7 +150,7 @@ fn channel(
         full: Full::of(&counts),
         right: rules.tests.right(&counts, &points),
         counts,
-        units: units(station, &contract.entries, (kept, started), plan),
+        units: units(station, &contract.entries, kept, plan),
         points,
         traffic: TrafficPicture::default(),
         plan: Arc::clone(plan),
@@ -189,7 +188,7 @@ fn as_of_the_day(
 fn link(kept: &KeptChannel, started: Timestamp) -> Link {
     let (state, since) = kept.link;
     let came = kept.points.iter().filter_map(|point| point.value.map(|(_, at, _)| at));
-    let at_least = matches!(since, Since::AtLeast(_));
+    let at_least = since.is_at_least();
     let since = since.instant().unwrap_or(started);
     Link { state, since, at_least, last_reply: came.max(), ..Link::new(started) }
 }
@@ -198,7 +197,7 @@ fn link(kept: &KeptChannel, started: Timestamp) -> Link {
 fn units(
     station: &Station,
     entries: &[config::Entry],
-    (kept, started): (&KeptChannel, Timestamp),
+    kept: &KeptChannel,
     plan: &Plan,
 ) -> Vec<UnitPicture> {
     let (link, link_since) = kept.link;
@@ -206,8 +205,7 @@ fn units(
         let own = entries.iter().zip(&kept.points);
         let own = own.filter(|(entry, _)| entry.register.is_some_and(|r| r.unit == unit.id));
         let silent = own.filter(|(_, point)| point.state.not_live() == Some(Reason::NoReply));
-        let silent_since = silent.filter_map(|(_, point)| point.live_since.instant()).min();
-        let link_since = link_since.instant().unwrap_or(started);
+        let silent_since = silent.map(|(_, point)| point.live_since).reduce(Since::earlier);
         let (answers, since) = match (link, silent_since) {
             (LinkState::Connected, None) => (true, link_since),
             (LinkState::Connected, Some(since)) => (false, since),

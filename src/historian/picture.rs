@@ -515,7 +515,7 @@ pub struct UnitPicture {
     /// exceptions 0A and 0B say that it did not.
     pub answers: bool,
     /// Since when it is so.
-    pub since: Timestamp,
+    pub since: Since,
     /// How asking it went over the last five minutes.
     pub traffic: TrafficPicture,
     /// When a reply with values came last.

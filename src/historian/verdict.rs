@@ -2,6 +2,7 @@
 
 use config::{Date, Flags, Lang};
 
+use super::rules::DISCONNECTOR_TRAVEL_MS;
 use crate::clock::Timestamp;
 
 /// Why a point falls short, in the order of the stages on its way to the screen. A point's verdict
@@ -135,6 +136,25 @@ impl Reason {
         }
     }
 
+    /// Whether a value came that it is said of.
+    fn has_value(self) -> bool {
+        match self {
+            Self::Flagged
+            | Self::Intermediate
+            | Self::OutOfRange
+            | Self::Frozen
+            | Self::Inconsistent => true,
+            Self::NotInDatabase
+            | Self::NoE2eRecord
+            | Self::NoLink
+            | Self::NoReply
+            | Self::Refused
+            | Self::Undecodable
+            | Self::NeverSeen
+            | Self::Old => false,
+        }
+    }
+
     /// Structural reasons come from the contract; a lost link never changes them.
     pub fn is_structural(self) -> bool {
         matches!(self, Self::NotInDatabase | Self::NoE2eRecord)
@@ -155,27 +175,54 @@ pub enum Since {
 }
 
 impl Since {
-    /// The earlier of the two.
+    /// The earlier of the two; at least since the first moment, where one of them may be so for longer than is told.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         match (self, other) {
             (Self::Always, _) | (_, Self::Always) => Self::Always,
             (Self::Day(one), Self::Day(other)) => Self::Day(one.min(other)),
             (Self::Day(day), _) | (_, Self::Day(day)) => Self::Day(day),
-            (one, other) => {
-                if one.instant() <= other.instant() {
-                    one
-                } else {
-                    other
-                }
+            (Self::At(one), Self::At(other)) => Self::At(one.min(other)),
+            (Self::At(one) | Self::AtLeast(one), Self::At(other) | Self::AtLeast(other)) => {
+                Self::AtLeast(one.min(other))
             }
         }
     }
 
-    /// The later of the two.
+    /// The later of the two: exactly, where the one told last is known exactly.
     #[must_use]
     pub fn later(self, other: Self) -> Self {
-        if self.earlier(other) == self { other } else { self }
+        let (Some(one), Some(two)) = (self.instant(), other.instant()) else {
+            return if self.earlier(other) == self { other } else { self };
+        };
+        let latest = one.max(two);
+        let is_exact = [self, other].contains(&Self::At(latest));
+        if is_exact { Self::At(latest) } else { Self::AtLeast(latest) }
+    }
+
+    /// Since when a verdict holds that the judgement of `at` tells (the second reason), where the one before told the
+    /// first: the one rule for pictures, stores and reports. It is known exactly, unless an earlier stage stood in front
+    /// of it, so that nobody could see it, or it is a position that takes a while to be judged and was found so
+    /// (`is_found`): then it may have been so before.
+    pub fn begins(
+        (before, reason): (Option<Reason>, Option<Reason>),
+        is_found: bool,
+        at: Timestamp,
+    ) -> Self {
+        // In front of what asking says stands also that nobody has asked for a while.
+        let hides = |before| match before {
+            Reason::Old | Reason::NeverSeen => Reason::NoLink,
+            before => before,
+        };
+        let is_hidden =
+            before.map(hides).is_some_and(|before| reason.is_some_and(|reason| reason > before));
+        let is_found = is_found && reason == Some(Reason::Intermediate);
+        if is_hidden || is_found { Self::AtLeast(at) } else { Self::At(at) }
+    }
+
+    /// Whether it may be so for longer than is told.
+    pub fn is_at_least(self) -> bool {
+        matches!(self, Self::AtLeast(_))
     }
 
     /// The instant, of what somebody judged.
@@ -184,6 +231,43 @@ impl Since {
             Self::At(at) | Self::AtLeast(at) => Some(at),
             Self::Always | Self::Day(_) => None,
         }
+    }
+}
+
+/// A position is judged so long after a switch could have arrived at the latest, milliseconds: a slow scan and the
+/// time until the first judgement.
+const FOUND_OUT_MS: i64 = 15_000;
+
+/// From which judgement on values of a point come, without one in between in which none did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sighted(Option<Timestamp>);
+
+impl Sighted {
+    /// As the first judgement of `at` leaves it.
+    pub fn first(not_live: Option<Reason>, at: Timestamp) -> Self {
+        let mut sighted = Self::default();
+        sighted.note(not_live, at);
+        sighted
+    }
+
+    /// Takes note of the next judgement: why the point is not live.
+    pub fn note(&mut self, not_live: Option<Reason>, at: Timestamp) {
+        self.0 = match not_live {
+            None => self.0.or(Some(at)),
+            Some(reason) if reason.has_value() => self.0.or(Some(at)),
+            Some(_) => None,
+        };
+    }
+
+    /// [`Since::begins`] of what is read from a store, which does not say whether a position was seen to move.
+    pub fn begins(self, change: (Option<Reason>, Option<Reason>), at: Timestamp) -> Since {
+        let is_early = |from| at.since(from) <= DISCONNECTOR_TRAVEL_MS + FOUND_OUT_MS;
+        Since::begins(change, self.0.is_none_or(is_early), at)
+    }
+
+    /// Whether values come.
+    pub fn is_now(self) -> bool {
+        self.0.is_some()
     }
 }
 

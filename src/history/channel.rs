@@ -11,6 +11,7 @@ use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::ledger::State;
 use crate::historian::picture::LinkState;
 use crate::historian::unmanned::is_needed;
+use crate::historian::verdict::{Sighted, Since};
 use crate::store::{Judged, Kept, Reader, StoreError};
 
 /// A channel over a stretch of a window in which one contract held.
@@ -33,10 +34,10 @@ pub struct PointHistory {
     pub times: Times,
     /// How often it was live no more.
     pub outages: u32,
-    /// Its state at the end of what was observed, and since when it is live, or not for this reason; from the first
-    /// moment of the window or its contract on, when it was so before. Where nobody watched for a while, and it was
-    /// so before and afterwards, it is so since before.
-    pub last: Option<(State, Timestamp)>,
+    /// Its state at the end of what was observed, and since when it is live, or not for this reason; at least since
+    /// the first moment of the window or its contract, when it was so before. Where nobody watched for a while, and it
+    /// was so before and afterwards, it is so since before.
+    pub last: Option<(State, Since)>,
 }
 
 /// A path over a window, milliseconds.
@@ -138,6 +139,8 @@ struct Fold<'a> {
     history: ChannelHistory,
     /// State of each point, and up to when its time is booked.
     points: Vec<(Option<State>, Timestamp)>,
+    /// From which judgement of the session on values of each point came.
+    sighted: Vec<Sighted>,
     sight: SightFold<'a>,
     link: (Option<LinkState>, Timestamp),
     /// How the path stood when the session before ended, as far as that is known.
@@ -162,6 +165,7 @@ impl<'a> Fold<'a> {
             points: vec![PointHistory::default(); accounts.len()],
         };
         let points = vec![(None, from); accounts.len()];
+        let sighted = vec![Sighted::default(); accounts.len()];
         let sight = SightFold::new(&window.parts, needed, from);
         let (link, dark) = ((None, from), vec![0; window.parts.len()]);
         Self {
@@ -169,6 +173,7 @@ impl<'a> Fold<'a> {
             accounts,
             history,
             points,
+            sighted,
             sight,
             link,
             stood: None,
@@ -205,8 +210,9 @@ impl<'a> Fold<'a> {
     }
 
     /// A point takes another state.
-    fn turn(&mut self, place: usize, state: State, at: Timestamp, since: Timestamp) {
+    fn turn(&mut self, place: usize, state: State, at: Timestamp, judged: Timestamp) {
         let before = self.points[place].0;
+        self.sighted[place].note(state.not_live(), at);
         if before == Some(state) {
             // Said once more: its time is booked when it ends.
             return;
@@ -215,11 +221,18 @@ impl<'a> Fold<'a> {
         self.sight.turn(place, before, state, at);
         let point = &mut self.history.points[place];
         let was_live = before.is_some_and(|before| before.not_live().is_none());
-        if was_live && state.not_live().is_some() && since >= self.from {
+        if was_live && state.not_live().is_some() && judged >= self.from {
             point.outages += u32::from(self.accounts[place].is_required());
         }
         let stood = point.last.filter(|(old, _)| old.not_live() == state.not_live());
-        point.last = Some((state, stood.map_or(at, |(_, since)| since)));
+        let begins = || match before {
+            // Within this session and window it was otherwise before.
+            Some(before) if judged >= self.from => {
+                self.sighted[place].begins((before.not_live(), state.not_live()), at)
+            }
+            _ => Since::AtLeast(at),
+        };
+        point.last = Some((state, stood.map_or_else(begins, |(_, since)| since)));
         self.points[place].0 = Some(state);
     }
 
@@ -313,8 +326,8 @@ impl<'a> Fold<'a> {
     /// What comes next is another session: nothing is known until it says something.
     fn end_session(&mut self) {
         if !self.is_dark {
-            for (state, _) in &mut self.points {
-                *state = None;
+            for ((state, _), sighted) in self.points.iter_mut().zip(&mut self.sighted) {
+                (*state, *sighted) = (None, Sighted::default());
             }
         }
         self.is_dark = true;

@@ -16,8 +16,7 @@ use crate::historian::counts::Share;
 use crate::historian::ledger::State;
 use crate::historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
 use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads, SoldReads};
-use crate::historian::rules::DISCONNECTOR_TRAVEL_MS;
-use crate::historian::verdict::{Reason, Since};
+use crate::historian::verdict::{Reason, Sighted, Since};
 use crate::store::{
     EnergyKind, EnergyLine, Judged, Kept, KeptFrom, MeterKind, Metered, Reader, Session, StoreError,
 };
@@ -113,10 +112,6 @@ pub fn stood(
     Ok(channels)
 }
 
-/// A position is judged so long after a switch could have arrived at the latest, milliseconds: a slow scan and the time
-/// until the first judgement.
-const FOUND_OUT_MS: i64 = 15_000;
-
 /// A channel of the contract that held at the moment.
 struct Channel<'a> {
     reader: &'a Reader,
@@ -128,6 +123,8 @@ struct Channel<'a> {
 struct Standing {
     link: Option<(LinkState, Since)>,
     points: Vec<Option<StoodPoint>>,
+    /// From which judgement on values of each of them came.
+    sighted: Vec<Sighted>,
     /// The first judgement.
     began: Option<Timestamp>,
 }
@@ -141,34 +138,31 @@ impl Standing {
             Some(_) if judged.at >= from => Since::At(moment),
             _ => Since::AtLeast(moment),
         };
-        let began = *self.began.get_or_insert(moment);
-        // What was between its ends when somebody began is found out as late as a switch may move.
-        let is_early = moment.since(began) <= DISCONNECTOR_TRAVEL_MS + FOUND_OUT_MS;
-        let begins = |reason: Option<Reason>| match reason {
-            Some(Reason::Intermediate) if is_early => Since::AtLeast(moment),
-            _ => at,
-        };
+        self.began.get_or_insert(moment);
         if self.link.is_none_or(|(link, _)| link != judged.link) {
             self.link = Some((judged.link, at));
         }
         for run in &judged.runs {
             let end = (run.first as usize).saturating_add(run.count as usize);
             let places = (run.first as usize).min(self.points.len())..end.min(self.points.len());
-            for point in &mut self.points[places] {
+            let points = self.points[places.clone()].iter_mut().zip(&mut self.sighted[places]);
+            for (point, sighted) in points {
                 let state = run.state;
+                sighted.note(state.not_live(), moment);
+                let begins = |before: Option<Reason>, reason: Option<Reason>, since: Since| {
+                    if before == reason {
+                        since
+                    } else if at.is_at_least() {
+                        at
+                    } else {
+                        sighted.begins((before, reason), moment)
+                    }
+                };
                 let (since, live_since) = match *point {
                     None => (at, at),
-                    Some(stood) => (
-                        if stood.state.verdict() == state.verdict() {
-                            stood.since
-                        } else {
-                            begins(state.verdict())
-                        },
-                        if stood.state.not_live() == state.not_live() {
-                            stood.live_since
-                        } else {
-                            begins(state.not_live())
-                        },
+                    Some(StoodPoint { state: before, since, live_since }) => (
+                        begins(before.verdict(), state.verdict(), since),
+                        begins(before.not_live(), state.not_live(), live_since),
                     ),
                 };
                 *point = Some(StoodPoint { state, since, live_since });
@@ -295,7 +289,8 @@ impl Channel<'_> {
         at: Timestamp,
         points: usize,
     ) -> Result<Standing, StoreError> {
-        let mut standing = Standing { link: None, points: vec![None; points], began: None };
+        let (points, sighted) = (vec![None; points], vec![Sighted::default(); points]);
+        let mut standing = Standing { link: None, points, sighted, began: None };
         let span = (session.from, at.plus(1));
         let from = session.from;
         self.reader.judgements(self.path(), session.id, span, |j| standing.take(&j, from))?;

@@ -4,7 +4,7 @@
 //! Heads are the ids of the columns with the unit of what stands below them (`lost_s`,
 //! `received_mwh`); for a Vietnamese spreadsheet they are what stands above the columns on paper. A
 //! share takes three columns (`_have`, `_want`, `_percent`), durations are seconds, the row of totals
-//! is the last one. Instants are ISO 8601 with their offset, or as such a spreadsheet reads them. A
+//! is the last one. Moments since which something is so take two: `since` and `since_at_least`. Instants are ISO 8601 with their offset, or as such a spreadsheet reads them. A
 //! figure that is not known is an empty field. No field is one that a spreadsheet takes for something
 //! else than it says.
 
@@ -14,6 +14,7 @@ use ::csv::{Error, Terminator};
 
 use super::sheets::{Cell, Column, Holds, Part, Report, Table};
 use super::shown::{Reader, glyph, iso, places};
+use crate::historian::verdict::Since;
 use crate::spreadsheet::{self, Style};
 use crate::words::format;
 use crate::words::texts::Text;
@@ -106,6 +107,12 @@ fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> 
                 let is_time = matches!(cell, Cell::TimeShare(..));
                 writer.write_field(if is_time { "s" } else { "" })?;
             }
+            if column.holds == Holds::Since {
+                writer.write_field(match cell {
+                    Cell::Since(since) => style.whether(since.is_at_least()),
+                    _ => "",
+                })?;
+            }
         }
         writer.write_record(None::<&[u8]>)?;
     }
@@ -121,10 +128,13 @@ fn heads(table: &Table, style: Style, lang: Lang) -> Vec<String> {
         let unit = match column.holds {
             Holds::Times | Holds::TimeShares => "s",
             Holds::Shares | Holds::Both => "",
-            Holds::Plain => column.unit,
+            Holds::Plain | Holds::Since => column.unit,
         };
         if !column.holds.shares() {
             heads.push(head(column, ("", ""), unit, style));
+            if column.holds == Holds::Since {
+                heads.push(head(column, ("at_least", Text::PerhapsEarlier.get(lang)), unit, style));
+            }
             continue;
         }
         heads.push(head(column, ("have", Text::Numerator.get(lang)), unit, style));
@@ -186,6 +196,14 @@ fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
             Style::ExcelVi => style.instant(*at, reader.zone).into(),
         },
         Cell::Day(day) => style.day(*day).into(),
+        Cell::Since(since) => match since {
+            Since::Always => "".into(),
+            Since::Day(day) => style.day(*day).into(),
+            Since::At(at) | Since::AtLeast(at) => match style {
+                Style::Rfc => iso(*at, reader.zone).into(),
+                Style::ExcelVi => style.instant(*at, reader.zone).into(),
+            },
+        },
         Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target)
             if share.want > 0 =>
         {
@@ -231,18 +249,23 @@ mod tests {
         let lines: Vec<&str> = written.split("\r\n").collect();
         assert_eq!(
             lines[0],
-            "text,verdict,count,number,share_have,share_want,share_percent,duration_s,instant,day"
+            "text,verdict,count,number,share_have,share_want,share_percent,duration_s,instant,day,\
+             since,since_at_least"
         );
         assert_eq!(
             lines[1],
             "Trạm Đông Hà,✓ Đủ,8153,-1234.5678,199520,268800,74.23,2631852.250,\
-             2022-11-23T14:32:07.240+07:00,2022-11-23"
+             2022-11-23T14:32:07.240+07:00,2022-11-23,2022-11-23T14:32:07.240+07:00,true"
         );
-        assert_eq!(lines[2], ",✗ Thiếu,0,,0,0,,-1.500,1970-01-01T07:00:00.000+07:00,2024-02-29");
-        assert_eq!(lines[3], ",,,,,,,,,", "a row of nothing has all its commas");
-        assert_eq!(lines[6], "Chưa đếm đủ,,,,3,8,,,,", "which share it is nobody knows");
+        assert_eq!(
+            lines[2],
+            ",✗ Thiếu,0,,0,0,,-1.500,1970-01-01T07:00:00.000+07:00,2024-02-29,\
+             2022-11-23T14:32:07.240+07:00,false"
+        );
+        assert_eq!(lines[3], ",,,,,,,,,,,", "a row of nothing has all its commas");
+        assert_eq!(lines[6], "Chưa đếm đủ,,,,3,8,,,,,,", "which share it is nobody knows");
         let last = lines[lines.len() - 2];
-        assert_eq!(last, "Cộng,,8153,,,,,,,", "the total is the last row");
+        assert_eq!(last, "Cộng,,8153,,,,,,,,,", "the total is the last row");
     }
 
     /// A figure of each kind of column.
@@ -254,6 +277,7 @@ mod tests {
             Holds::TimeShares => vec![share_of_time()],
             Holds::Shares => vec![counted, Cell::AtLeast(Share::new(3, 10), 2, None)],
             Holds::Both => vec![counted, share_of_time()],
+            Holds::Since => vec![Cell::Since(Since::AtLeast(Timestamp(0)))],
         }
     }
 
@@ -265,8 +289,9 @@ mod tests {
             (Holds::TimeShares, "c_have_s,c_want_s,c_percent"),
             (Holds::Shares, "d_have,d_want,d_percent"),
             (Holds::Both, "e_have,e_want,e_percent,e_unit"),
+            (Holds::Since, "f,f_at_least"),
         ];
-        let columns = ["a", "b", "c", "d", "e"].into_iter().zip(kinds);
+        let columns = ["a", "b", "c", "d", "e", "f"].into_iter().zip(kinds);
         for (id, (holds, heads)) in columns {
             let columns = vec![Column::new(id, id.into(), id, 9).holding(holds)];
             let words = [Cell::Text("x".to_owned()), Cell::Verdict(Mark::Bad, "x".to_owned())];
@@ -324,7 +349,7 @@ mod tests {
         assert_eq!(
             line,
             "Trạm Đông Hà;✓ Đủ;8153;-1234,5678;199520;268800;74,23;2631852,250;\
-             23/11/2022 14:32:07,240;23/11/2022"
+             23/11/2022 14:32:07,240;23/11/2022;23/11/2022 14:32:07,240;có"
         );
     }
 

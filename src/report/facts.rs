@@ -10,6 +10,7 @@ use super::period::Period;
 use super::shown::real;
 use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, State};
+use crate::historian::verdict::Since;
 use crate::history::alarms::{Stood, alarms};
 use crate::history::energy::{StationEnergy, energies};
 use crate::history::reliability::{Reliability, reliability};
@@ -347,7 +348,7 @@ impl ChannelFacts {
     }
 
     /// State of a point at the end of what was observed, and since when.
-    pub(super) fn last(&self, point: PointId) -> Option<(State, Timestamp)> {
+    pub(super) fn last(&self, point: PointId) -> Option<(State, Since)> {
         self.points[point.index()].last
     }
 }

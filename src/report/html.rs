@@ -203,7 +203,7 @@ fn row(out: &mut Markup, table: &Table, (fields, cells): (&[Field], &[Cell]), re
                 let title = format!("{} / {} h", hours(share.have), hours(share.want));
                 out.leaf("td", &[("class", &"n"), ("title", &title)], &said);
             }
-            Cell::Instant(_) | Cell::Day(_) => {
+            Cell::Instant(_) | Cell::Day(_) | Cell::Since(_) => {
                 out.leaf("td", &[("class", &"d")], &said);
             }
             Cell::NotKnown => {
@@ -239,7 +239,8 @@ fn is_number(cell: &Cell) -> bool {
         | Cell::Text(_)
         | Cell::Verdict(..)
         | Cell::Instant(_)
-        | Cell::Day(_) => false,
+        | Cell::Day(_)
+        | Cell::Since(_) => false,
     }
 }
 

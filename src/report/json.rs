@@ -20,6 +20,7 @@ use serde::{Serialize, Serializer};
 
 use super::sheets::{Cell, Chart, Column, Head, Part, Report, Series, Shape, Sheet, Table};
 use super::shown::{iso, word};
+use crate::historian::verdict::Since;
 
 /// Version of the shape.
 const SCHEMA: u32 = 1;
@@ -158,9 +159,15 @@ struct Row<'a> {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let cells = self.columns.iter().zip(self.cells);
-        serializer
-            .collect_map(cells.map(|(column, cell)| (&*column.id, Value { cell, zone: self.zone })))
+        let mut row = serializer.serialize_map(None)?;
+        for (column, cell) in self.columns.iter().zip(self.cells) {
+            row.serialize_entry(&*column.id, &Value { cell, zone: self.zone })?;
+            if let Cell::Since(since) = cell {
+                let id = format!("{}_at_least", column.id);
+                row.serialize_entry(&id, &since.is_at_least())?;
+            }
+        }
+        row.end()
     }
 }
 
@@ -204,6 +211,13 @@ impl Serialize for Value<'_> {
             Cell::Duration(ms) => serializer.serialize_i64(*ms),
             Cell::Instant(at) => serializer.serialize_str(&iso(*at, self.zone)),
             Cell::Day(day) => serializer.collect_str(day),
+            Cell::Since(since) => match since {
+                Since::Always => serializer.serialize_none(),
+                Since::Day(day) => serializer.collect_str(day),
+                Since::At(at) | Since::AtLeast(at) => {
+                    serializer.serialize_str(&iso(*at, self.zone))
+                }
+            },
         }
     }
 }
@@ -261,6 +275,8 @@ mod tests {
                 "duration": 2_631_852_250_i64,
                 "instant": "2022-11-23T14:32:07.240+07:00",
                 "day": "2022-11-23",
+                "since": "2022-11-23T14:32:07.240+07:00",
+                "since_at_least": true,
             })
         );
         assert_eq!(rows[1]["number"], Json::Null, "what is no number is null");

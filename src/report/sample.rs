@@ -6,6 +6,7 @@ use config::{Date, Lang};
 use super::sheets::{Cell, Chart, Column, Holds, Mark, Part, Report, Series, Shape, Sheet, Table};
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
+use crate::historian::verdict::Since;
 
 mod month;
 
@@ -51,7 +52,7 @@ fn column(id: &'static str, title: &str, width: u8) -> Column {
 
 /// Says of each column of a sample what it holds.
 fn declared(mut report: Report) -> Report {
-    let kinds = [Holds::Plain, Holds::Times, Holds::Shares, Holds::TimeShares, Holds::Both];
+    let kinds = Holds::ALL;
     for part in report.sheets.iter_mut().flat_map(|sheet| &mut sheet.parts) {
         let Part::Table(table) = part else { continue };
         for (n, column) in table.columns.iter_mut().enumerate() {
@@ -82,9 +83,21 @@ fn share(have: u64, want: u64) -> Cell {
     Cell::Share(Share::new(have, want), 2, None)
 }
 
+/// A table without rows.
+fn nothing() -> Table {
+    Table {
+        id: "nothing",
+        caption: "Không có gì".to_owned(),
+        columns: vec![column("a", "Cột", 20), column("b", "CỘT", 20)],
+        rows: Vec::new(),
+        total: None,
+    }
+}
+
 /// Every kind of cell, a table and charts without anything.
 pub(super) fn every_cell() -> Report {
-    let columns = ["text", "verdict", "count", "number", "share", "duration", "instant", "day"];
+    let columns =
+        ["text", "verdict", "count", "number", "share", "duration", "instant", "day", "since"];
     let at_least = Cell::AtLeast(Share::new(3, 8), 2, None);
     let rows = vec![
         vec![
@@ -96,6 +109,7 @@ pub(super) fn every_cell() -> Report {
             Cell::Duration(2_631_852_250),
             Cell::Instant(Timestamp(1_669_188_727_240)),
             Cell::Day(Date { year: 2022, month: 11, day: 23 }),
+            Cell::Since(Since::AtLeast(Timestamp(1_669_188_727_240))),
         ],
         vec![
             text(""),
@@ -106,8 +120,9 @@ pub(super) fn every_cell() -> Report {
             Cell::Duration(-1_500),
             Cell::Instant(Timestamp(0)),
             Cell::Day(Date { year: 2024, month: 2, day: 29 }),
+            Cell::Since(Since::At(Timestamp(1_669_188_727_240))),
         ],
-        vec![Cell::Empty; 8],
+        vec![Cell::Empty; 9],
         vec![
             text("Không đọc được"),
             Cell::Verdict(Mark::Doubt, "Loại trừ".to_owned()),
@@ -117,23 +132,17 @@ pub(super) fn every_cell() -> Report {
             Cell::Duration(0),
             Cell::Empty,
             Cell::Day(Date { year: 1, month: 1, day: 1 }),
+            Cell::Since(Since::Always),
         ],
-        filled(8, vec![text("Đủ cả"), Cell::Empty, Cell::Empty, Cell::Empty, share(7, 7)]),
-        filled(8, vec![text("Chưa đếm đủ"), Cell::Empty, Cell::Empty, Cell::Empty, at_least]),
+        filled(9, vec![text("Đủ cả"), Cell::Empty, Cell::Empty, Cell::Empty, share(7, 7)]),
+        filled(9, vec![text("Chưa đếm đủ"), Cell::Empty, Cell::Empty, Cell::Empty, at_least]),
     ];
     let kinds = Table {
         id: "kinds",
         caption: "Mọi loại ô".to_owned(),
         columns: self::columns(&columns),
         rows,
-        total: Some(filled(8, vec![text("Cộng"), Cell::Empty, Cell::Count(8_153)])),
-    };
-    let nothing = Table {
-        id: "nothing",
-        caption: "Không có gì".to_owned(),
-        columns: vec![column("a", "Cột", 20), column("b", "CỘT", 20)],
-        rows: Vec::new(),
-        total: None,
+        total: Some(filled(9, vec![text("Cộng"), Cell::Empty, Cell::Count(8_153)])),
     };
     let chart = |id, shape, categories: &[&str], values: &[&[Option<f64>]]| {
         Part::Chart(Chart {
@@ -158,7 +167,7 @@ pub(super) fn every_cell() -> Report {
             Sheet {
                 id: "cells",
                 name: "Ô".to_owned(),
-                parts: vec![Part::Table(kinds), Part::Table(nothing)],
+                parts: vec![Part::Table(kinds), Part::Table(nothing())],
             },
             Sheet {
                 id: "charts",

@@ -6,6 +6,7 @@ use config::{Date, Lang};
 
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
+use crate::historian::verdict::Since;
 
 /// A report.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,9 +112,16 @@ pub enum Holds {
     Shares,
     /// Shares of time beside shares of what is counted: each row says its unit.
     Both,
+    /// Moments since which something is so: a second field says whether perhaps for longer.
+    Since,
 }
 
 impl Holds {
+    /// Every one, those that hold the most last.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 6] =
+        [Self::Plain, Self::Times, Self::Shares, Self::TimeShares, Self::Since, Self::Both];
+
     /// Whether they are shares, which take three columns where each cell holds one number.
     pub fn shares(self) -> bool {
         matches!(self, Self::TimeShares | Self::Shares | Self::Both)
@@ -126,6 +134,7 @@ impl Holds {
             Cell::Count(_) | Cell::Number(..) | Cell::Instant(_) | Cell::Day(_) => {
                 self == Self::Plain
             }
+            Cell::Since(_) => self == Self::Since,
             Cell::Duration(_) => self == Self::Times,
             Cell::TimeShare(..) => matches!(self, Self::TimeShares | Self::Both),
             Cell::Share(..) | Cell::AtLeast(..) => matches!(self, Self::Shares | Self::Both),
@@ -219,6 +228,8 @@ pub enum Cell {
     Instant(Timestamp),
     /// A day.
     Day(Date),
+    /// Since when something is so: an instant, with `≤` where it is not known exactly.
+    Since(Since),
 }
 
 /// How a judgement is marked: always beside its word, never instead of it.

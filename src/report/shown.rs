@@ -3,6 +3,7 @@
 use super::sheets::{Cell, Head, Mark, Table};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
+use crate::historian::verdict::Since;
 use crate::history::Printed;
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
@@ -43,6 +44,17 @@ impl Reader {
             Cell::Duration(ms) => hours(*ms, if *ms <= -1_000 { "−" } else { "" }),
             Cell::Instant(at) => self.instant(*at),
             Cell::Day(day) => format::date(*day, self.lang),
+            Cell::Since(since) => self.since(*since),
+        }
+    }
+
+    /// Since when something is so, to the second.
+    fn since(self, since: Since) -> String {
+        match since {
+            Since::Always => Text::Always.get(self.lang).to_owned(),
+            Since::Day(day) => format::date(day, self.lang),
+            Since::At(at) => self.instant(at),
+            Since::AtLeast(at) => format!("≤{}", self.instant(at)),
         }
     }
 

@@ -671,7 +671,7 @@ impl<'a> Page<'a> {
             Cell::Count(n) if role == Role::Cell => number(sheet, real(*n)),
             Cell::Number(value, _) if value.is_finite() => number(sheet, *value),
             Cell::Duration(ms) => number(sheet, real(ms.unsigned_abs()) / 86_400_000.0),
-            Cell::Instant(_) | Cell::Day(_) => match self.looks.date(cell) {
+            Cell::Instant(_) | Cell::Day(_) | Cell::Since(_) => match self.looks.date(cell) {
                 Some(date) => sheet.write_datetime_with_format(row, n, date, look).map(|_| ()),
                 None => text(sheet, &self.looks.reader.shown(cell)),
             },

@@ -1,6 +1,7 @@
 //! Which stations need attention, the worst first, and what to say of each in one line.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use config::{CentreId, Lang, StationId};
 
@@ -10,7 +11,6 @@ use super::shortfalls::{self, Ground, Shortfall};
 use super::texts::Text;
 use super::theme::Role;
 use super::view::View;
-use crate::clock::Timestamp;
 use crate::historian::picture::{ChannelPicture, Full, LinkState, Picture, Right};
 use crate::historian::verdict::{Reason, Since};
 
@@ -101,17 +101,15 @@ pub(crate) fn summary(view: &View<'_>, station: StationId, room: usize) -> Summa
 /// Units that no longer answer although their values are still fresh: the first sign.
 fn silent(view: &View<'_>, station: StationId) -> Summary {
     let channels = view.province().centre_ids().map(|c| view.picture.channel(station, c));
-    let mut units: Vec<(usize, Timestamp)> = channels
+    let units: Vec<(usize, Since)> = channels
         .flat_map(|channel| channel.units.iter().enumerate())
         .filter(|(_, unit)| unit.asked && !unit.answers)
         .map(|(n, unit)| (n, unit.since))
         .collect();
-    units.sort_unstable();
-    units.dedup_by_key(|(unit, _)| *unit);
-    let since = units.iter().map(|(_, since)| *since).min().map(Since::At);
-    let names = units
-        .iter()
-        .map(|(unit, _)| shortfalls::unit_name(view.picture, station, *unit, view.lang));
+    let since = units.iter().map(|(_, since)| *since).reduce(Since::earlier);
+    let silent: BTreeSet<usize> = units.into_iter().map(|(unit, _)| unit).collect();
+    let names = silent.iter();
+    let names = names.map(|unit| shortfalls::unit_name(view.picture, station, *unit, view.lang));
     let names: Vec<String> = names.collect();
     if names.is_empty() {
         return Summary { why: String::new(), since };
@@ -315,10 +313,7 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
     })?;
     let others = stations.iter().filter(|id| **id != station).filter(live).count();
     let since = view.moment().since(line.since);
-    let age = match line.since {
-        Since::At(at) | Since::AtLeast(at) => format!(" ({})", view.age(at)),
-        Since::Always | Since::Day(_) => String::new(),
-    };
+    let age = view.lasted(line.since);
     let said = live_part(view, station, &line);
     let name = view.station_name(station);
     let text = format!("{name}: {said} · {} {since}", view.t(Text::SinceWord));
@@ -336,10 +331,10 @@ fn links_text(
         let centres = view.province().centre_ids();
         centres.map(|centre| view.picture.channel(*station, centre))
     });
-    let since = channels.filter(|c| c.link.state == state).map(|c| c.link.since).min();
-    let since = since.unwrap_or(view.now);
-    let start = format!("{} {}", view.t(Text::SinceWord), view.since(Since::At(since)));
-    let age = format!(" ({})", view.age(since));
+    let lost = channels.filter(|c| c.link.state == state).map(|c| c.link.told_since());
+    let since = lost.reduce(Since::earlier).unwrap_or(Since::At(view.now));
+    let start = format!("{} {}", view.t(Text::SinceWord), view.since(since));
+    let age = view.lasted(since);
     let when = format!("{start}{age}");
     let all = view.picture.stations().len();
     match gone {

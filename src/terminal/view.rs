@@ -92,6 +92,11 @@ impl<'a> View<'a> {
         Moment { now: self.now, zone: self.province().utc_offset_hours, lang: self.lang }
     }
 
+    /// ` (15 s)`: how long something has been so, as far as somebody has watched; nothing of what the contract says.
+    pub(crate) fn lasted(&self, since: Since) -> String {
+        since.instant().map_or_else(String::new, |at| format!(" ({})", self.age(at)))
+    }
+
     /// Since when.
     pub(crate) fn since(&self, since: Since) -> String {
         self.moment().since(since)

@@ -258,6 +258,19 @@ impl Moment {
         }
     }
 
+    /// The same of several things, which are so since several moments: `since 14:32:07, the last of them since
+    /// 14:40:00`.
+    pub(crate) fn span_in_words(self, first: Since, last: Since) -> String {
+        let said = self.since_in_words(first);
+        if first == last {
+            return said;
+        }
+        match self.lang {
+            Lang::Vi => format!("{said}, tín hiệu cuối cùng {}", self.since_in_words(last)),
+            Lang::En => format!("{said}, the last of them {}", self.since_in_words(last)),
+        }
+    }
+
     fn day(self, day: Date) -> String {
         if day.year == self.now.local(self.zone).date.year {
             short_date(day, self.lang)

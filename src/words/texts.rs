@@ -124,6 +124,7 @@ texts! {
     ColRight => "đúng", "right";
     ColLive => "sống %", "live %";
     ColWhy => "vì sao", "why";
+    PerhapsEarlier => "có thể từ trước", "perhaps before";
     ColSince => "từ lúc", "since";
     SignalsAt => "số tín hiệu,", "signals,";
     Lacks => "thiếu", "lacks";

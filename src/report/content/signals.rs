@@ -3,8 +3,7 @@
 use config::{Cause, Entry, PointId, Standing};
 
 use super::{text, titled};
-use crate::clock::Timestamp;
-use crate::historian::verdict::Reason;
+use crate::historian::verdict::{Reason, Since};
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Column, Holds, Mark, Part, Sheet, Table};
 use crate::words::texts::Text;
@@ -23,9 +22,10 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         parts.push(words.note(&format!("Còn {n} dòng khác."), &format!("And {n} more rows.")));
     }
     parts.push(words.note(
-        "Không sống cuối kỳ: 'Từ' là thời điểm đầu kỳ (hoặc đầu cấu hình) khi tín hiệu đã như vậy từ trước đó.",
-        "Not live at the end of the period: 'since' is the first moment of the period, or of its contract, where it \
-         was so before.",
+        "Không sống cuối kỳ: '≤' là đã như vậy từ lúc đó hoặc trước nữa: từ trước đầu kỳ, trước khi bắt đầu giám sát, \
+         hoặc trong lúc không đọc được tín hiệu.",
+        "Not live at the end of the period: '≤' is so since then or before: since before the period, since before \
+         anybody watched, or while the signal could not be read.",
     ));
     titled("missing", words.say("Tín hiệu thiếu", "Missing signals"), parts)
 }
@@ -162,20 +162,20 @@ fn not_live(facts: &Facts) -> (Table, usize) {
     columns.extend([
         words.column("count", "Số tín hiệu", "Signals", 9),
         words.column("reason", "Lý do", "Reason", 24),
-        words.column("since", "Từ", "Since", 17),
+        words.column("since", "Từ", "Since", 18).holding(Holds::Since),
     ]);
     let mut rows = Vec::new();
     for channel in &facts.channels {
         let station = facts.station(facts.channel(channel.id));
         let entries = facts.channel(channel.id).entries.iter().enumerate();
-        let mut groups: Vec<(usize, Reason, Timestamp, Vec<PointId>)> = Vec::new();
+        let mut groups: Vec<(usize, Reason, Since, Vec<PointId>)> = Vec::new();
         for (n, _) in entries.filter(|(_, entry)| entry.required && entry.excluded.is_none()) {
             let Some((state, since)) = channel.last(PointId::at(n)) else { continue };
             let Some(reason) = state.not_live().filter(|reason| !reason.is_structural()) else {
                 continue;
             };
             let bay = station.points[n].bay;
-            let same = |group: &&mut (usize, Reason, Timestamp, Vec<PointId>)| {
+            let same = |group: &&mut (usize, Reason, Since, Vec<PointId>)| {
                 (group.0, group.1, group.2) == (bay, reason, since)
             };
             match groups.iter_mut().find(same) {
@@ -198,7 +198,7 @@ fn not_live(facts: &Facts) -> (Table, usize) {
                 }
                 row.push(Cell::Count(count));
                 row.push(Cell::Verdict(Mark::Bad, reason.text(facts.lang).to_owned()));
-                row.push(Cell::Instant(since));
+                row.push(Cell::Since(since));
                 rows.push(row);
             }
         }

@@ -3,6 +3,7 @@
 use config::Lang;
 use rust_xlsxwriter::{ExcelDateTime, Format, FormatAlign, FormatBorder};
 
+use crate::historian::verdict::Since;
 use crate::report::sheets::{Cell, Mark};
 use crate::report::shown::{Reader, glyph, places};
 use crate::spreadsheet::is_like_a_formula;
@@ -74,16 +75,24 @@ impl Looks {
             }
             Cell::NotKnown => marked(left(look).set_text_wrap(), Mark::Doubt),
             Cell::Duration(_) => right(look).set_num_format(format!("[h]:mm:{second}")),
-            Cell::Instant(_) => left(look).set_num_format(match self.reader.lang {
-                Lang::Vi => format!("dd/mm/yyyy hh:mm:{second}"),
-                Lang::En => format!("yyyy-mm-dd hh:mm:{second}"),
-            }),
-            Cell::Day(_) => left(look).set_num_format(match self.reader.lang {
-                Lang::Vi => "dd/mm/yyyy",
-                Lang::En => "yyyy-mm-dd",
-            }),
+            Cell::Since(Since::AtLeast(_)) => {
+                left(look).set_num_format(format!("\"≤\"{} hh:mm:{second}", self.day()))
+            }
+            Cell::Instant(_) | Cell::Since(Since::At(_)) => {
+                left(look).set_num_format(format!("{} hh:mm:{second}", self.day()))
+            }
+            Cell::Day(_) | Cell::Since(Since::Day(_) | Since::Always) => {
+                left(look).set_num_format(self.day())
+            }
         };
         if total { look.set_bold().set_border_top(FormatBorder::Medium) } else { look }
+    }
+
+    fn day(&self) -> &'static str {
+        match self.reader.lang {
+            Lang::Vi => "dd/mm/yyyy",
+            Lang::En => "yyyy-mm-dd",
+        }
     }
 
     /// Digits in groups where the language has them, with so many decimals.
@@ -95,8 +104,10 @@ impl Looks {
     /// An instant or a day as spreadsheets count them; `None` before 1900.
     pub(super) fn date(&self, cell: &Cell) -> Option<ExcelDateTime> {
         match cell {
-            Cell::Day(day) => ExcelDateTime::from_ymd(day.year, day.month, day.day).ok(),
-            Cell::Instant(at) => {
+            Cell::Day(day) | Cell::Since(Since::Day(day)) => {
+                ExcelDateTime::from_ymd(day.year, day.month, day.day).ok()
+            }
+            Cell::Instant(at) | Cell::Since(Since::At(at) | Since::AtLeast(at)) => {
                 let local = at.local(self.reader.zone);
                 let date = local.date;
                 let second = f64::from(local.second) + f64::from(local.millisecond) / 1_000.0;

@@ -66,6 +66,10 @@ fn every_kind_of_cell_comes_back_as_the_number_that_it_is() {
     let noon = 44_888.0 + (14.0 * 3_600.0 + 32.0 * 60.0 + 7.24) / 86_400.0;
     assert!((number(&row[8]) - noon).abs() < 1e-8, "{:?}", row[8]);
     assert!(is_near(&row[9], 44_888.0));
+    // Since then, or before: a moment for who calculates, with a mark for who reads.
+    assert!((number(&row[10]) - noon).abs() < 1e-8, "{:?}", row[10]);
+    let looks = &files(&sample::every_cell())["xl/styles.xml"];
+    assert!(looks.contains("&quot;≤&quot;dd/mm/yyyy hh:mm:ss"), "{looks}");
 }
 
 #[test]

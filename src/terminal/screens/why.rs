@@ -245,27 +245,24 @@ fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize
     let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);
     let first = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
     let where_ = place(view, station, line);
-    let (since, proof) = (view.since(line.since), evidence::of_line(view, station, line));
-    let exactly = view.moment().since_exactly(line.since);
+    let proof = evidence::of_line(view, station, line);
     // Signals of one cause may lack since several moments: the first and the last of them stand there.
-    let last = view.since(line.last_since);
+    let (first_since, last) = (view.since(line.since), view.since(line.last_since));
     let moments =
-        if last == since { vec![since.clone()] } else { vec![since.clone(), format!("–{last}")] };
+        if last == first_since { vec![last] } else { vec![first_since, format!("–{last}")] };
     let Some((places, proofs)) = columns(width) else {
         let below = [where_, proof].into_iter().filter(|text| !text.is_empty());
         let below = below.flat_map(|text| wrap(&text, width - 8));
         let below = below.map(|text| view.row().gap(6).text(text));
-        let to = view.moment().since_exactly(line.last_since);
-        let span = if to == exactly { to } else { format!("{exactly} – {to}") };
+        let exactly = |since| view.moment().since_exactly(since);
+        let (from, to) = (exactly(line.since), exactly(line.last_since));
+        let span = if to == from { to } else { format!("{from} – {to}") };
         let first = first.cell(Role::Plain, &span, 20.max(span.chars().count()), Side::Left);
         return [first].into_iter().chain(below).collect();
     };
     // Of a moment on another day the hour stands before what proves it.
-    let proof = match exactly.strip_prefix(&since).map(str::trim) {
-        None | Some("") => proof,
-        Some(hour) if proof.is_empty() => hour.to_owned(),
-        Some(hour) => format!("{hour} · {proof}"),
-    };
+    let parts = [hours(view, line), proof].into_iter().filter(|part| !part.is_empty());
+    let proof = parts.collect::<Vec<_>>().join(" · ");
     let (where_, proof) = (wrap(&where_, places - 1), wrap(&proof, proofs));
     let blank = view.row().gap(FIXED - 12);
     (0..where_.len().max(proof.len()).max(moments.len()))
@@ -279,6 +276,16 @@ fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize
                 .cell(Role::Plain, proof.get(n).map_or("", String::as_str), proofs, Side::Left)
         })
         .collect()
+}
+
+/// The time of day of moments on another day, of which the column has no more than the day.
+fn hours(view: &View<'_>, line: &Shortfall) -> String {
+    let [first, last] = [line.since, line.last_since].map(|since| {
+        let exactly = view.moment().since_exactly(since);
+        let hour = exactly.strip_prefix(&view.since(since)).unwrap_or_default();
+        hour.trim().to_owned()
+    });
+    if last.is_empty() || last == first { first } else { format!("{first} – {last}") }
 }
 
 /// A shortfall in one line, for screens that have few.

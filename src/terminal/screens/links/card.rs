@@ -142,7 +142,7 @@ pub(super) fn now(view: &View<'_>, seen: &Seen<'_>) -> String {
 fn silent(view: &View<'_>, seen: &Seen<'_>) -> String {
     let Some((_, _, unit)) = seen.unit else { return String::new() };
     let name = seen.unit_words(view).unwrap_or_default();
-    let since = view.since(Since::At(unit.since));
+    let since = view.since(unit.since);
     let why = match unit.last_fault {
         Some((_, crate::collector::reading::Fault::Refused(code))) => {
             format!(": {}", evidence::exception(code, view.lang))
@@ -150,7 +150,7 @@ fn silent(view: &View<'_>, seen: &Seen<'_>) -> String {
         _ => String::new(),
     };
     let (said, from) = (view.t(Text::UnitSilent), view.t(Text::SinceWord));
-    format!("{name} {said} {from} {since} {}{why}", ago(view, unit.since))
+    format!("{name} {said} {from} {since}{}{why}", view.lasted(unit.since))
 }
 
 /// What failed of what was asked.

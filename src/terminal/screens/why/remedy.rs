@@ -110,7 +110,9 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
     let mut facts = Vec::new();
     let up = |channel: &&&ChannelPicture| channel.link.state == LinkState::Connected;
     let connected: Vec<_> = channels.iter().filter(up).collect();
-    if let Some(since) = connected.iter().map(|channel| channel.link.since).max() {
+    // All of them are up since the last one is.
+    let since = connected.iter().map(|channel| channel.link.told_since()).reduce(Since::later);
+    if let Some(since) = since {
         let only = if connected.len() == channels.len() {
             String::new()
         } else {
@@ -120,9 +122,9 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
         facts.push(format!(
             "{}{only} {} ({} {})",
             view.t(Text::LinkUp),
-            view.age(since),
+            since.instant().map_or_else(String::new, |at| view.age(at)),
             view.t(Text::SinceWord),
-            view.since(Since::At(since))
+            view.since(since)
         ));
     }
     // One that only refuses may be one that its gateway speaks for: which exception it was is not kept.
