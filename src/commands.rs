@@ -554,9 +554,9 @@ impl Stop {
     }
 
     /// Ends the program as soon as that is wanted, at whatever it is: for who only reads, and whose files are drafts
-    /// until all of them are there.
-    fn at_once() -> Result<Self, Failure> {
-        Self::listen_then(end)
+    /// until all of them are there. It says so, and what is not there therefore.
+    fn at_once(said: &'static str) -> Result<Self, Failure> {
+        Self::listen_then(move || end(said))
     }
 
     fn listen_then(when_wanted: impl FnOnce() + Send + 'static) -> Result<Self, Failure> {
@@ -594,13 +594,10 @@ impl Stop {
 const TOLD_WITHIN: Duration = Duration::from_millis(300);
 
 /// Ends the program in the midst of its work, unless that is done.
-fn end() {
+fn end(said: &'static str) {
     let Some(abandoned) = leftovers::abandon() else { return };
-    let said = if abandoned.is_partly_written() {
-        "stopped: what was written is not whole"
-    } else {
-        NOTHING_WRITTEN
-    };
+    let said =
+        if abandoned.is_partly_written() { "stopped: what was written is not whole" } else { said };
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         Bar::leave();

@@ -79,6 +79,18 @@ fn whoever_waits_for_the_store_is_ended_at_once() {
         interrupt(&child);
         assert_stopped(&child.wait_with_output().unwrap(), NOTHING);
     }
+    for (args, said) in [
+        (
+            &["store", "check"][..],
+            "stopped before all of it was read: whether it is whole is not known",
+        ),
+        (&["show"], "stopped before all of it was shown"),
+        (&["show", "why", "S1", "--at", "2022-11-02 12:00"], "stopped before all of it was shown"),
+    ] {
+        let child = start(&[args, &["--store", store]].concat());
+        interrupt(&child);
+        assert_stopped(&child.wait_with_output().unwrap(), said);
+    }
     let out_file = file("v.parquet");
     let child = start(&["store", "export", "values", "--store", store, "--out", &out_file]);
     interrupt(&child);

@@ -46,7 +46,10 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
     for later in begins_later(&province, Clock::system().now()) {
         say(later)?;
     }
-    for centre in province.centre_ids() {
+    // Counted as they hold today.
+    let today = province.as_of(Clock::system().now().local(province.utc_offset_hours).date);
+    for centre in today.centre_ids() {
+        let province = &today;
         let entries = || {
             let of_centre = province.station_ids().map(|id| province.channel(id, centre));
             of_centre.flat_map(|channel| &channel.entries).filter(|entry| entry.required)

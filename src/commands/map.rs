@@ -39,6 +39,7 @@ pub(super) fn run(common: &Common, args: &MapArgs) -> Outcome {
         "word_order",
         "name_en",
         "name_vi",
+        "measured_in",
     ];
     csv.write_record(columns.into_iter().chain(quality)).map_err(failure)?;
     for channel in &province.channels {
@@ -59,6 +60,7 @@ pub(super) fn run(common: &Common, args: &MapArgs) -> Outcome {
                 register.word_order.code().to_owned(),
                 point.spec.name.en.clone(),
                 point.spec.name.vi.clone(),
+                point.spec.unit.clone(),
             ];
             let at = register.quality.map_or_else(String::new, |at| at.to_string());
             csv.write_record(row.into_iter().chain(args.quality.then_some(at))).map_err(failure)?;

@@ -10,8 +10,8 @@ use gridwatch::store::{Gap, Kept, Reader};
 
 use super::bar::Bar;
 use super::{
-    Common, ConfigArg, CsvStyle, EXIT_NO_DATA, Failure, Outcome, Stop, note, province_of, say,
-    store_folder, unknown,
+    Common, ConfigArg, CsvStyle, EXIT_NO_DATA, Failure, NOTHING_WRITTEN, Outcome, Stop, note,
+    province_of, say, store_folder, unknown,
 };
 
 #[derive(Args)]
@@ -69,7 +69,7 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
     let issued = args.issued.as_deref().map(day).transpose();
     let issued = issued.map_err(|error| Failure::Usage(error.to_string()))?;
-    let _stop = Stop::at_once()?;
+    let _stop = Stop::at_once(NOTHING_WRITTEN)?;
     let named = args.config.province()?;
     let folder = store_folder(args.store.as_ref(), &named)?;
     let reader = Reader::open(&folder)?;

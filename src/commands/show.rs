@@ -13,7 +13,7 @@ use gridwatch::store::{End, Gap, Kept, Reader, Session};
 use gridwatch::terminal::{self, Origin, Page};
 
 use super::{
-    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, province_of, say, say_lines, site,
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, Stop, province_of, say, say_lines, site,
     store_folder,
 };
 
@@ -29,7 +29,7 @@ Examples:
 
 Nothing is asked of a station: it is what 'gridwatch monitor' has judged and kept, up to its last
 second, or what 'gridwatch simulate --record' made. A monitor may run beside it.
-Exit codes: 0 shown, 2 usage or configuration, 3 nobody watched then.")]
+Exit codes: 0 shown, 1 stopped before it was, 2 usage or configuration, 3 nobody watched then.")]
 pub(super) struct ShowArgs {
     /// What to show
     #[arg(value_enum, value_name = "SCREEN", default_value = "overview")]
@@ -77,6 +77,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     let config = ConfigArg { config: args.config.clone(), fleet: None };
     let named = config.province()?;
     let folder = store_folder(args.store.as_ref(), &named)?;
+    let _stop = Stop::at_once("stopped before all of it was shown")?;
     let reader = Reader::open(&folder)?;
     province_of(&reader, (&config, &named))?;
     let sessions = reader.sessions()?;

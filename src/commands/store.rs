@@ -14,7 +14,9 @@ use gridwatch::store::upkeep::{self, Compacted, Forget};
 use gridwatch::store::{Aside, By, Gap, Kept, Reader, StoreError, set_aside};
 
 use super::bar::Bar;
-use super::{Common, CsvStyle, EXIT_MISSED, Failure, Outcome, Stop, note, say, store_folder};
+use super::{
+    Common, CsvStyle, EXIT_MISSED, Failure, NOTHING_WRITTEN, Outcome, Stop, note, say, store_folder,
+};
 
 #[derive(Subcommand)]
 pub(super) enum StoreCommand {
@@ -43,7 +45,7 @@ Examples:
   gridwatch store check
   gridwatch store check --store /srv/gridwatch
 
-Exit codes: 0 whole, 1 something is wrong with it, 2 usage, or it cannot be opened.")]
+Exit codes: 0 whole, 1 something is wrong with it, or it was stopped, 2 usage, or it cannot be opened.")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     folder: Folder,
@@ -215,6 +217,8 @@ fn zone_in(reader: &Reader) -> Result<i8, StoreError> {
 
 fn check(args: &CheckArgs) -> Outcome {
     let folder = args.folder.path()?;
+    let _stop =
+        Stop::at_once("stopped before all of it was read: whether it is whole is not known")?;
     let found = upkeep::check(&folder)?;
     let zone = zone_of(&folder);
     let range = found.range.map_or_else(
@@ -266,7 +270,7 @@ fn check(args: &CheckArgs) -> Outcome {
 
 fn compact(args: &CompactArgs) -> Outcome {
     let folder = args.folder.path()?;
-    let zone = Province::built_in().utc_offset_hours;
+    let zone = zone_of(&folder);
     let date = |text: &String| day(text).map_err(|error| Failure::Usage(error.to_string()));
     let before = args.before.as_ref().map(date).transpose()?;
     let forget = before.map(|before| Forget { before, only_values: args.only_values, zone });
@@ -339,7 +343,7 @@ fn export(common: &Common, args: &ExportArgs) -> Outcome {
     let out = args.out.as_deref().filter(|path| *path != Path::new("-"));
     // What cannot be written is said before it is worked out.
     let file = out.map(|path| Ok((path, Format::of(path, style)?))).transpose().map_err(refused)?;
-    let _stop = Stop::at_once()?;
+    let _stop = Stop::at_once(NOTHING_WRITTEN)?;
     let reader = Reader::open(&args.folder.path()?)?;
     let request = Request {
         table: args.what.into(),

@@ -271,12 +271,17 @@ impl Reader {
             return Ok(Vec::new());
         }
         let holds = self.holds("alarm", "raised_ms")?;
-        // One of an earlier session that is over although it never returned was over when this one began.
+        // One of an earlier session that is over although it never returned was over when this one began. One that
+        // has returned, and that nobody acknowledged, waited until it was raised once more.
         let select = select(self.connection())?;
         let mut listed = self.connection().prepare_cached(&format!(
             "{select} WHERE raised_ms <= ?2
                  AND (returned_ms > ?2 OR acknowledged_ms > ?2 OR open = 1
-                      OR (returned_ms IS NULL AND raised_ms >= ?1)) {holds}"
+                      OR (raised_ms >= ?1 AND (returned_ms IS NULL
+                          OR acknowledged_ms IS NULL AND EXISTS (
+                              SELECT 1 FROM alarm AS again WHERE again.station = alarm.station
+                                  AND again.cause = alarm.cause AND again.reason = alarm.reason
+                                  AND again.raised_ms > ?2)))) {holds}"
         ))?;
         let mut rows = listed.query(params![self.began(from)?.0, at.0])?;
         let mut alarms = Vec::new();

@@ -44,7 +44,7 @@ pub struct Findings {
     pub bytes: u64,
     /// Sessions, and the first and the last moment in them.
     pub sessions: u64,
-    /// From when until when somebody watched at all.
+    /// From when until when somebody watched at all, by a clock that was right.
     pub range: Option<(Timestamp, Timestamp)>,
     /// What is no longer kept, by decision.
     pub gone: BTreeMap<Kept, Gone>,
@@ -158,6 +158,7 @@ fn check_sessions(connection: &Connection, found: &mut Findings) -> Result<(), S
     ))?;
     let mut rows = all.query([])?;
     let mut sessions: BTreeMap<i64, Session> = BTreeMap::new();
+    let mut all_of_them: Vec<(Session, i64)> = Vec::new();
     let mut before: Option<(Timestamp, i64)> = None;
     while let Some(row) = rows.next()? {
         found.sessions += 1;
@@ -172,11 +173,16 @@ fn check_sessions(connection: &Connection, found: &mut Findings) -> Result<(), S
             found.fault(format!("session {} begins before the one before it ends", own.id));
         }
         before = Some((own.until, epoch));
-        let (first, last) = found.range.unwrap_or((own.from, own.until));
-        found.range = Some((first.min(own.from), last.max(own.until)));
+        all_of_them.push((own, epoch));
         sessions.insert(own.id, own);
     }
     reader::bounded(sessions.len())?;
+    // What a clock has told that turned out to be wrong is told nowhere.
+    let wrong = epochs::wrong(connection, &all_of_them).unwrap_or_default();
+    for (own, _) in all_of_them.iter().filter(|(_, epoch)| !wrong.contains(epoch)) {
+        let (first, last) = found.range.unwrap_or((own.from, own.until));
+        found.range = Some((first.min(own.from), last.max(own.until)));
+    }
     check_judgements(connection, (&sessions, &contracts), found)
 }
 

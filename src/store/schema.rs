@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use thiserror::Error;
 
 use super::sums;
-use crate::clock::Timestamp;
+use crate::clock::{Local, Timestamp};
 use crate::leftovers::Leftover;
 
 /// What a file of ours says of itself, so that no other database is taken for one: `grid`.
@@ -418,8 +418,8 @@ pub enum StoreError {
     NothingLeft {
         /// The first day that was to be kept.
         before: config::Date,
-        /// The newest record.
-        newest: Option<Timestamp>,
+        /// The newest record, by the clock of the province.
+        newest: Option<Local>,
     },
     /// The file system does not do what it should.
     #[error("'{}': {error}", path.display())]
@@ -435,7 +435,7 @@ pub enum StoreError {
 }
 
 /// What the store ends with.
-fn newest_said(newest: Option<Timestamp>) -> String {
+fn newest_said(newest: Option<Local>) -> String {
     newest.map_or_else(
         || "the store is empty".to_owned(),
         |newest| format!("the newest record of the store is of {newest}"),

@@ -145,7 +145,8 @@ pub fn compact(folder: &Path, forget: Option<Forget>) -> Result<Compacted, Store
         let from = forget::day_begins(&transaction, before, zone)?;
         let from = from.zip(newest).filter(|(from, newest)| from.0 <= *newest);
         let Some((from, _)) = from else {
-            return Err(StoreError::NothingLeft { before, newest: newest.map(Timestamp) });
+            let newest = newest.map(|newest| Timestamp(newest).local(zone));
+            return Err(StoreError::NothingLeft { before, newest });
         };
         let kinds = if only_values { &[Kept::Values][..] } else { &Kept::ALL[..] };
         removed = Some((from, forget::forget(&transaction, from, (kinds, By::Hand))?));
