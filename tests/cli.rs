@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use config::Province;
 use serde_json::Value;
@@ -27,19 +29,26 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A port from which on `count` ports are free right now.
+/// Ports that tests are given, below the range that the system hands out.
+const PORTS: Range<u16> = 10_000..30_000;
+
+/// A port from which on `count` ports are free right now. No other test of this run is given any of them: they stand
+/// behind those that were given last.
 pub(crate) fn free_ports(count: u16) -> u16 {
-    let any = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    // Below the range that the system hands out, so that no other test is given one of them.
-    let first = 10_000 + any % 20_000;
-    (0..500)
-        .map(|n| 10_000 + (first - 10_000 + n * 37) % 20_000)
-        .find(|base| {
-            let bound: Vec<_> =
-                (*base..base + count).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
-            bound.iter().all(Result::is_ok)
-        })
-        .expect("some ports are free")
+    static NEXT: Mutex<Option<u16>> = Mutex::new(None);
+    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..500 {
+        let any = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Another run beside this one begins elsewhere.
+        let base = next.unwrap_or_else(|| PORTS.start + any() % (PORTS.end - PORTS.start));
+        let base = if base + count > PORTS.end { PORTS.start } else { base };
+        *next = Some(base + count);
+        let bound = (base..base + count).map(|port| TcpListener::bind(("127.0.0.1", port)));
+        if bound.collect::<Vec<_>>().iter().all(Result::is_ok) {
+            return base;
+        }
+    }
+    panic!("no ports are free")
 }
 
 pub(crate) fn json(output: &Output) -> Value {
@@ -263,10 +272,14 @@ fn ports_that_do_not_fit_are_refused() {
 fn the_map_has_one_row_per_point_and_centre() {
     let output = gridwatch(&["map"]);
     let mut csv = csv::Reader::from_reader(output.stdout.as_slice());
-    let columns = "centre,point,host,port,unit,table,address,type,scale,word_order,name_en,name_vi";
+    let columns = "centre,point,host,port,unit,table,address,type,scale,word_order,name_en,name_vi,measured_in";
     assert_eq!(csv.headers().unwrap().iter().collect::<Vec<_>>().join(","), columns);
+    let all: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    let measured_in =
+        |end: &str| all.iter().find(|row| row[1].ends_with(end)).unwrap()[12].to_owned();
+    assert_eq!([".110.171.P", ".110.171.CB.POS"].map(measured_in), ["MW", ""]);
     let mut keys: Vec<(String, String)> =
-        csv.records().map(|row| row.unwrap()).map(|row| (row[0].into(), row[1].into())).collect();
+        all.iter().map(|row| (row[0].into(), row[1].into())).collect();
     let rows = keys.len();
     // Everything at CC but the 14 that are absent, the required ones at A1 but the 2; and the plants' at both.
     assert_eq!(rows, 8_153 - 14 + 2_364 - 2 + 2 * points_of_plants(&Province::built_in()));

@@ -1,8 +1,7 @@
 //! A clock that is set, a machine that sleeps, and what the store makes of it.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use config::{ChannelId, Date, Province};
@@ -30,33 +29,63 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// A machine whose clock can be set and that can sleep, while its stations know the right time.
 struct Machine {
     began: Instant,
-    /// How far its clock is ahead, and how long it slept.
-    ahead_ms: AtomicI64,
-    asleep_ms: AtomicI64,
+    /// When somebody looked at its clocks, and what it showed: the last look before each time that it was set, and the
+    /// first one after.
+    looks: Mutex<Vec<Look>>,
+    /// How far its clock is ahead, and how long it slept, milliseconds: whoever looks sees both change at once.
+    set: Mutex<(i64, i64)>,
+}
+
+/// A look at the clocks of a machine.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    shown: Timestamp,
+    ahead_ms: i64,
+    /// Time that passed since it began, as the monotonic clock has it.
+    passed_ms: i64,
 }
 
 const BEGAN: Timestamp = Timestamp(1_669_188_727_000);
 
 impl Machine {
     fn new() -> Arc<Self> {
-        let (ahead_ms, asleep_ms) = (AtomicI64::new(0), AtomicI64::new(0));
-        Arc::new(Self { began: Instant::now(), ahead_ms, asleep_ms })
+        Arc::new(Self { began: Instant::now(), looks: Mutex::default(), set: Mutex::default() })
+    }
+
+    /// Sets its clock ahead, and lets it sleep.
+    fn set(&self, by_ms: i64, asleep_ms: i64) {
+        let mut set = self.set.lock().unwrap();
+        *set = (set.0 + by_ms, set.1 + asleep_ms);
     }
 
     /// What it shows.
     fn now(&self) -> Timestamp {
         let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap();
-        BEGAN.plus(passed + self.ahead_ms.load(Ordering::SeqCst))
+        BEGAN.plus(passed + self.set.lock().unwrap().0)
     }
 
     fn clock(self: &Arc<Self>) -> Clock {
         let own = Arc::clone(self);
         Clock::following(Arc::new(move || {
-            let asleep = own.asleep_ms.load(Ordering::SeqCst).unsigned_abs();
+            // Neither of them changes while it is looked at.
+            let set = own.set.lock().unwrap();
+            let (ahead_ms, asleep_ms) = *set;
             let monotonic = Instant::now();
-            let with_sleep = Some(own.began.elapsed() + Duration::from_millis(asleep));
-            Some(Shown { monotonic, real_us: own.now().0 * 1_000, with_sleep })
+            let passed = monotonic - own.began;
+            let with_sleep = Some(passed + Duration::from_millis(asleep_ms.unsigned_abs()));
+            let passed_ms = i64::try_from(passed.as_millis()).unwrap();
+            let shown = BEGAN.plus(passed_ms + ahead_ms);
+            own.looks.lock().unwrap().push(Look { shown, ahead_ms, passed_ms });
+            Some(Shown { monotonic, real_us: shown.0 * 1_000, with_sleep })
         }))
+    }
+
+    /// The last look before its clock was set to be ahead as it is now, and the first one after.
+    fn looks_round_the_jump(&self) -> [Look; 2] {
+        let (ahead_ms, _) = *self.set.lock().unwrap();
+        let looks = self.looks.lock().unwrap();
+        let first = looks.iter().position(|look| look.ahead_ms == ahead_ms).unwrap();
+        [looks[first - 1], looks[first]]
     }
 }
 
@@ -186,7 +215,7 @@ fn assert_adds_up(folder: &Path) {
 async fn jump(by_ms: i64, asleep_ms: i64) {
     let machine = Machine::new();
     // It was wrong when the monitor was started, and is set right.
-    machine.ahead_ms.fetch_sub(by_ms - asleep_ms, Ordering::SeqCst);
+    machine.set(asleep_ms - by_ms, 0);
     let started = machine.now();
     let folder = tempdir().unwrap();
     let mut province = small();
@@ -194,7 +223,7 @@ async fn jump(by_ms: i64, asleep_ms: i64) {
     // The stations have clocks of their own.
     let stations = move || {
         let passed = i64::try_from(own.began.elapsed().as_millis()).unwrap();
-        BEGAN.plus(passed + own.asleep_ms.load(Ordering::SeqCst)).0
+        BEGAN.plus(passed + own.set.lock().unwrap().1).0
     };
     let simulation = simulate(&mut province, Arc::new(stations)).await;
     let province = Arc::new(province);
@@ -209,14 +238,15 @@ async fn jump(by_ms: i64, asleep_ms: i64) {
     let first = kept(&first).unwrap();
     let enough = first.plus(5_000);
     until(&monitor, "some seconds are kept", |p| kept(p).is_some_and(|at| at > enough)).await;
-    machine.asleep_ms.fetch_add(asleep_ms, Ordering::SeqCst);
-    let set_at = machine.now();
-    machine.ahead_ms.fetch_add(by_ms, Ordering::SeqCst);
+    machine.set(by_ms, asleep_ms);
     let told = until(&monitor, "it is told", |p| !p.jumps.is_empty()).await;
     let Jump { before, after, by_ms: told_ms, kind } = told.jumps[0];
     assert_eq!(kind, if asleep_ms > 0 { JumpKind::Slept } else { JumpKind::Set });
     assert!((told_ms - by_ms).abs() < 20, "{told_ms}");
-    assert!((0..1_500).contains(&set_at.since(before)), "it is seen within a second and a half");
+    // Told at the first look that can see it: right up to the look before, and again from this one on.
+    let [last, first] = machine.looks_round_the_jump();
+    assert!((before.since(last.shown)).abs() < 20, "{before} is not the last look, {last:?}");
+    assert!((after.since(first.shown)).abs() < 20, "{after} is not the first look, {first:?}");
     let enough = after.plus(4_000);
     let end = until(&monitor, "history goes on", |p| {
         let mut units = p.channels.iter().flat_map(|channel| &channel.units);
@@ -236,11 +266,12 @@ async fn jump(by_ms: i64, asleep_ms: i64) {
     for query in TIMES {
         for (epoch, at) in times_in(folder.path(), query) {
             if epoch == 0 {
-                // A change of time is seen within 2 s.
-                let right = started.plus(-1)..set_at.plus(2_000);
-                assert!(right.contains(&at), "{query}: {at}");
+                // By the clock of before, up to when it is seen that it was set.
+                let seen = last.shown.plus(first.passed_ms - last.passed_ms);
+                let right = started.plus(-1)..seen.plus(1);
+                assert!(right.contains(&at), "{query}: {at} of {right:?}");
             } else {
-                let right = set_at.plus(by_ms - 1)..now.plus(1);
+                let right = first.shown.plus(-1)..now.plus(1);
                 assert!(right.contains(&at), "{query}: {at} of {right:?}");
             }
         }

@@ -32,13 +32,16 @@ fn a_simulator_out_of_files_keeps_the_clients_that_it_has() {
     assert_eq!(ask(&mut first).unwrap()[7], 2);
     // The system takes them all; the simulator has files for half of them.
     let others: Vec<TcpStream> = (0..60).map(|_| connect()).collect();
-    let mut served = 0;
     for mut other in &others {
         other.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         other.write_all(&[0, 1, 0, 0, 0, 6, 1, 2, 0, 0, 0, 2]).unwrap();
-        served += usize::from(other.read_exact(&mut [0; 10]).is_ok());
     }
-    assert!((1..60).contains(&served), "{served}");
+    // The first of them is served, whenever that is.
+    others[0].set_read_timeout(Some(PATIENCE)).unwrap();
+    (&others[0]).read_exact(&mut [0; 10]).unwrap();
+    let is_served = |mut other: &TcpStream| other.read_exact(&mut [0; 10]).is_ok();
+    let served = 1 + others[1..].iter().filter(|other| is_served(other)).count();
+    assert!(served < 60, "{served}");
     assert_eq!(ask(&mut first).unwrap()[7], 2, "it is still there");
     drop(others);
     assert_eq!(ask(&mut connect()).unwrap()[7], 2, "and there is room again");

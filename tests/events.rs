@@ -18,7 +18,7 @@ use serde_json::Value;
 use sim::control::{Desk, Reply, Request};
 use sim::{Field, Plans, Ports, ShortCircuit, Simulation};
 
-use crate::cli::{free_ports, gridwatch, stdout};
+use crate::cli::{free_ports, gridwatch, stderr, stdout};
 use crate::field::until;
 use crate::inject::{Simulator, assert_refused, file};
 
@@ -357,7 +357,7 @@ fn the_command_prints_what_happened_in_its_order_and_says_what_is_wrong_with_a_n
     let begun = std::time::Instant::now();
     let told = loop {
         let output = events(&["--json", "--station", "S1", "--centre", "CC"]);
-        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let text = stdout(&output);
         let told: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -382,16 +382,21 @@ fn the_command_prints_what_happened_in_its_order_and_says_what_is_wrong_with_a_n
     assert_refused(&events(&["--station", "S9"]), "did you mean 'S");
     assert_refused(&events(&["--centre", "A2"]), "did you mean 'A1'?");
     assert_refused(&events(&["--once", "--follow"]), "cannot be used with");
-    let (_folder, half) = file("half.toml", &text_with_a_station_elsewhere());
-    let partly = gridwatch(&["events", &half, "--port-base", &base, "--timeout", "3"]);
-    assert_eq!(partly.status.code(), Some(1), "a station does not answer");
+    let (_folder, half) = file("half.toml", &text_with_a_station_elsewhere(&base));
+    let partly = gridwatch(&["events", &half, "--timeout", "3"]);
+    let said = stderr(&partly);
+    assert_eq!(partly.status.code(), Some(1), "a station does not answer: {said}");
     drop(simulator);
-    assert_eq!(events(&["--timeout", "2"]).status.code(), Some(3), "nobody answers");
+    let nobody = events(&["--timeout", "2"]);
+    assert_eq!(nobody.status.code(), Some(3), "nobody answers: {}", stderr(&nobody));
 }
 
-/// The small province, with a station at an address where nobody is.
-fn text_with_a_station_elsewhere() -> String {
+/// The small province from a port on, with a station at an address where nobody is. That must be none that the file
+/// gives to a station: it says itself from where on it has them, so that all of them are taken here.
+fn text_with_a_station_elsewhere(base: &str) -> String {
     let text = std::fs::read_to_string("config/small.toml").unwrap();
+    assert_eq!(text.matches("port_base = 15401").count(), 1);
+    let text = text.replace("port_base = 15401", &format!("port_base = {base}"));
     let nobody = format!("address = {{ CC = \"127.0.0.1:{}\" }}\n", free_ports(1));
     let (before, last) = text.rsplit_once("[[stations]]\n").unwrap();
     format!("{before}[[stations]]\n{nobody}{last}")

@@ -277,6 +277,19 @@ async fn pain_4_a_device_that_is_always_one_reply_late_never_shifts_values() {
     collector.stop().await;
 }
 
+/// So long a scan is put off at most before it is told that slots were missed.
+const UNTOLD: Duration = Duration::from_secs(1);
+
+/// What has slots 200 ms apart was read in each of them, but those of which it is told that they were missed: a
+/// machine that is busy with something else misses some.
+fn assert_read(what: &str, (scans, missed): (usize, usize), lasted: Duration) {
+    let slots = usize::try_from(lasted.saturating_sub(UNTOLD).as_millis() / 200).unwrap();
+    assert!(
+        scans + missed >= slots,
+        "{what} was read {scans} times in {slots} slots, {missed} missed"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     let probes = Arc::new(AtomicUsize::new(0));
@@ -294,11 +307,15 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     let plans = plans(&province);
     let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     next_event(&mut readings, |event| matches!(event, Event::Silent(2, _)).then_some(())).await;
-    // Six seconds hold pauses of 1, 2 and the begin of one of 4 seconds: two probes, perhaps three.
     let (first, start) = (probes.load(Ordering::Relaxed), Instant::now());
     let mut good: BTreeMap<u8, usize> = BTreeMap::new();
-    while start.elapsed() < Duration::from_secs(6) {
+    let mut missed = 0;
+    // The pauses last 1, 2, 4 seconds: two probes are seen, however long that takes, and the end of another pause.
+    while start.elapsed() < Duration::from_secs(6) || probes.load(Ordering::Relaxed) < first + 2 {
         next_event(&mut readings, |event| {
+            if let Event::Overrun(overrun) = event {
+                missed += usize::try_from(overrun.missed).unwrap();
+            }
             if let Event::Polls(polls) = event {
                 for poll in polls.iter().filter(|poll| poll.fault.is_none()) {
                     *good.entry(plans[0].blocks[poll.block].unit).or_default() += 1;
@@ -310,12 +327,18 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
         })
         .await;
     }
-    let probed = probes.load(Ordering::Relaxed) - first;
-    assert!((1..=3).contains(&probed), "{probed} probes in six seconds");
+    // No pause is shorter than it should be.
+    let (probed, lasted) = (probes.load(Ordering::Relaxed) - first, start.elapsed());
+    let pauses = [1, 2, 4, 8, 16, 32, 64].into_iter().scan(0, |end, pause| {
+        *end += pause;
+        Some(Duration::from_secs(*end))
+    });
+    let most = pauses.take_while(|end| *end <= lasted).count() + 1;
+    assert!(probed <= most, "{probed} probes in {lasted:?}");
     let blocks = |unit: u8| plans[0].blocks.iter().filter(|block| block.unit == unit).count();
     for (unit, replies) in good {
         let scans = replies / blocks(unit);
-        assert!(scans >= 15, "unit {unit} was read {scans} times in 30 slots");
+        assert_read(&format!("unit {unit}"), (scans, missed), lasted);
     }
     collector.stop().await;
 }
@@ -331,17 +354,26 @@ async fn pain_5_a_dead_station_does_not_delay_the_others() {
     let plans = plans(&province);
     let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let start = Instant::now();
-    let mut replies = BTreeMap::new();
+    let (mut replies, mut missed) = (BTreeMap::new(), BTreeMap::new());
     while start.elapsed() < Duration::from_secs(3) {
         let reading = timeout(PATIENCE, readings.recv()).await.unwrap().unwrap();
-        if let Event::Polls(polls) = &reading.event {
-            *replies.entry(reading.channel).or_insert(0) +=
-                polls.iter().filter(|poll| poll.fault.is_none()).count();
+        match &reading.event {
+            Event::Polls(polls) => {
+                *replies.entry(reading.channel).or_insert(0) +=
+                    polls.iter().filter(|poll| poll.fault.is_none()).count();
+            }
+            Event::Overrun(overrun) => {
+                *missed.entry(reading.channel).or_insert(0) +=
+                    usize::try_from(overrun.missed).unwrap();
+            }
+            _ => {}
         }
     }
+    let lasted = start.elapsed();
     for n in 2..province.channels.len() {
         let scans = replies[&ChannelId::at(n)] / plans[n].blocks.len();
-        assert!(scans >= 10, "channel {n} was read {scans} times in 15 slots");
+        let missed = missed.get(&ChannelId::at(n)).copied().unwrap_or(0);
+        assert_read(&format!("channel {n}"), (scans, missed), lasted);
     }
     collector.stop().await;
 }
@@ -383,16 +415,19 @@ async fn pain_7_each_signal_is_read_at_its_own_rate() {
             missed += usize::try_from(overrun.missed).unwrap();
         }
     }
+    let seen = start.elapsed().saturating_sub(UNTOLD);
     collector.stop().await;
+    let lasted = start.elapsed();
     let counts = counts.lock().unwrap();
     for block in plans[0].blocks.iter().filter(|block| block.scan != config::Scan::Metering) {
         let place = (block.unit, block.table.read_function(), block.address);
         let (asked, period) = (counts[&place], province.scan.seconds(block.scan));
         // The whole at once when the connection is there, then each slot once.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few")]
-        let slots = (5.0 / period) as usize;
-        assert!(asked <= slots + 3, "{:?} was asked {asked} times in {slots} slots", block.scan);
-        assert!(asked + missed + 2 >= slots, "{:?}: {asked} of {slots}", block.scan);
+        let slots = |time: Duration| (time.as_secs_f64() / period) as usize;
+        let most = slots(lasted) + 3;
+        assert!(asked <= most, "{:?} was asked {asked} times, {most} at most", block.scan);
+        assert!(asked + missed + 2 >= slots(seen), "{:?}: {asked} in {seen:?}", block.scan);
     }
 }
 
@@ -416,9 +451,11 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
         assert!(missed >= 1 && took_ms > 200, "{missed} slots, {took_ms} ms");
     }
     // Slots that were missed are not made up for: the station is never asked more than one by one.
-    let asked = station.requests();
+    let (asked, start) = (station.requests(), Instant::now());
     sleep(Duration::from_secs(1)).await;
-    assert!(station.requests() - asked <= 27, "one request each 40 ms at most");
+    let asked = u128::from(station.requests() - asked);
+    let most = start.elapsed().as_millis() / 40 + 2;
+    assert!(asked <= most, "{asked} requests: one each 40 ms at most");
     collector.stop().await;
     // A scan has a deadline: what is left is asked first with the next, so that all get their turn.
     set_devices(&mut province, |device| device.scan_timeout_ms = 200);
