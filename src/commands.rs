@@ -24,8 +24,8 @@ use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -328,9 +328,24 @@ fn start_log(common: &Common) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(Arc::new(file))
+        .with_writer(Mutex::new(Log(file)))
         .init();
     Ok(())
+}
+
+/// A log file. What names of files, stores and devices have in them commands no terminal that shows it.
+struct Log(std::fs::File);
+
+impl io::Write for Log {
+    fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
+        // An entry comes at once, with the end of its line.
+        self.0.write_all(plain(&String::from_utf8_lossy(entry)).as_bytes())?;
+        Ok(entry.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Highest speed of simulated time: a day in six minutes.
@@ -655,6 +670,16 @@ mod tests {
     fn the_command_line_is_well_formed() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_log_commands_no_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = Log(std::fs::File::create(&path).unwrap());
+        log.write_all("WARN the store in 'a\u{1b}[2J\u{7}' is Bến Trăng's\n".as_bytes()).unwrap();
+        let written = std::fs::read_to_string(path).unwrap();
+        assert_eq!(written, "WARN the store in 'a\\u001B[2J\\u0007' is Bến Trăng's\n");
     }
 
     #[test]

@@ -331,8 +331,8 @@ struct ReasonEntry<'a> {
     details: Vec<Detail<'a>>,
 }
 
-/// Points of a reason by since-when and why.
-type Details<'a> = BTreeMap<(Option<String>, bool, Option<&'a str>), Vec<&'a str>>;
+/// Points of a reason by since-when and why, and whether they are left out.
+type Details<'a> = BTreeMap<(Option<String>, bool, Option<&'a str>, bool), Vec<&'a str>>;
 
 /// Points of a reason that share since-when and why.
 #[derive(Serialize)]
@@ -343,6 +343,8 @@ struct Detail<'a> {
     since_at_least: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
+    /// They are left out of the live figures with approval.
+    excluded: bool,
 }
 
 /// The picture as one JSON object on one line, without a newline at its end.
@@ -655,7 +657,9 @@ fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<Reaso
         };
         let (first, details) = groups.entry(reason).or_insert_with(|| (seen, Details::new()));
         *first = first.earlier(seen);
-        details.entry((since, at_least, why)).or_default().push(&station.points[point.index()].id);
+        let excluded = entries[point.index()].excluded.is_some();
+        let own = details.entry((since, at_least, why, excluded)).or_default();
+        own.push(&station.points[point.index()].id);
     }
     groups
         .into_iter()
@@ -669,11 +673,12 @@ fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<Reaso
                 since_at_least: first.is_at_least(),
                 details: details
                     .into_iter()
-                    .map(|((since, since_at_least, why), points)| Detail {
+                    .map(|((since, since_at_least, why, excluded), points)| Detail {
                         points,
                         since,
                         since_at_least,
                         why,
+                        excluded,
                     })
                     .collect(),
             }

@@ -273,6 +273,35 @@ fn no_alarm_returns_before_it_was_raised() {
     assert_eq!(alarms[0].returned, Some(open[0].raised.at));
 }
 
+#[test]
+fn an_alarm_that_waited_is_in_the_past_though_it_was_raised_again() {
+    let folder = tempdir().unwrap();
+    let mut world = World::started();
+    let mut writer = Writer::open(folder.path(), &world.province).unwrap();
+    let mut gatherer = Gatherer::new(NOW.plus(-720_000));
+    watched(&mut world, -130, -122);
+    world.keep((&mut gatherer, &mut writer), -121_000);
+    let mut shown = Vec::new();
+    for (flags, from) in [(Flags::INVALID, -120), (Flags::GOOD, -90), (Flags::INVALID, -60)] {
+        world.flag("HB05.110.171.CB.POS", flags);
+        let alarms = watched(&mut world, from, from + 24);
+        shown.push((NOW.plus((from + 25) * 1_000), alarms));
+    }
+    world.keep((&mut gatherer, &mut writer), -30_000);
+    writer.close().unwrap();
+    let [first, waits, again] = &shown[..] else { panic!("three") };
+    assert_eq!(states(&waits.1), [Some(AlarmState::Returned)]);
+    assert!(again.1[0].raised.at > waits.0 && first.1[0].raised == waits.1[0].raised);
+    let reader = Reader::open(folder.path()).unwrap();
+    for (at, alarms) in &shown {
+        let past = gridwatch::history::past(&reader, Some(*at)).unwrap().unwrap().picture;
+        let told = |alarms: &[Alarm]| -> Vec<_> {
+            alarms.iter().map(|own| (own.raised, own.state())).collect()
+        };
+        assert_eq!(told(&past.alarms), told(alarms), "{at}");
+    }
+}
+
 /// A bay unit of 110 kV that its gateway does not reach is not seen, whatever the exception is, and nobody says that
 /// it answers: neither the screens nor the store.
 #[test]

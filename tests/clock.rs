@@ -498,6 +498,32 @@ fn a_clock_that_was_wrong_for_a_while_tells_nothing() {
 }
 
 #[test]
+fn a_store_does_not_reach_into_a_future_of_which_only_a_wrong_clock_told() {
+    let (folder, province) = (tempdir().unwrap(), Arc::new(small()));
+    let mut writer = Writer::open(folder.path(), &province).unwrap();
+    let (by_ms, before) = (400 * DAY_MS, BEGAN.plus(60_000));
+    let wrong = Jump { before, after: before.plus(by_ms), by_ms, kind: JumpKind::Set };
+    let before = wrong.after.plus(60_000);
+    let right = Jump { before, after: before.plus(-by_ms), by_ms: -by_ms, kind: JumpKind::Set };
+    let end = right.after.plus(60_000);
+    for (at, begins, jumps) in [
+        (BEGAN, true, vec![]),
+        (wrong.before, false, vec![]),
+        (wrong.after, true, vec![wrong]),
+        (right.before, false, vec![wrong]),
+        (right.after, true, vec![wrong, right]),
+        (end, false, vec![wrong, right]),
+    ] {
+        let judgements = judgements(&province, at, 0);
+        writer.commit(&Batch { judgements, jumps, ..Batch::empty(begins, at) }).unwrap();
+    }
+    writer.close().unwrap();
+    let found = upkeep::check(folder.path()).unwrap();
+    assert_eq!((found.faults, found.range), (Vec::new(), Some((BEGAN, end))));
+    assert_eq!(found.sessions, 3, "all of it is kept");
+}
+
+#[test]
 fn what_two_clocks_tell_of_one_moment_is_kept_of_both_and_counts_of_the_right_one() {
     let province = Arc::new(small());
     // The clock is set back, to the time that it had; and an hour later it is set forward again, or it is not.

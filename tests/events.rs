@@ -383,11 +383,11 @@ fn the_command_prints_what_happened_in_its_order_and_says_what_is_wrong_with_a_n
     assert_refused(&events(&["--centre", "A2"]), "did you mean 'A1'?");
     assert_refused(&events(&["--once", "--follow"]), "cannot be used with");
     let (_folder, half) = file("half.toml", &text_with_a_station_elsewhere(&base));
-    let partly = gridwatch(&["events", &half, "--timeout", "3"]);
+    let partly = gridwatch(&["events", &half]);
     let said = stderr(&partly);
     assert_eq!(partly.status.code(), Some(1), "a station does not answer: {said}");
     drop(simulator);
-    let nobody = events(&["--timeout", "2"]);
+    let nobody = events(&[]);
     assert_eq!(nobody.status.code(), Some(3), "nobody answers: {}", stderr(&nobody));
 }
 

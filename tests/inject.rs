@@ -121,6 +121,17 @@ fn without_a_simulator_it_says_how_to_start_one() {
     let control = free_ports(1).to_string();
     let output = gridwatch(&["inject", "--control", &control, "--list"]);
     assert_refused(&output, "start one with 'gridwatch simulate'");
+    // Who wants JSON is told in it.
+    for (args, says) in [
+        (&["inject", "--control", &control, "--list"][..], "start one with 'gridwatch simulate'"),
+        (&["inject", "T8", "HB03"], "did you mean 'T08'?"),
+        (&["plant", "dip", "1.2", "--for", "ever"], "no span of time"),
+    ] {
+        let output = gridwatch(&[args, &["--json"]].concat());
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!((output.status.code(), &told["ok"]), (Some(2), &Value::Bool(false)), "{told}");
+        assert!(told["error"].as_str().unwrap().contains(says), "{told}");
+    }
     // What is wrong with the words themselves needs no simulator.
     assert_refused(&gridwatch(&["inject", "T8", "HB03"]), "did you mean 'T08'?");
     assert_refused(&gridwatch(&["inject", "T08", "HB03", "--for", "ever"]), "no span of time");

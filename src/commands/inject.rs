@@ -65,7 +65,10 @@ pub(super) fn run(common: &Common, args: &InjectArgs) -> Outcome {
         say_lines(kinds(common.lang()).trim_end())?;
         return Ok(0);
     }
-    let request = request(args)?;
+    let request = match request(args) {
+        Ok(request) => request,
+        Err(failure) => return args.running.refused(Err(failure)),
+    };
     args.running.ask(common, &request, |reply| told(&request, reply))
 }
 

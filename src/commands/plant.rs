@@ -117,7 +117,7 @@ pub(super) fn run(common: &Common, command: &PlantCommand) -> Outcome {
             let StrikeArgs { bay, lasting, phase, between_phases, share, running } = args;
             if !(0.0..=1.0).contains(share) {
                 let message = format!("--share: {share} is not a number from 0 to 1");
-                return Err(Failure::Usage(message));
+                return running.refused(Err(Failure::Usage(message)));
             }
             let request = Request::Strike {
                 bay: bay.clone(),
@@ -136,7 +136,9 @@ pub(super) fn run(common: &Common, command: &PlantCommand) -> Outcome {
             running.ask(common, &request, |reply| format!("{point} is {code}, {}", at(reply)))
         }
         PlantCommand::Dip(DipArgs { hertz, lasting, running }) => {
-            duration_ms(lasting).map_err(|message| Failure::Usage(format!("--for: {message}")))?;
+            if let Err(message) = duration_ms(lasting) {
+                return running.refused(Err(Failure::Usage(format!("--for: {message}"))));
+            }
             let request = Request::Dip { hertz: *hertz, lasting: lasting.clone() };
             running.ask(common, &request, |reply| {
                 format!("{hertz} Hz off the frequency for {lasting}, {}", at(reply))

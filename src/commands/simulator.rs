@@ -8,10 +8,10 @@ use std::time::Duration;
 use ::config::plain;
 use clap::Args;
 use gridwatch::clock::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sim::control::{LINE_BYTES_MAX, Request};
 
-use super::{Common, ConfigArg, Failure, Outcome, control_port, say, say_lines};
+use super::{Common, ConfigArg, EXIT_USAGE, Failure, Outcome, control_port, say, say_lines};
 
 /// Longest wait for the simulator: it answers between two steps of its field.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const REPLY_BYTES_MAX: u64 = 256 * LINE_BYTES_MAX;
 /// Which simulator is meant, and how its answers are shown.
 #[derive(Args)]
 pub(super) struct Running {
-    /// Answers as JSON, as the simulator gave them
+    /// Answers as JSON, as the simulator gave them, and what is wrong as {"ok":false,"error":…}
     #[arg(long)]
     json: bool,
     /// Port on which the simulator listens [default: the one before the first station's]
@@ -38,6 +38,26 @@ pub(super) struct Running {
 impl Running {
     /// Sends a request and shows what came of it; `told` puts an answer in words.
     pub(super) fn ask(
+        &self,
+        common: &Common,
+        request: &Request,
+        told: impl Fn(&Value) -> String,
+    ) -> Outcome {
+        self.refused(self.try_to_ask(common, request, told))
+    }
+
+    /// What is wrong is said as JSON where answers are.
+    pub(super) fn refused(&self, outcome: Outcome) -> Outcome {
+        let error = match outcome {
+            Err(Failure::Usage(message)) if self.json => message,
+            Err(Failure::Contract(problems)) if self.json => problems.to_string(),
+            outcome => return outcome,
+        };
+        say(json!({ "ok": false, "error": error }))?;
+        Ok(EXIT_USAGE)
+    }
+
+    fn try_to_ask(
         &self,
         common: &Common,
         request: &Request,

@@ -40,7 +40,12 @@ impl Axis {
             low = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
             high = (high + room).min(ceiling);
         }
+        // Of what is counted there is no half.
+        let mut values = chart.series.iter().flat_map(|series| series.values.iter().flatten());
+        let is_counted =
+            chart.shape == Shape::Bars && !is_share && values.all(|value| value.fract() == 0.0);
         let step = round_step((high - low) / 5.0);
+        let step = if is_counted { step.max(1.0) } else { step };
         let first = (low / step + 1e-9).floor();
         let last = (high.min(ceiling) / step - 1e-9).ceil();
         #[expect(
@@ -115,6 +120,9 @@ mod tests {
         assert_eq!(axis(Shape::Line, "ms", &[12.0, 214.0], None), (0.0, 250.0, 50.0));
         assert_eq!(axis(Shape::Bars, "h", &[3.0, 7.2], None), (0.0, 8.0, 2.0));
         assert_eq!(axis(Shape::Bars, "MW", &[-4.0, 7.0], None), (-5.0, 10.0, 5.0));
+        assert_eq!(axis(Shape::Bars, "records", &[0.0, 2.0], None), (0.0, 2.0, 1.0));
+        assert_eq!(axis(Shape::Bars, "records", &[0.0, 0.0], None), (0.0, 1.0, 1.0));
+        assert_eq!(axis(Shape::Line, "%", &[99.0, 100.0], None), (99.0, 100.0, 0.2));
     }
 
     #[test]

@@ -105,8 +105,8 @@ fn note(facts: &Facts, lacking: &[Kept]) -> Part {
     let each: Vec<String> = each.collect();
     let each = each.join(", ");
     words.note(
-        &format!("Không còn lưu: {each}. Số liệu ở trang này không tính đến phần đó."),
-        &format!("No longer kept: {each}. The figures of this sheet are without it."),
+        &format!("Không còn lưu: {each}. Số liệu ở trang này không dựa vào phần đó."),
+        &format!("No longer kept: {each}. The figures of this sheet do not rest on it."),
     )
 }
 
