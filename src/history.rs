@@ -5,6 +5,7 @@
 
 mod account;
 pub mod alarms;
+mod asking;
 mod channel;
 mod counted;
 pub mod energy;
@@ -20,6 +21,7 @@ pub mod voltage;
 mod window;
 
 pub use account::{Account, Seen, Times};
+pub use asking::Asking;
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use counted::{Counted, Days, counted};
 pub use figure::{Figure, Printed, Remark, Row, What};

@@ -192,11 +192,12 @@ struct Sold {
     remote_kwh: u64,
     /// Local day at whose end the registers stood; null: none yet.
     remote_until: Option<String>,
-    remote_behind: u64,
+    /// Meters that the latest reading did not reach; null: there was none that could have.
+    remote_behind: Option<u64>,
     hand_kwh: u64,
     /// Local day of the last reading by hand.
     hand_until: Option<String>,
-    hand_behind: u64,
+    hand_behind: Option<u64>,
 }
 
 /// Null is what nobody has told.
@@ -508,10 +509,10 @@ fn sold(reads: &SoldReads) -> Option<Sold> {
         told: reads.told,
         remote_kwh: reads.remote_kwh,
         remote_until: date(reads.remote_day),
-        remote_behind: reads.remote_behind,
+        remote_behind: (reads.remote_day > 0).then_some(reads.remote_behind),
         hand_kwh: reads.hand_kwh,
         hand_until: date(reads.hand_day),
-        hand_behind: reads.hand_behind,
+        hand_behind: (reads.hand_day > 0).then_some(reads.hand_behind),
     })
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod alarms;
+mod asking;
 mod bad_configs;
 mod cli;
 mod clipped;

@@ -162,6 +162,52 @@ fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
     }
 }
 
+#[test]
+fn no_day_of_a_reading_is_told_before_anything_was_read() {
+    for (remote_days, hand_days) in [(0, 0), (9_000, 0), (0, 9_000), (9_000, 9_000)] {
+        let (folder, mut world) = (tempdir().unwrap(), World::running());
+        let province = Arc::clone(&world.province);
+        // Each head-end names the days of its registers, and has begun to count only now.
+        for station in province.substations() {
+            for n in 0..station.meters.len() {
+                let told = SoldFigures { day: 19_318, hand_day: 19_317, ..SoldFigures::default() };
+                world.sell(&station.id, n, told);
+            }
+        }
+        let told = SoldFigures {
+            day: 19_318,
+            hand_day: 19_317,
+            remote_days,
+            hand_days,
+            since: 19_100,
+            ..SoldFigures::default()
+        };
+        world.sell("HB01", RF, told);
+        world.scan(-500);
+        let mut writer = Writer::open(folder.path(), &province).unwrap();
+        let mut gatherer = Gatherer::new(NOW.plus(-60_000));
+        world.keep((&mut gatherer, &mut writer), 0);
+        writer.close().unwrap();
+        let reader = Reader::open(folder.path()).unwrap();
+        let then = past(&reader, None).unwrap().unwrap().picture.metering.sold;
+        let now = world.picture_at(0).metering.sold;
+        let days = [(remote_days, 19_318), (hand_days, 19_317)];
+        let expected = days.map(|(read, day)| if read > 0 { day } else { 0 });
+        for (what, sold) in [("now", now), ("then", then)] {
+            assert_eq!([sold.remote_day, sold.hand_day], expected, "{what}: {sold:?}");
+        }
+        drop(reader);
+        let shown = gridwatch(&["show", "--json", "--store", folder.path().to_str().unwrap()]);
+        let said: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        let sold = &said["metering"]["sold"];
+        for (kind, (read, _)) in ["remote", "hand"].into_iter().zip(days) {
+            for what in ["until", "behind"] {
+                assert_eq!(sold[format!("{kind}_{what}")].is_null(), read == 0, "{kind} {sold}");
+            }
+        }
+    }
+}
+
 /// What a head-end tells so many days later of a group, by chance: of one day the same whenever it is told.
 fn by_chance((station, n): (usize, usize), group: &config::MeterGroup, later: u16) -> MeterFigures {
     let told = figures(group);

@@ -643,11 +643,16 @@ impl SoldReads {
             told,
             remote_kwh: figures.remote_kwh,
             hand_kwh: figures.hand_kwh,
-            remote_day: figures.day,
-            hand_day: figures.hand_day,
+            remote_day: Self::read_day(figures.day, figures.remote_days),
+            hand_day: Self::read_day(figures.hand_day, figures.hand_days),
             remote_behind: figures.remote_behind.into(),
             hand_behind: figures.hand_behind.into(),
         }
+    }
+
+    /// The day of the latest reading of a count: none before a reading has brought any meter-days.
+    pub fn read_day(day: u16, meter_days: u64) -> u16 {
+        if meter_days > 0 { day } else { 0 }
     }
 
     /// A day of it as a date; `None` when there is none yet.

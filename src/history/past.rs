@@ -367,7 +367,7 @@ fn sold(
     })?;
     for line in latest.into_values() {
         let Some((district, class)) = line.id.split_once('.') else { continue };
-        let day = u16::try_from(line.day).unwrap_or(0);
+        let day = SoldReads::read_day(u16::try_from(line.day).unwrap_or(0), line.meter_days);
         let told = Share::new(line.meters, line.meters);
         let reads = match line.kind {
             EnergyKind::Remote => SoldReads {

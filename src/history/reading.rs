@@ -123,11 +123,8 @@ impl Reading {
 
     fn figure<T>(&self, value: T, of: u64, heard: Share) -> Figure<T> {
         let ms = |days: u64| days.saturating_mul(DAY_MS.unsigned_abs());
-        let figure = if of > 0 {
-            Figure::new(value, Share::new(ms(heard.have), ms(heard.want)))
-        } else {
-            Figure::unknown(ms(heard.want))
-        };
+        let known = Share::new(ms(heard.have), ms(heard.want));
+        let figure = if of > 0 { Figure::new(value, known) } else { Figure::untold(known) };
         figure.with(self.remarks.iter().cloned())
     }
 

@@ -209,7 +209,9 @@ fn figure(value: Option<f64>, known: Share, window_ms: u64) -> Figure<f64> {
     let is_enough = known.have.saturating_mul(NONE_OF) >= known.want;
     match value {
         Some(value) if known.have > 0 && (value > 0.0 || is_enough) => Figure::new(value, known),
-        _ => Figure::unknown(known.want.max(window_ms)),
+        // How much was seen is told nevertheless: a window says no less of it than its days.
+        _ if known.want > 0 => Figure::untold(known),
+        _ => Figure::unknown(window_ms),
     }
 }
 
@@ -578,8 +580,7 @@ mod tests {
             [(0.0, 2, true), (0.0, 1, false), (1.0, 1, true), (1.0, 0, false)]
         {
             let known = Share::new(have, 20_000);
-            let expected =
-                if is_known { Figure::new(value, known) } else { Figure::unknown(20_000) };
+            let expected = if is_known { Figure::new(value, known) } else { Figure::untold(known) };
             assert_eq!(figure(Some(value), known, 1), expected, "{value} of {have}");
         }
     }

@@ -78,7 +78,7 @@ impl BusVoltage {
     fn figure<T>(&self, value: Option<T>) -> Figure<T> {
         let figure = match value {
             Some(value) => Figure::new(value, self.known),
-            None => Figure::unknown(self.known.want),
+            None => Figure::untold(self.known),
         };
         figure.with(self.stretches.iter().map(|(what, span)| Remark {
             at: span.from,

@@ -15,8 +15,8 @@ use crate::history::alarms::{Stood, alarms};
 use crate::history::energy::{StationEnergy, energies};
 use crate::history::reliability::{Reliability, reliability};
 use crate::history::{
-    ChannelHistory, Counted, Days, LinkHistory, PointHistory, Readings, Sight, Span, Times, Window,
-    channel_history, counted, readings,
+    Asking, ChannelHistory, Counted, Days, Figure, LinkHistory, PointHistory, Readings, Sight,
+    Span, Times, Window, channel_history, counted, readings,
 };
 use crate::store::{
     Contract, Kept, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError,
@@ -82,7 +82,7 @@ pub(super) struct ChannelFacts {
     /// How long every signal was live on which a station without staff depends, for each day.
     pub(super) sights: Vec<Sight>,
     pub(super) link: LinkHistory,
-    pub(super) asked: Asked,
+    pub(super) asked: Figure<Asked>,
     /// By kind of signal.
     pub(super) kinds: BTreeMap<Kind, Times>,
     /// Each point, in the order of the last contract.
@@ -191,8 +191,9 @@ pub(super) fn gather(
         progress(done / steps);
     };
     let mut channels = Vec::new();
+    let asking = Asking::of(reader, &window)?;
     for id in &ids {
-        channels.push(channel_facts(reader, &window, &contracts, *id)?);
+        channels.push(channel_facts(reader, &window, (&contracts, &asking), *id)?);
         step();
     }
     let earlier = Earlier::new(period, &sessions, kept);
@@ -294,18 +295,19 @@ fn counterpart(of: &Province, id: ChannelId, within: &Province) -> Option<Channe
 fn channel_facts(
     reader: &Reader,
     window: &Window,
-    contracts: &[Contract],
+    (contracts, asking): (&[Contract], &Asking),
     id: ChannelId,
 ) -> Result<ChannelFacts, StoreError> {
     let last = &contracts[contracts.len() - 1].province;
     let channel = &last.channels[id.index()];
     let station = &last.stations[channel.station.index()];
+    let centre = &last.centres[channel.centre.index()].id;
     let mut facts = ChannelFacts {
         id,
         days: vec![Times::default(); window.parts.len()],
         sights: vec![Sight::default(); window.parts.len()],
         link: LinkHistory::default(),
-        asked: Asked::default(),
+        asked: asking.over(reader, (&station.id, centre))?,
         kinds: BTreeMap::new(),
         points: vec![PointHistory::default(); station.points.len()],
     };
@@ -316,9 +318,6 @@ fn channel_facts(
         let history = channel_history(reader, province, own, window, era)?;
         facts.add(&history, province, own, last);
     }
-    let centre = &last.centres[channel.centre.index()].id;
-    let span = window.span;
-    facts.asked = reader.asked((&station.id, centre), (span.from, span.to))?;
     Ok(facts)
 }
 

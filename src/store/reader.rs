@@ -610,6 +610,27 @@ impl Reader {
         Ok(())
     }
 
+    /// Hands on the stretches of which it is told how asking went over any path, from when up to when, as far as they have
+    /// anything of a span; in the order of their beginning.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn asked_stretches(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        mut each: impl FnMut(Timestamp, Timestamp),
+    ) -> Result<(), StoreError> {
+        let holds = self.holds("asked", "from_ms")?;
+        let mut stretches = self.connection.prepare_cached(&format!(
+            "SELECT DISTINCT from_ms, until_ms FROM asked WHERE until_ms > ?1 AND from_ms < ?2 {holds} ORDER BY from_ms"
+        ))?;
+        let mut rows = stretches.query(params![from.0, to.0])?;
+        while let Some(row) = rows.next()? {
+            each(cells::instant(row, 0)?, cells::instant(row, 1)?);
+        }
+        Ok(())
+    }
+
     /// Remote metering as it stood at `at`: the latest figures of each district and class; none of a moment
     /// of which they are no longer kept.
     ///

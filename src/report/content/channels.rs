@@ -3,6 +3,7 @@
 use super::{DECIMALS, titled};
 use crate::historian::counts::Share;
 use crate::historian::ledger::{Asked, EDGES_US};
+use crate::history::Row;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 
@@ -23,6 +24,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         words.column("p50", "RTT 50 %, ≤ ms", "RTT 50 %, ≤ ms", 10),
         words.column("p95", "RTT 95 %, ≤ ms", "RTT 95 %, ≤ ms", 10),
         words.column("max", "RTT lớn nhất, ms", "RTT longest, ms", 10),
+        words.column("known", "Hỏi đáp biết được", "Asking known", 12).holding(Holds::TimeShares),
     ]);
     let table = Table {
         id: "channels",
@@ -60,25 +62,38 @@ fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
     let link = &channel.link;
     let down = link.lost + link.never;
     let up = Share::new(link.connected.unsigned_abs(), (link.connected + down).unsigned_abs());
-    let asked = &channel.asked;
-    let [no_reply, refused, undecodable] = asked.faults;
-    let mut row = facts.heads(channel).to_vec();
-    row.extend([
-        Cell::TimeShare(up, DECIMALS, None),
-        Cell::Count(link.losses.into()),
-        Cell::Duration(down),
-        Cell::Duration(link.longest),
-        Cell::Duration(link.unobserved),
-        Cell::Count(asked.requests()),
-        Cell::Count(no_reply),
-        Cell::Count(refused),
-        Cell::Count(undecodable),
-        Cell::Count(asked.missed),
-        not_longer_than(asked, 50),
-        not_longer_than(asked, 95),
-        Cell::Number(f64::from(asked.longest_us) / 1_000.0, 1),
-    ]);
-    row
+    let mut row = Row::new();
+    for head in facts.heads(channel) {
+        row.cell(head);
+    }
+    row.cell(Cell::TimeShare(up, DECIMALS, None)).cell(Cell::Count(link.losses.into()));
+    for time in [down, link.longest, link.unobserved] {
+        row.cell(Cell::Duration(time));
+    }
+    let counts: [fn(&Asked) -> u64; 5] = [
+        Asked::requests,
+        |asked| asked.faults[0],
+        |asked| asked.faults[1],
+        |asked| asked.faults[2],
+        |asked| asked.missed,
+    ];
+    for count in counts {
+        row.add(&channel.asked, |asked| Cell::Count(count(asked)));
+    }
+    row.add(&channel.asked, |asked| not_longer_than(asked, 50));
+    row.add(&channel.asked, |asked| not_longer_than(asked, 95));
+    row.add(&channel.asked, longest).known();
+    // Nothing else is to be said of asking.
+    row.apart().0
+}
+
+/// The longest round trip; nothing where there was no reply.
+fn longest(asked: &Asked) -> Cell {
+    if asked.replies.iter().any(|count| *count > 0) {
+        Cell::Number(f64::from(asked.longest_us) / 1_000.0, 1)
+    } else {
+        Cell::Empty
+    }
 }
 
 /// The edge that so many per cent of the round trips did not pass.
