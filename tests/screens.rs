@@ -291,6 +291,30 @@ fn check_screen(
 }
 
 #[test]
+fn the_banner_of_a_small_screen_says_since_when() {
+    let mut world = World::running();
+    for id in ["CB.POS", "DS1.POS", "DS7.POS", "P", "Q", "IA", "IB", "IC"] {
+        world.flag(&format!("HB05.110.171.{id}"), Flags::INVALID);
+    }
+    for second in 0..20 {
+        world.scan(second * 1_000);
+        world.watched_at(second * 1_000 + 500);
+    }
+    let picture = world.watched_at(20_000);
+    assert!(!picture.alarms.is_empty());
+    for (lang, name) in LANGS {
+        let mut ui = Ui::new(options(lang), Arc::clone(&picture));
+        let wide = draw(&mut ui, 160, 24);
+        let all = wide.lines().nth(1).unwrap();
+        let (before, _) = all.split_once("14:32:0").unwrap();
+        assert!(before.width() > 72, "{name}: something has to give way: {all}");
+        let screen = draw(&mut ui, 80, 24);
+        let banner = screen.lines().nth(1).unwrap();
+        assert!(banner.contains("Kim Bôi") && banner.contains(" 14:32:0"), "{name}: {screen}");
+    }
+}
+
+#[test]
 fn every_screen_looks_as_agreed() {
     let picture = normal();
     check_screen("overview", &picture, "", &SIZES, true);

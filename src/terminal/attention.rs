@@ -280,6 +280,8 @@ pub(crate) fn role_of(reason: Reason) -> Role {
 pub(crate) struct Alarm {
     /// In words.
     pub(crate) text: String,
+    /// Since when, where that is not in the words already: it stays when they are cut.
+    pub(crate) since: String,
     /// How long it has been so, where there is room for it.
     pub(crate) age: String,
     /// Other stations with a live problem.
@@ -302,9 +304,9 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
     {
         let gone = of_link(state);
         if !gone.is_empty() {
-            let (text, age) = links_text(view, &gone, state, view.t(word));
+            let (text, since, age) = links_text(view, &gone, state, view.t(word));
             let others = stations.iter().filter(|id| !gone.contains(id)).filter(live).count();
-            return Some(Alarm { text, age, others, urgent: true });
+            return Some(Alarm { text, since, age, others, urgent: true });
         }
     }
     let (station, line) = stations.iter().find_map(|id| {
@@ -312,21 +314,19 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
         lines.into_iter().next().map(|line| (*id, line))
     })?;
     let others = stations.iter().filter(|id| **id != station).filter(live).count();
-    let since = view.moment().since(line.since);
+    let since = format!(" · {} {}", view.t(Text::SinceWord), view.since(line.since));
     let age = view.lasted(line.since);
-    let said = live_part(view, station, &line);
-    let name = view.station_name(station);
-    let text = format!("{name}: {said} · {} {since}", view.t(Text::SinceWord));
-    Some(Alarm { text, age, others, urgent: matches!(line.id.ground, Ground::Unit(_)) })
+    let text = format!("{}: {}", view.station_name(station), live_part(view, station, &line));
+    Some(Alarm { text, since, age, others, urgent: matches!(line.id.ground, Ground::Unit(_)) })
 }
 
-/// `mất kết nối 3/10 trạm từ 14:31:52 (15 s): HB03 HB05 HB07`; of one station how long apart.
+/// `mất kết nối 3/10 trạm từ 14:31:52 (15 s): HB03 HB05 HB07`; of one station since when and how long apart.
 fn links_text(
     view: &View<'_>,
     gone: &[StationId],
     state: LinkState,
     word: &str,
-) -> (String, String) {
+) -> (String, String, String) {
     let channels = gone.iter().flat_map(|station| {
         let centres = view.province().centre_ids();
         centres.map(|centre| view.picture.channel(*station, centre))
@@ -344,18 +344,19 @@ fn links_text(
                 .centre_ids()
                 .filter(|centre| view.picture.channel(*one, *centre).link.state == state);
             let at = at_some(view, &cut.collect::<Vec<_>>());
-            (format!("{}: {word}{at} {start}", view.station_name(*one)), age)
+            (format!("{}: {word}{at}", view.station_name(*one)), format!(" {start}"), age)
         }
         _ if gone.len() == all => {
             let stations = view.t(Text::StationsUnit);
             let text = format!("{word} {all}/{all} {stations} {when} · {}", view.simulate);
-            (text, String::new())
+            (text, String::new(), String::new())
         }
         _ => {
             let ids: Vec<&str> = gone.iter().map(|id| view.station(*id).id.as_str()).collect();
             let n = gone.len();
             let stations = view.t(Text::StationsUnit);
-            (format!("{word} {n}/{all} {stations} {when}: {}", ids.join(" ")), String::new())
+            let text = format!("{word} {n}/{all} {stations} {when}: {}", ids.join(" "));
+            (text, String::new(), String::new())
         }
     }
 }

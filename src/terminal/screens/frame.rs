@@ -8,7 +8,7 @@ use crate::historian::picture::{LinkState, Unconfirmed};
 use crate::terminal::attention;
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::keys::{self, Place};
-use crate::terminal::paint::{Row, width};
+use crate::terminal::paint::{Row, fit, width};
 use crate::terminal::screens::alarms;
 use crate::terminal::texts::Text;
 use crate::terminal::theme::Role;
@@ -127,7 +127,6 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
     let role = if alarm.urgent { Role::Fail } else { Role::Doubt };
     let mark = if alarm.urgent { " ‼ " } else { " ! " };
     let waiting = if waiting > 0 { format!("{count} {word} · ") } else { String::new() };
-    let row = view.row().put(role, mark).put(role, waiting).put(role, alarm.text);
     let others = view.count(alarm.others as u64);
     let unit =
         if alarm.others == 1 { view.say("trạm", "station") } else { view.t(Text::StationsUnit) };
@@ -135,6 +134,12 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         0 => view.row(),
         _ => view.row().put(role, format!(" +{others} {unit}")).gap(1),
     };
+    // What is wrong and since when comes before how many wait; the words are cut before since when.
+    let words = room.saturating_sub(width(mark) + width(&alarm.since) + right.width());
+    let has_room = width(&waiting) + width(&alarm.text) <= words;
+    let waiting = if has_room { waiting } else { String::new() };
+    let text = fit(&alarm.text, words.saturating_sub(width(&waiting)));
+    let row = view.row().put(role, mark).put(role, waiting).put(role, text).put(role, alarm.since);
     let has_room = row.width() + width(&alarm.age) + right.width() <= room;
     let row = if has_room { row.put(role, alarm.age) } else { row };
     if alarm.others == 0 { row.filled(room) } else { row.ending(right, room) }
