@@ -480,3 +480,41 @@ fn what_a_contact_hides_while_it_chatters_is_not_known_and_named() {
         }
     }
 }
+
+/// The line of a station is open for some seconds, thrice: no breaker below moves, and no record tells of it.
+#[test]
+fn a_moment_without_current_is_no_time_of_which_short_interruptions_are_known() {
+    let mut scenario = "[rates]\nscale = 0\n".to_owned();
+    for (minute, seconds) in [(60, 15), (90, 19), (120, 25)] {
+        for (code, second) in [("open", minute * 60 + 4), ("closed", minute * 60 + 4 + seconds)] {
+            let _ = writeln!(
+                scenario,
+                "[[plant]]\ndo = \"set\"\npoint = \"S1.110.172.CB.POS\"\ncode = \"{code}\"\nat = \"{second}s\"\n"
+            );
+        }
+    }
+    let window = (START, START.plus(3 * HOUR));
+    let stage = Stage { province: Arc::clone(&contracts()[0]), scenario, window };
+    let folder = tempfile::tempdir().unwrap();
+    stage.record(folder.path());
+    let reader = Reader::open(folder.path()).unwrap();
+    let found = reliability(&reader, Span::new(window.0, window.1), |_| true).unwrap();
+    let truth = truth(&[stage]);
+    let of_station = truth.iter().filter(|((station, _), _)| station == "S2");
+    assert!(of_station.clone().count() > 0 && of_station.clone().all(|(_, own)| own.len() == 3));
+    compare(&found, &truth);
+    let doubts = found.doubts();
+    for ((_, bay), outages) in of_station {
+        for outage in outages {
+            let is_named = doubts.iter().any(|own| {
+                own.feeder.bay == *bay
+                    && own.feeder.station == "S2"
+                    && own.what == What::WithoutCurrent
+                    && own.span.and(*outage).length() > 0
+            });
+            assert!(is_named, "{bay} {outage:?}: {doubts:?}");
+        }
+    }
+    let known = found.indices(Some("S2")).maifi.known();
+    assert!(known.have < known.want && found.indices(Some("S1")).maifi.known().have > 0);
+}

@@ -19,7 +19,9 @@ use config::{PointId, Province, Scan, StationId};
 use self::believed::{behind_polls, believed};
 use self::evidence::{Positions, Source, without};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
-use self::feeder::{Stretch, doubt_without_current, interruptions, seen, stretches};
+use self::feeder::{
+    Stretch, doubt_without_current, interruptions, seen, stretches, while_supplied,
+};
 use self::missing::Missing;
 use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
@@ -179,10 +181,10 @@ impl Reliability {
             if station.is_some_and(|station| station != feeder.name.station) {
                 continue;
             }
-            // What a contact hides is told by itself.
-            let by_current = feeder.doubts.iter().filter(|(what, _)| *what == What::ByCurrent);
-            let by_current = by_current.map(|(_, span)| *span);
-            let others = merged(feeder.unknown.iter().copied().chain(by_current));
+            // What is hidden without a record lost is told by itself.
+            let hides = feeder.doubts.iter().filter(|(what, _)| hides(*what));
+            let hides = hides.map(|(_, span)| *span);
+            let others = merged(feeder.unknown.iter().copied().chain(hides));
             for span in without(feeder.unrecorded.iter().copied(), &others) {
                 let span = span.and(self.window);
                 if span.length() > 0 {
@@ -355,9 +357,10 @@ impl Known {
             let breakers: Vec<(usize, &[Turn])> =
                 own.iter().filter_map(|bay| Some((*bay, &tracks.turns.get(bay)?[..]))).collect();
             let lag_ms = 3 * source.period_ms(feeder);
-            let without = source.without_current(feeder)?;
+            let [without, short] = source.without_current(feeder)?;
             let found = stretches(&scheme, feeder, &breakers, span);
             let (found, without) = doubt_without_current(found, &without, lag_ms);
+            let short = while_supplied(&found, short, lag_ms);
             let units: BTreeSet<u8> =
                 breakers.iter().map(|(bay, _)| station.units[station.bays[*bay].unit].id).collect();
             let position = scheme.breakers[feeder];
@@ -379,7 +382,7 @@ impl Known {
             let lost = lost.chain(disbelieved.flatten().copied());
             pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
             let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
-            let without = without.into_iter().map(|own| (What::WithoutCurrent, own));
+            let without = without.into_iter().chain(short).map(|own| (What::WithoutCurrent, own));
             pieces.doubts.extend(doubts.copied().chain(without));
             pieces.stretches.extend(found);
         }
@@ -531,6 +534,11 @@ fn of_span(all: &[Span], own: Span) -> &[Span] {
     &all[first..end.max(first)]
 }
 
+/// Whether short interruptions may have gone unseen in a doubt, whatever records came.
+fn hides(what: What) -> bool {
+    matches!(what, What::ByCurrent | What::WithoutCurrent)
+}
+
 impl Pieces {
     fn customers_at(&self, at: Timestamp) -> u64 {
         let of_time = |(era, _): &&(Span, u64)| era.from <= at && at < era.to;
@@ -560,9 +568,8 @@ impl Pieces {
             spans.into_iter().map(move |own| (what, own)).collect::<Vec<_>>()
         });
         let doubts: Vec<(What, Span)> = doubts.collect();
-        let by_current = doubts.iter().filter(|(what, _)| *what == What::ByCurrent);
-        let by_current = by_current.map(|(_, span)| *span);
-        let unrecorded = unknown.iter().copied().chain(self.unrecorded).chain(by_current);
+        let hides = doubts.iter().filter(|(what, _)| hides(*what)).map(|(_, span)| *span);
+        let unrecorded = unknown.iter().copied().chain(self.unrecorded).chain(hides);
         let unrecorded = merged(unrecorded);
         Feeder { name, customers: self.customers, interruptions, unknown, unrecorded, doubts }
     }

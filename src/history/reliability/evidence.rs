@@ -421,9 +421,10 @@ impl Source<'_> {
     }
 
     /// Stretches in which nothing flowed in a bay, neither current nor power, from the last measurement before to
-    /// the first one behind, where they are long enough to say anything.
-    pub(super) fn without_current(&self, bay: usize) -> Result<Vec<Span>, StoreError> {
-        let Some(own) = self.measured(bay, "IA") else { return Ok(Vec::new()) };
+    /// the first one behind, where they are long enough to say anything; and shorter ones without current, in which a
+    /// short interruption may have been.
+    pub(super) fn without_current(&self, bay: usize) -> Result<[Vec<Span>; 2], StoreError> {
+        let Some(own) = self.measured(bay, "IA") else { return Ok([Vec::new(), Vec::new()]) };
         let longest = 3 * self.period_ms(bay);
         let mut found: Vec<Span> = Vec::new();
         let (mut before, mut from): (Option<Timestamp>, Option<Timestamp>) = (None, None);
@@ -444,8 +445,9 @@ impl Source<'_> {
             before = Some(value.at);
         })?;
         found.extend(from.zip(before).map(|(from, last)| Span::new(from, last)));
-        found.retain(|span| span.length() > longest);
-        let Some(power) = self.measured(bay, "P") else { return Ok(found) };
+        let (found, short): (Vec<Span>, Vec<Span>) =
+            found.into_iter().partition(|span| span.length() > longest);
+        let Some(power) = self.measured(bay, "P") else { return Ok([found, short]) };
         let mut both = Vec::new();
         for span in found {
             let mut with_power: Vec<Span> = Vec::new();
@@ -469,7 +471,7 @@ impl Source<'_> {
             both.extend(without(std::iter::once(span), &with_power));
         }
         both.retain(|span| span.length() > longest);
-        Ok(both)
+        Ok([both, short])
     }
 }
 

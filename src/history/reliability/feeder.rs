@@ -262,6 +262,18 @@ pub(super) fn doubt_without_current(
     (all, doubts)
 }
 
+/// Those of some spans, in order, in which a feeder was supplied, and for so long before and behind: near an
+/// interruption what is measured may be of it.
+pub(super) fn while_supplied(stretches: &[Stretch], spans: Vec<Span>, lag_ms: i64) -> Vec<Span> {
+    let is_supplied = |own: &Span| {
+        let near = Span::new(own.from.plus(-lag_ms), own.to.plus(lag_ms));
+        let first = stretches.partition_point(|stretch| stretch.span.to <= near.from);
+        let mut of_near = stretches[first..].iter().take_while(|own| own.span.from < near.to);
+        of_near.all(|stretch| stretch.supply == Supply::Supplied)
+    };
+    spans.into_iter().filter(is_supplied).collect()
+}
+
 /// The interruptions that follow from stretches, which may have gaps between them: nobody knows of those.
 pub(super) fn interruptions(
     stretches: &[Stretch],
