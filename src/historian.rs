@@ -9,6 +9,7 @@ pub mod clocks;
 pub mod counts;
 pub mod events;
 mod findings;
+mod heartbeat;
 pub mod ledger;
 mod looks;
 mod meters;

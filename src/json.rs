@@ -283,6 +283,8 @@ struct StationAtCentre<'a> {
     link_since: Timestamp,
     /// It was so already when somebody began to watch.
     link_since_at_least: bool,
+    /// The gateway answers, and repeats what it had.
+    hung: bool,
     full: &'static str,
     required: u64,
     mapped: u64,
@@ -586,6 +588,7 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
             link: channel.link.state.word(),
             link_since: channel.link.since,
             link_since_at_least: channel.link.at_least,
+            hung: channel.is_hung,
             full: channel.full.word(),
             required: counts.required,
             mapped: counts.mapped,

@@ -9,6 +9,7 @@ use gridwatch::collector::reading::Fault;
 use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
 use gridwatch::historian::ledger::Judgement;
 use gridwatch::historian::picture::LinkState;
+use gridwatch::historian::shortfalls::Ground;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::store::{Batch, Gatherer, KeptAlarm, Reader, StoreError, Writer, upkeep};
 use tempfile::tempdir;
@@ -335,6 +336,62 @@ fn a_unit_that_only_its_gateway_speaks_for_is_not_seen_and_does_not_answer() {
     world.fail_unit("HB03", "172", Fault::Refused(0x0B));
     let alarms = watched(&mut world, -120, -100);
     assert_eq!((alarms[0].priority, alarms[0].at_least), (Priority::One, false));
+}
+
+#[test]
+fn a_gateway_that_hangs_is_one_alarm_and_what_stands_behind_it_is_old() {
+    let folder = tempdir().unwrap();
+    let mut world = World::started();
+    let mut writer = Writer::open(folder.path(), &world.province).unwrap();
+    let mut gatherer = Gatherer::new(NOW.plus(-720_000));
+    assert!(watched(&mut world, -330, -322).is_empty());
+    world.hang("HB03", Some(-320_000));
+    assert!(watched(&mut world, -320, -318).is_empty(), "a beat that comes late is no news");
+    let alarms = watched(&mut world, -316, -60);
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    let line = alarms[0].raised.cause.line;
+    assert_eq!((line.reason, line.ground), (Reason::Old, Ground::Link));
+    assert_eq!((alarms[0].priority, alarms[0].centres.len()), (Priority::One, 2));
+    let picture = world.watched_at(-59_100);
+    let station = world.province.station("HB03").unwrap();
+    for centre in world.province.centre_ids() {
+        let channel = picture.channel(station, centre);
+        assert_eq!((channel.link.state, channel.counts.live.have), (LinkState::Connected, 0));
+        let newest = channel.points.iter().filter_map(|point| point.at).max().unwrap();
+        assert!(newest <= NOW.plus(-319_000), "no value is newer than the last beat: {newest:?}");
+    }
+    // The store tells the same, and every face names the gateway.
+    world.keep((&mut gatherer, &mut writer), -59_000);
+    writer.close().unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let past = gridwatch::history::past(&reader, None).unwrap().unwrap();
+    for picture in [&past.picture, &*picture] {
+        let page = gridwatch::terminal::Page::Why(station);
+        let said = gridwatch::terminal::page(picture, page, (config::Lang::En, false), 140);
+        assert!(said.contains("repeats what it had: heartbeat stands still"), "{said}");
+        let json: serde_json::Value =
+            serde_json::from_str(&gridwatch::json::picture(picture)).unwrap();
+        let of_station = json["stations"].as_array().unwrap().iter().find(|s| s["id"] == "HB03");
+        assert_eq!(of_station.unwrap()["centres"][0]["hung"], true);
+    }
+    world.hang("HB03", None);
+    let alarms = watched(&mut world, -58, -40);
+    assert_eq!(states(&alarms), [Some(AlarmState::Returned)]);
+}
+
+#[test]
+fn a_heartbeat_that_stands_while_others_move_is_frozen_and_takes_nothing_with_it() {
+    let mut world = World::started();
+    assert!(watched(&mut world, -130, -122).is_empty());
+    world.set("HB03.0.STN.STN.HB", Some(4_711.0));
+    let alarms = watched(&mut world, -120, -60);
+    let found: Vec<_> = alarms.iter().map(|a| (a.raised.cause.line.reason, a.signals)).collect();
+    assert_eq!(found, [(Reason::Frozen, 1)]);
+    for second in (-58..-40).step_by(2) {
+        world.set("HB03.0.STN.STN.HB", Some(f64::from(second + 5_000)));
+        watched(&mut world, second.into(), second.into());
+    }
+    assert_eq!(states(&world.alarms.listed()), [Some(AlarmState::Returned)], "it beats");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use sim::{Field, Plans, Ports, Simulation};
 use tokio::time::timeout;
 
 use crate::field::PATIENCE;
+use crate::fixture::without_heartbeat;
 
 /// A moment in an odd second: the one in which the other of two devices answers.
 const START: i64 = 1_669_188_727_000;
@@ -61,7 +62,16 @@ impl io::Write for Log {
     }
 }
 
-fn small() -> Province {
+/// The field of a bench stands still until it is told to go on, as one behind a gateway that hangs does.
+#[derive(Clone, Copy, PartialEq)]
+enum Heartbeat {
+    /// Nobody reads it, nor the event rings with their counters of seconds, so nothing grows old by them.
+    NotRead,
+    /// It is read, and nothing ever grows old.
+    Read,
+}
+
+fn small(heartbeat: Heartbeat) -> Province {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
     let text = std::fs::read_to_string(file).unwrap();
     // Every class is soon scanned again.
@@ -71,10 +81,15 @@ fn small() -> Province {
             text.replacen(line, &format!("{} = 0.3 ", line.split(' ').next().unwrap()), 1)
         });
     // And no value grows old because the machine is busy with something else.
-    let text = text.replacen("stale_after = 3 ", "stale_after = 15 ", 1);
+    let (scans, text) = match heartbeat {
+        Heartbeat::Read => (u16::MAX, text),
+        Heartbeat::NotRead => (15, without_heartbeat(&text)),
+    };
     let mut province = Province::parse("small.toml", &text).unwrap();
+    province.scan.stale_after = scans;
     for channel in &mut province.channels {
         channel.device.reply_timeout_ms = 300;
+        channel.device.events = heartbeat == Heartbeat::Read;
     }
     (province.link.backoff_first_ms, province.link.backoff_longest_ms) = (20, 100);
     province
@@ -82,7 +97,11 @@ fn small() -> Province {
 
 impl Bench {
     async fn start() -> Self {
-        let mut province = small();
+        Self::start_with(Heartbeat::NotRead).await
+    }
+
+    async fn start_with(heartbeat: Heartbeat) -> Self {
+        let mut province = small(heartbeat);
         let time = Arc::new(AtomicI64::new(START));
         let log = Log::default();
         let mut well = Field::new(Arc::new(province.clone()));
@@ -338,7 +357,7 @@ async fn faults_of_links_and_devices() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_that_leave_values_where_they_are() {
-    let bench = Bench::start().await;
+    let bench = Bench::start_with(Heartbeat::Read).await;
     // T03: heartbeat and values stand still, with good quality.
     let fault = bench.inject("T03", "S1", &[]).await;
     let named = bench.named(fault, "started");
@@ -474,7 +493,7 @@ async fn faults_of_measurements() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_statuses_and_counters() {
-    let bench = Bench::start().await;
+    let bench = Bench::start_with(Heartbeat::Read).await;
     let breaker = "S1.110.171.CB.POS";
     // T17 counts when it lasts, T18 at once.
     bench.exactly(("T17", breaker, &[]), 0, because(Reason::Intermediate)).await;
@@ -609,7 +628,7 @@ async fn faults_of_registers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_clocks_and_records() {
-    let bench = Bench::start().await;
+    let bench = Bench::start_with(Heartbeat::Read).await;
     // T22: the alarms of the clock; the records themselves are tested beside the field.
     for (target, alarms) in [("S1/unit 1", vec!["BCU.SYNC"]), ("S1", vec!["BCU.SYNC", "GPS.FAIL"])]
     {
@@ -763,7 +782,7 @@ async fn hurried(province: &Province, log: &Log) -> Simulation {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_truth_is_the_same_whether_anybody_polls_or_not() {
-    let mut province = small();
+    let mut province = small(Heartbeat::NotRead);
     let (alone, watched) = (Log::default(), Log::default());
     let nobody = hurried(&province, &alone).await;
     let somebody = hurried(&province, &watched).await;

@@ -54,6 +54,14 @@ pub(crate) const NOW: Timestamp = Timestamp(1_669_188_727_240);
 /// When the monitor was started: twelve minutes before.
 const STARTED: i64 = -720_000;
 
+/// The file of a province with the heartbeats of its gateways in no database, for stations of which nothing moves.
+/// Stations stand last in it.
+pub(crate) fn without_heartbeat(text: &str) -> String {
+    let absent = "[[stations.absent]]\npoints = [\"0.STN.STN.HB\"]\n";
+    let text = text.replace("\n[[stations]]", &format!("\n{absent}\n[[stations]]"));
+    format!("{}\n{absent}", text.replacen(absent, "", 1))
+}
+
 /// Metered points of plants, signal by signal.
 pub(crate) fn points_of_plants(province: &Province) -> usize {
     province.plant_ids().map(|id| province.stations[id.index()].points.len()).sum()
@@ -79,6 +87,8 @@ pub(crate) struct World {
     records: BTreeMap<(ChannelId, u8), Records>,
     /// Seconds that the clock of a unit is ahead.
     clocks: BTreeMap<(StationId, u8), i64>,
+    /// Gateways that answer with what they had then, so many milliseconds from now.
+    hung: BTreeMap<StationId, i64>,
     pub(crate) alarms: Alarms,
 }
 
@@ -106,6 +116,7 @@ impl World {
             sold: BTreeMap::new(),
             records: BTreeMap::new(),
             clocks: BTreeMap::new(),
+            hung: BTreeMap::new(),
             alarms: Alarms::default().keeping(),
         }
     }
@@ -330,6 +341,13 @@ impl World {
         }
     }
 
+    /// The gateway of a station repeats what it has at a moment, or goes on.
+    pub(crate) fn hang(&mut self, station: &str, since: Option<i64>) {
+        let id = self.province.station(station).unwrap();
+        self.hung.remove(&id);
+        self.hung.extend(since.map(|ms| (id, ms)));
+    }
+
     /// The clock of the unit of a bay is ahead by so many seconds from now on.
     pub(crate) fn set_clock(&mut self, station: &str, bay: &str, seconds: i64) {
         let id = self.province.station(station).unwrap();
@@ -343,7 +361,8 @@ impl World {
         let block = self.plans[channel.index()].blocks[n].clone();
         let station = self.province.channels[channel.index()].station;
         let ahead = self.clocks.get(&(station, block.unit)).copied().unwrap_or(0);
-        let second = (NOW.0 + ms).div_euclid(1_000) + ahead;
+        let shown = self.hung.get(&station).copied().unwrap_or(ms);
+        let second = (NOW.0 + shown).div_euclid(1_000) + ahead;
         let alive = u16::try_from(second.rem_euclid(0x1_0000)).unwrap();
         let (records, told) = self.records.entry((channel, block.unit)).or_default();
         let newest = u16::try_from(records.len()).unwrap();
@@ -397,9 +416,10 @@ impl World {
                 self.tell_events(channel, n, ms + i64::try_from(n).unwrap() * 7);
                 continue;
             }
-            let cells = self.cells(channel, block);
             // Requests of a channel follow each other.
             let at = ms + i64::try_from(n).unwrap() * 7;
+            let shown = self.hung.get(&station).copied().unwrap_or(at);
+            let cells = self.cells(channel, block, NOW.plus(shown));
             let exchange = exchange(block, &fault.map_or(Ok(cells), Err), n, NOW.plus(at));
             let (offset, count) = (0, block.count);
             let poll = Poll { block: n, offset, count, fault, in_parts: false, exchange };
@@ -414,7 +434,7 @@ impl World {
         }
     }
 
-    fn cells(&self, channel: ChannelId, block: &Block) -> Vec<u16> {
+    fn cells(&self, channel: ChannelId, block: &Block, at: Timestamp) -> Vec<u16> {
         let contract = &self.province.channels[channel.index()];
         let station = &self.province.stations[contract.station.index()];
         let mut cells = vec![0; usize::from(block.count)];
@@ -429,7 +449,7 @@ impl World {
             match item.part {
                 Part::Value => {
                     let value = self.values.get(&key).copied();
-                    let value = value.unwrap_or_else(|| Some(believable(station, point)));
+                    let value = value.unwrap_or_else(|| Some(believable(station, point, at)));
                     let end = from + usize::from(register.encoding.cells());
                     encode(register.encoding, register.word_order, value, &mut cells[from..end]);
                 }
@@ -500,8 +520,8 @@ pub(crate) fn figures(group: &config::MeterGroup) -> MeterFigures {
     }
 }
 
-/// A value that agrees with its neighbours: power with voltage and current, windings with oil.
-fn believable(station: &Station, point: &Point) -> f64 {
+/// A value at a moment that agrees with its neighbours: power with voltage and current, windings with oil.
+fn believable(station: &Station, point: &Point, at: Timestamp) -> f64 {
     let bay = &station.bays[point.bay];
     let of_bay = |id: &str| station.points.iter().find(|p| p.bay == point.bay && p.spec.id == id);
     let open = of_bay("CB.POS").is_some_and(|breaker| breaker.normal == 1);
@@ -539,7 +559,7 @@ fn believable(station: &Station, point: &Point) -> f64 {
         (_, "DC.U1" | "DC.U2") => 231.0,
         (_, "U") => 396.0,
         (_, "TROOM") => 24.5,
-        (_, "STN.HB") => 4_711.0,
+        (_, "STN.HB") => f64::from(u16::try_from(at.0.div_euclid(1_000) % 0x1_0000).unwrap()),
         (_, "SETGRP") => 1.0,
         (Kind::Counter, _) => 123_456.0,
         _ => 0.0,

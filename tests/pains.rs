@@ -22,6 +22,7 @@ use tokio_modbus::server::{Service, tcp::Server};
 use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 
 use crate::field::{PATIENCE, until};
+use crate::fixture::without_heartbeat;
 use crate::station::{Asked, Deed, Station, identity, stations, values_on_their_points};
 
 /// Every class is read five times a second.
@@ -181,7 +182,7 @@ fn hundred_and_twenty() -> (Province, Vec<String>) {
         format!("[[stations.pins]]\npoint = \"{id}\"\n{place}")
     });
     let pinned: String = std::iter::once(text).chain(pins).collect();
-    (Province::parse("f", &pinned).unwrap(), ids)
+    (Province::parse("f", &without_heartbeat(&pinned)).unwrap(), ids)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -57,7 +57,18 @@ impl Bench {
                         let point = &station.points[item.point.index()];
                         let is_switch = point.spec.kind == config::Kind::DoublePoint;
                         let other = cells.iter().find(|(id, _)| *id == point.id);
-                        let word = other.map_or(if is_switch { 2 } else { 0 }, |(_, cell)| *cell);
+                        let second = u16::try_from(at.0.div_euclid(1_000) % 0x1_0000).unwrap();
+                        let own = match point.spec.id.as_str() {
+                            "STN.HB" => second,
+                            _ => {
+                                if is_switch {
+                                    2
+                                } else {
+                                    0
+                                }
+                            }
+                        };
+                        let word = other.map_or(own, |(_, cell)| *cell);
                         words[usize::from(item.offset)] = word;
                     }
                 }

@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::fixture::without_heartbeat;
+
 /// Replies that may wait to be sent.
 const REPLIES_MAX: usize = 1_024;
 
@@ -263,7 +265,7 @@ pub(crate) async fn stations(
         let line = line.to_owned();
         text = text.replacen(&line, &format!("{class} = {seconds}"), 1);
     }
-    let mut province = Province::parse("small.toml", &text).unwrap();
+    let mut province = Province::parse("small.toml", &without_heartbeat(&text)).unwrap();
     let mut stations = Vec::new();
     for channel in &mut province.channels {
         let station = Station::open(manner.clone()).await;

@@ -7,6 +7,7 @@ use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
 use super::counts::Counts;
 use super::events::{ChannelEvents, EventLog};
 use super::findings::Findings;
+use super::heartbeat::Heartbeat;
 use super::ledger::{Judgement, Page};
 use super::meters::MeterCells;
 use super::past::{StoodChannel, StoodPoint};
@@ -24,6 +25,9 @@ const BUSY: u8 = 6;
 
 /// How asking has gone of late is told anew after that time even if nothing comes in.
 const TRAFFIC_HOLDS_MS: i64 = 10_000;
+/// A heartbeat that has stood for so much longer than makes a value old does so alone: by then a gateway that hangs is
+/// known to, milliseconds.
+const SURELY_STANDS_MS: i64 = 3_000;
 /// Nothing changes by itself.
 const FOREVER: Timestamp = Timestamp(i64::MAX);
 
@@ -55,6 +59,7 @@ pub(super) struct ChannelState {
     started: Timestamp,
     rules: Arc<Rules>,
     findings: Findings,
+    heartbeat: Heartbeat,
     /// The latest picture, as long as it is true.
     kept: Option<Kept>,
     /// The one before: its memory is used again when nobody looks at it any more.
@@ -167,6 +172,7 @@ impl ChannelState {
             units,
             started,
             findings: Findings::new(&rules.tests),
+            heartbeat: Heartbeat::default(),
             rules,
             kept: None,
             spare: None,
@@ -298,10 +304,23 @@ impl ChannelState {
                         state.block = number;
                     }
                     let own = cells.get(usize::from(item.offset - poll.offset)..);
-                    state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
+                    let before = state.value_part.at;
+                    let is_new = state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
+                    let came = state.value_part.outcome == Outcome::Came;
+                    match (self.rules.heartbeat == Some(item.point.index()), before) {
+                        (true, _) if item.part == Part::Value && came => {
+                            self.heartbeat.take(at, is_new);
+                        }
+                        (false, Some(before)) if is_new => self.heartbeat.moved_since(before),
+                        _ => {}
+                    }
                 }
             }
-            Content::Events => self.events.accept(poll, &cells, log),
+            Content::Events => {
+                if let Some(is_new) = self.events.accept(poll, &cells, log) {
+                    self.heartbeat.beat(at, is_new);
+                }
+            }
             Content::Meters => {
                 if let Some(meters) = &mut self.meters {
                     meters.accept(block.address.saturating_add(poll.offset), &cells, at);
@@ -453,10 +472,12 @@ impl ChannelState {
     fn judge(&mut self, now: Timestamp) -> Timestamp {
         // How asking has gone of late is told by the minute.
         let mut until = now.plus(TRAFFIC_HOLDS_MS);
+        let newest = self.heartbeat.not_newer_than().unwrap_or(FOREVER);
         for (state, rule) in self.points.iter_mut().zip(&self.rules.points) {
-            state.not_live = state.judge_live(&self.link, rule, now);
-            until = until.min(state.holds_until(rule, now));
+            state.not_live = state.judge_live(&self.link, rule, (newest, now));
+            until = until.min(state.holds_until(rule, (newest, now)));
         }
+        let frozen = self.frozen_heartbeat(now, &mut until);
         until = self.findings.evaluate(&self.rules.tests, &self.points, now).min(until);
         let link = self.link.state;
         if self.told_link != link {
@@ -465,9 +486,29 @@ impl ChannelState {
         }
         for (n, (state, rule)) in self.points.iter_mut().zip(&self.rules.points).enumerate() {
             let (is_frozen, finding) = self.findings.of(n);
+            let is_frozen = is_frozen || frozen == Some(n);
             state.settle(rule, link, (is_frozen, finding.is_some()), now);
         }
         until
+    }
+
+    /// The heartbeat, when it has stood for longer than makes a value old while others moved. Where it may come to
+    /// that by itself, what is judged holds no longer than until then.
+    fn frozen_heartbeat(&self, now: Timestamp, until: &mut Timestamp) -> Option<usize> {
+        let n = self.rules.heartbeat.filter(|_| self.heartbeat.is_frozen())?;
+        let frozen_after = self.rules.points[n].old_after?.saturating_add(SURELY_STANDS_MS);
+        if self.points[n].resting(now) > frozen_after {
+            return Some(n);
+        }
+        *until = self.points[n].changed.map_or(*until, |at| (*until).min(at.plus(frozen_after)));
+        None
+    }
+
+    /// Whether its gateway answers, but repeats what it had for so long that this is old.
+    fn is_hung(&self, now: Timestamp) -> bool {
+        let last = self.heartbeat.not_newer_than().zip(self.rules.soonest_old);
+        last.is_some_and(|(at, old_after)| now.since(at) > old_after)
+            && self.link.state == LinkState::Connected
     }
 
     /// Holds what stands at the first moment of which history will tell, or at which every block was asked,
@@ -500,10 +541,12 @@ impl ChannelState {
         let mut points = spare.map(|picture| picture.points).unwrap_or_default();
         points.clear();
         points.reserve_exact(self.points.len());
+        let newest = self.heartbeat.not_newer_than().unwrap_or(FOREVER);
         let ruled = self.points.iter().zip(&self.rules.points).zip(&channel.entries);
         for (n, ((state, rule), entry)) in ruled.enumerate() {
             let seen = (self.findings.evaluable(n), self.findings.of(n).1);
-            let picture = state.picture(seen, state.is_undecided(rule, now));
+            let mut picture = state.picture(seen, state.is_undecided(rule, now));
+            picture.at = picture.at.map(|at| at.min(newest));
             counts.add(entry, rule.is_command, &picture);
             points.push(picture);
         }
@@ -512,6 +555,7 @@ impl ChannelState {
         ChannelPicture {
             id: self.id,
             link: self.link.clone(),
+            is_hung: self.is_hung(now),
             full: Full::of(&counts),
             right: self.rules.tests.right(&counts, &points),
             counts,
@@ -606,15 +650,16 @@ impl PartState {
         self.outcome = outcome;
     }
 
-    /// Until when it is fresh, if it is.
-    fn fresh_until(&self, old_after: i64, now: Timestamp) -> Timestamp {
-        let until = self.at.map_or(FOREVER, |at| at.plus(old_after));
+    /// Until when it is fresh, if it is. No value is newer than `newest`.
+    fn fresh_until(&self, old_after: i64, (newest, now): (Timestamp, Timestamp)) -> Timestamp {
+        let until = self.at.map_or(FOREVER, |at| at.min(newest).plus(old_after));
         if self.withdrawn || until < now { FOREVER } else { until }
     }
 
-    /// Why the part cannot be used.
-    fn judge(&self, old_after: i64, now: Timestamp) -> Option<Reason> {
-        let fresh = !self.withdrawn && self.at.is_some_and(|at| now.since(at) <= old_after);
+    /// Why the part cannot be used. No value is newer than `newest`.
+    fn judge(&self, old_after: i64, (newest, now): (Timestamp, Timestamp)) -> Option<Reason> {
+        let is_old = |at: Timestamp| now.since(at.min(newest)) > old_after;
+        let fresh = !self.withdrawn && self.at.is_some_and(|at| !is_old(at));
         if fresh {
             // One request that went wrong is no news as long as what came is fresh.
             return None;
@@ -660,7 +705,8 @@ impl PointState {
         }
     }
 
-    /// Takes one part of the point from the cells of a reply, from its first one on.
+    /// Takes one part of the point from the cells of a reply, from its first one on. Returns whether it has a value
+    /// now that it had not.
     fn accept(
         &mut self,
         entry: &Entry,
@@ -668,8 +714,9 @@ impl PointState {
         at: Timestamp,
         cells: &[u16],
         fault: Option<Fault>,
-    ) {
-        let Some(register) = &entry.register else { return };
+    ) -> bool {
+        let Some(register) = &entry.register else { return false };
+        let mut is_new = false;
         let outcome = match (part, fault) {
             (_, Some(fault)) => Outcome::Fault(fault),
             (Part::Quality, None) => match cells.first() {
@@ -690,6 +737,7 @@ impl PointState {
                 match decode(register.encoding, register.word_order, cells) {
                     Decoded::Value(value) => {
                         if self.value != Some(value) {
+                            is_new = true;
                             self.moved = self.value.is_some();
                             self.was_seen_to_move = self.moved && self.sighted.is_now();
                             (self.value, self.changed) = (Some(value), Some(at));
@@ -702,11 +750,17 @@ impl PointState {
             }
         };
         self.part_mut(part).note(outcome, at);
+        is_new
     }
 
     /// Why the point is not live: the first stage that fails from the database to the plausibility of the
-    /// value.
-    fn judge_live(&self, link: &Link, rule: &PointRule, now: Timestamp) -> Option<Reason> {
+    /// value. No value is newer than `newest`.
+    fn judge_live(
+        &self,
+        link: &Link,
+        rule: &PointRule,
+        (newest, now): (Timestamp, Timestamp),
+    ) -> Option<Reason> {
         // A command has no value.
         let old_after = rule.old_after?;
         if let Some((Reason::NotInDatabase, _)) = rule.structural {
@@ -715,21 +769,22 @@ impl PointState {
         if link.state != LinkState::Connected {
             return Some(Reason::NoLink);
         }
-        let quality =
-            || rule.has_quality.then(|| self.quality_part.judge(old_after, now)).flatten();
+        let quality = || {
+            rule.has_quality.then(|| self.quality_part.judge(old_after, (newest, now))).flatten()
+        };
         self.value_part
-            .judge(old_after, now)
+            .judge(old_after, (newest, now))
             .or_else(quality)
             .or_else(|| self.judge_value(rule, self.value?, now))
     }
 
     /// Until when what is judged at `now` holds by itself: a part becomes old, or a switch has stood
     /// between its ends for too long.
-    fn holds_until(&self, rule: &PointRule, now: Timestamp) -> Timestamp {
+    fn holds_until(&self, rule: &PointRule, (newest, now): (Timestamp, Timestamp)) -> Timestamp {
         let Some(old_after) = rule.old_after else { return FOREVER };
-        let mut until = self.value_part.fresh_until(old_after, now);
+        let mut until = self.value_part.fresh_until(old_after, (newest, now));
         if rule.has_quality {
-            until = until.min(self.quality_part.fresh_until(old_after, now));
+            until = until.min(self.quality_part.fresh_until(old_after, (newest, now)));
         }
         if let (Some(travel), Some(changed)) = (rule.travel, self.changed) {
             let arrived = changed.plus(travel);

@@ -393,17 +393,19 @@ impl ChannelEvents {
         Self { channel: id, places, units }
     }
 
-    /// Takes what came of a request for a header or for records, without a fault.
-    pub(super) fn accept(&mut self, poll: &Poll, cells: &[u16], log: &mut Arc<EventLog>) {
-        let Some(unit) = self.units.iter_mut().find(|unit| unit.block == poll.block) else {
-            return;
-        };
+    /// Takes what came of a request for a header or for records, without a fault. Returns whether a header is another one
+    /// than the one before.
+    pub(super) fn accept(
+        &mut self,
+        poll: &Poll,
+        cells: &[u16],
+        log: &mut Arc<EventLog>,
+    ) -> Option<bool> {
+        let unit = self.units.iter_mut().find(|unit| unit.block == poll.block)?;
         let arrived = poll.exchange.heard();
         if poll.offset == 0 {
-            if let Some(header) = Header::read(cells) {
-                unit.see(&header, self.channel, &poll.exchange, log);
-            }
-            return;
+            let header = Header::read(cells)?;
+            return Some(unit.see(&header, self.channel, &poll.exchange, log));
         }
         let starts = (poll.offset..).step_by(blocks::EVENT_CELLS.into());
         for (cell, record) in starts.zip(cells.chunks_exact(blocks::EVENT_CELLS.into())) {
@@ -411,6 +413,7 @@ impl ChannelEvents {
                 unit.take((self.channel, arrived), number, *record, &self.places, log);
             }
         }
+        None
     }
 
     /// What a unit's events look like; `None` when it has shown none.
@@ -455,7 +458,7 @@ impl UnitState {
         channel: ChannelId,
         exchange: &Exchange,
         log: &mut Arc<EventLog>,
-    ) {
+    ) -> bool {
         let (asked, heard) = (exchange.at, exchange.heard());
         let was_read = self.tail.pending() == 0;
         match self.tail.see(header, heard) {
@@ -473,8 +476,8 @@ impl UnitState {
         self.is_there = true;
         self.clock.read(header.alive, asked, heard);
         let agrees = self.clock_doubt().is_none();
-        self.looks.take(header, (asked, heard), self.tail.passed(), agrees);
         (self.synchronised, self.commands) = (header.synchronised, header.commands);
+        self.looks.take(header, (asked, heard), self.tail.passed(), agrees)
     }
 
     fn begin_anew(&mut self, header: &Header) {

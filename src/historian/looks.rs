@@ -49,16 +49,16 @@ impl Looks {
     }
 
     /// Takes a header that was asked for and came at these moments; records up to `passed` are behind.
-    /// `agrees`: its counter of seconds agrees with our time.
+    /// `agrees`: its counter of seconds agrees with our time. Returns whether it is another one than the one before.
     pub(super) fn take(
         &mut self,
         header: &Header,
         (asked, heard): (Timestamp, Timestamp),
         passed: u32,
         agrees: bool,
-    ) {
-        let moved = self.header.map_or(agrees, |before| before != *header);
-        self.header = Some(*header);
+    ) -> bool {
+        let before = self.header.replace(*header);
+        let moved = before.map_or(agrees, |before| before != *header);
         let last = moved.then_some(asked);
         match self.seen.back_mut() {
             Some(seen) if seen.newest == header.newest => seen.last = last.or(seen.last),
@@ -68,6 +68,7 @@ impl Looks {
         while self.seen.get(1).is_some_and(|next| next.newest <= passed && next.last.is_some()) {
             self.seen.pop_front();
         }
+        before != Some(*header)
     }
 
     /// When a record was there first, as far as is known.

@@ -147,6 +147,7 @@ fn channel(
     ChannelPicture {
         id,
         link: link(kept, started),
+        is_hung: rules.are_hung(points.iter().map(|point| point.not_live)),
         full: Full::of(&counts),
         right: rules.tests.right(&counts, &points),
         counts,

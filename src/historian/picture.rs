@@ -227,6 +227,8 @@ pub struct ChannelPicture {
     pub id: ChannelId,
     /// The path.
     pub link: Link,
+    /// The gateway hangs: it answers, and repeats what it had, so that its heartbeat is old.
+    pub is_hung: bool,
     /// Structural verdict.
     pub full: Full,
     /// Correctness verdict.

@@ -14,10 +14,17 @@ const BREAKER_TRAVEL_MS: i64 = 2_000;
 /// The same for motor-driven disconnectors and earth switches, which take 8 to 15 s.
 pub(crate) const DISCONNECTOR_TRAVEL_MS: i64 = 25_000;
 
+/// The point that rolls with every scan of the gateway.
+const HEARTBEAT: &str = "STN.HB";
+
 /// How the points of a channel are judged.
 pub(super) struct Rules {
     /// One for each point of the station.
     pub(super) points: Vec<PointRule>,
+    /// Where the heartbeat of the gateway is among them, where the centre reads it.
+    pub(super) heartbeat: Option<usize>,
+    /// Age in milliseconds at which the first of them is old.
+    pub(super) soonest_old: Option<i64>,
     /// What is tested of them against each other.
     pub(super) tests: Tests,
 }
@@ -53,11 +60,33 @@ pub(super) fn rules(province: &Province) -> Vec<Arc<Rules>> {
 }
 
 impl Rules {
+    /// Whether points that are live for these reasons or not are those behind a gateway that hangs: all that could
+    /// be old by now are, but for those that nothing comes from at all.
+    pub(super) fn are_hung(&self, not_live: impl Iterator<Item = Option<Reason>>) -> bool {
+        let soonest = |rule: &PointRule| rule.is_mapped && rule.old_after == self.soonest_old;
+        let own = self.points.iter().zip(not_live).filter(|(rule, _)| soonest(rule));
+        let comes = |reason: &Option<Reason>| {
+            use Reason::{NeverSeen, NoLink, NoReply, Refused, Undecodable};
+            !matches!(reason, Some(NoLink | NoReply | Refused | Undecodable | NeverSeen))
+        };
+        let mut own = own.map(|(_, reason)| reason).filter(comes).peekable();
+        own.peek().is_some() && own.all(|reason| reason == Some(Reason::Old))
+    }
+
     fn new(province: &Province, channel: &Channel) -> Self {
         let station = &province.stations[channel.station.index()];
         let points = station.points.iter().zip(&channel.entries);
+        let mut numbered = points.clone().enumerate();
+        let is_heartbeat =
+            |point: &Point, entry: &Entry| point.spec.id == HEARTBEAT && entry.register.is_some();
+        let heartbeat = numbered.find(|(_, (point, entry))| is_heartbeat(point, entry));
+        let points: Vec<PointRule> =
+            points.map(|(point, entry)| PointRule::new(province, point, entry)).collect();
+        let mapped = points.iter().filter(|rule| rule.is_mapped);
         Self {
-            points: points.map(|(point, entry)| PointRule::new(province, point, entry)).collect(),
+            heartbeat: heartbeat.map(|(n, _)| n),
+            soonest_old: mapped.filter_map(|rule| rule.old_after).min(),
+            points,
             tests: Tests::new(province, channel),
         }
     }

@@ -163,6 +163,8 @@ pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
                 known.map_or(Ground::Contract(seen.point, seen.centre), |id| id.ground)
             }
             Reason::NoLink => Ground::Link,
+            // A gateway that hangs is one cause, whatever lies behind it.
+            Reason::Old if picture.channel(station, seen.centre).is_hung => Ground::Link,
             Reason::NoReply | Reason::Refused => Ground::Unit(bay.unit),
             _ => Ground::Bay(of_station.points[seen.point.index()].bay),
         };

@@ -187,7 +187,7 @@ fn live_part(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
     match line.id.ground {
         Ground::Link => {
             let channel = view.picture.channel(station, line.centres[0]);
-            let said = link_text(view, channel.link.state);
+            let said = path_text(view, reason, channel.link.state);
             format!("{mark} {said}{at}: {n}")
         }
         Ground::Unit(unit) => {
@@ -257,6 +257,14 @@ pub(crate) fn link_text(view: &View<'_>, link: LinkState) -> &'static str {
     }
 }
 
+/// What is wrong with a path that takes every signal of its station.
+pub(crate) fn path_text(view: &View<'_>, reason: Reason, link: LinkState) -> &'static str {
+    match reason {
+        Reason::Old => view.t(Text::GatewayHangs),
+        _ => link_text(view, link),
+    }
+}
+
 /// How a reason is shown.
 pub(crate) fn role_of(reason: Reason) -> Role {
     match reason {
@@ -317,7 +325,8 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
     let since = format!(" · {} {}", view.t(Text::SinceWord), view.since(line.since));
     let age = view.lasted(line.since);
     let text = format!("{}: {}", view.station_name(station), live_part(view, station, &line));
-    Some(Alarm { text, since, age, others, urgent: matches!(line.id.ground, Ground::Unit(_)) })
+    let urgent = matches!(line.id.ground, Ground::Link | Ground::Unit(_));
+    Some(Alarm { text, since, age, others, urgent })
 }
 
 /// `mất kết nối 3/10 trạm từ 14:31:52 (15 s): HB03 HB05 HB07`; of one station since when and how long apart.

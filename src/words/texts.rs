@@ -136,6 +136,8 @@ texts! {
     LinkUp => "đang kết nối", "link up";
     LinkLost => "mất kết nối", "link lost";
     LinkNever => "chưa có kết nối", "never connected";
+    HeartbeatStands => "lặp lại giá trị cũ: nhịp sống đứng yên", "repeats what it had: heartbeat stands still";
+    GatewayHangs => "gateway treo", "gateway hangs";
     LostShort => "mất", "lost";
     NeverShort => "chưa", "none";
     Always => "từ đầu", "always";

@@ -195,6 +195,7 @@ fn why_now(
             .fault
             .as_ref()
             .map_or_else(String::new, |fault| evidence::link_fault(fault, view.lang)),
+        Reason::Old if channel.is_hung => view.t(Text::HeartbeatStands).to_owned(),
         Reason::Refused => evidence::exception(seen.exception, view.lang),
         Reason::Inconsistent => {
             seen.finding.map_or("", |finding| finding.text(view.lang)).to_owned()

@@ -6,7 +6,7 @@ use config::{Channel, ChannelId, StationId};
 use super::{Body, boxes, why};
 use crate::historian::picture::{Full, LinkState, Right};
 use crate::historian::verdict::Reason;
-use crate::terminal::attention::{self, at_some, link_text, short_reason};
+use crate::terminal::attention::{self, at_some, path_text, short_reason};
 use crate::terminal::evidence;
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::list::List;
@@ -386,7 +386,7 @@ fn live_detail(view: &View<'_>, station: StationId, line: &Shortfall) -> String 
     let at = at_some(view, &line.centres);
     let link = view.picture.channel(station, line.centres[0]).link.state;
     let (word, where_) = match line.id.ground {
-        Ground::Link => (link_text(view, link), view.t(Text::WholeStation).to_owned()),
+        Ground::Link => (path_text(view, reason, link), view.t(Text::WholeStation).to_owned()),
         Ground::Unit(_) | Ground::Bay(_) | Ground::Contract(..) => {
             let points = places(view.station(station), &line.points, Form::Short, view.lang);
             (short_reason(reason, view.lang), points)

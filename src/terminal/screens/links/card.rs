@@ -106,6 +106,9 @@ pub(super) fn now(view: &View<'_>, seen: &Seen<'_>) -> String {
             let (word, from) = (view.t(word), view.t(Text::SinceWord));
             format!("{word} {from} {since} {}{why}", ago(view, link.since))
         }
+        Health::Hung => {
+            format!("{}: {}", view.t(Text::GatewayHangs), view.t(Text::HeartbeatStands))
+        }
         Health::Silent => silent(view, seen),
         Health::Overrun => link.overrun.as_ref().map_or_else(String::new, |(_, overrun)| {
             evidence::overrun(view, seen.contract.station, overrun)

@@ -12,6 +12,15 @@ pub(super) fn of(view: &View<'_>, seen: &Seen<'_>) -> Vec<String> {
         (Health::Lost | Health::Never, _) => {
             seen.channel.link.fault.iter().map(|fault| for_path(view, fault).to_owned()).collect()
         }
+        (Health::Hung, _) => vec![
+            view.say(
+                "khởi động lại gateway (giá trị hiện có là của lúc nhịp sống còn chạy); xem đường nối tiếp và \
+                 bộ xử lý của nó",
+                "restart the gateway (its values are of when its heartbeat still ran); look at its serial lines \
+                 and its processor",
+            )
+            .to_owned(),
+        ],
         (Health::Silent, Some((_, _, unit))) => vec![for_unit(view, unit.last_fault).to_owned()],
         (Health::Overrun, _) => for_overrun(view, seen),
         (Health::Unsteady, _) => {

@@ -34,6 +34,8 @@ pub(crate) struct LinkId {
 pub(super) enum Health {
     Lost,
     Never,
+    /// The gateway answers, and repeats what it had.
+    Hung,
     /// The unit does not answer, though the path is up.
     Silent,
     /// Slots were missed of late.
@@ -59,6 +61,7 @@ impl Health {
         let (vi, en) = match self {
             Self::Lost => ("✗ mất nối", "✗ lost"),
             Self::Never => ("✗ chưa nối", "✗ never up"),
+            Self::Hung => ("✗ treo", "✗ hangs"),
             Self::Silent => ("✗ im lặng", "✗ silent"),
             Self::Overrun => ("! quá c.kỳ", "! overrun"),
             Self::Unsteady => ("! đứt nối", "! unsteady"),
@@ -74,7 +77,7 @@ impl Health {
 
     pub(super) fn role(self) -> Role {
         match self {
-            Self::Lost | Self::Never | Self::Silent => Role::Fail,
+            Self::Lost | Self::Never | Self::Hung | Self::Silent => Role::Fail,
             Self::Good | Self::Pending => Role::Plain,
             _ => Role::Doubt,
         }
@@ -180,6 +183,7 @@ impl<'a> Seen<'a> {
             LinkState::Lost => Health::Lost,
             LinkState::NeverConnected if link.fault.is_some() => Health::Never,
             LinkState::NeverConnected => Health::Pending,
+            LinkState::Connected if self.channel.is_hung => Health::Hung,
             LinkState::Connected if recent(link.overrun.map(|(at, _)| at)) => Health::Overrun,
             LinkState::Connected if recent(link.reconnected_at) => Health::Unsteady,
             LinkState::Connected if self.is_path_at_fault() => Health::Errors,

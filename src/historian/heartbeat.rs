@@ -1,0 +1,165 @@
+//! The heartbeat of a gateway: whether what it answers is new.
+//!
+//! A gateway that hangs goes on answering with what it had (fault T03 of the trade's list), so that each value seems
+//! fresh. What always moves while it runs are its heartbeat, which rolls with every scan of its own, and the counters of
+//! seconds in the headers of event rings. While all of these that a centre reads stand still, and no value moves either,
+//! no value is newer than the last beat. When something else does move it is the beat that is stuck, and it says
+//! nothing of the others.
+
+use crate::clock::Timestamp;
+
+/// How long replies must have repeated a beat before it is said to stand, milliseconds: what beats counts seconds, and
+/// some devices hand on a count only now and then.
+const STANDS_MS: i64 = 3_000;
+
+/// How what beats goes behind a gateway.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Heartbeat {
+    /// When the last beat came.
+    last: Option<Timestamp>,
+    /// Replies that repeated it.
+    repeats: Repeats,
+    /// Those that repeated the heartbeat of the gateway itself.
+    own_repeats: Repeats,
+    /// Something else moved meanwhile.
+    is_stuck: bool,
+}
+
+/// The first and the last reply that repeated a beat.
+#[derive(Debug, Clone, Copy, Default)]
+struct Repeats(Option<(Timestamp, Timestamp)>);
+
+impl Heartbeat {
+    /// The heartbeat of the gateway came, with another count than before or with the same one.
+    pub(super) fn take(&mut self, at: Timestamp, is_new: bool) {
+        self.own_repeats.take(at, is_new);
+        self.beat(at, is_new);
+    }
+
+    /// Something that beats came: the heartbeat, or a header of an event ring.
+    pub(super) fn beat(&mut self, at: Timestamp, is_new: bool) {
+        self.repeats.take(at, is_new);
+        if is_new {
+            (self.last, self.is_stuck) = (Some(at), false);
+        }
+    }
+
+    /// A value is other than it was in a reply of `before`. Only what was read twice while nothing beat has moved
+    /// since.
+    pub(super) fn moved_since(&mut self, before: Timestamp) {
+        self.is_stuck |= self.repeats.0.is_some_and(|(first, _)| before >= first);
+    }
+
+    /// The last beat, when no value is known to be newer.
+    pub(super) fn not_newer_than(&self) -> Option<Timestamp> {
+        self.last.filter(|_| self.repeats.stand() && !self.is_stuck)
+    }
+
+    /// Whether the heartbeat of the gateway stands while others move.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.own_repeats.stand() && self.not_newer_than().is_none()
+    }
+}
+
+impl Repeats {
+    fn take(&mut self, at: Timestamp, is_new: bool) {
+        let first = self.0.map_or(at, |(first, _)| first);
+        self.0 = (!is_new).then_some((first, at));
+    }
+
+    fn stand(&self) -> bool {
+        self.0.is_some_and(|(first, last)| last.since(first) >= STANDS_MS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes in a second.
+    #[derive(Clone, Copy)]
+    enum Come {
+        /// The heartbeat, with a new count or with the same.
+        Own(bool),
+        /// The header of a ring, likewise.
+        Header(bool),
+        /// A value that moved since a reply of that second.
+        Moved(i64),
+    }
+    use Come::{Header, Moved, Own};
+
+    /// What comes when; the last beat when it hangs, and whether the heartbeat alone is frozen.
+    type Case = (&'static str, &'static [(i64, Come)], Option<i64>, bool);
+
+    #[test]
+    fn a_beat_that_stands_alone_says_nothing_of_the_others() {
+        let table: [Case; 10] = [
+            ("nothing came", &[], None, false),
+            ("it beats", &[(1, Own(true)), (2, Moved(1)), (2, Own(true))], None, false),
+            ("repeated for 2 s", &[(1, Own(true)), (2, Own(false)), (4, Own(false))], None, false),
+            ("it hangs", &[(1, Own(true)), (2, Own(false)), (5, Own(false))], Some(1), false),
+            (
+                "no heartbeat is read, and its rings hang",
+                &[(1, Header(true)), (2, Header(false)), (5, Header(false))],
+                Some(1),
+                false,
+            ),
+            (
+                "what is read seldom moved before it hung",
+                &[(1, Own(true)), (2, Own(false)), (3, Moved(1)), (5, Own(false))],
+                Some(1),
+                false,
+            ),
+            (
+                "values go on",
+                &[(1, Own(true)), (2, Own(false)), (3, Moved(2)), (9, Own(false))],
+                None,
+                true,
+            ),
+            (
+                "rings go on",
+                &[
+                    (1, Own(true)),
+                    (2, Own(false)),
+                    (3, Header(true)),
+                    (9, Own(false)),
+                    (9, Header(true)),
+                ],
+                None,
+                true,
+            ),
+            (
+                "values went on, it beats again",
+                &[(1, Own(true)), (2, Own(false)), (3, Moved(2)), (9, Own(false)), (10, Own(true))],
+                None,
+                false,
+            ),
+            (
+                "stuck, beats, and then hangs",
+                &[
+                    (1, Own(true)),
+                    (2, Own(false)),
+                    (3, Moved(2)),
+                    (4, Own(true)),
+                    (5, Own(false)),
+                    (8, Own(false)),
+                ],
+                Some(4),
+                false,
+            ),
+        ];
+        let at = |second: i64| Timestamp(second * 1_000);
+        for (what, came, hangs, is_frozen) in table {
+            let mut heartbeat = Heartbeat::default();
+            for (second, came) in came {
+                match *came {
+                    Own(is_new) => heartbeat.take(at(*second), is_new),
+                    Header(is_new) => heartbeat.beat(at(*second), is_new),
+                    Moved(before) => heartbeat.moved_since(at(before)),
+                }
+            }
+            let found = (heartbeat.not_newer_than(), heartbeat.is_frozen());
+            assert_eq!(found, (hangs.map(at), is_frozen), "{what}");
+        }
+    }
+}
