@@ -7,6 +7,7 @@ use std::sync::Arc;
 use config::{PointId, Province, StationId};
 use gridwatch::clock::Timestamp;
 use gridwatch::history::energy::{CounterEnergy, Oddity, StationEnergy, energies};
+use gridwatch::history::reliability::reliability;
 use gridwatch::history::{Span, What, Window};
 use gridwatch::recording::stretched;
 use gridwatch::store::{Reader, StoreError};
@@ -245,6 +246,67 @@ fn faulty_counters_never_say_more_than_the_truth() {
         assert!((ms - 20 * MINUTE_MS).abs() <= 40_000, "{phases}: {ms} ms");
     }
     windows_add_up(&reader, span, &stations);
+}
+
+/// The gateway of a station hangs for an hour, and a feeder is out from its middle on until half an hour later.
+const HUNG: &str = r#"
+[rates]
+scale = 0
+
+[[fault]]
+kind = "T03"
+target = "S3"
+at = "01:00:00"
+for = "1h"
+
+[[plant]]
+do = "set"
+point = "S3.22.471.CB.POS"
+code = "open"
+at = "01:30:00"
+
+[[plant]]
+do = "set"
+point = "S3.22.471.CB.POS"
+code = "closed"
+at = "02:30:00"
+"#;
+
+#[test]
+fn what_a_gateway_repeats_that_hangs_is_not_known() {
+    let folder = tempdir().unwrap();
+    let province = province(&text());
+    let minutes = 240;
+    record(folder.path(), &province, HUNG, (START, minutes));
+    let truth =
+        Truth::of(&province, Scenario::parse(&province, "hung", HUNG).unwrap(), (START, minutes));
+    let reader = Reader::open(folder.path()).unwrap();
+    let span = Span::new(START.plus(20 * MINUTE_MS), START.plus((minutes - 5) * MINUTE_MS));
+    let (hung, answers) = (START.plus(60 * MINUTE_MS), START.plus(120 * MINUTE_MS));
+    let stations = all(&reader, span.from, span.to);
+    for station in &stations {
+        check_station(&reader, &truth, span, station);
+        let lacking = station.voltages[0].within().known().lacking();
+        // Old after three scans, fresh with the next one; nothing else is missing anywhere.
+        let hour = if station.station == "S3" { 60 * MINUTE_MS } else { 0 };
+        let apart = i64::try_from(lacking).unwrap() - hour;
+        assert!((-40_000..=20_000).contains(&apart), "{}: {lacking} ms", station.station);
+    }
+    let found = reliability(&reader, span, |_| true).unwrap();
+    let all = found.interruptions();
+    let all = all.iter().filter(|(feeder, _)| feeder.station == "S3");
+    let all: Vec<_> = all.map(|(_, own)| (own.from, own.until)).collect();
+    assert_eq!(all.len(), 1, "{all:?}");
+    let begins = all[0].0.since(answers);
+    assert!((0..=20_000).contains(&begins), "it was open when somebody saw it: {begins} ms");
+    assert_eq!(all[0].1, Some(START.plus(150 * MINUTE_MS)));
+    // The half hour before is not known, and neither is whether the others had supply meanwhile.
+    let indices = found.indices(Some("S3"));
+    let known = indices.saidi.known();
+    let share = |ms: i64| i64::try_from(known.want).unwrap() / span.length() * ms;
+    let lacking = i64::try_from(known.lacking()).unwrap();
+    let most = share(answers.since(hung));
+    assert!((share(59 * MINUTE_MS)..=most).contains(&lacking), "{lacking} of {most}");
 }
 
 /// Holds a station's figures against the truth over the same stretches.

@@ -22,7 +22,7 @@ use config::{
 use super::figure::{Figure, Remark, What};
 use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
-use super::window::{Era, Span, Window, merged};
+use super::window::{Era, Span, Window, merged, without};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
@@ -282,7 +282,7 @@ pub fn energies_in_pieces(
                 era: era.clone(),
                 own,
                 kept,
-                doubts: vec![OnceCell::new(); province.centres.len()],
+                unusable: vec![OnceCell::new(); province.centres.len()],
             };
             // A contract without a value of a station leaves its time not known.
             let (energy, has_values) = source.energy(window.span, readings)?;
@@ -382,8 +382,17 @@ pub(super) struct Source<'a> {
     pub(super) own: Span,
     /// What of that is told: what was forgotten is not known.
     pub(super) kept: Span,
-    /// When points are judged to be wrong, by centre.
-    doubts: Vec<OnceCell<BTreeMap<PointId, Vec<Span>>>>,
+    /// When points are judged to be wrong or old, by centre.
+    unusable: Vec<OnceCell<Unusable>>,
+}
+
+/// When values that came are not to be used, whatever their flags say.
+#[derive(Debug, Clone, Default)]
+struct Unusable {
+    /// Of powers: judged to be frozen or to contradict others.
+    wrong: BTreeMap<PointId, Vec<Span>>,
+    /// Of voltages and currents: a gateway repeats them.
+    old: BTreeMap<PointId, Vec<Span>>,
 }
 
 /// A counter, and over which time other contracts have it, too.
@@ -474,7 +483,7 @@ impl Source<'_> {
                 own: era.span,
                 kept: era.span,
                 era,
-                doubts: vec![OnceCell::new(); province.centres.len()],
+                unusable: vec![OnceCell::new(); province.centres.len()],
             })
         })
         .collect()
@@ -539,25 +548,50 @@ impl Source<'_> {
         all
     }
 
-    /// When a point is judged to be frozen or to contradict others.
-    fn doubts(&self, point: PointId) -> Result<&[Span], StoreError> {
-        let Some(centre) = self.centre(point) else { return Ok(&[]) };
-        let cell = &self.doubts[centre.index()];
-        if let Some(known) = cell.get() {
-            return Ok(known.get(&point).map_or(&[], Vec::as_slice));
+    /// What some stretches of a point have beside those in which its value is old: a gateway that hangs repeats what
+    /// it had.
+    pub(super) fn not_old(
+        &self,
+        point: PointId,
+        stretches: Vec<(Span, Option<f64>)>,
+    ) -> Result<Vec<(Span, Option<f64>)>, StoreError> {
+        let old = self.unusable(point)?.and_then(|all| all.old.get(&point));
+        let Some(old) = old else { return Ok(stretches) };
+        let left = stretches.into_iter().flat_map(|(span, value)| {
+            let first = old.partition_point(|own| own.to <= span.from);
+            let own: Vec<Span> =
+                old[first..].iter().copied().take_while(|own| own.from < span.to).collect();
+            without(std::iter::once(span), &own).into_iter().map(move |span| (span, value))
+        });
+        Ok(left.collect())
+    }
+
+    /// When a power is judged to be frozen or to contradict others.
+    fn wrong(&self, point: PointId) -> Result<&[Span], StoreError> {
+        let wrong = self.unusable(point)?.and_then(|all| all.wrong.get(&point));
+        Ok(wrong.map_or(&[], Vec::as_slice))
+    }
+
+    fn unusable(&self, point: PointId) -> Result<Option<&Unusable>, StoreError> {
+        let Some(centre) = self.centre(point) else { return Ok(None) };
+        let cell = &self.unusable[centre.index()];
+        if cell.get().is_some() {
+            return Ok(cell.get());
         }
         let channel = self.province.channel(self.id, centre);
-        let is_power = |point: PointId| self.station.points[point.index()].spec.id == "P";
-        let mut all: BTreeMap<PointId, Vec<Span>> = BTreeMap::new();
+        let mut all = Unusable::default();
         intervals(self.reader, self.province, channel, &self.era, |interval| {
-            let state = interval.state;
+            let (point, state) = (interval.point, interval.state);
             let is_wrong = state.has_finding() || state.not_live() == Some(Reason::Frozen);
-            if is_wrong && is_power(interval.point) {
-                all.entry(interval.point).or_default().push(interval.span);
-            }
+            let is_old = state.not_live() == Some(Reason::Old);
+            let of = match self.station.points[point.index()].spec.id.as_str() {
+                "P" if is_wrong => &mut all.wrong,
+                "UAB" | "UBC" | "UCA" | "VT.MCB" | "IA" if is_old => &mut all.old,
+                _ => return,
+            };
+            of.entry(point).or_default().push(interval.span);
         })?;
-        let known = cell.get_or_init(|| all);
-        Ok(known.get(&point).map_or(&[], Vec::as_slice))
+        Ok(Some(cell.get_or_init(|| all)))
     }
 
     /// The local day of a moment, since 1970-01-01.
@@ -749,10 +783,10 @@ impl Source<'_> {
         let Some(unit) = kilowatts(&point.spec.unit) else { return Ok(drawn) };
         let old = self.province.scan.old_after_ms(point.spec.scan.unwrap_or(Scan::Slow));
         let longest = old.max(POWER_APART_MS);
-        let mut judged = self.doubts(power)?.to_vec();
+        let mut judged = self.wrong(power)?.to_vec();
         for other in beside {
             if let Some(power) = other.station.point(&point.id) {
-                judged.extend(other.doubts(power)?);
+                judged.extend(other.wrong(power)?);
             }
         }
         judged.sort_unstable_by_key(|span| span.from);

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use config::{PointId, Province, Scan, StationId};
 
 use self::believed::{behind_polls, believed};
-use self::evidence::{Positions, Source, without};
+use self::evidence::{Positions, Source};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{
     Stretch, doubt_without_current, interruptions, seen, stretches, while_supplied,
@@ -27,7 +27,7 @@ use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
 use self::track::{Evidence, REACH_MS, Turn, track};
 use super::figure::{Figure, Remark, What};
-use super::window::merged;
+use super::window::{merged, without};
 use super::{Span, Window};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;

@@ -282,7 +282,7 @@ fn stood(source: &Source<'_>, point: PointId, span: Span) -> Result<Vec<Stood>, 
             _ => all.push((own, Some(value))),
         }
     }
-    Ok(source.watched(all))
+    source.not_old(point, source.watched(all))
 }
 
 /// How the voltage of a busbar was.

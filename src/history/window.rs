@@ -57,6 +57,20 @@ pub struct Window {
     pub kept: KeptFrom,
 }
 
+/// What some stretches have beside others, which are in order and do not touch.
+pub(super) fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<Span> {
+    let mut left = Vec::new();
+    for span in all {
+        let mut from = span.from;
+        for own in others.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
+            left.push(Span::new(from, own.from));
+            from = own.to;
+        }
+        left.push(Span::new(from, span.to));
+    }
+    merged(left)
+}
+
 /// A stretch of a window in which one contract held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Era {

@@ -9,7 +9,7 @@ use super::track::{Flow, Record, SOON_MS, Sample};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::verdict::Reason;
-use crate::history::window::merged;
+use crate::history::window::{merged, without};
 use crate::history::{Era, Span};
 use crate::store::{Reader, Recorded, StoreError, Value};
 
@@ -515,20 +515,6 @@ fn agreed(first: &[Sample], second: Vec<Sample>, longest_ms: i64) -> Vec<Sample>
         _ => Flow::Unclear,
     };
     second.iter().map(|sample| Sample { at: sample.at, flow: flow(sample) }).collect()
-}
-
-/// What some stretches have beside others, which are in order and do not touch.
-pub(super) fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<Span> {
-    let mut left = Vec::new();
-    for span in all {
-        let mut from = span.from;
-        for own in others.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
-            left.push(Span::new(from, own.from));
-            from = own.to;
-        }
-        left.push(Span::new(from, span.to));
-    }
-    merged(left)
 }
 
 /// Whether the value of a position is there and says something: what the tests of consistency make of it
