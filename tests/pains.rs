@@ -308,6 +308,15 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     let plans = plans(&province);
     let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
     next_event(&mut readings, |event| matches!(event, Event::Silent(2, _)).then_some(())).await;
+    // Four requests may have been on their way. Behind one more answer the station has read all of them.
+    let mut answers = 0;
+    next_event(&mut readings, |event| {
+        if let Event::Polls(polls) = event {
+            answers += polls.iter().filter(|poll| poll.fault.is_none()).count();
+        }
+        (answers > 4).then_some(())
+    })
+    .await;
     let (first, start) = (probes.load(Ordering::Relaxed), Instant::now());
     let mut good: BTreeMap<u8, usize> = BTreeMap::new();
     let mut missed = 0;
