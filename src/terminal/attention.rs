@@ -249,6 +249,14 @@ pub(crate) fn short_at(view: &View<'_>, reason: Reason, link: LinkState) -> &'st
     }
 }
 
+/// Why the signals of a line fall short, in a word.
+pub(crate) fn short_of(view: &View<'_>, line: &Shortfall, link: LinkState) -> &'static str {
+    match (line.reason(), line.id.ground) {
+        (Reason::Old, Ground::Link) => view.say("treo", "hangs"),
+        (reason, _) => short_at(view, reason, link),
+    }
+}
+
 /// The state of a path that is not up.
 pub(crate) fn link_text(view: &View<'_>, link: LinkState) -> &'static str {
     match link {

@@ -9,7 +9,7 @@ use super::overview::scanning;
 use super::{Body, exclusions, unmanned};
 use crate::historian::counts::Share;
 use crate::historian::picture::Full;
-use crate::terminal::attention::{role_of, short_at};
+use crate::terminal::attention::{role_of, short_of};
 use crate::terminal::evidence;
 use crate::terminal::format;
 use crate::terminal::list::List;
@@ -240,7 +240,7 @@ fn head(view: &View<'_>, width: usize) -> Row {
 fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Vec<Row> {
     let reason = line.reason();
     let link = view.picture.channel(station, line.centres[0]).link.state;
-    let said = format!("{} {}", reason.mark(), short_at(view, reason, link));
+    let said = format!("{} {}", reason.mark(), short_of(view, line, link));
     let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
     let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);
     let first = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
@@ -292,7 +292,7 @@ fn hours(view: &View<'_>, line: &Shortfall) -> String {
 pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Row {
     let reason = line.reason();
     let link = view.picture.channel(station, line.centres[0]).link.state;
-    let said = format!("{} {}", reason.mark(), short_at(view, reason, link));
+    let said = format!("{} {}", reason.mark(), short_of(view, line, link));
     let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
     let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);
     let row = fixed(view, &n, (role_of(reason), &said), &at.join(" "));
