@@ -307,7 +307,9 @@ impl Judge<'_> {
 
     /// Finds standstills: held against the power of a day on either side.
     fn stand_still(&mut self) {
-        let same = |links: usize, marks: &[(i64, i64)]| marks[links].1 == marks[links + 1].1;
+        let same = |n: usize, marks: &[(i64, i64)]| {
+            marks[n].1 == marks[n + 1].1 && marks[n + 1].0 - marks[n].0 <= 31 * DAY
+        };
         let count = self.links.len();
         let frozen: Vec<bool> = (0..count)
             .map(|n| {

@@ -325,7 +325,7 @@ impl Beside {
             };
             Ok(Near { era: era.clone(), province })
         };
-        let far = LONGEST_MS + CONTEXT_MS;
+        let far = 2 * LONGEST_MS + CONTEXT_MS;
         let (first, last) = (own.from.plus(-far), own.to.plus(far));
         let before = eras[..n].iter().rev().take_while(|era| era.span.to > first);
         let behind = eras[n + 1..].iter().take_while(|era| era.span.from < last);
@@ -698,9 +698,15 @@ impl Source<'_> {
     /// of it, and the step that leads into the first day, and the one out of the last, are judged like those within.
     fn around(&self, register: &Register, stretch: Span) -> Result<Span, StoreError> {
         let own = self.days(stretch);
-        let before = self.number(register, (own.from, -1))?.unwrap_or(own.from);
-        let behind = self.number(register, (own.to, 1))?.unwrap_or(own.to);
-        Ok(wider(Span::new(before, behind), CONTEXT_MS).and(register.same))
+        // Whether the counter stood still in the step before the one that leads in decides about that, too, and
+        // likewise behind.
+        let mut around = own;
+        for _ in 0..2 {
+            let before = self.number(register, (around.from, -1))?.unwrap_or(around.from);
+            let behind = self.number(register, (around.to, 1))?.unwrap_or(around.to);
+            around = Span::new(before, behind.plus(1));
+        }
+        Ok(wider(around, CONTEXT_MS).and(register.same))
     }
 
     /// When a counter last said a number before a moment, or first from it on, if that is not too far. What

@@ -6,7 +6,7 @@
 //! first one that can follow it are then joined. Otherwise the step is not known, and counting goes on from
 //! the new value. A counter that lost or gained a little may have come back to what it showed before while
 //! no reading came: what a gap may hide of that is not known either. Whatever is decided hangs on readings at
-//! most [`CONTEXT_MS`] away, so that it is the same whichever window is asked for.
+//! most [`CONTEXT_MS`] beyond the steps before and behind, so that it is the same whichever window is asked for.
 
 use config::Lang;
 
@@ -361,7 +361,10 @@ impl Judge<'_> {
         while first < links.len() {
             let value = self.marks[first].wh;
             let mut end = first;
-            while end < links.len() && self.marks[end + 1].wh == value {
+            let goes_on = |n: usize| {
+                self.marks[n + 1].wh == value && self.span(n, n + 1).length() <= LONGEST_MS
+            };
+            while end < links.len() && goes_on(end) {
                 end += 1;
             }
             // Readings first to end are the same.
