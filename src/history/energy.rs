@@ -389,7 +389,7 @@ pub(super) struct Source<'a> {
 /// When values that came are not to be used, whatever their flags say.
 #[derive(Debug, Clone, Default)]
 struct Unusable {
-    /// Of powers: judged to be frozen or to contradict others.
+    /// Of powers: judged to be frozen, to contradict others, or old.
     wrong: BTreeMap<PointId, Vec<Span>>,
     /// Of voltages and currents: a gateway repeats them.
     old: BTreeMap<PointId, Vec<Span>>,
@@ -566,7 +566,7 @@ impl Source<'_> {
         Ok(left.collect())
     }
 
-    /// When a power is judged to be frozen or to contradict others.
+    /// When a power is judged to be frozen, to contradict others, or old.
     fn wrong(&self, point: PointId) -> Result<&[Span], StoreError> {
         let wrong = self.unusable(point)?.and_then(|all| all.wrong.get(&point));
         Ok(wrong.map_or(&[], Vec::as_slice))
@@ -585,7 +585,7 @@ impl Source<'_> {
             let is_wrong = state.has_finding() || state.not_live() == Some(Reason::Frozen);
             let is_old = state.not_live() == Some(Reason::Old);
             let of = match self.station.points[point.index()].spec.id.as_str() {
-                "P" if is_wrong => &mut all.wrong,
+                "P" if is_wrong || is_old => &mut all.wrong,
                 "UAB" | "UBC" | "UCA" | "VT.MCB" | "IA" if is_old => &mut all.old,
                 _ => return,
             };

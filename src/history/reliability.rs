@@ -470,6 +470,7 @@ impl Tracks {
             bays.into_iter().filter_map(|bay| Some((bay, scheme.breakers[bay]?))).collect();
         let points: Vec<PointId> = breakers.iter().map(|(_, point)| *point).collect();
         let usable = source.usable(&points)?;
+        let old = source.old(&points)?;
         // A ring is looked at with each scan of this class.
         let told_ms = source.province.scan.milliseconds(Scan::Normal) + TOLD_MS;
         let (mut turns, mut disbelieved) = (BTreeMap::new(), BTreeMap::new());
@@ -479,7 +480,8 @@ impl Tracks {
             let contract = &station.points[point.index()];
             let mut own = positions.of(&contract.id, source.era.span.to);
             let of_centres = &usable[&point.index()];
-            let polls = source.polls(point, of_centres, &own)?;
+            let old = &old[&point.index()];
+            let polls = source.polls(point, (of_centres, old), &own)?;
             disbelieved.insert(bay, believed(&mut own, &polls.positions, told_ms));
             behind_polls(&mut own, &polls.positions);
             let usable = source.joined(of_centres);

@@ -191,6 +191,20 @@ impl Source<'_> {
 
     /// When the positions of breakers were there and could be used, by point and centre.
     pub(super) fn usable(&self, points: &[PointId]) -> Result<Usable, StoreError> {
+        self.while_judged(points, is_usable)
+    }
+
+    /// When they were old, likewise: a gateway that hangs repeats what it had.
+    pub(super) fn old(&self, points: &[PointId]) -> Result<Usable, StoreError> {
+        self.while_judged(points, |state| state.not_live() == Some(Reason::Old))
+    }
+
+    /// When points were judged so, by point and centre.
+    fn while_judged(
+        &self,
+        points: &[PointId],
+        is_so: impl Fn(State) -> bool,
+    ) -> Result<Usable, StoreError> {
         let centres = self.province.centres.len();
         let mut usable: Usable =
             points.iter().map(|point| (point.index(), vec![Vec::new(); centres])).collect();
@@ -209,7 +223,7 @@ impl Source<'_> {
                         let (first, end) = (run.first as usize, (run.first + run.count) as usize);
                         for (point, spans) in usable.range_mut(first..end) {
                             let since = since.entry(*point).or_default();
-                            match (*since, is_usable(run.state)) {
+                            match (*since, is_so(run.state)) {
                                 (None, true) => *since = Some(at),
                                 (Some(from), false) => {
                                     spans[centre.index()].push(Span::new(from, at));
@@ -256,13 +270,17 @@ impl Source<'_> {
         joined
     }
 
-    /// Polled positions of a breaker: of the first centre, and of others where the first has none.
+    /// Polled positions of a breaker: of the first centre, and of others where the first has none. While a position
+    /// is old at a centre, what that polls says nothing.
     pub(super) fn polls(
         &self,
         point: PointId,
-        usable: &[Vec<Span>],
+        (usable, old): (&[Vec<Span>], &[Vec<Span>]),
         records: &[Record],
     ) -> Result<Polls, StoreError> {
+        // It is judged to be so no longer behind the poll that says something again.
+        let scan = self.point(point).spec.scan.unwrap_or(Scan::Slow);
+        let scan_ms = self.province.scan.milliseconds(scan);
         let mut polls: Vec<(Timestamp, u16)> = Vec::new();
         let polled: RefCell<Vec<Span>> = RefCell::default();
         let there = |first: Timestamp, last: Timestamp| {
@@ -299,7 +317,15 @@ impl Source<'_> {
                 let next = covered.partition_point(|span| span.to <= at);
                 covered.get(next).is_some_and(|span| span.from <= at)
             };
+            let old = &old[centre.index()];
+            let is_old = |at: Timestamp| {
+                let next = old.partition_point(|span| span.to.plus(-scan_ms) <= at);
+                old.get(next).is_some_and(|span| span.from <= at)
+            };
             self.values((point, centre), self.span, skips, |value| {
+                if is_old(value.at) {
+                    return;
+                }
                 there(value.at, value.at);
                 let code = code(value.value).filter(|_| value.flags.is_none_or(Flags::is_good));
                 if let Some(code) = code.filter(|_| !is_covered(value.at)) {

@@ -281,6 +281,9 @@ pub(super) fn interruptions(
 ) -> Vec<Interruption> {
     let mut all: Vec<Interruption> = Vec::new();
     let mut open: Option<Interruption> = None;
+    // When the one that is open may have begun.
+    let mut earliest = Timestamp(i64::MIN);
+    let mut last_known = Timestamp(i64::MIN);
     // It was supplied when it was last known.
     let mut was_supplied = false;
     let mut is_known = false;
@@ -297,6 +300,7 @@ pub(super) fn interruptions(
                     && let Some(mut own) = open.take()
                 {
                     own.assumed.insert(What::EndUnseen);
+                    own.kind = kind(&own, earliest);
                     all.push(own);
                     was_supplied = true;
                 }
@@ -305,6 +309,9 @@ pub(super) fn interruptions(
                 let own = open.get_or_insert_with(|| {
                     let mut assumed = stretch.assumed.clone();
                     assumed.extend((!is_known).then_some(What::BeginUnseen));
+                    // A record tells when it began, whoever could see it.
+                    let is_told = is_known || !assumed.contains(&What::NoRecord);
+                    earliest = if is_told { stretch.span.from } else { last_known };
                     Interruption {
                         from: stretch.span.from,
                         until: None,
@@ -322,38 +329,37 @@ pub(super) fn interruptions(
                     Some(last) if last.to == stretch.span.from => last.to = stretch.span.to,
                     _ => own.dead.push(stretch.span),
                 }
-                (is_known, was_supplied) = (true, false);
+                (is_known, was_supplied, last_known) = (true, false, stretch.span.to);
             }
             Supply::Supplied => {
                 if let Some(mut own) = open.take() {
                     own.until = Some(stretch.span.from);
                     own.assumed.extend(&stretch.assumed);
                     own.assumed.extend((!is_known).then_some(What::EndUnseen));
+                    own.kind = kind(&own, earliest);
                     all.push(own);
                 }
-                (is_known, was_supplied) = (true, true);
+                (is_known, was_supplied, last_known) = (true, true, stretch.span.to);
             }
         }
     }
     if let Some(mut own) = open {
         own.assumed.insert(What::Open);
+        own.kind = kind(&own, earliest);
         all.push(own);
-    }
-    for own in &mut all {
-        own.kind = kind(own);
     }
     all
 }
 
-/// By its whole length, as far as that is known.
-fn kind(own: &Interruption) -> Kind {
+/// By its whole length, as far as that is known. It began at `earliest` or later.
+fn kind(own: &Interruption, earliest: Timestamp) -> Kind {
     let last = own.dead.last().map_or(own.from, |span| span.to);
     let at_least = last.since(own.from);
     if at_least > SUSTAINED_MS {
         return Kind::Sustained;
     }
     match own.until {
-        Some(until) if until.since(own.from) <= SUSTAINED_MS => Kind::Momentary,
+        Some(until) if until.since(earliest) <= SUSTAINED_MS => Kind::Momentary,
         _ => Kind::Undecided,
     }
 }
@@ -368,6 +374,25 @@ mod tests {
     }
 
     const MINUTE: i64 = 60_000;
+
+    #[test]
+    fn one_whose_beginning_nobody_saw_may_have_been_longer_than_what_was_seen_of_it() {
+        use Supply::{Dead, Supplied};
+        let polled = BTreeSet::from([What::NoRecord]);
+        for (unseen, assumed, expected) in [
+            (MINUTE, &polled, Kind::Momentary),
+            (3 * MINUTE, &polled, Kind::Undecided),
+            (3 * MINUTE, &BTreeSet::new(), Kind::Momentary),
+        ] {
+            let begins = 10 * MINUTE + unseen;
+            let mut dead = stretch(begins, begins + 3 * MINUTE, Dead);
+            dead.assumed.clone_from(assumed);
+            let behind = stretch(begins + 3 * MINUTE, 30 * MINUTE, Supplied);
+            let found = interruptions(&[stretch(0, 10 * MINUTE, Supplied), dead, behind], |_| 7);
+            assert_eq!(found[0].kind, expected, "{unseen} {assumed:?}");
+            assert!(found[0].assumed.contains(&What::BeginUnseen));
+        }
+    }
 
     #[test]
     fn an_interruption_counts_by_its_whole_length() {
