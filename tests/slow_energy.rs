@@ -867,6 +867,6 @@ fn doubted(pieces: &[Piece], judged: &[(i64, i64, u16)]) -> Vec<(i64, i64)> {
 fn stands(values: &[(i64, Option<f64>)], n: usize, old: i64) -> i64 {
     let apart = |n: usize| Some(values.get(n + 1)?.0 - values[n].0);
     let near = [n.checked_sub(2).and_then(apart), n.checked_sub(1).and_then(apart), apart(n)];
-    let usual = near.into_iter().flatten().min().unwrap_or(0);
+    let usual = near.into_iter().flatten().filter(|ms| *ms <= 900_000).min().unwrap_or(0);
     (3 * usual).max(old).min(900_000)
 }

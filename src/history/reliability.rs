@@ -12,6 +12,7 @@ mod scheme;
 mod tally;
 mod track;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{PointId, Province, Scan, StationId};
@@ -331,7 +332,8 @@ impl Known {
                     continue;
                 }
                 let span = era.span.and(read);
-                let source = Source { reader, province: &province, station, era, span };
+                let old = OnceCell::new();
+                let source = Source { reader, province: &province, station, era, span, old };
                 known.add(&source, positions, missing)?;
             }
         }
@@ -470,7 +472,6 @@ impl Tracks {
             bays.into_iter().filter_map(|bay| Some((bay, scheme.breakers[bay]?))).collect();
         let points: Vec<PointId> = breakers.iter().map(|(_, point)| *point).collect();
         let usable = source.usable(&points)?;
-        let old = source.old(&points)?;
         // A ring is looked at with each scan of this class.
         let told_ms = source.province.scan.milliseconds(Scan::Normal) + TOLD_MS;
         let (mut turns, mut disbelieved) = (BTreeMap::new(), BTreeMap::new());
@@ -480,8 +481,7 @@ impl Tracks {
             let contract = &station.points[point.index()];
             let mut own = positions.of(&contract.id, source.era.span.to);
             let of_centres = &usable[&point.index()];
-            let old = &old[&point.index()];
-            let polls = source.polls(point, (of_centres, old), &own)?;
+            let polls = source.polls(point, of_centres, &own)?;
             disbelieved.insert(bay, believed(&mut own, &polls.positions, told_ms));
             behind_polls(&mut own, &polls.positions);
             let usable = source.joined(of_centres);

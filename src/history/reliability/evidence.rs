@@ -1,9 +1,9 @@
 //! What a store has about the breakers of a station over a stretch of time in which one contract held.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
-use config::{Decoded, Flags, Point, PointId, Province, Scan, StationId};
+use config::{CentreId, Decoded, Flags, Point, PointId, Province, Scan, StationId};
 
 use super::track::{Flow, Record, SOON_MS, Sample};
 use crate::clock::Timestamp;
@@ -155,6 +155,8 @@ pub(super) struct Source<'a> {
     pub(super) era: &'a Era,
     /// The part of it that is looked at.
     pub(super) span: Span,
+    /// When positions, currents and powers were old in that, once it is known.
+    pub(super) old: OnceCell<Usable>,
 }
 
 /// Positions of a breaker that were polled.
@@ -194,9 +196,18 @@ impl Source<'_> {
         self.while_judged(points, is_usable)
     }
 
-    /// When they were old, likewise: a gateway that hangs repeats what it had.
-    pub(super) fn old(&self, points: &[PointId]) -> Result<Usable, StoreError> {
-        self.while_judged(points, |state| state.not_live() == Some(Reason::Old))
+    /// When a point was old at a centre: a gateway that hangs repeats what it had.
+    fn old(&self, point: PointId, centre: CentreId) -> Result<&[Span], StoreError> {
+        let known = if let Some(known) = self.old.get() {
+            known
+        } else {
+            let points = self.station().points.iter().enumerate();
+            let own = points.filter(|(_, p)| matches!(&p.spec.id[..], "CB.POS" | "IA" | "P"));
+            let own: Vec<PointId> = own.map(|(n, _)| PointId::at(n)).collect();
+            let old = self.while_judged(&own, |state| state.not_live() == Some(Reason::Old))?;
+            self.old.get_or_init(|| old)
+        };
+        Ok(known.get(&point.index()).map_or(&[], |of_centres| &of_centres[centre.index()]))
     }
 
     /// When points were judged so, by point and centre.
@@ -275,12 +286,9 @@ impl Source<'_> {
     pub(super) fn polls(
         &self,
         point: PointId,
-        (usable, old): (&[Vec<Span>], &[Vec<Span>]),
+        usable: &[Vec<Span>],
         records: &[Record],
     ) -> Result<Polls, StoreError> {
-        // It is judged to be so no longer behind the poll that says something again.
-        let scan = self.point(point).spec.scan.unwrap_or(Scan::Slow);
-        let scan_ms = self.province.scan.milliseconds(scan);
         let mut polls: Vec<(Timestamp, u16)> = Vec::new();
         let polled: RefCell<Vec<Span>> = RefCell::default();
         let there = |first: Timestamp, last: Timestamp| {
@@ -317,15 +325,7 @@ impl Source<'_> {
                 let next = covered.partition_point(|span| span.to <= at);
                 covered.get(next).is_some_and(|span| span.from <= at)
             };
-            let old = &old[centre.index()];
-            let is_old = |at: Timestamp| {
-                let next = old.partition_point(|span| span.to.plus(-scan_ms) <= at);
-                old.get(next).is_some_and(|span| span.from <= at)
-            };
             self.values((point, centre), self.span, skips, |value| {
-                if is_old(value.at) {
-                    return;
-                }
                 there(value.at, value.at);
                 let code = code(value.value).filter(|_| value.flags.is_none_or(Flags::is_good));
                 if let Some(code) = code.filter(|_| !is_covered(value.at)) {
@@ -391,19 +391,30 @@ impl Source<'_> {
         Ok(None)
     }
 
+    /// Hands on the values of a point at a centre, but for those that came while it was old.
     fn values(
         &self,
-        (point, centre): (PointId, config::CentreId),
+        (point, centre): (PointId, CentreId),
         span: Span,
         skips: impl Fn((Timestamp, Timestamp), (f64, f64)) -> bool,
         mut each: impl FnMut(Value),
     ) -> Result<(), StoreError> {
+        let old = self.old(point, centre)?;
+        // It is judged to be so no longer behind the poll that says something again.
+        let scan = self.point(point).spec.scan.unwrap_or(Scan::Slow);
+        let scan_ms = self.province.scan.milliseconds(scan);
+        let is_old = |at: Timestamp| {
+            let next = old.partition_point(|span| span.to.plus(-scan_ms) <= at);
+            old.get(next).is_some_and(|span| span.from <= at)
+        };
         let centre = &self.province.centres[centre.index()].id;
         let id = &self.point(point).id;
         let span = span.and(self.span);
         let of = ((&self.station().id[..], &centre[..], &id[..]), (span.from, span.to));
         self.reader.values_but(of, skips, &mut |value| {
-            each(value);
+            if !is_old(value.at) {
+                each(value);
+            }
             Ok(())
         })
     }
@@ -413,7 +424,7 @@ impl Source<'_> {
         let points = self.station().points.iter().enumerate();
         let (n, point) = points.into_iter().find(|(_, p)| p.bay == bay && p.spec.id == id)?;
         let full = point.range.map(|(low, high)| low.abs().max(high.abs()))?;
-        let reads = |centre: &config::CentreId| {
+        let reads = |centre: &CentreId| {
             self.province.channel(self.station, *centre).entries[n].register.is_some()
         };
         let centre = self.province.centre_ids().find(reads)?;
@@ -504,7 +515,7 @@ impl Source<'_> {
 /// A measurement that tells whether anything flows.
 #[derive(Clone, Copy)]
 struct Measured {
-    at: (PointId, config::CentreId),
+    at: (PointId, CentreId),
     /// Up to here it is nothing, in the unit of the point.
     nothing: f64,
     /// Beyond this it is something.
