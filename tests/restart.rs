@@ -158,6 +158,29 @@ fn a_switch_between_its_ends_at_first_is_not_taken_for_good_before_its_time() {
 }
 
 #[test]
+fn a_gateway_that_hung_before_a_restart_does_until_its_heartbeat_moves() {
+    let beat = |count: u16| [("S1.0.STN.STN.HB", count)];
+    let mut bench = Bench::new(START);
+    let before = bench.run(START, 200_000, &beat(7));
+    let was = bench.point(&before, BREAKER);
+    assert_eq!(was.not_live, Some(Reason::Old));
+    let again = before.at.plus(20_000);
+    let stood = bench.historian.stood(before.at);
+    let mut bench = Bench::after(&stood, again);
+    for after in [0, 1_000, 9_000] {
+        let picture = bench.run(again.plus(after), 0, &beat(7));
+        let is = bench.point(&picture, BREAKER);
+        assert_eq!((is.not_live, is.not_live_since), (was.not_live, was.not_live_since), "{after}");
+    }
+    let beats = bench.run(again.plus(10_000), 0, &beat(8));
+    assert_eq!(bench.point(&beats, BREAKER).not_live, None);
+    // Whoever looked away for long does not know.
+    let late = before.at.plus(16 * 60_000);
+    let after = Bench::after(&stood, late).run(late, 0, &beat(7));
+    assert_eq!(bench.point(&after, BREAKER).not_live, None);
+}
+
+#[test]
 fn what_was_found_before_a_restart_stands_until_something_speaks_against_it() {
     // A power that hangs at half of its range while the current of its bay goes up, a current of one phase far off
     // the others', and two switches between their ends.

@@ -6,8 +6,8 @@ use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
 
 use super::counts::Counts;
 use super::events::{ChannelEvents, EventLog};
-use super::findings::Findings;
-use super::heartbeat::Heartbeat;
+use super::findings::{self, Findings};
+use super::heartbeat::{Beat, Heartbeat};
 use super::ledger::{Judgement, Page};
 use super::meters::MeterCells;
 use super::past::{StoodChannel, StoodPoint};
@@ -308,8 +308,13 @@ impl ChannelState {
                     let is_new = state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
                     let came = state.value_part.outcome == Outcome::Came;
                     match (self.rules.heartbeat == Some(item.point.index()), before) {
-                        (true, _) if item.part == Part::Value && came => {
-                            self.heartbeat.take(at, is_new);
+                        (true, before) if item.part == Part::Value && came => {
+                            let beat = match before {
+                                None => Beat::First,
+                                Some(_) if is_new => Beat::New,
+                                Some(_) => Beat::Same,
+                            };
+                            self.heartbeat.take(at, beat);
                         }
                         (false, Some(before)) if is_new => self.heartbeat.moved_since(before),
                         _ => {}
@@ -317,8 +322,8 @@ impl ChannelState {
                 }
             }
             Content::Events => {
-                if let Some(is_new) = self.events.accept(poll, &cells, log) {
-                    self.heartbeat.beat(at, is_new);
+                if let Some(beat) = self.events.accept(poll, &cells, log) {
+                    self.heartbeat.beat(at, beat);
                 }
             }
             Content::Meters => {
@@ -420,6 +425,11 @@ impl ChannelState {
             state.stood_between = reason == Some(Reason::Intermediate);
         }
         self.findings.recall(&self.rules.tests, &stood, self.started);
+        if findings::is_recent(&stood, self.started)
+            && let Some(last) = self.rules.last_beat(&stood)
+        {
+            self.heartbeat = Heartbeat::hung(last);
+        }
         (self.stood, self.recalled) = (Some(stood), false);
         self.put_aside();
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use config::{Channel, ChannelId, Encoding, Flags, PointId, Register, Table, blocks, commands};
 
 use super::clocks::{ClockOffset, ClockWindow};
+use super::heartbeat::Beat;
 use super::looks::{Allowance, BEHIND_MS, Looks};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::collector::plan::{Content, Plan};
@@ -400,7 +401,7 @@ impl ChannelEvents {
         poll: &Poll,
         cells: &[u16],
         log: &mut Arc<EventLog>,
-    ) -> Option<bool> {
+    ) -> Option<Beat> {
         let unit = self.units.iter_mut().find(|unit| unit.block == poll.block)?;
         let arrived = poll.exchange.heard();
         if poll.offset == 0 {
@@ -458,7 +459,7 @@ impl UnitState {
         channel: ChannelId,
         exchange: &Exchange,
         log: &mut Arc<EventLog>,
-    ) -> bool {
+    ) -> Beat {
         let (asked, heard) = (exchange.at, exchange.heard());
         let was_read = self.tail.pending() == 0;
         match self.tail.see(header, heard) {

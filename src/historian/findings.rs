@@ -175,6 +175,12 @@ impl Tests {
     }
 }
 
+/// Whether somebody watched so lately that what stood still then is taken to do so still: whoever looks away for
+/// longer does not know whether it has moved.
+pub(super) fn is_recent(stood: &StoodChannel, now: Timestamp) -> bool {
+    (0..=FROZEN_MS).contains(&now.since(stood.at))
+}
+
 impl Findings {
     pub(super) fn new(tests: &Tests) -> Self {
         Self {
@@ -193,8 +199,7 @@ impl Findings {
         for (test, failed) in tests.of_bays.iter().zip(&mut self.failed) {
             *failed = state(test.points[0]).is_some_and(State::has_finding);
         }
-        // Whoever looks away for so long does not know whether it has moved.
-        let is_recent = (0..=FROZEN_MS).contains(&now.since(stood.at));
+        let is_recent = is_recent(stood, now);
         for (peers, froze) in tests.peers.iter().zip(&mut self.froze) {
             let not_live = state(peers.point).and_then(State::not_live);
             *froze = is_recent && not_live == Some(Reason::Frozen);

@@ -29,18 +29,38 @@ pub(super) struct Heartbeat {
 #[derive(Debug, Clone, Copy, Default)]
 struct Repeats(Option<(Timestamp, Timestamp)>);
 
+/// How what beats came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beat {
+    /// For the first time: nobody knows whether it is another one than before.
+    First,
+    /// With another count than before.
+    New,
+    /// With the same one.
+    Same,
+}
+
 impl Heartbeat {
-    /// The heartbeat of the gateway came, with another count than before or with the same one.
-    pub(super) fn take(&mut self, at: Timestamp, is_new: bool) {
-        self.own_repeats.take(at, is_new);
-        self.beat(at, is_new);
+    /// The gateway was known to hang before anything came, with its last beat at `last`: it does until something
+    /// beats.
+    pub(super) fn hung(last: Timestamp) -> Self {
+        let repeats = Repeats(Some((last, last.plus(STANDS_MS))));
+        Self { last: Some(last), repeats, ..Self::default() }
+    }
+
+    /// The heartbeat of the gateway came.
+    pub(super) fn take(&mut self, at: Timestamp, beat: Beat) {
+        self.own_repeats.take(at, beat);
+        self.beat(at, beat);
     }
 
     /// Something that beats came: the heartbeat, or a header of an event ring.
-    pub(super) fn beat(&mut self, at: Timestamp, is_new: bool) {
-        self.repeats.take(at, is_new);
-        if is_new {
-            (self.last, self.is_stuck) = (Some(at), false);
+    pub(super) fn beat(&mut self, at: Timestamp, beat: Beat) {
+        self.repeats.take(at, beat);
+        match beat {
+            Beat::First => self.last = self.last.or(Some(at)),
+            Beat::New => (self.last, self.is_stuck) = (Some(at), false),
+            Beat::Same => {}
         }
     }
 
@@ -62,9 +82,13 @@ impl Heartbeat {
 }
 
 impl Repeats {
-    fn take(&mut self, at: Timestamp, is_new: bool) {
+    fn take(&mut self, at: Timestamp, beat: Beat) {
         let first = self.0.map_or(at, |(first, _)| first);
-        self.0 = (!is_new).then_some((first, at));
+        match beat {
+            Beat::First => {}
+            Beat::New => self.0 = None,
+            Beat::Same => self.0 = Some((first, at)),
+        }
     }
 
     fn stand(&self) -> bool {
@@ -75,6 +99,19 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_was_known_to_hang_does_until_something_beats() {
+        let at = |second: i64| Timestamp(second * 1_000);
+        let mut heartbeat = Heartbeat::hung(at(1));
+        assert_eq!(heartbeat.not_newer_than(), Some(at(1)));
+        heartbeat.take(at(60), Beat::First);
+        heartbeat.beat(at(60), Beat::First);
+        heartbeat.take(at(61), Beat::Same);
+        assert_eq!(heartbeat.not_newer_than(), Some(at(1)));
+        heartbeat.beat(at(62), Beat::New);
+        assert_eq!(heartbeat.not_newer_than(), None);
+    }
 
     /// What comes in a second.
     #[derive(Clone, Copy)]
@@ -151,10 +188,11 @@ mod tests {
         let at = |second: i64| Timestamp(second * 1_000);
         for (what, came, hangs, is_frozen) in table {
             let mut heartbeat = Heartbeat::default();
+            let beat = |is_new: bool| if is_new { Beat::New } else { Beat::Same };
             for (second, came) in came {
                 match *came {
-                    Own(is_new) => heartbeat.take(at(*second), is_new),
-                    Header(is_new) => heartbeat.beat(at(*second), is_new),
+                    Own(is_new) => heartbeat.take(at(*second), beat(is_new)),
+                    Header(is_new) => heartbeat.beat(at(*second), beat(is_new)),
                     Moved(before) => heartbeat.moved_since(at(before)),
                 }
             }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use super::heartbeat::Beat;
 use crate::clock::Timestamp;
 use crate::collector::rings::Header;
 
@@ -49,14 +50,15 @@ impl Looks {
     }
 
     /// Takes a header that was asked for and came at these moments; records up to `passed` are behind.
-    /// `agrees`: its counter of seconds agrees with our time. Returns whether it is another one than the one before.
+    /// `agrees`: its counter of seconds agrees with our time. Returns whether it is another one
+    /// than the one before.
     pub(super) fn take(
         &mut self,
         header: &Header,
         (asked, heard): (Timestamp, Timestamp),
         passed: u32,
         agrees: bool,
-    ) -> bool {
+    ) -> Beat {
         let before = self.header.replace(*header);
         let moved = before.map_or(agrees, |before| before != *header);
         let last = moved.then_some(asked);
@@ -68,7 +70,11 @@ impl Looks {
         while self.seen.get(1).is_some_and(|next| next.newest <= passed && next.last.is_some()) {
             self.seen.pop_front();
         }
-        before != Some(*header)
+        match before {
+            None => Beat::First,
+            Some(before) if before == *header => Beat::Same,
+            Some(_) => Beat::New,
+        }
     }
 
     /// When a record was there first, as far as is known.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use config::{Channel, Entry, Kind, Point, Province, Standing};
 
 use super::findings::Tests;
+use super::past::{StoodChannel, StoodPoint};
+use super::picture::LinkState;
 use super::verdict::{Reason, Since};
+use crate::clock::Timestamp;
 
 /// How long a breaker may stand between its ends before it counts: it moves within tenths of a
 /// second.
@@ -71,6 +74,17 @@ impl Rules {
         };
         let mut own = own.map(|(_, reason)| reason).filter(comes).peekable();
         own.peek().is_some() && own.all(|reason| reason == Some(Reason::Old))
+    }
+
+    /// When the gateway of a channel that hung when somebody watched last beat last, at the latest.
+    pub(super) fn last_beat(&self, stood: &StoodChannel) -> Option<Timestamp> {
+        let state = |point: &Option<StoodPoint>| point.and_then(|point| point.state.not_live());
+        if stood.link.0 != LinkState::Connected || !self.are_hung(stood.points.iter().map(state)) {
+            return None;
+        }
+        let old = stood.points.iter().flatten().filter(|p| p.state.not_live() == Some(Reason::Old));
+        let since = old.filter_map(|point| point.live_since.instant()).min()?;
+        Some(since.plus(-self.soonest_old?))
     }
 
     fn new(province: &Province, channel: &Channel) -> Self {
