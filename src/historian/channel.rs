@@ -305,18 +305,12 @@ impl ChannelState {
                     }
                     let own = cells.get(usize::from(item.offset - poll.offset)..);
                     let before = state.value_part.at;
-                    let is_new = state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
-                    let came = state.value_part.outcome == Outcome::Came;
-                    match (self.rules.heartbeat == Some(item.point.index()), before) {
-                        (true, before) if item.part == Part::Value && came => {
-                            let beat = match before {
-                                None => Beat::First,
-                                Some(_) if is_new => Beat::New,
-                                Some(_) => Beat::Same,
-                            };
+                    let came = state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
+                    match (came, before) {
+                        (Some(beat), _) if self.rules.heartbeat == Some(item.point.index()) => {
                             self.heartbeat.take(at, beat);
                         }
-                        (false, Some(before)) if is_new => self.heartbeat.moved_since(before),
+                        (Some(Beat::New), Some(before)) => self.heartbeat.moved_since(before),
                         _ => {}
                     }
                 }
@@ -715,8 +709,8 @@ impl PointState {
         }
     }
 
-    /// Takes one part of the point from the cells of a reply, from its first one on. Returns whether it has a value
-    /// now that it had not.
+    /// Takes one part of the point from the cells of a reply, from its first one on. Returns how its value came,
+    /// if one did.
     fn accept(
         &mut self,
         entry: &Entry,
@@ -724,9 +718,9 @@ impl PointState {
         at: Timestamp,
         cells: &[u16],
         fault: Option<Fault>,
-    ) -> bool {
-        let Some(register) = &entry.register else { return false };
-        let mut is_new = false;
+    ) -> Option<Beat> {
+        let register = entry.register.as_ref()?;
+        let mut came = None;
         let outcome = match (part, fault) {
             (_, Some(fault)) => Outcome::Fault(fault),
             (Part::Quality, None) => match cells.first() {
@@ -746,9 +740,13 @@ impl PointState {
                 let cells = &cells[..own];
                 match decode(register.encoding, register.word_order, cells) {
                     Decoded::Value(value) => {
-                        if self.value != Some(value) {
-                            is_new = true;
-                            self.moved = self.value.is_some();
+                        came = Some(match self.value {
+                            None => Beat::First,
+                            same if same == Some(value) => Beat::Same,
+                            Some(_) => Beat::New,
+                        });
+                        if came != Some(Beat::Same) {
+                            self.moved = came == Some(Beat::New);
                             self.was_seen_to_move = self.moved && self.sighted.is_now();
                             (self.value, self.changed) = (Some(value), Some(at));
                         }
@@ -760,7 +758,7 @@ impl PointState {
             }
         };
         self.part_mut(part).note(outcome, at);
-        is_new
+        came
     }
 
     /// Why the point is not live: the first stage that fails from the database to the plausibility of the

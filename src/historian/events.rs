@@ -394,8 +394,7 @@ impl ChannelEvents {
         Self { channel: id, places, units }
     }
 
-    /// Takes what came of a request for a header or for records, without a fault. Returns whether a header is another one
-    /// than the one before.
+    /// Takes what came of a request for a header or for records, without a fault. Returns how a header came.
     pub(super) fn accept(
         &mut self,
         poll: &Poll,

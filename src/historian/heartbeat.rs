@@ -29,14 +29,14 @@ pub(super) struct Heartbeat {
 #[derive(Debug, Clone, Copy, Default)]
 struct Repeats(Option<(Timestamp, Timestamp)>);
 
-/// How what beats came.
+/// How a count or a value came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beat {
     /// For the first time: nobody knows whether it is another one than before.
     First,
-    /// With another count than before.
+    /// Another one than before.
     New,
-    /// With the same one.
+    /// The same one.
     Same,
 }
 

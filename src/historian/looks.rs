@@ -50,8 +50,7 @@ impl Looks {
     }
 
     /// Takes a header that was asked for and came at these moments; records up to `passed` are behind.
-    /// `agrees`: its counter of seconds agrees with our time. Returns whether it is another one
-    /// than the one before.
+    /// `agrees`: its counter of seconds agrees with our time. Returns how it came.
     pub(super) fn take(
         &mut self,
         header: &Header,

@@ -30,6 +30,13 @@ pub struct LineId {
     pub ground: Ground,
 }
 
+impl LineId {
+    /// Whether it is a gateway that hangs: its path is up, and all that comes over it is old.
+    pub fn is_hung(self) -> bool {
+        (self.reason, self.ground) == (Reason::Old, Ground::Link)
+    }
+}
+
 /// Signals of a station that fall short for one cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shortfall {

@@ -704,6 +704,7 @@ impl Source<'_> {
         for _ in 0..2 {
             let before = self.number(register, (around.from, -1))?.unwrap_or(around.from);
             let behind = self.number(register, (around.to, 1))?.unwrap_or(around.to);
+            // The next one lies behind that reading.
             around = Span::new(before, behind.plus(1));
         }
         Ok(wider(around, CONTEXT_MS).and(register.same))

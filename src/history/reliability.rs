@@ -183,9 +183,7 @@ impl Reliability {
                 continue;
             }
             // What is hidden without a record lost is told by itself.
-            let hides = feeder.doubts.iter().filter(|(what, _)| hides(*what));
-            let hides = hides.map(|(_, span)| *span);
-            let others = merged(feeder.unknown.iter().copied().chain(hides));
+            let others = merged(feeder.unknown.iter().copied().chain(hidden(&feeder.doubts)));
             for span in without(feeder.unrecorded.iter().copied(), &others) {
                 let span = span.and(self.window);
                 if span.length() > 0 {
@@ -536,9 +534,10 @@ fn of_span(all: &[Span], own: Span) -> &[Span] {
     &all[first..end.max(first)]
 }
 
-/// Whether short interruptions may have gone unseen in a doubt, whatever records came.
-fn hides(what: What) -> bool {
-    matches!(what, What::ByCurrent | What::WithoutCurrent)
+/// Those of some doubts in which short interruptions may have gone unseen, whatever records came.
+fn hidden(doubts: &[(What, Span)]) -> impl Iterator<Item = Span> {
+    let hides = |what: What| matches!(what, What::ByCurrent | What::WithoutCurrent);
+    doubts.iter().filter(move |(what, _)| hides(*what)).map(|(_, span)| *span)
 }
 
 impl Pieces {
@@ -570,8 +569,7 @@ impl Pieces {
             spans.into_iter().map(move |own| (what, own)).collect::<Vec<_>>()
         });
         let doubts: Vec<(What, Span)> = doubts.collect();
-        let hides = doubts.iter().filter(|(what, _)| hides(*what)).map(|(_, span)| *span);
-        let unrecorded = unknown.iter().copied().chain(self.unrecorded).chain(hides);
+        let unrecorded = unknown.iter().copied().chain(self.unrecorded).chain(hidden(&doubts));
         let unrecorded = merged(unrecorded);
         Feeder { name, customers: self.customers, interruptions, unknown, unrecorded, doubts }
     }

@@ -44,19 +44,6 @@ pub(super) fn merged(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
     merged
 }
 
-/// A window, cut up by days and by contracts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    /// All of it.
-    pub span: Span,
-    /// Its parts, one behind the other without a gap: days, or whatever figures are told by.
-    pub parts: Vec<Span>,
-    /// The contracts that held in it, in the order of time and without a gap.
-    pub eras: Vec<Era>,
-    /// From when on each kind of record is kept.
-    pub kept: KeptFrom,
-}
-
 /// What some stretches have beside others, which are in order and do not touch.
 pub(super) fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<Span> {
     let mut left = Vec::new();
@@ -69,6 +56,19 @@ pub(super) fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<S
         left.push(Span::new(from, span.to));
     }
     merged(left)
+}
+
+/// A window, cut up by days and by contracts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// All of it.
+    pub span: Span,
+    /// Its parts, one behind the other without a gap: days, or whatever figures are told by.
+    pub parts: Vec<Span>,
+    /// The contracts that held in it, in the order of time and without a gap.
+    pub eras: Vec<Era>,
+    /// From when on each kind of record is kept.
+    pub kept: KeptFrom,
 }
 
 /// A stretch of a window in which one contract held.

@@ -191,19 +191,11 @@ fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
             let sign = if *ms < 0 { "-" } else { "" };
             format!("{sign}{}", seconds(ms.unsigned_abs(), style)).into()
         }
-        Cell::Instant(at) => match style {
+        Cell::Instant(at) | Cell::Since(Since::At(at) | Since::AtLeast(at)) => match style {
             Style::Rfc => iso(*at, reader.zone).into(),
             Style::ExcelVi => style.instant(*at, reader.zone).into(),
         },
-        Cell::Day(day) => style.day(*day).into(),
-        Cell::Since(since) => match since {
-            Since::Always => "".into(),
-            Since::Day(day) => style.day(*day).into(),
-            Since::At(at) | Since::AtLeast(at) => match style {
-                Style::Rfc => iso(*at, reader.zone).into(),
-                Style::ExcelVi => style.instant(*at, reader.zone).into(),
-            },
-        },
+        Cell::Day(day) | Cell::Since(Since::Day(day)) => style.day(*day).into(),
         Cell::Share(share, decimals, target) | Cell::TimeShare(share, decimals, target)
             if share.want > 0 =>
         {
@@ -214,6 +206,7 @@ fn field(cell: &Cell, reader: Reader, style: Style) -> Cow<'_, str> {
         Cell::AtLeast(..)
         | Cell::Empty
         | Cell::NotKnown
+        | Cell::Since(Since::Always)
         | Cell::Number(..)
         | Cell::Share(..)
         | Cell::TimeShare(..) => "".into(),

@@ -7,7 +7,7 @@ use config::{CentreId, Lang, StationId};
 
 use super::paint::width;
 use super::places::{self, Form};
-use super::shortfalls::{self, Ground, Shortfall};
+use super::shortfalls::{self, Ground, LineId, Shortfall};
 use super::texts::Text;
 use super::theme::Role;
 use super::view::View;
@@ -187,7 +187,7 @@ fn live_part(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
     match line.id.ground {
         Ground::Link => {
             let channel = view.picture.channel(station, line.centres[0]);
-            let said = path_text(view, reason, channel.link.state);
+            let said = path_text(view, line.id, channel.link.state);
             format!("{mark} {said}{at}: {n}")
         }
         Ground::Unit(unit) => {
@@ -251,10 +251,10 @@ pub(crate) fn short_at(view: &View<'_>, reason: Reason, link: LinkState) -> &'st
 
 /// Why the signals of a line fall short, in a word.
 pub(crate) fn short_of(view: &View<'_>, line: &Shortfall, link: LinkState) -> &'static str {
-    match (line.reason(), line.id.ground) {
-        (Reason::Old, Ground::Link) => view.say("treo", "hangs"),
-        (reason, _) => short_at(view, reason, link),
+    if line.id.is_hung() {
+        return view.say("treo", "hangs");
     }
+    short_at(view, line.reason(), link)
 }
 
 /// The state of a path that is not up.
@@ -266,11 +266,8 @@ pub(crate) fn link_text(view: &View<'_>, link: LinkState) -> &'static str {
 }
 
 /// What is wrong with a path that takes every signal of its station.
-pub(crate) fn path_text(view: &View<'_>, reason: Reason, link: LinkState) -> &'static str {
-    match reason {
-        Reason::Old => view.t(Text::GatewayHangs),
-        _ => link_text(view, link),
-    }
+pub(crate) fn path_text(view: &View<'_>, line: LineId, link: LinkState) -> &'static str {
+    if line.is_hung() { view.t(Text::GatewayHangs) } else { link_text(view, link) }
 }
 
 /// How a reason is shown.

@@ -109,7 +109,7 @@ pub(crate) fn of_line(view: &View<'_>, station: StationId, line: &Shortfall) -> 
                     .to_owned(),
             }
         }
-        Ground::Link if line.reason() == Reason::Old => view.t(Text::HeartbeatStands).to_owned(),
+        Ground::Link if line.id.is_hung() => view.t(Text::HeartbeatStands).to_owned(),
         Ground::Link => of_link(view, channel),
         Ground::Unit(unit) => of_unit(view, station, channel, unit),
         Ground::Bay(_) => of_value(view, station, channel, line),

@@ -246,7 +246,7 @@ fn what(view: &View<'_>, alarm: &Alarm) -> String {
     let never = channels.peek().is_some() && alarm.returned.is_none() && channels.all(is_new);
     let why = match line.reason {
         Reason::NoLink if never => view.t(Text::LinkNever),
-        Reason::Old if line.ground == Ground::Link => view.t(Text::GatewayHangs),
+        _ if line.is_hung() => view.t(Text::GatewayHangs),
         reason => reason.text(view.lang),
     };
     match line.ground {

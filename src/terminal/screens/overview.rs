@@ -386,7 +386,7 @@ fn live_detail(view: &View<'_>, station: StationId, line: &Shortfall) -> String 
     let at = at_some(view, &line.centres);
     let link = view.picture.channel(station, line.centres[0]).link.state;
     let (word, where_) = match line.id.ground {
-        Ground::Link => (path_text(view, reason, link), view.t(Text::WholeStation).to_owned()),
+        Ground::Link => (path_text(view, line.id, link), view.t(Text::WholeStation).to_owned()),
         Ground::Unit(_) | Ground::Bay(_) | Ground::Contract(..) => {
             let points = places(view.station(station), &line.points, Form::Short, view.lang);
             (short_reason(reason, view.lang), points)
