@@ -760,6 +760,13 @@ impl Source<'_> {
         // One whose later reading was forgotten is told nowhere.
         judged.steps.retain(|step| step.span.to >= days.from && step.span.from < days.to);
         judged.steps.shrink_to_fit();
+        // What lies beyond these was judged by less than decides about it.
+        let first = judged.steps.first().map_or(days.from, |step| step.span.from);
+        let told = Span::new(first, judged.steps.last().map_or(first, |step| step.span.to));
+        for odd in &mut judged.odd {
+            odd.span = odd.span.and(told);
+        }
+        judged.odd.retain(|odd| odd.span.length() > 0);
         let leads = |step: &Step| step.wh.is_some() && step.span.and(own).length() > 0;
         let has_values = readings.iter().any(is_within) || judged.steps.iter().any(leads);
         Ok(Counter { steps: judged.steps, odd: judged.odd, has_values })
@@ -966,7 +973,8 @@ impl SumOf<'_> {
             // One that lies on both sides of a cut was found by each, and is one.
             let is_same = |other: &&mut Odd| {
                 (other.what, other.is_known) == (odd.what, odd.is_known)
-                    && (other.span == odd.span || other.span.and(odd.span).length() > 0)
+                    && other.span.from <= odd.span.to
+                    && odd.span.from <= other.span.to
             };
             match self.odd[..known].iter_mut().find(is_same) {
                 Some(other) => {

@@ -478,6 +478,8 @@ impl Tracks {
         for (bay, point) in breakers {
             let contract = &station.points[point.index()];
             let mut own = positions.of(&contract.id, source.era.span.to);
+            // Of all that there are: it is the same whichever window is asked for.
+            let alone = if own.is_empty() { What::StartAssumed } else { What::RecordsAlone };
             let of_centres = &usable[&point.index()];
             let polls = source.polls(point, of_centres, &own)?;
             disbelieved.insert(bay, believed(&mut own, &polls.positions, told_ms));
@@ -497,7 +499,8 @@ impl Tracks {
             let by_current = found.by_current.iter().map(|own| own.and(source.span));
             let mut of_bay: Vec<_> = by_current.map(|own| (What::ByCurrent, own)).collect();
             let mut found = seen(&found.turns, &usable, source.span);
-            of_bay.extend(without_polls(&mut found, (&usable, &polls.there), source.span.to));
+            let without = without_polls(&mut found, (&usable, &polls.there), source.span.to, alone);
+            of_bay.extend(without.into_iter().map(|own| (alone, own)));
             doubts.insert(bay, of_bay);
             turns.insert(bay, found);
         }
@@ -505,26 +508,25 @@ impl Tracks {
     }
 }
 
-/// Where a breaker is known to have stood while its position could be used, but without a poll that is near: from
-/// records alone, or as it was taken to have stood at the start. What was assumed of a turn stands beside it, too.
+/// Where a breaker is known to have stood while its position could be used, but without a poll that is near. The turns
+/// in which that begins are told to be so: `alone`, unless something else was assumed of them.
 fn without_polls(
     turns: &mut [Turn],
     (usable, there): (&[Span], &[Span]),
     end: Timestamp,
-) -> Vec<(What, Span)> {
+    alone: What,
+) -> Vec<Span> {
     let ends: Vec<Timestamp> = turns.iter().skip(1).map(|turn| turn.at).chain([end]).collect();
-    let mut alone = Vec::new();
+    let mut all = Vec::new();
     for (turn, to) in turns.iter_mut().zip(ends).filter(|(turn, _)| turn.place != Place::Unknown) {
         let own = Span::new(turn.at, to);
-        let what = turn.assumed.filter(|what| *what == What::StartAssumed);
-        let what = what.unwrap_or(What::RecordsAlone);
         if of_span(there, own).first().is_none_or(|span| turn.at < span.from) {
-            turn.assumed = turn.assumed.or(Some(What::RecordsAlone));
+            turn.assumed = turn.assumed.or(Some(alone));
         }
         let looked = of_span(usable, own).iter().map(|span| span.and(own));
-        alone.extend(without(looked, of_span(there, own)).into_iter().map(|own| (what, own)));
+        all.extend(without(looked, of_span(there, own)));
     }
-    alone
+    all
 }
 
 /// Those of some stretches, in order, that have anything of a span.
