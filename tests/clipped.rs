@@ -646,6 +646,31 @@ fn alarms_are_clipped(
     Ok(())
 }
 
+/// Whatever is not known of a feeder while somebody watched is told why.
+fn doubts_name_what_is_not_known(reader: &Reader, all: &Reliability) -> Result<(), TestCaseError> {
+    let doubts = all.doubts();
+    let sessions = reader.sessions().unwrap();
+    // What lies behind the end of the last one is of a clock that was set back.
+    let end = sessions.last().map_or(all.window.to, |last| last.until);
+    let eras = Window::new(Span::new(all.window.from, end), &[], &sessions).eras;
+    for watched in eras.iter().flat_map(|era| &era.observed).map(|(_, watched)| *watched) {
+        for feeder in &all.feeders {
+            let told = doubts.iter().filter(|doubt| doubt.feeder == feeder.name);
+            let told: Vec<Span> = told.map(|doubt| doubt.span).collect();
+            for unknown in feeder.unknown.iter().map(|own| own.and(watched).and(all.window)) {
+                let mut at = unknown.from;
+                while at < unknown.to {
+                    let next = told.iter().filter(|own| own.from <= at && at < own.to);
+                    let next = next.map(|own| own.to).max();
+                    prop_assert!(next.is_some(), "{} at {at:?} of {unknown:?}", feeder.name);
+                    at = next.unwrap_or(unknown.to);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
     let folder = tempdir().unwrap();
     let contracts = contracts().map(|province| {
@@ -693,6 +718,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
     let all_alarms = alarms(&reader, always, |_| true).unwrap();
     let all = Span::new(Timestamp(BEGAN - 1), Timestamp(last + 1));
     let whole = reliability(&reader, all, |_| true).unwrap();
+    doubts_name_what_is_not_known(&reader, &whole)?;
     for (from, length) in windows {
         let from = BEGAN + from.rem_euclid(last - BEGAN + 1);
         let window = (from, from + length);

@@ -496,8 +496,17 @@ fn no_values_are_told(reader: &Reader, (from, to): (i64, i64)) -> Result<(), Tes
     }
     let saidi = found.indices(None).saidi;
     let is_assumed = |what: What| matches!(what, What::RecordsAlone | What::StartAssumed);
-    prop_assert!(doubts.iter().all(|own| is_assumed(own.what)), "{:?}", doubts);
-    let is_said = saidi.remarks().0.iter().any(|own| is_assumed(own.what));
+    for doubt in &doubts {
+        // Either it is assumed, or it is not known, and told to be so.
+        let of_feeder = found.feeders.iter().filter(|own| own.name == doubt.feeder);
+        let unknown = of_feeder.flat_map(|own| &own.unknown).map(|own| own.and(doubt.span));
+        let is_known = unknown.map(|own| own.length()).sum::<i64>() == 0;
+        let is_told =
+            if is_known { is_assumed(doubt.what) } else { doubt.what == What::PositionUnseen };
+        prop_assert!(is_told, "{:?}", doubt);
+    }
+    let is_said =
+        saidi.remarks().0.iter().any(|own| doubts.iter().any(|doubt| doubt.what == own.what));
     prop_assert!(is_said || doubts.is_empty(), "{:?}", doubts);
     Ok(())
 }

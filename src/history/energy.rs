@@ -538,14 +538,8 @@ impl Source<'_> {
 
     /// What of some stretches, in the order of time, was watched: a value stands no longer than that.
     pub(super) fn watched(&self, stretches: Vec<(Span, Option<f64>)>) -> Vec<(Span, Option<f64>)> {
-        let observed = &self.era.observed;
-        let mut all = Vec::with_capacity(stretches.len());
-        for (span, value) in stretches {
-            let first = observed.partition_point(|(_, session)| session.to <= span.from);
-            let sessions = observed[first..].iter().take_while(|(_, s)| s.from < span.to);
-            all.extend(sessions.map(|(_, session)| (session.and(span), value)));
-        }
-        all
+        let watched = |(span, value)| self.era.watched(span).map(move |watched| (watched, value));
+        stretches.into_iter().flat_map(watched).collect()
     }
 
     /// What some stretches of a point have beside those in which its value is old: a gateway that hangs repeats what

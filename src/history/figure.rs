@@ -94,6 +94,8 @@ pub enum What {
     ByCurrent,
     /// Nothing flowed although the breakers stood closed: supply may have been lost above them.
     WithoutCurrent,
+    /// Whether it was supplied hangs on a breaker of which nothing told how it stood.
+    PositionUnseen,
     /// Nobody could see it for a while in between; taken as one.
     UnseenBetween,
     /// It was there when it could first be seen: when it began is not known.
@@ -138,12 +140,16 @@ impl What {
                 "contact said open while current flowed, not counted",
             ),
             Self::ByCurrent => (
-                "không tin tiếp điểm, coi là đóng theo dòng điện: thoáng qua chưa rõ",
-                "contact not believed, closed by its current: short interruptions not known",
+                "không tin tiếp điểm, vị trí theo dòng điện: thoáng qua chưa rõ",
+                "contact not believed, position by its current: short interruptions not known",
             ),
             Self::WithoutCurrent => (
                 "máy cắt đóng nhưng không có dòng điện, chưa rõ có điện hay không: có thể mất nguồn phía trên",
                 "breakers closed but no current, supply not known: it may be lost above them",
+            ),
+            Self::PositionUnseen => (
+                "không rõ vị trí máy cắt, chưa rõ có điện hay không",
+                "position of a breaker not known, supply neither",
             ),
             Self::UnseenBetween => {
                 ("có lúc không theo dõi được, coi là một lần", "not seen in between, taken as one")

@@ -382,8 +382,12 @@ impl Known {
             let lost = lost.chain(disbelieved.flatten().copied());
             pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
             let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
+            let unknown = found.iter().filter(|own| own.supply == Supply::Unknown);
+            let watched = unknown.flat_map(|own| source.era.watched(own.span));
+            let unseen = self::without(watched, &without).into_iter();
+            let unseen = unseen.map(|own| (What::PositionUnseen, own));
             let without = without.into_iter().chain(short).map(|own| (What::WithoutCurrent, own));
-            pieces.doubts.extend(doubts.copied().chain(without));
+            pieces.doubts.extend(doubts.copied().chain(unseen).chain(without));
             pieces.stretches.extend(found);
         }
         Ok(())
@@ -565,7 +569,7 @@ impl Pieces {
             let spans = merged(spans);
             // Where nothing is known nothing was assumed.
             let spans = match what {
-                What::WithoutCurrent => spans,
+                What::WithoutCurrent | What::PositionUnseen => spans,
                 _ => without(spans.into_iter(), &unknown),
             };
             spans.into_iter().map(move |own| (what, own)).collect::<Vec<_>>()

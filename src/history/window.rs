@@ -95,6 +95,14 @@ impl Era {
         self.observed.retain(|(_, observed)| observed.length() > 0);
         self
     }
+
+    /// What of a span was watched, session by session.
+    pub(super) fn watched(&self, span: Span) -> impl Iterator<Item = Span> {
+        // They are in the order of time, and never overlap.
+        let first = self.observed.partition_point(|(_, session)| session.to <= span.from);
+        let near = self.observed[first..].iter().take_while(move |(_, own)| own.from < span.to);
+        near.map(move |(_, session)| session.and(span))
+    }
 }
 
 impl Window {

@@ -8,6 +8,8 @@
 //! no reading came: what a gap may hide of that is not known either. Whatever is decided hangs on readings at
 //! most [`CONTEXT_MS`] beyond the steps before and behind, so that it is the same whichever window is asked for.
 
+use std::collections::BTreeMap;
+
 use config::Lang;
 
 use super::meter::Meter;
@@ -165,6 +167,8 @@ pub struct Odd {
 pub(super) struct Steps {
     pub(super) steps: Vec<Step>,
     pub(super) odd: Vec<Odd>,
+    /// The place of the latest of each kind, and of whether what was counted is known.
+    latest: BTreeMap<(Oddity, bool), usize>,
 }
 
 /// A reading that is a number, with what the power says of all time up to it.
@@ -622,17 +626,15 @@ impl Judge<'_> {
 }
 
 impl Steps {
-    /// Remembers something odd; what goes on is one thing.
+    /// Remembers something odd; what goes on is one thing, whatever else is odd meanwhile.
     fn remark(&mut self, odd: Odd) {
-        match self.odd.last_mut() {
-            Some(last)
-                if last.what == odd.what
-                    && last.is_known == odd.is_known
-                    && last.span.to == odd.span.from =>
-            {
-                last.span.to = odd.span.to;
+        let place = self.latest.entry((odd.what, odd.is_known)).or_insert(self.odd.len());
+        match self.odd.get_mut(*place) {
+            Some(last) if last.span.to == odd.span.from => last.span.to = odd.span.to,
+            _ => {
+                *place = self.odd.len();
+                self.odd.push(odd);
             }
-            _ => self.odd.push(odd),
         }
     }
 }

@@ -253,7 +253,7 @@ fn families() -> Vec<Family> {
 #[test]
 fn every_family_of_faults_is_recognised() {
     for (family, from, alter, kwh, minutes, odd) in families() {
-        let Steps { steps, odd: found } = judged(&hour(from, alter), Some(3_000.0));
+        let Steps { steps, odd: found, .. } = judged(&hour(from, alter), Some(3_000.0));
         assert_eq!(sum(&steps), kwh, "{family}: {found:?}");
         assert_eq!(not_known(&steps), minutes, "{family}: {found:?}");
         let found: Vec<(Oddity, bool)> = found.iter().map(|odd| (odd.what, odd.is_known)).collect();
@@ -264,7 +264,7 @@ fn every_family_of_faults_is_recognised() {
 #[test]
 fn without_power_what_can_flow_decides() {
     for (family, from, alter, kwh, minutes, _) in families() {
-        let Steps { steps, odd } = judged(&hour(from, alter), None);
+        let Steps { steps, odd, .. } = judged(&hour(from, alter), None);
         let (kwh, minutes) = match family {
             // Nobody can know that it had only so many digits.
             "a register of six digits is full" | "a register of eight digits is full" => {
@@ -282,7 +282,7 @@ fn a_frozen_counter_that_catches_up_after_hours_is_not_known_meanwhile() {
         let kwh = FROM + PER_MINUTE * minute;
         Some(if (300..900).contains(&minute) { FROM + PER_MINUTE * 300 } else { kwh })
     });
-    let Steps { steps, odd } = judged(&day.collect::<Vec<_>>(), Some(3_000.0));
+    let Steps { steps, odd, .. } = judged(&day.collect::<Vec<_>>(), Some(3_000.0));
     assert_eq!(sum(&steps), PER_MINUTE * (1_440 - 601));
     assert_eq!(not_known(&steps), 601);
     let frozen = Odd { what: Oddity::Frozen, span: Span::new(at(299), at(899)), is_known: false };

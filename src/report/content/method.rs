@@ -139,7 +139,7 @@ fn sessions(facts: &Facts) -> Table {
     let words = facts.words();
     let rows = facts.sessions.iter().map(|session| {
         let end = match session.end {
-            End::Running => words.say("đang chạy", "running"),
+            End::Running => words.say("chưa ghi kết thúc", "no end told"),
             End::Closed => words.say("kết thúc", "closed"),
             End::Broken => words.say("đứt đột ngột", "broken off"),
             End::Jump => words.say("đồng hồ nhảy", "clock jumped"),

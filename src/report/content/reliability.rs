@@ -1,8 +1,8 @@
 //! Supply of customers: SAIDI, SAIFI and MAIFI, and the interruptions that made them.
 
 use super::{text, titled};
-use crate::history::Row;
 use crate::history::reliability::{Doubt, FeederName, Indices, Interruption, Kind};
+use crate::history::{Row, What};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 
@@ -83,12 +83,18 @@ fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {
             Kind::Undecided => words.say("chưa rõ", "not known"),
         };
         let last = own.dead.last().map_or(own.from, |span| span.to);
+        // When one ended that nobody saw end is not known: its length is what was seen of it.
+        let until = own.until.filter(|_| !own.assumed.contains(&What::EndUnseen));
         let assumed: Vec<&str> = own.assumed.iter().map(|what| what.text(facts.lang)).collect();
         let is_begun = own.counts && own.begins_in(window);
         vec![
             Cell::Instant(own.from),
-            own.until.map_or(Cell::Empty, Cell::Instant),
-            Cell::Duration(own.until.unwrap_or(last).since(own.from)),
+            match until {
+                Some(until) => Cell::Instant(until),
+                None if own.assumed.contains(&What::Open) => Cell::Empty,
+                None => Cell::NotKnown,
+            },
+            Cell::Duration(until.unwrap_or(last).since(own.from)),
             Cell::Duration(own.ms_in(window)),
             text(&name.station),
             text(&name.bay),
