@@ -500,7 +500,7 @@ fn no_values_are_told(reader: &Reader, (from, to): (i64, i64)) -> Result<(), Tes
         // Either it is assumed, or it is not known, and told to be so.
         let of_feeder = found.feeders.iter().filter(|own| own.name == doubt.feeder);
         let unknown = of_feeder.flat_map(|own| &own.unknown).map(|own| own.and(doubt.span));
-        let is_known = unknown.map(|own| own.length()).sum::<i64>() == 0;
+        let is_known = unknown.map(Span::length).sum::<i64>() == 0;
         let is_told =
             if is_known { is_assumed(doubt.what) } else { doubt.what == What::PositionUnseen };
         prop_assert!(is_told, "{:?}", doubt);

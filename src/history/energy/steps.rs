@@ -162,9 +162,9 @@ pub struct Odd {
     pub is_known: bool,
 }
 
-/// Every step of a counter.
+/// Every step of a counter, and what is odd about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Steps {
+pub(super) struct Judged {
     pub(super) steps: Vec<Step>,
     pub(super) odd: Vec<Odd>,
     /// The place of the latest of each kind, and of whether what was counted is known.
@@ -185,7 +185,7 @@ struct Mark {
 type Counted = (i64, bool);
 
 /// Judges the readings of a counter, which are in the order of time; `drawn` has one entry for each.
-pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Steps {
+pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Judged {
     let marks = marks(meter, readings, drawn);
     let judge = Judge { meter, marks: &marks };
     let mut links: Vec<Result<Counted, Oddity>> =
@@ -193,7 +193,7 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Ste
     judge.stand_still(&mut links);
     let (mut joined, unclear) = judge.joins(&links);
     judge.doubt(&mut links, &mut joined);
-    let mut found = Steps::default();
+    let mut found = Judged::default();
     let mut next = 0;
     for join in joined {
         judge.walk(&mut found, &links, next..join.from, &unclear);
@@ -581,7 +581,7 @@ impl Judge<'_> {
     /// Books the steps of a run of readings as they follow each other.
     fn walk(
         &self,
-        found: &mut Steps,
+        found: &mut Judged,
         links: &[Result<Counted, Oddity>],
         run: std::ops::Range<usize>,
         unclear: &[(usize, usize)],
@@ -605,7 +605,7 @@ impl Judge<'_> {
     }
 
     /// Books what lies between two readings that join.
-    fn join(&self, found: &mut Steps, links: &[Result<Counted, Oddity>], join: Join) {
+    fn join(&self, found: &mut Judged, links: &[Result<Counted, Oddity>], join: Join) {
         let span = self.span(join.from, join.to);
         let what = links[join.from].err().unwrap_or(Oddity::Replaced);
         // Registers that are filled once in a while stand still in between.
@@ -625,7 +625,7 @@ impl Judge<'_> {
     }
 }
 
-impl Steps {
+impl Judged {
     /// Remembers something odd; what goes on is one thing, whatever else is odd meanwhile.
     fn remark(&mut self, odd: Odd) {
         let place = self.latest.entry((odd.what, odd.is_known)).or_insert(self.odd.len());

@@ -1,10 +1,10 @@
-//! Steps of counters over made-up series, against what truly flowed.
+//! Judged of counters over made-up series, against what truly flowed.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::meter::Meter;
-use super::steps::{Drawn, Odd, Oddity, Reading, Said, Step, Steps, flowing, steps};
+use super::steps::{Drawn, Judged, Odd, Oddity, Reading, Said, Step, flowing, steps};
 use super::{Span, counts, merged, unknown};
 use crate::clock::Timestamp;
 
@@ -26,7 +26,7 @@ fn at(minute: i64) -> Timestamp {
 }
 
 /// Readings in kilowatt hours, a minute apart; `None`: none came.
-fn judged(kwh: &[Option<i64>], power: Option<f64>) -> Steps {
+fn judged(kwh: &[Option<i64>], power: Option<f64>) -> Judged {
     let meter = Meter::for_trial(MOST_KW, ERROR_KW);
     let came = kwh.iter().zip(0_i64..).filter_map(|(kwh, minute)| Some(((*kwh)?, minute)));
     let readings: Vec<Reading> = came
@@ -253,7 +253,7 @@ fn families() -> Vec<Family> {
 #[test]
 fn every_family_of_faults_is_recognised() {
     for (family, from, alter, kwh, minutes, odd) in families() {
-        let Steps { steps, odd: found, .. } = judged(&hour(from, alter), Some(3_000.0));
+        let Judged { steps, odd: found, .. } = judged(&hour(from, alter), Some(3_000.0));
         assert_eq!(sum(&steps), kwh, "{family}: {found:?}");
         assert_eq!(not_known(&steps), minutes, "{family}: {found:?}");
         let found: Vec<(Oddity, bool)> = found.iter().map(|odd| (odd.what, odd.is_known)).collect();
@@ -264,7 +264,7 @@ fn every_family_of_faults_is_recognised() {
 #[test]
 fn without_power_what_can_flow_decides() {
     for (family, from, alter, kwh, minutes, _) in families() {
-        let Steps { steps, odd, .. } = judged(&hour(from, alter), None);
+        let Judged { steps, odd, .. } = judged(&hour(from, alter), None);
         let (kwh, minutes) = match family {
             // Nobody can know that it had only so many digits.
             "a register of six digits is full" | "a register of eight digits is full" => {
@@ -282,7 +282,7 @@ fn a_frozen_counter_that_catches_up_after_hours_is_not_known_meanwhile() {
         let kwh = FROM + PER_MINUTE * minute;
         Some(if (300..900).contains(&minute) { FROM + PER_MINUTE * 300 } else { kwh })
     });
-    let Steps { steps, odd, .. } = judged(&day.collect::<Vec<_>>(), Some(3_000.0));
+    let Judged { steps, odd, .. } = judged(&day.collect::<Vec<_>>(), Some(3_000.0));
     assert_eq!(sum(&steps), PER_MINUTE * (1_440 - 601));
     assert_eq!(not_known(&steps), 601);
     let frozen = Odd { what: Oddity::Frozen, span: Span::new(at(299), at(899)), is_known: false };
@@ -310,7 +310,7 @@ fn at_night_less_flows_than_power_can_prove_and_a_frozen_counter_is_found_by_day
 #[test]
 fn two_series_in_turn_cannot_be_told_apart() {
     let other = |minute: i64, kwh: i64| Some(if minute % 2 == 0 { kwh } else { kwh / 3 });
-    let Steps { steps, .. } = judged(&hour(FROM, other), None);
+    let Judged { steps, .. } = judged(&hour(FROM, other), None);
     assert_eq!((sum(&steps), not_known(&steps)), (0, 60));
 }
 
@@ -473,7 +473,7 @@ fn judge((register, kw, faults, cuts): Case, may_hide: bool) -> Result<(), TestC
     }
     let found = steps(&meter, &readings, &drawn);
 
-    // Steps follow each other, and what is known of them is what flowed.
+    // Judged follow each other, and what is known of them is what flowed.
     let minute = |at: Timestamp| usize::try_from(at.0 / MINUTE_MS).unwrap();
     for pair in found.steps.windows(2) {
         prop_assert_eq!(pair[0].span.to, pair[1].span.from);
