@@ -109,6 +109,44 @@ fn what_nothing_ever_told_of_a_breaker_is_not_known() {
     }
 }
 
+/// Nobody says of a feeder that a new contract has no more that it is without supply still.
+#[test]
+fn an_interruption_of_a_feeder_that_is_gone_has_an_end_that_nobody_saw() {
+    for (second, expected) in [(0, What::Open), (1, What::EndUnseen)] {
+        let folder = tempdir().unwrap();
+        let (path, contracts) = (folder.path(), contracts());
+        let mut story = Story {
+            folder: path,
+            contracts,
+            contract: 0,
+            writer: None,
+            now: 0,
+            numbers: BTreeMap::new(),
+            alarms: Vec::new(),
+        };
+        story.begin(0, true);
+        for (bay, open) in [(0, false), (1, false), (3, false), (3, true)] {
+            story.now += HOUR;
+            story.switch(bay, open, 0);
+        }
+        story.now += HOUR;
+        story.commit(&Batch::empty(false, Timestamp(story.now)));
+        story.begin(second, true);
+        story.now += HOUR;
+        story.commit(&Batch::empty(false, Timestamp(story.now)));
+        let reader = Reader::open(path).unwrap();
+        for window in [(0, 6 * HOUR), (3 * HOUR, 5 * HOUR)] {
+            let window = Span::new(Timestamp(window.0), Timestamp(window.1));
+            let found = reliability(&reader, window, |_| true).unwrap();
+            let own = found.feeders.iter().find(|own| own.name.bay == "472").unwrap();
+            let last = own.interruptions.last().unwrap();
+            let told = [What::Open, What::EndUnseen].map(|what| last.assumed.contains(&what));
+            assert_eq!(told, [What::Open, What::EndUnseen].map(|what| what == expected));
+            assert_eq!((last.from.0, last.until), (4 * HOUR, None));
+        }
+    }
+}
+
 /// What may happen, each so many milliseconds after the one before.
 #[derive(Debug, Clone)]
 enum Step {

@@ -557,7 +557,14 @@ impl Pieces {
     }
 
     fn into_feeder(self, name: FeederName) -> Feeder {
-        let interruptions = self.interruptions();
+        let mut interruptions = self.interruptions();
+        // Of one that no contract has any more nobody says that it is without supply still.
+        let is_gone = self.customers.last().is_some_and(|(era, _)| era.to < Timestamp(i64::MAX));
+        for own in interruptions.iter_mut().filter(|_| is_gone) {
+            if own.assumed.remove(&What::Open) {
+                own.assumed.insert(What::EndUnseen);
+            }
+        }
         let known = self.stretches.iter().filter(|own| own.supply != Supply::Unknown);
         let known = merged(known.map(|own| own.span));
         let unknown = without(self.customers.iter().map(|(era, _)| *era), &known);
