@@ -51,6 +51,10 @@ pub(super) fn report(facts: &Facts) -> Report {
         signals::exclusions(facts),
         method::sheet(facts),
     ];
+    if let Some(doubts) = reliability::doubts(facts) {
+        let behind = sheets.iter().position(|sheet| sheet.id == "reliability");
+        sheets.insert(behind.map_or(sheets.len(), |place| place + 1), doubts);
+    }
     not_kept::tell(facts, &mut sheets);
     debug_assert!(
         sheets.iter().flat_map(|sheet| &sheet.parts).all(|part| match part {

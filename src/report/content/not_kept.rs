@@ -11,7 +11,7 @@ use crate::report::shown::{Reader, real};
 use crate::store::Kept;
 
 /// What each sheet is made from. What a sheet takes from the contract alone is not among it.
-const SOURCES: [(&str, &[Kept]); 14] = [
+const SOURCES: [(&str, &[Kept]); 15] = [
     ("summary", &[Kept::Verdicts, Kept::Metering]),
     ("bm_5a", &[Kept::Verdicts]),
     ("bm21", &[Kept::Verdicts]),
@@ -22,6 +22,7 @@ const SOURCES: [(&str, &[Kept]); 14] = [
     ("events", &[Kept::Events]),
     ("alarms", &[Kept::Alarms]),
     ("reliability", &[Kept::Events, Kept::Values]),
+    ("doubts", &[Kept::Events, Kept::Values]),
     ("energy", &[Kept::Values]),
     ("sold", &[Kept::Metering]),
     ("produced", &[Kept::Metering]),

@@ -1,8 +1,10 @@
 //! Supply of customers: SAIDI, SAIFI and MAIFI, and the interruptions that made them.
 
+use std::collections::BTreeMap;
+
 use super::{text, titled};
-use crate::history::reliability::{Doubt, FeederName, Indices, Interruption, Kind};
-use crate::history::{Row, What};
+use crate::history::reliability::{FeederName, Indices, Interruption, Kind};
+use crate::history::{Row, Span, What};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 
@@ -13,18 +15,47 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let all = facts.reliability.interruptions();
     let mut parts = vec![Part::Table(indices(facts)), Part::Table(list(facts, &all))];
-    let left = |count: usize| {
-        let left = count.saturating_sub(LISTED_MAX);
-        let note = || words.note(&format!("Còn {left} lần khác."), &format!("And {left} more."));
-        (left > 0).then(note)
-    };
-    parts.extend(left(all.len()));
-    let doubts = facts.reliability.doubts();
-    if !doubts.is_empty() {
-        parts.push(Part::Table(doubted(facts, &doubts)));
-        parts.extend(left(doubts.len()));
-    }
+    parts.extend(left(facts, all.len()));
     titled("reliability", words.say("Độ tin cậy", "Reliability"), parts)
+}
+
+/// What was assumed or is not known of supply over stretches of time; `None` when nothing is.
+pub(super) fn doubts(facts: &Facts) -> Option<Sheet> {
+    let doubts = facts.reliability.doubts();
+    // What is alike of several feeders of a station is one row.
+    let mut together: BTreeMap<_, (Vec<&str>, u64)> = BTreeMap::new();
+    for doubt in &doubts {
+        let Span { from, to } = doubt.span;
+        let own = together.entry((from, &doubt.feeder.station, to, doubt.what)).or_default();
+        own.0.push(&doubt.feeder.bay);
+        own.1 += doubt.customers;
+    }
+    let rows: Vec<Vec<Cell>> = together
+        .into_iter()
+        .map(|((from, station, to, what), (feeders, customers))| {
+            vec![
+                Cell::Instant(from),
+                Cell::Instant(to),
+                Cell::Duration(to.since(from)),
+                text(station),
+                text(&feeders.join(", ")),
+                Cell::Count(customers),
+                text(what.text(facts.lang)),
+            ]
+        })
+        .collect();
+    let left = left(facts, rows.len());
+    let parts = std::iter::once(Part::Table(doubted(facts, rows))).chain(left).collect();
+    let words = facts.words();
+    let title = words.say("Chưa rõ có điện", "Supply in doubt");
+    (!doubts.is_empty()).then(|| titled("doubts", title, parts))
+}
+
+/// How many rows are not listed, where there are any.
+fn left(facts: &Facts, count: usize) -> Option<Part> {
+    let left = count.saturating_sub(LISTED_MAX);
+    let (vi, en) = (format!("Còn {left} lần khác."), format!("And {left} more."));
+    (left > 0).then(|| facts.words().note(&vi, &en))
 }
 
 fn indices(facts: &Facts) -> Table {
@@ -125,19 +156,9 @@ fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {
 }
 
 /// What was assumed or is not known over stretches of time, although somebody watched.
-fn doubted(facts: &Facts, all: &[Doubt]) -> Table {
+fn doubted(facts: &Facts, mut rows: Vec<Vec<Cell>>) -> Table {
     let words = facts.words();
-    let row = |doubt: &Doubt| {
-        vec![
-            Cell::Instant(doubt.span.from),
-            Cell::Instant(doubt.span.to),
-            Cell::Duration(doubt.span.length()),
-            text(&doubt.feeder.station),
-            text(&doubt.feeder.bay),
-            Cell::Count(doubt.customers),
-            text(doubt.what.text(facts.lang)),
-        ]
-    };
+    rows.truncate(LISTED_MAX);
     Table {
         id: "doubts",
         caption: words.say(
@@ -149,11 +170,11 @@ fn doubted(facts: &Facts, all: &[Doubt]) -> Table {
             words.column("until", "Đến", "Until", 17),
             words.column("length", "Thời gian", "Length", 11).holding(Holds::Times),
             words.column("station", "Trạm", "Station", 8),
-            words.column("feeder", "Xuất tuyến", "Feeder", 10),
+            words.column("feeders", "Xuất tuyến", "Feeders", 20),
             words.column("customers", "Công tơ", "Meters", 10),
-            words.column("remarks", "Ghi chú", "Remarks", 40),
+            words.column("remarks", "Ghi chú", "Remarks", 60),
         ],
-        rows: all.iter().take(LISTED_MAX).map(row).collect(),
+        rows,
         total: None,
     }
 }
