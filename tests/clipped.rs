@@ -1,5 +1,6 @@
 //! What a window says hangs on the history, not on the window: histories of chance with records and polls that
-//! contradict each other, currents, counters, gaps, other contracts and jumps of the clock, cut in any way.
+//! contradict each other, two centres that do, currents, counters, gaps, other contracts and jumps of the clock, cut in
+//! any way.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,9 +28,10 @@ use proptest::test_runner::RngSeed;
 use tempfile::tempdir;
 
 use crate::figures::told;
+use crate::fixture::{CENTRE, STATION};
 use crate::partition::{edges, stories};
 use crate::slow_energy::{Rows, Value};
-use crate::windows::{breaker, contracts};
+use crate::windows::{breaker, contracts_of};
 
 /// Between two scans, milliseconds.
 const SCAN: i64 = 120_000;
@@ -80,6 +82,25 @@ enum Register {
     Lost(i64),
 }
 
+/// What a centre is sent of the position of a breaker.
+#[derive(Debug, Clone, Copy)]
+enum Sent {
+    Right,
+    Opposite,
+    /// This one all the time: open.
+    Stuck(bool),
+}
+
+impl Sent {
+    fn is_open(self, open: bool) -> bool {
+        match self {
+            Self::Right => open,
+            Self::Opposite => !open,
+            Self::Stuck(open) => open,
+        }
+    }
+}
+
 /// How values are judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Judged {
@@ -113,8 +134,10 @@ enum Step {
     Scans { count: i64, bay: usize, flow: Flow, shown: Option<(usize, Shown)>, tripped: bool },
     /// Something becomes of a counter.
     Counter { bay: usize, register: Register },
-    /// Values are judged otherwise.
-    Judge { after: i64, judged: Judged },
+    /// Values are judged otherwise, at both centres or one of them.
+    Judge { after: i64, judged: Judged, of: Option<usize> },
+    /// A centre is sent something else of a breaker.
+    Send { centre: usize, bay: usize, sent: Sent },
     /// An alarm is raised, of a cause; returns; or is acknowledged.
     Alarm { after: i64, cause: usize, ends: bool },
     /// The monitor begins anew, by a contract.
@@ -153,6 +176,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Judged::Frozen),
         1 => Just(Judged::Contradicts)
     ];
+    let sent = prop_oneof![
+        2 => Just(Sent::Right),
+        1 => Just(Sent::Opposite),
+        1 => any::<bool>().prop_map(Sent::Stuck)
+    ];
     prop_oneof![
         6 => (after(), 0_usize..4, any::<bool>(), rarely(5), rarely(4))
             .prop_map(|(after, bay, open, doubt, lost)| Step::Switch { after, bay, open, doubt, lost }),
@@ -160,7 +188,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1_i64..200, 0_usize..4, flow, prop::option::weighted(0.3, (0_usize..4, shown)), rarely(6))
             .prop_map(|(count, bay, flow, shown, tripped)| Step::Scans { count, bay, flow, shown, tripped }),
         1 => (0_usize..4, register).prop_map(|(bay, register)| Step::Counter { bay, register }),
-        3 => (after(), judged).prop_map(|(after, judged)| Step::Judge { after, judged }),
+        3 => (after(), judged, prop::option::weighted(0.4, 0_usize..2))
+            .prop_map(|(after, judged, of)| Step::Judge { after, judged, of }),
+        3 => (0_usize..2, 0_usize..4, sent).prop_map(|(centre, bay, sent)| Step::Send { centre, bay, sent }),
         2 => (after(), 0_usize..3, any::<bool>())
             .prop_map(|(after, cause, ends)| Step::Alarm { after, cause, ends }),
         1 => (after(), 0_usize..2).prop_map(|(after, contract)| Step::Restart { after, contract }),
@@ -189,7 +219,10 @@ struct Story<'a> {
     /// What they showed last.
     last_shown: [i64; 4],
     number: u32,
-    judged: Judged,
+    /// By centre.
+    judged: [Judged; 2],
+    /// By centre and bay.
+    sent: [[Sent; 4]; 2],
     alarms: [Option<Alarm>; 3],
     /// Whether an earlier run raised them, and when they were raised by clocks that were set since.
     raised_before: [(bool, Vec<Timestamp>); 3],
@@ -222,11 +255,14 @@ impl Story<'_> {
 
     fn judge(&mut self, begins: bool) {
         let points = self.province().stations[0].points.len();
-        let state = self.judged.state();
-        let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
-        let (channel, at) = (ChannelId(0), Timestamp(self.now));
-        let judgements =
-            vec![Judgement { channel, at, link: LinkState::Connected, whole: begins, runs }];
+        let at = Timestamp(self.now);
+        let judgement = |(n, judged): (usize, &Judged)| {
+            let (first, count, state) = (0, u32::try_from(points).unwrap(), judged.state());
+            let runs = vec![Run { first, count, state }];
+            let channel = channel(n);
+            Judgement { channel, at, link: LinkState::Connected, whole: begins, runs }
+        };
+        let judgements = self.judged.iter().enumerate().map(judgement).collect();
         let jumps = if begins { self.jumps.clone() } else { Vec::new() };
         // When a session begins, all alarms that are open are told.
         let open = self.alarms.iter().zip(&self.raised_before).filter(|_| begins);
@@ -330,7 +366,7 @@ impl Story<'_> {
         self.number += 1;
         let arrived = Timestamp(self.now);
         let source = if doubt { arrived.plus(-90_000) } else { arrived };
-        let change = Change {
+        let change = |open: bool| Change {
             number: self.number,
             address: u16::try_from(bay).unwrap(),
             point: Some(point),
@@ -341,9 +377,15 @@ impl Story<'_> {
             synchronised: true,
             doubt: doubt.then_some(Doubt::Behind),
         };
-        let (channel, what) = (ChannelId(0), Happening::Change(change));
-        let entry = EventEntry { channel, unit, at: arrived, order: 0, arrived, what };
-        self.commit(&Batch { events: vec![entry], ..Batch::empty(false, arrived) });
+        // A value that is stuck changes for no record.
+        let tells = |centre: &usize| !matches!(self.sent[*centre][bay], Sent::Stuck(_));
+        let entry = |centre: usize| {
+            let what = Happening::Change(change(self.sent[centre][bay].is_open(open)));
+            let channel = channel(centre);
+            EventEntry { channel, unit, at: arrived, order: 0, arrived, what }
+        };
+        let events = (0..2).filter(tells).map(entry).collect();
+        self.commit(&Batch { events, ..Batch::empty(false, arrived) });
     }
 
     /// A row of every block, as it stands now.
@@ -357,10 +399,10 @@ impl Story<'_> {
         let breakers: Vec<PointId> = (0..4).map(|bay| breaker(&province, bay)).collect();
         let of_bay: BTreeMap<usize, usize> =
             breakers.iter().enumerate().map(|(n, p)| (station.points[p.index()].bay, n)).collect();
-        let entries = &province.channels[0].entries;
         let kw = [0, 1, 2, 3].map(|bay| self.kw(bay));
         let open = self.open;
-        let said = |point: PointId| -> Option<f64> {
+        let sent = self.sent;
+        let said = |centre: usize, point: PointId| -> Option<f64> {
             let own = &station.points[point.index()];
             let bay = of_bay.get(&own.bay).copied();
             let volts = f64::from(own_level(station, own.bay));
@@ -369,7 +411,9 @@ impl Story<'_> {
             #[expect(clippy::cast_precision_loss, reason = "a register")]
             let kwh = |bay: usize| kwh[bay].map(|kwh| kwh as f64);
             match (&own.spec.id[..], bay) {
-                ("CB.POS", Some(bay)) => Some(if open[bay] { 1.0 } else { 2.0 }),
+                ("CB.POS", Some(bay)) => {
+                    Some(if sent[centre][bay].is_open(open[bay]) { 1.0 } else { 2.0 })
+                }
                 ("IA" | "IB" | "IC", Some(bay)) => Some(kw(bay) / volts / 3_f64.sqrt()),
                 ("P", Some(bay)) => Some(kw(bay) / 1e3),
                 ("E.IMP", Some(bay)) => kwh(bay),
@@ -378,20 +422,26 @@ impl Story<'_> {
                 _ => Some(0.0),
             }
         };
-        for (block, plan) in self.plans[0].blocks.iter().enumerate() {
+        let plans = self.plans.clone();
+        let blocks = plans.iter().enumerate().flat_map(|(centre, plan)| {
+            plan.blocks.iter().enumerate().map(move |(block, plan)| (centre, block, plan))
+        });
+        for (centre, block, plan) in blocks {
+            let entries = &province.channels[centre].entries;
             let Content::Points(items) = &plan.content else { continue };
             let bits = plan.table.is_bits();
             let length = usize::from(plan.count);
             let mut payload = vec![0; if bits { length.div_ceil(8) } else { 2 * length }];
             for item in items {
                 let register = entries[item.point.index()].register.unwrap();
-                let value = said(item.point);
+                let value = said(centre, item.point);
                 let mut cells = vec![0_u16; usize::from(item.cells)];
                 match item.part {
                     Part::Value => {
                         encode(register.encoding, register.word_order, value, &mut cells);
                         let told = decode(register.encoding, register.word_order, &cells);
-                        self.said.push(Value {
+                        // Counters of the first one count.
+                        self.said.extend((centre == 0).then(|| Value {
                             point: station.points[item.point.index()].id.clone(),
                             at: self.now,
                             epoch: self.epoch,
@@ -399,7 +449,7 @@ impl Story<'_> {
                                 Decoded::Value(told) if value.is_some() => Some(told),
                                 _ => None,
                             },
-                        });
+                        }));
                     }
                     Part::Quality if value.is_none() => cells[0] = Flags::INVALID.0,
                     Part::Quality => {}
@@ -413,7 +463,7 @@ impl Story<'_> {
                     }
                 }
             }
-            let (channel, at) = (ChannelId(0), Timestamp(self.now));
+            let (channel, at) = (channel(centre), Timestamp(self.now));
             let count = plan.count;
             let row = fresh::Row { channel, block, at, offset: 0, count, payload: &payload };
             self.buffer.accept_row(&row);
@@ -458,11 +508,16 @@ impl Story<'_> {
                 self.scans(count, shown, tripped);
             }
             Step::Counter { bay, register } => self.change(bay, register),
-            Step::Judge { after, judged } => {
+            Step::Judge { after, judged, of } => {
                 self.pass(after);
-                self.judged = judged;
+                for (n, own) in self.judged.iter_mut().enumerate() {
+                    if of.is_none_or(|of| of == n) {
+                        *own = judged;
+                    }
+                }
                 self.judge(false);
             }
+            Step::Send { centre, bay, sent } => self.sent[centre][bay] = sent,
             Step::Alarm { after, cause, ends } => {
                 self.pass(after);
                 self.alarm(cause, ends);
@@ -498,6 +553,10 @@ impl Story<'_> {
             }
         }
     }
+}
+
+fn channel(centre: usize) -> ChannelId {
+    ChannelId(u16::try_from(centre).unwrap())
 }
 
 fn own_level(station: &config::Station, bay: usize) -> u16 {
@@ -673,7 +732,9 @@ fn doubts_name_what_is_not_known(reader: &Reader, all: &Reliability) -> Result<(
 
 fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
     let folder = tempdir().unwrap();
-    let contracts = contracts().map(|province| {
+    let centres = CENTRE.replace("CC", "A1").replace(", \"B\"", "");
+    let station = STATION.replace("CC = 2022-01-01", "CC = 2022-01-01, A1 = 2022-01-01");
+    let contracts = contracts_of(&format!("{CENTRE}{centres}"), &station).map(|province| {
         let mut province = Province::clone(&province);
         #[expect(clippy::cast_precision_loss, reason = "a scan")]
         {
@@ -699,7 +760,8 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         shows: [(1_000_000, 1 << 32); 4],
         last_shown: [1_000_000; 4],
         number: 0,
-        judged: Judged::Good,
+        judged: [Judged::Good; 2],
+        sent: [[Sent::Right; 4]; 2],
         alarms: [None, None, None],
         raised_before: Default::default(),
         epoch: 0,

@@ -10,6 +10,7 @@ mod clipped;
 mod clock;
 mod communication_health;
 mod connections;
+mod contradictions;
 mod counted;
 mod crash;
 mod edits;

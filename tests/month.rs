@@ -30,10 +30,10 @@ const HOUR: i64 = 60 * MINUTE;
 const SCAN_S: f64 = 10.0;
 
 /// A province, what happens in it, and while it does.
-struct Stage {
-    province: Arc<Province>,
-    scenario: String,
-    window: (Timestamp, Timestamp),
+pub(crate) struct Stage {
+    pub(crate) province: Arc<Province>,
+    pub(crate) scenario: String,
+    pub(crate) window: (Timestamp, Timestamp),
 }
 
 impl Stage {
@@ -42,7 +42,7 @@ impl Stage {
     }
 
     /// Records it into a store, as `simulate --record` does.
-    fn record(&self, folder: &Path) {
+    pub(crate) fn record(&self, folder: &Path) {
         record(folder, &self.province, self.scenario(), self.window, 600_000);
     }
 
@@ -177,7 +177,7 @@ fn stages(scripts: i64, every: i64) -> [Stage; 2] {
 }
 
 /// Stretches of a window that lie in none of some others.
-fn outside(window: Span, others: &[Span]) -> Vec<Span> {
+pub(crate) fn outside(window: Span, others: &[Span]) -> Vec<Span> {
     let mut from = window.from;
     let mut left = Vec::new();
     for other in others.iter().map(|other| other.and(window)).filter(|other| other.length() > 0) {
@@ -189,7 +189,7 @@ fn outside(window: Span, others: &[Span]) -> Vec<Span> {
     left
 }
 
-fn within(span: Span, stretches: &[Span]) -> i64 {
+pub(crate) fn within(span: Span, stretches: &[Span]) -> i64 {
     stretches.iter().map(|own| own.and(span).length()).sum()
 }
 
@@ -199,9 +199,9 @@ fn first_seen(outage: Span, stretches: &[Span]) -> Option<Timestamp> {
 }
 
 /// True outages by feeder: `S1 471`.
-type Truth = BTreeMap<(String, String), Vec<Span>>;
+pub(crate) type Truth = BTreeMap<(String, String), Vec<Span>>;
 
-fn truth(stages: &[Stage]) -> Truth {
+pub(crate) fn truth(stages: &[Stage]) -> Truth {
     let mut truth = Truth::new();
     for stage in stages {
         for outage in stage.live() {
@@ -245,7 +245,7 @@ fn is_at_edge(at: Timestamp, stretches: &[Span]) -> bool {
 }
 
 /// Holds what is known against the truth; returns both sums, and for how much of it there is leave.
-fn compare(found: &Reliability, truth: &Truth) -> (Tally, Tally, u64) {
+pub(crate) fn compare(found: &Reliability, truth: &Truth) -> (Tally, Tally, u64) {
     let (mut known, mut true_sum, mut leave) = (Tally::default(), Tally::default(), 0);
     for feeder in &found.feeders {
         let key = (feeder.name.station.clone(), feeder.name.bay.clone());

@@ -518,8 +518,13 @@ impl Rows {
             .filter(|piece| !wrong.contains(&piece.epoch))
             .collect();
         let pieces = pieces(&sessions);
-        let mut judged =
-            rows.prepare("SELECT session, at_ms, runs FROM judgement ORDER BY at_ms").unwrap();
+        // Counters, powers and voltages are those of the first centre.
+        let mut judged = rows
+            .prepare(
+                "SELECT session, at_ms, runs FROM judgement JOIN path ON path.id = path
+                 WHERE centre = 'CC' ORDER BY at_ms",
+            )
+            .unwrap();
         let judged: Vec<(i64, i64, u16)> = judged
             .query_map([], |row| {
                 let runs: Vec<u8> = row.get(2)?;

@@ -30,14 +30,19 @@ const SHORT: i64 = 30_000;
 
 /// One station with two feeders under one transformer; by the second contract one has another name.
 pub(crate) fn contracts() -> [Arc<Province>; 2] {
+    contracts_of(CENTRE, STATION)
+}
+
+/// The same with these centres, and a station that says when they tested it.
+pub(crate) fn contracts_of(centres: &str, station: &str) -> [Arc<Province>; 2] {
     ["472", "474"].map(|second| {
         let text = format!(
             r#"
 {HEAD}
-{CENTRE}[metering]
+{centres}[metering]
 classes = [{{ id = "rf", name = "rf", technology = "RF", sold = true }}]
 districts = [{{ id = "d", name = "D" }}]
-{STATION}
+{station}
 BB110 = ["C11"]
 TMV = ["431"]
 BBMV = ["C41"]

@@ -92,6 +92,8 @@ pub enum What {
     CurrentFlowed,
     /// A contact was not believed, and closed is what current told: what was over between two scans may have gone unseen.
     ByCurrent,
+    /// Two centres said opposite things of a breaker: nobody can say how it stood, unless its current tells.
+    CentresContradict,
     /// Nothing flowed although the breakers stood closed: supply may have been lost above them.
     WithoutCurrent,
     /// Whether it was supplied hangs on a breaker of which nothing told how it stood.
@@ -142,6 +144,10 @@ impl What {
             Self::ByCurrent => (
                 "không tin tiếp điểm, vị trí theo dòng điện: thoáng qua chưa rõ",
                 "contact not believed, position by its current: short interruptions not known",
+            ),
+            Self::CentresContradict => (
+                "hai trung tâm báo trái nhau về vị trí máy cắt, chưa rõ trừ khi dòng điện cho biết: thoáng qua chưa rõ",
+                "centres contradict each other about a breaker, not known unless its current tells: short interruptions not known",
             ),
             Self::WithoutCurrent => (
                 "máy cắt đóng nhưng không có dòng điện, chưa rõ có điện hay không: có thể mất nguồn phía trên",

@@ -5,6 +5,7 @@
 //! So windows add up. What nobody saw is not known, and never counted as supplied.
 
 mod believed;
+mod contradiction;
 mod evidence;
 mod feeder;
 mod missing;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use config::{PointId, Province, Scan, StationId};
 
 use self::believed::{behind_polls, believed};
+use self::contradiction::contradictions;
 use self::evidence::{Positions, Source};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{
@@ -26,7 +28,7 @@ use self::feeder::{
 use self::missing::Missing;
 use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
-use self::track::{Evidence, REACH_MS, Turn, track};
+use self::track::{Evidence, REACH_MS, Turn, chatter, track};
 use super::figure::{Figure, Remark, What};
 use super::window::{merged, without};
 use super::{Span, Window};
@@ -384,7 +386,9 @@ impl Known {
             let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
             let unknown = found.iter().filter(|own| own.supply == Supply::Unknown);
             let watched = unknown.flat_map(|own| source.era.watched(own.span));
-            let unseen = self::without(watched, &without).into_iter();
+            let apart = doubts.clone().filter(|(what, _)| *what == What::CentresContradict);
+            let said = merged(apart.map(|(_, own)| *own).chain(without.iter().copied()));
+            let unseen = self::without(watched, &said).into_iter();
             let unseen = unseen.map(|own| (What::PositionUnseen, own));
             let without = without.into_iter().chain(short).map(|own| (What::WithoutCurrent, own));
             pieces.doubts.extend(doubts.copied().chain(unseen).chain(without));
@@ -489,10 +493,14 @@ impl Tracks {
             disbelieved.insert(bay, believed(&mut own, &polls.positions, told_ms));
             behind_polls(&mut own, &polls.positions);
             let usable = source.joined(of_centres);
+            let scan_ms = source.scan_ms(point);
+            let contradictions = contradictions(&polls.said, &chatter(&own), scan_ms, source.span);
             let evidence = Evidence {
                 records: &own,
                 polls: &polls.positions,
                 usable: &usable,
+                said: &polls.said,
+                contradictions: &contradictions,
                 first_poll: source.first_poll(point, &polls)?,
                 period_ms: source.period_ms(bay),
                 soon_ms: source.soon_ms(bay),
@@ -502,6 +510,10 @@ impl Tracks {
             let found = track(&evidence, source.span, flow)?;
             let by_current = found.by_current.iter().map(|own| own.and(source.span));
             let mut of_bay: Vec<_> = by_current.map(|own| (What::ByCurrent, own)).collect();
+            let watched = contradictions.iter().flat_map(|all| {
+                of_span(&usable, *all).iter().map(|own| (What::CentresContradict, own.and(*all)))
+            });
+            of_bay.extend(watched);
             let mut found = seen(&found.turns, &usable, source.span);
             let without = without_polls(&mut found, (&usable, &polls.there), source.span.to, alone);
             of_bay.extend(without.into_iter().map(|own| (alone, own)));
@@ -542,7 +554,9 @@ fn of_span(all: &[Span], own: Span) -> &[Span] {
 
 /// Those of some doubts in which short interruptions may have gone unseen, whatever records came.
 fn hidden(doubts: &[(What, Span)]) -> impl Iterator<Item = Span> {
-    let hides = |what: What| matches!(what, What::ByCurrent | What::WithoutCurrent);
+    let hides = |what: What| {
+        matches!(what, What::ByCurrent | What::WithoutCurrent | What::CentresContradict)
+    };
     doubts.iter().filter(move |(what, _)| hides(*what)).map(|(_, span)| *span)
 }
 
@@ -576,7 +590,7 @@ impl Pieces {
             let spans = merged(spans);
             // Where nothing is known nothing was assumed.
             let spans = match what {
-                What::WithoutCurrent | What::PositionUnseen => spans,
+                What::WithoutCurrent | What::PositionUnseen | What::CentresContradict => spans,
                 _ => without(spans.into_iter(), &unknown),
             };
             spans.into_iter().map(move |own| (what, own)).collect::<Vec<_>>()

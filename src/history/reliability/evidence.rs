@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use config::{CentreId, Decoded, Flags, Point, PointId, Province, Scan, StationId};
 
+use super::contradiction::{self, Said};
 use super::track::{Flow, Record, SOON_MS, Sample};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
@@ -25,7 +26,7 @@ const SAME_MS: i64 = 600_000;
 /// Further apart than this, milliseconds, it is not known which of the two clocks is right.
 const APART_MS: i64 = 1_000;
 /// Where no position was polled for so long before and afterwards, milliseconds, a record stands alone.
-const POLLED_MS: i64 = 3_600_000;
+pub(super) const POLLED_MS: i64 = 3_600_000;
 
 /// How the id of the position of a breaker ends.
 const POSITION: &str = ".CB.POS";
@@ -161,8 +162,10 @@ pub(super) struct Source<'a> {
 
 /// Positions of a breaker that were polled.
 pub(super) struct Polls {
-    /// In the order of time.
+    /// In the order of time: of the first centre, and of others where the first has none.
     pub(super) positions: Vec<(Timestamp, u16)>,
+    /// What each centre said.
+    pub(super) said: Vec<Vec<Said>>,
     /// Stretches in which there are any.
     pub(super) there: Vec<Span>,
 }
@@ -281,8 +284,7 @@ impl Source<'_> {
         joined
     }
 
-    /// Polled positions of a breaker: of the first centre, and of others where the first has none. While a position
-    /// is old at a centre, what that polls says nothing.
+    /// Polled positions of a breaker. While a position is old at a centre, what that polls says nothing.
     pub(super) fn polls(
         &self,
         point: PointId,
@@ -302,6 +304,9 @@ impl Source<'_> {
             }
         };
         let mut covered: Vec<Span> = Vec::new();
+        let mut said = Vec::new();
+        let scan_ms = self.scan_ms(point);
+        let old_ms = scan_ms * i64::from(self.province.scan.stale_after);
         for centre in self.province.centre_ids() {
             if self.province.channel(self.station, centre).entries[point.index()].register.is_none()
             {
@@ -325,17 +330,19 @@ impl Source<'_> {
                 let next = covered.partition_point(|span| span.to <= at);
                 covered.get(next).is_some_and(|span| span.from <= at)
             };
+            let mut own: Vec<(Timestamp, u16)> = Vec::new();
             self.values((point, centre), self.span, skips, |value| {
                 there(value.at, value.at);
                 let code = code(value.value).filter(|_| value.flags.is_none_or(Flags::is_good));
-                if let Some(code) = code.filter(|_| !is_covered(value.at)) {
-                    polls.push((value.at, code));
-                }
+                own.extend(code.map(|code| (value.at, code)));
             })?;
+            polls.extend(own.iter().filter(|(at, _)| !is_covered(*at)));
+            let usable_here = self.joined(&usable[centre.index()..=centre.index()]);
+            said.push(contradiction::said(&own, &usable_here, (scan_ms, old_ms)));
             covered = merged(covered.into_iter().chain(usable[centre.index()].iter().copied()));
         }
         polls.sort_by_key(|(at, _)| *at);
-        Ok(Polls { positions: polls, there: merged(polled.into_inner()) })
+        Ok(Polls { positions: polls, said, there: merged(polled.into_inner()) })
     }
 
     /// Whether how a breaker stood where the stretch that is looked at begins hangs on positions that were polled
@@ -401,8 +408,7 @@ impl Source<'_> {
     ) -> Result<(), StoreError> {
         let old = self.old(point, centre)?;
         // It is judged to be so no longer behind the poll that says something again.
-        let scan = self.point(point).spec.scan.unwrap_or(Scan::Slow);
-        let scan_ms = self.province.scan.milliseconds(scan);
+        let scan_ms = self.scan_ms(point);
         let is_old = |at: Timestamp| {
             let next = old.partition_point(|span| span.to.plus(-scan_ms) <= at);
             old.get(next).is_some_and(|span| span.from <= at)
@@ -431,6 +437,12 @@ impl Source<'_> {
         let nothing = NOTHING * full;
         let flows = nothing + point.deadband.unwrap_or(0.0);
         Some(Measured { at: (PointId::at(n), centre), nothing, flows })
+    }
+
+    /// How often a point is polled, milliseconds.
+    pub(super) fn scan_ms(&self, point: PointId) -> i64 {
+        let scan = self.point(point).spec.scan.unwrap_or(Scan::Slow);
+        self.province.scan.milliseconds(scan)
     }
 
     /// The first poll of a stretch in which the position of a bay's breaker could be used comes within this,

@@ -8,9 +8,10 @@
 //! All records are gone through, however old. What polls and currents add hangs on those no further away than
 //! [`REACH_MS`], so that it is the same whichever window is asked for.
 
+use super::contradiction::{Said, decided};
 use super::scheme::Place;
 use crate::clock::Timestamp;
-use crate::history::window::merged;
+use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 
 /// Code of a double point that is open.
@@ -31,7 +32,7 @@ const HELD_AGAINST_MS: i64 = 60_000;
 const AGAIN_MS: i64 = 3_600_000;
 /// A contact that said open while current flowed is not believed for so long before and afterwards, milliseconds:
 /// the load has a daily cycle, and at night less may flow than can be measured.
-const DISBELIEF_MS: i64 = 86_400_000;
+pub(super) const DISBELIEF_MS: i64 = 86_400_000;
 /// The first poll of a stretch in which the position could be used comes within this, or within four scans.
 pub(super) const SOON_MS: i64 = 60_000;
 /// How far from a moment lies what decides about it, records aside.
@@ -84,6 +85,10 @@ pub(super) struct Evidence<'a> {
     pub(super) polls: &'a [(Timestamp, u16)],
     /// Stretches in which the position could be used, in order.
     pub(super) usable: &'a [Span],
+    /// What each centre said, by its polls.
+    pub(super) said: &'a [Vec<Said>],
+    /// When they contradicted each other, in order.
+    pub(super) contradictions: &'a [Span],
     /// Where no position was polled near: the first one that was polled at all, however far away.
     pub(super) first_poll: Option<u16>,
     /// How often currents are read, milliseconds.
@@ -95,7 +100,7 @@ pub(super) struct Evidence<'a> {
 /// Long before anything.
 const NEVER: Timestamp = Timestamp(i64::MIN / 2);
 
-fn place(code: u16) -> Option<Place> {
+pub(super) fn place(code: u16) -> Option<Place> {
     match code {
         OPEN => Some(Place::Open),
         CLOSED => Some(Place::Closed),
@@ -132,22 +137,32 @@ pub(super) fn track<E>(
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
 ) -> Result<Track, E> {
     let period_ms = evidence.period_ms;
-    let episodes = chatter(evidence.records);
+    let chatter = without(chatter(evidence.records).into_iter(), evidence.contradictions);
     let mut turns = Vec::new();
-    let mut walk = Walk::begin(evidence, &episodes, &mut turns);
-    for episode in &episodes {
+    let mut walk = Walk::begin(evidence, &chatter, &mut turns);
+    let of_chatter = chatter.iter().map(|own| (*own, false));
+    let of_centres = evidence.contradictions.iter().map(|own| (*own, true));
+    let mut episodes: Vec<(Span, bool)> = of_chatter.chain(of_centres).collect();
+    episodes.sort_by_key(|(own, _)| own.from);
+    for (episode, is_contradiction) in episodes {
         walk.up_to(episode.from, &mut turns);
         let before = turns.last().map_or(Place::Unknown, |turn: &Turn| turn.place);
-        let margin = 2 * period_ms;
+        let margin = if is_contradiction { 5 * period_ms } else { 2 * period_ms };
         let round = Span::new(episode.from.plus(-margin), episode.to.plus(margin)).and(within);
         let samples = if round.length() > 0 { flow(round)? } else { Vec::new() };
-        chattered(*episode, before, &samples, 3 * period_ms, &mut turns);
-        walk.pass(*episode, &mut turns);
+        if is_contradiction {
+            let measured = (&samples[..], period_ms);
+            decided(episode, evidence.said, evidence.records, measured, &mut turns);
+            walk.leave_out(episode);
+        } else {
+            chattered(episode, before, &samples, 3 * period_ms, &mut turns);
+            walk.pass(episode, &mut turns);
+        }
     }
     walk.up_to(Timestamp(i64::MAX), &mut turns);
     let mut held = hold_against_current(&turns, within, flow, period_ms)?;
     settle(&mut held.turns);
-    held.by_current = merged(held.by_current.into_iter().chain(episodes));
+    held.by_current = merged(held.by_current.into_iter().chain(chatter));
     Ok(held)
 }
 
@@ -162,7 +177,7 @@ fn settle(turns: &mut Vec<Turn>) {
 
 /// Stretches in which a contact changed from one end to the other more often than a breaker can; what it shows on its
 /// way is no change of its own.
-fn chatter(records: &[Record]) -> Vec<Span> {
+pub(super) fn chatter(records: &[Record]) -> Vec<Span> {
     let ends = records.iter().filter(|record| place(record.value).is_some());
     let records: Vec<Record> = ends.copied().collect();
     let mut episodes = Vec::new();
@@ -315,12 +330,18 @@ impl<'a> Walk<'a> {
         if self.last_poll < from && self.last_record < from { from } else { at }
     }
 
-    /// Leaves out what a contact said while it chattered; it stands where its last record left it.
-    fn pass(&mut self, episode: Span, turns: &mut Vec<Turn>) {
+    /// Leaves out what was told and polled in an episode; returns its last record.
+    fn leave_out(&mut self, episode: Span) -> Option<Record> {
         let within = self.records.iter().take_while(|record| record.at < episode.to);
         let last = within.clone().filter(|record| place(record.value).is_some()).last().copied();
         self.records = &self.records[within.count()..];
         self.polls = &self.polls[self.polls.partition_point(|(at, _)| *at < episode.to)..];
+        last
+    }
+
+    /// Leaves out what a contact said while it chattered; it stands where its last record left it.
+    fn pass(&mut self, episode: Span, turns: &mut Vec<Turn>) {
+        let last = self.leave_out(episode);
         if let Some((record, place)) = last.and_then(|last| Some((last, place(last.value)?))) {
             self.last_record = record.at;
             let at = episode.to;
@@ -458,7 +479,16 @@ mod tests {
         flow: impl Fn(i64) -> Flow,
     ) -> Vec<Turn> {
         let (period_ms, soon_ms) = (SCAN, SOON_MS.max(4 * SCAN));
-        let evidence = Evidence { records, polls, usable, first_poll: None, period_ms, soon_ms };
+        let evidence = Evidence {
+            records,
+            polls,
+            usable,
+            said: &[],
+            contradictions: &[],
+            first_poll: None,
+            period_ms,
+            soon_ms,
+        };
         let within = Span::new(Timestamp(0), Timestamp(1_000_000_000));
         let samples = |span: Span| {
             let to = span.to.0.min(1_000_000_000);

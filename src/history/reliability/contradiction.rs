@@ -1,0 +1,462 @@
+//! Where centres contradict each other about a breaker, and what decides between them.
+//!
+//! Each centre polls the position over a path of its own, and one of them may have a value that is wrong or stuck. What
+//! a centre has of it, polls and records alike, comes from one contact and is no second witness of itself. So where two
+//! say opposite things nobody can say how the breaker stood, unless the current decides: while it flows the breaker is
+//! closed; where it ceased as one of them said that the breaker opened, that one is right as long as nothing flows.
+//!
+//! Two scans are not of one moment: a difference that is no longer than a scan means nothing. One that has begun lasts
+//! until they say the same again: where one of them has no position meanwhile, the other one may be the wrong one.
+
+use super::evidence::POLLED_MS;
+use super::scheme::Place;
+use super::track::{DISBELIEF_MS, Flow, LAG_MS, Record, Sample, Turn, place};
+use crate::clock::Timestamp;
+use crate::history::window::{merged, without};
+use crate::history::{Span, What};
+
+/// A record by a clock that nobody finds wrong may stand so much before what it tells of, milliseconds: what is told
+/// just before centres contradict each other may be of that.
+const EARLY_MS: i64 = 10_000;
+
+/// What one centre said of a breaker for a while, by its polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Said {
+    place: Place,
+    /// The last poll that said otherwise, where it was polled up to then; else the first that said so.
+    before: Timestamp,
+    /// The first poll that said so.
+    from: Timestamp,
+    /// The last moment at which it surely said so.
+    last: Timestamp,
+    /// The first poll that said otherwise, or when the position could be used no longer.
+    until: Timestamp,
+}
+
+impl Said {
+    /// While it surely said so.
+    fn span(&self) -> Span {
+        Span::new(self.from, self.last)
+    }
+}
+
+/// What a centre said, from its polls; `usable`: when its position could be used. Of a stretch in which polls said the
+/// same at least the first and the last are there. `scan_ms`: between two polls; a value is old after `old_ms`.
+pub(super) fn said(
+    polls: &[(Timestamp, u16)],
+    usable: &[Span],
+    (scan_ms, old_ms): (i64, i64),
+) -> Vec<Said> {
+    // Without a poll for longer, none was kept.
+    let longest = 2 * POLLED_MS;
+    let mut all: Vec<Said> = Vec::new();
+    for span in usable {
+        // It is found to be usable after the poll that brought it.
+        let first = polls.partition_point(|(at, _)| *at < span.from.plus(-2 * scan_ms));
+        let own = polls[first..].iter().take_while(|(at, _)| *at < span.to);
+        let mut now: Option<Said> = None;
+        for (at, place) in own.filter_map(|(at, code)| Some((*at, place(*code)?))) {
+            match &mut now {
+                Some(now) if now.place == place && at.since(now.last) <= longest => now.last = at,
+                _ => {
+                    let (before, from) = match now.take() {
+                        Some(own) if at.since(own.last) <= longest => {
+                            all.push(Said { until: at, ..own });
+                            (own.last, at)
+                        }
+                        Some(own) => {
+                            all.push(Said { until: own.last, ..own });
+                            (at, at)
+                        }
+                        None if at.since(span.from) <= longest => {
+                            (at.min(span.from), at.min(span.from))
+                        }
+                        None => (at, at),
+                    };
+                    now = Some(Said { place, before, from, last: at, until: at });
+                }
+            }
+        }
+        if let Some(now) = now {
+            let is_held = span.to.since(now.last) <= longest;
+            let (last, until) = if is_held {
+                (now.last.max(span.to.plus(-old_ms)), span.to)
+            } else {
+                (now.last, now.last)
+            };
+            all.push(Said { last, until, ..now });
+        }
+    }
+    all
+}
+
+/// When centres contradicted each other within a span, in order. `scan_ms`: between two polls of a centre. While a
+/// contact chatters polls of different moments say nothing of each other.
+pub(super) fn contradictions(
+    centres: &[Vec<Said>],
+    chatter: &[Span],
+    scan_ms: i64,
+    within: Span,
+) -> Vec<Span> {
+    let least = scan_ms + LAG_MS;
+    let (mut same, mut opposite) = (Vec::new(), Vec::new());
+    for (n, one) in centres.iter().enumerate() {
+        for other in &centres[n + 1..] {
+            let mut rest = &other[..];
+            for own in one {
+                rest = &rest[rest.partition_point(|other| other.until <= own.from)..];
+                for other in rest.iter().take_while(|other| other.from < own.until) {
+                    let both = own.span().and(other.span());
+                    if both.length() <= least {
+                        continue;
+                    }
+                    if own.place == other.place {
+                        same.push(both);
+                    } else {
+                        let from = own.before.max(other.before);
+                        opposite.push(Span::new(from, own.until.min(other.until)));
+                    }
+                }
+            }
+        }
+    }
+    let near = |own: &Span| Span::new(own.from.plus(-least), own.to.plus(least));
+    let mut opposite = without(opposite.into_iter(), &merged(chatter.iter().map(near)));
+    opposite.retain(|own| own.length() > least);
+    if opposite.is_empty() {
+        return opposite;
+    }
+    let mut all = opposite.clone();
+    for between in without(std::iter::once(within), &merged(same)) {
+        for core in opposite.iter().filter(|core| core.and(between).length() > 0) {
+            let reach = Span::new(core.from.plus(-DISBELIEF_MS), core.to.plus(DISBELIEF_MS));
+            all.push(reach.and(between));
+        }
+    }
+    let early = |span: Span| Span::new(span.from.plus(-EARLY_MS), span.to).and(within);
+    merged(all.into_iter().map(early))
+}
+
+/// What a centre said, with what its records tell of when that began.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    place: Place,
+    span: Span,
+    /// It changed then: within this.
+    changed: Option<Span>,
+    /// What was assumed of that.
+    assumed: Option<What>,
+}
+
+/// Claims of a centre round a span.
+fn claims(said: &[Said], records: &[Record], within: Span) -> Vec<Claim> {
+    let mut all: Vec<Claim> = Vec::new();
+    for own in said {
+        let is_change = own.before < own.from;
+        let earliest = own.before.plus(-LAG_MS);
+        let is_own = |record: &&Record| place(record.value) == Some(own.place);
+        let first = records.partition_point(|record| record.at < earliest);
+        let next = records[first..].iter().take_while(|record| record.at <= own.from);
+        let record = next.filter(is_own).last().filter(|_| is_change);
+        let from = record.map_or(own.from, |record| record.at);
+        if let Some(last) = all.last_mut().filter(|last| last.span.to > from) {
+            last.span = Span::new(last.span.from, from);
+        }
+        let since = if record.is_some() { from } else { own.before };
+        let changed = is_change.then(|| Span::new(since, from));
+        let assumed = match record {
+            Some(record) => (!record.is_exact).then_some(What::ClockDoubtful),
+            None => is_change.then_some(What::NoRecord),
+        };
+        all.push(Claim { place: own.place, span: Span::new(from, own.until), changed, assumed });
+    }
+    all.retain(|claim| claim.span.and(within).length() > 0);
+    all
+}
+
+/// Where a breaker stood while centres contradicted each other, from the beginning of that on, and how it stands
+/// behind it. `samples`: what flowed in that while, and just before.
+pub(super) fn decided(
+    span: Span,
+    centres: &[Vec<Said>],
+    records: &[Record],
+    (samples, period_ms): (&[Sample], i64),
+    turns: &mut Vec<Turn>,
+) {
+    let beyond = Span::new(span.from, span.to.plus(1));
+    let claims: Vec<Vec<Claim>> = centres.iter().map(|own| claims(own, records, beyond)).collect();
+    let with_current = with_current(samples, 3 * period_ms);
+    let opened: Vec<(Span, Option<What>)> = claims
+        .iter()
+        .flatten()
+        .filter_map(|claim| Some((opened(claim, samples, period_ms)?, claim.assumed)))
+        .collect();
+    let of_claims = claims.iter().flatten().map(|claim| claim.span);
+    let of_opened = opened.iter().map(|(own, _)| *own);
+    let edges = of_claims.chain(with_current.iter().copied()).chain(of_opened);
+    let edges = edges.flat_map(|own| [own.from, own.to]).chain([span.from]);
+    let mut edges: Vec<Timestamp> = edges.filter(|at| span.from <= *at && *at < span.to).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let told: Vec<(Place, Option<What>)> = edges.iter().map(|at| agreed(&claims, *at, 2)).collect();
+    // In between they may say the same for a moment, since their polls are not of one.
+    let is_apart = |(place, _): &(Place, _)| *place == Place::Unknown;
+    let first = told.iter().position(is_apart).unwrap_or(told.len());
+    let end = told.iter().rposition(is_apart).map_or(0, |last| last + 1);
+    let has = |own: &Span, at: Timestamp| own.from <= at && at < own.to;
+    let mut push = |at, place, assumed, is_told| {
+        turns.push(Turn { at, place, assumed, is_exact: false, is_told });
+    };
+    for (n, at) in edges.into_iter().enumerate() {
+        let (place, assumed) = if !(first..end).contains(&n) {
+            told[n]
+        } else if with_current.iter().any(|own| has(own, at)) {
+            (Place::Closed, Some(What::CurrentFlowed))
+        } else if let Some((_, assumed)) = opened.iter().find(|(own, _)| has(own, at)) {
+            (Place::Open, *assumed)
+        } else {
+            (Place::Unknown, None)
+        };
+        let is_closing = place == Place::Unknown && closes(&claims, at, (samples, period_ms));
+        push(at, place, assumed, is_closing);
+    }
+    // They say the same again; or the only one that says anything is believed again.
+    let (place, assumed) = agreed(&claims, span.to, 1);
+    push(span.to, place, assumed, false);
+}
+
+/// Whether a centre says from a moment on that the breaker is closed, and something was measured then: an outage is over.
+fn closes(claims: &[Vec<Claim>], at: Timestamp, (samples, period_ms): (&[Sample], i64)) -> bool {
+    let is_said = |claim: &Claim| {
+        claim.place == Place::Closed && claim.changed.is_some() && claim.span.from == at
+    };
+    let next = samples.partition_point(|sample| sample.at <= at.plus(LAG_MS));
+    let mut soon = samples[next..].iter().take_while(|own| own.at <= at.plus(5 * period_ms));
+    claims.iter().flatten().any(is_said) && soon.any(|sample| sample.flow != Flow::Nothing)
+}
+
+/// What centres say at a moment, where so many say anything and all the same; and what was assumed of a change then.
+fn agreed(claims: &[Vec<Claim>], at: Timestamp, least: usize) -> (Place, Option<What>) {
+    let is_now = |claim: &&Claim| claim.span.from <= at && at < claim.span.to;
+    let now: Vec<&Claim> = claims.iter().flatten().filter(is_now).collect();
+    let assumed = now.iter().find(|claim| claim.span.from == at).and_then(|claim| claim.assumed);
+    let places = now.iter().map(|claim| claim.place);
+    let first = places
+        .clone()
+        .next()
+        .filter(|first| now.len() >= least && places.clone().all(|place| place == *first));
+    (first.unwrap_or(Place::Unknown), assumed)
+}
+
+/// Stretches between two measurements with current, no further apart than `longest_ms`.
+fn with_current(samples: &[Sample], longest_ms: i64) -> Vec<Span> {
+    let flows = |sample: &Sample| sample.flow == Flow::Flows;
+    let is_near = |pair: &&[Sample]| pair[1].at.since(pair[0].at) <= longest_ms;
+    let pairs = samples.windows(2).filter(|pair| pair.iter().all(flows)).filter(is_near);
+    merged(pairs.map(|pair| Span::new(pair[0].at, pair[1].at)))
+}
+
+/// While a breaker was open, as a centre says that it opened: current flowed up to then, and from then on nothing did.
+fn opened(claim: &Claim, samples: &[Sample], period_ms: i64) -> Option<Span> {
+    let changed = claim.changed.filter(|_| claim.place == Place::Open)?;
+    let longest = 3 * period_ms;
+    let next = samples.partition_point(|sample| sample.at <= changed.from.plus(LAG_MS));
+    let before = samples[..next].last().filter(|sample| sample.flow == Flow::Flows)?;
+    if changed.from.since(before.at) > longest {
+        return None;
+    }
+    // A measurement may be a scan old.
+    let is_late = |sample: &&Sample| {
+        sample.flow != Flow::Nothing && sample.at < changed.to.plus(2 * period_ms)
+    };
+    let mut last: Option<Timestamp> = None;
+    let mut nothing = samples[next..].iter().skip_while(is_late);
+    let ends = nothing.find_map(|sample| {
+        let is_near = last.is_none_or(|last| sample.at.since(last) <= longest);
+        if sample.flow != Flow::Nothing || !is_near || sample.at >= claim.span.to {
+            return Some(sample.at >= claim.span.to && is_near);
+        }
+        last = Some(sample.at);
+        None
+    });
+    let last = last?;
+    let is_to_its_end = ends.unwrap_or(claim.span.to.since(last) <= longest);
+    let to = if is_to_its_end { claim.span.to } else { last };
+    // Only so long, that what decides is near.
+    let to = to.min(claim.span.from.plus(DISBELIEF_MS));
+    Some(Span::new(claim.span.from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCAN: i64 = 10_000;
+    const OLD: i64 = 3 * SCAN;
+    const HOUR: i64 = 3_600_000;
+    const OPEN: u16 = 1;
+    const CLOSED: u16 = 2;
+
+    fn span(from: i64, to: i64) -> Span {
+        Span::new(Timestamp(from), Timestamp(to))
+    }
+
+    /// What a centre says that polls so many milliseconds behind full scans, and says open within some stretches.
+    fn says(usable: &[Span], late: i64, open: &[(i64, i64)]) -> Vec<Said> {
+        let is_open = |at: i64| open.iter().any(|(from, to)| *from <= at && at < *to);
+        let polls = |own: &Span| {
+            let times = (own.from.0 / SCAN..own.to.0 / SCAN).map(|n| n * SCAN + late);
+            times.map(|at| (Timestamp(at), if is_open(at) { OPEN } else { CLOSED })).collect()
+        };
+        let polls: Vec<_> = usable.iter().flat_map(|own| -> Vec<_> { polls(own) }).collect();
+        said(&polls, usable, (SCAN, OLD))
+    }
+
+    fn found(centres: &[Vec<Said>], within: Span) -> Vec<(i64, i64)> {
+        let all = contradictions(centres, &[], SCAN, within);
+        all.iter().map(|own| (own.from.0, own.to.0)).collect()
+    }
+
+    #[test]
+    fn a_difference_of_a_scan_means_nothing() {
+        let all = [span(0, 2 * HOUR)];
+        let none: Vec<(i64, i64)> = Vec::new();
+        for late in (0..SCAN).step_by(700) {
+            // One opening, seen by both; and one that one of them saw alone, or twice.
+            for open in [(100_000, 700_000), (100_000, 101_000), (100_000, 112_000)] {
+                for lag in (0..3_000).step_by(500) {
+                    let one = says(&all, 0, &[open]);
+                    let other = says(&all, late, &[(open.0 + lag, open.1 + lag)]);
+                    assert_eq!(found(&[one, other], all[0]), none, "{late} {open:?} {lag}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_longer_one_is_from_the_last_poll_that_agreed_to_the_first_that_does_again() {
+        let all = [span(0, 10 * HOUR)];
+        let early = |at: i64| at - EARLY_MS;
+        for late in (0..SCAN).step_by(1_300) {
+            let one = says(&all, 0, &[]);
+            let other = says(&all, late, &[(200_000, 400_000)]);
+            let expected = [(early(190_000 + late).max(early(190_000)), 400_000 + late)];
+            for centres in [[one.clone(), other.clone()], [other, one]] {
+                let found = found(&centres, all[0]);
+                assert_eq!(found.len(), 1);
+                // A confirmed poll of either may be the last that agreed.
+                assert!((found[0].0 - expected[0].0).abs() <= SCAN, "{late} {found:?}");
+                assert!((found[0].1 - expected[0].1).abs() <= SCAN, "{late} {found:?}");
+                assert!(found[0].0 <= 190_000 + late && found[0].1 >= 400_000, "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_lasts_while_one_of_them_has_no_position_but_no_longer_than_a_day() {
+        let day = DISBELIEF_MS;
+        let within = span(0, 6 * day);
+        let always = [within];
+        // The second one says open from the start, and has no position for a while.
+        let gone = |from: i64, to: i64| [span(0, from), span(to, 6 * day)];
+        let wrong = |usable: &[Span]| says(usable, 300, &[(0, 2 * day)]);
+        let right = says(&always, 0, &[]);
+        let of = |usable: &[Span]| found(&[right.clone(), wrong(usable)], within);
+        let whole = of(&gone(day, day + HOUR));
+        assert_eq!(whole.len(), 1, "an hour in its midst");
+        assert!((whole[0].1 - 2 * day).abs() <= SCAN, "{whole:?}");
+        let lost = of(&gone(day, 3 * day + HOUR));
+        assert_eq!(lost.len(), 1, "it is right when it is back");
+        assert!((lost[0].1 - 2 * day).abs() <= OLD, "{lost:?}");
+        let back = of(&gone(day, day + HOUR / 2));
+        assert_eq!(back.len(), 1);
+        // Three centres: what two of them say alike ends it.
+        let third = says(&always, 600, &[]);
+        let three = found(&[right.clone(), wrong(&gone(day, 3 * day)), third], within);
+        assert!(three.iter().all(|own| own.1 <= day + OLD), "{three:?}");
+    }
+
+    #[test]
+    fn it_is_the_same_whatever_is_looked_at() {
+        let day = DISBELIEF_MS;
+        let usable = [span(0, 3 * day), span(3 * day + HOUR, 9 * day)];
+        let open = [(2 * day, 3 * day), (5 * day, 5 * day + 40_000), (7 * day, 7 * day + HOUR)];
+        let whole = span(0, 9 * day);
+        let clip = |all: &[Span], within: Span| {
+            let own = all.iter().map(|own| span(own.from.0.max(0), own.to.0).and(within));
+            own.filter(|own| own.length() > 0).collect::<Vec<_>>()
+        };
+        let of = |within: Span| {
+            let clipped: Vec<Span> =
+                usable.iter().map(|own| own.and(within)).filter(|own| own.length() > 0).collect();
+            let centres = [says(&clipped, 0, &[]), says(&clipped, 300, &open)];
+            contradictions(&centres, &[], SCAN, within)
+        };
+        let all = of(whole);
+        assert_eq!(all.len(), 3, "{all:?}");
+        for from in (0..7 * day).step_by(7 * 3_600_000) {
+            let looked = span(from, from + day);
+            let read = span((from - day - HOUR).max(0), from + 2 * day + HOUR);
+            assert_eq!(clip(&of(read), looked), clip(&all, looked), "{from}");
+        }
+    }
+
+    fn samples(to: i64, flow: impl Fn(i64) -> Flow) -> Vec<Sample> {
+        let times = (0..to / SCAN).map(|n| n * SCAN + 900);
+        times.map(|at| Sample { at: Timestamp(at), flow: flow(at) }).collect()
+    }
+
+    /// How long a breaker is told to be open, closed, and neither, in seconds.
+    fn lengths(turns: &[Turn], to: i64) -> (i64, i64, i64) {
+        let mut all = (0, 0, 0);
+        let ends = turns.iter().skip(1).map(|turn| turn.at.0).chain([to]);
+        for (turn, end) in turns.iter().zip(ends) {
+            let own = match turn.place {
+                Place::Open => &mut all.0,
+                Place::Closed => &mut all.1,
+                Place::Unknown => &mut all.2,
+            };
+            *own += (end - turn.at.0) / 1_000;
+        }
+        all
+    }
+
+    #[test]
+    fn the_current_decides_between_them() {
+        let all = [span(0, HOUR)];
+        let record = |at: i64, value| Record { at: Timestamp(at), value, is_exact: true };
+        let records = [record(605_000, OPEN), record(1_205_000, CLOSED)];
+        let real = [(605_000, 1_205_000)];
+        let stuck = says(&all, 0, &[]);
+        let right = says(&all, 300, &real);
+        let decide = |centres: &[Vec<Said>], flow: &dyn Fn(i64) -> Flow| {
+            let samples = samples(HOUR, flow);
+            let mut turns = Vec::new();
+            for own in contradictions(centres, &[], SCAN, all[0]) {
+                decided(own, centres, &records, (&samples, SCAN), &mut turns);
+                assert_eq!(turns.last().map(|turn| turn.place), Some(Place::Closed), "agreed");
+            }
+            let to = turns.last().map_or(0, |turn| turn.at.0);
+            lengths(&turns, to)
+        };
+        let truly =
+            |at: i64| if (605_000..1_205_000).contains(&at) { Flow::Nothing } else { Flow::Flows };
+        for centres in [[stuck.clone(), right.clone()], [right.clone(), stuck.clone()]] {
+            // It opened and current ceased: one is stuck.
+            let (open, _, unknown) = decide(&centres, &truly);
+            assert!(open >= 599 && unknown <= 1, "{open} s open, {unknown} s not known");
+            // Current goes on: the other one is wrong.
+            let (open, closed, unknown) = decide(&centres, &|_| Flow::Flows);
+            assert!(open == 0 && closed >= 600 && unknown <= 11, "{closed} {unknown}");
+            // It never flowed, or too little to tell: nobody can say.
+            for flow in [Flow::Nothing, Flow::Unclear] {
+                let (open, closed, unknown) = decide(&centres, &|_| flow);
+                assert!(open == 0 && unknown >= 595, "{flow:?}: {open} {closed} {unknown}");
+            }
+            // It ceased long after: it was lost above.
+            let late = |at: i64| if at > 900_000 { Flow::Nothing } else { Flow::Flows };
+            let (open, closed, unknown) = decide(&centres, &late);
+            assert!(open == 0 && closed >= 280 && unknown >= 300, "{open} {closed} {unknown}");
+        }
+    }
+}
