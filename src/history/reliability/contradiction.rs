@@ -441,7 +441,7 @@ mod tests {
         };
         let truly =
             |at: i64| if (605_000..1_205_000).contains(&at) { Flow::Nothing } else { Flow::Flows };
-        for centres in [[stuck.clone(), right.clone()], [right.clone(), stuck.clone()]] {
+        for centres in [[stuck.clone(), right.clone()], [right, stuck]] {
             // It opened and current ceased: one is stuck.
             let (open, _, unknown) = decide(&centres, &truly);
             assert!(open >= 599 && unknown <= 1, "{open} s open, {unknown} s not known");
