@@ -730,18 +730,23 @@ fn doubts_name_what_is_not_known(reader: &Reader, all: &Reliability) -> Result<(
     Ok(())
 }
 
-fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
-    let folder = tempdir().unwrap();
+/// The contracts of the story, read once a scan, at two centres.
+fn contracts() -> [Arc<Province>; 2] {
     let centres = CENTRE.replace("CC", "A1").replace(", \"B\"", "");
     let station = STATION.replace("CC = 2022-01-01", "CC = 2022-01-01, A1 = 2022-01-01");
-    let contracts = contracts_of(&format!("{CENTRE}{centres}"), &station).map(|province| {
+    contracts_of(&format!("{CENTRE}{centres}"), &station).map(|province| {
         let mut province = Province::clone(&province);
         #[expect(clippy::cast_precision_loss, reason = "a scan")]
         {
             province.scan = province.scan.at_least(SCAN as f64 / 1e3);
         }
         Arc::new(province)
-    });
+    })
+}
+
+fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
+    let folder = tempdir().unwrap();
+    let contracts = contracts();
     let plans = plans(&contracts[0]);
     let buffer = Buffer::new(&contracts[0], &plans, 1 << 20);
     let mut story = Story {
