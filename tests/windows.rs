@@ -496,11 +496,25 @@ impl Rows {
     fn stood(&self, window: (i64, i64)) -> (u64, u64) {
         let last = self.sessions[self.sessions.len() - 1].2;
         let mut sum = (0, 0);
+        let overlap = |one: (i64, i64), other: (i64, i64)| {
+            one.1.min(other.1).saturating_sub(one.0.max(other.0)).max(0)
+        };
         for (raised, returned) in &self.alarms {
             sum.0 += u64::from(window.0 <= *raised && *raised < window.1);
-            let until = returned.unwrap_or(last);
-            sum.1 +=
-                until.min(window.1).saturating_sub((*raised).max(window.0)).max(0).unsigned_abs();
+            let mut until = returned.unwrap_or(last);
+            // What is gone at the first look of a session was gone before.
+            for (before, told) in self.sessions.iter().zip(&self.sessions[1..]) {
+                let is_told = told.1 <= until && until <= told.1 + 60_000 && before.2 < told.1;
+                let is_last = self.sessions.iter().all(|own| own.1 > until || own.1 <= told.1);
+                if returned.is_some() && is_told && is_last && *raised < told.1 {
+                    until = before.2.max(*raised);
+                    break;
+                }
+            }
+            for (_, from, to) in &self.sessions {
+                let watched = (window.0.max(*from), window.1.min(*to));
+                sum.1 += overlap(watched, (*raised, until)).unsigned_abs();
+            }
         }
         sum
     }
@@ -511,7 +525,7 @@ fn told(reader: &Reader, (from, to): (i64, i64)) -> (Tally, (u64, u64)) {
     let mut stood = (0, 0);
     for own in alarms(reader, window, |_| true).unwrap() {
         stood.0 += u64::from(own.begins_in(window));
-        stood.1 += own.ms_in(window).unsigned_abs();
+        stood.1 += own.ms_in_window.unsigned_abs();
     }
     (reliability(reader, window, |_| true).unwrap().tally(window, None), stood)
 }

@@ -236,7 +236,7 @@ pub(super) fn gather(
         metering_days: metering_days(reader, &window)?,
         readings: readings(reader, &days)?,
         events: event_facts(reader, &province, &window, wanted)?,
-        stood: alarms(reader, span, wanted)?,
+        stood: alarms(reader, window.kept(Kept::Alarms), wanted)?,
         reliability: reliability(reader, span, wanted)?,
         energies: energies(reader, &window, wanted)?,
         operations: operations(reader, &province, &window, &contracts, wanted)?,

@@ -65,9 +65,8 @@ fn priorities(facts: &Facts) -> Table {
         known.sort_unstable();
         // Each counts where it was raised, by how long it is known to have stood.
         let stood = || facts.stood.iter().filter(|own| own.alarm.priority == priority);
-        let stale =
-            stood().filter(|own| own.begins_in(window) && own.span.length() > STALE_MS).count();
-        let open = stood().filter(|own| own.alarm.returned.is_none()).count();
+        let stale = stood().filter(|own| own.begins_in(window) && own.ms > STALE_MS).count();
+        let open = stood().filter(|own| !own.is_return_seen).count();
         let raised = own.len() as u64;
         vec![
             Cell::Text(name(facts, priority)),
@@ -77,7 +76,7 @@ fn priorities(facts: &Facts) -> Table {
             quantile(&known, 50),
             quantile(&known, 95),
             Cell::Count(stale as u64),
-            Cell::Duration(stood().map(|own| own.ms_in(window)).sum()),
+            Cell::Duration(stood().map(|own| own.ms_in_window).sum()),
             Cell::Count(open as u64),
         ]
     });
