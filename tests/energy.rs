@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{PointId, Province, StationId};
+use config::{Lang, PointId, Province, StationId};
 use gridwatch::clock::Timestamp;
 use gridwatch::history::energy::{CounterEnergy, Oddity, StationEnergy, energies};
 use gridwatch::history::reliability::reliability;
 use gridwatch::history::{Span, What, Window};
 use gridwatch::recording::stretched;
+use gridwatch::report::period::Period;
+use gridwatch::report::{Request, json, report};
 use gridwatch::store::{Reader, StoreError};
 use proptest::prelude::*;
 use sim::Field;
@@ -394,7 +396,9 @@ fn a_feeder_that_is_renamed_counts_under_both_names() {
     assert_ne!(renamed, text());
     let after = province(&renamed);
     let quiet = "[rates]\nscale = 0\n";
-    record(folder.path(), &before, quiet, (START, 60));
+    let refused = "[rates]\nscale = 0\n[[fault]]\nkind = \"T07\"\ntarget = \"S3.22.472.IA\"\n\
+                   at = \"20m\"\nfor = \"9m\"\n";
+    record(folder.path(), &before, refused, (START, 60));
     let middle = START.plus(61 * MINUTE_MS);
     record(folder.path(), &after, quiet, (middle, 60));
     let reader = Reader::open(folder.path()).unwrap();
@@ -416,4 +420,17 @@ fn a_feeder_that_is_renamed_counts_under_both_names() {
         told(&s3.through.received().unwrap()).unwrap()
     };
     assert_eq!(received(&parts[0]) + received(&parts[1]), received(&stations));
+    // What was not live of it by the name that it has no more is listed.
+    let day = START.local(7).date;
+    let request =
+        Request { period: Period::days(day, day, 7).unwrap(), station: None, lang: Lang::En };
+    let made = report(&reader, &request, |_| {}).unwrap().unwrap();
+    let made: serde_json::Value = serde_json::from_slice(&json::bytes(&made).unwrap()).unwrap();
+    let rows = &made["sheets"]["quality"]["tables"]["least_available"]["rows"];
+    let own: Vec<_> =
+        rows.as_array().unwrap().iter().filter(|row| row["point"] == "22.472.IA").collect();
+    assert!(!own.is_empty(), "{rows}");
+    for row in own {
+        assert!((500_000..600_000).contains(&row["down"].as_i64().unwrap()), "{row}");
+    }
 }

@@ -175,7 +175,7 @@ impl Facts {
         self.words().note(vi, en)
     }
 
-    fn station(&self, channel: &Channel) -> &Station {
+    pub(super) fn station(&self, channel: &Channel) -> &Station {
         &self.province.stations[channel.station.index()]
     }
 

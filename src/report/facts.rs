@@ -87,6 +87,8 @@ pub(super) struct ChannelFacts {
     pub(super) kinds: BTreeMap<Kind, Times>,
     /// Each point, in the order of the last contract.
     pub(super) points: Vec<PointHistory>,
+    /// Points that earlier contracts of the period had and the last one has no more, by the id within the station.
+    former: BTreeMap<String, PointHistory>,
 }
 
 /// Records of events.
@@ -139,18 +141,20 @@ impl Facts {
         stations
     }
 
-    /// The least available points of a channel that have a value, worst first.
-    pub(super) fn worst(&self) -> Vec<(&ChannelFacts, PointId, &PointHistory)> {
-        let mut worst: Vec<(&ChannelFacts, PointId, &PointHistory)> = Vec::new();
-        for channel in &self.channels {
-            let points = channel.points.iter().enumerate();
-            let down = points.filter(|(_, point)| point.times.not_live.iter().sum::<i64>() > 0);
-            worst.extend(down.map(|(n, point)| (channel, PointId::at(n), point)));
-        }
+    /// The least available points that have a value, by the id within their station, worst first; those that the last
+    /// contract has no more, too.
+    pub(super) fn worst(&self) -> Vec<(&ChannelFacts, &str, &PointHistory)> {
         let down = |point: &PointHistory| point.times.not_live.iter().sum::<i64>();
-        worst.sort_by_key(|(channel, point, history)| {
-            (std::cmp::Reverse(down(history)), channel.id, *point)
-        });
+        let mut worst: Vec<(&ChannelFacts, &str, &PointHistory)> = Vec::new();
+        for channel in &self.channels {
+            let station = self.station(self.channel(channel.id));
+            let points = station.points.iter().map(config::Point::local_id).zip(&channel.points);
+            let former = channel.former.iter().map(|(id, point)| (&id[..], point));
+            let all = points.chain(former).filter(|(_, point)| down(point) > 0);
+            worst.extend(all.map(|(id, point)| (channel, id, point)));
+        }
+        // In the order of the contract where they are alike.
+        worst.sort_by_key(|(_, _, history)| std::cmp::Reverse(down(history)));
         worst.truncate(WORST_MAX);
         worst
     }
@@ -310,6 +314,7 @@ fn channel_facts(
         asked: asking.over(reader, (&station.id, centre))?,
         kinds: BTreeMap::new(),
         points: vec![PointHistory::default(); station.points.len()],
+        former: BTreeMap::new(),
     };
     for (era, contract) in window.eras.iter().zip(contracts) {
         let province = &contract.province;
@@ -337,12 +342,13 @@ impl ChannelFacts {
             // Most contracts have most points at the same place.
             let same = now.points.get(n).filter(|other| other.id == point.id).map(|_| n);
             let place = same.or_else(|| now.point(&point.id).map(PointId::index));
-            if let Some(place) = place {
-                let sum = &mut self.points[place];
-                sum.times += history.times;
-                sum.outages += history.outages;
-                sum.last = history.last;
-            }
+            let sum = match place {
+                Some(place) => &mut self.points[place],
+                None => self.former.entry(point.local_id().to_owned()).or_default(),
+            };
+            sum.times += history.times;
+            sum.outages += history.outages;
+            sum.last = history.last;
         }
     }
 

@@ -186,12 +186,11 @@ fn worst(facts: &Facts) -> Table {
         words.column("live", "Sống", "Live", 12).holding(Holds::TimeShares),
     ]);
     let rows = facts.worst().into_iter().map(|(channel, point, history)| {
-        let station = facts.station(facts.channel(channel.id));
         let times = &history.times;
         let main = Reason::ALL.into_iter().max_by_key(|reason| times.not_live[*reason as usize]);
         let mut row = facts.heads(channel).to_vec();
         row.extend([
-            text(station.points[point.index()].local_id()),
+            text(point),
             Cell::Count(history.outages.into()),
             Cell::Duration(times.not_live.iter().sum()),
             main.map_or(Cell::Empty, |reason| text(reason.text(facts.lang))),
