@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write};
 
+use config::plain::commands;
+
 /// Names and values of an element's attributes.
 pub(super) type Attributes<'a> = &'a [(&'a str, &'a dyn Display)];
 
@@ -32,8 +34,8 @@ impl Markup {
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
                 '\n' | '\t' => self.0.push(character),
-                // Neither HTML nor XML may hold them.
-                control if control.is_control() => self.0.push('\u{fffd}'),
+                // Neither HTML nor XML may hold control characters, and none turns round what stands beside it.
+                command if commands(command) => self.0.push('\u{fffd}'),
                 other => self.0.push(other),
             }
         }
@@ -141,13 +143,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_only_text(text in "(?s).{0,60}") {
+        fn any_text_is_only_text(text in "(?s)(.|[\\u{202a}-\\u{202e}]){0,60}") {
             let mut markup = Markup::default();
             markup.leaf("p", &[("title", &text)], &text);
             let written = markup.finish();
             prop_assert_eq!(written.matches('<').count(), 2);
             prop_assert!(written.matches('"').count() <= 2);
-            prop_assert!(!written.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
+            prop_assert!(!written.contains(|c: char| commands(c) && c != '\n' && c != '\t'));
             let mut style = Markup::default();
             style.style_text(&text);
             prop_assert!(!style.finish().trim_matches('"').contains(['"', '<', '\n']));

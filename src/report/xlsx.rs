@@ -747,6 +747,7 @@ impl<'a> Page<'a> {
 
 /// A text as long as a cell may be.
 fn fit(text: &str) -> String {
+    let text = &config::plain::plain(text)[..];
     if text.encode_utf16().count() <= TEXT_MAX {
         return text.to_owned();
     }

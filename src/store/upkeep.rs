@@ -60,7 +60,12 @@ pub fn backup(
         .and_then(|()| settle(&part, &file).map_err(|error| failed(&file, error)));
     if let Err(error) = copied {
         remove();
-        return Err(error);
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        return Err(match error {
+            // It is not the disk of the store.
+            StoreError::Full => failed(&file, full),
+            error => error,
+        });
     }
     Ok(file)
 }

@@ -3,6 +3,7 @@
 //! A screen is a list of lines, each as wide as the screen: they can be put on a terminal, into a
 //! file or into a test alike.
 
+use config::plain::commands;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -112,11 +113,11 @@ impl Row {
         self.width
     }
 
-    /// Adds a text in a role. Control characters, which could move everything, are left out.
+    /// Adds a text in a role. Characters that could move or turn round everything are left out.
     pub(crate) fn put(mut self, role: Role, text: impl Into<String>) -> Self {
         let mut text = text.into();
-        if text.contains(char::is_control) {
-            text.retain(|c| !c.is_control());
+        if text.contains(commands) {
+            text.retain(|c| !commands(c));
         }
         if !text.is_empty() {
             self.width += width(&text);

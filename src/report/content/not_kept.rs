@@ -106,8 +106,8 @@ fn note(facts: &Facts, lacking: &[Kept]) -> Part {
     let each: Vec<String> = each.collect();
     let each = each.join(", ");
     words.note(
-        &format!("Không còn lưu: {each}. Số liệu ở trang này không dựa vào phần đó."),
-        &format!("No longer kept: {each}. The figures of this sheet do not rest on it."),
+        &format!("Không còn lưu: {each}. Số liệu ở trang này không gồm phần đó."),
+        &format!("No longer kept: {each}. The figures of this sheet leave it out: it is not known."),
     )
 }
 
