@@ -107,7 +107,9 @@ fn note(facts: &Facts, lacking: &[Kept]) -> Part {
     let each = each.join(", ");
     words.note(
         &format!("Không còn lưu: {each}. Số liệu ở trang này không gồm phần đó."),
-        &format!("No longer kept: {each}. The figures of this sheet leave it out: it is not known."),
+        &format!(
+            "No longer kept: {each}. The figures of this sheet leave it out: it is not known."
+        ),
     )
 }
 
