@@ -24,11 +24,15 @@ struct Keeping {
     writer: Writer,
     recorder: Recorder,
     every_ms: i64,
+    /// Values, too.
+    values: bool,
 }
 
 impl Sink for Keeping {
     fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.recorder.accept(reading);
+        if self.values {
+            self.recorder.accept(reading);
+        }
         Ok(())
     }
 
@@ -57,16 +61,38 @@ pub(crate) fn record(
     keep(recording, (folder, province), (window.0, every_ms));
 }
 
+/// The same without values, as `simulate --record --no-values` does.
+pub(crate) fn record_without_values(
+    folder: &Path,
+    province: &Arc<Province>,
+    scenario: Scenario,
+    window: (Timestamp, Timestamp),
+) {
+    let to_come = Plans { scenario: Some(scenario), ..Plans::default() };
+    let recording = Recording::start(province, to_come, window);
+    keep_some(recording, (folder, province), (window.0, 600_000), false);
+}
+
 /// Keeps a recording that begins at a moment in the store of a folder, with a commit every so many milliseconds.
 pub(crate) fn keep(
+    recording: Recording,
+    place: (&Path, &Arc<Province>),
+    (from, every_ms): (Timestamp, i64),
+) {
+    keep_some(recording, place, (from, every_ms), true);
+}
+
+fn keep_some(
     mut recording: Recording,
     (folder, province): (&Path, &Arc<Province>),
     (from, every_ms): (Timestamp, i64),
+    values: bool,
 ) {
     let mut keeping = Keeping {
         writer: Writer::open(folder, province).unwrap(),
         recorder: Recorder::new(from, Buffer::new(province, &plans(province), BUFFER_BYTES)),
         every_ms,
+        values,
     };
     while recording.step(&mut keeping).unwrap() {}
     recording.end(&mut keeping).unwrap();

@@ -5,6 +5,7 @@
 mod alarms;
 mod asking;
 mod bad_configs;
+mod chatter;
 mod cli;
 mod clipped;
 mod clock;

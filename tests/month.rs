@@ -23,8 +23,8 @@ use crate::energy::{Truth as Counted, all, check_station};
 use crate::keeping::record;
 
 /// 2022-11-01 00:00 local.
-const START: Timestamp = Timestamp(1_667_235_600_000);
-const MINUTE: i64 = 60_000;
+pub(crate) const START: Timestamp = Timestamp(1_667_235_600_000);
+pub(crate) const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 /// Seconds between two reads of a point.
 const SCAN_S: f64 = 10.0;
@@ -37,7 +37,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    fn scenario(&self) -> Scenario {
+    pub(crate) fn scenario(&self) -> Scenario {
         Scenario::parse(&self.province, "scenario", &self.scenario).unwrap()
     }
 

@@ -622,6 +622,7 @@ impl UnitState {
             log.change(gap, |entry| {
                 if let Happening::Lost(gap) = &mut entry.what {
                     gap.count = gap.count.saturating_add(count);
+                    entry.arrived = arrived;
                 }
             });
             log.lengthened += 1;

@@ -5,6 +5,7 @@
 //! So windows add up. What nobody saw is not known, and never counted as supplied.
 
 mod believed;
+mod chatter;
 mod contradiction;
 mod evidence;
 mod feeder;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use config::{PointId, Province, Scan, StationId};
 
 use self::believed::{behind_polls, believed};
+use self::chatter::{chatter, restless};
 use self::contradiction::contradictions;
 use self::evidence::{Positions, Source};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
@@ -28,7 +30,7 @@ use self::feeder::{
 use self::missing::Missing;
 use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
-use self::track::{Evidence, REACH_MS, Turn, chatter, track};
+use self::track::{Evidence, REACH_MS, Turn, track};
 use super::figure::{Figure, Remark, What};
 use super::window::{merged, without};
 use super::{Span, Window};
@@ -323,7 +325,9 @@ impl Known {
         // A contract also holds where nobody watched any more: what it knows of then is not known.
         let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
         for era in &Window::new(always, &[], sessions).eras {
-            if era.span.and(read).length() == 0 && era.span.and(window).length() == 0 {
+            // The last one may begin just where what is kept ends.
+            let touched = Span::new(read.from, read.to.plus(1));
+            if era.span.and(touched).length() == 0 && era.span.and(window).length() == 0 {
                 continue;
             }
             let province = reader.contract(era.contract)?.province;
@@ -350,7 +354,8 @@ impl Known {
         let (province, span) = (source.province, source.span);
         let station = &province.stations[source.station.index()];
         let scheme = Scheme::new(station);
-        let tracks = Tracks::follow(source, positions, &scheme, bays(province, source.station))?;
+        let bays = bays(province, source.station);
+        let tracks = Tracks::follow(source, (positions, missing), &scheme, bays)?;
         self.hangs_on_earlier |= tracks.hangs_on_earlier;
         for (feeder, customers) in province.customers_by_feeder(station) {
             let bay = &station.bays[feeder];
@@ -366,15 +371,7 @@ impl Known {
             let units: BTreeSet<u8> =
                 breakers.iter().map(|(bay, _)| station.units[station.bays[*bay].unit].id).collect();
             let position = scheme.breakers[feeder];
-            let reads = |centre: &config::CentreId| {
-                let entries = &province.channel(source.station, *centre).entries;
-                position.is_some_and(|point| entries[point.index()].register.is_some())
-            };
-            let centres: Vec<&str> = province
-                .centre_ids()
-                .filter(reads)
-                .map(|centre| &province.centres[centre.index()].id[..])
-                .collect();
+            let centres = position.map_or_else(Vec::new, |point| source.centres(point));
             let lost = units.iter().flat_map(|unit| missing.at_all(&station.id, *unit, &centres));
             let name =
                 FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level };
@@ -469,7 +466,7 @@ struct Tracks {
 impl Tracks {
     fn follow(
         source: &Source<'_>,
-        positions: &Positions,
+        (positions, missing): (&Positions, &Missing),
         scheme: &Scheme<'_>,
         bays: BTreeSet<usize>,
     ) -> Result<Self, StoreError> {
@@ -485,7 +482,8 @@ impl Tracks {
         let mut hangs_on_earlier = false;
         for (bay, point) in breakers {
             let contract = &station.points[point.index()];
-            let mut own = positions.of(&contract.id, source.era.span.to);
+            let has_lost = |centre: &str, of| missing.has_lost(&station.id, centre, of);
+            let mut own = positions.of(&contract.id, source.era.span.to, has_lost);
             // Of all that there are: it is the same whichever window is asked for.
             let alone = if own.is_empty() { What::StartAssumed } else { What::RecordsAlone };
             let of_centres = &usable[&point.index()];
@@ -494,16 +492,23 @@ impl Tracks {
             behind_polls(&mut own, &polls.positions);
             let usable = source.joined(of_centres);
             let scan_ms = source.scan_ms(point);
-            let contradictions = contradictions(&polls.said, &chatter(&own), scan_ms, source.span);
+            let soon_ms = source.soon_ms(bay);
+            let unit = station.units[station.bays[bay].unit].id;
+            let lost = missing.untold(&station.id, unit, &source.centres(point));
+            let lost = restless(lost, &polls.positions, &usable, soon_ms);
+            let chatter = chatter(&own, &lost, soon_ms);
+            let contradictions = contradictions(&polls.said, &chatter, scan_ms, source.span);
             let evidence = Evidence {
                 records: &own,
                 polls: &polls.positions,
                 usable: &usable,
                 said: &polls.said,
+                chatter: &chatter,
+                lost: &lost,
                 contradictions: &contradictions,
                 first_poll: source.first_poll(point, &polls)?,
                 period_ms: source.period_ms(bay),
-                soon_ms: source.soon_ms(bay),
+                soon_ms,
             };
             hangs_on_earlier |= source.hangs_on_earlier(point, (&polls, &usable), EDGE_MS)?;
             let flow = |span: Span| source.flow(bay, span);

@@ -65,8 +65,13 @@ impl Positions {
 
     /// Records of a breaker before `to`, in the order in which they happened, each once however many centres have
     /// it. One of a clock that cannot be right stands when it came, those that came with it as far before as their
-    /// clock says.
-    pub(super) fn of(&self, point: &str, to: Timestamp) -> Vec<Record> {
+    /// clock says. `has_lost`: whether records of a unit that happened at a moment may have been lost at a centre.
+    pub(super) fn of(
+        &self,
+        point: &str,
+        to: Timestamp,
+        has_lost: impl Fn(&str, (u8, Timestamp)) -> bool,
+    ) -> Vec<Record> {
         let Some(of_centres) = self.of.get(point) else { return Vec::new() };
         // By one clock: what several centres have came when the first of them got it.
         let mut all: BTreeMap<Key, (Told, usize)> = BTreeMap::new();
@@ -78,10 +83,13 @@ impl Positions {
             }
         }
         let all = placed(&all);
+        let names: Vec<&String> = of_centres.keys().collect();
+        // What a centre lost it does not have by another clock.
+        let lost = |own: &Copied, n: usize| has_lost(names[n], (own.key.0, own.record.at));
         let mut records: Vec<Copied> = Vec::new();
         for (n, told) in of_centres.values().enumerate() {
             let new = all.iter().filter(|own| own.first == n).copied().collect();
-            add_copies(&mut records, new, told);
+            add_copies(&mut records, new, (n, told), lost);
         }
         records.sort_by_key(|own| own.record.at);
         records.into_iter().map(|own| own.record).filter(|record| record.at < to).collect()
@@ -116,12 +124,18 @@ fn placed(all: &BTreeMap<Key, (Told, usize)>) -> Vec<Copied> {
 
 /// Adds what another centre has of a breaker, which no centre before it has by the same clock: `told` is all that it has.
 /// Where each centre has another time for a record, those of one unit and code that only one of two has are the
-/// same, first by first, where they are no further apart than [`SAME_MS`].
-fn add_copies(records: &mut Vec<Copied>, new: Vec<Copied>, told: &BTreeMap<Key, Told>) {
+/// same, first by first, where they are no further apart than [`SAME_MS`], and neither centre lost what the other has.
+fn add_copies(
+    records: &mut Vec<Copied>,
+    new: Vec<Copied>,
+    (n, told): (usize, &BTreeMap<Key, Told>),
+    lost: impl Fn(&Copied, usize) -> bool,
+) {
     let mut alone: BTreeMap<(u8, u16), VecDeque<usize>> = BTreeMap::new();
     let mut in_order: Vec<usize> = (0..records.len()).collect();
     in_order.sort_by_key(|n| records[*n].record.at);
-    for n in in_order.into_iter().filter(|n| !told.contains_key(&records[*n].key)) {
+    let is_alone = |own: &Copied| !told.contains_key(&own.key) && !lost(own, n);
+    for n in in_order.into_iter().filter(|n| is_alone(&records[*n])) {
         let (unit, _, value) = records[n].key;
         alone.entry((unit, value)).or_default().push_back(n);
     }
@@ -132,7 +146,10 @@ fn add_copies(records: &mut Vec<Copied>, new: Vec<Copied>, told: &BTreeMap<Key, 
         while others.front().is_some_and(|n| records[*n].record.at < earliest) {
             others.pop_front();
         }
-        let is_near = |n: &usize| records[*n].record.at.since(own.record.at) <= SAME_MS;
+        let is_near = |n: &usize| {
+            let other = &records[*n];
+            other.record.at.since(own.record.at) <= SAME_MS && !lost(&own, other.first)
+        };
         let Some(n) = others.front().copied().filter(is_near) else {
             records.push(own);
             continue;
@@ -192,6 +209,16 @@ impl Source<'_> {
 
     fn point(&self, point: PointId) -> &Point {
         &self.station().points[point.index()]
+    }
+
+    /// Ids of the centres that get a point.
+    pub(super) fn centres(&self, point: PointId) -> Vec<&str> {
+        let reads = |centre: &CentreId| {
+            let entries = &self.province.channel(self.station, *centre).entries;
+            entries[point.index()].register.is_some()
+        };
+        let own = self.province.centre_ids().filter(reads);
+        own.map(|centre| &self.province.centres[centre.index()].id[..]).collect()
     }
 
     /// When the positions of breakers were there and could be used, by point and centre.
@@ -607,7 +634,7 @@ mod tests {
                 });
             }
         }
-        let records = positions.of("S1.22.471.CB.POS", Timestamp(i64::MAX));
+        let records = positions.of("S1.22.471.CB.POS", Timestamp(i64::MAX), |_, _| false);
         records.into_iter().map(|own| (own.at.0, own.value, own.is_exact)).collect()
     }
 

@@ -5,7 +5,7 @@
 //! since then alone. All records that the store has are gone through, so that it is the same whichever window is
 //! asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::history::Span;
@@ -18,10 +18,10 @@ const RING: u32 = 2_048;
 /// Station, centre and unit.
 type Unit = (String, String, u8);
 
-/// When records of units never came: from the last record that came before to the first one behind.
+/// When records of units never came.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
-    of: BTreeMap<Unit, Vec<Span>>,
+    of: BTreeMap<Unit, Gaps>,
     /// The unit whose records are being taken.
     own: Option<(Unit, Life)>,
     /// From when on all records are there. What was forgotten left gaps of its own: of what is from before, only the
@@ -67,7 +67,7 @@ impl Missing {
     /// may be no record whose number would say so.
     pub(super) fn told(&mut self, unit: Unit, (from, to): (Timestamp, Timestamp)) {
         if to > from {
-            self.of.entry(unit).or_default().push(Span::new(from, to));
+            self.of.entry(unit).or_default().told.push(Span::new(from, to));
         }
     }
 
@@ -75,7 +75,10 @@ impl Missing {
     fn end_unit(&mut self) {
         if let Some((unit, mut life)) = self.own.take() {
             life.end();
-            self.of.entry(unit).or_default().extend(life.missing);
+            let own = self.of.entry(unit).or_default();
+            own.behind = life.behind;
+            own.behind.extend(life.latest.map(|latest| Span::new(latest, Timestamp(i64::MAX))));
+            (own.noticed, own.happened) = (life.noticed, life.happened);
         }
     }
 
@@ -83,22 +86,77 @@ impl Missing {
     pub(super) fn end(&mut self) {
         self.end_unit();
         for own in self.of.values_mut() {
-            *own = merged(own.drain(..));
+            own.end();
         }
     }
 
-    /// Stretches in which records of a unit were lost at each of some centres.
+    /// Stretches in which records of a unit were lost at each of some centres: from the last record that came before
+    /// up to when the first one behind came.
     pub(super) fn at_all(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
+        self.common(station, unit, centres, |own| own.noticed.clone())
+    }
+
+    /// Stretches in which records may have happened of which each of some centres lost some, or never told any behind:
+    /// from the last record that came before up to the first one behind, however late that came.
+    pub(super) fn untold(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
+        let untold = |own: &Gaps| merged(own.happened.iter().chain(&own.behind).copied());
+        self.common(station, unit, centres, untold)
+    }
+
+    fn common(
+        &self,
+        station: &str,
+        unit: u8,
+        centres: &[&str],
+        which: impl Fn(&Gaps) -> Vec<Span>,
+    ) -> Vec<Span> {
         let mut missing: Option<Vec<Span>> = None;
         for centre in centres {
             let key = (station.to_owned(), (*centre).to_owned(), unit);
-            let own = self.of.get(&key).map_or(&[][..], Vec::as_slice);
+            let own = self.of.get(&key).map_or_else(Vec::new, &which);
             missing = Some(match missing {
-                None => own.to_vec(),
-                Some(before) => common(&before, own),
+                None => own,
+                Some(before) => common(&before, &own),
             });
         }
         missing.unwrap_or_default()
+    }
+
+    /// Whether records of a unit that happened at a moment may have been lost at a centre.
+    pub(super) fn has_lost(
+        &self,
+        station: &str,
+        centre: &str,
+        (unit, at): (u8, Timestamp),
+    ) -> bool {
+        let key = (station.to_owned(), centre.to_owned(), unit);
+        let all = self.of.get(&key).map_or(&[][..], |own| &own.happened);
+        let next = all.partition_point(|own| own.to < at);
+        all.get(next).is_some_and(|own| own.from <= at)
+    }
+}
+
+/// When records of a unit never came, over one path.
+#[derive(Debug, Default)]
+struct Gaps {
+    /// From the last record before to when the first one behind came: nobody knew of them earlier.
+    noticed: Vec<Span>,
+    /// From the last record before to the first one behind, as they happened.
+    happened: Vec<Span>,
+    /// Behind the last record of all, and of a unit that began anew up to its next one: those that nobody had read yet
+    /// are not told of by any number.
+    behind: Vec<Span>,
+    /// As headers told it.
+    told: Vec<Span>,
+}
+
+impl Gaps {
+    /// Nothing comes any more: what is there, in order. What a header told is of use where no number says it better.
+    fn end(&mut self) {
+        let numbered: BTreeSet<Timestamp> = self.happened.iter().map(|own| own.from).collect();
+        let others = self.told.iter().filter(|own| !numbered.contains(&own.from)).copied();
+        self.happened = merged(self.happened.drain(..).chain(others));
+        self.noticed = merged(self.noticed.drain(..).chain(self.told.drain(..)));
     }
 }
 
@@ -118,8 +176,8 @@ struct Row {
     last: u32,
     /// When the first of them came.
     came: Timestamp,
-    /// When the last of them happened.
-    happened: Timestamp,
+    /// When the first of them happened, and the last.
+    happened: (Timestamp, Timestamp),
 }
 
 /// The numbers of a unit at a centre since it began, as they come.
@@ -133,7 +191,12 @@ struct Life {
     latest: Option<Timestamp>,
     /// The latest record from before all are there.
     before: Option<Numbered>,
-    missing: Vec<Span>,
+    /// Gaps up to when the first record behind them came.
+    noticed: Vec<Span>,
+    /// Gaps up to when the first record behind them happened.
+    happened: Vec<Span>,
+    /// Between the last record of a life and the first of the next one.
+    behind: Vec<Span>,
 }
 
 impl Life {
@@ -142,23 +205,26 @@ impl Life {
         if self.is_another(record) {
             self.end();
             // What it recorded before, since it began anew, never came.
-            if let Some(latest) = self.latest.filter(|_| number > 1) {
-                self.missing.push(Span::new(latest, arrived));
+            if let Some(latest) = self.latest {
+                self.behind.push(Span::new(latest, at));
+                if number > 1 {
+                    self.lose(latest, (arrived, at));
+                }
             }
         }
         if self.highest.is_none_or(|(highest, ..)| number > highest) {
             self.highest = Some((number, source, is_doubted));
         }
         self.latest = Some(at);
-        let mut row = Row { last: number, came: arrived, happened: at };
+        let mut row = Row { last: number, came: arrived, happened: (at, at) };
         let mut first = number;
         if let Some((begins, before)) = self.rows.range(..number).next_back()
             && before.last + 1 == number
         {
-            (first, row.came) = (*begins, before.came);
+            (first, row.came, row.happened.0) = (*begins, before.came, before.happened.0);
         }
         if let Some(next) = number.checked_add(1).and_then(|next| self.rows.remove(&next)) {
-            (row.last, row.happened) = (next.last, next.happened);
+            (row.last, row.happened.1) = (next.last, next.happened.1);
         }
         self.rows.insert(first, row);
     }
@@ -176,17 +242,33 @@ impl Life {
 
     /// No number of this life comes any more.
     fn end(&mut self) {
-        let next = self.rows.values().skip(1);
-        let gaps = self.rows.values().zip(next);
-        self.missing.extend(gaps.map(|(before, next)| Span::new(before.happened, next.came)));
-        self.rows.clear();
+        let rows = std::mem::take(&mut self.rows);
+        for (before, next) in rows.values().zip(rows.values().skip(1)) {
+            self.lose(before.happened.1, (next.came, next.happened.0));
+        }
         self.highest = None;
+    }
+
+    /// Records were lost behind a moment: the first one behind them came, and happened.
+    fn lose(&mut self, from: Timestamp, (came, happened): (Timestamp, Timestamp)) {
+        self.noticed.push(Span::new(from, came));
+        self.happened.push(Span::new(from, happened));
     }
 }
 
-/// What two lists of stretches have in common.
+/// What two lists of stretches have in common, each in order.
 fn common(one: &[Span], other: &[Span]) -> Vec<Span> {
-    merged(one.iter().flat_map(|own| other.iter().map(|span| span.and(*own))))
+    let (mut one, mut other) = (one, other);
+    let mut found = Vec::new();
+    while let (Some(own), Some(next)) = (one.first(), other.first()) {
+        found.push(own.and(*next));
+        if own.to <= next.to {
+            one = &one[1..];
+        } else {
+            other = &other[1..];
+        }
+    }
+    merged(found)
 }
 
 #[cfg(test)]
@@ -207,7 +289,13 @@ mod tests {
             });
         }
         life.end();
-        merged(life.missing).iter().map(|span| (span.from.0 / 1_000, span.to.0 / 1_000)).collect()
+        let seconds = |spans: Vec<Span>| -> Vec<(i64, i64)> {
+            merged(spans).iter().map(|span| (span.from.0 / 1_000, span.to.0 / 1_000)).collect()
+        };
+        let happened: Vec<_> =
+            seconds(life.noticed.clone()).iter().map(|(from, to)| (*from, to - 1)).collect();
+        assert_eq!(seconds(life.happened), happened, "{records:?}");
+        seconds(life.noticed)
     }
 
     #[test]
@@ -231,6 +319,54 @@ mod tests {
         ];
         for (what, records, expected) in table {
             assert_eq!(missing(&records), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_no_centre_told_may_have_happened_up_to_what_one_told_next() {
+        let mut missing = Missing::default();
+        let at = |second: i64| Timestamp(second * 1_000);
+        // Each came a minute late.
+        let records =
+            [("A1", vec![(1, 10), (2, 20), (9, 90)]), ("CC", vec![(1, 10), (7, 70), (8, 80)])];
+        for (centre, all) in records {
+            for (number, second) in all {
+                missing.take(&Recorded {
+                    station: "S1".into(),
+                    centre: centre.into(),
+                    unit: 4,
+                    number,
+                    at: at(second),
+                    source: at(second),
+                    arrived: at(second + 60),
+                    address: 0,
+                    point: None,
+                    before: None,
+                    value: 1,
+                    flags: 0,
+                    synchronised: true,
+                    doubt: None,
+                });
+            }
+        }
+        // It says the same as the numbers; and one that no number says.
+        missing.told(("S1".into(), "A1".into(), 4), (at(20), at(150)));
+        missing.told(("S1".into(), "CC".into(), 4), (at(5), at(12)));
+        missing.end();
+        let never = |second: i64| Span::new(at(second), Timestamp(i64::MAX));
+        let span = |from: i64, to: i64| Span::new(at(from), at(to));
+        assert_eq!(missing.untold("S1", 4, &["A1"]), [never(20)]);
+        assert_eq!(missing.untold("S1", 4, &["CC"]), [span(5, 70), never(80)]);
+        assert_eq!(missing.untold("S1", 4, &["A1", "CC"]), [span(20, 70), never(80)]);
+        for (centre, second, expected) in [
+            ("A1", 15, false),
+            ("A1", 50, true),
+            ("A1", 95, false),
+            ("CC", 50, true),
+            ("CC", 75, false),
+        ] {
+            let found = missing.has_lost("S1", centre, (4, at(second)));
+            assert_eq!(found, expected, "{centre} {second}");
         }
     }
 

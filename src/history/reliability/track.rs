@@ -8,6 +8,7 @@
 //! All records are gone through, however old. What polls and currents add hangs on those no further away than
 //! [`REACH_MS`], so that it is the same whichever window is asked for.
 
+use super::chatter::{CHATTER_REACH_MS, moment};
 use super::contradiction::{Said, decided};
 use super::scheme::Place;
 use crate::clock::Timestamp;
@@ -22,10 +23,6 @@ const CLOSED: u16 = 2;
 /// A poll may still say what was before a record that is so old, milliseconds: the image of a device is
 /// renewed by the second, and a gateway takes its time.
 pub(super) const LAG_MS: i64 = 3_000;
-/// So many changes, none further from the one before than [`CHATTER_MS`], are no breaker's: reclosing
-/// twice makes six.
-const CHATTER: usize = 8;
-const CHATTER_MS: i64 = 5_000;
 /// A breaker that is said to be open for so long, milliseconds, is held against its current.
 const HELD_AGAINST_MS: i64 = 60_000;
 /// Current at two moments that are no further apart is there, milliseconds.
@@ -87,6 +84,10 @@ pub(super) struct Evidence<'a> {
     pub(super) usable: &'a [Span],
     /// What each centre said, by its polls.
     pub(super) said: &'a [Vec<Said>],
+    /// When its contact chattered, in order.
+    pub(super) chatter: &'a [Span],
+    /// When records that never came may have been of chatter, in order.
+    pub(super) lost: &'a [Span],
     /// When they contradicted each other, in order.
     pub(super) contradictions: &'a [Span],
     /// Where no position was polled near: the first one that was polled at all, however far away.
@@ -137,7 +138,7 @@ pub(super) fn track<E>(
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
 ) -> Result<Track, E> {
     let period_ms = evidence.period_ms;
-    let chatter = without(chatter(evidence.records).into_iter(), evidence.contradictions);
+    let chatter = without(evidence.chatter.iter().copied(), evidence.contradictions);
     let mut turns = Vec::new();
     let mut walk = Walk::begin(evidence, &chatter, &mut turns);
     let of_chatter = chatter.iter().map(|own| (*own, false));
@@ -173,29 +174,6 @@ fn settle(turns: &mut Vec<Turn>) {
     turns.dedup_by(|later, earlier| {
         later.place == earlier.place && later.is_told == earlier.is_told
     });
-}
-
-/// Stretches in which a contact changed from one end to the other more often than a breaker can; what it shows on its
-/// way is no change of its own.
-pub(super) fn chatter(records: &[Record]) -> Vec<Span> {
-    let ends = records.iter().filter(|record| place(record.value).is_some());
-    let records: Vec<Record> = ends.copied().collect();
-    let mut episodes = Vec::new();
-    let mut first = 0;
-    for n in 1..=records.len() {
-        let goes_on = records.get(n).is_some_and(|r| r.at.since(records[n - 1].at) <= CHATTER_MS);
-        if goes_on {
-            continue;
-        }
-        let run = &records[first..n];
-        // The first one may be the same as the last that came before, of which the way back was lost.
-        let changes = 1 + run.windows(2).filter(|pair| pair[0].value != pair[1].value).count();
-        if changes >= CHATTER {
-            episodes.push(Span::new(run[0].at, run[run.len() - 1].at.plus(1)));
-        }
-        first = n;
-    }
-    episodes
 }
 
 /// Where the breaker stood while its contact chattered: closed between two measurements with current,
@@ -243,6 +221,8 @@ struct Walk<'a> {
     records: &'a [Record],
     polls: &'a [(Timestamp, u16)],
     usable: &'a [Span],
+    /// When records that never came may have been of chatter.
+    lost: &'a [Span],
     /// What polls tell first they tell of so many milliseconds before.
     soon_ms: i64,
     last_record: Timestamp,
@@ -252,18 +232,16 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// What is told first also tells of the time before it.
     fn begin(evidence: &Evidence<'a>, episodes: &[Span], turns: &mut Vec<Turn>) -> Self {
-        let Evidence { records, polls, usable, first_poll, soon_ms, .. } = *evidence;
+        let Evidence { records, polls, usable, lost, first_poll, soon_ms, .. } = *evidence;
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
         let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
-        let starts_chattering =
-            episodes.first().is_some_and(|e| record.is_some_and(|(at, _)| at == e.from));
-        let (first, assumed) = match (record, poll) {
-            (Some((at, _)), Some((seen, place))) if seen < at => (place, None),
-            (Some((_, first)), None) if !starts_chattering => {
-                (other(first), Some(What::StartAssumed))
-            }
-            (Some((_, first)), Some(_)) if !starts_chattering => (other(first), None),
-            (_, Some((_, place))) => (place, None),
+        let chatter =
+            episodes.first().filter(|e| record.is_some_and(|(at, _)| e.from <= at && at < e.to));
+        let told = chatter.map(|e| e.from).or(record.map(|(at, _)| at));
+        let (first, assumed) = match (record.filter(|_| chatter.is_none()), poll) {
+            (_, Some((seen, place))) if told.is_none_or(|at| seen < at) => (place, None),
+            (Some((_, first)), None) => (other(first), Some(What::StartAssumed)),
+            (Some((_, first)), Some(_)) => (other(first), None),
             // No record tells of a change: it stands as it ever stood. What nobody ever saw is not known.
             _ => match first_poll.and_then(place) {
                 Some(place) => (place, Some(What::StartAssumed)),
@@ -271,7 +249,7 @@ impl<'a> Walk<'a> {
             },
         };
         turns.push(Turn { at: NEVER, place: first, assumed, is_exact: false, is_told: false });
-        Self { records, polls, usable, soon_ms, last_record: NEVER, last_poll: NEVER }
+        Self { records, polls, usable, lost, soon_ms, last_record: NEVER, last_poll: NEVER }
     }
 
     /// Takes what came before a moment.
@@ -339,14 +317,27 @@ impl<'a> Walk<'a> {
         last
     }
 
-    /// Leaves out what a contact said while it chattered; it stands where its last record left it.
+    /// Leaves out what a contact said while it chattered; it stands where its last record left it, where none was lost
+    /// behind that. That is no proof of how it stands once nobody looks.
     fn pass(&mut self, episode: Span, turns: &mut Vec<Turn>) {
         let last = self.leave_out(episode);
-        if let Some((record, place)) = last.and_then(|last| Some((last, place(last.value)?))) {
-            self.last_record = record.at;
-            let at = episode.to;
-            turns.push(Turn { at, place, assumed: None, is_exact: false, is_told: true });
-        }
+        self.last_record = last.map_or(self.last_record, |last| last.at);
+        let at = episode.to;
+        let own = last.filter(|last| moment(last).to == at).and_then(|last| place(last.value));
+        let place = own.unwrap_or_else(|| self.stands_from(at));
+        turns.push(Turn { at, place, assumed: None, is_exact: false, is_told: false });
+    }
+
+    /// How it stood from a moment on, by what came next: no record was lost up to that.
+    fn stands_from(&self, at: Timestamp) -> Place {
+        let record = self.records.iter().find_map(|own| Some((own.at, other(place(own.value)?))));
+        let shows = self.polls.iter().find(|(seen, _)| *seen >= at.plus(LAG_MS));
+        let shows = shows.filter(|(seen, _)| seen.since(at) <= CHATTER_REACH_MS);
+        let poll = shows.and_then(|(seen, code)| Some((*seen, place(*code)?)));
+        let next = record.into_iter().chain(poll).min_by_key(|(seen, _)| *seen);
+        let lost = self.lost.get(self.lost.partition_point(|own| own.to <= at));
+        let is_whole = |seen: Timestamp| lost.is_none_or(|own| own.from >= seen);
+        next.filter(|(seen, _)| is_whole(*seen)).map_or(Place::Unknown, |(_, place)| place)
     }
 }
 
@@ -447,6 +438,7 @@ fn closed_by_current(
 
 #[cfg(test)]
 mod tests {
+    use super::super::chatter::chatter;
     use super::*;
 
     const SCAN: i64 = 10_000;
@@ -484,6 +476,8 @@ mod tests {
             polls,
             usable,
             said: &[],
+            chatter: &chatter(records, &[], soon_ms),
+            lost: &[],
             contradictions: &[],
             first_poll: None,
             period_ms,
@@ -587,6 +581,44 @@ mod tests {
         let both = deeds.iter().flat_map(|own| [record(own.at.0 - 40, 0), *own]);
         let both: Vec<Record> = both.collect();
         assert_eq!(walk(&both, &polls(100_000, |_| CLOSED), nothing).len(), 6);
+    }
+
+    #[test]
+    fn behind_chatter_it_stands_as_what_came_next_says() {
+        let chattered: Vec<Record> =
+            (0..600).map(|n| record(n * 200, if n % 2 == 0 { CLOSED } else { OPEN })).collect();
+        // How it stood just behind, by whether records were lost then, the polls, and the next record.
+        let table = [
+            ("nothing lost", None, None, None, Place::Open),
+            ("nothing tells", Some(200_000), None, None, Place::Unknown),
+            ("a poll", Some(200_000), Some(CLOSED), None, Place::Closed),
+            ("a record", Some(200_000), None, Some(OPEN), Place::Closed),
+            ("a poll before it", Some(200_000), Some(OPEN), Some(OPEN), Place::Open),
+        ];
+        for (what, lost, poll, next, expected) in table {
+            let lost: Vec<Span> =
+                lost.into_iter().map(|to| Span::new(Timestamp(119_800), Timestamp(to))).collect();
+            let polls: Vec<(Timestamp, u16)> =
+                poll.into_iter().map(|code| (Timestamp(210_000), code)).collect();
+            let mut records = chattered.clone();
+            records.extend(next.map(|code| record(900_000, code)));
+            let evidence = Evidence {
+                records: &records,
+                polls: &polls,
+                usable: &[],
+                said: &[],
+                chatter: &chatter(&records, &lost, SOON_MS),
+                lost: &lost,
+                contradictions: &[],
+                first_poll: None,
+                period_ms: SCAN,
+                soon_ms: SOON_MS,
+            };
+            let within = Span::new(Timestamp(0), Timestamp(0));
+            let turns = track(&evidence, within, |_| Ok::<_, ()>(Vec::new())).unwrap().turns;
+            let at = turns.partition_point(|turn| turn.at.0 <= 200_000);
+            assert_eq!(turns[at - 1].place, expected, "{what}: {turns:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,335 @@
+//! Contacts of breakers that chatter, recorded while records are lost, at any rate: what is said of supply is what
+//! happened, or it says that it is not known.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::Province;
+use gridwatch::clock::Timestamp;
+use gridwatch::history::Span;
+use gridwatch::history::reliability::{
+    Feeder, Interruption, Kind, Reliability, SUSTAINED_MS, Tally, reliability,
+};
+use gridwatch::recording::stretched;
+use gridwatch::store::Reader;
+use proptest::prelude::*;
+
+use crate::keeping::record_without_values;
+use crate::month::{MINUTE, START, Stage, Truth, outside, truth, within};
+use crate::partition::edges;
+
+/// What happens to feeders of one station, whose records come from its units.
+#[derive(Debug, Clone)]
+struct Story {
+    /// Seconds between two reads of a point.
+    scan_s: u16,
+    /// How long it is, minutes.
+    minutes: i64,
+    /// Values are kept, too.
+    values: bool,
+    /// All of it happens a second time, to units that begin anew.
+    twice: bool,
+    faults: Vec<Fault>,
+    /// Short circuits and openings by hand.
+    deeds: Vec<Deed>,
+}
+
+/// A fault of telemetry.
+#[derive(Debug, Clone)]
+struct Fault {
+    /// Kind, target, and its parameter.
+    what: (&'static str, &'static str, String),
+    /// From when on and for how long, seconds.
+    at: i64,
+    long: i64,
+}
+
+/// What happens to a feeder: a short circuit, or it is open for so many seconds.
+#[derive(Debug, Clone)]
+struct Deed {
+    bay: &'static str,
+    at: i64,
+    open: Option<i64>,
+}
+
+impl Story {
+    fn scenario(&self) -> String {
+        let mut text = "[rates]\nscale = 0\n".to_owned();
+        for Fault { what: (kind, target, more), at, long } in &self.faults {
+            let _ = writeln!(
+                text,
+                "[[fault]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"{at}s\"\nfor = \"{long}s\"\n{more}"
+            );
+        }
+        for Deed { bay, at, open } in &self.deeds {
+            let Some(long) = open else {
+                let _ =
+                    writeln!(text, "[[plant]]\ndo = \"strike\"\nbay = \"{bay}\"\nat = \"{at}s\"");
+                continue;
+            };
+            for (code, at) in [("open", *at), ("closed", at + long)] {
+                let _ = writeln!(
+                    text,
+                    "[[plant]]\ndo = \"set\"\npoint = \"{bay}.CB.POS\"\ncode = \"{code}\"\nat = \"{at}s\""
+                );
+            }
+        }
+        text
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
+        let text = std::fs::read_to_string(file).unwrap();
+        let province = Province::parse("small.toml", &text).unwrap();
+        let province = Arc::new(stretched(province, f64::from(self.scan_s)));
+        let starts = [START, START.plus((self.minutes + 1) * MINUTE)];
+        let stage = |from: &Timestamp| Stage {
+            province: Arc::clone(&province),
+            scenario: self.scenario(),
+            window: (*from, from.plus(self.minutes * MINUTE)),
+        };
+        starts.iter().take(1 + usize::from(self.twice)).map(stage).collect()
+    }
+
+    /// A moment lies where it is seen on either side of an edge: two scans.
+    fn leave_ms(&self) -> i64 {
+        2_000 * i64::from(self.scan_s) + 2_000
+    }
+}
+
+/// Stretches, each longer at both ends.
+fn wider(stretches: &[Span], by_ms: i64) -> Vec<Span> {
+    stretches.iter().map(|own| Span::new(own.from.plus(-by_ms), own.to.plus(by_ms))).collect()
+}
+
+/// Holds a feeder against what truly happened: what is said to be dead was dead, what was dead is said to be or is not
+/// known, and each interruption that is counted was one.
+fn check(feeder: &Feeder, truth: &[Span], window: Span, leave_ms: i64) -> Result<(), String> {
+    let told: Vec<Span> = feeder.interruptions.iter().flat_map(|own| own.dead.clone()).collect();
+    let second = |at: Timestamp| at.since(window.from) / 1_000;
+    let seconds = |all: &[Span]| -> Vec<(i64, i64)> {
+        all.iter().map(|own| (second(own.from), second(own.to))).collect()
+    };
+    let what = || {
+        let mut text = format!("{}: truth {:?}", feeder.name, seconds(truth));
+        for own in &feeder.interruptions {
+            let dead = seconds(&own.dead);
+            let _ = write!(text, "\n{:?} of {dead:?} {:?}", own.kind, own.assumed);
+        }
+        let _ = write!(text, "\nunknown {:?}", seconds(&feeder.unknown));
+        let _ = write!(text, "\nunrecorded {:?}", seconds(&feeder.unrecorded));
+        text
+    };
+    for dead in &told {
+        if within(*dead, &wider(truth, leave_ms)) < dead.length() {
+            return Err(format!("{:?} was not dead; {}", seconds(&[*dead]), what()));
+        }
+    }
+    let open = wider(&feeder.unknown, leave_ms).into_iter().chain(wider(&told, leave_ms));
+    let mut open: Vec<Span> = open.collect();
+    open.sort_by_key(|own| own.from);
+    let hidden = wider(&feeder.unrecorded, leave_ms);
+    for own in truth {
+        let is_short = own.length() <= SUSTAINED_MS;
+        let lost = outside(window, if is_short { &hidden } else { &[] });
+        let unsaid = outside(*own, &open);
+        let unsaid = unsaid.iter().any(|unsaid| within(*unsaid, &lost) > 0);
+        if unsaid {
+            return Err(format!("{:?} is not said; {}", seconds(&[*own]), what()));
+        }
+    }
+    let counted = |kind: Kind| feeder.interruptions.iter().filter(move |own| own.kind == kind);
+    let is_of = |own: &Interruption, outage: &Span| {
+        let told = Span::new(own.from, own.dead.last().map_or(own.from, |dead| dead.to));
+        wider(&[*outage], leave_ms)[0].and(told).length() > 0
+    };
+    for (kind, is_long) in [(Kind::Sustained, true), (Kind::Momentary, false)] {
+        for own in counted(kind) {
+            let near = truth.iter().filter(|outage| is_of(own, outage));
+            let fits = |outage: &&Span| {
+                let limit = SUSTAINED_MS + if is_long { -leave_ms } else { leave_ms };
+                (outage.length() > limit) == is_long
+            };
+            if near.clone().filter(fits).count() == 0 {
+                let from = second(own.from);
+                return Err(format!("{kind:?} from {from} was none; {}", what()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What comes of a story.
+struct Found {
+    of: Reliability,
+    whole: Tally,
+    parts: Tally,
+    truth: Truth,
+}
+
+impl Found {
+    fn of(story: &Story, cuts: &[i64]) -> Self {
+        let stages = story.stages();
+        let folder = tempfile::tempdir().unwrap();
+        for stage in &stages {
+            if story.values {
+                stage.record(folder.path());
+            } else {
+                let (province, scenario) = (&stage.province, stage.scenario());
+                record_without_values(folder.path(), province, scenario, stage.window);
+            }
+        }
+        let reader = Reader::open(folder.path()).unwrap();
+        let window = Span::new(stages[0].window.0, stages[stages.len() - 1].window.1);
+        let told = |(from, to)| {
+            let span = Span::new(Timestamp(from), Timestamp(to));
+            reliability(&reader, span, |_| true).unwrap()
+        };
+        let edges = edges((window.from.0, window.to.0), cuts);
+        let mut parts = Tally::default();
+        for part in edges.windows(2) {
+            let part = told((part[0], part[1]));
+            parts += part.tally(part.window, None);
+        }
+        let of = told((window.from.0, window.to.0));
+        Self { whole: of.tally(window, None), of, parts, truth: truth(&stages) }
+    }
+
+    fn check(&self, leave_ms: i64) -> Result<(), String> {
+        for feeder in &self.of.feeders {
+            let name = (feeder.name.station.clone(), feeder.name.bay.clone());
+            let truth = self.truth.get(&name).map_or(&[][..], Vec::as_slice);
+            check(feeder, truth, self.of.window, leave_ms)?;
+        }
+        if self.parts != self.whole {
+            return Err(format!("{:?} in parts, {:?} as a whole", self.parts, self.whole));
+        }
+        Ok(())
+    }
+}
+
+fn chatter(target: &'static str, per_second: u32, at: i64, long: i64) -> Fault {
+    let more = format!("per_second = {per_second}");
+    Fault { what: ("T20", target, more), at, long }
+}
+
+const FEEDERS: [&str; 3] = ["S2.22.471", "S2.22.472", "S2.22.473"];
+const CONTACTS: [&str; 5] = [
+    "S2.22.471.CB.POS",
+    "S2.22.472.CB.POS",
+    "S2.22.473.CB.POS",
+    "S2.22.431.CB.POS",
+    "S2.110.131.CB.POS",
+];
+
+fn stories() -> impl Strategy<Value = Story> {
+    let rate = prop_oneof![Just(1_u32), Just(2), Just(5), Just(10), Just(20), Just(50)];
+    let long = prop_oneof![20_i64..120, 120_i64..3_600, 3_600_i64..10_000];
+    let chattering = (0_usize..5, rate, 60_i64..9_000, long.clone())
+        .prop_map(|(n, rate, at, long)| chatter(CONTACTS[n], rate, at, long));
+    let lost = prop_oneof![Just("0.3"), Just("0.8"), Just("1.0")];
+    let one = prop_oneof![Just(""), Just("centre = \"CC\""), Just("centre = \"A1\"")];
+    let other = prop_oneof![
+        3 => (lost, 60_i64..9_000, long.clone()).prop_map(|(share, at, long)| {
+            Fault { what: ("T23", "S2", format!("lost = {share}")), at, long }
+        }),
+        2 => (one, 60_i64..9_000, long).prop_map(|(centre, at, long)| {
+            Fault { what: ("T01", "S2", centre.to_owned()), at, long }
+        }),
+    ];
+    let deed =
+        (0_usize..3, 30_i64..11_000, prop::option::of(prop_oneof![5_i64..200, 400_i64..3_000]));
+    let deed = deed.prop_map(|(n, at, open)| Deed { bay: FEEDERS[n], at, open });
+    let scan_s = prop_oneof![1 => Just(1_u16), 4 => Just(10), 2 => Just(60)];
+    (
+        scan_s,
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(1.0),
+        prop::collection::vec(chattering, 1..4),
+        prop::collection::vec(other, 0..3),
+        prop::collection::vec(deed, 0..6),
+    )
+        .prop_map(|(scan_s, twice, values, mut faults, others, deeds)| {
+            faults.extend(others);
+            Story { scan_s, minutes: 200, values, twice, faults, deeds }
+        })
+}
+
+/// Feeders trip and reclose, one is opened for ten minutes, at a moment of so many seconds.
+fn deeds(at: i64) -> Vec<Deed> {
+    vec![
+        Deed { bay: FEEDERS[0], at, open: None },
+        Deed { bay: FEEDERS[1], at: at + 90, open: None },
+        Deed { bay: FEEDERS[1], at: at + 200, open: Some(600) },
+        Deed { bay: FEEDERS[2], at: at + 300, open: Some(20) },
+    ]
+}
+
+/// Seconds between scans, minutes, contacts and how often a second they change, from when on for how long; what else;
+/// for how much of its time supply must be known, per mille: currents tell, but for what truly was without supply while
+/// its contact chattered, and what nobody reached.
+type Case = (u16, i64, &'static [(usize, u32)], (i64, i64), &'static [Other], u64);
+
+/// A fault that takes records away: kind, parameter, from when on and for how long.
+type Other = (&'static str, &'static str, i64, i64);
+
+/// However fast contacts chatter and however rarely anybody looks, so that their records push each other out of the
+/// ring; whatever else takes records away meanwhile.
+#[test]
+fn what_is_said_while_contacts_chatter_is_what_happened() {
+    const LOST: &str = "lost = 0.9";
+    let cases: [Case; 9] = [
+        (10, 110, &[(1, 20)], (1_200, 3_600), &[], 960),
+        (10, 60, &[(1, 50)], (1_200, 600), &[], 980),
+        (1, 40, &[(1, 50)], (900, 300), &[], 980),
+        (60, 100, &[(1, 5)], (1_200, 3_000), &[], 950),
+        (60, 100, &[(0, 10), (1, 2), (3, 5)], (1_200, 3_000), &[], 930),
+        (10, 80, &[(1, 5)], (1_200, 1_800), &[("T23", LOST, 1_500, 2_700)], 930),
+        (
+            10,
+            80,
+            &[(1, 20)],
+            (1_200, 1_800),
+            &[("T01", "", 1_000, 900), ("T01", "", 2_800, 600)],
+            690,
+        ),
+        // No record comes any more.
+        (10, 50, &[(1, 5)], (1_200, 600), &[("T23", "lost = 1.0", 1_500, 9_000)], 900),
+        // Records wait to be read when it ends.
+        (60, 60, &[(1, 20), (4, 2)], (1_200, 3_000), &[], 880),
+    ];
+    for (scan_s, minutes, contacts, (at, long), others, least) in cases {
+        let contacts = contacts.iter().map(|(n, rate)| chatter(CONTACTS[*n], *rate, at, long));
+        let others = others.iter().map(|(kind, more, at, long)| Fault {
+            what: (kind, "S2", (*more).to_owned()),
+            at: *at,
+            long: *long,
+        });
+        let faults = contacts.chain(others).collect();
+        let deeds = [300, at + 300, at + long + 60].into_iter().flat_map(deeds).collect();
+        let story = Story { scan_s, minutes, values: true, twice: scan_s == 1, faults, deeds };
+        let found = Found::of(&story, &[1_111_111, 2_222_222]);
+        if let Err(error) = found.check(story.leave_ms()) {
+            panic!("{story:?}: {error}");
+        }
+        let of_station = found.of.tally(found.of.window, Some("S2"));
+        let known = 1_000 * of_station.known_ms / of_station.customer_ms;
+        let recorded = 1_000 * of_station.recorded_ms / of_station.customer_ms;
+        assert!(known >= least && recorded < 990, "{story:?}: {known}, {recorded} ‰ known");
+        assert!(of_station.sustained.interruptions > 0 && of_station.momentary.interruptions > 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    #[ignore = "a campaign of an hour"]
+    fn what_is_said_while_contacts_chatter_is_what_happened_in_many_histories(
+        (story, cuts) in (stories(), prop::collection::vec(any::<i64>(), 1..4))
+    ) {
+        let found = Found::of(&story, &cuts);
+        found.check(story.leave_ms()).map_err(TestCaseError::fail)?;
+    }
+}
