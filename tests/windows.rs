@@ -297,6 +297,8 @@ struct Rows {
     records: Vec<(String, i64, bool)>,
     /// Unit, number and when, of every record.
     numbers: Vec<(i64, i64, i64)>,
+    /// The unit of each point that has records.
+    units: BTreeMap<String, i64>,
     /// Raised, returned.
     alarms: Vec<(i64, Option<i64>)>,
 }
@@ -321,6 +323,8 @@ impl Rows {
         let mut numbers =
             rows.prepare("SELECT unit, number, at_ms FROM event ORDER BY unit, number").unwrap();
         let numbers = numbers.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).unwrap();
+        let mut units = rows.prepare("SELECT DISTINCT point, unit FROM event").unwrap();
+        let units = units.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         let mut alarms = rows.prepare("SELECT raised_ms, returned_ms FROM alarm").unwrap();
         let alarms = alarms.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         Self {
@@ -328,6 +332,7 @@ impl Rows {
             judgements: judgements.map(Result::unwrap).collect(),
             records: records.map(Result::unwrap).collect(),
             numbers: numbers.map(Result::unwrap).collect(),
+            units: units.map(Result::unwrap).collect(),
             alarms: alarms.map(Result::unwrap).collect(),
         }
     }
@@ -364,13 +369,32 @@ impl Rows {
     /// Whether a breaker is open just from a moment on, in an era; `None`: nobody can say.
     fn is_open(&self, point: &str, era: (i64, i64, i64), at: i64) -> Option<bool> {
         let own = || self.records.iter().filter(|(p, t, _)| p == point && *t < era.2);
-        let last = own().rfind(|(_, t, _)| *t <= at).map(|(_, _, open)| *open);
-        // What nothing told of stood as the first record left it. Of what nothing ever tells nobody can say.
-        let stands = last.or_else(|| own().next().map(|(_, _, open)| !open))?;
-        let next = own().find(|(_, t, open)| *t > at && *open != stands);
-        // Two records prove what lies between them.
-        let is_proven = stands && last.is_some() && next.is_some();
+        let last = own().rfind(|(_, t, _)| *t <= at);
+        let next = own().find(|(_, t, _)| *t > at);
+        let began = last.map_or(i64::MIN, |(_, t, _)| *t);
+        let lost = self.lost_of(point);
+        // Nobody polls: while records are lost anything may happen.
+        if lost.iter().any(|(from, to)| *from < at && at < *to) {
+            return None;
+        }
+        let is_lost = |from: i64, to: i64| lost.iter().any(|own| from <= own.0 && own.0 < to);
+        // Of what nothing ever tells nobody can say.
+        let by_next = next.filter(|(_, t, _)| !is_lost(at, *t)).map(|(_, _, open)| !open);
+        let stands = match last {
+            Some((_, _, open)) if !is_lost(began, at) => *open,
+            // What nothing told of stood as the first record left it.
+            _ => by_next?,
+        };
+        let changes = own().find(|(_, t, open)| *t > at && *open != stands);
+        // Two records prove what lies between them, where none was lost.
+        let is_proven =
+            stands && last.is_some() && changes.is_some_and(|(_, t, _)| !is_lost(began, *t));
         (self.is_usable(at) || is_proven).then_some(stands)
+    }
+
+    /// Stretches in which records of the unit of a breaker were lost.
+    fn lost_of(&self, point: &str) -> Vec<(i64, i64)> {
+        self.lost(self.units.get(point).copied().as_slice())
     }
 
     /// Whether a feeder is dead just from a moment on; `None`: nobody can say.
@@ -396,10 +420,13 @@ impl Rows {
     /// to be closed, or a record says so, however it stood afterwards.
     fn closes(&self, feeder: &str, era: (i64, i64, i64), at: i64) -> bool {
         Self::breakers(feeder).iter().any(|own| {
-            at > era.1
-                && self.is_open(own, era, at - 1) == Some(true)
-                && (self.is_open(own, era, at) == Some(false)
-                    || self.records.iter().any(|(p, t, open)| p == own && *t == at && !open))
+            let told =
+                |at: i64| self.records.iter().any(|(p, t, open)| p == own && *t == at && !open);
+            let known = |at: i64| self.is_open(own, era, at).or(told(at).then_some(false));
+            let mut before = self.moments();
+            before.retain(|moment| (era.1..at).contains(moment));
+            let was_open = before.into_iter().rev().find_map(known) == Some(true);
+            was_open && (known(at) == Some(false) || told(at))
         })
     }
 
@@ -417,6 +444,9 @@ impl Rows {
         let judged = self.judgements.iter().map(|(at, _)| *at);
         let mut all: Vec<i64> =
             sessions.chain(judged).chain(self.records.iter().map(|r| r.1)).collect();
+        // The record before a gap is there.
+        let gaps = self.units.keys().flat_map(|point| self.lost_of(point));
+        all.extend(gaps.flat_map(|(from, to)| [from + 1, to]));
         all.sort_unstable();
         all.dedup();
         all

@@ -27,7 +27,7 @@ pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{
     Stretch, doubt_without_current, interruptions, seen, stretches, while_supplied,
 };
-use self::missing::Missing;
+use self::missing::{Missing, common};
 use self::scheme::{Place, Scheme, Supply};
 pub use self::tally::{Count, Tally};
 use self::track::{Evidence, REACH_MS, Turn, track};
@@ -494,7 +494,12 @@ impl Tracks {
             let scan_ms = source.scan_ms(point);
             let soon_ms = source.soon_ms(bay);
             let unit = station.units[station.bays[bay].unit].id;
-            let lost = missing.untold(&station.id, unit, &source.centres(point));
+            let centres = source.centres(point);
+            let gone = missing.happened(&station.id, unit, &centres);
+            // The record before it is there.
+            let gone = gone.iter().map(|own| Span::new(own.from.plus(1), own.to));
+            let blind = without(gone, &common(&usable, &polls.there));
+            let lost = missing.untold(&station.id, unit, &centres);
             let lost = restless(lost, &polls.positions, &usable, soon_ms);
             let chatter = chatter(&own, &lost, soon_ms);
             let contradictions = contradictions(&polls.said, &chatter, scan_ms, source.span);
@@ -505,6 +510,7 @@ impl Tracks {
                 said: &polls.said,
                 chatter: &chatter,
                 lost: &lost,
+                blind: &blind,
                 contradictions: &contradictions,
                 first_poll: source.first_poll(point, &polls)?,
                 period_ms: source.period_ms(bay),

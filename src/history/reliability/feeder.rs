@@ -183,6 +183,8 @@ pub(super) fn stretches(
     turns.sort_by_key(|(at, bay, _)| (*at, *bay));
     let mut places: Vec<(usize, Place)> =
         breakers.iter().map(|(bay, _)| (*bay, Place::Unknown)).collect();
+    // Those that were open when it was last known how they stood.
+    let mut opened: BTreeSet<usize> = BTreeSet::new();
     let mut all: Vec<Stretch> = Vec::new();
     let mut rest = &turns[..];
     while let Some((at, ..)) = rest.first() {
@@ -194,7 +196,10 @@ pub(super) fn stretches(
             if let Some(place) = places.iter_mut().find(|(own, _)| own == bay) {
                 let closed =
                     turn.place == Place::Closed || turn.place == Place::Unknown && turn.is_told;
-                closes |= place.1 == Place::Open && closed;
+                closes |= closed && opened.remove(bay);
+                if turn.place == Place::Open {
+                    opened.insert(*bay);
+                }
                 place.1 = turn.place;
             }
             assumed.extend(turn.assumed);

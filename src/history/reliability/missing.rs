@@ -96,6 +96,11 @@ impl Missing {
         self.common(station, unit, centres, |own| own.noticed.clone())
     }
 
+    /// The same up to the first one behind, as it happened, however late that came.
+    pub(super) fn happened(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
+        self.common(station, unit, centres, |own| own.happened.clone())
+    }
+
     /// Stretches in which records may have happened of which each of some centres lost some, or never told any behind:
     /// from the last record that came before up to the first one behind, however late that came.
     pub(super) fn untold(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
@@ -257,7 +262,7 @@ impl Life {
 }
 
 /// What two lists of stretches have in common, each in order.
-fn common(one: &[Span], other: &[Span]) -> Vec<Span> {
+pub(super) fn common(one: &[Span], other: &[Span]) -> Vec<Span> {
     let (mut one, mut other) = (one, other);
     let mut found = Vec::new();
     while let (Some(own), Some(next)) = (one.first(), other.first()) {

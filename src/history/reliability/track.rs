@@ -88,6 +88,8 @@ pub(super) struct Evidence<'a> {
     pub(super) chatter: &'a [Span],
     /// When records that never came may have been of chatter, in order.
     pub(super) lost: &'a [Span],
+    /// When records of its unit were lost and nobody polled it, in order.
+    pub(super) blind: &'a [Span],
     /// When they contradicted each other, in order.
     pub(super) contradictions: &'a [Span],
     /// Where no position was polled near: the first one that was polled at all, however far away.
@@ -141,7 +143,16 @@ pub(super) fn track<E>(
     let chatter = without(evidence.chatter.iter().copied(), evidence.contradictions);
     let mut turns = Vec::new();
     let mut walk = Walk::begin(evidence, &chatter, &mut turns);
-    let of_chatter = chatter.iter().map(|own| (*own, false));
+    // A record says how it stood, whatever was lost before and behind it.
+    let told = evidence.blind.iter().flat_map(|own| {
+        let records = evidence.records;
+        let first = records.partition_point(|record| record.at < own.from);
+        records[first..].iter().take_while(|record| record.at < own.to).map(moment)
+    });
+    let others = chatter.iter().chain(evidence.contradictions).copied();
+    let others = merged(others.chain(told));
+    let blind = without(evidence.blind.iter().copied(), &others);
+    let of_chatter = chatter.iter().chain(&blind).map(|own| (*own, false));
     let of_centres = evidence.contradictions.iter().map(|own| (*own, true));
     let mut episodes: Vec<(Span, bool)> = of_chatter.chain(of_centres).collect();
     episodes.sort_by_key(|(own, _)| own.from);
@@ -234,11 +245,14 @@ impl<'a> Walk<'a> {
     fn begin(evidence: &Evidence<'a>, episodes: &[Span], turns: &mut Vec<Turn>) -> Self {
         let Evidence { records, polls, usable, lost, first_poll, soon_ms, .. } = *evidence;
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
+        // What was lost before it may have been another one.
+        let is_first = |at: Timestamp| evidence.blind.first().is_none_or(|own| own.from >= at);
         let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
         let chatter =
             episodes.first().filter(|e| record.is_some_and(|(at, _)| e.from <= at && at < e.to));
         let told = chatter.map(|e| e.from).or(record.map(|(at, _)| at));
-        let (first, assumed) = match (record.filter(|_| chatter.is_none()), poll) {
+        let record = record.filter(|(at, _)| chatter.is_none() && is_first(*at));
+        let (first, assumed) = match (record, poll) {
             (_, Some((seen, place))) if told.is_none_or(|at| seen < at) => (place, None),
             (Some((_, first)), None) => (other(first), Some(What::StartAssumed)),
             (Some((_, first)), Some(_)) => (other(first), None),
@@ -478,6 +492,7 @@ mod tests {
             said: &[],
             chatter: &chatter(records, &[], soon_ms),
             lost: &[],
+            blind: &[],
             contradictions: &[],
             first_poll: None,
             period_ms,
@@ -609,6 +624,7 @@ mod tests {
                 said: &[],
                 chatter: &chatter(&records, &lost, SOON_MS),
                 lost: &lost,
+                blind: &[],
                 contradictions: &[],
                 first_poll: None,
                 period_ms: SCAN,
