@@ -18,6 +18,10 @@ const RING: u32 = 2_048;
 /// Station, centre and unit.
 type Unit = (String, String, u8);
 
+fn key(station: &str, centre: &str, unit: u8) -> Unit {
+    (station.to_owned(), centre.to_owned(), unit)
+}
+
 /// When records of units never came.
 #[derive(Debug, Default)]
 pub(super) struct Missing {
@@ -90,15 +94,32 @@ impl Missing {
         }
     }
 
-    /// Stretches in which records of a unit were lost at each of some centres: from the last record that came before
-    /// up to when the first one behind came.
+    /// Stretches in which records of a unit were lost at one of some centres, and no other one has them: from the last
+    /// record that came before up to when the first one behind came.
     pub(super) fn at_all(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
-        self.common(station, unit, centres, |own| own.noticed.clone())
+        self.lost(station, unit, centres, |own| &own.noticed)
     }
 
     /// The same up to the first one behind, as it happened, however late that came.
     pub(super) fn happened(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
-        self.common(station, unit, centres, |own| own.happened.clone())
+        self.lost(station, unit, centres, |own| &own.happened)
+    }
+
+    /// What one centre lost another one has only where it was told of what came behind: one that says nothing does not
+    /// vouch.
+    fn lost(
+        &self,
+        station: &str,
+        unit: u8,
+        centres: &[&str],
+        which: impl Fn(&Gaps) -> &[Span],
+    ) -> Vec<Span> {
+        let own = |centre: &&str| self.of.get(&key(station, centre, unit));
+        let lost = centres.iter().filter_map(own).flat_map(|own| which(own).iter().copied());
+        let untold = self.common(station, unit, centres, |own| {
+            merged(which(own).iter().chain(&own.behind).copied())
+        });
+        common(&merged(lost), &untold)
     }
 
     /// Stretches in which records may have happened of which each of some centres lost some, or never told any behind:
@@ -117,8 +138,9 @@ impl Missing {
     ) -> Vec<Span> {
         let mut missing: Option<Vec<Span>> = None;
         for centre in centres {
-            let key = (station.to_owned(), (*centre).to_owned(), unit);
-            let own = self.of.get(&key).map_or_else(Vec::new, &which);
+            // One that never had any record of it lacks all of them.
+            let always = || vec![Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX))];
+            let own = self.of.get(&key(station, centre, unit)).map_or_else(always, &which);
             missing = Some(match missing {
                 None => own,
                 Some(before) => common(&before, &own),
@@ -134,8 +156,7 @@ impl Missing {
         centre: &str,
         (unit, at): (u8, Timestamp),
     ) -> bool {
-        let key = (station.to_owned(), centre.to_owned(), unit);
-        let all = self.of.get(&key).map_or(&[][..], |own| &own.happened);
+        let all = self.of.get(&key(station, centre, unit)).map_or(&[][..], |own| &own.happened);
         let next = all.partition_point(|own| own.to < at);
         all.get(next).is_some_and(|own| own.from <= at)
     }
@@ -376,17 +397,23 @@ mod tests {
     }
 
     #[test]
-    fn what_a_header_told_of_is_missing_at_all_centres_alone() {
+    fn what_one_centre_lost_another_one_has_if_it_was_told_of_what_came_behind() {
         let mut missing = Missing::default();
         let of = |centre: &str| ("S1".to_owned(), centre.to_owned(), 4);
         let at = |second: i64| Timestamp(second * 1_000);
         missing.told(of("CC"), (at(10), at(40)));
         missing.told(of("CC"), (at(50), at(50)));
         missing.told(of("A1"), (at(30), at(60)));
+        let silent =
+            Gaps { behind: vec![Span::new(at(20), Timestamp(i64::MAX))], ..Gaps::default() };
+        missing.of.insert(of("S"), silent);
         missing.end();
         let spans = |centres: &[&str]| missing.at_all("S1", 4, centres);
         assert_eq!(spans(&["CC"]), [Span::new(at(10), at(40))]);
         assert_eq!(spans(&["CC", "A1"]), [Span::new(at(30), at(40))]);
-        assert_eq!(spans(&["CC", "B"]), []);
+        // One that never told a record, and one that told none since.
+        assert_eq!(spans(&["CC", "B"]), [Span::new(at(10), at(40))]);
+        assert_eq!(spans(&["CC", "S"]), [Span::new(at(20), at(40))]);
+        assert_eq!(spans(&["B", "S"]), []);
     }
 }

@@ -252,17 +252,15 @@ impl<'a> Walk<'a> {
             episodes.first().filter(|e| record.is_some_and(|(at, _)| e.from <= at && at < e.to));
         let told = chatter.map(|e| e.from).or(record.map(|(at, _)| at));
         let record = record.filter(|(at, _)| chatter.is_none() && is_first(*at));
-        let (first, assumed) = match (record, poll) {
-            (_, Some((seen, place))) if told.is_none_or(|at| seen < at) => (place, None),
-            (Some((_, first)), None) => (other(first), Some(What::StartAssumed)),
-            (Some((_, first)), Some(_)) => (other(first), None),
+        let place = match (record, poll) {
+            (_, Some((seen, place))) if told.is_none_or(|at| seen < at) => place,
+            (Some((_, first)), _) => other(first),
             // No record tells of a change: it stands as it ever stood. What nobody ever saw is not known.
-            _ => match first_poll.and_then(place) {
-                Some(place) => (place, Some(What::StartAssumed)),
-                None => (Place::Unknown, None),
-            },
+            _ => first_poll.and_then(place).unwrap_or(Place::Unknown),
         };
-        turns.push(Turn { at: NEVER, place: first, assumed, is_exact: false, is_told: false });
+        // Whether that is assumed hangs on whether it was polled near, as for every other turn.
+        let (assumed, is_exact, is_told) = (None, false, false);
+        turns.push(Turn { at: NEVER, place, assumed, is_exact, is_told });
         Self { records, polls, usable, lost, soon_ms, last_record: NEVER, last_poll: NEVER }
     }
 
@@ -664,12 +662,10 @@ mod tests {
 
     #[test]
     fn what_came_first_tells_of_the_time_before() {
-        let start = |records: &[Record], polls: &[(Timestamp, u16)]| {
-            let first = walk(records, polls, nothing)[0];
-            (first.place, first.assumed)
-        };
-        assert_eq!(start(&[], &[]), (Place::Unknown, None), "nothing tells of it");
-        assert_eq!(start(&[record(5, CLOSED)], &[]), (Place::Open, Some(What::StartAssumed)));
-        assert_eq!(start(&[], &polls(20_000, |_| OPEN)), (Place::Open, None));
+        let start =
+            |records: &[Record], polls: &[(Timestamp, u16)]| walk(records, polls, nothing)[0].place;
+        assert_eq!(start(&[], &[]), Place::Unknown, "nothing tells of it");
+        assert_eq!(start(&[record(5, CLOSED)], &[]), Place::Open);
+        assert_eq!(start(&[], &polls(20_000, |_| OPEN)), Place::Open);
     }
 }
