@@ -208,6 +208,9 @@ pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
         };
         let raw = raw(picture, result);
         lines.push(format!("{word:<7} {name}: {figure}{raw}, threshold {threshold} %"));
+        if *undecided > 0 {
+            lines.push(format!("        {undecided} {}", Text::NotWatchedLong.get(lang)));
+        }
         for station in stations {
             let of_station = &picture.province.stations[station.index()];
             lines.push(format!("        {} {}", of_station.id, of_station.name.get(lang)));

@@ -234,6 +234,8 @@ struct Centre<'a> {
     tested: u64,
     good: u64,
     live: Share,
+    /// Of those that are live, not watched for long enough to say so.
+    undecided: u64,
     /// The same with what is left out with approval counted, too.
     live_raw: Share,
     /// Stations that are right, of those that could be tested.
@@ -292,6 +294,8 @@ struct StationAtCentre<'a> {
     untested: u64,
     good: u64,
     live: Share,
+    /// Of those that are live, not watched for long enough to say so.
+    undecided: u64,
     /// The same with what is left out with approval counted, too.
     live_raw: Share,
     right: &'static str,
@@ -549,6 +553,7 @@ fn centre_entry(picture: &Picture, centre: CentreId) -> Centre<'_> {
         tested: found.counts.tested,
         good: found.counts.good,
         live: found.counts.live,
+        undecided: found.counts.undecided,
         live_raw: found.counts.live_raw(),
         right: stations_right(picture, centre),
         right_signals: found.counts.right,
@@ -596,6 +601,7 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
             untested: counts.untested(),
             good: counts.good,
             live: counts.live,
+            undecided: counts.undecided,
             live_raw: counts.live_raw(),
             right: channel.right.word(),
             right_signals: counts.right,

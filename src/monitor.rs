@@ -139,8 +139,8 @@ impl Monitor {
         self.acknowledge.clone()
     }
 
-    /// The first picture in which every channel has settled and nothing is [undecided](Picture::undecided), or
-    /// the latest when `patience` has run out.
+    /// The first picture in which every channel has settled and nothing is [undecided](Picture::undecided): every
+    /// gateway was seen to beat, or to hang. Or the latest, when `patience` has run out.
     pub async fn first_complete(&self, patience: Duration) -> Arc<Picture> {
         let mut news = self.news();
         let complete = |picture: &Arc<Picture>| {

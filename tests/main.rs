@@ -26,6 +26,7 @@ mod flips;
 mod forgetting;
 mod forms;
 mod history;
+mod hung;
 mod inject;
 mod keeping;
 mod late_replies;

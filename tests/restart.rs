@@ -210,7 +210,8 @@ fn what_was_found_before_a_restart_stands_until_something_speaks_against_it() {
     let again = before.at.plus(20_000);
     let stood = bench.historian.stood(before.at);
     let mut bench = Bench::after(&stood, again);
-    let after = bench.run(again, 0, stuck);
+    // Its gateway is seen to beat.
+    let after = bench.run(again, 1_000, stuck);
     for (id, ..) in found {
         let (was, is) = (bench.point(&before, id), bench.point(&after, id));
         assert_eq!(
@@ -285,4 +286,46 @@ fn a_station_that_answered_before_a_restart_is_lost_and_not_never_connected() {
     bench.refuse(again);
     let after = bench.historian.picture(again.plus(500));
     assert!(after.channels.iter().all(|c| c.link.state == LinkState::NeverConnected));
+}
+
+#[test]
+fn nothing_is_said_to_be_live_before_its_gateway_was_seen_to_beat() {
+    let beat = |count: u16| [("S1.0.STN.STN.HB", count)];
+    let slow = "S1.22.471.P";
+    let mut bench = Bench::new(START);
+    // All others beat each second; of one it is not known yet.
+    let first = bench.run(START, 2_000, &beat(7));
+    let seen = bench.point(&first, BREAKER);
+    assert!(seen.undecided && seen.not_live.is_none(), "{seen:?}");
+    assert_eq!(grades(&first)[..2], [Grade::NoData; 2]);
+    let counts = |picture: &Picture| {
+        let counts = &picture.channels[0].counts;
+        (counts.live.have, counts.undecided)
+    };
+    let (live, undecided) = counts(&first);
+    assert!(live > 0 && live == undecided, "{live} live, {undecided} undecided");
+    let text = gridwatch::terminal::text(&first, config::Lang::En, false);
+    let said = format!("{} signals not watched for long enough", first.undecided());
+    assert!(text.contains(&said), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&gridwatch::json::picture(&first)).unwrap();
+    assert_eq!(json["stations"][0]["centres"][0]["undecided"], undecided);
+    // It stands: nothing was ever seen to be newer than when it was first asked, however slowly it is read.
+    let hung = bench.run(START.plus(3_000), 1_000, &beat(7));
+    for id in [BREAKER, slow] {
+        let seen = bench.point(&hung, id);
+        assert_eq!((seen.undecided, seen.not_live), (false, Some(Reason::Old)), "{id}");
+        assert_eq!(seen.not_live_since, Since::AtLeast(START), "{id}: from the first look on");
+    }
+    assert_eq!(hung.undecided(), 0);
+    assert_eq!(grades(&hung)[0], Grade::Missed, "unmanned");
+    // It beats again.
+    let beats = bench.run(START.plus(5_000), 0, &beat(8));
+    for id in [BREAKER, slow] {
+        let seen = bench.point(&beats, id);
+        assert_eq!((seen.undecided, seen.not_live), (false, None), "{id}");
+    }
+    // One that beats with the second look is known with it.
+    let mut bench = Bench::new(START);
+    let well = bench.run(START, 1_000, &[]);
+    assert_eq!((well.undecided(), &grades(&well)[..2]), (0, &[Grade::Reached; 2][..]));
 }

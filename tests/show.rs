@@ -106,8 +106,12 @@ fn a_moment_of_history_is_the_picture_that_was_shown() {
     let mut reasons = Vec::new();
     let (mut alarms, mut values) = (0, 0);
     // A second of its own between them, so that it is not always the same part of a minute.
-    let watched: Vec<&Picture> =
-        shown.pictures.iter().filter(|picture| picture.at >= sessions[0].from).collect();
+    let watched = shown.pictures.iter().filter(|picture| picture.at >= sessions[0].from);
+    // In the first second nobody knew yet that the gateways beat, which history knows.
+    let is_open =
+        |picture: &&Picture| picture.channels.iter().any(|channel| channel.counts.undecided > 0);
+    let watched: Vec<&Picture> = watched.skip_while(is_open).collect();
+    assert!(watched[0].at.since(sessions[0].from) <= 3_000);
     for (nth, seen) in watched.iter().enumerate().step_by(7) {
         let kept = past(&reader, Some(seen.at)).unwrap().expect("somebody watched").picture;
         assert_eq!((kept.at, kept.figures, &kept.centres), (seen.at, seen.figures, &seen.centres));

@@ -25,11 +25,12 @@ Examples:
 Without a threshold the targets of the contract are checked. --full follows from the contract; for
 the others the stations are asked. A station is unmanned when the contract declares it and every
 signal of priority A is live at the centre in charge.
-A switch that is found between its ends is watched for as long as it may move: a breaker 2 s, another
-25 s. What takes longer to be found out is known from the history of a monitor that runs, or did until
+Each gateway is watched until its heartbeat moves, or has stood still for 3 s: it hangs then, and its
+values are old. A switch that is found between its ends is watched for as long as it may move: a breaker
+2 s, another 25 s. What takes longer to be found out is known from the history of a monitor that runs, or did until
 just now: that a measurement stands still (15 min), that values contradict each other (30 s).
 Exit codes: 0 reached, 1 missed, 2 usage or configuration, 3 nothing can be said: no station answered,
-or what nobody has seen or counted yet would decide, whatever else is missed.")]
+or what nobody has seen, watched for long enough or counted yet would decide, whatever else is missed.")]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArg,

@@ -10,7 +10,7 @@ use ::config::{Lang, Province};
 use clap::Args;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::picture::{Keeping, LinkState, Picture, Unconfirmed};
+use gridwatch::historian::picture::{ChannelPicture, Keeping, LinkState, Picture, Unconfirmed};
 use gridwatch::monitor::Monitor;
 use gridwatch::store::Keeper;
 use gridwatch::{json, terminal};
@@ -26,7 +26,7 @@ use super::{
 Examples:
   gridwatch monitor config/hoa-binh.toml               the screens
   gridwatch monitor config/hoa-binh.toml --once        the figures as text
-  gridwatch monitor config/hoa-binh.toml --once --json one JSON object; exit 3 when nobody answers
+  gridwatch monitor config/hoa-binh.toml --once --json one JSON object; exit 3 when nothing is known
   gridwatch monitor --once --json --after 600          the same, after ten minutes of polling
   gridwatch monitor --headless --store /srv/gridwatch  no screen: keep history until stopped
 
@@ -105,14 +105,16 @@ impl Keep {
 /// How to look at the province.
 #[derive(Args, Clone)]
 pub(super) struct Look {
-    /// Print one picture and exit, as soon as every station has been scanned once and every switch between its
-    /// ends was watched for as long as it may move (breakers 2 s, others 25 s)
+    /// Print one picture and exit, as soon as every station has been scanned once, its heartbeat was seen to
+    /// move or to stand (3 s), and every switch between its ends was watched for as long as it may move
+    /// (breakers 2 s, others 25 s)
     #[arg(long)]
     pub(super) once: bool,
     /// With --once: as one JSON object
     #[arg(long, requires = "once")]
     json: bool,
-    /// With --once: watch for so long before the picture is made, seconds
+    /// With --once: watch for so long before the picture is made, seconds; what that is too short for is said
+    /// not to be known
     #[arg(long, requires = "once", value_name = "SECONDS", value_parser = stretch)]
     after: Option<Duration>,
     /// With --once: longest wait for the first complete picture, seconds
@@ -204,14 +206,19 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
     }
 }
 
-/// Exit code 3 when no station answered.
+/// Exit code 3 when no station answered, or of none that did it is known whether what it says moves.
 fn print(common: &Common, picture: &Picture, as_json: bool) -> Outcome {
     if as_json {
         say(json::picture(picture))?;
     } else {
         say_lines(terminal::text(picture, common.lang(), common.ascii).trim_end())?;
     }
-    let heard = picture.channels.iter().any(|c| c.link.state == LinkState::Connected);
+    let is_known = |channel: &ChannelPicture| {
+        let counts = &channel.counts;
+        channel.link.state == LinkState::Connected
+            && (counts.live.have == 0 || counts.undecided < counts.live.have)
+    };
+    let heard = picture.channels.iter().any(|channel| is_known(channel));
     Ok(if heard { 0 } else { EXIT_NO_DATA })
 }
 

@@ -30,6 +30,8 @@ const TRAFFIC_HOLDS_MS: i64 = 10_000;
 const SURELY_STANDS_MS: i64 = 3_000;
 /// Nothing changes by itself.
 const FOREVER: Timestamp = Timestamp(i64::MAX);
+/// Before anything that is kept.
+const NEVER: Timestamp = Timestamp(i64::MIN / 2);
 
 /// State of one channel.
 pub(super) struct ChannelState {
@@ -39,9 +41,9 @@ pub(super) struct ChannelState {
     link: Link,
     /// What the last picture told of the path.
     told_link: LinkState,
-    /// How it stood when somebody watched last, until that is compared with how it stands.
+    /// How it stood when somebody watched last, until that is compared with how it stands, and that is proven.
     stood: Option<StoodChannel>,
-    /// Whether it was.
+    /// Whether it was compared.
     recalled: bool,
     /// It answered before this run of the monitor.
     answered_before: bool,
@@ -60,6 +62,8 @@ pub(super) struct ChannelState {
     rules: Arc<Rules>,
     findings: Findings,
     heartbeat: Heartbeat,
+    /// As long as nobody knows whether what comes moves.
+    unproven: Option<Unproven>,
     /// The latest picture, as long as it is true.
     kept: Option<Kept>,
     /// The one before: its memory is used again when nobody looks at it any more.
@@ -78,6 +82,14 @@ struct Kept {
     picture: Arc<ChannelPicture>,
     from: Timestamp,
     until: Timestamp,
+}
+
+/// What was told of a channel before it was known whether what comes from it moves.
+struct Unproven {
+    /// Since when it is told.
+    since: Timestamp,
+    /// What was written down of that.
+    told: Vec<Judgement>,
 }
 
 /// State of one point.
@@ -173,6 +185,7 @@ impl ChannelState {
             started,
             findings: Findings::new(&rules.tests),
             heartbeat: Heartbeat::default(),
+            unproven: None,
             rules,
             kept: None,
             spare: None,
@@ -407,6 +420,9 @@ impl ChannelState {
         // What history says of its first moment is what pictures say from then on.
         self.recalled &= self.page.is_some();
         self.page = Some(Page::default());
+        if let Some(unproven) = &mut self.unproven {
+            unproven.told.clear();
+        }
         self.put_aside();
     }
 
@@ -456,10 +472,27 @@ impl ChannelState {
         if !self.recalled && (self.page.is_some() || self.settled()) {
             self.recalled = true;
             self.compare(now);
+            self.unproven = Some(Unproven { since: now, told: Vec::new() });
+        }
+        let is_undecided = self.is_unproven(now);
+        let decided = self.unproven.take_if(|_| !is_undecided);
+        let hung = decided.as_ref().filter(|_| self.never_moved(now));
+        if let Some(unproven) = hung {
+            // Nobody knows of when its values were, from the first one on.
+            self.compare(unproven.since);
+        }
+        if self.recalled && self.unproven.is_none() {
+            self.stood = None;
         }
         let picture = Arc::new(self.draw(province, now));
         if let Some(page) = &mut self.page {
-            judgements.extend(page.turn(self.id, now, self.link.state, &picture.points));
+            let again = hung.map(|own| own.told.iter().map(|told| told.again(&picture.points)));
+            judgements.extend(again.into_iter().flatten());
+            let told = page.turn(self.id, now, self.link.state, &picture.points);
+            if let Some(unproven) = &mut self.unproven {
+                unproven.told.extend(told.clone());
+            }
+            judgements.extend(told);
         }
         self.kept = Some(Kept { picture: Arc::clone(&picture), from: now, until });
         picture
@@ -476,7 +509,10 @@ impl ChannelState {
     fn judge(&mut self, now: Timestamp) -> Timestamp {
         // How asking has gone of late is told by the minute.
         let mut until = now.plus(TRAFFIC_HOLDS_MS);
-        let newest = self.heartbeat.not_newer_than().unwrap_or(FOREVER);
+        let newest = match self.heartbeat.not_newer_than() {
+            Some(_) if self.never_moved(now) => NEVER,
+            newest => newest.unwrap_or(FOREVER),
+        };
         for (state, rule) in self.points.iter_mut().zip(&self.rules.points) {
             state.not_live = state.judge_live(&self.link, rule, (newest, now));
             until = until.min(state.holds_until(rule, (newest, now)));
@@ -515,12 +551,23 @@ impl ChannelState {
             && self.link.state == LinkState::Connected
     }
 
+    /// Whether nothing has moved since it was first asked, for so long that values are old: nobody knows of when any
+    /// of them is.
+    fn never_moved(&self, now: Timestamp) -> bool {
+        self.heartbeat.never_moved() && self.is_hung(now)
+    }
+
+    /// Whether nobody knows yet whether what comes moves.
+    fn is_unproven(&self, now: Timestamp) -> bool {
+        self.heartbeat.is_undecided() || self.heartbeat.never_moved() && !self.is_hung(now)
+    }
+
     /// Holds what stands at the first moment of which history will tell, or at which every block was asked,
     /// against how it stood when somebody watched last. What is wrong since then is told since then; of the
     /// rest it is known only that it is so at least since now.
     fn compare(&mut self, now: Timestamp) {
-        let stood = self.stood.take();
-        let link = stood.as_ref().map(|stood| stood.link);
+        let stood = self.stood.as_ref();
+        let link = stood.map(|stood| stood.link);
         (self.link.since, self.link.at_least) = match link {
             Some((state, since))
                 if state == self.link.state
@@ -532,7 +579,7 @@ impl ChannelState {
             _ => (now, true),
         };
         for (n, state) in self.points.iter_mut().enumerate() {
-            let before = stood.as_ref().and_then(|stood| *stood.points.get(n)?);
+            let before = stood.and_then(|stood| *stood.points.get(n)?);
             state.compare(before, now);
         }
     }
@@ -546,10 +593,13 @@ impl ChannelState {
         points.clear();
         points.reserve_exact(self.points.len());
         let newest = self.heartbeat.not_newer_than().unwrap_or(FOREVER);
+        let is_unproven = self.is_unproven(now);
         let ruled = self.points.iter().zip(&self.rules.points).zip(&channel.entries);
         for (n, ((state, rule), entry)) in ruled.enumerate() {
             let seen = (self.findings.evaluable(n), self.findings.of(n).1);
-            let mut picture = state.picture(seen, state.is_undecided(rule, now));
+            let is_undecided = state.is_undecided(rule, now)
+                || is_unproven && state.not_live.is_none() && rule.old_after.is_some();
+            let mut picture = state.picture(seen, is_undecided);
             picture.at = picture.at.map(|at| at.min(newest));
             counts.add(entry, rule.is_command, &picture);
             points.push(picture);

@@ -5,6 +5,9 @@
 //! seconds in the headers of event rings. While all of these that a centre reads stand still, and no value moves either,
 //! no value is newer than the last beat. When something else does move it is the beat that is stuck, and it says
 //! nothing of the others.
+//!
+//! Whoever begins to ask a gateway that hangs never sees anything move: nobody knows of when its values are, from the
+//! first one on. Until something beats or moves, or it is seen to stand, that is not decided.
 
 use crate::clock::Timestamp;
 
@@ -23,6 +26,8 @@ pub(super) struct Heartbeat {
     own_repeats: Repeats,
     /// Something else moved meanwhile.
     is_stuck: bool,
+    /// Something was seen to beat or to move, or it was known when it did.
+    has_moved: bool,
 }
 
 /// The first and the last reply that repeated a beat.
@@ -45,7 +50,7 @@ impl Heartbeat {
     /// beats.
     pub(super) fn hung(last: Timestamp) -> Self {
         let repeats = Repeats(Some((last, last.plus(STANDS_MS))));
-        Self { last: Some(last), repeats, ..Self::default() }
+        Self { last: Some(last), repeats, has_moved: true, ..Self::default() }
     }
 
     /// The heartbeat of the gateway came.
@@ -59,7 +64,9 @@ impl Heartbeat {
         self.repeats.take(at, beat);
         match beat {
             Beat::First => self.last = self.last.or(Some(at)),
-            Beat::New => (self.last, self.is_stuck) = (Some(at), false),
+            Beat::New => {
+                (self.last, self.is_stuck, self.has_moved) = (Some(at), false, true);
+            }
             Beat::Same => {}
         }
     }
@@ -67,12 +74,24 @@ impl Heartbeat {
     /// A value is other than it was in a reply of `before`. Only what was read twice while nothing beat has moved
     /// since.
     pub(super) fn moved_since(&mut self, before: Timestamp) {
+        self.has_moved = true;
         self.is_stuck |= self.repeats.0.is_some_and(|(first, _)| before >= first);
     }
 
     /// The last beat, when no value is known to be newer.
     pub(super) fn not_newer_than(&self) -> Option<Timestamp> {
         self.last.filter(|_| self.repeats.stand() && !self.is_stuck)
+    }
+
+    /// Whether nothing has moved since it was first asked, for so long that it is said to hang: nobody knows of when
+    /// any value is.
+    pub(super) fn never_moved(&self) -> bool {
+        !self.has_moved && self.not_newer_than().is_some()
+    }
+
+    /// Whether it is known that it moves, or that it does not. Of one of which nothing came that beats it never is.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.last.is_some() && !self.has_moved && !self.repeats.stand()
     }
 
     /// Whether the heartbeat of the gateway stands while others move.
@@ -113,6 +132,36 @@ mod tests {
         assert_eq!(heartbeat.not_newer_than(), None);
     }
 
+    #[test]
+    fn it_is_not_decided_until_something_moves_or_it_is_seen_to_stand() {
+        // What comes behind the first beat, and then whether it is undecided, and whether it never moved.
+        type Case<'a> = (&'a str, &'a [(i64, Come)], bool, bool);
+        let at = |second: i64| Timestamp(second * 1_000);
+        let table: [Case<'_>; 6] = [
+            ("the first one alone", &[], true, false),
+            ("repeated for 2 s", &[(2, Own(false)), (4, Own(false))], true, false),
+            ("stands from the first one on", &[(2, Own(false)), (5, Own(false))], false, true),
+            ("beats", &[(2, Own(true)), (3, Own(false)), (9, Own(false))], false, false),
+            (
+                "a value moves before it stands",
+                &[(2, Moved(1)), (3, Own(false)), (9, Own(false))],
+                false,
+                false,
+            ),
+            ("a ring beats", &[(2, Own(false)), (3, Header(true)), (9, Own(false))], false, false),
+        ];
+        for (what, came, is_undecided, never_moved) in table {
+            let mut heartbeat = Heartbeat::default();
+            assert!(!heartbeat.is_undecided(), "nothing beats, as far as is known");
+            heartbeat.take(at(1), Beat::First);
+            feed(&mut heartbeat, came);
+            let found = (heartbeat.is_undecided(), heartbeat.never_moved());
+            assert_eq!(found, (is_undecided, never_moved), "{what}");
+        }
+        let hung = Heartbeat::hung(at(1));
+        assert!(!hung.is_undecided() && !hung.never_moved(), "it is known when it beat last");
+    }
+
     /// What comes in a second.
     #[derive(Clone, Copy)]
     enum Come {
@@ -124,6 +173,18 @@ mod tests {
         Moved(i64),
     }
     use Come::{Header, Moved, Own};
+
+    fn feed(heartbeat: &mut Heartbeat, came: &[(i64, Come)]) {
+        let at = |second: i64| Timestamp(second * 1_000);
+        let beat = |is_new: bool| if is_new { Beat::New } else { Beat::Same };
+        for (second, came) in came {
+            match *came {
+                Own(is_new) => heartbeat.take(at(*second), beat(is_new)),
+                Header(is_new) => heartbeat.beat(at(*second), beat(is_new)),
+                Moved(before) => heartbeat.moved_since(at(before)),
+            }
+        }
+    }
 
     /// What comes when; the last beat when it hangs, and whether the heartbeat alone is frozen.
     type Case = (&'static str, &'static [(i64, Come)], Option<i64>, bool);
@@ -188,14 +249,7 @@ mod tests {
         let at = |second: i64| Timestamp(second * 1_000);
         for (what, came, hangs, is_frozen) in table {
             let mut heartbeat = Heartbeat::default();
-            let beat = |is_new: bool| if is_new { Beat::New } else { Beat::Same };
-            for (second, came) in came {
-                match *came {
-                    Own(is_new) => heartbeat.take(at(*second), beat(is_new)),
-                    Header(is_new) => heartbeat.beat(at(*second), beat(is_new)),
-                    Moved(before) => heartbeat.moved_since(at(before)),
-                }
-            }
+            feed(&mut heartbeat, came);
             let found = (heartbeat.not_newer_than(), heartbeat.is_frozen());
             assert_eq!(found, (hangs.map(at), is_frozen), "{what}");
         }

@@ -104,7 +104,7 @@ pub struct Run {
     pub state: State,
 }
 
-/// What a judgement of a channel found otherwise than the one before.
+/// What a judgement of a channel found otherwise than the one before. Another one of its moment takes its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     /// The channel.
@@ -150,6 +150,22 @@ impl Page {
         let is_news = whole || !runs.is_empty() || self.link != Some(link);
         self.link = Some(link);
         is_news.then_some(Judgement { channel, at, link, whole, runs })
+    }
+}
+
+impl Judgement {
+    /// What takes its place when points that were taken to be live then are known to have been old: as they are now.
+    pub(super) fn again(&self, now: &[PointPicture]) -> Self {
+        let places = self.runs.iter().flat_map(|run| {
+            let first = run.first as usize;
+            (first..first + run.count as usize).map(|place| (place, run.state))
+        });
+        let as_now = places.map(|(place, state)| {
+            let now = now.get(place).filter(|_| state.not_live().is_none());
+            let old = now.filter(|now| now.not_live == Some(Reason::Old)).map(State::of);
+            (place, old.unwrap_or(state))
+        });
+        Self { runs: runs(as_now), ..self.clone() }
     }
 }
 

@@ -295,8 +295,9 @@ pub struct PointPicture {
     pub evaluable: bool,
     /// The consistency test that it fails.
     pub finding: Option<Finding>,
-    /// It is live as far as is known, but nobody has watched it for long enough to say so: a switch that has stood
-    /// between its ends since it was first asked, for no longer than one that moves does.
+    /// It is live as far as is known, but nobody has watched it for long enough to say so: its gateway was neither
+    /// seen to beat nor to hang; or a switch that has stood between its ends since it was first asked, for no longer
+    /// than one that moves does.
     pub undecided: bool,
     /// The request that asked last for its value: an index into the channel's plan.
     pub block: Option<u16>,

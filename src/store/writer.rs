@@ -378,7 +378,8 @@ fn put_judgement(
     };
     let link = judgement.link.code();
     let row: [&dyn ToSql; 6] = [&path, &judgement.at.0, &session, &whole, &link, &bytes];
-    sums::put(transaction, (Verb::Insert, &sums::JUDGEMENT, ""), &row)?;
+    // What was told of a moment may be told again, when it is known to have been otherwise.
+    sums::put(transaction, (Verb::OrReplace, &sums::JUDGEMENT, ""), &row)?;
     Ok(())
 }
 

@@ -51,6 +51,11 @@ pub(super) fn overview(view: &View<'_>, asks: bool, width: usize) -> String {
     if view.starting() {
         rows.push(scanning(view));
     }
+    let undecided = view.picture.undecided();
+    if undecided > 0 {
+        let undecided = view.count(undecided);
+        rows.push(view.row().text(format!(" {undecided} {}", view.t(Text::NotWatchedLong))));
+    }
     if view.nobody_ever() {
         rows.extend(nobody(view));
     }
@@ -60,7 +65,7 @@ pub(super) fn overview(view: &View<'_>, asks: bool, width: usize) -> String {
     }
     let concerns = attention::concerns(view.picture);
     lines.push(String::new());
-    if concerns.is_empty() && !view.starting() {
+    if concerns.is_empty() && !view.starting() && undecided == 0 {
         lines.push(view.t(Text::AllWell).to_owned());
     }
     for station in concerns {

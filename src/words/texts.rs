@@ -91,6 +91,7 @@ texts! {
     Declared => "khai báo", "declared";
     Observed => "thực tế", "observed";
     PriorityASignals => "tín hiệu A sống tại", "priority A signals live at";
+    NotWatchedLong => "tín hiệu chưa theo dõi đủ lâu để biết là sống", "signals not watched for long enough to say that they are live";
     NotAskedYet => "chưa hỏi hết", "not asked yet";
     NoPriorityA => "mẫu ngăn không có tín hiệu ưu tiên A", "the templates name no priority A signal";
     ColUnmanned => "KNT", "Unm.";

@@ -28,6 +28,11 @@ pub(crate) fn of_station(view: &View<'_>, station: StationId, width: usize) -> R
     let row = row.text(format!("{} ", view.t(Text::Observed)));
     let Some(is_seen) = seen.is_seen() else {
         let why = match seen.asked {
+            true if seen.signals.want > 0 => {
+                let count = seen.undecided;
+                return row
+                    .text(format!("{NOT_EVALUATED} {count} {}", view.t(Text::NotWatchedLong)));
+            }
             true => Text::NoPriorityA,
             false if view.nobody_ever() => Text::LinkNever,
             false => Text::NotAskedYet,
