@@ -8,7 +8,9 @@
 //! Each kind is applied in one place: values in `samples`, registers in `registers`, answers and
 //! connections in `wire`, time-tagged records in `records`.
 
+mod aiming;
 mod engine;
+mod fault;
 mod hooks;
 mod kind;
 mod rates;
@@ -16,15 +18,15 @@ mod records;
 mod registers;
 mod samples;
 mod script;
-mod target;
 mod truth;
 pub(crate) mod wire;
 
-pub use engine::{ACTIVE_MAX, ActiveFault, Faults, Injection, check};
-pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Reach, Settings, Takes};
+pub use crate::target::Reach;
+pub use crate::times::{Start, duration_ms};
+pub use aiming::check;
+pub use engine::{ACTIVE_MAX, ActiveFault, Faults};
+pub use fault::{Injection, Planned};
+pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Settings, Takes};
 pub use rates::Rates;
-pub use script::{Planned, Scenario, Start, duration_ms};
-pub(crate) use script::{read_duration, read_start};
-pub(crate) use target::{bay_id, one_bay, one_point};
-pub(crate) use truth::utc;
+pub use script::Scenario;
 pub use truth::{CentreTruth, Keep, Pair, TruthRecord};

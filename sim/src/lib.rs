@@ -25,7 +25,9 @@ pub mod faults;
 mod meters;
 mod plant;
 mod server;
+mod target;
 mod telemetry;
+mod times;
 
 use std::sync::Arc;
 

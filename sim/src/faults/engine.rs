@@ -6,70 +6,21 @@ use std::sync::Arc;
 
 use config::{ChannelId, PointId, Province};
 
-use super::kind::{FaultKind, Reach, Settings};
+use super::aiming::aimed;
+use super::fault::{Fault, Injection, Planned, Touched};
+use super::kind::FaultKind;
 use super::rates::Dice;
 use super::records::Watched;
 use super::script::Scenario;
-use super::target::{Aim, narrow, resolve};
-use super::truth::{Ending, Pair, TruthRecord};
+use super::truth::{Ending, Keep, Pair, TruthRecord};
 use super::{records, registers, samples, wire};
 use crate::chance::Chance;
 use crate::telemetry::events::Event;
 use crate::telemetry::image::{Image, Sample};
+use crate::times::utc;
 
 /// Faults that may be active at once: far more than anybody watches.
 pub const ACTIVE_MAX: usize = 10_000;
-
-/// A fault as it is asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Injection {
-    /// Which.
-    pub kind: FaultKind,
-    /// Station, unit, bay, point or pattern.
-    pub target: String,
-    /// At one centre only.
-    pub centre: Option<String>,
-    /// How long, milliseconds; until it is cleared when `None`.
-    pub for_ms: Option<i64>,
-    /// Its parameters.
-    pub settings: Settings,
-}
-
-/// What all places that apply a fault need to know of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Fault {
-    pub(crate) id: u32,
-    pub(crate) kind: FaultKind,
-    pub(crate) settings: Settings,
-    pub(crate) from_ms: i64,
-    pub(crate) until_ms: Option<i64>,
-    pub(crate) target: String,
-    /// Whether it was aimed at stations as a whole.
-    pub(crate) whole_station: bool,
-    pub(crate) chance: Chance,
-}
-
-impl Fault {
-    /// Whether a chattering contact stands the other way round in this second.
-    pub(crate) fn flips(&self, point: PointId, at_ms: i64) -> bool {
-        let second = at_ms.div_euclid(1_000).cast_unsigned();
-        self.chance.share(second.wrapping_mul(0x1_0000) ^ u64::from(point.0)) < 0.5
-    }
-}
-
-/// What a fault touches of one channel, and what it keeps of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Touched {
-    pub(crate) channel: ChannelId,
-    /// Points that the channel sends and the fault affects.
-    pub(crate) points: Vec<PointId>,
-    /// Units of faults that reach units.
-    pub(crate) units: Vec<u8>,
-    /// What was sent of each point when the fault began; empty before.
-    pub(crate) held: Vec<Sample>,
-    /// The image of that moment, for a gateway that hangs.
-    pub(crate) image: Option<Image>,
-}
 
 struct Active {
     fault: Fault,
@@ -103,14 +54,14 @@ pub struct Faults {
     next_id: u32,
     /// The moment of the first step.
     started_ms: Option<i64>,
-    planned: Vec<super::script::Planned>,
+    planned: Vec<Planned>,
     dice: Option<Dice>,
     active: Vec<Active>,
     /// For each channel the active faults that touch it, and where they say so.
     touching: Vec<Vec<(usize, usize)>>,
     /// For each channel the statuses that faults make up.
     watched: Vec<BTreeMap<PointId, Watched>>,
-    keeps: Option<super::truth::Keep>,
+    keeps: Option<Keep>,
     records: Vec<TruthRecord>,
 }
 
@@ -144,7 +95,7 @@ impl Faults {
     }
 
     /// From now on every start and end leaves a record.
-    pub fn keep_truth(&mut self, keep: super::truth::Keep) {
+    pub fn keep_truth(&mut self, keep: Keep) {
         self.keeps = Some(keep);
     }
 
@@ -400,89 +351,10 @@ impl Faults {
                 kind: fault.kind.id(),
                 name: fault.kind.spec().name(config::Lang::En),
                 target: fault.target.clone(),
-                from: super::truth::utc(fault.from_ms),
-                until: fault.until_ms.map(super::truth::utc),
+                from: utc(fault.from_ms),
+                until: fault.until_ms.map(utc),
                 points: touched.iter().map(|touched| touched.points.len()).sum(),
             })
             .collect()
     }
-}
-
-/// What a fault would touch, channel by channel, and whether it is aimed at stations as a whole.
-///
-/// # Errors
-/// What is wrong with target or centre, or that the fault cannot apply to it.
-fn aimed(province: &Province, injection: &Injection) -> Result<(Vec<Touched>, bool), String> {
-    let Injection { kind, target, centre, settings, .. } = injection;
-    let centre = match centre {
-        Some(id) => Some(province.centre(id).ok_or_else(|| {
-            let names = province.centres.iter().map(|centre| centre.id.as_str());
-            format!("no centre '{id}'; {}", config::way_out(id, names))
-        })?),
-        None => None,
-    };
-    let aims = narrow(province, target, *kind, settings, resolve(province, target)?)?;
-    let mut touched = Vec::new();
-    for id in province.centre_ids().filter(|id| centre.is_none_or(|only| only == *id)) {
-        for aim in &aims {
-            let channel = province.channel_id(aim.station, id);
-            let points = affected(province, channel, *kind, settings, aim);
-            let units = aim.units.clone();
-            if !points.is_empty() || kind.spec().reach < Reach::Bay {
-                let held = Vec::new();
-                touched.push(Touched { channel, points, units, held, image: None });
-            }
-        }
-    }
-    if touched.is_empty() {
-        let at = centre.map_or("any centre", |id| province.centres[id.index()].id.as_str());
-        return Err(format!("nothing of '{target}' that {} applies to is sent to {at}", kind.id()));
-    }
-    let whole_station = aims.iter().all(|aim| aim.grain == Reach::Station);
-    Ok((touched, whole_station))
-}
-
-/// The points of a channel that a fault affects.
-fn affected(
-    province: &Province,
-    channel: ChannelId,
-    kind: FaultKind,
-    settings: &Settings,
-    aim: &Aim,
-) -> Vec<PointId> {
-    let contract = &province.channels[channel.index()];
-    let station = &province.stations[contract.station.index()];
-    let all: Vec<PointId> = match kind.spec().reach {
-        Reach::Bay | Reach::Point => aim.points.clone(),
-        Reach::Station | Reach::Unit => (0..station.points.len()).map(PointId::at).collect(),
-    };
-    let of_units = |unit: u8| kind.spec().reach != Reach::Unit || aim.units.contains(&unit);
-    all.into_iter()
-        .filter(|id| {
-            let point = &station.points[id.index()];
-            let Some(register) = contract.entries[id.index()].register else { return false };
-            let command = point.spec.kind.is_command();
-            of_units(register.unit)
-                && match kind {
-                    FaultKind::UnitLost => !command || !samples::says_com(settings),
-                    FaultKind::WrongClock | FaultKind::EventOverflow => {
-                        point.spec.time_tag.is_some() && !command
-                    }
-                    FaultKind::IndexShift => !command,
-                    FaultKind::DuplicateAddress => {
-                        let twin = registers::twin(station, register.unit, settings);
-                        !command && registers::has_twin(contract, &register, twin)
-                    }
-                    _ => true,
-                }
-        })
-        .collect()
-}
-
-/// Whether an injection could be started: what a script is checked with.
-///
-/// # Errors
-/// What is wrong, with the way out.
-pub fn check(province: &Province, injection: &Injection) -> Result<(), String> {
-    aimed(province, injection).map(|_| ())
 }

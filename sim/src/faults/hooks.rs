@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use config::{ChannelId, PointId, Province};
 
-use super::engine::{Faults, Injection};
+use super::engine::Faults;
+use super::fault::Injection;
 use super::script::Scenario;
 use super::truth::{Keep, Pair, TruthRecord};
 use crate::Field;

@@ -2,6 +2,8 @@
 
 use config::{Encoding, Kind, Lang, Point};
 
+use crate::target::Reach;
+
 /// A fault that can be injected. What it does is said beside its application: values in `samples`,
 /// registers in `registers`, answers and connections in `wire`, time-tagged records in `records`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,19 +86,6 @@ impl FaultClass {
             Self::Wire => "wire",
         }
     }
-}
-
-/// The smallest thing that a fault can be aimed at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reach {
-    /// A whole station.
-    Station,
-    /// A unit; of a bay, the unit that carries it.
-    Unit,
-    /// A bay.
-    Bay,
-    /// A point.
-    Point,
 }
 
 /// What a fault can be told.

@@ -2,11 +2,11 @@
 
 use config::{Province, Station, StationId};
 
-use super::engine::Injection;
-use super::kind::{FAULTS, FaultKind, FaultSpec, Reach, Settings};
+use super::fault::Injection;
+use super::kind::{FAULTS, FaultKind, FaultSpec, Settings};
 use super::samples::has_vt;
-use super::target::bay_id;
 use crate::chance::Chance;
+use crate::target::{Reach, bay_id};
 
 /// Time is cut into slots in which a fault starts or does not.
 const SLOT_MS: i64 = 60_000;

@@ -2,7 +2,7 @@
 
 use config::{Flags, PointId, Station, StationId};
 
-use super::engine::{Fault, Touched};
+use super::fault::{Fault, Touched};
 use super::kind::FaultKind;
 use super::samples::opposite;
 use crate::telemetry::events::{Event, LOST};

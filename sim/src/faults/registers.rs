@@ -2,7 +2,7 @@
 
 use config::{Channel, Register, Station, UnitKind};
 
-use super::engine::{Fault, Touched};
+use super::fault::{Fault, Touched};
 use super::kind::{FaultKind, Settings};
 use crate::telemetry::image::Image;
 

@@ -2,7 +2,7 @@
 
 use config::{Flags, Point, PointId, Station};
 
-use super::engine::{Fault, Touched};
+use super::fault::{Fault, Touched};
 use super::kind::{FaultKind, Settings, phase_pair};
 use crate::telemetry::image::Sample;
 

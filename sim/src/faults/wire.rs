@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::engine::{Fault, Touched};
+use super::fault::{Fault, Touched};
 use super::kind::FaultKind;
 use super::samples::says_com;
 use crate::chance::Chance;

@@ -5,10 +5,11 @@
 use config::{Kind, Node, Point, PointId, Province, Station, StationId, way_out};
 
 use crate::Field;
-use crate::faults::{Start, bay_id, one_bay, one_point, read_duration, read_start};
 use crate::plant::protection::ShortCircuit;
 use crate::plant::scheme::{Role, Scheme};
 use crate::plant::switching::What;
+use crate::target::{bay_id, one_bay, one_point};
+use crate::times::{Start, read_duration, read_start};
 
 /// Hertz that can be taken off the frequency of the grid, and for how long, milliseconds.
 const DIP_HERTZ: (f64, f64) = (0.05, 5.0);

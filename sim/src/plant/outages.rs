@@ -4,7 +4,8 @@ use config::{Province, StationId};
 use serde::Serialize;
 
 use crate::Field;
-use crate::faults::{bay_id, utc};
+use crate::target::bay_id;
+use crate::times::utc;
 
 /// An interruption longer than this counts for SAIDI and SAIFI, a shorter one for MAIFI
 /// (Vietnamese rules: five minutes).

@@ -35,8 +35,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::faults::{ActiveFault, FaultKind, Injection, Settings, duration_ms, utc};
+use crate::faults::{ActiveFault, FaultKind, Injection, Settings};
 use crate::plant::deeds::{Deed, phase};
+use crate::target::one_point;
+use crate::times::{duration_ms, utc};
 use crate::{Field, Interruptions, Refusal, ShortCircuit};
 
 /// Longest line that is read.
@@ -374,7 +376,7 @@ impl Field {
     /// When there is no such point, with the nearest name.
     pub fn truth(&self, id: &str) -> Result<PointTruth, String> {
         let province = self.province();
-        let (station, point) = crate::faults::one_point(province, id)?;
+        let (station, point) = one_point(province, id)?;
         let spec = &province.stations[station.index()].points[point.index()];
         let mut truth = PointTruth {
             ok: true,

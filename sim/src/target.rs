@@ -1,4 +1,4 @@
-//! What a fault is aimed at: a station, a unit, a bay, a point, or a pattern of these.
+//! What an order is aimed at: a station, a unit, a bay, a point, or a pattern of these.
 //!
 //! | written | means |
 //! |---|---|
@@ -10,7 +10,18 @@
 
 use config::{PointId, Province, Station, StationId, way_out};
 
-use super::kind::{FaultKind, Reach, Settings};
+/// The smallest thing that a fault can be aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// A whole station.
+    Station,
+    /// A unit; of a bay, the unit that carries it.
+    Unit,
+    /// A bay.
+    Bay,
+    /// A point.
+    Point,
+}
 
 /// What a target names in one station.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,65 +229,6 @@ fn fits(pattern: &[u8], text: &[u8]) -> bool {
         }
     }
     pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
-/// Narrows an aim to what a fault does there.
-///
-/// # Errors
-/// When the fault cannot apply to it: what it applies to.
-pub(crate) fn narrow(
-    province: &Province,
-    text: &str,
-    kind: FaultKind,
-    settings: &Settings,
-    aims: Vec<Aim>,
-) -> Result<Vec<Aim>, String> {
-    let spec = kind.spec();
-    let refused = || {
-        let name = spec.name(config::Lang::En);
-        format!("{} ({name}) cannot apply to '{text}': it applies to {}", spec.id, spec.applies_to)
-    };
-    // A bay stands for the unit that carries it.
-    let finest = if spec.reach == Reach::Unit { Reach::Bay } else { spec.reach };
-    if aims.iter().any(|aim| aim.grain > finest) {
-        return Err(refused());
-    }
-    let mut kept = Vec::new();
-    for mut aim in aims {
-        let station = &province.stations[aim.station.index()];
-        match spec.reach {
-            Reach::Station => {}
-            Reach::Unit => {
-                if [FaultKind::IndexShift, FaultKind::DuplicateAddress].contains(&kind) {
-                    // Meters are no points, so nobody could say which of them are wrong.
-                    aim.units.retain(|unit| station.metering_unit() != Some(*unit));
-                }
-                let twins = kind == FaultKind::DuplicateAddress;
-                let twin = |unit: &u8| super::registers::twin(station, *unit, settings);
-                if twins && (aim.units.len() != 1 || aim.units.iter().any(|u| twin(u).is_none())) {
-                    return Err(refused());
-                }
-                if aim.units.is_empty() {
-                    continue;
-                }
-            }
-            Reach::Bay => {
-                aim.bays.retain(|bay| super::samples::has_vt(station, *bay));
-                if aim.bays.is_empty() {
-                    continue;
-                }
-                aim.points = super::samples::behind_vt(station, &aim.bays, settings);
-            }
-            Reach::Point => {
-                aim.points.retain(|point| kind.takes(settings, &station.points[point.index()]));
-                if aim.points.is_empty() {
-                    continue;
-                }
-            }
-        }
-        kept.push(aim);
-    }
-    if kept.is_empty() { Err(refused()) } else { Ok(kept) }
 }
 
 #[cfg(test)]
