@@ -19,9 +19,10 @@ mod registers;
 mod samples;
 mod script;
 mod truth;
-pub(crate) mod wire;
+mod wire;
 
 pub use crate::target::Reach;
+pub use crate::telemetry::Pair;
 pub use crate::times::{Start, duration_ms};
 pub use aiming::check;
 pub use engine::{ACTIVE_MAX, ActiveFault, Faults};
@@ -29,4 +30,4 @@ pub use fault::{Injection, Planned};
 pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Settings, Takes};
 pub use rates::Rates;
 pub use script::Scenario;
-pub use truth::{CentreTruth, Keep, Pair, TruthRecord};
+pub use truth::{CentreTruth, Keep, TruthRecord};

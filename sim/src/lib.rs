@@ -35,6 +35,7 @@ use config::{ChannelId, PointId, Province, StationId};
 
 use faults::Faults;
 pub use plant::deeds::{Deed, PlannedDeed};
+pub use plant::event::Event;
 pub use plant::outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
 pub use plant::protection::ShortCircuit;
 use plant::switching::What;
@@ -44,7 +45,6 @@ pub use server::{Plans, Port, Ports, Simulation, StartError, Then, Traffic, Visi
 use telemetry::Telemetry;
 pub use telemetry::chain::tolerance;
 pub use telemetry::commands::Outcome;
-pub use telemetry::events::Event;
 pub use telemetry::image::{Image, Refusal, Sample};
 
 /// The plant lives second by second.

@@ -14,39 +14,21 @@
 //! metered.
 
 mod campaign;
+mod days;
 mod fleet;
 mod outages;
 mod sold;
 
 use config::{MeterFigures, Province, SoldFigures};
 
+use crate::plant::station::FeederState;
 use campaign::{Campaign, Pass, Scene};
 use fleet::Fleet;
 use outages::{Supply, Ways};
 use sold::Sold;
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
-const DAY_MINUTES: u32 = 1_440;
-/// Half hours of a day: what interval meters keep.
-const HALF_HOURS: i64 = 48;
 /// Each concentrator is looked at once in this time.
 const ROUND_MS: i64 = 60_000;
-
-/// What hangs behind the head of a feeder, as the plant has it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct FeederState {
-    /// Energy drawn since the start of the simulation, kWh by load class (rural, industry, cement,
-    /// services), technical losses taken off. Never falls.
-    pub(crate) consumed_kwh: [f64; 4],
-    /// Whether it is under voltage.
-    pub(crate) supplied: bool,
-}
-
-/// Packs what is asked of chance: what about, of which device, in which slot of time.
-fn key(kind: u8, device: u32, slot: i64) -> u64 {
-    u64::from(kind) << 56 | u64::from(device) << 24 | (slot.cast_unsigned() & 0xFF_FFFF)
-}
 
 /// All meters of a province.
 pub(crate) struct Meters {

@@ -2,20 +2,62 @@
 
 pub(crate) mod chain;
 pub(crate) mod commands;
-pub(crate) mod events;
+pub(crate) mod conduct;
 pub(crate) mod image;
+pub(crate) mod ring;
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use config::{ChannelId, Decoded, PointId, Province, StationId, blocks};
 
-use crate::faults::{Faults, Pair};
-use crate::meters::{FeederState, Meters};
+use crate::meters::Meters;
 use crate::plant::Plant;
+use crate::plant::event::Event;
+use crate::plant::station::FeederState;
 use chain::Chain;
 use commands::Commands;
-use events::{Event, Ring};
 use image::{Blocks, Image, Layout, Refusal, Sample, UnitImage, metering_unit};
+use ring::Ring;
+
+/// What is true of a point, and what a centre gets of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// In the unit of the point, or a code.
+    pub true_value: f64,
+    /// What the centre's map makes of the cells; `None` when they are no value or refused.
+    pub sent: Option<f64>,
+}
+
+/// What comes between what a station sends and what each centre gets.
+pub(crate) trait Interference {
+    /// Whether it touches a channel, or has until just now.
+    fn touch(&self, channel: ChannelId) -> bool;
+
+    /// What a channel sends of each point, given what is true. Costs nothing where nothing interferes.
+    fn samples<'a>(
+        &mut self,
+        channel: ChannelId,
+        at_ms: i64,
+        samples: &'a [Sample],
+    ) -> Cow<'a, [Sample]>;
+
+    /// What a channel can be asked for, given the image without interference.
+    fn image(&mut self, channel: ChannelId, at_ms: i64, image: Image) -> Image;
+
+    /// The records that a channel sends, given the true changes of its station after the first and
+    /// up to the second moment of `span`, in the order in which they are sent. Must be called once for
+    /// each step, after the samples. Costs nothing where nothing interferes.
+    fn alter_events<'a>(
+        &mut self,
+        channel: ChannelId,
+        span: (i64, i64),
+        events: &'a [Event],
+    ) -> Cow<'a, [Event]>;
+
+    /// What the clock of a unit shows at a moment, as a channel sees it.
+    fn clock(&self, channel: ChannelId, unit: u8, at_ms: i64) -> i64;
+}
 
 /// The plant and its telemetry, as they are without faults of the telemetry.
 pub(crate) struct Telemetry {
@@ -135,23 +177,23 @@ impl Telemetry {
 
     /// Tells every channel what it is to know after a step that lasted over `span`: records first,
     /// then the image.
-    pub(crate) fn tell(&mut self, faults: &mut Faults, span: (i64, i64)) {
+    pub(crate) fn tell(&mut self, interference: &mut impl Interference, span: (i64, i64)) {
         let mut events = self.plant.take_events();
-        self.refresh(faults);
+        self.refresh(interference);
         events.retain(|event| {
             let station = &self.province.stations[event.station.index()];
             station.points[event.point.index()].spec.time_tag.is_some()
         });
         for n in 0..self.images.len() {
             let channel = ChannelId::at(n);
-            let sent = self.sent(faults, channel, span.1);
+            let sent = self.sent(interference, channel, span.1);
             let station = self.province.channels[n].station;
             let own: Vec<Event> =
                 events.iter().filter(|event| event.station == station).copied().collect();
-            let own = faults.alter_events(channel, span, &own).into_owned();
+            let own = interference.alter_events(channel, span, &own).into_owned();
             self.record(channel, &own, sent.as_deref());
             if let Some(sent) = sent {
-                self.lay_out_altered(faults, channel, &sent);
+                self.lay_out_altered(interference, channel, &sent);
             }
         }
         self.events.append(&mut events);
@@ -159,23 +201,27 @@ impl Telemetry {
 
     /// Lays every channel out again, or those of one station: something was written, or a fault has
     /// come or gone.
-    pub(crate) fn lay_out(&mut self, faults: &mut Faults, only: Option<StationId>) {
+    pub(crate) fn lay_out(
+        &mut self,
+        interference: &mut impl Interference,
+        only: Option<StationId>,
+    ) {
         let at_ms = self.at_ms.unwrap_or(0);
-        self.take_results(faults);
+        self.take_results(interference);
         for n in 0..self.images.len() {
             if only.is_some_and(|only| self.province.channels[n].station != only) {
                 continue;
             }
             self.images[n] = OnceLock::new();
             let channel = ChannelId::at(n);
-            if let Some(sent) = self.sent(faults, channel, at_ms) {
-                self.lay_out_altered(faults, channel, &sent);
+            if let Some(sent) = self.sent(interference, channel, at_ms) {
+                self.lay_out_altered(interference, channel, &sent);
             }
         }
     }
 
     /// Lets every layout take over what is news.
-    fn refresh(&mut self, faults: &Faults) {
+    fn refresh(&mut self, interference: &impl Interference) {
         // Images that nobody looks at any more would make every unit that changes a copy.
         self.images.fill_with(OnceLock::new);
         for (layout, channel) in self.layouts.iter_mut().zip(&self.province.channels) {
@@ -185,12 +231,12 @@ impl Telemetry {
         for news in &mut self.news {
             news.clear();
         }
-        self.take_results(faults);
+        self.take_results(interference);
     }
 
     /// Writes what came of commands into their result registers, and records it in the rings of the
     /// centre that asked, by the clock of the unit.
-    fn take_results(&mut self, faults: &Faults) {
+    fn take_results(&mut self, interference: &impl Interference) {
         for said in self.commands.take_said() {
             let channel = said.channel.index();
             self.layouts[channel].set_result(said.point, said.code());
@@ -198,7 +244,7 @@ impl Telemetry {
             let Some(register) = own.entries[said.point].register else { continue };
             let station = own.station.index();
             let synced = self.is_synchronised(station, register.unit, &self.samples[station]);
-            let at_ms = faults.clock(said.channel, register.unit, said.at_ms);
+            let at_ms = interference.clock(said.channel, register.unit, said.at_ms);
             let unit = usize::from(register.unit).wrapping_sub(1);
             if let Some(ring) = self.rings[channel].get_mut(unit) {
                 let cells = (register.address, said.value());
@@ -208,23 +254,33 @@ impl Telemetry {
     }
 
     /// What faults make of the samples of a channel, when any touches it.
-    fn sent(&mut self, faults: &mut Faults, channel: ChannelId, at_ms: i64) -> Option<Vec<Sample>> {
-        if !faults.touch(channel) {
+    fn sent(
+        &mut self,
+        interference: &mut impl Interference,
+        channel: ChannelId,
+        at_ms: i64,
+    ) -> Option<Vec<Sample>> {
+        if !interference.touch(channel) {
             return None;
         }
         let station = self.province.channels[channel.index()].station.index();
-        Some(faults.samples(channel, at_ms, &self.samples[station]).into_owned())
+        Some(interference.samples(channel, at_ms, &self.samples[station]).into_owned())
     }
 
-    fn lay_out_altered(&mut self, faults: &mut Faults, channel: ChannelId, sent: &[Sample]) {
+    fn lay_out_altered(
+        &mut self,
+        interference: &mut impl Interference,
+        channel: ChannelId,
+        sent: &[Sample],
+    ) {
         let station = self.province.channels[channel.index()].station.index();
         let layout = &self.layouts[channel.index()];
         let own = &self.samples[station];
         let at_ms = self.at_ms.unwrap_or(0);
         let image = layout.altered((own, sent), |unit| {
-            self.blocks(channel, unit, sent, faults.clock(channel, unit, at_ms))
+            self.blocks(channel, unit, sent, interference.clock(channel, unit, at_ms))
         });
-        let image = faults.image(channel, at_ms, image);
+        let image = interference.image(channel, at_ms, image);
         self.images[channel.index()] = OnceLock::from(Arc::new(image));
     }
 

@@ -12,11 +12,12 @@ use super::kind::FaultKind;
 use super::rates::Dice;
 use super::records::Watched;
 use super::script::Scenario;
-use super::truth::{Ending, Keep, Pair, TruthRecord};
+use super::truth::{Ending, Keep, TruthRecord};
 use super::{records, registers, samples, wire};
 use crate::chance::Chance;
-use crate::telemetry::events::Event;
+use crate::plant::event::Event;
 use crate::telemetry::image::{Image, Sample};
+use crate::telemetry::{Interference, Pair};
 use crate::times::utc;
 
 /// Faults that may be active at once: far more than anybody watches.
@@ -244,14 +245,41 @@ impl Faults {
         }
     }
 
+    /// Points that active faults affect at a channel, each with the faults' numbers.
+    pub fn affecting(&self, channel: ChannelId, point: PointId) -> Vec<u32> {
+        let touching = self.touching[channel.index()].iter();
+        touching
+            .filter(|(n, m)| self.active[*n].touched[*m].points.contains(&point))
+            .map(|(n, _)| self.active[*n].fault.id)
+            .collect()
+    }
+
+    /// What is active, oldest first.
+    pub fn list(&self) -> Vec<ActiveFault> {
+        self.active
+            .iter()
+            .map(|Active { fault, touched, .. }| ActiveFault {
+                id: fault.id,
+                kind: fault.kind.id(),
+                name: fault.kind.spec().name(config::Lang::En),
+                target: fault.target.clone(),
+                from: utc(fault.from_ms),
+                until: fault.until_ms.map(utc),
+                points: touched.iter().map(|touched| touched.points.len()).sum(),
+            })
+            .collect()
+    }
+}
+
+impl Interference for Faults {
     /// Whether a fault touches a channel, or has until just now.
-    pub(crate) fn touch(&self, channel: ChannelId) -> bool {
+    fn touch(&self, channel: ChannelId) -> bool {
         let n = channel.index();
         !self.touching[n].is_empty() || !self.watched[n].is_empty()
     }
 
     /// What a channel sends of each point, given what is true. Costs nothing without a fault.
-    pub(crate) fn samples<'a>(
+    fn samples<'a>(
         &mut self,
         channel: ChannelId,
         at_ms: i64,
@@ -285,7 +313,7 @@ impl Faults {
     }
 
     /// What a channel can be asked for, given the image without faults.
-    pub(crate) fn image(&mut self, channel: ChannelId, at_ms: i64, image: Image) -> Image {
+    fn image(&mut self, channel: ChannelId, at_ms: i64, image: Image) -> Image {
         let mut image = image;
         let station = self.province.channels[channel.index()].station;
         let station = &self.province.stations[station.index()];
@@ -301,7 +329,7 @@ impl Faults {
     /// The records that a channel sends, given the true changes of its station after the first and
     /// up to the second moment of `span`, in the order in which they are sent. Must be called once for
     /// each step, after the samples. Costs nothing without a fault.
-    pub fn alter_events<'a>(
+    fn alter_events<'a>(
         &mut self,
         channel: ChannelId,
         span: (i64, i64),
@@ -324,37 +352,12 @@ impl Faults {
     }
 
     /// What the clock of a unit shows at a moment, as a channel sees it.
-    pub(crate) fn clock(&self, channel: ChannelId, unit: u8, at_ms: i64) -> i64 {
+    fn clock(&self, channel: ChannelId, unit: u8, at_ms: i64) -> i64 {
         let touching = self.touching[channel.index()].iter();
         touching.fold(at_ms, |shown, (n, m)| {
             let Active { fault, touched, .. } = &self.active[*n];
             let is_hit = fault.kind == FaultKind::WrongClock && touched[*m].units.contains(&unit);
             if is_hit { records::told(fault, shown) } else { shown }
         })
-    }
-
-    /// Points that active faults affect at a channel, each with the faults' numbers.
-    pub fn affecting(&self, channel: ChannelId, point: PointId) -> Vec<u32> {
-        let touching = self.touching[channel.index()].iter();
-        touching
-            .filter(|(n, m)| self.active[*n].touched[*m].points.contains(&point))
-            .map(|(n, _)| self.active[*n].fault.id)
-            .collect()
-    }
-
-    /// What is active, oldest first.
-    pub fn list(&self) -> Vec<ActiveFault> {
-        self.active
-            .iter()
-            .map(|Active { fault, touched, .. }| ActiveFault {
-                id: fault.id,
-                kind: fault.kind.id(),
-                name: fault.kind.spec().name(config::Lang::En),
-                target: fault.target.clone(),
-                from: utc(fault.from_ms),
-                until: fault.until_ms.map(utc),
-                points: touched.iter().map(|touched| touched.points.len()).sum(),
-            })
-            .collect()
     }
 }

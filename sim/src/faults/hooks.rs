@@ -7,8 +7,9 @@ use config::{ChannelId, PointId, Province};
 use super::engine::Faults;
 use super::fault::Injection;
 use super::script::Scenario;
-use super::truth::{Keep, Pair, TruthRecord};
+use super::truth::{Keep, TruthRecord};
 use crate::Field;
+use crate::telemetry::Pair;
 
 impl Field {
     /// Takes a scenario, in place of the one before. It begins at the first step.

@@ -5,7 +5,8 @@ use config::{Flags, PointId, Station, StationId};
 use super::fault::{Fault, Touched};
 use super::kind::FaultKind;
 use super::samples::opposite;
-use crate::telemetry::events::{Event, LOST};
+use crate::plant::event::Event;
+use crate::telemetry::ring::LOST;
 
 /// Seconds of chatter that one step can bring: a machine that slept has missed the rest.
 const CHATTER_SECONDS_MAX: i64 = 60;

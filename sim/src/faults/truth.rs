@@ -6,16 +6,8 @@ use config::{ChannelId, Lang, PointId, Province};
 use serde::Serialize;
 
 use super::fault::{Fault, Touched};
+use crate::telemetry::Pair;
 use crate::times::utc;
-
-/// What is true of a point, and what a centre gets of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pair {
-    /// In the unit of the point, or a code.
-    pub true_value: f64,
-    /// What the centre's map makes of the cells; `None` when they are no value or refused.
-    pub sent: Option<f64>,
-}
 
 /// How much of the truth is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,9 +12,9 @@
 
 use config::MeterFigures;
 
+use super::days::{DAY_MINUTES, DAY_MS, HALF_HOURS, HOUR_MS, key};
 use super::fleet::{Block, Fleet, Technology};
 use super::outages::{Supply, Ways};
-use super::{DAY_MINUTES, DAY_MS, HALF_HOURS, HOUR_MS, key};
 use crate::chance::coprime_step;
 
 /// Length of a campaign: the deadline of the first pass is 06:00.

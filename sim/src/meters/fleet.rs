@@ -4,8 +4,9 @@
 
 use config::{MeterGroup, Province, Station, run_start};
 
-use super::{FeederState, key};
+use super::days::key;
 use crate::chance::{Chance, coprime_step};
+use crate::plant::station::FeederState;
 
 /// Meters that one concentrator reads (the trade's "about 250 neighbours").
 pub(super) const NEIGHBOURS: u32 = 250;

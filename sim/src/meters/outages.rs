@@ -2,9 +2,10 @@
 //! function of the device and of time, so that the past needs no memory. Only the supply of the
 //! feeders comes from the plant and is remembered, a few days long.
 
+use super::days::{DAY_MINUTES, DAY_MS, HALF_HOURS, HOUR_MS, key};
 use super::fleet::{Block, Fleet, Technology};
-use super::{DAY_MS, FeederState, HALF_HOURS, HOUR_MS, key};
 use crate::chance::Chance;
+use crate::plant::station::FeederState;
 
 /// How outages of a kind of device come and go.
 ///
@@ -263,7 +264,7 @@ impl Ways {
         }
         let minutes = u32::try_from(covered / 60_000).unwrap_or(0);
         let dead = supply.dead_minutes(block.feeder as usize, day);
-        super::DAY_MINUTES.saturating_sub(minutes + dead)
+        DAY_MINUTES.saturating_sub(minutes + dead)
     }
 
     /// Whether a meter's node of the radio mesh is cut off.

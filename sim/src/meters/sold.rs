@@ -15,9 +15,10 @@ use std::collections::BTreeMap;
 use config::SoldFigures;
 
 use super::campaign::{Scene, first_readings};
+use super::days::{DAY_MS, key};
 use super::fleet::{Fleet, Group};
-use super::{DAY_MS, FeederState, key};
 use crate::plant::load::day_and_month;
+use crate::plant::station::FeederState;
 
 /// Days of the month on which routes are walked: the first, and how many. Assumed.
 const ROUTE_DAYS: (i64, u8) = (11, 15);

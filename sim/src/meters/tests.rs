@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use config::{MeterFigures, Province, SoldFigures};
 
-use super::{DAY_MS, FeederState, HOUR_MS, Meters};
+use super::Meters;
+use super::days::{DAY_MS, HOUR_MS};
+use crate::plant::station::FeederState;
 
 /// 23/11/2022 14:32:07 in Vietnam, a Wednesday.
 const NOW: i64 = 1_669_188_727_000;

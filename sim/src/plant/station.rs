@@ -4,7 +4,6 @@
 use config::{Kind, Point, Province, Station as Contract};
 
 use crate::chance::Chance;
-use crate::meters::FeederState;
 use crate::plant::automation::{FLOAT_VOLTS, HELD_VOLTS};
 use crate::plant::load::{CLASSES, Moment};
 use crate::plant::network::Electrical;
@@ -80,6 +79,16 @@ pub(crate) struct BayState {
     pub(crate) line_kv: f64,
     /// kWh in and out, kVArh in and out.
     energy: [f64; 4],
+}
+
+/// What hangs behind the head of a feeder, as the plant has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FeederState {
+    /// Energy drawn since the start of the simulation, kWh by load class (rural, industry, cement,
+    /// services), technical losses taken off. Never falls.
+    pub(crate) consumed_kwh: [f64; 4],
+    /// Whether it is under voltage.
+    pub(crate) supplied: bool,
 }
 
 /// A medium-voltage feeder.

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::control::Write;
 use super::frames::{HEADER, Verdict, answer, judge};
 use super::station::{Counters, Rights, Station, Wish};
-use crate::faults::wire::Fate;
+use crate::telemetry::conduct::Fate;
 use crate::telemetry::image::Image;
 
 /// Longest wait for the rest of a frame, or for a client to take its answers.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::control::{Desk, Write};
 use super::frames::{HEADER, answer};
-use crate::faults::wire::Fate;
+use crate::telemetry::conduct::Fate;
 use crate::telemetry::image::{Image, Refusal};
 
 /// What a channel has been asked, and what it answers: by these counts, since some faults hit the n-th

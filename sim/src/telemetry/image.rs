@@ -7,8 +7,8 @@ use config::{
     Table, WordOrder, blocks, decode, encode,
 };
 
-use crate::faults::wire::Conduct;
-use crate::telemetry::events::Ring;
+use crate::telemetry::conduct::Conduct;
+use crate::telemetry::ring::Ring;
 
 /// Why a read cannot be answered, as a Modbus exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

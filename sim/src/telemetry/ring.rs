@@ -1,21 +1,8 @@
-//! Changes of state with their time, and the ring in which a unit keeps the last of them.
+//! The ring in which a unit keeps its last changes of state.
 
-use config::{Flags, PointId, StationId, blocks, commands};
+use config::{Flags, blocks, commands};
 
-/// A status took another code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event {
-    /// When, by the station's clock: UTC milliseconds since 1970.
-    pub at_ms: i64,
-    /// Where.
-    pub station: StationId,
-    /// Which status.
-    pub point: PointId,
-    /// Its new code.
-    pub value: u8,
-    /// What the device says against it.
-    pub flags: Flags,
-}
+use crate::plant::event::Event;
 
 /// Bits of the second register of a record: the time is UTC; the clock is not synchronised; one
 /// bit or two. The low byte has the quality of IEC 60870-5.
@@ -101,6 +88,8 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use config::{PointId, StationId};
+
     use super::*;
 
     #[test]
