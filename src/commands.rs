@@ -39,8 +39,8 @@ use gridwatch::leftovers;
 use gridwatch::monitor::Monitor;
 use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Keeper, Reader, StoreError};
-use sim::Plans;
-use sim::faults::{Keep, Scenario};
+use sim::faults::Keep;
+use sim::{Plans, Scenario};
 
 use bar::Bar;
 use truth::Truth;

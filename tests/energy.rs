@@ -14,8 +14,7 @@ use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
 use gridwatch::store::{Reader, StoreError};
 use proptest::prelude::*;
-use sim::Field;
-use sim::faults::Scenario;
+use sim::{Field, Scenario};
 use tempfile::tempdir;
 
 use crate::figures::told;

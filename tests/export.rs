@@ -20,7 +20,7 @@ use gridwatch::recording::stretched;
 use gridwatch::store::{Batch, EnergyKind, EnergyLine, MeterKind, MeterLine, Reader, Writer};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
-use sim::faults::Scenario;
+use sim::Scenario;
 use tempfile::{TempDir, tempdir};
 
 use crate::cli::{gridwatch, stderr, stdout};

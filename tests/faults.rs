@@ -18,8 +18,8 @@ use gridwatch::historian::verdict::{PointPicture, Reason};
 use gridwatch::monitor::Monitor;
 use serde_json::Value;
 use sim::control::{Desk, Reply, Request};
-use sim::faults::{Keep, Scenario};
-use sim::{Field, Plans, Ports, Simulation};
+use sim::faults::Keep;
+use sim::{Field, Plans, Ports, Scenario, Simulation};
 use tokio::time::timeout;
 
 use crate::field::PATIENCE;

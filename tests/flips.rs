@@ -74,7 +74,7 @@ mod tests {
     use config::Province;
     use gridwatch::clock::Timestamp;
     use gridwatch::recording::stretched;
-    use sim::faults::Scenario;
+    use sim::Scenario;
 
     use super::*;
     use crate::keeping::record;

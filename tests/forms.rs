@@ -12,7 +12,7 @@ use gridwatch::historian::picture::LinkState;
 use gridwatch::recording::stretched;
 use gridwatch::store::{Batch, CommandsKept, Reader, Writer};
 use serde_json::{Value, json};
-use sim::faults::Scenario;
+use sim::Scenario;
 use tempfile::tempdir;
 
 use crate::cli::{gridwatch, stderr};

@@ -13,7 +13,7 @@ use gridwatch::history::{Span, Window};
 use gridwatch::recording::stretched;
 use gridwatch::store::Reader;
 use serde_json::Value;
-use sim::faults::Scenario;
+use sim::Scenario;
 use tempfile::tempdir;
 
 use crate::energy::all;

@@ -13,8 +13,7 @@ use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
 use gridwatch::store::{Recorder, Writer};
-use sim::Plans;
-use sim::faults::Scenario;
+use sim::{Plans, Scenario};
 
 /// Bytes of values that are held before they go into the store.
 const BUFFER_BYTES: usize = 64 << 20;

@@ -16,8 +16,7 @@ use gridwatch::history::reliability::{
 use gridwatch::history::{Span, What};
 use gridwatch::recording::stretched;
 use gridwatch::store::Reader;
-use sim::faults::Scenario;
-use sim::{Field, Outage};
+use sim::{Field, Outage, Scenario};
 
 use crate::energy::{Truth as Counted, all, check_station};
 use crate::keeping::record;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sim::faults::Scenario;
+use sim::Scenario;
 
 use crate::cli::{free_ports, gridwatch, json, stdout};
 use crate::inject::{Simulator, assert_refused, file};

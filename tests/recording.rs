@@ -17,8 +17,7 @@ use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::recording::{Recording, Sink, Tally, stretched};
 use gridwatch::store::{Reader, StoreError, Value, upkeep};
-use sim::faults::Scenario;
-use sim::{Plans, Ports, Simulation};
+use sim::{Plans, Ports, Scenario, Simulation};
 
 use crate::field::until;
 use crate::keeping::keep;

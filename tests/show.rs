@@ -17,8 +17,7 @@ use gridwatch::history::{Span, past};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
 use gridwatch::store::{Batch, Reader, Recorder, Writer};
-use sim::Plans;
-use sim::faults::Scenario;
+use sim::{Plans, Scenario};
 use tempfile::tempdir;
 
 use crate::cli::{gridwatch, stderr, stdout};

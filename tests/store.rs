@@ -20,8 +20,7 @@ use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
 use gridwatch::store::upkeep::{self, Forget};
 use gridwatch::store::{Batch, Reader, Recorder, StoreError, Value, Writer};
-use sim::Plans;
-use sim::faults::Scenario;
+use sim::{Plans, Scenario};
 use tempfile::tempdir;
 
 use crate::cli::{free_ports, gridwatch, stderr, stdout};

@@ -13,8 +13,7 @@
 use std::sync::{Arc, LazyLock};
 
 use config::Province;
-use sim::Field;
-use sim::faults::Scenario;
+use sim::{Field, Scenario};
 
 static PROVINCE: LazyLock<Province> = LazyLock::new(Province::built_in);
 

@@ -1,9 +1,8 @@
 //! Faults: what a real province does to its telemetry, on purpose and written down.
 //!
-//! [`FaultKind`] names them, T01 to T30 of the trade and W01 to W10 on the wire. A [`Scenario`]
-//! says which come when; [`Faults`] knows which are active, changes what each channel sends, and
-//! writes a [`TruthRecord`] for each start and end. All of it is a function of seed, script and
-//! time: it does not matter who polls, or how often.
+//! [`FaultKind`] names them, T01 to T30 of the trade and W01 to W10 on the wire. [`Faults`] knows
+//! which are active, changes what each channel sends, and writes a [`TruthRecord`] for each start and
+//! end. All of it is a function of seed, script and time: it does not matter who polls, or how often.
 //!
 //! Each kind is applied in one place: values in `samples`, registers in `registers`, answers and
 //! connections in `wire`, time-tagged records in `records`.
@@ -11,13 +10,11 @@
 mod aiming;
 mod engine;
 mod fault;
-mod hooks;
 mod kind;
 mod rates;
 mod records;
 mod registers;
 mod samples;
-mod script;
 mod truth;
 mod wire;
 
@@ -29,5 +26,4 @@ pub use engine::{ACTIVE_MAX, ActiveFault, Faults};
 pub use fault::{Injection, Planned};
 pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Settings, Takes};
 pub use rates::Rates;
-pub use script::Scenario;
 pub use truth::{CentreTruth, Keep, TruthRecord};

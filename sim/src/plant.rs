@@ -5,7 +5,6 @@
 
 pub(crate) mod agenda;
 pub(crate) mod automation;
-pub(crate) mod deeds;
 pub(crate) mod dispatch;
 pub(crate) mod event;
 pub(crate) mod load;

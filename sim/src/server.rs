@@ -24,8 +24,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::Field;
-use crate::faults::{Keep, Scenario};
+use crate::faults::Keep;
+use crate::field::Field;
+use crate::orders::Scenario;
 use crate::telemetry::image::Image;
 use control::{Desk, Order, carry_out};
 use guests::Guests;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::{ChannelId, Decoded, Flags, PointId, Province, StationId, Table, blocks};
-use sim::faults::{FAULTS, FaultKind, Injection, Keep, Scenario, Settings, TruthRecord};
-use sim::{Field, Image};
+use sim::faults::{FAULTS, FaultKind, Injection, Keep, Settings, TruthRecord};
+use sim::{Field, Image, Scenario};
 
 /// Wednesday 2022-11-23, 14:32:07 in Hòa Bình.
 const START: i64 = 1_669_188_727_000;

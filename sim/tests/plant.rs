@@ -5,8 +5,7 @@
 use std::sync::Arc;
 
 use config::{PointId, Province, StationId};
-use sim::faults::Scenario;
-use sim::{Event, Field, ShortCircuit};
+use sim::{Event, Field, Scenario, ShortCircuit};
 
 /// Wednesday 2022-11-23, 10:00 in Hòa Bình: no storm about.
 const START_MS: i64 = 1_669_172_400_000;

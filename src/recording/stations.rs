@@ -16,8 +16,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use config::{ChannelId, Province};
-use sim::faults::{Rates, Scenario, Start};
-use sim::{Field, Plans};
+use sim::faults::{Rates, Start};
+use sim::{Field, Plans, Scenario};
 use tokio::time::Instant;
 
 use super::cost::{Stopwatch, cpu_seconds};

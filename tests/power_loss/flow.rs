@@ -20,8 +20,7 @@ use gridwatch::series::Buffer;
 use gridwatch::store::upkeep::{self, Forget};
 use gridwatch::store::{Batch, Reader, Recorder, Session, Writer};
 use rusqlite::types::ValueRef;
-use sim::Plans;
-use sim::faults::Scenario;
+use sim::{Plans, Scenario};
 use tempfile::tempdir;
 
 use crate::disk::Image;

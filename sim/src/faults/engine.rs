@@ -9,9 +9,8 @@ use config::{ChannelId, PointId, Province};
 use super::aiming::aimed;
 use super::fault::{Fault, Injection, Planned, Touched};
 use super::kind::FaultKind;
-use super::rates::Dice;
+use super::rates::{Dice, Rates};
 use super::records::Watched;
-use super::script::Scenario;
 use super::truth::{Ending, Keep, TruthRecord};
 use super::{records, registers, samples, wire};
 use crate::chance::Chance;
@@ -84,10 +83,10 @@ impl Faults {
         }
     }
 
-    /// Takes a scenario, in place of the one before; what is active stays.
-    pub fn plan(&mut self, scenario: Scenario) {
-        self.planned = scenario.planned;
-        self.dice = scenario.rates.map(|rates| Dice::new(&self.province, rates));
+    /// Takes the faults of a scenario, in place of those of the one before; what is active stays.
+    pub fn plan(&mut self, planned: Vec<Planned>, rates: Option<Rates>) {
+        self.planned = planned;
+        self.dice = rates.map(|rates| Dice::new(&self.province, rates));
     }
 
     /// The moment of the first step.

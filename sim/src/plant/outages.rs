@@ -3,7 +3,6 @@
 use config::{Province, StationId};
 use serde::Serialize;
 
-use crate::Field;
 use crate::target::bay_id;
 use crate::times::utc;
 
@@ -179,16 +178,17 @@ impl Outages {
         }
         all
     }
-}
 
-impl Field {
-    /// Interruptions of supply since the start, and the indices that follow from them.
-    pub fn interruptions(&self) -> Interruptions {
-        let (province, outages) = (self.province(), &self.telemetry.plant.outages);
-        let now_ms = self.telemetry.at_ms.unwrap_or(0);
-        let mut tally = outages.tally;
+    /// The interruptions from the start to the present, for people, and the indices that follow from
+    /// them.
+    pub(crate) fn told(
+        &self,
+        province: &Province,
+        (since_ms, now_ms): (i64, i64),
+    ) -> Interruptions {
+        let mut tally = self.tally;
         let mut listed = Vec::new();
-        for outage in outages.all() {
+        for outage in self.all() {
             let Outage { station, bay, customers, from_ms, until_ms } = outage;
             let station = &province.stations[station.index()];
             let lasted_ms = until_ms.unwrap_or(now_ms) - from_ms;
@@ -212,7 +212,7 @@ impl Field {
         let customer_minutes = tally.customer_ms / 60_000.0;
         Interruptions {
             ok: true,
-            since: utc(self.faults.started_ms().unwrap_or(now_ms)),
+            since: utc(since_ms),
             until: utc(now_ms),
             customers,
             sustained: tally.sustained,

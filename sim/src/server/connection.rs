@@ -244,10 +244,12 @@ fn settle(counters: &Counters, image: &Image, start: usize, output: &mut Vec<u8>
 mod tests {
     use std::sync::Arc;
 
+    use config::ChannelId;
+
     use super::super::trial;
     use super::*;
     use crate::faults::{FaultKind, Injection, Settings};
-    use crate::{ChannelId, Field};
+    use crate::field::Field;
 
     impl Wire for tokio::io::DuplexStream {
         fn reset_on_close(&self) -> io::Result<()> {

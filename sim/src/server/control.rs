@@ -36,10 +36,13 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::{ActiveFault, FaultKind, Injection, Settings};
-use crate::plant::deeds::{Deed, phase};
+use crate::field::Field;
+use crate::orders::{Deed, phase};
+use crate::plant::outages::Interruptions;
+use crate::plant::protection::ShortCircuit;
 use crate::target::one_point;
+use crate::telemetry::image::Refusal;
 use crate::times::{duration_ms, utc};
-use crate::{Field, Interruptions, Refusal, ShortCircuit};
 
 /// Longest line that is read.
 pub const LINE_BYTES_MAX: u64 = 16 * 1024;

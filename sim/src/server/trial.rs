@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::connection::{self, Wire};
 use super::control::{Desk, Order, carry_out};
 use super::station::{Rights, Station};
-use crate::Field;
+use crate::field::Field;
 use crate::telemetry::image::Image;
 
 /// When it is.

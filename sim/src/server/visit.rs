@@ -80,8 +80,8 @@ mod tests {
     use config::{ChannelId, Province};
 
     use super::*;
-    use crate::Field;
     use crate::faults::{FaultKind, Injection, Settings};
+    use crate::field::Field;
 
     const CHANNEL: ChannelId = ChannelId(0);
     const READ: [u8; 12] = [0, 7, 0, 0, 0, 6, 1, 2, 0, 0, 0, 2];

@@ -4,10 +4,8 @@
 
 use config::{Kind, Node, Point, PointId, Province, Station, StationId, way_out};
 
-use crate::Field;
 use crate::plant::protection::ShortCircuit;
 use crate::plant::scheme::{Role, Scheme};
-use crate::plant::switching::What;
 use crate::target::{bay_id, one_bay, one_point};
 use crate::times::{Start, read_duration, read_start};
 
@@ -243,71 +241,10 @@ fn noted<T>(node: Option<&Node<'_>>, result: Result<T, String>) -> Option<T> {
     result.map_err(|message| node.map(|node| node.complain(message))).ok()
 }
 
-impl Field {
-    /// Lets something happen to the plant, at a moment that is still to come.
-    pub fn happen(&mut self, at_ms: i64, deed: Deed) {
-        match deed {
-            Deed::Strike { station, bay, fault } => self.strike(at_ms, station, bay, fault),
-            Deed::Set { station, point, code } => self.set(at_ms, station, point, code),
-            Deed::Dip { hertz, for_ms } => {
-                let until_ms = at_ms.saturating_add(for_ms);
-                // The frequency is that of the whole grid: any station stands for it.
-                self.telemetry.plant.later(at_ms, 0, What::Dip { hertz, until_ms });
-            }
-        }
-    }
-
-    /// Lets something happen at once; the moment, UTC milliseconds since 1970.
-    ///
-    /// # Errors
-    /// When the field has not begun, or a short circuit would find nothing live.
-    pub(crate) fn happen_now(&mut self, at_ms: i64, deed: Deed) -> Result<i64, String> {
-        // What the field has lived through is past.
-        let at_ms = at_ms.max(self.telemetry.at_ms.ok_or("the field has not begun")? + 1);
-        if let Deed::Strike { station, bay, .. } = deed
-            && !self.telemetry.plant.feels(station.index(), bay)
-        {
-            let id = bay_id(&self.province().stations[station.index()], bay);
-            return Err(format!(
-                "{id} is dead or switched off: there is nothing to strike; 'gridwatch inject \
-                 --truth {id}.CB.POS' shows its breaker (1 open, 2 closed)"
-            ));
-        }
-        self.happen(at_ms, deed);
-        Ok(at_ms)
-    }
-
-    /// Lets happen what the script has for the time up to `at_ms`.
-    pub(crate) fn follow_script(&mut self, at_ms: i64) {
-        let first = self.faults.started_ms().unwrap_or(at_ms);
-        let last = self.telemetry.at_ms;
-        let mut due = Vec::new();
-        self.planned.retain(|planned| {
-            let at = planned.start.at(first);
-            if at <= at_ms {
-                due.push((at, planned.deed));
-            }
-            at > at_ms
-        });
-        due.sort_by_key(|(at, _)| *at);
-        for (at, deed) in due {
-            match deed {
-                // What was set before the field began stands so from its first moment.
-                Deed::Set { station, point, code } if last.is_none() => {
-                    self.telemetry.plant.stations[station.index()].set(point.index(), code);
-                }
-                // Lightning of the past has struck already.
-                Deed::Strike { .. } if at < last.unwrap_or(at_ms) => {}
-                _ => self.happen(last.map_or(at, |last| at.max(last)), deed),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faults::Scenario;
+    use crate::orders::Scenario;
 
     #[test]
     fn deeds_are_refused_with_the_nearest_name() {

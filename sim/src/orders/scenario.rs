@@ -5,11 +5,8 @@ use std::path::Path;
 
 use config::{Document, Fields, Node, Problems, Province};
 
-use super::aiming::check;
-use super::fault::{Injection, Planned};
-use super::kind::{FAULTS, FaultKind, Settings, Takes};
-use super::rates::Rates;
-use crate::plant::deeds::{self, PlannedDeed};
+use super::deeds::{self, PlannedDeed};
+use crate::faults::{FAULTS, FaultKind, Injection, Planned, Rates, Settings, Takes, check};
 use crate::times::{Start, read_duration, read_start};
 
 /// Larger files are surely no scenario.
