@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::template::Kind;
+use crate::kind::Kind;
 
 /// How a value is laid out in cells.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::codec::WordOrder;
 use crate::document::{Document, Place, Placed};
+use crate::draft::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
+use crate::kind::Kind;
 use crate::metering::{MeterFigures, SoldFigures};
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
@@ -11,9 +14,8 @@ use crate::province::{
     Bay, Cause, CentreId, Channel, Device, Entry, Line, LineEnd, MeterGroup, Origin, Plant, Point,
     PointId, Province, Standing, Station, StationId, Unit, UnitKind, Whole,
 };
-use crate::read::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
 use crate::registers::{Register, Slot, Table, allot, limits};
-use crate::template::{Class, Deadband, Kind, PointSpec, Template, UnitRule};
+use crate::template::{Class, Deadband, PointSpec, Template, UnitRule};
 
 /// Channels of a province: each needs a port of its own.
 const CHANNELS_MAX: usize = 60_000;
@@ -132,7 +134,7 @@ fn centre_in_charge(doc: &Document<'_>, province: &Province, named: &Placed<Stri
 
 /// Port of a channel without an address of its own: centre by centre and station by station, and
 /// behind all of these the plants, likewise.
-fn port_of(province: &Province, site: StationId, centre: crate::CentreId) -> u32 {
+fn port_of(province: &Province, site: StationId, centre: CentreId) -> u32 {
     let (stations, sites) = (province.substations().len(), province.stations.len());
     let place = match site.index().checked_sub(stations) {
         None => centre.index() * stations + site.index(),
@@ -518,7 +520,7 @@ impl Builder<'_> {
             deadband,
             normal: spec.normal,
             encoding: spec.encoding,
-            word_order: crate::WordOrder::default(),
+            word_order: WordOrder::default(),
         }
     }
 
@@ -827,7 +829,7 @@ impl<'a> ChannelBuilder<'a> {
         self.doc.note(place.offset, &place.key, message);
     }
 
-    fn channel(&mut self, centre: crate::CentreId, port: u32) -> Channel {
+    fn channel(&mut self, centre: CentreId, port: u32) -> Channel {
         let receiver = &self.province.centres[centre.index()];
         self.check_centre_names(self.draft.e2e.iter().map(|(key, _)| key));
         self.check_centre_names(self.draft.address.iter().map(|(key, _)| key));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::expand::name_bay;
 use crate::names::Name;
+use crate::parse::{Templates, parse};
 use crate::problem::Problems;
 use crate::province::{Channel, Line, LineEnd, Origin, Province, Source, Station, StationId};
 use crate::template::Template;
@@ -64,7 +65,11 @@ pub(crate) fn fleet(count: usize) -> Result<Province, Problems> {
         let message = format!("{count} stations: a fleet has 1 to {STATIONS_MAX}");
         return Err(Problems::of_file("fleet", message));
     }
-    let mut model = Province::parse("fleet", &text(count, count.min(STATIONS_PER_SOURCE)))?;
+    let mut model = parse(
+        "fleet",
+        &text(count, count.min(STATIONS_PER_SOURCE)),
+        Templates::BuiltInAndOwn(None),
+    )?;
     #[expect(clippy::cast_precision_loss, reason = "at most ten thousand")]
     let average_mw = count as f64 * PEAK_MW * LOAD_FACTOR;
     model.sold_gwh_per_year = average_mw * 8.76;

@@ -18,10 +18,14 @@ mod built_in;
 mod codec;
 mod customers;
 mod document;
+mod draft;
 mod expand;
 mod fleet;
+mod kind;
+mod load;
 mod metering;
 mod names;
+mod parse;
 pub mod plain;
 mod problem;
 mod province;
@@ -32,6 +36,7 @@ mod template;
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
 pub use customers::run_start;
 pub use document::{Document, Fields, Node, Place, Placed};
+pub use kind::Kind;
 pub use metering::{MeterFigures, SoldFigures};
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
@@ -42,4 +47,4 @@ pub use province::{
     StationId, Targets, Tls, Unit, UnitKind, Whole,
 };
 pub use registers::{Register, Table, blocks, commands, limits};
-pub use template::{Class, Kind, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};
+pub use template::{Class, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

@@ -1,17 +1,16 @@
 //! A province, expanded: every station, bay, unit, point and channel with dense indices.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::codec::{Encoding, WordOrder};
+use crate::kind::Kind;
 use crate::names::{Date, Lang, Name};
-use crate::problem::Problems;
 use crate::registers::Register;
-use crate::template::{Kind, LoadClass, PointSpec, Scan, Template};
+use crate::template::{LoadClass, PointSpec, Scan, Template};
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -185,49 +184,6 @@ impl Station {
 }
 
 impl Province {
-    /// Reads a province from its file, and the templates it names.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the files, at once.
-    pub fn load(path: &Path) -> Result<Self, Problems> {
-        crate::read::load(path)
-    }
-
-    /// Reads a province from a text; `file` is what problems call it. Templates are the built-in
-    /// ones.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the text, at once.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
-        crate::read::parse(file, text, crate::read::Templates::BuiltInAndOwn(None))
-    }
-
-    /// Reads a province again from what one was once read from. Files are not looked at.
-    ///
-    /// # Errors
-    /// Everything that this program finds wrong with it: another one may have allowed it.
-    pub fn from_origin(origin: &Origin) -> Result<Self, Problems> {
-        crate::read::from_origin(origin)
-    }
-
-    /// The reference province, Hòa Bình around 2022, which is part of the program.
-    ///
-    /// # Panics
-    /// Never: a test reads the same text.
-    pub fn built_in() -> Self {
-        Self::parse(crate::built_in::PROVINCE_FILE, crate::built_in::PROVINCE)
-            .expect("the built-in province is tested")
-    }
-
-    /// A fleet of `stations` alike stations of some 800 points each, every point read once a second
-    /// by one centre: a burden to measure with.
-    ///
-    /// # Errors
-    /// When there are none, or more than 10 000.
-    pub fn fleet(stations: usize) -> Result<Self, Problems> {
-        crate::fleet::fleet(stations)
-    }
-
     /// The centre with this id.
     pub fn centre(&self, id: &str) -> Option<CentreId> {
         self.centres.iter().position(|centre| centre.id == id).map(CentreId::at)

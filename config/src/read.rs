@@ -1,272 +1,28 @@
 //! Reading a province file: shapes and single values. What names mean is settled in `expand`.
 
-use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::document::{Document, Fields, Node, Place, Placed};
-use crate::names::{Date, Name};
-use crate::problem::Problems;
+use crate::codec::{Encoding, WordOrder};
+use crate::document::{Fields, Node, Placed};
+use crate::draft::{
+    Address, DeviceDraft, Draft, Identities, LineDraft, MeterDraft, Pin, PlantDraft, Remark,
+    StationDraft, UnmannedDraft,
+};
+use crate::names::Name;
 use crate::province::{
     Centre, Device, District, FormSettings, HistorySettings, Identity, LinkSettings, MeterClass,
-    Origin, Province, ReportedYear, ScanPeriods, Source, Targets, Tls, Whole,
+    ReportedYear, ScanPeriods, Source, Targets, Tls, Whole,
 };
 use crate::registers::Table;
 use crate::template::{Class, LoadClass, Scan};
-use crate::{Encoding, WordOrder, expand};
 
 /// Conductors with known constants (public European standard types, cross-section in mm²).
 const CONDUCTORS: [&str; 5] = ["AC-150", "AC-185", "AC-240", "AC-300", "AC-400"];
 
-/// Larger files are surely not a province.
-const FILE_BYTES_MAX: u64 = 16 << 20;
-
-/// A province as its file has it.
-pub(crate) struct Draft {
-    pub(crate) name: Name,
-    pub(crate) utc_offset_hours: i8,
-    pub(crate) seed: u64,
-    pub(crate) sold_gwh_per_year: f64,
-    pub(crate) reported_years: Vec<Placed<ReportedYear>>,
-    pub(crate) targets: Targets,
-    pub(crate) scan: ScanPeriods,
-    pub(crate) link: LinkSettings,
-    pub(crate) history: HistorySettings,
-    pub(crate) form: FormSettings,
-    pub(crate) unmanned: UnmannedDraft,
-    pub(crate) link_place: Place,
-    /// What each centre shows on secured connections.
-    pub(crate) identities: Identities,
-    pub(crate) centres: Vec<Placed<Centre>>,
-    pub(crate) sources: Vec<Placed<Source>>,
-    pub(crate) lines: Vec<LineDraft>,
-    pub(crate) meter_classes: Vec<Placed<MeterClass>>,
-    pub(crate) districts: Vec<Placed<District>>,
-    pub(crate) stations: Vec<StationDraft>,
-}
-
-/// When a station counts as operated without staff.
-pub(crate) struct UnmannedDraft {
-    /// The centre in charge of stations that name none.
-    pub(crate) in_charge: Option<Placed<String>>,
-    /// Per cent of the watched time.
-    pub(crate) seen: f64,
-}
-
-pub(crate) struct LineDraft {
-    pub(crate) place: Place,
-    pub(crate) from: Option<Placed<String>>,
-    pub(crate) to: Option<Placed<String>>,
-    pub(crate) km: f64,
-    pub(crate) conductor: String,
-    pub(crate) open_at: Option<Placed<String>>,
-}
-
-pub(crate) struct StationDraft {
-    pub(crate) place: Place,
-    pub(crate) id: String,
-    pub(crate) name: Name,
-    pub(crate) unmanned: bool,
-    pub(crate) in_charge: Option<Placed<String>>,
-    pub(crate) quality: bool,
-    pub(crate) e2e: Vec<(Placed<String>, Option<Date>)>,
-    pub(crate) address: Vec<(Placed<String>, Option<Address>)>,
-    pub(crate) peak_mw: f64,
-    pub(crate) load: Vec<(LoadClass, f64)>,
-    pub(crate) transformers: Vec<(Placed<String>, f64)>,
-    pub(crate) bays: Vec<(Placed<String>, Vec<Placed<String>>)>,
-    pub(crate) positions: Vec<(Placed<String>, u8)>,
-    pub(crate) absent: Vec<Remark>,
-    pub(crate) untested: Vec<Remark>,
-    pub(crate) excluded: Vec<Remark>,
-    pub(crate) pins: Vec<Pin>,
-    pub(crate) device: DeviceDraft,
-    /// Whether its connections are secured, where that is said.
-    pub(crate) tls: Option<Placed<bool>>,
-    pub(crate) whole: Vec<Placed<Whole>>,
-    pub(crate) meters: Vec<MeterDraft>,
-    pub(crate) plant: Option<PlantDraft>,
-}
-
-/// What a plant has that a station has not.
-pub(crate) struct PlantDraft {
-    pub(crate) mw: f64,
-    pub(crate) gwh_per_year: Option<f64>,
-    pub(crate) source: Option<Placed<String>>,
-}
-
-/// What a station's file says of its device, setting by setting.
-#[derive(Default)]
-pub(crate) struct DeviceDraft {
-    reply_timeout_ms: Option<u32>,
-    scan_timeout_ms: Option<u32>,
-    in_flight: Option<u8>,
-    registers_max: Option<u16>,
-    bits_max: Option<u16>,
-    gap_max: Option<u16>,
-    pause_after_connect_ms: Option<u32>,
-    pause_between_ms: Option<u32>,
-    events: Option<bool>,
-}
-
-impl DeviceDraft {
-    /// What is said here, and what `other` has of the rest.
-    pub(crate) fn over(&self, other: &Device) -> Device {
-        Device {
-            reply_timeout_ms: self.reply_timeout_ms.unwrap_or(other.reply_timeout_ms),
-            scan_timeout_ms: self.scan_timeout_ms.unwrap_or(other.scan_timeout_ms),
-            in_flight: self.in_flight.unwrap_or(other.in_flight),
-            registers_max: self.registers_max.unwrap_or(other.registers_max),
-            bits_max: self.bits_max.unwrap_or(other.bits_max),
-            gap_max: self.gap_max.unwrap_or(other.gap_max),
-            pause_after_connect_ms: self
-                .pause_after_connect_ms
-                .unwrap_or(other.pause_after_connect_ms),
-            pause_between_ms: self.pause_between_ms.unwrap_or(other.pause_between_ms),
-            events: self.events.unwrap_or(other.events),
-        }
-    }
-}
-
-/// Host and port.
-pub(crate) type Address = (String, u16);
-
-/// Something said of a group of points.
-pub(crate) struct Remark {
-    pub(crate) points: Vec<Placed<String>>,
-    pub(crate) at: Option<Vec<Placed<String>>>,
-    pub(crate) since: Option<Date>,
-    pub(crate) why: Option<Name>,
-}
-
-/// Where a real device has a point.
-pub(crate) struct Pin {
-    pub(crate) point: Placed<String>,
-    pub(crate) unit: Option<u8>,
-    pub(crate) table: Option<Table>,
-    pub(crate) address: Option<u16>,
-    pub(crate) encoding: Option<Placed<Encoding>>,
-    pub(crate) word_order: Option<WordOrder>,
-    pub(crate) quality_address: Option<u16>,
-}
-
-pub(crate) struct MeterDraft {
-    pub(crate) district: Option<Placed<String>>,
-    pub(crate) installed: Vec<(Placed<String>, u32)>,
-    pub(crate) remote: Vec<(Placed<String>, u32)>,
-}
-
-pub(crate) fn load(path: &Path) -> Result<Province, Problems> {
-    let file = path.display().to_string();
-    let text = read_text(path).map_err(|message| Problems::of_file(&file, message))?;
-    parse(&file, &text, Templates::BuiltInAndOwn(path.parent()))
-}
-
-/// Reads a province again from what it was read from, and from nothing else.
-pub(crate) fn from_origin(origin: &Origin) -> Result<Province, Problems> {
-    match origin {
-        Origin::Texts { file, text, templates } => parse(file, text, Templates::These(templates)),
-        Origin::Fleet(stations) => crate::fleet::fleet(*stations),
-    }
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let hint = "name a province file such as config/small.toml";
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}; {hint}");
-    // Looked at before it is opened: a pipe would block for as long as nobody writes to it.
-    let found = std::fs::metadata(path).map_err(unreadable)?;
-    if found.is_dir() {
-        return Err(format!("is a folder; {hint}"));
-    }
-    if !found.is_file() {
-        return Err(format!("is a pipe or a device, not a file; {hint}"));
-    }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    // What the system says of the length is not to be trusted: files of its own have none.
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("is larger than {FILE_BYTES_MAX} bytes; {hint}"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!("is not UTF-8 at byte {at}; save it as UTF-8")
-    })
-}
-
-/// Where the datalists of a province come from.
-#[derive(Clone, Copy)]
-pub(crate) enum Templates<'a> {
-    /// Those of the program, and those of a folder that the file names: beside it, where it has a
-    /// place.
-    BuiltInAndOwn(Option<&'a Path>),
-    /// Files and texts.
-    These(&'a [(String, String)]),
-}
-
-pub(crate) fn parse(
-    file: &str,
-    text: &str,
-    templates: Templates<'_>,
-) -> Result<Province, Problems> {
-    let dir = match templates {
-        Templates::BuiltInAndOwn(dir) => dir,
-        Templates::These(_) => None,
-    };
-    let doc = Document::new(file, text);
-    let root = doc.parse()?;
-    let fields = doc.root(&root);
-    let own_bays = fields.optional("bays").and_then(|n| n.text().map(|text| n.placed(text)));
-    let draft = read_province(&fields, dir.unwrap_or(Path::new("")));
-    fields.finish();
-    let built_in = || crate::built_in::BAYS.iter().map(|(f, text)| ((*f).into(), (*text).into()));
-    let mut files: Vec<(String, String)> = match templates {
-        Templates::BuiltInAndOwn(_) => built_in().collect(),
-        Templates::These(files) => files.to_vec(),
-    };
-    if let (Some(folder), Templates::BuiltInAndOwn(_)) = (own_bays, templates) {
-        match own_templates(dir.unwrap_or(Path::new(".")), &folder.value) {
-            Ok(mut own) => files.append(&mut own),
-            Err(message) => doc.note(folder.place.offset, &folder.place.key, message),
-        }
-    }
-    match crate::template::read_templates(&files) {
-        Ok(templates) => {
-            let (file, text) = (file.to_owned(), text.to_owned());
-            let origin = Arc::new(Origin::Texts { file, text, templates: files });
-            expand::expand(&doc, draft, templates, origin)
-        }
-        Err(mut problems) => {
-            problems.0.append(&mut doc.take_problems().0);
-            Err(problems)
-        }
-    }
-}
-
-/// The province's own datalists: every `.toml` of a folder, in the order of their names.
-fn own_templates(dir: &Path, folder: &str) -> Result<Vec<(String, String)>, String> {
-    let folder = dir.join(folder);
-    let shown = folder.display();
-    let listing = std::fs::read_dir(&folder)
-        .map_err(|error| format!("folder of bay templates '{shown}' cannot be read: {error}"))?;
-    let mut paths: Vec<_> = listing
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
-        .collect();
-    paths.sort();
-    paths
-        .into_iter()
-        .map(|path| {
-            let file = path.display().to_string();
-            read_text(&path).map(|text| (file.clone(), text)).map_err(|m| format!("'{file}' {m}"))
-        })
-        .collect()
-}
-
-fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
+/// Reads a province; files that it names are beside it, in `dir`.
+pub(crate) fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
     let mut name = None;
     let (mut utc_offset_hours, mut seed, mut sold_gwh_per_year) = (7, 1, 0.0);
     if let Some(fields) = root.required("province").and_then(|n| n.fields()) {
@@ -452,9 +208,6 @@ fn read_unmanned(root: &Fields<'_>) -> UnmannedDraft {
 fn named_centre(fields: &Fields<'_>) -> Option<Placed<String>> {
     fields.optional("in_charge").and_then(|n| n.text().map(|text| n.placed(text)))
 }
-
-/// What each centre shows, before it is known which centres there are.
-pub(crate) type Identities = Vec<(Placed<String>, Option<Identity>)>;
 
 fn read_link(node: Option<&Node<'_>>, dir: &Path) -> (LinkSettings, Identities) {
     let mut link = LinkSettings {

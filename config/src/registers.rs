@@ -13,7 +13,8 @@
 //! Values and their quality are neighbours so that one request, and so one instant, covers both.
 
 use crate::codec::{Encoding, WordOrder};
-use crate::template::{Kind, Scan};
+use crate::kind::Kind;
+use crate::template::Scan;
 
 /// Limits of the Modbus application protocol (specification V1.1b3, section 6).
 pub mod limits {
