@@ -8,10 +8,10 @@ use config::{ChannelId, PointId, Province, StationId};
 
 use crate::faults::{Faults, Injection, Keep, TruthRecord};
 use crate::orders::{PlannedDeed, Scenario};
+use crate::plant::act::What;
 use crate::plant::event::Event;
 use crate::plant::outages::{Interruptions, Outage};
-use crate::plant::protection::ShortCircuit;
-use crate::plant::switching::What;
+use crate::plant::short_circuit::ShortCircuit;
 use crate::telemetry::image::{Image, Refusal, Sample};
 use crate::telemetry::{Pair, Telemetry};
 

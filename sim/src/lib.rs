@@ -35,7 +35,7 @@ pub use field::Field;
 pub use orders::{Deed, PlannedDeed, Scenario};
 pub use plant::event::Event;
 pub use plant::outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
-pub use plant::protection::ShortCircuit;
+pub use plant::short_circuit::ShortCircuit;
 #[doc(hidden)]
 pub use server::trial;
 pub use server::{Plans, Port, Ports, Simulation, StartError, Then, Traffic, Visit, control};

@@ -3,6 +3,7 @@
 //! A second goes: what was due in it happens, to the millisecond → weather and loads → the network
 //! is solved → what flows in each bay → controls, temperatures, counters → the value of each point.
 
+pub(crate) mod act;
 pub(crate) mod agenda;
 pub(crate) mod automation;
 pub(crate) mod dispatch;
@@ -13,6 +14,7 @@ pub(crate) mod outages;
 pub(crate) mod protection;
 pub(crate) mod quantity;
 pub(crate) mod scheme;
+pub(crate) mod short_circuit;
 pub(crate) mod station;
 pub(crate) mod switching;
 pub(crate) mod weather;
@@ -22,17 +24,16 @@ use std::sync::Arc;
 use config::{Flags, LineEnd, PointId, Province, StationId};
 
 use crate::chance::Chance;
+use act::Act;
 use agenda::Agenda;
-use automation::HELD_VOLTS;
 use dispatch::Dispatch;
 use event::Event;
 use load::{CLASSES, Moment, loads};
 use network::{Electrical, Network};
 use outages::Outages;
-use protection::ShortCircuit;
 use scheme::Role;
-use station::{Now, Station};
-use switching::Act;
+use short_circuit::ShortCircuit;
+use station::{HELD_VOLTS, Now, Station};
 use weather::Weather;
 
 /// Iron losses of the transformers along a feeder, and copper losses at its peak, share of the

@@ -2,7 +2,7 @@
 
 use super::Field;
 use crate::orders::Deed;
-use crate::plant::switching::What;
+use crate::plant::act::What;
 use crate::target::bay_id;
 
 impl Field {

@@ -4,8 +4,8 @@
 
 use config::{Kind, Node, Point, PointId, Province, Station, StationId, way_out};
 
-use crate::plant::protection::ShortCircuit;
 use crate::plant::scheme::{Role, Scheme};
+use crate::plant::short_circuit::ShortCircuit;
 use crate::target::{bay_id, one_bay, one_point};
 use crate::times::{Start, read_duration, read_start};
 

@@ -4,13 +4,11 @@
 use crate::plant::Plant;
 use crate::plant::quantity::HOTTEST_WINDING_K;
 use crate::plant::scheme::Role;
-use crate::plant::station::{CLOSED, OPEN, WINDING_EXPONENT};
-use crate::plant::switching::TAPS;
+use crate::plant::station::{CLOSED, FLOAT_VOLTS, HELD_VOLTS, OPEN, TAPS, WINDING_EXPONENT};
 
-/// Voltage that regulators hold at medium voltage, per unit of the section's (22.44 kV at 22 kV), and
-/// half of the band that they leave alone. Busbars are to stay within 5 % of their nominal voltage:
-/// band, a step that is still to come and the side that is not regulated take 3 % of it together.
-pub(crate) const HELD_VOLTS: f64 = 1.02;
+/// Half of the band round the voltage that regulators hold which they leave alone, per unit. Busbars are
+/// to stay within 5 % of their nominal voltage: band, a step that is still to come and the side that is
+/// not regulated take 3 % of it together.
 const BAND: f64 = 0.0135;
 /// Seconds outside the band until the first step, and until the next.
 const FIRST_STEP_S: i32 = 45;
@@ -40,7 +38,6 @@ const LOW_VOLTS: f64 = 0.80;
 const HIGH_VOLTS: f64 = 1.15;
 /// Batteries without chargers fall by so much an hour, V, to the least that a day leaves.
 const DISCHARGE_V_PER_HOUR: f64 = 1.6;
-pub(crate) const FLOAT_VOLTS: f64 = 231.0;
 const FLAT_VOLTS: f64 = 198.0;
 /// Alarm of the DC supply, V.
 const DC_LOW_VOLTS: f64 = 220.0;

@@ -9,9 +9,10 @@
 use config::LineEnd;
 
 use crate::plant::Plant;
+use crate::plant::act::What;
 use crate::plant::scheme::Role;
+use crate::plant::short_circuit::{Guard, ShortCircuit};
 use crate::plant::station::{CLOSED, Feeder, OPEN};
-use crate::plant::switching::What;
 
 /// Pickup of a relay, and trip of the fast stages, ms after the fault.
 const PICKUP_MS: i64 = 12;
@@ -74,47 +75,6 @@ const VISITS_PER_HOUR: f64 = 0.025;
 /// A crew needs so long, hours: least and most.
 const REPAIR_HOURS: (f64, f64) = (0.4, 2.5);
 const HOUR_MS: i64 = 3_600_000;
-
-/// A short circuit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ShortCircuit {
-    /// It is still there when the breaker closes again.
-    pub lasting: bool,
-    /// Phase that is hit: 0 A, 1 B, 2 C.
-    pub phase: u8,
-    /// To earth, otherwise between phases.
-    pub earth: bool,
-    /// Where on a line, as a share of its length from the bay that is struck, 0 to 1.
-    pub share: f64,
-}
-
-/// What protection and people have done to a bay lately.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Guard {
-    /// Number of the present sequence: what an earlier one has put down does nothing any more.
-    pub(crate) run: u32,
-    /// Reclosings tried in it.
-    shot: u8,
-    /// The drive of the breaker is under way until then.
-    pub(crate) driven_until_ms: i64,
-    /// The spring is charged from then on.
-    pub(crate) charged_ms: i64,
-    /// A trip before then finds no reclosing any more.
-    reclaim_until_ms: i64,
-    /// Protection took the bay out, and nobody has switched it since.
-    pub(crate) out: bool,
-}
-
-impl Guard {
-    pub(crate) const QUIET: Self = Self {
-        run: 0,
-        shot: 0,
-        driven_until_ms: i64::MIN,
-        charged_ms: i64::MIN,
-        reclaim_until_ms: i64::MIN,
-        out: false,
-    };
-}
 
 /// A bay: its station and its place there.
 type Own = (usize, usize);

@@ -2,14 +2,14 @@
 //! and the electricity in its bays.
 
 use config::{Kind, Point, Province, Station as Contract};
+use grid::TapChanger;
 
 use crate::chance::Chance;
-use crate::plant::automation::{FLOAT_VOLTS, HELD_VOLTS};
 use crate::plant::load::{CLASSES, Moment};
 use crate::plant::network::Electrical;
-use crate::plant::protection::{Guard, ShortCircuit};
 use crate::plant::quantity::{Quantity, quantity};
 use crate::plant::scheme::{Role, Scheme};
+use crate::plant::short_circuit::{Guard, ShortCircuit};
 use crate::plant::weather::Weather;
 
 /// Code of a double point that is open, closed, or under way.
@@ -24,6 +24,12 @@ const EARTH_SWITCHES: [&str; 7] =
 const PHASE_SPREAD: f64 = 0.006;
 /// Voltage behind the station transformer, V.
 const SERVICE_VOLTS: f64 = 400.0;
+/// Voltage that regulators hold at medium voltage, per unit of the section's (22.44 kV at 22 kV).
+pub(crate) const HELD_VOLTS: f64 = 1.02;
+/// Voltage of a battery that its charger holds, V.
+pub(crate) const FLOAT_VOLTS: f64 = 231.0;
+/// Positions of a tap changer.
+pub(crate) const TAPS: std::ops::RangeInclusive<u8> = 1..=TapChanger::STANDARD.positions;
 /// Exponent of the winding's rise over the oil.
 pub(crate) const WINDING_EXPONENT: f64 = 1.6;
 

@@ -1,11 +1,9 @@
 //! What breakers, disconnectors and tap changers do, and how long it takes them.
 
-use grid::TapChanger;
-
 use crate::plant::Plant;
-use crate::plant::protection::ShortCircuit;
+use crate::plant::act::{Act, What};
 use crate::plant::scheme::Role;
-use crate::plant::station::{BETWEEN, CLOSED, OPEN};
+use crate::plant::station::{BETWEEN, CLOSED, OPEN, TAPS};
 
 /// Times in milliseconds after the impulse (domain: opening 30–40 ms at 110 kV and 40–60 ms at
 /// medium voltage, closing 60–100 ms and 60–80 ms).
@@ -24,52 +22,10 @@ const SPRING_FOUND_MS: i64 = 5;
 const SPRING_CHARGE_MS: i64 = 10_865;
 /// Travel of a motor-driven disconnector (domain: 8–15 s).
 const DISCONNECTOR_MS: i64 = 10_000;
-/// Positions of a tap changer.
-pub(crate) const TAPS: std::ops::RangeInclusive<u8> = 1..=TapChanger::STANDARD.positions;
 /// One step of a tap changer (domain: 5–8 s).
 const TAP_MS: i64 = 6_000;
 /// A capacitor bank must not be closed for so long after it was opened.
 const DISCHARGE_MS: i64 = 5 * 60_000;
-
-/// Something that happens in a station.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Act {
-    pub(crate) station: usize,
-    pub(crate) what: What,
-}
-
-/// What happens. Points and bays are places in the station.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum What {
-    /// A status takes a code.
-    Set { point: usize, code: u8 },
-    /// A value that events set.
-    Hold { point: usize, value: f64 },
-    /// An operation is counted.
-    Count { point: usize },
-    /// The breaker of a bay gets an opening impulse.
-    Open { bay: usize },
-    /// The breaker of a bay has arrived.
-    Arrive { bay: usize, code: u8 },
-    /// Somebody moves a switch, or turns a key, by hand.
-    ByHand { point: usize, code: u8 },
-    /// Something strikes a bay.
-    Strike { bay: usize, fault: ShortCircuit },
-    /// A status takes a code, unless its sequence is over.
-    SetIn { bay: usize, run: u32, point: usize, code: u8 },
-    /// Auto-reclose closes the breaker of a bay, unless its sequence is over.
-    Reclose { bay: usize, run: u32 },
-    /// The fault is gone.
-    Repair { bay: usize },
-    /// The bay goes into service again, unless its sequence is over.
-    Return { bay: usize, run: u32 },
-    /// What stands at the far end of a line, behind a source, opens or closes.
-    Source { line: usize, closed: bool },
-    /// The frequency of the grid is so much lower until a moment.
-    Dip { hertz: f64, until_ms: i64 },
-    /// A tap changer arrives.
-    Tap { transformer: usize, position: u8 },
-}
 
 impl Plant {
     /// Puts down that something happens in a station.

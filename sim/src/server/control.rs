@@ -39,7 +39,7 @@ use crate::faults::{ActiveFault, FaultKind, Injection, Settings};
 use crate::field::Field;
 use crate::orders::{Deed, phase};
 use crate::plant::outages::Interruptions;
-use crate::plant::protection::ShortCircuit;
+use crate::plant::short_circuit::ShortCircuit;
 use crate::target::one_point;
 use crate::telemetry::image::Refusal;
 use crate::times::{duration_ms, utc};
