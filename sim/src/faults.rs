@@ -18,12 +18,15 @@ mod samples;
 mod truth;
 mod wire;
 
-pub use crate::target::Reach;
+pub use crate::target::{Reach, TargetError};
 pub use crate::telemetry::Pair;
-pub use crate::times::{Start, duration_ms};
+pub use crate::times::{NoSpan, Start, duration_ms};
 pub use aiming::check;
-pub use engine::{ACTIVE_MAX, ActiveFault, Faults};
-pub use fault::{Injection, Planned};
-pub use kind::{FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, Settings, Takes};
+pub use engine::{ActiveFault, Faults};
+pub use fault::{ACTIVE_MAX, FaultError, Injection, Planned};
+pub use kind::{
+    FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, SettingError, Settings, Takes,
+    UnknownFault,
+};
 pub use rates::Rates;
 pub use truth::{CentreTruth, Keep, TruthRecord};

@@ -5,8 +5,9 @@ mod deeds;
 use std::sync::Arc;
 
 use config::{ChannelId, PointId, Province, StationId};
+use thiserror::Error;
 
-use crate::faults::{Faults, Injection, Keep, TruthRecord};
+use crate::faults::{FaultError, Faults, Injection, Keep, TruthRecord};
 use crate::orders::{PlannedDeed, Scenario};
 use crate::plant::act::What;
 use crate::plant::event::Event;
@@ -22,6 +23,26 @@ const SECOND_MS: i64 = 1_000;
 const LEAP_MS: i64 = 300_000;
 /// Counters do not run on over more than this: a machine that slept is not a station that ran.
 const COUNTED_MS: i64 = 3_600_000;
+
+/// Why an order cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OrderError {
+    /// Before its first step nothing is as it would be later.
+    #[error("the field has not begun")]
+    NotBegun,
+    /// The fault cannot be started or cleared.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+    /// A short circuit would find nothing live.
+    #[error(
+        "{bay} is dead or switched off: there is nothing to strike; 'gridwatch inject --truth \
+         {bay}.CB.POS' shows its breaker (1 open, 2 closed)"
+    )]
+    Dead {
+        /// Id of the bay.
+        bay: String,
+    },
+}
 
 /// The plant of a province, what it tells each centre, and what goes wrong on the way.
 pub struct Field {
@@ -209,8 +230,8 @@ impl Field {
     ///
     /// # Errors
     /// When it cannot apply to its target, with the way out.
-    pub fn inject(&mut self, injection: &Injection) -> Result<u32, String> {
-        let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
+    pub fn inject(&mut self, injection: &Injection) -> Result<u32, OrderError> {
+        let at_ms = self.telemetry.at_ms.ok_or(OrderError::NotBegun)?;
         let id = self.faults.inject(injection, at_ms)?;
         self.telemetry.lay_out(&mut self.faults, None);
         self.faults.tell(&|channel, point| self.telemetry.pair(channel, point));
@@ -221,8 +242,8 @@ impl Field {
     ///
     /// # Errors
     /// When no such fault is active.
-    pub fn clear(&mut self, fault: u32) -> Result<(), String> {
-        let at_ms = self.telemetry.at_ms.ok_or("the field has not begun")?;
+    pub fn clear(&mut self, fault: u32) -> Result<(), OrderError> {
+        let at_ms = self.telemetry.at_ms.ok_or(OrderError::NotBegun)?;
         self.faults.clear(fault, at_ms, &|channel, point| self.telemetry.pair(channel, point))?;
         self.telemetry.lay_out(&mut self.faults, None);
         Ok(())

@@ -31,14 +31,16 @@ mod target;
 mod telemetry;
 mod times;
 
-pub use field::Field;
-pub use orders::{Deed, PlannedDeed, Scenario};
+pub use field::{Field, OrderError};
+pub use orders::{Deed, DeedError, PlannedDeed, Scenario};
 pub use plant::event::Event;
 pub use plant::outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
 pub use plant::short_circuit::ShortCircuit;
 #[doc(hidden)]
 pub use server::trial;
-pub use server::{Plans, Port, Ports, Simulation, StartError, Then, Traffic, Visit, control};
+pub use server::{
+    Plans, Port, Ports, SecurityError, Simulation, StartError, Then, Traffic, Visit, control,
+};
 pub use telemetry::chain::tolerance;
 pub use telemetry::commands::Outcome;
 pub use telemetry::image::{Image, Refusal, Sample};

@@ -5,5 +5,5 @@ mod deeds;
 mod scenario;
 
 pub(crate) use deeds::phase;
-pub use deeds::{Deed, PlannedDeed};
+pub use deeds::{Deed, DeedError, PlannedDeed};
 pub use scenario::Scenario;

@@ -33,6 +33,7 @@ use guests::Guests;
 use listening::Door;
 use station::Station;
 use tls::Security;
+pub use tls::SecurityError;
 #[doc(hidden)]
 pub use trial::trial;
 pub use visit::{Port, Then, Visit};
@@ -95,8 +96,8 @@ pub enum StartError {
         source: io::Error,
     },
     /// A certificate or key that the stations need.
-    #[error("{0}")]
-    Security(String),
+    #[error(transparent)]
+    Security(#[from] SecurityError),
 }
 
 /// What the stations have been asked, since the start.
@@ -167,7 +168,7 @@ impl Simulation {
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
         plans: Plans,
     ) -> Result<Self, StartError> {
-        let security = Security::load(&province).map_err(StartError::Security)?.map(Arc::new);
+        let security = Security::load(&province)?.map(Arc::new);
         let mut listeners = Vec::with_capacity(province.channels.len());
         for n in 0..province.channels.len() {
             listeners.push(open(&province, n, ports).await?);

@@ -9,6 +9,7 @@
 //! | `HB0?.22.47*.P` | a pattern: stations, else bays, else points that fit; `*` any run, `?` one character |
 
 use config::{PointId, Province, Station, StationId, way_out};
+use thiserror::Error;
 
 /// The smallest thing that a fault can be aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,11 +38,39 @@ pub(crate) struct Aim {
     pub(crate) points: Vec<PointId>,
 }
 
+/// Why a text names nothing that an order could be aimed at. A hint is the way out: the nearest name,
+/// or what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum TargetError {
+    /// The station is not in the contract.
+    #[error("no station '{name}'; {hint}")]
+    NoStation { name: String, hint: String },
+    /// The station has no such unit.
+    #[error("{station} has no unit '{unit}'; it has {units}")]
+    NoUnit { station: String, unit: String, units: String },
+    /// The station has no such bay, and no such point.
+    #[error("no bay or point '{id}'; {hint}")]
+    NoBayOrPoint { id: String, hint: String },
+    /// The bay has no such point.
+    #[error("no point '{id}'; {hint}")]
+    NoPoint { id: String, hint: String },
+    /// Nothing is called like this.
+    #[error("no station, bay or point fits '{pattern}'")]
+    NothingFits { pattern: String },
+    /// One point is needed.
+    #[error("'{target}' is not one point, such as HB03.110.171.P")]
+    NotOnePoint { target: String },
+    /// One bay is needed.
+    #[error("'{target}' is not one bay, such as HB03.110.171")]
+    NotOneBay { target: String },
+}
+
 /// Finds what a target names.
 ///
 /// # Errors
 /// What is wrong with it, with the nearest valid name.
-pub(crate) fn resolve(province: &Province, text: &str) -> Result<Vec<Aim>, String> {
+pub(crate) fn resolve(province: &Province, text: &str) -> Result<Vec<Aim>, TargetError> {
     let text = text.trim();
     if text.contains(['*', '?']) {
         return fitting(province, text);
@@ -50,7 +79,7 @@ pub(crate) fn resolve(province: &Province, text: &str) -> Result<Vec<Aim>, Strin
     let (name, rest) = text.split_at(end);
     let Some(id) = province.site(name) else {
         let hint = way_out(name, province.stations.iter().map(|s| s.id.as_str()));
-        return Err(format!("no station '{name}'; {hint}"));
+        return Err(TargetError::NoStation { name: name.to_owned(), hint });
     };
     let station = &province.stations[id.index()];
     if rest.is_empty() {
@@ -74,21 +103,28 @@ pub(crate) fn resolve(province: &Province, text: &str) -> Result<Vec<Aim>, Strin
         }
         None => bays.iter().map(String::as_str).collect(),
     };
-    let what = if inside.is_some() { "point" } else { "bay or point" };
-    Err(format!("no {what} '{text}'; {}", way_out(text, names)))
+    let (id, hint) = (text.to_owned(), way_out(text, names));
+    Err(if inside.is_some() {
+        TargetError::NoPoint { id, hint }
+    } else {
+        TargetError::NoBayOrPoint { id, hint }
+    })
 }
 
 /// The one point with an id.
 ///
 /// # Errors
 /// What is wrong with the id, with the nearest valid name.
-pub(crate) fn one_point(province: &Province, text: &str) -> Result<(StationId, PointId), String> {
+pub(crate) fn one_point(
+    province: &Province,
+    text: &str,
+) -> Result<(StationId, PointId), TargetError> {
     let aims = resolve(province, text)?;
     match &aims[..] {
         [Aim { station, grain: Reach::Point, points, .. }] if points.len() == 1 => {
             Ok((*station, points[0]))
         }
-        _ => Err(format!("'{text}' is not one point, such as HB03.110.171.P")),
+        _ => Err(TargetError::NotOnePoint { target: text.to_owned() }),
     }
 }
 
@@ -96,13 +132,13 @@ pub(crate) fn one_point(province: &Province, text: &str) -> Result<(StationId, P
 ///
 /// # Errors
 /// What is wrong with the id, with the nearest valid name.
-pub(crate) fn one_bay(province: &Province, text: &str) -> Result<(StationId, usize), String> {
+pub(crate) fn one_bay(province: &Province, text: &str) -> Result<(StationId, usize), TargetError> {
     let aims = resolve(province, text)?;
     match &aims[..] {
         [Aim { station, grain: Reach::Bay, bays, .. }] if bays.len() == 1 => {
             Ok((*station, bays[0]))
         }
-        _ => Err(format!("'{text}' is not one bay, such as HB03.110.171")),
+        _ => Err(TargetError::NotOneBay { target: text.to_owned() }),
     }
 }
 
@@ -126,13 +162,16 @@ fn whole(id: StationId, station: &Station) -> Aim {
     }
 }
 
-fn unit_of(id: StationId, station: &Station, text: &str) -> Result<Aim, String> {
+fn unit_of(id: StationId, station: &Station, text: &str) -> Result<Aim, TargetError> {
     let written = text.trim().trim_start_matches("unit").trim();
     let unit = station.units.iter().position(|unit| unit.id.to_string() == written);
     let Some(index) = unit else {
         let units: Vec<String> = station.units.iter().map(|unit| unit.id.to_string()).collect();
-        let units = units.join(", ");
-        return Err(format!("{} has no unit '{written}'; it has {units}", station.id));
+        return Err(TargetError::NoUnit {
+            station: station.id.clone(),
+            unit: written.to_owned(),
+            units: units.join(", "),
+        });
     };
     let bays: Vec<usize> =
         (0..station.bays.len()).filter(|bay| station.bays[*bay].unit == index).collect();
@@ -162,7 +201,7 @@ fn points_where(station: &Station, wanted: impl Fn(usize) -> bool) -> Vec<PointI
 }
 
 /// Stations whose ids fit a pattern, else bays, else points.
-fn fitting(province: &Province, pattern: &str) -> Result<Vec<Aim>, String> {
+fn fitting(province: &Province, pattern: &str) -> Result<Vec<Aim>, TargetError> {
     let fits = |text: &str| fits(pattern.as_bytes(), text.as_bytes());
     let stations = || province.site_ids().zip(&province.stations);
     let whole: Vec<Aim> =
@@ -191,7 +230,7 @@ fn fitting(province: &Province, pattern: &str) -> Result<Vec<Aim>, String> {
         }
     }
     if aims.is_empty() {
-        return Err(format!("no station, bay or point fits '{pattern}'"));
+        return Err(TargetError::NothingFits { pattern: pattern.to_owned() });
     }
     Ok(aims)
 }
@@ -260,7 +299,7 @@ mod tests {
     #[test]
     fn wrong_names_are_refused_with_the_nearest() {
         let province = Province::built_in();
-        let refusal = |text: &str| resolve(&province, text).unwrap_err();
+        let refusal = |text: &str| resolve(&province, text).unwrap_err().to_string();
         assert!(refusal("HB3").contains("did you mean 'HB"), "{}", refusal("HB3"));
         assert!(refusal("HB03/unit 99").contains("it has 1, 2"), "{}", refusal("HB03/unit 99"));
         let point = refusal("HB03.110.171.CB.PSO");

@@ -1,6 +1,7 @@
 //! Moments and spans of time, as scripts and people write them.
 
 use config::Node;
+use thiserror::Error;
 
 /// Longest duration: ten years.
 const DURATION_MAX_MS: f64 = 10.0 * 365.25 * 86_400_000.0;
@@ -23,6 +24,11 @@ impl Start {
         }
     }
 }
+
+/// A text that is no span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("'{0}' is no span of time such as 90s, 10m, 1h30m, 2d or 00:05:00")]
+pub struct NoSpan(pub String);
 
 /// Reads when something begins; what is wrong is noted where it stands.
 pub(crate) fn read_start(node: &Node<'_>) -> Option<Start> {
@@ -52,20 +58,19 @@ fn is_like_an_instant(text: &str) -> bool {
 /// Reads a span of time; what is wrong is noted where it stands.
 pub(crate) fn read_duration(node: &Node<'_>) -> Option<i64> {
     let text = node.text()?;
-    duration_ms(&text).map_err(|message| node.complain(message)).ok()
+    duration_ms(&text).map_err(|error| node.complain(error.to_string())).ok()
 }
 
 /// A span of time as people write it: `90s`, `10m`, `1h30m`, `2d`, `00:05:00`.
 ///
 /// # Errors
 /// What can be written.
-pub fn duration_ms(text: &str) -> Result<i64, String> {
-    let wrong = || format!("'{text}' is no span of time such as 90s, 10m, 1h30m, 2d or 00:05:00");
+pub fn duration_ms(text: &str) -> Result<i64, NoSpan> {
     let sum = if text.contains(':') { by_colons(text) } else { by_letters(text) };
     #[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
     match sum {
         Some(ms) if (0.0..=DURATION_MAX_MS).contains(&ms) => Ok(ms.round() as i64),
-        _ => Err(wrong()),
+        _ => Err(NoSpan(text.to_owned())),
     }
 }
 

@@ -250,7 +250,7 @@ async fn a_file_that_is_not_there_is_named_before_anybody_listens() {
         change(province.link.tls.as_mut().unwrap());
         let started = Simulation::start(Arc::new(province), Ports::Ephemeral, Arc::new(|| 0));
         match started.await.err() {
-            Some(StartError::Security(message)) => message,
+            Some(StartError::Security(error)) => error.to_string(),
             other => format!("{other:?}"),
         }
     };

@@ -88,9 +88,9 @@ fn request(args: &InjectArgs) -> Result<Request, Failure> {
                        or one of --list, --clear, --truth, --kinds";
         return Err(Failure::Usage(message.to_owned()));
     };
-    FaultKind::parse(kind).map_err(Failure::Usage)?;
+    FaultKind::parse(kind).map_err(|error| Failure::Usage(error.to_string()))?;
     if let Some(lasting) = &args.lasting {
-        duration_ms(lasting).map_err(|message| Failure::Usage(format!("--for: {message}")))?;
+        duration_ms(lasting).map_err(|error| Failure::Usage(format!("--for: {error}")))?;
     }
     let mut params = BTreeMap::new();
     for written in &args.set {

@@ -136,8 +136,8 @@ pub(super) fn run(common: &Common, command: &PlantCommand) -> Outcome {
             running.ask(common, &request, |reply| format!("{point} is {code}, {}", at(reply)))
         }
         PlantCommand::Dip(DipArgs { hertz, lasting, running }) => {
-            if let Err(message) = duration_ms(lasting) {
-                return running.refused(Err(Failure::Usage(format!("--for: {message}"))));
+            if let Err(error) = duration_ms(lasting) {
+                return running.refused(Err(Failure::Usage(format!("--for: {error}"))));
             }
             let request = Request::Dip { hertz: *hertz, lasting: lasting.clone() };
             running.ask(common, &request, |reply| {

@@ -2,7 +2,7 @@
 
 use config::{ChannelId, PointId, Province};
 
-use super::fault::{Injection, Touched};
+use super::fault::{FaultError, Injection, Touched};
 use super::kind::{FaultKind, Settings};
 use super::{registers, samples};
 use crate::target::{Aim, Reach, resolve};
@@ -11,7 +11,7 @@ use crate::target::{Aim, Reach, resolve};
 ///
 /// # Errors
 /// What is wrong, with the way out.
-pub fn check(province: &Province, injection: &Injection) -> Result<(), String> {
+pub fn check(province: &Province, injection: &Injection) -> Result<(), FaultError> {
     aimed(province, injection).map(|_| ())
 }
 
@@ -22,12 +22,12 @@ pub fn check(province: &Province, injection: &Injection) -> Result<(), String> {
 pub(super) fn aimed(
     province: &Province,
     injection: &Injection,
-) -> Result<(Vec<Touched>, bool), String> {
+) -> Result<(Vec<Touched>, bool), FaultError> {
     let Injection { kind, target, centre, settings, .. } = injection;
     let centre = match centre {
         Some(id) => Some(province.centre(id).ok_or_else(|| {
             let names = province.centres.iter().map(|centre| centre.id.as_str());
-            format!("no centre '{id}'; {}", config::way_out(id, names))
+            FaultError::NoCentre { name: id.clone(), hint: config::way_out(id, names) }
         })?),
         None => None,
     };
@@ -45,8 +45,12 @@ pub(super) fn aimed(
         }
     }
     if touched.is_empty() {
-        let at = centre.map_or("any centre", |id| province.centres[id.index()].id.as_str());
-        return Err(format!("nothing of '{target}' that {} applies to is sent to {at}", kind.id()));
+        let centre = centre.map_or("any centre", |id| province.centres[id.index()].id.as_str());
+        return Err(FaultError::NotSent {
+            fault: *kind,
+            target: target.clone(),
+            centre: centre.to_owned(),
+        });
     }
     let whole_station = aims.iter().all(|aim| aim.grain == Reach::Station);
     Ok((touched, whole_station))
@@ -99,12 +103,9 @@ fn narrow(
     kind: FaultKind,
     settings: &Settings,
     aims: Vec<Aim>,
-) -> Result<Vec<Aim>, String> {
+) -> Result<Vec<Aim>, FaultError> {
     let spec = kind.spec();
-    let refused = || {
-        let name = spec.name(config::Lang::En);
-        format!("{} ({name}) cannot apply to '{text}': it applies to {}", spec.id, spec.applies_to)
-    };
+    let refused = || FaultError::CannotApply { fault: kind, target: text.to_owned() };
     // A bay stands for the unit that carries it.
     let finest = if spec.reach == Reach::Unit { Reach::Bay } else { spec.reach };
     if aims.iter().any(|aim| aim.grain > finest) {

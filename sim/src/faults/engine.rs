@@ -7,7 +7,7 @@ use std::sync::Arc;
 use config::{ChannelId, PointId, Province};
 
 use super::aiming::aimed;
-use super::fault::{Fault, Injection, Planned, Touched};
+use super::fault::{ACTIVE_MAX, Fault, FaultError, Injection, Planned, Touched};
 use super::kind::FaultKind;
 use super::rates::{Dice, Rates};
 use super::records::Watched;
@@ -18,9 +18,6 @@ use crate::plant::event::Event;
 use crate::telemetry::image::{Image, Sample};
 use crate::telemetry::{Interference, Pair};
 use crate::times::utc;
-
-/// Faults that may be active at once: far more than anybody watches.
-pub const ACTIVE_MAX: usize = 10_000;
 
 struct Active {
     fault: Fault,
@@ -145,7 +142,7 @@ impl Faults {
     ///
     /// # Errors
     /// When it cannot apply to its target, with the way out.
-    pub fn inject(&mut self, injection: &Injection, at_ms: i64) -> Result<u32, String> {
+    pub fn inject(&mut self, injection: &Injection, at_ms: i64) -> Result<u32, FaultError> {
         let until = injection.for_ms.map(|ms| at_ms.saturating_add(ms));
         self.start(injection, at_ms, until)
     }
@@ -155,9 +152,9 @@ impl Faults {
         injection: &Injection,
         at_ms: i64,
         until_ms: Option<i64>,
-    ) -> Result<u32, String> {
+    ) -> Result<u32, FaultError> {
         if self.active.len() >= ACTIVE_MAX {
-            return Err(format!("{ACTIVE_MAX} faults are active: clear some first"));
+            return Err(FaultError::TooMany);
         }
         let (touched, whole_station) = aimed(&self.province, injection)?;
         let id = self.next_id;
@@ -187,15 +184,10 @@ impl Faults {
         id: u32,
         at_ms: i64,
         pair: &dyn Fn(ChannelId, PointId) -> Pair,
-    ) -> Result<(), String> {
+    ) -> Result<(), FaultError> {
         let Some(n) = self.active.iter().position(|active| active.fault.id == id) else {
-            let known: Vec<String> =
-                self.active.iter().take(20).map(|active| active.fault.id.to_string()).collect();
-            return Err(if known.is_empty() {
-                format!("no fault {id}: none is active")
-            } else {
-                format!("no fault {id} is active; these are: {}", known.join(", "))
-            });
+            let active = self.active.iter().take(20).map(|active| active.fault.id).collect();
+            return Err(FaultError::NotActive { fault: id, active });
         };
         self.end(n, at_ms, Ending::Cleared, pair);
         Ok(())

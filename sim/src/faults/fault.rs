@@ -1,11 +1,16 @@
 //! A fault: as it is asked for, and what those who apply it know of it.
 
-use config::{ChannelId, PointId};
+use config::{ChannelId, Lang, PointId};
+use thiserror::Error;
 
 use super::kind::{FaultKind, Settings};
 use crate::chance::Chance;
+use crate::target::TargetError;
 use crate::telemetry::image::{Image, Sample};
 use crate::times::Start;
+
+/// Faults that may be active at once: far more than anybody watches.
+pub const ACTIVE_MAX: usize = 10_000;
 
 /// A fault as it is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +25,42 @@ pub struct Injection {
     pub for_ms: Option<i64>,
     /// Its parameters.
     pub settings: Settings,
+}
+
+/// Why a fault cannot be started or cleared. A hint is the way out: the nearest name, or what is
+/// allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum FaultError {
+    /// Its target is none.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The centre is not in the contract.
+    #[error("no centre '{name}'; {hint}")]
+    NoCentre { name: String, hint: String },
+    /// The target is nothing that such a fault happens to.
+    #[error(
+        "{} ({}) cannot apply to '{target}': it applies to {}",
+        fault.id(), fault.spec().name(Lang::En), fault.spec().applies_to
+    )]
+    CannotApply { fault: FaultKind, target: String },
+    /// Nobody would notice.
+    #[error("nothing of '{target}' that {} applies to is sent to {centre}", fault.id())]
+    NotSent { fault: FaultKind, target: String, centre: String },
+    /// Nobody watches so many.
+    #[error("{ACTIVE_MAX} faults are active: clear some first")]
+    TooMany,
+    /// It is over, or never was; some that are active are known, when any is.
+    #[error("{}", not_active(*fault, active))]
+    NotActive { fault: u32, active: Vec<u32> },
+}
+
+fn not_active(fault: u32, active: &[u32]) -> String {
+    if active.is_empty() {
+        return format!("no fault {fault}: none is active");
+    }
+    let known: Vec<String> = active.iter().map(u32::to_string).collect();
+    format!("no fault {fault} is active; these are: {}", known.join(", "))
 }
 
 /// A fault to come.

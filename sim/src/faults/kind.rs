@@ -1,6 +1,7 @@
 //! The faults by name: what each is called, what it takes, what it counts as and how often it comes.
 
 use config::{Encoding, Kind, Lang, Point};
+use thiserror::Error;
 
 use crate::target::Reach;
 
@@ -302,6 +303,32 @@ table! {
         "stations, units and bays" EVERY, WORK;
 }
 
+/// No fault has this id or word.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("no fault '{name}'; {hint}")]
+pub struct UnknownFault {
+    /// As it was written.
+    pub name: String,
+    /// The way out: the nearest name.
+    pub hint: String,
+}
+
+/// Why a parameter of a fault cannot be set. A hint is the way out: the nearest name, or what is
+/// allowed.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum SettingError {
+    /// The fault has no such parameter.
+    #[error("{} has no parameter '{name}'; {hint}", fault.id())]
+    NoParameter { fault: FaultKind, name: String, hint: String },
+    /// The parameter is a number, within bounds.
+    #[error("{name}: '{text}' is not a number from {low} to {high}")]
+    NoNumber { name: &'static str, text: String, low: f64, high: f64 },
+    /// The parameter is one of some words.
+    #[error("{name}: '{text}' is not known here; {hint}")]
+    NoWord { name: &'static str, text: String, hint: String },
+}
+
 impl FaultKind {
     /// Its row in the table.
     pub fn spec(self) -> &'static FaultSpec {
@@ -317,13 +344,12 @@ impl FaultKind {
     ///
     /// # Errors
     /// What is wrong, with the nearest name.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, UnknownFault> {
         let same = |name: &str| name.eq_ignore_ascii_case(text);
         let found = FAULTS.iter().find(|spec| same(spec.id) || same(spec.word));
         found.map(|spec| spec.kind).ok_or_else(|| {
             let names: Vec<&str> = FAULTS.iter().flat_map(|spec| [spec.id, spec.word]).collect();
-            let hint = config::way_out(text, names);
-            format!("no fault '{text}'; {hint}")
+            UnknownFault { name: text.to_owned(), hint: config::way_out(text, names) }
         })
     }
 
@@ -389,24 +415,28 @@ impl Settings {
     ///
     /// # Errors
     /// What is wrong with the name or the value, with the way out.
-    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
         let parameters = self.kind.spec().parameters;
-        let id = self.kind.id();
         let Some(n) = parameters.iter().position(|parameter| parameter.name == name) else {
             let names = parameters.iter().map(|parameter| parameter.name);
             let hint = config::way_out(name, names);
-            return Err(format!("{id} has no parameter '{name}'; {hint}"));
+            return Err(SettingError::NoParameter {
+                fault: self.kind,
+                name: name.to_owned(),
+                hint,
+            });
         };
+        let (name, text) = (parameters[n].name, text.to_owned());
         self.values[n] = match parameters[n].takes {
             Takes::Number { low, high, .. } => match text.parse::<f64>() {
                 Ok(x) if (low..=high).contains(&x) => x,
-                _ => return Err(format!("{name}: '{text}' is not a number from {low} to {high}")),
+                _ => return Err(SettingError::NoNumber { name, text, low, high }),
             },
             Takes::Word(words) => {
-                let place = words.iter().position(|word| word.eq_ignore_ascii_case(text));
+                let place = words.iter().position(|word| word.eq_ignore_ascii_case(&text));
                 let Some(place) = place.and_then(|place| u8::try_from(place).ok()) else {
-                    let hint = config::way_out(text, words.iter().copied());
-                    return Err(format!("{name}: '{text}' is not known here; {hint}"));
+                    let hint = config::way_out(&text, words.iter().copied());
+                    return Err(SettingError::NoWord { name, text, hint });
                 };
                 f64::from(place)
             }
@@ -461,7 +491,7 @@ mod tests {
             assert_eq!(spec.kind.spec().id, spec.id);
         }
         assert_eq!(FAULTS.len(), 40);
-        let message = FaultKind::parse("T31").unwrap_err();
+        let message = FaultKind::parse("T31").unwrap_err().to_string();
         assert!(message.contains("did you mean 'T"), "{message}");
     }
 
@@ -471,10 +501,12 @@ mod tests {
         assert_eq!(settings.set("factor", "1000"), Ok(()));
         assert_eq!(settings.written(), [("factor", "1000".to_owned())]);
         assert!(settings.set("factor", "nan").is_err());
-        assert!(settings.set("faktor", "1").unwrap_err().contains("did you mean 'factor'?"));
+        assert!(
+            settings.set("faktor", "1").unwrap_err().to_string().contains("did you mean 'factor'?")
+        );
         let mut settings = Settings::of(FaultKind::UnitLost);
         assert_eq!(settings.set("says", "0a"), Ok(()));
         assert_eq!(settings.written(), [("says", "0A".to_owned())]);
-        assert!(settings.set("says", "0C").unwrap_err().contains("0B"));
+        assert!(settings.set("says", "0C").unwrap_err().to_string().contains("0B"));
     }
 }

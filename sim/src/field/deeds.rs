@@ -1,6 +1,6 @@
 //! Deeds come true in the plant.
 
-use super::Field;
+use super::{Field, OrderError};
 use crate::orders::Deed;
 use crate::plant::act::What;
 use crate::target::bay_id;
@@ -23,17 +23,14 @@ impl Field {
     ///
     /// # Errors
     /// When the field has not begun, or a short circuit would find nothing live.
-    pub(crate) fn happen_now(&mut self, at_ms: i64, deed: Deed) -> Result<i64, String> {
+    pub(crate) fn happen_now(&mut self, at_ms: i64, deed: Deed) -> Result<i64, OrderError> {
         // What the field has lived through is past.
-        let at_ms = at_ms.max(self.telemetry.at_ms.ok_or("the field has not begun")? + 1);
+        let at_ms = at_ms.max(self.telemetry.at_ms.ok_or(OrderError::NotBegun)? + 1);
         if let Deed::Strike { station, bay, .. } = deed
             && !self.telemetry.plant.feels(station.index(), bay)
         {
-            let id = bay_id(&self.province().stations[station.index()], bay);
-            return Err(format!(
-                "{id} is dead or switched off: there is nothing to strike; 'gridwatch inject \
-                 --truth {id}.CB.POS' shows its breaker (1 open, 2 closed)"
-            ));
+            let bay = bay_id(&self.province().stations[station.index()], bay);
+            return Err(OrderError::Dead { bay });
         }
         self.happen(at_ms, deed);
         Ok(at_ms)

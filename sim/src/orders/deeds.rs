@@ -3,10 +3,11 @@
 //! truth log has nothing to say of it.
 
 use config::{Kind, Node, Point, PointId, Province, Station, StationId, way_out};
+use thiserror::Error;
 
 use crate::plant::scheme::{Role, Scheme};
 use crate::plant::short_circuit::ShortCircuit;
-use crate::target::{bay_id, one_bay, one_point};
+use crate::target::{TargetError, bay_id, one_bay, one_point};
 use crate::times::{Start, read_duration, read_start};
 
 /// Hertz that can be taken off the frequency of the grid, and for how long, milliseconds.
@@ -62,12 +63,43 @@ pub struct PlannedDeed {
     pub deed: Deed,
 }
 
+/// Why nothing like this can be done to the plant. A hint is the way out: the nearest name, or what is
+/// allowed.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum DeedError {
+    /// The bay or point is none.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A short circuit needs something that can be struck.
+    #[error("'{bay}' has no line, feeder or transformer that could be struck; {hint}")]
+    CannotBeStruck { bay: String, hint: String },
+    /// Where on a line is a share of it.
+    #[error("share {share} is not a number from 0 to 1")]
+    NoShare { share: f64 },
+    /// Phases are A, B and C.
+    #[error("no phase '{letter}'; allowed: A, B, C")]
+    NoPhase { letter: String },
+    /// Only a status can be set.
+    #[error("'{point}' is no status; {hint}")]
+    NoStatus { point: String, hint: String },
+    /// The status has no such state.
+    #[error("{point} cannot be '{code}'; {hint}")]
+    NoState { point: String, code: String, hint: String },
+    /// The frequency falls by less or more than it can.
+    #[error("{hertz} Hz is not a number from {} to {}", DIP_HERTZ.0, DIP_HERTZ.1)]
+    Hertz { hertz: f64 },
+    /// It is back sooner or later than it can be.
+    #[error("a dip lasts from 1s to 1h")]
+    Lasting { for_ms: i64 },
+}
+
 impl Deed {
     /// A short circuit at the bay with an id, such as `HB04.22.473`.
     ///
     /// # Errors
     /// When it is no bay of a line, a feeder or a transformer, with the nearest that is.
-    pub fn strike(province: &Province, bay: &str, fault: ShortCircuit) -> Result<Self, String> {
+    pub fn strike(province: &Province, bay: &str, fault: ShortCircuit) -> Result<Self, DeedError> {
         let (id, at) = one_bay(province, bay)?;
         let station = &province.stations[id.index()];
         let scheme = Scheme::new(station);
@@ -85,12 +117,10 @@ impl Deed {
                 .map(|bay| bay_id(station, bay))
                 .collect();
             let hint = way_out(bay, bays.iter().map(String::as_str));
-            return Err(format!(
-                "'{bay}' has no line, feeder or transformer that could be struck; {hint}"
-            ));
+            return Err(DeedError::CannotBeStruck { bay: bay.to_owned(), hint });
         }
         if !(0.0..=1.0).contains(&fault.share) {
-            return Err(format!("share {} is not a number from 0 to 1", fault.share));
+            return Err(DeedError::NoShare { share: fault.share });
         }
         Ok(Self::Strike { station: id, bay: at, fault })
     }
@@ -99,14 +129,14 @@ impl Deed {
     ///
     /// # Errors
     /// When it is no status or has no such state, with the nearest that is.
-    pub fn set(province: &Province, point: &str, code: &str) -> Result<Self, String> {
+    pub fn set(province: &Province, point: &str, code: &str) -> Result<Self, DeedError> {
         let (station, id) = one_point(province, point)?;
         let own = &province.stations[station.index()];
         let spec = &own.points[id.index()];
         if !spec.spec.kind.is_status() {
             let statuses = statuses_beside(own, spec);
             let hint = way_out(point, statuses.iter().map(|point| point.id.as_str()));
-            return Err(format!("'{point}' is no status; {hint}"));
+            return Err(DeedError::NoStatus { point: point.to_owned(), hint });
         }
         Ok(Self::Set { station, point: id, code: code_of(spec, code)? })
     }
@@ -115,13 +145,12 @@ impl Deed {
     ///
     /// # Errors
     /// When that is more or less than can be.
-    pub fn dip(hertz: f64, for_ms: i64) -> Result<Self, String> {
-        let (least, most) = DIP_HERTZ;
-        if !(least..=most).contains(&hertz) {
-            return Err(format!("{hertz} Hz is not a number from {least} to {most}"));
+    pub fn dip(hertz: f64, for_ms: i64) -> Result<Self, DeedError> {
+        if !(DIP_HERTZ.0..=DIP_HERTZ.1).contains(&hertz) {
+            return Err(DeedError::Hertz { hertz });
         }
         if !(DIP_MS.0..=DIP_MS.1).contains(&for_ms) {
-            return Err("a dip lasts from 1s to 1h".to_owned());
+            return Err(DeedError::Lasting { for_ms });
         }
         Ok(Self::Dip { hertz, for_ms })
     }
@@ -131,12 +160,12 @@ impl Deed {
 ///
 /// # Errors
 /// When it is none of A, B and C.
-pub(crate) fn phase(letter: &str) -> Result<u8, String> {
+pub(crate) fn phase(letter: &str) -> Result<u8, DeedError> {
     match letter {
         "A" | "a" => Ok(0),
         "B" | "b" => Ok(1),
         "C" | "c" => Ok(2),
-        _ => Err(format!("no phase '{letter}'; allowed: A, B, C")),
+        _ => Err(DeedError::NoPhase { letter: letter.to_owned() }),
     }
 }
 
@@ -146,7 +175,7 @@ fn statuses_beside<'a>(station: &'a Station, point: &Point) -> Vec<&'a Point> {
 }
 
 /// The code that is meant by a number or a word.
-fn code_of(point: &Point, written: &str) -> Result<u8, String> {
+fn code_of(point: &Point, written: &str) -> Result<u8, DeedError> {
     let wanted = written.trim().to_lowercase();
     let mut words: Vec<(String, u8)> = match (point.spec.kind, &point.spec.states) {
         (Kind::DoublePoint, _) => {
@@ -164,7 +193,11 @@ fn code_of(point: &Point, written: &str) -> Result<u8, String> {
     found.map(|(_, code)| *code).ok_or_else(|| {
         let mut known: Vec<&str> = words.iter().map(|(word, _)| word.as_str()).collect();
         known.dedup();
-        format!("{} cannot be '{written}'; {}", point.id, way_out(&wanted, known))
+        DeedError::NoState {
+            point: point.id.clone(),
+            code: written.to_owned(),
+            hint: way_out(&wanted, known),
+        }
     })
 }
 
@@ -191,7 +224,7 @@ pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedDeed> 
             let id = point.as_ref().and_then(Node::text);
             id.zip(written).and_then(|(id, written)| {
                 let set = Deed::set(province, &id, &written);
-                let about_code = set.as_ref().is_err_and(|error| error.contains(" cannot be '"));
+                let about_code = matches!(set, Err(DeedError::NoState { .. }));
                 noted(if about_code { code.as_ref() } else { point.as_ref() }, set)
             })
         }
@@ -237,8 +270,8 @@ fn read_strike(province: &Province, fields: &config::Fields<'_>) -> Option<Deed>
 }
 
 /// What is right; what is wrong is noted where it stands.
-fn noted<T>(node: Option<&Node<'_>>, result: Result<T, String>) -> Option<T> {
-    result.map_err(|message| node.map(|node| node.complain(message))).ok()
+fn noted<T>(node: Option<&Node<'_>>, result: Result<T, DeedError>) -> Option<T> {
+    result.map_err(|error| node.map(|node| node.complain(error.to_string()))).ok()
 }
 
 #[cfg(test)]
@@ -271,7 +304,7 @@ mod tests {
             (Deed::dip(f64::NAN, 20_000), "is not a number"),
             (Deed::dip(1.0, 10), "from 1s to 1h"),
         ] {
-            let error = refused.unwrap_err();
+            let error = refused.unwrap_err().to_string();
             assert!(error.contains(said), "{said}: {error}");
         }
     }

@@ -6,7 +6,9 @@ use std::path::Path;
 use config::{Document, Fields, Node, Problems, Province};
 
 use super::deeds::{self, PlannedDeed};
-use crate::faults::{FAULTS, FaultKind, Injection, Planned, Rates, Settings, Takes, check};
+use crate::faults::{
+    FAULTS, FaultError, FaultKind, Injection, Planned, Rates, Settings, Takes, check,
+};
 use crate::times::{Start, read_duration, read_start};
 
 /// Larger files are surely no scenario.
@@ -90,7 +92,7 @@ fn read_fault(province: &Province, node: &Node<'_>) -> Option<Planned> {
     let fields = node.fields()?;
     let kind = fields.required("kind").and_then(|node| {
         let text = node.text()?;
-        FaultKind::parse(&text).map_err(|message| node.complain(message)).ok()
+        FaultKind::parse(&text).map_err(|error| node.complain(error.to_string())).ok()
     });
     let target_node = fields.required("target");
     let target = target_node.as_ref().and_then(Node::text);
@@ -110,10 +112,10 @@ fn read_fault(province: &Province, node: &Node<'_>) -> Option<Planned> {
     let well = start.is_some() && (lasting.is_none() || for_ms.is_some());
     let (kind, target, settings) = (kind?, target?, settings??);
     let injection = Injection { kind, target, centre, for_ms, settings };
-    if let Err(message) = check(province, &injection) {
-        let about_centre = message.starts_with("no centre");
+    if let Err(error) = check(province, &injection) {
+        let about_centre = matches!(error, FaultError::NoCentre { .. });
         let place = if about_centre { centre_node.as_ref() } else { target_node.as_ref() };
-        place.unwrap_or(node).complain(message);
+        place.unwrap_or(node).complain(error.to_string());
         return None;
     }
     well.then_some(Planned { start: start?, injection })
@@ -132,8 +134,8 @@ fn read_settings(fields: &Fields<'_>, kind: FaultKind) -> Option<Settings> {
         let set = text.map(|text| settings.set(parameter.name, &text));
         match set {
             Some(Ok(())) => {}
-            Some(Err(message)) => {
-                node.complain(message);
+            Some(Err(error)) => {
+                node.complain(error.to_string());
                 well = false;
             }
             None => well = false,

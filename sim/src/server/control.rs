@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use config::{ChannelId, Province};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -35,14 +36,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::faults::{ActiveFault, FaultKind, Injection, Settings};
-use crate::field::Field;
-use crate::orders::{Deed, phase};
+use crate::faults::{ActiveFault, FaultKind, Injection, SettingError, Settings, UnknownFault};
+use crate::field::{Field, OrderError};
+use crate::orders::{Deed, DeedError, phase};
 use crate::plant::outages::Interruptions;
 use crate::plant::short_circuit::ShortCircuit;
-use crate::target::one_point;
+use crate::target::{TargetError, one_point};
 use crate::telemetry::image::Refusal;
-use crate::times::{duration_ms, utc};
+use crate::times::{NoSpan, duration_ms, utc};
 
 /// Longest line that is read.
 pub const LINE_BYTES_MAX: u64 = 16 * 1024;
@@ -171,6 +172,35 @@ pub enum Reply {
     Interruptions(Interruptions),
 }
 
+/// Why a request is not done.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum RequestError {
+    /// The fault is none.
+    #[error(transparent)]
+    Fault(#[from] UnknownFault),
+    /// A parameter of the fault is none, or has no such value.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// How long is not said as it must be.
+    #[error(transparent)]
+    Span(#[from] NoSpan),
+    /// The point is none.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Nothing like this can be done to the plant.
+    #[error(transparent)]
+    Deed(#[from] DeedError),
+    /// The field cannot do it.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// There is no field any more.
+    #[error("the simulator is stopping")]
+    Stopping,
+    /// The field did something, but not this.
+    #[error("the field answered something else")]
+    AnsweredElse,
+}
+
 /// A reply as it goes over the port: with the hours that local time of the province is ahead of the UTC of its instants.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -218,7 +248,7 @@ pub(crate) enum Write {
 /// Something on its way to the field.
 pub(crate) enum Order {
     /// A request, and who waits for the answer.
-    Ask(Request, oneshot::Sender<Result<Reply, String>>),
+    Ask(Request, oneshot::Sender<Result<Reply, RequestError>>),
     /// A write of a centre, and who waits for it.
     Write(ChannelId, Write, oneshot::Sender<Result<(), Refusal>>),
 }
@@ -245,11 +275,11 @@ impl Desk {
     ///
     /// # Errors
     /// Why it cannot be done, with the way out.
-    pub async fn ask(&self, request: Request) -> Result<Reply, String> {
+    pub async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || "the simulator is stopping".to_owned();
-        self.orders.send(Order::Ask(request, reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let order = Order::Ask(request, reply);
+        self.orders.send(order).await.map_err(|_| RequestError::Stopping)?;
+        answer.await.map_err(|_| RequestError::Stopping)?
     }
 
     /// Hands in what a centre writes and waits until the field has taken it.
@@ -270,7 +300,7 @@ impl Desk {
         kind: &str,
         target: &str,
         lasting: Option<&str>,
-    ) -> Result<u32, String> {
+    ) -> Result<u32, RequestError> {
         let request = Request::Inject {
             kind: kind.to_owned(),
             target: target.to_owned(),
@@ -280,7 +310,7 @@ impl Desk {
         };
         match self.ask(request).await? {
             Reply::Injected { fault, .. } => Ok(fault),
-            _ => Err("the field answered something else".to_owned()),
+            _ => Err(RequestError::AnsweredElse),
         }
     }
 
@@ -288,14 +318,14 @@ impl Desk {
     ///
     /// # Errors
     /// When no such fault is active.
-    pub async fn clear(&self, fault: u32) -> Result<(), String> {
+    pub async fn clear(&self, fault: u32) -> Result<(), RequestError> {
         self.ask(Request::Clear { fault }).await.map(|_| ())
     }
 }
 
 /// What came of an order, to be handed over once everybody can see it.
 pub(crate) enum Outcome {
-    Ask(Result<Reply, String>, oneshot::Sender<Result<Reply, String>>),
+    Ask(Result<Reply, RequestError>, oneshot::Sender<Result<Reply, RequestError>>),
     Write(Result<(), Refusal>, oneshot::Sender<Result<(), Refusal>>),
 }
 
@@ -327,7 +357,7 @@ pub(crate) fn carry_out(field: &mut Field, at_ms: i64, order: Order) -> Outcome 
     }
 }
 
-fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, String> {
+fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, RequestError> {
     match request {
         Request::Inject { kind, target, centre, lasting, params } => {
             let kind = FaultKind::parse(&kind)?;
@@ -339,9 +369,12 @@ fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, String
             let injection = Injection { kind, target, centre, for_ms, settings };
             Ok(Reply::Injected { ok: true, fault: field.inject(&injection)? })
         }
-        Request::Clear { fault } => field.clear(fault).map(|()| Reply::Done { ok: true }),
+        Request::Clear { fault } => {
+            field.clear(fault)?;
+            Ok(Reply::Done { ok: true })
+        }
         Request::List {} => Ok(Reply::Listed { ok: true, faults: field.faults().list() }),
-        Request::Truth { point } => field.truth(&point).map(Reply::Truth),
+        Request::Truth { point } => Ok(Reply::Truth(field.truth(&point)?)),
         Request::Strike { bay, lasting, phase: letter, earth, share } => {
             let fault = ShortCircuit { lasting, phase: phase(&letter)?, earth, share };
             let deed = Deed::strike(field.province(), &bay, fault)?;
@@ -359,7 +392,7 @@ fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, String
     }
 }
 
-fn happened(field: &mut Field, at_ms: i64, deed: Deed) -> Result<Reply, String> {
+fn happened(field: &mut Field, at_ms: i64, deed: Deed) -> Result<Reply, RequestError> {
     let at_ms = field.happen_now(at_ms, deed)?;
     Ok(Reply::Happened { ok: true, at: utc(at_ms) })
 }
@@ -377,7 +410,7 @@ impl Field {
     ///
     /// # Errors
     /// When there is no such point, with the nearest name.
-    pub fn truth(&self, id: &str) -> Result<PointTruth, String> {
+    pub fn truth(&self, id: &str) -> Result<PointTruth, TargetError> {
         let province = self.province();
         let (station, point) = one_point(province, id)?;
         let spec = &province.stations[station.index()].points[point.index()];
@@ -477,7 +510,7 @@ async fn serve(stream: TcpStream, desk: Desk) -> io::Result<()> {
         let whole = line.ends_with(b"\n") || (line.len() as u64) < LINE_BYTES_MAX;
         let result = match serde_json::from_slice::<Request>(&line) {
             _ if !whole => Err(format!("a line is longer than {LINE_BYTES_MAX} bytes")),
-            Ok(request) => desk.ask(request).await,
+            Ok(request) => desk.ask(request).await.map_err(|error| error.to_string()),
             Err(error) => Err(format!("no request: {error}")),
         };
         let mut answer = match result {

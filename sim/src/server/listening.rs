@@ -134,7 +134,7 @@ impl Door {
         let (stream, guest) = match security.welcome(stream).await {
             Ok(welcomed) => welcomed,
             Err(why) => {
-                self.guests.turn_away(peer, &station.counters, &why);
+                self.guests.turn_away(peer, &station.counters, &why.to_string());
                 return Ok(());
             }
         };

@@ -1,11 +1,12 @@
 //! Modbus/TCP Security at the station's end: who is at the other end of a connection, and what its
 //! role may do (MODBUS/TCP Security Protocol Specification, 2018).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, io};
 
 use config::{Identity, Province, Tls};
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -13,7 +14,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use x509_parser::asn1_rs::{FromDer as _, Oid, Utf8String, oid};
 use x509_parser::prelude::X509Certificate;
@@ -25,6 +26,55 @@ use super::station::Rights;
 const ROLE: Oid<'static> = oid!(1.3.6.1.4.1.50316.802.1);
 /// What to do when a file is not as it must be.
 const WAY_OUT: &str = "'gridwatch certificates DIR' makes a set to try with";
+
+/// Why stations cannot offer secured connections.
+#[derive(Debug, Error)]
+pub enum SecurityError {
+    /// The contract names nothing that simulated stations show.
+    #[error(
+        "link.tls.station is missing: what simulated stations show, [certificate, key]; {WAY_OUT}"
+    )]
+    NothingToShow,
+    /// A file is not what it must be.
+    #[error("'{}' of link.tls cannot be used: {why}; {WAY_OUT}", file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// In the words of who reads it.
+        why: String,
+    },
+    /// Our own settings of the protocol do not fit each other.
+    #[error(transparent)]
+    Protocol(#[from] rustls::Error),
+}
+
+/// Why a client is not let in.
+#[derive(Debug, Error)]
+pub(super) enum Unwelcome {
+    #[error("no handshake within {} s", STALL.as_secs())]
+    Slow,
+    #[error("the handshake failed: {0}")]
+    Failed(io::Error),
+}
+
+/// Why a certificate has no role.
+#[derive(Debug, Error)]
+enum NoRole {
+    #[error("no certificate")]
+    NoCertificate,
+    #[error("no extension {ROLE}")]
+    NoExtension,
+    #[error("more than one text")]
+    TooMany,
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl NoRole {
+    fn unreadable(error: impl fmt::Display) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
 
 /// What the secured ports of a simulation share.
 pub(super) struct Security {
@@ -41,7 +91,7 @@ impl Wire for TlsStream<TcpStream> {
 
 impl Security {
     /// That of a province; `None` when no channel is secured.
-    pub(super) fn load(province: &Province) -> Result<Option<Self>, String> {
+    pub(super) fn load(province: &Province) -> Result<Option<Self>, SecurityError> {
         let secured = province.channels.iter().any(|channel| channel.tls);
         match &province.link.tls {
             Some(tls) if secured => Self::of(tls).map(Some),
@@ -49,12 +99,9 @@ impl Security {
         }
     }
 
-    fn of(tls: &Tls) -> Result<Self, String> {
+    fn of(tls: &Tls) -> Result<Self, SecurityError> {
         let Some(Identity { certificate, key }) = &tls.station else {
-            return Err(format!(
-                "link.tls.station is missing: what simulated stations show, [certificate, key]; \
-                 {WAY_OUT}"
-            ));
+            return Err(SecurityError::NothingToShow);
         };
         let mut roots = RootCertStore::empty();
         for authority in certificates(&tls.authority)? {
@@ -67,8 +114,7 @@ impl Security {
                 .map_err(|error| unusable(&tls.authority, error))?;
         let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, error))?;
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
+            .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
             .with_single_cert(certificates(certificate)?, key_der)
             .map_err(|error| unusable(certificate, error))?;
@@ -86,13 +132,13 @@ impl Security {
     pub(super) async fn welcome(
         &self,
         stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Guest), String> {
+    ) -> Result<(TlsStream<TcpStream>, Guest), Unwelcome> {
         let stream = timeout(STALL, self.acceptor.accept(stream))
             .await
-            .map_err(|_| format!("no handshake within {} s", STALL.as_secs()))?
-            .map_err(|error| format!("the handshake failed: {error}"))?;
+            .map_err(|_| Unwelcome::Slow)?
+            .map_err(Unwelcome::Failed)?;
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let role = shown.map_or_else(|| Err("no certificate".to_owned()), |der| role(der));
+        let role = shown.map_or(Err(NoRole::NoCertificate), |der| role(der));
         let guest = Guest { rights: self.rights(role.as_deref().ok()), role };
         Ok((stream, guest))
     }
@@ -107,7 +153,7 @@ impl Security {
 pub(super) struct Guest {
     pub(super) rights: Rights,
     /// The role, or why there is none.
-    role: Result<String, String>,
+    role: Result<String, NoRole>,
 }
 
 impl Guest {
@@ -128,21 +174,21 @@ impl fmt::Display for Guest {
 }
 
 /// The one role of a certificate.
-fn role(der: &[u8]) -> Result<String, String> {
-    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
+fn role(der: &[u8]) -> Result<String, NoRole> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(NoRole::unreadable)?;
     let found = certificate.get_extension_unique(&ROLE);
-    let extension = found.map_err(|error| error.to_string())?;
-    let value = extension.ok_or_else(|| format!("no extension {ROLE}"))?.value;
-    let (rest, role) = Utf8String::from_der(value).map_err(|error| error.to_string())?;
-    if rest.is_empty() { Ok(role.string()) } else { Err("more than one text".to_owned()) }
+    let extension = found.map_err(NoRole::unreadable)?;
+    let value = extension.ok_or(NoRole::NoExtension)?.value;
+    let (rest, role) = Utf8String::from_der(value).map_err(NoRole::unreadable)?;
+    if rest.is_empty() { Ok(role.string()) } else { Err(NoRole::TooMany) }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SecurityError> {
     let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     let found: Vec<_> = found.map_err(|error| unusable(path, error))?;
     if found.is_empty() { Err(unusable(path, "no certificate in it")) } else { Ok(found) }
 }
 
-fn unusable(path: &Path, why: impl fmt::Display) -> String {
-    format!("'{}' of link.tls cannot be used: {why}; {WAY_OUT}", path.display())
+fn unusable(path: &Path, why: impl fmt::Display) -> SecurityError {
+    SecurityError::Unusable { file: path.to_owned(), why: why.to_string() }
 }
