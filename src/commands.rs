@@ -288,7 +288,7 @@ impl Common {
     fn province(&self, config: &ConfigArg) -> Result<Province, Failure> {
         let mut province = config.province()?;
         if let Some(base) = self.port_base {
-            province.move_ports(base).map_err(Failure::Usage)?;
+            province.move_ports(base).map_err(|error| Failure::Usage(error.to_string()))?;
         }
         Ok(province)
     }

@@ -5,7 +5,10 @@
 
 use std::fmt;
 
+use thiserror::Error;
+
 use crate::kind::Kind;
+use crate::problem::way_out;
 
 /// How a value is laid out in cells.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,9 +43,20 @@ pub enum Encoding {
 /// Raw register that says "no value" in encoding `A16`.
 const NO_VALUE: u16 = 0x8000;
 
+/// Why a text is no encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum EncodingError {
+    #[error("encoding '{code}' is not known; {hint}")]
+    Unknown { code: String, hint: String },
+    #[error("scale '{written}' is not of the form x0.01")]
+    Scale { written: String },
+    #[error("encoding '{code}' takes no scale, remove '{written}'")]
+    TakesNoScale { code: String, written: String },
+}
+
 impl Encoding {
     /// Reads the datalist's notation: `A16 x0.01`, `U16`, `AF`, `C32`, `D1`, …
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, EncodingError> {
         let (code, scale) = match text.split_once(' ') {
             Some((code, scale)) => (code, Some(scale.trim())),
             None => (text, None),
@@ -51,12 +65,15 @@ impl Encoding {
             None => Ok(1.0),
             Some(written) => match written.strip_prefix('x').map(str::parse::<f64>) {
                 Some(Ok(k)) if k > 0.0 && k.is_finite() => Ok(k),
-                _ => Err(format!("scale '{written}' is not of the form x0.01")),
+                _ => Err(EncodingError::Scale { written: written.to_owned() }),
             },
         };
         let plain = |encoding| match scale {
             None => Ok(encoding),
-            Some(written) => Err(format!("encoding '{code}' takes no scale, remove '{written}'")),
+            Some(written) => Err(EncodingError::TakesNoScale {
+                code: code.to_owned(),
+                written: written.to_owned(),
+            }),
         };
         match code {
             "A16" => Ok(Self::A16 { scale: scaled()? }),
@@ -70,8 +87,7 @@ impl Encoding {
             "K4" => plain(Self::K4),
             _ => {
                 let codes = ["A16", "U16", "AF", "C32", "D1", "D2", "K1", "K2", "K4"];
-                let hint = crate::problem::way_out(code, codes);
-                Err(format!("encoding '{code}' is not known; {hint}"))
+                Err(EncodingError::Unknown { code: code.to_owned(), hint: way_out(code, codes) })
             }
         }
     }

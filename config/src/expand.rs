@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use crate::codec::WordOrder;
 use crate::document::{Document, Place, Placed};
 use crate::draft::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
@@ -663,7 +665,9 @@ fn add_lines(doc: &Document<'_>, province: &mut Province, drafts: &[LineDraft]) 
         let mut end = |written: &Option<Placed<String>>| {
             let written = written.as_ref()?;
             let end = line_end(province, &written.value)
-                .map_err(|message| doc.note(written.place.offset, &written.place.key, message))
+                .map_err(|error| {
+                    doc.note(written.place.offset, &written.place.key, error.to_string());
+                })
                 .ok()?;
             if let LineEnd::Bay(station, bay) = end {
                 if taken.contains(&(station, bay)) {
@@ -717,18 +721,31 @@ fn add_lines(doc: &Document<'_>, province: &mut Province, drafts: &[LineDraft]) 
     }
 }
 
-fn line_end(province: &Province, written: &str) -> Result<LineEnd, String> {
+/// Why a text is no end of a line.
+#[derive(Debug, Error)]
+enum LineEndError {
+    #[error("'{written}' is neither <station>.<bay> nor a source; {hint}")]
+    Neither { written: String, hint: String },
+    #[error("no station '{station}'; {hint}")]
+    NoStation { station: String, hint: String },
+    #[error("no line bay '{bay}' in station '{station}'; {hint}")]
+    NoBay { station: String, bay: String, hint: String },
+    #[error("bay '{bay}' is not a line bay (171, 172, …)")]
+    NotOfALine { bay: String },
+}
+
+fn line_end(province: &Province, written: &str) -> Result<LineEnd, LineEndError> {
     if let Some(source) = province.sources.iter().position(|source| source.id == written) {
         return Ok(LineEnd::Source(source));
     }
     let Some((station_id, bay_name)) = written.split_once('.') else {
         let sources = province.sources.iter().map(|source| source.id.as_str());
         let hint = way_out(written, sources);
-        return Err(format!("'{written}' is neither <station>.<bay> nor a source; {hint}"));
+        return Err(LineEndError::Neither { written: written.to_owned(), hint });
     };
     let Some(station) = province.station(station_id) else {
         let hint = way_out(station_id, province.stations.iter().map(|s| s.id.as_str()));
-        return Err(format!("no station '{station_id}'; {hint}"));
+        return Err(LineEndError::NoStation { station: station_id.to_owned(), hint });
     };
     let bays = &province.stations[station.index()].bays;
     // Line bays are numbered x7y: the second digit says what the bay is for.
@@ -736,11 +753,12 @@ fn line_end(province: &Province, written: &str) -> Result<LineEnd, String> {
         |bay: &Bay| bay.name.len() == 3 && bay.name[1..].starts_with('7') && bay.level >= 110;
     match bays.iter().position(|bay| bay.name == bay_name) {
         Some(bay) if is_line(&bays[bay]) => Ok(LineEnd::Bay(station, bay)),
-        Some(_) => Err(format!("bay '{bay_name}' is not a line bay (171, 172, …)")),
+        Some(_) => Err(LineEndError::NotOfALine { bay: bay_name.to_owned() }),
         None => {
             let lines = bays.iter().filter(|bay| is_line(bay)).map(|bay| bay.name.as_str());
             let hint = way_out(bay_name, lines);
-            Err(format!("no line bay '{bay_name}' in station '{station_id}'; {hint}"))
+            let (station, bay) = (station_id.to_owned(), bay_name.to_owned());
+            Err(LineEndError::NoBay { station, bay, hint })
         }
     }
 }

@@ -43,8 +43,8 @@ pub use problem::{Problem, Problems, way_out};
 pub use province::{
     Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, District, Entries, Entry,
     FormSettings, HistorySettings, Identity, Line, LineEnd, LinkSettings, MeterClass, MeterGroup,
-    Origin, Plant, Point, PointId, Province, ReportedYear, ScanPeriods, Source, Standing, Station,
-    StationId, Targets, Tls, Unit, UnitKind, Whole,
+    Origin, Plant, Point, PointId, PortsError, Province, ReportedYear, ScanPeriods, Source,
+    Standing, Station, StationId, Targets, Tls, Unit, UnitKind, Whole,
 };
 pub use registers::{Register, Table, blocks, commands, limits};
 pub use template::{Class, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

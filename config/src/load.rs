@@ -16,7 +16,7 @@ impl Province {
     /// Everything that is wrong with the files, at once.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
-        let text = read_text(path).map_err(|message| Problems::of_file(&file, message))?;
+        let text = read_text(path).map_err(|error| Problems::of_file(&file, error.to_string()))?;
         parse(&file, &text, Templates::BuiltInAndOwn(path.parent()))
     }
 

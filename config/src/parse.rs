@@ -1,8 +1,10 @@
 //! From texts to a province: its file is read, its datalists are found, and both are expanded.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use thiserror::Error;
 
 use crate::built_in::BAYS;
 use crate::document::Document;
@@ -14,30 +16,52 @@ use crate::template::read_templates;
 
 /// Larger files are surely not a province.
 const FILE_BYTES_MAX: u64 = 16 << 20;
+/// What to do when a file is none.
+const NAME_ONE: &str = "name a province file such as config/small.toml";
+
+/// Why the text of a file is not to be had. Its name is said by who wanted it.
+#[derive(Debug, Error)]
+pub(crate) enum FileError {
+    #[error("cannot be read: {0}; {NAME_ONE}")]
+    Unreadable(#[from] io::Error),
+    #[error("is a folder; {NAME_ONE}")]
+    Folder,
+    #[error("is a pipe or a device, not a file; {NAME_ONE}")]
+    NoFile,
+    #[error("is larger than {FILE_BYTES_MAX} bytes; {NAME_ONE}")]
+    TooLarge,
+    #[error("is not UTF-8 at byte {at}; save it as UTF-8")]
+    NotUtf8 { at: usize },
+}
+
+/// Why the province's own datalists are not to be had.
+#[derive(Debug, Error)]
+enum TemplatesError {
+    #[error("folder of bay templates '{}' cannot be read: {error}", folder.display())]
+    Folder { folder: PathBuf, error: io::Error },
+    #[error("'{file}' {error}")]
+    File { file: String, error: FileError },
+}
 
 /// The text of a file that somebody named.
-pub(crate) fn read_text(path: &Path) -> Result<String, String> {
-    let hint = "name a province file such as config/small.toml";
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}; {hint}");
+pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     // Looked at before it is opened: a pipe would block for as long as nobody writes to it.
-    let found = std::fs::metadata(path).map_err(unreadable)?;
+    let found = std::fs::metadata(path)?;
     if found.is_dir() {
-        return Err(format!("is a folder; {hint}"));
+        return Err(FileError::Folder);
     }
     if !found.is_file() {
-        return Err(format!("is a pipe or a device, not a file; {hint}"));
+        return Err(FileError::NoFile);
     }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = std::fs::File::open(path)?;
     let mut bytes = Vec::new();
     // What the system says of the length is not to be trusted: files of its own have none.
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("is larger than {FILE_BYTES_MAX} bytes; {hint}"));
+        return Err(FileError::TooLarge);
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!("is not UTF-8 at byte {at}; save it as UTF-8")
-    })
+    String::from_utf8(bytes)
+        .map_err(|error| FileError::NotUtf8 { at: error.utf8_error().valid_up_to() })
 }
 
 /// Where the datalists of a province come from.
@@ -74,7 +98,7 @@ pub(crate) fn parse(
     if let (Some(folder), Templates::BuiltInAndOwn(_)) = (own_bays, templates) {
         match own_templates(dir.unwrap_or(Path::new(".")), &folder.value) {
             Ok(mut own) => files.append(&mut own),
-            Err(message) => doc.note(folder.place.offset, &folder.place.key, message),
+            Err(error) => doc.note(folder.place.offset, &folder.place.key, error.to_string()),
         }
     }
     match read_templates(&files) {
@@ -91,11 +115,12 @@ pub(crate) fn parse(
 }
 
 /// The province's own datalists: every `.toml` of a folder, in the order of their names.
-fn own_templates(dir: &Path, folder: &str) -> Result<Vec<(String, String)>, String> {
+fn own_templates(dir: &Path, folder: &str) -> Result<Vec<(String, String)>, TemplatesError> {
     let folder = dir.join(folder);
-    let shown = folder.display();
-    let listing = std::fs::read_dir(&folder)
-        .map_err(|error| format!("folder of bay templates '{shown}' cannot be read: {error}"))?;
+    let listing = match std::fs::read_dir(&folder) {
+        Ok(listing) => listing,
+        Err(error) => return Err(TemplatesError::Folder { folder, error }),
+    };
     let mut paths: Vec<_> = listing
         .filter_map(Result::ok)
         .map(|entry| entry.path())
@@ -106,7 +131,10 @@ fn own_templates(dir: &Path, folder: &str) -> Result<Vec<(String, String)>, Stri
         .into_iter()
         .map(|path| {
             let file = path.display().to_string();
-            read_text(&path).map(|text| (file.clone(), text)).map_err(|m| format!("'{file}' {m}"))
+            match read_text(&path) {
+                Ok(text) => Ok((file, text)),
+                Err(error) => Err(TemplatesError::File { file, error }),
+            }
         })
         .collect()
 }

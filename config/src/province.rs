@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use thiserror::Error;
 
 use crate::codec::{Encoding, WordOrder};
 use crate::kind::Kind;
@@ -183,6 +184,21 @@ impl Station {
     }
 }
 
+/// Why ports cannot start at a base.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum PortsError {
+    /// They would run past the last port that there is.
+    #[error("port base {base} does not fit: {count} ports are needed, use 1 to {highest}")]
+    TooMany { base: u16, count: usize, highest: usize },
+    /// One would fall on the address of a device.
+    #[error(
+        "port base {base} does not fit: {station} at {centre} would have {host}:{port}, which \
+         another station's 'address' has; choose another base"
+    )]
+    Taken { base: u16, station: String, centre: String, host: String, port: u16 },
+}
+
 impl Province {
     /// The centre with this id.
     pub fn centre(&self, id: &str) -> Option<CentreId> {
@@ -278,23 +294,21 @@ impl Province {
     ///
     /// # Errors
     /// When they would run past 65 535, or one would fall on the address of a device.
-    pub fn move_ports(&mut self, base: u16) -> Result<(), String> {
+    pub fn move_ports(&mut self, base: u16) -> Result<(), PortsError> {
         let count = self.channels.len();
         let last = usize::from(base) + count.saturating_sub(1);
         if base == 0 || last > usize::from(u16::MAX) {
             let highest = usize::from(u16::MAX) - count.saturating_sub(1);
-            return Err(format!(
-                "port base {base} does not fit: {count} ports are needed, use 1 to {highest}"
-            ));
+            return Err(PortsError::TooMany { base, count, highest });
         }
         if let Some((port, moved)) = self.first_taken(base) {
-            let station = &self.stations[moved.station.index()].id;
-            let centre = &self.centres[moved.centre.index()].id;
-            return Err(format!(
-                "port base {base} does not fit: {station} at {centre} would have {}:{port}, which \
-                 another station's 'address' has; choose another base",
-                moved.host
-            ));
+            return Err(PortsError::Taken {
+                base,
+                station: self.stations[moved.station.index()].id.clone(),
+                centre: self.centres[moved.centre.index()].id.clone(),
+                host: moved.host.clone(),
+                port,
+            });
         }
         for (port, n) in (base..=u16::MAX).zip(self.by_port()) {
             let channel = &mut self.channels[n];

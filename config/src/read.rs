@@ -610,7 +610,8 @@ fn read_pin(fields: &Fields<'_>) -> Option<Pin> {
     let unit = fields.optional("unit").and_then(|n| n.integer(1, 247));
     let encoding = fields.optional("encoding").and_then(|n| {
         let written = n.text()?;
-        let parsed = Encoding::parse(&written).map_err(|message| n.complain(message)).ok()?;
+        let parsed =
+            Encoding::parse(&written).map_err(|error| n.complain(error.to_string())).ok()?;
         Some(n.placed(parsed))
     });
     let pin = (address("address"), address("quality_address"));

@@ -304,7 +304,7 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
     let scan = fields.optional("scan").and_then(|n| n.choice(&Scan::ALL.map(|s| (s.word(), s))));
     let encoding = fields.required("encoding").and_then(|n| {
         let written = n.text()?;
-        Encoding::parse(&written).map_err(|message| n.complain(message)).ok()
+        Encoding::parse(&written).map_err(|error| n.complain(error.to_string())).ok()
     });
     let place = fields.place();
     let (kind, encoding) = (kind?, encoding?);

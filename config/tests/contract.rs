@@ -168,7 +168,7 @@ fn moved_ports_stay_in_range() {
     assert_eq!([port("HB10", "CC"), port("HB10", "A1")], [20_009, 20_019]);
     assert_eq!([port("HPP", "CC"), port("HPP", "A1")], [20_020, 20_021]);
     assert_eq!(
-        province.move_ports(65_530).unwrap_err(),
+        province.move_ports(65_530).unwrap_err().to_string(),
         "port base 65530 does not fit: 22 ports are needed, use 1 to 65514"
     );
     province.move_ports(65_514).unwrap();
@@ -176,7 +176,7 @@ fn moved_ports_stay_in_range() {
     let device = &mut province.channels[3];
     (device.pinned_address, device.port) = (true, 30_001);
     assert_eq!(
-        province.move_ports(30_000).unwrap_err(),
+        province.move_ports(30_000).unwrap_err().to_string(),
         "port base 30000 does not fit: HB02 at CC would have 127.0.0.1:30001, which another \
          station's 'address' has; choose another base"
     );
