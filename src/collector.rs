@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Province;
-use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -36,16 +35,12 @@ use plan::Plan;
 use reading::Reading;
 use schedule::Gate;
 use tls::Security;
+pub use tls::StartError;
 pub use trial::trial;
 
 /// Readings that may wait for the historian: about two seconds of a thousand stations. Full means
 /// wait.
 const READINGS_MAX: usize = 8_192;
-
-/// Why polling cannot begin.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct StartError(String);
 
 /// The running tasks of the collector. Dropping it stops them.
 pub struct Collector {
@@ -67,7 +62,7 @@ impl Collector {
         plans: &[Arc<Plan>],
         clock: Clock,
     ) -> Result<(Self, mpsc::Receiver<Reading>), StartError> {
-        let security = Security::load(province).map_err(StartError)?.map(Arc::new);
+        let security = Security::load(province)?.map(Arc::new);
         let mut collector = Self { tasks: JoinSet::new(), security, clock };
         let readings = collector.spawn(province, plans);
         Ok((collector, readings))

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{CentreId, Identity, Province, Tls};
+use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -13,10 +14,35 @@ use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 /// What to do when a file is not as it must be.
 const WAY_OUT: &str = "'gridwatch certificates DIR' makes a set to try with";
+
+/// Why polling cannot begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The contract names nothing that a centre shows to its stations.
+    #[error(
+        "link.tls.centres has nothing that {centre} shows to its stations, {centre} = [certificate, \
+         key]; {WAY_OUT}"
+    )]
+    NothingToShow {
+        /// Id of the centre.
+        centre: String,
+    },
+    /// A file is not what it must be.
+    #[error("'{}' of link.tls cannot be used: {why}; {WAY_OUT}", file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// In the words of who reads it.
+        why: String,
+    },
+    /// Our own settings of the protocol do not fit each other.
+    #[error(transparent)]
+    Protocol(#[from] rustls::Error),
+}
 
 /// A secured connection.
 pub(super) type Secured = TlsStream<TcpStream>;
@@ -29,18 +55,15 @@ pub(super) struct Security {
 
 impl Security {
     /// That of a province, its files read; `None` when no channel is secured.
-    pub(super) fn load(province: &Province) -> Result<Option<Self>, String> {
+    pub(super) fn load(province: &Province) -> Result<Option<Self>, StartError> {
         let Some(tls) = &province.link.tls else { return Ok(None) };
         let mut connectors = vec![None; province.centres.len()];
         for centre in province.channels.iter().filter(|c| c.tls).map(|channel| channel.centre) {
             let n = centre.index();
             if connectors[n].is_none() {
                 let Some(shown) = tls.centres.get(n).and_then(Option::as_ref) else {
-                    let id = &province.centres[n].id;
-                    return Err(format!(
-                        "link.tls.centres has nothing that {id} shows to its stations, \
-                         {id} = [certificate, key]; {WAY_OUT}"
-                    ));
+                    let centre = province.centres[n].id.clone();
+                    return Err(StartError::NothingToShow { centre });
                 };
                 connectors[n] = Some(connector(tls, shown)?);
             }
@@ -66,7 +89,7 @@ impl Security {
     }
 }
 
-fn connector(tls: &Tls, shown: &Identity) -> Result<TlsConnector, String> {
+fn connector(tls: &Tls, shown: &Identity) -> Result<TlsConnector, StartError> {
     let mut roots = RootCertStore::empty();
     for authority in certificates(&tls.authority)? {
         roots.add(authority).map_err(|error| unusable(&tls.authority, error))?;
@@ -74,8 +97,7 @@ fn connector(tls: &Tls, shown: &Identity) -> Result<TlsConnector, String> {
     let key = PrivateKeyDer::from_pem_file(&shown.key);
     let key = key.map_err(|error| unusable(&shown.key, error))?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_client_auth_cert(certificates(&shown.certificate)?, key)
         .map_err(|error| unusable(&shown.certificate, error))?;
@@ -84,14 +106,14 @@ fn connector(tls: &Tls, shown: &Identity) -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, StartError> {
     let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     let found: Vec<_> = found.map_err(|error| unusable(path, error))?;
     if found.is_empty() { Err(unusable(path, "no certificate in it")) } else { Ok(found) }
 }
 
-fn unusable(path: &Path, why: impl Display) -> String {
-    format!("'{}' of link.tls cannot be used: {why}; {WAY_OUT}", path.display())
+fn unusable(path: &Path, why: impl Display) -> StartError {
+    StartError::Unusable { file: path.to_owned(), why: why.to_string() }
 }
 
 #[cfg(test)]
@@ -169,7 +191,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut province = secured_province(dir.path());
         province.channels.iter_mut().for_each(|channel| channel.tls = true);
-        let message = Security::load(&province).err().unwrap();
+        let message = Security::load(&province).err().unwrap().to_string();
         assert!(message.starts_with("link.tls.centres has nothing that A1 shows"), "{message}");
         province.link.tls = None;
         assert!(Security::load(&province).unwrap().is_none());
