@@ -886,3 +886,22 @@ fn hours_without_a_poll_are_the_same_in_a_chunk_that_is_read_and_in_one_that_is_
         check(&steps, &windows, &[]).unwrap();
     }
 }
+
+#[test]
+fn a_session_of_no_length_in_the_midst_of_another_one_cuts_nothing() {
+    // It began by a clock that had been set back, with another contract, and ended at once.
+    let scans =
+        |count| Step::Scans { count, bay: 0, flow: Flow::True, shown: None, tripped: false };
+    for by in [30 * SCAN, 30 * SCAN + 6_000, 30 * SCAN + 6_001, 40 * SCAN + 17, 90 * SCAN + 5_999] {
+        let steps = [
+            Step::Switch { after: 6_000, bay: 0, open: false, doubt: false, lost: false },
+            scans(60),
+            Step::Restart { after: 6_000, contract: 1 },
+            scans(30),
+            Step::Jump { by: -by },
+            Step::Restart { after: 6_000, contract: 0 },
+            scans(3),
+        ];
+        check(&steps, &[(0, 120 * SCAN), (59 * SCAN, 60 * SCAN)], &[4_000_000]).unwrap();
+    }
+}

@@ -822,11 +822,14 @@ fn pieces(sessions: &[Piece]) -> Vec<Piece> {
             _ => pieces.push(Piece { from: pair[0], to: pair[1], ..*owner }),
         }
     }
-    // One that ended as it began has brought its contract nevertheless.
+    // One that ended as it began has brought its contract nevertheless, but where another one went on.
     let has_it = |own: &Piece, at: i64| own.from < at && at < own.to;
-    pieces.extend(sessions.iter().filter(|own| own.from == own.to).filter(|own| {
-        !sessions.iter().any(|other| other.epoch > own.epoch && has_it(other, own.from))
-    }));
+    pieces.extend(
+        sessions
+            .iter()
+            .filter(|own| own.from == own.to)
+            .filter(|own| !sessions.iter().any(|other| has_it(other, own.from))),
+    );
     pieces.sort_by_key(|piece| (piece.from, piece.to, piece.session));
     pieces
 }

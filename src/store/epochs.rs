@@ -99,7 +99,7 @@ pub(super) fn pieces(sessions: &[(Session, i64)]) -> Vec<(Session, i64)> {
                 }
                 from = end;
             }
-            // What has no length is there, too, unless it lies within a later one.
+            // What has no length is there, too, unless it lies within another one.
             if from < until || (from, until) == (session.from, session.until) {
                 ends.push((from, until));
             }
@@ -120,6 +120,12 @@ pub(super) fn pieces(sessions: &[(Session, i64)]) -> Vec<(Session, i64)> {
         }
     }
     pieces.sort_by_key(|(piece, _)| (piece.from, piece.until, piece.id));
+    let mut end = Timestamp(i64::MIN);
+    pieces.retain(|(piece, _)| {
+        let holds = piece.from < piece.until || piece.from >= end;
+        end = end.max(piece.until);
+        holds
+    });
     pieces
 }
 
@@ -342,6 +348,8 @@ mod tests {
         #[test]
         fn every_millisecond_that_was_watched_belongs_to_the_latest_epoch(sessions in sessions()) {
             let (epochs, pieces) = (Epochs::of(&sessions, BTreeSet::new()), pieces(&sessions));
+            let apart = pieces.windows(2).all(|pair| pair[0].0.until <= pair[1].0.from);
+            prop_assert!(apart, "{pieces:?}");
             for at in (0..300).map(Timestamp) {
                 let holds = |of: &[(Session, i64)]| -> Vec<i64> {
                     let of = of.iter().filter(|(own, _)| own.from <= at && at < own.until);
