@@ -1,6 +1,7 @@
 //! The program as a script sees it: output, exit codes, errors.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::TcpListener;
 use std::ops::Range;
 use std::process::{Command, Output};
@@ -224,6 +225,25 @@ fn a_broken_file_is_named_with_its_line_by_every_command() {
         assert!(text.ends_with("gridwatch: 6 problems in the configuration\n"), "{text}");
         assert!(output.stdout.is_empty());
     }
+}
+
+#[test]
+fn stations_without_a_heartbeat_are_named_by_config_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, bays) = (folder.path().join("own.toml"), folder.path().join("bays"));
+    fs::create_dir(&bays).unwrap();
+    let small = fs::read_to_string("config/small.toml").unwrap();
+    fs::write(&file, format!("bays = \"bays\"\n{small}")).unwrap();
+    let template = fs::read_to_string("config/bays/STN.toml").unwrap();
+    let check = |template: &str| {
+        fs::write(bays.join("STN.toml"), template).unwrap();
+        let output = gridwatch(&["config", "check", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(!check(&template).contains("heartbeat"));
+    let said = check(&template.replacen("heartbeat = true, ", "", 1));
+    assert!(said.contains("note: S1, S2, S3: no heartbeat is read"), "{said}");
 }
 
 #[test]

@@ -139,6 +139,9 @@ pub struct PointSpec {
     pub class: Class,
     /// Priority A: without it at the centre in charge a station is not seen well enough to be without staff.
     pub priority_a: bool,
+    /// It moves while its gateway works: a count that rolls with every scan of the gateway. While it stands and
+    /// nothing else moves, the gateway hangs.
+    pub is_heartbeat: bool,
     /// How often it is read; `None` for commands.
     pub scan: Option<Scan>,
     /// How it is sent.
@@ -203,6 +206,7 @@ pub(crate) fn read_templates(files: &[(String, String)]) -> Result<Vec<Template>
         let included = resolve(&documents[*n], draft, &own);
         draft.template.points.splice(0..0, included);
         refuse_duplicates(&documents[*n], &draft.template);
+        refuse_heartbeats(&documents[*n], &draft.template);
     }
     for doc in &documents {
         problems.append(&mut doc.take_problems().0);
@@ -237,6 +241,28 @@ fn resolve(
         }
     }
     points
+}
+
+/// One heartbeat a station, that of its gateway.
+fn refuse_heartbeats(doc: &Document<'_>, template: &Template) {
+    let own: Vec<&str> = template
+        .points
+        .iter()
+        .filter(|point| point.is_heartbeat)
+        .map(|point| &point.id[..])
+        .collect();
+    let message = match (&own[..], template.unit) {
+        ([], _) | ([_], None | Some(UnitRule::Station)) => return,
+        ([id], _) => format!(
+            "'{id}' of template '{}' cannot be the heartbeat of a gateway: only a template with unit = \"station\" has one",
+            template.id
+        ),
+        ([first, second, ..], _) => format!(
+            "template '{}' has two heartbeats, '{first}' and '{second}'; leave 'heartbeat' out of one of them",
+            template.id
+        ),
+    };
+    doc.note(0, "points", message);
 }
 
 fn refuse_duplicates(doc: &Document<'_>, template: &Template) {
@@ -301,6 +327,8 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
     let class = fields.required("required").and_then(|n| n.choice(&Class::CODES));
     let priority = fields.optional("priority");
     let priority_a = priority.as_ref().and_then(|n| n.choice(&[("A", true)])).unwrap_or(false);
+    let heartbeat = fields.optional("heartbeat");
+    let is_heartbeat = heartbeat.as_ref().and_then(|n| n.boolean()).unwrap_or(false);
     let scan = fields.optional("scan").and_then(|n| n.choice(&Scan::ALL.map(|s| (s.word(), s))));
     let encoding = fields.required("encoding").and_then(|n| {
         let written = n.text()?;
@@ -323,6 +351,11 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
     if let Some(node) = priority.filter(|_| kind.is_command()) {
         node.complain("a command has no value that could be live; leave 'priority' out");
     }
+    if let Some(node) =
+        heartbeat.filter(|_| is_heartbeat && (kind.is_command() || kind.is_status()))
+    {
+        node.complain("a heartbeat is a count that rolls; a bit may look the same at each read");
+    }
     fields.finish();
     Some(PointSpec {
         id: id?,
@@ -339,6 +372,7 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
         time_tag,
         class: class?,
         priority_a,
+        is_heartbeat,
         scan,
         encoding,
     })

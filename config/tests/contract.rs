@@ -338,3 +338,46 @@ fn a_short_text_cannot_stand_for_millions_of_signals() {
     let problems = Province::parse("large.toml", &text).unwrap_err().to_string();
     assert!(problems.contains("more than 1000000 signals"), "{problems}");
 }
+
+/// What is wrong with the built-in province when a text in one of its templates is another one.
+fn with_template(from: &str, to: &str) -> Result<Province, config::Problems> {
+    let config::Origin::Texts { file, text, mut templates } =
+        (*Province::built_in().origin).clone()
+    else {
+        panic!("built in from texts");
+    };
+    let mut count = 0;
+    for (_, template) in &mut templates {
+        count += template.matches(from).count();
+        *template = template.replace(from, to);
+    }
+    assert_eq!(count, 1, "{from}");
+    Province::from_origin(&config::Origin::Texts { file, text, templates })
+}
+
+#[test]
+fn a_template_marks_the_heartbeat_of_its_gateway() {
+    let marked = |province: &Province| -> Vec<String> {
+        let points = province.templates.iter().flat_map(|template| &template.points);
+        points.filter(|point| point.is_heartbeat).map(|point| point.id.clone()).collect()
+    };
+    assert_eq!(marked(&Province::built_in()), ["STN.HB"]);
+    // Another name is as good.
+    let other = with_template("\"STN.HB\"", "\"GW.LIFE\"").unwrap();
+    assert_eq!(marked(&other), ["GW.LIFE"]);
+    let none = with_template("heartbeat = true, ", "").unwrap();
+    assert!(marked(&none).is_empty());
+    // One a station, of its gateway, and a count.
+    let deny = |from: &str, to: &str, message: &str| {
+        let problems = with_template(from, to).unwrap_err().to_string();
+        assert!(problems.contains(message), "{problems}");
+    };
+    let marked = |id: &str| format!("{{ id = \"{id}\", heartbeat = true,");
+    for (id, message) in [
+        ("DC.U1", "template 'STN' has two heartbeats, 'DC.U1' and 'STN.HB'"),
+        ("DC.EF1", "a bit may look the same at each read"),
+        ("TOIL", "only a template with unit = \"station\" has one"),
+    ] {
+        deny(&format!("{{ id = \"{id}\","), &marked(id), message);
+    }
+}

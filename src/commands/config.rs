@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::config::{Date, Province, Standing};
+use ::config::{Date, Province, Standing, StationId};
 use clap::Subcommand;
 use gridwatch::clock::{Clock, Timestamp};
 
@@ -46,6 +46,9 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
     for later in begins_later(&province, Clock::system().now()) {
         say(later)?;
     }
+    if let Some(note) = without_heartbeat(&province) {
+        say(note)?;
+    }
     // Counted as they hold today.
     let today = province.as_of(Clock::system().now().local(province.utc_offset_hours).date);
     for centre in today.centre_ids() {
@@ -82,4 +85,25 @@ fn begins_later(province: &Province, now: Timestamp) -> Vec<String> {
         )
     };
     later.into_iter().map(line).collect()
+}
+
+/// Which stations have no heartbeat that any centre reads.
+fn without_heartbeat(province: &Province) -> Option<String> {
+    let beats = |station: &StationId, centre| {
+        let entries = &province.channel(*station, centre).entries;
+        let mut points = province.stations[station.index()].points.iter().zip(entries);
+        points.any(|(point, entry)| point.spec.is_heartbeat && entry.register.is_some())
+    };
+    let has_one = |station: &StationId| province.centre_ids().any(|centre| beats(station, centre));
+    let lacking: Vec<&str> = province
+        .station_ids()
+        .filter(|station| !has_one(station))
+        .map(|station| &province.stations[station.index()].id[..])
+        .collect();
+    (!lacking.is_empty()).then(|| {
+        format!(
+            "  note: {}: no heartbeat is read; that a gateway hangs is known by its event rings alone. Mark the count that rolls while it works with heartbeat = true in its template",
+            lacking.join(", ")
+        )
+    })
 }

@@ -17,9 +17,6 @@ const BREAKER_TRAVEL_MS: i64 = 2_000;
 /// The same for motor-driven disconnectors and earth switches, which take 8 to 15 s.
 pub(crate) const DISCONNECTOR_TRAVEL_MS: i64 = 25_000;
 
-/// The point that rolls with every scan of the gateway.
-const HEARTBEAT: &str = "STN.HB";
-
 /// How the points of a channel are judged.
 pub(super) struct Rules {
     /// One for each point of the station.
@@ -92,7 +89,7 @@ impl Rules {
         let points = station.points.iter().zip(&channel.entries);
         let mut numbered = points.clone().enumerate();
         let is_heartbeat =
-            |point: &Point, entry: &Entry| point.spec.id == HEARTBEAT && entry.register.is_some();
+            |point: &Point, entry: &Entry| point.spec.is_heartbeat && entry.register.is_some();
         let heartbeat = numbered.find(|(_, (point, entry))| is_heartbeat(point, entry));
         let points: Vec<PointRule> =
             points.map(|(point, entry)| PointRule::new(province, point, entry)).collect();
