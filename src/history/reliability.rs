@@ -25,7 +25,7 @@ use self::contradiction::contradictions;
 use self::evidence::{Positions, Source};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{
-    Stretch, doubt_without_current, interruptions, seen, stretches, while_supplied,
+    Stretch, borne_out, doubt_without_current, interruptions, seen, stretches, while_supplied,
 };
 use self::missing::{Missing, common};
 use self::scheme::{Place, Scheme, Supply};
@@ -366,6 +366,13 @@ impl Known {
             let lag_ms = 3 * source.period_ms(feeder);
             let [without, short] = source.without_current(feeder)?;
             let found = stretches(&scheme, feeder, &breakers, span);
+            let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
+            let disputed = doubts
+                .clone()
+                .filter(|(what, _)| matches!(what, What::ByCurrent | What::CentresContradict));
+            let disputed = merged(disputed.map(|(_, own)| *own));
+            let flow = |span: Span| source.flow(feeder, span);
+            let found = borne_out(found, &disputed, source.period_ms(feeder), flow)?;
             let (found, without) = doubt_without_current(found, &without, lag_ms);
             let short = while_supplied(&found, short, lag_ms);
             let units: BTreeSet<u8> =
@@ -380,7 +387,6 @@ impl Known {
             let disbelieved = breakers.iter().filter_map(|(bay, _)| tracks.disbelieved.get(bay));
             let lost = lost.chain(disbelieved.flatten().copied());
             pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
-            let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
             let unknown = found.iter().filter(|own| own.supply == Supply::Unknown);
             let watched = unknown.flat_map(|own| source.era.watched(own.span));
             let apart = doubts.clone().filter(|(what, _)| *what == What::CentresContradict);
@@ -474,7 +480,7 @@ impl Tracks {
         let breakers: Vec<(usize, PointId)> =
             bays.into_iter().filter_map(|bay| Some((bay, scheme.breakers[bay]?))).collect();
         let points: Vec<PointId> = breakers.iter().map(|(_, point)| *point).collect();
-        let usable = source.usable(&points)?;
+        let [usable, mute] = source.usable(&points)?;
         // A ring is looked at with each scan of this class.
         let told_ms = source.province.scan.milliseconds(Scan::Normal) + TOLD_MS;
         let (mut turns, mut disbelieved) = (BTreeMap::new(), BTreeMap::new());
@@ -500,8 +506,16 @@ impl Tracks {
             let gone = gone.iter().map(|own| Span::new(own.from.plus(1), own.to));
             let blind = without(gone, &common(&usable, &polls.there));
             let lost = missing.untold(&station.id, unit, &centres);
-            let lost = restless(lost, &polls.positions, &usable, soon_ms);
-            let chatter = chatter(&own, &lost, soon_ms);
+            let lost = restless(lost, &own, (&polls.positions, &usable), soon_ms);
+            // What chatters may do so on the way to one of them.
+            let chatter = merged(polls.of_centres.iter().flat_map(|(centre, polls)| {
+                let usable = source.joined(&of_centres[centre.index()..=centre.index()]);
+                let centre = &source.province.centres[centre.index()].id[..];
+                let contact = positions.contact(&contract.id, centre);
+                let lost = missing.untold(&station.id, unit, &[centre]);
+                let lost = restless(lost, &contact, (polls, &usable), soon_ms);
+                chatter(&contact, &lost, soon_ms)
+            }));
             let contradictions = contradictions(&polls.said, &chatter, scan_ms, source.span);
             let evidence = Evidence {
                 records: &own,
@@ -525,7 +539,8 @@ impl Tracks {
                 of_span(&usable, *all).iter().map(|own| (What::CentresContradict, own.and(*all)))
             });
             of_bay.extend(watched);
-            let mut found = seen(&found.turns, &usable, source.span);
+            let mute = without(mute[&point.index()].iter().flatten().copied(), &usable);
+            let mut found = seen(&found.turns, (&usable, &mute), source.span);
             let without = without_polls(&mut found, (&usable, &polls.there), source.span.to, alone);
             of_bay.extend(without.into_iter().map(|own| (alone, own)));
             doubts.insert(bay, of_bay);

@@ -69,14 +69,27 @@ fn too_many(records: &[Record], lost: &[Span], longest_ms: i64) -> Vec<Span> {
     found
 }
 
+/// So many records no further apart than [`CHATTER_MS`] may be what is left of chatter that no poll met: a trip with
+/// two more tries has three.
+const DENSE: usize = 4;
+
 /// Those of some stretches in which a contact may have chattered: in the others its polls said the same for so long,
-/// before and behind, that it stood still. `soon_ms`: the first poll of a stretch takes no longer.
+/// before and behind, that it stood still, and its records do not come one on the other. `soon_ms`: the first poll of a
+/// stretch takes no longer.
 pub(super) fn restless(
     lost: Vec<Span>,
-    polls: &[(Timestamp, u16)],
-    usable: &[Span],
+    records: &[Record],
+    (polls, usable): (&[(Timestamp, u16)], &[Span]),
     soon_ms: i64,
 ) -> Vec<Span> {
+    let ends = records.iter().filter(|record| place(record.value).is_some());
+    let ends: Vec<Record> = ends.copied().collect();
+    let runs = ends.chunk_by(|one, next| next.at.since(one.at) <= CHATTER_MS);
+    let dense = runs.filter(|run| run.len() >= DENSE).filter_map(|run| {
+        let (first, last) = (run.first()?, run.last()?);
+        Some(Span::new(first.at.plus(-soon_ms), last.at.plus(soon_ms)))
+    });
+    let dense = merged(dense);
     let mut steady = Vec::new();
     for own in usable {
         let first = polls.partition_point(|(at, _)| *at < own.from);
@@ -90,7 +103,8 @@ pub(super) fn restless(
             }
         }
     }
-    without(lost.into_iter(), &steady)
+    let steady = without(steady.into_iter(), &dense);
+    without(lost.into_iter(), &merged(steady))
 }
 
 #[cfg(test)]
@@ -172,9 +186,9 @@ mod tests {
             span(3 * hour - 10_000 - margin, 4 * hour),
         ];
         let lost = vec![span(0, 4 * hour)];
-        let found = restless(lost.clone(), &polls, &[span(0, 3 * hour)], 60_000);
+        let found = restless(lost.clone(), &[], (&polls, &[span(0, 3 * hour)]), 60_000);
         assert_eq!(found, expected);
         // Where its position could not be used polls say nothing.
-        assert_eq!(restless(lost.clone(), &polls, &[], 60_000), lost);
+        assert_eq!(restless(lost.clone(), &[], (&polls, &[]), 60_000), lost);
     }
 }

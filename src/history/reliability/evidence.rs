@@ -34,8 +34,16 @@ const POSITION: &str = ".CB.POS";
 /// A record of a unit, as it is the same from every centre: unit, time by its clock, code.
 type Key = (u8, Timestamp, u16);
 
-/// What is known of a record: when it came first, and whether its clock is doubted.
-type Told = (Timestamp, bool);
+/// What is known of a record.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// When it came first.
+    arrived: Timestamp,
+    /// Whether its clock is doubted.
+    is_doubted: bool,
+    /// Whether its unit vouches for it.
+    is_good: bool,
+}
 
 /// Every record of the position of a breaker that the store has. A breaker stands as it was told last, however
 /// long ago, and was open up to the record of its closing, however late: so all of them are read, whatever
@@ -51,16 +59,23 @@ impl Positions {
     pub(super) fn take(&mut self, event: Recorded) {
         let is_position = |point: &String| point.ends_with(POSITION);
         let Some(point) = event.point.filter(is_position) else { return };
-        if !Flags(event.flags).is_good() {
-            return;
-        }
         let key = (event.unit, event.source, event.value);
         // One of a wrong clock stands where its unit told of it.
-        let told = if event.doubt.is_some() { event.at } else { event.arrived };
+        let arrived = if event.doubt.is_some() { event.at } else { event.arrived };
+        let new = Told {
+            arrived,
+            is_doubted: event.doubt.is_some(),
+            is_good: Flags(event.flags).is_good(),
+        };
         let own = self.of.entry(point).or_default().entry(event.centre).or_default();
-        let (arrived, doubt) = own.entry(key).or_insert((told, false));
-        *arrived = told.min(*arrived);
-        *doubt |= event.doubt.is_some();
+        own.entry(key).or_insert(new).and(new);
+    }
+
+    /// What a centre has of the contact of a breaker, whether or not its unit vouched for it, in the order of time.
+    pub(super) fn contact(&self, point: &str, centre: &str) -> Vec<Record> {
+        let all = self.of.get(point).and_then(|of_centres| of_centres.get(centre));
+        let all = all.into_iter().flatten().map(|(key, told)| (*key, (*told, 0))).collect();
+        placed(&all).into_iter().map(|own| own.record).collect()
     }
 
     /// Records of a breaker before `to`, in the order in which they happened, each once however many centres have
@@ -76,10 +91,8 @@ impl Positions {
         // By one clock: what several centres have came when the first of them got it.
         let mut all: BTreeMap<Key, (Told, usize)> = BTreeMap::new();
         for (n, told) in of_centres.values().enumerate() {
-            for (key, (came, is_doubted)) in told {
-                let ((arrived, doubt), _) = all.entry(*key).or_insert(((*came, false), n));
-                *arrived = (*arrived).min(*came);
-                *doubt |= is_doubted;
+            for (key, told) in told.iter().filter(|(_, told)| told.is_good) {
+                all.entry(*key).or_insert((*told, n)).0.and(*told);
             }
         }
         let all = placed(&all);
@@ -96,6 +109,15 @@ impl Positions {
     }
 }
 
+impl Told {
+    /// The same record once more.
+    fn and(&mut self, other: Self) {
+        self.arrived = self.arrived.min(other.arrived);
+        self.is_doubted |= other.is_doubted;
+        self.is_good |= other.is_good;
+    }
+}
+
 /// A record, what it was in its unit, and the first centre that has it.
 #[derive(Clone, Copy)]
 struct Copied {
@@ -107,15 +129,16 @@ struct Copied {
 /// Records where they stand, in the order of time.
 fn placed(all: &BTreeMap<Key, (Told, usize)>) -> Vec<Copied> {
     let mut latest: BTreeMap<(u8, Timestamp), Timestamp> = BTreeMap::new();
-    for ((unit, source, _), ((arrived, _), _)) in all.iter().filter(|(_, ((_, doubt), _))| *doubt) {
-        let latest = latest.entry((*unit, *arrived)).or_insert(*source);
+    for ((unit, source, _), (told, _)) in all.iter().filter(|(_, (told, _))| told.is_doubted) {
+        let latest = latest.entry((*unit, told.arrived)).or_insert(*source);
         *latest = (*latest).max(*source);
     }
-    let own = all.iter().map(|(key, ((arrived, doubt), first))| {
+    let own = all.iter().map(|(key, (told, first))| {
         let (unit, source, value) = *key;
-        let last = latest.get(&(unit, *arrived)).filter(|_| *doubt);
+        let Told { arrived, is_doubted, .. } = *told;
+        let last = latest.get(&(unit, arrived)).filter(|_| is_doubted);
         let at = last.map_or(source, |last| arrived.plus(-last.since(source)));
-        Copied { key: *key, record: Record { at, value, is_exact: !doubt }, first: *first }
+        Copied { key: *key, record: Record { at, value, is_exact: !is_doubted }, first: *first }
     });
     let mut placed: Vec<Copied> = own.collect();
     placed.sort_by_key(|own| own.record.at);
@@ -134,7 +157,8 @@ fn add_copies(
     let mut alone: BTreeMap<(u8, u16), VecDeque<usize>> = BTreeMap::new();
     let mut in_order: Vec<usize> = (0..records.len()).collect();
     in_order.sort_by_key(|n| records[*n].record.at);
-    let is_alone = |own: &Copied| !told.contains_key(&own.key) && !lost(own, n);
+    let has_it = |own: &Copied| told.get(&own.key).is_some_and(|told| told.is_good);
+    let is_alone = |own: &Copied| !has_it(own) && !lost(own, n);
     for n in in_order.into_iter().filter(|n| is_alone(&records[*n])) {
         let (unit, _, value) = records[n].key;
         alone.entry((unit, value)).or_default().push_back(n);
@@ -181,6 +205,8 @@ pub(super) struct Source<'a> {
 pub(super) struct Polls {
     /// In the order of time: of the first centre, and of others where the first has none.
     pub(super) positions: Vec<(Timestamp, u16)>,
+    /// The same, of each centre that reads it.
+    pub(super) of_centres: Vec<(CentreId, Vec<(Timestamp, u16)>)>,
     /// What each centre said.
     pub(super) said: Vec<Vec<Said>>,
     /// Stretches in which there are any.
@@ -221,9 +247,10 @@ impl Source<'_> {
         own.map(|centre| &self.province.centres[centre.index()].id[..]).collect()
     }
 
-    /// When the positions of breakers were there and could be used, by point and centre.
-    pub(super) fn usable(&self, points: &[PointId]) -> Result<Usable, StoreError> {
-        self.while_judged(points, is_usable)
+    /// When the positions of breakers were there and could be used, and when their units did not answer for them, by
+    /// point and centre.
+    pub(super) fn usable(&self, points: &[PointId]) -> Result<[Usable; 2], StoreError> {
+        self.while_judged(points, [is_usable as fn(State) -> bool, is_mute])
     }
 
     /// When a point was old at a centre: a gateway that hangs repeats what it had.
@@ -232,23 +259,26 @@ impl Source<'_> {
             known
         } else {
             let points = self.station().points.iter().enumerate();
-            let own = points.filter(|(_, p)| matches!(&p.spec.id[..], "CB.POS" | "IA" | "P"));
+            let own = points
+                .filter(|(_, p)| matches!(&p.spec.id[..], "CB.POS" | "IA" | "IB" | "IC" | "P"));
             let own: Vec<PointId> = own.map(|(n, _)| PointId::at(n)).collect();
-            let old = self.while_judged(&own, |state| state.not_live() == Some(Reason::Old))?;
+            let is_old = |state: State| state.not_live() == Some(Reason::Old);
+            let [old] = self.while_judged(&own, [is_old])?;
             self.old.get_or_init(|| old)
         };
         Ok(known.get(&point.index()).map_or(&[], |of_centres| &of_centres[centre.index()]))
     }
 
-    /// When points were judged so, by point and centre.
-    fn while_judged(
+    /// When points were judged to be so, for each of some answers to that, by point and centre.
+    fn while_judged<const N: usize>(
         &self,
         points: &[PointId],
-        is_so: impl Fn(State) -> bool,
-    ) -> Result<Usable, StoreError> {
+        is_so: [impl Fn(State) -> bool; N],
+    ) -> Result<[Usable; N], StoreError> {
         let centres = self.province.centres.len();
-        let mut usable: Usable =
+        let none: Usable =
             points.iter().map(|point| (point.index(), vec![Vec::new(); centres])).collect();
+        let mut found = [(); N].map(|()| none.clone());
         for centre in self.province.centre_ids() {
             let name = &self.province.centres[centre.index()].id;
             for (session, span) in &self.era.observed {
@@ -256,33 +286,42 @@ impl Source<'_> {
                 if span.length() == 0 {
                     continue;
                 }
-                let mut since: BTreeMap<usize, Option<Timestamp>> = BTreeMap::new();
+                let mut since: BTreeMap<usize, [Option<Timestamp>; N]> = BTreeMap::new();
                 let path = (&self.station().id[..], &name[..]);
                 self.reader.judgements(path, *session, (span.from, span.to), |judged| {
                     let at = judged.at.max(span.from);
                     for run in &judged.runs {
                         let (first, end) = (run.first as usize, (run.first + run.count) as usize);
-                        for (point, spans) in usable.range_mut(first..end) {
-                            let since = since.entry(*point).or_default();
-                            match (*since, is_so(run.state)) {
-                                (None, true) => *since = Some(at),
-                                (Some(from), false) => {
-                                    spans[centre.index()].push(Span::new(from, at));
-                                    *since = None;
+                        for (point, _) in none.range(first..end) {
+                            let since = since.entry(*point).or_insert([None; N]);
+                            for (n, since) in since.iter_mut().enumerate() {
+                                match (*since, is_so[n](run.state)) {
+                                    (None, true) => *since = Some(at),
+                                    (Some(from), false) => {
+                                        let spans = found[n].get_mut(point);
+                                        let own = Span::new(from, at);
+                                        spans
+                                            .into_iter()
+                                            .for_each(|all| all[centre.index()].push(own));
+                                        *since = None;
+                                    }
+                                    _ => {}
                                 }
-                                _ => {}
                             }
                         }
                     }
                 })?;
                 for (point, since) in since {
-                    if let (Some(from), Some(spans)) = (since, usable.get_mut(&point)) {
-                        spans[centre.index()].push(Span::new(from, span.to));
+                    for (found, from) in found.iter_mut().zip(since) {
+                        let own = from.map(|from| Span::new(from, span.to));
+                        if let (Some(own), Some(spans)) = (own, found.get_mut(&point)) {
+                            spans[centre.index()].push(own);
+                        }
                     }
                 }
             }
         }
-        Ok(usable)
+        Ok(found)
     }
 
     /// Within a session, stretches with less than [`SHORT_MS`] between them are one.
@@ -331,7 +370,7 @@ impl Source<'_> {
             }
         };
         let mut covered: Vec<Span> = Vec::new();
-        let mut said = Vec::new();
+        let (mut said, mut of_centres) = (Vec::new(), Vec::new());
         let scan_ms = self.scan_ms(point);
         let old_ms = scan_ms * i64::from(self.province.scan.stale_after);
         for centre in self.province.centre_ids() {
@@ -366,10 +405,11 @@ impl Source<'_> {
             polls.extend(own.iter().filter(|(at, _)| !is_covered(*at)));
             let usable_here = self.joined(&usable[centre.index()..=centre.index()]);
             said.push(contradiction::said(&own, &usable_here, (scan_ms, old_ms)));
+            of_centres.push((centre, own));
             covered = merged(covered.into_iter().chain(usable[centre.index()].iter().copied()));
         }
         polls.sort_by_key(|(at, _)| *at);
-        Ok(Polls { positions: polls, said, there: merged(polled.into_inner()) })
+        Ok(Polls { positions: polls, of_centres, said, there: merged(polled.into_inner()) })
     }
 
     /// Whether how a breaker stood where the stretch that is looked at begins hangs on positions that were polled
@@ -484,16 +524,16 @@ impl Source<'_> {
         self.province.scan.milliseconds(scan.unwrap_or(Scan::Slow))
     }
 
-    /// What flowed in a bay.
+    /// What flowed in a bay, as its currents and its power say together.
     pub(super) fn flow(&self, bay: usize, span: Span) -> Result<Vec<Sample>, StoreError> {
-        let mut samples: Vec<Sample> = Vec::new();
-        for id in ["IA", "P"] {
+        let mut all: Vec<Vec<Sample>> = Vec::new();
+        for id in ["IA", "IB", "IC", "P"] {
             let Some(own) = self.measured(bay, id) else { continue };
             let mut of_point = Vec::new();
             self.values(own.at, span, |_, _| false, |value| of_point.extend(own.sample(value)))?;
-            samples = agreed(&samples, of_point, 2 * self.period_ms(bay));
+            all.extend((!of_point.is_empty()).then_some(of_point));
         }
-        Ok(samples)
+        Ok(agreed(&all, 2 * self.period_ms(bay)))
     }
 
     /// Stretches in which nothing flowed in a bay, neither current nor power, from the last measurement before to
@@ -576,27 +616,40 @@ impl Measured {
     }
 }
 
-/// What two measurements of a bay say together, at the times of the second one.
-fn agreed(first: &[Sample], second: Vec<Sample>, longest_ms: i64) -> Vec<Sample> {
-    if first.is_empty() || second.is_empty() {
-        return if first.is_empty() { second } else { first.to_vec() };
-    }
-    let of_first = |at: Timestamp| {
-        let next = first.partition_point(|sample| sample.at <= at.plus(longest_ms / 4));
-        let last = next.checked_sub(1).and_then(|n| first.get(n));
+/// What measurements of a bay say together, at the times of the last one. Of four one may be wrong.
+fn agreed(all: &[Vec<Sample>], longest_ms: i64) -> Vec<Sample> {
+    let Some((times, others)) = all.split_last() else { return Vec::new() };
+    let at_moment = |samples: &Vec<Sample>, at: Timestamp| {
+        let next = samples.partition_point(|sample| sample.at <= at.plus(longest_ms / 4));
+        let last = next.checked_sub(1).and_then(|n| samples.get(n));
         last.filter(|sample| at.since(sample.at) <= longest_ms).map(|sample| sample.flow)
     };
-    let flow = |sample: &Sample| match of_first(sample.at) {
-        Some(flow) if flow == sample.flow => flow,
-        _ => Flow::Unclear,
+    let flow = |sample: &Sample| {
+        let others = others.iter().filter_map(|own| at_moment(own, sample.at));
+        let said: Vec<Flow> = others.chain([sample.flow]).collect();
+        let wrong = usize::from(said.len() >= 4);
+        let say =
+            |flow: Flow| said.iter().filter(|own| **own == flow).count() + wrong >= said.len();
+        // One that no other one bears out says nothing.
+        let is_alone = said.len() < all.len().min(2);
+        [Flow::Flows, Flow::Nothing].into_iter().find(|flow| !is_alone && say(*flow))
     };
-    second.iter().map(|sample| Sample { at: sample.at, flow: flow(sample) }).collect()
+    let told =
+        |sample: &Sample| Sample { at: sample.at, flow: flow(sample).unwrap_or(Flow::Unclear) };
+    times.iter().map(told).collect()
 }
 
 /// Whether the value of a position is there and says something: what the tests of consistency make of it
 /// is worked out here again, from the current.
 fn is_usable(state: State) -> bool {
     matches!(state.not_live(), None | Some(Reason::Inconsistent | Reason::Frozen))
+}
+
+/// Whether the unit of a position does not answer for it: it fails, or the gateway before it repeats what it had. What
+/// happens then it may not even record.
+fn is_mute(state: State) -> bool {
+    use Reason::{NoReply, Old, Refused, Undecodable};
+    matches!(state.not_live(), Some(NoReply | Refused | Undecodable | Old))
 }
 
 /// The code of a status.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::scheme::{Place, Scheme, Supply};
-use super::track::Turn;
+use super::track::{Flow, LAG_MS, Sample, Turn};
 use crate::clock::Timestamp;
-use crate::history::window::merged;
+use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 
 /// An interruption longer than this counts for SAIDI and SAIFI, a shorter one for MAIFI (Vietnamese
@@ -134,8 +134,9 @@ impl Interruption {
 
 /// Where a breaker stood, with what nobody could see left out. `usable` are the stretches in which its
 /// position could be used; outside them it is known only to have been open from a record that told so up to one of its
-/// closing. A turn to nobody knows where is told by a record when that says that it closed then.
-pub(super) fn seen(turns: &[Turn], usable: &[Span], era: Span) -> Vec<Turn> {
+/// closing, but for those in which its unit did not answer for it: what happened then it need not have recorded. A turn
+/// to nobody knows where is told by a record when that says that it closed then.
+pub(super) fn seen(turns: &[Turn], (usable, mute): (&[Span], &[Span]), era: Span) -> Vec<Turn> {
     let mut seen = Vec::new();
     for (n, turn) in turns.iter().enumerate() {
         let next = turns.get(n + 1);
@@ -151,11 +152,9 @@ pub(super) fn seen(turns: &[Turn], usable: &[Span], era: Span) -> Vec<Turn> {
             let is_told = turn.is_told && (place != Place::Unknown || closed);
             seen.push(Turn { at, place, assumed, is_told, ..*turn });
         };
-        if is_proven {
-            push(from, turn.place, turn.assumed);
-            continue;
-        }
-        for own in usable.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
+        let proven = if is_proven { without(std::iter::once(span), mute) } else { Vec::new() };
+        let known = if is_proven { &proven[..] } else { usable };
+        for own in known.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
             if own.from > from {
                 push(from, Place::Unknown, None);
             }
@@ -226,6 +225,65 @@ fn push(all: &mut Vec<Stretch>, new: Stretch) {
         }
         _ => all.push(new),
     }
+}
+
+/// What is measured near the edges of a stretch without supply may be of the time before or behind it: the clock of its
+/// records may be so much off, milliseconds.
+const EDGE_MS: i64 = 10_000;
+
+/// Where more than nothing is measured although the feeder is said to be without supply, nobody can say which is wrong. In
+/// and next to what is `disputed`, in order, it is without supply only where nothing was measured. `flow` tells
+/// what was measured in a span, each `period_ms`.
+///
+/// # Errors
+/// What `flow` says.
+pub(super) fn borne_out<E>(
+    stretches: Vec<Stretch>,
+    disputed: &[Span],
+    period_ms: i64,
+    mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
+) -> Result<Vec<Stretch>, E> {
+    let (near, edge) = (2 * period_ms + LAG_MS, EDGE_MS.max(2 * period_ms));
+    let mut all = Vec::with_capacity(stretches.len());
+    for stretch in stretches {
+        if stretch.supply != Supply::Dead {
+            push(&mut all, stretch);
+            continue;
+        }
+        let span = stretch.span;
+        let inner = Span::new(span.from.plus(edge), span.to.plus(-edge));
+        let samples = if inner.length() > 0 { flow(inner)? } else { Vec::new() };
+        let is_nothing = |sample: &Sample| sample.flow == Flow::Nothing;
+        let next = disputed.partition_point(|own| own.to.plus(near) <= span.from);
+        let is_disputed = disputed.get(next).is_some_and(|own| own.from.plus(-near) < span.to);
+        let mut unknown: Vec<Span> = Vec::new();
+        if is_disputed && !samples.iter().any(is_nothing) {
+            unknown.push(span);
+        }
+        let (mut before, longest) = (span.from, 3 * period_ms);
+        for (n, sample) in samples.iter().enumerate() {
+            if is_nothing(sample) {
+                before = sample.at;
+            } else {
+                let (from, to) = (sample.at.plus(-longest), sample.at.plus(longest));
+                let mut soon = samples[n..].iter().take_while(|own| own.at < to);
+                let behind = soon.find(|own| is_nothing(own)).map_or(span.to, |own| own.at);
+                unknown.push(Span::new(before.max(from), behind.min(to)));
+            }
+        }
+        let unknown = merged(unknown);
+        let dead = without(std::iter::once(span), &unknown).into_iter();
+        let dead = dead.map(|own| (own, Supply::Dead));
+        let unknown = unknown.into_iter().map(|own| (own, Supply::Unknown));
+        let mut parts: Vec<(Span, Supply)> = dead.chain(unknown).collect();
+        parts.sort_by_key(|(own, _)| own.from);
+        let (mut assumed, mut closes) = (stretch.assumed, stretch.closes);
+        for (span, supply) in parts {
+            let (assumed, closes) = (std::mem::take(&mut assumed), std::mem::take(&mut closes));
+            push(&mut all, Stretch { span, supply, closes, assumed });
+        }
+    }
+    Ok(all)
 }
 
 /// Where nothing flowed although the feeder is said to be supplied, nobody can say: what shows no current
