@@ -26,7 +26,7 @@ impl Complex {
     /// From magnitude and angle in radians.
     #[inline]
     pub fn polar(abs: f64, arg: f64) -> Self {
-        let (sin, cos) = crate::trigonometry::sin_cos(arg);
+        let (sin, cos) = libm::sincos(arg);
         Self { re: abs * cos, im: abs * sin }
     }
 
@@ -45,7 +45,7 @@ impl Complex {
     /// Angle in radians, from -π to π; 0 for zero.
     #[inline]
     pub fn arg(self) -> f64 {
-        self.im.atan2(self.re)
+        libm::atan2(self.im, self.re)
     }
 
     /// The number mirrored at the real axis.

@@ -35,7 +35,6 @@ mod power_flow;
 mod solution;
 mod topology;
 mod transformer;
-mod trigonometry;
 
 pub use complex::Complex;
 pub use conductor::{Conductor, LineData};

@@ -428,7 +428,7 @@ mod tests {
             .v
             .iter()
             .zip(&solution.angle)
-            .map(|(v, angle)| grid::Complex::new(v * angle.cos(), v * angle.sin()))
+            .map(|(v, angle)| grid::Complex::polar(*v, *angle))
             .collect();
         let mut out = vec![grid::Complex::new(0.0, 0.0); model.buses.len()];
         let one = grid::Complex::new(1.0, 0.0);
@@ -458,8 +458,9 @@ mod tests {
                 continue;
             }
             let v = solution.v[n];
-            let p = out[n].re + bus.demand.p * v.powf(bus.demand.p_exponent);
-            let q = out[n].im + bus.demand.q * v.powf(bus.demand.q_exponent) - bus.shunt.im * v * v;
+            let p = out[n].re + bus.demand.p * libm::pow(v, bus.demand.p_exponent);
+            let q = out[n].im + bus.demand.q * libm::pow(v, bus.demand.q_exponent)
+                - bus.shunt.im * v * v;
             worst = worst.max(p.abs()).max(q.abs());
         }
         worst * BASE_MVA

@@ -414,6 +414,30 @@ fn the_same_seed_gives_the_same_bytes_and_the_same_truth_whatever_the_polling_do
     assert!(kinds.len() > 15, "{kinds:?}");
 }
 
+/// FNV-1a, so that the hash is the same with every version of the standard library.
+fn hash(state: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(state, |state, byte| (state ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[test]
+fn a_day_is_the_same_on_every_machine() {
+    // All that is sent and all that is true. It changes with the model of the field, and with nothing else: not
+    // with the processor, the optimisation, or the system's library of mathematics.
+    const HASH: u64 = 0x280a_3e8b_47ca_ff39;
+    let province = Province::built_in();
+    let (log, images) = day(|_| {});
+    let mut state =
+        log.iter().fold(0xcbf2_9ce4_8422_2325, |state, line| hash(state, line.as_bytes()));
+    for (n, image) in images.iter().enumerate() {
+        let channel = &province.channels[n % province.channels.len()];
+        for register in channel.entries.iter().filter_map(|entry| entry.register) {
+            let Some((Decoded::Value(value), _)) = image.decoded(&register) else { continue };
+            state = hash(state, &value.to_bits().to_le_bytes());
+        }
+    }
+    assert_eq!(state, HASH, "{state:#x}");
+}
+
 #[test]
 fn without_a_fault_the_bytes_are_those_of_a_field_without_faults() {
     let mut twins = Twins::new(&small());

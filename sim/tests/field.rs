@@ -83,7 +83,7 @@ fn power_voltage_and_current_of_a_bay_agree() {
             let u = bay.value("UL").or(bus.and_then(|bus| bus.value("UAB"))).unwrap();
             let (power, _) = bay.point("P").unwrap();
             let full_scale = bay.station.points[power.index()].range.unwrap().1;
-            let apart = (p.hypot(q) - 3_f64.sqrt() * u * i / 1_000.0).abs();
+            let apart = (libm::hypot(p, q) - 3_f64.sqrt() * u * i / 1_000.0).abs();
             assert!(apart < 0.01 * full_scale, "{}.{}: {apart} MVA", bay.station.id, own.name);
             compared += 1;
         }

@@ -278,7 +278,7 @@ impl Test {
     fn contradicts(&self, value: impl Fn(usize) -> f64) -> bool {
         match self.finding {
             Finding::Power => {
-                let apparent = value(0).hypot(value(1));
+                let apparent = libm::hypot(value(0), value(1));
                 // kV × A × √3 is kVA.
                 let product = 3_f64.sqrt() * value(3) * value(2) / 1_000.0;
                 (apparent - product).abs() > self.tolerance * self.full_scale

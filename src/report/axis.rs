@@ -65,7 +65,7 @@ impl Axis {
 
     /// Decimals that tell its ticks apart.
     pub(super) fn decimals(self) -> usize {
-        let tells = |places: &usize| self.step * 10_f64.powf(length(*places)) >= 0.999;
+        let tells = |places: &usize| self.step * libm::pow(10.0, length(*places)) >= 0.999;
         (0..9).find(tells).unwrap_or(9)
     }
 
@@ -87,7 +87,7 @@ pub(super) fn is_drawn(value: f64) -> bool {
 
 /// The next 1, 2 or 5 times a power of ten.
 fn round_step(least: f64) -> f64 {
-    let power = 10_f64.powf(least.max(1e-9).log10().floor());
+    let power = libm::pow(10.0, libm::log10(least.max(1e-9)).floor());
     let times = [1.0, 2.0, 5.0].into_iter().find(|times| times * power >= least * 0.999);
     times.unwrap_or(10.0) * power
 }

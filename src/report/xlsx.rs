@@ -661,7 +661,7 @@ impl<'a> Page<'a> {
                 let places = places(*decimals);
                 match format::percent_units(*share, places, *target) {
                     Some(units) => {
-                        number(sheet, real(units) / 10_f64.powf(f64::from(places) + 2.0))
+                        number(sheet, real(units) / libm::pow(10.0, f64::from(places) + 2.0))
                     }
                     None => text(sheet, NOT_EVALUATED),
                 }

@@ -37,7 +37,7 @@ impl Pace {
         } else {
             (now / self.before, STEPS_WORTH_FACTORS)
         };
-        rate < 0.5 && (tolerance / now).ln() / rate.ln() < worth
+        rate < 0.5 && libm::log(tolerance / now) / libm::log(rate) < worth
     }
 }
 

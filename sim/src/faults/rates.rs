@@ -98,7 +98,7 @@ fn drawn(
     });
     // Short ones are more frequent than long ones: even over the logarithm.
     let (shortest, longest) = spec.rate.hours;
-    let hours = shortest * (longest / shortest).powf(chance.share(number + 3));
+    let hours = shortest * libm::pow(longest / shortest, chance.share(number + 3));
     #[expect(clippy::cast_possible_truncation, reason = "at most some months")]
     let for_ms = Some((hours * HOUR_MS) as i64);
     Some(Injection { kind: spec.kind, target, centre, for_ms, settings })

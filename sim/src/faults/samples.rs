@@ -154,7 +154,7 @@ impl Seen<'_> {
         let settings = &self.fault.settings;
         match settings.word("how") {
             0 => (self.now.value - self.held.value).max(0.0),
-            _ => self.now.value % 10_f64.powf(settings.number("digits").floor()),
+            _ => self.now.value % libm::pow(10.0, settings.number("digits").floor()),
         }
     }
 

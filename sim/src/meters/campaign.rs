@@ -311,7 +311,7 @@ impl Profile {
         let supplied = !scene.supply.dead(block.feeder as usize, day) & ((1 << HALF_HOURS) - 1);
         let slot = |bits: u64, loss: f64| {
             let n = bits.count_ones();
-            (n, loss, (1.0 - loss).powf(f64::from(n)))
+            (n, loss, libm::pow(1.0 - loss, f64::from(n)))
         };
         let slots = [
             slot(supplied & !EVENING, losses.interval),
@@ -342,7 +342,7 @@ impl Profile {
     fn later(&self, scene: &Scene<'_>, block: &Block, (meter, n): (u32, usize), left: u32) -> u32 {
         let chance = scene.fleet.groups[block.group as usize].chance;
         let loss = self.slots[0].1;
-        let none = (1.0 - loss).powf(f64::from(left));
+        let none = libm::pow(1.0 - loss, f64::from(left));
         left - lost(left, loss, none, chance.share(key(attempt_kind(n) + 20, meter, self.day)))
     }
 

@@ -50,7 +50,7 @@ impl Outages {
         let place = begins / self.per_slot;
         let share = chance.share(key(self.kind + 1, device, slot));
         let ms = match self.lasts {
-            Lasts::Mean(mean) => -mean * (1.0 - share).ln(),
+            Lasts::Mean(mean) => -mean * libm::log(1.0 - share),
             Lasts::Between(low, high) => low + (high - low) * share,
         };
         #[expect(

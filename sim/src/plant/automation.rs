@@ -125,15 +125,16 @@ fn warm(plant: &mut Plant, n: usize, transformer: usize, seconds: f64) {
     let fans = station.is_set(bay, "COOL.G1");
     let cool = if fans { FANS_COOL } else { 1.0 };
     let live = station.bays[bay].at.kv > 0.0 && station.status(bay, "CB.POS") == Some(CLOSED);
-    let rise = ((1.0 + LOSS_RATIO * loading * loading) / (1.0 + LOSS_RATIO)).powf(OIL_EXPONENT);
+    let losses = (1.0 + LOSS_RATIO * loading * loading) / (1.0 + LOSS_RATIO);
+    let rise = libm::pow(losses, OIL_EXPONENT);
     let target = ambient + if live { OIL_RISE_K * rise * cool } else { 0.0 };
     let own = &mut station.transformers[transformer];
     if own.oil.is_nan() {
         own.oil = target;
     }
-    own.oil += (target - own.oil) * (1.0 - (-seconds / 3_600.0 / OIL_HOURS).exp());
+    own.oil += (target - own.oil) * (1.0 - libm::exp(-seconds / 3_600.0 / OIL_HOURS));
     let oil = own.oil;
-    let winding = oil + HOTTEST_WINDING_K * loading.powf(WINDING_EXPONENT);
+    let winding = oil + HOTTEST_WINDING_K * libm::pow(loading, WINDING_EXPONENT);
     if station.status(bay, "COOL.AUTO") != Some(0) {
         let run = if fans { oil > FANS.1 } else { oil > FANS.0 };
         plant.set_in(at_ms, n, bay, "COOL.G1", u8::from(run));

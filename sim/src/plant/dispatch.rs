@@ -50,7 +50,7 @@ impl Dispatch {
         let hour = Moment::of(at_ms, utc_offset_hours).hour;
         let humps = DAY.iter().map(|(at, width, height)| {
             let away = (hour - at).abs();
-            height * (-(away.min(24.0 - away) / width).powi(2)).exp()
+            height * libm::exp(-(away.min(24.0 - away) / width).powi(2))
         });
         let share = (SEASON.0 + SEASON.1 * wet) * (1.0 + humps.sum::<f64>());
         self.mw * (self.factor * share).clamp(0.0, 1.0)

@@ -82,7 +82,7 @@ impl Moment {
         );
         Self {
             hour,
-            summer: 0.5 - 0.5 * season.cos(),
+            summer: 0.5 - 0.5 * libm::cos(season),
             // 1970-01-01 was a Thursday.
             sunday: (day + 4).rem_euclid(7) == 0,
             tet: TET.iter().any(|first| TET_DAYS.contains(&(day - first))),

@@ -362,7 +362,7 @@ impl Station {
     pub(crate) fn loading(&self, transformer: usize) -> f64 {
         let Transformer { bay, mva, .. } = self.transformers[transformer];
         let at = self.bays[bay].at;
-        at.p.hypot(at.q) / mva
+        libm::hypot(at.p, at.q) / mva
     }
 
     fn value_of(&self, measured: Measured, now: &Now) -> f64 {
@@ -402,7 +402,7 @@ impl Station {
             Quantity::PowerFactor => 1.0,
             Quantity::Tap => transformer.map_or(10.0, |n| f64::from(self.transformers[n].tap)),
             Quantity::Oil => oil,
-            Quantity::Winding(rise) => oil + rise * loading.powf(WINDING_EXPONENT),
+            Quantity::Winding(rise) => oil + rise * libm::pow(loading, WINDING_EXPONENT),
             Quantity::Loading => 100.0 * loading,
             Quantity::Residual if kv > 0.0 => 0.8 + 0.3 * chance.wander(n as u64, now.at_ms, 300),
             Quantity::Residual => 0.0,

@@ -30,7 +30,7 @@ impl Weather {
         let celsius = JANUARY + YEAR_SWING * moment.summer + DAY_SWING * day_wave(moment) + spell;
         // Storms brew from the early afternoon into the night.
         let evening =
-            (0.5 - 0.5 * ((moment.hour - 6.0) / 24.0 * std::f64::consts::TAU).cos()).powi(2);
+            (0.5 - 0.5 * libm::cos((moment.hour - 6.0) / 24.0 * std::f64::consts::TAU)).powi(2);
         let slot = at_ms.div_euclid(STORM_SECONDS * 1_000);
         let likely = STORM_SHARE * moment.summer * moment.summer * evening * 2.0;
         let storm = chance.share_of(11, slot) < likely;
@@ -40,7 +40,7 @@ impl Weather {
 
 /// Warmest in the early afternoon, coolest before dawn: -1 to 1.
 fn day_wave(moment: Moment) -> f64 {
-    ((moment.hour - 14.0) / 24.0 * std::f64::consts::TAU).cos()
+    libm::cos((moment.hour - 14.0) / 24.0 * std::f64::consts::TAU)
 }
 
 #[cfg(test)]

@@ -632,7 +632,7 @@ impl Plant {
             Goal::Code { point, code, breaker } => {
                 let current = breaker.is_none_or(|bay| {
                     let at = own.bays[bay].at;
-                    code != OPEN || at.p.hypot(at.q) < 0.5
+                    code != OPEN || libm::hypot(at.p, at.q) < 0.5
                 });
                 own.code(point) == code && current
             }
