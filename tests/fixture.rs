@@ -543,7 +543,7 @@ fn believable(station: &Station, point: &Point, at: Timestamp) -> f64 {
         _ => 0.2 * active,
     };
     let active = if bay.template == "CAP" { 0.0 } else { active };
-    let current = f64::hypot(active, reactive) * 1_000.0 / (3_f64.sqrt() * voltage);
+    let current = libm::hypot(active, reactive) * 1_000.0 / (3_f64.sqrt() * voltage);
     match (point.spec.kind, point.spec.id.as_str()) {
         (Kind::SinglePoint | Kind::DoublePoint | Kind::DerivedStatus, _) => f64::from(point.normal),
         (_, "P") => active,
