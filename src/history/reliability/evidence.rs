@@ -250,7 +250,7 @@ impl Source<'_> {
     /// When the positions of breakers were there and could be used, and when their units did not answer for them, by
     /// point and centre.
     pub(super) fn usable(&self, points: &[PointId]) -> Result<[Usable; 2], StoreError> {
-        self.while_judged(points, [is_usable as fn(State) -> bool, is_mute])
+        self.while_judged(points, &[is_usable as fn(State) -> bool, is_mute])
     }
 
     /// When a point was old at a centre: a gateway that hangs repeats what it had.
@@ -263,7 +263,7 @@ impl Source<'_> {
                 .filter(|(_, p)| matches!(&p.spec.id[..], "CB.POS" | "IA" | "IB" | "IC" | "P"));
             let own: Vec<PointId> = own.map(|(n, _)| PointId::at(n)).collect();
             let is_old = |state: State| state.not_live() == Some(Reason::Old);
-            let [old] = self.while_judged(&own, [is_old])?;
+            let [old] = self.while_judged(&own, &[is_old])?;
             self.old.get_or_init(|| old)
         };
         Ok(known.get(&point.index()).map_or(&[], |of_centres| &of_centres[centre.index()]))
@@ -273,7 +273,7 @@ impl Source<'_> {
     fn while_judged<const N: usize>(
         &self,
         points: &[PointId],
-        is_so: [impl Fn(State) -> bool; N],
+        is_so: &[impl Fn(State) -> bool; N],
     ) -> Result<[Usable; N], StoreError> {
         let centres = self.province.centres.len();
         let none: Usable =
@@ -287,6 +287,11 @@ impl Source<'_> {
                     continue;
                 }
                 let mut since: BTreeMap<usize, [Option<Timestamp>; N]> = BTreeMap::new();
+                let mut push = |n: usize, point: usize, own: Span| {
+                    if let Some(spans) = found[n].get_mut(&point) {
+                        spans[centre.index()].push(own);
+                    }
+                };
                 let path = (&self.station().id[..], &name[..]);
                 self.reader.judgements(path, *session, (span.from, span.to), |judged| {
                     let at = judged.at.max(span.from);
@@ -298,11 +303,7 @@ impl Source<'_> {
                                 match (*since, is_so[n](run.state)) {
                                     (None, true) => *since = Some(at),
                                     (Some(from), false) => {
-                                        let spans = found[n].get_mut(point);
-                                        let own = Span::new(from, at);
-                                        spans
-                                            .into_iter()
-                                            .for_each(|all| all[centre.index()].push(own));
+                                        push(n, *point, Span::new(from, at));
                                         *since = None;
                                     }
                                     _ => {}
@@ -312,10 +313,9 @@ impl Source<'_> {
                     }
                 })?;
                 for (point, since) in since {
-                    for (found, from) in found.iter_mut().zip(since) {
-                        let own = from.map(|from| Span::new(from, span.to));
-                        if let (Some(own), Some(spans)) = (own, found.get_mut(&point)) {
-                            spans[centre.index()].push(own);
+                    for (n, from) in since.into_iter().enumerate() {
+                        if let Some(from) = from {
+                            push(n, point, Span::new(from, span.to));
                         }
                     }
                 }
