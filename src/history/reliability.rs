@@ -408,6 +408,7 @@ impl Known {
                 // What was assumed of its beginning is not of another one.
                 if own.from > stretch.span.from {
                     stretch.assumed.clear();
+                    stretch.is_told = false;
                 }
                 stretch.span = own;
             }

@@ -175,9 +175,10 @@ fn claims(said: &[Said], records: &[Record], within: Span) -> Vec<Claim> {
 }
 
 /// Where a breaker stood while centres contradicted each other, from the beginning of that on, and how it stands
-/// behind it. `samples`: what flowed in that while, and just before.
+/// behind it: as what was told `last` says, where no centre says anything any more. `samples`: what flowed in that
+/// while, and just before.
 pub(super) fn decided(
-    span: Span,
+    (span, last): (Span, Place),
     centres: &[Vec<Said>],
     records: &[Record],
     (samples, period_ms): (&[Sample], i64),
@@ -221,7 +222,8 @@ pub(super) fn decided(
         push(at, place, assumed, is_closing);
     }
     // They say the same again; or the only one that says anything is believed again.
-    let (place, assumed) = agreed(&claims, span.to, 1);
+    let is_said = claims.iter().flatten().any(|own| has(&own.span, span.to));
+    let (place, assumed) = if is_said { agreed(&claims, span.to, 1) } else { (last, None) };
     push(span.to, place, assumed, false);
 }
 
@@ -433,7 +435,7 @@ mod tests {
             let samples = samples(HOUR, flow);
             let mut turns = Vec::new();
             for own in contradictions(centres, &[], SCAN, all[0]) {
-                decided(own, centres, &records, (&samples, SCAN), &mut turns);
+                decided((own, Place::Unknown), centres, &records, (&samples, SCAN), &mut turns);
                 assert_eq!(turns.last().map(|turn| turn.place), Some(Place::Closed), "agreed");
             }
             let to = turns.last().map_or(0, |turn| turn.at.0);

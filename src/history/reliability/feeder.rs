@@ -37,6 +37,8 @@ pub(super) struct Stretch {
     pub(super) supply: Supply,
     /// A breaker that it depends on was closed at its beginning or in it.
     pub(super) closes: bool,
+    /// A record tells of its beginning.
+    pub(super) is_told: bool,
     /// What was assumed of its beginning.
     pub(super) assumed: BTreeSet<What>,
 }
@@ -149,7 +151,7 @@ pub(super) fn seen(turns: &[Turn], (usable, mute): (&[Span], &[Span]), era: Span
         let mut from = span.from;
         let mut push = |at, place, assumed| {
             let closed = turn.place == Place::Closed && at == turn.at;
-            let is_told = turn.is_told && (place != Place::Unknown || closed);
+            let is_told = turn.is_told && at == turn.at && (place != Place::Unknown || closed);
             seen.push(Turn { at, place, assumed, is_told, ..*turn });
         };
         let proven = if is_proven { without(std::iter::once(span), mute) } else { Vec::new() };
@@ -191,6 +193,7 @@ pub(super) fn stretches(
         let (now, later) = rest.split_at(count);
         rest = later;
         let (mut assumed, mut closes) = (BTreeSet::new(), false);
+        let is_told = now.iter().any(|(.., turn)| turn.is_told && turn.place == Place::Open);
         for (_, bay, turn) in now {
             if let Some(place) = places.iter_mut().find(|(own, _)| own == bay) {
                 let closed =
@@ -208,7 +211,7 @@ pub(super) fn stretches(
         };
         let supply = scheme.supply(feeder, place);
         let to = rest.first().map_or(era.to, |(at, ..)| *at);
-        push(&mut all, Stretch { span: Span::new(*at, to), supply, closes, assumed });
+        push(&mut all, Stretch { span: Span::new(*at, to), supply, closes, is_told, assumed });
     }
     all
 }
@@ -280,7 +283,8 @@ pub(super) fn borne_out<E>(
         let (mut assumed, mut closes) = (stretch.assumed, stretch.closes);
         for (span, supply) in parts {
             let (assumed, closes) = (std::mem::take(&mut assumed), std::mem::take(&mut closes));
-            push(&mut all, Stretch { span, supply, closes, assumed });
+            let is_told = stretch.is_told && span.from == stretch.span.from;
+            push(&mut all, Stretch { span, supply, closes, is_told, assumed });
         }
     }
     Ok(all)
@@ -311,16 +315,17 @@ pub(super) fn doubt_without_current(
             if doubted.length() <= lag_ms {
                 continue;
             }
-            let (before, closes) = (Span::new(from, doubted.from), false);
-            let (assumed, doubt) = (std::mem::take(&mut assumed), BTreeSet::new());
-            push(&mut all, Stretch { span: before, supply: Supply::Supplied, closes, assumed });
-            let supply = Supply::Unknown;
-            push(&mut all, Stretch { span: doubted, supply, closes, assumed: doubt });
+            let mut part = |span, supply, assumed| {
+                push(&mut all, Stretch { span, supply, closes: false, is_told: false, assumed });
+            };
+            part(Span::new(from, doubted.from), Supply::Supplied, std::mem::take(&mut assumed));
+            part(doubted, Supply::Unknown, BTreeSet::new());
             from = doubted.to;
             doubts.push(doubted);
         }
         let (span, closes) = (Span::new(from, stretch.span.to), false);
-        push(&mut all, Stretch { span, supply: Supply::Supplied, closes, assumed });
+        let is_told = stretch.is_told && span.from == stretch.span.from;
+        push(&mut all, Stretch { span, supply: Supply::Supplied, closes, is_told, assumed });
     }
     (all, doubts)
 }
@@ -372,9 +377,9 @@ pub(super) fn interruptions(
                 let own = open.get_or_insert_with(|| {
                     let mut assumed = stretch.assumed.clone();
                     assumed.extend((!is_known).then_some(What::BeginUnseen));
-                    // A record tells when it began, whoever could see it.
-                    let is_told = is_known || !assumed.contains(&What::NoRecord);
-                    earliest = if is_told { stretch.span.from } else { last_known };
+                    // A record tells when it began, whoever could see that.
+                    let is_known = is_known || stretch.is_told;
+                    earliest = if is_known { stretch.span.from } else { last_known };
                     Interruption {
                         from: stretch.span.from,
                         until: None,
@@ -433,7 +438,7 @@ mod tests {
 
     fn stretch(from: i64, to: i64, supply: Supply) -> Stretch {
         let span = Span::new(Timestamp(from), Timestamp(to));
-        Stretch { span, supply, closes: false, assumed: BTreeSet::new() }
+        Stretch { span, supply, closes: false, is_told: false, assumed: BTreeSet::new() }
     }
 
     const MINUTE: i64 = 60_000;
@@ -441,18 +446,16 @@ mod tests {
     #[test]
     fn one_whose_beginning_nobody_saw_may_have_been_longer_than_what_was_seen_of_it() {
         use Supply::{Dead, Supplied};
-        let polled = BTreeSet::from([What::NoRecord]);
-        for (unseen, assumed, expected) in [
-            (MINUTE, &polled, Kind::Momentary),
-            (3 * MINUTE, &polled, Kind::Undecided),
-            (3 * MINUTE, &BTreeSet::new(), Kind::Momentary),
+        for (unseen, is_told, expected) in [
+            (MINUTE, false, Kind::Momentary),
+            (3 * MINUTE, false, Kind::Undecided),
+            (3 * MINUTE, true, Kind::Momentary),
         ] {
             let begins = 10 * MINUTE + unseen;
-            let mut dead = stretch(begins, begins + 3 * MINUTE, Dead);
-            dead.assumed.clone_from(assumed);
+            let dead = Stretch { is_told, ..stretch(begins, begins + 3 * MINUTE, Dead) };
             let behind = stretch(begins + 3 * MINUTE, 30 * MINUTE, Supplied);
             let found = interruptions(&[stretch(0, 10 * MINUTE, Supplied), dead, behind], |_| 7);
-            assert_eq!(found[0].kind, expected, "{unseen} {assumed:?}");
+            assert_eq!(found[0].kind, expected, "{unseen} {is_told}");
             assert!(found[0].assumed.contains(&What::BeginUnseen));
         }
     }

@@ -164,7 +164,8 @@ pub(super) fn track<E>(
         let samples = if round.length() > 0 { flow(round)? } else { Vec::new() };
         if is_contradiction {
             let measured = (&samples[..], period_ms);
-            decided(episode, evidence.said, evidence.records, measured, &mut turns);
+            let last = walk.told_last(episode).unwrap_or(before);
+            decided((episode, last), evidence.said, evidence.records, measured, &mut turns);
             walk.leave_out(episode);
         } else {
             chattered(episode, before, &samples, 3 * period_ms, &mut turns);
@@ -318,6 +319,17 @@ impl<'a> Walk<'a> {
         let from = own.map_or(at, |span| span.from.min(at));
         let from = if at.since(from) <= self.soon_ms { from } else { at };
         if self.last_poll < from && self.last_record < from { from } else { at }
+    }
+
+    /// How it stood by what was told or polled last in an episode.
+    fn told_last(&self, episode: Span) -> Option<Place> {
+        let records = self.records.iter().take_while(|record| record.at < episode.to);
+        let record =
+            records.filter_map(|own| Some((own.at.plus(LAG_MS), place(own.value)?))).last();
+        let polls = self.polls.iter().take_while(|(at, _)| *at < episode.to);
+        let poll = polls.filter_map(|(at, code)| Some((*at, place(*code)?))).last();
+        // A poll just behind a record may still say what was before.
+        record.into_iter().chain(poll).max_by_key(|(at, _)| *at).map(|(_, place)| place)
     }
 
     /// Leaves out what was told and polled in an episode; returns its last record.
