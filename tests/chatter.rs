@@ -92,9 +92,12 @@ impl Story {
         starts.iter().take(1 + usize::from(self.twice)).map(stage).collect()
     }
 
-    /// A moment lies where it is seen on either side of an edge: two scans.
+    /// A moment lies where it is seen on either side of an edge: two scans; what a unit or gateway said that fails is
+    /// believed until it is old, or is seen to stand.
     fn leave_ms(&self) -> i64 {
-        2_000 * i64::from(self.scan_s) + 2_000
+        let scan_ms = 1_000 * i64::from(self.scan_s);
+        let fails = |fault: &Fault| matches!(fault.what.0, "T03" | "T04" | "T05");
+        if self.faults.iter().any(fails) { 3 * scan_ms + 6_000 } else { 2 * scan_ms + 2_000 }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Such a contact fills the ring of its unit faster than it is read, so that records are lost, its own and those of
 //! others. What was lost next to its changes, and what is left over between two losses, proves nothing of its own.
 
+use super::evidence::POLLED_MS;
 use super::track::{DISBELIEF_MS, Record, place};
 use crate::clock::Timestamp;
 use crate::history::Span;
@@ -94,7 +95,11 @@ pub(super) fn restless(
     for own in usable {
         let first = polls.partition_point(|(at, _)| *at < own.from);
         let end = polls.partition_point(|(at, _)| *at < own.to);
-        for run in polls[first..end.max(first)].chunk_by(|one, next| one.1 == next.1) {
+        // Without a poll for longer, none was kept.
+        let goes_on = |one: &(Timestamp, u16), next: &(Timestamp, u16)| {
+            one.1 == next.1 && next.0.since(one.0) <= 2 * POLLED_MS
+        };
+        for run in polls[first..end.max(first)].chunk_by(goes_on) {
             if let [(from, code), .., (to, _)] = run
                 && place(*code).is_some()
             {

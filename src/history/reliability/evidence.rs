@@ -23,6 +23,9 @@ const SHORT_MS: i64 = 30_000;
 /// What two centres have of one record is no further apart than this, milliseconds: the clocks of units are off by more
 /// only where that is seen, and doubted.
 const SAME_MS: i64 = 600_000;
+/// No further apart than this, milliseconds, they are one whatever was lost: a clock that is no further off is not found
+/// wrong by itself.
+const NEAR_MS: i64 = 10_000;
 /// Further apart than this, milliseconds, it is not known which of the two clocks is right.
 const APART_MS: i64 = 1_000;
 /// Where no position was polled for so long before and afterwards, milliseconds, a record stands alone.
@@ -147,7 +150,8 @@ fn placed(all: &BTreeMap<Key, (Told, usize)>) -> Vec<Copied> {
 
 /// Adds what another centre has of a breaker, which no centre before it has by the same clock: `told` is all that it has.
 /// Where each centre has another time for a record, those of one unit and code that only one of two has are the
-/// same, first by first, where they are no further apart than [`SAME_MS`], and neither centre lost what the other has.
+/// same, first by first, where they are no further apart than [`SAME_MS`], and neither centre lost what the other has; or
+/// no further than [`NEAR_MS`].
 fn add_copies(
     records: &mut Vec<Copied>,
     new: Vec<Copied>,
@@ -158,8 +162,7 @@ fn add_copies(
     let mut in_order: Vec<usize> = (0..records.len()).collect();
     in_order.sort_by_key(|n| records[*n].record.at);
     let has_it = |own: &Copied| told.get(&own.key).is_some_and(|told| told.is_good);
-    let is_alone = |own: &Copied| !has_it(own) && !lost(own, n);
-    for n in in_order.into_iter().filter(|n| is_alone(&records[*n])) {
+    for n in in_order.into_iter().filter(|n| !has_it(&records[*n])) {
         let (unit, _, value) = records[n].key;
         alone.entry((unit, value)).or_default().push_back(n);
     }
@@ -170,15 +173,21 @@ fn add_copies(
         while others.front().is_some_and(|n| records[*n].record.at < earliest) {
             others.pop_front();
         }
-        let is_near = |n: &usize| {
-            let other = &records[*n];
-            other.record.at.since(own.record.at) <= SAME_MS && !lost(&own, other.first)
+        let apart = |other: &Copied| other.record.at.since(own.record.at).saturating_abs();
+        let is_same = |other: &usize| {
+            let other = &records[*other];
+            apart(other) <= SAME_MS && !lost(other, n) && !lost(&own, other.first)
         };
-        let Some(n) = others.front().copied().filter(is_near) else {
+        let near = own.record.at.plus(-NEAR_MS);
+        let first = others.front().filter(|n| is_same(n)).map(|_| 0);
+        let first =
+            first.unwrap_or_else(|| others.partition_point(|n| records[*n].record.at < near));
+        let is_it = |n: &usize| is_same(n) || apart(&records[*n]) <= NEAR_MS;
+        let Some(n) = others.get(first).copied().filter(is_it) else {
             records.push(own);
             continue;
         };
-        others.pop_front();
+        others.remove(first);
         let same = &mut records[n].record;
         let apart = same.at.since(own.record.at).saturating_abs();
         match (same.is_exact, own.record.is_exact) {
@@ -250,7 +259,20 @@ impl Source<'_> {
     /// When the positions of breakers were there and could be used, and when their units did not answer for them, by
     /// point and centre.
     pub(super) fn usable(&self, points: &[PointId]) -> Result<[Usable; 2], StoreError> {
-        self.while_judged(points, &[is_usable as fn(State) -> bool, is_mute])
+        let [mut usable, mut mute] =
+            self.while_judged(points, &[is_usable as fn(State) -> bool, is_mute])?;
+        for (point, of_centres) in &mut mute {
+            // What it said last was believed until it was old.
+            let point = PointId::at(*point);
+            let old_ms = self.scan_ms(point) * i64::from(self.province.scan.stale_after);
+            let own = usable.get_mut(&point.index()).into_iter().flatten();
+            for (usable, mute) in own.zip(of_centres) {
+                let early = mute.drain(..).map(|own| Span::new(own.from.plus(-old_ms), own.to));
+                *mute = merged(early);
+                *usable = without(usable.drain(..), mute);
+            }
+        }
+        Ok([usable, mute])
     }
 
     /// When a point was old at a centre: a gateway that hangs repeats what it had.
@@ -526,14 +548,14 @@ impl Source<'_> {
 
     /// What flowed in a bay, as its currents and its power say together.
     pub(super) fn flow(&self, bay: usize, span: Span) -> Result<Vec<Sample>, StoreError> {
-        let mut all: Vec<Vec<Sample>> = Vec::new();
-        for id in ["IA", "IB", "IC", "P"] {
-            let Some(own) = self.measured(bay, id) else { continue };
+        let of = |id: &str| {
+            let Some(own) = self.measured(bay, id) else { return Ok(Vec::new()) };
             let mut of_point = Vec::new();
             self.values(own.at, span, |_, _| false, |value| of_point.extend(own.sample(value)))?;
-            all.extend((!of_point.is_empty()).then_some(of_point));
-        }
-        Ok(agreed(&all, 2 * self.period_ms(bay)))
+            Ok::<_, StoreError>(of_point)
+        };
+        let currents = [of("IA")?, of("IB")?, of("IC")?];
+        Ok(agreed(&currents, of("P")?, 2 * self.period_ms(bay)))
     }
 
     /// Stretches in which nothing flowed in a bay, neither current nor power, from the last measurement before to
@@ -616,8 +638,13 @@ impl Measured {
     }
 }
 
-/// What measurements of a bay say together, at the times of the last one. Of four one may be wrong.
-fn agreed(all: &[Vec<Sample>], longest_ms: i64) -> Vec<Sample> {
+/// What the currents of a bay and its power say together, at the times of the power, or of the last current where there is
+/// none. Of four that show nothing one may be wrong. That anything flows both kinds must say, and two of three
+/// currents: what is wrong with all of them is one fault.
+fn agreed(currents: &[Vec<Sample>], power: Vec<Sample>, longest_ms: i64) -> Vec<Sample> {
+    let has_power = !power.is_empty();
+    let all = currents.iter().chain(has_power.then_some(&power)).filter(|own| !own.is_empty());
+    let all: Vec<&Vec<Sample>> = all.collect();
     let Some((times, others)) = all.split_last() else { return Vec::new() };
     let at_moment = |samples: &Vec<Sample>, at: Timestamp| {
         let next = samples.partition_point(|sample| sample.at <= at.plus(longest_ms / 4));
@@ -625,18 +652,23 @@ fn agreed(all: &[Vec<Sample>], longest_ms: i64) -> Vec<Sample> {
         last.filter(|sample| at.since(sample.at) <= longest_ms).map(|sample| sample.flow)
     };
     let flow = |sample: &Sample| {
-        let others = others.iter().filter_map(|own| at_moment(own, sample.at));
-        let said: Vec<Flow> = others.chain([sample.flow]).collect();
-        let wrong = usize::from(said.len() >= 4);
-        let say =
-            |flow: Flow| said.iter().filter(|own| **own == flow).count() + wrong >= said.len();
+        let others: Vec<Flow> = others.iter().filter_map(|own| at_moment(own, sample.at)).collect();
         // One that no other one bears out says nothing.
-        let is_alone = said.len() < all.len().min(2);
-        [Flow::Flows, Flow::Nothing].into_iter().find(|flow| !is_alone && say(*flow))
+        if others.is_empty() && all.len() > 1 {
+            return Flow::Unclear;
+        }
+        let count = |flow: Flow| others.iter().filter(|own| **own == flow).count();
+        let nothing = count(Flow::Nothing) + usize::from(sample.flow == Flow::Nothing);
+        let wrong = usize::from(others.len() == 2 && !has_power || others.len() == 3);
+        if nothing + usize::from(others.len() == 3) > others.len() {
+            Flow::Nothing
+        } else if sample.flow == Flow::Flows && count(Flow::Flows) + wrong >= others.len() {
+            Flow::Flows
+        } else {
+            Flow::Unclear
+        }
     };
-    let told =
-        |sample: &Sample| Sample { at: sample.at, flow: flow(sample).unwrap_or(Flow::Unclear) };
-    times.iter().map(told).collect()
+    times.iter().map(|sample| Sample { at: sample.at, flow: flow(sample) }).collect()
 }
 
 /// Whether the value of a position is there and says something: what the tests of consistency make of it
@@ -645,11 +677,11 @@ fn is_usable(state: State) -> bool {
     matches!(state.not_live(), None | Some(Reason::Inconsistent | Reason::Frozen))
 }
 
-/// Whether the unit of a position does not answer for it: it fails, or the gateway before it repeats what it had. What
-/// happens then it may not even record.
+/// Whether the unit of a position does not answer for it: it fails, or says so, or the gateway before it repeats what it
+/// had. What happens then it may not even record.
 fn is_mute(state: State) -> bool {
-    use Reason::{NoReply, Old, Refused, Undecodable};
-    matches!(state.not_live(), Some(NoReply | Refused | Undecodable | Old))
+    use Reason::{Flagged, NoReply, Old, Refused, Undecodable};
+    matches!(state.not_live(), Some(Flagged | NoReply | Old | Refused | Undecodable))
 }
 
 /// The code of a status.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::scheme::{Place, Scheme, Supply};
 use super::track::{Flow, LAG_MS, Sample, Turn};
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 
@@ -315,6 +315,10 @@ pub(super) fn doubt_without_current(
             if doubted.length() <= lag_ms {
                 continue;
             }
+            // Where nothing flowed since it was without supply, that need not have been over.
+            let is_since = |own: &&Span| own.from <= stretch.span.from && own.to >= doubted.to;
+            let lasts = dead_until == stretch.span.from && without.iter().any(|own| is_since(&own));
+            let doubted = if lasts { Span::new(from, doubted.to) } else { doubted };
             let mut part = |span, supply, assumed| {
                 push(&mut all, Stretch { span, supply, closes: false, is_told: false, assumed });
             };
@@ -342,6 +346,10 @@ pub(super) fn while_supplied(stretches: &[Stretch], spans: Vec<Span>, lag_ms: i6
     spans.into_iter().filter(is_supplied).collect()
 }
 
+/// After so long of which nothing is known, milliseconds, nothing that was known before says anything of what comes: less than
+/// is kept of the time before what is forgotten.
+const UNSEEN_MS: i64 = 5 * DAY_MS;
+
 /// The interruptions that follow from stretches, which may have gaps between them: nobody knows of those.
 pub(super) fn interruptions(
     stretches: &[Stretch],
@@ -359,6 +367,15 @@ pub(super) fn interruptions(
     for stretch in stretches {
         is_known &= stretch.span.from == until;
         until = stretch.span.to;
+        let unseen = stretch.span.from.0.saturating_sub(last_known.0);
+        if stretch.supply != Supply::Unknown && unseen > UNSEEN_MS {
+            if let Some(mut own) = open.take() {
+                own.assumed.insert(What::EndUnseen);
+                own.kind = kind(&own, earliest);
+                all.push(own);
+            }
+            was_supplied = false;
+        }
         match stretch.supply {
             Supply::Unknown => {
                 is_known = false;
