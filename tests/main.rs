@@ -14,6 +14,7 @@ mod connections;
 mod contradictions;
 mod counted;
 mod crash;
+mod dependencies;
 mod edits;
 mod energy;
 mod events;
