@@ -555,7 +555,7 @@ impl Source<'_> {
             Ok::<_, StoreError>(of_point)
         };
         let currents = [of("IA")?, of("IB")?, of("IC")?];
-        Ok(agreed(&currents, of("P")?, 2 * self.period_ms(bay)))
+        Ok(agreed(&currents, &of("P")?, 2 * self.period_ms(bay)))
     }
 
     /// Stretches in which nothing flowed in a bay, neither current nor power, from the last measurement before to
@@ -641,12 +641,12 @@ impl Measured {
 /// What the currents of a bay and its power say together, at the times of the power, or of the last current where there is
 /// none. Of four that show nothing one may be wrong. That anything flows both kinds must say, and two of three
 /// currents: what is wrong with all of them is one fault.
-fn agreed(currents: &[Vec<Sample>], power: Vec<Sample>, longest_ms: i64) -> Vec<Sample> {
+fn agreed(currents: &[Vec<Sample>], power: &[Sample], longest_ms: i64) -> Vec<Sample> {
     let has_power = !power.is_empty();
-    let all = currents.iter().chain(has_power.then_some(&power)).filter(|own| !own.is_empty());
-    let all: Vec<&Vec<Sample>> = all.collect();
+    let all = currents.iter().map(Vec::as_slice).chain([power]).filter(|own| !own.is_empty());
+    let all: Vec<&[Sample]> = all.collect();
     let Some((times, others)) = all.split_last() else { return Vec::new() };
-    let at_moment = |samples: &Vec<Sample>, at: Timestamp| {
+    let at_moment = |samples: &[Sample], at: Timestamp| {
         let next = samples.partition_point(|sample| sample.at <= at.plus(longest_ms / 4));
         let last = next.checked_sub(1).and_then(|n| samples.get(n));
         last.filter(|sample| at.since(sample.at) <= longest_ms).map(|sample| sample.flow)
