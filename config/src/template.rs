@@ -328,7 +328,7 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
     let priority = fields.optional("priority");
     let priority_a = priority.as_ref().and_then(|n| n.choice(&[("A", true)])).unwrap_or(false);
     let heartbeat = fields.optional("heartbeat");
-    let is_heartbeat = heartbeat.as_ref().and_then(super::document::Node::boolean).unwrap_or(false);
+    let is_heartbeat = heartbeat.as_ref().and_then(Node::boolean).unwrap_or(false);
     let scan = fields.optional("scan").and_then(|n| n.choice(&Scan::ALL.map(|s| (s.word(), s))));
     let encoding = fields.required("encoding").and_then(|n| {
         let written = n.text()?;

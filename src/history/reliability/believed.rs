@@ -8,15 +8,12 @@
 //! A clock that is some seconds slow is not found wrong by itself. Its records stand before polls that still say what was
 //! before; they are placed behind these.
 
-use super::track::{LAG_MS, Record};
+use super::track::{LAG_MS, OFF_MS, Record};
 use crate::clock::Timestamp;
 use crate::history::Span;
 
 /// So long behind a record, milliseconds, its position must show in the polls, if it stood so that long.
 const SHOWS_MS: i64 = 30_000;
-
-/// A clock that is no slower than this, milliseconds, may be taken for a right one.
-const SLOW_MS: i64 = 10_000;
 
 /// Moves records of slow clocks, all in the order of time, behind the polls that contradict them: the last one before
 /// the first that says the same, where no other record lies between.
@@ -28,7 +25,7 @@ pub(super) fn behind_polls(records: &mut [Record], polls: &[(Timestamp, u16)]) {
         let before = polls[first..].iter().take_while(|(_, code)| *code != record.value).count();
         let Some((agrees, _)) = polls.get(first + before) else { continue };
         let last = before.checked_sub(1).map(|before| polls[first + before].0);
-        if let Some(last) = last.filter(|last| last.since(record.at) <= SLOW_MS)
+        if let Some(last) = last.filter(|last| last.since(record.at) <= OFF_MS)
             && *agrees < next
         {
             (record.at, record.is_exact) = (last, false);

@@ -10,14 +10,10 @@
 
 use super::evidence::POLLED_MS;
 use super::scheme::Place;
-use super::track::{DISBELIEF_MS, Flow, LAG_MS, Record, Sample, Turn, place};
+use super::track::{DISBELIEF_MS, Flow, LAG_MS, OFF_MS, Record, Sample, Turn, place};
 use crate::clock::Timestamp;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
-
-/// A record by a clock that nobody finds wrong may stand so much before what it tells of, milliseconds: what is told
-/// just before centres contradict each other may be of that.
-const EARLY_MS: i64 = 10_000;
 
 /// What one centre said of a breaker for a while, by its polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +129,8 @@ pub(super) fn contradictions(
             all.push(reach.and(between));
         }
     }
-    let early = |span: Span| Span::new(span.from.plus(-EARLY_MS), span.to).and(within);
+    // What is told just before may be of that, by a clock that is early.
+    let early = |span: Span| Span::new(span.from.plus(-OFF_MS), span.to).and(within);
     merged(all.into_iter().map(early))
 }
 
@@ -338,7 +335,7 @@ mod tests {
     #[test]
     fn a_longer_one_is_from_the_last_poll_that_agreed_to_the_first_that_does_again() {
         let all = [span(0, 10 * HOUR)];
-        let early = |at: i64| at - EARLY_MS;
+        let early = |at: i64| at - OFF_MS;
         for late in (0..SCAN).step_by(1_300) {
             let one = says(&all, 0, &[]);
             let other = says(&all, late, &[(200_000, 400_000)]);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use config::{CentreId, Decoded, Flags, Point, PointId, Province, Scan, StationId};
 
 use super::contradiction::{self, Said};
-use super::track::{Flow, Record, SOON_MS, Sample};
+use super::track::{Flow, OFF_MS, Record, SOON_MS, Sample};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::verdict::Reason;
@@ -23,9 +23,6 @@ const SHORT_MS: i64 = 30_000;
 /// What two centres have of one record is no further apart than this, milliseconds: the clocks of units are off by more
 /// only where that is seen, and doubted.
 const SAME_MS: i64 = 600_000;
-/// No further apart than this, milliseconds, they are one whatever was lost: a clock that is no further off is not found
-/// wrong by itself.
-const NEAR_MS: i64 = 10_000;
 /// Further apart than this, milliseconds, it is not known which of the two clocks is right.
 const APART_MS: i64 = 1_000;
 /// Where no position was polled for so long before and afterwards, milliseconds, a record stands alone.
@@ -151,7 +148,7 @@ fn placed(all: &BTreeMap<Key, (Told, usize)>) -> Vec<Copied> {
 /// Adds what another centre has of a breaker, which no centre before it has by the same clock: `told` is all that it has.
 /// Where each centre has another time for a record, those of one unit and code that only one of two has are the
 /// same, first by first, where they are no further apart than [`SAME_MS`], and neither centre lost what the other has; or
-/// no further than [`NEAR_MS`].
+/// no further than [`OFF_MS`].
 fn add_copies(
     records: &mut Vec<Copied>,
     new: Vec<Copied>,
@@ -178,18 +175,18 @@ fn add_copies(
             let other = &records[*other];
             apart(other) <= SAME_MS && !lost(other, n) && !lost(&own, other.first)
         };
-        let near = own.record.at.plus(-NEAR_MS);
+        let near = own.record.at.plus(-OFF_MS);
         let first = others.front().filter(|n| is_same(n)).map(|_| 0);
         let first =
             first.unwrap_or_else(|| others.partition_point(|n| records[*n].record.at < near));
-        let is_it = |n: &usize| is_same(n) || apart(&records[*n]) <= NEAR_MS;
+        let is_it = |n: &usize| is_same(n) || apart(&records[*n]) <= OFF_MS;
         let Some(n) = others.get(first).copied().filter(is_it) else {
             records.push(own);
             continue;
         };
         others.remove(first);
+        let apart = apart(&records[n]);
         let same = &mut records[n].record;
-        let apart = same.at.since(own.record.at).saturating_abs();
         match (same.is_exact, own.record.is_exact) {
             (true, true) if apart > APART_MS => same.is_exact = false,
             (false, true) => *same = own.record,
@@ -309,8 +306,8 @@ impl Source<'_> {
                     continue;
                 }
                 let mut since: BTreeMap<usize, [Option<Timestamp>; N]> = BTreeMap::new();
-                let mut push = |n: usize, point: usize, own: Span| {
-                    if let Some(spans) = found[n].get_mut(&point) {
+                let mut push = |n: usize, point: usize, own: Option<Span>| {
+                    if let Some((spans, own)) = found[n].get_mut(&point).zip(own) {
                         spans[centre.index()].push(own);
                     }
                 };
@@ -322,23 +319,14 @@ impl Source<'_> {
                         for (point, _) in none.range(first..end) {
                             let since = since.entry(*point).or_insert([None; N]);
                             for (n, since) in since.iter_mut().enumerate() {
-                                match (*since, is_so[n](run.state)) {
-                                    (None, true) => *since = Some(at),
-                                    (Some(from), false) => {
-                                        push(n, *point, Span::new(from, at));
-                                        *since = None;
-                                    }
-                                    _ => {}
-                                }
+                                push(n, *point, ended(since, is_so[n](run.state), at));
                             }
                         }
                     }
                 })?;
                 for (point, since) in since {
-                    for (n, from) in since.into_iter().enumerate() {
-                        if let Some(from) = from {
-                            push(n, point, Span::new(from, span.to));
-                        }
+                    for (n, mut since) in since.into_iter().enumerate() {
+                        push(n, point, ended(&mut since, false, span.to));
                     }
                 }
             }
@@ -613,6 +601,15 @@ impl Source<'_> {
     }
 }
 
+/// Notes whether something is so from a moment on, where it was so `since` another one; returns the stretch that ends.
+fn ended(since: &mut Option<Timestamp>, is_so: bool, at: Timestamp) -> Option<Span> {
+    if is_so {
+        since.get_or_insert(at);
+        return None;
+    }
+    since.take().map(|from| Span::new(from, at))
+}
+
 /// A measurement that tells whether anything flows.
 #[derive(Clone, Copy)]
 struct Measured {
@@ -652,17 +649,18 @@ fn agreed(currents: &[Vec<Sample>], power: &[Sample], longest_ms: i64) -> Vec<Sa
         last.filter(|sample| at.since(sample.at) <= longest_ms).map(|sample| sample.flow)
     };
     let flow = |sample: &Sample| {
-        let others: Vec<Flow> = others.iter().filter_map(|own| at_moment(own, sample.at)).collect();
+        let others = others.iter().filter_map(|own| at_moment(own, sample.at));
+        let said: Vec<Flow> = others.chain([sample.flow]).collect();
+        let says = |flow: Flow, wrong: bool| {
+            said.iter().filter(|own| **own == flow).count() + usize::from(wrong) >= said.len()
+        };
+        let one_of_three_currents = said.len() == 3 + usize::from(has_power);
         // One that no other one bears out says nothing.
-        if others.is_empty() && all.len() > 1 {
-            return Flow::Unclear;
-        }
-        let count = |flow: Flow| others.iter().filter(|own| **own == flow).count();
-        let nothing = count(Flow::Nothing) + usize::from(sample.flow == Flow::Nothing);
-        let wrong = usize::from(others.len() == 2 && !has_power || others.len() == 3);
-        if nothing + usize::from(others.len() == 3) > others.len() {
+        if said.len() < all.len().min(2) {
+            Flow::Unclear
+        } else if says(Flow::Nothing, said.len() == 4) {
             Flow::Nothing
-        } else if sample.flow == Flow::Flows && count(Flow::Flows) + wrong >= others.len() {
+        } else if sample.flow == Flow::Flows && says(Flow::Flows, one_of_three_currents) {
             Flow::Flows
         } else {
             Flow::Unclear

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::scheme::{Place, Scheme, Supply};
-use super::track::{Flow, LAG_MS, Sample, Turn};
+use super::track::{Flow, LAG_MS, OFF_MS, Sample, Turn};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
@@ -230,10 +230,6 @@ fn push(all: &mut Vec<Stretch>, new: Stretch) {
     }
 }
 
-/// What is measured near the edges of a stretch without supply may be of the time before or behind it: the clock of its
-/// records may be so much off, milliseconds.
-const EDGE_MS: i64 = 10_000;
-
 /// Where more than nothing is measured although the feeder is said to be without supply, nobody can say which is wrong. In
 /// and next to what is `disputed`, in order, it is without supply only where nothing was measured. `flow` tells
 /// what was measured in a span, each `period_ms`.
@@ -246,7 +242,9 @@ pub(super) fn borne_out<E>(
     period_ms: i64,
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
 ) -> Result<Vec<Stretch>, E> {
-    let (near, edge) = (2 * period_ms + LAG_MS, EDGE_MS.max(2 * period_ms));
+    let near = 2 * period_ms + LAG_MS;
+    // Closer to its edges what is measured may be of the time before or behind it.
+    let edge = OFF_MS.max(2 * period_ms);
     let mut all = Vec::with_capacity(stretches.len());
     for stretch in stretches {
         if stretch.supply != Supply::Dead {
@@ -311,13 +309,13 @@ pub(super) fn doubt_without_current(
         let mut from = stretch.span.from;
         let mut assumed = stretch.assumed;
         let certain = Span::new(dead_until.plus(lag_ms), stretch.span.to);
-        for doubted in without.iter().map(|own| own.and(stretch.span).and(certain)) {
+        for own in without {
+            let doubted = own.and(stretch.span).and(certain);
             if doubted.length() <= lag_ms {
                 continue;
             }
             // Where nothing flowed since it was without supply, that need not have been over.
-            let is_since = |own: &&Span| own.from <= stretch.span.from && own.to >= doubted.to;
-            let lasts = dead_until == stretch.span.from && without.iter().any(|own| is_since(&own));
+            let lasts = dead_until == stretch.span.from && own.from <= stretch.span.from;
             let doubted = if lasts { Span::new(from, doubted.to) } else { doubted };
             let mut part = |span, supply, assumed| {
                 push(&mut all, Stretch { span, supply, closes: false, is_told: false, assumed });
@@ -369,11 +367,7 @@ pub(super) fn interruptions(
         until = stretch.span.to;
         let unseen = stretch.span.from.0.saturating_sub(last_known.0);
         if stretch.supply != Supply::Unknown && unseen > UNSEEN_MS {
-            if let Some(mut own) = open.take() {
-                own.assumed.insert(What::EndUnseen);
-                own.kind = kind(&own, earliest);
-                all.push(own);
-            }
+            all.extend(open.take().map(|own| over(own, [What::EndUnseen], earliest)));
             was_supplied = false;
         }
         match stretch.supply {
@@ -382,11 +376,9 @@ pub(super) fn interruptions(
                 // What made it dead is over, and nobody knows whether anything else does: what comes later is
                 // another interruption.
                 if stretch.closes
-                    && let Some(mut own) = open.take()
+                    && let Some(own) = open.take()
                 {
-                    own.assumed.insert(What::EndUnseen);
-                    own.kind = kind(&own, earliest);
-                    all.push(own);
+                    all.push(over(own, [What::EndUnseen], earliest));
                     was_supplied = true;
                 }
             }
@@ -419,21 +411,27 @@ pub(super) fn interruptions(
             Supply::Supplied => {
                 if let Some(mut own) = open.take() {
                     own.until = Some(stretch.span.from);
-                    own.assumed.extend(&stretch.assumed);
-                    own.assumed.extend((!is_known).then_some(What::EndUnseen));
-                    own.kind = kind(&own, earliest);
-                    all.push(own);
+                    let unseen = (!is_known).then_some(What::EndUnseen);
+                    let assumed = stretch.assumed.iter().copied().chain(unseen);
+                    all.push(over(own, assumed, earliest));
                 }
                 (is_known, was_supplied, last_known) = (true, true, stretch.span.to);
             }
         }
     }
-    if let Some(mut own) = open {
-        own.assumed.insert(What::Open);
-        own.kind = kind(&own, earliest);
-        all.push(own);
-    }
+    all.extend(open.map(|own| over(own, [What::Open], earliest)));
     all
+}
+
+/// An interruption of which nothing more is known, with what is assumed of its end. It began at `earliest` or later.
+fn over(
+    mut own: Interruption,
+    assumed: impl IntoIterator<Item = What>,
+    earliest: Timestamp,
+) -> Interruption {
+    own.assumed.extend(assumed);
+    own.kind = kind(&own, earliest);
+    own
 }
 
 /// By its whole length, as far as that is known. It began at `earliest` or later.

@@ -23,6 +23,9 @@ const CLOSED: u16 = 2;
 /// A poll may still say what was before a record that is so old, milliseconds: the image of a device is
 /// renewed by the second, and a gateway takes its time.
 pub(super) const LAG_MS: i64 = 3_000;
+/// A clock that is off by no more than this, milliseconds, is not found wrong by itself: its records stand so much before or
+/// behind what they tell of.
+pub(super) const OFF_MS: i64 = 10_000;
 /// A breaker that is said to be open for so long, milliseconds, is held against its current.
 const HELD_AGAINST_MS: i64 = 60_000;
 /// Current at two moments that are no further apart is there, milliseconds.
