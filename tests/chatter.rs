@@ -92,12 +92,9 @@ impl Story {
         starts.iter().take(1 + usize::from(self.twice)).map(stage).collect()
     }
 
-    /// A moment lies where it is seen on either side of an edge: two scans; what a unit or gateway said that fails is
-    /// believed until it is old, or is seen to stand.
+    /// A moment lies where it is seen on either side of an edge: two scans.
     fn leave_ms(&self) -> i64 {
-        let scan_ms = 1_000 * i64::from(self.scan_s);
-        let fails = |fault: &Fault| matches!(fault.what.0, "T03" | "T04" | "T05");
-        if self.faults.iter().any(fails) { 3 * scan_ms + 6_000 } else { 2 * scan_ms + 2_000 }
+        2_000 * i64::from(self.scan_s) + 2_000
     }
 }
 
@@ -372,12 +369,20 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
     };
     let stories = [
         gone("T04", FEEDERS[1], "says = \"0B\"", 10),
+        gone("T04", FEEDERS[1], "says = \"com\"", 10),
+        gone("T04", FEEDERS[1], "says = \"com\"", 60),
         gone("T05", FEEDERS[1], "", 10),
         gone("T05", FEEDERS[1], "", 60),
         gone("T03", "S2", "", 10),
         gone("T01", "S2", "", 10),
         (10, frozen.to_vec(), vec![open(1, 3_000, HOUR)]),
         (10, frozen[..1].to_vec(), vec![open(1, 3_000, HOUR)]),
+        // All currents at once are one witness.
+        (10, vec![fault(("T08", "S2.22.472.I?", ""), 900, 4 * HOUR)], vec![open(1, 3_000, HOUR)]),
+        (60, vec![fault(("T08", "S2.22.472.I?", ""), 900, 4 * HOUR)], vec![open(1, 3_000, HOUR)]),
+        // A contact that says closed before anything flows again ends no outage.
+        (10, vec![fault(("T19", CONTACTS[1], ""), 3_240, 2 * HOUR)], vec![open(1, 3_000, 1_200)]),
+        (10, vec![fault(("T19", CONTACTS[3], ""), 3_240, 2 * HOUR)], vec![open(1, 3_000, 1_200)]),
         short(60, ""),
         short(60, "centre = \"CC\""),
         short(10, "centre = \"CC\""),
@@ -401,6 +406,15 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
     };
     assert_eq!(known("T01", "S2", ""), 3_600);
     assert!((1_200..2_400).contains(&known("T05", FEEDERS[1], "")));
+    // What two centres have by clocks eight seconds apart is one, though one of them loses records.
+    let faults = vec![
+        fault(("T22", FEEDERS[1], "seconds = -8\ncentre = \"A1\""), 600, 3 * HOUR),
+        fault(("T20", CONTACTS[0], "per_second = 20\ncentre = \"CC\""), 900, 3 * HOUR),
+    ];
+    let strikes = (1..6).map(|n| Deed { at: n * 1_900, ..strike.clone() }).collect();
+    let story =
+        Story { scan_s: 10, minutes: 200, values: true, twice: false, faults, deeds: strikes };
+    assert_eq!(checked(&story).momentary.interruptions, 5);
 }
 
 /// What is said of the station, held against what happened.
