@@ -30,6 +30,8 @@ struct Story {
     values: bool,
     /// All of it happens a second time, to units that begin anew.
     twice: bool,
+    /// Units record changes.
+    rings: bool,
     faults: Vec<Fault>,
     /// Short circuits and openings by hand.
     deeds: Vec<Deed>,
@@ -80,8 +82,12 @@ impl Story {
 
     fn stages(&self) -> Vec<Stage> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
-        let text = std::fs::read_to_string(file).unwrap();
+        let mut text = std::fs::read_to_string(file).unwrap();
+        if !self.rings {
+            text = text.replace("[link]\n", "[link]\nevents = false\n");
+        }
         let province = Province::parse("small.toml", &text).unwrap();
+        assert!(self.rings || !province.link.device.events, "it has no event rings");
         let province = Arc::new(stretched(province, f64::from(self.scan_s)));
         let starts = [START, START.plus((self.minutes + 1) * MINUTE)];
         let stage = |from: &Timestamp| Stage {
@@ -214,6 +220,18 @@ fn chatter(target: &'static str, per_second: u32, at: i64, long: i64) -> Fault {
     Fault { what: ("T20", target, more), at, long }
 }
 
+fn fault(what: (&'static str, &'static str, &str), at: i64, long: i64) -> Fault {
+    Fault { what: (what.0, what.1, what.2.to_owned()), at, long }
+}
+
+/// A breaker is opened by hand.
+fn open(bay: usize, at: i64, long: i64) -> Deed {
+    Deed { bay: FEEDERS[bay], at, open: Some(long) }
+}
+
+/// Seconds.
+const HOUR: i64 = 3_600;
+
 const FEEDERS: [&str; 3] = ["S2.22.471", "S2.22.472", "S2.22.473"];
 const CONTACTS: [&str; 5] = [
     "S2.22.471.CB.POS",
@@ -272,7 +290,7 @@ fn stories() -> impl Strategy<Value = Story> {
     )
         .prop_map(|(scan_s, twice, values, mut faults, others, deeds)| {
             faults.extend(others);
-            Story { scan_s, minutes: 200, values, twice, faults, deeds }
+            Story { scan_s, minutes: 200, values, twice, rings: true, faults, deeds }
         })
 }
 
@@ -328,7 +346,8 @@ fn what_is_said_while_contacts_chatter_is_what_happened() {
         });
         let faults = contacts.chain(others).collect();
         let deeds = [300, at + 300, at + long + 60].into_iter().flat_map(deeds).collect();
-        let story = Story { scan_s, minutes, values: true, twice: scan_s == 1, faults, deeds };
+        let twice = scan_s == 1;
+        let story = Story { scan_s, minutes, values: true, twice, rings: true, faults, deeds };
         let of_station = checked(&story);
         let known = 1_000 * of_station.known_ms / of_station.customer_ms;
         let recorded = 1_000 * of_station.recorded_ms / of_station.customer_ms;
@@ -342,13 +361,6 @@ fn what_is_said_while_contacts_chatter_is_what_happened() {
 /// breaker is open, or whose records nobody vouches for, or at one centre alone, makes no interruption.
 #[test]
 fn what_is_said_when_a_witness_fails_is_what_happened() {
-    const HOUR: i64 = 3_600;
-    let open = |bay: usize, at, long| Deed { bay: FEEDERS[bay], at, open: Some(long) };
-    let fault = |what: (&'static str, &'static str, &str), at, long| Fault {
-        what: (what.0, what.1, what.2.to_owned()),
-        at,
-        long,
-    };
     let twice = [open(1, 2_000, 1_200), open(1, 5_600, 2_400)];
     let frozen = [
         fault(("T08", "S2.22.472.IA", ""), 900, 4 * HOUR),
@@ -394,14 +406,22 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
         (10, vec![fault(("T16", FEEDERS[2], ""), 1_500, 2 * HOUR)], vec![]),
     ];
     for (scan_s, faults, deeds) in stories {
-        let story = Story { scan_s, minutes: 200, values: true, twice: false, faults, deeds };
+        let story =
+            Story { scan_s, minutes: 200, values: true, twice: false, rings: true, faults, deeds };
         checked(&story);
     }
     // One of two openings that a link hid is told by its records; of one that a unit hid nobody can say.
     let known = |kind, target, more: &str| {
         let (scan_s, faults, deeds) = gone(kind, target, more, 10);
-        let of_station =
-            checked(&Story { scan_s, minutes: 200, values: true, twice: false, faults, deeds });
+        let of_station = checked(&Story {
+            scan_s,
+            minutes: 200,
+            values: true,
+            twice: false,
+            rings: true,
+            faults,
+            deeds,
+        });
         of_station.sustained.customer_ms / 1_000 / 104
     };
     assert_eq!(known("T01", "S2", ""), 3_600);
@@ -412,9 +432,106 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
         fault(("T20", CONTACTS[0], "per_second = 20\ncentre = \"CC\""), 900, 3 * HOUR),
     ];
     let strikes = (1..6).map(|n| Deed { at: n * 1_900, ..strike.clone() }).collect();
-    let story =
-        Story { scan_s: 10, minutes: 200, values: true, twice: false, faults, deeds: strikes };
+    let story = Story {
+        scan_s: 10,
+        minutes: 200,
+        values: true,
+        twice: false,
+        rings: true,
+        faults,
+        deeds: strikes,
+    };
     assert_eq!(checked(&story).momentary.interruptions, 5);
+}
+
+/// What no record tells at either end is none, though nothing is measured, or it is short.
+#[test]
+fn what_only_polls_saw_is_no_interruption() {
+    let shifted = |at: &str, gone: &str| {
+        [
+            fault(("T16", FEEDERS[2], &format!("centre = \"{at}\"")), 1_500, 2 * HOUR),
+            fault(("T01", "S2", &format!("centre = \"{gone}\"")), 1_000, 3 * HOUR),
+        ]
+    };
+    let strike = Deed { bay: FEEDERS[1], at: 1_000, open: None };
+    let stories = [
+        (10, shifted("A1", "CC").to_vec(), vec![]),
+        (10, shifted("A1", "CC").to_vec(), vec![open(2, 300, 20), strike]),
+        (60, shifted("CC", "A1").to_vec(), vec![open(2, 300, 20), open(2, 10_000, 900)]),
+        (10, vec![fault(("T30", FEEDERS[2], ""), 1_500, 2 * HOUR)], vec![]),
+        (10, vec![fault(("T30", FEEDERS[2], ""), 1_500, 2 * HOUR)], vec![open(2, 300, 20)]),
+        (60, vec![fault(("T16", FEEDERS[2], ""), 1_500, 20)], vec![open(2, 300, 20)]),
+        (60, vec![fault(("T16", FEEDERS[2], ""), 1_530, 20)], vec![]),
+        // A contact turned round, for less than a minute, or a few scans, or within an outage.
+        (10, vec![fault(("T19", CONTACTS[1], ""), 1_500, 30)], vec![]),
+        (10, vec![fault(("T19", CONTACTS[1], ""), 1_503, 30)], vec![open(1, 300, 20)]),
+        (60, vec![fault(("T19", CONTACTS[1], ""), 1_500, 200)], vec![]),
+        (60, vec![fault(("T19", CONTACTS[1], ""), 3_300, 120)], vec![open(1, 3_000, 1_200)]),
+        (10, vec![fault(("T19", CONTACTS[1], ""), 3_300, 30)], vec![open(1, 3_000, 1_200)]),
+    ];
+    for (scan_s, faults, deeds) in stories {
+        let (minutes, values) = (200, true);
+        checked(&Story { scan_s, minutes, values, twice: false, rings: true, faults, deeds });
+    }
+}
+
+/// The ring of one centre is a witness of what another one says; a gateway that hangs says nothing since its last beat; what
+/// nothing bears out next to it may have begun earlier.
+#[test]
+fn what_one_centre_says_is_held_against_what_another_one_recorded() {
+    let (cc, a1) = ("centre = \"CC\"", "centre = \"A1\"");
+    let turned = |at, long, more| fault(("T19", CONTACTS[1], more), at, long);
+    let frozen = |at, long, more| fault(("T08", CONTACTS[1], more), at, long);
+    let gone = |more| fault(("T01", "S2", more), 2_000, HOUR);
+    let mut stories = Vec::new();
+    for scan_s in [1, 10, 60] {
+        let mut story = |faults: Vec<Fault>, deeds: Vec<Deed>| {
+            stories.push((scan_s, faults, deeds));
+        };
+        // A gateway hangs for one centre just before or behind a switching.
+        for at in [2_990, 3_300, 3_410] {
+            story(vec![fault(("T03", "S2", cc), at, 1_800)], vec![open(1, 3_000, 420)]);
+            story(vec![fault(("T03", "S2", a1), at, 1_800)], vec![open(1, 3_000, 420)]);
+        }
+        // A contact is turned round or stuck at one, while the other one is lost, and afterwards tells all.
+        story(vec![gone(cc), turned(3_000, 1_200, a1)], vec![]);
+        story(vec![gone(a1), turned(3_000, 1_200, cc)], vec![]);
+        story(vec![gone(cc), turned(2_600, 1_200, a1)], vec![open(1, 1_900, 1_200)]);
+        story(vec![gone(cc), frozen(3_500, 1_500, a1)], vec![open(1, 3_200, 900)]);
+        // Turned round for some scans, alone or within an outage.
+        story(vec![turned(3_000, 120, cc)], vec![]);
+        story(vec![turned(3_000, 60, a1)], vec![]);
+        story(vec![turned(3_006, 40, a1)], vec![open(1, 2_400, 1_200)]);
+        // Its beginning is hidden, and it lasts longer than it was seen to.
+        story(vec![frozen(2_970, 130, "")], vec![open(1, 3_000, 390)]);
+        // Nothing is measured while it is hidden.
+        let lost = fault(("T01", "S2", cc), 2_964, 3_000);
+        story(vec![frozen(2_963, 4_200, ""), lost], vec![open(1, 3_001, HOUR)]);
+        // Another device answers, and what is measured in the same unit with it.
+        let down = fault(("T05", FEEDERS[0], cc), 2_970, 300);
+        story(vec![fault(("T16", FEEDERS[0], "by = 4"), 3_000, 1_149), down], vec![]);
+        story(vec![fault(("T16", FEEDERS[0], ""), 3_000, 1_800)], vec![]);
+    }
+    for (scan_s, faults, deeds) in stories {
+        let (minutes, values) = (120, true);
+        checked(&Story { scan_s, minutes, values, twice: false, rings: true, faults, deeds });
+    }
+    // A gateway hangs that could not be seen to, but for the other centre; units without records; and one that fails
+    // while values are not kept, so that nothing tells of a closing.
+    let hung = fault(("T03", "S2", ""), 2_000, 2 * HOUR);
+    let mute = fault(("T04", FEEDERS[1], ""), 2_600, HOUR);
+    let strike = |at| Deed { bay: FEEDERS[0], at, open: None };
+    for scan_s in [1, 10, 60] {
+        let others = [
+            (true, false, vec![hung.clone()], vec![open(1, 2_300, 1_800)]),
+            (true, false, vec![], vec![strike(1_000), strike(5_000), open(2, 3_000, 1_200)]),
+            (false, true, vec![mute.clone()], vec![open(1, 2_000, 1_800)]),
+        ];
+        for (values, rings, faults, deeds) in others {
+            let minutes = 180;
+            checked(&Story { scan_s, minutes, values, twice: false, rings, faults, deeds });
+        }
+    }
 }
 
 /// What is said of the station, held against what happened.
@@ -442,7 +559,15 @@ fn records_alone_prove_nothing_over_records_that_were_lost() {
         });
         let faults = std::iter::once(chatter(CONTACTS[1], 50, 1_300, 300)).chain(others).collect();
         let deeds = [300, 1_000, 1_700].into_iter().flat_map(deeds).collect();
-        let story = Story { scan_s: 10, minutes: 50, values: false, twice: false, faults, deeds };
+        let story = Story {
+            scan_s: 10,
+            minutes: 50,
+            values: false,
+            twice: false,
+            rings: true,
+            faults,
+            deeds,
+        };
         let of_station = checked(&story);
         assert!(of_station.known_ms > 0 && of_station.known_ms < of_station.customer_ms);
     }

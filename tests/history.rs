@@ -389,6 +389,19 @@ fn what_stood_so_before_a_restart_stands_since_then_and_a_lost_path_is_lost_in_o
     assert_eq!(told(95_000), (old.not_live(), since(10_000), 65_000, 1));
     assert_eq!(told(105_000), (good.not_live(), since(100_000), 70_000, 1));
     assert_eq!(told(115_000), (old.not_live(), since(110_000), 70_000, 2), "another time");
+    // Wherever the time is cut, the moment of a change included, the parts are the whole.
+    let counted = |from: i64, to: i64| {
+        let span = Span::new(Timestamp(from), Timestamp(to));
+        let window = Window::new(span, &[], &reader.sessions().unwrap());
+        let own = channel_history(&reader, &province, channel, &window, &window.eras[0]).unwrap();
+        (own.link.losses, own.points[0].outages)
+    };
+    let whole = counted(0, 115_000);
+    assert_eq!(whole, (2, 2));
+    for cut in (2_500..115_000).step_by(2_500) {
+        let (one, other) = (counted(0, cut), counted(cut, 115_000));
+        assert_eq!((one.0 + other.0, one.1 + other.1), whole, "{cut}");
+    }
 }
 
 #[test]

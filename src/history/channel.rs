@@ -120,7 +120,9 @@ pub fn channel_history(
         // Nothing is known in front of a session, nor behind the last one.
         fold.pass_all(span.from);
         let path = (&station.id[..], &centre.id[..]);
-        reader.judgements(path, *session, (span.from, span.to), |judged| fold.take(&judged))?;
+        // What changes at the first moment changes in the window: so how it was just before it is told, too.
+        let around = (span.from.plus(-1), span.to);
+        reader.judgements(path, *session, around, |judged| fold.take(&judged))?;
         fold.pass_all(span.to);
         fold.end_session();
     }

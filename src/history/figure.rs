@@ -94,6 +94,10 @@ pub enum What {
     ByCurrent,
     /// Two centres said opposite things of a breaker: nobody can say how it stood, unless its current tells.
     CentresContradict,
+    /// A breaker changed for the polling alone, although its unit tells of every change: nobody can say how it stood.
+    Untold,
+    /// Units that keep no records of their changes: what was short between two polls went unseen.
+    NoRing,
     /// Nothing flowed although the breakers stood closed: supply may have been lost above them.
     WithoutCurrent,
     /// Whether it was supplied hangs on a breaker of which nothing told how it stood.
@@ -138,8 +142,8 @@ impl What {
                 ("không lưu giá trị, chỉ theo bản ghi", "values not kept, from records alone")
             }
             Self::CurrentFlowed => (
-                "tiếp điểm báo cắt khi có dòng điện, không tính",
-                "contact said open while current flowed, not counted",
+                "có lúc tiếp điểm báo cắt khi có dòng điện, lúc đó không tính",
+                "contact said open while current flowed, that time not counted",
             ),
             Self::ByCurrent => (
                 "không tin tiếp điểm, vị trí theo dòng điện: thoáng qua chưa rõ",
@@ -148,6 +152,14 @@ impl What {
             Self::CentresContradict => (
                 "hai trung tâm báo trái nhau về vị trí máy cắt, chưa rõ trừ khi dòng điện cho biết: thoáng qua chưa rõ",
                 "centres contradict each other about a breaker, not known unless its current tells: short interruptions not known",
+            ),
+            Self::Untold => (
+                "vị trí máy cắt thay đổi mà không có bản ghi dù không mất bản ghi nào, chưa rõ có điện hay không",
+                "position of a breaker changed without a record though none was lost, supply not known",
+            ),
+            Self::NoRing => (
+                "thiết bị không lưu bản ghi sự kiện: thoáng qua chưa rõ",
+                "units keep no records of events: short interruptions not known",
             ),
             Self::WithoutCurrent => (
                 "máy cắt đóng nhưng không có dòng điện, chưa rõ có điện hay không: có thể mất nguồn phía trên",

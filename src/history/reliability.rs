@@ -13,24 +13,24 @@ mod missing;
 mod scheme;
 mod tally;
 mod track;
+mod tracks;
+mod untold;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::{PointId, Province, Scan, StationId};
+use config::{Province, StationId};
 
-use self::believed::{behind_polls, believed};
-use self::chatter::{chatter, restless};
-use self::contradiction::contradictions;
 use self::evidence::{Positions, Source};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
 use self::feeder::{
-    Stretch, borne_out, doubt_without_current, interruptions, seen, stretches, while_supplied,
+    Stretch, borne_out, doubt_without_current, interruptions, stretches, while_supplied,
 };
 use self::missing::{Missing, common};
-use self::scheme::{Place, Scheme, Supply};
+use self::scheme::{Scheme, Supply};
 pub use self::tally::{Count, Tally};
-use self::track::{Evidence, REACH_MS, Turn, track};
+use self::track::{REACH_MS, Turn};
+use self::tracks::Tracks;
 use super::figure::{Figure, Remark, What};
 use super::window::{merged, without};
 use super::{Span, Window};
@@ -238,9 +238,6 @@ fn ratio(n: u128, all: u128) -> Option<f64> {
     (all > 0).then(|| (n / divisor) as f64 / (all / divisor) as f64)
 }
 
-/// How long reading a header and its records takes at most, milliseconds.
-const TOLD_MS: i64 = 1_000;
-
 /// How far beyond what is looked at lies what decides about it: what tracks reach for, and a few scans.
 const EDGE_MS: i64 = REACH_MS + 3_600_000;
 
@@ -305,6 +302,8 @@ struct Pieces {
     stretches: Vec<Stretch>,
     unrecorded: Vec<Span>,
     doubts: Vec<(What, Span)>,
+    /// What polls alone tell is known to so many milliseconds.
+    poll_ms: i64,
 }
 
 /// What is known of a stretch of time.
@@ -364,7 +363,7 @@ impl Known {
             let breakers: Vec<(usize, &[Turn])> =
                 own.iter().filter_map(|bay| Some((*bay, &tracks.turns.get(bay)?[..]))).collect();
             let lag_ms = 3 * source.period_ms(feeder);
-            let [without, short] = source.without_current(feeder)?;
+            let (dark, short) = source.without_current(feeder)?;
             let found = stretches(&scheme, feeder, &breakers, span);
             let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
             let disputed = doubts
@@ -373,28 +372,40 @@ impl Known {
             let disputed = merged(disputed.map(|(_, own)| *own));
             let flow = |span: Span| source.flow(feeder, span);
             let found = borne_out(found, &disputed, source.period_ms(feeder), flow)?;
-            let (found, without) = doubt_without_current(found, &without, lag_ms);
+            let (found, without) = doubt_without_current(found, &dark, source.period_ms(feeder));
             let short = while_supplied(&found, short, lag_ms);
             let units: BTreeSet<u8> =
                 breakers.iter().map(|(bay, _)| station.units[station.bays[*bay].unit].id).collect();
             let position = scheme.breakers[feeder];
             let centres = position.map_or_else(Vec::new, |point| source.centres(point));
             let lost = units.iter().flat_map(|unit| missing.at_all(&station.id, *unit, &centres));
+            let has_ring = position.is_none_or(|point| source.has_ring(point));
+            let no_ring = (!has_ring).then_some(span).into_iter();
+            let no_ring = no_ring.flat_map(|own| source.era.watched(own));
+            let no_ring = no_ring.map(|own| (What::NoRing, own));
             let name =
                 FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level };
             let pieces = self.feeders.entry(name).or_default();
             pieces.customers.push((source.era.span, customers));
+            let poll_ms = position.map_or(0, |point| source.scan_ms(point));
+            pieces.poll_ms = pieces.poll_ms.max(poll_ms);
             let disbelieved = breakers.iter().filter_map(|(bay, _)| tracks.disbelieved.get(bay));
             let lost = lost.chain(disbelieved.flatten().copied());
             pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
             let unknown = found.iter().filter(|own| own.supply == Supply::Unknown);
-            let watched = unknown.flat_map(|own| source.era.watched(own.span));
-            let apart = doubts.clone().filter(|(what, _)| *what == What::CentresContradict);
-            let said = merged(apart.map(|(_, own)| *own).chain(without.iter().copied()));
+            let unknown = merged(unknown.map(|own| own.span));
+            let watched = unknown.iter().flat_map(|own| source.era.watched(*own));
+            let is_said = |what: &What| matches!(what, What::CentresContradict | What::Untold);
+            let told = doubts.clone().filter(|(what, _)| is_said(what));
+            let said = merged(told.map(|(_, own)| *own).chain(without.iter().copied()));
             let unseen = self::without(watched, &said).into_iter();
             let unseen = unseen.map(|own| (What::PositionUnseen, own));
             let without = without.into_iter().chain(short).map(|own| (What::WithoutCurrent, own));
-            pieces.doubts.extend(doubts.copied().chain(unseen).chain(without));
+            let untold =
+                merged(doubts.clone().filter(|own| own.0 == What::Untold).map(|own| own.1));
+            let untold = common(&untold, &unknown).into_iter().map(|own| (What::Untold, own));
+            let others = doubts.copied().filter(|(what, _)| *what != What::Untold);
+            pieces.doubts.extend(others.chain(untold).chain(unseen).chain(without).chain(no_ring));
             pieces.stretches.extend(found);
         }
         Ok(())
@@ -410,6 +421,7 @@ impl Known {
                     stretch.assumed.clear();
                     stretch.is_told = false;
                 }
+                stretch.closes = stretch.closes.filter(|at| own.from <= *at && *at < own.to);
                 stretch.span = own;
             }
             pieces.stretches.retain(|stretch| stretch.span.length() > 0);
@@ -459,130 +471,13 @@ fn bays(province: &Province, station: StationId) -> BTreeSet<usize> {
     bays
 }
 
-/// Where the breakers of a station stood, by bay.
-struct Tracks {
-    turns: BTreeMap<usize, Vec<Turn>>,
-    /// Where one stood at first hangs on what was polled before.
-    hangs_on_earlier: bool,
-    /// Stretches in which its records were not believed, by bay.
-    disbelieved: BTreeMap<usize, Vec<Span>>,
-    /// What was assumed over stretches of time, by bay.
-    doubts: BTreeMap<usize, Vec<(What, Span)>>,
-}
-
-impl Tracks {
-    fn follow(
-        source: &Source<'_>,
-        (positions, missing): (&Positions, &Missing),
-        scheme: &Scheme<'_>,
-        bays: BTreeSet<usize>,
-    ) -> Result<Self, StoreError> {
-        let station = &source.province.stations[source.station.index()];
-        let breakers: Vec<(usize, PointId)> =
-            bays.into_iter().filter_map(|bay| Some((bay, scheme.breakers[bay]?))).collect();
-        let points: Vec<PointId> = breakers.iter().map(|(_, point)| *point).collect();
-        let [usable, mute] = source.usable(&points)?;
-        // A ring is looked at with each scan of this class.
-        let told_ms = source.province.scan.milliseconds(Scan::Normal) + TOLD_MS;
-        let (mut turns, mut disbelieved) = (BTreeMap::new(), BTreeMap::new());
-        let mut doubts = BTreeMap::new();
-        let mut hangs_on_earlier = false;
-        for (bay, point) in breakers {
-            let contract = &station.points[point.index()];
-            let has_lost = |centre: &str, of| missing.has_lost(&station.id, centre, of);
-            let mut own = positions.of(&contract.id, source.era.span.to, has_lost);
-            // Of all that there are: it is the same whichever window is asked for.
-            let alone = if own.is_empty() { What::StartAssumed } else { What::RecordsAlone };
-            let of_centres = &usable[&point.index()];
-            let polls = source.polls(point, of_centres, &own)?;
-            disbelieved.insert(bay, believed(&mut own, &polls.positions, told_ms));
-            behind_polls(&mut own, &polls.positions);
-            let usable = source.joined(of_centres);
-            let scan_ms = source.scan_ms(point);
-            let soon_ms = source.soon_ms(bay);
-            let unit = station.units[station.bays[bay].unit].id;
-            let centres = source.centres(point);
-            let gone = missing.happened(&station.id, unit, &centres);
-            // The record before it is there.
-            let gone = gone.iter().map(|own| Span::new(own.from.plus(1), own.to));
-            let blind = without(gone, &common(&usable, &polls.there));
-            let lost = missing.untold(&station.id, unit, &centres);
-            let lost = restless(lost, &own, (&polls.positions, &usable), soon_ms);
-            // What chatters may do so on the way to one of them.
-            let chatter = merged(polls.of_centres.iter().flat_map(|(centre, polls)| {
-                let usable = source.joined(&of_centres[centre.index()..=centre.index()]);
-                let centre = &source.province.centres[centre.index()].id[..];
-                let contact = positions.contact(&contract.id, centre);
-                let lost = missing.untold(&station.id, unit, &[centre]);
-                let lost = restless(lost, &contact, (polls, &usable), soon_ms);
-                chatter(&contact, &lost, soon_ms)
-            }));
-            let contradictions = contradictions(&polls.said, &chatter, scan_ms, source.span);
-            let evidence = Evidence {
-                records: &own,
-                polls: &polls.positions,
-                usable: &usable,
-                said: &polls.said,
-                chatter: &chatter,
-                lost: &lost,
-                blind: &blind,
-                contradictions: &contradictions,
-                first_poll: source.first_poll(point, &polls)?,
-                period_ms: source.period_ms(bay),
-                soon_ms,
-            };
-            hangs_on_earlier |= source.hangs_on_earlier(point, (&polls, &usable), EDGE_MS)?;
-            let flow = |span: Span| source.flow(bay, span);
-            let found = track(&evidence, source.span, flow)?;
-            let by_current = found.by_current.iter().map(|own| own.and(source.span));
-            let mut of_bay: Vec<_> = by_current.map(|own| (What::ByCurrent, own)).collect();
-            let watched = contradictions.iter().flat_map(|all| {
-                of_span(&usable, *all).iter().map(|own| (What::CentresContradict, own.and(*all)))
-            });
-            of_bay.extend(watched);
-            let mute = without(mute[&point.index()].iter().flatten().copied(), &usable);
-            let mut found = seen(&found.turns, (&usable, &mute), source.span);
-            let without = without_polls(&mut found, (&usable, &polls.there), source.span.to, alone);
-            of_bay.extend(without.into_iter().map(|own| (alone, own)));
-            doubts.insert(bay, of_bay);
-            turns.insert(bay, found);
-        }
-        Ok(Self { turns, hangs_on_earlier, disbelieved, doubts })
-    }
-}
-
-/// Where a breaker is known to have stood while its position could be used, but without a poll that is near. The turns
-/// in which that begins are told to be so: `alone`, unless something else was assumed of them.
-fn without_polls(
-    turns: &mut [Turn],
-    (usable, there): (&[Span], &[Span]),
-    end: Timestamp,
-    alone: What,
-) -> Vec<Span> {
-    let ends: Vec<Timestamp> = turns.iter().skip(1).map(|turn| turn.at).chain([end]).collect();
-    let mut all = Vec::new();
-    for (turn, to) in turns.iter_mut().zip(ends).filter(|(turn, _)| turn.place != Place::Unknown) {
-        let own = Span::new(turn.at, to);
-        if of_span(there, own).first().is_none_or(|span| turn.at < span.from) {
-            turn.assumed = turn.assumed.or(Some(alone));
-        }
-        let looked = of_span(usable, own).iter().map(|span| span.and(own));
-        all.extend(without(looked, of_span(there, own)));
-    }
-    all
-}
-
-/// Those of some stretches, in order, that have anything of a span.
-fn of_span(all: &[Span], own: Span) -> &[Span] {
-    let first = all.partition_point(|span| span.to <= own.from);
-    let end = all.partition_point(|span| span.from < own.to);
-    &all[first..end.max(first)]
-}
-
 /// Those of some doubts in which short interruptions may have gone unseen, whatever records came.
 fn hidden(doubts: &[(What, Span)]) -> impl Iterator<Item = Span> {
     let hides = |what: What| {
-        matches!(what, What::ByCurrent | What::WithoutCurrent | What::CentresContradict)
+        matches!(
+            what,
+            What::ByCurrent | What::WithoutCurrent | What::CentresContradict | What::NoRing
+        )
     };
     doubts.iter().filter(move |(what, _)| hides(*what)).map(|(_, span)| *span)
 }
@@ -594,7 +489,7 @@ impl Pieces {
     }
 
     fn interruptions(&self) -> Vec<Interruption> {
-        interruptions(&self.stretches, |at| self.customers_at(at))
+        interruptions(&self.stretches, self.poll_ms, |at| self.customers_at(at))
     }
 
     fn into_feeder(self, name: FeederName) -> Feeder {
@@ -617,7 +512,10 @@ impl Pieces {
             let spans = merged(spans);
             // Where nothing is known nothing was assumed.
             let spans = match what {
-                What::WithoutCurrent | What::PositionUnseen | What::CentresContradict => spans,
+                What::WithoutCurrent
+                | What::PositionUnseen
+                | What::CentresContradict
+                | What::Untold => spans,
                 _ => without(spans.into_iter(), &unknown),
             };
             spans.into_iter().map(move |own| (what, own)).collect::<Vec<_>>()

@@ -5,12 +5,16 @@
 //! say opposite things nobody can say how the breaker stood, unless the current decides: while it flows the breaker is
 //! closed; where it ceased as one of them said that the breaker opened, that one is right as long as nothing flows.
 //!
+//! The records of two centres are held against each other, too: where each has every record that there is, and one tells of
+//! a change that the other one never had, they say opposite things, whoever was polled meanwhile.
+//!
 //! Two scans are not of one moment: a difference that is no longer than a scan means nothing. One that has begun lasts
 //! until they say the same again: where one of them has no position meanwhile, the other one may be the wrong one.
 
 use super::evidence::POLLED_MS;
+use super::missing::common;
 use super::scheme::Place;
-use super::track::{DISBELIEF_MS, Flow, LAG_MS, OFF_MS, Record, Sample, Turn, place};
+use super::track::{DISBELIEF_MS, Flow, LAG_MS, OFF_MS, Record, Sample, Turn, other, place};
 use crate::clock::Timestamp;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
@@ -86,11 +90,66 @@ pub(super) fn said(
     all
 }
 
-/// When centres contradicted each other within a span, in order. `scan_ms`: between two polls of a centre. While a
-/// contact chatters polls of different moments say nothing of each other.
+/// What a centre has of a contact: its records, in the order of time, and when every record of it came, in order.
+pub(super) struct Ring {
+    pub(super) records: Vec<Record>,
+    pub(super) whole: Vec<Span>,
+}
+
+/// Stretches in which the records of two centres tell opposite things for longer than clocks may be apart, in order: each of
+/// them has all that there are, and yet one has a change that the other one has not.
+pub(super) fn told_apart(rings: &[Ring]) -> Vec<Span> {
+    let mut all = Vec::new();
+    for (n, one) in rings.iter().enumerate() {
+        for other in &rings[n + 1..] {
+            for both in common(&one.whole, &other.whole) {
+                all.extend(told_apart_in(&one.records, &other.records, both));
+            }
+        }
+    }
+    merged(all)
+}
+
+/// The same in a stretch of which both have everything, from one change to another one. They began alike, as far as the first
+/// change that one of them has tells.
+fn told_apart_in(one: &[Record], another: &[Record], within: Span) -> Vec<Span> {
+    let in_it = |records: &[Record], side: usize| -> Vec<(Timestamp, usize, Place, bool)> {
+        let own = records.iter().filter(|own| within.from <= own.at && own.at < within.to);
+        own.filter_map(|own| Some((own.at, side, place(own.value)?, own.is_exact))).collect()
+    };
+    let (one, another) = (in_it(one, 0), in_it(another, 1));
+    let before = |own: &[(Timestamp, usize, Place, bool)]| own.first().map(|own| other(own.2));
+    let (Some(first), Some(second)) =
+        (before(&one).or(before(&another)), before(&another).or(before(&one)))
+    else {
+        return Vec::new();
+    };
+    let mut all = [one, another].concat();
+    all.sort_unstable_by_key(|(at, ..)| *at);
+    let mut stands = [first, second];
+    let mut from: Option<(Timestamp, bool)> = None;
+    let mut found = Vec::new();
+    for (at, side, place, is_exact) in all {
+        stands[side] = place;
+        match from {
+            None if stands[0] != stands[1] => from = Some((at, is_exact)),
+            Some((since, was_exact)) if stands[0] == stands[1] => {
+                found.push((Span::new(since, at), was_exact && is_exact));
+                from = None;
+            }
+            _ => {}
+        }
+    }
+    let is_apart = |(span, is_exact): &(Span, bool)| *is_exact && span.length() > OFF_MS;
+    found.into_iter().filter(is_apart).map(|(span, _)| span).collect()
+}
+
+/// When centres contradicted each other within a span, in order: by polls, and by records, where these are `told` apart.
+/// `scan_ms`: between two polls of a centre. While a contact chatters polls of different moments say nothing of each
+/// other.
 pub(super) fn contradictions(
     centres: &[Vec<Said>],
-    chatter: &[Span],
+    (chatter, told): (&[Span], &[Span]),
     scan_ms: i64,
     within: Span,
 ) -> Vec<Span> {
@@ -119,6 +178,8 @@ pub(super) fn contradictions(
     let near = |own: &Span| Span::new(own.from.plus(-least), own.to.plus(least));
     let mut opposite = without(opposite.into_iter(), &merged(chatter.iter().map(near)));
     opposite.retain(|own| own.length() > least);
+    let told = told.iter().map(|own| own.and(within)).filter(|own| own.length() > 0);
+    opposite.extend(without(told, &merged(chatter.iter().map(near))));
     if opposite.is_empty() {
         return opposite;
     }
@@ -259,7 +320,11 @@ fn with_current(samples: &[Sample], longest_ms: i64) -> Vec<Span> {
 fn opened(claim: &Claim, samples: &[Sample], period_ms: i64) -> Option<Span> {
     let changed = claim.changed.filter(|_| claim.place == Place::Open)?;
     let longest = 3 * period_ms;
+    // Up to then it may be of before; nothing is only what came since.
     let next = samples.partition_point(|sample| sample.at <= changed.from.plus(LAG_MS));
+    let is_since =
+        |sample: &Sample| sample.at >= changed.from.plus(-LAG_MS) && sample.flow == Flow::Nothing;
+    let next = samples[..next].iter().rposition(|sample| !is_since(sample))? + 1;
     let before = samples[..next].last().filter(|sample| sample.flow == Flow::Flows)?;
     if changed.from.since(before.at) > longest {
         return None;
@@ -312,7 +377,7 @@ mod tests {
     }
 
     fn found(centres: &[Vec<Said>], within: Span) -> Vec<(i64, i64)> {
-        let all = contradictions(centres, &[], SCAN, within);
+        let all = contradictions(centres, (&[], &[]), SCAN, within);
         all.iter().map(|own| (own.from.0, own.to.0)).collect()
     }
 
@@ -389,7 +454,7 @@ mod tests {
             let clipped: Vec<Span> =
                 usable.iter().map(|own| own.and(within)).filter(|own| own.length() > 0).collect();
             let centres = [says(&clipped, 0, &[]), says(&clipped, 300, &open)];
-            contradictions(&centres, &[], SCAN, within)
+            contradictions(&centres, (&[], &[]), SCAN, within)
         };
         let all = of(whole);
         assert_eq!(all.len(), 3, "{all:?}");
@@ -431,7 +496,7 @@ mod tests {
         let decide = |centres: &[Vec<Said>], flow: &dyn Fn(i64) -> Flow| {
             let samples = samples(HOUR, flow);
             let mut turns = Vec::new();
-            for own in contradictions(centres, &[], SCAN, all[0]) {
+            for own in contradictions(centres, (&[], &[]), SCAN, all[0]) {
                 decided((own, Place::Unknown), centres, &records, (&samples, SCAN), &mut turns);
                 assert_eq!(turns.last().map(|turn| turn.place), Some(Place::Closed), "agreed");
             }
@@ -457,5 +522,69 @@ mod tests {
             let (open, closed, unknown) = decide(&centres, &late);
             assert!(open == 0 && closed >= 280 && unknown >= 300, "{open} {closed} {unknown}");
         }
+    }
+
+    #[test]
+    fn an_outage_that_one_centre_tells_is_found_whenever_it_begins_and_ends() {
+        let all = [span(0, HOUR)];
+        for begins in (600_000..610_000).step_by(500) {
+            for ends in [1_200_000, 1_203_500, 1_207_000] {
+                let real = begins..ends;
+                let record = |at: i64, value| Record { at: Timestamp(at), value, is_exact: true };
+                let records = [record(begins, OPEN), record(ends, CLOSED)];
+                let centres = [says(&all, 0, &[]), says(&all, 8_300, &[(begins, ends)])];
+                let flow = |at: i64| if real.contains(&at) { Flow::Nothing } else { Flow::Flows };
+                let samples = samples(HOUR, flow);
+                let mut turns = Vec::new();
+                for own in contradictions(&centres, (&[], &[]), SCAN, all[0]) {
+                    let measured = (&samples[..], SCAN);
+                    decided((own, Place::Unknown), &centres, &records, measured, &mut turns);
+                }
+                let to = turns.last().map_or(0, |turn| turn.at.0);
+                let (open, _, unknown) = lengths(&turns, to);
+                let long = (ends - begins) / 1_000;
+                assert!(open >= long - 1 && unknown <= 12, "{begins} {ends}: {open} {unknown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_that_one_centre_never_recorded_is_told_apart() {
+        let record = |(at, value): &(i64, u16)| Record {
+            at: Timestamp(at * 1_000),
+            value: *value,
+            is_exact: true,
+        };
+        let seconds = |from: i64, to: i64| span(from * 1_000, to * 1_000);
+        let ring = |records: &[(i64, u16)], whole: &[(i64, i64)]| Ring {
+            records: records.iter().map(record).collect(),
+            whole: whole.iter().map(|(from, to)| seconds(*from, *to)).collect(),
+        };
+        let real = [(100, OPEN), (700, CLOSED)];
+        let turned = [(100, OPEN), (300, CLOSED), (340, OPEN), (700, CLOSED)];
+        let late = [(108, OPEN), (708, CLOSED)];
+        let all = [(0, 900)];
+        let table = [
+            ("they agree", ring(&real, &all), vec![]),
+            ("by a clock that is eight seconds fast", ring(&late, &all), vec![]),
+            ("turned round in an outage", ring(&turned, &all), vec![(300, 340)]),
+            ("nothing changed at one", ring(&[], &all), vec![(100, 700)]),
+            ("that lost some", ring(&[], &[(0, 50), (800, 900)]), vec![]),
+            ("that has the second half", ring(&real[1..], &[(500, 900)]), vec![]),
+            ("the other way round", ring(&[(100, CLOSED), (700, OPEN)], &all), vec![(100, 700)]),
+        ];
+        for (what, other, expected) in table {
+            let rings = [ring(&real, &all), other];
+            let found: Vec<_> = told_apart(&rings)
+                .iter()
+                .map(|own| (own.from.0 / 1_000, own.to.0 / 1_000))
+                .collect();
+            assert_eq!(found, expected, "{what}");
+        }
+        let doubted = Ring {
+            records: vec![Record { is_exact: false, ..record(&(100, OPEN)) }],
+            whole: vec![seconds(0, 900)],
+        };
+        assert_eq!(told_apart(&[doubted, ring(&[], &all)]), [], "a wrong clock proves nothing");
     }
 }

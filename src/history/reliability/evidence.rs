@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use config::{CentreId, Decoded, Flags, Point, PointId, Province, Scan, StationId};
 
 use super::contradiction::{self, Said};
-use super::track::{Flow, OFF_MS, Record, SOON_MS, Sample};
+use super::missing::common;
+use super::track::{DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample};
 use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::historian::verdict::Reason;
@@ -146,34 +147,39 @@ fn placed(all: &BTreeMap<Key, (Told, usize)>) -> Vec<Copied> {
 }
 
 /// Adds what another centre has of a breaker, which no centre before it has by the same clock: `told` is all that it has.
-/// Where each centre has another time for a record, those of one unit and code that only one of two has are the
-/// same, first by first, where they are no further apart than [`SAME_MS`], and neither centre lost what the other has; or
-/// no further than [`OFF_MS`].
+/// Those of one unit and code that only one of two has may be the same by two clocks, where neither centre lost what
+/// the other has: first by first, where they are no further apart than [`SAME_MS`] and both tell the same one after
+/// the other, or some clock is doubted; and whatever was lost, no further than [`OFF_MS`].
 fn add_copies(
     records: &mut Vec<Copied>,
     new: Vec<Copied>,
     (n, told): (usize, &BTreeMap<Key, Told>),
     lost: impl Fn(&Copied, usize) -> bool,
 ) {
-    let mut alone: BTreeMap<(u8, u16), VecDeque<usize>> = BTreeMap::new();
-    let mut in_order: Vec<usize> = (0..records.len()).collect();
-    in_order.sort_by_key(|n| records[*n].record.at);
     let has_it = |own: &Copied| told.get(&own.key).is_some_and(|told| told.is_good);
-    for n in in_order.into_iter().filter(|n| !has_it(&records[*n])) {
+    let mut alone: Vec<usize> = (0..records.len()).filter(|n| !has_it(&records[*n])).collect();
+    alone.sort_by_key(|n| records[*n].record.at);
+    let alike = alike(alone.iter().map(|n| &records[*n]), &new);
+    let mut by_code: BTreeMap<(u8, u16), VecDeque<usize>> = BTreeMap::new();
+    for n in alone {
         let (unit, _, value) = records[n].key;
-        alone.entry((unit, value)).or_default().push_back(n);
+        by_code.entry((unit, value)).or_default().push_back(n);
     }
     for own in new {
         let (unit, _, value) = own.key;
-        let others = alone.entry((unit, value)).or_default();
+        let others = by_code.entry((unit, value)).or_default();
         let earliest = own.record.at.plus(-SAME_MS);
         while others.front().is_some_and(|n| records[*n].record.at < earliest) {
             others.pop_front();
         }
+        let is_alike = alike.get(alike.partition_point(|span| span.to <= own.record.at));
+        let is_alike = is_alike.is_some_and(|span| span.from <= own.record.at);
         let apart = |other: &Copied| other.record.at.since(own.record.at).saturating_abs();
         let is_same = |other: &usize| {
             let other = &records[*other];
-            apart(other) <= SAME_MS && !lost(other, n) && !lost(&own, other.first)
+            let is_whole = !lost(other, n) && !lost(&own, other.first);
+            let may_be = is_alike || !other.record.is_exact || !own.record.is_exact;
+            apart(other) <= SAME_MS && may_be && is_whole
         };
         let near = own.record.at.plus(-OFF_MS);
         let first = others.front().filter(|n| is_same(n)).map(|_| 0);
@@ -193,6 +199,30 @@ fn add_copies(
             _ => {}
         }
     }
+}
+
+/// Stretches, in order, in which two centres tell the same one after the other, by whatever clock: what hangs together lies no
+/// further apart than [`SAME_MS`].
+fn alike<'a>(others: impl Iterator<Item = &'a Copied>, own: &'a [Copied]) -> Vec<Span> {
+    let mut all: Vec<(bool, &Copied)> =
+        others.map(|other| (false, other)).chain(own.iter().map(|own| (true, own))).collect();
+    all.sort_by_key(|(_, record)| record.record.at);
+    let hangs_together = |one: &(bool, &Copied), next: &(bool, &Copied)| {
+        next.1.record.at.since(one.1.record.at) <= SAME_MS
+    };
+    let mut found = Vec::new();
+    for run in all.chunk_by(hangs_together) {
+        let of = |is_own: bool| {
+            let side = run.iter().filter(move |(side, _)| *side == is_own);
+            side.map(|(_, record)| (record.key.0, record.key.2))
+        };
+        if let [(_, first), .., (_, last)] = run
+            && of(true).eq(of(false))
+        {
+            found.push(Span::new(first.record.at, last.record.at.plus(1)));
+        }
+    }
+    found
 }
 
 /// A station over a stretch of time in which one contract held.
@@ -253,23 +283,56 @@ impl Source<'_> {
         own.map(|centre| &self.province.centres[centre.index()].id[..]).collect()
     }
 
+    /// Whether the units of the station record changes for a centre, as the contract says.
+    pub(super) fn has_records(&self, centre: CentreId) -> bool {
+        self.province.channel(self.station, centre).device.events
+    }
+
+    /// Whether any centre that reads a point gets records of it.
+    pub(super) fn has_ring(&self, point: PointId) -> bool {
+        let mut centres = self.province.centre_ids();
+        centres.any(|centre| {
+            let entries = &self.province.channel(self.station, centre).entries;
+            entries[point.index()].register.is_some() && self.has_records(centre)
+        })
+    }
+
     /// When the positions of breakers were there and could be used, and when their units did not answer for them, by
     /// point and centre.
     pub(super) fn usable(&self, points: &[PointId]) -> Result<[Usable; 2], StoreError> {
-        let [mut usable, mut mute] =
-            self.while_judged(points, &[is_usable as fn(State) -> bool, is_mute])?;
+        let [mut usable, mut mute, mut old] =
+            self.while_judged(points, &[is_usable as fn(State) -> bool, is_mute, is_old])?;
         for (point, of_centres) in &mut mute {
-            // What it said last was believed until it was old.
-            let point = PointId::at(*point);
-            let old_ms = self.scan_ms(point) * i64::from(self.province.scan.stale_after);
-            let own = usable.get_mut(&point.index()).into_iter().flatten();
-            for (usable, mute) in own.zip(of_centres) {
-                let early = mute.drain(..).map(|own| Span::new(own.from.plus(-old_ms), own.to));
-                *mute = merged(early);
+            let old = old.remove(point).unwrap_or_default();
+            let usable = usable.get_mut(point).into_iter().flatten();
+            let own = usable.zip(of_centres).zip(self.province.centre_ids());
+            for ((usable, mute), centre) in own {
+                // What one says that cannot be seen to hang is no newer than what others get of the gateway.
+                let others = old.iter().flatten().filter(|_| !self.beats(centre));
+                // What it said last was believed until it was old.
+                let all = mute.drain(..).chain(others.copied());
+                *mute = merged(self.repeated(PointId::at(*point), all));
                 *usable = without(usable.drain(..), mute);
             }
         }
         Ok([usable, mute])
+    }
+
+    /// Stretches in which a point was found to be old, or its unit not to answer: what came before that since it was last
+    /// new was a repetition.
+    fn repeated(&self, point: PointId, found: impl Iterator<Item = Span>) -> Vec<Span> {
+        let old_ms = self.scan_ms(point) * i64::from(self.province.scan.stale_after);
+        found.map(|own| Span::new(own.from.plus(-old_ms), own.to)).collect()
+    }
+
+    /// Whether it would be seen at a centre that the gateway of the station hangs: something comes that always moves.
+    fn beats(&self, centre: CentreId) -> bool {
+        let channel = self.province.channel(self.station, centre);
+        let points = self.station().points.iter().zip(&channel.entries);
+        channel.device.events
+            || points
+                .into_iter()
+                .any(|(point, entry)| point.spec.is_heartbeat && entry.register.is_some())
     }
 
     /// When a point was old at a centre: a gateway that hangs repeats what it had.
@@ -281,8 +344,12 @@ impl Source<'_> {
             let own = points
                 .filter(|(_, p)| matches!(&p.spec.id[..], "CB.POS" | "IA" | "IB" | "IC" | "P"));
             let own: Vec<PointId> = own.map(|(n, _)| PointId::at(n)).collect();
-            let is_old = |state: State| state.not_live() == Some(Reason::Old);
-            let [old] = self.while_judged(&own, &[is_old])?;
+            let [mut old] = self.while_judged(&own, &[is_old])?;
+            for (point, of_centres) in &mut old {
+                for own in of_centres {
+                    *own = merged(self.repeated(PointId::at(*point), own.drain(..)));
+                }
+            }
             self.old.get_or_init(|| old)
         };
         Ok(known.get(&point.index()).map_or(&[], |of_centres| &of_centres[centre.index()]))
@@ -454,6 +521,20 @@ impl Source<'_> {
         self.first_position(point, (Timestamp(i64::MIN), Timestamp(i64::MAX)))
     }
 
+    /// The first position of a breaker that was polled at all, of one that changed although it has no record.
+    pub(super) fn first_of_changes(
+        &self,
+        point: PointId,
+        polls: &Polls,
+        records: &[Record],
+    ) -> Result<Option<u16>, StoreError> {
+        let all = &polls.positions;
+        if !records.is_empty() || all.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+            return Ok(None);
+        }
+        self.first_position(point, (Timestamp(i64::MIN), Timestamp(i64::MAX)))
+    }
+
     /// The first usable position of a breaker in a stretch, which need not lie in the one that is looked at.
     fn first_position(
         &self,
@@ -549,56 +630,144 @@ impl Source<'_> {
     /// Stretches in which nothing flowed in a bay, neither current nor power, from the last measurement before to
     /// the first one behind, where they are long enough to say anything; and shorter ones without current, in which a
     /// short interruption may have been.
-    pub(super) fn without_current(&self, bay: usize) -> Result<[Vec<Span>; 2], StoreError> {
-        let Some(own) = self.measured(bay, "IA") else { return Ok([Vec::new(), Vec::new()]) };
+    pub(super) fn without_current(&self, bay: usize) -> Result<(Vec<Dark>, Vec<Span>), StoreError> {
         let longest = 3 * self.period_ms(bay);
-        let mut found: Vec<Span> = Vec::new();
-        let (mut before, mut from): (Option<Timestamp>, Option<Timestamp>) = (None, None);
-        let skips = |_, (low, _): (f64, f64)| low > own.flows;
-        self.values(own.at, self.span, skips, |value| {
-            let Some(sample) = own.sample(value) else { return };
-            let near = before.filter(|before| value.at.since(*before) <= longest);
-            // Where nothing is measured for longer, it is not known to go on.
-            if let Some((from, last)) = from.zip(before).filter(|_| near.is_none()) {
-                found.push(Span::new(from, last));
-            }
-            from = from.filter(|_| near.is_some());
-            if sample.flow == Flow::Nothing {
-                from.get_or_insert(near.unwrap_or(value.at));
-            } else if let Some(from) = from.take() {
-                found.push(Span::new(from, value.at));
-            }
-            before = Some(value.at);
-        })?;
-        found.extend(from.zip(before).map(|(from, last)| Span::new(from, last)));
-        let (found, short): (Vec<Span>, Vec<Span>) =
-            found.into_iter().partition(|span| span.length() > longest);
-        let Some(power) = self.measured(bay, "P") else { return Ok([found, short]) };
-        let mut both = Vec::new();
-        for span in found {
-            let mut with_power: Vec<Span> = Vec::new();
-            // At its ends one may be measured a scan before the other.
-            let within = Span::new(span.from.plus(longest), span.to.plus(-longest));
-            self.values(
-                power.at,
-                within,
-                |_, _| false,
-                |value| {
-                    let flow = power.sample(value).map_or(Flow::Nothing, |sample| sample.flow);
-                    if flow != Flow::Nothing {
-                        let near = Span::new(value.at.plus(-longest), value.at.plus(longest));
-                        match with_power.last_mut() {
-                            Some(last) if near.from <= last.to => last.to = near.to,
-                            _ => with_power.push(near),
-                        }
-                    }
-                },
-            )?;
-            both.extend(without(std::iter::once(span), &with_power));
-        }
-        both.retain(|span| span.length() > longest);
-        Ok([both, short])
+        let measured = ["IA", "IB", "IC", "P"].map(|id| self.measured(bay, id));
+        let all = measured.into_iter().flatten();
+        let all: Vec<Nothing> =
+            all.map(|own| self.nothing(own, longest)).collect::<Result<_, _>>()?;
+        let (long, short): (Vec<Span>, _) =
+            common_nothing(&all).into_iter().partition(|own| own.length() > longest);
+        let mut gaps = all.iter().map(|own| own.gaps.clone());
+        let first = gaps.next().unwrap_or_default();
+        let gaps = gaps.fold(first, |gaps, own| common(&gaps, &own));
+        let dark = long.into_iter().map(|span| Dark::new(span, &gaps, longest)).collect();
+        Ok((dark, short))
     }
+
+    /// When a measurement showed nothing. Two values further apart than `longest` say nothing of the time between.
+    fn nothing(&self, own: Measured, longest: i64) -> Result<Nothing, StoreError> {
+        let found = RefCell::new(Nothing::default());
+        let skips = |(first, last): (Timestamp, Timestamp), (low, high): (f64, f64)| {
+            let flows = low > own.flows || high < -own.flows;
+            // A longer one may have hours in which none was polled.
+            let skips = flows && last.since(first) <= 2 * POLLED_MS;
+            if skips {
+                found.borrow_mut().all_there = Some(last);
+            }
+            skips
+        };
+        self.values(own.at, self.span, skips, |value| {
+            if let Some(sample) = own.sample(value) {
+                found.borrow_mut().take(sample, longest);
+            }
+        })?;
+        let mut found = found.into_inner();
+        found.end();
+        Ok(found)
+    }
+}
+
+/// When a measurement was there, and when it showed nothing; each in order.
+#[derive(Debug, Default)]
+struct Nothing {
+    there: Vec<Span>,
+    shown: Vec<Span>,
+    before: Option<Timestamp>,
+    /// Since when it shows nothing.
+    from: Option<Timestamp>,
+    /// Up to here no value is missing, though not all are handed on.
+    all_there: Option<Timestamp>,
+    /// Between two values further apart, of which one at least shows nothing: what flowed then was not measured.
+    gaps: Vec<Span>,
+    last: Option<Sample>,
+}
+
+impl Nothing {
+    /// Takes the next value; one further behind the last than `longest` says nothing of the time between.
+    fn take(&mut self, sample: Sample, longest: i64) {
+        let is_near = |before: &Timestamp| {
+            sample.at.since(*before) <= longest || self.all_there == Some(sample.at)
+        };
+        let near = self.before.filter(is_near);
+        if near.is_none() {
+            self.end();
+            let last = self.last.filter(|last| sample.at.since(last.at) <= DISBELIEF_MS);
+            let is_dark = |last: &Sample| [last.flow, sample.flow].contains(&Flow::Nothing);
+            self.gaps.extend(last.filter(is_dark).map(|last| Span::new(last.at, sample.at)));
+        }
+        self.last = Some(sample);
+        let moment = Span::new(sample.at, sample.at.plus(1));
+        match self.there.last_mut().filter(|_| near.is_some()) {
+            Some(last) => last.to = moment.to,
+            None => self.there.push(moment),
+        }
+        if sample.flow == Flow::Nothing {
+            self.from.get_or_insert(near.unwrap_or(sample.at));
+        } else if let Some(from) = self.from.take() {
+            self.shown.push(Span::new(from, sample.at));
+        }
+        self.before = Some(sample.at);
+    }
+
+    /// Nothing comes any more, or not for long.
+    fn end(&mut self) {
+        if let Some((from, last)) = self.from.take().zip(self.before) {
+            self.shown.push(Span::new(from, last));
+        }
+    }
+}
+
+/// A stretch in which nothing flowed in a bay.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dark {
+    /// As it was measured.
+    pub(super) span: Span,
+    /// With what was not measured next to it: back to when something flowed last, and on to when it did next.
+    pub(super) reach: Span,
+}
+
+impl Dark {
+    /// `gaps`: when nothing was measured for longer than `longest`.
+    pub(super) fn new(span: Span, gaps: &[Span], longest: i64) -> Self {
+        let is_near =
+            |one: Timestamp, other: Timestamp| one.since(other).saturating_abs() <= longest;
+        let before = gaps.iter().find(|gap| is_near(gap.to, span.from));
+        let behind = gaps.iter().find(|gap| is_near(gap.from, span.to));
+        let from = before.map_or(span.from, |gap| gap.from.min(span.from));
+        let to = behind.map_or(span.to, |gap| gap.to.max(span.to));
+        Self { span, reach: Span::new(from, to) }
+    }
+}
+
+/// When measurements showed nothing together: all that were there, or three of four.
+fn common_nothing(all: &[Nothing]) -> Vec<Span> {
+    let mut edges: Vec<(Timestamp, i32, i32)> = Vec::new();
+    for own in all {
+        for (spans, counts) in [(&own.there, (1, 0)), (&own.shown, (0, 1))] {
+            for span in spans.iter().filter(|span| span.length() > 0) {
+                edges.push((span.from, counts.0, counts.1));
+                edges.push((span.to, -counts.0, -counts.1));
+            }
+        }
+    }
+    edges.sort_unstable_by_key(|(at, ..)| *at);
+    let (mut there, mut nothing) = (0, 0);
+    let mut found: Vec<Span> = Vec::new();
+    let mut from: Option<Timestamp> = None;
+    for now in edges.chunk_by(|one, next| one.0 == next.0) {
+        let at = now[0].0;
+        for (_, there_too, nothing_too) in now {
+            (there, nothing) = (there + there_too, nothing + nothing_too);
+        }
+        let is_nothing = nothing > 0 && nothing + i32::from(there == 4) >= there;
+        if is_nothing {
+            from.get_or_insert(at);
+        } else if let Some(from) = from.take() {
+            found.push(Span::new(from, at));
+        }
+    }
+    found
 }
 
 /// Notes whether something is so from a moment on, where it was so `since` another one; returns the stretch that ends.
@@ -675,6 +844,11 @@ fn is_usable(state: State) -> bool {
     matches!(state.not_live(), None | Some(Reason::Inconsistent | Reason::Frozen))
 }
 
+/// Whether a gateway repeats a value that it had.
+fn is_old(state: State) -> bool {
+    state.not_live() == Some(Reason::Old)
+}
+
 /// Whether the unit of a position does not answer for it: it fails, or says so, or the gateway before it repeats what it
 /// had. What happens then it may not even record.
 fn is_mute(state: State) -> bool {
@@ -721,6 +895,52 @@ mod tests {
         records.into_iter().map(|own| (own.at.0, own.value, own.is_exact)).collect()
     }
 
+    /// What it is; from when to when each of four measurements shows nothing, seconds, `None` where it is not there at
+    /// all; and what they say together.
+    type Votes = (&'static str, [Option<(i64, i64)>; 4], Option<(i64, i64)>);
+
+    #[test]
+    fn three_of_four_measurements_say_that_nothing_flows() {
+        let (dead, never) = (Some((100, 300)), Some((0, 0)));
+        let table: [Votes; 6] = [
+            ("all", [dead; 4], Some((90, 300))),
+            ("one is frozen", [never, dead, dead, dead], Some((90, 300))),
+            ("two are", [never, never, dead, dead], None),
+            ("one is not there", [None, dead, dead, dead], Some((90, 300))),
+            ("one is there", [None, dead, None, None], Some((90, 300))),
+            ("one of two says so", [None, dead, never, None], None),
+        ];
+        for (what, own, expected) in table {
+            let of = |(from, to): (i64, i64)| {
+                let mut all = Nothing::default();
+                for second in (0..=600).step_by(10) {
+                    let is_nothing = (from..to).contains(&second);
+                    let flow = if is_nothing { Flow::Nothing } else { Flow::Flows };
+                    all.take(Sample { at: Timestamp(second * 1_000), flow }, 30_000);
+                }
+                all.end();
+                all
+            };
+            let all: Vec<Nothing> = own.into_iter().flatten().map(of).collect();
+            let found = common_nothing(&all);
+            let found = found.first().map(|own| (own.from.0 / 1_000, own.to.0 / 1_000));
+            assert_eq!(found, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_measurement_that_is_gone_for_long_shows_nothing_no_longer() {
+        let mut all = Nothing::default();
+        let nothing = |second: i64| Sample { at: Timestamp(second), flow: Flow::Nothing };
+        for second in [0, 10, 20, 100, 110] {
+            all.take(nothing(second), 30);
+        }
+        all.end();
+        let told: Vec<_> = all.shown.iter().map(|own| (own.from.0, own.to.0)).collect();
+        assert_eq!(told, [(0, 20), (100, 110)]);
+        assert_eq!(all.there.len(), 2);
+    }
+
     /// A trip with two more tries, with what is shown on the way, by a clock that is `ahead` of the true one.
     fn trip(ahead: i64) -> Vec<(i64, i64, u16, bool)> {
         let codes = [0, 1, 0, 2, 0, 1, 0, 2, 0, 1];
@@ -763,6 +983,10 @@ mod tests {
         let is_end = |own: &&(i64, u16, bool)| own.1 != 0;
         let ends = |all: &[(i64, u16, bool)]| all.iter().filter(is_end).count();
         assert_eq!(ends(&once(&[&first, second])), ends(&once(&[&truth])));
+        // One that was made up later is no copy of the first that the other one lost without telling.
+        let made_up = [(truth[0].0 + 20_500, truth[0].1 + 20_500, 1, false)];
+        assert_eq!(once(&[&truth, &made_up]).len(), truth.len(), "of the one next to it");
+        assert!(once(&[&truth, &made_up]).contains(&(truth[1].0, 1, true)), "not of the first");
         // An hour later it happened again.
         let later = trip(3_600_000);
         assert_eq!(once(&[&truth, &later]).len(), 2 * truth.len());

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::evidence::Dark;
 use super::scheme::{Place, Scheme, Supply};
-use super::track::{Flow, LAG_MS, OFF_MS, Sample, Turn};
+use super::track::{DISBELIEF_MS, Flow, LAG_MS, Sample, Turn};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
@@ -35,8 +36,8 @@ impl std::fmt::Display for FeederName {
 pub(super) struct Stretch {
     pub(super) span: Span,
     pub(super) supply: Supply,
-    /// A breaker that it depends on was closed at its beginning or in it.
-    pub(super) closes: bool,
+    /// When a breaker that it depends on was closed first, at its beginning or in it.
+    pub(super) closes: Option<Timestamp>,
     /// A record tells of its beginning.
     pub(super) is_told: bool,
     /// What was assumed of its beginning.
@@ -211,6 +212,7 @@ pub(super) fn stretches(
         };
         let supply = scheme.supply(feeder, place);
         let to = rest.first().map_or(era.to, |(at, ..)| *at);
+        let closes = closes.then_some(*at);
         push(&mut all, Stretch { span: Span::new(*at, to), supply, closes, is_told, assumed });
     }
     all
@@ -224,15 +226,23 @@ fn push(all: &mut Vec<Stretch>, new: Stretch) {
     match all.last_mut() {
         Some(last) if last.supply == new.supply && last.span.to == new.span.from => {
             last.span.to = new.span.to;
-            last.closes |= new.closes;
+            last.closes = last.closes.or(new.closes);
         }
         _ => all.push(new),
     }
 }
 
-/// Where more than nothing is measured although the feeder is said to be without supply, nobody can say which is wrong. In
-/// and next to what is `disputed`, in order, it is without supply only where nothing was measured. `flow` tells
-/// what was measured in a span, each `period_ms`.
+/// A stretch without supply beside a dispute is borne out by what was measured no further away than this, milliseconds.
+const BESIDE_MS: i64 = DISBELIEF_MS / 2;
+
+/// What lies so near a stretch.
+fn reached(own: Span) -> Span {
+    Span::new(own.from.plus(-BESIDE_MS), own.to.plus(BESIDE_MS))
+}
+
+/// Where more than nothing is measured although the feeder is said to be without supply, nobody can say which is wrong.
+/// Within [`BESIDE_MS`] of what is `disputed`, in order, it is without supply only so far from a moment at which nothing was
+/// measured. `flow` tells what was measured in a span, each `period_ms`.
 ///
 /// # Errors
 /// What `flow` says.
@@ -243,8 +253,6 @@ pub(super) fn borne_out<E>(
     mut flow: impl FnMut(Span) -> Result<Vec<Sample>, E>,
 ) -> Result<Vec<Stretch>, E> {
     let near = 2 * period_ms + LAG_MS;
-    // Closer to its edges what is measured may be of the time before or behind it.
-    let edge = OFF_MS.max(2 * period_ms);
     let mut all = Vec::with_capacity(stretches.len());
     for stretch in stretches {
         if stretch.supply != Supply::Dead {
@@ -252,15 +260,16 @@ pub(super) fn borne_out<E>(
             continue;
         }
         let span = stretch.span;
-        let inner = Span::new(span.from.plus(edge), span.to.plus(-edge));
+        // Closer to its edges what is measured may be of the time before or behind it.
+        let inner = Span::new(span.from.plus(LAG_MS), span.to.plus(-LAG_MS));
         let samples = if inner.length() > 0 { flow(inner)? } else { Vec::new() };
         let is_nothing = |sample: &Sample| sample.flow == Flow::Nothing;
         let next = disputed.partition_point(|own| own.to.plus(near) <= span.from);
-        let is_disputed = disputed.get(next).is_some_and(|own| own.from.plus(-near) < span.to);
-        let mut unknown: Vec<Span> = Vec::new();
-        if is_disputed && !samples.iter().any(is_nothing) {
-            unknown.push(span);
-        }
+        let beside = disputed[next..].iter().take_while(|own| own.from.plus(-near) < span.to);
+        let doubted = merged(beside.map(|own| reached(*own).and(span)));
+        let nothing = samples.iter().filter(|own| is_nothing(own));
+        let nothing = merged(nothing.map(|own| reached(Span::new(own.at, own.at.plus(1)))));
+        let mut unknown = without(doubted.into_iter(), &nothing);
         let (mut before, longest) = (span.from, 3 * period_ms);
         for (n, sample) in samples.iter().enumerate() {
             if is_nothing(sample) {
@@ -278,9 +287,10 @@ pub(super) fn borne_out<E>(
         let unknown = unknown.into_iter().map(|own| (own, Supply::Unknown));
         let mut parts: Vec<(Span, Supply)> = dead.chain(unknown).collect();
         parts.sort_by_key(|(own, _)| own.from);
-        let (mut assumed, mut closes) = (stretch.assumed, stretch.closes);
+        let mut assumed = stretch.assumed;
         for (span, supply) in parts {
-            let (assumed, closes) = (std::mem::take(&mut assumed), std::mem::take(&mut closes));
+            let assumed = std::mem::take(&mut assumed);
+            let closes = stretch.closes.filter(|at| span.from <= *at && *at < span.to);
             let is_told = stretch.is_told && span.from == stretch.span.from;
             push(&mut all, Stretch { span, supply, closes, is_told, assumed });
         }
@@ -290,18 +300,30 @@ pub(super) fn borne_out<E>(
 
 /// Where nothing flowed although the feeder is said to be supplied, nobody can say: what shows no current
 /// may have lost its supply above the station, or its breaker may not tell. Just behind a stretch without
-/// supply the measurement may be old. Returns what the feeder had, and where that is in doubt.
+/// supply the measurement, taken each `period_ms`, may be old; between two of them with nothing at any measurement it
+/// need not have been supplied at all, and one before which nothing flowed may have begun earlier than is told. Returns what
+/// the feeder had, and where that is in doubt.
 pub(super) fn doubt_without_current(
     stretches: Vec<Stretch>,
-    without: &[Span],
-    lag_ms: i64,
+    dark: &[Dark],
+    period_ms: i64,
 ) -> (Vec<Stretch>, Vec<Span>) {
+    let lag_ms = 3 * period_ms;
+    // What is longer was measured at least once, not just behind its beginning.
+    let measured_ms = LAG_MS + period_ms;
     let (mut all, mut doubts) = (Vec::with_capacity(stretches.len()), Vec::new());
-    let mut dead_until = Timestamp(i64::MIN);
-    for stretch in stretches {
+    // Up to when it is not said to be without supply.
+    let mut until: Vec<Timestamp> = Vec::with_capacity(stretches.len());
+    for stretch in stretches.iter().rev() {
+        let next = until.last().copied().unwrap_or(Timestamp(i64::MAX));
+        until.push(if stretch.supply == Supply::Dead { stretch.span.from } else { next });
+    }
+    let (mut dead_until, mut doubted_until) = (Timestamp(i64::MIN), Timestamp(i64::MIN));
+    for (mut stretch, until) in stretches.into_iter().zip(until.into_iter().rev()) {
         if stretch.supply != Supply::Supplied {
             if stretch.supply == Supply::Dead {
                 dead_until = stretch.span.to;
+                stretch.is_told &= doubted_until < stretch.span.from;
             }
             push(&mut all, stretch);
             continue;
@@ -309,23 +331,34 @@ pub(super) fn doubt_without_current(
         let mut from = stretch.span.from;
         let mut assumed = stretch.assumed;
         let certain = Span::new(dead_until.plus(lag_ms), stretch.span.to);
-        for own in without {
-            let doubted = own.and(stretch.span).and(certain);
-            if doubted.length() <= lag_ms {
+        for Dark { span, reach } in dark {
+            let own = span.and(stretch.span);
+            let is_measured = own.length() > measured_ms;
+            let is_behind = is_measured && dead_until == own.from && own == stretch.span;
+            let is_before = is_measured && own.to == until;
+            let is_long = span.and(Span::new(dead_until.plus(lag_ms), until)).length() > lag_ms;
+            let doubted = own.and(certain);
+            if !is_behind && (doubted.length() == 0 || !is_long && !is_before) {
                 continue;
             }
             // Where nothing flowed since it was without supply, that need not have been over.
-            let lasts = dead_until == stretch.span.from && own.from <= stretch.span.from;
-            let doubted = if lasts { Span::new(from, doubted.to) } else { doubted };
+            let lasts = dead_until == stretch.span.from && span.from <= stretch.span.from;
+            let doubted = if lasts { own } else { doubted };
+            // Nor does anybody know of what was not measured next to it.
+            let reach = reach.and(stretch.span);
+            let begins = if doubted.from == span.from { reach.from } else { doubted.from };
+            let ends = if doubted.to == span.to { reach.to } else { doubted.to };
+            let doubted = Span::new(begins.max(from), ends);
             let mut part = |span, supply, assumed| {
-                push(&mut all, Stretch { span, supply, closes: false, is_told: false, assumed });
+                push(&mut all, Stretch { span, supply, closes: None, is_told: false, assumed });
             };
             part(Span::new(from, doubted.from), Supply::Supplied, std::mem::take(&mut assumed));
             part(doubted, Supply::Unknown, BTreeSet::new());
-            from = doubted.to;
+            from = from.max(doubted.to);
+            doubted_until = from;
             doubts.push(doubted);
         }
-        let (span, closes) = (Span::new(from, stretch.span.to), false);
+        let (span, closes) = (Span::new(from, stretch.span.to), None);
         let is_told = stretch.is_told && span.from == stretch.span.from;
         push(&mut all, Stretch { span, supply: Supply::Supplied, closes, is_told, assumed });
     }
@@ -348,11 +381,16 @@ pub(super) fn while_supplied(stretches: &[Stretch], spans: Vec<Span>, lag_ms: i6
 /// is kept of the time before what is forgotten.
 const UNSEEN_MS: i64 = 5 * DAY_MS;
 
-/// The interruptions that follow from stretches, which may have gaps between them: nobody knows of those.
+/// The interruptions that follow from stretches, which may have gaps between them: nobody knows of those. What polls alone
+/// tell is known to `poll_ms`, milliseconds.
 pub(super) fn interruptions(
     stretches: &[Stretch],
+    poll_ms: i64,
     customers: impl Fn(Timestamp) -> u64,
 ) -> Vec<Interruption> {
+    let over = |own: Interruption, assumed: Vec<What>, earliest: Timestamp| {
+        over(own, assumed, (earliest, poll_ms))
+    };
     let mut all: Vec<Interruption> = Vec::new();
     let mut open: Option<Interruption> = None;
     // When the one that is open may have begun.
@@ -367,7 +405,7 @@ pub(super) fn interruptions(
         until = stretch.span.to;
         let unseen = stretch.span.from.0.saturating_sub(last_known.0);
         if stretch.supply != Supply::Unknown && unseen > UNSEEN_MS {
-            all.extend(open.take().map(|own| over(own, [What::EndUnseen], earliest)));
+            all.extend(open.take().map(|own| over(own, vec![What::EndUnseen], earliest)));
             was_supplied = false;
         }
         match stretch.supply {
@@ -375,10 +413,10 @@ pub(super) fn interruptions(
                 is_known = false;
                 // What made it dead is over, and nobody knows whether anything else does: what comes later is
                 // another interruption.
-                if stretch.closes
+                if stretch.closes.is_some()
                     && let Some(own) = open.take()
                 {
-                    all.push(over(own, [What::EndUnseen], earliest));
+                    all.push(over(own, vec![What::EndUnseen], earliest));
                     was_supplied = true;
                 }
             }
@@ -413,36 +451,38 @@ pub(super) fn interruptions(
                     own.until = Some(stretch.span.from);
                     let unseen = (!is_known).then_some(What::EndUnseen);
                     let assumed = stretch.assumed.iter().copied().chain(unseen);
-                    all.push(over(own, assumed, earliest));
+                    all.push(over(own, assumed.collect(), earliest));
                 }
                 (is_known, was_supplied, last_known) = (true, true, stretch.span.to);
             }
         }
     }
-    all.extend(open.map(|own| over(own, [What::Open], earliest)));
+    all.extend(open.map(|own| over(own, vec![What::Open], earliest)));
     all
 }
 
-/// An interruption of which nothing more is known, with what is assumed of its end. It began at `earliest` or later.
+/// An interruption of which nothing more is known, with what is assumed of its end. It began at `earliest` or later; what polls
+/// alone tell is known to `poll_ms`.
 fn over(
     mut own: Interruption,
-    assumed: impl IntoIterator<Item = What>,
-    earliest: Timestamp,
+    assumed: Vec<What>,
+    (earliest, poll_ms): (Timestamp, i64),
 ) -> Interruption {
     own.assumed.extend(assumed);
-    own.kind = kind(&own, earliest);
+    let is_polled = own.assumed.contains(&What::NoRecord);
+    own.kind = kind(&own, earliest, if is_polled { poll_ms } else { 0 });
     own
 }
 
-/// By its whole length, as far as that is known. It began at `earliest` or later.
-fn kind(own: &Interruption, earliest: Timestamp) -> Kind {
+/// By its whole length, as far as that is known: to so many milliseconds. It began at `earliest` or later.
+fn kind(own: &Interruption, earliest: Timestamp, unsure_ms: i64) -> Kind {
     let last = own.dead.last().map_or(own.from, |span| span.to);
-    let at_least = last.since(own.from);
+    let at_least = last.since(own.from) - unsure_ms;
     if at_least > SUSTAINED_MS {
         return Kind::Sustained;
     }
     match own.until {
-        Some(until) if until.since(earliest) <= SUSTAINED_MS => Kind::Momentary,
+        Some(until) if until.since(earliest) + unsure_ms <= SUSTAINED_MS => Kind::Momentary,
         _ => Kind::Undecided,
     }
 }
@@ -453,10 +493,66 @@ mod tests {
 
     fn stretch(from: i64, to: i64, supply: Supply) -> Stretch {
         let span = Span::new(Timestamp(from), Timestamp(to));
-        Stretch { span, supply, closes: false, is_told: false, assumed: BTreeSet::new() }
+        Stretch { span, supply, closes: None, is_told: false, assumed: BTreeSet::new() }
+    }
+
+    /// Nothing flowed, and was measured all along.
+    fn dark(from: i64, to: i64) -> Dark {
+        Dark::new(Span::new(Timestamp(from), Timestamp(to)), &[], 0)
     }
 
     const MINUTE: i64 = 60_000;
+
+    #[test]
+    fn what_polls_alone_tell_is_of_no_kind_within_a_scan_of_five_minutes() {
+        use Supply::{Dead, Supplied};
+        for (seconds, polled, expected) in [
+            (295, true, Kind::Undecided),
+            (305, true, Kind::Undecided),
+            (285, true, Kind::Momentary),
+            (315, true, Kind::Sustained),
+            (300, false, Kind::Momentary),
+            (301, false, Kind::Sustained),
+        ] {
+            let ends = 600_000 + seconds * 1_000;
+            let assumed = polled.then_some(What::NoRecord).into_iter().collect();
+            let dead = Stretch { assumed, ..stretch(600_000, ends, Dead) };
+            let all = [stretch(0, 600_000, Supplied), dead, stretch(ends, 2_000_000, Supplied)];
+            assert_eq!(interruptions(&all, 10_000, |_| 1)[0].kind, expected, "{seconds} {polled}");
+        }
+    }
+
+    #[test]
+    fn an_outage_before_which_nothing_flowed_may_have_begun_earlier() {
+        use Supply::{Dead, Supplied, Unknown};
+        // Since when nothing flowed, seconds, and whether its beginning is known.
+        for (dark_from, is_known) in [(595, true), (588, true), (580, false), (500, false)] {
+            let dead = Stretch { is_told: true, ..stretch(600_000, 890_000, Dead) };
+            let all =
+                vec![stretch(0, 600_000, Supplied), dead, stretch(890_000, 2_000_000, Supplied)];
+            let (found, _) =
+                doubt_without_current(all, &[dark(dark_from * 1_000, 895_000)], 10_000);
+            assert_eq!(found[1].supply == Unknown, !is_known, "{dark_from}");
+            let kind = interruptions(&found, 0, |_| 1)[0].kind;
+            // Longer than five minutes from when something flowed last.
+            let is_decided = dark_from >= 588;
+            let expected = if is_decided { Kind::Momentary } else { Kind::Undecided };
+            assert_eq!(kind, expected, "{dark_from}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_next_to_a_stretch_without_current_is_in_doubt_with_it() {
+        let dark = Dark::new(
+            Span::new(Timestamp(3_600_000), Timestamp(4_000_000)),
+            &[Span::new(Timestamp(900_000), Timestamp(3_600_000))],
+            30_000,
+        );
+        let all = vec![stretch(0, 9_000_000, Supply::Supplied)];
+        let (found, doubts) = doubt_without_current(all, &[dark], 10_000);
+        assert_eq!(doubts, [Span::new(Timestamp(900_000), Timestamp(4_000_000))]);
+        assert_eq!(found.len(), 3);
+    }
 
     #[test]
     fn one_whose_beginning_nobody_saw_may_have_been_longer_than_what_was_seen_of_it() {
@@ -469,7 +565,7 @@ mod tests {
             let begins = 10 * MINUTE + unseen;
             let dead = Stretch { is_told, ..stretch(begins, begins + 3 * MINUTE, Dead) };
             let behind = stretch(begins + 3 * MINUTE, 30 * MINUTE, Supplied);
-            let found = interruptions(&[stretch(0, 10 * MINUTE, Supplied), dead, behind], |_| 7);
+            let found = interruptions(&[stretch(0, 10 * MINUTE, Supplied), dead, behind], 0, |_| 7);
             assert_eq!(found[0].kind, expected, "{unseen} {is_told}");
             assert!(found[0].assumed.contains(&What::BeginUnseen));
         }
@@ -486,7 +582,7 @@ mod tests {
             stretch(25 * MINUTE, 30 * MINUTE, Supplied),
             stretch(30 * MINUTE, 31 * MINUTE, Dead),
         ];
-        let found = interruptions(&all, |_| 7);
+        let found = interruptions(&all, 0, |_| 7);
         let kinds: Vec<Kind> = found.iter().map(|own| own.kind).collect();
         assert_eq!(kinds, [Kind::Sustained, Kind::Momentary, Kind::Undecided]);
         assert!(found.iter().all(|own| own.counts && own.customers == 7));
@@ -509,7 +605,7 @@ mod tests {
             stretch(13 * MINUTE, 14 * MINUTE, Unknown),
             stretch(14 * MINUTE, 15 * MINUTE, Dead),
         ];
-        let found = interruptions(&all, |_| 1);
+        let found = interruptions(&all, 0, |_| 1);
         assert_eq!(found.len(), 2);
         let window = Span::new(Timestamp(0), Timestamp(99 * MINUTE));
         assert_eq!(found[0].ms_in(window), 2 * MINUTE);
@@ -523,7 +619,8 @@ mod tests {
     #[test]
     fn what_follows_a_closing_that_nobody_can_judge_is_another_interruption() {
         use Supply::{Dead, Supplied, Unknown};
-        let closed = |from, to| Stretch { closes: true, ..stretch(from, to, Unknown) };
+        let closed =
+            |from, to| Stretch { closes: Some(Timestamp(from)), ..stretch(from, to, Unknown) };
         let all = [
             stretch(0, MINUTE, Unknown),
             stretch(MINUTE, MINUTE + 1_000, Dead),
@@ -534,7 +631,7 @@ mod tests {
             stretch(99 * MINUTE, 109 * MINUTE, Dead),
             closed(109 * MINUTE, 110 * MINUTE),
         ];
-        let found = interruptions(&all, |_| 1);
+        let found = interruptions(&all, 0, |_| 1);
         let told: Vec<_> = found.iter().map(|own| (own.kind, own.until, own.counts)).collect();
         let expected = [
             (Kind::Undecided, None, false),
@@ -556,14 +653,52 @@ mod tests {
             stretch(10 * MINUTE, 11 * MINUTE, Dead),
             stretch(11 * MINUTE, 60 * MINUTE, Supplied),
         ];
-        let span = |from, to| Span::new(Timestamp(from), Timestamp(to));
         // A measurement that lags behind the closing says nothing, one that goes on does.
-        let lag = [span(10 * MINUTE, 11 * MINUTE + 10_000)];
-        assert_eq!(doubt_without_current(all.clone(), &lag, 30_000), (all.clone(), Vec::new()));
-        let doubted = [span(30 * MINUTE, 40 * MINUTE)];
-        let (found, doubts) = doubt_without_current(all, &doubted, 30_000);
+        let lag = [dark(10 * MINUTE, 11 * MINUTE + 10_000)];
+        assert_eq!(doubt_without_current(all.clone(), &lag, 10_000), (all.clone(), Vec::new()));
+        let doubted = [dark(30 * MINUTE, 40 * MINUTE)];
+        let (found, doubts) = doubt_without_current(all, &doubted, 10_000);
         let supplies: Vec<Supply> = found.iter().map(|own| own.supply).collect();
         assert_eq!(supplies, [Supplied, Dead, Supplied, Unknown, Supplied]);
-        assert_eq!(doubts, doubted, "it is named");
+        assert_eq!(doubts, [doubted[0].span], "it is named");
+    }
+
+    #[test]
+    fn what_is_without_current_may_be_known_in_parts_alone() {
+        use Supply::{Dead, Supplied, Unknown};
+        let span = |from: i64, to: i64| Span::new(Timestamp(from * 1_000), Timestamp(to * 1_000));
+        let without = |all: [Supply; 4], until: i64| {
+            let edges = [0, 600, 620, 640, 660];
+            let all = all.into_iter().zip(edges.windows(2));
+            let all = all.map(|(supply, ends)| stretch(ends[0] * 1_000, ends[1] * 1_000, supply));
+            doubt_without_current(all.collect(), &[dark(595_000, until * 1_000)], 10_000).1
+        };
+        let parts = [span(595, 600), span(620, 640), span(640, 655)];
+        assert_eq!(without([Supplied, Unknown, Supplied, Supplied], 655), parts);
+        // Just before and behind an outage it is of that.
+        assert_eq!(without([Supplied, Dead, Supplied, Supplied], 635), []);
+        assert_eq!(without([Supplied, Unknown, Dead, Supplied], 655), []);
+    }
+
+    #[test]
+    fn between_two_stretches_without_supply_something_must_flow() {
+        use Supply::{Dead, Supplied, Unknown};
+        // How long it was supplied in between, and up to when nothing flowed, seconds.
+        for (long, nothing, expected) in [
+            (120, 3_000, Unknown),
+            (25, 3_000, Unknown),
+            // It need not have been measured.
+            (12, 3_000, Supplied),
+            (120, 630, Supplied),
+        ] {
+            let edges = [0, 600, 600 + long, 1_800];
+            let all: Vec<Stretch> = [Dead, Supplied, Dead]
+                .into_iter()
+                .zip(edges.windows(2))
+                .map(|(supply, ends)| stretch(ends[0] * 1_000, ends[1] * 1_000, supply))
+                .collect();
+            let (found, _) = doubt_without_current(all, &[dark(-10_000, nothing * 1_000)], 10_000);
+            assert_eq!(found[1].supply, expected, "{long} {nothing}");
+        }
     }
 }

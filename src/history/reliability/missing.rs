@@ -80,9 +80,8 @@ impl Missing {
         if let Some((unit, mut life)) = self.own.take() {
             life.end();
             let own = self.of.entry(unit).or_default();
-            own.behind = life.behind;
-            own.behind.extend(life.latest.map(|latest| Span::new(latest, Timestamp(i64::MAX))));
-            (own.noticed, own.happened) = (life.noticed, life.happened);
+            own.latest = life.latest;
+            (own.noticed, own.happened, own.behind) = (life.noticed, life.happened, life.behind);
         }
     }
 
@@ -117,7 +116,7 @@ impl Missing {
         let own = |centre: &&str| self.of.get(&key(station, centre, unit));
         let lost = centres.iter().filter_map(own).flat_map(|own| which(own).iter().copied());
         let untold = self.common(station, unit, centres, |own| {
-            merged(which(own).iter().chain(&own.behind).copied())
+            merged(which(own).iter().copied().chain(own.behind()))
         });
         common(&merged(lost), &untold)
     }
@@ -125,8 +124,27 @@ impl Missing {
     /// Stretches in which records may have happened of which each of some centres lost some, or never told any behind:
     /// from the last record that came before up to the first one behind, however late that came.
     pub(super) fn untold(&self, station: &str, unit: u8, centres: &[&str]) -> Vec<Span> {
-        let untold = |own: &Gaps| merged(own.happened.iter().chain(&own.behind).copied());
+        let untold = |own: &Gaps| merged(own.happened.iter().copied().chain(own.behind()));
         self.common(station, unit, centres, untold)
+    }
+
+    /// The same, but that a centre gets every record that there is up to when it reads the unit last: when, by centre, is
+    /// in `read`, in order. A unit that never recorded anything told all of it.
+    pub(super) fn untold_to_readers(
+        &self,
+        station: &str,
+        unit: u8,
+        read: &[(&str, &[Span])],
+    ) -> Vec<Span> {
+        let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
+        let none = Gaps::default();
+        read.iter().fold(vec![always], |untold, (centre, read)| {
+            let own = self.of.get(&key(station, centre, unit)).unwrap_or(&none);
+            let last = read.last().map(|read| read.to).max(own.latest);
+            let tail = last.map_or(always, |last| Span::new(last, always.to));
+            let own = own.happened.iter().chain(&own.behind).copied().chain([tail]);
+            common(&untold, &merged(own))
+        })
     }
 
     fn common(
@@ -169,14 +187,26 @@ struct Gaps {
     noticed: Vec<Span>,
     /// From the last record before to the first one behind, as they happened.
     happened: Vec<Span>,
-    /// Behind the last record of all, and of a unit that began anew up to its next one: those that nobody had read yet
-    /// are not told of by any number.
+    /// Behind the last record of a unit that began anew, up to its next one: those that nobody had read yet are not told
+    /// of by any number.
     behind: Vec<Span>,
+    /// When the last record of all happened.
+    latest: Option<Timestamp>,
     /// As headers told it.
     told: Vec<Span>,
 }
 
 impl Gaps {
+    /// Behind the last record of all.
+    fn tail(&self) -> Option<Span> {
+        self.latest.map(|latest| Span::new(latest, Timestamp(i64::MAX)))
+    }
+
+    /// Behind which records no number tells of those that nobody had read yet.
+    fn behind(&self) -> impl Iterator<Item = Span> + '_ {
+        self.behind.iter().copied().chain(self.tail())
+    }
+
     /// Nothing comes any more: what is there, in order. What a header told is of use where no number says it better.
     fn end(&mut self) {
         let numbered: BTreeSet<Timestamp> = self.happened.iter().map(|own| own.from).collect();
@@ -384,6 +414,14 @@ mod tests {
         assert_eq!(missing.untold("S1", 4, &["A1"]), [never(20)]);
         assert_eq!(missing.untold("S1", 4, &["CC"]), [span(5, 70), never(80)]);
         assert_eq!(missing.untold("S1", 4, &["A1", "CC"]), [span(20, 70), never(80)]);
+        // A centre that reads the unit behind its last record gets all that there is.
+        let read = [span(60, 85), span(100, 200)];
+        let told = missing.untold_to_readers("S1", 4, &[("CC", &read)]);
+        assert_eq!(told, [span(5, 70), never(200)]);
+        let told = missing.untold_to_readers("S1", 4, &[("CC", &read), ("A1", &[])]);
+        assert_eq!(told, [span(20, 70), never(200)]);
+        let told = missing.untold_to_readers("S1", 5, &[("CC", &read[..1])]);
+        assert_eq!(told, [never(85)], "nothing was recorded while it was read");
         for (centre, second, expected) in [
             ("A1", 15, false),
             ("A1", 50, true),

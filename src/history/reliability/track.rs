@@ -11,6 +11,7 @@
 use super::chatter::{CHATTER_REACH_MS, moment};
 use super::contradiction::{Said, decided};
 use super::scheme::Place;
+use super::untold::{replaced, untold};
 use crate::clock::Timestamp;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
@@ -95,6 +96,10 @@ pub(super) struct Evidence<'a> {
     pub(super) blind: &'a [Span],
     /// When they contradicted each other, in order.
     pub(super) contradictions: &'a [Span],
+    /// When every record of its unit came, in order.
+    pub(super) whole: &'a [Span],
+    /// The first position that was polled at all, of one that has no record.
+    pub(super) first: Option<u16>,
     /// Where no position was polled near: the first one that was polled at all, however far away.
     pub(super) first_poll: Option<u16>,
     /// How often currents are read, milliseconds.
@@ -115,7 +120,7 @@ pub(super) fn place(code: u16) -> Option<Place> {
 }
 
 /// The other end position.
-fn other(place: Place) -> Place {
+pub(super) fn other(place: Place) -> Place {
     match place {
         Place::Open => Place::Closed,
         Place::Closed => Place::Open,
@@ -130,6 +135,8 @@ pub(super) struct Track {
     /// Stretches in which its contact was not believed: closed is what current tells there, scan by scan, so that nobody
     /// can say what was over between two of them.
     pub(super) by_current: Vec<Span>,
+    /// Stretches in which it is said to have stood as no record bears out.
+    pub(super) untold: Vec<Span>,
 }
 
 /// How a breaker stood. `flow` tells what flowed in its bay in a span; only what touches `within` is held against
@@ -145,7 +152,7 @@ pub(super) fn track<E>(
     let period_ms = evidence.period_ms;
     let chatter = without(evidence.chatter.iter().copied(), evidence.contradictions);
     let mut turns = Vec::new();
-    let mut walk = Walk::begin(evidence, &chatter, &mut turns);
+    let mut walk = Walk::begin(evidence, &mut turns);
     // A record says how it stood, whatever was lost before and behind it.
     let told = evidence.blind.iter().flat_map(|own| {
         let records = evidence.records;
@@ -176,9 +183,18 @@ pub(super) fn track<E>(
         }
     }
     walk.up_to(Timestamp(i64::MAX), &mut turns);
+    let told = (evidence.records, evidence.first.and_then(place));
+    let untold = untold(&turns, told, evidence.whole);
+    // What is measured in the same unit is no witness of it.
+    for own in &untold {
+        let (at, place) = (own.from, Place::Unknown);
+        let unknown = Turn { at, place, assumed: None, is_exact: false, is_told: false };
+        replaced(&mut turns, *own, unknown);
+    }
     let mut held = hold_against_current(&turns, within, flow, period_ms)?;
     settle(&mut held.turns);
     held.by_current = merged(held.by_current.into_iter().chain(chatter));
+    held.untold = untold;
     Ok(held)
 }
 
@@ -246,21 +262,22 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// What is told first also tells of the time before it.
-    fn begin(evidence: &Evidence<'a>, episodes: &[Span], turns: &mut Vec<Turn>) -> Self {
+    fn begin(evidence: &Evidence<'a>, turns: &mut Vec<Turn>) -> Self {
         let Evidence { records, polls, usable, lost, first_poll, soon_ms, .. } = *evidence;
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
         // What was lost before it may have been another one.
         let is_first = |at: Timestamp| evidence.blind.first().is_none_or(|own| own.from >= at);
         let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
-        let chatter =
-            episodes.first().filter(|e| record.is_some_and(|(at, _)| e.from <= at && at < e.to));
+        let chatter = evidence.chatter.first();
+        let chatter = chatter.filter(|e| record.is_some_and(|(at, _)| e.from <= at && at < e.to));
         let told = chatter.map(|e| e.from).or(record.map(|(at, _)| at));
         let record = record.filter(|(at, _)| chatter.is_none() && is_first(*at));
         let place = match (record, poll) {
             (_, Some((seen, place))) if told.is_none_or(|at| seen < at) => place,
             (Some((_, first)), _) => other(first),
-            // No record tells of a change: it stands as it ever stood. What nobody ever saw is not known.
-            _ => first_poll.and_then(place).unwrap_or(Place::Unknown),
+            // Nothing tells of a change: it stands as it ever stood. What nobody ever saw is not known.
+            _ if told.is_none() => first_poll.and_then(place).unwrap_or(Place::Unknown),
+            _ => Place::Unknown,
         };
         // Whether that is assumed hangs on whether it was polled near, as for every other turn.
         let (assumed, is_exact, is_told) = (None, false, false);
@@ -414,7 +431,7 @@ fn hold_against_current<E>(
             }
         }
     }
-    Ok(Track { turns: held, by_current })
+    Ok(Track { turns: held, by_current, untold: Vec::new() })
 }
 
 /// When a contact that says open is not believed, in order: round moments with current.
@@ -507,6 +524,8 @@ mod tests {
             lost: &[],
             blind: &[],
             contradictions: &[],
+            whole: &[],
+            first: None,
             first_poll: None,
             period_ms,
             soon_ms,
@@ -639,6 +658,8 @@ mod tests {
                 lost: &lost,
                 blind: &[],
                 contradictions: &[],
+                whole: &[],
+                first: None,
                 first_poll: None,
                 period_ms: SCAN,
                 soon_ms: SOON_MS,
