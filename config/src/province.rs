@@ -285,6 +285,15 @@ impl Province {
         &self.channels[self.channel_id(station, centre).index()]
     }
 
+    /// What always moves while the gateway of a station runs, where a centre reads it.
+    pub fn heartbeat(&self, station: StationId, centre: CentreId) -> Option<PointId> {
+        let points = &self.stations[station.index()].points;
+        let mut points = points.iter().zip(&self.channel(station, centre).entries);
+        let is_it =
+            |(point, entry): (&Point, &Entry)| point.spec.is_heartbeat && entry.register.is_some();
+        points.position(is_it).map(PointId::at)
+    }
+
     /// Points that a centre must receive, over all stations.
     pub fn required(&self, centre: CentreId) -> usize {
         self.station_ids().map(|station| self.channel(station, centre).required()).sum()

@@ -89,12 +89,9 @@ fn begins_later(province: &Province, now: Timestamp) -> Vec<String> {
 
 /// Which stations have no heartbeat that any centre reads.
 fn without_heartbeat(province: &Province) -> Option<String> {
-    let beats = |station: &StationId, centre| {
-        let entries = &province.channel(*station, centre).entries;
-        let mut points = province.stations[station.index()].points.iter().zip(entries);
-        points.any(|(point, entry)| point.spec.is_heartbeat && entry.register.is_some())
+    let has_one = |station: &StationId| {
+        province.centre_ids().any(|centre| province.heartbeat(*station, centre).is_some())
     };
-    let has_one = |station: &StationId| province.centre_ids().any(|centre| beats(station, centre));
     let lacking: Vec<&str> = province
         .station_ids()
         .filter(|station| !has_one(station))

@@ -87,15 +87,12 @@ impl Rules {
     fn new(province: &Province, channel: &Channel) -> Self {
         let station = &province.stations[channel.station.index()];
         let points = station.points.iter().zip(&channel.entries);
-        let mut numbered = points.clone().enumerate();
-        let is_heartbeat =
-            |point: &Point, entry: &Entry| point.spec.is_heartbeat && entry.register.is_some();
-        let heartbeat = numbered.find(|(_, (point, entry))| is_heartbeat(point, entry));
+        let heartbeat = province.heartbeat(channel.station, channel.centre);
         let points: Vec<PointRule> =
             points.map(|(point, entry)| PointRule::new(province, point, entry)).collect();
         let mapped = points.iter().filter(|rule| rule.is_mapped);
         Self {
-            heartbeat: heartbeat.map(|(n, _)| n),
+            heartbeat: heartbeat.map(config::PointId::index),
             soonest_old: mapped.filter_map(|rule| rule.old_after).min(),
             points,
             tests: Tests::new(province, channel),

@@ -64,10 +64,8 @@ pub(super) fn believed(
 
 #[cfg(test)]
 mod tests {
+    use super::super::track::{CLOSED, OPEN};
     use super::*;
-
-    const OPEN: u16 = 1;
-    const CLOSED: u16 = 2;
 
     #[test]
     fn a_record_of_a_slow_clock_stands_behind_the_polls_that_contradict_it() {

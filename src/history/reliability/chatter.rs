@@ -114,10 +114,8 @@ pub(super) fn restless(
 
 #[cfg(test)]
 mod tests {
+    use super::super::track::{CLOSED, OPEN};
     use super::*;
-
-    const OPEN: u16 = 1;
-    const CLOSED: u16 = 2;
 
     fn record(at: i64, value: u16) -> Record {
         Record { at: Timestamp(at), value, is_exact: true }

@@ -91,19 +91,19 @@ pub(super) fn said(
 }
 
 /// What a centre has of a contact: its records, in the order of time, and when every record of it came, in order.
-pub(super) struct Ring {
-    pub(super) records: Vec<Record>,
+pub(super) struct Ring<'a> {
+    pub(super) records: &'a [Record],
     pub(super) whole: Vec<Span>,
 }
 
 /// Stretches in which the records of two centres tell opposite things for longer than clocks may be apart, in order: each of
 /// them has all that there are, and yet one has a change that the other one has not.
-pub(super) fn told_apart(rings: &[Ring]) -> Vec<Span> {
+pub(super) fn told_apart(rings: &[Ring<'_>]) -> Vec<Span> {
     let mut all = Vec::new();
     for (n, one) in rings.iter().enumerate() {
         for other in &rings[n + 1..] {
             for both in common(&one.whole, &other.whole) {
-                all.extend(told_apart_in(&one.records, &other.records, both));
+                all.extend(told_apart_in(one.records, other.records, both));
             }
         }
     }
@@ -114,7 +114,8 @@ pub(super) fn told_apart(rings: &[Ring]) -> Vec<Span> {
 /// change that one of them has tells.
 fn told_apart_in(one: &[Record], another: &[Record], within: Span) -> Vec<Span> {
     let in_it = |records: &[Record], side: usize| -> Vec<(Timestamp, usize, Place, bool)> {
-        let own = records.iter().filter(|own| within.from <= own.at && own.at < within.to);
+        let first = records.partition_point(|own| own.at < within.from);
+        let own = records[first..].iter().take_while(|own| own.at < within.to);
         own.filter_map(|own| Some((own.at, side, place(own.value)?, own.is_exact))).collect()
     };
     let (one, another) = (in_it(one, 0), in_it(another, 1));
@@ -125,7 +126,7 @@ fn told_apart_in(one: &[Record], another: &[Record], within: Span) -> Vec<Span> 
         return Vec::new();
     };
     let mut all = [one, another].concat();
-    all.sort_unstable_by_key(|(at, ..)| *at);
+    all.sort_by_key(|(at, ..)| *at);
     let mut stands = [first, second];
     let mut from: Option<(Timestamp, bool)> = None;
     let mut found = Vec::new();
@@ -353,13 +354,12 @@ fn opened(claim: &Claim, samples: &[Sample], period_ms: i64) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::track::{CLOSED, OPEN};
     use super::*;
 
     const SCAN: i64 = 10_000;
     const OLD: i64 = 3 * SCAN;
     const HOUR: i64 = 3_600_000;
-    const OPEN: u16 = 1;
-    const CLOSED: u16 = 2;
 
     fn span(from: i64, to: i64) -> Span {
         Span::new(Timestamp(from), Timestamp(to))
@@ -548,6 +548,9 @@ mod tests {
         }
     }
 
+    /// What it is, the other centre's records, when it has all of them, and when they are told apart; seconds.
+    type RingCase<'a> = (&'a str, &'a [Record], &'a [(i64, i64)], Vec<(i64, i64)>);
+
     #[test]
     fn a_change_that_one_centre_never_recorded_is_told_apart() {
         let record = |(at, value): &(i64, u16)| Record {
@@ -556,35 +559,34 @@ mod tests {
             is_exact: true,
         };
         let seconds = |from: i64, to: i64| span(from * 1_000, to * 1_000);
-        let ring = |records: &[(i64, u16)], whole: &[(i64, i64)]| Ring {
-            records: records.iter().map(record).collect(),
-            whole: whole.iter().map(|(from, to)| seconds(*from, *to)).collect(),
+        let of = |all: &[(i64, u16)]| -> Vec<Record> { all.iter().map(record).collect() };
+        let whole = |all: &[(i64, i64)]| -> Vec<Span> {
+            all.iter().map(|(from, to)| seconds(*from, *to)).collect()
         };
-        let real = [(100, OPEN), (700, CLOSED)];
-        let turned = [(100, OPEN), (300, CLOSED), (340, OPEN), (700, CLOSED)];
-        let late = [(108, OPEN), (708, CLOSED)];
+        let real = of(&[(100, OPEN), (700, CLOSED)]);
+        let turned = of(&[(100, OPEN), (300, CLOSED), (340, OPEN), (700, CLOSED)]);
+        let late = of(&[(108, OPEN), (708, CLOSED)]);
+        let reversed = of(&[(100, CLOSED), (700, OPEN)]);
         let all = [(0, 900)];
-        let table = [
-            ("they agree", ring(&real, &all), vec![]),
-            ("by a clock that is eight seconds fast", ring(&late, &all), vec![]),
-            ("turned round in an outage", ring(&turned, &all), vec![(300, 340)]),
-            ("nothing changed at one", ring(&[], &all), vec![(100, 700)]),
-            ("that lost some", ring(&[], &[(0, 50), (800, 900)]), vec![]),
-            ("that has the second half", ring(&real[1..], &[(500, 900)]), vec![]),
-            ("the other way round", ring(&[(100, CLOSED), (700, OPEN)], &all), vec![(100, 700)]),
+        let table: [RingCase<'_>; 7] = [
+            ("they agree", &real, &all, vec![]),
+            ("by a clock that is eight seconds fast", &late, &all, vec![]),
+            ("turned round in an outage", &turned, &all, vec![(300, 340)]),
+            ("nothing changed at one", &[], &all, vec![(100, 700)]),
+            ("that lost some", &[], &[(0, 50), (800, 900)], vec![]),
+            ("that has the second half", &real[1..], &[(500, 900)], vec![]),
+            ("the other way round", &reversed, &all, vec![(100, 700)]),
         ];
-        for (what, other, expected) in table {
-            let rings = [ring(&real, &all), other];
-            let found: Vec<_> = told_apart(&rings)
+        let ring = |records, spans| Ring { records, whole: whole(spans) };
+        for (what, records, spans, expected) in table {
+            let found: Vec<_> = told_apart(&[ring(&real, &all), ring(records, spans)])
                 .iter()
                 .map(|own| (own.from.0 / 1_000, own.to.0 / 1_000))
                 .collect();
             assert_eq!(found, expected, "{what}");
         }
-        let doubted = Ring {
-            records: vec![Record { is_exact: false, ..record(&(100, OPEN)) }],
-            whole: vec![seconds(0, 900)],
-        };
-        assert_eq!(told_apart(&[doubted, ring(&[], &all)]), [], "a wrong clock proves nothing");
+        let doubted = [Record { is_exact: false, ..record(&(100, OPEN)) }];
+        let found = told_apart(&[ring(&doubted, &all), ring(&[], &all)]);
+        assert_eq!(found, [], "a wrong clock proves nothing");
     }
 }

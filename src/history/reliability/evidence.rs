@@ -321,18 +321,13 @@ impl Source<'_> {
     /// Stretches in which a point was found to be old, or its unit not to answer: what came before that since it was last
     /// new was a repetition.
     fn repeated(&self, point: PointId, found: impl Iterator<Item = Span>) -> Vec<Span> {
-        let old_ms = self.scan_ms(point) * i64::from(self.province.scan.stale_after);
+        let old_ms = self.old_after_ms(point);
         found.map(|own| Span::new(own.from.plus(-old_ms), own.to)).collect()
     }
 
     /// Whether it would be seen at a centre that the gateway of the station hangs: something comes that always moves.
     fn beats(&self, centre: CentreId) -> bool {
-        let channel = self.province.channel(self.station, centre);
-        let points = self.station().points.iter().zip(&channel.entries);
-        channel.device.events
-            || points
-                .into_iter()
-                .any(|(point, entry)| point.spec.is_heartbeat && entry.register.is_some())
+        self.has_records(centre) || self.province.heartbeat(self.station, centre).is_some()
     }
 
     /// When a point was old at a centre: a gateway that hangs repeats what it had.
@@ -449,7 +444,7 @@ impl Source<'_> {
         let mut covered: Vec<Span> = Vec::new();
         let (mut said, mut of_centres) = (Vec::new(), Vec::new());
         let scan_ms = self.scan_ms(point);
-        let old_ms = scan_ms * i64::from(self.province.scan.stale_after);
+        let old_ms = self.old_after_ms(point);
         for centre in self.province.centre_ids() {
             if self.province.channel(self.station, centre).entries[point.index()].register.is_none()
             {
@@ -599,8 +594,16 @@ impl Source<'_> {
 
     /// How often a point is polled, milliseconds.
     pub(super) fn scan_ms(&self, point: PointId) -> i64 {
-        let scan = self.point(point).spec.scan.unwrap_or(Scan::Slow);
-        self.province.scan.milliseconds(scan)
+        self.province.scan.milliseconds(self.scan(point))
+    }
+
+    /// Age above which a value of a point is old, milliseconds.
+    fn old_after_ms(&self, point: PointId) -> i64 {
+        self.province.scan.old_after_ms(self.scan(point))
+    }
+
+    fn scan(&self, point: PointId) -> Scan {
+        self.point(point).spec.scan.unwrap_or(Scan::Slow)
     }
 
     /// The first poll of a stretch in which the position of a bay's breaker could be used comes within this,

@@ -17,9 +17,9 @@ use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 
 /// Code of a double point that is open.
-const OPEN: u16 = 1;
+pub(super) const OPEN: u16 = 1;
 /// Code of a double point that is closed.
-const CLOSED: u16 = 2;
+pub(super) const CLOSED: u16 = 2;
 
 /// A poll may still say what was before a record that is so old, milliseconds: the image of a device is
 /// renewed by the second, and a gateway takes its time.

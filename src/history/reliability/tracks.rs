@@ -49,7 +49,7 @@ impl Tracks {
         for (bay, point) in breakers {
             let watched = [&usable[&point.index()][..], &mute[&point.index()]];
             let breaker = Breaker::of(source, of, (bay, point), watched)?;
-            all.add(source, bay, &breaker)?;
+            all.add(source, bay, breaker)?;
         }
         Ok(all)
     }
@@ -58,9 +58,9 @@ impl Tracks {
         &mut self,
         source: &Source<'_>,
         bay: usize,
-        breaker: &Breaker<'_>,
+        breaker: Breaker<'_>,
     ) -> Result<(), StoreError> {
-        let Breaker { point, polls, usable, records, .. } = breaker;
+        let Breaker { point, polls, usable, records, .. } = &breaker;
         let chatter = breaker.chatter();
         let told = told_apart(&breaker.rings());
         let scan_ms = source.scan_ms(*point);
@@ -98,7 +98,7 @@ impl Tracks {
         doubts.extend(without.into_iter().map(|own| (alone, own)));
         self.doubts.insert(bay, doubts);
         self.turns.insert(bay, turns);
-        self.disbelieved.insert(bay, breaker.disbelieved.clone());
+        self.disbelieved.insert(bay, breaker.disbelieved);
         Ok(())
     }
 }
@@ -211,34 +211,31 @@ impl<'a> Breaker<'a> {
         Span::new(own.from.plus(self.soon_ms), own.to.plus(-self.soon_ms))
     }
 
-    /// The centres that get records of it, and when they read it.
-    fn readers(&self) -> Vec<(CentreId, (&'a str, &'a [Span]))> {
-        let centres = self.polls.of_centres.iter().map(|(centre, _)| *centre);
-        let own = centres.filter(|centre| self.source.has_records(*centre));
-        own.map(|centre| (centre, (self.name(centre), &self.watched[0][centre.index()][..])))
-            .collect()
+    /// The centres that get records of it, with when they read it, and what they have of its contact.
+    fn readers(&self) -> impl Iterator<Item = (CentreId, (&'a str, &'a [Span]), &[Record])> {
+        let all = self.polls.of_centres.iter().zip(&self.contacts);
+        let own = all.filter(|((centre, _), _)| self.source.has_records(*centre));
+        own.map(|((centre, _), contact)| {
+            let read = (self.name(*centre), &self.watched[0][centre.index()][..]);
+            (*centre, read, &contact[..])
+        })
     }
 
     /// What each centre has of its contact.
-    fn rings(&self) -> Vec<Ring> {
-        let (source, mut rings) = (self.source, Vec::new());
-        for (centre, read) in self.readers() {
-            let all = self.polls.of_centres.iter().zip(&self.contacts);
-            let own = all.clone().find(|((own, _), _)| *own == centre);
+    fn rings(&self) -> Vec<Ring<'_>> {
+        let ring = |(centre, read, records): (CentreId, _, _)| {
             let lost = self.missing.untold_to_readers(self.station, self.unit, &[read]);
             let mute = self.watched[1][centre.index()].iter().copied();
             let lost = merged(lost.into_iter().chain(mute));
-            let whole = without(source.era.watched(source.span), &lost).into_iter();
-            let whole = merged(whole.map(|own| self.inner(own)));
-            let records = own.map_or_else(Vec::new, |(_, contact)| contact.clone());
-            rings.push(Ring { records, whole });
-        }
-        rings
+            let whole = without(self.source.era.watched(self.source.span), &lost).into_iter();
+            Ring { records, whole: merged(whole.map(|own| self.inner(own))) }
+        };
+        self.readers().map(ring).collect()
     }
 
     /// When its position could be used and every record of its unit came, but for some stretches.
     fn whole(&self, others: &[&[Span]]) -> Vec<Span> {
-        let read: Vec<_> = self.readers().into_iter().map(|(_, read)| read).collect();
+        let read: Vec<_> = self.readers().map(|(_, read, _)| read).collect();
         let lost = self.missing.untold_to_readers(self.station, self.unit, &read);
         let others = merged(others.iter().copied().flatten().copied().chain(lost));
         let whole = without(self.usable.iter().copied(), &others).into_iter();

@@ -45,13 +45,9 @@ pub(super) fn untold(
         } else {
             continue;
         };
-        match found.last_mut() {
-            Some(last) if own.from <= last.to => last.to = last.to.max(own.to),
-            _ => found.push(own),
-        }
+        found.push(own);
     }
-    found.retain(|own| own.length() > 0);
-    found
+    merged(found)
 }
 
 /// Stretches, in order, in which nobody can say how a breaker stood that was open when its unit ceased to answer for it in one of
@@ -67,7 +63,7 @@ pub(super) fn unanswered(
     let polls = polls.iter().map(|(at, code)| (*at, *code, false));
     let told = records.chain(polls).filter_map(|(at, code, own)| Some((at, place(code)?, own)));
     let mut told: Vec<(Timestamp, Place, bool)> = told.collect();
-    told.sort_unstable_by_key(|(at, ..)| *at);
+    told.sort_by_key(|(at, ..)| *at);
     let mut found = Vec::new();
     for own in mute {
         let first = told.partition_point(|(at, ..)| *at <= own.from);
@@ -106,6 +102,7 @@ pub(super) fn replaced(turns: &mut Vec<Turn>, stretch: Span, by: Turn) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::track::{CLOSED, OPEN};
     use super::*;
 
     const SECOND: i64 = 1_000;
@@ -116,14 +113,22 @@ mod tests {
         Turn { at: Timestamp(at), place, assumed, is_exact: is_told, is_told }
     }
 
+    /// Records of so many hours.
+    fn recorded(all: &[(i64, u16)]) -> Vec<Record> {
+        let record = |(hour, value): &(i64, u16)| Record {
+            at: Timestamp(*hour * HOUR),
+            value: *value,
+            is_exact: true,
+        };
+        all.iter().map(record).collect()
+    }
+
     /// What it is, records, turns that polls made of them, and what is in doubt; hours.
     type Case = (&'static str, Vec<(i64, u16)>, Vec<(i64, Place, Option<What>)>, Vec<(i64, i64)>);
 
     #[test]
     fn what_only_polls_saw_is_held_against_the_records_before_and_behind() {
         use Place::{Closed, Open};
-        const OPEN: u16 = 1;
-        const CLOSED: u16 = 2;
         let polled = Some(What::NoRecord);
         let whole = vec![Span::new(Timestamp(0), Timestamp(100 * HOUR))];
         let table: [Case; 8] = [
@@ -177,12 +182,7 @@ mod tests {
             ),
         ];
         for (what, records, turns, expected) in table {
-            let record = |(at, value): &(i64, u16)| Record {
-                at: Timestamp(*at * HOUR),
-                value: *value,
-                is_exact: true,
-            };
-            let records: Vec<Record> = records.iter().map(record).collect();
+            let records = recorded(&records);
             let turns: Vec<Turn> =
                 turns.into_iter().map(|(at, place, how)| turn(at * HOUR, place, how)).collect();
             let told = |found: Vec<Span>| -> Vec<(i64, i64)> {
@@ -197,8 +197,6 @@ mod tests {
 
     #[test]
     fn one_that_was_open_when_its_unit_fell_silent_may_be_closed() {
-        const OPEN: u16 = 1;
-        const CLOSED: u16 = 2;
         // Records, polls, and what nobody can say; hours. The unit is silent from the tenth to the twelfth.
         type Case = (&'static str, Vec<(i64, u16)>, Vec<(i64, u16)>, Vec<(i64, i64)>);
         let table: [Case; 8] = [
@@ -213,9 +211,7 @@ mod tests {
         ];
         let hour = |hour: i64| Timestamp(hour * HOUR);
         for (what, records, polls, expected) in table {
-            let record =
-                |(at, value): &(i64, u16)| Record { at: hour(*at), value: *value, is_exact: true };
-            let records: Vec<Record> = records.iter().map(record).collect();
+            let records = recorded(&records);
             let polls: Vec<_> = polls.iter().map(|(at, code)| (hour(*at), *code)).collect();
             let mute = [Span::new(hour(10), hour(12))];
             let found = unanswered(&mute, (&records, &polls), 60 * SECOND, hour(99));
