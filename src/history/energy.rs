@@ -819,6 +819,10 @@ impl Source<'_> {
             }
             last = kw.map(|kw| (value.at, kw));
         })?;
+        let mut wrong = Doubts { lists: [(&judged, 0), (&[], 0)] };
+        for (pair, drawn) in readings.windows(2).zip(drawn.iter_mut().skip(1)) {
+            drawn.is_wrong = wrong.touch(Span::new(pair[0].at, pair[1].at));
+        }
         Ok(drawn)
     }
 

@@ -33,6 +33,8 @@ pub(super) const CONTEXT_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
 const CLASSES: f64 = 0.025;
 /// Counter and power are read at moments that differ by no more, milliseconds.
 const APART_MS: i64 = 2_000;
+/// What shows a wrong power is judged to do so within this, milliseconds.
+const FOUND_MS: i64 = 180_000;
 /// A register that may have begun again counted at most this part of itself meanwhile.
 const WRAP_PART: i64 = 16;
 
@@ -67,6 +69,8 @@ pub(super) struct Drawn {
     pub(super) most: f64,
     /// Milliseconds in which the power was known.
     pub(super) known_ms: i64,
+    /// The power was measured, and judged to be wrong: so may be what else the same device shows.
+    pub(super) is_wrong: bool,
 }
 
 /// From one reading to the next.
@@ -193,6 +197,7 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Jud
     judge.stand_still(&mut links);
     let (mut joined, unclear) = judge.joins(&links);
     judge.doubt(&mut links, &mut joined);
+    judge.distrust(&mut links, &joined);
     let mut found = Judged::default();
     let mut next = 0;
     for join in joined {
@@ -215,10 +220,12 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
         sum.least += more.least;
         sum.most += more.most;
         sum.known_ms += more.known_ms;
+        sum.is_wrong |= more.is_wrong;
         if marks.last().is_some_and(|last| reading.at <= last.at) {
             continue;
         }
         let mark = |wh| Mark { at: reading.at, wh, drawn: sum, skipped };
+        let before = marks.len();
         let odd = match reading.said {
             Said::Count(wh) if meter.is_stand_in(wh) => {
                 // One that shows it for longer does count from there.
@@ -243,6 +250,9 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
             Said::Flagged => Some(Oddity::Flagged),
             Said::OutOfRange => Some(Oddity::OutOfRange),
         };
+        if marks.len() > before {
+            sum.is_wrong = false;
+        }
         skipped = if odd.is_some() { skipped.or(odd) } else { None };
     }
     without_stand_ins(meter, &mut marks);
@@ -372,6 +382,7 @@ impl Judge<'_> {
                 end += 1;
             }
             // Readings first to end are the same.
+            let caught_up = self.caught_up(links, (first, end));
             let (mut low, mut high) = (first, first);
             for (n, link) in links.iter_mut().enumerate().take(end).skip(first) {
                 let span = self.span(n, n + 1);
@@ -383,7 +394,8 @@ impl Judge<'_> {
                     high += 1;
                 }
                 let is_long = self.span(low, high).length() > self.meter.freeze_ms;
-                if self.flowed(low, high) || is_long && self.is_unmeasured(n) {
+                let made_good = caught_up.is_some_and(|from| n >= from);
+                if self.flowed(low, high) || is_long && self.is_unmeasured(n) || made_good {
                     *link = Err(Oddity::Frozen);
                 }
             }
@@ -400,6 +412,20 @@ impl Judge<'_> {
             }
             first = end.max(first + 1);
         }
+    }
+
+    /// From where on what a step adds at the end of a standstill, which is more than can have flowed in it, may have
+    /// flowed: within a day.
+    fn caught_up(
+        &self,
+        links: &[Result<Counted, Oddity>],
+        (first, end): (usize, usize),
+    ) -> Option<usize> {
+        let out = links.get(end).filter(|_| first < end)?;
+        let is_more = self.marks[end + 1].wh > self.marks[end].wh
+            && matches!(out, Err(Oddity::Jump | Oddity::AgainstPower));
+        let from = (first..end).find(|n| self.span(*n, end + 1).length() <= STANDSTILL_MS)?;
+        (is_more && self.link(from, end + 1).is_ok()).then_some(from)
     }
 
     /// Whether power was not measured for some of a step, and more may have flowed in that than a count.
@@ -575,6 +601,37 @@ impl Judge<'_> {
                 let hidden = near((n, n + 1)).find(|(off, _)| self.step_hides(n, *off));
                 links[n] = hidden.map_or(links[n], |(_, why)| Err(why));
             }
+        }
+    }
+
+    /// A device whose power was judged to be wrong from a break of its counter on, or up to one, may have shown another
+    /// counter, too: what it counted then is not known.
+    fn distrust(&self, links: &mut [Result<Counted, Oddity>], joined: &[Join]) {
+        let is_joined = |n: usize| {
+            let next = joined.partition_point(|join| join.to <= n);
+            joined.get(next).is_some_and(|join| join.from <= n)
+        };
+        let is_break = |link: &Result<Counted, Oddity>| matches!(link, Err(why) if !matches!(why, Oddity::Frozen | Oddity::TooLong));
+        let breaks = links.iter().enumerate().filter(|(n, link)| is_break(link) && !is_joined(*n));
+        let breaks: Vec<usize> = breaks.map(|(n, _)| n).collect();
+        let mut not_known = vec![false; links.len()];
+        for own in breaks {
+            let mut behind = own + 1..links.len();
+            let mut before = (0..own).rev();
+            let ways: [&mut dyn Iterator<Item = usize>; 2] = [&mut behind, &mut before];
+            for way in ways {
+                for n in way {
+                    let away = self.span(own.min(n + 1), n.max(own + 1)).length();
+                    let is_wrong = self.marks[n + 1].drawn.is_wrong;
+                    if away > STANDSTILL_MS || !is_wrong && away > FOUND_MS {
+                        break;
+                    }
+                    not_known[n] |= is_wrong;
+                }
+            }
+        }
+        for (link, _) in links.iter_mut().zip(not_known).filter(|(_, own)| *own) {
+            *link = link.and(Err(Oddity::Replaced));
         }
     }
 

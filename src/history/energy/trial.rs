@@ -37,7 +37,7 @@ fn judged(kwh: &[Option<i64>], power: Option<f64>) -> Judged {
             let ms = n.checked_sub(1).map_or(0, |before| readings[n].at.since(readings[before].at));
             power.map_or(Drawn::default(), |kw| {
                 let wh = flowing(kw, ms);
-                Drawn { least: wh, most: wh, known_ms: ms }
+                Drawn { least: wh, most: wh, known_ms: ms, is_wrong: false }
             })
         })
         .collect();
@@ -299,7 +299,7 @@ fn at_night_less_flows_than_power_can_prove_and_a_frozen_counter_is_found_by_day
     let drawn: Vec<Drawn> = (0..=1_440)
         .map(|minute| {
             let wh = flowing(if minute < 480 { 30.0 } else { 3_000.0 }, MINUTE_MS);
-            Drawn { least: wh, most: wh, known_ms: MINUTE_MS }
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false }
         })
         .collect();
     let found = steps(&meter, &readings, &drawn);
@@ -308,10 +308,61 @@ fn at_night_less_flows_than_power_can_prove_and_a_frozen_counter_is_found_by_day
 }
 
 #[test]
+fn what_is_made_good_behind_a_standstill_is_of_that_time() {
+    // 600 kW flow, of which a minute is ten counts; it stands from the 300th minute on, and then shows what it should.
+    let day = |stands: i64, power: Option<f64>| {
+        let kwh = move |minute: i64| FROM + 10 * minute;
+        let minutes = 0..=1_440_i64;
+        let shown = move |minute: i64| {
+            if (300..300 + stands).contains(&minute) { kwh(300) } else { kwh(minute) }
+        };
+        judged(&minutes.map(|minute| Some(shown(minute))).collect::<Vec<_>>(), power)
+    };
+    for stands in [2, 5, 8, 15, 30, 55, 58, 70, 300] {
+        for power in [Some(600.0), None] {
+            let Judged { steps, odd, .. } = day(stands, power);
+            let (counted, missing) = (sum(&steps), not_known(&steps));
+            // What is told as known is all that flowed then.
+            assert_eq!(counted, 10 * (1_440 - missing), "{stands} {power:?}: {odd:?}");
+        }
+    }
+}
+
+#[test]
 fn two_series_in_turn_cannot_be_told_apart() {
     let other = |minute: i64, kwh: i64| Some(if minute % 2 == 0 { kwh } else { kwh / 3 });
     let Judged { steps, .. } = judged(&hour(FROM, other), None);
     assert_eq!((sum(&steps), not_known(&steps)), (0, 60));
+}
+
+#[test]
+fn another_counter_that_a_device_shows_is_none_while_its_power_is_wrong() {
+    // From the 300th minute on for so long, a third of it all; its power is found to be wrong a minute later.
+    let meter = Meter::for_trial(MOST_KW, ERROR_KW);
+    for lasts in [2, 30, 59, 90, 600, 1_440, 2_800] {
+        let is_other = |minute: i64| (300..300 + lasts).contains(&minute);
+        let shown = |minute: i64| {
+            let kwh = FROM + PER_MINUTE * minute;
+            if is_other(minute) { kwh / 3 } else { kwh }
+        };
+        let all = 0..=4_320_i64;
+        let reading = |minute| Reading { at: at(minute), said: Said::Count(shown(minute) * KWH) };
+        let readings: Vec<Reading> = all.clone().map(reading).collect();
+        let power = |minute: i64| {
+            if is_other(minute - 1) || is_other(minute) {
+                return Drawn { is_wrong: minute > 301, ..Drawn::default() };
+            }
+            let wh = flowing(3_000.0, MINUTE_MS);
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false }
+        };
+        let drawn: Vec<Drawn> = all.map(power).collect();
+        let Judged { steps, odd, .. } = super::steps::steps(&meter, &readings, &drawn);
+        let known = 4_320 - not_known(&steps);
+        let off = (sum(&steps) - PER_MINUTE * known).abs();
+        // The minute in which nobody has found it yet counts a third.
+        assert!(off <= PER_MINUTE, "{lasts}: {off} kWh off, {odd:?}");
+        assert!(known >= 4_320 - lasts - 2, "{lasts}: the rest is known, {known}");
+    }
 }
 
 #[test]
@@ -468,7 +519,7 @@ fn judge((register, kw, faults, cuts): Case, may_hide: bool) -> Result<(), TestC
         readings.push(Reading { at: at(minute), said: meter.reading(as_value(*kwh)) });
         let wh = as_value(truth[n] - truth[since]);
         let known_ms = MINUTE_MS * i64::try_from(n - since).unwrap();
-        drawn.push(Drawn { least: wh, most: wh, known_ms });
+        drawn.push(Drawn { least: wh, most: wh, known_ms, is_wrong: false });
         since = n;
     }
     let found = steps(&meter, &readings, &drawn);

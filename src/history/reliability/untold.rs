@@ -20,19 +20,28 @@ pub(super) fn untold(
 ) -> Vec<Span> {
     let ends: Vec<(Timestamp, Place)> =
         records.iter().filter_map(|record| Some((record.at, place(record.value)?))).collect();
-    let is_whole = |at: Timestamp| {
-        let next = whole.partition_point(|own| own.to <= at);
-        whole.get(next).is_some_and(|own| own.from <= at)
+    // Whether every record came from a moment on up to another one.
+    let is_whole = |from: Timestamp, to: Timestamp| {
+        let next = whole.partition_point(|own| own.to <= to);
+        whole.get(next).is_some_and(|own| own.from <= from)
     };
     let mut found: Vec<Span> = Vec::new();
     for (n, pair) in turns.windows(2).enumerate() {
         let (before, turn) = (&pair[0], &pair[1]);
-        let is_change = before.place != Place::Unknown && turn.place != Place::Unknown;
-        if turn.assumed != Some(What::NoRecord) || !is_change || !is_whole(turn.at) {
+        if turn.assumed != Some(What::NoRecord)
+            || turn.place == Place::Unknown
+            || !is_whole(turn.at, turn.at)
+        {
             continue;
         }
         let next = ends.partition_point(|(at, _)| *at < turn.at);
         let (last, next) = (next.checked_sub(1).and_then(|n| ends.get(n)), ends.get(next).copied());
+        // It stands otherwise than the last record said, whatever is in doubt between the two.
+        let differs =
+            last.is_some_and(|(at, place)| *place != turn.place && is_whole(*at, turn.at));
+        if before.place == Place::Unknown && !differs {
+            continue;
+        }
         let last = last.copied().or(first.map(|place| (Timestamp(i64::MIN), place)));
         let own = if last.is_some_and(|(_, place)| place == turn.place) {
             // It is as the last record said, and ever was.
@@ -131,12 +140,18 @@ mod tests {
         use Place::{Closed, Open};
         let polled = Some(What::NoRecord);
         let whole = vec![Span::new(Timestamp(0), Timestamp(100 * HOUR))];
-        let table: [Case; 8] = [
+        let table: [Case; 9] = [
             (
                 "a breaker without records",
                 vec![],
                 vec![(0, Closed, Some(What::StartAssumed)), (2, Open, polled), (3, Closed, polled)],
                 vec![(2, 3)],
+            ),
+            (
+                "not known in between",
+                vec![(1, OPEN)],
+                vec![(1, Open, None), (2, Place::Unknown, None), (50, Closed, polled)],
+                vec![(50, 74)],
             ),
             (
                 "told at neither end",
