@@ -1,4 +1,4 @@
-//! Feeds the readings of a fleet to a historian, without sockets, and says what they and its
+//! Feeds the updates of a fleet to a historian, without sockets, and says what they and its
 //! pictures cost.
 //!
 //! ```text
@@ -15,9 +15,11 @@ use std::time::Instant;
 
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Block, plans};
-use gridwatch::collector::reading::{Event, Exchange, Poll, Reading};
+use gridwatch::collector::answers::Decoder;
+use gridwatch::collector::plan::{Block, layouts, plans};
+use gridwatch::collector::poll::{Exchange, Poll};
 use gridwatch::historian::Historian;
+use gridwatch::signal::update::Update;
 
 const START: Timestamp = Timestamp(1_656_608_400_000);
 
@@ -30,11 +32,14 @@ fn main() {
     let began = Instant::now();
     let plans = plans(&province);
     let planned = began.elapsed().as_secs_f64();
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     let made = began.elapsed().as_secs_f64();
     println!(
         "{stations} stations, {points} points: plans {planned:.2} s, with historian {made:.2} s"
     );
+    let channels = province.channels.iter().zip(&plans);
+    let mut decoders: Vec<Decoder> =
+        channels.map(|(channel, plan)| Decoder::new(&province, channel, plan)).collect();
     let (mut accepts, mut pictures) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let second = START.plus(1_000 * i64::try_from(round).unwrap_or(0));
@@ -42,11 +47,12 @@ fn main() {
         for half in 0..2 {
             let at = second.plus(500 * half);
             let own = (0..province.channels.len()).filter(|n| (n % 2 == 0) == (half == 0));
-            let readings: Vec<Reading> =
-                own.map(|n| reading(ChannelId::at(n), at, &plans[n].blocks, round)).collect();
+            let updates: Vec<Update> = own
+                .map(|n| update(&mut decoders[n], (ChannelId::at(n), at), &plans[n].blocks, round))
+                .collect();
             let began = cpu_seconds();
-            for reading in &readings {
-                historian.accept(reading);
+            for update in &updates {
+                historian.accept(update);
             }
             accepting += cpu_seconds() - began;
             let began = cpu_seconds();
@@ -73,7 +79,12 @@ fn cpu_seconds() -> f64 {
 }
 
 /// One scan of a station: a reply to each request, bits all off and registers counting.
-fn reading(channel: ChannelId, at: Timestamp, blocks: &[Block], round: usize) -> Reading {
+fn update(
+    decoder: &mut Decoder,
+    (channel, at): (ChannelId, Timestamp),
+    blocks: &[Block],
+    round: usize,
+) -> Update {
     let poll = |(block, asked): (usize, &Block)| {
         let bytes = if asked.table.is_bits() {
             usize::from(asked.count).div_ceil(8)
@@ -91,5 +102,5 @@ fn reading(channel: ChannelId, at: Timestamp, blocks: &[Block], round: usize) ->
         Poll { block, offset, count, fault: None, in_parts: false, exchange }
     };
     let polls = blocks.iter().enumerate().map(poll).collect();
-    Reading { channel, at, event: Event::Polls(polls) }
+    decoder.update(channel, at, polls)
 }

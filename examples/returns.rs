@@ -15,7 +15,7 @@ use config::{ChannelId, Province};
 use gridwatch::clock::Clock;
 use gridwatch::collector::Collector;
 use gridwatch::collector::plan::{Plan, plans};
-use gridwatch::collector::reading::{Event, Reading};
+use gridwatch::signal::update::{Answer, News, Update};
 use sim::{Ports, Simulation};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -39,12 +39,12 @@ fn main() {
     });
 }
 
-fn is_good(event: &Event) -> bool {
-    matches!(event, Event::Polls(polls) if polls.iter().any(|poll| poll.fault.is_none()))
+fn is_good(news: &News) -> bool {
+    matches!(news, News::Answers(answers) if answers.iter().any(|answer| answer.miss().is_none()))
 }
 
-async fn next(readings: &mut Receiver<Reading>) -> Reading {
-    readings.recv().await.expect("the collector runs")
+async fn next(updates: &mut Receiver<Update>) -> Update {
+    updates.recv().await.expect("the collector runs")
 }
 
 /// Stations leave and come back: one at a time, then all at once.
@@ -59,13 +59,13 @@ async fn returning(stations: usize, returns: usize) {
         (channel.host, channel.port) = (address.ip().to_string(), address.port());
     }
     let plans = plans(&province);
-    let (collector, mut readings) =
+    let (collector, mut updates) =
         Collector::start(&province, &plans, clock).expect("the stations are polled");
     let mut live = vec![false; stations];
     let began = Instant::now();
     while live.iter().any(|live| !live) {
-        let reading = next(&mut readings).await;
-        live[reading.channel.index()] |= is_good(&reading.event);
+        let update = next(&mut updates).await;
+        live[update.channel.index()] |= is_good(&update.news);
     }
     println!(
         "{stations} stations called for the first time: all live after {:.2} s",
@@ -80,14 +80,14 @@ async fn returning(stations: usize, returns: usize) {
         let until = Instant::now() + Duration::from_millis(1_700 + 97 * (n as u64 % 7));
         let mut lost = false;
         while Instant::now() < until || !lost {
-            let reading = next(&mut readings).await;
-            lost |= reading.channel == gone && matches!(reading.event, Event::Lost(_));
+            let update = next(&mut updates).await;
+            lost |= update.channel == gone && matches!(update.news, News::Lost(_));
         }
         simulation.set_online(gone, true).await.expect("it comes back");
         let back = Instant::now();
         loop {
-            let reading = next(&mut readings).await;
-            if reading.channel == gone && is_good(&reading.event) {
+            let update = next(&mut updates).await;
+            if update.channel == gone && is_good(&update.news) {
                 break;
             }
         }
@@ -108,7 +108,7 @@ async fn returning(stations: usize, returns: usize) {
     let until = Instant::now() + Duration::from_secs(20);
     while Instant::now() < until {
         tokio::select! {
-            _ = next(&mut readings) => {}
+            _ = next(&mut updates) => {}
             () = sleep_until(until) => {}
         }
     }
@@ -119,9 +119,9 @@ async fn returning(stations: usize, returns: usize) {
     live.fill(false);
     let mut times = Vec::new();
     while times.len() < stations {
-        let reading = next(&mut readings).await;
-        let live = &mut live[reading.channel.index()];
-        if !*live && is_good(&reading.event) {
+        let update = next(&mut updates).await;
+        let live = &mut live[update.channel.index()];
+        if !*live && is_good(&update.news) {
             *live = true;
             times.push(back.elapsed().as_secs_f64());
         }
@@ -195,24 +195,24 @@ async fn over_a_slow_link() {
         province.channels[0].device.registers_max = 40;
         province.channels[0].device.events = false;
         tokio::spawn(slow_station(listener));
-        let mut plan: Plan = (*plans(&province)[0]).clone();
-        plan.blocks.truncate(BLOCKS);
-        assert_eq!(plan.blocks.len(), BLOCKS);
-        let plans = [Arc::new(plan)];
-        let (collector, mut readings) =
+        let mut blocks = plans(&province)[0].blocks.clone();
+        blocks.truncate(BLOCKS);
+        assert_eq!(blocks.len(), BLOCKS);
+        let plans = [Arc::new(Plan::of(blocks, |_| 1_000))];
+        let (collector, mut updates) =
             Collector::start(&province, &plans, Clock::system()).expect("it is polled");
         // Of each scan: from the first request to the end of the last reply.
         let mut scans = Vec::new();
-        let mut polls = Vec::new();
+        let mut answers = Vec::new();
         while scans.len() < 5 {
-            if let Event::Polls(some) = next(&mut readings).await.event {
-                polls.extend(some);
+            if let News::Answers(some) = next(&mut updates).await.news {
+                answers.extend(some);
             }
-            if polls.len() >= BLOCKS {
-                let scan: Vec<_> = polls.drain(..BLOCKS).collect();
-                let sent = scan.iter().map(|poll| poll.exchange.at.0).min().unwrap_or(0);
-                let end = |poll: &gridwatch::collector::reading::Poll| {
-                    poll.exchange.at.0 * 1_000 + i64::from(poll.exchange.took_us)
+            if answers.len() >= BLOCKS {
+                let scan: Vec<_> = answers.drain(..BLOCKS).collect();
+                let sent = scan.iter().map(|answer| answer.evidence.at.0).min().unwrap_or(0);
+                let end = |Answer { evidence, .. }: &Answer| {
+                    evidence.at.0 * 1_000 + i64::from(evidence.took_us)
                 };
                 let took = scan.iter().map(end).max().unwrap_or(0) - sent * 1_000;
                 #[expect(clippy::cast_precision_loss, reason = "some thousands")]

@@ -19,10 +19,13 @@ use std::time::Instant;
 
 use config::{ChannelId, Encoding, PointId, Province};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Block, Content, Item, Part, Plan, plans};
-use gridwatch::collector::reading::{Event, Exchange, Poll, Reading};
+use gridwatch::collector::answers::Decoder;
+use gridwatch::collector::plan::{Block, Content, Item, Plan, layouts, plans};
+use gridwatch::collector::poll::{Exchange, Poll};
 use gridwatch::series::chunk::{Choices, Chunk, ChunkWriter, Column};
 use gridwatch::series::{Buffer, join};
+use gridwatch::signal::layout::Part;
+use gridwatch::signal::update::{News, Update};
 use sim::Field;
 
 /// 2022-07-01 06:00 in Hòa Bình: a month of storms, a morning of rising load.
@@ -71,28 +74,29 @@ fn stations(province: Province, noisy: bool) {
     let mut field = Field::new(Arc::clone(&province));
     field.step(START.0);
     let base = resident_mb();
-    let mut buffer = Buffer::new(&province, &plans, 1 << 30);
-    let mut spare = Buffer::new(&province, &plans, 1 << 30);
+    let mut buffer = Buffer::new(&province, &layouts(&plans), 1 << 30);
+    let mut spare = Buffer::new(&province, &layouts(&plans), 1 << 30);
     let (mut given, mut plain) = (Given::default(), Vec::new());
+    let mut decoders = decoders(&province, &plans);
     for second in 0..HOUR_S {
         let at = START.plus(1_000 * second);
         field.step(at.0);
-        let due: Vec<Reading> = (0..plans.len())
+        let due: Vec<Update> = (0..plans.len())
             .map(|n| {
-                let mut reading =
-                    reading(&province, &field, &plans[n], ChannelId::at(n), (at, second));
+                let channel = ChannelId::at(n);
+                let mut polls = polls(&province, &field, &plans[n], channel, (at, second));
                 if noisy {
-                    stir(&province, &plans[n], &mut reading);
+                    stir(&province, &plans[n], (channel, at), &mut polls);
                 }
-                reading
+                decoders[n].update(channel, at.plus(500), polls)
             })
             .collect();
-        for reading in &due {
-            given.count(&plans, reading);
+        for update in &due {
+            given.count(&plans, update);
         }
         let began = cpu_seconds();
-        for reading in &due {
-            buffer.accept(reading);
+        for update in &due {
+            buffer.accept(update);
         }
         given.seconds += cpu_seconds() - began;
         buffer.take_sealed();
@@ -124,13 +128,13 @@ fn stations(province: Province, noisy: bool) {
     sizes(&plans, &buffer);
 }
 
-/// Times what takes in readings that seal nothing, seconds a sample.
-fn appends(buffer: &mut Buffer, plans: &[Arc<Plan>], due: &[Reading], plain: &mut Vec<f64>) {
-    for reading in due {
+/// Times what takes in updates that seal nothing, seconds a sample.
+fn appends(buffer: &mut Buffer, plans: &[Arc<Plan>], due: &[Update], plain: &mut Vec<f64>) {
+    for update in due {
         let mut one = Given::default();
-        one.count(plans, reading);
+        one.count(plans, update);
         let began = Instant::now();
-        buffer.accept(reading);
+        buffer.accept(update);
         let took = began.elapsed().as_secs_f64();
         if buffer.take_sealed().is_empty() && one.samples > 0 {
             plain.push(took / one.samples as f64);
@@ -139,10 +143,10 @@ fn appends(buffer: &mut Buffer, plans: &[Arc<Plan>], due: &[Reading], plain: &mu
 }
 
 impl Given {
-    fn count(&mut self, plans: &[Arc<Plan>], reading: &Reading) {
-        let Event::Polls(polls) = &reading.event else { return };
-        for poll in polls {
-            let items = items(&plans[reading.channel.index()].blocks[poll.block]);
+    fn count(&mut self, plans: &[Arc<Plan>], update: &Update) {
+        let News::Answers(answers) = &update.news else { return };
+        for answer in answers {
+            let items = items(&plans[update.channel.index()].blocks[usize::from(answer.group)]);
             self.columns += items.len() as u64;
             self.samples += values(items);
         }
@@ -158,13 +162,13 @@ fn values(items: &[Item]) -> u64 {
 }
 
 /// What a channel answers in a second, read from its image as the plan asks.
-fn reading(
+fn polls(
     province: &Province,
     field: &Field,
     plan: &Plan,
     channel: ChannelId,
     (at, second): (Timestamp, i64),
-) -> Reading {
+) -> Vec<Poll> {
     let image = field.image(channel);
     let mut polls = Vec::new();
     for (block, asked) in plan.blocks.iter().enumerate() {
@@ -191,18 +195,28 @@ fn reading(
         let (offset, count) = (0, asked.count);
         polls.push(Poll { block, offset, count, fault: None, in_parts: false, exchange });
     }
-    let event = Event::Polls(polls);
-    Reading { channel, at: at.plus(500), event }
+    polls
+}
+
+/// Who decodes what comes over each channel.
+fn decoders(province: &Province, plans: &[Arc<Plan>]) -> Vec<Decoder> {
+    let channels = province.channels.iter().zip(plans);
+    channels.map(|(channel, plan)| Decoder::new(province, channel, plan)).collect()
 }
 
 /// Adds what transducers without a deadband would: up to two counts either way to each measurement
 /// of 16 bits, and chance in the 14 lowest of the 23 bits behind the point of each float.
-fn stir(province: &Province, plan: &Plan, reading: &mut Reading) {
-    let entries = &province.channels[reading.channel.index()].entries;
-    let Event::Polls(polls) = &mut reading.event else { return };
+fn stir(
+    province: &Province,
+    plan: &Plan,
+    (channel, at): (ChannelId, Timestamp),
+    polls: &mut [Poll],
+) {
+    let entries = &province.channels[channel.index()].entries;
     for poll in polls {
         let block = &plan.blocks[poll.block];
-        let mut noise = mix(u64::from(poll.exchange.took_us) ^ reading.at.0.cast_unsigned() << 20);
+        let mut noise =
+            mix(u64::from(poll.exchange.took_us) ^ at.plus(500).0.cast_unsigned() << 20);
         let mut reply = poll.exchange.reply.to_vec();
         for item in items(block).iter().filter(|item| item.part == Part::Value) {
             let Some(register) = entries[item.point.index()].register else { continue };
@@ -382,7 +396,7 @@ fn fleet(stations: usize, budget_mb: usize, seconds: usize) {
     let plans = plans(&province);
     let base = resident_mb();
     let budget = budget_mb << 20;
-    let mut buffer = Buffer::new(&province, &plans, budget);
+    let mut buffer = Buffer::new(&province, &layouts(&plans), budget);
     println!(
         "{stations} stations, {} points, budget {budget_mb} MiB: heads of {} rows, {:.1} MiB before the \
          first row",
@@ -391,23 +405,28 @@ fn fleet(stations: usize, budget_mb: usize, seconds: usize) {
         mib(buffer.used())
     );
     let mut given = Given::default();
+    let mut decoders = decoders(&province, &plans);
     let mut slowest = 0.0_f64;
     for second in 0..seconds {
         let at = START.plus(1_000 * second);
         let mut accepting = 0.0;
-        // Not all at once: the readings of a second of a large fleet are hundreds of megabytes.
+        // Not all at once: the updates of a second of a large fleet are hundreds of megabytes.
         for some in (0..plans.len()).collect::<Vec<_>>().chunks(100) {
-            let readings: Vec<Reading> = some
+            let updates: Vec<Update> = some
                 .iter()
-                .map(|n| drifting(ChannelId::at(*n), at, &plans[*n].blocks, second.cast_unsigned()))
+                .map(|n| {
+                    let polls =
+                        drifting(ChannelId::at(*n), at, &plans[*n].blocks, second.cast_unsigned());
+                    decoders[*n].update(ChannelId::at(*n), at.plus(500), polls)
+                })
                 .collect();
             let began = cpu_seconds();
-            for reading in &readings {
-                buffer.accept(reading);
+            for update in &updates {
+                buffer.accept(update);
             }
             accepting += cpu_seconds() - began;
-            for reading in &readings {
-                given.count(&plans, reading);
+            for update in &updates {
+                given.count(&plans, update);
             }
         }
         given.seconds += accepting;
@@ -447,7 +466,7 @@ fn mib(bytes: usize) -> f64 {
 
 /// A reply to each request: bits that stand but for one in some thousands, registers of which three
 /// quarters have six bits of noise.
-fn drifting(channel: ChannelId, at: Timestamp, blocks: &[Block], second: u64) -> Reading {
+fn drifting(channel: ChannelId, at: Timestamp, blocks: &[Block], second: u64) -> Vec<Poll> {
     let mut polls = Vec::new();
     for (block, asked) in blocks.iter().enumerate() {
         let items = items(asked);
@@ -465,7 +484,7 @@ fn drifting(channel: ChannelId, at: Timestamp, blocks: &[Block], second: u64) ->
             cells[0] = u8::from(noise.is_multiple_of(2_000));
         } else {
             for item in items.iter().filter(|item| item.part == Part::Value) {
-                let last = 2 * usize::from(item.offset + item.cells) - 1;
+                let last = 2 * usize::from(item.offset + item.cells()) - 1;
                 noise = noise.rotate_left(11).wrapping_mul(0x9E37_79B9_7F4A_7C15);
                 let [low, ..] = noise.to_be_bytes();
                 cells[last - 1] = 0x12;
@@ -477,7 +496,7 @@ fn drifting(channel: ChannelId, at: Timestamp, blocks: &[Block], second: u64) ->
         let (offset, count) = (0, asked.count);
         polls.push(Poll { block, offset, count, fault: None, in_parts: false, exchange });
     }
-    Reading { channel, at: at.plus(500), event: Event::Polls(polls) }
+    polls
 }
 
 /// Seconds that this thread has run: others on the machine do not count. Only Linux tells.

@@ -1,18 +1,20 @@
 //! The collector: asks every station, and says what came of every question.
 //!
 //! One task per channel (station and centre). It never writes to a station. A poll that failed is
-//! a reading too. Readings go to the historian through one bounded queue; when the historian falls
+//! told, too. Updates go to the historian through one bounded queue; when the historian falls
 //! behind, the tasks wait, and missed slots are counted.
 
+pub mod answers;
 mod blocks;
 pub(crate) mod channel;
 mod connection;
 mod dialogue;
+pub mod explain;
 pub mod frame;
 mod network;
 pub mod plan;
-pub mod reading;
-pub mod rings;
+pub mod poll;
+mod rings;
 mod scan;
 pub(crate) mod schedule;
 mod stream;
@@ -29,18 +31,18 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::signal::update::Update;
 use channel::Poller;
 use network::Network;
 use plan::Plan;
-use reading::Reading;
 use schedule::Gate;
 use tls::Security;
 pub use tls::StartError;
 pub use trial::trial;
 
-/// Readings that may wait for the historian: about two seconds of a thousand stations. Full means
+/// Updates that may wait for the historian: about two seconds of a thousand stations. Full means
 /// wait.
-const READINGS_MAX: usize = 8_192;
+const UPDATES_MAX: usize = 8_192;
 
 /// The running tasks of the collector. Dropping it stops them.
 pub struct Collector {
@@ -51,7 +53,7 @@ pub struct Collector {
 
 impl Collector {
     /// Starts one task per channel of `province`, reading by `plans` (one per channel, as
-    /// [`plan::plans`] makes them). Readings come out of the receiver.
+    /// [`plan::plans`] makes them). Updates come out of the receiver.
     ///
     /// Must be called within a tokio runtime.
     ///
@@ -61,11 +63,11 @@ impl Collector {
         province: &Province,
         plans: &[Arc<Plan>],
         clock: Clock,
-    ) -> Result<(Self, mpsc::Receiver<Reading>), StartError> {
+    ) -> Result<(Self, mpsc::Receiver<Update>), StartError> {
         let security = Security::load(province)?.map(Arc::new);
         let mut collector = Self { tasks: JoinSet::new(), security, clock };
-        let readings = collector.spawn(province, plans);
-        Ok((collector, readings))
+        let updates = collector.spawn(province, plans);
+        Ok((collector, updates))
     }
 
     /// Stops every task and starts them again: what they were about to say is not told any more.
@@ -73,13 +75,13 @@ impl Collector {
         &mut self,
         province: &Province,
         plans: &[Arc<Plan>],
-    ) -> mpsc::Receiver<Reading> {
+    ) -> mpsc::Receiver<Update> {
         self.rest().await;
         self.spawn(province, plans)
     }
 
-    fn spawn(&mut self, province: &Province, plans: &[Arc<Plan>]) -> mpsc::Receiver<Reading> {
-        let (sender, receiver) = mpsc::channel(READINGS_MAX);
+    fn spawn(&mut self, province: &Province, plans: &[Arc<Plan>]) -> mpsc::Receiver<Update> {
+        let (sender, receiver) = mpsc::channel(UPDATES_MAX);
         let gate = Arc::new(Gate::new(Instant::now()));
         let connect_timeout = Duration::from_millis(province.link.connect_timeout_ms.into());
         for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use config::Province;
 
 use crate::clock::Timestamp;
-use crate::collector::plan::Plan;
-use crate::collector::reading::{Event, Reading};
+use crate::signal::layout::Layout;
+use crate::signal::update::{News, Update};
 use channel::ChannelState;
 use events::EventLog;
 use ledger::{Asked, Judgement};
@@ -51,16 +51,14 @@ pub struct Historian {
 }
 
 impl Historian {
-    /// A historian that has seen nothing. `plans` has one plan per channel.
-    pub fn new(province: Arc<Province>, plans: &[Arc<Plan>], started: Timestamp) -> Self {
-        let channels = province
-            .channels
+    /// A historian that has seen nothing. `layouts` has one per channel.
+    pub fn new(province: Arc<Province>, layouts: &[Arc<Layout>], started: Timestamp) -> Self {
+        let channels = layouts
             .iter()
-            .zip(plans)
             .zip(rules::rules(&province))
             .enumerate()
-            .map(|(n, ((channel, plan), rules))| {
-                ChannelState::new(&province, n, channel, Arc::clone(plan), rules, started)
+            .map(|(n, (layout, rules))| {
+                ChannelState::new(&province, n, Arc::clone(layout), rules, started)
             })
             .collect();
         let events = province.centres.iter().map(|_| Arc::default()).collect();
@@ -68,16 +66,16 @@ impl Historian {
         Self { province, started, channels, traffic, events, judgements }
     }
 
-    /// Takes a reading into account. Readings that do not fit the contract are left aside.
-    pub fn accept(&mut self, reading: &Reading) {
-        let Some(channel) = self.channels.get_mut(reading.channel.index()) else { return };
-        if let Event::Polls(polls) = &reading.event {
-            for poll in polls {
-                self.traffic.count(reading.at, poll.exchange.took_us, poll.fault);
+    /// Takes an update into account. Updates that do not fit the contract are left aside.
+    pub fn accept(&mut self, update: &Update) {
+        let Some(channel) = self.channels.get_mut(update.channel.index()) else { return };
+        if let News::Answers(answers) = &update.news {
+            for answer in answers {
+                self.traffic.count(update.at, answer.evidence.took_us, answer.miss());
             }
         }
-        let centre = self.province.channels[reading.channel.index()].centre;
-        channel.accept(&self.province, reading, &mut self.events[centre.index()]);
+        let centre = self.province.channels[update.channel.index()].centre;
+        channel.accept(&self.province, update, &mut self.events[centre.index()]);
     }
 
     /// Judges by the contract of another day: what differs is what [`Province::as_of`] changes, no register. What

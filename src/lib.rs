@@ -16,6 +16,7 @@ pub mod monitor;
 pub mod recording;
 pub mod report;
 pub mod series;
+pub mod signal;
 pub mod spreadsheet;
 pub mod store;
 pub mod terminal;

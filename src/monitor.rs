@@ -10,8 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Jump, JumpKind, Timestamp};
-use crate::collector::plan::{Plan, plans};
-use crate::collector::reading::Reading;
+use crate::collector::plan::{Plan, layouts, plans};
 use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
 use crate::historian::alarms::{Alarms, Raised};
@@ -19,6 +18,7 @@ use crate::historian::past::StoodChannel;
 use crate::historian::picture::Picture;
 use crate::historian::today::Today;
 use crate::series::Buffer;
+use crate::signal::update::Update;
 use crate::store::{Gatherer, Keeper};
 
 /// Least time between two pictures: half the fastest scan, so that what is read is soon seen.
@@ -40,7 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Jumps of the clock that are told, the last ones: a clock that jumps more often has lost its way.
 const JUMPS_MAX: usize = 100;
 
-/// Readings taken in one go before the clock is looked at again.
+/// Updates taken in one go before the clock is looked at again.
 const BATCH_MAX: usize = 512;
 
 /// A running monitor. Dropping it stops it.
@@ -101,12 +101,12 @@ impl Monitor {
         let plans: Vec<Arc<Plan>> = plans(province);
         let started = clock.now();
         let today = Today::at(Arc::clone(province), started);
-        let mut historian = Historian::new(today.contract(), &plans, started);
+        let mut historian = Historian::new(today.contract(), &layouts(&plans), started);
         historian.recall(stood);
         let (sender, news) = watch::channel(Arc::new(historian.picture(started)));
         let alarms = keeper.as_ref().map_or_else(Alarms::default, Keeper::open_alarms);
         let history = keeper.map(|keeper| History::new(keeper, started));
-        let (collector, readings) = Collector::start(province, &plans, clock.clone())?;
+        let (collector, updates) = Collector::start(province, &plans, clock.clone())?;
         let cancel = CancellationToken::new();
         let buffer = buffer(province, &plans, history.is_some());
         let (acknowledge, acknowledged) = mpsc::channel(ACKNOWLEDGED_MAX);
@@ -115,7 +115,7 @@ impl Monitor {
             today,
             plans,
             collector,
-            readings,
+            updates,
             historian,
             buffer,
             alarms,
@@ -175,7 +175,7 @@ impl Drop for Monitor {
 
 /// Where values are held; also as they come, when somebody keeps them.
 fn buffer(province: &Province, plans: &[Arc<Plan>], kept: bool) -> Buffer {
-    let mut buffer = Buffer::new(province, plans, province.history.buffer_bytes());
+    let mut buffer = Buffer::new(province, &layouts(plans), province.history.buffer_bytes());
     if kept {
         buffer.keep_fresh();
     }
@@ -192,7 +192,7 @@ struct Task {
     today: Today,
     plans: Vec<Arc<Plan>>,
     collector: Collector,
-    readings: mpsc::Receiver<Reading>,
+    updates: mpsc::Receiver<Update>,
     historian: Historian,
     buffer: Buffer,
     alarms: Alarms,
@@ -235,13 +235,13 @@ impl Task {
                     // Who acknowledged sees it at once.
                     next = Instant::now();
                 }
-                taken = self.readings.recv_many(&mut batch, BATCH_MAX) => {
+                taken = self.updates.recv_many(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
                         break;
                     }
-                    for reading in batch.drain(..) {
-                        self.historian.accept(&reading);
-                        self.buffer.accept(&reading);
+                    for update in batch.drain(..) {
+                        self.historian.accept(&update);
+                        self.buffer.accept(&update);
                     }
                 }
             }
@@ -279,7 +279,7 @@ impl Task {
         let (from, to, kind_word) = (before.to_millisecond(), after.to_millisecond(), kind.word());
         tracing::warn!(by_ms, from, to, "{kind_word}: history goes on behind a gap");
         self.publish(before.max(self.shown), true);
-        self.readings = self.collector.renew(self.today.whole(), &self.plans).await;
+        self.updates = self.collector.renew(self.today.whole(), &self.plans).await;
         self.jumps.push(jump);
         let surplus = self.jumps.len().saturating_sub(JUMPS_MAX);
         self.jumps.drain(..surplus);
@@ -290,7 +290,7 @@ impl Task {
             JumpKind::Slept | JumpKind::Stopped => stood,
         });
         let stood = stood.collect();
-        self.historian = Historian::new(self.today.contract(), &self.plans, now);
+        self.historian = Historian::new(self.today.contract(), &layouts(&self.plans), now);
         self.historian.recall(stood);
         self.buffer = buffer(self.today.whole(), &self.plans, self.history.is_some());
         if kind == JumpKind::Set {
@@ -347,16 +347,17 @@ mod tests {
         // HB07: a relay was replaced, and its signals have not been tested since.
         let day = Date { year: 2022, month: 11, day: 2 };
         let midnight = Timestamp::midnight(day, whole.utc_offset_hours).unwrap();
-        let (plans, before) = (plans(&whole), midnight.plus(-1));
+        let (layouts, before) = (layouts(&plans(&whole)), midnight.plus(-1));
         let mut today = Today::at(Arc::clone(&whole), before.plus(-60_000));
-        let mut historian = Historian::new(today.contract(), &plans, before.plus(-60_000));
+        let mut historian = Historian::new(today.contract(), &layouts, before.plus(-60_000));
         assert!(today.turn(before).is_none(), "the day is not over");
         let old = verdicts(&historian.picture(before));
         let contract = today.turn(midnight).unwrap();
         historian.judge_by(contract);
         let new = historian.picture(midnight);
         // As somebody sees it who begins then, by what the file says of that day.
-        let fresh = Historian::new(Arc::new(whole.as_of(day)), &plans, midnight).picture(midnight);
+        let fresh =
+            Historian::new(Arc::new(whole.as_of(day)), &layouts, midnight).picture(midnight);
         assert_eq!(verdicts(&new), verdicts(&fresh));
         for (channel, fresh) in new.channels.iter().zip(&fresh.channels) {
             assert_eq!((channel.full, channel.counts), (fresh.full, fresh.counts));

@@ -19,11 +19,11 @@ use config::{Province, Scan};
 use sim::Plans;
 
 use crate::clock::Timestamp;
-use crate::collector::plan::{Plan, plans};
-use crate::collector::reading::Reading;
+use crate::collector::plan::{Plan, layouts, plans};
 use crate::historian::Historian;
 use crate::historian::picture::Picture;
 use crate::historian::today::Today;
+use crate::signal::update::Update;
 pub use cost::Cost;
 use cost::{Stopwatch, cpu_seconds, share};
 use stations::Stations;
@@ -34,13 +34,13 @@ const SECOND_MS: i64 = 1_000;
 
 /// Who keeps what is recorded.
 pub trait Sink {
-    /// Takes a reading. They come in the order of their time.
+    /// Takes an update. They come in the order of their time.
     ///
     /// # Errors
     /// When it cannot be kept; that ends the recording.
-    fn accept(&mut self, reading: &Reading) -> io::Result<()>;
+    fn accept(&mut self, update: &Update) -> io::Result<()>;
 
-    /// Takes the verdicts of a moment, once for each scan, after the readings up to it, and what the
+    /// Takes the verdicts of a moment, once for each scan, after the updates up to it, and what the
     /// historian has written down. `last` says that no other will follow.
     ///
     /// # Errors
@@ -129,17 +129,18 @@ impl Recording {
         let Window { begins, from, until } = window;
         let window = Window { begins: whole(begins), from: whole(from), until: whole(until) };
         let plans: Vec<Arc<Plan>> = plans(province);
+        let layouts = layouts(&plans);
         let today = Today::at(Arc::clone(province), window.begins);
         let periods = Scan::ALL.iter().map(|scan| province.scan.milliseconds(*scan));
         Self {
             stations: Stations::start(province, &plans, to_come, (window, step_s)),
-            historian: Historian::new(today.contract(), &plans, window.begins),
+            historian: Historian::new(today.contract(), &layouts, window.begins),
             today,
             next: window.begins,
             step_ms,
             window,
             judged_every: periods.min().unwrap_or(SECOND_MS).max(SECOND_MS),
-            tally: Tally::new(province, &plans, window.from),
+            tally: Tally::new(province, &layouts, window.from),
             judging: Duration::ZERO,
             keeping: Duration::ZERO,
             cpu_before: cpu_seconds(),
@@ -163,16 +164,16 @@ impl Recording {
         let mut watch = Stopwatch::start();
         self.next = self.next.plus(self.step_ms).min(self.window.until);
         if self.next <= self.window.from {
-            return self.warm_up(&second.readings, sink);
+            return self.warm_up(&second.updates, sink);
         }
         self.tally.count_changes(second.changes);
-        for reading in &second.readings {
-            self.historian.accept(reading);
+        for update in &second.updates {
+            self.historian.accept(update);
         }
         self.judging += watch.lap();
-        for reading in &second.readings {
-            self.tally.count(reading);
-            sink.accept(reading)?;
+        for update in &second.updates {
+            self.tally.count(update);
+            sink.accept(update)?;
         }
         drop(second);
         self.keeping += watch.lap();
@@ -184,9 +185,9 @@ impl Recording {
     }
 
     /// Takes what comes before the first moment: the historian knows it, and nobody else.
-    fn warm_up(&mut self, readings: &[Reading], sink: &mut impl Sink) -> io::Result<bool> {
-        for reading in readings {
-            self.historian.accept(reading);
+    fn warm_up(&mut self, updates: &[Update], sink: &mut impl Sink) -> io::Result<bool> {
+        for update in updates {
+            self.historian.accept(update);
         }
         if self.next == self.window.from {
             self.historian.take_asked();

@@ -1,8 +1,8 @@
 //! The series: every value that came, for hours, compressed in memory.
 //!
-//! One row for each reply, with its time and the cells that came, raw. Rows of a block (one request
-//! of a plan) stand together, because they share their times and most of their fate. A fault or a
-//! silence makes no row: a gap stays a gap.
+//! One row for each answer, with its time and the values that came, raw. Rows of a block (one group
+//! of a layout) stand together, because they share their times and most of their fate. What did not
+//! come makes no row: a gap stays a gap.
 //!
 //! The newest rows of a block are kept as they came (`src/series/head.rs`); when there are enough of
 //! them they are sealed into an immutable [`chunk`], and six small chunks are later joined into a
@@ -17,7 +17,6 @@ pub mod fresh;
 mod head;
 mod layout;
 mod numbers;
-mod raw;
 pub mod reads;
 mod statistics;
 #[cfg(test)]
@@ -30,11 +29,10 @@ use std::sync::Arc;
 use config::{ChannelId, PointId, Province};
 
 use crate::clock::Timestamp;
-use crate::collector::plan::{Part, Plan};
-use crate::collector::reading::{Event, Exchange, Poll, Reading};
+use crate::signal::layout::{Layout, Part};
+use crate::signal::update::{Answer, News, Outcome, Update};
 use block::{BlockSeries, JOINED};
 pub use block::{Joined, join, later};
-use bytes::put_number;
 use chunk::Chunk;
 use fresh::Row;
 use layout::ChannelLayout;
@@ -92,7 +90,7 @@ struct ChannelSeries {
 pub struct Sealed {
     /// Station and centre.
     pub channel: ChannelId,
-    /// The block: its place in the channel's plan.
+    /// The block: its place in the channel's layout.
     pub block: usize,
     /// What each column is.
     pub columns: Arc<[(PointId, Part)]>,
@@ -112,14 +110,14 @@ impl Sealed {
 }
 
 impl Buffer {
-    /// A buffer without rows. `plans` has one plan per channel; `budget_bytes` is what all of it
+    /// A buffer without rows. `layouts` has one per channel; `budget_bytes` is what all of it
     /// may take. Heads and fixed parts are taken even where they are more than that: then no chunk
     /// is kept.
-    pub fn new(province: &Province, plans: &[Arc<Plan>], budget_bytes: usize) -> Self {
-        let layouts = layout::layouts(province, plans);
+    pub fn new(province: &Province, layouts: &[Arc<Layout>], budget_bytes: usize) -> Self {
+        let points = province.channels.iter().map(|channel| channel.entries.len());
+        let layouts = layout::kept(layouts.iter().zip(points));
         let blocks = || layouts.iter().flat_map(|layout| &layout.blocks);
-        let row_bytes: usize =
-            blocks().map(|block| block.row_bytes() + size_of::<Timestamp>()).sum();
+        let row_bytes: usize = blocks().map(|block| block.row_bytes + size_of::<Timestamp>()).sum();
         let head_rows = budget_bytes / HEAD_SHARE / row_bytes.max(1);
         let head_rows = head_rows.clamp(HEAD_ROWS_MIN, HEAD_ROWS_MAX);
         let count = blocks().count();
@@ -157,20 +155,16 @@ impl Buffer {
         }
     }
 
-    /// Takes in what came of the polls of a reading; anything else says nothing of values.
-    pub fn accept(&mut self, reading: &Reading) {
-        let Event::Polls(polls) = &reading.event else { return };
-        for poll in polls.iter().filter(|poll| poll.fault.is_none() && !poll.in_parts) {
-            self.accept_poll(reading.channel, reading.at, poll);
+    /// Takes in the values of an update; anything else of it says nothing of them.
+    pub fn accept(&mut self, update: &Update) {
+        let News::Answers(answers) = &update.news else { return };
+        for Answer { group, columns, outcome, evidence } in answers {
+            let Outcome::Row { row, .. } = outcome else { continue };
+            // What came may have been held until the stream behind it was seen to be in order.
+            let at = evidence.heard().min(update.at);
+            let (channel, group, columns) = (update.channel, usize::from(*group), columns.clone());
+            self.accept_row(&Row { channel, group, at, columns, row });
         }
-    }
-
-    fn accept_poll(&mut self, channel: ChannelId, at: Timestamp, poll: &Poll) {
-        // What came may have been held until the stream behind it was seen to be in order.
-        let at = poll.exchange.heard().min(at);
-        let payload = poll.exchange.reply.get(Exchange::REPLY_HEAD..).unwrap_or_default();
-        let Poll { block, offset, count, .. } = *poll;
-        self.accept_row(&Row { channel, block, at, offset, count, payload });
     }
 
     /// Takes in a row, unless nothing of its block is kept.
@@ -179,19 +173,19 @@ impl Buffer {
         else {
             return;
         };
-        let Some(place) = layout.place(row.block) else { return };
+        let Some(place) = layout.place(row.group) else { return };
         let (Some(own), Some(block)) = (layout.blocks.get(place), blocks.get_mut(place)) else {
             return;
         };
         if let Some((since, out)) = &mut self.fresh {
             if out.is_empty() {
                 *since = row.at;
-                put_number(out, size_of::<Timestamp>(), row.at.0.cast_unsigned());
+                fresh::begin(out, *since);
             }
             fresh::put(out, *since, row);
         }
         let before = block.head.bytes();
-        block.head.push(own, row.at, (row.offset, row.count), row.payload);
+        block.head.push(own, row.at, &row.columns, row.row);
         self.block_bytes += block.head.bytes() - before;
         if block.is_due() {
             self.seal(row.channel, place);
@@ -204,7 +198,7 @@ impl Buffer {
         self.fresh.get_or_insert_default();
     }
 
-    /// The rows that came since the last call, to be read with [`fresh::rows`]; nothing when they are
+    /// The rows that came since the last call, to be read with [`fresh::entries`]; nothing when they are
     /// not remembered.
     pub fn take_fresh(&mut self) -> Vec<u8> {
         self.fresh.as_mut().map(|(_, rows)| std::mem::take(rows)).unwrap_or_default()
@@ -230,7 +224,7 @@ impl Buffer {
         oldest
     }
 
-    /// What the columns of a block of a channel's plan are, when something of it is kept.
+    /// What the columns of a block of a channel's layout are, when something of it is kept.
     pub fn columns(&self, (channel, block): (ChannelId, usize)) -> Option<&[(PointId, Part)]> {
         let layout = &self.channels.get(channel.index())?.layout;
         Some(&layout.blocks.get(layout.place(block)?)?.parts)
@@ -319,7 +313,7 @@ impl Buffer {
         self.head_rows
     }
 
-    /// The chunks of a block of the channel's plan, oldest first. Its open rows are not among them.
+    /// The chunks of a block of the channel's layout, oldest first. Its open rows are not among them.
     /// A clone of a chunk is a handle: it can be decoded elsewhere, and outlives its eviction.
     pub fn chunks(
         &self,

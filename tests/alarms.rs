@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use config::Flags;
 use gridwatch::clock::{Jump, JumpKind, Timestamp};
-use gridwatch::collector::reading::Fault;
+use gridwatch::collector::poll::Fault;
 use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
 use gridwatch::historian::ledger::Judgement;
 use gridwatch::historian::picture::LinkState;

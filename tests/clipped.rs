@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use config::{CentreId, ChannelId, Decoded, Flags, PointId, Province, StationId, decode, encode};
 use gridwatch::clock::{Jump, JumpKind, Timestamp};
-use gridwatch::collector::plan::{Content, Part, Plan, plans};
+use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
@@ -22,6 +22,7 @@ use gridwatch::history::energy::{
 use gridwatch::history::reliability::{self as supply, Reliability, Tally, reliability};
 use gridwatch::history::{Figure, Span, What, Window};
 use gridwatch::series::{Buffer, fresh};
+use gridwatch::signal::layout::Part;
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -244,7 +245,7 @@ impl Story<'_> {
             self.jumps.clear();
         }
         self.plans = plans(&province);
-        self.buffer = Buffer::new(&province, &self.plans, 1 << 20);
+        self.buffer = Buffer::new(&province, &layouts(&self.plans), 1 << 20);
         self.judge(true);
     }
 
@@ -435,7 +436,7 @@ impl Story<'_> {
             for item in items {
                 let register = entries[item.point.index()].register.unwrap();
                 let value = said(centre, item.point);
-                let mut cells = vec![0_u16; usize::from(item.cells)];
+                let mut cells = vec![0_u16; usize::from(item.cells())];
                 match item.part {
                     Part::Value => {
                         encode(register.encoding, register.word_order, value, &mut cells);
@@ -464,9 +465,9 @@ impl Story<'_> {
                 }
             }
             let (channel, at) = (channel(centre), Timestamp(self.now));
-            let count = plan.count;
-            let row = fresh::Row { channel, block, at, offset: 0, count, payload: &payload };
-            self.buffer.accept_row(&row);
+            let read = plans[centre].row(block, (0, plan.count), &payload);
+            let (columns, row) = read.unwrap();
+            self.buffer.accept_row(&fresh::Row { channel, group: block, at, columns, row: &row });
         }
     }
 
@@ -745,7 +746,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
     let folder = tempdir().unwrap();
     let contracts = contracts();
     let plans = plans(&contracts[0]);
-    let buffer = Buffer::new(&contracts[0], &plans, 1 << 20);
+    let buffer = Buffer::new(&contracts[0], &layouts(&plans), 1 << 20);
     let mut story = Story {
         folder: folder.path(),
         contracts,

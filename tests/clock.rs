@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use config::{ChannelId, Date, Province};
 use gridwatch::clock::{Clock, Jump, JumpKind, Shown, Timestamp};
-use gridwatch::collector::plan::plans;
+use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
@@ -325,8 +325,8 @@ async fn a_monitor_that_runs_over_midnight_judges_by_the_contract_of_the_day() {
     let first = Arc::clone(&monitor.news().borrow());
     assert!(first.at < midnight && untested(&first) == 0, "{}", first.at);
     let next = until(&monitor, "it is another day", |p| p.at >= midnight).await;
-    let whole =
-        Historian::new(Arc::clone(&province), &plans(&province), midnight).picture(midnight);
+    let whole = Historian::new(Arc::clone(&province), &layouts(&plans(&province)), midnight)
+        .picture(midnight);
     let expected = untested(&whole);
     assert!(expected > 0);
     assert_eq!(untested(&next), expected, "in the first picture of the day");

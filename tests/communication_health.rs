@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use config::{Channel, Lang, Province};
 use gridwatch::clock::Clock;
-use gridwatch::collector::reading::Cause;
 use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
 use gridwatch::json;
 use gridwatch::monitor::Monitor;
+use gridwatch::signal::update::Cause;
 use gridwatch::terminal::{Options, Ui};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -120,7 +120,7 @@ fn place(picture: &Picture, channel: &ChannelPicture) -> usize {
 
 fn all_seen(picture: &Picture) -> bool {
     let [silent, late, refuses] = [0, 1, 2].map(|n| of_station(picture, n));
-    silent.link.overrun.is_some_and(|(_, o)| o.missed > 0 && o.cause == Cause::SilentUnit(UNIT))
+    silent.link.overrun.is_some_and(|(_, o)| o.missed > 0 && o.cause == Cause::SilentDevice(UNIT))
         && late.link.strays.late > 0
         && refuses.units[place(picture, refuses)].set_aside > 0
         && picture.channels.iter().all(|channel| channel.link.state == LinkState::Connected)

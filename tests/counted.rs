@@ -425,14 +425,34 @@ impl Slow {
     }
 
     /// For each row of a count the one that it counts on from: the last one that was believed, or else the one before
-    /// it; none for the first one, and for those that cannot be.
+    /// it, or else the last one of a week from which it had begun anew; none for the first one, for those that cannot be,
+    /// and for what lay between.
     fn counts_from(&self, count: usize) -> Vec<Option<usize>> {
         let rows = &self.counts[count];
         let mut from: Vec<Option<usize>> = Vec::new();
+        // Rows behind which it began anew.
+        let mut ends: Vec<usize> = Vec::new();
         for n in 0..rows.len() {
+            let can = |m: &usize| self.can_follow(count, &rows[*m], &rows[n]);
             let believed = (0..n).rev().find(|m| *m == 0 || from[*m].is_some());
-            let before = [believed, n.checked_sub(1)].into_iter().flatten();
-            from.push(before.into_iter().find(|m| self.can_follow(count, &rows[*m], &rows[n])));
+            let near = |m: &&usize| (rows[n].0 - rows[**m].0).abs() <= 7 * 24 * HOUR_MS;
+            let before = n.checked_sub(1).filter(can);
+            let is_anew = before.is_some_and(|before| {
+                let own = &rows[before].1;
+                count < 4 && before > believed.unwrap_or(0) && (own.kwh, own.meter_days) == (0, 0)
+            });
+            if let Some(own) = believed.filter(|own| !is_anew && can(own)) {
+                from.push(Some(own));
+            } else if let (Some(own), Some(end)) = (before, believed) {
+                ends.push(end);
+                from.push(Some(own));
+            } else if let Some(own) = ends.iter().rev().filter(near).copied().find(can) {
+                from[own + 1..].fill(None);
+                ends.retain(|end| *end < own);
+                from.push(Some(own));
+            } else {
+                from.push(None);
+            }
         }
         from
     }

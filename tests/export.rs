@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use config::{ChannelId, Province};
 use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
-use gridwatch::collector::plan::plans;
+use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
@@ -458,7 +458,8 @@ fn words_are_the_same_in_each_face() {
         assert!(table == "verdicts" || told == words.len(), "{words:?} in {row}");
     }
     let province = Arc::new(Province::parse("config/small.toml", &small()).unwrap());
-    let mut picture = Historian::new(Arc::clone(&province), &plans(&province), now).picture(now);
+    let mut picture =
+        Historian::new(Arc::clone(&province), &layouts(&plans(&province)), now).picture(now);
     let jump = |kind| Jump { before: now, after: now.plus(1), by_ms: 1, kind };
     picture.jumps = JumpKind::ALL.map(jump).into();
     let said: serde_json::Value = serde_json::from_str(&json::picture(&picture)).unwrap();

@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 
 use config::{ChannelId, Decoded, Flags, Point, Province};
 use gridwatch::clock::Clock;
-use gridwatch::collector::reading::{Fault, LinkFault};
 use gridwatch::historian::picture::{ChannelPicture, Picture};
 use gridwatch::historian::verdict::{PointPicture, Reason};
 use gridwatch::monitor::Monitor;
+use gridwatch::signal::update::{LinkFault, Miss};
 use serde_json::Value;
 use sim::control::{Desk, Reply, Request};
 use sim::faults::Keep;
@@ -332,7 +332,7 @@ async fn faults_of_links_and_devices() {
     for (says, code) in [("0B", 0x0B), ("0A", 0x0A)] {
         bench
             .exactly(("T04", "S1/unit 1", &[("says", says)]), 0, |_, shown, _| {
-                shown.not_live == Some(Reason::Refused) && shown.exception == code
+                shown.not_live == Some(Reason::Refused) && code_of(shown) == code
             })
             .await;
     }
@@ -347,10 +347,10 @@ async fn faults_of_links_and_devices() {
         })
         .await;
     // T05: exception 04, of the unit that carries the bay.
-    bench.exactly(("T05", "S1.22.471", &[]), 0, |_, shown, _| shown.exception == 4).await;
+    bench.exactly(("T05", "S1.22.471", &[]), 0, |_, shown, _| code_of(shown) == 4).await;
     // T06 all the time: values stand until they are old, and the reason is said.
     bench
-        .exactly(("T06", "S1/unit 2", &[("share", "1")]), 0, |_, shown, _| shown.exception == 6)
+        .exactly(("T06", "S1/unit 2", &[("share", "1")]), 0, |_, shown, _| code_of(shown) == 6)
         .await;
     bench.stop().await;
 }
@@ -379,8 +379,8 @@ async fn faults_that_leave_values_where_they_are() {
     let fault = bench.inject("T06", "S1", &[("share", "0.3")]).await;
     let mut news = bench.monitor.news();
     let busy = |picture: &Picture| {
-        let last = picture.channels.iter().flat_map(|c| &c.exchanges);
-        last.filter(|poll| poll.fault == Some(Fault::Refused(6))).count() > 0
+        let last = picture.channels.iter().flat_map(|c| &c.answers);
+        last.filter(|answer| answer.miss == Some(Miss::Busy(6))).count() > 0
     };
     timeout(PATIENCE, news.wait_for(|picture| busy(picture))).await.expect("06 is seen").unwrap();
     bench.clear("T06", fault).await;
@@ -570,10 +570,10 @@ async fn faults_of_registers() {
     for (channel, seen) in bench.departures(&picture) {
         let channel = &picture.channels[channel.index()];
         let station = channel.station(&bench.province);
-        let block = |id: &str| channel.points[station.point(id).unwrap().index()].block;
+        let block = |id: &str| channel.points[station.point(id).unwrap().index()].group;
         for id in seen {
             let shown = &channel.points[station.point(&id).unwrap().index()];
-            assert_eq!((shown.not_live, shown.exception), (Some(Reason::Refused), 2), "{id}");
+            assert_eq!((shown.not_live, code_of(shown)), (Some(Reason::Refused), 2), "{id}");
             assert_eq!(block(&id), block("S1.110.171.ES75.POS"), "{id}");
         }
     }
@@ -656,10 +656,15 @@ async fn faults_of_clocks_and_records() {
     bench.stop().await;
 }
 
-/// The last poll of some request ended so.
-fn ended_with(picture: &Picture, fault: Fault) -> bool {
-    let last = picture.channels[0].exchanges.iter();
-    last.filter(|poll| poll.fault == Some(fault)).count() > 0
+/// With which code the device refused a point last; 0 when it did not.
+fn code_of(point: &PointPicture) -> u8 {
+    point.refusal.and_then(Miss::code).unwrap_or(0)
+}
+
+/// The last answer to some request was this.
+fn ended_with(picture: &Picture, miss: Miss) -> bool {
+    let last = picture.channels[0].answers.iter();
+    last.filter(|answer| answer.miss == Some(miss)).count() > 0
 }
 
 fn lost(picture: &Picture) -> bool {
@@ -667,11 +672,11 @@ fn lost(picture: &Picture) -> bool {
 }
 
 fn unanswered(picture: &Picture) -> bool {
-    ended_with(picture, Fault::NoReply) || lost(picture)
+    ended_with(picture, Miss::NoReply) || lost(picture)
 }
 
 fn undecodable(picture: &Picture) -> bool {
-    ended_with(picture, Fault::Undecodable) || lost(picture)
+    ended_with(picture, Miss::Malformed) || lost(picture)
 }
 
 const SEVENTH: &[(&str, &str)] = &[("every", "7")];
@@ -743,8 +748,8 @@ async fn wire(cases: &[WireCase]) {
 
 /// Replies that took at least so many milliseconds.
 fn slow_replies(picture: &Picture, ms: u32) -> usize {
-    let last = picture.channels[0].exchanges.iter();
-    last.filter(|poll| poll.fault.is_none() && poll.exchange.took_us >= ms * 1_000).count()
+    let last = picture.channels[0].answers.iter();
+    last.filter(|answer| answer.miss.is_none() && answer.evidence.took_us >= ms * 1_000).count()
 }
 
 impl Bench {

@@ -9,14 +9,15 @@ use config::{
     StationId, WordOrder, blocks, encode,
 };
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
-use gridwatch::collector::reading::{
-    Cause, Event, Exchange, Fault, LinkFault, Overrun, Poll, Reading, Strays,
-};
+use gridwatch::collector::answers::Decoder;
+use gridwatch::collector::plan::{Block, Content, Plan, layouts, plans};
+use gridwatch::collector::poll::{Exchange, Fault, Poll};
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::picture::Picture;
 use gridwatch::series::Buffer;
+use gridwatch::signal::layout::Part;
+use gridwatch::signal::update::{Cause, LinkFault, News, Overrun, Strays, Update};
 use gridwatch::store::{Gatherer, Writer};
 
 /// What a province of one centre begins with, for tests that write their own.
@@ -74,6 +75,7 @@ type Records = (Vec<[u16; 8]>, usize);
 pub(crate) struct World {
     pub(crate) province: Arc<Province>,
     plans: Vec<Arc<Plan>>,
+    decoders: Vec<Decoder>,
     historian: Historian,
     /// What points say instead of what they should.
     values: BTreeMap<(StationId, PointId), Option<f64>>,
@@ -102,8 +104,10 @@ impl World {
     pub(crate) fn of(province: Province) -> Self {
         let province = Arc::new(province);
         let plans = plans(&province);
-        let historian = Historian::new(Arc::clone(&province), &plans, NOW.plus(STARTED));
+        let layouts = layouts(&plans);
+        let historian = Historian::new(Arc::clone(&province), &layouts, NOW.plus(STARTED));
         Self {
+            decoders: decoders(&province, &plans),
             province,
             plans,
             historian,
@@ -161,7 +165,7 @@ impl World {
         ms: i64,
     ) -> bool {
         let mut picture = self.historian.picture(NOW.plus(ms));
-        let mut buffer = Buffer::new(&self.province, &self.plans, 1 << 20);
+        let mut buffer = Buffer::new(&self.province, &layouts(&self.plans), 1 << 20);
         let sources = (&mut self.historian, &mut buffer, &mut self.alarms);
         let batch = gatherer.gather(sources, &mut picture, (0, false));
         let is_known = batch.is_some();
@@ -180,13 +184,18 @@ impl World {
         self.historian.picture(NOW.plus(ms));
     }
 
-    fn tell(&mut self, channel: ChannelId, ms: i64, event: Event) {
-        self.historian.accept(&Reading { channel, at: NOW.plus(ms), event });
+    fn tell(&mut self, channel: ChannelId, ms: i64, news: News) {
+        self.historian.accept(&Update { channel, at: NOW.plus(ms), news });
+    }
+
+    fn answer(&mut self, channel: ChannelId, ms: i64, poll: Poll) {
+        let answers = self.decoders[channel.index()].answers(vec![poll]);
+        self.tell(channel, ms, News::Answers(answers));
     }
 
     pub(crate) fn connect_all(&mut self, ms: i64) {
         for channel in self.channels() {
-            self.tell(channel, ms, Event::Connected);
+            self.tell(channel, ms, News::Connected);
         }
         self.look(ms);
     }
@@ -197,9 +206,9 @@ impl World {
         for channel in self.channels() {
             if self.province.channels[channel.index()].station == station {
                 self.lost.push(channel);
-                self.tell(channel, ms, Event::Lost(LinkFault::Refused));
+                self.tell(channel, ms, News::Lost(LinkFault::Refused));
             } else {
-                self.tell(channel, ms, Event::Connected);
+                self.tell(channel, ms, News::Connected);
             }
         }
         self.look(ms);
@@ -209,14 +218,14 @@ impl World {
     pub(crate) fn connect(&mut self, station: &str, centre: &str, ms: i64) {
         let channel = self.channel_of(station, centre);
         self.lost.retain(|lost| *lost != channel);
-        self.tell(channel, ms, Event::Connected);
+        self.tell(channel, ms, News::Connected);
         self.look(ms);
     }
 
     /// Nobody listens anywhere.
     pub(crate) fn refuse_all(&mut self, ms: i64) {
         for channel in self.channels() {
-            self.tell(channel, ms, Event::Lost(LinkFault::Refused));
+            self.tell(channel, ms, News::Lost(LinkFault::Refused));
         }
         self.look(ms);
     }
@@ -228,7 +237,7 @@ impl World {
             let centre = self.province.centre(centre).unwrap();
             let channel = self.province.channel_id(station, centre);
             self.lost.push(channel);
-            self.tell(channel, ms, Event::Lost(LinkFault::Closed));
+            self.tell(channel, ms, News::Lost(LinkFault::Closed));
         }
         self.look(ms);
     }
@@ -236,7 +245,7 @@ impl World {
     pub(crate) fn lose_all(&mut self, ms: i64) {
         for channel in self.channels() {
             self.lost.push(channel);
-            self.tell(channel, ms, Event::Lost(LinkFault::Closed));
+            self.tell(channel, ms, News::Lost(LinkFault::Closed));
         }
         self.look(ms);
     }
@@ -249,21 +258,21 @@ impl World {
     /// A path breaks off and is up again four seconds later.
     pub(crate) fn interrupt(&mut self, station: &str, centre: &str, ms: i64) {
         let channel = self.channel_of(station, centre);
-        self.tell(channel, ms, Event::Lost(LinkFault::Closed));
-        self.tell(channel, ms + 4_000, Event::Connected);
+        self.tell(channel, ms, News::Lost(LinkFault::Closed));
+        self.tell(channel, ms + 4_000, News::Connected);
     }
 
     /// A scan of a channel takes 1.4 s of its second.
     pub(crate) fn overrun(&mut self, station: &str, centre: &str, cause: Cause, ms: i64) {
         let channel = self.channel_of(station, centre);
         let overrun = Overrun { missed: 1, unasked: 0, took_ms: 1_400, period_ms: 1_000, cause };
-        self.tell(channel, ms, Event::Overrun(overrun));
+        self.tell(channel, ms, News::Overrun(overrun));
     }
 
     /// Replies come that nobody waits for.
     pub(crate) fn stray(&mut self, station: &str, centre: &str, strays: Strays, ms: i64) {
         let channel = self.channel_of(station, centre);
-        self.tell(channel, ms, Event::Strays(strays));
+        self.tell(channel, ms, News::Strays(strays));
     }
 
     /// Unit id that carries a bay.
@@ -379,7 +388,7 @@ impl World {
             if count > 0 {
                 let exchange = exchange(&block, &Ok(cells), n, NOW.plus(ms));
                 let poll = Poll { block: n, offset, count, fault: None, in_parts: false, exchange };
-                self.tell(channel, ms, Event::Polls(vec![poll]));
+                self.answer(channel, ms, poll);
             }
         }
     }
@@ -423,14 +432,15 @@ impl World {
             let exchange = exchange(block, &fault.map_or(Ok(cells), Err), n, NOW.plus(at));
             let (offset, count) = (0, block.count);
             let poll = Poll { block: n, offset, count, fault, in_parts: false, exchange };
-            self.tell(channel, at, Event::Polls(vec![poll]));
+            self.answer(channel, at, poll);
         }
         let silent = self
             .faults
             .iter()
             .filter(|((of, _), fault)| *of == station && **fault == Fault::NoReply);
-        for unit in silent.map(|((_, unit), _)| *unit).collect::<Vec<_>>() {
-            self.tell(channel, ms + 1_000, Event::Silent(unit, Fault::NoReply));
+        for device in silent.map(|((_, unit), _)| *unit).collect::<Vec<_>>() {
+            let miss = Fault::NoReply.into();
+            self.tell(channel, ms + 1_000, News::Silent { device, miss });
         }
     }
 
@@ -492,6 +502,12 @@ impl World {
         }
         all.split_off(usize::from(block.address))
     }
+}
+
+/// Who decodes what comes over each channel.
+pub(crate) fn decoders(province: &Province, plans: &[Arc<Plan>]) -> Vec<Decoder> {
+    let channels = province.channels.iter().zip(plans);
+    channels.map(|(channel, plan)| Decoder::new(province, channel, plan)).collect()
 }
 
 /// What a head-end publishes of a group: yesterday 97 % at the first pass, 99.6 % in the end.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use config::{CentreId, ChannelId, Date, Flags, Lang, PointId, Province, StationId};
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::collector::plan::{Content, Part, Plan, plans};
+use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
@@ -19,6 +19,7 @@ use gridwatch::history::{ChannelHistory, LinkHistory, Span, Times, Window, chann
 use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
 use gridwatch::series::{Buffer, fresh};
+use gridwatch::signal::layout::Part;
 use gridwatch::store::upkeep::{self, Compacted, Forget};
 use gridwatch::store::{Batch, By, CommandsKept, Kept, MeterKind, MeterLine, Reader, Writer};
 use proptest::prelude::*;
@@ -111,7 +112,7 @@ impl Chance {
     fn new(seed: u64, own: usize, folders: &[(&Path, bool)]) -> Self {
         let provinces = [contract(0), contract(1), contract(2)];
         let plans = plans(&provinces[own]);
-        let mut buffer = Buffer::new(&provinces[own], &plans, 1 << 20);
+        let mut buffer = Buffer::new(&provinces[own], &layouts(&plans), 1 << 20);
         buffer.keep_fresh();
         let writers = folders.iter().map(|(path, forgets)| (path.to_path_buf(), *forgets, None));
         let mut chance = Self {
@@ -145,7 +146,7 @@ impl Chance {
             *writer = Some(if *forgets { opened } else { opened.forgetting_nothing() });
         }
         self.plans = plans(&province);
-        self.buffer = Buffer::new(&province, &self.plans, 1 << 20);
+        self.buffer = Buffer::new(&province, &layouts(&self.plans), 1 << 20);
         self.buffer.keep_fresh();
         self.open_from = None;
         self.begins = true;
@@ -387,7 +388,7 @@ impl Chance {
                 let length = usize::from(block.count);
                 let mut payload = vec![0; if bits { length.div_ceil(8) } else { 2 * length }];
                 for item in items.iter().filter(|item| !bits && item.part == Part::Value) {
-                    let last = 2 * usize::from(item.offset + item.cells) - 2;
+                    let last = 2 * usize::from(item.offset + item.cells()) - 2;
                     let low = u16::try_from(self.now.0 / HOUR_MS % 30_000).unwrap();
                     payload[last..last + 2].copy_from_slice(&low.to_be_bytes());
                 }
@@ -396,13 +397,13 @@ impl Chance {
                         *byte = self.dice.random_range(0..=255);
                     }
                 }
+                let (columns, row) = plan.row(number, (0, block.count), &payload).unwrap();
                 self.buffer.accept_row(&fresh::Row {
                     channel: ChannelId::at(n),
-                    block: number,
+                    group: number,
                     at: self.now,
-                    offset: 0,
-                    count: block.count,
-                    payload: &payload,
+                    columns,
+                    row: &row,
                 });
             }
         }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use config::Province;
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::Reading;
+use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
+use gridwatch::signal::update::Update;
 use gridwatch::store::{Recorder, Writer};
 use sim::{Plans, Scenario};
 
@@ -28,9 +28,9 @@ struct Keeping {
 }
 
 impl Sink for Keeping {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+    fn accept(&mut self, update: &Update) -> io::Result<()> {
         if self.values {
-            self.recorder.accept(reading);
+            self.recorder.accept(update);
         }
         Ok(())
     }
@@ -89,7 +89,10 @@ fn keep_some(
 ) {
     let mut keeping = Keeping {
         writer: Writer::open(folder, province).unwrap(),
-        recorder: Recorder::new(from, Buffer::new(province, &plans(province), BUFFER_BYTES)),
+        recorder: Recorder::new(
+            from,
+            Buffer::new(province, &layouts(&plans(province)), BUFFER_BYTES),
+        ),
         every_ms,
         values,
     };

@@ -15,8 +15,9 @@ use config::Province;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::collector::Collector;
 use gridwatch::collector::plan::{Plan, plans};
-use gridwatch::collector::reading::{Event, Fault, Poll, Reading};
+use gridwatch::collector::poll::Exchange;
 use gridwatch::monitor::Monitor;
+use gridwatch::signal::update::{Answer, Evidence, Miss, News, Update};
 use tokio::time::timeout;
 
 use crate::field::PATIENCE;
@@ -117,15 +118,15 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, plans: &[Arc<Plan>], reading: &Reading) {
-        match &reading.event {
-            Event::Polls(polls) => {
-                for poll in polls {
-                    self.take_poll(&plans[reading.channel.index()], poll, reading);
+    fn take(&mut self, plans: &[Arc<Plan>], update: &Update) {
+        match &update.news {
+            News::Answers(answers) => {
+                for answer in answers {
+                    self.take_answer(&plans[update.channel.index()], answer, update);
                 }
             }
-            Event::Lost(_) => self.lost += 1,
-            Event::Strays(strays) => {
+            News::Lost(_) => self.lost += 1,
+            News::Strays(strays) => {
                 self.late += u64::from(strays.late);
                 self.unknown += u64::from(strays.unknown);
             }
@@ -133,24 +134,28 @@ impl Seen {
         }
     }
 
-    fn take_poll(&mut self, plan: &Plan, poll: &Poll, reading: &Reading) {
-        let block = &plan.blocks[poll.block];
-        if let Some(fault) = poll.fault {
-            *self.faults.entry(format!("{fault:?}")).or_default() += 1;
+    fn take_answer(&mut self, plan: &Plan, answer: &Answer, update: &Update) {
+        let block = &plan.blocks[usize::from(answer.group)];
+        if let Some(miss) = answer.miss() {
+            *self.faults.entry(format!("{miss:?}")).or_default() += 1;
             return;
         }
+        let Evidence { sent, received, .. } = &answer.evidence;
+        let [.., high, low, count_high, count_low] = **sent else { panic!("a request") };
+        let count = u16::from_be_bytes([count_high, count_low]);
+        let exchange = Exchange { reply: received.clone(), ..Exchange::default() };
         let mut cells = Vec::new();
-        poll.read_cells(block.table.is_bits(), &mut cells);
-        assert_eq!(cells.len(), usize::from(poll.count));
-        for (address, cell) in (block.address + poll.offset..).zip(&cells) {
+        exchange.read_cells(count.into(), block.table.is_bits(), &mut cells);
+        assert_eq!(cells.len(), usize::from(count));
+        for (address, cell) in (u16::from_be_bytes([high, low])..).zip(&cells) {
             let own = identity(block.unit, block.table.read_function(), address);
             let own = if block.table.is_bits() { own & 1 } else { own };
-            assert_eq!(*cell, own, "a register holds what another one does: {poll:?}");
+            assert_eq!(*cell, own, "a register holds what another one does: {answer:?}");
         }
         self.good += 1;
         self.cells += cells.len() as u64;
-        let before = self.last.insert(reading.channel.0, reading.at).unwrap_or(reading.at);
-        self.longest_ms = self.longest_ms.max(reading.at.since(before));
+        let before = self.last.insert(update.channel.0, update.at).unwrap_or(update.at);
+        self.longest_ms = self.longest_ms.max(update.at.since(before));
     }
 }
 
@@ -189,12 +194,12 @@ async fn bench(seed: u64, copies: usize, in_flight: u8) -> (Province, Vec<Statio
 async fn soak(seed: u64, copies: usize, in_flight: u8, requests: u64) -> Seen {
     let (province, all) = bench(seed, copies, in_flight).await;
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut seen = Seen::default();
     let (mut next, mut memory) = (requests / 10, Vec::new());
     loop {
-        let reading = timeout(PATIENCE, readings.recv()).await.expect("something comes").unwrap();
-        seen.take(&plans, &reading);
+        let update = timeout(PATIENCE, updates.recv()).await.expect("something comes").unwrap();
+        seen.take(&plans, &update);
         let asked: u64 = all.iter().map(Station::requests).sum();
         if asked >= next {
             memory.push(resident_kb());
@@ -226,7 +231,7 @@ async fn no_register_holds_what_another_does_whatever_goes_wrong_on_the_wire() {
     for in_flight in [1, 8] {
         let seen = soak(42, 2, in_flight, 6_000).await;
         assert!(seen.good > 3_000, "{} replies", seen.good);
-        for fault in [Fault::NoReply, Fault::Undecodable] {
+        for fault in [Miss::NoReply, Miss::Malformed] {
             assert!(seen.faults.contains_key(&format!("{fault:?}")), "{:?}", seen.faults);
         }
         assert!(seen.late > 0 && seen.unknown > 0, "late {}, unknown {}", seen.late, seen.unknown);

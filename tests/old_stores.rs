@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use gridwatch::store::{Reader, Writer, upkeep};
 use serde_json::Value;
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{gridwatch, json, stderr, stdout};
@@ -204,9 +205,9 @@ fn report(store: &str, (from, to): (&str, &str), out: &mut String) {
     }
 }
 
-/// What a store of 0.1.0 answers; its own answers stand beside it.
-fn of_0_1_0(name: &str, moments: &[&str], days: (&str, &str)) {
-    let folder = Path::new("tests/stores/0.1.0").join(name);
+/// What a store of a version answers; its own answers stand beside it. Returns a copy of it.
+fn of(name: &str, moments: &[&str], days: (&str, &str)) -> TempDir {
+    let folder = Path::new("tests/stores").join(name);
     let copy = tempdir().unwrap();
     std::fs::copy(folder.join("gridwatch.db"), copy.path().join("gridwatch.db")).unwrap();
     let store = copy.path().to_str().unwrap();
@@ -227,15 +228,34 @@ fn of_0_1_0(name: &str, moments: &[&str], days: (&str, &str)) {
         assert_eq!(now, then);
     }
     assert_eq!(told.len(), were.len());
+    copy
 }
 
 #[test]
 fn recorded_days_of_0_1_0_answer_the_same_for_ever() {
     let moments = ["2022-11-01 04:30:00", "2022-11-01 08:30:00", "2022-11-03 13:10:00"];
-    of_0_1_0("recorded", &moments, ("2022-11-01", "2022-11-03"));
+    of("0.1.0/recorded", &moments, ("2022-11-01", "2022-11-03"));
 }
 
 #[test]
 fn a_killed_monitor_of_0_1_0_answers_the_same_for_ever() {
-    of_0_1_0("live", &["2026-11-29 08:01:20"], ("2026-11-29", "2026-11-29"));
+    of("0.1.0/live", &["2026-11-29 08:01:20"], ("2026-11-29", "2026-11-29"));
+}
+
+#[test]
+fn values_that_version_4_had_not_sealed_yet_are_made_chunks_of_by_who_writes() {
+    let copy = of("4/live", &["2026-11-30 22:24:15"], ("2026-11-30", "2026-11-30"));
+    let store = copy.path().to_str().unwrap();
+    let told = || {
+        let mut told = String::new();
+        values(store, &mut told);
+        told
+    };
+    let before = told();
+    let contract = Reader::open(copy.path()).unwrap().contract(1).unwrap();
+    assert_ne!(upkeep::check(copy.path()).unwrap().rows["journal"], 0);
+    Writer::open(copy.path(), &contract.province).unwrap().close().unwrap();
+    let found = upkeep::check(copy.path()).unwrap();
+    assert_eq!((found.fault_count, found.rows["journal"]), (0, 0), "{:?}", found.faults);
+    assert_eq!(told(), before);
 }

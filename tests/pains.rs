@@ -9,11 +9,11 @@ use std::time::Duration;
 use config::{ChannelId, Province, Table};
 use gridwatch::clock::Clock;
 use gridwatch::collector::Collector;
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::{Cause, Event, Fault, LinkFault, Overrun, Reading};
+use gridwatch::collector::plan::{Plan, plans};
 use gridwatch::historian::picture::{LinkState, Picture};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
+use gridwatch::signal::update::{Answer, Cause, LinkFault, Miss, News, Outcome, Overrun, Update};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
@@ -46,18 +46,25 @@ fn alone(province: &mut Province, stations: &mut Vec<Station>) -> Station {
 }
 
 async fn next_event<T>(
-    readings: &mut Receiver<Reading>,
-    mut wanted: impl FnMut(&Event) -> Option<T>,
+    updates: &mut Receiver<Update>,
+    mut wanted: impl FnMut(&News) -> Option<T>,
 ) -> T {
     let found = timeout(PATIENCE, async {
         loop {
-            let reading = readings.recv().await.expect("the collector runs");
-            if let Some(found) = wanted(&reading.event) {
+            let update = updates.recv().await.expect("the collector runs");
+            if let Some(found) = wanted(&update.news) {
                 return found;
             }
         }
     });
     found.await.expect("it comes")
+}
+
+/// Cells of its block that an answer is about.
+fn cells(plan: &Plan, answer: &Answer) -> std::ops::Range<u16> {
+    let [.., high, low, count_high, count_low] = *answer.evidence.sent else { panic!("a request") };
+    let first = u16::from_be_bytes([high, low]) - plan.blocks[usize::from(answer.group)].address;
+    first..first + u16::from_be_bytes([count_high, count_low])
 }
 
 fn quick_backoff(province: &mut Province) {
@@ -205,23 +212,24 @@ async fn pain_3_one_bad_register_of_120_leaves_the_other_119_live_within_two_sca
     let plans = plans(&province);
     let block = plans[0].blocks.iter().position(|block| block.unit == 200).unwrap();
     assert_eq!(plans[0].blocks[block].count, 120);
-    // The readings of two scans, as they come.
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    // The updates of two scans, as they come.
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut came = std::collections::BTreeSet::new();
     let mut refused = std::collections::BTreeSet::new();
     let mut scans = 0;
     while scans < 2 {
-        let polls = next_event(&mut readings, |event| match event {
-            Event::Polls(polls) => Some(polls.clone()),
+        let answers = next_event(&mut updates, |news| match news {
+            News::Answers(answers) => Some(answers.clone()),
             _ => None,
         });
-        for poll in polls.await {
+        for answer in answers.await {
             // Another block of the unit of the station, once a scan.
-            scans += usize::from(poll.block == 0);
-            match poll.fault {
-                _ if poll.block != block || poll.in_parts => {}
-                None => came.extend(poll.offset..poll.offset + poll.count),
-                Some(_) => refused.extend(poll.offset..poll.offset + poll.count),
+            scans += usize::from(answer.group == 0);
+            match answer.outcome {
+                _ if usize::from(answer.group) != block => {}
+                Outcome::InParts(_) => {}
+                Outcome::Missed(_) => refused.extend(cells(&plans[0], &answer)),
+                _ => came.extend(cells(&plans[0], &answer)),
             }
         }
     }
@@ -261,16 +269,16 @@ async fn pain_4_a_device_that_is_always_one_reply_late_never_shifts_values() {
     quick_backoff(&mut province);
     set_devices(&mut province, |device| (device.reply_timeout_ms, device.in_flight) = (60, 1));
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut late = 0;
     while late < 20 {
-        late += next_event(&mut readings, |event| match event {
-            Event::Polls(polls) => {
-                let unanswered = polls.iter().all(|poll| poll.fault == Some(Fault::NoReply));
-                assert!(unanswered, "a late reply was taken for one in time: {polls:?}");
+        late += next_event(&mut updates, |news| match news {
+            News::Answers(answers) => {
+                let unanswered = answers.iter().all(|answer| answer.miss() == Some(Miss::NoReply));
+                assert!(unanswered, "a late reply was taken for one in time: {answers:?}");
                 None
             }
-            Event::Strays(strays) => Some(strays.late),
+            News::Strays(strays) => Some(strays.late),
             _ => None,
         })
         .await;
@@ -306,13 +314,14 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     let _station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| (device.in_flight, device.reply_timeout_ms) = (4, 100));
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
-    next_event(&mut readings, |event| matches!(event, Event::Silent(2, _)).then_some(())).await;
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    next_event(&mut updates, |news| matches!(news, News::Silent { device: 2, .. }).then_some(()))
+        .await;
     // Four requests may have been on their way. Behind one more answer the station has read all of them.
     let mut answers = 0;
-    next_event(&mut readings, |event| {
-        if let Event::Polls(polls) = event {
-            answers += polls.iter().filter(|poll| poll.fault.is_none()).count();
+    next_event(&mut updates, |news| {
+        if let News::Answers(own) = news {
+            answers += own.iter().filter(|answer| answer.miss().is_none()).count();
         }
         (answers > 4).then_some(())
     })
@@ -322,17 +331,17 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     let mut missed = 0;
     // The pauses last 1, 2, 4 seconds: two probes are seen, however long that takes, and the end of another pause.
     while start.elapsed() < Duration::from_secs(6) || probes.load(Ordering::Relaxed) < first + 2 {
-        next_event(&mut readings, |event| {
-            if let Event::Overrun(overrun) = event {
+        next_event(&mut updates, |news| {
+            if let News::Overrun(overrun) = news {
                 missed += usize::try_from(overrun.missed).unwrap();
             }
-            if let Event::Polls(polls) = event {
-                for poll in polls.iter().filter(|poll| poll.fault.is_none()) {
-                    *good.entry(plans[0].blocks[poll.block].unit).or_default() += 1;
+            if let News::Answers(own) = news {
+                for answer in own.iter().filter(|answer| answer.miss().is_none()) {
+                    *good.entry(plans[0].blocks[usize::from(answer.group)].unit).or_default() += 1;
                 }
                 return Some(());
             }
-            assert!(!matches!(event, Event::Lost(_)), "{event:?}");
+            assert!(!matches!(news, News::Lost(_)), "{news:?}");
             None
         })
         .await;
@@ -362,18 +371,18 @@ async fn pain_5_a_dead_station_does_not_delay_the_others() {
     province.channels[0].port = mute.address.port();
     all[1].go().await;
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let start = Instant::now();
     let (mut replies, mut missed) = (BTreeMap::new(), BTreeMap::new());
     while start.elapsed() < Duration::from_secs(3) {
-        let reading = timeout(PATIENCE, readings.recv()).await.unwrap().unwrap();
-        match &reading.event {
-            Event::Polls(polls) => {
-                *replies.entry(reading.channel).or_insert(0) +=
-                    polls.iter().filter(|poll| poll.fault.is_none()).count();
+        let update = timeout(PATIENCE, updates.recv()).await.unwrap().unwrap();
+        match &update.news {
+            News::Answers(answers) => {
+                *replies.entry(update.channel).or_insert(0) +=
+                    answers.iter().filter(|answer| answer.miss().is_none()).count();
             }
-            Event::Overrun(overrun) => {
-                *missed.entry(reading.channel).or_insert(0) +=
+            News::Overrun(overrun) => {
+                *missed.entry(update.channel).or_insert(0) +=
                     usize::try_from(overrun.missed).unwrap();
             }
             _ => {}
@@ -417,11 +426,11 @@ async fn pain_7_each_signal_is_read_at_its_own_rate() {
     let (mut province, mut all) = stations(&periods, manner).await;
     let _station = alone(&mut province, &mut all);
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let (start, mut missed) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(5) {
-        let reading = timeout(PATIENCE, readings.recv()).await.unwrap().unwrap();
-        if let Event::Overrun(overrun) = reading.event {
+        let update = timeout(PATIENCE, updates.recv()).await.unwrap().unwrap();
+        if let News::Overrun(overrun) = update.news {
             missed += usize::try_from(overrun.missed).unwrap();
         }
     }
@@ -448,15 +457,15 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
     let (mut province, mut all) = stations(&FAST, manner).await;
     let station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| device.in_flight = 1);
-    let overrun = |event: &Event| match event {
-        Event::Overrun(overrun) => Some(*overrun),
+    let overrun = |news: &News| match news {
+        News::Overrun(overrun) => Some(*overrun),
         _ => None,
     };
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     for _ in 0..3 {
         let Overrun { missed, unasked, took_ms, period_ms, cause } =
-            next_event(&mut readings, overrun).await;
+            next_event(&mut updates, overrun).await;
         assert_eq!((unasked, period_ms, cause), (0, 200, Cause::SlowReplies));
         assert!(missed >= 1 && took_ms > 200, "{missed} slots, {took_ms} ms");
     }
@@ -469,14 +478,16 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
     collector.stop().await;
     // A scan has a deadline: what is left is asked first with the next, so that all get their turn.
     set_devices(&mut province, |device| device.scan_timeout_ms = 200);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
-    let overrun = next_event(&mut readings, overrun).await;
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let overrun = next_event(&mut updates, overrun).await;
     assert!(overrun.unasked > 0, "{overrun:?}");
     let mut seen = std::collections::BTreeSet::new();
     while seen.len() < plans[0].blocks.len() {
         seen.extend(
-            next_event(&mut readings, |event| match event {
-                Event::Polls(polls) => Some(polls.iter().map(|p| p.block).collect::<Vec<_>>()),
+            next_event(&mut updates, |news| match news {
+                News::Answers(answers) => {
+                    Some(answers.iter().map(|answer| answer.group).collect::<Vec<_>>())
+                }
                 _ => None,
             })
             .await,
@@ -493,10 +504,10 @@ async fn pain_8_a_scan_whose_deadline_comes_in_a_pause_is_followed_by_the_next()
         (device.pause_between_ms, device.scan_timeout_ms) = (30, 100);
     });
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     for _ in 0..10 {
-        let overrun = next_event(&mut readings, |event| match event {
-            Event::Overrun(overrun) => Some(*overrun),
+        let overrun = next_event(&mut updates, |news| match news {
+            News::Overrun(overrun) => Some(*overrun),
             _ => None,
         });
         assert!(overrun.await.unasked > 0);
@@ -521,27 +532,28 @@ async fn pain_5_a_unit_that_refuses_and_then_falls_silent_does_not_stop_its_neig
     quick_backoff(&mut province);
     set_devices(&mut province, |device| device.reply_timeout_ms = 100);
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let good = |unit: u8, count: usize| {
         let plan = Arc::clone(&plans[0]);
         let mut seen = 0;
-        move |event: &Event| {
-            if let Event::Polls(polls) = event {
-                let of_unit = polls.iter().filter(|poll| plan.blocks[poll.block].unit == unit);
-                seen += of_unit.filter(|poll| poll.fault.is_none()).count();
+        move |news: &News| {
+            if let News::Answers(own) = news {
+                let of_unit = own.iter().filter(|a| plan.blocks[usize::from(a.group)].unit == unit);
+                seen += of_unit.filter(|answer| answer.miss().is_none()).count();
             }
             (seen >= count).then_some(())
         }
     };
-    next_event(&mut readings, good(1, 20)).await;
+    next_event(&mut updates, good(1, 20)).await;
     stage.store(1, Ordering::Relaxed);
-    next_event(&mut readings, |event| matches!(event, Event::Lost(_)).then_some(())).await;
+    next_event(&mut updates, |news| matches!(news, News::Lost(_)).then_some(())).await;
     stage.store(2, Ordering::Relaxed);
-    next_event(&mut readings, |event| matches!(event, Event::Silent(1, _)).then_some(())).await;
+    next_event(&mut updates, |news| matches!(news, News::Silent { device: 1, .. }).then_some(()))
+        .await;
     // Some scans more, probes of the silent unit among them.
-    next_event(&mut readings, good(2, 100)).await;
+    next_event(&mut updates, good(2, 100)).await;
     stage.store(3, Ordering::Relaxed);
-    next_event(&mut readings, good(1, 20)).await;
+    next_event(&mut updates, good(1, 20)).await;
     timeout(PATIENCE, collector.stop()).await.expect("every task can be stopped");
 }
 
@@ -552,16 +564,16 @@ async fn pain_1_a_station_that_closes_idle_connections_is_read_with_each_slot() 
     let (mut province, mut all) = stations(&FAST, manner).await;
     let _station = alone(&mut province, &mut all);
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let (mut good, mut renewed) = (0, 0);
     while good < 20 * plans[0].blocks.len() || renewed < 5 {
-        let reading = timeout(PATIENCE, readings.recv()).await.unwrap().unwrap();
-        match reading.event {
-            Event::Polls(polls) => {
-                good += polls.iter().filter(|poll| poll.fault.is_none()).count();
+        let update = timeout(PATIENCE, updates.recv()).await.unwrap().unwrap();
+        match update.news {
+            News::Answers(answers) => {
+                good += answers.iter().filter(|answer| answer.miss().is_none()).count();
             }
-            Event::Renewed(_) => renewed += 1,
-            Event::Lost(fault) => panic!("the link is not lost: {fault:?}"),
+            News::Renewed(_) => renewed += 1,
+            News::Lost(fault) => panic!("the link is not lost: {fault:?}"),
             _ => {}
         }
     }
@@ -575,10 +587,10 @@ async fn pain_8_an_overrun_by_a_silent_unit_names_the_unit() {
     let _station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| device.reply_timeout_ms = 700);
     let plans = plans(&province);
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     // The first scan asks for everything at once and misses no slot; the probes after it do.
-    let overrun = next_event(&mut readings, |event| match event {
-        Event::Overrun(overrun) if overrun.cause == Cause::SilentUnit(3) => Some(*overrun),
+    let overrun = next_event(&mut updates, |news| match news {
+        News::Overrun(overrun) if overrun.cause == Cause::SilentDevice(3) => Some(*overrun),
         _ => None,
     });
     assert!(overrun.await.took_ms >= 700);
@@ -693,15 +705,17 @@ async fn twelve_requests_share_one_round_trip_where_the_device_takes_them() {
     let (mut province, mut all) = stations(&SLOW, manner).await;
     let _station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| (device.in_flight, device.registers_max) = (12, 40));
-    let mut plan = (*plans(&province)[0]).clone();
-    assert!(plan.blocks.len() >= 12);
-    plan.blocks.truncate(12);
-    let plans = [Arc::new(plan)];
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let mut blocks = plans(&province)[0].blocks.clone();
+    assert!(blocks.len() >= 12);
+    blocks.truncate(12);
+    let plans = [Arc::new(Plan::of(blocks, |_| 1_000))];
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     let mut good = 0;
     while good < 12 {
-        good += next_event(&mut readings, |event| match event {
-            Event::Polls(polls) => Some(polls.iter().filter(|poll| poll.fault.is_none()).count()),
+        good += next_event(&mut updates, |news| match news {
+            News::Answers(answers) => {
+                Some(answers.iter().filter(|answer| answer.miss().is_none()).count())
+            }
             _ => None,
         })
         .await;

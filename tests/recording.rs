@@ -1,4 +1,4 @@
-//! Recordings: the same readings whatever the machine does, and the verdicts of a monitor on a network.
+//! Recordings: the same updates whatever the machine does, and the verdicts of a monitor on a network.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use config::{Decoded, Province};
 use gridwatch::clock::{Clock, Timestamp};
-use gridwatch::collector::reading::{Event, Fault, LinkFault, Reading};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Counts;
 use gridwatch::historian::picture::Picture;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::recording::{Recording, Sink, Tally, stretched};
+use gridwatch::signal::update::{Answer, LinkFault, Miss, MissKind, News, Update};
 use gridwatch::store::{Reader, StoreError, Value, upkeep};
 use sim::{Plans, Ports, Scenario, Simulation};
 
@@ -34,43 +34,43 @@ fn plans(province: &Province, scenario: &str) -> Plans {
     Plans { scenario, ..Plans::default() }
 }
 
-/// Remembers a hash of all readings, and what is looked for in them.
+/// Remembers a hash of all updates, and what is looked for in them.
 #[derive(Default)]
 struct Witness {
     hash: DefaultHasher,
     last: Timestamp,
     picture: Option<Picture>,
     seen: Vec<&'static str>,
-    readings: u32,
-    /// Milliseconds to sleep at each 97th reading.
+    updates: u32,
+    /// Milliseconds to sleep at each 97th update.
     pause_ms: u64,
 }
 
 impl Sink for Witness {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        assert!(reading.at >= self.last, "readings come in the order of their time");
-        self.last = reading.at;
-        format!("{reading:?}").hash(&mut self.hash);
-        self.readings += 1;
-        if self.readings.is_multiple_of(97) && self.pause_ms > 0 {
+    fn accept(&mut self, update: &Update) -> io::Result<()> {
+        assert!(update.at >= self.last, "updates come in the order of their time");
+        self.last = update.at;
+        format!("{update:?}").hash(&mut self.hash);
+        self.updates += 1;
+        if self.updates.is_multiple_of(97) && self.pause_ms > 0 {
             #[expect(clippy::disallowed_methods, reason = "a machine that is busy elsewhere")]
             std::thread::sleep(Duration::from_millis(self.pause_ms));
         }
-        let seen = match &reading.event {
-            Event::Lost(LinkFault::Refused) => "refused connections",
-            Event::Lost(LinkFault::Silent) => "silent stations",
-            Event::Lost(_) => "other losses",
-            Event::Renewed(_) => "renewed connections",
-            Event::Silent(..) => "silent units",
-            Event::Strays(_) => "strays",
-            Event::Connected => "connections",
-            Event::Overrun(_) => "overruns",
-            Event::Polls(polls) => {
-                let mut faults = polls.iter().filter_map(|poll| poll.fault);
-                match faults.next() {
-                    Some(Fault::Refused(_)) => "refused requests",
-                    Some(Fault::Undecodable) => "undecodable replies",
-                    Some(Fault::NoReply) => "requests without a reply",
+        let seen = match &update.news {
+            News::Lost(LinkFault::Refused) => "refused connections",
+            News::Lost(LinkFault::Silent) => "silent stations",
+            News::Lost(_) => "other losses",
+            News::Renewed(_) => "renewed connections",
+            News::Silent { .. } => "silent units",
+            News::Strays(_) => "strays",
+            News::Connected => "connections",
+            News::Overrun(_) => "overruns",
+            News::Answers(answers) => {
+                let mut misses = answers.iter().filter_map(Answer::miss);
+                match misses.next().map(Miss::kind) {
+                    Some(MissKind::Refused) => "refused requests",
+                    Some(MissKind::Malformed) => "undecodable replies",
+                    Some(MissKind::NoReply) => "requests without a reply",
                     None => "replies",
                 }
             }

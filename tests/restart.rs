@@ -6,14 +6,17 @@ use std::sync::Arc;
 use config::{ChannelId, Province};
 use gridwatch::check::{Grade, Thresholds, check};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Content, Part, Plan, plans};
-use gridwatch::collector::reading::{Event, LinkFault, Poll, Reading};
+use gridwatch::collector::answers::Decoder;
+use gridwatch::collector::plan::{Content, Plan, layouts, plans};
+use gridwatch::collector::poll::Poll;
 use gridwatch::historian::Historian;
 use gridwatch::historian::past::StoodChannel;
 use gridwatch::historian::picture::{LinkState, Picture};
 use gridwatch::historian::verdict::{Finding, PointPicture, Reason, Since};
+use gridwatch::signal::layout::Part;
+use gridwatch::signal::update::{LinkFault, News, Update};
 
-use crate::fixture::exchange;
+use crate::fixture::{decoders, exchange};
 
 const START: Timestamp = Timestamp(1_669_188_727_000);
 
@@ -21,6 +24,7 @@ const START: Timestamp = Timestamp(1_669_188_727_000);
 struct Bench {
     province: Arc<Province>,
     plans: Vec<Arc<Plan>>,
+    decoders: Vec<Decoder>,
     historian: Historian,
 }
 
@@ -32,8 +36,8 @@ impl Bench {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
         let province = Arc::new(Province::load(&file).unwrap());
         let plans = plans(&province);
-        let historian = Historian::new(Arc::clone(&province), &plans, started);
-        Self { province, plans, historian }
+        let historian = Historian::new(Arc::clone(&province), &layouts(&plans), started);
+        Self { decoders: decoders(&province, &plans), province, plans, historian }
     }
 
     /// The same behind a restart: it knows how each channel stood in the last picture of the one before.
@@ -47,7 +51,7 @@ impl Bench {
     fn answer(&mut self, at: Timestamp, cells: Cells<'_>) {
         for (n, plan) in self.plans.iter().enumerate() {
             let channel = ChannelId::at(n);
-            self.historian.accept(&Reading { channel, at, event: Event::Connected });
+            self.historian.accept(&Update { channel, at, news: News::Connected });
             let contract = &self.province.channels[n];
             let station = &self.province.stations[contract.station.index()];
             for (number, block) in plan.blocks.iter().enumerate() {
@@ -76,16 +80,16 @@ impl Bench {
                 let (count, fault) = (block.count, None);
                 let poll =
                     Poll { block: number, offset: 0, count, fault, in_parts: false, exchange };
-                let event = Event::Polls(vec![poll]);
-                self.historian.accept(&Reading { channel, at, event });
+                let news = News::Answers(self.decoders[n].answers(vec![poll]));
+                self.historian.accept(&Update { channel, at, news });
             }
         }
     }
 
     fn refuse(&mut self, at: Timestamp) {
         for channel in (0..self.plans.len()).map(ChannelId::at) {
-            let event = Event::Lost(LinkFault::Refused);
-            self.historian.accept(&Reading { channel, at, event });
+            let news = News::Lost(LinkFault::Refused);
+            self.historian.accept(&Update { channel, at, news });
         }
     }
 

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use config::{Date, Flags, Lang, Province};
-use gridwatch::collector::reading::{Cause, Fault, Strays};
+use gridwatch::collector::poll::Fault;
 use gridwatch::historian::picture::Picture;
+use gridwatch::signal::update::{Cause, Strays};
 use gridwatch::terminal::{self, Effect, Options, Theme, Ui};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
@@ -156,7 +157,7 @@ fn strained() -> Arc<Picture> {
         world.fail_unit("HB06", "C41", Fault::NoReply);
         world.fail_unit("HB08", "131", Fault::Refused(2));
         world.interrupt("HB09", "A1", -58_000);
-        let silent = Cause::SilentUnit(world.unit("HB06", "C41"));
+        let silent = Cause::SilentDevice(world.unit("HB06", "C41"));
         for ms in [-45_000, -40_000] {
             world.scan(ms);
             world.overrun("HB06", "CC", silent, ms + 1_400);

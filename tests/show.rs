@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::Reading;
+use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::{AlarmState, Raised};
 use gridwatch::historian::ledger::{Judgement, Run, State};
@@ -16,6 +15,7 @@ use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::history::{Span, past};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
+use gridwatch::signal::update::Update;
 use gridwatch::store::{Batch, Reader, Recorder, Writer};
 use sim::{Plans, Scenario};
 use tempfile::tempdir;
@@ -34,8 +34,8 @@ struct Shown {
 }
 
 impl Sink for Shown {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.recorder.accept(reading);
+    fn accept(&mut self, update: &Update) -> io::Result<()> {
+        self.recorder.accept(update);
         Ok(())
     }
 
@@ -93,7 +93,10 @@ fn a_moment_of_history_is_the_picture_that_was_shown() {
     let begins = Timestamp(1_669_000_000_000);
     let mut shown = Shown {
         writer: Some(Writer::open(folder.path(), &province).unwrap()),
-        recorder: Recorder::new(begins, Buffer::new(&province, &plans(&province), 1 << 20)),
+        recorder: Recorder::new(
+            begins,
+            Buffer::new(&province, &layouts(&plans(&province)), 1 << 20),
+        ),
         pictures: Vec::new(),
     };
     let mut recording = Recording::start(&province, to_come, (begins, begins.plus(420_000)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use config::{Date, Flags, Lang};
 use gridwatch::check::{Thresholds, check, report};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::reading::Fault;
+use gridwatch::collector::poll::Fault;
 use gridwatch::historian::picture::Picture;
 use gridwatch::historian::shortfalls;
 use gridwatch::historian::verdict::{Reason, Since};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use config::{ChannelId, Date, Decoded, Province, decode};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Content, Part, Plan, plans};
-use gridwatch::collector::reading::{Event, Reading};
+use gridwatch::collector::plan::{Content, Plan, layouts, plans};
+use gridwatch::collector::poll::Exchange;
 use gridwatch::historian::Historian;
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
@@ -18,6 +18,8 @@ use gridwatch::historian::verdict::Reason;
 use gridwatch::history::{Span, Times, Window, channel_history};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
+use gridwatch::signal::layout::Part;
+use gridwatch::signal::update::{Evidence, News, Outcome, Update};
 use gridwatch::store::upkeep::{self, Forget};
 use gridwatch::store::{Batch, Reader, Recorder, StoreError, Value, Writer};
 use sim::{Plans, Scenario};
@@ -299,7 +301,7 @@ impl Witness {
         Self {
             writer: Some(Writer::open(folder, province).unwrap()),
             // So little that heads are short, and enough that chunks stay until they are joined.
-            recorder: Recorder::new(BEGINS, Buffer::new(province, &plans, 1 << 20)),
+            recorder: Recorder::new(BEGINS, Buffer::new(province, &layouts(&plans), 1 << 20)),
             begun: false,
             came: BTreeMap::new(),
             slow: vec![Slow::default(); province.channels.len()],
@@ -337,21 +339,27 @@ impl Witness {
 }
 
 impl Sink for Witness {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.recorder.accept(reading);
-        let Event::Polls(polls) = &reading.event else { return Ok(()) };
-        let channel = reading.channel.index();
-        for poll in polls.iter().filter(|poll| poll.fault.is_none() && !poll.in_parts) {
-            let block = &self.plans[channel].blocks[poll.block];
+    fn accept(&mut self, update: &Update) -> io::Result<()> {
+        self.recorder.accept(update);
+        let News::Answers(answers) = &update.news else { return Ok(()) };
+        let channel = update.channel.index();
+        // Decoded once more, from the bytes of the wire.
+        for answer in answers.iter().filter(|a| matches!(a.outcome, Outcome::Row { .. })) {
+            let block = &self.plans[channel].blocks[usize::from(answer.group)];
             let Content::Points(items) = &block.content else { continue };
+            let Evidence { sent, received, .. } = &answer.evidence;
+            let [.., high, low, count_high, count_low] = **sent else { panic!("a request") };
+            let first = u16::from_be_bytes([high, low]) - block.address;
+            let count = u16::from_be_bytes([count_high, count_low]);
+            let exchange = Exchange { reply: received.clone(), ..Exchange::default() };
             let mut cells = Vec::new();
-            poll.read_cells(block.table.is_bits(), &mut cells);
-            let at = poll.exchange.heard().min(reading.at);
+            exchange.read_cells(count.into(), block.table.is_bits(), &mut cells);
+            let at = answer.evidence.heard().min(update.at);
             for item in items.iter().filter(|item| item.part == Part::Value) {
-                let Some(from) = item.offset.checked_sub(poll.offset).map(usize::from) else {
+                let Some(from) = item.offset.checked_sub(first).map(usize::from) else {
                     continue;
                 };
-                let Some(own) = cells.get(from..from + usize::from(item.cells)) else { continue };
+                let Some(own) = cells.get(from..from + usize::from(item.cells())) else { continue };
                 let entry = &self.province.channels[channel].entries[item.point.index()];
                 let register = entry.register.unwrap();
                 let value = decode(register.encoding, register.word_order, own);
@@ -393,7 +401,7 @@ fn values_that_were_in_no_chunk_yet_survive_a_writer_that_ends_without_a_word() 
     let province = province();
     let mut witness = Witness::new(folder.path(), &province);
     // Heads that are open for long.
-    let mut buffer = Buffer::new(&province, &witness.plans, 64 << 20);
+    let mut buffer = Buffer::new(&province, &layouts(&witness.plans), 64 << 20);
     buffer.keep_fresh();
     witness.recorder = Recorder::new(BEGINS, buffer);
     let window = (Timestamp(1_669_000_000_000), Timestamp(1_669_000_500_000));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Plan, plans};
+use gridwatch::collector::plan::{Plan, layouts, plans};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::{Keeping, LinkState};
 use gridwatch::series::Buffer;
@@ -54,25 +54,18 @@ impl Watch {
 
     fn with(keeper: Keeper, province: Arc<Province>, second: i64) -> Self {
         let plans = plans(&province);
-        let mut buffer = Buffer::new(&province, &plans, 1 << 20);
+        let mut buffer = Buffer::new(&province, &layouts(&plans), 1 << 20);
         buffer.keep_fresh();
         Self { keeper, province, plan: Arc::clone(&plans[0]), buffer, second, begins: true }
     }
 
     /// A reply a second, which stays open for so long as a monitor lets it.
     fn values(&mut self, batch: &mut Batch) {
-        let of = &self.plan.blocks[0];
-        let bytes = if of.table.is_bits() { of.count.div_ceil(8) } else { 2 * of.count };
-        let payload = vec![u8::try_from(self.second % 100).unwrap(); bytes.into()];
+        let of = &self.plan.layout.groups[0];
+        let row = vec![u8::try_from(self.second % 100).unwrap(); of.row_bytes];
         let (channel, at) = (ChannelId::at(0), batch.until);
-        self.buffer.accept_row(&Row {
-            channel,
-            block: 0,
-            at,
-            offset: 0,
-            count: of.count,
-            payload: &payload,
-        });
+        let columns = 0..u16::try_from(of.columns.len()).unwrap();
+        self.buffer.accept_row(&Row { channel, group: 0, at, columns, row: &row });
         batch.fresh = self.buffer.take_fresh();
         let open_from = self.buffer.seal_before(at.plus(-5_000));
         batch.open_from = open_from.unwrap_or(at.plus(1));

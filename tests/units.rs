@@ -9,6 +9,7 @@ use gridwatch::clock::Clock;
 use gridwatch::historian::picture::{ChannelPicture, LinkState};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
+use gridwatch::signal::update::Miss;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -95,7 +96,8 @@ fn as_expected(channel: &ChannelPicture, province: &Province, manner: fn(u8) -> 
             Manner::Silent | Manner::HangsUp => point.not_live == Some(Reason::NoReply),
             Manner::Nonsense => point.not_live == Some(Reason::Undecodable),
             Manner::Refuses(code) => {
-                point.not_live == Some(Reason::Refused) && point.exception == code
+                point.not_live == Some(Reason::Refused)
+                    && point.refusal.and_then(Miss::code) == Some(code)
             }
         }
     })

@@ -1,27 +1,68 @@
 //! Laws of the verdicts: whatever the stations send, the counts add up and the required set stays.
 
+use std::cell::RefCell;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
 use config::{ChannelId, Province, Standing};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Content, Item, Part, Plan, plans};
-use gridwatch::collector::reading::{Event, Exchange, Fault, LinkFault, Poll, Reading};
+use gridwatch::collector::answers::Decoder;
+use gridwatch::collector::plan::{Content, Item, Plan, layouts, plans};
+use gridwatch::collector::poll::{Exchange, Fault, Poll};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Counts;
 use gridwatch::historian::picture::{Full, LinkState, Picture};
 use gridwatch::historian::verdict::{Reason, Since};
+use gridwatch::signal::layout::Part;
+use gridwatch::signal::update::{LinkFault, Miss, News, Update};
 use proptest::prelude::*;
 
-use crate::fixture::exchange;
+use crate::fixture::{decoders, exchange};
 
 const START: Timestamp = Timestamp(1_669_188_727_000);
 
-fn small() -> (Arc<Province>, Vec<Arc<Plan>>) {
+/// The plans of the channels, and who decodes what comes over each.
+struct Source {
+    plans: Vec<Arc<Plan>>,
+    decoders: RefCell<Vec<Decoder>>,
+}
+
+impl Deref for Source {
+    type Target = [Arc<Plan>];
+
+    fn deref(&self) -> &[Arc<Plan>] {
+        &self.plans
+    }
+}
+
+impl Source {
+    fn of(province: &Province, plans: Vec<Arc<Plan>>) -> Self {
+        Self { decoders: RefCell::new(decoders(province, &plans)), plans }
+    }
+
+    /// What comes of a request for a block.
+    fn poll(
+        &self,
+        channel: ChannelId,
+        number: usize,
+        result: &Result<Vec<u16>, Fault>,
+        at: Timestamp,
+    ) -> News {
+        let block = self.plans[channel.index()].blocks.get(number);
+        let exchange = block.map_or_else(Exchange::default, |b| exchange(b, result, number, at));
+        let (count, fault) = (block.map_or(0, |b| b.count), result.as_ref().err().copied());
+        let (offset, in_parts) = (0, false);
+        let poll = Poll { block: number, offset, count, fault, in_parts, exchange };
+        News::Answers(self.decoders.borrow_mut()[channel.index()].answers(vec![poll]))
+    }
+}
+
+fn small() -> (Arc<Province>, Source) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
     let province = Arc::new(Province::load(&file).unwrap());
-    let plans = plans(&province);
-    (province, plans)
+    let source = Source::of(&province, plans(&province));
+    (province, source)
 }
 
 /// Something that may happen, in numbers that fit any province.
@@ -57,41 +98,36 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-fn poll(plan: &Plan, number: usize, result: &Result<Vec<u16>, Fault>, at: Timestamp) -> Event {
-    let block = plan.blocks.get(number);
-    let exchange = block.map_or_else(Exchange::default, |b| exchange(b, result, number, at));
-    let (count, fault) = (block.map_or(0, |b| b.count), result.as_ref().err().copied());
-    let (offset, in_parts) = (0, false);
-    Event::Polls(vec![Poll { block: number, offset, count, fault, in_parts, exchange }])
-}
-
 /// Gives the historian one step; channel and block numbers are wrapped into what there is, blocks
 /// sometimes just beyond, and replies are sometimes longer or shorter than asked for.
-fn apply(historian: &mut Historian, plans: &[Arc<Plan>], step: &Step, now: &mut Timestamp) {
-    let (channel, event) = match step {
+fn apply(historian: &mut Historian, plans: &Source, step: &Step, now: &mut Timestamp) {
+    let id = |channel: &usize| ChannelId::at(channel % plans.len());
+    let (channel, news) = match step {
         Step::Wait(ms) => {
             *now = now.plus(*ms);
             return;
         }
-        Step::Connected(channel) => (channel, Event::Connected),
-        Step::Silent(channel, unit) => (channel, Event::Silent(*unit, Fault::NoReply)),
-        Step::Lost(channel) => (channel, Event::Lost(LinkFault::Closed)),
+        Step::Connected(channel) => (channel, News::Connected),
+        Step::Silent(channel, unit) => {
+            (channel, News::Silent { device: *unit, miss: Miss::NoReply })
+        }
+        Step::Lost(channel) => (channel, News::Lost(LinkFault::Closed)),
         Step::Answered { channel, block, cells, exact } => {
             let blocks = &plans[channel % plans.len()].blocks;
             let block = block % (blocks.len() + 1);
             let count = blocks.get(block).map_or(0, |b| usize::from(b.count));
             let wanted = if *exact { count } else { cells.len() };
             let cells = cells.iter().copied().chain([7]).cycle().take(wanted).collect();
-            (channel, poll(&plans[channel % plans.len()], block, &Ok(cells), now.plus(37)))
+            (channel, plans.poll(id(channel), block, &Ok(cells), now.plus(37)))
         }
         Step::Failed { channel, block, fault } => {
             let plan = &plans[channel % plans.len()];
-            (channel, poll(plan, block % (plan.blocks.len() + 1), &Err(*fault), now.plus(37)))
+            let block = block % (plan.blocks.len() + 1);
+            (channel, plans.poll(id(channel), block, &Err(*fault), now.plus(37)))
         }
     };
     *now = now.plus(37);
-    let channel = ChannelId::at(channel % plans.len());
-    historian.accept(&Reading { channel, at: *now, event });
+    historian.accept(&Update { channel: id(channel), at: *now, news });
 }
 
 fn adds_up(counts: &Counts) {
@@ -132,19 +168,20 @@ proptest! {
     #[test]
     fn a_picture_that_was_kept_is_the_one_that_would_be_made(steps in steps()) {
         let (province, plans) = small();
-        let historian = || Historian::new(Arc::clone(&province), &plans, START);
+        let historian = || Historian::new(Arc::clone(&province), &layouts(&plans), START);
         let (mut keeping, mut judging) = (historian(), historian());
+        let (_, others) = small();
         let (mut now, mut same) = (START, START);
         for step in &steps {
             apply(&mut keeping, &plans, step, &mut now);
-            apply(&mut judging, &plans, step, &mut same);
+            apply(&mut judging, &others, step, &mut same);
             // The second time nothing new has come, or something has become old since.
             for later in [0, 0, 1_700] {
                 (now, same) = (now.plus(later), same.plus(later));
                 for channel in (0..plans.len()).map(ChannelId::at) {
                     // Says nothing, but has every point judged.
-                    let event = Event::Polls(Vec::new());
-                    judging.accept(&Reading { channel, at: now, event });
+                    let news = News::Answers(Vec::new());
+                    judging.accept(&Update { channel, at: now, news });
                 }
                 let (kept, made) = (keeping.picture(now), judging.picture(now));
                 for (kept, made) in kept.channels.iter().zip(&made.channels) {
@@ -159,7 +196,7 @@ proptest! {
     #[test]
     fn verdicts_sum_to_the_required_set_at_every_level(steps in steps()) {
         let (province, plans) = small();
-        let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+        let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
         let mut now = START;
         let structure: Vec<Full> =
             historian.picture(now).channels.iter().map(|channel| channel.full).collect();
@@ -183,12 +220,12 @@ proptest! {
 }
 
 /// Answers every block of a channel with the same cell.
-fn answer_all(historian: &mut Historian, plans: &[Arc<Plan>], channel: ChannelId, at: Timestamp) {
-    historian.accept(&Reading { channel, at, event: Event::Connected });
+fn answer_all(historian: &mut Historian, plans: &Source, channel: ChannelId, at: Timestamp) {
+    historian.accept(&Update { channel, at, news: News::Connected });
     for (n, block) in plans[channel.index()].blocks.iter().enumerate() {
         let zeros = vec![0; usize::from(block.count)];
-        let event = poll(&plans[channel.index()], n, &Ok(zeros), at);
-        historian.accept(&Reading { channel, at, event });
+        let news = plans.poll(channel, n, &Ok(zeros), at);
+        historian.accept(&Update { channel, at, news });
     }
 }
 
@@ -202,7 +239,7 @@ fn find(province: &Province, id: &str, centre: &str) -> (ChannelId, usize) {
 fn a_value_is_old_after_three_scans_and_since_the_judgement_that_found_it() {
     let (province, plans) = small();
     let (channel, point) = find(&province, "S1.110.171.P", "CC");
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
     let verdict = |historian: &mut Historian, ms| {
         let picture = historian.picture(START.plus(ms));
@@ -218,12 +255,12 @@ fn a_value_is_old_after_three_scans_and_since_the_judgement_that_found_it() {
 fn one_lost_reply_is_no_news_while_the_value_is_fresh() {
     let (province, plans) = small();
     let (channel, point) = find(&province, "S1.110.171.P", "CC");
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
     let at = START.plus(2_000);
-    let block = historian.picture(at).channels[channel.index()].points[point].block.unwrap();
-    let event = poll(&plans[channel.index()], block.into(), &Err(Fault::NoReply), at);
-    historian.accept(&Reading { channel, at, event });
+    let block = historian.picture(at).channels[channel.index()].points[point].group.unwrap();
+    let news = plans.poll(channel, block.into(), &Err(Fault::NoReply), at);
+    historian.accept(&Update { channel, at, news });
     let mut not_live =
         |ms| historian.picture(START.plus(ms)).channels[channel.index()].points[point].not_live;
     assert_eq!(not_live(2_000), None);
@@ -234,12 +271,12 @@ fn one_lost_reply_is_no_news_while_the_value_is_fresh() {
 fn a_lost_link_takes_everything_off_live_at_once_and_leaves_the_structure() {
     let (province, plans) = small();
     let (channel, point) = find(&province, "S1.110.171.P", "CC");
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
     let before = historian.picture(START);
     let lost = START.plus(500);
-    let event = Event::Lost(LinkFault::Refused);
-    historian.accept(&Reading { channel, at: lost, event });
+    let news = News::Lost(LinkFault::Refused);
+    historian.accept(&Update { channel, at: lost, news });
     let after = historian.picture(START.plus(700));
     let (was, is) = (&before.channels[channel.index()], &after.channels[channel.index()]);
     assert!(was.counts.live.have > 0);
@@ -256,10 +293,10 @@ fn a_lost_link_takes_everything_off_live_at_once_and_leaves_the_structure() {
 #[test]
 fn a_station_that_never_answered_is_not_lost() {
     let (province, plans) = small();
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     let channel = ChannelId::at(0);
-    let event = Event::Lost(LinkFault::Refused);
-    historian.accept(&Reading { channel, at: START, event });
+    let news = News::Lost(LinkFault::Refused);
+    historian.accept(&Update { channel, at: START, news });
     let picture = historian.picture(START.plus(1_000));
     assert_eq!(picture.channels[0].link.state, LinkState::NeverConnected);
     assert!(picture.channels[0].settled, "there is nothing more to wait for");
@@ -273,7 +310,7 @@ fn what_is_not_in_the_database_is_so_whatever_the_link_does() {
         channel.entries.iter().any(|e| e.required && matches!(e.standing, Standing::Absent(_)))
     });
     let channel = ChannelId::at(absent.unwrap());
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     let missing = |historian: &mut Historian| {
         historian.picture(START).channels[channel.index()].counts.of(Reason::NotInDatabase)
     };
@@ -308,14 +345,14 @@ fn find_block(
 fn a_value_that_the_device_has_withdrawn_is_not_revived_by_a_lost_reply() {
     let (province, plans) = small();
     let (channel, point, block, offset) = find_block(&province, &plans, "S1.110.171.P");
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
     let mut cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
     cells[offset] = 0x8000;
     let mut not_live = |ms, result| {
         let at = START.plus(ms);
-        let event = poll(&plans[channel.index()], block, &result, at);
-        historian.accept(&Reading { channel, at, event });
+        let news = plans.poll(channel, block, &result, at);
+        historian.accept(&Update { channel, at, news });
         historian.picture(at).channels[channel.index()].points[point].not_live
     };
     assert_eq!(not_live(1_000, Ok(cells)), Some(Reason::Flagged));
@@ -331,20 +368,22 @@ fn a_value_that_the_device_has_withdrawn_is_not_revived_by_a_lost_reply() {
 fn a_value_without_its_quality_is_not_live() {
     let (province, plans) = small();
     let (channel, point) = find(&province, "S1.110.171.P", "CC");
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
-    historian.accept(&Reading { channel, at: START, event: Event::Connected });
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
+    historian.accept(&Update { channel, at: START, news: News::Connected });
     // A plan of the same blocks in which the quality of the point is never read.
-    let mut blind = plans.clone();
-    let mut plan = (*blind[channel.index()]).clone();
-    for block in &mut plan.blocks {
+    let mut blind = plans.plans.clone();
+    let mut blocks = blind[channel.index()].blocks.clone();
+    for block in &mut blocks {
         if let Content::Points(items) = &mut block.content {
             items.retain(|i| i.point.index() != point || i.part == Part::Value);
         }
     }
-    blind[channel.index()] = Arc::new(plan);
-    let mut historian_blind = Historian::new(Arc::clone(&province), &blind, START);
-    for historian in [&mut historian, &mut historian_blind] {
-        answer_all(historian, &plans, channel, START);
+    let period = |scan| u32::try_from(province.scan.milliseconds(scan)).unwrap();
+    blind[channel.index()] = Arc::new(Plan::of(blocks, period));
+    let blind = Source::of(&province, blind);
+    let mut historian_blind = Historian::new(Arc::clone(&province), &layouts(&blind), START);
+    for (historian, source) in [(&mut historian, &plans), (&mut historian_blind, &blind)] {
+        answer_all(historian, source, channel, START);
     }
     let not_live = |historian: &mut Historian| {
         historian.picture(START).channels[channel.index()].points[point].not_live
@@ -357,14 +396,14 @@ fn a_value_without_its_quality_is_not_live() {
 fn a_good_verdict_is_as_old_as_the_recovery() {
     let (province, plans) = small();
     let (channel, point, block, _) = find_block(&province, &plans, "S1.110.171.P");
-    let mut historian = Historian::new(Arc::clone(&province), &plans, START);
+    let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
     historian.picture(START);
     let cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
     for (ms, result) in [(1_000, Err(Fault::Refused(4))), (2_000, Ok(cells))] {
         let at = START.plus(ms);
-        let event = poll(&plans[channel.index()], block, &result, at);
-        historian.accept(&Reading { channel, at, event });
+        let news = plans.poll(channel, block, &result, at);
+        historian.accept(&Update { channel, at, news });
         let picture = historian.picture(at);
         assert_eq!(picture.channels[channel.index()].points[point].since, Since::At(at));
     }

@@ -347,8 +347,10 @@ fn narrow(x: f64) -> f32 {
 pub fn decode(encoding: Encoding, order: WordOrder, cells: &[u16]) -> Decoded {
     match (encoding, cells) {
         (Encoding::A16 { .. }, [NO_VALUE, ..]) => Decoded::NoValue,
-        (Encoding::A16 { scale }, [raw, ..]) => scaled(f64::from(raw.cast_signed()), scale),
-        (Encoding::U16 { scale }, [raw, ..]) => scaled(f64::from(*raw), scale),
+        (Encoding::A16 { scale }, [raw, ..]) => {
+            Decoded::Value(scaled(f64::from(raw.cast_signed()), scale))
+        }
+        (Encoding::U16 { scale }, [raw, ..]) => Decoded::Value(scaled(f64::from(*raw), scale)),
         (Encoding::K2, [raw, ..]) => Decoded::Value(f64::from(*raw)),
         (Encoding::D1 | Encoding::K1, [bit @ (0 | 1), ..]) => Decoded::Value(f64::from(*bit)),
         (Encoding::D2, [open @ (0 | 1), closed @ (0 | 1), ..]) => {
@@ -372,12 +374,12 @@ pub fn decode(encoding: Encoding, order: WordOrder, cells: &[u16]) -> Decoded {
     }
 }
 
-/// raw × scale, by a division where the scale is a decimal fraction: 1261 × 0.01 is then 12.61
+/// Counts × scale, by a division where the scale is a decimal fraction: 1261 × 0.01 is then 12.61
 /// and not 12.610000000000001.
-fn scaled(raw: f64, scale: f64) -> Decoded {
+pub fn scaled(counts: f64, scale: f64) -> f64 {
     let per_unit = (1.0 / scale).round();
     let exact = per_unit >= 1.0 && (per_unit * scale - 1.0).abs() < 1e-12;
-    Decoded::Value(if exact { raw / per_unit } else { raw * scale })
+    if exact { counts / per_unit } else { counts * scale }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ mod read;
 mod registers;
 mod template;
 
-pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode};
+pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode, scaled};
 pub use customers::run_start;
 pub use document::{Document, Fields, Node, Place, Placed};
 pub use kind::Kind;

@@ -854,6 +854,26 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether the centre can ask for it.
+    pub fn is_mapped(&self) -> bool {
+        self.register.is_some()
+    }
+
+    /// The device that has it: its number within the station, where it is mapped.
+    pub fn device(&self) -> Option<u8> {
+        self.register.map(|register| register.unit)
+    }
+
+    /// How its value is sent, where it is mapped.
+    pub fn encoding(&self) -> Option<Encoding> {
+        self.register.map(|register| register.encoding)
+    }
+
+    /// Whether the device says what is to be held against its value.
+    pub fn has_quality(&self) -> bool {
+        self.register.is_some_and(|register| register.quality.is_some())
+    }
+
     /// The days that the contract names for it.
     pub fn days(&self) -> impl Iterator<Item = Date> {
         let standing = match &self.standing {

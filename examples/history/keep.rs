@@ -6,10 +6,13 @@ use std::path::Path;
 
 use config::{Province, WordOrder};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::Part;
-use gridwatch::collector::reading::{Event, Exchange, Poll, Reading};
+use gridwatch::collector::answers::Decoder;
+use gridwatch::collector::plan::layouts;
+use gridwatch::collector::poll::{Exchange, Poll};
 use gridwatch::series::chunk::{Chunk, Column, RawType};
 use gridwatch::series::{Buffer, Sealed};
+use gridwatch::signal::layout::Part;
+use gridwatch::signal::update::Update;
 use gridwatch::store::{Batch, Writer};
 
 use super::source::{Block, Source};
@@ -21,7 +24,8 @@ const SLICE_MS: i64 = 600_000;
 /// Keeps everything in a new store with a commit every `seconds`.
 pub(super) fn keep(source: &Source, folder: &Path, seconds: i64) {
     let province: &Province = &source.province;
-    let mut buffer = Buffer::new(province, &source.plans, province.history.buffer_bytes());
+    let mut buffer =
+        Buffer::new(province, &layouts(&source.plans), province.history.buffer_bytes());
     let written = proc_number("/proc/self/io", "write_bytes");
     let mut writer = Writer::open(folder, &source.province).expect("a new store");
     let (mut appending, mut committing, mut samples) = (0.0, 0.0, 0);
@@ -29,16 +33,16 @@ pub(super) fn keep(source: &Source, folder: &Path, seconds: i64) {
     let mut from = source.day.start;
     while from < source.day.end {
         let to = from.plus(SLICE_MS);
-        let (readings, count) = replies(source, &(from..to));
+        let (updates, count) = replies(source, &(from..to));
         samples += count;
-        let mut readings = readings.iter().peekable();
+        let mut updates = updates.iter().peekable();
         // With a commit each second only bytes are told: to read the clock would cost more than the rest.
         let apart = 1_000 * seconds >= SLICE_MS;
         while from < to {
             from = from.plus((1_000 * seconds).min(SLICE_MS));
             let began = if apart { cpu_seconds() } else { 0.0 };
-            while let Some(reading) = readings.next_if(|reading| reading.at < from) {
-                buffer.accept(reading);
+            while let Some(update) = updates.next_if(|update| update.at < from) {
+                buffer.accept(update);
             }
             if from >= source.day.end {
                 buffer.flush();
@@ -69,14 +73,14 @@ fn batch(begins: bool, until: Timestamp, values: Vec<Sealed>) -> Batch {
 }
 
 /// The replies of a span in the order in which they came, and how many values they have.
-fn replies(source: &Source, span: &Range<Timestamp>) -> (Vec<Reading>, u64) {
+fn replies(source: &Source, span: &Range<Timestamp>) -> (Vec<Update>, u64) {
     let (mut all, mut samples) = (Vec::new(), 0);
     for block in &source.blocks {
         for chunk in source.chunks(block, span) {
             samples += of_chunk(source, (block, &chunk), span, &mut all);
         }
     }
-    all.sort_by_key(|reading| reading.at);
+    all.sort_by_key(|update| update.at);
     (all, samples)
 }
 
@@ -93,7 +97,7 @@ fn came(block: &Block, columns: &[Column], (rows, cells): (usize, u16)) -> Vec<C
         for (row, _) in column.rows() {
             let (first, end) = &mut came[row as usize];
             *first = (*first).min(item.offset);
-            *end = (*end).max(item.offset + item.cells);
+            *end = (*end).max(item.offset + item.cells());
         }
     }
     came
@@ -104,7 +108,7 @@ fn of_chunk(
     source: &Source,
     (block, chunk): (&Block, &Chunk),
     span: &Range<Timestamp>,
-    all: &mut Vec<Reading>,
+    all: &mut Vec<Update>,
 ) -> u64 {
     let asked = &source.plans[block.channel.index()].blocks[block.number];
     let entries = &source.province.channels[block.channel.index()].entries;
@@ -120,6 +124,9 @@ fn of_chunk(
             vec![0; Exchange::REPLY_HEAD + if bits { cells.div_ceil(8) } else { 2 * cells }]
         })
         .collect();
+    let channel = &source.province.channels[block.channel.index()];
+    let plan = &source.plans[block.channel.index()];
+    let mut decoder = Decoder::new(&source.province, channel, plan);
     let mut samples = 0;
     for (n, (item, column)) in block.items.iter().zip(&columns).enumerate() {
         let order = entries[item.point.index()].register.map_or(WordOrder::Abcd, |r| r.word_order);
@@ -139,8 +146,7 @@ fn of_chunk(
             let (offset, count) = (first, end.saturating_sub(first));
             let poll =
                 Poll { block: block.number, offset, count, fault: None, in_parts: false, exchange };
-            let event = Event::Polls(vec![poll]);
-            all.push(Reading { channel: block.channel, at: *at, event });
+            all.push(decoder.update(block.channel, *at, vec![poll]));
         }
     }
     samples
@@ -151,7 +157,7 @@ fn put(payload: &mut [u8], cell: usize, (raw_type, order): (RawType, WordOrder),
     let wide = raw.to_be_bytes();
     match raw_type {
         RawType::Bit | RawType::Pair => {
-            for n in 0..usize::from(raw_type.cells()) {
+            for n in 0..raw_type.bits() as usize {
                 let (place, bit) = (cell + n, u8::from(raw >> n & 1 == 1));
                 payload[place / 8] |= bit << (place % 8);
             }
@@ -163,7 +169,7 @@ fn put(payload: &mut [u8], cell: usize, (raw_type, order): (RawType, WordOrder),
             payload[2 * cell..2 * cell + 4].copy_from_slice(&sent);
         }
         _ => {
-            let bytes = 2 * usize::from(raw_type.cells());
+            let bytes = raw_type.bytes();
             payload[2 * cell..2 * cell + bytes].copy_from_slice(&wide[8 - bytes..]);
         }
     }

@@ -121,7 +121,7 @@ fn slice_of(
                 for (row, raw) in column.rows() {
                     let came = times[row as usize];
                     let raw = source.raw((block, series.column), came, (column.raw_type, raw));
-                    let value = match decoded(series.encoding, raw) {
+                    let value = match decoded(column.raw_type, series.encoding.scale(), raw) {
                         Decoded::Value(_) if best => column.raw_type.counts(raw),
                         Decoded::Value(value) => Some(value),
                         _ => None,

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use config::{ChannelId, Encoding, Province};
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::collector::plan::{Content, Item, Part, Plan, plans};
+use gridwatch::collector::plan::{Content, Item, Plan, plans};
 use gridwatch::series::chunk::{Chunk, RawType};
+use gridwatch::signal::layout::Part;
 use gridwatch::store::Reader;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 

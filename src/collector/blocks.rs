@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::dialogue::Question;
 use super::plan::{Block, Plan};
-use super::reading::Fault;
+use super::poll::Fault;
 
 /// Pause after which what was refused is asked for again for the first time; it doubles.
 const PROBE_FIRST: Duration = Duration::from_secs(5);
@@ -238,17 +238,26 @@ fn question(contract: &Block, block: usize, cells: Range<u16>) -> Question {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::plan::{Content, Item, Part};
-    use config::{PointId, Scan, Table};
+    use crate::collector::plan::{Content, Item};
+    use crate::signal::layout::Part;
+    use crate::signal::raw::RawType;
+    use config::{PointId, Scan, Table, WordOrder};
     use std::collections::BTreeSet;
 
     /// One block of 120 registers, each a point of its own.
     fn plan(count: u16) -> Arc<Plan> {
-        let item = |n| Item { point: PointId(n), part: Part::Value, offset: n, cells: 1 };
+        let item = |n| Item {
+            point: PointId(n),
+            part: Part::Value,
+            offset: n,
+            raw_type: RawType::Unsigned16,
+            order: WordOrder::Abcd,
+            scale: 1.0,
+        };
         let content = Content::Points((0..count).map(item).collect());
         let (table, scan) = (Table::Input, Scan::Fast);
         let block = Block { unit: 1, table, address: 50, count, scan, whole: Vec::new(), content };
-        Arc::new(Plan { blocks: vec![block] })
+        Arc::new(Plan::of(vec![block], |_| 1_000))
     }
 
     /// A device without some registers that gives at most so many at once.

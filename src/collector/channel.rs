@@ -6,13 +6,14 @@ use std::time::Duration;
 use config::{Channel, ChannelId, Province};
 use tokio::time::Instant;
 
+use super::answers::Decoder;
 use super::connection::Connection;
 use super::plan::Plan;
-use super::reading::{Event, LinkFault, Overrun, Reading};
 use super::scan::{Asker, Spent};
 use super::schedule::{Backoff, Schedule, mix};
 use super::world::{HistorianGone, World};
 use crate::clock::Clock;
+use crate::signal::update::{LinkFault, News, Overrun, Update};
 
 /// Connections that may break one after the other without a single reply before the link counts
 /// as lost.
@@ -28,6 +29,7 @@ pub(crate) struct Poller<W> {
     backoff: Backoff,
     schedule: Schedule,
     asker: Asker,
+    decoder: Decoder,
     /// The station has answered since it was called last.
     connected: bool,
 }
@@ -51,6 +53,7 @@ impl<W: World> Poller<W> {
             backoff: Backoff::new(ms(link.backoff_first_ms), ms(link.backoff_longest_ms), seed),
             schedule: Schedule::new(province, plan, world.now(), seed),
             asker: Asker::new(Arc::clone(plan), &channel.device, world.now()),
+            decoder: Decoder::new(province, channel, plan),
             connected: false,
             world,
             clock,
@@ -71,7 +74,7 @@ impl<W: World> Poller<W> {
             Ok(connection) => self.poll(connection).await?,
             Err(fault) => fault,
         };
-        self.report(Event::Lost(fault)).await?;
+        self.report(News::Lost(fault)).await?;
         let until = self.world.now() + self.backoff.next();
         self.world.sleep_until(until).await;
         Ok(())
@@ -86,9 +89,9 @@ impl<W: World> Poller<W> {
     }
 
     /// Reports something, and returns how long that took: nothing while the historian keeps up.
-    async fn report(&mut self, event: Event) -> Result<Duration, HistorianGone> {
+    async fn report(&mut self, news: News) -> Result<Duration, HistorianGone> {
         let at = self.clock.at(self.world.now().into_std());
-        self.world.report(Reading { channel: self.id, at, event }).await
+        self.world.report(Update { channel: self.id, at, news }).await
     }
 
     /// Polls until the path is gone, and says why it is.
@@ -121,7 +124,7 @@ impl<W: World> Poller<W> {
                         Ok(fresh) => fresh,
                         Err(fault) => return Ok(fault),
                     };
-                    self.report(Event::Renewed(ended)).await?;
+                    self.report(News::Renewed(ended)).await?;
                     self.schedule.skip_to(self.world.now());
                     due = self.schedule.next().unwrap_or(due);
                     self.world.sleep_until(due).await;
@@ -151,10 +154,11 @@ impl<W: World> Poller<W> {
             if !self.connected && connection.dialogue.answered() {
                 self.connected = true;
                 self.backoff.reset();
-                spent.on_historian(self.report(Event::Connected).await?);
+                spent.on_historian(self.report(News::Connected).await?);
             }
             if !polls.is_empty() {
-                spent.on_historian(self.report(Event::Polls(polls)).await?);
+                let answers = self.decoder.answers(polls);
+                spent.on_historian(self.report(News::Answers(answers)).await?);
             }
             match step {
                 Ok(true) => {}
@@ -162,12 +166,12 @@ impl<W: World> Poller<W> {
                 Err(fault) => break Err(fault),
             }
         };
-        for (unit, fault) in self.asker.take_silent() {
-            self.report(Event::Silent(unit, fault)).await?;
+        for (device, fault) in self.asker.take_silent() {
+            self.report(News::Silent { device, miss: fault.into() }).await?;
         }
         let strays = connection.dialogue.take_strays();
         if strays.sum() > 0 {
-            self.report(Event::Strays(strays)).await?;
+            self.report(News::Strays(strays)).await?;
         }
         let now = self.world.now();
         let unasked = self.asker.finish();
@@ -181,7 +185,7 @@ impl<W: World> Poller<W> {
                 period_ms: missed.map_or(0, |missed| ms(missed.period)),
                 cause: spent.cause(),
             };
-            self.report(Event::Overrun(overrun)).await?;
+            self.report(News::Overrun(overrun)).await?;
         }
         Ok(outcome)
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::dialogue::{Dialogue, Question};
-use super::reading::LinkFault;
 use super::world::Wire;
 use crate::clock::Clock;
+use crate::signal::update::LinkFault;
 
 /// Bytes read in one go: the replies to sixteen full requests.
 const READ_BYTES: usize = 16 * 260;

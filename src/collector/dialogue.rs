@@ -17,8 +17,10 @@ use tokio::time::Instant;
 use super::frame::{
     Front, Numbers, Request, before, ends_in_head, front, may_end_in_head, swallows,
 };
-use super::reading::{Exchange, Fault, LinkFault, Reply, Strays};
+use super::poll::{Exchange, Fault};
 use crate::clock::Timestamp;
+use crate::signal::bytes::Bytes;
+use crate::signal::update::{LinkFault, Strays};
 
 /// Numbers of requests that were given up and may still be answered. When there are more, the
 /// connection is renewed, so that no number is used again while a reply to it can come.
@@ -231,7 +233,7 @@ impl Dialogue {
         let mut behind = front(&self.input);
         if let Front::Frame(..) = behind {
             // Hardly ever there is more in it than whole frames.
-            let came = Reply::from(&self.input[..]);
+            let came = Bytes::from(&self.input[..]);
             let mut whole = 0;
             while let Front::Frame(bytes, number) = behind {
                 self.take(came.part(whole..whole + bytes), number, now);
@@ -248,7 +250,7 @@ impl Dialogue {
     }
 
     /// Takes a frame to the question that it answers.
-    fn take(&mut self, frame: Reply, number: u16, now: Instant) {
+    fn take(&mut self, frame: Bytes, number: u16, now: Instant) {
         let place = self.waiting.iter().position(|w| w.transaction == number);
         let waiting = place.and_then(|place| match place {
             // Nearly always, and cheaper.
@@ -309,7 +311,7 @@ impl Dialogue {
 
     /// A reply with a number that nobody has is the fault of the question that it looks like a reply
     /// to: the one that has waited longest.
-    fn blame(&mut self, frame: &Reply, now: Instant) {
+    fn blame(&mut self, frame: &Bytes, now: Instant) {
         let looks_like = |w: &Waiting| w.request().answered_by(frame) != Err(Fault::Undecodable);
         if let Some(place) = self.waiting.iter().position(looks_like) {
             self.leave_unproven(place..place + 1, now);
@@ -384,12 +386,12 @@ impl Waiting {
     }
 
     fn given_up(self, now: Instant) -> Answer {
-        self.settled(Reply::default(), Some(Fault::NoReply), now, (u64::MAX, Turn::Own))
+        self.settled(Bytes::default(), Some(Fault::NoReply), now, (u64::MAX, Turn::Own))
     }
 
     fn settled(
         self,
-        reply: Reply,
+        reply: Bytes,
         fault: Option<Fault>,
         now: Instant,
         (clear_from, turn): (u64, Turn),

@@ -5,7 +5,7 @@
 
 use config::Table;
 
-use super::reading::{Exchange, Fault};
+use super::poll::{Exchange, Fault};
 
 /// Bytes of the header up to the unit: transaction, protocol, length.
 const HEADER: usize = 6;

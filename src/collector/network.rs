@@ -14,11 +14,11 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::connection::link_fault;
-use super::reading::{LinkFault, Reading};
 use super::schedule::Gate;
 use super::stream::Stream;
 use super::tls::Security;
 use super::world::{HistorianGone, Wire, World};
+use crate::signal::update::{LinkFault, Update};
 
 /// Where the channel of a monitor lives.
 pub(super) struct Network {
@@ -27,7 +27,7 @@ pub(super) struct Network {
     security: Option<Arc<Security>>,
     connect_timeout: Duration,
     gate: Arc<Gate>,
-    readings: mpsc::Sender<Reading>,
+    updates: mpsc::Sender<Update>,
 }
 
 impl Network {
@@ -36,10 +36,10 @@ impl Network {
         channel: &Channel,
         connect_timeout: Duration,
         (gate, security): (Arc<Gate>, Option<Arc<Security>>),
-        readings: mpsc::Sender<Reading>,
+        updates: mpsc::Sender<Update>,
     ) -> Self {
         let contract = Channel { entries: Vec::new().into(), ..channel.clone() };
-        Self { contract, security, connect_timeout, gate, readings }
+        Self { contract, security, connect_timeout, gate, updates }
     }
 }
 
@@ -68,13 +68,13 @@ impl World for Network {
         Ok(Socket { stream, timer: Box::pin(sleep_until(Instant::now())) })
     }
 
-    async fn report(&mut self, reading: Reading) -> Result<Duration, HistorianGone> {
-        match self.readings.try_send(reading) {
+    async fn report(&mut self, update: Update) -> Result<Duration, HistorianGone> {
+        match self.updates.try_send(update) {
             Ok(()) => Ok(Duration::ZERO),
             Err(TrySendError::Closed(_)) => Err(HistorianGone),
-            Err(TrySendError::Full(reading)) => {
+            Err(TrySendError::Full(update)) => {
                 let began = Instant::now();
-                self.readings.send(reading).await.map_err(|_| HistorianGone)?;
+                self.updates.send(update).await.map_err(|_| HistorianGone)?;
                 Ok(began.elapsed())
             }
         }

@@ -5,8 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use config::{
-    Channel, MeterFigures, PointId, Province, Register, Scan, SoldFigures, Station, Table, blocks,
+    Channel, MeterFigures, PointId, Province, Register, Scan, SoldFigures, Station, Table,
+    WordOrder, blocks,
 };
+
+use crate::signal::layout::{self, Group, Layout, Part};
+use crate::signal::raw::RawType;
 
 /// Mapped registers of other scan classes that a request may read over. A register costs 2 bytes, a
 /// request some 60 to 120 in headers of all layers, two system calls at each end, and a round trip
@@ -16,6 +20,8 @@ const MAPPED_GAP_MAX: u32 = 32;
 /// The requests of one channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// What it brings: a group for each request, in their order.
+    pub layout: Arc<Layout>,
     /// The requests, fastest scan class first, then by unit, table and address.
     pub blocks: Vec<Block>,
 }
@@ -52,7 +58,7 @@ pub enum Content {
 }
 
 /// A part of a point within a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Item {
     /// The point.
     pub point: PointId,
@@ -60,34 +66,33 @@ pub struct Item {
     pub part: Part,
     /// First cell within the block.
     pub offset: u16,
-    /// Cells.
-    pub cells: u16,
+    /// What its cells hold.
+    pub raw_type: RawType,
+    /// Byte order of values of two registers.
+    pub order: WordOrder,
+    /// What a count is worth in the unit of the point; 1 where nothing is scaled.
+    pub scale: f64,
 }
 
-/// Which of its two parts a point has in a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The value.
-    Value,
-    /// The quality.
-    Quality,
+impl Item {
+    /// Cells, 1 to 4.
+    pub fn cells(&self) -> u16 {
+        match self.raw_type {
+            RawType::Bit | RawType::Signed16 | RawType::Unsigned16 => 1,
+            RawType::Pair | RawType::Unsigned32 | RawType::Float32 => 2,
+            RawType::Unsigned64 => 4,
+        }
+    }
 }
 
 impl Block {
-    /// First cell of the value of a point, counted from the first of the block.
-    pub fn value_offset(&self, point: PointId) -> Option<u16> {
-        let Content::Points(items) = &self.content else { return None };
-        let value = items.iter().find(|item| item.point == point && item.part == Part::Value)?;
-        Some(value.offset)
-    }
-
     /// What can be asked for apart, cell by cell from the first of the block on: parts of points,
     /// and runs that are whole. Cells between them hold nothing.
     pub fn atoms(&self) -> Vec<Range<u16>> {
         let Content::Points(items) = &self.content else {
             return std::iter::once(0..self.count).collect();
         };
-        let own = |item: &Item| item.offset..item.offset.saturating_add(item.cells);
+        let own = |item: &Item| item.offset..item.offset.saturating_add(item.cells());
         let mut atoms: Vec<Range<u16>> = Vec::new();
         for item in items {
             let cells = own(item);
@@ -171,7 +176,32 @@ pub fn plan(province: &Province, channel: &Channel) -> Plan {
     }
     requests.extend(with_events.into_iter().map(event_block));
     requests.sort_by_key(|block| block.scan);
-    Plan { blocks: requests }
+    let period = |scan| u32::try_from(province.scan.milliseconds(scan)).unwrap_or(u32::MAX);
+    Plan::of(requests, period)
+}
+
+impl Plan {
+    /// A plan of these requests, of which those of a scan class are sent each so many milliseconds.
+    pub fn of(blocks: Vec<Block>, period_ms: impl Fn(Scan) -> u32) -> Self {
+        let group = |block: &Block| {
+            let (device, period) = (block.unit, period_ms(block.scan));
+            match &block.content {
+                Content::Points(items) => {
+                    let parts = items.iter().map(|i| (i.point, i.part, i.raw_type, i.scale));
+                    Group::of_values(device, period, parts)
+                }
+                Content::Meters => Group::of_others(device, period, layout::Content::Meters),
+                Content::Events => Group::of_others(device, period, layout::Content::Events),
+            }
+        };
+        let groups = blocks.iter().map(group).collect();
+        Self { blocks, layout: Arc::new(Layout { groups }) }
+    }
+}
+
+/// What each plan brings.
+pub fn layouts(plans: &[Arc<Plan>]) -> Vec<Arc<Layout>> {
+    plans.iter().map(|plan| Arc::clone(&plan.layout)).collect()
 }
 
 /// Units that have events: those of the bays, unless a point is pinned into their place.
@@ -223,13 +253,32 @@ struct Span {
     end: u32,
     point: PointId,
     part: Part,
+    raw_type: RawType,
+    order: WordOrder,
+    scale: f64,
 }
 
 fn spans_of(point: PointId, register: &Register) -> impl Iterator<Item = Span> + use<> {
-    let value =
-        Span { start: u32::from(register.address), end: register.end(), point, part: Part::Value };
-    let quality = register.quality.map(u32::from);
-    let quality = quality.map(|at| Span { start: at, end: at + 1, point, part: Part::Quality });
+    let order = register.word_order;
+    let value = Span {
+        start: u32::from(register.address),
+        end: register.end(),
+        point,
+        part: Part::Value,
+        raw_type: RawType::of(register.encoding),
+        order,
+        scale: register.encoding.scale(),
+    };
+    let raw_type = if register.table.is_bits() { RawType::Bit } else { RawType::Unsigned16 };
+    let quality = register.quality.map(u32::from).map(|at| Span {
+        start: at,
+        end: at + 1,
+        point,
+        part: Part::Quality,
+        raw_type,
+        order,
+        scale: 1.0,
+    });
     std::iter::once(value).chain(quality)
 }
 
@@ -330,7 +379,9 @@ fn block_of(spans: &[Span], atoms: &[Atom], (unit, table, scan): (u8, Table, Sca
             point: span.point,
             part: span.part,
             offset: cell(span.start - start),
-            cells: cell(span.end - span.start),
+            raw_type: span.raw_type,
+            order: span.order,
+            scale: span.scale,
         })
         .collect();
     let joined = atoms.iter().filter(|atom| {
@@ -527,7 +578,15 @@ mod tests {
                     mapped.push((next, next + gap));
                 }
                 let (start, end) = (next + gap, next + gap + cells);
-                spans.push(Span { start, end, point: PointId(n), part: Part::Value });
+                spans.push(Span {
+                    start,
+                    end,
+                    point: PointId(n),
+                    part: Part::Value,
+                    raw_type: RawType::Unsigned16,
+                    order: WordOrder::Abcd,
+                    scale: 1.0,
+                });
                 mapped.push((start, end));
                 next = end;
             }
@@ -557,7 +616,7 @@ mod tests {
                 cells += u32::from(block.count);
                 let Content::Points(items) = &block.content else { panic!("points") };
                 for item in items {
-                    prop_assert!(item.offset + item.cells <= block.count);
+                    prop_assert!(item.offset + item.cells() <= block.count);
                     let span = &spans[item.point.index()];
                     prop_assert_eq!(u32::from(block.address + item.offset), span.start);
                 }

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use super::dialogue::Question;
 use super::plan::{Block, Content, Plan};
-use super::reading::{Exchange, Fault};
-use crate::clock::Timestamp;
+use super::poll::{Exchange, Fault};
+use crate::signal::events::{LogHead, Tail};
 
 /// Records that one request asks for at most: 120 registers.
 const RECORDS_PER_REQUEST: u16 = 15;
@@ -29,165 +29,59 @@ const PROBE_EVERY: Duration = Duration::from_secs(60);
 /// Cell of the first record, counted from the first of the header.
 const FIRST_CELL: u16 = blocks::EVENT_RING - blocks::EVENT_HEADER;
 
-/// What a unit says of its events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    /// Checksum of its register map.
-    pub checksum: u32,
-    /// Low 16 bits of the second of its clock.
-    pub alive: u16,
-    /// How often it has started.
-    pub restarts: u16,
-    /// Number of the newest record, 0 when there is none.
-    pub newest: u32,
-    /// Number of the oldest record that it still has.
-    pub oldest: u32,
-    /// Whether its clock is synchronised, as it says itself.
-    pub synchronised: bool,
-    /// Whether it records what comes of commands, too.
-    pub commands: bool,
+/// Reads the cells of a header. `None`: there is none, or of a layout that is not known.
+pub(super) fn head(cells: &[u16]) -> Option<LogHead> {
+    let [
+        marker,
+        version,
+        sum,
+        sum_low,
+        alive,
+        restarts,
+        new,
+        new_low,
+        old,
+        old_low,
+        clock,
+        records,
+    ] = *cells.first_chunk::<{ blocks::EVENT_HEADER_CELLS as usize }>()?;
+    let known = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);
+    let long = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
+    (known == (marker, version, records)).then_some(LogHead {
+        checksum: long(sum, sum_low),
+        alive,
+        restarts,
+        newest: long(new, new_low),
+        oldest: long(old, old_low),
+        capacity: blocks::EVENT_RECORDS,
+        synchronised: clock & 1 != 0,
+        commands: clock & commands::KEPT != 0,
+    })
 }
 
-impl Header {
-    /// Reads the cells of a header. `None`: there is none, or of a layout that is not known.
-    pub fn read(cells: &[u16]) -> Option<Self> {
-        let [
-            marker,
-            version,
-            sum,
-            sum_low,
-            alive,
-            restarts,
-            new,
-            new_low,
-            old,
-            old_low,
-            clock,
-            records,
-        ] = *cells.first_chunk::<{ blocks::EVENT_HEADER_CELLS as usize }>()?;
-        let known = (blocks::MARKER, blocks::VERSION, blocks::EVENT_RECORDS);
-        let long = |high: u16, low: u16| u32::from(high) << 16 | u32::from(low);
-        (known == (marker, version, records)).then_some(Self {
-            checksum: long(sum, sum_low),
-            alive,
-            restarts,
-            newest: long(new, new_low),
-            oldest: long(old, old_low),
-            synchronised: clock & 1 != 0,
-            commands: clock & commands::KEPT != 0,
-        })
+/// Number of the record that stands at a cell, counted from the first of the header: the one
+/// that is nearest to the next. `None` when no record begins there, or none has told of it.
+pub(super) fn number(tail: &Tail, cell: u16) -> Option<u32> {
+    let within = cell.checked_sub(FIRST_CELL)?;
+    let slot = i64::from(within / blocks::EVENT_CELLS);
+    let records = i64::from(blocks::EVENT_RECORDS);
+    if within % blocks::EVENT_CELLS != 0 || slot >= records {
+        return None;
     }
-
-    /// Number in front of the oldest record that the ring can have, whatever the header says.
-    fn before_oldest(&self) -> u32 {
-        let least = self.newest.saturating_sub(blocks::EVENT_RECORDS.into());
-        let said = self.oldest.saturating_sub(1);
-        if said <= self.newest { said.max(least) } else { least }
-    }
+    let ahead = (slot - i64::from(tail.passed())).rem_euclid(records);
+    let ahead = if ahead >= records / 2 { ahead - records } else { ahead };
+    let number = u32::try_from(i64::from(tail.passed()) + 1 + ahead).ok()?;
+    (1..=tail.newest()).contains(&number).then_some(number)
 }
 
-/// How far a ring was read. Who asks for records and who takes them each keep one, fed with the
-/// same headers and replies, so that both give a record the same number.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tail {
-    /// Checksum and restarts of the last header.
-    origin: Option<(u32, u16)>,
-    newest: u32,
-    /// When the last header was here.
-    heard: Option<Timestamp>,
-    /// The last record that came, or was overwritten before it could.
-    passed: u32,
-}
-
-/// A unit makes no more records than this in a millisecond: its time tags tell no more apart.
-const RECORDS_PER_MS: i64 = 1;
-/// Records that may come at once beside those: a gateway has gathered some, from more than one device.
-const AT_ONCE: u16 = 2 * blocks::EVENT_RECORDS;
-
-/// What a header tells of the time since the last one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// It is the first one.
-    First,
-    /// The unit has begun anew: what its ring holds is read from its oldest record on.
-    Anew,
-    /// So many records were overwritten before they were read.
-    Overwritten(u32),
-    /// Its numbers went back although it did not start, or by more than there can have been since the last header:
-    /// nobody knows how many records it had. What its ring holds is read from its oldest record on.
-    Astray,
-}
-
-impl Tail {
-    /// Takes a header that was here at this moment.
-    pub fn see(&mut self, header: &Header, heard: Timestamp) -> Seen {
-        let origin = (header.checksum, header.restarts);
-        let before = header.before_oldest();
-        let is_anew = self.origin.is_some_and(|o| o != origin);
-        let is_first = self.origin.is_none();
-        let can_be = self.heard.map_or(0, |last| heard.since(last).max(0) * RECORDS_PER_MS)
-            + i64::from(AT_ONCE);
-        let is_astray = header.newest < self.newest
-            || i64::from(header.newest) - i64::from(self.newest) > can_be;
-        self.origin = Some(origin);
-        (self.newest, self.heard) = (header.newest, Some(heard));
-        if is_anew || is_first || is_astray {
-            self.passed = before;
-            return match (is_first, is_anew) {
-                (true, _) => Seen::First,
-                (_, true) => Seen::Anew,
-                _ => Seen::Astray,
-            };
-        }
-        let lost = before.saturating_sub(self.passed);
-        self.passed += lost;
-        Seen::Overwritten(lost)
-    }
-
-    /// Number of the newest record that the unit has told of.
-    pub fn newest(&self) -> u32 {
-        self.newest
-    }
-
-    /// The last record that is behind.
-    pub fn passed(&self) -> u32 {
-        self.passed
-    }
-
-    /// Records that are still to come.
-    pub fn pending(&self) -> u32 {
-        self.newest.saturating_sub(self.passed)
-    }
-
-    /// Number of the record that stands at a cell, counted from the first of the header: the one
-    /// that is nearest to the next. `None` when no record begins there, or none has told of it.
-    pub fn number(&self, cell: u16) -> Option<u32> {
-        let within = cell.checked_sub(FIRST_CELL)?;
-        let slot = i64::from(within / blocks::EVENT_CELLS);
-        let records = i64::from(blocks::EVENT_RECORDS);
-        if within % blocks::EVENT_CELLS != 0 || slot >= records {
-            return None;
-        }
-        let ahead = (slot - i64::from(self.passed)).rem_euclid(records);
-        let ahead = if ahead >= records / 2 { ahead - records } else { ahead };
-        let number = u32::try_from(i64::from(self.passed) + 1 + ahead).ok()?;
-        (1..=self.newest).contains(&number).then_some(number)
-    }
-
-    /// All records up to this one are behind; later ones, and what is not told of yet, are not.
-    pub fn pass(&mut self, number: u32) {
-        self.passed = self.passed.max(number.min(self.newest));
-    }
-
-    /// Cells of the next records, counted from the first of the header: at most so many, and none
-    /// beyond the end of the ring.
-    fn next(&self, most: u16) -> Option<(u16, u16)> {
-        let pending = u16::try_from(self.pending()).unwrap_or(u16::MAX);
-        let slot = u16::try_from(self.passed % u32::from(blocks::EVENT_RECORDS)).ok()?;
-        let records = pending.min(most).min(blocks::EVENT_RECORDS - slot);
-        let cells = (FIRST_CELL + slot * blocks::EVENT_CELLS, records * blocks::EVENT_CELLS);
-        (records > 0).then_some(cells)
-    }
+/// Cells of the next records, counted from the first of the header: at most so many, and none
+/// beyond the end of the ring.
+fn next(tail: &Tail, most: u16) -> Option<(u16, u16)> {
+    let pending = u16::try_from(tail.pending()).unwrap_or(u16::MAX);
+    let slot = u16::try_from(tail.passed() % u32::from(blocks::EVENT_RECORDS)).ok()?;
+    let records = pending.min(most).min(blocks::EVENT_RECORDS - slot);
+    let cells = (FIRST_CELL + slot * blocks::EVENT_CELLS, records * blocks::EVENT_CELLS);
+    (records > 0).then_some(cells)
 }
 
 /// The rings of a station.
@@ -274,7 +168,7 @@ impl Ring {
     fn see(&mut self, asked: &Question, exchange: &Exchange, now: Instant) -> Option<()> {
         let mut cells = Vec::with_capacity(asked.count.into());
         exchange.read_cells(asked.count.into(), false, &mut cells);
-        let header = Header::read(&cells);
+        let header = head(&cells);
         self.none_until = header.is_none().then(|| now + PROBE_EVERY);
         self.tail.see(&header?, exchange.heard());
         Some(())
@@ -282,12 +176,12 @@ impl Ring {
 
     fn came(&mut self, asked: &Question) {
         let end = asked.offset.saturating_add(asked.count);
-        let last = end.checked_sub(blocks::EVENT_CELLS).and_then(|cell| self.tail.number(cell));
+        let last = end.checked_sub(blocks::EVENT_CELLS).and_then(|cell| number(&self.tail, cell));
         self.tail.pass(last.unwrap_or(0));
     }
 
     fn question(&mut self, contract: &Block) -> Option<Question> {
-        let (offset, count) = self.tail.next(self.most)?;
+        let (offset, count) = next(&self.tail, self.most)?;
         if self.asked == REQUESTS_PER_SCAN {
             return None;
         }
@@ -305,7 +199,9 @@ pub(super) fn is_record(contract: &Block, asked: &Question) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::collector::plan::plan;
+    use crate::signal::events::Seen;
     use config::Province;
     use proptest::prelude::*;
 
@@ -390,7 +286,7 @@ mod tests {
             let at = Timestamp(self.scans * 10_000);
             let exchange = Exchange { at, ..reply(&unit.header()) };
             let heard = exchange.heard();
-            match taker.tail.see(&Header::read(&unit.header()).unwrap(), heard) {
+            match taker.tail.see(&head(&unit.header()).unwrap(), heard) {
                 Seen::First | Seen::Anew | Seen::Astray => taker.first = taker.tail.passed() + 1,
                 Seen::Overwritten(lost) => taker.lost += lost,
             }
@@ -419,7 +315,7 @@ mod tests {
     impl Taker {
         fn take(&mut self, unit: &Unit, asked: &Question) {
             for cell in (asked.offset..asked.offset + asked.count).step_by(8) {
-                let number = self.tail.number(cell).unwrap();
+                let number = number(&self.tail, cell).unwrap();
                 let stands = unit.number(u32::from((cell - FIRST_CELL) / 8));
                 assert_eq!(number, self.tail.passed() + 1, "in order, none twice");
                 if stands == number {
@@ -473,16 +369,17 @@ mod tests {
 
     #[test]
     fn numbers_that_leap_further_than_can_be_or_run_back_are_no_count() {
-        let header = |newest, restarts| Header {
+        let header = |newest, restarts| LogHead {
             checksum: 7,
             alive: 0,
             restarts,
             newest,
             oldest: 1,
+            capacity: blocks::EVENT_RECORDS,
             synchronised: true,
             commands: false,
         };
-        let (second, at_once) = (1_000, u32::from(AT_ONCE));
+        let (second, at_once) = (1_000, 2 * RECORDS);
         for (newest, restarts, seen) in [
             (10, 0, Seen::Overwritten(0)),
             (10 + at_once + second, 0, Seen::Overwritten(at_once + second - RECORDS)),
@@ -565,16 +462,18 @@ mod tests {
                 let (checksum, alive, synchronised) = (1, 0, true);
                 let commands = false;
                 let heard = Timestamp(i64::from(newest));
-                let header =
-                    Header { checksum, alive, restarts, newest, oldest, synchronised, commands };
-                tail.see(&header, heard);
+                let capacity = blocks::EVENT_RECORDS;
+                tail.see(
+                    &LogHead { checksum, alive, restarts, newest, oldest, capacity, synchronised, commands },
+                    heard,
+                );
                 prop_assert!(tail.pending() <= RECORDS);
-                while let Some((cell, count)) = tail.next(RECORDS_PER_REQUEST) {
+                while let Some((cell, count)) = next(&tail, RECORDS_PER_REQUEST) {
                     prop_assert!(cell >= FIRST_CELL && count > 0);
                     let end = u32::from(blocks::EVENT_HEADER) + u32::from(cell + count);
                     prop_assert!(end <= blocks::END.into());
                     let before = tail.passed();
-                    tail.pass(tail.number(cell + count - blocks::EVENT_CELLS).unwrap());
+                    tail.pass(number(&tail, cell + count - blocks::EVENT_CELLS).unwrap());
                     prop_assert_eq!(tail.passed(), before + u32::from(count / blocks::EVENT_CELLS));
                 }
                 prop_assert_eq!(tail.pending(), 0);

@@ -11,9 +11,10 @@ use super::blocks::{Blocks, Said};
 use super::connection::Connection;
 use super::dialogue::{Answer, Question};
 use super::plan::Plan;
-use super::reading::{Cause, Fault, LinkFault, Poll};
+use super::poll::{Fault, Poll};
 use super::rings::{Rings, is_record};
 use super::world::Wire;
+use crate::signal::update::{Cause, LinkFault};
 
 /// Pause after which a silent unit is asked again for the first time.
 const UNIT_PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -135,7 +136,7 @@ impl Spent {
     /// What took most of it.
     pub(super) fn cause(&self) -> Cause {
         let parts = [
-            (self.silent, Cause::SilentUnit(self.silent_unit)),
+            (self.silent, Cause::SilentDevice(self.silent_unit)),
             (self.replies, Cause::SlowReplies),
             (self.pauses, Cause::Pauses),
             (self.historian, Cause::Historian),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::dialogue::{Answer, Dialogue, Question};
 use super::frame::Request;
-use super::reading::{Exchange, Fault};
+use super::poll::{Exchange, Fault};
 use crate::clock::Timestamp;
 
 const REPLY_TIMEOUT: Duration = Duration::from_millis(100);

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reading::{LinkFault, Reading};
+use crate::signal::update::{LinkFault, Update};
 
-/// Nobody takes readings any more.
+/// Nobody takes updates any more.
 pub(crate) struct HistorianGone;
 
 /// The surroundings of one channel.
@@ -27,8 +27,8 @@ pub(crate) trait World {
     /// Connects to the station, or says why there is no way to it.
     async fn open(&mut self) -> Result<Self::Wire, LinkFault>;
 
-    /// Hands a reading on, and says for how long the channel had to wait for that.
-    async fn report(&mut self, reading: Reading) -> Result<Duration, HistorianGone>;
+    /// Hands an update on, and says for how long the channel had to wait for that.
+    async fn report(&mut self, update: Update) -> Result<Duration, HistorianGone>;
 }
 
 /// A stream of bytes to a station and back, and the time by which it is read.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use gridwatch::check::{Grade, Thresholds, check, report};
 use gridwatch::clock::Clock;
-use gridwatch::collector::plan::plans;
+use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 
 use super::{
@@ -96,9 +96,9 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
         picture
     } else {
         // The contract alone tells: no station is asked.
-        let (plans, now) = (plans(&province), clock.now());
+        let (layouts, now) = (layouts(&plans(&province)), clock.now());
         let today = province.as_of(now.local(province.utc_offset_hours).date);
-        Arc::new(Historian::new(Arc::new(today), &plans, now).picture(now))
+        Arc::new(Historian::new(Arc::new(today), &layouts, now).picture(now))
     };
     let outcome = check(&picture, &thresholds);
     for line in report(&picture, &outcome, common.lang()) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use ::config::{CentreId, Lang, Province, StationId};
 use clap::Args;
 use gridwatch::clock::Clock;
-use gridwatch::collector::plan::Content;
 use gridwatch::historian::events::{EventCounts, EventEntry, EventLog, Happening};
 use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
 use gridwatch::monitor::Monitor;
+use gridwatch::signal::layout::Content;
 use gridwatch::{json, terminal};
 
 use super::{
@@ -224,8 +224,8 @@ fn not_kept_since(seen: u64, log: &EventLog) -> u64 {
 fn rings_answer(channel: &ChannelPicture, province: &Province) -> bool {
     let units = &province.stations[channel.contract(province).station.index()].units;
     let asked = |id| {
-        let blocks = &channel.plan.blocks;
-        blocks.iter().any(|block| block.unit == id && block.content == Content::Events)
+        let groups = &channel.layout.groups;
+        groups.iter().any(|group| group.device == id && group.content == Content::Events)
     };
     units.iter().zip(&channel.units).all(|(unit, picture)| picture.answers || !asked(unit.id))
 }

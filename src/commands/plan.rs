@@ -2,7 +2,8 @@
 
 use ::config::{Device, Scan};
 use clap::Args;
-use gridwatch::collector::plan::{Block, Content, Part, Plan, plans};
+use gridwatch::collector::plan::{Block, Content, Plan, plans};
+use gridwatch::signal::layout::Part;
 
 use super::{Common, ConfigArg, Outcome, say, site};
 

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use ::config::{Date, Province, Scan};
 use clap::Args;
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::collector::plan::{Plan, plans};
-use gridwatch::collector::reading::{Event, Poll, Reading};
+use gridwatch::collector::plan::{Plan, layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Cost, Recording, Sink, Tally, stretched};
 use gridwatch::report::period::day;
 use gridwatch::series::Buffer;
+use gridwatch::signal::update::{Answer, News, Update};
 use gridwatch::store::{Recorder, Writer};
 
 use super::{
@@ -145,29 +145,29 @@ enum Values {
 }
 
 impl Kept {
-    /// Keeps of a reading what counters say.
-    fn accept_counters(recorder: &mut Recorder, plans: &[Arc<Plan>], reading: &Reading) {
-        let Event::Polls(polls) = &reading.event else {
-            recorder.accept(reading);
+    /// Keeps of an update what counters say.
+    fn accept_counters(recorder: &mut Recorder, plans: &[Arc<Plan>], update: &Update) {
+        let News::Answers(answers) = &update.news else {
+            recorder.accept(update);
             return;
         };
-        let Some(plan) = plans.get(reading.channel.index()) else { return };
-        let is_counter = |poll: &&Poll| {
-            let block = plan.blocks.get(poll.block);
+        let Some(plan) = plans.get(update.channel.index()) else { return };
+        let is_counter = |answer: &&Answer| {
+            let block = plan.blocks.get(usize::from(answer.group));
             block.is_some_and(|block| block.scan == Scan::Counters)
         };
-        let own: Vec<Poll> = polls.iter().filter(is_counter).cloned().collect();
+        let own: Vec<Answer> = answers.iter().filter(is_counter).cloned().collect();
         if !own.is_empty() {
-            recorder.accept(&Reading { event: Event::Polls(own), ..reading.clone() });
+            recorder.accept(&Update { news: News::Answers(own), ..update.clone() });
         }
     }
 }
 
 impl Sink for Kept {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
+    fn accept(&mut self, update: &Update) -> io::Result<()> {
         match &self.values {
-            Values::All => self.recorder.accept(reading),
-            Values::Counters(plans) => Self::accept_counters(&mut self.recorder, plans, reading),
+            Values::All => self.recorder.accept(update),
+            Values::Counters(plans) => Self::accept_counters(&mut self.recorder, plans, update),
             Values::None => {}
         }
         Ok(())
@@ -205,7 +205,8 @@ pub(super) fn run(
     let writer = Writer::open(directory, &province)?.forgetting_nothing();
     let ends = Some(writer.until()).filter(|ends| *ends > Timestamp(i64::MIN));
     let (from, goes_on) = begins(directory, ends, (first, zone))?;
-    let buffer = Buffer::new(&province, &plans(&province), province.history.buffer_bytes());
+    let buffer =
+        Buffer::new(&province, &layouts(&plans(&province)), province.history.buffer_bytes());
     let values = match (args.counters, args.no_values) {
         (true, _) => Values::Counters(plans(&province)),
         (false, true) => Values::None,

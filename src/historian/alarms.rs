@@ -414,7 +414,7 @@ fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Shortfall
 }
 
 /// Whether nothing is seen of a unit: it does not answer, or each value that a centre asks it for is refused,
-/// be it by its gateway (exceptions 0A and 0B).
+/// be it by its gateway.
 fn takes_unit(picture: &Picture, cause: Cause, line: &Shortfall) -> bool {
     let Ground::Unit(unit) = line.id.ground else { return false };
     let contract = &picture.province.stations[cause.station.index()];
@@ -422,7 +422,7 @@ fn takes_unit(picture: &Picture, cause: Cause, line: &Shortfall) -> bool {
         let entries = &picture.province.channel(cause.station, *centre).entries;
         let points = &picture.channel(cause.station, *centre).points;
         let own = entries.iter().zip(points).zip(&contract.points).filter(|((entry, _), point)| {
-            let is_asked = entry.required && entry.register.is_some();
+            let is_asked = entry.required && entry.is_mapped();
             is_asked && !point.spec.kind.is_command() && contract.bays[point.bay].unit == unit
         });
         let mut own = own.map(|((_, seen), _)| seen.not_live).peekable();

@@ -2,26 +2,24 @@
 
 use std::sync::Arc;
 
-use config::{Channel, ChannelId, Decoded, Entry, Flags, Province, decode};
+use config::{ChannelId, Decoded, Flags, Province};
 
 use super::counts::Counts;
 use super::events::{ChannelEvents, EventLog};
 use super::findings::{self, Findings};
 use super::heartbeat::{Beat, Heartbeat};
 use super::ledger::{Judgement, Page};
-use super::meters::MeterCells;
+use super::meters::Meters;
 use super::past::{StoodChannel, StoodPoint};
-use super::picture::{ChannelPicture, Full, LastPoll, Link, LinkState, UnitPicture};
+use super::picture::{ChannelPicture, Full, LastAnswer, Link, LinkState, UnitPicture};
 use super::rules::{PointRule, Rules};
 use super::traffic::TrafficPicture;
 use super::verdict::{Finding, PointPicture, Reason, Sighted, Since};
 use super::window::{Asked, Window};
 use crate::clock::Timestamp;
-use crate::collector::plan::{Content, Item, Part, Plan};
-use crate::collector::reading::{Event, Fault, LinkFault, Poll, Reading};
-
-/// Exception 06, device busy: the value stands until it is old, the device asks to be asked again.
-const BUSY: u8 = 6;
+use crate::signal::layout::{Column, Group, Layout, Part};
+use crate::signal::raw::{RawType, decoded};
+use crate::signal::update::{Answer, LinkFault, Miss, MissKind, News, Outcome as Came, Update};
 
 /// How asking has gone of late is told anew after that time even if nothing comes in.
 const TRAFFIC_HOLDS_MS: i64 = 10_000;
@@ -47,12 +45,11 @@ pub(super) struct ChannelState {
     recalled: bool,
     /// It answered before this run of the monitor.
     answered_before: bool,
-    plan: Arc<Plan>,
-    /// What came of each request last, by block and first cell.
-    exchanges: Vec<LastPoll>,
-    /// Cells of the reply that is being read: kept to be used again.
-    cells: Vec<u16>,
+    layout: Arc<Layout>,
+    /// What came of each request last, by group and first column.
+    answers: Vec<LastAnswer>,
     points: Vec<PointState>,
+    groups: Vec<GroupState>,
     units: Vec<UnitPicture>,
     /// What was asked of each unit of late.
     windows: Vec<Window>,
@@ -73,8 +70,8 @@ pub(super) struct ChannelState {
     page: Option<Page>,
     /// What was asked since that was last told.
     asked: Asked,
-    /// Registers of the metering unit, where this centre reads it.
-    pub(super) meters: Option<MeterCells>,
+    /// What its head-end has told, where this centre reads it.
+    pub(super) meters: Option<Meters>,
 }
 
 /// A picture that stays true until something comes in, or until time alone changes a verdict.
@@ -90,6 +87,15 @@ struct Unproven {
     since: Timestamp,
     /// What was written down of that.
     told: Vec<Judgement>,
+}
+
+/// How a group came last.
+#[derive(Debug, Clone, Copy, Default)]
+struct GroupState {
+    /// All of it came, as values: what is unchanged behind that is as good as new.
+    is_whole: bool,
+    /// When it came again, unchanged, since its points were told.
+    came: Option<Timestamp>,
 }
 
 /// State of one point.
@@ -108,7 +114,7 @@ pub(super) struct PointState {
     flags: Flags,
     value_part: PartState,
     quality_part: PartState,
-    block: Option<u16>,
+    group: Option<u16>,
     verdict: Option<Reason>,
     since: Since,
     /// Why it is not live; while it is judged, before it is known whether it is frozen.
@@ -137,28 +143,28 @@ enum Outcome {
     Came,
     /// The device says that it has no value.
     NoValue,
-    Fault(Fault),
+    Missed(Miss),
 }
 
 impl ChannelState {
     pub(super) fn new(
         province: &Province,
         index: usize,
-        channel: &Channel,
-        plan: Arc<Plan>,
+        layout: Arc<Layout>,
         rules: Arc<Rules>,
         started: Timestamp,
     ) -> Self {
+        let channel = &province.channels[index];
         let station = &province.stations[channel.station.index()];
         let (id, link) = (ChannelId::at(index), Link::new(started));
-        let asked = |unit: u8| plan.blocks.iter().any(|block| block.unit == unit);
+        let asked = |unit: u8| layout.groups.iter().any(|group| group.device == unit);
         let unit_picture = |unit: &config::Unit| UnitPicture {
             asked: asked(unit.id),
             answers: false,
             since: Since::AtLeast(started),
             traffic: TrafficPicture::default(),
             last_good: None,
-            last_fault: None,
+            last_miss: None,
             set_aside: 0,
             events: None,
         };
@@ -174,10 +180,10 @@ impl ChannelState {
             stood: None,
             recalled: false,
             answered_before: false,
-            exchanges: Vec::with_capacity(plan.blocks.len()),
-            cells: Vec::new(),
-            events: ChannelEvents::new(id, channel, &plan),
-            plan,
+            answers: Vec::with_capacity(layout.groups.len()),
+            groups: vec![GroupState::default(); layout.groups.len()],
+            events: ChannelEvents::new(id, &layout),
+            layout,
             points,
             windows: vec![Window::new(); units.len()],
             others: Window::new(),
@@ -191,59 +197,54 @@ impl ChannelState {
             spare: None,
             page: None,
             asked: Asked::default(),
-            meters: metering.then(|| MeterCells::new(station)),
+            meters: metering.then(|| Meters::new(station)),
         }
     }
 
-    /// Takes a reading into account; events go to the log of the channel's centre.
-    pub(super) fn accept(
-        &mut self,
-        province: &Province,
-        reading: &Reading,
-        log: &mut Arc<EventLog>,
-    ) {
+    /// Takes an update into account; events go to the log of the channel's centre.
+    pub(super) fn accept(&mut self, province: &Province, update: &Update, log: &mut Arc<EventLog>) {
         self.put_aside();
-        match &reading.event {
-            Event::Connected => {
+        match &update.news {
+            News::Connected => {
                 if self.link.state == LinkState::Lost {
-                    self.count_reconnect(reading.at);
+                    self.count_reconnect(update.at);
                 }
-                self.set_link(LinkState::Connected, reading.at, None);
+                self.set_link(LinkState::Connected, update.at, None);
             }
-            Event::Renewed(fault) => {
-                self.count_reconnect(reading.at);
+            News::Renewed(fault) => {
+                self.count_reconnect(update.at);
                 if let Some(fault) = fault {
-                    self.link.last_fault = Some((reading.at, fault.clone()));
+                    self.link.last_fault = Some((update.at, fault.clone()));
                 }
             }
-            Event::Lost(fault) => {
+            News::Lost(fault) => {
                 self.link.refusals += u64::from(*fault == LinkFault::Refused);
-                self.link.last_fault = Some((reading.at, fault.clone()));
+                self.link.last_fault = Some((update.at, fault.clone()));
                 let state = match self.link.state {
                     LinkState::NeverConnected if !self.answered_before => LinkState::NeverConnected,
                     _ => LinkState::Lost,
                 };
-                self.set_link(state, reading.at, Some(fault.clone()));
+                self.set_link(state, update.at, Some(fault.clone()));
             }
-            Event::Silent(unit, fault) => {
-                self.accept_silence(province, *unit, *fault, reading.at);
+            News::Silent { device, miss } => {
+                self.accept_silence(province, *device, *miss, update.at);
             }
-            Event::Overrun(overrun) => {
+            News::Overrun(overrun) => {
                 tracing::info!(channel = self.name, ?overrun);
                 self.link.missed += u64::from(overrun.missed);
                 self.asked.missed += u64::from(overrun.missed);
                 self.link.overruns += 1;
-                self.link.overrun = Some((reading.at, *overrun));
+                self.link.overrun = Some((update.at, *overrun));
             }
-            Event::Strays(strays) => {
+            News::Strays(strays) => {
                 tracing::info!(channel = self.name, ?strays);
                 self.link.strays.late = self.link.strays.late.saturating_add(strays.late);
                 self.link.strays.unknown = self.link.strays.unknown.saturating_add(strays.unknown);
-                self.link.stray_at = Some(reading.at);
+                self.link.stray_at = Some(update.at);
             }
-            Event::Polls(polls) => {
-                for poll in polls {
-                    self.accept_poll(province, reading.at, poll, log);
+            News::Answers(answers) => {
+                for answer in answers {
+                    self.accept_answer(province, update.at, answer, log);
                 }
             }
         }
@@ -274,86 +275,135 @@ impl ChannelState {
         }
     }
 
-    fn accept_poll(
+    fn accept_answer(
         &mut self,
         province: &Province,
         at: Timestamp,
-        poll: &Poll,
+        answer: &Answer,
         log: &mut Arc<EventLog>,
     ) {
-        let plan = Arc::clone(&self.plan);
-        let Some(block) = plan.blocks.get(poll.block) else { return };
+        let layout = Arc::clone(&self.layout);
+        let Some(group) = layout.groups.get(usize::from(answer.group)) else { return };
         // What came may have been held until the stream behind it was seen to be in order.
-        let at = poll.exchange.heard().min(at);
-        let fault = poll.fault;
-        self.count(province, block.unit, at, poll);
-        if poll.in_parts {
+        let at = answer.evidence.heard().min(at);
+        let miss = answer.miss();
+        self.count(province, group.device, at, (answer.evidence.took_us, miss));
+        if matches!(answer.outcome, Came::InParts(_)) {
             return;
         }
-        // Records of events lie behind their header: the evidence is what they say.
-        if poll.offset < block.count {
-            self.keep_exchange(poll);
+        // Records of events lie behind their head: the evidence is what they say.
+        if !matches!(answer.outcome, Came::Records(_)) {
+            self.keep_answer(answer, miss);
         }
-        if fault != Some(Fault::NoReply) {
+        if miss != Some(Miss::NoReply) {
             self.link.last_reply = Some(at);
-        }
-        let channel = &province.channels[self.id.index()];
-        let answers = is_answer(fault);
-        // One request without a reply is no silence yet.
-        let says = fault != Some(Fault::NoReply);
-        let unit = self.unit_mut(province, block.unit);
-        if let Some(unit) = unit.filter(|unit| says && unit.answers != answers) {
-            (unit.answers, unit.since) = (answers, Since::At(at));
-        }
-        let mut cells = std::mem::take(&mut self.cells);
-        poll.read_cells(block.table.is_bits(), &mut cells);
-        match &block.content {
-            Content::Points(items) => {
-                let number = u16::try_from(poll.block).ok();
-                for item in asked(items, poll) {
-                    let entry = &channel.entries[item.point.index()];
-                    let state = &mut self.points[item.point.index()];
-                    if item.part == Part::Value {
-                        state.block = number;
-                    }
-                    let own = cells.get(usize::from(item.offset - poll.offset)..);
-                    let before = state.value_part.at;
-                    let came = state.accept(entry, item.part, at, own.unwrap_or_default(), fault);
-                    match (came, before) {
-                        (Some(beat), _) if self.rules.heartbeat == Some(item.point.index()) => {
-                            self.heartbeat.take(at, beat);
-                        }
-                        (Some(Beat::New), Some(before)) => self.heartbeat.moved_since(before),
-                        _ => {}
-                    }
-                }
+            // One request without a reply is no silence yet.
+            let answers = miss.is_none_or(Miss::is_answer);
+            let unit = self.unit_mut(province, group.device);
+            if let Some(unit) = unit.filter(|unit| unit.answers != answers) {
+                (unit.answers, unit.since) = (answers, Since::At(at));
             }
-            Content::Events => {
-                if let Some(beat) = self.events.accept(poll, &cells, log) {
+        }
+        match &answer.outcome {
+            Came::Row { unchanged: true, .. } if self.came_again(answer, at) => {}
+            Came::Row { row, .. } => self.accept_columns(group, answer, at, Ok(row)),
+            Came::Missed(miss) => self.accept_columns(group, answer, at, Err(*miss)),
+            Came::LogHead(head) => {
+                let evidence = &answer.evidence;
+                let when = (evidence.at, evidence.heard());
+                if let Some(beat) = self.events.see(group.device, head, when, log) {
                     self.heartbeat.beat(at, beat);
                 }
             }
-            Content::Meters => {
+            Came::Records(records) => {
+                self.events.take(group.device, records, answer.evidence.heard(), log);
+            }
+            Came::Meters(told) => {
                 if let Some(meters) = &mut self.meters {
-                    meters.accept(block.address.saturating_add(poll.offset), &cells, at);
+                    meters.accept(told);
                 }
             }
+            Came::Nothing | Came::InParts(_) => {}
         }
-        self.cells = cells;
     }
 
-    /// Counts a request to a unit, whatever it says of single cells.
-    fn count(&mut self, province: &Province, unit: u8, at: Timestamp, poll: &Poll) {
-        self.asked.count(poll.exchange.took_us, poll.fault);
-        let Some(place) = self.unit_place(province, unit) else {
-            self.others.count(at, poll.exchange.took_us, poll.fault);
+    /// Takes a group that came as it did before, when that says all there is to say: then no point is touched.
+    fn came_again(&mut self, answer: &Answer, at: Timestamp) -> bool {
+        let group = &mut self.groups[usize::from(answer.group)];
+        if group.is_whole {
+            group.came = Some(at);
+            let heartbeat = self.rules.heartbeat.map(|n| self.points[n].group);
+            if heartbeat == Some(Some(answer.group)) {
+                self.heartbeat.take(at, Beat::Same);
+            }
+        }
+        group.is_whole
+    }
+
+    /// Tells the points of a group when it came again.
+    fn tell_points(&mut self, group: usize) {
+        let Some(at) = self.groups[group].came.take() else { return };
+        for column in self.layout.groups[group].columns.iter() {
+            let part = self.points[column.point.index()].part_mut(column.part);
+            part.note(Outcome::Came, at);
+        }
+    }
+
+    /// Takes the columns of a group that were asked for: the row of which they are, or why there is none.
+    fn accept_columns(
+        &mut self,
+        group: &Group,
+        answer: &Answer,
+        at: Timestamp,
+        came: Result<&[u8], Miss>,
+    ) {
+        let number = usize::from(answer.group);
+        self.tell_points(number);
+        let mut is_whole = came.is_ok() && answer.columns.len() == group.columns.len();
+        for column in group.some(&answer.columns) {
+            let state = &mut self.points[column.point.index()];
+            if column.part == Part::Value {
+                state.group = Some(answer.group);
+            }
+            let row = match came {
+                Ok(row) => row,
+                Err(miss) => {
+                    state.part_mut(column.part).note(Outcome::Missed(miss), at);
+                    continue;
+                }
+            };
+            let before = state.value_part.at;
+            let came = state.accept(column, column.read(row), at);
+            is_whole &= state.part_mut(column.part).outcome == Outcome::Came;
+            match (came, before) {
+                (Some(beat), _) if self.rules.heartbeat == Some(column.point.index()) => {
+                    self.heartbeat.take(at, beat);
+                }
+                (Some(Beat::New), Some(before)) => self.heartbeat.moved_since(before),
+                _ => {}
+            }
+        }
+        self.groups[number].is_whole = is_whole;
+    }
+
+    /// Counts a request to a device, whatever it says of single points: how long it took, and why it brought nothing.
+    fn count(
+        &mut self,
+        province: &Province,
+        device: u8,
+        at: Timestamp,
+        (took_us, miss): (u32, Option<Miss>),
+    ) {
+        self.asked.count(took_us, miss);
+        let Some(place) = self.unit_place(province, device) else {
+            self.others.count(at, took_us, miss);
             return;
         };
-        self.windows[place].count(at, poll.exchange.took_us, poll.fault);
+        self.windows[place].count(at, took_us, miss);
         let unit = &mut self.units[place];
-        match poll.fault {
+        match miss {
             None => unit.last_good = Some(at),
-            Some(fault) => unit.last_fault = Some((at, fault)),
+            Some(miss) => unit.last_miss = Some((at, miss)),
         }
     }
 
@@ -367,43 +417,39 @@ impl ChannelState {
         self.unit_place(province, id).map(|place| &mut self.units[place])
     }
 
-    /// Keeps what went over the wire last for each cell of a block.
-    fn keep_exchange(&mut self, poll: &Poll) {
-        let Ok(block) = u16::try_from(poll.block) else { return };
-        let first = self.exchanges.partition_point(|last| {
-            last.block < block || last.block == block && last.end() <= u32::from(poll.offset)
+    /// Keeps what came of the last request for each column of a group.
+    fn keep_answer(&mut self, answer: &Answer, miss: Option<Miss>) {
+        let (group, columns) = (answer.group, answer.columns.clone());
+        let last = LastAnswer { group, columns, miss, evidence: answer.evidence.clone() };
+        let (start, end) = (last.columns.start, last.end());
+        let first = self.answers.partition_point(|other| {
+            other.group < group || other.group == group && other.end() <= start
         });
-        let over = self.exchanges[first..]
+        let over = self.answers[first..]
             .iter()
-            .take_while(|last| last.block == block && u32::from(last.offset) < poll.end())
+            .take_while(|other| {
+                other.group == group && u32::from(other.columns.start) < u32::from(end)
+            })
             .count();
-        let last = LastPoll {
-            block,
-            offset: poll.offset,
-            count: poll.count,
-            fault: poll.fault,
-            exchange: poll.exchange.clone(),
-        };
         if over == 1 {
-            self.exchanges[first] = last;
+            self.answers[first] = last;
         } else {
-            self.exchanges.splice(first..first + over, [last]);
+            self.answers.splice(first..first + over, [last]);
         }
     }
 
-    /// A unit that does not answer is left alone for a while, so its other requests are not even
-    /// sent: what holds for one holds for all.
-    fn accept_silence(&mut self, province: &Province, unit: u8, fault: Fault, at: Timestamp) {
-        let plan = Arc::clone(&self.plan);
-        if let Some(state) = self.unit_mut(province, unit).filter(|state| state.answers) {
+    fn accept_silence(&mut self, province: &Province, device: u8, miss: Miss, at: Timestamp) {
+        let layout = Arc::clone(&self.layout);
+        if let Some(state) = self.unit_mut(province, device).filter(|state| state.answers) {
             (state.answers, state.since) = (false, Since::At(at));
         }
-        for block in plan.blocks.iter().filter(|block| block.unit == unit) {
-            let Content::Points(items) = &block.content else { continue };
-            for item in items {
-                let state = &mut self.points[item.point.index()];
-                let part = state.part_mut(item.part);
-                part.note(Outcome::Fault(fault), at);
+        let groups = layout.groups.iter().enumerate();
+        for (n, group) in groups.filter(|(_, group)| group.device == device) {
+            self.tell_points(n);
+            self.groups[n].is_whole = false;
+            for column in group.columns.iter() {
+                let state = &mut self.points[column.point.index()];
+                state.part_mut(column.part).note(Outcome::Missed(miss), at);
             }
         }
     }
@@ -507,6 +553,7 @@ impl ChannelState {
     /// Judges what each point says by itself, then what they say against each other. Returns until
     /// when that holds if nothing comes in.
     fn judge(&mut self, now: Timestamp) -> Timestamp {
+        (0..self.groups.len()).for_each(|group| self.tell_points(group));
         // How asking has gone of late is told by the minute.
         let mut until = now.plus(TRAFFIC_HOLDS_MS);
         let newest = match self.heartbeat.not_newer_than() {
@@ -616,9 +663,9 @@ impl ChannelState {
             points,
             units: self.unit_pictures(province),
             traffic,
-            plan: Arc::clone(&self.plan),
+            layout: Arc::clone(&self.layout),
             settled: self.settled(),
-            exchanges: self.exchanges.clone(),
+            answers: self.answers.clone(),
         }
     }
 
@@ -629,8 +676,7 @@ impl ChannelState {
         }
         let entries = &province.channels[self.id.index()].entries;
         for (entry, _) in entries.iter().zip(points).filter(|(_, point)| point.is_set_aside()) {
-            let register = entry.register.as_ref();
-            if let Some(unit) = register.and_then(|r| self.unit_mut(province, r.unit)) {
+            if let Some(unit) = entry.device().and_then(|id| self.unit_mut(province, id)) {
                 unit.set_aside += 1;
             }
         }
@@ -659,34 +705,21 @@ impl ChannelState {
         self.units.iter().zip(units).map(with_events).collect()
     }
 
-    /// Every block has been answered or given up, or the station cannot be reached.
+    /// Every group has been answered or given up, or the station cannot be reached.
     fn settled(&self) -> bool {
         let unreachable = self.link.state != LinkState::Connected && self.link.fault.is_some();
         let given_up = |n: usize| {
-            let unit_of = |block: usize| self.plan.blocks[block].unit;
-            let same_unit =
-                self.exchanges.iter().filter(|l| unit_of(usize::from(l.block)) == unit_of(n));
-            same_unit.into_iter().any(|last| !is_answer(last.fault))
+            let device_of = |group: usize| self.layout.groups[group].device;
+            let same_device =
+                self.answers.iter().filter(|l| device_of(usize::from(l.group)) == device_of(n));
+            same_device.into_iter().any(|last| last.miss.is_some_and(|miss| !miss.is_answer()))
         };
         let known = |n: usize| {
-            self.exchanges.binary_search_by_key(&n, |last| usize::from(last.block)).is_ok()
+            self.answers.binary_search_by_key(&n, |last| usize::from(last.group)).is_ok()
                 || given_up(n)
         };
-        unreachable || (0..self.plan.blocks.len()).all(known)
+        unreachable || (0..self.layout.groups.len()).all(known)
     }
-}
-
-/// Items of a block that a request asked for.
-fn asked<'a>(items: &'a [Item], poll: &Poll) -> &'a [Item] {
-    let first = items.partition_point(|item| item.offset < poll.offset);
-    let last = items.partition_point(|item| u32::from(item.offset) < poll.end());
-    &items[first..last.max(first)]
-}
-
-/// Whether a unit is there: it answered, be it with an exception of its own. Exceptions 0A and 0B
-/// come from the gateway in its place.
-fn is_answer(fault: Option<Fault>) -> bool {
-    !matches!(fault, Some(Fault::NoReply | Fault::Refused(0x0A | 0x0B)))
 }
 
 impl PartState {
@@ -698,8 +731,10 @@ impl PartState {
         match outcome {
             Outcome::Came => (self.at, self.withdrawn) = (Some(at), false),
             Outcome::NoValue => self.withdrawn = true,
-            Outcome::Fault(Fault::Refused(code)) if code != BUSY => self.withdrawn = true,
-            Outcome::Unasked | Outcome::Fault(_) => {}
+            Outcome::Missed(Miss::NotThere(_) | Miss::Refused(_) | Miss::Unreachable(_)) => {
+                self.withdrawn = true;
+            }
+            Outcome::Unasked | Outcome::Missed(_) => {}
         }
         self.outcome = outcome;
     }
@@ -719,9 +754,11 @@ impl PartState {
             return None;
         }
         Some(match self.outcome {
-            Outcome::Fault(Fault::NoReply) => Reason::NoReply,
-            Outcome::Fault(Fault::Refused(_)) => Reason::Refused,
-            Outcome::Fault(Fault::Undecodable) => Reason::Undecodable,
+            Outcome::Missed(miss) => match miss.kind() {
+                MissKind::NoReply => Reason::NoReply,
+                MissKind::Refused => Reason::Refused,
+                MissKind::Malformed => Reason::Undecodable,
+            },
             Outcome::NoValue => Reason::Flagged,
             Outcome::Unasked | Outcome::Came if self.at.is_some() => Reason::Old,
             Outcome::Unasked | Outcome::Came => Reason::NeverSeen,
@@ -742,7 +779,7 @@ impl PointState {
             flags: Flags::GOOD,
             value_part: PartState::new(),
             quality_part: PartState::new(),
-            block: None,
+            group: None,
             verdict,
             since,
             not_live: None,
@@ -759,55 +796,35 @@ impl PointState {
         }
     }
 
-    /// Takes one part of the point from the cells of a reply, from its first one on. Returns how its value came,
-    /// if one did.
-    fn accept(
-        &mut self,
-        entry: &Entry,
-        part: Part,
-        at: Timestamp,
-        cells: &[u16],
-        fault: Option<Fault>,
-    ) -> Option<Beat> {
-        let register = entry.register.as_ref()?;
-        let mut came = None;
-        let outcome = match (part, fault) {
-            (_, Some(fault)) => Outcome::Fault(fault),
-            (Part::Quality, None) => match cells.first() {
-                // A status has one bit that says "not good".
-                Some(said) if register.table.is_bits() && *said != 0 => {
-                    self.flags = Flags::INVALID;
-                    Outcome::Came
+    /// Takes the raw value of one of its parts. Returns how its value came, if one did.
+    fn accept(&mut self, column: &Column, raw: u64, at: Timestamp) -> Option<Beat> {
+        if column.part == Part::Quality {
+            // A status has one bit that says "not good".
+            self.flags = match (column.raw_type, raw) {
+                (RawType::Bit, 1) => Flags::INVALID,
+                (_, raw) => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
+            };
+            self.quality_part.note(Outcome::Came, at);
+            return None;
+        }
+        let (outcome, came) = match decoded(column.raw_type, column.scale, raw) {
+            Decoded::Value(value) => {
+                let came = match self.value {
+                    None => Beat::First,
+                    same if same == Some(value) => Beat::Same,
+                    Some(_) => Beat::New,
+                };
+                if came != Beat::Same {
+                    self.moved = came == Beat::New;
+                    self.was_seen_to_move = self.moved && self.sighted.is_now();
+                    (self.value, self.changed) = (Some(value), Some(at));
                 }
-                Some(said) => {
-                    self.flags = Flags(*said);
-                    Outcome::Came
-                }
-                None => Outcome::Fault(Fault::Undecodable),
-            },
-            (Part::Value, None) => {
-                let own = cells.len().min(usize::from(register.encoding.cells()));
-                let cells = &cells[..own];
-                match decode(register.encoding, register.word_order, cells) {
-                    Decoded::Value(value) => {
-                        came = Some(match self.value {
-                            None => Beat::First,
-                            same if same == Some(value) => Beat::Same,
-                            Some(_) => Beat::New,
-                        });
-                        if came != Some(Beat::Same) {
-                            self.moved = came == Some(Beat::New);
-                            self.was_seen_to_move = self.moved && self.sighted.is_now();
-                            (self.value, self.changed) = (Some(value), Some(at));
-                        }
-                        Outcome::Came
-                    }
-                    Decoded::NoValue => Outcome::NoValue,
-                    Decoded::Nonsense => Outcome::Fault(Fault::Undecodable),
-                }
+                (Outcome::Came, Some(came))
             }
+            Decoded::NoValue => (Outcome::NoValue, None),
+            Decoded::Nonsense => (Outcome::Missed(Miss::Malformed), None),
         };
-        self.part_mut(part).note(outcome, at);
+        self.value_part.note(outcome, at);
         came
     }
 
@@ -952,9 +969,9 @@ impl PointState {
         (evaluable, finding): (bool, Option<Finding>),
         undecided: bool,
     ) -> PointPicture {
-        let exception = match self.value_part.outcome {
-            Outcome::Fault(Fault::Refused(code)) => code,
-            _ => 0,
+        let refusal = match self.value_part.outcome {
+            Outcome::Missed(miss) => miss.code().map(|_| miss),
+            _ => None,
         };
         PointPicture {
             verdict: self.verdict,
@@ -964,11 +981,11 @@ impl PointState {
             value: self.value,
             at: self.value_part.at,
             flags: self.flags,
-            exception,
+            refusal,
             evaluable,
             finding,
             undecided,
-            block: self.block,
+            group: self.group,
         }
     }
 }

@@ -12,15 +12,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{Channel, ChannelId, Encoding, Flags, PointId, Register, Table, blocks, commands};
+use config::{ChannelId, Flags, PointId};
 
 use super::clocks::{ClockOffset, ClockWindow};
 use super::heartbeat::Beat;
 use super::looks::{Allowance, BEHIND_MS, Looks};
 use crate::clock::{DAY_MS, Timestamp};
-use crate::collector::plan::{Content, Plan};
-use crate::collector::reading::{Exchange, Poll};
-use crate::collector::rings::{Header, Seen, Tail};
+use crate::signal::events::{LogHead, Numbered, Record, Seen, Tail};
+use crate::signal::layout::{Content, Layout};
 
 /// Entries that are kept for each centre; those that happened longest ago go first. A stormy evening
 /// in ten stations has some thousands; at about 100 bytes each they take 2 MB.
@@ -36,12 +35,6 @@ const AHEAD_MS: i64 = 2_000;
 const BOUND_MS: i64 = 60_000;
 /// No ring has records that are older than this, milliseconds: ten years. Clocks that began again do.
 const ANCIENT_MS: i64 = 10 * 365 * DAY_MS;
-
-/// Bits of the second register of a record (see the register map): the clock was not synchronised,
-/// the clock failed; one bit or two.
-const CLOCK_DOUBTED: u16 = 0x3000;
-const ONE_BIT: u16 = 0x0100;
-const TWO_BITS: u16 = 0x0200;
 
 /// Something that a unit told, or should have.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +68,7 @@ pub enum Happening {
 pub struct Change {
     /// Number of the record in its unit.
     pub number: u32,
-    /// Address of the status.
+    /// What the source calls the point.
     pub address: u16,
     /// Which status that is; `None` when the contract has none there.
     pub point: Option<PointId>,
@@ -332,23 +325,16 @@ impl EventLog {
     }
 }
 
-/// Unit, kind of record, address in the table of that kind, and the point there.
-type Place = (u8, u16, u16, PointId);
-
 /// The events of a channel.
 pub(super) struct ChannelEvents {
     channel: ChannelId,
-    /// What records are about: by unit and address within their kind.
-    places: Vec<Place>,
     units: Vec<UnitState>,
 }
 
 /// What is known of the records of a unit.
 struct UnitState {
-    /// Its header: an index into the plan.
-    block: usize,
     unit: u8,
-    /// It has shown a header.
+    /// It has shown a head.
     is_there: bool,
     looks: Looks,
     allowance: Allowance,
@@ -367,53 +353,41 @@ struct UnitState {
     last: Option<Timestamp>,
     /// The gap behind it, as long as no other record has come.
     gap: Option<(Timestamp, u64)>,
-    /// Codes that the last records told, by address.
+    /// Codes that the last records told, by what the source calls their points.
     codes: BTreeMap<u16, u16>,
 }
 
 impl ChannelEvents {
-    pub(super) fn new(id: ChannelId, channel: &Channel, plan: &Plan) -> Self {
-        let headers = plan.blocks.iter().enumerate().filter(|(_, b)| b.content == Content::Events);
-        let units = headers.map(|(block, contract)| UnitState::new(block, contract.unit));
-        let units: Vec<UnitState> = units.collect();
-        let status = |(n, register): (usize, Register)| {
-            let kind = match (register.table, register.encoding) {
-                (Table::Discrete, encoding) if encoding.cells() == 2 => TWO_BITS,
-                (Table::Discrete, _) => ONE_BIT,
-                (Table::Holding, Encoding::K2) => commands::RECORD,
-                _ => return None,
-            };
-            Some((register.unit, kind, register.address, PointId::at(n)))
-        };
-        let entries = channel.entries.iter().enumerate();
-        let mapped = entries.filter_map(|(n, entry)| Some((n, entry.register?)));
-        // Where nobody records, nobody has to be found.
-        let mapped = mapped.filter(|_| !units.is_empty());
-        let mut places: Vec<_> = mapped.filter_map(status).collect();
-        places.sort_unstable();
-        Self { channel: id, places, units }
+    pub(super) fn new(id: ChannelId, layout: &Layout) -> Self {
+        let logs = layout.groups.iter().filter(|group| group.content == Content::Events);
+        let units = logs.map(|group| UnitState::new(group.device)).collect();
+        Self { channel: id, units }
     }
 
-    /// Takes what came of a request for a header or for records, without a fault. Returns how a header came.
-    pub(super) fn accept(
+    /// Takes the head of a unit's log, that was asked for and came at these moments. Returns how it came.
+    pub(super) fn see(
         &mut self,
-        poll: &Poll,
-        cells: &[u16],
+        unit: u8,
+        head: &LogHead,
+        when: (Timestamp, Timestamp),
         log: &mut Arc<EventLog>,
     ) -> Option<Beat> {
-        let unit = self.units.iter_mut().find(|unit| unit.block == poll.block)?;
-        let arrived = poll.exchange.heard();
-        if poll.offset == 0 {
-            let header = Header::read(cells)?;
-            return Some(unit.see(&header, self.channel, &poll.exchange, log));
+        let unit = self.units.iter_mut().find(|own| own.unit == unit)?;
+        Some(unit.see(head, self.channel, when, log))
+    }
+
+    /// Takes records of a unit that came then.
+    pub(super) fn take(
+        &mut self,
+        unit: u8,
+        records: &[Numbered],
+        arrived: Timestamp,
+        log: &mut Arc<EventLog>,
+    ) {
+        let Some(unit) = self.units.iter_mut().find(|own| own.unit == unit) else { return };
+        for record in records {
+            unit.take((self.channel, arrived), record, log);
         }
-        let starts = (poll.offset..).step_by(blocks::EVENT_CELLS.into());
-        for (cell, record) in starts.zip(cells.chunks_exact(blocks::EVENT_CELLS.into())) {
-            if let (Some(number), Some(record)) = (unit.tail.number(cell), record.first_chunk()) {
-                unit.take((self.channel, arrived), number, *record, &self.places, log);
-            }
-        }
-        None
     }
 
     /// What a unit's events look like; `None` when it has shown none.
@@ -431,9 +405,8 @@ impl ChannelEvents {
 }
 
 impl UnitState {
-    fn new(block: usize, unit: u8) -> Self {
+    fn new(unit: u8) -> Self {
         Self {
-            block,
             unit,
             is_there: false,
             looks: Looks::default(),
@@ -454,12 +427,11 @@ impl UnitState {
 
     fn see(
         &mut self,
-        header: &Header,
+        header: &LogHead,
         channel: ChannelId,
-        exchange: &Exchange,
+        (asked, heard): (Timestamp, Timestamp),
         log: &mut Arc<EventLog>,
     ) -> Beat {
-        let (asked, heard) = (exchange.at, exchange.heard());
         let was_read = self.tail.pending() == 0;
         match self.tail.see(header, heard) {
             Seen::Overwritten(0) if was_read && self.tail.pending() == 0 => {
@@ -480,7 +452,7 @@ impl UnitState {
         self.looks.take(header, (asked, heard), self.tail.passed(), agrees)
     }
 
-    fn begin_anew(&mut self, header: &Header) {
+    fn begin_anew(&mut self, header: &LogHead) {
         self.clock.forget();
         self.codes.clear();
         self.looks.begin_anew();
@@ -492,33 +464,28 @@ impl UnitState {
     fn take(
         &mut self,
         (channel, arrived): (ChannelId, Timestamp),
-        number: u32,
-        record: [u16; blocks::EVENT_CELLS as usize],
-        places: &[Place],
+        numbered: &Numbered,
         log: &mut Arc<EventLog>,
     ) {
+        let number = numbered.number;
         if number <= self.tail.passed() {
             self.counts.duplicates += 1;
             return;
         }
         let skipped = number - self.tail.passed() - 1;
         self.tail.pass(number);
-        let [low, kind, address, value, ..] = record;
-        let bits = kind & (ONE_BIT | TWO_BITS | commands::RECORD);
         if skipped > 0 {
             self.lose(skipped, (channel, arrived), log);
         }
-        if u32::from(low) != number & 0xFFFF || bits == 0 {
+        let Some(record) = numbered.record else {
             self.lose(1, (channel, arrived), log);
             return;
-        }
-        let source = Timestamp(record[4..].iter().fold(0, |ms, word| ms << 16 | i64::from(*word)));
-        let place = places.binary_search_by_key(&(self.unit, bits, address), |p| (p.0, p.1, p.2));
-        let point = place.ok().map(|n| places[n].3);
-        let is_synchronised = kind & CLOCK_DOUBTED == 0;
+        };
+        let Record { origin: address, point, is_command, code: value, source, flags, synchronised } =
+            record;
         if number <= self.retold && log.has_told((channel, self.unit), source, (address, value)) {
             self.counts.duplicates += 1;
-            self.vouched = self.vouched.max(is_synchronised.then_some(source));
+            self.vouched = self.vouched.max(synchronised.then_some(source));
             return;
         }
         if !self.allowance.take(arrived) {
@@ -526,20 +493,10 @@ impl UnitState {
             return;
         }
         // What a command came to before says nothing of what it comes to now.
-        let is_status = bits != commands::RECORD;
-        let before = is_status.then(|| self.codes.insert(address, value)).flatten();
-        let doubt = self.doubt((number, source), is_synchronised, arrived);
-        let change = Change {
-            number,
-            address,
-            point,
-            before,
-            value,
-            source,
-            flags: Flags(kind & 0xFF),
-            synchronised: is_synchronised,
-            doubt,
-        };
+        let before = (!is_command).then(|| self.codes.insert(address, value)).flatten();
+        let doubt = self.doubt((number, source), synchronised, arrived);
+        let change =
+            Change { number, address, point, before, value, source, flags, synchronised, doubt };
         self.counts.received += 1;
         // Records that one look showed stand together, however many replies brought them.
         let told = self.looks.there(number).unwrap_or(arrived);
@@ -657,14 +614,18 @@ impl UnitState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::plan::plan;
-    use config::{Kind, Province};
+    use crate::collector::answers::Decoder;
+    use crate::collector::plan::{self, plan};
+    use crate::collector::poll::{Exchange, Poll};
+    use crate::signal::update::Outcome;
+    use config::{Encoding, Kind, Province, Table, blocks, commands};
     use proptest::prelude::*;
 
     const START: i64 = 1_669_188_727_000;
 
     /// A unit of the first channel, the records in its ring, and who reads them.
     struct Bench {
+        decoder: Decoder,
         events: ChannelEvents,
         log: Arc<EventLog>,
         block: usize,
@@ -677,24 +638,40 @@ mod tests {
         fn new() -> Self {
             let province = Province::built_in();
             let channel = &province.channels[0];
-            let plan = plan(&province, channel);
-            let block = plan.blocks.iter().position(|b| b.content == Content::Events).unwrap();
+            let plan = Arc::new(plan(&province, channel));
+            let is_log = |block: &plan::Block| block.content == plan::Content::Events;
+            let block = plan.blocks.iter().position(is_log).unwrap();
             let unit = plan.blocks[block].unit;
             let points = &province.stations[channel.station.index()].points;
             let status = channel.entries.iter().zip(points).enumerate().find_map(|(n, (e, p))| {
                 let register = e.register.filter(|register| register.unit == unit)?;
                 (p.spec.kind == Kind::DoublePoint).then_some((PointId::at(n), register.address))
             });
-            let events = ChannelEvents::new(ChannelId::at(0), channel, &plan);
-            Self { events, log: Arc::default(), block, unit, status: status.unwrap() }
+            let events = ChannelEvents::new(ChannelId::at(0), &plan.layout);
+            let decoder = Decoder::new(&province, channel, &plan);
+            Self { decoder, events, log: Arc::default(), block, unit, status: status.unwrap() }
         }
 
         fn poll(&mut self, at: i64, offset: u16, cells: &[u16]) {
-            let exchange = Exchange { at: Timestamp(at), took_us: 4_000, ..Exchange::default() };
+            let mut reply = vec![0; Exchange::REPLY_HEAD];
+            reply.extend(cells.iter().flat_map(|cell| cell.to_be_bytes()));
+            let (reply, took_us) = (reply.into(), 4_000);
+            let exchange = Exchange { at: Timestamp(at), took_us, reply, ..Exchange::default() };
             let count = u16::try_from(cells.len()).unwrap();
             let (block, in_parts) = (self.block, false);
             let poll = Poll { block, offset, count, fault: None, in_parts, exchange };
-            self.events.accept(&poll, cells, &mut self.log);
+            for answer in self.decoder.answers(vec![poll]) {
+                let when = (answer.evidence.at, answer.evidence.heard());
+                match answer.outcome {
+                    Outcome::LogHead(head) => {
+                        self.events.see(self.unit, &head, when, &mut self.log);
+                    }
+                    Outcome::Records(records) => {
+                        self.events.take(self.unit, &records, when.1, &mut self.log);
+                    }
+                    _ => {}
+                }
+            }
         }
 
         fn header(&mut self, at: i64, oldest: u16, newest: u16) {
@@ -725,7 +702,7 @@ mod tests {
                 let bytes = source.to_be_bytes();
                 u16::from_be_bytes([bytes[2 * n], bytes[2 * n + 1]])
             };
-            let kind = 0x8000 | TWO_BITS;
+            let kind = 0x8000 | 0x0200;
             [number, kind, self.status.1, value, word(0), word(1), word(2), word(3)]
         }
 

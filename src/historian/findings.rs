@@ -145,7 +145,7 @@ impl Tests {
         }
         let own = bay.station.points.iter().enumerate().filter(|(_, point)| point.bay == bay.bay);
         let leading = own.filter(|(n, _)| is_leading(bay.station, *n));
-        self.leading.extend(leading.map(|(n, _)| n).filter(|n| bay.entries[*n].register.is_some()));
+        self.leading.extend(leading.map(|(n, _)| n).filter(|n| bay.entries[*n].is_mapped()));
     }
 
     /// Adds a test. Without a full scale to measure against there is none.
@@ -346,7 +346,7 @@ impl Members<'_> {
         points
             .enumerate()
             .find(|(_, (point, entry))| {
-                point.bay == bay && point.spec.id == id && entry.register.is_some()
+                point.bay == bay && point.spec.id == id && entry.is_mapped()
             })
             .map(|(n, _)| n)
     }

@@ -201,11 +201,11 @@ mod tests {
             value: None,
             at: None,
             flags: Flags::GOOD,
-            exception: 0,
+            refusal: None,
             evaluable: verdict.is_none(),
             finding: None,
             undecided: false,
-            block: None,
+            group: None,
         }
     }
 

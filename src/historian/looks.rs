@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::heartbeat::Beat;
 use crate::clock::Timestamp;
-use crate::collector::rings::Header;
+use crate::signal::events::LogHead;
 
 /// A time earlier than the last look at the ring in which the record was not there yet is wrong when it is
 /// so much earlier, milliseconds: between change and record there may be a slow bus.
@@ -20,7 +20,7 @@ const BEGAN_MS: i64 = 2_000;
 /// Looks at the ring of a unit since it began.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
-    header: Option<Header>,
+    header: Option<LogHead>,
     /// By the newest number that they showed, in its order; those before all records still to come are gone.
     seen: VecDeque<Seen>,
     /// The last look before the unit began anew.
@@ -53,7 +53,7 @@ impl Looks {
     /// `agrees`: its counter of seconds agrees with our time. Returns how it came.
     pub(super) fn take(
         &mut self,
-        header: &Header,
+        header: &LogHead,
         (asked, heard): (Timestamp, Timestamp),
         passed: u32,
         agrees: bool,
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(found, 20_480);
     }
 
-    /// Headers as (second, counter of seconds, newest), and of a record (number, since, there), in seconds.
+    /// Heads as (second, counter of seconds, newest), and of a record (number, since, there), in seconds.
     type Case = (&'static str, Vec<(i64, u16, u32)>, (u32, Option<i64>, Option<i64>));
 
     #[test]
@@ -219,13 +219,14 @@ mod tests {
         }
     }
 
-    fn header(alive: u16, newest: u32) -> Header {
-        Header {
+    fn header(alive: u16, newest: u32) -> LogHead {
+        LogHead {
             checksum: 7,
             alive,
             restarts: 0,
             newest,
             oldest: 1,
+            capacity: 1_024,
             synchronised: true,
             commands: false,
         }

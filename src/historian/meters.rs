@@ -6,65 +6,54 @@ use super::channel::ChannelState;
 use super::counts::Share;
 use super::picture::{HalfHours, MeterGroupPicture, MeteringPicture, Reads, SoldReads};
 use crate::clock::{DAY_MS, Timestamp};
+use crate::signal::update::{MetersFigure, MetersTold};
 
-/// The registers of a metering unit as they were last read.
-pub(super) struct MeterCells {
-    cells: Vec<u16>,
-    /// When each was read.
-    at: Vec<Option<Timestamp>>,
+/// What the head-end of a station has told of each group of meters.
+pub(super) struct Meters(Vec<Heard>);
+
+/// What a head-end has told of a group, and when the oldest part of it was here.
+#[derive(Clone, Default)]
+struct Heard {
+    reported: Option<u32>,
+    proven: Option<(u32, Timestamp)>,
+    reads: Option<(Option<MeterFigures>, Timestamp)>,
+    sold: Option<SoldFigures>,
 }
 
-impl MeterCells {
+impl Meters {
     pub(super) fn new(station: &Station) -> Self {
-        let sold = usize::from(SoldFigures::REGISTERS);
-        let ends = station.meters.iter().map(|group| usize::from(group.sold_address) + sold);
-        let end = ends.max().unwrap_or(0);
-        Self { cells: vec![0; end], at: vec![None; end] }
+        Self(vec![Heard::default(); station.meters.len()])
     }
 
-    pub(super) fn accept(&mut self, address: u16, read: &[u16], at: Timestamp) {
-        let from = usize::from(address);
-        for (n, cell) in read.iter().enumerate() {
-            if let Some(kept) = self.cells.get_mut(from + n) {
-                *kept = *cell;
-                self.at[from + n] = Some(at);
+    pub(super) fn accept(&mut self, told: &[MetersTold]) {
+        for MetersTold { group, at, figure } in told {
+            let Some(heard) = self.0.get_mut(*group) else { continue };
+            match figure {
+                MetersFigure::Reported(count) => heard.reported = Some(*count),
+                MetersFigure::Proven(count) => heard.proven = Some((*count, *at)),
+                MetersFigure::Reads(figures) => heard.reads = Some((*figures, *at)),
+                MetersFigure::Sold(sold) => heard.sold = *sold,
             }
         }
     }
 
-    /// Cells of a range and when the oldest of them was read; `None` until all were.
-    fn read(&self, address: u16, count: usize) -> Option<(&[u16], Option<Timestamp>)> {
-        let range = usize::from(address)..usize::from(address) + count;
-        let times = self.at.get(range.clone())?;
-        if times.iter().any(Option::is_none) {
-            return None;
-        }
-        Some((self.cells.get(range)?, times.iter().copied().flatten().min()))
-    }
-
     /// What is told of a group; `today`: the local day, since 1970. What cannot be of the meters that the contract has
     /// is as good as not told: a head-end that is wrong about one group tells nothing of others.
-    fn group(&self, group: &config::MeterGroup, today: i64) -> Told {
-        let reported = self
-            .read(group.count_address, 2)
-            .map(|(cells, _)| u32::from(cells[0]) << 16 | u32::from(cells[1]));
-        let bits = self.read(group.bits_address, group.bit_registers() as usize);
+    fn group(&self, n: usize, group: &config::MeterGroup, today: i64) -> Told {
+        let Some(heard) = self.0.get(n) else { return Told::default() };
+        let reported = heard.reported;
         let is_other = |reported| reported > group.installed.saturating_mul(OTHERS_MAX);
-        let bits = bits.filter(|_| !reported.is_some_and(is_other));
-        let proven = bits.map(|(cells, _)| count_bits(cells, group.installed));
-        let figures = self.read(group.figures_address, usize::from(MeterFigures::REGISTERS));
-        let sold = self.read(group.sold_address, usize::from(SoldFigures::REGISTERS));
-        let at = [bits, figures].into_iter().flatten().filter_map(|(_, at)| at).min();
+        let proven = heard.proven.filter(|_| !reported.is_some_and(is_other));
+        let at = [proven.map(|(_, at)| at), heard.reads.map(|(_, at)| at)];
         Told {
-            proven,
+            proven: proven.map(|(count, _)| count),
             reported,
-            at,
-            figures: figures
-                .and_then(|(cells, _)| MeterFigures::from_cells(cells))
+            at: at.into_iter().flatten().min(),
+            figures: heard
+                .reads
+                .and_then(|(figures, _)| figures)
                 .filter(|figures| can_be(figures, group.installed, today)),
-            sold: sold
-                .and_then(|(cells, _)| SoldFigures::from_cells(cells, group.installed))
-                .filter(|sold| i64::from(sold.day.max(sold.hand_day)) <= today),
+            sold: heard.sold.filter(|sold| i64::from(sold.day.max(sold.hand_day)) <= today),
         }
     }
 }
@@ -96,15 +85,6 @@ struct Told {
     at: Option<Timestamp>,
     figures: Option<MeterFigures>,
     sold: Option<SoldFigures>,
-}
-
-/// Set bits among the first `meters`; what lies beyond the last meter is not one.
-fn count_bits(cells: &[u16], meters: u32) -> u32 {
-    let whole = (meters / 16) as usize;
-    let rest = meters % 16;
-    let full: u32 = cells.iter().take(whole).map(|cell| cell.count_ones()).sum();
-    let last = cells.get(whole).map_or(0, |cell| (cell & ((1_u16 << rest) - 1)).count_ones());
-    full + last
 }
 
 /// The days that the figures hold for, since 1970: the newest that any group tells of, 0 for none.
@@ -182,7 +162,7 @@ pub(super) fn picture(
             .centre_ids()
             .find_map(|c| channels[province.channel_id(station, c).index()].meters.as_ref());
         for (n, group) in province.stations[station.index()].meters.iter().enumerate() {
-            let told = reader.map(|cells| cells.group(group, today)).unwrap_or_default();
+            let told = reader.map(|meters| meters.group(n, group, today)).unwrap_or_default();
             picture.groups.push(MeterGroupPicture {
                 station,
                 group: n,
@@ -254,14 +234,15 @@ mod tests {
         let province = Province::built_in();
         let station = province.stations.iter().find(|own| !own.meters.is_empty()).unwrap();
         let group = &station.meters[0];
-        let mut cells = MeterCells::new(station);
-        let at = Timestamp(0);
-        let high = u16::try_from(reported >> 16).unwrap();
-        cells.accept(group.count_address, &[high, u16::try_from(reported & 0xFFFF).unwrap()], at);
-        cells.accept(group.bits_address, &vec![1; group.bit_registers() as usize], at);
-        cells.accept(group.figures_address, &figures.cells(), at);
-        cells.accept(group.sold_address, &sold.cells(), at);
-        cells.group(group, TODAY.into())
+        let mut meters = Meters::new(station);
+        let told = |figure| MetersTold { group: 0, at: Timestamp(0), figure };
+        meters.accept(&[
+            told(MetersFigure::Reported(reported)),
+            told(MetersFigure::Proven(group.remote)),
+            told(MetersFigure::Reads(Some(figures))),
+            told(MetersFigure::Sold(Some(sold))),
+        ]);
+        meters.group(0, group, TODAY.into())
     }
 
     #[test]
@@ -311,14 +292,5 @@ mod tests {
         assert_eq!(told(u32::MAX, good, sold).proven, None);
         assert_eq!(told(2 * meters + 1, good, sold).proven, None);
         assert!(told(meters + 2, good, sold).proven.is_some(), "two are new");
-    }
-
-    #[test]
-    fn bits_beyond_the_last_meter_do_not_count() {
-        assert_eq!(count_bits(&[0xFFFF, 0xFFFF], 20), 20);
-        assert_eq!(count_bits(&[0xFFFF, 0xFFFF], 32), 32);
-        assert_eq!(count_bits(&[0x0001, 0x8000], 32), 2);
-        assert_eq!(count_bits(&[0x0001, 0x8000], 31), 1);
-        assert_eq!(count_bits(&[], 0), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::{ChannelId, Flags, Province, Station};
+use config::{Channel, ChannelId, Flags, Province};
 
 use super::counts::Counts;
 use super::ledger::State;
@@ -13,7 +13,6 @@ use super::rules::{Rules, rules};
 use super::traffic::TrafficPicture;
 use super::verdict::{PointPicture, Reason, Since};
 use crate::clock::Timestamp;
-use crate::collector::plan::{Plan, plans};
 
 /// What was kept of a channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,9 +96,9 @@ pub fn picture(
     channels: &[KeptChannel],
     metering: MeteringPicture,
 ) -> Picture {
-    let drawn = channels.iter().zip(plans(province)).zip(rules(province)).enumerate();
-    let drawn = drawn.map(|(n, ((kept, plan), rules))| {
-        Arc::new(channel(province, ChannelId::at(n), (kept, &plan), (&rules, started)))
+    let drawn = channels.iter().zip(rules(province)).enumerate();
+    let drawn = drawn.map(|(n, (kept, rules))| {
+        Arc::new(channel(province, ChannelId::at(n), kept, (&rules, started)))
     });
     let picture = Picture::of(Arc::clone(province), (started, at), drawn.collect(), metering);
     Picture { is_kept: true, ..picture }
@@ -108,11 +107,10 @@ pub fn picture(
 fn channel(
     province: &Province,
     id: ChannelId,
-    (kept, plan): (&KeptChannel, &Arc<Plan>),
+    kept: &KeptChannel,
     (rules, started): (&Rules, Timestamp),
 ) -> ChannelPicture {
     let contract = &province.channels[id.index()];
-    let station = &province.stations[contract.station.index()];
     let mut counts = Counts::default();
     let ruled = kept.points.iter().zip(&rules.points).zip(&contract.entries).enumerate();
     let points: Vec<PointPicture> = ruled
@@ -134,11 +132,11 @@ fn channel(
                 value,
                 at,
                 flags,
-                exception: 0,
+                refusal: None,
                 evaluable: state.is_evaluable(),
                 finding,
                 undecided: false,
-                block: None,
+                group: None,
             };
             counts.add(entry, rule.is_command, &point);
             point
@@ -151,11 +149,11 @@ fn channel(
         full: Full::of(&counts),
         right: rules.tests.right(&counts, &points),
         counts,
-        units: units(station, &contract.entries, kept, plan),
+        units: units(province, contract, kept),
         points,
         traffic: TrafficPicture::default(),
-        plan: Arc::clone(plan),
-        exchanges: Vec::new(),
+        layout: Arc::default(),
+        answers: Vec::new(),
         settled: true,
     }
 }
@@ -195,16 +193,19 @@ fn link(kept: &KeptChannel, started: Timestamp) -> Link {
 }
 
 /// A unit did not answer when this is why its points were not live.
-fn units(
-    station: &Station,
-    entries: &[config::Entry],
-    kept: &KeptChannel,
-    plan: &Plan,
-) -> Vec<UnitPicture> {
+fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<UnitPicture> {
+    let station = &province.stations[contract.station.index()];
+    let reads_meters = province.centres[contract.centre.index()].metering;
+    let is_asked = |device: u8| {
+        let points = station.points.iter().zip(&contract.entries);
+        let mut values = points.filter(|(point, _)| point.spec.scan.is_some());
+        values.any(|(_, entry)| entry.device() == Some(device))
+            || reads_meters && station.metering_unit() == Some(device)
+    };
     let (link, link_since) = kept.link;
     let unit = |unit: &config::Unit| {
-        let own = entries.iter().zip(&kept.points);
-        let own = own.filter(|(entry, _)| entry.register.is_some_and(|r| r.unit == unit.id));
+        let own = contract.entries.iter().zip(&kept.points);
+        let own = own.filter(|(entry, _)| entry.device() == Some(unit.id));
         let silent = own.filter(|(_, point)| point.state.not_live() == Some(Reason::NoReply));
         let silent_since = silent.map(|(_, point)| point.live_since).reduce(Since::earlier);
         let (answers, since) = match (link, silent_since) {
@@ -213,12 +214,12 @@ fn units(
             _ => (false, link_since),
         };
         UnitPicture {
-            asked: plan.blocks.iter().any(|block| block.unit == unit.id),
+            asked: is_asked(unit.id),
             answers,
             since,
             traffic: TrafficPicture::default(),
             last_good: None,
-            last_fault: None,
+            last_miss: None,
             set_aside: 0,
             events: None,
         }

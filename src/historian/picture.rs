@@ -2,7 +2,7 @@
 //!
 //! All faces draw from the same picture, so they cannot disagree.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Range};
 use std::sync::Arc;
 
 use config::{
@@ -18,8 +18,8 @@ use super::traffic::TrafficPicture;
 use super::unmanned::{self, Unmanned};
 use super::verdict::{PointPicture, Reason, Since};
 use crate::clock::{Jump, Timestamp};
-use crate::collector::plan::Plan;
-use crate::collector::reading::{Exchange, Fault, LinkFault, Overrun, Strays};
+use crate::signal::layout::Layout;
+use crate::signal::update::{Evidence, LinkFault, Miss, Overrun, Strays};
 
 /// The province at one instant.
 #[derive(Debug, Clone)]
@@ -241,12 +241,12 @@ pub struct ChannelPicture {
     pub units: Vec<UnitPicture>,
     /// How asking it went over the last five minutes, all units together.
     pub traffic: TrafficPicture,
-    /// The requests.
-    pub plan: Arc<Plan>,
-    /// What came of each request last, by block and first cell. A block has none until it was
+    /// What comes together; of a picture of what was kept nothing.
+    pub layout: Arc<Layout>,
+    /// What came of each request last, by group and first column. A group has none until it was
     /// asked for, and several when it is asked for in parts.
-    pub exchanges: Vec<LastPoll>,
-    /// Every block has been answered or given up at least once.
+    pub answers: Vec<LastAnswer>,
+    /// Every group has been answered or given up at least once.
     pub settled: bool,
 }
 
@@ -262,19 +262,17 @@ impl ChannelPicture {
     }
 
     /// What came of the last request for the value of a point.
-    pub fn last_poll(&self, point: PointId) -> Option<&LastPoll> {
-        let block = self.points[point.index()].block?;
-        let offset = self.plan.blocks.get(usize::from(block))?.value_offset(point)?;
-        let asked = self.exchanges.iter().filter(|last| last.block == block);
-        asked.into_iter().find(|l| (u32::from(l.offset)..l.end()).contains(&u32::from(offset)))
+    pub fn last_answer(&self, point: PointId) -> Option<&LastAnswer> {
+        let group = self.points[point.index()].group?;
+        let column = self.layout.groups.get(usize::from(group))?.value_column(point)?;
+        self.answers.iter().find(|last| last.group == group && last.columns.contains(&column))
     }
 
-    /// Points of a unit whose registers it refuses alone, in the order of the contract.
+    /// Points of a unit that it refuses alone, in the order of the contract.
     pub fn set_aside(&self, province: &Province, unit: u8) -> Vec<PointId> {
         let entries = self.contract(province).entries.iter().zip(&self.points).enumerate();
-        let of_unit = entries.filter(|(_, (entry, point))| {
-            point.is_set_aside() && entry.register.is_some_and(|register| register.unit == unit)
-        });
+        let of_unit = entries
+            .filter(|(_, (entry, point))| point.is_set_aside() && entry.device() == Some(unit));
         of_unit.map(|(n, _)| PointId::at(n)).collect()
     }
 
@@ -513,8 +511,8 @@ impl Full {
 pub struct UnitPicture {
     /// Whether this centre asks it at all.
     pub asked: bool,
-    /// Whether it answered its latest request, be it with an exception of its own. The gateway's
-    /// exceptions 0A and 0B say that it did not.
+    /// Whether it answered its latest request, be it that it refused. A gateway that says that it cannot be reached
+    /// is no answer.
     pub answers: bool,
     /// Since when it is so.
     pub since: Since,
@@ -523,9 +521,8 @@ pub struct UnitPicture {
     /// When a reply with values came last.
     pub last_good: Option<Timestamp>,
     /// What a request to it failed with last, and when.
-    pub last_fault: Option<(Timestamp, Fault)>,
-    /// Points whose registers it refuses alone, so that they are set aside: the others of their
-    /// blocks are read without them.
+    pub last_miss: Option<(Timestamp, Miss)>,
+    /// Points that it refuses alone, so that they are set aside: the others of their groups are read without them.
     pub set_aside: u32,
     /// Its events; `None` until it has shown that it has any.
     pub events: Option<UnitEvents>,
@@ -533,23 +530,21 @@ pub struct UnitPicture {
 
 /// What came of a request last.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LastPoll {
-    /// The block: an index into the channel's plan.
-    pub block: u16,
-    /// First cell that was asked for, counted from the first of the block.
-    pub offset: u16,
-    /// Cells that were asked for.
-    pub count: u16,
-    /// Why it brought no values; `None` when it did.
-    pub fault: Option<Fault>,
+pub struct LastAnswer {
+    /// The group: its place in the channel's layout.
+    pub group: u16,
+    /// The columns that were asked for.
+    pub columns: Range<u16>,
+    /// Why nothing came; `None` when something did.
+    pub miss: Option<Miss>,
     /// The bytes.
-    pub exchange: Exchange,
+    pub evidence: Evidence,
 }
 
-impl LastPoll {
-    /// First cell behind what was asked for.
-    pub fn end(&self) -> u32 {
-        u32::from(self.offset) + u32::from(self.count)
+impl LastAnswer {
+    /// First column behind those that were asked for; what has no columns takes the place of one.
+    pub fn end(&self) -> u16 {
+        self.columns.end.max(self.columns.start.saturating_add(1))
     }
 }
 

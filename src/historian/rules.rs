@@ -113,9 +113,9 @@ impl PointRule {
             range: point.range,
             structural: structural(entry),
             is_command: point.spec.kind.is_command(),
-            is_mapped: entry.register.is_some(),
+            is_mapped: entry.is_mapped(),
             // A value without its quality is not known to be usable.
-            has_quality: entry.register.is_some_and(|register| register.quality.is_some()),
+            has_quality: entry.has_quality(),
         }
     }
 }

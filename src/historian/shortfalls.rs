@@ -162,8 +162,8 @@ pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
         let Some((reason, since)) = live_reason(&seen) else { continue };
         let bay = &of_station.bays[of_station.points[seen.point.index()].bay];
         let ground = match reason {
-            // Nobody can ask for what has no register: one cause, whatever its bays.
-            Reason::NeverSeen if seen.entry.register.is_none() => {
+            // Nobody can ask for what is not mapped: one cause, whatever its bays.
+            Reason::NeverSeen if !seen.entry.is_mapped() => {
                 let mut known = lines.iter().map(|line| line.id);
                 let known = known
                     .find(|id| id.reason == reason && matches!(id.ground, Ground::Contract(..)));

@@ -1,7 +1,7 @@
 //! How polling goes: requests, faults and round trips over the last five minutes.
 
 use crate::clock::Timestamp;
-use crate::collector::reading::Fault;
+use crate::signal::update::{Miss, MissKind};
 
 /// Length of a slot, milliseconds.
 const SLOT_MS: i64 = 10_000;
@@ -17,7 +17,7 @@ pub struct TrafficPicture {
     pub requests: u64,
     /// Of these, without a reply.
     pub no_reply: u64,
-    /// Refused with an exception.
+    /// Refused.
     pub refused: u64,
     /// With a reply that made no sense.
     pub undecodable: u64,
@@ -62,7 +62,7 @@ impl Traffic {
         Self { started, slots: vec![EMPTY; usize::from(SLOTS)] }
     }
 
-    pub(super) fn count(&mut self, at: Timestamp, took_us: u32, fault: Option<Fault>) {
+    pub(super) fn count(&mut self, at: Timestamp, took_us: u32, miss: Option<Miss>) {
         let number = at.0.div_euclid(SLOT_MS);
         let index = usize::try_from(number.rem_euclid(i64::from(SLOTS))).unwrap_or(0);
         let slot = &mut self.slots[index];
@@ -70,13 +70,13 @@ impl Traffic {
             *slot = Slot { number, ..EMPTY };
         }
         slot.requests += 1;
-        match fault {
-            Some(Fault::NoReply) => slot.faults[0] += 1,
-            Some(Fault::Refused(_)) => slot.faults[1] += 1,
-            Some(Fault::Undecodable) => slot.faults[2] += 1,
+        match miss.map(Miss::kind) {
+            Some(MissKind::NoReply) => slot.faults[0] += 1,
+            Some(MissKind::Refused) => slot.faults[1] += 1,
+            Some(MissKind::Malformed) => slot.faults[2] += 1,
             None => {}
         }
-        if fault != Some(Fault::NoReply) {
+        if miss != Some(Miss::NoReply) {
             slot.buckets[bucket(took_us)] += 1;
             slot.max_us = slot.max_us.max(took_us);
         }
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn what_is_older_than_five_minutes_no_longer_counts() {
         let mut traffic = Traffic::new(Timestamp(0));
-        traffic.count(Timestamp(0), 100, Some(Fault::NoReply));
-        traffic.count(Timestamp(200_000), 100, Some(Fault::Refused(2)));
+        traffic.count(Timestamp(0), 100, Some(Miss::NoReply));
+        traffic.count(Timestamp(200_000), 100, Some(Miss::Refused(2)));
         let picture = traffic.picture(Timestamp(250_000));
         assert_eq!((picture.no_reply, picture.refused), (1, 1));
         let picture = traffic.picture(Timestamp(320_000));

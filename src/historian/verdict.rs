@@ -4,6 +4,7 @@ use config::{Date, Flags, Lang};
 
 use super::rules::DISCONNECTOR_TRAVEL_MS;
 use crate::clock::Timestamp;
+use crate::signal::update::Miss;
 
 /// Why a point falls short, in the order of the stages on its way to the screen. A point's verdict
 /// is the first that applies.
@@ -17,7 +18,7 @@ pub enum Reason {
     NoLink,
     /// The unit does not answer.
     NoReply,
-    /// The device answered with an exception.
+    /// The device answered that it will not, or cannot.
     Refused,
     /// What came is not a value.
     Undecodable,
@@ -289,8 +290,8 @@ pub struct PointPicture {
     pub at: Option<Timestamp>,
     /// What the device said of it.
     pub flags: Flags,
-    /// Code of the exception with which the device refused it last; 0 when it did not.
-    pub exception: u8,
+    /// How the device refused it last; `None` when it did not.
+    pub refusal: Option<Miss>,
     /// A consistency test could take it into account.
     pub evaluable: bool,
     /// The consistency test that it fails.
@@ -299,15 +300,16 @@ pub struct PointPicture {
     /// seen to beat nor to hang; or a switch that has stood between its ends since it was first asked, for no longer
     /// than one that moves does.
     pub undecided: bool,
-    /// The request that asked last for its value: an index into the channel's plan.
-    pub block: Option<u16>,
+    /// The group with which its value was asked for last: its place in the channel's layout.
+    pub group: Option<u16>,
 }
 
 impl PointPicture {
-    /// Whether its registers are refused alone: what was asked for is not there. Exceptions that
-    /// speak of the whole unit set no register aside. 0: its value came, its quality is refused.
+    /// Whether it is refused alone: the device has no such point, or has its value and not its quality. What speaks
+    /// of the whole device sets no point aside.
     pub fn is_set_aside(&self) -> bool {
-        self.not_live == Some(Reason::Refused) && matches!(self.exception, 0 | 2 | 3)
+        self.not_live == Some(Reason::Refused)
+            && self.refusal.is_none_or(|miss| matches!(miss, Miss::NotThere(_)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use super::traffic::TrafficPicture;
 use crate::clock::Timestamp;
-use crate::collector::reading::Fault;
+use crate::signal::update::{Miss, MissKind};
 
 /// Length of a slot, milliseconds.
 const SLOT_MS: i64 = 60_000;
@@ -55,13 +55,13 @@ fn minute(at: Timestamp) -> u32 {
     u32::try_from(at.0.div_euclid(SLOT_MS)).unwrap_or(0)
 }
 
-/// The place of a fault among those that are counted.
-fn kind(fault: Option<Fault>) -> Option<usize> {
-    match fault? {
-        Fault::NoReply => Some(0),
-        Fault::Refused(_) => Some(1),
-        Fault::Undecodable => Some(2),
-    }
+/// The place of a miss among those that are counted.
+fn kind(miss: Option<Miss>) -> Option<usize> {
+    miss.map(|miss| match miss.kind() {
+        MissKind::NoReply => 0,
+        MissKind::Refused => 1,
+        MissKind::Malformed => 2,
+    })
 }
 
 /// The bucket of a round trip.
@@ -75,16 +75,16 @@ impl Window {
     }
 
     /// Counts a request that came to an end.
-    pub(super) fn count(&mut self, at: Timestamp, took_us: u32, fault: Option<Fault>) {
+    pub(super) fn count(&mut self, at: Timestamp, took_us: u32, miss: Option<Miss>) {
         let minute = minute(at);
         let slot = &mut self.slots[(minute % u32::from(SLOTS)) as usize];
         if slot.minute != minute {
             *slot = Slot { minute, ..EMPTY };
         }
-        if let Some(kind) = kind(fault) {
+        if let Some(kind) = kind(miss) {
             slot.faults[kind] = slot.faults[kind].saturating_add(1);
         }
-        if fault != Some(Fault::NoReply) {
+        if miss != Some(Miss::NoReply) {
             let bucket = &mut slot.buckets[bucket(took_us)];
             *bucket = bucket.saturating_add(1);
             slot.max_us = slot.max_us.max(took_us);
@@ -123,11 +123,11 @@ impl AddAssign for Asked {
 }
 
 impl Asked {
-    pub(super) fn count(&mut self, took_us: u32, fault: Option<Fault>) {
-        if let Some(kind) = kind(fault) {
+    pub(super) fn count(&mut self, took_us: u32, miss: Option<Miss>) {
+        if let Some(kind) = kind(miss) {
             self.faults[kind] += 1;
         }
-        if fault != Some(Fault::NoReply) {
+        if miss != Some(Miss::NoReply) {
             self.replies[bucket(took_us)] += 1;
             self.longest_us = self.longest_us.max(took_us);
         }
@@ -191,7 +191,7 @@ mod tests {
         for us in [300, 700, 1_500, 1_700, 90_000] {
             window.count(Timestamp(MINUTE), us, None);
         }
-        window.count(Timestamp(MINUTE), 1_000_000, Some(Fault::NoReply));
+        window.count(Timestamp(MINUTE), 1_000_000, Some(Miss::NoReply));
         let picture = window.sum(Timestamp(MINUTE)).picture(Timestamp(0), Timestamp(MINUTE));
         assert_eq!((picture.requests, picture.no_reply), (6, 1));
         assert_eq!((picture.p50_ms, picture.p95_ms), (Some(2.0), Some(90.0)));
@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn what_is_older_than_five_minutes_no_longer_counts() {
         let mut window = Window::new();
-        window.count(Timestamp(10 * MINUTE), 100, Some(Fault::Undecodable));
-        window.count(Timestamp(12 * MINUTE), 100, Some(Fault::Refused(2)));
+        window.count(Timestamp(10 * MINUTE), 100, Some(Miss::Malformed));
+        window.count(Timestamp(12 * MINUTE), 100, Some(Miss::Refused(2)));
         let at = |minutes: i64| {
             let now = Timestamp(minutes * MINUTE);
             window.sum(now).picture(Timestamp(0), now)
@@ -233,7 +233,7 @@ mod tests {
     fn a_channel_is_the_sum_of_its_units() {
         let (mut one, mut other) = (Window::new(), Window::new());
         one.count(Timestamp(0), 900, None);
-        other.count(Timestamp(0), 9_000, Some(Fault::Refused(2)));
+        other.count(Timestamp(0), 9_000, Some(Miss::Refused(2)));
         let mut sum = one.sum(Timestamp(0));
         sum += other.sum(Timestamp(0));
         let picture = sum.picture(Timestamp(0), Timestamp(1));

@@ -669,10 +669,10 @@ impl Source<'_> {
     /// What a counter is; `None` when the point is none.
     fn register(&self, point: PointId, side: Side) -> Option<Register> {
         let spec = &self.station.points[point.index()];
-        let register = self.centre(point).and_then(|centre| {
-            self.province.channel(self.id, centre).entries[point.index()].register
+        let sent = self.centre(point).and_then(|centre| {
+            self.province.channel(self.id, centre).entries[point.index()].encoding()
         });
-        let encoding = register.map_or(spec.encoding, |register| register.encoding);
+        let encoding = sent.unwrap_or(spec.encoding);
         let meter = Meter::of(self.province, self.station, spec, encoding)?;
         // A point of the same name that another contract has otherwise is another one.
         let is_same = |near: &&Near| {
@@ -772,9 +772,9 @@ impl Source<'_> {
         let Some(place) = other.stations[station.index()].point(&point.id) else { return false };
         let its = &other.stations[station.index()].points[place.index()];
         let mut centres = other.centre_ids();
-        let register = centres
-            .find_map(|centre| other.channel(station, centre).entries[place.index()].register);
-        its.spec.unit == point.spec.unit && register.is_some_and(|own| own.encoding == encoding)
+        let sent = centres
+            .find_map(|centre| other.channel(station, centre).entries[place.index()].encoding());
+        its.spec.unit == point.spec.unit && sent == Some(encoding)
     }
 
     /// What the measured power of a bay says about the time before each reading.

@@ -17,9 +17,9 @@ use sim::{Image, Port, Then, Visit};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::collector::reading::{LinkFault, Reading};
 use crate::collector::schedule::mix;
 use crate::collector::world::{HistorianGone, Wire, World};
+use crate::signal::update::{LinkFault, Update};
 
 /// Shortest time to a station, microseconds: a fibre in the same valley.
 const NEAR_US: u64 = 1_500;
@@ -41,7 +41,7 @@ pub(super) struct Path {
     port: Port,
     clock: Clock,
     seed: u64,
-    readings: Vec<Reading>,
+    updates: Vec<Update>,
 }
 
 impl Path {
@@ -55,7 +55,7 @@ impl Path {
             port: Port::default(),
             clock,
             seed: mix(mix(seed).wrapping_add(n as u64)),
-            readings: Vec::new(),
+            updates: Vec::new(),
         }
     }
 
@@ -66,10 +66,10 @@ impl Path {
         self.image = Some(image);
     }
 
-    /// What the station says later is not known; what the channel has learned is added to `readings`.
-    pub(super) fn end(&mut self, readings: &mut Vec<Reading>) {
+    /// What the station says later is not known; what the channel has learned is added to `updates`.
+    pub(super) fn end(&mut self, updates: &mut Vec<Update>) {
         self.image = None;
-        readings.append(&mut self.readings);
+        updates.append(&mut self.updates);
     }
 
     /// Lets time go on to a moment, unless too little is known of it.
@@ -133,8 +133,8 @@ impl World for Place {
         Ok(Line::new(Rc::clone(&self.0), visit, path.now))
     }
 
-    async fn report(&mut self, reading: Reading) -> Result<Duration, HistorianGone> {
-        self.0.borrow_mut().readings.push(reading);
+    async fn report(&mut self, update: Update) -> Result<Duration, HistorianGone> {
+        self.0.borrow_mut().updates.push(update);
         Ok(Duration::ZERO)
     }
 }

@@ -1,5 +1,5 @@
 //! The stations of a recording and the tasks that ask them, in a thread of their own: it lives some
-//! seconds ahead of who takes the readings.
+//! seconds ahead of who takes the updates.
 //!
 //! Field and tasks share a thread, so that an image is made when it is asked for and is gone before
 //! the field goes on: what nobody looks at any more is not copied.
@@ -26,15 +26,15 @@ use super::{SECOND_MS, Window};
 use crate::clock::Clock;
 use crate::collector::channel::Poller;
 use crate::collector::plan::Plan;
-use crate::collector::reading::Reading;
+use crate::signal::update::Update;
 
-/// Seconds whose readings may wait: with fewer, one thread would often wait for the other.
+/// Seconds whose updates may wait: with fewer, one thread would often wait for the other.
 const SECONDS_AHEAD: usize = 64;
 
 /// What came of a second.
 pub(super) struct Second {
     /// What the tasks learned, in the order of time.
-    pub(super) readings: Vec<Reading>,
+    pub(super) updates: Vec<Update>,
     /// Changes of state in the field.
     pub(super) changes: usize,
 }
@@ -123,16 +123,16 @@ fn live(
             truth = None;
         }
         spent.field += watch.lap();
-        let mut readings = Vec::new();
+        let mut updates = Vec::new();
         for (n, channel) in channels.iter_mut().enumerate() {
-            channel.live((from, from + step), &field, ChannelId::at(n), &mut readings);
+            channel.live((from, from + step), &field, ChannelId::at(n), &mut updates);
         }
         // Channels live one after the other within a second; what they learned is told in order.
-        readings.sort_by_key(|reading| reading.at);
+        updates.sort_by_key(|update| update.at);
         spent.asking += watch.lap();
         let changes = field.events().len();
-        if seconds.send(Second { readings, changes }).is_err() {
-            // Nobody takes readings any more.
+        if seconds.send(Second { updates, changes }).is_err() {
+            // Nobody takes updates any more.
             break;
         }
         watch.lap();
@@ -177,11 +177,11 @@ impl Channel {
         (from, to): (Instant, Instant),
         field: &Field,
         id: ChannelId,
-        readings: &mut Vec<Reading>,
+        updates: &mut Vec<Update>,
     ) {
         self.path.borrow_mut().begin(from, to, field.image(id));
-        // It never ends, since its readings are always taken; and nobody needs to wake it.
+        // It never ends, since its updates are always taken; and nobody needs to wake it.
         let _ = self.task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        self.path.borrow_mut().end(readings);
+        self.path.borrow_mut().end(updates);
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use config::Province;
 
 use crate::clock::Timestamp;
-use crate::collector::plan::{Block, Content, Part, Plan};
-use crate::collector::reading::{Event, Fault, Poll, Reading};
 use crate::historian::picture::Picture;
+use crate::signal::layout::{Group, Layout, Part};
+use crate::signal::update::{Answer, Miss, MissKind, News, Outcome, Update};
 
 /// What came of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
-    plans: Vec<Arc<Plan>>,
+    layouts: Vec<Arc<Layout>>,
     connected: Vec<bool>,
     judged: Timestamp,
     /// Values of points that came.
@@ -21,7 +21,7 @@ pub struct Tally {
     pub answered: u64,
     /// Requests without a complete reply.
     pub unanswered: u64,
-    /// Requests that were answered with an exception.
+    /// Requests that were refused.
     pub refused: u64,
     /// Requests with a reply that cannot be right.
     pub undecodable: u64,
@@ -48,10 +48,10 @@ pub struct CentreTally {
 
 impl Tally {
     /// Nothing yet.
-    pub(super) fn new(province: &Province, plans: &[Arc<Plan>], start: Timestamp) -> Self {
+    pub(super) fn new(province: &Province, layouts: &[Arc<Layout>], start: Timestamp) -> Self {
         Self {
-            plans: plans.to_vec(),
-            connected: vec![false; plans.len()],
+            layouts: layouts.to_vec(),
+            connected: vec![false; layouts.len()],
             judged: start,
             samples: 0,
             answered: 0,
@@ -68,25 +68,26 @@ impl Tally {
         self.changes += changes as u64;
     }
 
-    pub(super) fn count(&mut self, reading: &Reading) {
-        let channel = reading.channel.index();
-        match &reading.event {
-            Event::Connected => self.connected[channel] = true,
-            Event::Lost(_) => {
+    pub(super) fn count(&mut self, update: &Update) {
+        let channel = update.channel.index();
+        match &update.news {
+            News::Connected => self.connected[channel] = true,
+            News::Lost(_) => {
                 self.losses += u64::from(std::mem::take(&mut self.connected[channel]));
             }
-            Event::Polls(polls) => {
-                for poll in polls {
-                    match poll.fault {
+            News::Answers(answers) => {
+                for answer in answers {
+                    match answer.miss().map(Miss::kind) {
                         None => self.answered += 1,
-                        Some(Fault::NoReply) => self.unanswered += 1,
-                        Some(Fault::Refused(_)) => self.refused += 1,
-                        Some(Fault::Undecodable) => self.undecodable += 1,
+                        Some(MissKind::NoReply) => self.unanswered += 1,
+                        Some(MissKind::Refused) => self.refused += 1,
+                        Some(MissKind::Malformed) => self.undecodable += 1,
                     }
-                    self.samples += values(&self.plans[channel].blocks[poll.block], poll);
+                    let group = &self.layouts[channel].groups[usize::from(answer.group)];
+                    self.samples += values(group, answer);
                 }
             }
-            Event::Renewed(_) | Event::Silent(..) | Event::Overrun(_) | Event::Strays(_) => {}
+            News::Renewed(_) | News::Silent { .. } | News::Overrun(_) | News::Strays(_) => {}
         }
     }
 
@@ -104,13 +105,11 @@ impl Tally {
     }
 }
 
-/// Values of points that a poll brought.
-fn values(block: &Block, poll: &Poll) -> u64 {
-    let Content::Points(items) = &block.content else { return 0 };
-    if poll.fault.is_some() {
+/// Values of points that an answer brought.
+fn values(group: &Group, answer: &Answer) -> u64 {
+    if !matches!(answer.outcome, Outcome::Row { .. }) {
         return 0;
     }
-    let asked = |offset: u16| (u32::from(poll.offset)..poll.end()).contains(&offset.into());
-    let came = items.iter().filter(|item| item.part == Part::Value && asked(item.offset));
-    came.count() as u64
+    let came = group.some(&answer.columns).iter();
+    came.filter(|column| column.part == Part::Value).count() as u64
 }

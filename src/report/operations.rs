@@ -158,8 +158,7 @@ fn is_known(
             let channel = province.channel(own, centre);
             let entries = channel.entries.iter().zip(&own_station.points);
             let switching = entries.filter(|(_, point)| own_station.is_switching(point));
-            let mut units: Vec<u8> =
-                switching.filter_map(|(entry, _)| Some(entry.register?.unit)).collect();
+            let mut units: Vec<u8> = switching.filter_map(|(entry, _)| entry.device()).collect();
             units.sort_unstable();
             units.dedup();
             let path = (own_station.id.as_str(), province.centres[centre.index()].id.as_str());

@@ -62,7 +62,7 @@ impl BlockSeries {
         apart: usize,
     ) -> Self {
         Self {
-            head: Head::new(rows, layout.row_bytes()),
+            head: Head::new(rows, layout.row_bytes),
             head_rows: first_rows.clamp(1, rows.max(1)),
             apart,
             chunks: VecDeque::new(),
@@ -122,8 +122,8 @@ impl BlockSeries {
         let mut writer =
             ChunkWriter::new(layout.period_ms, &head.times, columns, &mut self.choices)?;
         let mut column = Column::new(RawType::Bit);
-        for place in &layout.columns {
-            head.read(layout, *place, &mut column);
+        for n in 0..columns {
+            head.read(layout, n, &mut column);
             writer.push(&column)?;
         }
         writer.finish()
@@ -221,9 +221,9 @@ impl Piece<'_> {
         match self {
             Self::Sealed(chunk) => chunk.column(n),
             Self::Open(head, layout) => {
-                let at = *layout.columns.get(n).ok_or(ChunkError::NoColumn(n))?;
-                let mut column = Column::new(at.raw_type);
-                head.read(layout, at, &mut column);
+                let raw_type = layout.columns.get(n).ok_or(ChunkError::NoColumn(n))?.raw_type;
+                let mut column = Column::new(raw_type);
+                head.read(layout, n, &mut column);
                 Ok(column)
             }
         }

@@ -26,10 +26,10 @@ use super::bytes::{Bytes, put_number};
 pub use super::column::Column;
 pub use super::numbers::Choices;
 use super::numbers::{self, FORMAT_BYTES};
-pub use super::raw::{RawType, decoded};
 pub use super::statistics::{Real, Statistics};
 use super::{column, times};
 use crate::clock::Timestamp;
+pub use crate::signal::raw::{RawType, decoded};
 
 /// Most rows of a chunk; no program has made one of more than 1 800.
 pub const ROWS_MAX: usize = 2_048;

@@ -1,52 +1,40 @@
-//! What is kept of a channel: which blocks of its plan have points, and in which column each part
-//! of a point stands. Alike channels share one.
+//! What is kept of a channel: which groups of its layout have values, and in which column each part of a point stands.
+//! Alike channels share one.
 
 use std::sync::Arc;
 
-use config::{Channel, Encoding, PointId, Province, Table, WordOrder};
+use config::PointId;
 
-use super::raw::RawType;
-use crate::collector::plan::{Block, Content, Item, Part, Plan};
+use crate::signal::layout::{Column, Group, Layout, Part};
+use crate::signal::raw::RawType;
 
 /// What is kept of a channel.
 pub(super) struct ChannelLayout {
-    /// Blocks that have points.
+    /// Groups that have values.
     pub(super) blocks: Vec<BlockLayout>,
-    /// The place there of each block of the plan.
+    /// The place there of each group of the layout.
     places: Vec<Option<u16>>,
     /// Where each point of the station stands.
     pub(super) points: Vec<Option<PointPlace>>,
 }
 
-/// The rows of a block.
+/// The rows of a group.
 pub(super) struct BlockLayout {
-    /// Its number in the plan.
+    /// Its number in the layout.
     pub(super) number: usize,
     /// Between two rows, milliseconds, at least 1.
     pub(super) period_ms: u32,
-    /// Cells of a whole row.
-    pub(super) cells: u16,
-    /// Whether they are bits.
-    pub(super) bits: bool,
-    pub(super) columns: Vec<ColumnPlace>,
+    /// Bytes of a row.
+    pub(super) row_bytes: usize,
+    pub(super) columns: Arc<[Column]>,
     /// What each column is.
     pub(super) parts: Arc<[(PointId, Part)]>,
-}
-
-/// Where the values of a column stand in a row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ColumnPlace {
-    pub(super) raw_type: RawType,
-    /// First cell.
-    pub(super) offset: u16,
-    /// Byte order of values of two registers.
-    pub(super) order: WordOrder,
 }
 
 /// A column of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Among the blocks that have points.
+    /// Among the groups that have values.
     pub(super) block: u16,
     pub(super) column: u16,
 }
@@ -54,7 +42,8 @@ pub(super) struct Place {
 /// Where the two parts of a point stand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PointPlace {
-    pub(super) encoding: Encoding,
+    pub(super) raw_type: RawType,
+    pub(super) scale: f64,
     pub(super) value: Place,
     pub(super) quality: Option<Place>,
     /// A quality of one bit says that the value is invalid.
@@ -62,114 +51,91 @@ pub(super) struct PointPlace {
 }
 
 impl BlockLayout {
-    /// Bytes of the cells of a row.
-    pub(super) fn row_bytes(&self) -> usize {
-        if self.bits { usize::from(self.cells).div_ceil(8) } else { 2 * usize::from(self.cells) }
-    }
-}
-
-impl ColumnPlace {
-    fn new(block: &Block, item: Item, channel: &Channel) -> Option<Self> {
-        let register = channel.entries.get(item.point.index())?.register?;
-        let raw_type = match item.part {
-            Part::Value => RawType::of(register.encoding),
-            Part::Quality => RawType::of_quality(block.table),
-        };
-        // The contract and the plan see to it; bytes are only read where they must be.
-        let is_within = u32::from(item.offset) + u32::from(raw_type.cells()) <= block.count.into();
-        let fits = matches!(raw_type, RawType::Bit | RawType::Pair) == block.table.is_bits();
-        let order = register.word_order;
-        (is_within && fits).then_some(Self { raw_type, offset: item.offset, order })
+    fn new(number: usize, group: &Group) -> Self {
+        Self {
+            number,
+            period_ms: group.period_ms,
+            row_bytes: group.row_bytes,
+            columns: Arc::clone(&group.columns),
+            parts: group.columns.iter().map(|column| (column.point, column.part)).collect(),
+        }
     }
 }
 
 impl ChannelLayout {
-    fn new(province: &Province, channel: &Channel, plan: &Plan) -> Self {
-        let mut layout = Self {
+    fn new(layout: &Layout, points: usize) -> Self {
+        let mut kept = Self {
             blocks: Vec::new(),
-            places: vec![None; plan.blocks.len()],
-            points: vec![None; channel.entries.len()],
+            places: vec![None; layout.groups.len()],
+            points: vec![None; points],
         };
         // A value is known before its quality is looked for, wherever the two stand.
         let mut qualities = Vec::new();
-        for (number, block) in plan.blocks.iter().enumerate() {
-            let Content::Points(items) = &block.content else { continue };
-            let Ok(place) = u16::try_from(layout.blocks.len()) else { break };
-            let mut columns: Vec<ColumnPlace> = Vec::with_capacity(items.len());
-            let mut parts = Vec::with_capacity(items.len());
-            for item in items {
-                let (Some(column), Ok(n)) =
-                    (ColumnPlace::new(block, *item, channel), u16::try_from(columns.len()))
-                else {
-                    continue;
-                };
-                columns.push(column);
-                parts.push((item.point, item.part));
-                let at = Place { block: place, column: n };
-                match (item.part, channel.entries[item.point.index()].register) {
-                    (Part::Value, Some(register)) => {
-                        layout.points[item.point.index()] = Some(PointPlace {
-                            encoding: register.encoding,
-                            value: at,
-                            quality: None,
-                            quality_is_bit: false,
-                        });
+        for (number, group) in
+            layout.groups.iter().enumerate().filter(|(_, g)| !g.columns.is_empty())
+        {
+            let Ok(block) = u16::try_from(kept.blocks.len()) else { break };
+            for (column, own) in (0..).zip(group.columns.iter()) {
+                let place = Place { block, column };
+                match own.part {
+                    Part::Value => {
+                        if let Some(point) = kept.points.get_mut(own.point.index()) {
+                            *point = Some(PointPlace {
+                                raw_type: own.raw_type,
+                                scale: own.scale,
+                                value: place,
+                                quality: None,
+                                quality_is_bit: false,
+                            });
+                        }
                     }
-                    _ => qualities.push((item.point, at, block.table)),
+                    Part::Quality => qualities.push((own, place)),
                 }
             }
-            let period = province.scan.milliseconds(block.scan).max(1);
-            layout.places[number] = Some(place);
-            layout.blocks.push(BlockLayout {
-                number,
-                period_ms: u32::try_from(period).unwrap_or(u32::MAX),
-                cells: block.count,
-                bits: block.table.is_bits(),
-                columns,
-                parts: parts.into(),
-            });
+            kept.places[number] = Some(block);
+            kept.blocks.push(BlockLayout::new(number, group));
         }
-        for (point, at, table) in qualities {
-            if let Some(Some(place)) = layout.points.get_mut(point.index()) {
-                place.quality = Some(at);
-                place.quality_is_bit = Table::is_bits(table);
+        for (own, place) in qualities {
+            if let Some(Some(point)) = kept.points.get_mut(own.point.index()) {
+                point.quality = Some(place);
+                point.quality_is_bit = own.raw_type == RawType::Bit;
             }
         }
-        layout
+        kept
     }
 
-    /// The place of a block of the plan among those that have points.
+    /// The place of a group of the layout among those that have values.
     pub(super) fn place(&self, number: usize) -> Option<usize> {
         self.places.get(number).copied().flatten().map(usize::from)
     }
 
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        let columns: usize = self.blocks.iter().map(|block| block.columns.capacity()).sum();
+        let columns: usize = self.blocks.iter().map(|block| block.columns.len()).sum();
         self.blocks.capacity() * size_of::<BlockLayout>()
-            + columns * (size_of::<ColumnPlace>() + size_of::<(PointId, Part)>())
+            + columns * (size_of::<Column>() + size_of::<(PointId, Part)>())
             + self.places.capacity() * size_of::<Option<u16>>()
             + self.points.capacity() * size_of::<Option<PointPlace>>()
     }
 }
 
-/// The layout of every channel. `plans` has one plan per channel; channels that share entries and
-/// plan share a layout.
-pub(super) fn layouts(province: &Province, plans: &[Arc<Plan>]) -> Vec<Arc<ChannelLayout>> {
-    let mut known: Vec<(&Channel, &Arc<Plan>, Arc<ChannelLayout>)> = Vec::new();
-    let mut layouts = Vec::with_capacity(plans.len());
-    for (channel, plan) in province.channels.iter().zip(plans) {
-        let alike = known.iter().find(|(other, others, _)| {
-            Arc::ptr_eq(others, plan) && other.entries.is_shared_with(&channel.entries)
-        });
-        let layout = match alike {
-            Some((_, _, layout)) => Arc::clone(layout),
-            None => Arc::new(ChannelLayout::new(province, channel, plan)),
+/// What is kept of every channel: one that brings what `layouts` says, of a station with so many points. Channels that
+/// share a layout share this, too.
+pub(super) fn kept<'a>(
+    layouts: impl Iterator<Item = (&'a Arc<Layout>, usize)>,
+) -> Vec<Arc<ChannelLayout>> {
+    let mut known: Vec<(&Arc<Layout>, usize, Arc<ChannelLayout>)> = Vec::new();
+    let mut all = Vec::new();
+    for (layout, points) in layouts {
+        let alike = known.iter().find(|(other, n, _)| Arc::ptr_eq(other, layout) && *n == points);
+        let kept = match alike {
+            Some((.., kept)) => Arc::clone(kept),
+            None => Arc::new(ChannelLayout::new(layout, points)),
         };
         if alike.is_none() {
-            known.push((channel, plan, Arc::clone(&layout)));
+            known.push((layout, points, Arc::clone(&kept)));
         }
-        layouts.push(layout);
+        all.push(kept);
     }
-    layouts
+    all
 }

@@ -8,7 +8,7 @@ use pco::metadata::{DeltaEncoding, Mode};
 use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
-use super::raw::{RawType, low, word};
+use crate::signal::raw::{RawType, low, word};
 
 /// How hard to try, of 12. Beyond 8 some tenths of a per cent cost twice the time.
 const LEVEL: usize = 8;

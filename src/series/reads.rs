@@ -9,7 +9,7 @@ use config::{ChannelId, Decoded, Flags, PointId};
 
 use super::Buffer;
 use super::block::Piece;
-use super::chunk::{ChunkError, RawType, Real, decoded};
+use super::chunk::{ChunkError, Real, decoded};
 use super::layout::{ChannelLayout, Place, PointPlace};
 use crate::clock::Timestamp;
 
@@ -324,7 +324,7 @@ impl<'a> PointSeries<'a> {
             _ if self.point.quality_is_bit => Flags::INVALID,
             raw => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
         });
-        Sample { at: row.at, value: decoded(self.point.encoding, row.raw), flags }
+        Sample { at: row.at, value: decoded(self.point.raw_type, self.point.scale, row.raw), flags }
     }
 
     /// Sums up the real values of a span of time by the part of it in which they lie, in the order
@@ -369,7 +369,7 @@ impl<'a> PointSeries<'a> {
 
     /// A raw value in the unit of the point.
     fn real(&self, raw: u64) -> Option<f64> {
-        match decoded(self.point.encoding, raw) {
+        match decoded(self.point.raw_type, self.point.scale, raw) {
             Decoded::Value(x) => Some(x),
             Decoded::NoValue | Decoded::Nonsense => None,
         }
@@ -388,7 +388,7 @@ impl<'a> PointSeries<'a> {
 
     fn sum_of_one(&self, raw: u64) -> Option<Sum> {
         let x = self.real(raw)?;
-        let counts = RawType::of(self.point.encoding).counts(raw)?;
+        let counts = self.point.raw_type.counts(raw)?;
         Some(Sum { count: 1, first: x, last: x, min: x, max: x, counts })
     }
 }
@@ -410,7 +410,7 @@ impl Sum {
     fn summary(self, series: &PointSeries<'_>) -> Summary {
         let Self { count, first, last, min, max, counts } = self;
         #[expect(clippy::cast_precision_loss, reason = "some millions")]
-        let mean = counts / count as f64 * series.point.encoding.scale();
+        let mean = counts / count as f64 * series.point.scale;
         Summary { count, min, max, first, last, mean }
     }
 }

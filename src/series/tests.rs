@@ -13,8 +13,10 @@ use super::block::Piece;
 use super::layout::Place;
 use super::reads::{Sample, Summary};
 use super::*;
-use crate::collector::plan::{Block, Content, Item, Part};
-use crate::collector::reading::Fault;
+use crate::collector::answers::Decoder;
+use crate::collector::plan::{Block, Content, Item, Plan, layouts};
+use crate::collector::poll::{Exchange, Fault, Poll};
+use crate::signal::raw::RawType;
 
 const START: i64 = 1_669_188_727_000;
 const CHANNEL: ChannelId = ChannelId(0);
@@ -58,19 +60,21 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
         block(Table::Input, Scan::Normal, Content::Events),
         block(Table::Input, Scan::Slow, points()),
     ];
-    let mut place = |number: usize, point: usize, part, cells| {
+    let mut place = |number: usize, point: usize, part, (raw_type, order, scale)| {
         let block: &mut Block = &mut blocks[number];
-        let offset = block.count;
-        block.count += cells;
         let Content::Points(items) = &mut block.content else { panic!("a block of points") };
-        items.push(Item { point: PointId::at(point), part, offset, cells });
+        let offset = block.count;
+        let item = Item { point: PointId::at(point), part, offset, raw_type, order, scale };
+        block.count += item.cells();
+        items.push(item);
         offset
     };
     let mut entries = Vec::new();
     for (n, (encoding, word_order)) in codes.into_iter().enumerate() {
         let table = if encoding.is_bits() { Table::Discrete } else { Table::Input };
         let number = usize::from(!encoding.is_bits());
-        let address = place(number, n, Part::Value, encoding.cells());
+        let kind = (RawType::of(encoding), word_order, encoding.scale());
+        let address = place(number, n, Part::Value, kind);
         let register = Register { unit: 1, table, address, encoding, word_order, quality: None };
         let standing = Standing::Tested(Date { year: 2022, month: 1, day: 1 });
         entries.push(Entry { required: true, standing, excluded: None, register: Some(register) });
@@ -79,10 +83,14 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
         let register = entry.register.as_mut().unwrap();
         // Point 7 has its quality in a slower block, point 10 has none.
         let number = if n == 7 { 3 } else { usize::from(!register.encoding.is_bits()) };
-        register.quality = (n != 10).then(|| place(number, n, Part::Quality, 1));
+        let raw_type = if register.encoding.is_bits() { RawType::Bit } else { RawType::Unsigned16 };
+        let kind = (raw_type, WordOrder::Abcd, 1.0);
+        register.quality = (n != 10).then(|| place(number, n, Part::Quality, kind));
     }
     province.channels[0].entries = Entries::from(entries);
-    Bench { province, plans: vec![Arc::new(Plan { blocks })] }
+    let period = |scan| u32::try_from(province.scan.milliseconds(scan)).unwrap();
+    let plans = vec![Arc::new(Plan::of(blocks, period))];
+    Bench { province, plans }
 });
 
 /// Rows that come one after the other.
@@ -177,6 +185,7 @@ type ModelRow = (Timestamp, Vec<Option<u16>>);
 fn put(buffer: &mut Buffer, bursts: &[Burst]) -> Vec<Vec<ModelRow>> {
     let plan = &BENCH.plans[0];
     let mut model = vec![Vec::new(); plan.blocks.len()];
+    let mut decoder = decoder();
     let mut now = Timestamp(START);
     for burst in bursts {
         let block = &plan.blocks[burst.block];
@@ -198,27 +207,37 @@ fn put(buffer: &mut Buffer, bursts: &[Burst]) -> Vec<Vec<ModelRow>> {
                 reply: reply.into(),
                 ..Exchange::default()
             };
-            let fault = matches!(burst.outcome, Outcome::NoReply).then_some(Fault::NoReply);
             let in_parts = matches!(burst.outcome, Outcome::InParts);
+            let fault = match burst.outcome {
+                Outcome::NoReply => Some(Fault::NoReply),
+                Outcome::InParts => Some(Fault::Refused(2)),
+                Outcome::Came | Outcome::Short(_) => None,
+            };
             let poll = Poll { block: burst.block, offset, count, fault, in_parts, exchange };
             let mut came = Vec::new();
             poll.read_cells(bits, &mut came);
-            if !in_parts && burst.block != EVENTS && !came.is_empty() {
-                let mut cells = vec![None; block.count.into()];
-                for (cell, came) in cells[usize::from(offset)..].iter_mut().zip(came) {
-                    *cell = Some(came);
-                }
-                model[burst.block].push((now, cells));
+            let mut all = vec![None; block.count.into()];
+            for (cell, came) in all.iter_mut().skip(offset.into()).zip(came) {
+                *cell = Some(came);
             }
-            let event = Event::Polls(vec![poll]);
-            buffer.accept(&Reading { channel: CHANNEL, at: now.plus(3), event });
+            let row = (now, all);
+            if !in_parts && items(block).iter().any(|item| cells(&row, *item).is_some()) {
+                model[burst.block].push(row);
+            }
+            let news = News::Answers(decoder.answers(vec![poll]));
+            buffer.accept(&Update { channel: CHANNEL, at: now.plus(3), news });
         }
     }
     model
 }
 
+/// Who decodes what comes over the channel.
+fn decoder() -> Decoder {
+    Decoder::new(&BENCH.province, &BENCH.province.channels[0], &BENCH.plans[0])
+}
+
 fn cells(row: &ModelRow, item: Item) -> Option<Vec<u16>> {
-    let range = usize::from(item.offset)..usize::from(item.offset + item.cells);
+    let range = usize::from(item.offset)..usize::from(item.offset + item.cells());
     row.1[range].iter().copied().collect()
 }
 
@@ -344,7 +363,7 @@ proptest! {
         budget in budget(),
         is_flushed: bool,
     ) {
-        let mut buffer = Buffer::new(&BENCH.province, &BENCH.plans, budget);
+        let mut buffer = Buffer::new(&BENCH.province, &layouts(&BENCH.plans), budget);
         let model = put(&mut buffer, &bursts);
         if is_flushed {
             buffer.flush();
@@ -376,7 +395,7 @@ proptest! {
         (from, to) in (0_usize..2_500, 0_usize..2_500),
         pixels in 1_usize..20,
     ) {
-        let mut buffer = Buffer::new(&BENCH.province, &BENCH.plans, budget);
+        let mut buffer = Buffer::new(&BENCH.province, &layouts(&BENCH.plans), budget);
         let model = put(&mut buffer, &bursts);
         let kept = compare(&buffer, &model);
         let at = |n: usize| {
@@ -420,7 +439,7 @@ proptest! {
 
     #[test]
     fn every_row_is_handed_over_once(bursts in vec(burst(), 1..60), every in 1_usize..9) {
-        let mut buffer = Buffer::new(&BENCH.province, &BENCH.plans, 100_000);
+        let mut buffer = Buffer::new(&BENCH.province, &layouts(&BENCH.plans), 100_000);
         let mut model = vec![Vec::new(); 4];
         let mut taken: Vec<Vec<Timestamp>> = vec![Vec::new(); 4];
         let mut sealed = Vec::new();
@@ -451,7 +470,7 @@ fn six_small_chunks_become_one_and_the_oldest_goes_first() {
         outcome: Outcome::Came,
         filling: Filling::Same(7),
     };
-    let mut buffer = Buffer::new(&BENCH.province, &BENCH.plans, 4 << 20);
+    let mut buffer = Buffer::new(&BENCH.province, &layouts(&BENCH.plans), 4 << 20);
     assert_eq!(buffer.head_rows(), HEAD_ROWS_MAX);
     put(&mut buffer, &[rows(8 * 300 + 200)]);
     let chunks =
@@ -460,7 +479,7 @@ fn six_small_chunks_become_one_and_the_oldest_goes_first() {
     // behind its first two chunks.
     assert_eq!(chunks(&buffer), [200, 300, 6 * 300, 300]);
     assert_eq!(buffer.take_sealed().len(), 9);
-    let mut buffer = Buffer::new(&BENCH.province, &BENCH.plans, 30_000);
+    let mut buffer = Buffer::new(&BENCH.province, &layouts(&BENCH.plans), 30_000);
     assert_eq!(buffer.head_rows(), 105);
     let mut noise = rows(20_000);
     noise.filling = Filling::Noise(3);
@@ -474,7 +493,7 @@ fn six_small_chunks_become_one_and_the_oldest_goes_first() {
 
 #[test]
 fn what_nobody_reads_is_no_row() {
-    let mut buffer = Buffer::new(&BENCH.province, &BENCH.plans, 1 << 20);
+    let mut buffer = Buffer::new(&BENCH.province, &layouts(&BENCH.plans), 1 << 20);
     let empty = buffer.used();
     let exchange = Exchange { reply: vec![0; 60].into(), ..Exchange::default() };
     let poll = |block, offset| Poll {
@@ -486,10 +505,10 @@ fn what_nobody_reads_is_no_row() {
         exchange: exchange.clone(),
     };
     let polls = vec![poll(EVENTS, 0), poll(99, 0), poll(0, 60_000), poll(3, u16::MAX)];
-    let event = Event::Polls(polls);
+    let news = News::Answers(decoder().answers(polls));
     let at = Timestamp(START);
-    buffer.accept(&Reading { channel: CHANNEL, at, event: event.clone() });
-    buffer.accept(&Reading { channel: ChannelId(9), at, event });
+    buffer.accept(&Update { channel: CHANNEL, at, news: news.clone() });
+    buffer.accept(&Update { channel: ChannelId(9), at, news });
     buffer.flush();
     assert!(buffer.take_sealed().is_empty());
     assert_eq!(buffer.used(), empty);

@@ -5,7 +5,7 @@
 use super::bytes::{Bytes, put_varint, unzigzag, zigzag};
 use super::column::{self, Column};
 use super::numbers::{Choices, FORMAT_BYTES};
-use super::raw::{RawType, low};
+use crate::signal::raw::{RawType, low};
 
 /// Where the choices have that of the times: behind every column.
 const CHOICE: u16 = u16::MAX;

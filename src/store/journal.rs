@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Range;
 
 use config::{ChannelId, PointId, Province};
 use rusqlite::{Connection, ToSql, Transaction};
@@ -16,8 +17,9 @@ use super::sums::{self, Verb};
 use super::values::{Tail, described};
 use super::writer::paths;
 use crate::clock::Timestamp;
-use crate::collector::plan::{Part, plans};
+use crate::collector::plan::{Plan, layouts, plans};
 use crate::series::{Buffer, Sealed, fresh};
+use crate::signal::layout::Part;
 
 /// What all rows of a journal may unpack to, bytes: more than a writer ever leaves.
 pub(super) const ROOM_BYTES: usize = 2 * JOURNAL_BYTES_MAX;
@@ -130,7 +132,8 @@ pub(super) fn unsealed(
     province: &Province,
     room: &mut usize,
 ) -> Result<Unsealed, StoreError> {
-    let mut buffer = Buffer::new(province, &plans(province), BUDGET_BYTES);
+    let plans = plans(province);
+    let mut buffer = Buffer::new(province, &layouts(&plans), BUDGET_BYTES);
     // Up to when the rows of a block are in chunks.
     let mut sealed: BTreeMap<_, Timestamp> = BTreeMap::new();
     let mut damaged = Vec::new();
@@ -146,8 +149,19 @@ pub(super) fn unsealed(
                 continue;
             }
         };
-        for row in fresh::rows(&bytes) {
-            let place = (row.channel, row.block);
+        for entry in fresh::entries(&bytes) {
+            let own;
+            let row = match entry {
+                fresh::Entry::Row(row) => row,
+                fresh::Entry::Reply(reply) => {
+                    let plan = plans.get(reply.channel.index());
+                    let Some(read) = plan.and_then(|plan| row_of(plan, &reply)) else { continue };
+                    own = read.1;
+                    let fresh::Reply { channel, group, at, .. } = reply;
+                    fresh::Row { channel, group, at, columns: read.0, row: &own }
+                }
+            };
+            let place = (row.channel, row.group);
             let Some(columns) = buffer.columns(place) else { continue };
             let until = match sealed.entry(place) {
                 Entry::Occupied(known) => *known.get(),
@@ -162,6 +176,12 @@ pub(super) fn unsealed(
     }
     buffer.flush();
     Ok(Unsealed { chunks: buffer.take_sealed(), damaged })
+}
+
+/// The row of a reply that a store up to version 4 has, and the columns that came with it.
+fn row_of(plan: &Plan, reply: &fresh::Reply<'_>) -> Option<(Range<u16>, Vec<u8>)> {
+    let fresh::Reply { group, offset, count, payload, .. } = *reply;
+    plan.row(group, (offset, count), payload)
 }
 
 /// Up to when the rows of the block with these columns are in chunks.

@@ -1,15 +1,15 @@
-//! What a recording learns, gathered into batches for a store: the readings that come, and the pictures that the
+//! What a recording learns, gathered into batches for a store: the updates that come, and the pictures that the
 //! historian makes of them.
 
 use std::sync::Arc;
 
 use super::batch::{Batch, Gatherer};
 use crate::clock::Timestamp;
-use crate::collector::reading::Reading;
 use crate::historian::Historian;
 use crate::historian::alarms::{Alarm, Alarms};
 use crate::historian::picture::Picture;
 use crate::series::Buffer;
+use crate::signal::update::Update;
 
 /// Gathers what is learned from a moment on. Whoever commits the batches says where to, and how often.
 pub struct Recorder {
@@ -24,9 +24,9 @@ impl Recorder {
         Self { buffer, gatherer: Gatherer::new(from), alarms: Alarms::default().keeping() }
     }
 
-    /// Takes the values of a reading. Verdicts, events and alarms follow from the pictures alone.
-    pub fn accept(&mut self, reading: &Reading) {
-        self.buffer.accept(reading);
+    /// Takes the values of an update. Verdicts, events and alarms follow from the pictures alone.
+    pub fn accept(&mut self, update: &Update) {
+        self.buffer.accept(update);
     }
 
     /// Looks at the latest picture of the historian. What is new comes back when it is time for it: `every_ms`

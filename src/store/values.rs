@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use config::{ChannelId, Decoded, Flags, PointId, Province, Register, Station};
+use config::{ChannelId, Decoded, Encoding, Flags, PointId, Province, Station};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::cells;
@@ -15,9 +15,9 @@ use super::reader::{Reader, Session};
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use crate::clock::Timestamp;
-use crate::collector::plan::Part;
-use crate::series::chunk::{Choices, Chunk, ChunkError, Column, decoded};
+use crate::series::chunk::{Choices, Chunk, ChunkError, Column, RawType, decoded};
 use crate::series::{Sealed, later};
+use crate::signal::layout::Part;
 
 /// A value of a point as it came.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -349,7 +349,7 @@ impl Reader {
             return Ok(latest);
         }
         let mut look = |chunk: &Chunk, n: usize, place: &Place| {
-            let Some(read) = own.entries[n].register.map(Encoded::of) else { return Ok(()) };
+            let Some(read) = own.entries[n].encoding().map(Encoded::of) else { return Ok(()) };
             let is_later = |value: &Value| {
                 value.at <= at
                     && matches!(value.value, Decoded::Value(_))
@@ -539,15 +539,22 @@ fn reigns(sessions: &[(Session, i64)]) -> Vec<Reign> {
     reigns
 }
 
-/// How a value is read: its encoding, and whether its quality is one bit.
+/// How a value is read: its type and what a count is worth, and whether its quality is one bit.
 struct Encoded {
-    encoding: config::Encoding,
+    raw_type: RawType,
+    scale: f64,
     quality_is_bit: bool,
 }
 
 impl Encoded {
-    fn of(register: Register) -> Self {
-        Self { encoding: register.encoding, quality_is_bit: register.table.is_bits() }
+    fn of(encoding: Encoding) -> Self {
+        let (raw_type, scale) = (RawType::of(encoding), encoding.scale());
+        // A status has one bit that says "not good".
+        Self { raw_type, scale, quality_is_bit: encoding.is_bits() }
+    }
+
+    fn decoded(&self, raw: u64) -> Decoded {
+        decoded(self.raw_type, self.scale, raw)
     }
 
     /// What a quality says.
@@ -563,7 +570,7 @@ impl Encoded {
 fn encoding(province: &Province, (station, centre, point): (&str, &str, &str)) -> Option<Encoded> {
     let (station, centre) = (province.site(station)?, province.centre(centre)?);
     let point = province.stations[station.index()].point(point)?;
-    province.channel(station, centre).entries[point.index()].register.map(Encoded::of)
+    province.channel(station, centre).entries[point.index()].encoding().map(Encoded::of)
 }
 
 /// Most columns of all blocks of a path together: of a station of a thousand points, each with its quality, as many
@@ -667,14 +674,14 @@ fn ends(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Option<Ends>, Ch
         },
     };
     let Some(real) = of(place.value)? else { return Ok(None) };
-    let number = |raw: u64| match decoded(read.encoding, raw) {
+    let number = |raw: u64| match read.decoded(raw) {
         Decoded::Value(value) => Some(value),
         _ => None,
     };
     let Some(range) = number(real.min).zip(number(real.max)) else { return Ok(None) };
     let (first, last) = chunk.span();
     let flags = quality.map(|raw| read.flags(raw));
-    let end = |at, raw| Value { at, value: decoded(read.encoding, raw), flags };
+    let end = |at, raw| Value { at, value: read.decoded(raw), flags };
     Ok(Some(([end(first, real.first), end(last, real.last)], range)))
 }
 
@@ -692,7 +699,7 @@ fn values(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Vec<Value>, Ch
         let Some(at) = times.get(row as usize).copied() else { continue };
         let flags = said.peek().filter(|(other, _)| *other == row).map(|(_, raw)| *raw);
         let flags = flags.map(|raw| read.flags(raw));
-        values.push(Value { at, value: decoded(read.encoding, raw), flags });
+        values.push(Value { at, value: read.decoded(raw), flags });
     }
     Ok(values)
 }

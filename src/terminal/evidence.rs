@@ -1,36 +1,15 @@
 //! Proof: what was asked of a station, what it answered, and what follows from it.
 
-use config::{CentreId, Kind, Lang, PointId, Register, StationId, Table, Unit};
+use config::{CentreId, Kind, Lang, PointId, StationId, Unit};
 
 use super::format;
 use super::shortfalls::{Ground, Shortfall, unit_name};
 use super::texts::Text;
 use super::view::View;
-use crate::collector::reading::{Cause, Exchange, Fault, LinkFault, Overrun};
-use crate::historian::picture::{ChannelPicture, LastPoll, LinkState};
+use crate::collector::explain::{self, exception};
+use crate::historian::picture::{ChannelPicture, LastAnswer, LinkState};
 use crate::historian::verdict::{PointPicture, Reason};
-
-/// Name of an exception of the Modbus application protocol, section 7.
-fn exception_name(code: u8, lang: Lang) -> &'static str {
-    let (vi, en) = match code {
-        1 => ("hàm không hỗ trợ", "illegal function"),
-        2 => ("sai địa chỉ", "illegal address"),
-        3 => ("sai giá trị", "illegal value"),
-        4 => ("thiết bị hỏng", "device failure"),
-        5 => ("đã nhận, đang làm", "acknowledged"),
-        6 => ("thiết bị bận", "device busy"),
-        8 => ("lỗi bộ nhớ", "memory parity"),
-        10 => ("gateway không có đường", "no gateway path"),
-        11 => ("thiết bị sau gateway im lặng", "gateway target silent"),
-        _ => ("mã không chuẩn", "code not standard"),
-    };
-    if lang == Lang::Vi { vi } else { en }
-}
-
-/// An exception: `ngoại lệ 0B thiết bị sau gateway im lặng`.
-pub(crate) fn exception(code: u8, lang: Lang) -> String {
-    format!("{} {code:02X} {}", Text::ExceptionWord.get(lang), exception_name(code, lang))
-}
+use crate::signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
 
 /// Why there is no path.
 pub(crate) fn link_fault(fault: &LinkFault, lang: Lang) -> String {
@@ -46,11 +25,11 @@ pub(crate) fn link_fault(fault: &LinkFault, lang: Lang) -> String {
 }
 
 /// Why a request brought no values.
-pub(crate) fn fault(fault: Fault, lang: Lang) -> String {
-    match fault {
-        Fault::NoReply => Text::NoReply.get(lang).to_owned(),
-        Fault::Undecodable => Text::Undecodable.get(lang).to_owned(),
-        Fault::Refused(code) => exception(code, lang),
+pub(crate) fn miss(miss: Miss, lang: Lang) -> String {
+    match (miss, miss.code()) {
+        (_, Some(code)) => exception(code, lang),
+        (Miss::Malformed, None) => Text::Undecodable.get(lang).to_owned(),
+        (_, None) => Text::NoReply.get(lang).to_owned(),
     }
 }
 
@@ -75,7 +54,7 @@ pub(crate) fn overrun(view: &View<'_>, station: StationId, overrun: &Overrun) ->
 
 fn cause(view: &View<'_>, station: StationId, cause: Cause) -> String {
     match cause {
-        Cause::SilentUnit(id) => {
+        Cause::SilentDevice(id) => {
             let units = &view.station(station).units;
             let place = units.iter().position(|unit| unit.id == id);
             let name = place.map_or_else(
@@ -132,27 +111,26 @@ fn of_link(view: &View<'_>, channel: &ChannelPicture) -> String {
 /// What a unit answers: the latest of its requests that brought no values.
 fn of_unit(view: &View<'_>, station: StationId, channel: &ChannelPicture, unit: usize) -> String {
     let id = view.station(station).units[unit].id;
-    let of_unit = |last: &&LastPoll| channel.plan.blocks[usize::from(last.block)].unit == id;
-    let faults = channel.exchanges.iter().filter(of_unit).filter(|last| last.fault.is_some());
-    let Some(last) = faults.max_by_key(|last| last.exchange.at) else {
+    let of_unit = |last: &&LastAnswer| {
+        let group = channel.layout.groups.get(usize::from(last.group));
+        group.is_some_and(|group| group.device == id)
+    };
+    let missed = channel.answers.iter().filter(of_unit).filter(|last| last.miss.is_some());
+    let Some(last) = missed.max_by_key(|last| last.evidence.at) else {
         return format!("{} {id}", view.t(Text::Unit));
     };
     format!("{} {id}: {}", view.t(Text::Unit), outcome(view, last))
 }
 
 /// What came of a request: `ngoại lệ 0B … 14:32:06, 6 ms`.
-fn outcome(view: &View<'_>, last: &LastPoll) -> String {
-    let (at, took) = (view.moment().time(last.exchange.at), took(&last.exchange, view.lang));
-    match last.fault {
-        None => format!("{} {at}, {took}", view.t(Text::ReplyWord)),
-        Some(Fault::NoReply) => format!("{} {at}, {took}", view.t(Text::NoReply)),
-        Some(Fault::Undecodable) => format!("{} {at}, {took}", view.t(Text::Undecodable)),
-        Some(Fault::Refused(code)) => format!("{} {at}, {took}", exception(code, view.lang)),
-    }
+fn outcome(view: &View<'_>, last: &LastAnswer) -> String {
+    let (at, took) = (view.moment().time(last.evidence.at), took(&last.evidence, view.lang));
+    let said = last.miss.map_or_else(|| view.t(Text::ReplyWord).to_owned(), |m| miss(m, view.lang));
+    format!("{said} {at}, {took}")
 }
 
-fn took(exchange: &Exchange, lang: Lang) -> String {
-    format!("{} ms", format::milliseconds(f64::from(exchange.took_us) / 1_000.0, lang))
+fn took(evidence: &Evidence, lang: Lang) -> String {
+    format!("{} ms", format::milliseconds(f64::from(evidence.took_us) / 1_000.0, lang))
 }
 
 /// What is wrong with the first value of a line.
@@ -209,43 +187,7 @@ pub(crate) fn age(view: &View<'_>, point: &config::Point, seen: &PointPicture) -
     )
 }
 
-/// Where a point stands, in both ways of counting: `30101` as in documents, 100 as on the wire.
-pub(crate) fn address(view: &View<'_>, register: &Register) -> String {
-    let (first, table) = match register.table {
-        Table::Coil => ('0', Text::TableCoil),
-        Table::Discrete => ('1', Text::TableDiscrete),
-        Table::Holding => ('4', Text::TableHolding),
-        Table::Input => ('3', Text::TableInput),
-    };
-    let number = u32::from(register.address) + 1;
-    format!(
-        "{} {} ({} {}) {}",
-        view.t(table),
-        document_number(first, number),
-        view.t(Text::OnTheWire),
-        register.address,
-        register.encoding,
-    )
-}
-
-/// The same for a narrow column: `u2 10161`.
-pub(crate) fn short_address(register: &Register) -> String {
-    let first = match register.table {
-        Table::Coil => '0',
-        Table::Discrete => '1',
-        Table::Holding => '4',
-        Table::Input => '3',
-    };
-    let number = document_number(first, u32::from(register.address) + 1);
-    format!("u{} {number}", register.unit)
-}
-
-/// Five digits as long as four suffice for the address, else six.
-fn document_number(first: char, number: u32) -> String {
-    if number <= 9_999 { format!("{first}{number:04}") } else { format!("{first}{number:05}") }
-}
-
-/// The cells of a point's value as they came in the last reply, and what they mean.
+/// What came for a point's value in the last reply, and what it means.
 pub(crate) fn raw(
     view: &View<'_>,
     station: StationId,
@@ -254,32 +196,23 @@ pub(crate) fn raw(
 ) -> Option<String> {
     let channel = view.picture.channel(station, centre);
     let entry = &channel.contract(view.province()).entries[point.index()];
-    let register = entry.register.as_ref()?;
-    let last = channel.last_poll(point).filter(|last| last.fault.is_none())?;
-    let block = channel.plan.blocks.get(usize::from(last.block))?;
-    let from = usize::from(block.value_offset(point)? - last.offset);
-    let mut cells = Vec::new();
-    last.exchange.read_cells(usize::from(last.count), block.table.is_bits(), &mut cells);
-    let cells = cells.get(from..from + usize::from(register.encoding.cells()))?;
+    let last = channel.last_answer(point).filter(|last| last.miss.is_none())?;
+    let raw = explain::raw(&last.evidence, entry)?;
     let of_station = &view.station(station).points[point.index()];
-    if block.table.is_bits() {
-        let bits: Vec<String> = cells.iter().map(u16::to_string).collect();
-        return Some(bits.join(""));
+    if of_station.spec.kind.is_status() {
+        return Some(raw.cells);
     }
-    let hex: Vec<String> = cells.iter().map(|cell| format!("{cell:04X}")).collect();
-    let hex = format!("0x{}", hex.join(" "));
-    let scale = register.encoding.scale();
     let value = channel.points[point.index()].value?;
     let value = format::value(of_station, value, view.lang);
-    Some(match cells[..] {
-        [cell] if of_station.spec.kind != Kind::Counter => {
-            let signed = matches!(register.encoding, config::Encoding::A16 { .. });
-            let count = if signed { i32::from(cell.cast_signed()) } else { i32::from(cell) };
-            let times = format::number(scale, 4, view.lang);
+    Some(match raw.count.filter(|_| of_station.spec.kind != Kind::Counter) {
+        Some(count) => {
+            let group = channel.layout.groups.get(usize::from(last.group))?;
+            let column = group.columns.get(usize::from(group.value_column(point)?))?;
+            let times = format::number(column.scale, 4, view.lang);
             let times = times.trim_end_matches('0').trim_end_matches(['.', ',']);
-            format!("{hex} = {count} ×{times} → {value}")
+            format!("{} = {count} ×{times} → {value}", raw.cells)
         }
-        _ => format!("{hex} {} → {value}", register.word_order.code()),
+        None => format!("{} → {value}", raw.cells),
     })
 }
 
@@ -289,19 +222,19 @@ pub(crate) fn exchange(
     channel: &ChannelPicture,
     point: PointId,
 ) -> Vec<(String, String)> {
-    let Some(last) = channel.last_poll(point) else { return Vec::new() };
-    let exchange = &last.exchange;
-    let sent = view.moment().fine_time(exchange.at);
-    let request = (format!("{} {sent}", view.t(Text::RequestWord)), hex(&exchange.request));
-    let took = took(exchange, view.lang);
-    let reply = if exchange.reply.is_empty() {
+    let Some(last) = channel.last_answer(point) else { return Vec::new() };
+    let evidence = &last.evidence;
+    let sent = view.moment().fine_time(evidence.at);
+    let request = (format!("{} {sent}", view.t(Text::RequestWord)), hex(&evidence.sent));
+    let took = took(evidence, view.lang);
+    let reply = if evidence.received.is_empty() {
         let said = format!("{} ({took})", view.t(Text::NoReplyYet));
         (view.t(Text::ReplyWord).to_owned(), said)
     } else {
-        let bytes = exchange.reply.len();
+        let bytes = evidence.received.len();
         let said =
             format!("{} {bytes} {}, {took}", view.t(Text::ReplyWord), view.t(Text::BytesWord));
-        (said, hex(&exchange.reply))
+        (said, hex(&evidence.received))
     };
     vec![request, reply]
 }
@@ -314,17 +247,4 @@ fn hex(bytes: &[u8]) -> String {
 /// A unit with its id: `thiết bị 2 (172)`.
 pub(crate) fn unit(view: &View<'_>, unit: &Unit, name: &str) -> String {
     format!("{} {} ({name})", view.t(Text::Unit), unit.id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_numbered_as_in_documents() {
-        assert_eq!(document_number('3', 101), "30101");
-        assert_eq!(document_number('1', 9_999), "19999");
-        assert_eq!(document_number('3', 10_000), "310000");
-        assert_eq!(document_number('4', 65_536), "465536");
-    }
 }

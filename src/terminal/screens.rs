@@ -38,7 +38,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::collector::plan::plans;
+    use crate::collector::plan::{layouts, plans};
     use crate::historian::Historian;
     use crate::historian::alarms::{Alarm, Cause, Priority, Raised};
     use crate::historian::picture::Picture;
@@ -121,7 +121,7 @@ mod tests {
     fn every_screen_can_be_of_a_plant_as_of_a_station_and_of_each_point_of_them() {
         let province = Arc::new(Province::built_in());
         let now = Timestamp(1_669_188_727_240);
-        let mut historian = Historian::new(Arc::clone(&province), &plans(&province), now);
+        let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans(&province)), now);
         let mut picture = historian.picture(now);
         let alarms = province.site_ids().flat_map(|id| alarms_of(&picture, id));
         picture.alarms = alarms.collect();

@@ -241,7 +241,6 @@ texts! {
     NotSentHere => "không gửi về đây", "not sent here";
     ByTemplate => "theo mẫu", "by template";
     Unit => "thiết bị", "unit";
-    OnTheWire => "địa chỉ", "wire";
     Scan => "quét", "scan";
     Good => "tốt", "good";
     TestedOn => "E2E", "E2E";
@@ -258,12 +257,7 @@ texts! {
     NoReplyYet => "không có trả lời", "no reply";
     NotAsked => "chưa hỏi lần nào", "not asked yet";
     CommandNotRead => "lệnh: không có giá trị để đọc", "command: no value to read";
-    ExceptionWord => "ngoại lệ", "exception";
     ExcludedSince => "loại trừ được duyệt", "approved exclusion";
-    TableCoil => "bit lệnh", "coil";
-    TableDiscrete => "đầu vào số", "discrete input";
-    TableHolding => "thanh ghi giữ", "holding register";
-    TableInput => "thanh ghi vào", "input register";
     FindingWord => "mâu thuẫn", "finding";
     BytesWord => "byte", "bytes";
 

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use config::{Date, Province};
 use crc32fast::Hasher;
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::plans;
-use gridwatch::collector::reading::Reading;
+use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
+use gridwatch::signal::update::Update;
 use gridwatch::store::upkeep::{self, Forget};
 use gridwatch::store::{Batch, Reader, Recorder, Session, Writer};
 use rusqlite::types::ValueRef;
@@ -114,8 +114,8 @@ impl Witness {
 }
 
 impl Sink for Witness {
-    fn accept(&mut self, reading: &Reading) -> io::Result<()> {
-        self.recorder.accept(reading);
+    fn accept(&mut self, update: &Update) -> io::Result<()> {
+        self.recorder.accept(update);
         Ok(())
     }
 
@@ -147,7 +147,7 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
         let start = if n == 0 { START - LONG_MS } else { START + n * (seconds + 60) * 1_000 };
         let plans = plans(&province);
         // So little that heads are sealed and joined within the session.
-        let mut buffer = Buffer::new(&province, &plans, 1 << 20);
+        let mut buffer = Buffer::new(&province, &layouts(&plans), 1 << 20);
         buffer.keep_fresh();
         let mut witness = Witness {
             writer: Writer::open(folder.path(), &province).unwrap(),

@@ -10,7 +10,7 @@ use config::{Province, Scan, Table};
 use gridwatch::clock::Clock;
 use gridwatch::collector::Collector;
 use gridwatch::collector::plan::{Block, Content, Plan};
-use gridwatch::collector::reading::Event;
+use gridwatch::signal::update::News;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_modbus::client::{Reader, tcp};
@@ -113,18 +113,17 @@ async fn ours(run: Run) -> u64 {
         whole: Vec::new(),
         content: Content::Meters,
     };
-    let plan = Arc::new(Plan { blocks: (0..4_000).map(block).collect() });
+    let plan = Arc::new(Plan::of((0..4_000).map(block).collect(), |_| 100));
     let plans = vec![plan; run.connections];
-    let (collector, mut readings) = Collector::start(&province, &plans, Clock::system()).unwrap();
-    let (mut count, mut cells) = (0, Vec::new());
+    let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
+    let mut count = 0;
     while Instant::now() < run.deadline {
-        let reading = readings.recv().await.expect("the collector runs");
-        if let Event::Polls(polls) = reading.event {
-            for poll in &polls {
-                poll.read_cells(false, &mut cells);
-                assert_eq!(cells.len(), usize::from(REGISTERS));
+        let update = updates.recv().await.expect("the collector runs");
+        if let News::Answers(answers) = update.news {
+            for answer in &answers {
+                assert_eq!(answer.evidence.received.len(), REPLY);
             }
-            count += polls.len() as u64;
+            count += answers.len() as u64;
         }
     }
     collector.stop().await;

@@ -277,7 +277,7 @@ impl Source<'_> {
     pub(super) fn centres(&self, point: PointId) -> Vec<&str> {
         let reads = |centre: &CentreId| {
             let entries = &self.province.channel(self.station, *centre).entries;
-            entries[point.index()].register.is_some()
+            entries[point.index()].is_mapped()
         };
         let own = self.province.centre_ids().filter(reads);
         own.map(|centre| &self.province.centres[centre.index()].id[..]).collect()
@@ -293,7 +293,7 @@ impl Source<'_> {
         let mut centres = self.province.centre_ids();
         centres.any(|centre| {
             let entries = &self.province.channel(self.station, centre).entries;
-            entries[point.index()].register.is_some() && self.has_records(centre)
+            entries[point.index()].is_mapped() && self.has_records(centre)
         })
     }
 
@@ -446,8 +446,7 @@ impl Source<'_> {
         let scan_ms = self.scan_ms(point);
         let old_ms = self.old_after_ms(point);
         for centre in self.province.centre_ids() {
-            if self.province.channel(self.station, centre).entries[point.index()].register.is_none()
-            {
+            if !self.province.channel(self.station, centre).entries[point.index()].is_mapped() {
                 continue;
             }
             let is_near = |(first, last): (Timestamp, Timestamp)| {
@@ -583,9 +582,8 @@ impl Source<'_> {
         let points = self.station().points.iter().enumerate();
         let (n, point) = points.into_iter().find(|(_, p)| p.bay == bay && p.spec.id == id)?;
         let full = point.range.map(|(low, high)| low.abs().max(high.abs()))?;
-        let reads = |centre: &CentreId| {
-            self.province.channel(self.station, *centre).entries[n].register.is_some()
-        };
+        let reads =
+            |centre: &CentreId| self.province.channel(self.station, *centre).entries[n].is_mapped();
         let centre = self.province.centre_ids().find(reads)?;
         let nothing = NOTHING * full;
         let flows = nothing + point.deadband.unwrap_or(0.0);

@@ -4,6 +4,7 @@ use config::{CentreId, Standing};
 
 use super::Body;
 use super::signals::{SignalId, reader};
+use crate::collector::explain;
 use crate::historian::verdict::Reason;
 use crate::terminal::attention::{link_text, role_of};
 use crate::terminal::evidence;
@@ -57,7 +58,7 @@ fn in_one_line(view: &View<'_>, id: SignalId) -> Row {
     let (station, point) = id;
     let centre = reader(view, id);
     let entry = &view.province().channel(station, centre).entries[point.index()];
-    let address = entry.register.as_ref().map(evidence::short_address);
+    let address = explain::short_address(entry);
     let (_, standing) = standing(view, id, centre);
     let parts = [address, Some(standing)].into_iter().flatten().collect::<Vec<_>>();
     view.row().text(format!(" {}", parts.join(" · ")))
@@ -83,7 +84,7 @@ fn document(view: &View<'_>, id: SignalId, width: usize, hex_lines: usize) -> Ve
         return lines;
     }
     let exchange = evidence::exchange(view, channel, point);
-    if exchange.is_empty() && entry.register.is_some() {
+    if exchange.is_empty() && entry.is_mapped() {
         lines.push(view.row().text(format!(" {}", view.t(Text::NotAsked))));
     }
     for (head, bytes) in exchange {
@@ -115,7 +116,7 @@ fn contract_lines(view: &View<'_>, id: SignalId, width: usize) -> Vec<Row> {
     let contract = &of_station.points[point.index()];
     let bay = &of_station.bays[contract.bay];
     let centre = reader(view, id);
-    let register = view.province().channel(station, centre).entries[point.index()].register;
+    let entry = &view.province().channel(station, centre).entries[point.index()];
     let mut parts = vec![format!(
         "{} {} {} {}",
         contract.spec.kind.code(),
@@ -128,14 +129,12 @@ fn contract_lines(view: &View<'_>, id: SignalId, width: usize) -> Vec<Row> {
         let period = format::number(period, usize::from(period.fract() != 0.0), view.lang);
         parts.push(format!("{} {period} s", view.t(Text::Scan)));
     }
-    if let Some(register) = &register {
-        let unit = of_station.units.iter().position(|unit| unit.id == register.unit);
-        if let Some(unit) = unit {
-            let name = unit_name(view.picture, station, unit, view.lang);
-            parts.push(evidence::unit(view, &of_station.units[unit], &name));
-        }
-        parts.push(evidence::address(view, register));
+    let unit = of_station.units.iter().position(|unit| entry.device() == Some(unit.id));
+    if let Some(unit) = unit {
+        let name = unit_name(view.picture, station, unit, view.lang);
+        parts.push(evidence::unit(view, &of_station.units[unit], &name));
     }
+    parts.extend(explain::address(entry, view.lang));
     let lines = wrap(&parts.join(" · "), width.saturating_sub(2));
     lines.into_iter().map(|line| view.row().gap(1).text(line)).collect()
 }
@@ -154,7 +153,7 @@ fn standing(view: &View<'_>, (station, point): SignalId, centre: CentreId) -> (R
         format!(" · x {} {}", view.t(Text::ExcludedSince), cause.text(view.lang))
     });
     if !entry.required {
-        let said = if entry.register.is_some() { Text::NotRequired } else { Text::NotSentHere };
+        let said = if entry.is_mapped() { Text::NotRequired } else { Text::NotSentHere };
         return (Role::Plain, format!("{}{tested}{excluded}", view.t(said)));
     }
     let channel = view.picture.channel(station, centre);
@@ -196,7 +195,9 @@ fn why_now(
             .as_ref()
             .map_or_else(String::new, |fault| evidence::link_fault(fault, view.lang)),
         Reason::Old if channel.is_hung => view.t(Text::HeartbeatStands).to_owned(),
-        Reason::Refused => evidence::exception(seen.exception, view.lang),
+        Reason::Refused => {
+            seen.refusal.map_or_else(String::new, |refusal| evidence::miss(refusal, view.lang))
+        }
         Reason::Inconsistent => {
             seen.finding.map_or("", |finding| finding.text(view.lang)).to_owned()
         }
@@ -211,7 +212,7 @@ fn value_lines(view: &View<'_>, id: SignalId, width: usize) -> Vec<Row> {
     let seen = &view.picture.channel(station, centre).points[point.index()];
     let contract = &view.station(station).points[point.index()];
     let entry = &view.province().channel(station, centre).entries[point.index()];
-    if contract.spec.kind.is_command() || entry.register.is_none() {
+    if contract.spec.kind.is_command() || !entry.is_mapped() {
         return Vec::new();
     }
     let mut parts = Vec::new();

@@ -388,7 +388,7 @@ fn elsewhere(view: &View<'_>, entry: &EventEntry, change: &Change) -> String {
         let name = view.centre(centre);
         let channel = view.province().channel_id(own.station, centre);
         let contract = &view.province().channels[channel.index()];
-        if contract.entries[point.index()].register.is_none() {
+        if !contract.entries[point.index()].is_mapped() {
             return Some(format!("{name}: {}", view.t(Text::NotSentHere)));
         }
         let log = &view.picture.events[centre.index()];

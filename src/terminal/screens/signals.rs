@@ -7,9 +7,9 @@ mod shown;
 use config::{CentreId, Kind, PointId, StationId};
 
 use super::{Body, card};
+use crate::collector::explain;
 use crate::historian::verdict::Reason;
 use crate::terminal::attention::{role_of, short_at, short_reason};
-use crate::terminal::evidence;
 use crate::terminal::fold::{Index, Words};
 use crate::terminal::format::NOT_EVALUATED;
 use crate::terminal::list::List;
@@ -254,9 +254,8 @@ fn cells(view: &View<'_>, state: &Signals, id: SignalId) -> Vec<Cell> {
     for centre in view.pair() {
         cells.push(verdict(view, id, centre));
     }
-    let register =
-        view.province().channel(station, reader(view, id)).entries[point.index()].register;
-    cells.push(plain(register.as_ref().map_or_else(|| "–".to_owned(), evidence::short_address)));
+    let entry = &view.province().channel(station, reader(view, id)).entries[point.index()];
+    cells.push(plain(explain::short_address(entry).unwrap_or_else(|| "–".to_owned())));
     let since = worst(view.picture, id).map_or_else(String::new, |point| view.since(point.since));
     cells.push(plain(since));
     cells
@@ -266,7 +265,7 @@ fn cells(view: &View<'_>, state: &Signals, id: SignalId) -> Vec<Cell> {
 fn verdict(view: &View<'_>, (station, point): SignalId, centre: CentreId) -> Cell {
     let entry = &view.province().channel(station, centre).entries[point.index()];
     if !entry.required {
-        let sent = entry.register.is_some();
+        let sent = entry.is_mapped();
         let said = if sent { view.t(Text::Optional) } else { "" };
         return (Role::Plain, said.to_owned());
     }

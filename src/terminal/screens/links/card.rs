@@ -6,6 +6,7 @@ use config::Device;
 use super::remedy;
 use super::rows::{Health, LinkId, Seen};
 use super::{full_name, milliseconds};
+use crate::collector::explain::exception;
 use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
 use crate::historian::verdict::Since;
@@ -146,12 +147,8 @@ fn silent(view: &View<'_>, seen: &Seen<'_>) -> String {
     let Some((_, _, unit)) = seen.unit else { return String::new() };
     let name = seen.unit_words(view).unwrap_or_default();
     let since = view.since(unit.since);
-    let why = match unit.last_fault {
-        Some((_, crate::collector::reading::Fault::Refused(code))) => {
-            format!(": {}", evidence::exception(code, view.lang))
-        }
-        _ => String::new(),
-    };
+    let code = unit.last_miss.and_then(|(_, miss)| miss.code());
+    let why = code.map_or_else(String::new, |code| format!(": {}", exception(code, view.lang)));
     let (said, from) = (view.t(Text::UnitSilent), view.t(Text::SinceWord));
     format!("{name} {said} {from} {since}{}{why}", view.lasted(unit.since))
 }
@@ -271,8 +268,8 @@ fn set_aside(view: &View<'_>, seen: &Seen<'_>) -> Option<String> {
 /// The last fault of the path or of the unit, and when it was.
 fn last_fault(view: &View<'_>, seen: &Seen<'_>) -> Option<String> {
     let (at, said) = if let Some((_, _, unit)) = seen.unit {
-        let (at, fault) = unit.last_fault?;
-        (at, evidence::fault(fault, view.lang))
+        let (at, miss) = unit.last_miss?;
+        (at, evidence::miss(miss, view.lang))
     } else {
         let (at, fault) = seen.channel.link.last_fault.as_ref()?;
         (*at, evidence::link_fault(fault, view.lang))

@@ -3,7 +3,7 @@
 use config::Lang;
 
 use super::rows::{Health, Seen};
-use crate::collector::reading::{Cause, Fault, LinkFault};
+use crate::signal::update::{Cause, LinkFault, Miss};
 use crate::terminal::view::View;
 
 /// What to do, what helps most first; nothing when all is well.
@@ -21,7 +21,7 @@ pub(super) fn of(view: &View<'_>, seen: &Seen<'_>) -> Vec<String> {
             )
             .to_owned(),
         ],
-        (Health::Silent, Some((_, _, unit))) => vec![for_unit(view, unit.last_fault).to_owned()],
+        (Health::Silent, Some((_, _, unit))) => vec![for_unit(view, unit.last_miss).to_owned()],
         (Health::Overrun, _) => for_overrun(view, seen),
         (Health::Unsteady, _) => {
             let fault = seen.channel.link.last_fault.as_ref().map(|(_, fault)| fault);
@@ -36,7 +36,7 @@ pub(super) fn of(view: &View<'_>, seen: &Seen<'_>) -> Vec<String> {
             }
             .to_owned()]
         }
-        (Health::Errors, Some((_, _, unit))) => vec![for_errors(view, unit.last_fault).to_owned()],
+        (Health::Errors, Some((_, _, unit))) => vec![for_errors(view, unit.last_miss).to_owned()],
         (Health::Errors, None) => vec![
             view.say(
                 "phần lớn thiết bị cùng lỗi: do đường truyền hoặc gateway, không phải từng thiết bị",
@@ -92,9 +92,9 @@ fn for_path(view: &View<'_>, fault: &LinkFault) -> &'static str {
     }
 }
 
-fn for_unit(view: &View<'_>, fault: Option<(crate::clock::Timestamp, Fault)>) -> &'static str {
-    match fault {
-        Some((_, Fault::Refused(_))) => view.say(
+fn for_unit(view: &View<'_>, miss: Option<(crate::clock::Timestamp, Miss)>) -> &'static str {
+    match miss.and_then(|(_, miss)| miss.code()) {
+        Some(_) => view.say(
             "gateway không với tới thiết bị: nguồn, dây và số thiết bị (unit id) ở ngăn",
             "the gateway does not reach it: power, wire and unit id at the bay",
         ),
@@ -105,17 +105,17 @@ fn for_unit(view: &View<'_>, fault: Option<(crate::clock::Timestamp, Fault)>) ->
     }
 }
 
-fn for_errors(view: &View<'_>, fault: Option<(crate::clock::Timestamp, Fault)>) -> &'static str {
-    match fault {
-        Some((_, Fault::Refused(6))) => view.say(
+fn for_errors(view: &View<'_>, miss: Option<(crate::clock::Timestamp, Miss)>) -> &'static str {
+    match miss.map(|(_, miss)| miss) {
+        Some(Miss::Busy(_)) => view.say(
             "thiết bị bận: giảm in_flight, hoặc thêm pause_between_ms",
             "the device is busy: lower in_flight, or set pause_between_ms",
         ),
-        Some((_, Fault::Refused(_))) => view.say(
+        Some(Miss::NotThere(_) | Miss::Refused(_) | Miss::Unreachable(_)) => view.say(
             "xem mã từ chối dưới đây; màn hình 4 có từng tín hiệu với byte của nó",
             "see the exception below; screen 4 has each signal with its bytes",
         ),
-        Some((_, Fault::Undecodable)) => view.say(
+        Some(Miss::Malformed) => view.say(
             "khung sai: hai thiết bị trùng số, hay gateway trộn trả lời của nhiều máy hỏi",
             "bad frames: two devices with one id, or a gateway that mixes up the replies of several clients",
         ),
@@ -130,11 +130,11 @@ fn for_overrun(view: &View<'_>, seen: &Seen<'_>) -> Vec<String> {
     let Some((_, overrun)) = seen.channel.link.overrun else { return Vec::new() };
     let device = &seen.contract.device;
     let said = match (overrun.cause, view.lang) {
-        (Cause::SilentUnit(unit), Lang::Vi) => format!(
+        (Cause::SilentDevice(unit), Lang::Vi) => format!(
             "đưa thiết bị {unit} trở lại; nó tốn {} ms mỗi lần hỏi (reply_timeout_ms)",
             view.count(device.reply_timeout_ms.into())
         ),
-        (Cause::SilentUnit(unit), Lang::En) => format!(
+        (Cause::SilentDevice(unit), Lang::En) => format!(
             "bring unit {unit} back; it costs {} ms each time it is asked (reply_timeout_ms)",
             view.count(device.reply_timeout_ms.into())
         ),

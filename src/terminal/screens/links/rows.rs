@@ -194,7 +194,7 @@ impl<'a> Seen<'a> {
     }
 
     fn health_of_unit(&self, unit: &UnitPicture) -> Health {
-        let unheard = unit.last_good.is_none() && unit.last_fault.is_none();
+        let unheard = unit.last_good.is_none() && unit.last_miss.is_none();
         if !unit.asked || unheard || self.channel.link.state != LinkState::Connected {
             // What is wrong with the path is said of the path.
             return Health::Pending;

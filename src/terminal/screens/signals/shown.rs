@@ -12,11 +12,11 @@ use crate::terminal::view::View;
 pub(crate) fn reader(view: &View<'_>, (station, point): SignalId) -> CentreId {
     let entry =
         |centre: &CentreId| &view.province().channel(station, *centre).entries[point.index()];
-    if entry(&view.basis).register.is_some() {
+    if entry(&view.basis).is_mapped() {
         return view.basis;
     }
     let mut centres = view.province().centre_ids();
-    centres.find(|centre| entry(centre).register.is_some()).unwrap_or(view.basis)
+    centres.find(|centre| entry(centre).is_mapped()).unwrap_or(view.basis)
 }
 
 /// A value as a table shows it.

@@ -1,9 +1,9 @@
-//! Raw values: what stands in the cells of a point as one number, before any scale, so that
-//! nothing of what came is lost: not the payload of a NaN, not the register that says "no value".
+//! Raw values: what came for a point as one number, before any scale, so that nothing of it is lost: not the payload of a
+//! NaN, not the count that says "no value".
 
-use config::{Decoded, Encoding, Table, WordOrder, decode};
+use config::{Decoded, Encoding, scaled};
 
-/// Register of a scaled value that says "no value" (see [`Encoding::A16`]).
+/// Count of a scaled value that says "no value" (see [`Encoding::A16`]).
 const NO_VALUE: u16 = 0x8000;
 
 /// How the raw values of a column are laid out. A raw value is a `u64` with this many low bits in
@@ -28,7 +28,7 @@ pub enum RawType {
 
 impl RawType {
     /// Every layout.
-    pub(super) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Bit,
         Self::Pair,
         Self::Signed16,
@@ -40,7 +40,7 @@ impl RawType {
 
     /// Its number in the bytes of chunks, 0 to 7. A number that is given is never given again, nor to
     /// another layout.
-    pub(super) fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Bit => 0,
             Self::Pair => 1,
@@ -53,7 +53,7 @@ impl RawType {
     }
 
     /// The layout that a number stands for; `None` when it stands for none.
-    pub(super) fn from_code(code: u8) -> Option<Self> {
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|layout| layout.code() == code)
     }
 
@@ -70,11 +70,6 @@ impl RawType {
         }
     }
 
-    /// That of qualities in a table.
-    pub fn of_quality(table: Table) -> Self {
-        if table.is_bits() { Self::Bit } else { Self::Unsigned16 }
-    }
-
     /// Bytes that hold a raw value, 1 to 8.
     pub fn bytes(self) -> usize {
         match self {
@@ -85,17 +80,19 @@ impl RawType {
         }
     }
 
-    /// Cells of a table that hold a raw value, 1 to 4.
-    pub fn cells(self) -> u16 {
+    /// Bits that hold a raw value, 1 to 64.
+    pub fn bits(self) -> u32 {
         match self {
-            Self::Bit | Self::Signed16 | Self::Unsigned16 => 1,
-            Self::Pair | Self::Unsigned32 | Self::Float32 => 2,
-            Self::Unsigned64 => 4,
+            Self::Bit => 1,
+            Self::Pair => 2,
+            Self::Signed16 | Self::Unsigned16 => 16,
+            Self::Unsigned32 | Self::Float32 => 32,
+            Self::Unsigned64 => 64,
         }
     }
 
     /// Highest raw value.
-    pub(super) fn highest(self) -> u64 {
+    pub(crate) fn highest(self) -> u64 {
         match self {
             Self::Bit => 1,
             Self::Pair => 3,
@@ -129,25 +126,31 @@ impl RawType {
     }
 }
 
-/// Reads a raw value as a point in this encoding: the same as [`config::decode`] of its cells.
-pub fn decoded(encoding: Encoding, raw: u64) -> Decoded {
-    let words = [word(raw >> 48), word(raw >> 32), word(raw >> 16), word(raw)];
-    let cells: &[u16] = match encoding {
-        Encoding::D2 => &[word(raw) & 1, word(raw) >> 1],
-        Encoding::C32 | Encoding::Af => &words[2..],
-        Encoding::K4 => &words,
-        _ => &words[3..],
-    };
-    // The order of the register was applied when the raw value was made.
-    decode(encoding, WordOrder::Abcd, cells)
+/// What a raw value says: the same as [`config::decode`] of the cells that it was read from.
+pub fn decoded(raw_type: RawType, scale: f64, raw: u64) -> Decoded {
+    match raw_type {
+        RawType::Float32 => {
+            let x = f32::from_bits(low(raw));
+            match () {
+                () if x.is_nan() => Decoded::NoValue,
+                () if x.is_infinite() => Decoded::Nonsense,
+                () => Decoded::Value(f64::from(x)),
+            }
+        }
+        RawType::Signed16 | RawType::Unsigned16 => match raw_type.counts(raw) {
+            Some(counts) => Decoded::Value(scaled(counts, scale)),
+            None => Decoded::NoValue,
+        },
+        _ => raw_type.counts(raw).map_or(Decoded::NoValue, Decoded::Value),
+    }
 }
 
 /// Lowest 16 bits.
-pub(super) fn word(raw: u64) -> u16 {
+pub(crate) fn word(raw: u64) -> u16 {
     u16::try_from(raw & 0xFFFF).unwrap_or_default()
 }
 
 /// Lowest 32 bits.
-pub(super) fn low(raw: u64) -> u32 {
+pub(crate) fn low(raw: u64) -> u32 {
     u32::try_from(raw & 0xFFFF_FFFF).unwrap_or_default()
 }
