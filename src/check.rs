@@ -290,7 +290,7 @@ fn cause(picture: &Picture, station: StationId, line: &Shortfall, lang: Lang) ->
 }
 
 fn since(picture: &Picture, (first, last): (Since, Since), lang: Lang) -> String {
-    let moment = Moment { now: picture.at, zone: picture.province.utc_offset_hours, lang };
+    let moment = Moment { now: picture.at, zone: picture.province.zone, lang };
     moment.span_in_words(first, last)
 }
 

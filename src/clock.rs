@@ -1,14 +1,12 @@
-//! Time: the one file that reads a clock, and the one that writes times for people.
+//! Time: the one file that reads a clock. What days and local clocks are follows from `config::Zone`.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use config::Date;
+pub use config::{DAY_MS, Local};
+use config::{Date, Zone};
 use serde::{Serialize, Serializer};
-
-/// Milliseconds of a day.
-pub const DAY_MS: i64 = 86_400_000;
 
 /// An instant in milliseconds since 1970, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -29,84 +27,40 @@ impl Timestamp {
     /// The instant that ISO 8601 in UTC says, `2022-11-23T07:32:07.240Z` or without milliseconds; `None` of anything
     /// else.
     pub fn from_iso(text: &str) -> Option<Self> {
-        let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
-        let numbers = |text: &str, between: char| -> Option<Vec<u16>> {
-            text.split(between).map(|part| part.parse().ok()).collect()
-        };
-        let (time, ms) = time.split_once('.').unwrap_or((time, "0"));
-        let [year, month, day]: [u16; 3] = numbers(day, '-')?.try_into().ok()?;
-        let [hour, minute, second]: [u16; 3] = numbers(time, ':')?.try_into().ok()?;
-        let of = |number: u16| u8::try_from(number).ok();
-        let day = Date { year, month: of(month)?, day: of(day)? };
-        let seconds = (i64::from(hour) * 60 + i64::from(minute)) * 60 + i64::from(second);
-        Some(Self::midnight(day, 0)?.plus(seconds * 1_000 + ms.parse::<i64>().ok()?))
+        config::utc_instant(text).map(Self)
     }
 
-    /// The beginning of a day in a zone that is `hours` ahead of UTC; `None` when the calendar has no
-    /// such day.
-    pub fn midnight(day: Date, hours: i8) -> Option<Self> {
-        let month = time::Month::try_from(day.month).ok()?;
-        let date = time::Date::from_calendar_date(day.year.into(), month, day.day).ok()?;
-        let utc = date.midnight().assume_utc().unix_timestamp();
-        Some(Self((utc - i64::from(hours) * 3_600) * 1_000))
+    /// The beginning of a day in a zone; `None` when the calendar has no such day.
+    pub fn midnight(day: Date, zone: Zone) -> Option<Self> {
+        zone.begins(day).map(Self)
     }
 
     /// ISO 8601 in UTC, to the millisecond: `2022-11-23T07:32:07.240Z`.
     pub fn to_millisecond(self) -> String {
-        let second = self.to_string();
-        let (second, ms) = (second.trim_end_matches('Z'), self.0.rem_euclid(1_000));
-        format!("{second}.{ms:03}Z")
+        config::utc_text(self.0)
     }
 
-    /// The day in a zone that is `hours` ahead of UTC, since 1970-01-01.
-    pub fn local_day(self, hours: i8) -> i64 {
-        self.plus(i64::from(hours) * 3_600_000).0.div_euclid(DAY_MS)
+    /// The day in a zone, since 1970-01-01.
+    pub fn local_day(self, zone: Zone) -> i64 {
+        zone.day(self.0)
     }
 
-    /// When a day since 1970-01-01 begins in a zone that is `hours` ahead of UTC.
-    pub fn of_local_day(day: i64, hours: i8) -> Self {
-        Self(day.saturating_mul(DAY_MS)).plus(-3_600_000 * i64::from(hours))
+    /// When a day since 1970-01-01 begins in a zone.
+    pub fn of_local_day(day: i64, zone: Zone) -> Self {
+        Self(zone.day_begins(day))
     }
 
-    /// Calendar and clock of a zone that is `hours` ahead of UTC.
-    pub fn local(self, hours: i8) -> Local {
-        let shifted = i128::from(self.0) * 1_000_000 + i128::from(hours) * 3_600_000_000_000;
-        let time = time::OffsetDateTime::from_unix_timestamp_nanos(shifted)
-            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-        Local {
-            date: Date {
-                year: u16::try_from(time.year()).unwrap_or(0),
-                month: time.month().into(),
-                day: time.day(),
-            },
-            hour: time.hour(),
-            minute: time.minute(),
-            second: time.second(),
-            millisecond: time.millisecond(),
-        }
+    /// Calendar and clock of a zone.
+    pub fn local(self, zone: Zone) -> Local {
+        zone.local(self.0)
     }
 }
 
 impl fmt::Display for Timestamp {
     /// ISO 8601 in UTC, to the second: `2022-11-23T07:32:07Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Local { date, hour, minute, second, .. } = self.local(0);
+        let Local { date, hour, minute, second, .. } = self.local(Zone::UTC);
         write!(f, "{date}T{hour:02}:{minute:02}:{second:02}Z")
-    }
-}
-
-impl fmt::Display for Local {
-    /// As people of the place read it, day first by its year: `2022-11-23 14:32:07`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { date, hour, minute, second, .. } = self;
-        write!(f, "{date} {hour:02}:{minute:02}:{second:02}")
-    }
-}
-
-impl Local {
-    /// The same to the millisecond: `2022-11-23 14:32:07.240`.
-    pub fn to_millisecond(self) -> String {
-        format!("{self}.{:03}", self.millisecond)
     }
 }
 
@@ -114,21 +68,6 @@ impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
-}
-
-/// A wall clock reading in some zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Local {
-    /// Day.
-    pub date: Date,
-    /// 0 to 23.
-    pub hour: u8,
-    /// 0 to 59.
-    pub minute: u8,
-    /// 0 to 59.
-    pub second: u8,
-    /// 0 to 999.
-    pub millisecond: u16,
 }
 
 /// A difference from the system's clock from which on it was set, and not only a little off,
@@ -394,14 +333,14 @@ mod tests {
         let at = Timestamp(1_669_188_727_240);
         assert_eq!(at.to_string(), "2022-11-23T07:32:07Z");
         assert_eq!(at.to_millisecond(), "2022-11-23T07:32:07.240Z");
-        let local = at.local(7);
+        let local = at.local(Zone::hours(7));
         assert_eq!(local.date.to_string(), "2022-11-23");
         assert_eq!((local.hour, local.minute, local.second), (14, 32, 7));
         assert_eq!(local.millisecond, 240);
         let day = Date { year: 2022, month: 11, day: 23 };
-        let midnight = Timestamp::midnight(day, 7).unwrap();
+        let midnight = Timestamp::midnight(day, Zone::hours(7)).unwrap();
         assert_eq!(midnight.to_string(), "2022-11-22T17:00:00Z");
-        assert_eq!(Timestamp::midnight(Date { month: 2, day: 30, ..day }, 7), None);
+        assert_eq!(Timestamp::midnight(Date { month: 2, day: 30, ..day }, Zone::hours(7)), None);
     }
 
     /// A machine whose clocks are set by hand.

@@ -12,7 +12,7 @@ mod tables;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use config::Lang;
+use config::{Lang, Zone};
 
 use crate::drafts::{Drafts, Unwritten};
 use crate::history::Span;
@@ -183,7 +183,7 @@ type Each<'a, R> = &'a mut dyn FnMut(&R) -> Result<(), Error>;
 
 /// Writes the rows that `fill` hands on.
 fn filled<R: Row, W: Write + Send>(
-    (format, zone, out): (Format, i8, W),
+    (format, zone, out): (Format, Zone, W),
     fill: impl FnOnce(Each<'_, R>) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let mut rows = 0;
@@ -244,8 +244,10 @@ mod tests {
 
     fn csv_of(format: Format, count: i64) -> String {
         let mut bytes = Vec::new();
-        filled((format, 7, &mut bytes), |each| (0..count).try_for_each(|n| each(&sample(n))))
-            .unwrap();
+        filled((format, Zone::hours(7), &mut bytes), |each| {
+            (0..count).try_for_each(|n| each(&sample(n)))
+        })
+        .unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -280,7 +282,7 @@ mod tests {
         let count = 300_000;
         let mut file = tempfile::tempfile().unwrap();
         let rows = (0..count).map(sample);
-        let written = filled((Format::Parquet, 7, &mut file), |each| {
+        let written = filled((Format::Parquet, Zone::hours(7), &mut file), |each| {
             rows.into_iter().try_for_each(|row| each(&row))
         });
         assert_eq!(written.unwrap(), 300_000);

@@ -346,7 +346,7 @@ mod tests {
         let whole = Arc::new(Province::built_in());
         // HB07: a relay was replaced, and its signals have not been tested since.
         let day = Date { year: 2022, month: 11, day: 2 };
-        let midnight = Timestamp::midnight(day, whole.utc_offset_hours).unwrap();
+        let midnight = Timestamp::midnight(day, whole.zone).unwrap();
         let (layouts, before) = (layouts(&plans(&whole)), midnight.plus(-1));
         let mut today = Today::at(Arc::clone(&whole), before.plus(-60_000));
         let mut historian = Historian::new(today.contract(), &layouts, before.plus(-60_000));

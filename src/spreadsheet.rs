@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use config::Date;
 use config::plain::plain;
+use config::{Date, Zone};
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 
 use crate::clock::{Local, Timestamp};
@@ -57,7 +57,7 @@ impl Style {
     }
 
     /// A moment to the millisecond: in UTC, or for a spreadsheet in local time.
-    pub(crate) fn instant(self, at: Timestamp, zone: i8) -> String {
+    pub(crate) fn instant(self, at: Timestamp, zone: Zone) -> String {
         match self {
             Self::Rfc => at.to_millisecond(),
             Self::ExcelVi => {

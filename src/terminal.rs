@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use config::{Lang, StationId};
+use config::{Lang, StationId, Zone};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::Event;
@@ -250,8 +250,8 @@ pub fn page(picture: &Picture, page: Page, (lang, ascii): (Lang, bool), width: u
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 
-/// What happened to the clock, and when by the time of a zone so many hours ahead of UTC.
-pub fn jump(jump: &Jump, zone: i8, lang: Lang) -> String {
+/// What happened to the clock, and when by the time of a zone.
+pub fn jump(jump: &Jump, zone: Zone, lang: Lang) -> String {
     jumps::when(jump, zone, lang)
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use config::Flags;
+use config::{Flags, Zone};
 use gridwatch::clock::{Jump, JumpKind, Timestamp};
 use gridwatch::collector::poll::Fault;
 use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
@@ -411,7 +411,7 @@ fn signals_of_one_cause_lack_since_the_first_moment_to_the_last() {
     let page = gridwatch::terminal::Page::Why(station);
     let text = gridwatch::terminal::page(&picture, page, (config::Lang::En, false), 140);
     for (since, dash) in [(line.since, ""), (line.last_since, "–")] {
-        let local = since.instant().unwrap().local(7);
+        let local = since.instant().unwrap().local(Zone::hours(7));
         let said = format!("{dash}{:02}:{:02}:{:02}", local.hour, local.minute, local.second);
         assert!(text.contains(&said), "{said} is missing in\n{text}");
     }

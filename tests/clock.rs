@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use config::{ChannelId, Date, Province};
+use config::{ChannelId, Date, Province, Zone};
 use gridwatch::clock::{Clock, Jump, JumpKind, Shown, Timestamp};
 use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
@@ -311,7 +311,7 @@ async fn a_monitor_that_runs_over_midnight_judges_by_the_contract_of_the_day() {
     // S2: a signal whose end-to-end record is no longer valid from this day on.
     let day = Date { year: 2022, month: 9, day: 14 };
     let mut province = small();
-    let midnight = Timestamp::midnight(day, province.utc_offset_hours).unwrap();
+    let midnight = Timestamp::midnight(day, province.zone).unwrap();
     let clock = Clock::showing(midnight.plus(-1_500), Instant::now());
     let stations = clock.clone();
     let simulation = simulate(&mut province, Arc::new(move || stations.now().0)).await;
@@ -622,7 +622,7 @@ fn a_cut_takes_no_figure_of_a_right_clock_for_one_of_a_wrong_one() {
         reader.energy_counts(at.plus(1), |_, line| kwh.push(line.kwh)).unwrap();
         (remote, kwh.pop())
     };
-    let zone = province.utc_offset_hours;
+    let zone = province.zone;
     let before = BEGAN.plus(DAY_MS).local(zone).date;
     let cut = Timestamp::midnight(before, zone).unwrap();
     assert!(cut > wrong.after.plus(60_000));
@@ -684,7 +684,7 @@ fn a_jump_of_the_clock_stands_among_the_events() {
     assert!(row[1..5].iter().all(String::is_empty), "it is of no station: {row:?}");
     assert!(rows(&export(&["--station", "S1"])).is_empty());
     let out = folder.path().join("r.json");
-    let day = set.before.local(7).date.to_string();
+    let day = set.before.local(Zone::hours(7)).date.to_string();
     let made =
         gridwatch(&["report", "--store", store, "--from", &day, "--out", out.to_str().unwrap()]);
     assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));

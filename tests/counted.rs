@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{ChannelId, Province};
+use config::{ChannelId, Province, Zone};
 use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
 use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::picture::LinkState;
@@ -23,18 +23,20 @@ use crate::figures;
 use crate::fixture::{CENTRE, HEAD, STATION};
 
 /// Hours east of Greenwich.
-const ZONE: i8 = 7;
+const HOURS: i8 = 7;
+/// The same as a zone.
+const ZONE: Zone = Zone::hours(HOURS);
 const HOUR_MS: i64 = 3_600_000;
 /// 2022-11-01 00:00 local, and its number since 1970.
 const BEGAN: i64 = 1_667_235_600_000;
 const FIRST_DAY: i64 = 19_297;
 
 fn day_of(at: i64) -> i64 {
-    (at + i64::from(ZONE) * HOUR_MS).div_euclid(DAY_MS)
+    (at + i64::from(HOURS) * HOUR_MS).div_euclid(DAY_MS)
 }
 
 fn begin_of(day: i64) -> i64 {
-    day * DAY_MS - i64::from(ZONE) * HOUR_MS
+    day * DAY_MS - i64::from(HOURS) * HOUR_MS
 }
 
 /// One station and one plant. By the second contract a class sells nothing any more, another one is gone, and the

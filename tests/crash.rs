@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Province;
+use config::{Province, Zone};
 use gridwatch::history::{Span, Window, channel_history};
 use gridwatch::store::{End, Reader, Writer, upkeep};
 use rand::{RngExt as _, SeedableRng as _};
@@ -80,7 +80,7 @@ fn killed(base: &str, store: &Path, lines: usize, then: Duration) -> String {
 
 /// An instant as the monitor says it: in local time of the province.
 fn local(at: gridwatch::clock::Timestamp) -> String {
-    at.local(7).to_millisecond()
+    at.local(Zone::hours(7)).to_millisecond()
 }
 
 /// Kills a monitor again and again, and looks at its store each time.

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use config::Lang;
+use config::{Lang, Zone};
 use gridwatch::clock::Timestamp;
 use gridwatch::export::{self, Choice, Table};
 use gridwatch::history::past;
@@ -261,9 +261,9 @@ impl Base {
         fs::write(copy.path().join(FILE), &bytes).unwrap();
         let forms = forms(&Connection::open(copy.path().join(FILE)).unwrap()).unwrap();
         let sessions = Reader::open(copy.path()).unwrap().sessions().unwrap();
-        let days =
-            [sessions[0].from, sessions[sessions.len() - 1].until].map(|at| at.local(7).date);
-        let period = Period::days(days[0], days[1], 7).unwrap();
+        let days = [sessions[0].from, sessions[sessions.len() - 1].until]
+            .map(|at| at.local(Zone::hours(7)).date);
+        let period = Period::days(days[0], days[1], Zone::hours(7)).unwrap();
         Self { bytes, forms, period }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{Lang, PointId, Province, StationId};
+use config::{Lang, PointId, Province, StationId, Zone};
 use gridwatch::clock::Timestamp;
 use gridwatch::history::energy::{CounterEnergy, Oddity, StationEnergy, energies};
 use gridwatch::history::reliability::reliability;
@@ -420,9 +420,12 @@ fn a_feeder_that_is_renamed_counts_under_both_names() {
     };
     assert_eq!(received(&parts[0]) + received(&parts[1]), received(&stations));
     // What was not live of it by the name that it has no more is listed.
-    let day = START.local(7).date;
-    let request =
-        Request { period: Period::days(day, day, 7).unwrap(), station: None, lang: Lang::En };
+    let day = START.local(Zone::hours(7)).date;
+    let request = Request {
+        period: Period::days(day, day, Zone::hours(7)).unwrap(),
+        station: None,
+        lang: Lang::En,
+    };
     let made = report(&reader, &request, |_| {}).unwrap().unwrap();
     let made: serde_json::Value = serde_json::from_slice(&json::bytes(&made).unwrap()).unwrap();
     let rows = &made["sheets"]["quality"]["tables"]["least_available"]["rows"];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use config::{ChannelId, Province};
+use config::{ChannelId, Province, Zone};
 use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
 use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
@@ -83,7 +83,9 @@ fn parquet_rows(path: &Path) -> Vec<Vec<String>> {
             Field::Double(n) => n.to_string(),
             Field::Bool(is) => is.to_string(),
             Field::TimestampMillis(ms) => Timestamp(*ms).to_millisecond(),
-            Field::Date(day) => Timestamp(i64::from(*day) * DAY_MS).local(0).date.to_string(),
+            Field::Date(day) => {
+                Timestamp(i64::from(*day) * DAY_MS).local(Zone::UTC).date.to_string()
+            }
             other => panic!("{other:?}"),
         });
         rows.push(cells.collect());

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use config::Lang;
+use config::{Lang, Zone};
 use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
 use gridwatch::store::{Reader, StoreError, upkeep};
@@ -30,8 +30,8 @@ fn told(folder: &Path) -> Result<Vec<u8>, StoreError> {
     let reader = Reader::open(folder)?;
     let sessions = reader.sessions()?;
     let Some((first, last)) = sessions.first().zip(sessions.last()) else { return Ok(Vec::new()) };
-    let [first, last] = [first.from, last.until].map(|at| at.local(7).date);
-    let Ok(period) = Period::days(first, last, 7) else { return Ok(Vec::new()) };
+    let [first, last] = [first.from, last.until].map(|at| at.local(Zone::hours(7)).date);
+    let Ok(period) = Period::days(first, last, Zone::hours(7)) else { return Ok(Vec::new()) };
     let made = report(&reader, &Request { period, station: None, lang: Lang::En }, |_| {})?;
     Ok(made.map_or_else(Vec::new, |made| json::bytes(&made).unwrap()))
 }

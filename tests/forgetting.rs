@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{CentreId, ChannelId, Date, Flags, Lang, PointId, Province, StationId};
+use config::{CentreId, ChannelId, Date, Flags, Lang, PointId, Province, StationId, Zone};
 use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
@@ -29,7 +29,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value as Json;
 use tempfile::tempdir;
 
-const ZONE: i8 = 7;
+const HOURS: i8 = 7;
+/// The same as a zone.
+const ZONE: Zone = Zone::hours(HOURS);
 const HOUR_MS: i64 = 3_600_000;
 
 /// One station with two feeders, by contracts of which the second lacks some points and the third keeps little.
@@ -44,7 +46,7 @@ fn contract(n: usize) -> Arc<Province> {
         r#"
 [province]
 name = {{ en = "One", vi = "Một" }}
-utc_offset_hours = {ZONE}
+utc_offset_hours = {HOURS}
 seed = 1
 {history}
 [link]

@@ -56,3 +56,4 @@ mod unmanned;
 mod untrusted;
 mod verdicts;
 mod windows;
+mod zones;

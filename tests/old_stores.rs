@@ -9,7 +9,6 @@ use std::path::Path;
 use gridwatch::store::{Reader, Writer, upkeep};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
-use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{gridwatch, json, stderr, stdout};
 
@@ -24,8 +23,7 @@ fn export(store: &str, table: &str) -> Vec<BTreeMap<String, String>> {
 
 /// Milliseconds since 1970.
 fn ms(text: &str) -> i64 {
-    let at = time::OffsetDateTime::parse(text, &Rfc3339).unwrap();
-    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap()
+    config::utc_instant(text).unwrap()
 }
 
 fn ms_or_none(text: &str) -> String {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use config::{Date, Flags, Lang};
+use config::{Date, Flags, Lang, Zone};
 use gridwatch::check::{Thresholds, check, report};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::poll::Fault;
@@ -152,7 +152,7 @@ fn tell(case: &Case, when: When) {
     let first = NOW.plus(1_000 * if when == When::Before { -719 } else { BEGINS });
     assert!((0..20_000).contains(&at.since(first)), "{place}: {at} after {first}");
 
-    let local = at.local(7);
+    let local = at.local(Zone::hours(7));
     let time = format!("{:02}:{:02}:{:02}", local.hour, local.minute, local.second);
     let told = format!("{}{time}", if at_least { "≤" } else { "" });
     let said = format!("{}since {time}", if at_least { "at least " } else { "" });
@@ -196,7 +196,7 @@ fn tell(case: &Case, when: When) {
 /// The same in what is filed, in each format.
 fn reported(place: &str, (store, reason): (&str, Reason), (at, at_least): (Timestamp, bool)) {
     let out = tempdir().unwrap();
-    let local = at.local(7);
+    let local = at.local(Zone::hours(7));
     for end in ["json", "csv", "html"] {
         let to = out.path().join(format!("r.{end}"));
         let days = ["--from", "2022-11-23", "--to", "2022-11-23"];

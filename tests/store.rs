@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use config::{ChannelId, Date, Decoded, Province, decode};
+use config::{ChannelId, Date, Decoded, Province, Zone, decode};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::collector::poll::Exchange;
@@ -81,11 +81,11 @@ fn what_is_forgotten_changes_nothing_of_what_came_after() {
     let province = province();
     six_days(folder.path(), &province);
     let day = |day| Date { year: 1970, month: 1, day };
-    let from = |n| Timestamp::midnight(day(n), province.utc_offset_hours).unwrap();
+    let from = |n| Timestamp::midnight(day(n), province.zone).unwrap();
     let span = Span::new(from(4), Timestamp(6 * DAY_MS));
     let before = times(folder.path(), span);
     assert!(before.good > 0 && before.unobserved > 0 && before.by_reason[7] > 0);
-    let forget = |before| Some(Forget { before, only_values: false, zone: 0 });
+    let forget = |before| Some(Forget { before, only_values: false, zone: Zone::UTC });
     let done = upkeep::compact(folder.path(), forget(day(4))).unwrap();
     assert!(done.is <= done.was);
     assert_eq!(times(folder.path(), span), before);
@@ -157,17 +157,7 @@ fn a_store_is_looked_at_and_exported_from_the_command_line() {
         let row = row.unwrap();
         let at = |column: usize| {
             let text = row.get(column).unwrap();
-            let second: time::PrimitiveDateTime = time::PrimitiveDateTime::new(
-                time::Date::from_ordinal_date(1970, text[8..10].parse().unwrap()).unwrap(),
-                time::Time::from_hms_milli(
-                    text[11..13].parse().unwrap(),
-                    text[14..16].parse().unwrap(),
-                    text[17..19].parse().unwrap(),
-                    text[20..23].parse().unwrap(),
-                )
-                .unwrap(),
-            );
-            i64::try_from(second.assume_utc().unix_timestamp_nanos() / 1_000_000).unwrap()
+            Timestamp::from_iso(text).unwrap().0
         };
         assert!(at(4) < at(5), "{row:?}");
         ms += at(5) - at(4);
@@ -219,8 +209,8 @@ fn a_disk_that_takes_no_more_stops_nothing_and_loses_nothing() {
     let sessions = Reader::open(&store).unwrap().sessions().unwrap();
     assert_eq!(sessions.len(), 1, "what had to wait was written: there is no gap");
     assert!(
-        sessions[0].from.local(7).to_millisecond() <= first
-            && sessions[0].until.local(7).to_millisecond() >= until(&back)
+        sessions[0].from.local(Zone::hours(7)).to_millisecond() <= first
+            && sessions[0].until.local(Zone::hours(7)).to_millisecond() >= until(&back)
     );
     assert_eq!(upkeep::check(&store).unwrap().faults, Vec::<String>::new());
 }

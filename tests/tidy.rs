@@ -39,7 +39,7 @@ const FIELD: Direction = &[
     ("chance", &[]),
     ("target", &[]),
     ("times", &[]),
-    ("plant", &["chance", "target", "times"]),
+    ("plant", &["chance", "target"]),
     ("meters", &["chance", "plant"]),
     ("telemetry", &["chance", "meters", "plant"]),
     ("faults", &["chance", "plant", "target", "telemetry", "times"]),
@@ -52,17 +52,21 @@ const CONTRACT: Direction = &[
     ("plain", &[]),
     ("names", &[]),
     ("kind", &[]),
+    ("civil", &["names"]),
     ("built_in", &[]),
     ("problem", &["plain"]),
     ("codec", &["kind", "problem"]),
     ("metering", &["codec"]),
-    ("document", &["names", "plain", "problem"]),
+    ("document", &["civil", "names", "plain", "problem"]),
     ("template", &["codec", "document", "kind", "names", "problem"]),
     ("registers", &["codec", "kind", "template"]),
-    ("province", &["codec", "kind", "names", "registers", "template"]),
+    ("province", &["civil", "codec", "kind", "names", "registers", "template"]),
     ("customers", &["province"]),
-    ("draft", &["codec", "document", "names", "province", "registers", "template"]),
-    ("read", &["codec", "document", "draft", "names", "province", "registers", "template"]),
+    ("draft", &["civil", "codec", "document", "names", "province", "registers", "template"]),
+    (
+        "read",
+        &["civil", "codec", "document", "draft", "names", "province", "registers", "template"],
+    ),
     (
         "expand",
         &[
@@ -84,7 +88,8 @@ const CONTRACT: Direction = &[
 ];
 
 /// Names that only the given files may mention.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 9] = [
+    ("jiff", &["config/src/civil.rs"]),
     ("rusqlite", &["src/store"]),
     ("::parquet::", &["src/export"]),
     ("tokio_modbus", &[]),

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::civil::Zone;
 use crate::names::{Date, Name};
 use crate::problem::{Problem, Problems, way_out};
 
@@ -268,14 +269,17 @@ impl<'d> Node<'d> {
         self.value.get_ref().as_bool().or_else(|| self.expected("true or false"))
     }
 
-    /// A number within bounds.
-    pub fn number(&self, low: f64, high: f64) -> Option<f64> {
-        let value = match self.value.get_ref() {
+    fn as_number(&self) -> Option<f64> {
+        match self.value.get_ref() {
             DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(as_f64),
             DeValue::Float(x) => x.as_str().parse::<f64>().ok(),
             _ => None,
-        };
-        match value {
+        }
+    }
+
+    /// A number within bounds.
+    pub fn number(&self, low: f64, high: f64) -> Option<f64> {
+        match self.as_number() {
             Some(x) if (low..=high).contains(&x) => Some(x),
             _ => self.expected(&format!("a number from {low} to {high}")),
         }
@@ -291,6 +295,22 @@ impl<'d> Node<'d> {
             Some(n) if (low..=high).contains(&n) => Some(n),
             _ => self.expected(&format!("a whole number from {low} to {high}")),
         }
+    }
+
+    /// How far local time is ahead of UTC, in hours: quarters of one are enough for every place on Earth.
+    pub fn offset(&self) -> Option<Zone> {
+        let what = "a number of hours from -12 to 14, in quarters, such as 7, 5.75 or -3.5; a zone has its name in 'time_zone'";
+        self.as_number().and_then(Zone::of_hours).or_else(|| self.expected(what))
+    }
+
+    /// A time zone by its name in the IANA database.
+    pub fn zone(&self) -> Option<Zone> {
+        let name = self.text()?;
+        let zone = Zone::named(&name);
+        if zone.is_none() {
+            self.complain(format!("'{name}' is no time zone; {}", Zone::nearest(&name)));
+        }
+        zone
     }
 
     /// A date.
@@ -317,10 +337,11 @@ impl<'d> Node<'d> {
                 toml::value::Offset::Z => 0,
                 toml::value::Offset::Custom { minutes } => i64::from(minutes),
             };
-            let days = days_since_1970(date.year.into(), date.month.into(), date.day.into());
-            let minutes = (days * 24 + i64::from(time.hour)) * 60 + i64::from(time.minute);
-            let seconds = (minutes - minutes_ahead) * 60 + i64::from(time.second.unwrap_or(0));
-            Some(seconds * 1_000 + i64::from(time.nanosecond.unwrap_or(0) / 1_000_000))
+            let date = Date { year: date.year, month: date.month, day: date.day };
+            let minutes = i64::from(time.hour) * 60 + i64::from(time.minute) - minutes_ahead;
+            let seconds = minutes * 60 + i64::from(time.second.unwrap_or(0));
+            let ms = seconds * 1_000 + i64::from(time.nanosecond.unwrap_or(0) / 1_000_000);
+            Some(Zone::UTC.begins(date)? + ms)
         });
         let what = "an instant such as 2022-11-23T07:32:07Z, with its zone and without quotes";
         instant.or_else(|| self.expected(what))
@@ -380,14 +401,4 @@ impl<'d> Node<'d> {
 #[expect(clippy::cast_precision_loss, reason = "numbers of a contract are far below 2^52")]
 fn as_f64(n: i64) -> f64 {
     n as f64
-}
-
-/// Days from 1970-01-01 to a day of the Gregorian calendar.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    // Years begin in March here, so that the leap day is the last.
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }

@@ -1,5 +1,6 @@
 //! A province as its file has it: shapes and single values, names not yet looked up.
 
+use crate::civil::Zone;
 use crate::codec::{Encoding, WordOrder};
 use crate::document::{Place, Placed};
 use crate::names::{Date, Name};
@@ -13,7 +14,7 @@ use crate::template::LoadClass;
 /// A province as its file has it.
 pub(crate) struct Draft {
     pub(crate) name: Name,
-    pub(crate) utc_offset_hours: i8,
+    pub(crate) zone: Zone,
     pub(crate) seed: u64,
     pub(crate) sold_gwh_per_year: f64,
     pub(crate) reported_years: Vec<Placed<ReportedYear>>,

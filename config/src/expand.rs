@@ -61,7 +61,7 @@ pub(crate) fn expand(
     }
     let mut province = Province {
         name: draft.name,
-        utc_offset_hours: draft.utc_offset_hours,
+        zone: draft.zone,
         seed: draft.seed,
         sold_gwh_per_year: draft.sold_gwh_per_year,
         reported_years: draft.reported_years.into_iter().map(|year| year.value).collect(),

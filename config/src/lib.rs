@@ -4,7 +4,7 @@
 //! has. Expanding the two gives every point of every station, the set that each centre requires,
 //! and the register map of each channel. The simulator and the control room share nothing else.
 //!
-//! This crate knows nobody: it reads the files named to it and does no other I/O, keeps no time
+//! This crate knows nobody: it reads the files named to it and does no other I/O, reads no clock
 //! and opens no connection.
 //!
 //! ```
@@ -15,6 +15,7 @@
 //! ```
 
 mod built_in;
+mod civil;
 mod codec;
 mod customers;
 mod document;
@@ -33,6 +34,7 @@ mod read;
 mod registers;
 mod template;
 
+pub use civil::{DAY_MS, Local, NoInstant, Zone, utc_instant, utc_text};
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode, scaled};
 pub use customers::run_start;
 pub use document::{Document, Fields, Node, Place, Placed};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use thiserror::Error;
 
+use crate::civil::Zone;
 use crate::codec::{Encoding, WordOrder};
 use crate::kind::Kind;
 use crate::names::{Date, Lang, Name};
@@ -58,8 +59,8 @@ index!(
 pub struct Province {
     /// What it is called.
     pub name: Name,
-    /// Hours that its clocks are ahead of UTC, -12 to 14.
-    pub utc_offset_hours: i8,
+    /// By what its clocks go.
+    pub zone: Zone,
     /// Seed of everything that happens by chance in the simulated field.
     pub seed: u64,
     /// Energy sold in a year, in `GWh`.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use crate::civil::Zone;
 use crate::codec::{Encoding, WordOrder};
 use crate::document::{Fields, Node, Placed};
 use crate::draft::{
@@ -21,14 +22,16 @@ use crate::template::{Class, LoadClass, Scan};
 /// Conductors with known constants (public European standard types, cross-section in mm²).
 const CONDUCTORS: [&str; 5] = ["AC-150", "AC-185", "AC-240", "AC-300", "AC-400"];
 
+/// Local time where a contract says nothing of it.
+const VIETNAM: Zone = Zone::hours(7);
+
 /// Reads a province; files that it names are beside it, in `dir`.
 pub(crate) fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
     let mut name = None;
-    let (mut utc_offset_hours, mut seed, mut sold_gwh_per_year) = (7, 1, 0.0);
+    let (mut zone, mut seed, mut sold_gwh_per_year) = (VIETNAM, 1, 0.0);
     if let Some(fields) = root.required("province").and_then(|n| n.fields()) {
         name = fields.required("name").and_then(|n| n.name());
-        let hours = fields.optional("utc_offset_hours").and_then(|n| n.integer(-12, 14));
-        utc_offset_hours = hours.and_then(|h| i8::try_from(h).ok()).unwrap_or(7);
+        zone = read_zone(&fields).unwrap_or(VIETNAM);
         let chance = fields.optional("seed").and_then(|n| n.integer(0, i64::MAX));
         seed = chance.and_then(|s| u64::try_from(s).ok()).unwrap_or(1);
         let sold = fields.optional("sold_gwh_per_year").and_then(|n| n.number(0.0, 1e6));
@@ -49,7 +52,7 @@ pub(crate) fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
     let (link, identities) = read_link(link_node.as_ref(), dir);
     Draft {
         name: name.unwrap_or_else(|| Name::same("")),
-        utc_offset_hours,
+        zone,
         seed,
         sold_gwh_per_year,
         reported_years: list(root.optional("reported_years"), read_reported_year),
@@ -75,6 +78,16 @@ pub(crate) fn read_province(root: &Fields<'_>, dir: &Path) -> Draft {
             .map(|station| station.value)
             .collect(),
     }
+}
+
+/// By what the clocks go, where the contract says it.
+fn read_zone(fields: &Fields<'_>) -> Option<Zone> {
+    let (hours, name) = (fields.optional("utc_offset_hours"), fields.optional("time_zone"));
+    if let (Some(_), Some(name)) = (&hours, &name) {
+        name.complain("'utc_offset_hours' stands here too; leave one of the two away");
+        return None;
+    }
+    name.map_or_else(|| hours.and_then(|hours| hours.offset()), |name| name.zone())
 }
 
 /// Reads each table of a list of tables.

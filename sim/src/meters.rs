@@ -65,7 +65,7 @@ impl Meters {
         }
         Self {
             ways: Ways::new(province),
-            supply: Supply::new(feeders.iter().sum()),
+            supply: Supply::new(feeders.iter().sum(), province.zone),
             first: Campaign::new(Pass::First, groups),
             last: Campaign::new(Pass::Final, groups),
             sold: Sold::new(groups),
@@ -80,14 +80,13 @@ impl Meters {
 
     /// Brings readings to a moment, UTC milliseconds; `feeders` by station.
     pub(crate) fn step(&mut self, at_ms: i64, feeders: &[Vec<FeederState>]) {
-        let local_ms = at_ms + self.ways.offset_ms;
-        self.supply.note(local_ms, feeders, &self.fleet.first_feeder);
+        self.supply.note(at_ms, feeders, &self.fleet.first_feeder);
         self.look_round(at_ms);
         let Self { fleet, ways, supply, first, last, sold, figures: kept, changed, .. } = self;
         let scene = Scene { fleet, ways, supply };
-        let mut is_news = sold.note(fleet, local_ms, feeders);
+        let mut is_news = sold.note(fleet, (ways.zone, at_ms), feeders);
         let mut closed = None;
-        first.advance(&scene, local_ms, |day, group, counted| {
+        first.advance(&scene, at_ms, |day, group, counted| {
             let (station, group) = fleet.place(group);
             let kept = &mut kept[station][group].0;
             closed = Some(i64::from(day));
@@ -103,7 +102,7 @@ impl Meters {
             };
             changed[station] = true;
         });
-        last.advance(&scene, local_ms, |day, group, counted| {
+        last.advance(&scene, at_ms, |day, group, counted| {
             let (station, group) = fleet.place(group);
             let kept = &mut kept[station][group].0;
             *kept = MeterFigures {

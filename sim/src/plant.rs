@@ -86,7 +86,7 @@ impl Plant {
             Network::new(&province, &stations.iter().map(|s| &s.scheme).collect::<Vec<_>>());
         let chance = Chance::of(province.seed, "province");
         let at_ms = 0;
-        let moment = Moment::of(at_ms, province.utc_offset_hours);
+        let moment = Moment::of(at_ms, province.zone);
         let weather = Weather::of(chance, at_ms, moment);
         Self {
             outages: Outages::new(&province),
@@ -147,7 +147,7 @@ impl Plant {
 
     /// Time, weather and frequency.
     fn look_out(&mut self, at_ms: i64) {
-        let moment = Moment::of(at_ms, self.province.utc_offset_hours);
+        let moment = Moment::of(at_ms, self.province.zone);
         let weather = Weather::of(self.chance, at_ms, moment);
         let (depth, until) = self.dip;
         let dip = if at_ms < until { depth } else { 0.0 };
@@ -237,7 +237,7 @@ impl Plant {
     /// Tells the metered points of a plant what leaves there.
     fn tell_points(&mut self, n: usize) {
         let (id, dispatch) = self.dispatches[n];
-        let mw = dispatch.mw(self.now.at_ms, self.province.utc_offset_hours);
+        let mw = dispatch.mw(self.now.at_ms, self.province.zone);
         let source = self.province.stations[id.index()].plant.and_then(|plant| plant.source);
         let lines = source.map_or_else(Vec::new, |source| self.network.out_of(source));
         let points = dispatch::points(&self.province, id, mw, &lines);
@@ -376,7 +376,7 @@ impl Plant {
 fn dispatches(province: &Province) -> Vec<(StationId, Dispatch)> {
     let plants = province.plant_ids().filter_map(|id| {
         let plant = province.stations[id.index()].plant?;
-        Some((id, Dispatch::new(&plant, province.utc_offset_hours)))
+        Some((id, Dispatch::new(&plant, province.zone)))
     });
     plants.collect()
 }
@@ -397,11 +397,11 @@ fn energy_factor(province: &Province, chance: Chance) -> f64 {
             }
         }
     }
-    let offset = i64::from(province.utc_offset_hours);
+    let start = province.zone.day_begins(START_DAY);
     let mwh: f64 = (0..HOURS)
         .map(|hour| {
-            let at_ms = ((START_DAY * 24 - offset + hour) * 60 + 30) * 60_000;
-            let moment = Moment::of(at_ms, province.utc_offset_hours);
+            let at_ms = start + (2 * hour + 1) * 1_800_000;
+            let moment = Moment::of(at_ms, province.zone);
             let by_class = loads(moment, Weather::of(chance, at_ms, moment).celsius);
             by_class.iter().zip(peaks).map(|(load, peak)| load * peak).sum::<f64>()
         })

@@ -107,24 +107,6 @@ fn by_letters(text: &str) -> Option<f64> {
     sum
 }
 
-/// ISO 8601 in UTC, to the millisecond: `2022-11-23T07:32:07.240Z`.
-pub(crate) fn utc(at_ms: i64) -> String {
-    let (days, ms) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000));
-    // Years begin in March here, so that the leap day is the last.
-    let day = days + 719_468;
-    let era = day.div_euclid(146_097);
-    let of_era = day.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
-    let (second, ms) = (ms / 1_000 % 60, ms % 1_000);
-    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,13 +128,5 @@ mod tests {
         {
             assert!(duration_ms(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn times_are_written_in_utc() {
-        assert_eq!(utc(1_669_188_727_240), "2022-11-23T07:32:07.240Z");
-        assert_eq!(utc(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00.000Z");
-        assert_eq!(utc(-1), "1969-12-31T23:59:59.999Z");
     }
 }

@@ -5,14 +5,13 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use ::config::Province;
+use ::config::{Date, Province, Zone};
 use clap::Args;
 use gridwatch::clock::Clock;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
-use time::{Duration, OffsetDateTime};
 
 use super::{Failure, Outcome, say_lines};
 
@@ -20,8 +19,8 @@ use super::{Failure, Outcome, say_lines};
 const ROLE: [u64; 9] = [1, 3, 6, 1, 4, 1, 50_316, 802, 1];
 /// Tag of a text in UTF-8.
 const UTF8_STRING: u8 = 0x0C;
-/// How long certificates are good.
-const VALID: Duration = Duration::days(5 * 365);
+/// How long certificates are good, days.
+const VALID_DAYS: i64 = 5 * 365;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -48,7 +47,8 @@ pub(super) fn run(args: &CertificatesArgs) -> Outcome {
         None => Province::built_in(),
     };
     let dir = args.dir.display();
-    let set = made(&province, now())
+    let today = Clock::system().now().local_day(Zone::UTC);
+    let set = made(&province, today)
         .map_err(|error| Failure::Usage(format!("certificates cannot be made: {error}")))?;
     write_all(&args.dir, &set).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::Usage(format!(
@@ -66,29 +66,24 @@ struct PemFile {
     secret: bool,
 }
 
-fn now() -> OffsetDateTime {
-    let seconds = Clock::system().now().0.div_euclid(1_000);
-    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
 /// Everything that a province needs.
-fn made(province: &Province, now: OffsetDateTime) -> Result<Vec<PemFile>, rcgen::Error> {
+fn made(province: &Province, today: i64) -> Result<Vec<PemFile>, rcgen::Error> {
     let mut set = Vec::new();
-    let mut params = named(&format!("gridwatch laboratory, {}", province.name.en), &[], now)?;
+    let mut params = named(&format!("gridwatch laboratory, {}", province.name.en), &[], today)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate()?;
     add(&mut set, "ca", &params.self_signed(&key)?, &key);
     let authority = Issuer::new(params, key);
 
-    let mut params = named("stations", &hosts(province), now)?;
+    let mut params = named("stations", &hosts(province), today)?;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     sign(&mut set, "station", &params, &authority)?;
     for centre in &province.centres {
-        let params = with_role(&centre.id, "Viewer", now)?;
+        let params = with_role(&centre.id, "Viewer", today)?;
         sign(&mut set, &format!("centre-{}", centre.id), &params, &authority)?;
     }
-    sign(&mut set, "operator", &with_role("operator", "Operator", now)?, &authority)?;
+    sign(&mut set, "operator", &with_role("operator", "Operator", today)?, &authority)?;
     Ok(set)
 }
 
@@ -103,27 +98,23 @@ fn hosts(province: &Province) -> Vec<String> {
     hosts
 }
 
-fn named(
-    name: &str,
-    hosts: &[String],
-    now: OffsetDateTime,
-) -> Result<CertificateParams, rcgen::Error> {
+fn named(name: &str, hosts: &[String], today: i64) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(hosts)?;
     params.distinguished_name.push(DnType::CommonName, name);
     params.use_authority_key_identifier_extension = true;
     // Clocks differ a little.
-    params.not_before = now - Duration::days(1);
-    params.not_after = now + VALID;
+    let begins = |day| {
+        let Date { year, month, day } = Date::of_day(day);
+        date_time_ymd(year.into(), month, day)
+    };
+    params.not_before = begins(today - 1);
+    params.not_after = begins(today + VALID_DAYS);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     Ok(params)
 }
 
-fn with_role(
-    name: &str,
-    role: &str,
-    now: OffsetDateTime,
-) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = named(name, &[], now)?;
+fn with_role(name: &str, role: &str, today: i64) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = named(name, &[], today)?;
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     // The roles made here are short.
     let length = u8::try_from(role.len()).unwrap_or(0);

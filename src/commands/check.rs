@@ -97,7 +97,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
     } else {
         // The contract alone tells: no station is asked.
         let (layouts, now) = (layouts(&plans(&province)), clock.now());
-        let today = province.as_of(now.local(province.utc_offset_hours).date);
+        let today = province.as_of(now.local(province.zone).date);
         Arc::new(Historian::new(Arc::new(today), &layouts, now).picture(now))
     };
     let outcome = check(&picture, &thresholds);

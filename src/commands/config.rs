@@ -50,7 +50,7 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
         say(note)?;
     }
     // Counted as they hold today.
-    let today = province.as_of(Clock::system().now().local(province.utc_offset_hours).date);
+    let today = province.as_of(Clock::system().now().local(province.zone).date);
     for centre in today.centre_ids() {
         let province = &today;
         let entries = || {
@@ -71,7 +71,7 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
 /// What the contract says of days that have not come yet, a line for each station and day: until then it does
 /// not hold.
 fn begins_later(province: &Province, now: Timestamp) -> Vec<String> {
-    let today = now.local(province.utc_offset_hours).date;
+    let today = now.local(province.zone).date;
     let mut later: BTreeMap<(&str, Date), usize> = BTreeMap::new();
     for channel in &province.channels {
         let station = province.stations[channel.station.index()].id.as_str();

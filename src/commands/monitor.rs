@@ -177,7 +177,7 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
             }
         }
         let picture = Arc::clone(&news.borrow_and_update());
-        let zone = picture.province.utc_offset_hours;
+        let zone = picture.province.zone;
         if picture.jumps.len() != jumps {
             jumps = picture.jumps.len();
             picture.jumps.last().map_or(Ok(()), |jump| say(terminal::jump(jump, zone, lang)))?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ::config::{Date, Province, Scan};
+use ::config::{Date, Province, Scan, Zone};
 use clap::Args;
 use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::{Plan, layouts, plans};
@@ -77,10 +77,10 @@ impl RecordArgs {
 fn begins(
     directory: &Path,
     ends: Option<Timestamp>,
-    (first, zone): (Timestamp, i8),
+    (first, zone): (Timestamp, Zone),
 ) -> Result<(Timestamp, bool), Failure> {
     let Some(ends) = ends else { return Ok((first, false)) };
-    if (first..first.plus(DAY_MS)).contains(&ends) {
+    if ends.local_day(zone) == first.local_day(zone) {
         return Ok((ends, true));
     }
     let (directory, local) = (directory.display(), ends.local(zone));
@@ -198,10 +198,10 @@ pub(super) fn run(
     let scan = args.scan.unwrap_or(if args.counters { 300 } else { 10 });
     let province = Arc::new(stretched(common.province(config)?, f64::from(scan)));
     let (to_come, truth) = field.plans(&province)?;
-    let zone = province.utc_offset_hours;
+    let zone = province.zone;
     let no_day = || Failure::Usage("--from: there is no such day".to_owned());
     let first = args.from.and_then(|day| Timestamp::midnight(day, zone)).ok_or_else(no_day)?;
-    let until = first.plus(i64::from(args.days) * DAY_MS);
+    let until = Timestamp::of_local_day(first.local_day(zone) + i64::from(args.days), zone);
     let writer = Writer::open(directory, &province)?.forgetting_nothing();
     let ends = Some(writer.until()).filter(|ends| *ends > Timestamp(i64::MIN));
     let (from, goes_on) = begins(directory, ends, (first, zone))?;
@@ -250,7 +250,7 @@ pub(super) fn run(
         return Ok(0);
     }
     let local = reached.local(zone);
-    let left = (until.since(first) - reached.since(first) + DAY_MS - 1) / DAY_MS;
+    let left = until.local_day(zone) - reached.local_day(zone);
     say_lines(format_args!(
         "stopped: {}; what is recorded is whole up to {} {:02}:{:02}:{:02}. Go on with:\n  {}",
         share_done((from, until), reached),
@@ -267,7 +267,7 @@ pub(super) fn run(
 struct Progress {
     began: Instant,
     window: (Timestamp, Timestamp),
-    zone: i8,
+    zone: Zone,
     terminal: bool,
     told: Instant,
     told_day: i64,
@@ -276,21 +276,23 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(window: (Timestamp, Timestamp), zone: i8) -> Self {
+    fn new(window: (Timestamp, Timestamp), zone: Zone) -> Self {
         let (began, terminal) = (Instant::now(), io::stderr().is_terminal());
-        Self { began, window, zone, terminal, told: began, told_day: 0, width: 0 }
+        let told_day = window.0.local_day(zone);
+        Self { began, window, zone, terminal, told: began, told_day, width: 0 }
     }
 
     /// Says on a terminal how it goes, and elsewhere that another day is done.
     fn tell(&mut self, reached: Timestamp) -> io::Result<()> {
         let (from, until) = self.window;
         let passed = reached.since(from);
-        let is_day = passed / DAY_MS > self.told_day;
+        let day = reached.local_day(self.zone);
+        let is_day = day > self.told_day;
         // The machine's clock need not be asked each second.
         if !is_day && (!self.terminal || passed % 10_000 != 0 || self.told.elapsed() < TOLD_EVERY) {
             return Ok(());
         }
-        (self.told, self.told_day) = (Instant::now(), passed / DAY_MS);
+        (self.told, self.told_day) = (Instant::now(), day);
         let minutes = self.began.elapsed().as_secs_f64() / 60.0;
         let rate = days(passed) / minutes.max(1e-6);
         let left = Duration::from_secs_f64((60.0 * days(until.since(reached)) / rate).min(1e9));
@@ -394,7 +396,7 @@ mod tests {
         let day = |n: i64| Timestamp(n * DAY_MS - 7 * 3_600_000);
         let at = |ends: Option<i64>| {
             let ends = ends.map(|ms| day(100).plus(ms));
-            begins(Path::new("x"), ends, (day(100), 7)).ok()
+            begins(Path::new("x"), ends, (day(100), Zone::hours(7))).ok()
         };
         assert_eq!(at(None), Some((day(100), false)));
         assert_eq!(at(Some(0)), Some((day(100), true)));

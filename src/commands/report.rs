@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use ::config::Province;
+use ::config::{Province, Zone};
 use clap::Args;
 use gridwatch::report::period::{Period, day};
 use gridwatch::report::{Format, Request, report, write};
-use gridwatch::store::{Gap, Kept, Reader};
+use gridwatch::store::{Gap, Kept, Reader, Session, StoreError};
 
 use super::bar::Bar;
 use super::{
@@ -74,7 +74,7 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     let folder = store_folder(args.store.as_ref(), &named)?;
     let reader = Reader::open(&folder)?;
     let province = province_of(&reader, (&args.config, &named))?;
-    let period = period(args, &province)?;
+    let period = period_of(args, &reader, &province)?;
     if let Some(id) = &args.station {
         find_station(&reader, period, id)?;
     }
@@ -98,8 +98,27 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     Ok(0)
 }
 
-fn period(args: &ReportArgs, province: &Province) -> Result<Period, Failure> {
-    let zone = province.utc_offset_hours;
+/// The period by the local time of its last contract.
+fn period_of(args: &ReportArgs, reader: &Reader, newest: &Province) -> Result<Period, Failure> {
+    let own = period(args, newest.zone)?;
+    let Some(last) = last_within(reader, own)? else { return Ok(own) };
+    // Where it cannot be read, whoever asks for what it says is told why.
+    let Ok(contract) = reader.contract(last.contract) else { return Ok(own) };
+    let of_last = period(args, contract.province.zone)?;
+    // On a day that ends before it begins by the one zone and after it by the other, it may have no part.
+    let is_of_last = last_within(reader, of_last)?.is_some_and(|own| own.contract == last.contract);
+    Ok(if is_of_last { of_last } else { own })
+}
+
+/// The last session that touches a period.
+fn last_within(reader: &Reader, period: Period) -> Result<Option<Session>, StoreError> {
+    let span = period.span();
+    let sessions = reader.sessions()?.into_iter();
+    let mut own = sessions.filter(|session| session.from < span.to && session.until > span.from);
+    Ok(own.next_back())
+}
+
+fn period(args: &ReportArgs, zone: Zone) -> Result<Period, Failure> {
     let period = if let Some(year) = &args.year {
         Period::year(year, zone)
     } else if let Some(quarter) = &args.quarter {
@@ -116,11 +135,8 @@ fn period(args: &ReportArgs, province: &Province) -> Result<Period, Failure> {
 
 /// Refuses a station that the contract does not know by which the period is judged.
 fn find_station(reader: &Reader, period: Period, id: &str) -> Result<(), Failure> {
-    let span = period.span();
-    let sessions = reader.sessions()?.into_iter();
-    let mut own = sessions.filter(|session| session.from < span.to && session.until > span.from);
     // Where nobody watched, there is no report.
-    let Some(last) = own.next_back() else { return Ok(()) };
+    let Some(last) = last_within(reader, period)? else { return Ok(()) };
     let province = reader.contract(last.contract)?.province;
     let known = province.substations().iter().map(|station| station.id.as_str());
     let found = province.substations().iter().any(|station| station.id == id);
@@ -142,7 +158,7 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
         } else {
             "some of what there was, and nobody watched in the rest"
         };
-        let kept = kept.local(period.utc_offset_hours);
+        let kept = kept.local(period.zone);
         return note(format_args!(
             "gridwatch: no longer kept: {what} in {name}, so '{out}' is not written; nothing of the store is \
              kept from before {kept}"
@@ -152,8 +168,7 @@ fn explain_nothing(reader: &Reader, args: &ReportArgs, period: Period) -> Result
     sessions.retain(|session| kept.is_none_or(|kept| session.until >= kept));
     let has = match (sessions.first(), sessions.last()) {
         (Some(first), Some(last)) => {
-            let [from, until] =
-                [first.from, last.until].map(|at| at.local(period.utc_offset_hours));
+            let [from, until] = [first.from, last.until].map(|at| at.local(period.zone));
             format!("it has {from} to {until}")
         }
         _ => "it is empty".to_owned(),

@@ -3,9 +3,9 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use ::config::Province;
+use ::config::{Date, NoInstant, Province, Zone};
 use clap::{Args, ValueEnum};
-use gridwatch::clock::{Clock, DAY_MS, Timestamp};
+use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::history::past;
 use gridwatch::json;
 use gridwatch::report::period::day;
@@ -84,7 +84,7 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     let Some(last) = sessions.iter().max_by_key(|session| (session.id, session.until)) else {
         return nothing(&sessions, None, None);
     };
-    let zone = reader.contract(last.contract)?.province.utc_offset_hours;
+    let zone = reader.contract(last.contract)?.province.zone;
     let at = args.at.as_deref().map(|text| moment(text, zone, last.until)).transpose()?;
     let Some(past) = past(&reader, at)? else {
         let kept = reader.gap(Kept::Verdicts)?;
@@ -138,8 +138,9 @@ fn page(args: &ShowArgs, province: &Province) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// Reads a moment: a day and a time of day, or a time of day, which is the last such one before `newest`.
-fn moment(text: &str, zone: i8, newest: Timestamp) -> Result<Timestamp, Failure> {
+/// Reads a moment: a day and a time of day, or a time of day, which is the last such one before `newest`. Behind it may
+/// stand its offset, as times have it that come twice.
+fn moment(text: &str, zone: Zone, newest: Timestamp) -> Result<Timestamp, Failure> {
     let bad = || {
         let message = format!(
             "'{text}' is no time: write a day and a time of day such as '2022-11-07 14:03:05', or 14:03"
@@ -150,15 +151,32 @@ fn moment(text: &str, zone: i8, newest: Timestamp) -> Result<Timestamp, Failure>
         Some((date, time)) => (Some(day(date).map_err(|_| bad())?), time),
         None => (None, text),
     };
+    let place = time.find(['+', '-', 'Z']).unwrap_or(time.len());
+    let (time, ahead) = time.split_at(place);
+    let zone = if ahead.is_empty() { zone } else { offset(ahead).ok_or_else(bad)? };
     let ms = time_of_day(time).ok_or_else(bad)?;
-    let on =
-        |date| Timestamp::midnight(date, zone).map(|midnight| midnight.plus(ms)).ok_or_else(bad);
     if let Some(date) = date {
-        return on(date);
+        let at = zone.instant(date, ms);
+        return at.map(Timestamp).map_err(|why| Failure::Usage(format!("--at: {why}")));
     }
-    let today = on(newest.local(zone).date)?;
-    let is_over = today <= newest;
-    if is_over { Ok(today) } else { on(today.plus(-DAY_MS).local(zone).date) }
+    // One that comes twice was there twice, and one that was passed over was there on the day before.
+    let today = newest.local_day(zone);
+    let shown =
+        (today - 2..=today).rev().flat_map(|day| match zone.instant(Date::of_day(day), ms) {
+            Ok(at) => vec![at],
+            Err(NoInstant::Twice { at: [first, second], .. }) => vec![second, first],
+            Err(NoInstant::Skipped { .. } | NoInstant::Day(_)) => Vec::new(),
+        });
+    shown.map(Timestamp).find(|at| *at <= newest).ok_or_else(bad)
+}
+
+/// How far a written time is ahead of UTC: `Z`, `+07:00`, `-03:30`.
+fn offset(text: &str) -> Option<Zone> {
+    if text == "Z" {
+        return Some(Zone::UTC);
+    }
+    let minutes = i16::try_from(time_of_day(text.get(1..)?)? / 60_000).ok()?;
+    Zone::minutes(if text.starts_with('-') { -minutes } else { minutes })
 }
 
 /// Milliseconds since midnight of `14:03` or `14:03:05`.
@@ -178,7 +196,7 @@ fn time_of_day(text: &str) -> Option<i64> {
 }
 
 /// Says what the store has instead.
-fn nothing(sessions: &[Session], at: Option<(Timestamp, i8)>, gone: Option<Gap>) -> Outcome {
+fn nothing(sessions: &[Session], at: Option<(Timestamp, Zone)>, gone: Option<Gap>) -> Outcome {
     let mut stderr = io::stderr().lock();
     let Some((at, zone)) = at else {
         writeln!(stderr, "gridwatch: the store is empty: nobody has watched yet")?;
@@ -222,14 +240,66 @@ mod tests {
     fn a_time_of_day_is_the_last_such_one() {
         // 14:32:07 of 2022-11-23 in Vietnam.
         let newest = Timestamp(1_669_188_727_240);
-        let local = |text: &str| moment(text, 7, newest).ok().map(|at| newest.since(at) / 1_000);
+        let zone = Zone::hours(7);
+        let local = |text: &str| moment(text, zone, newest).ok().map(|at| newest.since(at) / 1_000);
         assert_eq!(local("14:32:07"), Some(0));
         assert_eq!(local("14:00"), Some(32 * 60 + 7));
         assert_eq!(local("14:33"), Some(86_400 - 53));
         assert_eq!(local("2022-11-23 14:31:07"), Some(60));
         assert_eq!(local("2022-11-23T14:33:07"), Some(-59));
-        for bad in ["", "25:00", "14:60", "14", "14:3", "2022-11-31 10:00", "yesterday", "-1:00"] {
+        assert_eq!(local("2022-11-23 07:31:07Z"), Some(60));
+        assert_eq!(local("2022-11-23 13:01:07+05:30"), Some(60));
+        assert_eq!(local("04:01:07-03:30"), Some(60));
+        for bad in [
+            "2022-11-23 07:31+5",
+            "07:31+05:07",
+            "07:31Z1",
+            "",
+            "25:00",
+            "14:60",
+            "14",
+            "14:3",
+            "2022-11-31 10:00",
+            "yesterday",
+            "-1:00",
+        ] {
             assert_eq!(local(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_or_never_says_so() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let said = |text: &str, newest: Timestamp| match moment(text, berlin, newest) {
+            Ok(at) => at.to_string(),
+            Err(Failure::Usage(why)) => why,
+            Err(_) => "something else".to_owned(),
+        };
+        // 04:30 on the day that begins winter time, and 04:30 on the one that begins summer time.
+        let winter = Timestamp::from_iso("2022-10-30T03:30:00Z").unwrap();
+        let summer = Timestamp::from_iso("2022-03-27T02:30:00Z").unwrap();
+        for (text, newest, expected) in [
+            (
+                "2022-10-30 02:30",
+                winter,
+                "--at: 2022-10-30 02:30:00 comes twice in Europe/Berlin, where clocks are set back: write it \
+                 with its offset, '2022-10-30 02:30:00+02:00' or '2022-10-30 02:30:00+01:00'",
+            ),
+            ("2022-10-30 02:30:00+02:00", winter, "2022-10-30T00:30:00Z"),
+            ("2022-10-30 02:30:00+01:00", winter, "2022-10-30T01:30:00Z"),
+            ("02:30", winter, "2022-10-30T01:30:00Z"),
+            ("02:30", winter.plus(-7_200_001), "2022-10-30T00:30:00Z"),
+            ("05:00", winter, "2022-10-29T03:00:00Z"),
+            (
+                "2022-03-27 02:30",
+                summer,
+                "--at: there is no 2022-03-27 02:30:00 in Europe/Berlin: clocks are set forward from 2022-03-27 \
+                 02:00:00 to 2022-03-27 03:00:00",
+            ),
+            ("02:30", summer, "2022-03-26T01:30:00Z"),
+            ("2022-03-27 03:00", summer, "2022-03-27T01:00:00Z"),
+        ] {
+            assert_eq!(said(text, newest), expected, "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::config::plain;
+use ::config::{Zone, plain};
 use clap::Args;
 use gridwatch::clock::Timestamp;
 use serde_json::{Value, json};
@@ -100,9 +100,13 @@ fn one_line_each(value: &mut Value) {
 
 /// An instant of an answer in local time of the province; `otherwise` where there is none.
 pub(super) fn local(reply: &Value, instant: &Value, otherwise: &str) -> String {
-    let zone = reply["utc_offset_hours"].as_i64().and_then(|hours| i8::try_from(hours).ok());
+    let zone = match (reply["time_zone"].as_str(), reply["utc_offset_hours"].as_f64()) {
+        (Some(name), _) => Zone::named(name),
+        (None, hours) => hours.and_then(Zone::of_hours),
+    };
     let at = instant.as_str().and_then(Timestamp::from_iso);
-    at.map_or_else(|| otherwise.to_owned(), |at| at.local(zone.unwrap_or(0)).to_millisecond())
+    let zone = zone.unwrap_or(Zone::UTC);
+    at.map_or_else(|| otherwise.to_owned(), |at| at.local(zone).to_millisecond())
 }
 
 fn not_a_simulator(port: u16) -> Failure {

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::config::Province;
+use ::config::{Province, Zone};
 use clap::{Args, Subcommand, ValueEnum};
-use gridwatch::clock::{Clock, DAY_MS, Timestamp};
+use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::export::{self, Choice, Format, Request, Table};
 use gridwatch::history::Span;
 use gridwatch::report::period::day;
@@ -202,16 +202,16 @@ pub(super) fn run(common: &Common, command: &StoreCommand) -> Outcome {
     }
 }
 
-/// Hours that local time is ahead of UTC, by the newest contract of the store; where none can be read, as in Vietnam.
-fn zone_of(folder: &Path) -> i8 {
+/// By what local time goes, by the newest contract of the store; where none can be read, as in Vietnam.
+fn zone_of(folder: &Path) -> Zone {
     let newest = Reader::open(folder).and_then(|reader| zone_in(&reader));
-    newest.unwrap_or(Province::built_in().utc_offset_hours)
+    newest.unwrap_or(Province::built_in().zone)
 }
 
-fn zone_in(reader: &Reader) -> Result<i8, StoreError> {
+fn zone_in(reader: &Reader) -> Result<Zone, StoreError> {
     match reader.sessions()?.last() {
-        Some(last) => Ok(reader.contract(last.contract)?.province.utc_offset_hours),
-        None => Ok(Province::built_in().utc_offset_hours),
+        Some(last) => Ok(reader.contract(last.contract)?.province.zone),
+        None => Ok(Province::built_in().zone),
     }
 }
 
@@ -417,20 +417,21 @@ fn span(args: &ExportArgs, reader: &Reader) -> Result<Span, Failure> {
         return Ok(all);
     }
     let zone = zone_in(reader)?;
-    let begin = |text: &String| {
+    let number = |text: &String| {
         let date = day(text).map_err(|error| Failure::Usage(error.to_string()))?;
         let bad = || Failure::Usage(format!("'{text}' is not a day of the calendar"));
-        Timestamp::midnight(date, zone).ok_or_else(bad)
+        date.number().ok_or_else(bad)
     };
-    let from = args.from.as_ref().map(begin).transpose()?.unwrap_or(all.from);
-    let to = args.to.as_ref().map(begin).transpose()?;
-    if let (Some(first), Some(last), Some(begins)) = (&args.from, &args.to, to)
-        && begins < from
+    let begins = |day| Timestamp::of_local_day(day, zone);
+    let from = args.from.as_ref().map(number).transpose()?;
+    let to = args.to.as_ref().map(number).transpose()?;
+    if let (Some(first), Some(last)) = (&args.from, &args.to)
+        && to < from
     {
         let why = format!("the period ends on {last}, before it begins on {first}");
         return Err(Failure::Usage(why));
     }
-    Ok(Span::new(from, to.map_or(all.to, |day| day.plus(DAY_MS))))
+    Ok(Span::new(from.map_or(all.from, begins), to.map_or(all.to, |day| begins(day + 1))))
 }
 
 fn refused(error: export::Error) -> Failure {

@@ -6,22 +6,21 @@ use std::io::{self, Write};
 use ::csv::{Error, ErrorKind, Terminator};
 
 use super::tables::{Cell, Column, Row, head};
-use config::Date;
+use config::{Date, Zone};
 
-use crate::clock::{DAY_MS, Timestamp};
 use crate::spreadsheet::{self, Style};
 
 /// Writes rows, one after the other.
 pub(super) struct Writer<W: Write> {
     style: Style,
-    zone: i8,
+    zone: Zone,
     out: ::csv::Writer<W>,
 }
 
 impl<W: Write> Writer<W> {
     /// Writes the names of the columns; a file for a spreadsheet has a mark in front of them.
     pub(super) fn begin<R: Row>(
-        (style, zone): (Style, i8),
+        (style, zone): (Style, Zone),
         is_file: bool,
         mut out: W,
     ) -> io::Result<Self> {
@@ -44,7 +43,9 @@ impl<W: Write> Writer<W> {
                 Cell::Text(of) => self.field(&spreadsheet::text(of(row))),
                 Cell::Whole(of) => self.field(&of(row).to_string()),
                 Cell::Maybe(of) => self.field(&written(of(row))),
-                Cell::Day(of) => self.field(&written(of(row).map(|day| self.style.day(date(day))))),
+                Cell::Day(of) => {
+                    self.field(&written(of(row).map(|day| self.style.day(Date::of_day(day)))))
+                }
                 Cell::Code(of) => self.field(&written(of(row))),
                 Cell::Number(of) => self.field(&self.style.number(written(of(row).map(digits)))),
                 Cell::Instant(of) => self.field(&self.style.instant(of(row), self.zone)),
@@ -64,11 +65,6 @@ impl<W: Write> Writer<W> {
     pub(super) fn end(mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-/// A day in days since 1970.
-fn date(day: i64) -> Date {
-    Timestamp(day.saturating_mul(DAY_MS)).local(0).date
 }
 
 /// A number as the shortest digits that are read as it again.

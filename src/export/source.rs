@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use config::{Decoded, Province, way_out};
+use config::{Decoded, Province, Zone, way_out};
 
 use super::tables::{Asking, Counted, Happening, Raised, Sample, Verdict};
 use super::{Choice, Each, Error, Request, Table, Watch};
@@ -85,9 +85,9 @@ impl<'a> Source<'a> {
         Ok(source)
     }
 
-    /// Hours that local time is ahead of UTC, by the newest contract.
-    pub(super) fn zone(&self) -> i8 {
-        self.provinces.first().map_or(0, |newest| newest.utc_offset_hours)
+    /// By what local time goes, by the newest contract.
+    pub(super) fn zone(&self) -> Zone {
+        self.provinces.first().map_or(Zone::UTC, |newest| newest.zone)
     }
 
     pub(super) fn table(&self) -> Table {

@@ -1,11 +1,11 @@
 //! Remote metering: counted from the meters' own bits, not taken on trust.
 
-use config::{Date, MeterFigures, Province, Scan, SoldFigures, Station};
+use config::{Date, MeterFigures, Province, Scan, SoldFigures, Station, Zone};
 
 use super::channel::ChannelState;
 use super::counts::Share;
 use super::picture::{HalfHours, MeterGroupPicture, MeteringPicture, Reads, SoldReads};
-use crate::clock::{DAY_MS, Timestamp};
+use crate::clock::Timestamp;
 use crate::signal::update::{MetersFigure, MetersTold};
 
 /// What the head-end of a station has told of each group of meters.
@@ -37,9 +37,9 @@ impl Meters {
         }
     }
 
-    /// What is told of a group; `today`: the local day, since 1970. What cannot be of the meters that the contract has
+    /// What is told of a group; `today`: the local day of a zone, since 1970. What cannot be of the meters that the contract has
     /// is as good as not told: a head-end that is wrong about one group tells nothing of others.
-    fn group(&self, n: usize, group: &config::MeterGroup, today: i64) -> Told {
+    fn group(&self, n: usize, group: &config::MeterGroup, today: (Zone, i64)) -> Told {
         let Some(heard) = self.0.get(n) else { return Told::default() };
         let reported = heard.reported;
         let is_other = |reported| reported > group.installed.saturating_mul(OTHERS_MAX);
@@ -53,28 +53,28 @@ impl Meters {
                 .reads
                 .and_then(|(figures, _)| figures)
                 .filter(|figures| can_be(figures, group.installed, today)),
-            sold: heard.sold.filter(|sold| i64::from(sold.day.max(sold.hand_day)) <= today),
+            sold: heard.sold.filter(|sold| i64::from(sold.day.max(sold.hand_day)) <= today.1),
         }
     }
 }
 
 /// A head-end that tells of more meters than so many times those of the contract does not tell of these.
 const OTHERS_MAX: u32 = 2;
-/// Half hours of a day.
-const HALF_HOURS: u64 = 48;
-/// Minutes of a day.
-const MINUTES: u64 = 1_440;
+/// Half hours of a day whose clocks nobody sets. A head-end may tell of as many on one that is shorter.
+const HALF_HOURS: i64 = 48;
 /// The clock of a head-end may be ahead of ours by so much, milliseconds.
 const AHEAD_MS: i64 = 600_000;
 
 /// Whether figures can be of so many meters, and of a day that has come.
-fn can_be(figures: &MeterFigures, meters: u32, today: i64) -> bool {
+fn can_be(figures: &MeterFigures, meters: u32, (zone, today): (Zone, i64)) -> bool {
     let (meters, concentrators) = (u64::from(meters), u64::from(figures.concentrators));
+    let half_hours = |day: u16| zone.half_hours(day.into()).max(HALF_HOURS).unsigned_abs();
+    let minutes = half_hours(figures.day) * 30;
     i64::from(figures.day.max(figures.final_day)) <= today
         && u64::from(figures.expected.max(figures.final_expected)) <= meters
-        && u64::from(figures.intervals_expected.max(figures.final_intervals_expected))
-            <= meters * HALF_HOURS
-        && u64::from(figures.minutes_expected) <= concentrators * MINUTES
+        && u64::from(figures.intervals_expected) <= meters * half_hours(figures.day)
+        && u64::from(figures.final_intervals_expected) <= meters * half_hours(figures.final_day)
+        && u64::from(figures.minutes_expected) <= concentrators * minutes
 }
 
 /// What a metering unit has told of a group.
@@ -104,7 +104,7 @@ impl Days {
     }
 
     fn date(day: u16) -> Option<Date> {
-        (day > 0).then(|| Timestamp(i64::from(day) * DAY_MS).local(0).date)
+        (day > 0).then(|| Date::of_day(day.into()))
     }
 }
 
@@ -156,7 +156,7 @@ pub(super) fn picture(
         class_sold: vec![SoldReads::default(); province.meter_classes.len()],
         ..MeteringPicture::default()
     };
-    let today = now.plus(AHEAD_MS).local_day(province.utc_offset_hours);
+    let today = (province.zone, now.plus(AHEAD_MS).local_day(province.zone));
     for station in province.station_ids() {
         let reader = province
             .centre_ids()
@@ -231,6 +231,10 @@ mod tests {
 
     /// A metering unit that tells this of its first group, and how it is told.
     fn told(reported: u32, figures: MeterFigures, sold: SoldFigures) -> Told {
+        told_in(Zone::hours(7), reported, figures, sold)
+    }
+
+    fn told_in(zone: Zone, reported: u32, figures: MeterFigures, sold: SoldFigures) -> Told {
         let province = Province::built_in();
         let station = province.stations.iter().find(|own| !own.meters.is_empty()).unwrap();
         let group = &station.meters[0];
@@ -242,7 +246,7 @@ mod tests {
             told(MetersFigure::Reads(Some(figures))),
             told(MetersFigure::Sold(Some(sold))),
         ]);
-        meters.group(0, group, TODAY.into())
+        meters.group(0, group, (zone, TODAY.into()))
     }
 
     #[test]
@@ -287,6 +291,25 @@ mod tests {
             [SoldFigures { day: TODAY + 1, ..sold }, SoldFigures { hand_day: u16::MAX, ..sold }]
         {
             assert_eq!(told(meters, good, bad).sold, None, "{bad:?}");
+        }
+        // 2022-11-06 had 25 hours in New York.
+        let long = Zone::named("America/New_York").unwrap();
+        for (day, half_hours, fits) in [(19_302, 50, true), (19_303, 50, false), (19_303, 48, true)]
+        {
+            let expected = MeterFigures { day, intervals_expected: meters * half_hours, ..good };
+            let of_last = MeterFigures {
+                final_day: day,
+                final_intervals_expected: meters * half_hours,
+                ..good
+            };
+            let of_minutes = MeterFigures { day, minutes_expected: 300 * half_hours, ..good };
+            for figures in [expected, of_last, of_minutes] {
+                assert_eq!(
+                    told_in(long, meters, figures, sold).figures.is_some(),
+                    fits,
+                    "{figures:?}"
+                );
+            }
         }
         // It tells of other meters, or of none that anybody has.
         assert_eq!(told(u32::MAX, good, sold).proven, None);

@@ -654,7 +654,7 @@ impl SoldReads {
 
     /// A day of it as a date; `None` when there is none yet.
     pub fn date(day: u16) -> Option<Date> {
-        (day > 0).then(|| Timestamp(i64::from(day) * crate::clock::DAY_MS).local(0).date)
+        (day > 0).then(|| Date::of_day(day.into()))
     }
 }
 

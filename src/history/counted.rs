@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::Province;
+use config::{Province, Zone};
 
 use super::produced::{self, Point, Produced};
 use super::sold::{self, Count, Sold, SoldBy};
@@ -26,8 +26,8 @@ pub struct Counted {
 pub struct Days<'a> {
     first: i64,
     last: i64,
-    /// How far local time is ahead, hours.
-    utc_offset_hours: i8,
+    /// By what local time goes.
+    zone: Zone,
     /// All of the window, however much of it was watched: what is asked of it must not hang on whether somebody watched
     /// later.
     pub(super) span: Span,
@@ -38,14 +38,14 @@ pub struct Days<'a> {
 
 impl<'a> Days<'a> {
     /// The days of a window, which begins and ends with one. `contracts` are those of its eras.
-    pub fn new(window: &Window, contracts: &'a [Contract], utc_offset_hours: i8) -> Self {
-        let day = |at: Timestamp| at.local_day(utc_offset_hours);
+    pub fn new(window: &Window, contracts: &'a [Contract], zone: Zone) -> Self {
+        let day = |at: Timestamp| at.local_day(zone);
         let (from, to) = (window.span.from, window.span.to);
         let eras = window.eras.iter().zip(contracts);
         Self {
             first: day(from),
             last: day(to.plus(-1)),
-            utc_offset_hours,
+            zone,
             span: window.span,
             contracts: eras
                 .map(|(era, contract)| (day(era.span.from), &*contract.province))
@@ -60,12 +60,12 @@ impl<'a> Days<'a> {
 
     /// The local day of a moment.
     pub(super) fn day(&self, at: Timestamp) -> i64 {
-        at.local_day(self.utc_offset_hours)
+        at.local_day(self.zone)
     }
 
     /// When a local day begins.
     pub(super) fn midnight(&self, day: i64) -> Timestamp {
-        Timestamp::of_local_day(day, self.utc_offset_hours)
+        Timestamp::of_local_day(day, self.zone)
     }
 
     /// The last day of the window.

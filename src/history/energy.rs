@@ -590,12 +590,12 @@ impl Source<'_> {
 
     /// The local day of a moment, since 1970-01-01.
     fn day(&self, at: Timestamp) -> i64 {
-        at.local_day(self.province.utc_offset_hours)
+        at.local_day(self.province.zone)
     }
 
     /// When a local day begins.
     fn midnight(&self, day: i64) -> Timestamp {
-        Timestamp::of_local_day(day, self.province.utc_offset_hours)
+        Timestamp::of_local_day(day, self.province.zone)
     }
 
     /// The whole days that a stretch touches, as far as the contract held then and nothing was forgotten.
@@ -648,8 +648,8 @@ impl Source<'_> {
                 own.map(|own| self.station.points[own.point.index()].local_id()).collect();
             let path = (&self.station.id[..], &self.province.centres[centre.index()].id[..]);
             let span = (self.kept.from, self.kept.to);
-            let hours = self.province.utc_offset_hours;
-            for (day, count) in self.reader.readings_by_day(path, &points, span, hours)? {
+            let zone = self.province.zone;
+            for (day, count) in self.reader.readings_by_day(path, &points, span, zone)? {
                 *by_day.entry(day).or_default() += count;
             }
         }

@@ -55,7 +55,7 @@ pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, Stor
     let Some((session, earlier)) = sessions.split_last() else { return Ok(None) };
     let province = reader.contract(session.contract)?.province;
     // A past day is judged by what held on it.
-    let province = Arc::new(province.as_of(at.local(province.utc_offset_hours).date));
+    let province = Arc::new(province.as_of(at.local(province.zone).date));
     let mut unwatched = BTreeMap::new();
     let mut channels = Vec::with_capacity(province.channels.len());
     for n in 0..province.channels.len() {

@@ -65,7 +65,7 @@ pub(super) fn report(facts: &Facts) -> Report {
     );
     Report {
         lang: facts.lang,
-        utc_offset_hours: facts.province.utc_offset_hours,
+        zone: facts.period.zone,
         title: words
             .say("Báo cáo vận hành SCADA trạm 110 kV", "SCADA operation at 110 kV stations"),
         subtitle: format!("{province} · {}", facts.period.name(facts.lang)),
@@ -156,13 +156,32 @@ impl Facts {
     fn as_last_watched(&self) -> Option<Part> {
         let last = self.window.observed()?.to;
         (self.window.span.to.since(last) > LAST_SEEN_MS).then(|| {
-            let zone = self.period.utc_offset_hours;
+            let zone = self.period.zone;
             let at = Reader { zone, lang: self.lang }.instant(last);
             self.words().note(
                 &format!("Tình trạng cuối kỳ là tình trạng lúc theo dõi cuối cùng, {at}."),
                 &format!(
                     "How things stood at the end of the period is how they were last seen, {at}."
                 ),
+            )
+        })
+    }
+
+    /// Says by what local time the period goes, where a contract of it had another one.
+    fn other_zones(&self) -> Option<Part> {
+        let zone = self.period.zone;
+        let mut others: Vec<String> = Vec::new();
+        for contract in &self.contracts {
+            let other = contract.province.zone;
+            if !other.agrees(zone) && !others.contains(&other.to_string()) {
+                others.push(other.to_string());
+            }
+        }
+        let others = others.join(", ");
+        (!others.is_empty()).then(|| {
+            self.words().note(
+                &format!("Ngày và giờ của cả kỳ theo múi giờ của cấu hình cuối cùng, {zone}; trong kỳ có cấu hình theo {others}."),
+                &format!("Days and times of all the period are those of the last contract's zone, {zone}; contracts of it had {others}."),
             )
         })
     }

@@ -45,7 +45,7 @@ pub(super) fn index(
     style: Style,
     name: impl Fn(&str) -> String,
 ) -> Result<Vec<u8>, Error> {
-    let reader = Reader { lang: report.lang, zone: report.utc_offset_hours };
+    let reader = Reader { lang: report.lang, zone: report.zone };
     let mut bytes = style.mark().to_vec();
     let mut writer = style.writer(Terminator::CRLF, &mut bytes);
     writer.write_record(match style {
@@ -90,7 +90,7 @@ pub(super) fn index(
 }
 
 fn file(table: &Table, report: &Report, style: Style) -> Result<Vec<u8>, Error> {
-    let reader = Reader { lang: report.lang, zone: report.utc_offset_hours };
+    let reader = Reader { lang: report.lang, zone: report.zone };
     let mut bytes = style.mark().to_vec();
     let mut writer = style.writer(Terminator::CRLF, &mut bytes);
     writer.write_record(heads(table, style, reader.lang))?;

@@ -213,7 +213,7 @@ pub(super) fn gather(
         step();
     }
     let span = period.span();
-    let days = Days::new(&window, &contracts, period.utc_offset_hours);
+    let days = Days::new(&window, &contracts, period.zone);
     Ok(Some(Facts {
         lang: request.lang,
         period,

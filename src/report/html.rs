@@ -21,7 +21,7 @@ const TOGETHER: usize = 3;
 
 /// A report as one page.
 pub fn page(report: &Report) -> String {
-    let reader = Reader { lang: report.lang, zone: report.utc_offset_hours };
+    let reader = Reader { lang: report.lang, zone: report.zone };
     let lang = if report.lang == Lang::Vi { "vi" } else { "en" };
     let mut out = Markup::default();
     out.raw("<!DOCTYPE html>\n").open("html", &[("lang", &lang)]).raw("\n<head>\n");

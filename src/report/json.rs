@@ -2,19 +2,20 @@
 //! durations integer milliseconds, instants ISO 8601 with their offset.
 //!
 //! ```text
-//! { schema, lang, utc_offset_hours, title, subtitle, sheets: { <sheet>: {
+//! { schema, lang, utc_offset_hours or time_zone, title, subtitle, sheets: { <sheet>: {
 //!     name, form: {company, unit, number, title, period, place, date, signatures} or null, notes: [text],
 //!     tables: { <table>: { caption, columns: [{id, title}], rows: [{<column>: cell}], total } },
 //!     charts: { <chart>: { caption, shape, unit, target, categories, series: [{name, values}] } }
 //! } } }
 //! ```
 //!
+//! Where clocks are set, the zone has its name in place of hours: each instant says by itself how far it is ahead.
 //! A cell without anything to say is null; a figure that is not known is `{"known": false}`.
 //!
 //! Fields stand in this order, and sheets, tables, charts and columns in that of the report.
 //! `schema` goes up when a field changes its meaning.
 
-use config::Lang;
+use config::{Lang, Zone};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
@@ -30,6 +31,11 @@ pub fn bytes(report: &Report) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = serde_json::to_vec(&Document(report))?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// Whole where it is.
+fn number(hours: f64) -> Option<serde_json::Number> {
+    hours.to_string().parse().ok()
 }
 
 /// What an object holds by name, in a given order.
@@ -54,11 +60,14 @@ struct Document<'a>(&'a Report);
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Report { lang, utc_offset_hours: zone, title, subtitle, sheets } = self.0;
+        let Report { lang, zone, title, subtitle, sheets } = self.0;
         let mut document = serializer.serialize_struct("Report", 6)?;
         document.serialize_field("schema", &SCHEMA)?;
         document.serialize_field("lang", if *lang == Lang::Vi { "vi" } else { "en" })?;
-        document.serialize_field("utc_offset_hours", zone)?;
+        match (zone.fixed_hours(), zone.name()) {
+            (Some(hours), _) => document.serialize_field("utc_offset_hours", &number(hours))?,
+            (None, name) => document.serialize_field("time_zone", &name)?,
+        }
         document.serialize_field("title", title)?;
         document.serialize_field("subtitle", subtitle)?;
         let sheets = sheets.iter().map(|sheet| (sheet.id, SheetEntry { sheet, zone: *zone }));
@@ -69,7 +78,7 @@ impl Serialize for Document<'_> {
 
 struct SheetEntry<'a> {
     sheet: &'a Sheet,
-    zone: i8,
+    zone: Zone,
 }
 
 impl Serialize for SheetEntry<'_> {
@@ -128,7 +137,7 @@ impl Serialize for FormEntry<'_> {
 
 struct TableEntry<'a> {
     table: &'a Table,
-    zone: i8,
+    zone: Zone,
 }
 
 #[derive(Serialize)]
@@ -154,7 +163,7 @@ impl Serialize for TableEntry<'_> {
 struct Row<'a> {
     columns: &'a [Column],
     cells: &'a [Cell],
-    zone: i8,
+    zone: Zone,
 }
 
 impl Serialize for Row<'_> {
@@ -173,7 +182,7 @@ impl Serialize for Row<'_> {
 
 struct Value<'a> {
     cell: &'a Cell,
-    zone: i8,
+    zone: Zone,
 }
 
 impl Serialize for Value<'_> {

@@ -260,7 +260,7 @@ mod tests {
     use config::Lang;
     use proptest::prelude::*;
 
-    const READER: Reader = Reader { lang: Lang::Vi, zone: 7 };
+    const READER: Reader = Reader { lang: Lang::Vi, zone: config::Zone::hours(7) };
     const PAPER: Paper = Paper { across: 190.0, padding: 1.0, apart: true };
 
     #[test]

@@ -1,10 +1,10 @@
 //! The time that a report is about: a month, a quarter, a year, or from one day to another, in local
 //! time.
 
-use config::{Date, Lang};
+use config::{Date, Lang, Zone};
 use thiserror::Error;
 
-use crate::clock::{DAY_MS, Timestamp};
+use crate::clock::Timestamp;
 use crate::history::Span;
 
 /// Longest period, days: ten years and some.
@@ -17,8 +17,8 @@ pub struct Period {
     pub first: Date,
     /// Last day, included.
     pub last: Date,
-    /// Hours that local time is ahead of UTC.
-    pub utc_offset_hours: i8,
+    /// By what local time goes.
+    pub zone: Zone,
 }
 
 /// A period that cannot be.
@@ -54,19 +54,7 @@ pub enum BadPeriod {
 /// # Errors
 /// When it is none.
 pub fn day(text: &str) -> Result<Date, BadPeriod> {
-    let bad = || BadPeriod::Day(text.to_owned());
-    let mut parts: Vec<&str> = text.split('-').collect();
-    if parts.len() == 1 {
-        parts = text.split('/').rev().collect();
-    }
-    let [year, month, day] = parts[..] else { return Err(bad()) };
-    let date = Date {
-        year: number(year, 4).ok_or_else(bad)?,
-        month: number(month, 2).and_then(|n| u8::try_from(n).ok()).ok_or_else(bad)?,
-        day: number(day, 2).and_then(|n| u8::try_from(n).ok()).ok_or_else(bad)?,
-    };
-    // The calendar says whether there is such a day.
-    Timestamp::midnight(date, 0).map(|_| date).ok_or_else(bad)
+    Date::read(text).ok_or_else(|| BadPeriod::Day(text.to_owned()))
 }
 
 fn number(text: &str, digits: usize) -> Option<u16> {
@@ -79,84 +67,93 @@ impl Period {
     ///
     /// # Errors
     /// When the text is none.
-    pub fn month(text: &str, utc_offset_hours: i8) -> Result<Self, BadPeriod> {
+    pub fn month(text: &str, zone: Zone) -> Result<Self, BadPeriod> {
         let bad = || BadPeriod::Month(text.to_owned());
         let first = day(&format!("{text}-01")).map_err(|_| bad())?;
-        Ok(Self { first, last: first, utc_offset_hours }.to_end_of_month())
+        Ok(Self { first, last: first, zone }.to_end_of_month())
     }
 
     /// A quarter of a year: `2022-Q3`.
     ///
     /// # Errors
     /// When the text is none.
-    pub fn quarter(text: &str, utc_offset_hours: i8) -> Result<Self, BadPeriod> {
+    pub fn quarter(text: &str, zone: Zone) -> Result<Self, BadPeriod> {
         let bad = || BadPeriod::Quarter(text.to_owned());
         let (year, quarter) = text.split_once("-Q").ok_or_else(bad)?;
         let quarter = number(quarter, 1).filter(|n| (1..=4).contains(n)).ok_or_else(bad)?;
-        Self::of_months(year, 3 * quarter - 2, 3, utc_offset_hours).ok_or_else(bad)
+        Self::of_months(year, 3 * quarter - 2, 3, zone).ok_or_else(bad)
     }
 
     /// A year: `2022`.
     ///
     /// # Errors
     /// When the text is none.
-    pub fn year(text: &str, utc_offset_hours: i8) -> Result<Self, BadPeriod> {
-        Self::of_months(text, 1, 12, utc_offset_hours)
-            .ok_or_else(|| BadPeriod::Year(text.to_owned()))
+    pub fn year(text: &str, zone: Zone) -> Result<Self, BadPeriod> {
+        Self::of_months(text, 1, 12, zone).ok_or_else(|| BadPeriod::Year(text.to_owned()))
     }
 
     /// So many months of a year, from one of them on.
-    fn of_months(year: &str, month: u16, count: u16, utc_offset_hours: i8) -> Option<Self> {
+    fn of_months(year: &str, month: u16, count: u16, zone: Zone) -> Option<Self> {
         let first = day(&format!("{year}-{month:02}-01")).ok()?;
         let last = Date { month: u8::try_from(month + count - 1).ok()?, ..first };
-        let last = Self { first: last, last, utc_offset_hours }.to_end_of_month().last;
-        Some(Self { first, last, utc_offset_hours })
+        let last = Self { first: last, last, zone }.to_end_of_month().last;
+        Some(Self { first, last, zone })
     }
 
     /// From one day to another, both included.
     ///
     /// # Errors
     /// When it ends before it begins, or is too long.
-    pub fn days(first: Date, last: Date, utc_offset_hours: i8) -> Result<Self, BadPeriod> {
+    pub fn days(first: Date, last: Date, zone: Zone) -> Result<Self, BadPeriod> {
         if last < first {
             return Err(BadPeriod::Backwards { first, last });
         }
-        let period = Self { first, last, utc_offset_hours };
-        let days = period.span().length() / DAY_MS;
+        let period = Self { first, last, zone };
+        let (first, next) = period.numbers();
+        let days = next - first;
         if days > DAYS_MAX { Err(BadPeriod::Long(days)) } else { Ok(period) }
     }
 
     fn to_end_of_month(self) -> Self {
-        let Date { year, month, .. } = self.first;
-        let month = time::Month::try_from(month).unwrap_or(time::Month::January);
-        let last = month.length(year.into());
-        Self { last: Date { day: last, ..self.first }, ..self }
+        Self { last: self.first.month_ends(), ..self }
+    }
+
+    /// Its first day and the one after it, since 1970.
+    fn numbers(self) -> (i64, i64) {
+        // Days are read from a calendar.
+        let number = |date: Date| date.number().unwrap_or_default();
+        (number(self.first), number(self.last) + 1)
     }
 
     /// All of it.
     pub fn span(self) -> Span {
-        let begin = |date| Timestamp::midnight(date, self.utc_offset_hours).unwrap_or_default();
-        Span::new(begin(self.first), begin(self.last).plus(DAY_MS))
+        let (first, next) = self.numbers();
+        let begin = |day| Timestamp::of_local_day(day, self.zone);
+        Span::new(begin(first), begin(next))
     }
 
-    /// When each of its days begins.
+    /// Its days that have any time: a few places have once passed over one.
+    fn lived(self) -> impl Iterator<Item = i64> {
+        let (first, next) = self.numbers();
+        (first..next).filter(move |day| self.zone.day_ms(*day) > 0)
+    }
+
+    /// When each of its days begins: those on which clocks are set are longer or shorter than others.
     pub fn cuts(self) -> Vec<Timestamp> {
-        let span = self.span();
-        let days = span.length() / DAY_MS;
-        (0..days).map(|day| span.from.plus(day * DAY_MS)).collect()
+        self.lived().map(|day| Timestamp::of_local_day(day, self.zone)).collect()
     }
 
     /// Its days.
     pub fn dates(self) -> Vec<Date> {
-        self.cuts().into_iter().map(|at| at.local(self.utc_offset_hours).date).collect()
+        self.lived().map(Date::of_day).collect()
     }
 
     /// The period of the same kind before it: the month, quarter or year before a whole one, else as
     /// many days.
     #[must_use]
     pub fn before(self) -> Self {
-        let local = |at: Timestamp| at.local(self.utc_offset_hours).date;
-        let last = local(self.span().from.plus(-1));
+        let (begins, next) = self.numbers();
+        let last = Date::of_day(begins - 1);
         let whole = match self.whole() {
             Whole::Month => Some(1),
             Whole::Quarter => Some(3),
@@ -168,7 +165,7 @@ impl Period {
             let month = (last.month + 1).checked_sub(months).filter(|month| *month > 0)?;
             Some(Date { month, day: 1, ..last })
         });
-        let earlier = || local(self.span().from.plus(-self.span().length()));
+        let earlier = || Date::of_day(2 * begins - next);
         Self { first: first.unwrap_or_else(earlier), last, ..self }
     }
 
@@ -239,16 +236,18 @@ enum Whole {
 mod tests {
     use super::*;
 
+    const HOA_BINH: Zone = Zone::hours(7);
+
     #[test]
     fn a_month_begins_and_ends_at_local_midnight() {
-        let november = Period::month("2022-11", 7).unwrap();
+        let november = Period::month("2022-11", HOA_BINH).unwrap();
         let span = november.span();
         assert_eq!(span.from.to_string(), "2022-10-31T17:00:00Z");
         assert_eq!(span.to.to_string(), "2022-11-30T17:00:00Z");
         assert_eq!(november.dates().len(), 30);
         assert_eq!(november.dates()[29].to_string(), "2022-11-30");
         assert_eq!(november.name(Lang::Vi), "tháng 11/2022");
-        let february = Period::month("2024-02", 7).unwrap();
+        let february = Period::month("2024-02", HOA_BINH).unwrap();
         assert_eq!(february.dates().len(), 29);
         assert_eq!(february.before().name(Lang::En), "2024-01");
         let months = november.months(13);
@@ -264,57 +263,86 @@ mod tests {
             ("2022-Q3", "2022-07-01 2022-09-30", "quý 3/2022", "2022-Q2"),
             ("2020-Q4", "2020-10-01 2020-12-31", "quý 4/2020", "2020-Q3"),
         ] {
-            let quarter = Period::quarter(text, 7).unwrap();
+            let quarter = Period::quarter(text, HOA_BINH).unwrap();
             assert_eq!(format!("{} {}", quarter.first, quarter.last), span);
             assert_eq!((&quarter.name(Lang::En)[..], &quarter.name(Lang::Vi)[..]), (text, vi));
-            assert_eq!(quarter.before(), Period::quarter(before, 7).unwrap());
+            assert_eq!(quarter.before(), Period::quarter(before, HOA_BINH).unwrap());
             assert_eq!(quarter.before().span().to, quarter.span().from);
         }
-        let year = Period::year("2020", 7).unwrap();
+        let year = Period::year("2020", HOA_BINH).unwrap();
         assert_eq!(year.dates().len(), 366);
         assert_eq!((year.name(Lang::En), year.name(Lang::Vi)), ("2020".into(), "năm 2020".into()));
-        assert_eq!(year.before(), Period::year("2019", 7).unwrap());
+        assert_eq!(year.before(), Period::year("2019", HOA_BINH).unwrap());
         assert!(year.is_year() && !year.is_month());
         // The quarters of a year are the year, and its months the quarters.
         let quarters: Vec<_> =
-            (1..=4).map(|n| Period::quarter(&format!("2020-Q{n}"), 7).unwrap()).collect();
+            (1..=4).map(|n| Period::quarter(&format!("2020-Q{n}"), HOA_BINH).unwrap()).collect();
         let dates: Vec<_> = quarters.iter().flat_map(|quarter| quarter.dates()).collect();
         assert_eq!(dates, year.dates());
         // Three months that are no quarter have as many days before them.
         let (first, last) = (day("2022-02-01").unwrap(), day("2022-04-30").unwrap());
-        let months = Period::days(first, last, 7).unwrap();
+        let months = Period::days(first, last, HOA_BINH).unwrap();
         assert_eq!(months.name(Lang::En), "2022-02-01 to 2022-04-30");
         assert_eq!(months.before().dates().len(), months.dates().len());
         // The parts of two years are no year.
         let (first, last) = (day("2021-01-01").unwrap(), day("2022-12-31").unwrap());
-        assert!(!Period::days(first, last, 7).unwrap().is_year());
-        assert_eq!(Period::month("2022-01", 7).unwrap().before().name(Lang::En), "2021-12");
+        assert!(!Period::days(first, last, HOA_BINH).unwrap().is_year());
+        assert_eq!(Period::month("2022-01", HOA_BINH).unwrap().before().name(Lang::En), "2021-12");
     }
 
     #[test]
     fn days_are_counted_from_the_first_to_the_last() {
         let (first, last) = (day("2022-11-03").unwrap(), day("2022-11-09").unwrap());
-        let week = Period::days(first, last, 7).unwrap();
+        let week = Period::days(first, last, HOA_BINH).unwrap();
         assert_eq!(week.dates().len(), 7);
         assert_eq!(week.before().name(Lang::En), "2022-10-27 to 2022-11-02");
         assert_eq!(
-            Period::days(last, first, 7),
+            Period::days(last, first, HOA_BINH),
             Err(BadPeriod::Backwards { first: last, last: first })
         );
     }
 
     #[test]
+    fn periods_over_a_set_clock_have_all_their_days() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        for (month, days, hours) in
+            [("2022-03", 31, 743), ("2022-10", 31, 745), ("2022-11", 30, 720)]
+        {
+            let month = Period::month(month, berlin).unwrap();
+            assert_eq!((month.dates().len(), month.cuts().len()), (days, days));
+            assert_eq!(month.span().length(), hours * 3_600_000);
+            assert_eq!(month.before().span().to, month.span().from);
+            let days = month.dates().into_iter().map(|day| Period::days(day, day, berlin).unwrap());
+            assert_eq!(days.map(|day| day.span().length()).sum::<i64>(), month.span().length());
+        }
+        let october = Period::month("2022-10", berlin).unwrap();
+        assert_eq!(october.span().from.to_string(), "2022-09-30T22:00:00Z");
+        assert_eq!(october.span().to.to_string(), "2022-10-31T23:00:00Z");
+        assert_eq!(october.cuts()[30].to_string(), "2022-10-30T23:00:00Z");
+        let year = Period::year("2022", berlin).unwrap();
+        assert_eq!(year.span().length(), 8_760 * 3_600_000);
+        // The week before one of 167 hours has seven days too.
+        let week =
+            Period::days(day("2022-03-21").unwrap(), day("2022-03-27").unwrap(), berlin).unwrap();
+        assert_eq!(week.before().name(Lang::En), "2022-03-14 to 2022-03-20");
+        // Nobody in Samoa lived on the day before New Year's Eve.
+        let samoa = Period::month("2011-12", Zone::named("Pacific/Apia").unwrap()).unwrap();
+        assert_eq!((samoa.dates().len(), samoa.cuts().len()), (30, 30));
+        assert_eq!(samoa.span().length(), 30 * 24 * 3_600_000);
+    }
+
+    #[test]
     fn what_is_no_day_or_month_is_refused() {
         for text in ["2022-13", "2022-1", "11-2022", "2022-11-01", "", "２０２２-11"] {
-            assert_eq!(Period::month(text, 7), Err(BadPeriod::Month(text.to_owned())));
+            assert_eq!(Period::month(text, HOA_BINH), Err(BadPeriod::Month(text.to_owned())));
         }
         for text in
             ["2022-Q0", "2022-Q5", "2022-q1", "2022Q1", "2022-Q01", "2022", "Q1", "2022-Q２"]
         {
-            assert_eq!(Period::quarter(text, 7), Err(BadPeriod::Quarter(text.to_owned())));
+            assert_eq!(Period::quarter(text, HOA_BINH), Err(BadPeriod::Quarter(text.to_owned())));
         }
         for text in ["22", "2022-01", "0000x", "năm 2022", "", "-2022"] {
-            assert_eq!(Period::year(text, 7), Err(BadPeriod::Year(text.to_owned())));
+            assert_eq!(Period::year(text, HOA_BINH), Err(BadPeriod::Year(text.to_owned())));
         }
         for text in
             ["2022-02-30", "2022-2-3", "11/23/2022", "2022/11/23", "0000-00-00", "2022-11-23T00"]

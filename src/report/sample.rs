@@ -1,7 +1,7 @@
 //! Reports for the tests: every kind of cell, texts that mean harm, and a month as a utility files
 //! it.
 
-use config::{Date, Lang};
+use config::{Date, Lang, Zone};
 
 use super::sheets::{Cell, Chart, Column, Holds, Mark, Part, Report, Series, Shape, Sheet, Table};
 use crate::clock::Timestamp;
@@ -160,7 +160,7 @@ pub(super) fn every_cell() -> Report {
     };
     declared(Report {
         lang: Lang::Vi,
-        utc_offset_hours: 7,
+        zone: Zone::hours(7),
         title: "Mọi loại ô".to_owned(),
         subtitle: "Mẫu".to_owned(),
         sheets: vec![
@@ -191,7 +191,7 @@ pub(super) fn hostile() -> Report {
     let values = vec![Some(1.0), None, Some(1e12), Some(-1.0)];
     Report {
         lang: Lang::Vi,
-        utc_offset_hours: 7,
+        zone: Zone::hours(7),
         title: everything.clone(),
         subtitle: everything.clone(),
         sheets: vec![Sheet {

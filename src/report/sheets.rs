@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use config::{Date, Lang};
+use config::{Date, Lang, Zone};
 
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
@@ -13,8 +13,8 @@ use crate::historian::verdict::Since;
 pub struct Report {
     /// Language of every word in it.
     pub lang: Lang,
-    /// Hours that local time is ahead of UTC: instants are written in local time.
-    pub utc_offset_hours: i8,
+    /// By what local time goes: instants are written in it.
+    pub zone: Zone,
     /// What it is.
     pub title: String,
     /// Of what, and for which time: one line.

@@ -7,7 +7,7 @@ use crate::historian::verdict::Since;
 use crate::history::Printed;
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
-use config::{Date, Lang};
+use config::{Date, Lang, Zone};
 
 /// Decimals of shares of points, meters and time.
 pub(super) const DECIMALS: u8 = 2;
@@ -19,8 +19,8 @@ const DOTS: &str = "………………………";
 pub(super) struct Reader {
     /// Language.
     pub(super) lang: Lang,
-    /// Hours that local time is ahead of UTC.
-    pub(super) zone: i8,
+    /// By what local time goes.
+    pub(super) zone: Zone,
 }
 
 impl Reader {
@@ -188,12 +188,13 @@ fn hours(ms: i64, sign: &str) -> String {
     format!("{sign}{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
-/// ISO 8601 to the millisecond with the offset of the zone: `2022-11-23T14:32:07.240+07:00`.
-pub(super) fn iso(at: Timestamp, zone: i8) -> String {
+/// ISO 8601 to the millisecond with the offset that the zone has then: `2022-11-23T14:32:07.240+07:00`.
+pub(super) fn iso(at: Timestamp, zone: Zone) -> String {
     let local = at.local(zone);
     let (date, ms) = (local.date, local.millisecond);
     let (hour, minute, second) = (local.hour, local.minute, local.second);
-    format!("{date}T{hour:02}:{minute:02}:{second:02}.{ms:03}{zone:+03}:00")
+    let offset = zone.offset_text(at.0);
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{ms:03}{offset}")
 }
 
 /// A text in one line of at most so many characters.
@@ -228,8 +229,8 @@ mod tests {
     use super::*;
     use crate::historian::counts::Share;
 
-    const VI: Reader = Reader { lang: Lang::Vi, zone: 7 };
-    const EN: Reader = Reader { lang: Lang::En, zone: 0 };
+    const VI: Reader = Reader { lang: Lang::Vi, zone: Zone::hours(7) };
+    const EN: Reader = Reader { lang: Lang::En, zone: Zone::UTC };
 
     #[test]
     fn a_cell_reads_as_its_language_writes_it() {
@@ -284,7 +285,18 @@ mod tests {
 
     #[test]
     fn machines_get_the_offset_with_an_instant() {
-        assert_eq!(iso(Timestamp(1_669_188_727_240), 7), "2022-11-23T14:32:07.240+07:00");
-        assert_eq!(iso(Timestamp(0), -5), "1969-12-31T19:00:00.000-05:00");
+        let at = Timestamp(1_669_188_727_240);
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        for (at, zone, written) in [
+            (at, Zone::hours(7), "2022-11-23T14:32:07.240+07:00"),
+            (at, Zone::hours(-3), "2022-11-23T04:32:07.240-03:00"),
+            (at, Zone::minutes(345).unwrap(), "2022-11-23T13:17:07.240+05:45"),
+            (at, Zone::minutes(-210).unwrap(), "2022-11-23T04:02:07.240-03:30"),
+            (at, berlin, "2022-11-23T08:32:07.240+01:00"),
+            (at.plus(-150 * DAY_MS), berlin, "2022-06-26T09:32:07.240+02:00"),
+        ] {
+            assert_eq!(iso(at, zone), written);
+        }
+        assert_eq!(iso(Timestamp(0), Zone::hours(-5)), "1969-12-31T19:00:00.000-05:00");
     }
 }

@@ -51,7 +51,7 @@ impl Plot {
 
 /// A chart as an element of a page.
 pub(super) fn svg(chart: &Chart, lang: Lang) -> Markup {
-    let reader = Reader { lang, zone: 0 };
+    let reader = Reader { lang, zone: config::Zone::UTC };
     let legend = legend(chart, reader);
     let rows = legend.iter().map(|entry| entry.row + 1).max().unwrap_or(0);
     let axis = Axis::of(chart);

@@ -52,7 +52,7 @@ const TOGETHER_ROWS: u32 = 3;
 
 /// A report as a workbook.
 pub fn bytes(report: &Report) -> Result<Vec<u8>, XlsxError> {
-    let looks = Looks::new(Reader { lang: report.lang, zone: report.utc_offset_hours });
+    let looks = Looks::new(Reader { lang: report.lang, zone: report.zone });
     let mut workbook = Workbook::new();
     workbook.set_properties(
         &DocProperties::new()

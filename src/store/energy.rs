@@ -91,16 +91,18 @@ impl EnergyKind {
 #[derive(Debug, Default)]
 pub(super) struct Counting {
     sold: BTreeMap<(EnergyKind, String, String), EnergyLine>,
-    /// Counters of plants that wait for the next batch, and the local hour of the last of them.
+    /// Counters of plants that wait for the next batch, and the local hour of the last of them, with how far local time
+    /// was ahead of UTC.
     plants: Vec<EnergyLine>,
-    hour: Option<i64>,
+    hour: Option<(i64, i64)>,
 }
 
 impl Counting {
     /// Takes down the counters of plants when an hour is over.
     pub(super) fn note(&mut self, picture: &Picture) {
-        let local = i64::from(picture.province.utc_offset_hours) * HOUR_MS;
-        let hour = Some((picture.at.0 + local).div_euclid(HOUR_MS));
+        // Where clocks are set back they show an hour twice.
+        let ahead = picture.province.zone.ahead_ms(picture.at.0);
+        let hour = Some(((picture.at.0 + ahead).div_euclid(HOUR_MS), ahead));
         if self.hour != hour {
             self.hour = hour;
             self.plants = plant_lines(picture);
@@ -259,7 +261,7 @@ pub(super) fn damaged(
 fn sold_lines(picture: &Picture) -> Vec<EnergyLine> {
     let province = &picture.province;
     // A count that has not begun yet begins at the end of a day that is not over yet.
-    let over = picture.at.local_day(province.utc_offset_hours) - 1;
+    let over = picture.at.local_day(province.zone) - 1;
     let told = picture.metering.groups.iter();
     let told = told.filter_map(|group| Some((group, group.sold?, group.proven?)));
     let lines = told.flat_map(|(told, sold, remote)| {
@@ -333,7 +335,7 @@ fn plant_lines(picture: &Picture) -> Vec<EnergyLine> {
                 id: point.local_id().to_owned(),
                 sells: false,
                 // What is read at midnight belongs to the day that ends then.
-                day: at.plus(-1).local_day(province.utc_offset_hours),
+                day: at.plus(-1).local_day(province.zone),
                 kwh,
                 meter_days: 0,
                 meters: 0,

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use config::{Date, HistorySettings, Province};
+use config::{Date, HistorySettings, Province, Zone};
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 
 use super::contracts;
@@ -302,11 +302,12 @@ pub(super) fn step(
     let oldest =
         if only_values { oldest_value(transaction)? } else { oldest_session(transaction)? };
     let Some(oldest) = oldest else { return Ok(Step::Nothing) };
-    let zone = zone_at(transaction, oldest)?.unwrap_or(province.utc_offset_hours);
-    let before = oldest.plus(DAY_MS).local(zone).date;
-    let Some(from) = Timestamp::midnight(before, zone).filter(|from| *from <= too_old) else {
+    let zone = zone_at(transaction, oldest)?.unwrap_or(province.zone);
+    let next = oldest.local_day(zone) + 1;
+    let (before, from) = (Date::of_day(next), Timestamp::of_local_day(next, zone));
+    if from > too_old {
         return Ok(Step::Nothing);
-    };
+    }
     let was = pages(transaction)?;
     let savepoint = transaction.savepoint()?;
     let removed = forget(&savepoint, from, (kinds, By::Retention))?;
@@ -377,9 +378,9 @@ fn oldest_value(connection: &Connection) -> Result<Option<Timestamp>, StoreError
     Ok(oldest.map(Timestamp))
 }
 
-/// Hours that local time was ahead of UTC at a moment, by the contract of that time; `None` when there is none
-/// that this program can read.
-pub(super) fn zone_at(connection: &Connection, at: Timestamp) -> Result<Option<i8>, StoreError> {
+/// By what local time went at a moment, by the contract of that time; `None` when there is none that this program can
+/// read.
+pub(super) fn zone_at(connection: &Connection, at: Timestamp) -> Result<Option<Zone>, StoreError> {
     let contract: Option<i64> = connection
         .prepare_cached(
             "SELECT contract FROM session ORDER BY from_ms > ?1, abs(from_ms - ?1) LIMIT 1",
@@ -389,7 +390,7 @@ pub(super) fn zone_at(connection: &Connection, at: Timestamp) -> Result<Option<i
     let Some(contract) = contract else { return Ok(None) };
     match contracts::get(connection, contract) {
         Err(StoreError::Contract { .. }) => Ok(None),
-        province => Ok(Some(province?.utc_offset_hours)),
+        province => Ok(Some(province?.zone)),
     }
 }
 
@@ -397,7 +398,7 @@ pub(super) fn zone_at(connection: &Connection, at: Timestamp) -> Result<Option<i
 pub(super) fn day_begins(
     connection: &Connection,
     day: Date,
-    otherwise: i8,
+    otherwise: Zone,
 ) -> Result<Option<Timestamp>, StoreError> {
     let Some(near) = Timestamp::midnight(day, otherwise) else { return Ok(None) };
     let zone = zone_at(connection, near)?.unwrap_or(otherwise);

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::Date;
+use config::{Date, Zone};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
@@ -116,8 +116,8 @@ pub struct Forget {
     pub before: Date,
     /// Values alone; otherwise everything.
     pub only_values: bool,
-    /// Hours that local time is ahead of UTC, where no contract of the store says it.
-    pub zone: i8,
+    /// By what local time goes, where no contract of the store says it.
+    pub zone: Zone,
 }
 
 /// What came of it.

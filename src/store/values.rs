@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use config::{ChannelId, Decoded, Encoding, Flags, PointId, Province, Station};
+use config::{ChannelId, Decoded, Encoding, Flags, PointId, Province, Station, Zone};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
 
 use super::cells;
@@ -210,8 +210,8 @@ impl Pace {
 }
 
 impl Reader {
-    /// How often some points of a path, by their ids within the station, were read on each day since 1970-01-01 in a zone
-    /// that is `hours` ahead of UTC, counted by chunks: those of a span, and perhaps a chunk more at either end.
+    /// How often some points of a path, by their ids within the station, were read on each day since 1970-01-01 in a zone,
+    /// counted by chunks: those of a span, and perhaps a chunk more at either end.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -220,7 +220,7 @@ impl Reader {
         path: (&str, &str),
         points: &BTreeSet<&str>,
         (from, to): (Timestamp, Timestamp),
-        hours: i8,
+        zone: Zone,
     ) -> Result<BTreeMap<i64, u64>, StoreError> {
         let mut by_day = BTreeMap::new();
         for (block, places) in &self.blocks(path)?.all {
@@ -235,7 +235,7 @@ impl Reader {
             let mut rows = of_block.query(params![block, from.0, to.0])?;
             while let Some(row) = rows.next()? {
                 let count = cells::count(row, 1)?.saturating_mul(own as u64);
-                let day = Timestamp(row.get(0)?).local_day(hours);
+                let day = Timestamp(row.get(0)?).local_day(zone);
                 let day: &mut u64 = by_day.entry(day).or_default();
                 *day = day.saturating_add(count);
             }

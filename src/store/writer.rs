@@ -515,10 +515,7 @@ fn put_metering(
         line.uncounted,
     ]
     .map(count);
-    let days = line.days.map(|day| {
-        let midnight = day.and_then(|day| Timestamp::midnight(day, 0));
-        midnight.map_or(0, |at| at.0.div_euclid(DAY_MS))
-    });
+    let days = line.days.map(|day| day.and_then(config::Date::number).unwrap_or_default());
     let mut row: Vec<&dyn ToSql> = Vec::with_capacity(24);
     let kind = line.kind.word();
     row.extend([&kind as &dyn ToSql, &line.id, &at.0, &line.sells]);

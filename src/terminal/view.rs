@@ -89,7 +89,7 @@ impl<'a> View<'a> {
 
     /// Where and when the operator stands.
     pub(crate) fn moment(&self) -> Moment {
-        Moment { now: self.now, zone: self.province().utc_offset_hours, lang: self.lang }
+        Moment { now: self.now, zone: self.province().zone, lang: self.lang }
     }
 
     /// ` (15 s)`: how long something has been so, as far as somebody has watched; nothing of what the contract says.

@@ -1,6 +1,6 @@
 //! Numbers, shares, times and ages as operators of each language read them.
 
-use config::{Date, Encoding, Kind, Lang, Point};
+use config::{Date, Encoding, Kind, Lang, Point, Zone};
 
 use super::texts::Text;
 use crate::clock::Timestamp;
@@ -182,8 +182,8 @@ pub(crate) fn short_date(date: Date, lang: Lang) -> String {
 pub(crate) struct Moment {
     /// The present.
     pub(crate) now: Timestamp,
-    /// Hours that the province is ahead of UTC.
-    pub(crate) zone: i8,
+    /// By what local time of the province goes.
+    pub(crate) zone: Zone,
     /// Language.
     pub(crate) lang: Lang,
 }
@@ -385,7 +385,11 @@ mod tests {
 
     #[test]
     fn since_shows_the_year_only_when_it_is_another() {
-        let moment = Moment { now: Timestamp(1_669_188_727_240), zone: 7, lang: Lang::En };
+        let moment = Moment {
+            now: Timestamp(1_669_188_727_240),
+            zone: config::Zone::hours(7),
+            lang: Lang::En,
+        };
         let day = |year| Since::Day(Date { year, month: 11, day: 2 });
         assert_eq!(moment.since(day(2022)), "11-02");
         assert_eq!(moment.since(day(2021)), "2021-11-02");

@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_gap_says_between_which_records_it_lies() {
-        let moment = |lang| Moment { now: Timestamp(1_669_188_727_240), zone: 7, lang };
+        let moment =
+            |lang| Moment { now: Timestamp(1_669_188_727_240), zone: config::Zone::hours(7), lang };
         let (after, before) =
             (Some(Timestamp(1_669_188_720_112)), Some(Timestamp(1_669_188_727_240)));
         let gap = |count, after, before| Gap { count, after, before };

@@ -1,6 +1,6 @@
 //! A jump of the clock, as operators read it.
 
-use config::Lang;
+use config::{Lang, Zone};
 
 use super::format;
 use crate::clock::{Jump, JumpKind, Local, Timestamp};
@@ -22,8 +22,8 @@ pub(crate) fn what(jump: &Jump, lang: Lang) -> String {
     }
 }
 
-/// The same, with the moments around it in a zone so many hours ahead of UTC.
-pub(crate) fn when(jump: &Jump, zone: i8, lang: Lang) -> String {
+/// The same, with the moments around it in a zone.
+pub(crate) fn when(jump: &Jump, zone: Zone, lang: Lang) -> String {
     let stamp = |at: Timestamp| {
         let Local { date, hour, minute, second, .. } = at.local(zone);
         format!("{date} {hour:02}:{minute:02}:{second:02}")

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{Date, Province};
+use config::{Date, Province, Zone};
 use crc32fast::Hasher;
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{layouts, plans};
@@ -204,7 +204,7 @@ fn sessions(folder: &Path) -> Vec<Session> {
 /// second changes no row. Returns the deeds that it takes.
 fn compact(folder: &Path, only_values: bool, steps: &mut Vec<Step>) -> Range<usize> {
     let begins = layer::deeds() + 1;
-    let forget = Forget { before: DAY, only_values, zone: 7 };
+    let forget = Forget { before: DAY, only_values, zone: Zone::hours(7) };
     upkeep::compact(folder, Some(forget)).unwrap();
     steps.push(Step::of(folder));
     begins..steps[steps.len() - 1].deeds

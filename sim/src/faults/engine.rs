@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{ChannelId, PointId, Province};
+use config::{ChannelId, PointId, Province, utc_text};
 
 use super::aiming::aimed;
 use super::fault::{ACTIVE_MAX, Fault, FaultError, Injection, Planned, Touched};
@@ -17,7 +17,6 @@ use crate::chance::Chance;
 use crate::plant::event::Event;
 use crate::telemetry::image::{Image, Sample};
 use crate::telemetry::{Interference, Pair};
-use crate::times::utc;
 
 struct Active {
     fault: Fault,
@@ -254,8 +253,8 @@ impl Faults {
                 kind: fault.kind.id(),
                 name: fault.kind.spec().name(config::Lang::En),
                 target: fault.target.clone(),
-                from: utc(fault.from_ms),
-                until: fault.until_ms.map(utc),
+                from: utc_text(fault.from_ms),
+                until: fault.until_ms.map(utc_text),
                 points: touched.iter().map(|touched| touched.points.len()).sum(),
             })
             .collect()

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use config::{ChannelId, Lang, PointId, Province};
+use config::{ChannelId, Lang, PointId, Province, utc_text};
 use serde::Serialize;
 
 use super::fault::{Fault, Touched};
 use crate::telemetry::Pair;
-use crate::times::utc;
 
 /// How much of the truth is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +73,7 @@ impl TruthRecord {
         keep: Keep,
         pair: &dyn Fn(ChannelId, PointId) -> Pair,
     ) -> Self {
-        let until = fault.until_ms.map(utc);
+        let until = fault.until_ms.map(utc_text);
         Self::of(province, fault, ("started", until), touched, (keep, pair))
     }
 
@@ -86,7 +85,7 @@ impl TruthRecord {
         known: Known<'_>,
     ) -> Self {
         let state = if ending == Ending::Over { "ended" } else { "cleared" };
-        Self::of(province, fault, (state, Some(utc(at_ms))), touched, known)
+        Self::of(province, fault, (state, Some(utc_text(at_ms))), touched, known)
     }
 
     fn of(
@@ -123,7 +122,7 @@ impl TruthRecord {
             state,
             target: fault.target.clone(),
             parameters: fault.settings.written().into_iter().collect(),
-            from: utc(fault.from_ms),
+            from: utc_text(fault.from_ms),
             until,
             centres,
         }

@@ -10,14 +10,14 @@
 //! while the machine slept) comes out the same when it is caught up with, save that feeders are
 //! then taken to have been supplied.
 
-use config::MeterFigures;
+use config::{DAY_MS, MeterFigures, Zone};
 
-use super::days::{DAY_MINUTES, DAY_MS, HALF_HOURS, HOUR_MS, key};
+use super::days::{HALF_HOUR_MS, HOUR_MS, half_hours, key, minutes};
 use super::fleet::{Block, Fleet, Technology};
 use super::outages::{Supply, Ways};
 use crate::chance::coprime_step;
 
-/// Length of a campaign: the deadline of the first pass is 06:00.
+/// Length of a campaign by the clock: the deadline of the first pass is 06:00.
 const WINDOW_MS: i64 = 6 * HOUR_MS;
 /// Attempts on a register, one every six hours, the last before the end of D+3.
 const ATTEMPTS: usize = 12;
@@ -76,7 +76,11 @@ impl Losses {
 }
 
 /// Half hours from 18:00 to 22:00, when the carrier is worst.
-const EVENING: u64 = ((1 << 8) - 1) << 36;
+fn evening(zone: Zone, day: i64) -> u64 {
+    let since_midnight = zone.shows(day, 18 * HOUR_MS) - zone.day_begins(day);
+    let first = u32::try_from(since_midnight / HALF_HOUR_MS).unwrap_or(0);
+    0xFF_u64.checked_shl(first).unwrap_or(0)
+}
 
 /// What the campaigns look at.
 pub(super) struct Scene<'a> {
@@ -101,6 +105,12 @@ impl Pass {
             Self::Final => (3, 18),
         }
     }
+
+    /// When it starts and ends on a local day.
+    fn window(self, zone: Zone, day: i64) -> (i64, i64) {
+        let start = self.place().1 * HOUR_MS;
+        (zone.shows(day, start), zone.shows(day, start + WINDOW_MS))
+    }
 }
 
 /// A campaign that comes round every day.
@@ -120,20 +130,24 @@ impl Campaign {
         Self { pass, closed: None, running: None, done: 0, tally }
     }
 
-    /// Brings the campaign to a moment of the local calendar. The counts of a day that closes are
+    /// Brings the campaign to a moment. The counts of a day that closes are
     /// handed to `publish`: the day, the number of a group, what was counted.
     pub(super) fn advance(
         &mut self,
         scene: &Scene<'_>,
-        local_ms: i64,
+        at_ms: i64,
         mut publish: impl FnMut(u16, u32, &MeterFigures),
     ) {
-        let (back, hour) = self.pass.place();
-        // Windows since 1970, and how far the present one has come.
-        let since_start = local_ms - hour * HOUR_MS;
-        let day = since_start.div_euclid(DAY_MS) - back;
-        let into = since_start.rem_euclid(DAY_MS);
-        let last_closed = if into >= WINDOW_MS { day } else { day - 1 };
+        let zone = scene.ways.zone;
+        // The day whose campaign has started last, and how far that has come.
+        let mut on = zone.day(at_ms);
+        let (mut starts, mut ends) = self.pass.window(zone, on);
+        if at_ms < starts {
+            on -= 1;
+            (starts, ends) = self.pass.window(zone, on);
+        }
+        let day = on - self.pass.place().0;
+        let last_closed = if at_ms >= ends { day } else { day - 1 };
         let blocks = scene.fleet.blocks.len();
         if self.closed != Some(last_closed) {
             self.count(scene, last_closed, blocks);
@@ -144,8 +158,9 @@ impl Campaign {
             self.closed = Some(last_closed);
             self.running = None;
         }
-        if into < WINDOW_MS {
-            let share = i128::from(into) * blocks as i128 / i128::from(WINDOW_MS);
+        if at_ms < ends {
+            let into = i128::from(at_ms - starts);
+            let share = into * blocks as i128 / i128::from(ends - starts);
             self.count(scene, day, usize::try_from(share).unwrap_or(blocks));
         }
     }
@@ -158,11 +173,11 @@ impl Campaign {
             self.tally.fill(MeterFigures::default());
         }
         for n in self.done..up_to {
-            let (block, at_ms) = in_turn(scene, day, n);
+            let block = in_turn(scene, n);
             let tally = &mut self.tally[block.group as usize];
             match self.pass {
-                Pass::First => first_pass(scene, block, day, at_ms, tally),
-                Pass::Final => final_pass(scene, block, day, at_ms, tally),
+                Pass::First => first_pass(scene, (block, n), day, tally),
+                Pass::Final => final_pass(scene, (block, n), day, tally),
             }
         }
         self.done = self.done.max(up_to);
@@ -258,33 +273,40 @@ impl<'a> Visit<'a> {
 pub(super) fn first_readings(scene: &Scene<'_>, day: i64, mut each: impl FnMut(&Block, u32, bool)) {
     let blocks = &scene.fleet.blocks;
     for n in 0..blocks.len() {
-        let (block, at_ms) = in_turn(scene, day, n);
-        let visit = Visit::new(scene, block, day, at_ms);
+        let block = in_turn(scene, n);
+        let visit = Visit::new(scene, block, day, attempt_at(scene, (day, 0), n));
         for meter in proven(scene, block) {
             each(block, meter, visit.reached(meter).is_some() && visit.is_prompt(meter));
         }
     }
 }
 
-/// The block whose turn in a campaign is the `n`th, and when that is.
-fn in_turn<'a>(scene: &Scene<'a>, day: i64, n: usize) -> (&'a Block, i64) {
+/// The block whose turn in a campaign is the `n`th.
+fn in_turn<'a>(scene: &Scene<'a>, n: usize) -> &'a Block {
     let blocks = &scene.fleet.blocks;
     let size = blocks.len() as u64;
     // Neighbours are not read one after the other.
     let place = usize::try_from(n as u64 * coprime_step(size) % size).unwrap_or(0);
-    let instant = i128::from(WINDOW_MS) * n as i128 / i128::from(size);
-    let midnight = (day + 1) * DAY_MS - scene.ways.offset_ms;
-    (&blocks[place], midnight + i64::try_from(instant).unwrap_or(0))
+    &blocks[place]
 }
 
-fn first_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mut MeterFigures) {
-    let visit = Visit::new(scene, block, day, at_ms);
+/// When an attempt on the registers of a day comes to the block whose turn is the `n`th: one every six hours of the
+/// clock from midnight on, which takes all of them.
+fn attempt_at(scene: &Scene<'_>, (day, attempt): (i64, i64), n: usize) -> i64 {
+    let (zone, clock) = (scene.ways.zone, attempt * WINDOW_MS);
+    let (starts, ends) = (zone.shows(day + 1, clock), zone.shows(day + 1, clock + WINDOW_MS));
+    let into = i128::from(ends - starts) * n as i128 / scene.fleet.blocks.len() as i128;
+    starts + i64::try_from(into).unwrap_or(0)
+}
+
+fn first_pass(scene: &Scene<'_>, (block, n): (&Block, usize), day: i64, tally: &mut MeterFigures) {
+    let visit = Visit::new(scene, block, day, attempt_at(scene, (day, 0), n));
     let profile = Profile::new(scene, block, day, &visit.losses);
     for meter in proven(scene, block) {
         tally.expected += 1;
         let good = profile.has(scene, block, meter);
         if good {
-            tally.intervals_expected += half_hours();
+            tally.intervals_expected += half_hours(scene.ways.zone, day);
         }
         let Some(fate) = visit.reached(meter) else { continue };
         tally.first_pass += u32::from(visit.is_prompt(meter));
@@ -293,7 +315,7 @@ fn first_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mu
         }
     }
     if scene.fleet.is_concentrator(block) {
-        tally.minutes_expected += DAY_MINUTES;
+        tally.minutes_expected += minutes(scene.ways.zone, day);
         tally.minutes_online += scene.ways.minutes_online(scene.fleet, block, scene.supply, day);
     }
 }
@@ -308,14 +330,16 @@ struct Profile {
 
 impl Profile {
     fn new(scene: &Scene<'_>, block: &Block, day: i64, losses: &Losses) -> Self {
-        let supplied = !scene.supply.dead(block.feeder as usize, day) & ((1 << HALF_HOURS) - 1);
+        let (zone, dead) = (scene.ways.zone, scene.supply.dead(block.feeder as usize, day));
+        let supplied = !dead & ((1 << half_hours(zone, day)) - 1);
+        let evening = evening(zone, day);
         let slot = |bits: u64, loss: f64| {
             let n = bits.count_ones();
             (n, loss, libm::pow(1.0 - loss, f64::from(n)))
         };
         let slots = [
-            slot(supplied & !EVENING, losses.interval),
-            slot(supplied & EVENING, losses.interval_evening),
+            slot(supplied & !evening, losses.interval),
+            slot(supplied & evening, losses.interval_evening),
         ];
         Self { day, technology: scene.fleet.technology(block), slots }
     }
@@ -352,10 +376,6 @@ impl Profile {
     }
 }
 
-fn half_hours() -> u32 {
-    u32::try_from(HALF_HOURS).unwrap_or(0)
-}
-
 /// How many of `n` are lost, each with chance `loss`: the number at which the sum of the binomial
 /// chances passes `share`. `none` is the chance that none is.
 fn lost(n: u32, loss: f64, none: f64, share: f64) -> u32 {
@@ -368,14 +388,18 @@ fn lost(n: u32, loss: f64, none: f64, share: f64) -> u32 {
     lost
 }
 
-/// `at_ms` is the first attempt.
-fn final_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mut MeterFigures) {
+fn final_pass(
+    scene: &Scene<'_>,
+    (block, turn): (&Block, usize),
+    day: i64,
+    tally: &mut MeterFigures,
+) {
     let group = &scene.fleet.groups[block.group as usize];
     let technology = scene.fleet.technology(block);
     let losses = Losses::of(technology);
     let mut attempts = [(0, false); ATTEMPTS];
     for ((at, up), n) in attempts.iter_mut().zip(0_i64..) {
-        *at = at_ms + n * WINDOW_MS;
+        *at = attempt_at(scene, (day, n), turn);
         *up = scene.ways.was_up(scene.fleet, block, scene.supply, *at);
     }
     let profile = Profile::new(scene, block, day, &losses);
@@ -386,7 +410,7 @@ fn final_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mu
         let fate = fate(scene, block, meter, day);
         let has_profile = profile.has(scene, block, meter);
         if has_profile {
-            tally.final_intervals_expected += half_hours();
+            tally.final_intervals_expected += half_hours(scene.ways.zone, day);
         }
         if fate == Fate::Replaced {
             continue;
@@ -401,7 +425,8 @@ fn final_pass(scene: &Scene<'_>, block: &Block, day: i64, at_ms: i64, tally: &mu
         let first = if delivery == Delivery::Late { NEXT_DAY } else { 0 };
         let arrives = |n: usize| {
             let share = || group.chance.share(key(attempt_kind(n), meter, day));
-            let local = attempts[n].0 + scene.ways.offset_ms;
+            let at = attempts[n].0;
+            let local = at + scene.ways.zone.ahead_ms(at);
             reached[n] && (losses.attempt <= 0.0 || share() >= attempt_loss(&losses, local))
         };
         tally.final_first_pass += u32::from(first == 0 && arrives(0));

@@ -2,7 +2,9 @@
 //! function of the device and of time, so that the past needs no memory. Only the supply of the
 //! feeders comes from the plant and is remembered, a few days long.
 
-use super::days::{DAY_MINUTES, DAY_MS, HALF_HOURS, HOUR_MS, key};
+use config::{DAY_MS, Zone};
+
+use super::days::{HOUR_MS, half_hours_between, key, minutes};
 use super::fleet::{Block, Fleet, Technology};
 use crate::chance::Chance;
 use crate::plant::station::FeederState;
@@ -107,6 +109,7 @@ const RING: usize = DAYS as usize;
 
 /// Which half hours each feeder was without supply in.
 pub(super) struct Supply {
+    zone: Zone,
     /// The local day that each place of the ring holds.
     days: [i64; RING],
     /// One bit for each half hour of the day: without supply at some time in it.
@@ -118,8 +121,9 @@ pub(super) struct Supply {
 }
 
 impl Supply {
-    pub(super) fn new(feeders: usize) -> Self {
+    pub(super) fn new(feeders: usize, zone: Zone) -> Self {
         Self {
+            zone,
             days: [i64::MIN; RING],
             dead: vec![[0; RING]; feeders],
             dead_ms: vec![[0; RING]; feeders],
@@ -128,11 +132,12 @@ impl Supply {
         }
     }
 
-    /// Takes note of the feeders at a moment of the local calendar, and of the time that passed.
-    pub(super) fn note(&mut self, local_ms: i64, stations: &[Vec<FeederState>], first: &[usize]) {
-        let last = self.last_ms.unwrap_or(local_ms).max(local_ms - 2 * DAY_MS);
-        self.last_ms = Some(local_ms);
-        for day in last.div_euclid(DAY_MS)..=local_ms.div_euclid(DAY_MS) {
+    /// Takes note of the feeders at a moment, and of the time that passed.
+    pub(super) fn note(&mut self, at_ms: i64, stations: &[Vec<FeederState>], first: &[usize]) {
+        let last = self.last_ms.unwrap_or(at_ms).max(at_ms - 2 * DAY_MS);
+        self.last_ms = Some(at_ms);
+        let today = self.zone.day(at_ms);
+        for day in self.zone.day(last)..=today {
             let place = place(day);
             if self.days[place] != day {
                 self.days[place] = day;
@@ -140,25 +145,35 @@ impl Supply {
                 self.dead_ms.iter_mut().for_each(|dead| dead[place] = 0);
             }
         }
-        let passed = u32::try_from(local_ms - last).unwrap_or(0);
+        let passed = u32::try_from(at_ms - last).unwrap_or(0);
+        let is_dead = |state: &FeederState| !state.supplied;
+        let mut touched = Vec::new();
+        if stations.iter().flatten().any(is_dead) {
+            let of_day = |day| (place(day), half_hours_between(self.zone, day, (last, at_ms)));
+            touched.extend((self.zone.day(last)..=today).map(of_day));
+        }
         for (states, first) in stations.iter().zip(first) {
             for (n, state) in states.iter().enumerate() {
                 let Some(alive) = self.alive.get_mut(first + n) else { continue };
                 *alive = state.supplied;
                 if !state.supplied {
-                    self.note_dead(first + n, last, local_ms, passed);
+                    self.note_dead(first + n, &touched, (today, passed));
                 }
             }
         }
     }
 
-    fn note_dead(&mut self, feeder: usize, last: i64, now: i64, passed_ms: u32) {
-        let half_hour = DAY_MS / HALF_HOURS;
-        for slot in last.div_euclid(half_hour)..=now.div_euclid(half_hour) {
-            self.dead[feeder][place(slot.div_euclid(HALF_HOURS))] |=
-                1 << slot.rem_euclid(HALF_HOURS);
+    /// `touched` are the half hours since the last look, by the place of their day.
+    fn note_dead(
+        &mut self,
+        feeder: usize,
+        touched: &[(usize, u64)],
+        (today, passed_ms): (i64, u32),
+    ) {
+        for (place, half_hours) in touched {
+            self.dead[feeder][*place] |= half_hours;
         }
-        let of_day = &mut self.dead_ms[feeder][place(now.div_euclid(DAY_MS))];
+        let of_day = &mut self.dead_ms[feeder][place(today)];
         *of_day = of_day.saturating_add(passed_ms);
     }
 
@@ -179,9 +194,9 @@ impl Supply {
         self.alive[feeder]
     }
 
-    fn was_dead(&self, feeder: usize, local_ms: i64) -> bool {
-        let slot = local_ms.rem_euclid(DAY_MS) / (DAY_MS / HALF_HOURS);
-        self.dead(feeder, local_ms.div_euclid(DAY_MS)) >> slot & 1 == 1
+    fn was_dead(&self, feeder: usize, at_ms: i64) -> bool {
+        let day = self.zone.day(at_ms);
+        self.dead(feeder, day) & half_hours_between(self.zone, day, (at_ms, at_ms)) != 0
     }
 
     #[cfg(test)]
@@ -196,8 +211,8 @@ fn place(day: i64) -> usize {
 
 /// The ways from meters to the head-end.
 pub(super) struct Ways {
-    /// Milliseconds that local clocks are ahead of UTC.
-    pub(super) offset_ms: i64,
+    /// By what local clocks go.
+    pub(super) zone: Zone,
     /// One for each station: its valley.
     valleys: Vec<Chance>,
 }
@@ -205,10 +220,7 @@ pub(super) struct Ways {
 impl Ways {
     pub(super) fn new(province: &config::Province) -> Self {
         let valley = |s: &config::Station| Chance::of(province.seed, &format!("{}.valley", s.id));
-        Self {
-            offset_ms: i64::from(province.utc_offset_hours) * HOUR_MS,
-            valleys: province.stations.iter().map(valley).collect(),
-        }
+        Self { zone: province.zone, valleys: province.stations.iter().map(valley).collect() }
     }
 
     /// The outages of a block's way that touch a window, UTC.
@@ -239,8 +251,7 @@ impl Ways {
 
     /// Whether a block could be reached at a moment of the past.
     pub(super) fn was_up(&self, fleet: &Fleet, block: &Block, supply: &Supply, at_ms: i64) -> bool {
-        !supply.was_dead(block.feeder as usize, at_ms + self.offset_ms)
-            && self.is_up(fleet, block, at_ms)
+        !supply.was_dead(block.feeder as usize, at_ms) && self.is_up(fleet, block, at_ms)
     }
 
     /// Minutes of a local day that a concentrator was online. Where its feeder was dead while it
@@ -252,8 +263,7 @@ impl Ways {
         supply: &Supply,
         day: i64,
     ) -> u32 {
-        let from = day * DAY_MS - self.offset_ms;
-        let to = from + DAY_MS;
+        let (from, to) = (self.zone.day_begins(day), self.zone.day_begins(day + 1));
         let mut out: Vec<(i64, i64)> = self.outages(fleet, block, from, to).collect();
         out.sort_unstable();
         let (mut covered, mut until) = (0, from);
@@ -262,9 +272,9 @@ impl Ways {
             covered += (end - start).max(0);
             until = until.max(end);
         }
-        let minutes = u32::try_from(covered / 60_000).unwrap_or(0);
+        let out = u32::try_from(covered / 60_000).unwrap_or(0);
         let dead = supply.dead_minutes(block.feeder as usize, day);
-        DAY_MINUTES.saturating_sub(minutes + dead)
+        minutes(self.zone, day).saturating_sub(out + dead)
     }
 
     /// Whether a meter's node of the radio mesh is cut off.
@@ -315,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_supply_of_days_long_gone_is_forgotten() {
-        let mut supply = Supply::new(1);
+        let mut supply = Supply::new(1, Zone::UTC);
         let state = |supplied| vec![vec![FeederState { consumed_kwh: [0.0; 4], supplied }]];
         let day = 19_000;
         supply.note(day * DAY_MS, &state(true), &[0]);

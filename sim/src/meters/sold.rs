@@ -12,12 +12,11 @@
 
 use std::collections::BTreeMap;
 
-use config::SoldFigures;
+use config::{Date, SoldFigures, Zone};
 
 use super::campaign::{Scene, first_readings};
-use super::days::{DAY_MS, key};
+use super::days::key;
 use super::fleet::{Fleet, Group};
-use crate::plant::load::day_and_month;
 use crate::plant::station::FeederState;
 
 /// Days of the month on which routes are walked: the first, and how many. Assumed.
@@ -90,12 +89,12 @@ impl Sold {
     pub(super) fn note(
         &mut self,
         fleet: &Fleet,
-        local_ms: i64,
+        (zone, at_ms): (Zone, i64),
         feeders: &[Vec<FeederState>],
     ) -> bool {
-        let over = local_ms.div_euclid(DAY_MS) - 1;
+        let over = zone.day(at_ms) - 1;
         let Some(ended) = &self.ended else {
-            let is_midnight = local_ms.rem_euclid(DAY_MS) == 0;
+            let is_midnight = zone.day_begins(over + 1) == at_ms;
             if !is_midnight && *self.started.get_or_insert(over) == over {
                 return false;
             }
@@ -118,7 +117,9 @@ impl Sold {
 
     /// Reads the meters without a channel of those routes whose day is over.
     fn walk(&mut self, fleet: &Fleet, ended: &Midnight) -> bool {
-        let (of_month, month) = day_and_month(ended.day);
+        let date = Date::of_day(ended.day);
+        let (of_month, month) =
+            (i64::from(date.day), 12 * i64::from(date.year) + i64::from(date.month) - 1);
         let mut walked = false;
         for run in 0..fleet.run_count() {
             let (number, meters, feeder) = fleet.run(run);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Instant;
 
-use config::{MeterFigures, Province, SoldFigures};
+use config::{DAY_MS, MeterFigures, Province, SoldFigures, Zone};
 
 use super::Meters;
-use super::days::{DAY_MS, HOUR_MS};
+use super::days::HOUR_MS;
 use crate::plant::station::FeederState;
 
 /// 23/11/2022 14:32:07 in Vietnam, a Wednesday.
@@ -170,6 +170,56 @@ fn a_day_comes_out_the_same_whoever_saw_it() {
     let mut other = Meters::new(&Province { seed: province.seed + 1, ..province });
     other.step(MIDNIGHT + 26 * HOUR_MS, &still);
     assert_ne!(reads(&seen), reads(&other));
+}
+
+#[test]
+fn days_on_which_clocks_are_set_have_their_own_half_hours_and_minutes() {
+    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let kathmandu = Zone::minutes(345).unwrap();
+    // Days since 1970 on whose next morning the first pass ends, and how many half hours they had.
+    for (zone, day, half_hours) in [
+        (berlin, 19_078, 46),
+        (berlin, 19_079, 48),
+        (berlin, 19_294, 48),
+        (berlin, 19_295, 50),
+        (kathmandu, 19_295, 48),
+    ] {
+        let province = Province { zone, ..Province::built_in() };
+        let still = feeders(&province);
+        let (mut seen, mut late) = (Meters::new(&province), Meters::new(&province));
+        // From before the day is over to the end of the third day after it: 06:00 and midnight are those of the clock.
+        let published = |meters: &Meters| {
+            let sum = sum(&province, meters, true);
+            (i64::from(sum.day) == day, i64::from(sum.final_day) == day)
+        };
+        let first = zone.shows(day + 1, 6 * HOUR_MS);
+        let last = zone.day_begins(day + 4);
+        for at in (zone.day_begins(day)..first).step_by(1_800_000) {
+            seen.step(at, &still);
+            assert!(!published(&seen).0);
+        }
+        seen.step(first, &still);
+        let sum_of = |meters: &Meters| sum(&province, meters, true);
+        let told = sum_of(&seen);
+        assert_eq!(i64::from(told.day), day, "{zone}");
+        assert_eq!(told.minutes_expected, u32::from(told.concentrators) * 30 * half_hours);
+        assert_eq!(told.intervals_expected % half_hours, 0);
+        assert!(
+            told.intervals <= told.intervals_expected
+                && told.intervals > told.intervals_expected / 10 * 9
+        );
+        let profiles = told.intervals_expected / half_hours;
+        for at in (first..last).step_by(1_800_000) {
+            seen.step(at, &still);
+            assert!(!published(&seen).1, "{zone}: {day}");
+        }
+        seen.step(last, &still);
+        let told = sum_of(&seen);
+        assert_eq!(i64::from(told.final_day), day);
+        assert_eq!(told.final_intervals_expected, profiles * half_hours);
+        late.step(last, &still);
+        assert_eq!(told, sum_of(&late), "it comes out the same whoever saw it");
+    }
 }
 
 #[test]

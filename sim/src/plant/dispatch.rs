@@ -5,7 +5,7 @@
 //! parts. So the points of a plant always sum to its output, and agree with the network where they meet
 //! it. A plant that gives less than its 110 kV lines take draws the difference from the grid behind it.
 
-use config::{Plant, Province, StationId};
+use config::{Plant, Province, StationId, Zone};
 
 use super::load::Moment;
 
@@ -27,7 +27,7 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(crate) fn new(plant: &Plant, utc_offset_hours: i8) -> Self {
+    pub(crate) fn new(plant: &Plant, zone: Zone) -> Self {
         /// 2022-01-01 and the hours of that year.
         const START_DAY: i64 = 18_993;
         const HOURS: i64 = 8_760;
@@ -35,19 +35,18 @@ impl Dispatch {
         let Some(gwh) = plant.gwh_per_year else { return dispatch };
         // An output above what is installed is cut, so the factor is found in steps.
         for _ in 0..12 {
-            let at = |hour: i64| {
-                ((START_DAY * 24 - i64::from(utc_offset_hours) + hour) * 60 + 30) * 60_000
-            };
-            let mwh: f64 = (0..HOURS).map(|hour| dispatch.mw(at(hour), utc_offset_hours)).sum();
+            let start = zone.day_begins(START_DAY);
+            let at = |hour: i64| start + (2 * hour + 1) * 1_800_000;
+            let mwh: f64 = (0..HOURS).map(|hour| dispatch.mw(at(hour), zone)).sum();
             dispatch.factor *= gwh * 1_000.0 / mwh.max(1e-9);
         }
         dispatch
     }
 
     /// Output at a moment, MW.
-    pub(crate) fn mw(&self, at_ms: i64, utc_offset_hours: i8) -> f64 {
-        let wet = Moment::of(at_ms - LATE_MS, utc_offset_hours).summer;
-        let hour = Moment::of(at_ms, utc_offset_hours).hour;
+    pub(crate) fn mw(&self, at_ms: i64, zone: Zone) -> f64 {
+        let wet = Moment::of(at_ms - LATE_MS, zone).summer;
+        let hour = Moment::of(at_ms, zone).hour;
         let humps = DAY.iter().map(|(at, width, height)| {
             let away = (hour - at).abs();
             height * libm::exp(-(away.min(24.0 - away) / width).powi(2))
@@ -85,16 +84,18 @@ mod tests {
 
     #[test]
     fn the_year_adds_up_whatever_is_asked_of_a_plant() {
-        for gwh in [1_000.0, 9_417.1, 15_000.0] {
+        let zones =
+            [Zone::hours(7), Zone::minutes(345).unwrap(), Zone::named("Europe/Berlin").unwrap()];
+        for (gwh, zone) in [1_000.0, 9_417.1, 15_000.0].into_iter().zip(zones) {
             let plant = Plant { mw: 1_920.0, gwh_per_year: Some(gwh), source: None };
-            let dispatch = Dispatch::new(&plant, 7);
-            let start = (18_993 * 24 - 7) * 3_600_000;
+            let dispatch = Dispatch::new(&plant, zone);
+            let start = zone.day_begins(18_993);
             // In steps of ten minutes, unlike the factor.
             let steps = 8_760 * 6;
-            let mwh: f64 = (0..steps).map(|n| dispatch.mw(start + n * 600_000, 7) / 6.0).sum();
+            let mwh: f64 = (0..steps).map(|n| dispatch.mw(start + n * 600_000, zone) / 6.0).sum();
             assert!((mwh / 1_000.0 / gwh - 1.0).abs() < 0.001, "{mwh} MWh of {gwh} GWh");
             let most =
-                (0..8_760).map(|n| dispatch.mw(start + n * 3_600_000, 7)).fold(0.0, f64::max);
+                (0..8_760).map(|n| dispatch.mw(start + n * 3_600_000, zone)).fold(0.0, f64::max);
             assert!(most <= 1_920.0);
         }
     }

@@ -1,6 +1,6 @@
 //! What customers draw, by hour, season and weekday.
 
-use config::LoadClass;
+use config::{DAY_MS, LoadClass, Zone};
 
 /// Hourly shapes, per unit of their own peak: rural summer, rural winter, industry, cement,
 /// services. Assumed; the industry's dips follow the tariff's peak hours.
@@ -45,8 +45,6 @@ const TET: [i64; 19] = [
 /// Tết is kept from so many days before its first day to so many after.
 const TET_DAYS: std::ops::RangeInclusive<i64> = -2..=4;
 
-const DAY_MS: i64 = 86_400_000;
-
 /// A moment of the local calendar, as far as loads and weather look at it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
@@ -58,21 +56,10 @@ pub(crate) struct Moment {
     tet: bool,
 }
 
-/// Day of the month, and months since the year 0, of a day since 1970 (proleptic Gregorian calendar).
-pub(crate) fn day_and_month(day: i64) -> (i64, i64) {
-    // Years of a 400-year era from March on: the day that a leap year has more comes last.
-    let day = day + 719_468;
-    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    (of_month, 12 * (400 * era + year) + month + 2)
-}
-
 impl Moment {
-    pub(crate) fn of(at_ms: i64, utc_offset_hours: i8) -> Self {
-        let local = at_ms + i64::from(utc_offset_hours) * 3_600_000;
+    pub(crate) fn of(at_ms: i64, zone: Zone) -> Self {
+        // What clocks show: people live by it, on days of 23 and 25 hours too.
+        let local = at_ms + zone.ahead_ms(at_ms);
         let day = local.div_euclid(DAY_MS);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a day, days of a year")]
         let (hour, season) = (
@@ -124,29 +111,36 @@ fn interpolate(shape: &[f64; 24], hour: f64) -> f64 {
 mod tests {
     use super::*;
 
+    const HOA_BINH: Zone = Zone::hours(7);
+
     #[test]
     fn hours_and_weekdays_are_local() {
         // Wednesday 2022-11-23 07:32:07 UTC is 14:32:07 in Hòa Bình.
-        let moment = Moment::of(1_669_188_727_000, 7);
+        let moment = Moment::of(1_669_188_727_000, HOA_BINH);
         assert!((moment.hour - 14.535).abs() < 0.001);
         assert!(!moment.sunday);
-        assert!(Moment::of(1_669_188_727_000 + 4 * DAY_MS, 7).sunday);
+        assert!(Moment::of(1_669_188_727_000 + 4 * DAY_MS, HOA_BINH).sunday);
         assert!(moment.summer < 0.25);
     }
 
     #[test]
-    fn days_have_a_month() {
-        let month = |year: i64, month: i64| 12 * year + month - 1;
-        assert_eq!(day_and_month(0), (1, month(1970, 1)));
-        assert_eq!(day_and_month(19_319), (23, month(2022, 11)));
-        assert_eq!(day_and_month(19_782), (29, month(2024, 2)));
-        assert_eq!(day_and_month(19_783), (1, month(2024, 3)));
+    fn hours_are_those_of_the_clock_when_it_is_set() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        // 16:00 UTC is 17:00 in winter, and 18:00 from the last Sunday of March on.
+        let sunday = 19_078 * DAY_MS;
+        for (at, hour) in [(sunday - 8 * 3_600_000, 17.0), (sunday + 16 * 3_600_000, 18.0)] {
+            let moment = Moment::of(at, berlin);
+            assert!((moment.hour - hour).abs() < 1e-9, "{}", moment.hour);
+            assert_eq!(moment.sunday, at > sunday);
+        }
+        let india = Moment::of(sunday, Zone::minutes(330).unwrap());
+        assert!((india.hour - 5.5).abs() < 1e-9);
     }
 
     #[test]
     fn tet_stops_the_works() {
         // 2022-02-01 was the first day of the year of the tiger.
-        let day = |n: i64| Moment::of((19_024 + n) * DAY_MS, 7);
+        let day = |n: i64| Moment::of((19_024 + n) * DAY_MS, HOA_BINH);
         assert!(day(0).tet && day(4).tet && !day(5).tet && day(-2).tet && !day(-3).tet);
         let [_, holiday, ..] = loads(day(0), 20.0);
         let [_, work, ..] = loads(day(8), 20.0);
@@ -156,7 +150,7 @@ mod tests {
     #[test]
     fn loads_stay_within_their_peaks_and_follow_the_heat() {
         for hour in 0..24 * 14 {
-            let moment = Moment::of(1_669_188_727_000 + hour * 3_600_000, 7);
+            let moment = Moment::of(1_669_188_727_000 + hour * 3_600_000, HOA_BINH);
             assert!(loads(moment, 22.0).iter().all(|load| (0.2..=1.0).contains(load)));
             let (mild, hot) = (loads(moment, 30.0), loads(moment, 36.0));
             assert!((hot[0] / mild[0] - 1.18).abs() < 1e-9, "villages cool themselves");

@@ -1,10 +1,9 @@
 //! Who was without supply, from when to when: the ground of SAIDI, SAIFI and MAIFI.
 
-use config::{Province, StationId};
+use config::{Province, StationId, utc_text};
 use serde::Serialize;
 
 use crate::target::bay_id;
-use crate::times::utc;
 
 /// An interruption longer than this counts for SAIDI and SAIFI, a shorter one for MAIFI
 /// (Vietnamese rules: five minutes).
@@ -199,8 +198,8 @@ impl Outages {
                 station: station.id.clone(),
                 bay: bay_id(station, bay),
                 customers,
-                from: utc(from_ms),
-                until: until_ms.map(utc),
+                from: utc_text(from_ms),
+                until: until_ms.map(utc_text),
                 minutes: as_f64(lasted_ms) / 60_000.0,
                 counts_as: counts_as(lasted_ms, until_ms.is_some()),
             });
@@ -212,8 +211,8 @@ impl Outages {
         let customer_minutes = tally.customer_ms / 60_000.0;
         Interruptions {
             ok: true,
-            since: utc(since_ms),
-            until: utc(now_ms),
+            since: utc_text(since_ms),
+            until: utc_text(now_ms),
             customers,
             sustained: tally.sustained,
             momentary: tally.momentary,

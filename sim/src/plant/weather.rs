@@ -52,7 +52,7 @@ mod tests {
         let chance = Chance::of(42, "weather");
         let at = |day: i64, hour: i64| {
             let at_ms = (day * 24 + hour - 7) * 3_600_000;
-            Weather::of(chance, at_ms, Moment::of(at_ms, 7))
+            Weather::of(chance, at_ms, Moment::of(at_ms, config::Zone::hours(7)))
         };
         // 2022-01-01 is day 18 993.
         let days = |from: i64| (from..from + 31).flat_map(|day| (0..24).map(move |h| (day, h)));

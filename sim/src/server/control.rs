@@ -17,7 +17,7 @@
 //! `inject` takes `centre` and `params` (an object) too; `strike` takes `phase` (A, B, C), `earth`
 //! (otherwise between phases) and `share` (0 to 1 of the line from the bay on); a `code` may be a
 //! word of the point's states. Instants are UTC; each answer has `utc_offset_hours`, how far local time
-//! is ahead. What cannot be done is answered with
+//! is ahead, or where clocks are set `time_zone`, by whose rules it is. What cannot be done is answered with
 //! `{"ok":false,"error":"…"}`. Lines are bounded in length, clients in number and in patience.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{ChannelId, Province};
+use config::{ChannelId, Province, Zone, utc_text};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -43,7 +43,7 @@ use crate::plant::outages::Interruptions;
 use crate::plant::short_circuit::ShortCircuit;
 use crate::target::{TargetError, one_point};
 use crate::telemetry::image::Refusal;
-use crate::times::{NoSpan, duration_ms, utc};
+use crate::times::{NoSpan, duration_ms};
 
 /// Longest line that is read.
 pub const LINE_BYTES_MAX: u64 = 16 * 1024;
@@ -201,12 +201,26 @@ pub enum RequestError {
     AnsweredElse,
 }
 
-/// A reply as it goes over the port: with the hours that local time of the province is ahead of the UTC of its instants.
+/// A reply as it goes over the port: with what local time of the province follows from the UTC of its instants by.
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(flatten)]
     reply: &'a Reply,
-    utc_offset_hours: i8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    utc_offset_hours: Option<serde_json::Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<&'static str>,
+}
+
+impl<'a> Answer<'a> {
+    fn new(reply: &'a Reply, zone: Zone) -> Self {
+        let hours = zone.fixed_hours();
+        Self {
+            reply,
+            utc_offset_hours: hours.and_then(|hours| hours.to_string().parse().ok()),
+            time_zone: zone.name().filter(|_| hours.is_none()),
+        }
+    }
 }
 
 /// The true value of a point beside what each centre gets.
@@ -394,7 +408,7 @@ fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, Reques
 
 fn happened(field: &mut Field, at_ms: i64, deed: Deed) -> Result<Reply, RequestError> {
     let at_ms = field.happen_now(at_ms, deed)?;
-    Ok(Reply::Happened { ok: true, at: utc(at_ms) })
+    Ok(Reply::Happened { ok: true, at: utc_text(at_ms) })
 }
 
 /// A value as a text would have it.
@@ -515,8 +529,7 @@ async fn serve(stream: TcpStream, desk: Desk) -> io::Result<()> {
         };
         let mut answer = match result {
             Ok(reply) => {
-                let utc_offset_hours = desk.province().utc_offset_hours;
-                let answer = Answer { reply: &reply, utc_offset_hours };
+                let answer = Answer::new(&reply, desk.province().zone);
                 serde_json::to_vec(&answer).map_err(io::Error::other)?
             }
             Err(error) => serde_json::to_vec(&serde_json::json!({ "ok": false, "error": error }))

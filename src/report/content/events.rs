@@ -26,7 +26,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         &format!("Bản ghi nhận được: {received}; bản ghi bị mất: {lost_vi}."),
         &format!("Records that came: {received}; records that never came: {lost_en}."),
     )];
-    let zone = facts.province.utc_offset_hours;
+    let zone = facts.period.zone;
     let told = facts.jumps.iter().take(JUMPS_MAX).map(|jump| {
         let when = |lang| format!("{}.", capital(&crate::words::jumps::when(jump, zone, lang)));
         words.note(&when(Lang::Vi), &when(Lang::En))

@@ -17,7 +17,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         return titled("metering", name, vec![note]);
     }
     let at = facts.metering.iter().map(|line| line.at).max().unwrap_or_default();
-    let at = at.min(facts.window.span.to.plus(-1)).local(facts.province.utc_offset_hours).date;
+    let at = at.min(facts.window.span.to.plus(-1)).local(facts.period.zone).date;
     let day = crate::words::format::date(at, facts.lang);
     let (by_district, by_class) = (
         (format!("Theo huyện, ngày {day}"), format!("By district, on {day}")),

@@ -10,6 +10,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let mut parts = formulas(facts);
     parts.push(Part::Table(contracts(facts)));
+    parts.extend(facts.other_zones());
     parts.push(Part::Table(sessions(facts)));
     if !facts.jumps.is_empty() {
         parts.push(Part::Table(jumps(facts)));

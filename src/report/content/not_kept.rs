@@ -97,7 +97,7 @@ pub(super) fn tell(facts: &Facts, sheets: &mut [Sheet]) {
 
 fn note(facts: &Facts, lacking: &[Kept]) -> Part {
     let words = facts.words();
-    let reader = Reader { lang: facts.lang, zone: facts.period.utc_offset_hours };
+    let reader = Reader { lang: facts.lang, zone: facts.period.zone };
     let each = lacking.iter().map(|kind| {
         let name = name(*kind, facts.lang);
         let until = reader.instant(facts.window.not_kept(*kind).to);

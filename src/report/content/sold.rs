@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use config::ReportedYear;
+use config::{Date, ReportedYear};
 
 use super::{text, titled};
-use crate::clock::{DAY_MS, Timestamp};
+
 use crate::historian::counts::Share;
 use crate::history::{Figure, Read, Row, Sold};
 use crate::report::facts::Facts;
@@ -138,7 +138,7 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
     let mwh = |kwh: &u64| Cell::Number(real(*kwh) / 1_000.0, 1);
     let day = |day: i64| match day {
         0 => Cell::Empty,
-        day => Cell::Day(Timestamp(day * DAY_MS).local(0).date),
+        day => Cell::Day(Date::of_day(day)),
     };
     // Where nothing was read there is no latest reading that could have missed one.
     let behind = |read: Read| match read.until {

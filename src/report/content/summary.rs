@@ -15,6 +15,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let mut parts = vec![Part::Table(figures(facts))];
     parts.extend(facts.little_watched());
+    parts.extend(facts.other_zones());
     parts.extend(super::metering::uncounted(facts));
     parts.extend([Part::Chart(months(facts)), Part::Table(centres(facts))]);
     parts.extend(forgotten_months(facts));

@@ -4,7 +4,7 @@ use super::{charts, column, declared, filled, share, text};
 use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::report::sheets::{Cell, Chart, Mark, Part, Report, Series, Shape, Sheet, Table};
-use config::{Date, Lang};
+use config::{Date, Lang, Zone};
 
 const STATIONS: [&str; 10] = [
     "Đông Hà",
@@ -56,7 +56,7 @@ pub(in crate::report) fn month(lang: Lang) -> Report {
     ];
     let report = declared(Report {
         lang,
-        utc_offset_hours: 7,
+        zone: Zone::hours(7),
         title: author.say("Thống kê, đánh giá vận hành SCADA các trạm 110 kV", "SCADA operation of 110 kV stations"),
         subtitle: author.say(
             "Công ty Điện lực Quảng Trị · tháng 11/2026 · 01/11/2026 00:00 đến 30/11/2026 24:00 (UTC+7)",

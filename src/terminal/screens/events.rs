@@ -202,7 +202,7 @@ fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
     if let Some(jump) = view.picture.jumps.last() {
         let times = view.picture.jumps.len() as u64;
         let times = if times > 1 { format!(" ({}×)", view.count(times)) } else { String::new() };
-        let said = jumps::when(jump, view.province().utc_offset_hours, view.lang);
+        let said = jumps::when(jump, view.province().zone, view.lang);
         row = row.gap(1).put(Role::Doubt, said).text(times).text(" ·");
     }
     // Where nearly all are off by the same, it is not they who are wrong.
