@@ -22,21 +22,45 @@ use crate::clock::wrong_epochs;
 use crate::figures;
 use crate::fixture::{CENTRE, HEAD, STATION};
 
-/// Hours east of Greenwich.
-const HOURS: i8 = 7;
-/// The same as a zone.
-const ZONE: Zone = Zone::hours(HOURS);
 const HOUR_MS: i64 = 3_600_000;
-/// 2022-11-01 00:00 local, and its number since 1970.
-const BEGAN: i64 = 1_667_235_600_000;
-const FIRST_DAY: i64 = 19_297;
 
-fn day_of(at: i64) -> i64 {
-    (at + i64::from(HOURS) * HOUR_MS).div_euclid(DAY_MS)
+/// Where something happens: since when, and by what clock.
+#[derive(Clone, Copy)]
+struct Place {
+    zone: Zone,
+    /// When its story begins, and the number of that day since 1970.
+    began: i64,
+    first_day: i64,
+    /// Hours that its midnights are before those of Greenwich.
+    ahead: fn(i64) -> i64,
 }
 
-fn begin_of(day: i64) -> i64 {
-    day * DAY_MS - i64::from(HOURS) * HOUR_MS
+impl Place {
+    fn begin_of(self, day: i64) -> i64 {
+        day * DAY_MS - (self.ahead)(day) * HOUR_MS
+    }
+
+    fn day_of(self, at: i64) -> i64 {
+        let day = at.div_euclid(DAY_MS);
+        if at < self.begin_of(day + 1) { day } else { day + 1 }
+    }
+}
+
+/// 2022-11-01 00:00 in Hòa Bình.
+const HOA_BINH: Place =
+    Place { zone: Zone::hours(7), began: 1_667_235_600_000, first_day: 19_297, ahead: |_| 7 };
+
+/// 2022-10-27 00:00 in Berlin, three days before one of 25 hours. Those of 2022 and 2023 that have 23 are there, too.
+fn berlin() -> Place {
+    Place {
+        zone: Zone::named("Europe/Berlin").unwrap(),
+        began: 1_666_821_600_000,
+        first_day: 19_292,
+        ahead: |day| {
+            let summer = [19_079..=19_295, 19_443..=19_659];
+            if summer.iter().any(|days| days.contains(&day)) { 2 } else { 1 }
+        },
+    }
 }
 
 /// One station and one plant. By the second contract a class sells nothing any more, another one is gone, and the
@@ -136,16 +160,18 @@ struct Story<'a> {
     latest: i64,
     jumps: Vec<Jump>,
     lines: [EnergyLine; 8],
+    place: Place,
 }
 
 impl<'a> Story<'a> {
-    fn begin(folder: &'a Path, contracts: [Arc<Province>; 2], now: i64) -> Self {
+    fn begin(folder: &'a Path, contracts: [Arc<Province>; 2], place: Place) -> Self {
+        let now = place.began;
         let lines = COUNTS.map(|(kind, id)| EnergyLine {
             kind,
             station: if id.starts_with('d') { "S1" } else { "HPP" }.to_owned(),
             id: id.to_owned(),
             sells: false,
-            day: day_of(now) - 1,
+            day: place.day_of(now) - 1,
             kwh: 1_000,
             meter_days: 0,
             meters: 0,
@@ -154,7 +180,7 @@ impl<'a> Story<'a> {
         });
         let (writer, jumps) = (None, Vec::new());
         let mut story =
-            Self { folder, contracts, contract: 0, writer, now, latest: 0, jumps, lines };
+            Self { folder, contracts, contract: 0, writer, now, latest: 0, jumps, lines, place };
         story.session();
         story
     }
@@ -210,7 +236,7 @@ impl<'a> Story<'a> {
             Step::Read { after, count, late, kwh, days, behind, unread } => {
                 self.now += after;
                 let line = &mut self.lines[count];
-                line.day = day_of(self.now) - 1 - late;
+                line.day = self.place.day_of(self.now) - 1 - late;
                 (line.kwh, line.meter_days) = (line.kwh + kwh, line.meter_days + days);
                 (line.behind, line.unread_days) = (behind, unread);
                 let energy = self.told(count..count + 1);
@@ -223,7 +249,7 @@ impl<'a> Story<'a> {
                 let counts = counts[sides].clone();
                 for line in &mut self.lines[counts.clone()] {
                     line.kwh += if line.kind == EnergyKind::Out { kwh } else { kwh / 10 };
-                    line.day = day_of(self.now - 1);
+                    line.day = self.place.day_of(self.now - 1);
                 }
                 let energy = self.told(counts);
                 self.commit(&Batch { energy, ..Batch::empty(false, Timestamp(self.now)) });
@@ -234,7 +260,7 @@ impl<'a> Story<'a> {
                 let line = &mut self.lines[count];
                 (line.kwh, line.meter_days) = (kwh, days);
                 if count >= 4 {
-                    (line.day, line.meter_days) = (day_of(self.now - 1), 0);
+                    (line.day, line.meter_days) = (self.place.day_of(self.now - 1), 0);
                 }
                 let energy = self.told(count..count + 1);
                 self.lines[count] = right;
@@ -375,13 +401,14 @@ fn sums(counted: &Counted) -> Sums {
 }
 
 /// The last row that was told up to the end of a day; before all of them, of the first day of which one was.
-fn meters_of(rows: &[Row], day: i64) -> &Row {
-    let earliest = rows.iter().map(|(at, _)| day_of(*at)).min().unwrap();
-    rows.iter().rfind(|(at, _)| day_of(*at) <= day.max(earliest)).unwrap()
+fn meters_of(rows: &[Row], place: Place, day: i64) -> &Row {
+    let earliest = rows.iter().map(|(at, _)| place.day_of(*at)).min().unwrap();
+    rows.iter().rfind(|(at, _)| place.day_of(*at) <= day.max(earliest)).unwrap()
 }
 
 /// The history as rows, and what they are held against.
 struct Slow {
+    place: Place,
     counts: Vec<Vec<Row>>,
     sessions: Vec<Session>,
     contracts: [Arc<Province>; 2],
@@ -390,7 +417,7 @@ struct Slow {
 impl Slow {
     /// The contract that holds at the end of a day.
     fn province(&self, day: i64) -> &Province {
-        let last = begin_of(day + 1) - 1;
+        let last = self.place.begin_of(day + 1) - 1;
         let held = self.sessions.iter().rfind(|own| own.from.0 <= last);
         let contract = held.unwrap_or(&self.sessions[0]).contract;
         &self.contracts[usize::try_from(contract - 1).unwrap()]
@@ -494,7 +521,7 @@ impl Slow {
             if rows.is_empty() {
                 continue;
             }
-            let line = &meters_of(rows, day).1;
+            let line = &meters_of(rows, self.place, day).1;
             if self.has_meters(day, class, line.sells) {
                 let own = &mut sums.sold.entry((class.to_owned(), line.sells)).or_default()[side];
                 own[2] += line.meters;
@@ -514,7 +541,7 @@ impl Slow {
             return 0;
         }
         let before = rows.iter().rfind(|(_, line)| line.day < first).unwrap_or(&rows[0]);
-        let since = (before.1.day + 1..first).map(|day| meters_of(rows, day).1.meters);
+        let since = (before.1.day + 1..first).map(|day| meters_of(rows, self.place, day).1.meters);
         let unread = before.1.unread_days + since.sum::<u64>();
         let (class, side) = (COUNTS[count].1.split_once('.').unwrap().1, count % 2);
         let mut all = [0; 2];
@@ -536,7 +563,7 @@ impl Slow {
             known.collect()
         };
         let sides = [usable(4 + 2 * point), usable(5 + 2 * point)];
-        let window = (begin_of(first), begin_of(last + 1));
+        let window = (self.place.begin_of(first), self.place.begin_of(last + 1));
         let edges: BTreeSet<i64> = sides
             .iter()
             .flatten()
@@ -554,18 +581,23 @@ impl Slow {
     }
 }
 
-fn told(reader: &Reader, (first, last): (i64, i64)) -> Counted {
+fn told(reader: &Reader, place: Place, (first, last): (i64, i64)) -> Counted {
     let sessions = reader.sessions().unwrap();
-    let span = Span::new(Timestamp(begin_of(first)), Timestamp(begin_of(last + 1)));
+    let span = Span::new(Timestamp(place.begin_of(first)), Timestamp(place.begin_of(last + 1)));
     let window = Window::new(span, &[], &sessions);
     let contracts: Vec<Contract> =
         window.eras.iter().map(|era| reader.contract(era.contract).unwrap()).collect();
-    counted(reader, &Days::new(&window, &contracts, ZONE), |_| true).unwrap()
+    counted(reader, &Days::new(&window, &contracts, place.zone), |_| true).unwrap()
 }
 
-fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), TestCaseError> {
+fn check(
+    place: Place,
+    steps: &[Step],
+    windows: &[(i64, i64)],
+    cuts: &[i64],
+) -> Result<(), TestCaseError> {
     let folder = tempdir().unwrap();
-    let mut story = Story::begin(folder.path(), contracts(), BEGAN);
+    let mut story = Story::begin(folder.path(), contracts(), place);
     for step in steps {
         story.take(step);
     }
@@ -573,13 +605,14 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
     let reader = Reader::open(folder.path()).unwrap();
     let sessions = reader.sessions().unwrap();
     let watched = sessions.iter().map(|session| session.until.0).max().unwrap();
-    let slow = Slow { counts: rows(folder.path()), sessions, contracts };
+    let slow = Slow { place, counts: rows(folder.path()), sessions, contracts };
     let mut closed = Vec::new();
     for (first, length) in windows {
         // Windows reach before and behind what is kept.
-        let first = FIRST_DAY - 3 + first.rem_euclid(day_of(watched) - FIRST_DAY + 6);
+        let first_day = place.first_day - 3;
+        let first = first_day + first.rem_euclid(place.day_of(watched) - first_day + 3);
         let last = first + length;
-        let whole = told(&reader, (first, last));
+        let whole = told(&reader, place, (first, last));
         let mut expected = Sums::default();
         (first..=last).for_each(|day| expected.add(&slow.day(day)));
         let (found, expected) = (sums(&whole).told(), expected.told());
@@ -608,7 +641,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         };
         let (mut added, mut known_of_parts) = (Sums::default(), 0);
         for part in edges.windows(2) {
-            let part = told(&reader, (part[0], part[1] - 1));
+            let part = told(&reader, place, (part[0], part[1] - 1));
             added.add(&sums(&part));
             known_of_parts += known(&part);
         }
@@ -628,7 +661,7 @@ fn watched_later(
     let contract = story.contract;
     for (after, contract) in [(90 * 24 * HOUR_MS, contract), (200 * HOUR_MS, 1 - contract)] {
         for line in &mut story.lines {
-            line.day = day_of(story.now + after) - 1;
+            line.day = story.place.day_of(story.now + after) - 1;
             line.kwh += 700;
         }
         story.take(&Step::Restart { after, contract });
@@ -646,7 +679,7 @@ fn watched_later(
         }
         let reader = Reader::open(story.folder).unwrap();
         for (window, before) in closed {
-            let after = told(&reader, *window);
+            let after = told(&reader, story.place, *window);
             prop_assert_eq!(&after.sold, &before.sold, "{:?}", window);
             // A plant's counter that is read again tells of the time between, and brings nothing to the days in it.
             prop_assert_eq!(sums(&after).told(), sums(before).told(), "{:?}", window);
@@ -697,7 +730,11 @@ fn quarters_add_up_to_their_year() {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("p.toml"), text(("true", "rf = 101, mv = 7", 300))).unwrap();
     // 2022-02-10 to the middle of August; the contract changes in May.
-    let mut story = Story::begin(folder.path(), contracts(), begin_of(19_033));
+    let mut story = Story::begin(
+        folder.path(),
+        contracts(),
+        Place { began: HOA_BINH.begin_of(19_033), ..HOA_BINH },
+    );
     for n in 0..130_u64 {
         let count = usize::try_from(n % 4).unwrap();
         let (after, kwh, behind) = (20 * HOUR_MS, 900 + 37 * n, n % 5);
@@ -710,7 +747,7 @@ fn quarters_add_up_to_their_year() {
         }
     }
     // Nobody watches until the last weeks of the year.
-    story.take(&Step::Restart { after: begin_of(19_340) - story.now, contract: 0 });
+    story.take(&Step::Restart { after: HOA_BINH.begin_of(19_340) - story.now, contract: 0 });
     story.take(&Step::Read {
         after: HOUR_MS,
         count: 0,
@@ -749,17 +786,17 @@ fn rounds() -> impl Strategy<Value = Vec<u64>> {
 fn read_by_hand(rounds: &[u64], (first, length): (i64, i64)) -> Result<(), TestCaseError> {
     const METERS: usize = 41;
     let folder = tempdir().unwrap();
-    let mut story = Story::begin(folder.path(), contracts(), BEGAN);
+    let mut story = Story::begin(folder.path(), contracts(), HOA_BINH);
     // Of each meter the days of its readings; nothing is read of the time before.
-    let mut read: Vec<Vec<i64>> = vec![vec![FIRST_DAY - 1]; METERS];
-    for (day, round) in (FIRST_DAY..).zip(rounds) {
+    let mut read: Vec<Vec<i64>> = vec![vec![HOA_BINH.first_day - 1]; METERS];
+    for (day, round) in (HOA_BINH.first_day..).zip(rounds) {
         let is_read = |meter: &usize| round >> meter & 1 == 1;
         let mut brought = 0;
         for meter in (0..METERS).filter(is_read) {
             brought += (day - read[meter].last().unwrap()).unsigned_abs();
             read[meter].push(day);
         }
-        story.now = begin_of(day + 1) + 6 * HOUR_MS;
+        story.now = HOA_BINH.begin_of(day + 1) + 6 * HOUR_MS;
         let line = &mut story.lines[1];
         if brought > 0 {
             line.day = day;
@@ -772,10 +809,10 @@ fn read_by_hand(rounds: &[u64], (first, length): (i64, i64)) -> Result<(), TestC
         story.commit(&Batch { energy, ..Batch::empty(false, Timestamp(story.now)) });
     }
     drop(story);
-    let first = FIRST_DAY + first.rem_euclid(i64::try_from(rounds.len()).unwrap());
+    let first = HOA_BINH.first_day + first.rem_euclid(i64::try_from(rounds.len()).unwrap());
     // Of days that are over.
-    let last = (first + length).min(FIRST_DAY - 1 + i64::try_from(rounds.len()).unwrap());
-    let counted = told(&Reader::open(folder.path()).unwrap(), (first, last));
+    let last = (first + length).min(HOA_BINH.first_day - 1 + i64::try_from(rounds.len()).unwrap());
+    let counted = told(&Reader::open(folder.path()).unwrap(), HOA_BINH, (first, last));
     let group = |own: &&SoldBy| own.class == "rf" && own.sells;
     let own = &counted.sold[counted.sold.keys().find(group).unwrap()];
     let (mut within, mut all, mut are_caught_up) = (0, 0, true);
@@ -813,7 +850,13 @@ proptest! {
 
     #[test]
     fn energy_sold_and_produced_adds_up_and_is_what_the_rows_say((steps, windows, cuts) in stories(120)) {
-        check(&steps, &windows, &cuts)?;
+        check(HOA_BINH, &steps, &windows, &cuts)?;
+    }
+
+    /// Days of 25 hours are days like others.
+    #[test]
+    fn energy_adds_up_where_clocks_are_set((steps, windows, cuts) in stories(120)) {
+        check(berlin(), &steps, &windows, &cuts)?;
     }
 
     #[test]
@@ -830,7 +873,7 @@ proptest! {
     #[test]
     #[ignore = "a campaign of some minutes"]
     fn energy_sold_and_produced_adds_up_over_thousands_of_histories((steps, windows, cuts) in stories(200)) {
-        check(&steps, &windows, &cuts)?;
+        check(HOA_BINH, &steps, &windows, &cuts)?;
     }
 }
 
@@ -841,13 +884,13 @@ fn a_count_that_is_wrong_for_a_moment_adds_nothing_when_it_is_right_again() {
     let point = |kwh| Step::Point { after: HOUR_MS / 2, point: 0, sides: 0, kwh };
     for wrong in [0, 40_000_000, 1_000_000_000_000] {
         let folder = tempdir().unwrap();
-        let mut story = Story::begin(folder.path(), contracts(), BEGAN);
+        let mut story = Story::begin(folder.path(), contracts(), HOA_BINH);
         let glitch = |count, kwh| Step::Wrong { after: HOUR_MS / 2, count, kwh, days: 0 };
         for step in [read(0), glitch(0, wrong), read(0), point(500), glitch(4, wrong), point(700)] {
             story.take(&step);
         }
-        let days = (day_of(BEGAN) - 4, day_of(story.now) + 1);
-        let sums = sums(&told(&Reader::open(folder.path()).unwrap(), days));
+        let days = (HOA_BINH.day_of(HOA_BINH.began) - 4, HOA_BINH.day_of(story.now) + 1);
+        let sums = sums(&told(&Reader::open(folder.path()).unwrap(), HOA_BINH, days));
         assert_eq!(sums.sold[&("rf".to_owned(), true)][0][0], 0, "{wrong}");
         assert_eq!(sums.produced["220.271"], [Some(1_200), None], "{wrong}");
         assert!(sums.remarks >= 2, "both are told: {sums:?}");

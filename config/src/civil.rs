@@ -21,6 +21,8 @@ const MINUTE_MS: i64 = 60_000;
 const HALF_HOUR_MS: i64 = 30 * MINUTE_MS;
 /// Names that a message offers in place of a wrong one.
 const OFFERED: usize = 3;
+/// No name is nearly as long, letters.
+const NAME_MAX: usize = 60;
 
 /// How local time of a province follows from UTC: always so far ahead, or as a zone of the IANA database says.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,17 +143,26 @@ impl Zone {
 
     /// What to write in place of a name that no zone has.
     pub(crate) fn nearest(wrong: &str) -> String {
+        // 'Etc/GMT+7' of the database is seven hours behind: nobody who writes 'GMT+7' means that.
+        if wrong.contains(|letter: char| letter.is_ascii_digit()) {
+            return "an offset is written in hours as 'utc_offset_hours'".to_owned();
+        }
         let wrong = wrong.to_lowercase().replace(' ', "_");
+        let city = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
         let near = |name: &'static str| {
-            let lower = name.to_lowercase();
-            let city = lower.rsplit('/').next().unwrap_or_default();
-            let distance = strsim::damerau_levenshtein(&wrong, &lower).min(
-                strsim::damerau_levenshtein(wrong.rsplit('/').next().unwrap_or_default(), city) + 1,
-            );
-            (distance <= 1 + city.chars().count() / 3).then_some((distance, name))
+            let (own, whole) = (city(&name.to_lowercase()), name.to_lowercase());
+            // Who knows the city may not know the continent.
+            let distance = strsim::damerau_levenshtein(&wrong, &whole)
+                .min(1 + strsim::damerau_levenshtein(&city(&wrong), &own));
+            (distance <= 1 + own.chars().count() / 3).then_some((distance, name))
         };
-        let mut near: Vec<(usize, &str)> = Self::names().filter_map(near).collect();
+        let is_name = wrong.chars().count() <= NAME_MAX;
+        let mut near: Vec<(usize, &str)> =
+            Self::names().filter(|_| is_name).filter_map(near).collect();
         near.sort_unstable();
+        // Much nearer ones leave no doubt.
+        let nearest = near.first().map_or(0, |(distance, _)| *distance);
+        near.retain(|(distance, _)| *distance <= nearest + 1);
         let named: Vec<String> =
             near.iter().take(OFFERED).map(|(_, name)| format!("'{name}'")).collect();
         match named.split_last() {

@@ -125,6 +125,19 @@ fn dates_have_numbers_and_months_have_ends() {
         assert_eq!(day.month_ends().day, ends);
     }
     assert_eq!(Date { year: 2022, month: 13, day: 1 }.number(), None);
+    for (at, text) in [
+        (1_669_188_727_240, "2022-11-23T07:32:07.240Z"),
+        (0, "1970-01-01T00:00:00.000Z"),
+        (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+    ] {
+        assert_eq!(config::utc_text(at), text);
+    }
+    assert_eq!(config::utc_instant("2022-11-23T07:32:07.240Z"), Some(1_669_188_727_240));
+    for text in ["2022-11-23T07:32:07", "2022-11-23T07:32:07+07:00", "2022-11-31T00:00:00Z", ""] {
+        assert_eq!(config::utc_instant(text), None, "{text}");
+    }
     // Instants beyond all years are no reason to fail.
     for at in [i64::MIN, i64::MAX] {
         for zone in [Zone::hours(7), zone("Europe/Berlin")] {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Province;
+use config::{Province, Zone};
 use sim::control::{Control, LINE_BYTES_MAX};
 use sim::{Ports, Simulation};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -18,7 +18,11 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn start() -> (Simulation, Control) {
-    let province = Arc::new(Province::load(Path::new("../config/small.toml")).unwrap());
+    start_of(Province::load(Path::new("../config/small.toml")).unwrap()).await
+}
+
+async fn start_of(province: Province) -> (Simulation, Control) {
+    let province = Arc::new(province);
     let clock = Arc::new(|| 1_669_188_727_000);
     let simulation = Simulation::start(province, Ports::Ephemeral, clock).await.unwrap();
     let control = Control::start(simulation.desk(), 0).await.unwrap();
@@ -33,6 +37,22 @@ async fn ask(address: SocketAddr, line: &[u8]) -> String {
     let mut read = BufReader::new(stream);
     timeout(PATIENCE, read.read_line(&mut answer)).await.expect("an answer comes").unwrap();
     answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_answer_says_by_what_local_time_goes() {
+    for (zone, told) in [
+        (Zone::minutes(-210), "\"utc_offset_hours\":-3.5"),
+        (Zone::named("Asia/Ho_Chi_Minh"), "\"utc_offset_hours\":7"),
+        (Zone::named("Europe/Berlin"), "\"time_zone\":\"Europe/Berlin\""),
+    ] {
+        let province = Province { zone: zone.unwrap(), ..Province::built_in() };
+        let (simulation, control) = start_of(province).await;
+        let answer = ask(control.address(), br#"{"do":"list"}"#).await;
+        assert_eq!(answer, format!("{{\"ok\":true,\"faults\":[],{told}}}\n"));
+        control.stop().await;
+        simulation.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,7 +43,8 @@ pub(super) struct ShowArgs {
     /// Folder of the history [default: where 'gridwatch monitor' keeps it]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// When, such as '2022-11-07 14:03:05' or 14:03, the last time it was [default: when it was last watched]
+    /// When, such as '2022-11-07 14:03:05' or 14:03, the last time it was; with an offset (02:30+01:00) where clocks show
+    /// it twice [default: when it was last watched]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// With signals: also those that fall short nowhere

@@ -136,3 +136,23 @@ fn unheard(port: u16, error: &io::Error) -> String {
         _ => format!("the simulator on port {port} does not answer: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn instants_are_shown_by_the_local_time_that_an_answer_names() {
+        for (zone, shown) in [
+            (json!({ "utc_offset_hours": 7 }), "2022-07-01 17:00:00.250"),
+            (json!({ "utc_offset_hours": -3.5 }), "2022-07-01 06:30:00.250"),
+            (json!({ "time_zone": "Europe/Berlin" }), "2022-07-01 12:00:00.250"),
+            (json!({}), "2022-07-01 10:00:00.250"),
+        ] {
+            assert_eq!(local(&zone, &json!("2022-07-01T10:00:00.250Z"), "-"), shown);
+        }
+        assert_eq!(local(&json!({}), &Value::Null, "-"), "-");
+    }
+}

@@ -19,7 +19,7 @@ pub struct Today {
 impl Today {
     /// As it holds at a moment.
     pub fn at(whole: Arc<Province>, now: Timestamp) -> Self {
-        let day = now.local(whole.zone).date;
+        let day = Date::of_day(now.local_day(whole.zone));
         let contract = Arc::new(whole.as_of(day));
         Self { whole, day, contract }
     }
@@ -36,7 +36,7 @@ impl Today {
 
     /// The contract of another day, when one has begun.
     pub fn turn(&mut self, now: Timestamp) -> Option<Arc<Province>> {
-        if now.local(self.whole.zone).date == self.day {
+        if Date::of_day(now.local_day(self.whole.zone)) == self.day {
             return None;
         }
         *self = Self::at(Arc::clone(&self.whole), now);

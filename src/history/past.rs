@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use config::{ChannelId, Decoded, Entry, Flags, Province};
+use config::{ChannelId, Date, Decoded, Entry, Flags, Province};
 
 use super::window::Span;
 use crate::clock::Timestamp;
@@ -55,7 +55,7 @@ pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, Stor
     let Some((session, earlier)) = sessions.split_last() else { return Ok(None) };
     let province = reader.contract(session.contract)?.province;
     // A past day is judged by what held on it.
-    let province = Arc::new(province.as_of(at.local(province.zone).date));
+    let province = Arc::new(province.as_of(Date::of_day(at.local_day(province.zone))));
     let mut unwatched = BTreeMap::new();
     let mut channels = Vec::with_capacity(province.channels.len());
     for n in 0..province.channels.len() {
