@@ -1,7 +1,7 @@
 //! Forgetting: what lies behind a cut is told as before, what lies before it as no longer kept, and nothing is
 //! forgotten by a clock that leapt or for who only looks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,19 +34,25 @@ const HOURS: i8 = 7;
 const ZONE: Zone = Zone::hours(HOURS);
 const HOUR_MS: i64 = 3_600_000;
 
-/// One station with two feeders, by contracts of which the second lacks some points and the third keeps little.
+/// One station with two feeders, by contracts of which the second lacks some points and the third keeps little; so does
+/// the fourth, where clocks are set.
 fn contract(n: usize) -> Arc<Province> {
     let absent = if n == 1 {
         "absent = [{ points = [\"22.471.*\"], since = 2022-02-01, why = \"moved\" }]\n"
     } else {
         ""
     };
-    let history = if n == 2 { "[history]\nvalues_days = 20\nverdicts_days = 40\n" } else { "" };
+    let clock = if n == 3 {
+        "time_zone = \"Europe/Berlin\"".to_owned()
+    } else {
+        format!("utc_offset_hours = {HOURS}")
+    };
+    let history = if n >= 2 { "[history]\nvalues_days = 20\nverdicts_days = 40\n" } else { "" };
     let text = format!(
         r#"
 [province]
 name = {{ en = "One", vi = "Một" }}
-utc_offset_hours = {HOURS}
+{clock}
 seed = 1
 {history}
 [link]
@@ -94,7 +100,7 @@ struct Chance {
     dice: Xoshiro256PlusPlus,
     now: Timestamp,
     n: u32,
-    provinces: [Arc<Province>; 3],
+    provinces: [Arc<Province>; 4],
     own: usize,
     writers: Vec<(std::path::PathBuf, bool, Option<Writer>)>,
     buffer: Buffer,
@@ -112,7 +118,7 @@ struct Chance {
 impl Chance {
     /// Writers of the same into several folders; `forgets`: whether they take out what is too old.
     fn new(seed: u64, own: usize, folders: &[(&Path, bool)]) -> Self {
-        let provinces = [contract(0), contract(1), contract(2)];
+        let provinces = [contract(0), contract(1), contract(2), contract(3)];
         let plans = plans(&provinces[own]);
         let mut buffer = Buffer::new(&provinces[own], &layouts(&plans), 1 << 20);
         buffer.keep_fresh();
@@ -776,6 +782,36 @@ fn a_year_of_retention_tells_what_is_kept_as_a_store_that_forgets_nothing() {
     );
     let (own, full) = (found.rows["judgement"], upkeep::check(&full).unwrap().rows["judgement"]);
     assert!(own * 5 < full, "{own} of {full}");
+}
+
+#[test]
+fn retention_takes_whole_days_where_clocks_are_set() {
+    let berlin = contract(3).zone;
+    let folder = tempdir().unwrap();
+    let mut chance = Chance::new(11, 3, &[(folder.path(), true)]);
+    chance.steady = true;
+    // From September on until what is from before the end of October is forgotten, verdicts and values.
+    let mut cuts: [BTreeSet<i64>; 2] = Default::default();
+    for half in 0..105 * 2 {
+        chance.step(12 * HOUR_MS);
+        if half < 40 * 2 {
+            continue;
+        }
+        let kept = Reader::open(folder.path()).unwrap().kept().unwrap();
+        for (kind, cuts) in [Kept::Verdicts, Kept::Values].into_iter().zip(&mut cuts) {
+            let Some(from) = kept.of(kind) else { continue };
+            let day = from.local_day(berlin);
+            assert_eq!(Timestamp::of_local_day(day, berlin), from, "{kind:?}");
+            cuts.insert(day);
+        }
+    }
+    chance.close();
+    assert_whole(folder.path());
+    for cuts in cuts {
+        let changed = Date { year: 2022, month: 10, day: 30 }.number().unwrap();
+        let (first, last) = (*cuts.first().unwrap(), *cuts.last().unwrap());
+        assert!(first < changed && last > changed + 1, "{first} to {last}");
+    }
 }
 
 /// Counts of rows by table.
