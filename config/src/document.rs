@@ -329,22 +329,27 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// An instant with its zone, as UTC milliseconds since 1970.
-    pub fn instant(&self) -> Option<i64> {
-        let instant = self.value.get_ref().as_datetime().and_then(|written| {
-            let (date, time) = (written.date?, written.time?);
-            let minutes_ahead = match written.offset? {
-                toml::value::Offset::Z => 0,
-                toml::value::Offset::Custom { minutes } => i64::from(minutes),
-            };
-            let date = Date { year: date.year, month: date.month, day: date.day };
-            let minutes = i64::from(time.hour) * 60 + i64::from(time.minute) - minutes_ahead;
-            let seconds = minutes * 60 + i64::from(time.second.unwrap_or(0));
-            let ms = seconds * 1_000 + i64::from(time.nanosecond.unwrap_or(0) / 1_000_000);
-            Some(Zone::UTC.begins(date)? + ms)
-        });
-        let what = "an instant such as 2022-11-23T07:32:07Z, with its zone and without quotes";
-        instant.or_else(|| self.expected(what))
+    /// An instant as UTC milliseconds since 1970: with its offset, or what the clocks of a zone show.
+    pub fn instant(&self, zone: Zone) -> Option<i64> {
+        let written = self.value.get_ref().as_datetime();
+        let Some((date, time, offset)) = written.and_then(|d| Some((d.date?, d.time?, d.offset)))
+        else {
+            return self.expected(
+                "an instant such as 2022-11-23T14:32:07 in local time, or 2022-11-23T07:32:07Z, without quotes",
+            );
+        };
+        let date = Date { year: date.year, month: date.month, day: date.day };
+        let minutes = i64::from(time.hour) * 60 + i64::from(time.minute);
+        let seconds = minutes * 60 + i64::from(time.second.unwrap_or(0));
+        let ms = seconds * 1_000 + i64::from(time.nanosecond.unwrap_or(0) / 1_000_000);
+        let at = match offset {
+            None => zone.instant(date, ms),
+            Some(toml::value::Offset::Z) => Zone::UTC.instant(date, ms),
+            Some(toml::value::Offset::Custom { minutes }) => {
+                Zone::UTC.instant(date, ms - i64::from(minutes) * 60_000)
+            }
+        };
+        at.map_err(|why| self.complain(why.to_string())).ok()
     }
 
     /// Whether it is a date, a time, or both.

@@ -1,6 +1,6 @@
 //! Moments and spans of time, as scripts and people write them.
 
-use config::Node;
+use config::{Node, Zone};
 use thiserror::Error;
 
 /// Longest duration: ten years.
@@ -30,10 +30,10 @@ impl Start {
 #[error("'{0}' is no span of time such as 90s, 10m, 1h30m, 2d or 00:05:00")]
 pub struct NoSpan(pub String);
 
-/// Reads when something begins; what is wrong is noted where it stands.
-pub(crate) fn read_start(node: &Node<'_>) -> Option<Start> {
+/// Reads when something begins, by the clocks of a zone where it has no offset; what is wrong is noted where it stands.
+pub(crate) fn read_start(node: &Node<'_>, zone: Zone) -> Option<Start> {
     if node.is_datetime() {
-        return node.instant().map(Start::At);
+        return node.instant(zone).map(Start::At);
     }
     let text = node.text()?;
     if is_like_an_instant(&text) {

@@ -212,7 +212,9 @@ pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedDeed> 
     let fields = node.fields()?;
     let kinds = [("strike", Do::Strike), ("set", Do::Set), ("dip", Do::Dip)];
     let kind = fields.required("do").and_then(|node| node.choice(&kinds));
-    let start = fields.optional("at").map_or(Some(Start::After(0)), |node| read_start(&node));
+    let start = fields
+        .optional("at")
+        .map_or(Some(Start::After(0)), |node| read_start(&node, province.zone));
     let deed = match kind {
         Some(Do::Strike) => read_strike(province, &fields),
         Some(Do::Set) => {

@@ -98,7 +98,9 @@ fn read_fault(province: &Province, node: &Node<'_>) -> Option<Planned> {
     let target = target_node.as_ref().and_then(Node::text);
     let centre_node = fields.optional("centre");
     let centre = centre_node.as_ref().and_then(Node::text);
-    let start = fields.optional("at").map_or(Some(Start::After(0)), |node| read_start(&node));
+    let start = fields
+        .optional("at")
+        .map_or(Some(Start::After(0)), |node| read_start(&node, province.zone));
     let lasting = fields.optional("for");
     let for_ms = lasting.as_ref().and_then(read_duration);
     let settings = kind.map(|kind| read_settings(&fields, kind));
@@ -160,6 +162,8 @@ fn read_rates(node: &Node<'_>) -> Option<Rates> {
 
 #[cfg(test)]
 mod tests {
+    use config::Zone;
+
     use super::*;
 
     #[test]
@@ -210,6 +214,45 @@ T99 = 1
             "storm.toml:28: rates: unknown key 'T99'",
         ] {
             assert!(problems.contains(said), "{said}\n--\n{problems}");
+        }
+    }
+
+    #[test]
+    fn times_without_an_offset_are_those_of_the_clocks_there() {
+        let fault = |at: &str| format!("[[fault]]\nkind = \"T01\"\ntarget = \"HB01\"\nat = {at}\n");
+        for (zone, at, expected) in [
+            (Zone::hours(7), "2022-11-23T14:32:07", Ok("2022-11-23T07:32:07.000Z")),
+            (
+                Zone::named("Europe/Berlin").unwrap(),
+                "2022-07-01 12:00:00.250",
+                Ok("2022-07-01T10:00:00.250Z"),
+            ),
+            (
+                Zone::named("Europe/Berlin").unwrap(),
+                "2022-07-01T12:00:00-03:30",
+                Ok("2022-07-01T15:30:00.000Z"),
+            ),
+            (
+                Zone::named("Europe/Berlin").unwrap(),
+                "2022-03-27T02:30:00",
+                Err("there is no 2022-03-27 02:30:00"),
+            ),
+            (
+                Zone::named("Europe/Berlin").unwrap(),
+                "2022-10-30T02:30:00",
+                Err("comes twice in Europe/Berlin"),
+            ),
+            (Zone::hours(7), "2022-10-30", Err("'2022-10-30' is not an instant such as")),
+        ] {
+            let province = Province { zone, ..Province::built_in() };
+            let read = Scenario::parse(&province, "a", &fault(at));
+            let start =
+                read.map(|scenario| scenario.planned[0].start).map_err(|all| all.to_string());
+            match (start, expected) {
+                (Ok(Start::At(at)), Ok(expected)) => assert_eq!(config::utc_text(at), expected),
+                (Err(said), Err(expected)) => assert!(said.contains(expected), "{said}"),
+                other => panic!("{at}: {other:?}"),
+            }
         }
     }
 
