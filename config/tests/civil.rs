@@ -157,7 +157,7 @@ proptest! {
         let (begins, ends) = (own.day_begins(day), own.day_begins(day + 1));
         prop_assert!(begins <= ends, "{name}");
         let first = civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();
-        let library = rules.to_ambiguous_zoned(first.at(0, 0, 0, 0)).compatible().unwrap();
+        let library = rules.to_ambiguous_zoned_datetime(first.at(0, 0, 0, 0)).compatible().unwrap();
         prop_assert_eq!(begins, library.timestamp().as_millisecond(), "{}", name);
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a day")]
         let at = begins + ((ends - begins) as f64 * within) as i64;
@@ -165,7 +165,7 @@ proptest! {
             prop_assert_eq!([begins, at, ends - 1].map(|at| own.day(at)), [day; 3], "{}", name);
             prop_assert!(own.day(ends) > day);
         }
-        let shown = jiff::Timestamp::from_millisecond(at).unwrap().to_zoned(rules);
+        let shown = jiff::Timestamp::from_millisecond(at).unwrap().to_zoned_datetime(rules);
         prop_assert_eq!(own.local(at).to_millisecond(), shown.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string());
         let (offset, of_library) = (own.offset_text(at), shown.strftime("%:z").to_string());
         prop_assert_eq!(offset.get(..6), of_library.get(..6));
