@@ -31,6 +31,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::signal::layout::Layout;
+use crate::signal::source::Source;
 use crate::signal::update::Update;
 use channel::Poller;
 use network::Network;
@@ -44,16 +46,27 @@ pub use trial::trial;
 /// wait.
 const UPDATES_MAX: usize = 8_192;
 
-/// The running tasks of the collector. Dropping it stops them.
+/// The collector: a task for each channel. Dropping it stops them.
 pub struct Collector {
+    /// One for each channel.
+    plans: Vec<Arc<Plan>>,
     tasks: JoinSet<()>,
     security: Option<Arc<Security>>,
     clock: Clock,
 }
 
 impl Collector {
-    /// Starts one task per channel of `province`, reading by `plans` (one per channel, as
-    /// [`plan::plans`] makes them). Updates come out of the receiver.
+    /// Reads the channels of `province` by `plans` (one per channel, as [`plan::plans`] makes them), once it is
+    /// started.
+    ///
+    /// # Errors
+    /// When certificates that the contract names cannot be used.
+    pub fn new(province: &Province, plans: &[Arc<Plan>], clock: Clock) -> Result<Self, StartError> {
+        let security = Security::load(province)?.map(Arc::new);
+        Ok(Self { plans: plans.to_vec(), tasks: JoinSet::new(), security, clock })
+    }
+
+    /// The same, started. Updates come out of the receiver.
     ///
     /// Must be called within a tokio runtime.
     ///
@@ -64,27 +77,27 @@ impl Collector {
         plans: &[Arc<Plan>],
         clock: Clock,
     ) -> Result<(Self, mpsc::Receiver<Update>), StartError> {
-        let security = Security::load(province)?.map(Arc::new);
-        let mut collector = Self { tasks: JoinSet::new(), security, clock };
-        let updates = collector.spawn(province, plans);
+        let mut collector = Self::new(province, plans, clock)?;
+        let updates = Source::start(&mut collector, province);
         Ok((collector, updates))
     }
 
-    /// Stops every task and starts them again: what they were about to say is not told any more.
-    pub async fn renew(
-        &mut self,
-        province: &Province,
-        plans: &[Arc<Plan>],
-    ) -> mpsc::Receiver<Update> {
-        self.rest().await;
-        self.spawn(province, plans)
+    /// Stops every task and waits for it.
+    pub async fn stop(mut self) {
+        Source::stop(&mut self).await;
+    }
+}
+
+impl Source for Collector {
+    fn layouts(&self) -> Vec<Arc<Layout>> {
+        plan::layouts(&self.plans)
     }
 
-    fn spawn(&mut self, province: &Province, plans: &[Arc<Plan>]) -> mpsc::Receiver<Update> {
+    fn start(&mut self, province: &Province) -> mpsc::Receiver<Update> {
         let (sender, receiver) = mpsc::channel(UPDATES_MAX);
         let gate = Arc::new(Gate::new(Instant::now()));
         let connect_timeout = Duration::from_millis(province.link.connect_timeout_ms.into());
-        for (n, (channel, plan)) in province.channels.iter().zip(plans).enumerate() {
+        for (n, (channel, plan)) in province.channels.iter().zip(&self.plans).enumerate() {
             let way = (Arc::clone(&gate), self.security.clone());
             let world = Network::new(channel, connect_timeout, way, sender.clone());
             self.tasks
@@ -93,13 +106,7 @@ impl Collector {
         receiver
     }
 
-    /// Stops every task and waits for it.
-    pub async fn stop(mut self) {
-        self.rest().await;
-    }
-
-    /// The same; it can be renewed.
-    pub(crate) async fn rest(&mut self) {
+    async fn stop(&mut self) {
         self.tasks.shutdown().await;
     }
 }

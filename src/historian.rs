@@ -70,7 +70,7 @@ impl Historian {
     pub fn accept(&mut self, update: &Update) {
         let Some(channel) = self.channels.get_mut(update.channel.index()) else { return };
         if let News::Answers(answers) = &update.news {
-            for answer in answers {
+            for answer in answers.iter().filter(|answer| answer.is_asked) {
                 self.traffic.count(update.at, answer.evidence.took_us, answer.miss());
             }
         }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Jump, JumpKind, Timestamp};
-use crate::collector::plan::{Plan, layouts, plans};
+use crate::collector::plan::plans;
 use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
 use crate::historian::alarms::{Alarms, Raised};
@@ -18,6 +18,8 @@ use crate::historian::past::StoodChannel;
 use crate::historian::picture::Picture;
 use crate::historian::today::Today;
 use crate::series::Buffer;
+use crate::signal::layout::Layout;
+use crate::signal::source::Source;
 use crate::signal::update::Update;
 use crate::store::{Gatherer, Keeper};
 
@@ -98,23 +100,34 @@ impl Monitor {
         keeper: Option<Keeper>,
         stood: Vec<Option<StoodChannel>>,
     ) -> Result<Self, StartError> {
-        let plans: Vec<Arc<Plan>> = plans(province);
+        let collector = Collector::new(province, &plans(province), clock.clone())?;
+        Ok(Self::start_from(collector, province, clock, (keeper, stood)))
+    }
+
+    /// The same with what another source hands on.
+    pub fn start_from(
+        mut source: impl Source,
+        province: &Arc<Province>,
+        clock: Clock,
+        (keeper, stood): (Option<Keeper>, Vec<Option<StoodChannel>>),
+    ) -> Self {
+        let layouts = source.layouts();
         let started = clock.now();
         let today = Today::at(Arc::clone(province), started);
-        let mut historian = Historian::new(today.contract(), &layouts(&plans), started);
+        let mut historian = Historian::new(today.contract(), &layouts, started);
         historian.recall(stood);
         let (sender, news) = watch::channel(Arc::new(historian.picture(started)));
         let alarms = keeper.as_ref().map_or_else(Alarms::default, Keeper::open_alarms);
         let history = keeper.map(|keeper| History::new(keeper, started));
-        let (collector, updates) = Collector::start(province, &plans, clock.clone())?;
+        let updates = source.start(province);
         let cancel = CancellationToken::new();
-        let buffer = buffer(province, &plans, history.is_some());
+        let buffer = buffer(province, &layouts, history.is_some());
         let (acknowledge, acknowledged) = mpsc::channel(ACKNOWLEDGED_MAX);
         let acknowledge = Acknowledge(acknowledge);
         let task = Task {
             today,
-            plans,
-            collector,
+            layouts,
+            source,
             updates,
             historian,
             buffer,
@@ -126,7 +139,7 @@ impl Monitor {
             jumps: Vec::new(),
         };
         let task = tokio::spawn(task.run(acknowledged, cancel.clone()));
-        Ok(Self { task, cancel, news, acknowledge })
+        Self { task, cancel, news, acknowledge }
     }
 
     /// The latest picture, and word of every new one.
@@ -174,8 +187,8 @@ impl Drop for Monitor {
 }
 
 /// Where values are held; also as they come, when somebody keeps them.
-fn buffer(province: &Province, plans: &[Arc<Plan>], kept: bool) -> Buffer {
-    let mut buffer = Buffer::new(province, &layouts(plans), province.history.buffer_bytes());
+fn buffer(province: &Province, layouts: &[Arc<Layout>], kept: bool) -> Buffer {
+    let mut buffer = Buffer::new(province, layouts, province.history.buffer_bytes());
     if kept {
         buffer.keep_fresh();
     }
@@ -187,11 +200,11 @@ fn pause_after(took: Duration) -> Duration {
     PICTURE_EVERY.max(took * PICTURE_SHARE)
 }
 
-/// Collector and historian at work: the one place in which they live.
-struct Task {
+/// Source and historian at work: the one place in which they live.
+struct Task<S> {
     today: Today,
-    plans: Vec<Arc<Plan>>,
-    collector: Collector,
+    layouts: Vec<Arc<Layout>>,
+    source: S,
     updates: mpsc::Receiver<Update>,
     historian: Historian,
     buffer: Buffer,
@@ -204,7 +217,7 @@ struct Task {
     jumps: Vec<Jump>,
 }
 
-impl Task {
+impl<S: Source> Task<S> {
     async fn run(
         mut self,
         mut acknowledged: mpsc::Receiver<Vec<Raised>>,
@@ -246,7 +259,7 @@ impl Task {
                 }
             }
         }
-        self.collector.rest().await;
+        self.source.stop().await;
         self.publish(self.clock.now(), true);
         if let Some(history) = self.history {
             // What is left is written while others run on.
@@ -279,7 +292,8 @@ impl Task {
         let (from, to, kind_word) = (before.to_millisecond(), after.to_millisecond(), kind.word());
         tracing::warn!(by_ms, from, to, "{kind_word}: history goes on behind a gap");
         self.publish(before.max(self.shown), true);
-        self.updates = self.collector.renew(self.today.whole(), &self.plans).await;
+        self.source.stop().await;
+        self.updates = self.source.start(self.today.whole());
         self.jumps.push(jump);
         let surplus = self.jumps.len().saturating_sub(JUMPS_MAX);
         self.jumps.drain(..surplus);
@@ -290,9 +304,9 @@ impl Task {
             JumpKind::Slept | JumpKind::Stopped => stood,
         });
         let stood = stood.collect();
-        self.historian = Historian::new(self.today.contract(), &layouts(&self.plans), now);
+        self.historian = Historian::new(self.today.contract(), &self.layouts, now);
         self.historian.recall(stood);
-        self.buffer = buffer(self.today.whole(), &self.plans, self.history.is_some());
+        self.buffer = buffer(self.today.whole(), &self.layouts, self.history.is_some());
         if kind == JumpKind::Set {
             self.alarms.clock_was_set(by_ms);
         }
@@ -333,6 +347,7 @@ mod tests {
     use config::Date;
 
     use super::*;
+    use crate::collector::plan::layouts;
     use crate::historian::verdict::Reason;
 
     /// How every point is judged, path by path.

@@ -158,7 +158,7 @@ impl Buffer {
     /// Takes in the values of an update; anything else of it says nothing of them.
     pub fn accept(&mut self, update: &Update) {
         let News::Answers(answers) = &update.news else { return };
-        for Answer { group, columns, outcome, evidence } in answers {
+        for Answer { group, columns, outcome, evidence, .. } in answers {
             let Outcome::Row { row, .. } = outcome else { continue };
             // What came may have been held until the stream behind it was seen to be in order.
             let at = evidence.heard().min(update.at);

@@ -10,4 +10,5 @@ pub mod bytes;
 pub mod events;
 pub mod layout;
 pub mod raw;
+pub mod source;
 pub mod update;

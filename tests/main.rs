@@ -5,6 +5,7 @@
 mod alarms;
 mod asking;
 mod bad_configs;
+mod changes;
 mod chatter;
 mod cli;
 mod clipped;

@@ -118,7 +118,7 @@ impl Decoder {
                 requests.part(Exchange::REQUEST_BYTES * n..Exchange::REQUEST_BYTES * (n + 1));
             let Exchange { at, took_us, reply: received, .. } = poll.exchange;
             let evidence = Evidence { at, took_us, sent, received };
-            answers.push(Answer { group, columns, outcome, evidence });
+            answers.push(Answer { group, columns, is_asked: true, outcome, evidence });
         }
         answers
     }

@@ -17,7 +17,7 @@ use super::traffic::TrafficPicture;
 use super::verdict::{Finding, PointPicture, Reason, Sighted, Since};
 use super::window::{Asked, Window};
 use crate::clock::Timestamp;
-use crate::signal::layout::{Column, Group, Layout, Part};
+use crate::signal::layout::{Column, Freshness, Group, Layout, Part};
 use crate::signal::raw::{RawType, decoded};
 use crate::signal::update::{Answer, LinkFault, Miss, MissKind, News, Outcome as Came, Update};
 
@@ -131,6 +131,8 @@ pub(super) struct PointState {
 struct PartState {
     /// When it last came.
     at: Option<Timestamp>,
+    /// It stands as long as the link does: its device tells when it changes.
+    stands: bool,
     /// The device has said since then that it has none, or will not give it.
     withdrawn: bool,
     outcome: Outcome,
@@ -262,6 +264,12 @@ impl ChannelState {
             self.link.losses += u64::from(state == LinkState::Lost && was_up);
             self.link.state = state;
         }
+        if state != LinkState::Connected {
+            // What changed meanwhile nobody told: all of it is to be read again.
+            for point in &mut self.points {
+                (point.value_part.stands, point.quality_part.stands) = (false, false);
+            }
+        }
         self.link.fault = fault;
         for unit in &mut self.units {
             match state {
@@ -287,7 +295,9 @@ impl ChannelState {
         // What came may have been held until the stream behind it was seen to be in order.
         let at = answer.evidence.heard().min(at);
         let miss = answer.miss();
-        self.count(province, group.device, at, (answer.evidence.took_us, miss));
+        if answer.is_asked {
+            self.count(province, group.device, at, (answer.evidence.took_us, miss));
+        }
         if matches!(answer.outcome, Came::InParts(_)) {
             return;
         }
@@ -317,6 +327,9 @@ impl ChannelState {
             }
             Came::Records(records) => {
                 self.events.take(group.device, records, answer.evidence.heard(), log);
+            }
+            Came::Changes(changes) => {
+                self.events.tell(group.device, changes, answer.evidence.heard(), log);
             }
             Came::Meters(told) => {
                 if let Some(meters) = &mut self.meters {
@@ -374,6 +387,7 @@ impl ChannelState {
             };
             let before = state.value_part.at;
             let came = state.accept(column, column.read(row), at);
+            state.part_mut(column.part).stands = group.freshness == Freshness::Supervised;
             is_whole &= state.part_mut(column.part).outcome == Outcome::Came;
             match (came, before) {
                 (Some(beat), _) if self.rules.heartbeat == Some(column.point.index()) => {
@@ -724,7 +738,7 @@ impl ChannelState {
 
 impl PartState {
     fn new() -> Self {
-        Self { at: None, withdrawn: false, outcome: Outcome::Unasked }
+        Self { at: None, stands: false, withdrawn: false, outcome: Outcome::Unasked }
     }
 
     fn note(&mut self, outcome: Outcome, at: Timestamp) {
@@ -741,13 +755,16 @@ impl PartState {
 
     /// Until when it is fresh, if it is. No value is newer than `newest`.
     fn fresh_until(&self, old_after: i64, (newest, now): (Timestamp, Timestamp)) -> Timestamp {
-        let until = self.at.map_or(FOREVER, |at| at.min(newest).plus(old_after));
+        let of = |at: Timestamp| if self.stands { newest } else { at.min(newest) };
+        let until = self.at.map(of).filter(|at| *at < FOREVER);
+        let until = until.map_or(FOREVER, |at| at.plus(old_after));
         if self.withdrawn || until < now { FOREVER } else { until }
     }
 
     /// Why the part cannot be used. No value is newer than `newest`.
     fn judge(&self, old_after: i64, (newest, now): (Timestamp, Timestamp)) -> Option<Reason> {
-        let is_old = |at: Timestamp| now.since(at.min(newest)) > old_after;
+        let told = |at: Timestamp| if self.stands { now } else { at };
+        let is_old = |at: Timestamp| now.since(told(at).min(newest)) > old_after;
         let fresh = !self.withdrawn && self.at.is_some_and(|at| !is_old(at));
         if fresh {
             // One request that went wrong is no news as long as what came is fresh.

@@ -355,6 +355,8 @@ struct UnitState {
     gap: Option<(Timestamp, u64)>,
     /// Codes that the last records told, by what the source calls their points.
     codes: BTreeMap<u16, u16>,
+    /// Records that came without a number.
+    told: u32,
 }
 
 impl ChannelEvents {
@@ -390,6 +392,22 @@ impl ChannelEvents {
         }
     }
 
+    /// Takes changes that a unit told of without numbers, and that came then: it has no more of them than came.
+    pub(super) fn tell(
+        &mut self,
+        unit: u8,
+        changes: &[Record],
+        arrived: Timestamp,
+        log: &mut Arc<EventLog>,
+    ) {
+        let Some(unit) = self.units.iter_mut().find(|own| own.unit == unit) else { return };
+        unit.is_there = true;
+        for record in changes {
+            unit.told = unit.told.saturating_add(1);
+            unit.add((self.channel, arrived), unit.told, *record, log);
+        }
+    }
+
     /// What a unit's events look like; `None` when it has shown none.
     pub(super) fn of_unit(&self, id: u8) -> Option<UnitEvents> {
         let state = self.units.iter().find(|state| state.unit == id)?;
@@ -422,6 +440,7 @@ impl UnitState {
             last: None,
             gap: None,
             codes: BTreeMap::new(),
+            told: 0,
         }
     }
 
@@ -481,6 +500,17 @@ impl UnitState {
             self.lose(1, (channel, arrived), log);
             return;
         };
+        self.add((channel, arrived), number, record, log);
+    }
+
+    /// Adds a record to the log.
+    fn add(
+        &mut self,
+        (channel, arrived): (ChannelId, Timestamp),
+        number: u32,
+        record: Record,
+        log: &mut Arc<EventLog>,
+    ) {
         let Record { origin: address, point, is_command, code: value, source, flags, synchronised } =
             record;
         if number <= self.retold && log.has_told((channel, self.unit), source, (address, value)) {

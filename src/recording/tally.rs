@@ -76,7 +76,7 @@ impl Tally {
                 self.losses += u64::from(std::mem::take(&mut self.connected[channel]));
             }
             News::Answers(answers) => {
-                for answer in answers {
+                for answer in answers.iter().filter(|answer| answer.is_asked) {
                     match answer.miss().map(Miss::kind) {
                         None => self.answered += 1,
                         Some(MissKind::NoReply) => self.unanswered += 1,

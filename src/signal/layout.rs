@@ -23,14 +23,25 @@ pub struct Layout {
 pub struct Group {
     /// The device: its number within the station.
     pub device: u8,
-    /// How often it comes, milliseconds, at least 1.
+    /// How often it comes, milliseconds, at least 1; where it is not asked for, how densely it may.
     pub period_ms: u32,
+    /// How long what came of it holds.
+    pub freshness: Freshness,
     /// What it is.
     pub content: Content,
     /// The columns of its rows; none where it is no values.
     pub columns: Arc<[Column]>,
     /// Bytes of a row.
     pub row_bytes: usize,
+}
+
+/// How long a value holds when no other one comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It is asked for again and again: it becomes old, at the age that the contract says.
+    Polled,
+    /// Its device tells when it changes: it stands as long as the link does, over which all of it was read once.
+    Supervised,
 }
 
 /// What comes with a group.
@@ -84,14 +95,31 @@ impl Group {
         };
         let columns = parts.into_iter().map(&mut column).collect();
         let row_bytes = end.div_ceil(8) as usize;
-        let content = Content::Values;
-        Self { device, period_ms: period_ms.max(1), content, columns, row_bytes }
+        let (period_ms, freshness, content) =
+            (period_ms.max(1), Freshness::Polled, Content::Values);
+        Self { device, period_ms, freshness, content, columns, row_bytes }
     }
 
     /// Something of a device that is no values and comes each `period_ms`.
     pub fn of_others(device: u8, period_ms: u32, content: Content) -> Self {
         let (columns, row_bytes) = (Arc::from([]), 0);
-        Self { device, period_ms: period_ms.max(1), content, columns, row_bytes }
+        let (period_ms, freshness) = (period_ms.max(1), Freshness::Polled);
+        Self { device, period_ms, freshness, content, columns, row_bytes }
+    }
+
+    /// The same, of which the device tells when it changes.
+    #[must_use]
+    pub fn supervised(self) -> Self {
+        Self { freshness: Freshness::Supervised, ..self }
+    }
+
+    /// A row in which one column has a raw value, and the others nothing.
+    pub fn row_of(&self, column: u16, raw: u64) -> Vec<u8> {
+        let mut row = vec![0; self.row_bytes];
+        if let Some(column) = self.columns.get(usize::from(column)) {
+            column.write(&mut row, raw);
+        }
+        row
     }
 
     /// The column of the value of a point.
@@ -127,6 +155,11 @@ impl Column {
             RawType::Unsigned32 | RawType::Float32 => u64::from(u32::from_le_bytes(array(bytes))),
             RawType::Unsigned64 => u64::from_le_bytes(array(bytes)),
         }
+    }
+
+    /// Its highest raw value.
+    pub fn highest(&self) -> u64 {
+        self.raw_type.highest()
     }
 
     /// Reads its raw values in rows of so many bytes that stand one behind the other, and appends them.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use config::{ChannelId, MeterFigures, SoldFigures};
 
 use super::bytes::Bytes;
-use super::events::{LogHead, Numbered};
+use super::events::{LogHead, Numbered, Record};
 use crate::clock::Timestamp;
 
 /// Something that came, or happened, on a channel.
@@ -50,6 +50,8 @@ pub struct Answer {
     pub group: u16,
     /// The columns that were asked for; none where it is no values.
     pub columns: Range<u16>,
+    /// Whether it was asked for; otherwise the device told by itself.
+    pub is_asked: bool,
     /// What came.
     pub outcome: Outcome,
     /// What proves it.
@@ -70,6 +72,8 @@ pub enum Outcome {
     LogHead(LogHead),
     /// Records of it, in the order of their numbers.
     Records(Vec<Numbered>),
+    /// Changes that a device tells of as they happen, without numbers: what is lost on the way nobody knows.
+    Changes(Vec<Record>),
     /// What a head-end tells of its meters.
     Meters(Vec<MetersTold>),
     /// An answer in which there is nothing.
