@@ -282,7 +282,7 @@ fn paths_that_the_documents_name_exist() {
     let docs: Vec<PathBuf> = read_dir(root().join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .chain([root().join("README.md")])
+        .chain(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)))
         .filter(|path| path.extension().is_some_and(|end| end == "md"))
         .collect();
     for doc in docs {
