@@ -37,7 +37,9 @@ pub struct Read {
     /// The last local day within the window for which there is a reading, since 1970; 0: none.
     pub until: i64,
     /// Meters that the latest reading of the window did not reach.
-    pub behind: u64,
+    behind: u64,
+    /// Some of its groups were not read at all in the window.
+    is_unread: bool,
 }
 
 impl Read {
@@ -49,6 +51,12 @@ impl Read {
     /// Meter-days of the window.
     pub fn all_days(&self) -> u64 {
         self.all_days
+    }
+
+    /// Meters that the latest reading of the window did not reach; `None` where some were not read at all, since then
+    /// nobody was to be missed.
+    pub fn behind(&self) -> Option<u64> {
+        (!self.is_unread).then_some(self.behind)
     }
 
     fn figure(&self) -> Figure<u64> {
@@ -71,6 +79,7 @@ impl std::ops::AddAssign for Read {
         self.all_days = self.all_days.saturating_add(other.all_days);
         self.until = self.until.max(other.until);
         self.behind = self.behind.saturating_add(other.behind);
+        self.is_unread = self.is_unread || other.is_unread;
     }
 }
 
@@ -267,6 +276,7 @@ impl Count {
             let read = own.of(kind);
             // Each day that was unread before may be among those that were brought, and no other one from before.
             read.within = read.days.saturating_sub(unread).min(read.all_days);
+            read.is_unread = read.all_days > 0 && read.until == 0;
             *sold.entry(group).or_default() += &own;
         }
     }

@@ -140,11 +140,7 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
         0 => Cell::Empty,
         day => Cell::Day(Date::of_day(day)),
     };
-    // Where nothing was read there is no latest reading that could have missed one.
-    let behind = |read: Read| match read.until {
-        0 if read.all_days() > 0 => Cell::NotKnown,
-        _ => Cell::Count(read.behind),
-    };
+    let behind = |read: Read| read.behind().map_or(Cell::NotKnown, Cell::Count);
     let (remote, hand) = (sold.remote(), sold.hand());
     let mut row = Row::new();
     row.add(&sold.read(), mwh).known_as(meter_days).cell(Cell::Count(sold.all().covered_days()));
