@@ -190,6 +190,8 @@ type Link = Result<i64, Why>;
 struct Judge<'a> {
     meter: &'a Meter,
     power: &'a Power,
+    /// When the power was judged to be wrong.
+    wrong: &'a [(i64, i64)],
     /// When, and watt hours.
     marks: Vec<(i64, i64)>,
     links: Vec<Link>,
@@ -197,14 +199,19 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     /// Every step of a counter, from all that it ever said.
-    fn steps(meter: &Meter, power: &Power, readings: &[(i64, Option<f64>)]) -> Vec<Step> {
-        let mut judge = Judge { meter, power, marks: Vec::new(), links: Vec::new() };
+    fn steps(
+        meter: &Meter,
+        (power, wrong): (&Power, &[(i64, i64)]),
+        readings: &[(i64, Option<f64>)],
+    ) -> Vec<Step> {
+        let mut judge = Judge { meter, power, wrong, marks: Vec::new(), links: Vec::new() };
         judge.read(readings);
         let ends = 1..judge.marks.len();
         judge.links = ends.map(|n| judge.can(judge.marks[n - 1], judge.marks[n])).collect();
         judge.stand_still();
         let (joins, unclear) = judge.joins();
         let joins = judge.doubt(&joins);
+        judge.distrust(&joins);
         let mut steps = Vec::new();
         for n in 0..judge.links.len() {
             if let Some((from, to, counted)) =
@@ -311,6 +318,18 @@ impl Judge<'_> {
             marks[n].1 == marks[n + 1].1 && marks[n + 1].0 - marks[n].0 <= 31 * DAY
         };
         let count = self.links.len();
+        // Whether what comes behind a standstill, too much for its own time, is none for that of the standstill from a step
+        // on, a day at most.
+        let made_good = |n: usize| {
+            let Some(end) = (n..count).find(|end| !same(*end, &self.marks)) else { return false };
+            let is_more = self.marks[end + 1].1 > self.marks[end].1;
+            let first = (0..=n).rev().take_while(|own| same(*own, &self.marks)).last().unwrap_or(n);
+            let from = (first..end).find(|from| self.length(*from, end + 1) <= DAY);
+            let fits = from.is_some_and(|from| {
+                n >= from && self.can(self.marks[from], self.marks[end + 1]).is_ok()
+            });
+            is_more && self.links[end].is_err() && fits
+        };
         let frozen: Vec<bool> = (0..count)
             .map(|n| {
                 if !same(n, &self.marks) {
@@ -324,7 +343,7 @@ impl Judge<'_> {
                 while high < count && same(high, &self.marks) && self.length(n, high + 1) <= DAY {
                     high += 1;
                 }
-                if self.between(low, high).0 > real(COUNT) {
+                if self.between(low, high).0 > real(COUNT) || made_good(n) {
                     return true;
                 }
                 // Where power is not measured, a standstill of more than half an hour proves nothing.
@@ -442,6 +461,31 @@ impl Judge<'_> {
         let can_be = (left.1..=left.2).contains(&left.0);
         let is_clear = can_be && !self.hides(self.length(from, to), left, lost);
         (passes || is_clear).then_some((to, counted))
+    }
+
+    /// Takes back what was counted next to a break while the power was judged to be wrong, up to a day away: without a gap
+    /// of more than three minutes behind or before the break.
+    fn distrust(&mut self, joins: &[Join]) {
+        let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
+        let is_break = |n: usize| {
+            !matches!(self.links[n], Ok(_) | Err(Why::Frozen)) && self.length(n, n + 1) <= 31 * DAY
+        };
+        let is_wrong = |n: usize| {
+            let own = (self.marks[n].0, self.marks[n + 1].0);
+            self.wrong.iter().any(|wrong| both(*wrong, own) > 0)
+        };
+        let mut taken = Vec::new();
+        for own in (0..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)) {
+            let behind = (own + 1..self.links.len()).map(|n| (n, self.length(own, n)));
+            let before = (0..own).rev().map(|n| (n, self.length(n + 1, own + 1)));
+            let goes_on =
+                |(n, away): &(usize, i64)| *away <= DAY && (is_wrong(*n) || *away <= 180_000);
+            taken.extend(behind.take_while(goes_on).chain(before.take_while(goes_on)));
+        }
+        taken.retain(|(n, _)| is_wrong(*n) && self.links[*n].is_ok());
+        for (n, _) in taken {
+            self.links[n] = Err(Why::Else);
+        }
     }
 
     /// Takes back what a counter that lost or gained something nearby may have made good unseen.
@@ -595,7 +639,7 @@ impl Rows {
                 let readings = self.said.get(&point).map_or(&[][..], Vec::as_slice);
                 let own = readings.iter().filter(|(at, _)| from <= *at && *at < to);
                 let own: Vec<(i64, Option<f64>)> = own.copied().collect();
-                let steps = Judge::steps(&meter, &power, &own);
+                let steps = Judge::steps(&meter, (&power, &self.doubted), &own);
                 self.steps.insert((point, n), steps);
             }
         }
