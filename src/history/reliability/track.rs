@@ -184,7 +184,7 @@ pub(super) fn track<E>(
     }
     walk.up_to(Timestamp(i64::MAX), &mut turns);
     let told = (evidence.records, evidence.first.and_then(place));
-    let untold = untold(&turns, told, evidence.whole);
+    let untold = untold(&turns, told, (evidence.whole, &blind));
     // What is measured in the same unit is no witness of it.
     for own in &untold {
         let (at, place) = (own.from, Place::Unknown);

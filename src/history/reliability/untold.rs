@@ -11,34 +11,37 @@ use crate::history::window::merged;
 use crate::history::{Span, What};
 
 /// Stretches, in order, in which a breaker is said to have stood as no record bears out. `whole`: when every record of its
-/// unit came; `first`: how it stood when it was first polled, where it has no record. Each reaches from a change no
+/// unit came, `blind`: when some were lost, in order; `first`: how it stood when it was first polled, where it has no record. Each reaches from a change no
 /// further than [`DISBELIEF_MS`].
 pub(super) fn untold(
     turns: &[Turn],
     (records, first): (&[Record], Option<Place>),
-    whole: &[Span],
+    (whole, blind): (&[Span], &[Span]),
 ) -> Vec<Span> {
     let ends: Vec<(Timestamp, Place)> =
         records.iter().filter_map(|record| Some((record.at, place(record.value)?))).collect();
-    // Whether every record came from a moment on up to another one.
-    let is_whole = |from: Timestamp, to: Timestamp| {
-        let next = whole.partition_point(|own| own.to <= to);
-        whole.get(next).is_some_and(|own| own.from <= from)
+    let is_whole = |at: Timestamp| {
+        let next = whole.partition_point(|own| own.to <= at);
+        whole.get(next).is_some_and(|own| own.from <= at)
+    };
+    let is_blind = |own: Span| {
+        let next = blind.partition_point(|blind| blind.to <= own.from);
+        blind.get(next).is_some_and(|blind| blind.from < own.to)
     };
     let mut found: Vec<Span> = Vec::new();
     for (n, pair) in turns.windows(2).enumerate() {
         let (before, turn) = (&pair[0], &pair[1]);
         if turn.assumed != Some(What::NoRecord)
             || turn.place == Place::Unknown
-            || !is_whole(turn.at, turn.at)
+            || !is_whole(turn.at)
         {
             continue;
         }
         let next = ends.partition_point(|(at, _)| *at < turn.at);
         let (last, next) = (next.checked_sub(1).and_then(|n| ends.get(n)), ends.get(next).copied());
         // It stands otherwise than the last record said, whatever is in doubt between the two.
-        let differs =
-            last.is_some_and(|(at, place)| *place != turn.place && is_whole(*at, turn.at));
+        let differs = last
+            .is_some_and(|(at, place)| *place != turn.place && !is_blind(Span::new(*at, turn.at)));
         if before.place == Place::Unknown && !differs {
             continue;
         }
@@ -204,9 +207,13 @@ mod tests {
                 found.iter().map(|own| (own.from.0 / HOUR, own.to.0 / HOUR)).collect()
             };
             let of = (&records[..], records.is_empty().then_some(Closed));
-            assert_eq!(told(untold(&turns, of, &whole)), expected, "{what}");
+            assert_eq!(told(untold(&turns, of, (&whole, &[]))), expected, "{what}");
             // Where records were lost nothing speaks against the polls.
-            assert_eq!(told(untold(&turns, of, &[])), [], "{what}");
+            assert_eq!(told(untold(&turns, of, (&[], &[]))), [], "{what}");
+            if what == "not known in between" {
+                let lost = [Span::new(Timestamp(10 * HOUR), Timestamp(11 * HOUR))];
+                assert_eq!(told(untold(&turns, of, (&whole, &lost))), [], "{what}");
+            }
         }
     }
 
