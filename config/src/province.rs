@@ -290,8 +290,7 @@ impl Province {
     pub fn heartbeat(&self, station: StationId, centre: CentreId) -> Option<PointId> {
         let points = &self.stations[station.index()].points;
         let mut points = points.iter().zip(&self.channel(station, centre).entries);
-        let is_it =
-            |(point, entry): (&Point, &Entry)| point.spec.is_heartbeat && entry.register.is_some();
+        let is_it = |(point, entry): (&Point, &Entry)| point.spec.is_heartbeat && entry.is_mapped();
         points.position(is_it).map(PointId::at)
     }
 

@@ -28,7 +28,7 @@ use act::Act;
 use agenda::Agenda;
 use dispatch::Dispatch;
 use event::Event;
-use load::{CLASSES, Moment, loads};
+use load::{CLASSES, Moment, hours_of_a_year, loads};
 use network::{Electrical, Network};
 use outages::Outages;
 use scheme::Role;
@@ -384,9 +384,6 @@ fn dispatches(province: &Province) -> Vec<(StationId, Dispatch)> {
 /// What customers' peaks are multiplied by so that their loads over the year of 2022 add up to the
 /// energy that the province sold.
 fn energy_factor(province: &Province, chance: Chance) -> f64 {
-    /// 2022-01-01 and the hours of that year.
-    const START_DAY: i64 = 18_993;
-    const HOURS: i64 = 8_760;
     /// A contract whose peaks and energy are farther apart than this says something else.
     const NEAR: std::ops::RangeInclusive<f64> = 0.6..=1.6;
     let mut peaks = [0.0; 4];
@@ -397,10 +394,8 @@ fn energy_factor(province: &Province, chance: Chance) -> f64 {
             }
         }
     }
-    let start = province.zone.day_begins(START_DAY);
-    let mwh: f64 = (0..HOURS)
-        .map(|hour| {
-            let at_ms = start + (2 * hour + 1) * 1_800_000;
+    let mwh: f64 = hours_of_a_year(province.zone)
+        .map(|at_ms| {
             let moment = Moment::of(at_ms, province.zone);
             let by_class = loads(moment, Weather::of(chance, at_ms, moment).celsius);
             by_class.iter().zip(peaks).map(|(load, peak)| load * peak).sum::<f64>()

@@ -144,8 +144,8 @@ impl Decoder {
                     return Outcome::Row { row, unchanged: true };
                 }
                 last.row = None;
-                let payload = poll.exchange.reply.get(Exchange::REPLY_HEAD..).unwrap_or_default();
                 let of = (columns.clone(), poll.offset);
+                let payload = poll.exchange.payload();
                 let came = write_row((items, group), of, payload, &mut self.row);
                 if came.is_empty() {
                     return Outcome::Missed(Miss::Malformed);

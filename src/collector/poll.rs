@@ -22,11 +22,6 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// First cell behind what was asked for, counted from the first of the block.
-    pub fn end(&self) -> u32 {
-        u32::from(self.offset) + u32::from(self.count)
-    }
-
     /// Puts the cells of the reply into `cells`, bits as 0 and 1: none when there was a fault, and
     /// fewer than asked for when the reply is short.
     pub fn read_cells(&self, bits: bool, cells: &mut Vec<u16>) {
@@ -62,9 +57,14 @@ impl Exchange {
         self.at.plus(i64::from(self.took_us.div_ceil(1_000)))
     }
 
+    /// What stands behind the head of the reply; nothing when it has none.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.reply.get(Self::REPLY_HEAD..).unwrap_or_default()
+    }
+
     /// Appends up to `count` cells of the reply, bits as 0 and 1.
     pub fn read_cells(&self, count: usize, bits: bool, cells: &mut Vec<u16>) {
-        let payload = self.reply.get(Self::REPLY_HEAD..).unwrap_or_default();
+        let payload = self.payload();
         if bits {
             let bit = |n: usize| u16::from(payload[n / 8] >> (n % 8) & 1);
             cells.extend((0..count.min(8 * payload.len())).map(bit));

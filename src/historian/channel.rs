@@ -18,7 +18,7 @@ use super::verdict::{Finding, PointPicture, Reason, Sighted, Since};
 use super::window::{Asked, Window};
 use crate::clock::Timestamp;
 use crate::signal::layout::{Column, Freshness, Group, Layout, Part};
-use crate::signal::raw::{RawType, decoded};
+use crate::signal::raw::{RawType, decoded, flags};
 use crate::signal::update::{Answer, LinkFault, Miss, MissKind, News, Outcome as Came, Update};
 
 /// How asking has gone of late is told anew after that time even if nothing comes in.
@@ -816,11 +816,7 @@ impl PointState {
     /// Takes the raw value of one of its parts. Returns how its value came, if one did.
     fn accept(&mut self, column: &Column, raw: u64, at: Timestamp) -> Option<Beat> {
         if column.part == Part::Quality {
-            // A status has one bit that says "not good".
-            self.flags = match (column.raw_type, raw) {
-                (RawType::Bit, 1) => Flags::INVALID,
-                (_, raw) => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
-            };
+            self.flags = flags(column.raw_type == RawType::Bit, raw);
             self.quality_part.note(Outcome::Came, at);
             return None;
         }

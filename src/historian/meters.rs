@@ -1,6 +1,6 @@
 //! Remote metering: counted from the meters' own bits, not taken on trust.
 
-use config::{Date, MeterFigures, Province, Scan, SoldFigures, Station, Zone};
+use config::{MeterFigures, Province, Scan, SoldFigures, Station, Zone};
 
 use super::channel::ChannelState;
 use super::counts::Share;
@@ -102,10 +102,6 @@ impl Days {
             last: figures().map(|figures| figures.final_day).max().unwrap_or(0),
         }
     }
-
-    fn date(day: u16) -> Option<Date> {
-        (day > 0).then(|| Date::of_day(day.into()))
-    }
 }
 
 /// What the figures of a group add: nothing to the counts of a day that they do not hold for, and
@@ -197,7 +193,7 @@ pub(super) fn picture(
 
 fn sum_reads(province: &Province, picture: &mut MeteringPicture, now: Timestamp) {
     let days = Days::of(&picture.groups);
-    (picture.day, picture.final_day) = (Days::date(days.first), Days::date(days.last));
+    (picture.day, picture.final_day) = (SoldReads::date(days.first), SoldReads::date(days.last));
     let fresh_ms = province.scan.old_after_ms(Scan::Metering);
     for told in &picture.groups {
         let group = &province.stations[told.station.index()].meters[told.group];

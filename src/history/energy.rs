@@ -513,7 +513,7 @@ impl Source<'_> {
     /// The first centre that gets a point: its values are taken.
     pub(super) fn centre(&self, point: PointId) -> Option<CentreId> {
         self.province.centre_ids().find(|centre| {
-            self.province.channel(self.id, *centre).entries[point.index()].register.is_some()
+            self.province.channel(self.id, *centre).entries[point.index()].is_mapped()
         })
     }
 

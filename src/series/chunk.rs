@@ -29,7 +29,7 @@ use super::numbers::{self, FORMAT_BYTES};
 pub use super::statistics::{Real, Statistics};
 use super::{column, times};
 use crate::clock::Timestamp;
-pub use crate::signal::raw::{RawType, decoded};
+pub use crate::signal::raw::{RawType, decoded, flags};
 
 /// Most rows of a chunk; no program has made one of more than 1 800.
 pub const ROWS_MAX: usize = 2_048;

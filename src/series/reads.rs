@@ -9,7 +9,7 @@ use config::{ChannelId, Decoded, Flags, PointId};
 
 use super::Buffer;
 use super::block::Piece;
-use super::chunk::{ChunkError, Real, decoded};
+use super::chunk::{ChunkError, Real, decoded, flags};
 use super::layout::{ChannelLayout, Place, PointPlace};
 use crate::clock::Timestamp;
 
@@ -319,11 +319,7 @@ impl<'a> PointSeries<'a> {
     }
 
     fn sample(&self, row: Row, quality: Option<u64>) -> Sample {
-        let flags = quality.map(|raw| match raw {
-            0 => Flags::GOOD,
-            _ if self.point.quality_is_bit => Flags::INVALID,
-            raw => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
-        });
+        let flags = quality.map(|raw| flags(self.point.quality_is_bit, raw));
         Sample { at: row.at, value: decoded(self.point.raw_type, self.point.scale, row.raw), flags }
     }
 

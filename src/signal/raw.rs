@@ -1,7 +1,7 @@
 //! Raw values: what came for a point as one number, before any scale, so that nothing of it is lost: not the payload of a
 //! NaN, not the count that says "no value".
 
-use config::{Decoded, Encoding, scaled};
+use config::{Decoded, Encoding, Flags, scaled};
 
 /// Count of a scaled value that says "no value" (see [`Encoding::A16`]).
 const NO_VALUE: u16 = 0x8000;
@@ -142,6 +142,15 @@ pub fn decoded(raw_type: RawType, scale: f64, raw: u64) -> Decoded {
             None => Decoded::NoValue,
         },
         _ => raw_type.counts(raw).map_or(Decoded::NoValue, Decoded::Value),
+    }
+}
+
+/// What the raw value of a quality says. A status has one bit that says "not good".
+pub fn flags(is_bit: bool, raw: u64) -> Flags {
+    match (is_bit, raw) {
+        (true, 0) => Flags::GOOD,
+        (true, _) => Flags::INVALID,
+        (false, raw) => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::ops::Range;
 
 use config::{ChannelId, PointId, Province};
 use rusqlite::{Connection, ToSql, Transaction};
@@ -17,7 +16,7 @@ use super::sums::{self, Verb};
 use super::values::{Tail, described};
 use super::writer::paths;
 use crate::clock::Timestamp;
-use crate::collector::plan::{Plan, layouts, plans};
+use crate::collector::plan::{layouts, plans};
 use crate::series::{Buffer, Sealed, fresh};
 use crate::signal::layout::Part;
 
@@ -154,11 +153,12 @@ pub(super) fn unsealed(
             let row = match entry {
                 fresh::Entry::Row(row) => row,
                 fresh::Entry::Reply(reply) => {
-                    let plan = plans.get(reply.channel.index());
-                    let Some(read) = plan.and_then(|plan| row_of(plan, &reply)) else { continue };
-                    own = read.1;
-                    let fresh::Reply { channel, group, at, .. } = reply;
-                    fresh::Row { channel, group, at, columns: read.0, row: &own }
+                    let fresh::Reply { channel, group, at, offset, count, payload } = reply;
+                    let plan = plans.get(channel.index());
+                    let read = plan.and_then(|plan| plan.row(group, (offset, count), payload));
+                    let Some((columns, read)) = read else { continue };
+                    own = read;
+                    fresh::Row { channel, group, at, columns, row: &own }
                 }
             };
             let place = (row.channel, row.group);
@@ -176,12 +176,6 @@ pub(super) fn unsealed(
     }
     buffer.flush();
     Ok(Unsealed { chunks: buffer.take_sealed(), damaged })
-}
-
-/// The row of a reply that a store up to version 4 has, and the columns that came with it.
-fn row_of(plan: &Plan, reply: &fresh::Reply<'_>) -> Option<(Range<u16>, Vec<u8>)> {
-    let fresh::Reply { group, offset, count, payload, .. } = *reply;
-    plan.row(group, (offset, count), payload)
 }
 
 /// Up to when the rows of the block with these columns are in chunks.

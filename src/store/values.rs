@@ -15,7 +15,7 @@ use super::reader::{Reader, Session};
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use crate::clock::Timestamp;
-use crate::series::chunk::{Choices, Chunk, ChunkError, Column, RawType, decoded};
+use crate::series::chunk::{Choices, Chunk, ChunkError, Column, RawType, decoded, flags};
 use crate::series::{Sealed, later};
 use crate::signal::layout::Part;
 
@@ -549,7 +549,6 @@ struct Encoded {
 impl Encoded {
     fn of(encoding: Encoding) -> Self {
         let (raw_type, scale) = (RawType::of(encoding), encoding.scale());
-        // A status has one bit that says "not good".
         Self { raw_type, scale, quality_is_bit: encoding.is_bits() }
     }
 
@@ -559,11 +558,7 @@ impl Encoded {
 
     /// What a quality says.
     fn flags(&self, raw: u64) -> Flags {
-        match (self.quality_is_bit, raw) {
-            (true, 0) => Flags::GOOD,
-            (true, _) => Flags::INVALID,
-            (false, raw) => Flags(u16::try_from(raw).unwrap_or(u16::MAX)),
-        }
+        flags(self.quality_is_bit, raw)
     }
 }
 

@@ -7,7 +7,7 @@
 
 use config::{Plant, Province, StationId, Zone};
 
-use super::load::Moment;
+use super::load::{Moment, hours_of_a_year};
 
 /// Output in the dry season and how much the wet one adds, share of a full dispatch. Assumed.
 const SEASON: (f64, f64) = (0.55, 0.45);
@@ -28,16 +28,11 @@ pub(crate) struct Dispatch {
 
 impl Dispatch {
     pub(crate) fn new(plant: &Plant, zone: Zone) -> Self {
-        /// 2022-01-01 and the hours of that year.
-        const START_DAY: i64 = 18_993;
-        const HOURS: i64 = 8_760;
         let mut dispatch = Self { mw: plant.mw, factor: 1.0 };
         let Some(gwh) = plant.gwh_per_year else { return dispatch };
         // An output above what is installed is cut, so the factor is found in steps.
         for _ in 0..12 {
-            let start = zone.day_begins(START_DAY);
-            let at = |hour: i64| start + (2 * hour + 1) * 1_800_000;
-            let mwh: f64 = (0..HOURS).map(|hour| dispatch.mw(at(hour), zone)).sum();
+            let mwh: f64 = hours_of_a_year(zone).map(|at_ms| dispatch.mw(at_ms, zone)).sum();
             dispatch.factor *= gwh * 1_000.0 / mwh.max(1e-9);
         }
         dispatch

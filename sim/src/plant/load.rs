@@ -45,6 +45,15 @@ const TET: [i64; 19] = [
 /// Tết is kept from so many days before its first day to so many after.
 const TET_DAYS: std::ops::RangeInclusive<i64> = -2..=4;
 
+/// The middle of each hour of 2022, UTC milliseconds: what a year comes to is summed up over these.
+pub(crate) fn hours_of_a_year(zone: Zone) -> impl Iterator<Item = i64> {
+    /// 2022-01-01 and the hours of that year.
+    const START_DAY: i64 = 18_993;
+    const HOURS: i64 = 8_760;
+    let start = zone.day_begins(START_DAY);
+    (0..HOURS).map(move |hour| start + (2 * hour + 1) * 1_800_000)
+}
+
 /// A moment of the local calendar, as far as loads and weather look at it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use config::{Date, ReportedYear};
 
 use super::{text, titled};
-
 use crate::historian::counts::Share;
 use crate::history::{Figure, Read, Row, Sold};
 use crate::report::facts::Facts;
