@@ -323,7 +323,9 @@ pub(crate) fn check_station(reader: &Reader, truth: &Truth, span: Span, station:
         let read =
             Span::new(last_reading(reader, point, span.from), last_reading(reader, point, span.to));
         let whole = truth.between(point, read);
-        let unknown: i64 = not_known(counter).iter().map(|s| truth.between(point, *s)).sum();
+        // What is not known beyond the last reading is not in it.
+        let own = not_known(counter).into_iter().map(|own| own.and(read));
+        let unknown: i64 = own.map(|own| truth.between(point, own)).sum();
         let counted = told(&energy).unwrap();
         let apart = (counted / KWH - (whole - unknown)).abs();
         // A count is told when it is full, at either end of each stretch.

@@ -463,8 +463,16 @@ impl Judge<'_> {
         (passes || is_clear).then_some((to, counted))
     }
 
-    /// Takes back what was counted next to a break while the power was judged to be wrong, up to a day away: without a gap
-    /// of more than three minutes behind or before the break.
+    /// Whether a break leads to no more than can have been counted from nothing within an hour.
+    fn begins_at_nothing(&self, n: usize) -> bool {
+        let (from, to) = (self.marks[n].1, self.marks[n + 1].1);
+        let is_less = to < from && self.links[n] != Err(Why::Back);
+        is_less && real(to - COUNT) <= wh(self.meter.most_kw, HOUR)
+    }
+
+    /// Takes back what was counted between a break that does not begin at nothing and the next one of the other direction,
+    /// within a day, behind which the counter stands where it can be by its rating; and next to a break while the power was judged to be wrong, up to a day
+    /// away: without a gap of more than three minutes behind or before the break.
     fn distrust(&mut self, joins: &[Join]) {
         let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
         let is_break = |n: usize| {
@@ -480,10 +488,28 @@ impl Judge<'_> {
             let before = (0..own).rev().map(|n| (n, self.length(n + 1, own + 1)));
             let goes_on =
                 |(n, away): &(usize, i64)| *away <= DAY && (is_wrong(*n) || *away <= 180_000);
-            taken.extend(behind.take_while(goes_on).chain(before.take_while(goes_on)));
+            let next_to_it = behind.take_while(goes_on).chain(before.take_while(goes_on));
+            taken.extend(next_to_it.map(|(n, _)| n).filter(|n| is_wrong(*n)));
+            if self.begins_at_nothing(own) {
+                continue;
+            }
+            for back in (own + 1..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)) {
+                if self.length(own, back + 1) > DAY {
+                    break;
+                }
+                let step = |n: usize| self.marks[n + 1].1 - self.marks[n].1;
+                let counted = self.marks[back + 1].1 - self.marks[own].1;
+                let (_, _, rated) = self.between(own, back + 1);
+                let turns_round =
+                    step(own) > 0 && step(back) < 0 || step(own) < 0 && step(back) > 0;
+                if turns_round && counted >= 0 && real(counted - COUNT) <= rated {
+                    taken.extend(own + 1..back);
+                    break;
+                }
+            }
         }
-        taken.retain(|(n, _)| is_wrong(*n) && self.links[*n].is_ok());
-        for (n, _) in taken {
+        taken.retain(|n| self.links[*n].is_ok());
+        for n in taken {
             self.links[n] = Err(Why::Else);
         }
     }

@@ -604,8 +604,9 @@ impl Judge<'_> {
         }
     }
 
-    /// A device whose power was judged to be wrong from a break of its counter on, or up to one, may have shown another
-    /// counter, too: what it counted then is not known.
+    /// What a device counted while it may have shown another counter is not known: between a break and the next one that
+    /// brings it back to where it was, within a day; and while its power was judged to be wrong, from a break on or up to
+    /// one.
     fn distrust(&self, links: &mut [Result<Counted, Oddity>], joined: &[Join]) {
         let is_joined = |n: usize| {
             let next = joined.partition_point(|join| join.to <= n);
@@ -615,6 +616,14 @@ impl Judge<'_> {
         let breaks = links.iter().enumerate().filter(|(n, link)| is_break(link) && !is_joined(*n));
         let breaks: Vec<usize> = breaks.map(|(n, _)| n).collect();
         let mut not_known = vec![false; links.len()];
+        for (n, from) in breaks.iter().enumerate() {
+            let near = |to: &&usize| self.span(*from, **to + 1).length() <= STANDSTILL_MS;
+            let mut later = breaks[n + 1..].iter().take_while(near);
+            let back = later.find(|to| self.is_back(*from, **to));
+            if let Some(to) = back.filter(|_| links[*from] != Err(Oddity::Reset)) {
+                not_known[from + 1..*to].fill(true);
+            }
+        }
         for own in breaks {
             let mut behind = own + 1..links.len();
             let mut before = (0..own).rev();
@@ -633,6 +642,16 @@ impl Judge<'_> {
         for (link, _) in links.iter_mut().zip(not_known).filter(|(_, own)| *own) {
             *link = link.and(Err(Oddity::Replaced));
         }
+    }
+
+    /// Whether one step leads away from a series of readings, and a later one back to where it can be by then. What begins
+    /// at nothing is the same counter.
+    fn is_back(&self, away: usize, back: usize) -> bool {
+        let step = |n: usize| self.marks[n + 1].wh - self.marks[n].wh;
+        let counted = self.marks[back + 1].wh - self.marks[away].wh;
+        let (.., rated) = self.bounds(away, back + 1);
+        let fits = counted >= 0 && real(counted - self.meter.count_wh) <= rated;
+        fits && step(away).signum() * step(back).signum() < 0
     }
 
     /// Books the steps of a run of readings as they follow each other.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::meter::Meter;
-use super::steps::{Drawn, Judged, Odd, Oddity, Reading, Said, Step, flowing, steps};
+use super::steps::{CONTEXT_MS, Drawn, Judged, Odd, Oddity, Reading, Said, Step, flowing, steps};
 use super::{Span, counts, merged, unknown};
 use crate::clock::Timestamp;
 
@@ -366,6 +366,22 @@ fn another_counter_that_a_device_shows_is_none_while_its_power_is_wrong() {
 }
 
 #[test]
+fn another_series_for_some_hours_is_none_when_the_counter_is_back() {
+    for lasts in [61, 90, 600, 1_200] {
+        for power in [None, Some(3_000.0)] {
+            let shown = (0..=4_320_i64).map(|minute| {
+                let kwh = FROM + PER_MINUTE * minute;
+                Some(if (300..300 + lasts).contains(&minute) { kwh / 3 } else { kwh })
+            });
+            let Judged { steps, odd, .. } = judged(&shown.collect::<Vec<_>>(), power);
+            let known = 4_320 - not_known(&steps);
+            assert_eq!(sum(&steps), PER_MINUTE * known, "{lasts} {power:?}: {odd:?}");
+            assert_eq!(known, 4_320 - lasts - 1, "{lasts} {power:?}: the rest is known");
+        }
+    }
+}
+
+#[test]
 fn readings_of_bad_quality_are_none() {
     let meter = Meter::for_trial(MOST_KW, ERROR_KW);
     let readings: Vec<Reading> = (0..=60)
@@ -426,7 +442,7 @@ fn shown(
     let mut shown: Vec<Option<i64>> = vec![Some(register % FULL)];
     let mut wh = 0;
     let mut held = None;
-    for n in 1..READINGS {
+    for n in 1..60 * (kw.len() - 1) {
         let minute = kw[n / 60] * KWH / 60;
         wh += minute;
         truth.push(wh);
@@ -593,13 +609,16 @@ proptest! {
         faults in prop::collection::vec(fault(), 0..6),
         from in 200_usize..400,
     ) {
-        // Without power no standstill is found, so that three hours on either side are enough.
-        let kw = vec![3_000; READINGS / 60 + 1];
+        // Of days, so that what lies a day away and three hours is not all there is.
+        let (kw, from) = (vec![3_000; 8 * READINGS / 60 + 1], 8 * from);
+        let faults: Vec<_> =
+            faults.into_iter().map(|(fault, at, long)| (fault, 8 * at, 8 * long)).collect();
         let (_, shown) = shown(register, &kw, &faults);
         let part = Span::new(at(i64::try_from(from).unwrap()), at(i64::try_from(from).unwrap() + 20));
         let mut near = shown.clone();
+        let reach = usize::try_from(CONTEXT_MS / MINUTE_MS).unwrap() + 10;
         for (n, kwh) in near.iter_mut().enumerate() {
-            if n + 190 < from || n > from + 210 {
+            if n + reach < from || n > from + 20 + reach {
                 *kwh = None;
             }
         }
