@@ -26,14 +26,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Province;
+use signal::clock::Clock;
+use signal::layout::Layout;
+use signal::source::Source;
+use signal::update::Update;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
-use crate::signal::layout::Layout;
-use crate::signal::source::Source;
-use crate::signal::update::Update;
 use channel::Poller;
 use network::Network;
 use plan::Plan;

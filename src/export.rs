@@ -217,10 +217,10 @@ mod tests {
     use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
     use ::parquet::record::Field;
     use config::{Decoded, Flags};
+    use signal::clock::Timestamp;
 
     use super::tables::Sample;
     use super::*;
-    use crate::clock::Timestamp;
     use crate::store::Value;
 
     fn sample(n: i64) -> Sample {

@@ -27,10 +27,10 @@ mod window;
 use std::sync::Arc;
 
 use config::Province;
+use signal::clock::Timestamp;
+use signal::layout::Layout;
+use signal::update::{News, Update};
 
-use crate::clock::Timestamp;
-use crate::signal::layout::Layout;
-use crate::signal::update::{News, Update};
 use channel::ChannelState;
 use events::EventLog;
 use ledger::{Asked, Judgement};

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use config::{CentreId, Province, Standing, StationId};
 use serde::Serialize;
+use signal::clock::{Jump, Timestamp};
 
-use crate::clock::{Jump, Timestamp};
 use crate::historian::alarms::Alarm;
 use crate::historian::counts::Share;
 use crate::historian::events::{Doubt, EventCounts, EventEntry, Happening};

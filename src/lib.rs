@@ -4,7 +4,6 @@
 //! historian knows the collector's readings, every face knows the historian's picture.
 
 pub mod check;
-pub mod clock;
 pub mod collector;
 pub mod drafts;
 pub mod export;
@@ -16,10 +15,10 @@ pub mod monitor;
 pub mod recording;
 pub mod report;
 pub mod series;
-pub mod signal;
 pub mod spreadsheet;
 pub mod store;
 pub mod terminal;
 mod words;
 
+pub use signal::{self, clock};
 pub use words::letters::fold as plain_letters;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Province;
+use signal::clock::{Clock, Jump, JumpKind, Timestamp};
+use signal::layout::Layout;
+use signal::source::Source;
+use signal::update::Update;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Jump, JumpKind, Timestamp};
 use crate::collector::plan::plans;
 use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
@@ -18,9 +21,6 @@ use crate::historian::past::StoodChannel;
 use crate::historian::picture::Picture;
 use crate::historian::today::Today;
 use crate::series::Buffer;
-use crate::signal::layout::Layout;
-use crate::signal::source::Source;
-use crate::signal::update::Update;
 use crate::store::{Gatherer, Keeper};
 
 /// Least time between two pictures: half the fastest scan, so that what is read is soon seen.

@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Province, Scan};
+use signal::clock::Timestamp;
+use signal::update::Update;
 use sim::Plans;
 
-use crate::clock::Timestamp;
 use crate::collector::plan::{Plan, layouts, plans};
 use crate::historian::Historian;
 use crate::historian::picture::Picture;
 use crate::historian::today::Today;
-use crate::signal::update::Update;
 pub use cost::Cost;
 use cost::{Stopwatch, cpu_seconds, share};
 use stations::Stations;

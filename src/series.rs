@@ -27,10 +27,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use config::{ChannelId, PointId, Province};
+use signal::clock::Timestamp;
+use signal::layout::{Layout, Part};
+use signal::update::{Answer, News, Outcome, Update};
 
-use crate::clock::Timestamp;
-use crate::signal::layout::{Layout, Part};
-use crate::signal::update::{Answer, News, Outcome, Update};
 use block::{BlockSeries, JOINED};
 pub use block::{Joined, join, later};
 use chunk::Chunk;

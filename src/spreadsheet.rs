@@ -6,8 +6,7 @@ use std::io::Write;
 use config::plain::plain;
 use config::{Date, Zone};
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
-
-use crate::clock::{Local, Timestamp};
+use signal::clock::{Local, Timestamp};
 
 /// The mark of its encoding, without which Excel takes a file for one of the system's own.
 const MARK: &[u8] = "\u{feff}".as_bytes();

@@ -40,9 +40,9 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::Event;
 use ratatui::crossterm::queue;
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use signal::clock::Jump;
 use tokio::sync::watch;
 
-use crate::clock::Jump;
 use crate::historian::alarms::Raised;
 use crate::historian::events::EventEntry;
 use crate::historian::picture::Picture;

@@ -11,18 +11,16 @@ use config::{
     Channel, ChannelId, Encoding, Flags, MeterFigures, PointId, Province, Register, SoldFigures,
     Station, Table, blocks, commands,
 };
+use signal::bytes::Bytes;
+use signal::clock::Timestamp;
+use signal::events::{LogHead, Numbered, Record, Tail};
+use signal::layout::Group;
+use signal::raw::RawType;
+use signal::update::{Answer, Evidence, MetersFigure, MetersTold, Miss, News, Outcome, Update};
 
 use super::plan::{Block, Content, Item, Plan};
 use super::poll::{Exchange, Fault, Poll};
 use super::rings::{head, number};
-use crate::clock::Timestamp;
-use crate::signal::bytes::Bytes;
-use crate::signal::events::{LogHead, Numbered, Record, Tail};
-use crate::signal::layout::Group;
-use crate::signal::raw::RawType;
-use crate::signal::update::{
-    Answer, Evidence, MetersFigure, MetersTold, Miss, News, Outcome, Update,
-};
 
 /// Exception 06, device busy: it asks to be asked again.
 const BUSY: u8 = 0x06;

@@ -239,9 +239,9 @@ fn question(contract: &Block, block: usize, cells: Range<u16>) -> Question {
 mod tests {
     use super::*;
     use crate::collector::plan::{Content, Item};
-    use crate::signal::layout::Part;
-    use crate::signal::raw::RawType;
     use config::{PointId, Scan, Table, WordOrder};
+    use signal::layout::Part;
+    use signal::raw::RawType;
     use std::collections::BTreeSet;
 
     /// One block of 120 registers, each a point of its own.

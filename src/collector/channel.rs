@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Channel, ChannelId, Province};
+use signal::clock::Clock;
+use signal::update::{LinkFault, News, Overrun, Update};
 use tokio::time::Instant;
 
 use super::answers::Decoder;
@@ -12,8 +14,6 @@ use super::plan::Plan;
 use super::scan::{Asker, Spent};
 use super::schedule::{Backoff, Schedule, mix};
 use super::world::{HistorianGone, World};
-use crate::clock::Clock;
-use crate::signal::update::{LinkFault, News, Overrun, Update};
 
 /// Connections that may break one after the other without a single reply before the link counts
 /// as lost.

@@ -7,12 +7,12 @@
 use std::io;
 use std::time::Duration;
 
+use signal::clock::Clock;
+use signal::update::LinkFault;
 use tokio::time::Instant;
 
 use super::dialogue::{Dialogue, Question};
 use super::world::Wire;
-use crate::clock::Clock;
-use crate::signal::update::LinkFault;
 
 /// Bytes read in one go: the replies to sixteen full requests.
 const READ_BYTES: usize = 16 * 260;

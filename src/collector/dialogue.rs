@@ -12,15 +12,15 @@ use std::ops::Range;
 use std::time::Duration;
 
 use config::Table;
+use signal::bytes::Bytes;
+use signal::clock::Timestamp;
+use signal::update::{LinkFault, Strays};
 use tokio::time::Instant;
 
 use super::frame::{
     Front, Numbers, Request, before, ends_in_head, front, may_end_in_head, swallows,
 };
 use super::poll::{Exchange, Fault};
-use crate::clock::Timestamp;
-use crate::signal::bytes::Bytes;
-use crate::signal::update::{LinkFault, Strays};
 
 /// Numbers of requests that were given up and may still be answered. When there are more, the
 /// connection is renewed, so that no number is used again while a reply to it can come.

@@ -2,9 +2,9 @@
 //! knows.
 
 use config::{Entry, Lang, Register, Table};
+use signal::update::Evidence;
 
 use super::poll::Exchange;
-use crate::signal::update::Evidence;
 
 /// Name of an exception of the Modbus application protocol, section 7.
 pub fn exception_name(code: u8, lang: Lang) -> &'static str {

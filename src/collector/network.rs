@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use config::Channel;
+use signal::update::{LinkFault, Update};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -18,7 +19,6 @@ use super::schedule::Gate;
 use super::stream::Stream;
 use super::tls::Security;
 use super::world::{HistorianGone, Wire, World};
-use crate::signal::update::{LinkFault, Update};
 
 /// Where the channel of a monitor lives.
 pub(super) struct Network {

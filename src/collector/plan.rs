@@ -8,9 +8,8 @@ use config::{
     Channel, MeterFigures, PointId, Province, Register, Scan, SoldFigures, Station, Table,
     WordOrder, blocks,
 };
-
-use crate::signal::layout::{self, Group, Layout, Part};
-use crate::signal::raw::RawType;
+use signal::layout::{self, Group, Layout, Part};
+use signal::raw::RawType;
 
 /// Mapped registers of other scan classes that a request may read over. A register costs 2 bytes, a
 /// request some 60 to 120 in headers of all layers, two system calls at each end, and a round trip

@@ -1,7 +1,7 @@
 //! What came of a question to a station.
 
-use crate::clock::Timestamp;
-use crate::signal::bytes::Bytes;
+use signal::bytes::Bytes;
+use signal::clock::Timestamp;
 
 /// One request and what became of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,12 +12,12 @@
 use std::time::Duration;
 
 use config::{Device, blocks, commands};
+use signal::events::{LogHead, Tail};
 use tokio::time::Instant;
 
 use super::dialogue::Question;
 use super::plan::{Block, Content, Plan};
 use super::poll::{Exchange, Fault};
-use crate::signal::events::{LogHead, Tail};
 
 /// Records that one request asks for at most: 120 registers.
 const RECORDS_PER_REQUEST: u16 = 15;
@@ -199,11 +199,11 @@ pub(super) fn is_record(contract: &Block, asked: &Question) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
     use crate::collector::plan::plan;
-    use crate::signal::events::Seen;
     use config::Province;
     use proptest::prelude::*;
+    use signal::clock::Timestamp;
+    use signal::events::Seen;
 
     const RECORDS: u32 = blocks::EVENT_RECORDS as u32;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Device;
+use signal::update::{Cause, LinkFault};
 use tokio::time::Instant;
 
 use super::blocks::{Blocks, Said};
@@ -14,7 +15,6 @@ use super::plan::Plan;
 use super::poll::{Fault, Poll};
 use super::rings::{Rings, is_record};
 use super::world::Wire;
-use crate::signal::update::{Cause, LinkFault};
 
 /// Pause after which a silent unit is asked again for the first time.
 const UNIT_PAUSE_FIRST: Duration = Duration::from_secs(1);

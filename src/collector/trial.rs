@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use config::Table;
+use signal::clock::Timestamp;
 use tokio::time::Instant;
 
 use super::dialogue::{Answer, Dialogue, Question};
 use super::frame::Request;
 use super::poll::{Exchange, Fault};
-use crate::clock::Timestamp;
 
 const REPLY_TIMEOUT: Duration = Duration::from_millis(100);
 /// Questions under way at most.

@@ -6,9 +6,8 @@
 use std::io;
 use std::time::Duration;
 
+use signal::update::{LinkFault, Update};
 use tokio::time::Instant;
-
-use crate::signal::update::{LinkFault, Update};
 
 /// Nobody takes updates any more.
 pub(crate) struct HistorianGone;

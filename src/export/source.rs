@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use config::{Decoded, Province, Zone, way_out};
+use signal::clock::Timestamp;
 
 use super::tables::{Asking, Counted, Happening, Raised, Sample, Verdict};
 use super::{Choice, Each, Error, Request, Table, Watch};
-use crate::clock::Timestamp;
 use crate::history::{Span, Window, intervals};
 use crate::store::{Metered, Reader, Value};
 

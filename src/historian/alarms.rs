@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{CentreId, Lang, Province, Station, StationId, UnitKind};
+use signal::clock::Timestamp;
 
 use super::picture::Picture;
 use super::right::is_leading;
 use super::shortfalls::{self, Ground, LineId, Shortfall};
 use super::verdict::{Reason, Since};
-use crate::clock::Timestamp;
 
 /// A path, a unit or a position must be gone, or there again, for so long, milliseconds.
 const STATUS_DELAY_MS: i64 = 2_000;

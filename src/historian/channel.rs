@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use config::{ChannelId, Decoded, Flags, Province};
+use signal::clock::Timestamp;
+use signal::layout::{Column, Freshness, Group, Layout, Part};
+use signal::raw::{RawType, decoded, flags};
+use signal::update::{Answer, LinkFault, Miss, MissKind, News, Outcome as Came, Update};
 
 use super::counts::Counts;
 use super::events::{ChannelEvents, EventLog};
@@ -16,10 +20,6 @@ use super::rules::{PointRule, Rules};
 use super::traffic::TrafficPicture;
 use super::verdict::{Finding, PointPicture, Reason, Sighted, Since};
 use super::window::{Asked, Window};
-use crate::clock::Timestamp;
-use crate::signal::layout::{Column, Freshness, Group, Layout, Part};
-use crate::signal::raw::{RawType, decoded, flags};
-use crate::signal::update::{Answer, LinkFault, Miss, MissKind, News, Outcome as Came, Update};
 
 /// How asking has gone of late is told anew after that time even if nothing comes in.
 const TRAFFIC_HOLDS_MS: i64 = 10_000;

@@ -6,7 +6,7 @@
 //! has been found is believed less as it ages, since clocks drift, and forgotten when a header
 //! contradicts it: then the clock was set.
 
-use crate::clock::Timestamp;
+use signal::clock::Timestamp;
 
 /// Time after which the counter of seconds begins again.
 const WRAP_MS: i64 = 65_536_000;

@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{ChannelId, Flags, PointId};
+use signal::clock::{DAY_MS, Timestamp};
+use signal::events::{LogHead, Numbered, Record, Seen, Tail};
+use signal::layout::{Content, Layout};
 
 use super::clocks::{ClockOffset, ClockWindow};
 use super::heartbeat::Beat;
 use super::looks::{Allowance, BEHIND_MS, Looks};
-use crate::clock::{DAY_MS, Timestamp};
-use crate::signal::events::{LogHead, Numbered, Record, Seen, Tail};
-use crate::signal::layout::{Content, Layout};
 
 /// Entries that are kept for each centre; those that happened longest ago go first. A stormy evening
 /// in ten stations has some thousands; at about 100 bytes each they take 2 MB.
@@ -647,9 +647,9 @@ mod tests {
     use crate::collector::answers::Decoder;
     use crate::collector::plan::{self, plan};
     use crate::collector::poll::{Exchange, Poll};
-    use crate::signal::update::Outcome;
     use config::{Encoding, Kind, Province, Table, blocks, commands};
     use proptest::prelude::*;
+    use signal::update::Outcome;
 
     const START: i64 = 1_669_188_727_000;
 

@@ -4,6 +4,7 @@
 //! the province as a whole belong to a state estimator and are not here.
 
 use config::{Channel, Entry, Province, Station};
+use signal::clock::Timestamp;
 
 use super::channel::PointState;
 use super::counts::{Counts, Share};
@@ -11,7 +12,6 @@ use super::ledger::State;
 use super::past::StoodChannel;
 use super::right::{Right, is_leading};
 use super::verdict::{Finding, PointPicture, Reason};
-use crate::clock::Timestamp;
 
 /// A contradiction must last this long to be a finding: values of a bay are read moments apart,
 /// and a switching operation is over by then.

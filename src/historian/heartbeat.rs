@@ -9,7 +9,7 @@
 //! Whoever begins to ask a gateway that hangs never sees anything move: nobody knows of when its values are, from the
 //! first one on. Until something beats or moves, or it is seen to stand, that is not decided.
 
-use crate::clock::Timestamp;
+use signal::clock::Timestamp;
 
 /// How long replies must have repeated a beat before it is said to stand, milliseconds: what beats counts seconds, and
 /// some devices hand on a count only now and then.

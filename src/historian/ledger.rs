@@ -5,11 +5,11 @@
 //! link takes a few runs of neighbours.
 
 use config::ChannelId;
+use signal::clock::Timestamp;
 
 use super::picture::LinkState;
 use super::verdict::{PointPicture, Reason};
 pub use super::window::{Asked, EDGES_US};
-use crate::clock::Timestamp;
 
 /// What a judgement says of one point, in sixteen bits. The layout is that of stores, and never changes:
 ///

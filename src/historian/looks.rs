@@ -7,9 +7,10 @@
 
 use std::collections::VecDeque;
 
+use signal::clock::Timestamp;
+use signal::events::LogHead;
+
 use super::heartbeat::Beat;
-use crate::clock::Timestamp;
-use crate::signal::events::LogHead;
 
 /// A time earlier than the last look at the ring in which the record was not there yet is wrong when it is
 /// so much earlier, milliseconds: between change and record there may be a slow bus.

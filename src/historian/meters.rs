@@ -1,12 +1,12 @@
 //! Remote metering: counted from the meters' own bits, not taken on trust.
 
 use config::{MeterFigures, Province, Scan, SoldFigures, Station, Zone};
+use signal::clock::Timestamp;
+use signal::update::{MetersFigure, MetersTold};
 
 use super::channel::ChannelState;
 use super::counts::Share;
 use super::picture::{HalfHours, MeterGroupPicture, MeteringPicture, Reads, SoldReads};
-use crate::clock::Timestamp;
-use crate::signal::update::{MetersFigure, MetersTold};
 
 /// What the head-end of a station has told of each group of meters.
 pub(super) struct Meters(Vec<Heard>);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use config::{Channel, ChannelId, Flags, Province};
+use signal::clock::Timestamp;
 
 use super::counts::Counts;
 use super::ledger::State;
@@ -12,7 +13,6 @@ use super::picture::{
 use super::rules::{Rules, rules};
 use super::traffic::TrafficPicture;
 use super::verdict::{PointPicture, Reason, Since};
-use crate::clock::Timestamp;
 
 /// What was kept of a channel.
 #[derive(Debug, Clone, PartialEq)]

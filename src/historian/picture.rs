@@ -9,6 +9,9 @@ use config::{
     CentreId, Channel, ChannelId, Date, MeterFigures, PointId, Province, SoldFigures, Station,
     StationId,
 };
+use signal::clock::{Jump, Timestamp};
+use signal::layout::Layout;
+use signal::update::{Evidence, LinkFault, Miss, Overrun, Strays};
 
 use super::alarms::Alarm;
 use super::counts::{Counts, Share};
@@ -17,9 +20,6 @@ pub use super::right::Right;
 use super::traffic::TrafficPicture;
 use super::unmanned::{self, Unmanned};
 use super::verdict::{PointPicture, Reason, Since};
-use crate::clock::{Jump, Timestamp};
-use crate::signal::layout::Layout;
-use crate::signal::update::{Evidence, LinkFault, Miss, Overrun, Strays};
 
 /// The province at one instant.
 #[derive(Debug, Clone)]

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use config::{Channel, Entry, Kind, Point, Province, Standing};
+use signal::clock::Timestamp;
 
 use super::findings::Tests;
 use super::past::{StoodChannel, StoodPoint};
 use super::picture::LinkState;
 use super::verdict::{Reason, Since};
-use crate::clock::Timestamp;
 
 /// How long a breaker may stand between its ends before it counts: it moves within tenths of a
 /// second.

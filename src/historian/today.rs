@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use config::{Date, Province};
-
-use crate::clock::Timestamp;
+use signal::clock::Timestamp;
 
 /// The contract as it holds on the day in which somebody watches.
 #[derive(Debug)]

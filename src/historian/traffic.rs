@@ -1,7 +1,7 @@
 //! How polling goes: requests, faults and round trips over the last five minutes.
 
-use crate::clock::Timestamp;
-use crate::signal::update::{Miss, MissKind};
+use signal::clock::Timestamp;
+use signal::update::{Miss, MissKind};
 
 /// Length of a slot, milliseconds.
 const SLOT_MS: i64 = 10_000;

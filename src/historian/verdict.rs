@@ -1,10 +1,10 @@
 //! The verdict on a point: good, or the first stage on its way that fails.
 
 use config::{Date, Flags, Lang};
+use signal::clock::Timestamp;
+use signal::update::Miss;
 
 use super::rules::DISCONNECTOR_TRAVEL_MS;
-use crate::clock::Timestamp;
-use crate::signal::update::Miss;
 
 /// Why a point falls short, in the order of the stages on its way to the screen. A point's verdict
 /// is the first that applies.

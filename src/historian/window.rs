@@ -3,9 +3,10 @@
 
 use std::ops::AddAssign;
 
+use signal::clock::Timestamp;
+use signal::update::{Miss, MissKind};
+
 use super::traffic::TrafficPicture;
-use crate::clock::Timestamp;
-use crate::signal::update::{Miss, MissKind};
 
 /// Length of a slot, milliseconds.
 const SLOT_MS: i64 = 60_000;

@@ -1,8 +1,9 @@
 //! Alarms of a window: each counts where it was raised, and gives each window the time that it stood in it while somebody
 //! watched.
 
+use signal::clock::Timestamp;
+
 use super::Span;
-use crate::clock::Timestamp;
 use crate::store::{Kept, KeptAlarm, Reader, Session, StoreError};
 
 /// What is gone so soon after somebody began to watch again, milliseconds, was gone before: by then each station has

@@ -3,11 +3,11 @@
 use std::ops::AddAssign;
 
 use config::{Channel, Province};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::account::{Account, Seen, Times};
 use super::sight::{Sight, SightFold};
 use super::window::{Era, Span, Window};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::ledger::State;
 use crate::historian::picture::LinkState;
 use crate::historian::unmanned::is_needed;

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{Province, Zone};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::produced::{self, Point, Produced};
 use super::sold::{self, Count, Sold, SoldBy};
 use super::window::{Span, Window};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::store::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
 
 /// Energy of a window by running counts.

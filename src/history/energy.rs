@@ -18,12 +18,12 @@ use config::{
     Bay, CentreId, Decoded, Encoding, Flags, Name, Point, PointId, Province, Scan, Station,
     StationId,
 };
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::figure::{Figure, Remark, What};
 use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
 use super::window::{Era, Span, Window, merged, without};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::historian::verdict::Reason;
 use crate::store::{Kept, Reader, StoreError, Value};

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::Lang;
+use signal::clock::Timestamp;
 
 use super::energy::Oddity;
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 
 /// Remarks that a figure carries, at most: what is more is counted.

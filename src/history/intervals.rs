@@ -1,9 +1,9 @@
 //! Verdict intervals: how long each point stood as it did, one row for each stretch.
 
 use config::{Channel, PointId, Province};
+use signal::clock::Timestamp;
 
 use super::window::{Era, Span};
-use crate::clock::Timestamp;
 use crate::historian::ledger::State;
 use crate::store::{Reader, StoreError};
 

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use config::{ChannelId, Date, Decoded, Entry, Flags, Province};
+use signal::clock::Timestamp;
 
 use super::window::Span;
-use crate::clock::Timestamp;
 use crate::historian::alarms::count_anew;
 use crate::historian::counts::Share;
 use crate::historian::ledger::State;

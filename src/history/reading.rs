@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::Province;
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::Days;
 use super::figure::{Figure, Remark, What};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::historian::picture::HalfHours;
 use crate::store::{Kept, MeterKind, Metered, Reader, StoreError};

@@ -20,6 +20,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Province, StationId};
+use signal::clock::{DAY_MS, Timestamp};
 
 use self::evidence::{Positions, Source};
 pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
@@ -34,7 +35,6 @@ use self::tracks::Tracks;
 use super::figure::{Figure, Remark, What};
 use super::window::{merged, without};
 use super::{Span, Window};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::store::{Kept, Reader, Session, StoreError};
 

@@ -4,9 +4,10 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
+use signal::clock::Timestamp;
+
 use super::account::share;
 use super::window::Span;
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::ledger::State;
 

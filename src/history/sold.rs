@@ -9,10 +9,10 @@
 use std::collections::BTreeMap;
 
 use config::{Province, SoldFigures};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::{Brought, Days};
 use super::figure::{Figure, Remark, What};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::store::{EnergyKind, EnergyLine};
 

@@ -5,11 +5,11 @@
 //! too: no current, or a miniature circuit breaker of the transformer that is closed.
 
 use config::{Bay, CentreId, Decoded, Flags, PointId, Scan, Station};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::energy::Source;
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::store::StoreError;
 

@@ -1,6 +1,7 @@
 //! A window of time, the contracts that held in it, and the stretches in which somebody watched.
 
-use crate::clock::Timestamp;
+use signal::clock::Timestamp;
+
 use crate::store::{Kept, KeptFrom, Session};
 
 /// A stretch of time, its end not included.

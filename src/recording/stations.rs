@@ -16,6 +16,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use config::{ChannelId, Province};
+use signal::clock::Clock;
+use signal::update::Update;
 use sim::faults::{Rates, Start};
 use sim::{Field, Plans, Scenario};
 use tokio::time::Instant;
@@ -23,10 +25,8 @@ use tokio::time::Instant;
 use super::cost::{Stopwatch, cpu_seconds};
 use super::line::{Path, Place};
 use super::{SECOND_MS, Window};
-use crate::clock::Clock;
 use crate::collector::channel::Poller;
 use crate::collector::plan::Plan;
-use crate::signal::update::Update;
 
 /// Seconds whose updates may wait: with fewer, one thread would often wait for the other.
 const SECONDS_AHEAD: usize = 64;

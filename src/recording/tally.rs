@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use config::Province;
+use signal::clock::Timestamp;
+use signal::layout::{Group, Layout, Part};
+use signal::update::{Answer, Miss, MissKind, News, Outcome, Update};
 
-use crate::clock::Timestamp;
 use crate::historian::picture::Picture;
-use crate::signal::layout::{Group, Layout, Part};
-use crate::signal::update::{Answer, Miss, MissKind, News, Outcome, Update};
 
 /// What came of a recording.
 #[derive(Debug, Clone, PartialEq)]

@@ -221,9 +221,9 @@ fn seconds(ms: u64, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use config::plain::plain;
+    use signal::clock::Timestamp;
 
     use super::*;
-    use crate::clock::Timestamp;
     use crate::historian::counts::Share;
     use crate::report::sample;
     use crate::report::sheets::Mark;

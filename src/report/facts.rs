@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, StationId};
+use signal::clock::{Jump, Timestamp};
 
 use super::operations::{Operations, operations};
 use super::period::Period;
 use super::shown::real;
-use crate::clock::{Jump, Timestamp};
 use crate::historian::ledger::{Asked, State};
 use crate::historian::verdict::Since;
 use crate::history::alarms::{Stood, alarms};

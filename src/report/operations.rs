@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Lang, Province, Station, commands};
+use signal::clock::{DAY_MS, Timestamp};
 
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
 use crate::history::Window;

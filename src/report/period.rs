@@ -2,9 +2,9 @@
 //! time.
 
 use config::{Date, Lang, Zone};
+use signal::clock::Timestamp;
 use thiserror::Error;
 
-use crate::clock::Timestamp;
 use crate::history::Span;
 
 /// Longest period, days: ten years and some.

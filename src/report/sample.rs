@@ -2,9 +2,9 @@
 //! it.
 
 use config::{Date, Lang, Zone};
+use signal::clock::Timestamp;
 
 use super::sheets::{Cell, Chart, Column, Holds, Mark, Part, Report, Series, Shape, Sheet, Table};
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::verdict::Since;
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use config::{Date, Lang, Zone};
+use signal::clock::Timestamp;
 
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::verdict::Since;
 

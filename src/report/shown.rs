@@ -1,13 +1,13 @@
 //! What a cell says to people.
 
 use super::sheets::{Cell, Head, Mark, Table};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::counts::Share;
 use crate::historian::verdict::Since;
 use crate::history::Printed;
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
 use config::{Date, Lang, Zone};
+use signal::clock::{DAY_MS, Timestamp};
 
 /// Decimals of shares of points, meters and time.
 pub(super) const DECIMALS: u8 = 2;

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use signal::clock::Timestamp;
+
 use super::chunk::{Chunk, ChunkError, ChunkWriter, Column, RawType, Statistics};
 use super::head::Head;
 use super::layout::{BlockLayout, Place};
 use super::numbers::Choices;
 use super::{ALLOCATION_BYTES, footprint};
-use crate::clock::Timestamp;
 
 /// Chunks of equal rank that are joined to one of the next.
 pub(super) const JOINED: usize = 6;

@@ -20,6 +20,8 @@
 
 use std::sync::Arc;
 
+use signal::clock::Timestamp;
+pub use signal::raw::{RawType, decoded, flags};
 use thiserror::Error;
 
 use super::bytes::{Bytes, put_number};
@@ -28,8 +30,6 @@ pub use super::numbers::Choices;
 use super::numbers::{self, FORMAT_BYTES};
 pub use super::statistics::{Real, Statistics};
 use super::{column, times};
-use crate::clock::Timestamp;
-pub use crate::signal::raw::{RawType, decoded, flags};
 
 /// Most rows of a chunk; no program has made one of more than 1 800.
 pub const ROWS_MAX: usize = 2_048;

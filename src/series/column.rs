@@ -13,10 +13,11 @@
 
 use std::ops::Range;
 
+use signal::raw::RawType;
+
 use super::bytes::{Bytes, put_number, put_varint};
 use super::numbers::{self, Choices, FORMAT_BYTES};
 use super::statistics::{Real, Statistics};
-use crate::signal::raw::RawType;
 
 /// A column is kept as runs when fewer than one row in so many differs from the one before.
 const RUN_ROWS: usize = 16;

@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use config::ChannelId;
+use signal::clock::Timestamp;
 
 use super::bytes::{Bytes, put_number, put_varint, unzigzag, zigzag};
-use crate::clock::Timestamp;
 
 /// Longest row: as many values as one request brings, and room to spare.
 const ROW_MAX: usize = 1 << 16;

@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
+use signal::clock::Timestamp;
+
 use super::column::Column;
 use super::layout::BlockLayout;
-use crate::clock::Timestamp;
 
 /// Open rows of a group.
 #[derive(Default)]

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use config::PointId;
-
-use crate::signal::layout::{Column, Group, Layout, Part};
-use crate::signal::raw::RawType;
+use signal::layout::{Column, Group, Layout, Part};
+use signal::raw::RawType;
 
 /// What is kept of a channel.
 pub(super) struct ChannelLayout {

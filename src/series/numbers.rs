@@ -7,8 +7,7 @@ use pco::data_types::Number;
 use pco::metadata::{DeltaEncoding, Mode};
 use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
-
-use crate::signal::raw::{RawType, low, word};
+use signal::raw::{RawType, low, word};
 
 /// How hard to try, of 12. Beyond 8 some tenths of a per cent cost twice the time.
 const LEVEL: usize = 8;

@@ -6,12 +6,12 @@
 use std::ops::Range;
 
 use config::{ChannelId, Decoded, Flags, PointId};
+use signal::clock::Timestamp;
 
 use super::Buffer;
 use super::block::Piece;
 use super::chunk::{ChunkError, Real, decoded, flags};
 use super::layout::{ChannelLayout, Place, PointPlace};
-use crate::clock::Timestamp;
 
 /// Most steps of an [`Buffer::aligned`] read, and most pixels of a [`Buffer::downsampled`] one.
 pub const STEPS_MAX: usize = 1_000_000;

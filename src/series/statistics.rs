@@ -1,7 +1,8 @@
 //! What a chunk tells of a column without decoding it.
 
+use signal::raw::RawType;
+
 use super::bytes::{Bytes, put_number, put_varint, unzigzag, zigzag};
-use crate::signal::raw::RawType;
 
 /// What the values of a column come to.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,6 +8,7 @@ use config::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use signal::raw::RawType;
 
 use super::block::Piece;
 use super::layout::Place;
@@ -16,7 +17,6 @@ use super::*;
 use crate::collector::answers::Decoder;
 use crate::collector::plan::{Block, Content, Item, Plan, layouts};
 use crate::collector::poll::{Exchange, Fault, Poll};
-use crate::signal::raw::RawType;
 
 const START: i64 = 1_669_188_727_000;
 const CHANNEL: ChannelId = ChannelId(0);

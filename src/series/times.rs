@@ -2,10 +2,11 @@
 //! the grid and what it lies behind it: slots follow on one another but for gaps, and what is left
 //! is the little by which replies differ. All columns of a block share it.
 
+use signal::raw::{RawType, low};
+
 use super::bytes::{Bytes, put_varint, unzigzag, zigzag};
 use super::column::{self, Column};
 use super::numbers::{Choices, FORMAT_BYTES};
-use crate::signal::raw::{RawType, low};
 
 /// Where the choices have that of the times: behind every column.
 const CHOICE: u16 = u16::MAX;

@@ -6,13 +6,13 @@ use std::fmt::Display;
 
 use config::{CentreId, Province, StationId};
 use rusqlite::{Connection, Row, ToSql, Transaction, params};
+use signal::clock::Timestamp;
 
 use super::cells;
 use super::kept::Kept;
 use super::reader::{self, Reader};
 use super::schema::{StoreError, has_column, has_table};
 use super::sums::{self, Verb};
-use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use crate::historian::shortfalls::{Ground, LineId};
 use crate::historian::verdict::Reason;

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ToSql;
+use signal::clock::Timestamp;
 
 use super::journal;
 use super::schema::{StoreError, open_to_write};
 use super::sums;
 use super::upkeep::{backup, is_there};
-use crate::clock::Timestamp;
 
 /// What was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]

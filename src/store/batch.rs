@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use config::{Date, Province};
+use signal::clock::{Jump, Timestamp};
 
 use super::commands::{CommandsKept, Said};
 use super::energy::{Counting, EnergyLine};
-use crate::clock::{Jump, Timestamp};
 use crate::historian::Historian;
 use crate::historian::alarms::{AlarmChange, Alarms};
 use crate::historian::counts::Share;

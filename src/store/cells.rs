@@ -3,9 +3,9 @@
 
 use rusqlite::types::FromSql;
 use rusqlite::{Error, Row};
+use signal::clock::Timestamp;
 
 use super::schema::StoreError;
-use crate::clock::Timestamp;
 
 /// The last millisecond of the year 9999, UTC: no later moment has a date.
 const INSTANT_MAX: i64 = 253_402_300_799_999;

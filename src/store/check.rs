@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use config::Province;
 use rusqlite::{Connection, Row};
+use signal::clock::Timestamp;
 
 use super::kept::{self, Gone, Kept};
 use super::reader::{self, Session, judged, session};
 use super::schema::{StoreError, beside, database, epoch_column, has_table, open_to_read};
 use super::values::{self, Pace};
 use super::{alarms, cells, contracts, energy, epochs, journal, sums};
-use crate::clock::Timestamp;
 use crate::series::chunk::{Chunk, ChunkError};
 
 /// Tables whose rows are counted for who asks.

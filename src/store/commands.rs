@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use config::ChannelId;
 use rusqlite::{Row, ToSql, Transaction, params};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::picture::Picture;
 
 /// What a unit says of its records of commands.

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, ToSql, Transaction};
+use signal::clock::Timestamp;
 
 use super::cells;
 use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::clock::Timestamp;
 use crate::historian::picture::Picture;
 
 /// Milliseconds of an hour.

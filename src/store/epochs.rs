@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ToSql, Transaction};
+use signal::clock::{Jump, JumpKind, Timestamp};
 
 use super::cells;
 use super::journal;
 use super::reader::{End, Session};
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::clock::{Jump, JumpKind, Timestamp};
 
 /// Of each stretch of time that sessions of epochs behind the first have watched, the latest of these epochs.
 #[derive(Debug, Clone, Default)]

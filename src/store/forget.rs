@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 
 use config::{Date, HistorySettings, Province, Zone};
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::contracts;
 use super::kept::{self, By, Kept};
 use super::runs;
 use super::schema::StoreError;
 use super::sums::{self, Verb};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::ledger::{self, State};
 
 /// A step that would take more than one part in so many of a store waits to be confirmed.

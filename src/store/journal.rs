@@ -7,6 +7,8 @@ use std::collections::btree_map::Entry;
 
 use config::{ChannelId, PointId, Province};
 use rusqlite::{Connection, ToSql, Transaction};
+use signal::clock::Timestamp;
+use signal::layout::Part;
 
 use super::batch::{Batch, JOURNAL_BYTES_MAX};
 use super::contracts;
@@ -15,10 +17,8 @@ use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use super::values::{Tail, described};
 use super::writer::paths;
-use crate::clock::Timestamp;
 use crate::collector::plan::{layouts, plans};
 use crate::series::{Buffer, Sealed, fresh};
-use crate::signal::layout::Part;
 
 /// What all rows of a journal may unpack to, bytes: more than a writer ever leaves.
 pub(super) const ROOM_BYTES: usize = 2 * JOURNAL_BYTES_MAX;

@@ -16,12 +16,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use config::Province;
+use signal::clock::Timestamp;
 
 use super::batch::Batch;
 use super::schema::StoreError;
 use super::upkeep;
 use super::writer::Writer;
-use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, Alarms};
 use crate::historian::picture::Keeping;
 

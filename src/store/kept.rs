@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, ToSql};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::clock::{DAY_MS, Timestamp};
 
 /// A kind of record, as far as forgetting goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

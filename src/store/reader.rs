@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use config::Province;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use signal::clock::{DAY_MS, Jump, Timestamp};
 
 use super::batch::MeterKind;
 use super::cells;
@@ -18,7 +19,6 @@ use super::kept::Kept;
 use super::runs;
 use super::schema::{Opened, StoreError, epoch_column, has_column, has_table, open_to_read};
 use super::values::{OfPath, Reign};
-use crate::clock::{DAY_MS, Jump, Timestamp};
 use crate::historian::events::Doubt;
 use crate::historian::ledger::{Asked, EDGES_US, Run};
 use crate::historian::picture::{HalfHours, LinkState};

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use signal::clock::Timestamp;
+use signal::update::Update;
+
 use super::batch::{Batch, Gatherer};
-use crate::clock::Timestamp;
 use crate::historian::Historian;
 use crate::historian::alarms::{Alarm, Alarms};
 use crate::historian::picture::Picture;
 use crate::series::Buffer;
-use crate::signal::update::Update;
 
 /// Gathers what is learned from a moment on. Whoever commits the batches says where to, and how often.
 pub struct Recorder {

@@ -10,10 +10,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use signal::clock::{Local, Timestamp};
 use thiserror::Error;
 
 use super::sums;
-use crate::clock::{Local, Timestamp};
 use crate::leftovers::Leftover;
 
 /// What a file of ours says of itself, so that no other database is taken for one: `grid`.

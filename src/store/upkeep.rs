@@ -7,12 +7,12 @@ use std::time::Duration;
 use config::{Date, Zone};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use signal::clock::Timestamp;
 
 pub use super::check::{Findings, check};
 use super::forget::{self, Removed};
 use super::kept::{By, Kept};
 use super::schema::{FILE, StoreError, make_folder, open_to_read, open_to_write};
-use crate::clock::Timestamp;
 
 /// Pages that are copied at a time, so that a writer need not wait long.
 const PAGES: i32 = 256;

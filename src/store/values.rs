@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use config::{ChannelId, Decoded, Encoding, Flags, PointId, Province, Station, Zone};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+use signal::clock::Timestamp;
+use signal::layout::Part;
 
 use super::cells;
 use super::kept;
 use super::reader::{Reader, Session};
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::clock::Timestamp;
 use crate::series::chunk::{Choices, Chunk, ChunkError, Column, RawType, decoded, flags};
 use crate::series::{Sealed, later};
-use crate::signal::layout::Part;
 
 /// A value of a point as it came.
 #[derive(Debug, Clone, Copy, PartialEq)]

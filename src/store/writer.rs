@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use config::{Channel, Province};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction};
+use signal::clock::{DAY_MS, Timestamp};
 
 use super::alarms;
 use super::batch::{Batch, MeterLine};
@@ -22,7 +23,6 @@ use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
 use super::sums::{self, Verb};
 use super::values;
-use crate::clock::{DAY_MS, Timestamp};
 use crate::historian::alarms::Alarm;
 use crate::historian::events::{Doubt, EventEntry, Happening};
 use crate::historian::ledger::{self, Asked, Judgement, State};

@@ -1,6 +1,7 @@
 //! Proof: what was asked of a station, what it answered, and what follows from it.
 
 use config::{CentreId, Kind, Lang, PointId, StationId, Unit};
+use signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
 
 use super::format;
 use super::shortfalls::{Ground, Shortfall, unit_name};
@@ -9,7 +10,6 @@ use super::view::View;
 use crate::collector::explain::{self, exception};
 use crate::historian::picture::{ChannelPicture, LastAnswer, LinkState};
 use crate::historian::verdict::{PointPicture, Reason};
-use crate::signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
 
 /// Why there is no path.
 pub(crate) fn link_fault(fault: &LinkFault, lang: Lang) -> String {

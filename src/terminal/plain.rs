@@ -2,6 +2,7 @@
 //! the screens.
 
 use config::{Lang, StationId};
+use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
 use super::happenings;
@@ -16,7 +17,6 @@ use super::screens::{Body, alarms, boxes, signals, stations, why};
 use super::shortfalls::unit_name;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
-use crate::clock::Timestamp;
 use crate::historian::events::{EventEntry, Happening};
 use crate::historian::picture::{Full, LinkState, Picture};
 use crate::historian::verdict::Since;

@@ -35,9 +35,9 @@ mod tests {
     use std::sync::Arc;
 
     use config::{CentreId, Lang, PointId, Province, StationId};
+    use signal::clock::Timestamp;
 
     use super::*;
-    use crate::clock::Timestamp;
     use crate::collector::plan::{layouts, plans};
     use crate::historian::Historian;
     use crate::historian::alarms::{Alarm, Cause, Priority, Raised};

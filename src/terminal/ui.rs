@@ -6,6 +6,7 @@ use std::sync::Arc;
 use config::{CentreId, Lang};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use signal::clock::Timestamp;
 
 use super::Options;
 use super::finding::Finder;
@@ -18,7 +19,6 @@ use super::screens::overview::Overview;
 use super::texts::Text;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
-use crate::clock::Timestamp;
 use crate::historian::alarms::Raised;
 use crate::historian::picture::Picture;
 use crate::historian::verdict::Reason;

@@ -1,12 +1,12 @@
 //! What a screen is drawn from: a picture, the present, and how the operator wants to see it.
 
 use config::{CentreId, Lang, Province, Station, StationId};
+use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
 use super::paint::Row;
 use super::texts::Text;
 use super::theme::Theme;
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::picture::{LinkState, Picture};
 use crate::historian::verdict::Since;

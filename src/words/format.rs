@@ -1,9 +1,9 @@
 //! Numbers, shares, times and ages as operators of each language read them.
 
 use config::{Date, Encoding, Kind, Lang, Point, Zone};
+use signal::clock::Timestamp;
 
 use super::texts::Text;
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::verdict::Since;
 

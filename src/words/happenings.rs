@@ -1,10 +1,10 @@
 //! Events in words: what changed, when, and why its time is to be doubted.
 
 use config::{Lang, Point, commands};
+use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
 use super::texts::Text;
-use crate::clock::Timestamp;
 use crate::historian::events::{Change, Doubt, Gap};
 
 /// Codes of a status: 0 to 3.

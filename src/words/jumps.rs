@@ -1,9 +1,9 @@
 //! A jump of the clock, as operators read it.
 
 use config::{Lang, Zone};
+use signal::clock::{Jump, JumpKind, Local, Timestamp};
 
 use super::format;
-use crate::clock::{Jump, JumpKind, Local, Timestamp};
 
 /// What happened: the system's clock was set, the machine slept, or nothing ran.
 pub(crate) fn what(jump: &Jump, lang: Lang) -> String {

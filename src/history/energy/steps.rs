@@ -11,9 +11,9 @@
 use std::collections::BTreeMap;
 
 use config::Lang;
+use signal::clock::Timestamp;
 
 use super::meter::Meter;
-use crate::clock::Timestamp;
 use crate::history::Span;
 
 /// A counter that shows something else for no longer than this was only away.

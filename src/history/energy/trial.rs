@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use signal::clock::Timestamp;
 
 use super::meter::Meter;
 use super::steps::{CONTEXT_MS, Drawn, Judged, Odd, Oddity, Reading, Said, Step, flowing, steps};
 use super::{Span, counts, merged, unknown};
-use crate::clock::Timestamp;
 
 /// A counter is read each minute.
 const MINUTE_MS: i64 = 60_000;

@@ -8,8 +8,9 @@
 //! A clock that is some seconds slow is not found wrong by itself. Its records stand before polls that still say what was
 //! before; they are placed behind these.
 
+use signal::clock::Timestamp;
+
 use super::track::{LAG_MS, OFF_MS, Record};
-use crate::clock::Timestamp;
 use crate::history::Span;
 
 /// So long behind a record, milliseconds, its position must show in the polls, if it stood so that long.

@@ -3,9 +3,10 @@
 //! Such a contact fills the ring of its unit faster than it is read, so that records are lost, its own and those of
 //! others. What was lost next to its changes, and what is left over between two losses, proves nothing of its own.
 
+use signal::clock::Timestamp;
+
 use super::evidence::POLLED_MS;
 use super::track::{DISBELIEF_MS, Record, place};
-use crate::clock::Timestamp;
 use crate::history::Span;
 use crate::history::window::{merged, without};
 

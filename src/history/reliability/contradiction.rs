@@ -11,11 +11,12 @@
 //! Two scans are not of one moment: a difference that is no longer than a scan means nothing. One that has begun lasts
 //! until they say the same again: where one of them has no position meanwhile, the other one may be the wrong one.
 
+use signal::clock::Timestamp;
+
 use super::evidence::POLLED_MS;
 use super::missing::common;
 use super::scheme::Place;
 use super::track::{DISBELIEF_MS, Flow, LAG_MS, OFF_MS, Record, Sample, Turn, other, place};
-use crate::clock::Timestamp;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 

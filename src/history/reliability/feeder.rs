@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use signal::clock::{DAY_MS, Timestamp};
+
 use super::evidence::Dark;
 use super::scheme::{Place, Scheme, Supply};
 use super::track::{DISBELIEF_MS, Flow, LAG_MS, Sample, Turn};
-use crate::clock::{DAY_MS, Timestamp};
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 

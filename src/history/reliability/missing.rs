@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::clock::Timestamp;
+use signal::clock::Timestamp;
+
 use crate::history::Span;
 use crate::history::window::merged;
 use crate::store::Recorded;

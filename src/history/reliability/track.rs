@@ -8,11 +8,12 @@
 //! All records are gone through, however old. What polls and currents add hangs on those no further away than
 //! [`REACH_MS`], so that it is the same whichever window is asked for.
 
+use signal::clock::Timestamp;
+
 use super::chatter::{CHATTER_REACH_MS, moment};
 use super::contradiction::{Said, decided};
 use super::scheme::Place;
 use super::untold::{replaced, untold};
-use crate::clock::Timestamp;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 

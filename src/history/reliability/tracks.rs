@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{CentreId, PointId, Scan};
+use signal::clock::Timestamp;
 
 use super::EDGE_MS;
 use super::believed::{behind_polls, believed};
@@ -14,7 +15,6 @@ use super::missing::{Missing, common};
 use super::scheme::{Place, Scheme};
 use super::track::{Evidence, Record, Turn, track};
 use super::untold::unanswered;
-use crate::clock::Timestamp;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
 use crate::store::StoreError;

@@ -4,9 +4,10 @@
 //! record said goes on up to the next one. A change that only polls saw is believed where one of them bears it out: the
 //! next record tells that it was over. Otherwise nobody can say: what else the unit tells may be as wrong.
 
+use signal::clock::Timestamp;
+
 use super::scheme::Place;
 use super::track::{DISBELIEF_MS, Record, Turn, other, place};
-use crate::clock::Timestamp;
 use crate::history::window::merged;
 use crate::history::{Span, What};
 

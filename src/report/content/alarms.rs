@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use signal::clock::Timestamp;
+
 use super::{DECIMALS, text, titled};
-use crate::clock::Timestamp;
 use crate::historian::alarms::Priority;
 use crate::historian::counts::Share;
 use crate::report::facts::{FLOOD_MS, Facts};

@@ -1,10 +1,10 @@
 //! A month as a utility files it: ten stations, two centres, nine sheets.
 
 use super::{charts, column, declared, filled, share, text};
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::report::sheets::{Cell, Chart, Mark, Part, Report, Series, Shape, Sheet, Table};
 use config::{Date, Lang, Zone};
+use signal::clock::Timestamp;
 
 const STATIONS: [&str; 10] = [
     "Đông Hà",

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use config::StationId;
+use signal::clock::Timestamp;
 
 use super::Body;
-use crate::clock::Timestamp;
 use crate::historian::alarms::{Alarm, AlarmState, Priority, Raised};
 use crate::historian::picture::{ChannelPicture, LinkState};
 use crate::historian::shortfalls::{self, Ground, Shortfall};

@@ -1,9 +1,9 @@
 //! Screen 8, events: what the units recorded, newest first, as the centre of the basis has it.
 
 use config::{CentreId, PointId, StationId};
+use signal::clock::Timestamp;
 
 use super::Body;
-use crate::clock::Timestamp;
 use crate::historian::clocks::ClockOffset;
 use crate::historian::events::{Change, EventCounts, EventEntry, Gap, Happening, UnitEvents};
 use crate::terminal::fold::{Index, Words};

@@ -1,8 +1,8 @@
 //! The four lines that every screen has at the same places: header, banner, hints, status.
 
 use config::CentreId;
+use signal::clock::Timestamp;
 
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::picture::{LinkState, Unconfirmed};
 use crate::terminal::attention;

@@ -90,7 +90,7 @@ fn labelled(view: &View<'_>, label: Text, said: (Role, &str), width: usize) -> V
     lines.collect()
 }
 
-fn ago(view: &View<'_>, at: crate::clock::Timestamp) -> String {
+fn ago(view: &View<'_>, at: signal::clock::Timestamp) -> String {
     format!("({})", view.age(at))
 }
 

@@ -1,9 +1,9 @@
 //! What to do about a device with which asking does not go well: in the words of who will do it.
 
 use config::Lang;
+use signal::update::{Cause, LinkFault, Miss};
 
 use super::rows::{Health, Seen};
-use crate::signal::update::{Cause, LinkFault, Miss};
 use crate::terminal::view::View;
 
 /// What to do, what helps most first; nothing when all is well.
@@ -92,7 +92,7 @@ fn for_path(view: &View<'_>, fault: &LinkFault) -> &'static str {
     }
 }
 
-fn for_unit(view: &View<'_>, miss: Option<(crate::clock::Timestamp, Miss)>) -> &'static str {
+fn for_unit(view: &View<'_>, miss: Option<(signal::clock::Timestamp, Miss)>) -> &'static str {
     match miss.and_then(|(_, miss)| miss.code()) {
         Some(_) => view.say(
             "gateway không với tới thiết bị: nguồn, dây và số thiết bị (unit id) ở ngăn",
@@ -105,7 +105,7 @@ fn for_unit(view: &View<'_>, miss: Option<(crate::clock::Timestamp, Miss)>) -> &
     }
 }
 
-fn for_errors(view: &View<'_>, miss: Option<(crate::clock::Timestamp, Miss)>) -> &'static str {
+fn for_errors(view: &View<'_>, miss: Option<(signal::clock::Timestamp, Miss)>) -> &'static str {
     match miss.map(|(_, miss)| miss) {
         Some(Miss::Busy(_)) => view.say(
             "thiết bị bận: giảm in_flight, hoặc thêm pause_between_ms",

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use config::{ChannelId, StationId, UnitKind};
+use signal::clock::Timestamp;
 
 use super::Sort;
-use crate::clock::Timestamp;
 use crate::historian::counts::Share;
 use crate::historian::picture::{ChannelPicture, LinkState, UnitPicture};
 use crate::historian::traffic::TrafficPicture;

@@ -28,7 +28,7 @@ pub enum RawType {
 
 impl RawType {
     /// Every layout.
-    pub(crate) const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Bit,
         Self::Pair,
         Self::Signed16,
@@ -40,7 +40,7 @@ impl RawType {
 
     /// Its number in the bytes of chunks, 0 to 7. A number that is given is never given again, nor to
     /// another layout.
-    pub(crate) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Self::Bit => 0,
             Self::Pair => 1,
@@ -53,7 +53,7 @@ impl RawType {
     }
 
     /// The layout that a number stands for; `None` when it stands for none.
-    pub(crate) fn from_code(code: u8) -> Option<Self> {
+    pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|layout| layout.code() == code)
     }
 
@@ -92,7 +92,7 @@ impl RawType {
     }
 
     /// Highest raw value.
-    pub(crate) fn highest(self) -> u64 {
+    pub fn highest(self) -> u64 {
         match self {
             Self::Bit => 1,
             Self::Pair => 3,
@@ -155,11 +155,11 @@ pub fn flags(is_bit: bool, raw: u64) -> Flags {
 }
 
 /// Lowest 16 bits.
-pub(crate) fn word(raw: u64) -> u16 {
+pub fn word(raw: u64) -> u16 {
     u16::try_from(raw & 0xFFFF).unwrap_or_default()
 }
 
 /// Lowest 32 bits.
-pub(crate) fn low(raw: u64) -> u32 {
+pub fn low(raw: u64) -> u32 {
     u32::try_from(raw & 0xFFFF_FFFF).unwrap_or_default()
 }
