@@ -4,7 +4,6 @@
 //! historian knows the collector's readings, every face knows the historian's picture.
 
 pub mod check;
-pub mod collector;
 pub mod drafts;
 pub mod export;
 pub mod historian;
@@ -20,5 +19,6 @@ pub mod store;
 pub mod terminal;
 mod words;
 
+pub use collector;
 pub use signal::{self, clock};
 pub use words::letters::fold as plain_letters;

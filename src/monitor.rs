@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector::plan::plans;
+use collector::{Collector, StartError};
 use config::Province;
 use signal::clock::{Clock, Jump, JumpKind, Timestamp};
 use signal::layout::Layout;
@@ -13,8 +15,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::collector::plan::plans;
-use crate::collector::{Collector, StartError};
 use crate::historian::Historian;
 use crate::historian::alarms::{Alarms, Raised};
 use crate::historian::past::StoodChannel;
@@ -344,10 +344,10 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use collector::plan::layouts;
     use config::Date;
 
     use super::*;
-    use crate::collector::plan::layouts;
     use crate::historian::verdict::Reason;
 
     /// How every point is judged, path by path.

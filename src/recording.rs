@@ -15,12 +15,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use collector::plan::{Plan, layouts, plans};
 use config::{Province, Scan};
 use signal::clock::Timestamp;
 use signal::update::Update;
 use sim::Plans;
 
-use crate::collector::plan::{Plan, layouts, plans};
 use crate::historian::Historian;
 use crate::historian::picture::Picture;
 use crate::historian::today::Today;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 type Direction = &'static [(&'static str, &'static [&'static str])];
 
 /// The crates beside the root package, each with its walls round it.
-const CRATES: [&str; 4] = ["config", "grid", "signal", "sim"];
+const CRATES: [&str; 5] = ["collector", "config", "grid", "signal", "sim"];
 
 /// The source folders that have rooms, their directions, and files that may import every room.
 const HOUSES: [(&str, Direction, &[&str]); 3] = [
@@ -19,13 +19,12 @@ const HOUSES: [(&str, Direction, &[&str]); 3] = [
 
 const CONTROL_ROOM: Direction = &[
     ("leftovers", &[]),
-    ("collector", &[]),
     ("historian", &[]),
     ("series", &[]),
-    ("store", &["collector", "historian", "leftovers", "series"]),
+    ("store", &["historian", "leftovers", "series"]),
     ("history", &["historian", "store"]),
-    ("monitor", &["collector", "historian", "series", "store"]),
-    ("recording", &["collector", "historian", "series"]),
+    ("monitor", &["historian", "series", "store"]),
+    ("recording", &["historian", "series"]),
     ("words", &["historian"]),
     ("drafts", &["leftovers"]),
     ("spreadsheet", &[]),
@@ -33,7 +32,7 @@ const CONTROL_ROOM: Direction = &[
     ("report", &["drafts", "historian", "history", "spreadsheet", "store", "words"]),
     ("json", &["historian"]),
     ("check", &["historian", "words"]),
-    ("terminal", &["collector", "historian", "words"]),
+    ("terminal", &["historian", "words"]),
 ];
 
 const FIELD: Direction = &[
@@ -94,11 +93,11 @@ const RESERVED: [(&str, &[&str]); 9] = [
     ("rusqlite", &["src/store"]),
     ("::parquet::", &["src/export"]),
     ("tokio_modbus", &[]),
-    ("tokio_rustls", &["src/collector/tls.rs", "sim/src/server/tls.rs"]),
+    ("tokio_rustls", &["collector/src/tls.rs", "sim/src/server/tls.rs"]),
     ("ratatui", &["src/terminal"]),
     // The control room meets the field over the network; only a recording has both in one hand. From
     // the crates below it Cargo keeps it away.
-    ("sim::", &["src/recording", "src/commands", "src/collector/tls.rs", "sim/", "config/"]),
+    ("sim::", &["src/recording", "src/commands", "collector/src/tls.rs", "sim/", "config/"]),
     ("SystemTime::now", &["signal/src/clock.rs"]),
     ("println!", &["benches/"]),
 ];
@@ -198,7 +197,7 @@ fn only_the_collector_knows_how_values_are_asked_for() {
         ["config/", "grid/", "sim/", "tests/", "benches/"].iter().any(|top| file.starts_with(top))
     };
     for (file, text) in sources().iter().filter(|(file, _)| !is_elsewhere(file)) {
-        let knows = ["src/collector", "src/commands"].iter().any(|room| file.starts_with(room));
+        let knows = ["collector/", "src/commands"].iter().any(|room| file.starts_with(room));
         // A counter of energy has a register, too.
         if knows || file.starts_with("src/history/energy") {
             continue;

@@ -644,9 +644,9 @@ impl UnitState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::answers::Decoder;
-    use crate::collector::plan::{self, plan};
-    use crate::collector::poll::{Exchange, Poll};
+    use collector::answers::Decoder;
+    use collector::plan::{self, plan};
+    use collector::poll::{Exchange, Poll};
     use config::{Encoding, Kind, Province, Table, blocks, commands};
     use proptest::prelude::*;
     use signal::update::Outcome;

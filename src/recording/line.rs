@@ -13,13 +13,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use collector::schedule::mix;
+use collector::world::{HistorianGone, Wire, World};
 use signal::clock::Clock;
 use signal::update::{LinkFault, Update};
 use sim::{Image, Port, Then, Visit};
 use tokio::time::Instant;
-
-use crate::collector::schedule::mix;
-use crate::collector::world::{HistorianGone, Wire, World};
 
 /// Shortest time to a station, microseconds: a fibre in the same valley.
 const NEAR_US: u64 = 1_500;

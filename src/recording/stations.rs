@@ -15,6 +15,8 @@ use std::task::{Context, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use collector::channel::Poller;
+use collector::plan::Plan;
 use config::{ChannelId, Province};
 use signal::clock::Clock;
 use signal::update::Update;
@@ -25,8 +27,6 @@ use tokio::time::Instant;
 use super::cost::{Stopwatch, cpu_seconds};
 use super::line::{Path, Place};
 use super::{SECOND_MS, Window};
-use crate::collector::channel::Poller;
-use crate::collector::plan::Plan;
 
 /// Seconds whose updates may wait: with fewer, one thread would often wait for the other.
 const SECONDS_AHEAD: usize = 64;

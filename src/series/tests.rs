@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
+use collector::answers::Decoder;
+use collector::plan::{Block, Content, Item, Plan, layouts};
+use collector::poll::{Exchange, Fault, Poll};
 use config::{
     ChannelId, Date, Decoded, Encoding, Entries, Entry, Flags, PointId, Province, Register, Scan,
     Standing, Table, WordOrder, decode,
@@ -14,9 +17,6 @@ use super::block::Piece;
 use super::layout::Place;
 use super::reads::{Sample, Summary};
 use super::*;
-use crate::collector::answers::Decoder;
-use crate::collector::plan::{Block, Content, Item, Plan, layouts};
-use crate::collector::poll::{Exchange, Fault, Poll};
 
 const START: i64 = 1_669_188_727_000;
 const CHANNEL: ChannelId = ChannelId(0);

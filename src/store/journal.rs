@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use collector::plan::{layouts, plans};
 use config::{ChannelId, PointId, Province};
 use rusqlite::{Connection, ToSql, Transaction};
 use signal::clock::Timestamp;
@@ -17,7 +18,6 @@ use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use super::values::{Tail, described};
 use super::writer::paths;
-use crate::collector::plan::{layouts, plans};
 use crate::series::{Buffer, Sealed, fresh};
 
 /// What all rows of a journal may unpack to, bytes: more than a writer ever leaves.

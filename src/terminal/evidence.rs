@@ -1,5 +1,6 @@
 //! Proof: what was asked of a station, what it answered, and what follows from it.
 
+use collector::explain::{self, exception};
 use config::{CentreId, Kind, Lang, PointId, StationId, Unit};
 use signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
 
@@ -7,7 +8,6 @@ use super::format;
 use super::shortfalls::{Ground, Shortfall, unit_name};
 use super::texts::Text;
 use super::view::View;
-use crate::collector::explain::{self, exception};
 use crate::historian::picture::{ChannelPicture, LastAnswer, LinkState};
 use crate::historian::verdict::{PointPicture, Reason};
 

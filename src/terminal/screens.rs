@@ -34,11 +34,11 @@ impl Body {
 mod tests {
     use std::sync::Arc;
 
+    use collector::plan::{layouts, plans};
     use config::{CentreId, Lang, PointId, Province, StationId};
     use signal::clock::Timestamp;
 
     use super::*;
-    use crate::collector::plan::{layouts, plans};
     use crate::historian::Historian;
     use crate::historian::alarms::{Alarm, Cause, Priority, Raised};
     use crate::historian::picture::Picture;

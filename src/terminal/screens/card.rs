@@ -1,10 +1,10 @@
 //! The evidence of one signal: below the list of signals, or filling the screen.
 
+use collector::explain;
 use config::{CentreId, Standing};
 
 use super::Body;
 use super::signals::{SignalId, reader};
-use crate::collector::explain;
 use crate::historian::verdict::Reason;
 use crate::terminal::attention::{link_text, role_of};
 use crate::terminal::evidence;

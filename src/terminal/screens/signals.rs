@@ -4,10 +4,10 @@
 mod rows;
 mod shown;
 
+use collector::explain;
 use config::{CentreId, Kind, PointId, StationId};
 
 use super::{Body, card};
-use crate::collector::explain;
 use crate::historian::verdict::Reason;
 use crate::terminal::attention::{role_of, short_at, short_reason};
 use crate::terminal::fold::{Index, Words};

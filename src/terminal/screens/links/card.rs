@@ -1,12 +1,12 @@
 //! The card of a device: how it fares right now, what went wrong, what to do about it, how it is
 //! asked, and how each of its units answers. Its first lines stand below the list.
 
+use collector::explain::exception;
 use config::Device;
 
 use super::remedy;
 use super::rows::{Health, LinkId, Seen};
 use super::{full_name, milliseconds};
-use crate::collector::explain::exception;
 use crate::historian::counts::Share;
 use crate::historian::picture::LinkState;
 use crate::historian::verdict::Since;

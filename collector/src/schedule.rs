@@ -177,7 +177,7 @@ fn share(x: u64) -> f64 {
 }
 
 /// Spreads the bits of a number (the finaliser of `SplitMix64`).
-pub(crate) fn mix(x: u64) -> u64 {
+pub fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -187,7 +187,7 @@ pub(crate) fn mix(x: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::plan::plan;
+    use crate::plan::plan;
 
     #[test]
     fn waits_double_up_to_the_longest_and_differ_between_stations() {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::*;
-use crate::collector::schedule::mix;
+use crate::schedule::mix;
 
 const WAIT: Duration = Duration::from_millis(200);
 

@@ -199,7 +199,7 @@ pub(super) fn is_record(contract: &Block, asked: &Question) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::plan::plan;
+    use crate::plan::plan;
     use config::Province;
     use proptest::prelude::*;
     use signal::clock::Timestamp;

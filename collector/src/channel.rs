@@ -20,7 +20,7 @@ use super::world::{HistorianGone, World};
 const BREAKS_MAX: u32 = 3;
 
 /// Polls one station for one centre.
-pub(crate) struct Poller<W> {
+pub struct Poller<W> {
     id: ChannelId,
     world: W,
     clock: Clock,
@@ -36,7 +36,7 @@ pub(crate) struct Poller<W> {
 
 impl<W: World> Poller<W> {
     /// The task of a channel, which lives in `world`; `clock` says when by its time.
-    pub(crate) fn new(
+    pub fn new(
         province: &Province,
         index: usize,
         channel: &Channel,
@@ -61,7 +61,7 @@ impl<W: World> Poller<W> {
     }
 
     /// Runs until the historian is gone or the task is cancelled.
-    pub(crate) async fn run(mut self) {
+    pub async fn run(mut self) {
         while self.connect_and_poll().await.is_ok() {}
     }
 

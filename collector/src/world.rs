@@ -10,10 +10,14 @@ use signal::update::{LinkFault, Update};
 use tokio::time::Instant;
 
 /// Nobody takes updates any more.
-pub(crate) struct HistorianGone;
+pub struct HistorianGone;
 
 /// The surroundings of one channel.
-pub(crate) trait World {
+#[expect(
+    async_fn_in_trait,
+    reason = "whoever runs a task names its world: its own has to be Send, that of a recording need not"
+)]
+pub trait World {
     /// A connection to its station.
     type Wire: Wire;
 
@@ -31,7 +35,11 @@ pub(crate) trait World {
 }
 
 /// A stream of bytes to a station and back, and the time by which it is read.
-pub(crate) trait Wire {
+#[expect(
+    async_fn_in_trait,
+    reason = "whoever runs a task names its world: its own has to be Send, that of a recording need not"
+)]
+pub trait Wire {
     /// What time it is.
     fn now(&self) -> Instant;
 

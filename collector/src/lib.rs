@@ -6,7 +6,7 @@
 
 pub mod answers;
 mod blocks;
-pub(crate) mod channel;
+pub mod channel;
 mod connection;
 mod dialogue;
 pub mod explain;
@@ -16,11 +16,11 @@ pub mod plan;
 pub mod poll;
 mod rings;
 mod scan;
-pub(crate) mod schedule;
+pub mod schedule;
 mod stream;
 mod tls;
 mod trial;
-pub(crate) mod world;
+pub mod world;
 
 use std::sync::Arc;
 use std::time::Duration;

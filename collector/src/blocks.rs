@@ -238,7 +238,7 @@ fn question(contract: &Block, block: usize, cells: Range<u16>) -> Question {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::plan::{Content, Item};
+    use crate::plan::{Content, Item};
     use config::{PointId, Scan, Table, WordOrder};
     use signal::layout::Part;
     use signal::raw::RawType;
