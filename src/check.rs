@@ -2,12 +2,12 @@
 //! why.
 
 use config::{CentreId, Lang, PointId, StationId};
+use historian::counts::Share;
+use historian::picture::{Full, LinkState, Picture};
+use historian::shortfalls::{self, Shortfall};
+use historian::unmanned;
+use historian::verdict::{Reason, Since};
 
-use crate::historian::counts::Share;
-use crate::historian::picture::{Full, LinkState, Picture};
-use crate::historian::shortfalls::{self, Shortfall};
-use crate::historian::unmanned;
-use crate::historian::verdict::{Reason, Since};
 use crate::words::format::{self, Moment};
 use crate::words::places::{self, Form};
 use crate::words::texts::Text;

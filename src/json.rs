@@ -10,15 +10,14 @@
 use std::collections::BTreeMap;
 
 use config::{CentreId, Province, Standing, StationId};
+use historian::alarms::Alarm;
+use historian::counts::Share;
+use historian::events::{Doubt, EventCounts, EventEntry, Happening};
+use historian::picture::{ChannelPicture, Picture, Reads, Right, SoldReads};
+use historian::unmanned;
+use historian::verdict::{Reason, Since};
 use serde::Serialize;
 use signal::clock::{Jump, Timestamp};
-
-use crate::historian::alarms::Alarm;
-use crate::historian::counts::Share;
-use crate::historian::events::{Doubt, EventCounts, EventEntry, Happening};
-use crate::historian::picture::{ChannelPicture, Picture, Reads, Right, SoldReads};
-use crate::historian::unmanned;
-use crate::historian::verdict::{Reason, Since};
 
 /// Version of the shape below.
 const SCHEMA: u32 = 2;

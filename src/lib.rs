@@ -6,7 +6,6 @@
 pub mod check;
 pub mod drafts;
 pub mod export;
-pub mod historian;
 pub mod history;
 pub mod json;
 pub mod leftovers;
@@ -20,5 +19,6 @@ pub mod terminal;
 mod words;
 
 pub use collector;
+pub use historian;
 pub use signal::{self, clock};
 pub use words::letters::fold as plain_letters;

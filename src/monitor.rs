@@ -6,6 +6,11 @@ use std::time::Duration;
 use collector::plan::plans;
 use collector::{Collector, StartError};
 use config::Province;
+use historian::Historian;
+use historian::alarms::{Alarms, Raised};
+use historian::past::StoodChannel;
+use historian::picture::Picture;
+use historian::today::Today;
 use signal::clock::{Clock, Jump, JumpKind, Timestamp};
 use signal::layout::Layout;
 use signal::source::Source;
@@ -15,11 +20,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::historian::Historian;
-use crate::historian::alarms::{Alarms, Raised};
-use crate::historian::past::StoodChannel;
-use crate::historian::picture::Picture;
-use crate::historian::today::Today;
 use crate::series::Buffer;
 use crate::store::{Gatherer, Keeper};
 
@@ -346,9 +346,9 @@ impl History {
 mod tests {
     use collector::plan::layouts;
     use config::Date;
+    use historian::verdict::Reason;
 
     use super::*;
-    use crate::historian::verdict::Reason;
 
     /// How every point is judged, path by path.
     fn verdicts(picture: &Picture) -> Vec<Vec<Option<Reason>>> {

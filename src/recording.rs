@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use collector::plan::{Plan, layouts, plans};
 use config::{Province, Scan};
+use historian::Historian;
+use historian::picture::Picture;
+use historian::today::Today;
 use signal::clock::Timestamp;
 use signal::update::Update;
 use sim::Plans;
 
-use crate::historian::Historian;
-use crate::historian::picture::Picture;
-use crate::historian::today::Today;
 pub use cost::Cost;
 use cost::{Stopwatch, cpu_seconds, share};
 use stations::Stations;

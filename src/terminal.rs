@@ -35,6 +35,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use config::{Lang, StationId, Zone};
+use historian::alarms::Raised;
+use historian::events::EventEntry;
+use historian::picture::Picture;
+use historian::shortfalls;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::Event;
@@ -43,10 +47,6 @@ use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdat
 use signal::clock::Jump;
 use tokio::sync::watch;
 
-use crate::historian::alarms::Raised;
-use crate::historian::events::EventEntry;
-use crate::historian::picture::Picture;
-use crate::historian::shortfalls;
 use crate::words::{format, happenings, jumps, places, texts};
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 type Direction = &'static [(&'static str, &'static [&'static str])];
 
 /// The crates beside the root package, each with its walls round it.
-const CRATES: [&str; 5] = ["collector", "config", "grid", "signal", "sim"];
+const CRATES: [&str; 6] = ["collector", "config", "grid", "historian", "signal", "sim"];
 
 /// The source folders that have rooms, their directions, and files that may import every room.
 const HOUSES: [(&str, Direction, &[&str]); 3] = [
@@ -19,20 +19,19 @@ const HOUSES: [(&str, Direction, &[&str]); 3] = [
 
 const CONTROL_ROOM: Direction = &[
     ("leftovers", &[]),
-    ("historian", &[]),
     ("series", &[]),
-    ("store", &["historian", "leftovers", "series"]),
-    ("history", &["historian", "store"]),
-    ("monitor", &["historian", "series", "store"]),
-    ("recording", &["historian", "series"]),
-    ("words", &["historian"]),
+    ("store", &["leftovers", "series"]),
+    ("history", &["store"]),
+    ("monitor", &["series", "store"]),
+    ("recording", &["series"]),
+    ("words", &[]),
     ("drafts", &["leftovers"]),
     ("spreadsheet", &[]),
-    ("export", &["drafts", "historian", "history", "leftovers", "spreadsheet", "store"]),
-    ("report", &["drafts", "historian", "history", "spreadsheet", "store", "words"]),
-    ("json", &["historian"]),
-    ("check", &["historian", "words"]),
-    ("terminal", &["historian", "words"]),
+    ("export", &["drafts", "history", "leftovers", "spreadsheet", "store"]),
+    ("report", &["drafts", "history", "spreadsheet", "store", "words"]),
+    ("json", &[]),
+    ("check", &["words"]),
+    ("terminal", &["words"]),
 ];
 
 const FIELD: Direction = &[

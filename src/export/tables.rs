@@ -3,9 +3,9 @@
 //! No name is one that SQL has taken, such as `at` or `right`: nobody has to quote them.
 
 use config::{Decoded, Flags};
+use historian::ledger::State;
 use signal::clock::{Jump, Timestamp};
 
-use crate::historian::ledger::State;
 use crate::history::Span;
 use crate::store::{EnergyLine, KeptAlarm, Metered, Recorded, Stretch, Value};
 

@@ -4,10 +4,9 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 
 use config::{Entry, Standing};
-
-use crate::historian::counts::Share;
-use crate::historian::ledger::State;
-use crate::historian::verdict::Reason;
+use historian::counts::Share;
+use historian::ledger::State;
+use historian::verdict::Reason;
 
 /// How long required points were in which state, over all of them: point-milliseconds.
 ///

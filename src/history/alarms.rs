@@ -123,9 +123,10 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
+    use historian::alarms::Priority;
+    use historian::verdict::Reason;
+
     use super::*;
-    use crate::historian::alarms::Priority;
-    use crate::historian::verdict::Reason;
     use crate::store::End;
 
     #[test]

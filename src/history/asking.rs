@@ -1,10 +1,11 @@
 //! How asking went over the paths of a window. A monitor tells of it every ten minutes: of what it has not told yet, or
 //! was killed before it could, nothing is known, and it is no 0.
 
+use historian::counts::Share;
+use historian::ledger::Asked;
+
 use super::figure::Figure;
 use super::window::{Span, Window};
-use crate::historian::counts::Share;
-use crate::historian::ledger::Asked;
 use crate::store::{Reader, StoreError};
 
 /// Stretches of a window of which it is kept how asking went: the same for all paths.

@@ -3,15 +3,15 @@
 use std::ops::AddAssign;
 
 use config::{Channel, Province};
+use historian::ledger::State;
+use historian::picture::LinkState;
+use historian::unmanned::is_needed;
+use historian::verdict::{Sighted, Since};
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::account::{Account, Seen, Times};
 use super::sight::{Sight, SightFold};
 use super::window::{Era, Span, Window};
-use crate::historian::ledger::State;
-use crate::historian::picture::LinkState;
-use crate::historian::unmanned::is_needed;
-use crate::historian::verdict::{Sighted, Since};
 use crate::store::{Judged, Kept, Reader, StoreError};
 
 /// A channel over a stretch of a window in which one contract held.

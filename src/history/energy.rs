@@ -18,14 +18,14 @@ use config::{
     Bay, CentreId, Decoded, Encoding, Flags, Name, Point, PointId, Province, Scan, Station,
     StationId,
 };
+use historian::counts::Share;
+use historian::verdict::Reason;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::figure::{Figure, Remark, What};
 use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
 use super::window::{Era, Span, Window, merged, without};
-use crate::historian::counts::Share;
-use crate::historian::verdict::Reason;
 use crate::store::{Kept, Reader, StoreError, Value};
 use meter::{Meter, kilowatts};
 use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, STANDS_IN_MS, Said, flowing, steps};

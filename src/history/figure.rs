@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::Lang;
+use historian::counts::Share;
 use signal::clock::Timestamp;
 
 use super::energy::Oddity;
-use crate::historian::counts::Share;
 
 /// Remarks that a figure carries, at most: what is more is counted.
 const REMARKS_MAX: usize = 100;

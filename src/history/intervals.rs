@@ -1,10 +1,10 @@
 //! Verdict intervals: how long each point stood as it did, one row for each stretch.
 
 use config::{Channel, PointId, Province};
+use historian::ledger::State;
 use signal::clock::Timestamp;
 
 use super::window::{Era, Span};
-use crate::historian::ledger::State;
 use crate::store::{Reader, StoreError};
 
 /// A point in one state.

@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use config::{ChannelId, Date, Decoded, Entry, Flags, Province};
+use historian::alarms::count_anew;
+use historian::counts::Share;
+use historian::ledger::State;
+use historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
+use historian::picture::{LinkState, MeteringPicture, Picture, Reads, SoldReads};
+use historian::verdict::{Reason, Sighted, Since};
 use signal::clock::Timestamp;
 
 use super::window::Span;
-use crate::historian::alarms::count_anew;
-use crate::historian::counts::Share;
-use crate::historian::ledger::State;
-use crate::historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
-use crate::historian::picture::{LinkState, MeteringPicture, Picture, Reads, SoldReads};
-use crate::historian::verdict::{Reason, Sighted, Since};
 use crate::store::{
     EnergyKind, EnergyLine, Judged, Kept, KeptFrom, MeterKind, Metered, Reader, Session, StoreError,
 };

@@ -4,13 +4,13 @@
 //! the local day of the reading. A step back, or one that the plant cannot give in that time, brings
 //! nothing: the stretch is not known, and that is said.
 
+use historian::counts::Share;
 use signal::clock::Timestamp;
 
 use super::counted::{Brought, Days};
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
 use super::window::merged;
-use crate::historian::counts::Share;
 use crate::store::{EnergyKind, EnergyLine};
 
 /// More than its installed power a plant gives at no point; a little more may be read over an hour.

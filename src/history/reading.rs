@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::Province;
+use historian::counts::Share;
+use historian::picture::HalfHours;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::Days;
 use super::figure::{Figure, Remark, What};
-use crate::historian::counts::Share;
-use crate::historian::picture::HalfHours;
 use crate::store::{Kept, MeterKind, Metered, Reader, StoreError};
 
 /// The first pass of a day ends so long after midnight, milliseconds.

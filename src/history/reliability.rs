@@ -20,6 +20,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Province, StationId};
+use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use self::evidence::{Positions, Source};
@@ -35,7 +36,6 @@ use self::tracks::Tracks;
 use super::figure::{Figure, Remark, What};
 use super::window::{merged, without};
 use super::{Span, Window};
-use crate::historian::counts::Share;
 use crate::store::{Kept, Reader, Session, StoreError};
 
 /// What is known of the supply of feeders around a window.
@@ -529,8 +529,9 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
+    use historian::counts::Share;
+
     use super::{figure, ratio};
-    use crate::historian::counts::Share;
     use crate::history::Figure;
 
     #[test]

@@ -4,14 +4,14 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
+use historian::counts::Share;
+use historian::ledger::State;
 use signal::clock::Timestamp;
 
 use super::account::share;
 use super::window::Span;
-use crate::historian::counts::Share;
-use crate::historian::ledger::State;
 
-/// Time in which all of the needed signals of a channel ([`crate::historian::unmanned::is_needed`]) were live.
+/// Time in which all of the needed signals of a channel ([`historian::unmanned::is_needed`]) were live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sight {
     /// Milliseconds in which each of them was judged; none when the contract names no such signal.

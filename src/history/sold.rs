@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 
 use config::{Province, SoldFigures};
+use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::{Brought, Days};
 use super::figure::{Figure, Remark, What};
-use crate::historian::counts::Share;
 use crate::store::{EnergyKind, EnergyLine};
 
 /// Energy sold by meters of one district and class behind one station, or of several such groups.

@@ -5,12 +5,12 @@
 //! too: no current, or a miniature circuit breaker of the transformer that is closed.
 
 use config::{Bay, CentreId, Decoded, Flags, PointId, Scan, Station};
+use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::energy::Source;
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
-use crate::historian::counts::Share;
 use crate::store::StoreError;
 
 /// Voltage may depart from its nominal value by this share (Vietnamese grid code, ±5 %).

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use config::Province;
+use historian::picture::Picture;
 use signal::clock::Timestamp;
 use signal::layout::{Group, Layout, Part};
 use signal::update::{Answer, Miss, MissKind, News, Outcome, Update};
-
-use crate::historian::picture::Picture;
 
 /// What came of a recording.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,11 +18,11 @@ mod stations;
 mod summary;
 
 use config::{Channel, Lang, Station};
+use historian::counts::Share;
 
 use super::facts::{ChannelFacts, Facts};
 use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
 use super::shown::{DECIMALS, Reader, real};
-use crate::historian::counts::Share;
 use crate::store::Kept;
 use crate::words::format;
 

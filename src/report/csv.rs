@@ -11,10 +11,10 @@
 use std::borrow::Cow;
 
 use ::csv::{Error, Terminator};
+use historian::verdict::Since;
 
 use super::sheets::{Cell, Column, Holds, Part, Report, Table};
 use super::shown::{Reader, glyph, iso, places};
-use crate::historian::verdict::Since;
 use crate::spreadsheet::{self, Style};
 use crate::words::format;
 use crate::words::texts::Text;
@@ -221,10 +221,10 @@ fn seconds(ms: u64, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use config::plain::plain;
+    use historian::counts::Share;
     use signal::clock::Timestamp;
 
     use super::*;
-    use crate::historian::counts::Share;
     use crate::report::sample;
     use crate::report::sheets::Mark;
     use crate::spreadsheet::{is_like_a_formula, is_read_as_another};

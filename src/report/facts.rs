@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, StationId};
+use historian::ledger::{Asked, State};
+use historian::verdict::Since;
 use signal::clock::{Jump, Timestamp};
 
 use super::operations::{Operations, operations};
 use super::period::Period;
 use super::shown::real;
-use crate::historian::ledger::{Asked, State};
-use crate::historian::verdict::Since;
 use crate::history::alarms::{Stood, alarms};
 use crate::history::energy::{StationEnergy, energies};
 use crate::history::reliability::{Reliability, reliability};

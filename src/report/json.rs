@@ -16,12 +16,12 @@
 //! `schema` goes up when a field changes its meaning.
 
 use config::{Lang, Zone};
+use historian::verdict::Since;
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::sheets::{Cell, Chart, Column, Head, Part, Report, Series, Shape, Sheet, Table};
 use super::shown::{iso, word};
-use crate::historian::verdict::Since;
 
 /// Version of the shape.
 const SCHEMA: u32 = 1;

@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Lang, Province, Station, commands};
+use historian::counts::Share;
+use historian::picture::LinkState;
 use signal::clock::{DAY_MS, Timestamp};
 
-use crate::historian::counts::Share;
-use crate::historian::picture::LinkState;
 use crate::history::Window;
 use crate::store::{Contract, Kept, Reader, Session, StoreError};
 use crate::words::happenings::result_of;

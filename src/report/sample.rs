@@ -2,11 +2,11 @@
 //! it.
 
 use config::{Date, Lang, Zone};
+use historian::counts::Share;
+use historian::verdict::Since;
 use signal::clock::Timestamp;
 
 use super::sheets::{Cell, Chart, Column, Holds, Mark, Part, Report, Series, Shape, Sheet, Table};
-use crate::historian::counts::Share;
-use crate::historian::verdict::Since;
 
 mod month;
 

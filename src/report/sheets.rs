@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use config::{Date, Lang, Zone};
+use historian::counts::Share;
+use historian::verdict::Since;
 use signal::clock::Timestamp;
-
-use crate::historian::counts::Share;
-use crate::historian::verdict::Since;
 
 /// A report.
 #[derive(Debug, Clone, PartialEq)]

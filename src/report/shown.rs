@@ -1,12 +1,12 @@
 //! What a cell says to people.
 
 use super::sheets::{Cell, Head, Mark, Table};
-use crate::historian::counts::Share;
-use crate::historian::verdict::Since;
 use crate::history::Printed;
 use crate::words::format::{self, NOT_EVALUATED};
 use crate::words::texts::Text;
 use config::{Date, Lang, Zone};
+use historian::counts::Share;
+use historian::verdict::Since;
 use signal::clock::{DAY_MS, Timestamp};
 
 /// Decimals of shares of points, meters and time.
@@ -226,8 +226,9 @@ pub(super) fn word(mark: Mark) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use historian::counts::Share;
+
     use super::*;
-    use crate::historian::counts::Share;
 
     const VI: Reader = Reader { lang: Lang::Vi, zone: Zone::hours(7) };
     const EN: Reader = Reader { lang: Lang::En, zone: Zone::UTC };

@@ -1,10 +1,10 @@
 //! What the words of the forms mean over a window: *right*, and *operated without staff*.
 
 use config::{PointId, StationId};
+use historian::right::{Right, is_leading};
+use historian::unmanned::is_needed;
 
 use super::facts::{ChannelFacts, Facts};
-use crate::historian::right::{Right, is_leading};
-use crate::historian::unmanned::is_needed;
 use crate::history::Sight;
 
 /// How a station was operated over a window.

@@ -5,6 +5,9 @@ use std::collections::BinaryHeap;
 use std::fmt::Display;
 
 use config::{CentreId, Province, StationId};
+use historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
+use historian::shortfalls::{Ground, LineId};
+use historian::verdict::Reason;
 use rusqlite::{Connection, Row, ToSql, Transaction, params};
 use signal::clock::Timestamp;
 
@@ -13,9 +16,6 @@ use super::kept::Kept;
 use super::reader::{self, Reader};
 use super::schema::{StoreError, has_column, has_table};
 use super::sums::{self, Verb};
-use crate::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
-use crate::historian::shortfalls::{Ground, LineId};
-use crate::historian::verdict::Reason;
 
 /// An alarm as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 
 use config::{Date, Province};
+use historian::Historian;
+use historian::alarms::{AlarmChange, Alarms};
+use historian::counts::Share;
+use historian::events::EventEntry;
+use historian::ledger::{Asked, Judgement};
+use historian::picture::{MeteringPicture, Picture, Reads};
 use signal::clock::{Jump, Timestamp};
 
 use super::commands::{CommandsKept, Said};
 use super::energy::{Counting, EnergyLine};
-use crate::historian::Historian;
-use crate::historian::alarms::{AlarmChange, Alarms};
-use crate::historian::counts::Share;
-use crate::historian::events::EventEntry;
-use crate::historian::ledger::{Asked, Judgement};
-use crate::historian::picture::{MeteringPicture, Picture, Reads};
 use crate::series::{Buffer, Sealed};
 
 /// How often it is told how asking went, milliseconds.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use config::ChannelId;
+use historian::picture::Picture;
 use rusqlite::{Row, ToSql, Transaction, params};
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -11,7 +12,6 @@ use super::cells;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::historian::picture::Picture;
 
 /// What a unit says of its records of commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

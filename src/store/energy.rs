@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use historian::picture::Picture;
 use rusqlite::{Connection, Row, ToSql, Transaction};
 use signal::clock::Timestamp;
 
@@ -11,7 +12,6 @@ use super::kept::Kept;
 use super::reader::Reader;
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::historian::picture::Picture;
 
 /// Milliseconds of an hour.
 const HOUR_MS: i64 = 3_600_000;

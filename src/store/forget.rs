@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use config::{Date, HistorySettings, Province, Zone};
+use historian::ledger::{self, State};
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -21,7 +22,6 @@ use super::kept::{self, By, Kept};
 use super::runs;
 use super::schema::StoreError;
 use super::sums::{self, Verb};
-use crate::historian::ledger::{self, State};
 
 /// A step that would take more than one part in so many of a store waits to be confirmed.
 const STEP_PART: i64 = 10;

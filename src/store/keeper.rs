@@ -16,14 +16,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use config::Province;
+use historian::alarms::{Alarm, Alarms};
+use historian::picture::Keeping;
 use signal::clock::Timestamp;
 
 use super::batch::Batch;
 use super::schema::StoreError;
 use super::upkeep;
 use super::writer::Writer;
-use crate::historian::alarms::{Alarm, Alarms};
-use crate::historian::picture::Keeping;
 
 /// Batches that may wait to be written: ten minutes at one a second.
 const WAITING_MAX: usize = 600;

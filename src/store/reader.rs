@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::Province;
+use historian::events::Doubt;
+use historian::ledger::{Asked, EDGES_US, Run};
+use historian::picture::{HalfHours, LinkState};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use signal::clock::{DAY_MS, Jump, Timestamp};
 
@@ -19,9 +22,6 @@ use super::kept::Kept;
 use super::runs;
 use super::schema::{Opened, StoreError, epoch_column, has_column, has_table, open_to_read};
 use super::values::{OfPath, Reign};
-use crate::historian::events::Doubt;
-use crate::historian::ledger::{Asked, EDGES_US, Run};
-use crate::historian::picture::{HalfHours, LinkState};
 use crate::series::Sealed;
 
 /// A store as it was when it was opened: what is written later is not seen, so that all that is read

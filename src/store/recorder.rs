@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use historian::Historian;
+use historian::alarms::{Alarm, Alarms};
+use historian::picture::Picture;
 use signal::clock::Timestamp;
 use signal::update::Update;
 
 use super::batch::{Batch, Gatherer};
-use crate::historian::Historian;
-use crate::historian::alarms::{Alarm, Alarms};
-use crate::historian::picture::Picture;
 use crate::series::Buffer;
 
 /// Gathers what is learned from a moment on. Whoever commits the batches says where to, and how often.

@@ -1,9 +1,8 @@
 //! How the runs of a judgement are written: for each run the points between it and the one before, its
 //! length less one, both as variable-length numbers, and the two bytes of its state.
 
+use historian::ledger::{Run, State};
 use thiserror::Error;
-
-use crate::historian::ledger::{Run, State};
 
 /// A blob that cannot be runs.
 #[derive(Debug, Error, PartialEq, Eq)]

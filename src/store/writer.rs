@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Channel, Province};
+use historian::alarms::Alarm;
+use historian::events::{Doubt, EventEntry, Happening};
+use historian::ledger::{self, Asked, Judgement, State};
+use historian::picture::{LinkState, Unconfirmed};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction};
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -23,10 +27,6 @@ use super::runs;
 use super::schema::{Held, StoreError, open_to_write};
 use super::sums::{self, Verb};
 use super::values;
-use crate::historian::alarms::Alarm;
-use crate::historian::events::{Doubt, EventEntry, Happening};
-use crate::historian::ledger::{self, Asked, Judgement, State};
-use crate::historian::picture::{LinkState, Unconfirmed};
 
 /// The verdicts of a channel are said as a whole at least once in so long when they change at all, so
 /// that a window can be read without all that was before it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use config::{Lang, StationId};
+use historian::alarms::Raised;
 
 use super::keys::{Action, Root};
 use super::list::List;
@@ -20,7 +21,6 @@ use super::shortfalls::{self, LineId};
 use super::texts::Text;
 use super::ui::{Effect, Popup, Ui};
 use super::{glyphs, plain};
-use crate::historian::alarms::Raised;
 
 impl Ui {
     /// Does what a key means.

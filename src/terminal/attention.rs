@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use config::{CentreId, Lang, StationId};
+use historian::picture::{ChannelPicture, Full, LinkState, Picture, Right};
+use historian::verdict::{Reason, Since};
 
 use super::paint::width;
 use super::places::{self, Form};
@@ -11,8 +13,6 @@ use super::shortfalls::{self, Ground, LineId, Shortfall};
 use super::texts::Text;
 use super::theme::Role;
 use super::view::View;
-use crate::historian::picture::{ChannelPicture, Full, LinkState, Picture, Right};
-use crate::historian::verdict::{Reason, Since};
 
 /// How bad it is, worst first: no path, not full, a silent unit, not right, then by the number of
 /// signals that are not live.

@@ -93,7 +93,7 @@ fn field(ui: &Ui, view: &View<'_>, typed: &str, room: usize) -> Row {
 fn choices(
     ui: &Ui,
     view: &View<'_>,
-    list: &super::list::List<Option<crate::historian::verdict::Reason>>,
+    list: &super::list::List<Option<historian::verdict::Reason>>,
     buffer: &mut Buffer,
 ) {
     let Screen::Signals(screen) = ui.screen() else { return };

@@ -2,14 +2,14 @@
 
 use collector::explain::{self, exception};
 use config::{CentreId, Kind, Lang, PointId, StationId, Unit};
+use historian::picture::{ChannelPicture, LastAnswer, LinkState};
+use historian::verdict::{PointPicture, Reason};
 use signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
 
 use super::format;
 use super::shortfalls::{Ground, Shortfall, unit_name};
 use super::texts::Text;
 use super::view::View;
-use crate::historian::picture::{ChannelPicture, LastAnswer, LinkState};
-use crate::historian::verdict::{PointPicture, Reason};
 
 /// Why there is no path.
 pub(crate) fn link_fault(fault: &LinkFault, lang: Lang) -> String {

@@ -2,6 +2,9 @@
 //! the screens.
 
 use config::{Lang, StationId};
+use historian::events::{EventEntry, Happening};
+use historian::picture::{Full, LinkState, Picture};
+use historian::verdict::Since;
 use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
@@ -17,9 +20,6 @@ use super::screens::{Body, alarms, boxes, signals, stations, why};
 use super::shortfalls::unit_name;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
-use crate::historian::events::{EventEntry, Happening};
-use crate::historian::picture::{Full, LinkState, Picture};
-use crate::historian::verdict::Since;
 use crate::terminal::attention;
 use crate::terminal::texts::Text;
 

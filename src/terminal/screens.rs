@@ -36,14 +36,14 @@ mod tests {
 
     use collector::plan::{layouts, plans};
     use config::{CentreId, Lang, PointId, Province, StationId};
+    use historian::Historian;
+    use historian::alarms::{Alarm, Cause, Priority, Raised};
+    use historian::picture::Picture;
+    use historian::shortfalls::{Ground, LineId};
+    use historian::verdict::Reason;
     use signal::clock::Timestamp;
 
     use super::*;
-    use crate::historian::Historian;
-    use crate::historian::alarms::{Alarm, Cause, Priority, Raised};
-    use crate::historian::picture::Picture;
-    use crate::historian::shortfalls::{Ground, LineId};
-    use crate::historian::verdict::Reason;
     use crate::terminal::attention;
     use crate::terminal::fold::{Index, Words};
     use crate::terminal::list::List;

@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use config::{CentreId, Lang};
+use historian::alarms::Raised;
+use historian::picture::Picture;
+use historian::verdict::Reason;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use signal::clock::Timestamp;
@@ -19,9 +22,6 @@ use super::screens::overview::Overview;
 use super::texts::Text;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
-use crate::historian::alarms::Raised;
-use crate::historian::picture::Picture;
-use crate::historian::verdict::Reason;
 
 /// Milliseconds without a new picture after which the collector counts as gone.
 const DOWN_AFTER_MS: i64 = 3_000;

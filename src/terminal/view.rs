@@ -1,15 +1,15 @@
 //! What a screen is drawn from: a picture, the present, and how the operator wants to see it.
 
 use config::{CentreId, Lang, Province, Station, StationId};
+use historian::counts::Share;
+use historian::picture::{LinkState, Picture};
+use historian::verdict::Since;
 use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
 use super::paint::Row;
 use super::texts::Text;
 use super::theme::Theme;
-use crate::historian::counts::Share;
-use crate::historian::picture::{LinkState, Picture};
-use crate::historian::verdict::Since;
 
 /// Everything that the screens read. They read nothing else, no clock either.
 #[derive(Debug, Clone, Copy)]

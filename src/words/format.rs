@@ -1,11 +1,11 @@
 //! Numbers, shares, times and ages as operators of each language read them.
 
 use config::{Date, Encoding, Kind, Lang, Point, Zone};
+use historian::counts::Share;
+use historian::verdict::Since;
 use signal::clock::Timestamp;
 
 use super::texts::Text;
-use crate::historian::counts::Share;
-use crate::historian::verdict::Since;
 
 /// What stands where a share has no denominator, or a verdict has not been formed.
 pub(crate) const NOT_EVALUATED: &str = "—";

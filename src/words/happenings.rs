@@ -1,11 +1,11 @@
 //! Events in words: what changed, when, and why its time is to be doubted.
 
 use config::{Lang, Point, commands};
+use historian::events::{Change, Doubt, Gap};
 use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
 use super::texts::Text;
-use crate::historian::events::{Change, Doubt, Gap};
 
 /// Codes of a status: 0 to 3.
 const CODE_MAX: u16 = 3;

@@ -4,13 +4,13 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use config::{CentreId, Decoded, Flags, Point, PointId, Province, Scan, StationId};
+use historian::ledger::State;
+use historian::verdict::Reason;
 use signal::clock::Timestamp;
 
 use super::contradiction::{self, Said};
 use super::missing::common;
 use super::track::{DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample};
-use crate::historian::ledger::State;
-use crate::historian::verdict::Reason;
 use crate::history::window::{merged, without};
 use crate::history::{Era, Span};
 use crate::store::{Reader, Recorded, StoreError, Value};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use historian::alarms::Priority;
+use historian::counts::Share;
 use signal::clock::Timestamp;
 
 use super::{DECIMALS, text, titled};
-use crate::historian::alarms::Priority;
-use crate::historian::counts::Share;
 use crate::report::facts::{FLOOD_MS, Facts};
 use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::real;

@@ -1,8 +1,9 @@
 //! The paths: how long they were up, and how asking went.
 
+use historian::counts::Share;
+use historian::ledger::{Asked, EDGES_US};
+
 use super::{DECIMALS, titled};
-use crate::historian::counts::Share;
-use crate::historian::ledger::{Asked, EDGES_US};
 use crate::history::Row;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};

@@ -3,10 +3,10 @@
 //! signatures. What only people can say (remedy, unit, date) is left open for them.
 
 use config::{FormSettings, StationId};
+use historian::picture::LinkState;
 
 use super::stations::{link_verdict, right_verdict, shortfalls, signals_verdict};
 use super::{capital, text, titled};
-use crate::historian::picture::LinkState;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::operations::Operations;
 use crate::report::sheets::{Cell, Column, Head, Holds, Mark, Part, Sheet, Table};

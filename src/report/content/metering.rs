@@ -1,9 +1,10 @@
 //! Remote metering: coverage and daily reading, apart from each other, by district and class.
 
+use historian::counts::Share;
+use historian::picture::SoldReads;
+
 use super::summary::{coverage, coverage_cell};
 use super::{DECIMALS, percent, text, titled};
-use crate::historian::counts::Share;
-use crate::historian::picture::SoldReads;
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
 use crate::store::{Followed, MeterKind, Metered};

@@ -1,10 +1,10 @@
 //! How much of the time signals were live: by day, by kind of signal, and the worst of them.
 
 use config::Kind;
+use historian::counts::Share;
+use historian::verdict::Reason;
 
 use super::{DECIMALS, percent, text, titled};
-use crate::historian::counts::Share;
-use crate::historian::verdict::Reason;
 use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Holds, Mark, Part, Series, Shape, Sheet, Table};

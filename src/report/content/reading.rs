@@ -1,9 +1,10 @@
 //! Daily reading of meters as a figure of the period: mean, worst day, days below the target; and what became of its
 //! half hours.
 
+use historian::counts::Share;
+use historian::picture::SoldReads;
+
 use super::{DECIMALS, text};
-use crate::historian::counts::Share;
-use crate::historian::picture::SoldReads;
 use crate::history::{Reading, Row};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Column, Holds, Part, Table};

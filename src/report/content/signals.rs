@@ -1,9 +1,9 @@
 //! Signals that fall short, one by one, and those that are left out with approval.
 
 use config::{Cause, Entry, PointId, Standing};
+use historian::verdict::{Reason, Since};
 
 use super::{text, titled};
-use crate::historian::verdict::{Reason, Since};
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Column, Holds, Mark, Part, Sheet, Table};
 use crate::words::texts::Text;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use config::{Date, ReportedYear};
+use historian::counts::Share;
 
 use super::{text, titled};
-use crate::historian::counts::Share;
 use crate::history::{Figure, Read, Row, Sold};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};

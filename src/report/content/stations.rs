@@ -1,10 +1,11 @@
 //! Each station at each centre: what the two forms say of it in words, in figures.
 
+use historian::counts::Share;
+use historian::picture::LinkState;
+use historian::right::Right;
+use historian::verdict::Reason;
+
 use super::{DECIMALS, titled};
-use crate::historian::counts::Share;
-use crate::historian::picture::LinkState;
-use crate::historian::right::Right;
-use crate::historian::verdict::Reason;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
 use crate::words::places::{Form, places};

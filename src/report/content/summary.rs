@@ -1,10 +1,10 @@
 //! The four headline figures, their targets, the period before, and thirteen months.
 
 use config::CentreId;
+use historian::counts::Share;
+use historian::picture::LinkState;
 
 use super::{DECIMALS, percent, text};
-use crate::historian::counts::Share;
-use crate::historian::picture::LinkState;
 use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};

@@ -1,9 +1,9 @@
 //! A month as a utility files it: ten stations, two centres, nine sheets.
 
 use super::{charts, column, declared, filled, share, text};
-use crate::historian::counts::Share;
 use crate::report::sheets::{Cell, Chart, Mark, Part, Report, Series, Shape, Sheet, Table};
 use config::{Date, Lang, Zone};
+use historian::counts::Share;
 use signal::clock::Timestamp;
 
 const STATIONS: [&str; 10] = [

@@ -1,9 +1,9 @@
 //! How cells of a workbook look.
 
 use config::Lang;
+use historian::verdict::Since;
 use rust_xlsxwriter::{ExcelDateTime, Format, FormatAlign, FormatBorder};
 
-use crate::historian::verdict::Since;
 use crate::report::sheets::{Cell, Mark};
 use crate::report::shown::{Reader, glyph, places};
 use crate::spreadsheet::is_like_a_formula;

@@ -2,6 +2,7 @@
 //! is read.
 
 use config::Province;
+use historian::ledger::{Asked, Run, State};
 use rusqlite::ToSql;
 
 use super::super::reader::Reader;
@@ -9,7 +10,6 @@ use super::super::schema::{FILE, open_to_write};
 use super::super::sums::{ALL, Summed, Verb};
 use super::super::{runs, sums};
 use super::*;
-use crate::historian::ledger::{Asked, Run, State};
 use crate::series::chunk::{Choices, ChunkWriter, Column, RawType};
 
 const AT: i64 = 1_667_310_000_000;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use config::StationId;
+use historian::alarms::{Alarm, AlarmState, Priority, Raised};
+use historian::picture::{ChannelPicture, LinkState};
+use historian::shortfalls::{self, Ground, Shortfall};
+use historian::verdict::Reason;
 use signal::clock::Timestamp;
 
 use super::Body;
-use crate::historian::alarms::{Alarm, AlarmState, Priority, Raised};
-use crate::historian::picture::{ChannelPicture, LinkState};
-use crate::historian::shortfalls::{self, Ground, Shortfall};
-use crate::historian::verdict::Reason;
 use crate::terminal::attention::at_some;
 use crate::terminal::fold::{Index, Words};
 use crate::terminal::list::List;

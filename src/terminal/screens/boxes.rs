@@ -1,9 +1,9 @@
 //! The overview's boxes that have no selection: headline figures, live state, reasons, polling.
 
 use config::{ChannelId, Lang};
+use historian::counts::{Counts, Share};
+use historian::verdict::Reason;
 
-use crate::historian::counts::{Counts, Share};
-use crate::historian::verdict::Reason;
 use crate::terminal::attention::{self, role_of};
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::paint::{Row, Side, beside, framed};
@@ -433,9 +433,9 @@ pub(crate) fn modbus(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
     // Links of plants are no links of stations.
     let all = view.picture.channels.iter().zip(0..);
     let all = all.filter(|(_, n)| !view.province().is_plant(ChannelId::at(*n)));
-    let up = all.clone().filter(|(channel, _)| {
-        channel.link.state == crate::historian::picture::LinkState::Connected
-    });
+    let up = all
+        .clone()
+        .filter(|(channel, _)| channel.link.state == historian::picture::LinkState::Connected);
     let links = Share::new(up.count() as u64, all.count() as u64);
     let missed: u64 = view.picture.channels.iter().map(|channel| channel.link.missed).sum();
     let faults = [

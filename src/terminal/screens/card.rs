@@ -2,10 +2,10 @@
 
 use collector::explain;
 use config::{CentreId, Standing};
+use historian::verdict::Reason;
 
 use super::Body;
 use super::signals::{SignalId, reader};
-use crate::historian::verdict::Reason;
 use crate::terminal::attention::{link_text, role_of};
 use crate::terminal::evidence;
 use crate::terminal::format::{self, NOT_EVALUATED};

@@ -1,11 +1,11 @@
 //! Screen 8, events: what the units recorded, newest first, as the centre of the basis has it.
 
 use config::{CentreId, PointId, StationId};
+use historian::clocks::ClockOffset;
+use historian::events::{Change, EventCounts, EventEntry, Gap, Happening, UnitEvents};
 use signal::clock::Timestamp;
 
 use super::Body;
-use crate::historian::clocks::ClockOffset;
-use crate::historian::events::{Change, EventCounts, EventEntry, Gap, Happening, UnitEvents};
 use crate::terminal::fold::{Index, Words};
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::happenings;

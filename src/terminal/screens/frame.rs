@@ -1,10 +1,10 @@
 //! The four lines that every screen has at the same places: header, banner, hints, status.
 
 use config::CentreId;
+use historian::counts::Share;
+use historian::picture::{LinkState, Unconfirmed};
 use signal::clock::Timestamp;
 
-use crate::historian::counts::Share;
-use crate::historian::picture::{LinkState, Unconfirmed};
 use crate::terminal::attention;
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::keys::{self, Place};

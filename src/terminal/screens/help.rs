@@ -1,8 +1,9 @@
 //! Help: made from the key table, and a menu of it. Every action can be reached from here with
 //! arrows and Enter alone.
 
+use historian::verdict::Reason;
+
 use super::Body;
-use crate::historian::verdict::Reason;
 use crate::terminal::keys::{self, Action, Binding, Group, Place};
 use crate::terminal::list::List;
 use crate::terminal::paint::{Row, Side, beside, framed, wrap};

@@ -4,14 +4,14 @@
 mod trust;
 
 use config::Date;
+use historian::counts::Share;
+use historian::picture::{MeterGroupPicture, MeteringPicture, Reads};
+use historian::verdict::Since;
 
 use super::Body;
 use super::boxes::{
     Against, against_target, coverage_percent, coverage_share, mark, metering_reached,
 };
-use crate::historian::counts::Share;
-use crate::historian::picture::{MeterGroupPicture, MeteringPicture, Reads};
-use crate::historian::verdict::Since;
 use crate::terminal::format::{self, NOT_EVALUATED};
 use crate::terminal::list::List;
 use crate::terminal::paint::{self, Row, beside, framed};

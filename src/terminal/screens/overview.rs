@@ -2,10 +2,10 @@
 //! the stations that need attention with their cause in words, reasons, polling.
 
 use config::{Channel, ChannelId, StationId};
+use historian::picture::{Full, LinkState, Right};
+use historian::verdict::Reason;
 
 use super::{Body, boxes, why};
-use crate::historian::picture::{Full, LinkState, Right};
-use crate::historian::verdict::Reason;
 use crate::terminal::attention::{self, at_some, path_text, short_reason};
 use crate::terminal::evidence;
 use crate::terminal::format::{self, NOT_EVALUATED};

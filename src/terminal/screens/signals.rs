@@ -6,9 +6,9 @@ mod shown;
 
 use collector::explain;
 use config::{CentreId, Kind, PointId, StationId};
+use historian::verdict::Reason;
 
 use super::{Body, card};
-use crate::historian::verdict::Reason;
 use crate::terminal::attention::{role_of, short_at, short_reason};
 use crate::terminal::fold::{Index, Words};
 use crate::terminal::format::NOT_EVALUATED;

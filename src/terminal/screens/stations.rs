@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 
 use config::StationId;
+use historian::counts::{Counts, Share};
+use historian::picture::{LinkState, Right};
 
 use super::overview::{detail, full_cell, link_cell, nobody, right_cell, scanning};
 use super::{Body, exclusions, unmanned};
-use crate::historian::counts::{Counts, Share};
-use crate::historian::picture::{LinkState, Right};
 use crate::terminal::attention;
 use crate::terminal::evidence;
 use crate::terminal::format::NOT_EVALUATED;

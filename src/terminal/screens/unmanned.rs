@@ -2,9 +2,9 @@
 //! by side.
 
 use config::{PointId, StationId};
+use historian::unmanned::lost;
+use historian::verdict::Since;
 
-use crate::historian::unmanned::lost;
-use crate::historian::verdict::Since;
 use crate::terminal::format::NOT_EVALUATED;
 use crate::terminal::paint::{self, Row};
 use crate::terminal::places::{Form, places};

@@ -4,11 +4,11 @@
 mod remedy;
 
 use config::{CentreId, StationId};
+use historian::counts::Share;
+use historian::picture::Full;
 
 use super::overview::scanning;
 use super::{Body, exclusions, unmanned};
-use crate::historian::counts::Share;
-use crate::historian::picture::Full;
 use crate::terminal::attention::{role_of, short_of};
 use crate::terminal::evidence;
 use crate::terminal::format;

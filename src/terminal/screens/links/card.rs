@@ -3,13 +3,13 @@
 
 use collector::explain::exception;
 use config::Device;
+use historian::counts::Share;
+use historian::picture::LinkState;
+use historian::verdict::Since;
 
 use super::remedy;
 use super::rows::{Health, LinkId, Seen};
 use super::{full_name, milliseconds};
-use crate::historian::counts::Share;
-use crate::historian::picture::LinkState;
-use crate::historian::verdict::Since;
 use crate::terminal::evidence;
 use crate::terminal::format;
 use crate::terminal::paint::{Row, Side, rule, wrap};

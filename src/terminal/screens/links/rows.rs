@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 
 use config::{ChannelId, StationId, UnitKind};
+use historian::counts::Share;
+use historian::picture::{ChannelPicture, LinkState, UnitPicture};
+use historian::traffic::TrafficPicture;
 use signal::clock::Timestamp;
 
 use super::Sort;
-use crate::historian::counts::Share;
-use crate::historian::picture::{ChannelPicture, LinkState, UnitPicture};
-use crate::historian::traffic::TrafficPicture;
 use crate::terminal::evidence;
 use crate::terminal::shortfalls::unit_name;
 use crate::terminal::theme::Role;

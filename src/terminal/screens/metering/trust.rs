@@ -2,11 +2,11 @@
 //! what was not, what does not agree with the contract.
 
 use config::{Lang, StationId, UnitKind};
+use historian::counts::Share;
+use historian::picture::{MeterGroupPicture, SoldReads};
+use historian::verdict::Since;
 
 use super::{Measure, contract, day_text};
-use crate::historian::counts::Share;
-use crate::historian::picture::{MeterGroupPicture, SoldReads};
-use crate::historian::verdict::Since;
 use crate::terminal::format;
 use crate::terminal::paint::{Row, Side, framed, wrap};
 use crate::terminal::texts::Text;

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 
 use config::{PointId, StationId};
+use historian::picture::Picture;
+use historian::verdict::{PointPicture, Reason, Since};
 
 use super::{SignalId, Signals, Sort};
-use crate::historian::picture::Picture;
-use crate::historian::verdict::{PointPicture, Reason, Since};
 use crate::terminal::view::View;
 
 impl Signals {

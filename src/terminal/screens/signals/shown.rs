@@ -1,10 +1,10 @@
 //! What is shown of a signal's value: nothing that is not fresh is shown as one.
 
 use config::{CentreId, Standing};
+use historian::picture::LinkState;
+use historian::verdict::Reason;
 
 use super::SignalId;
-use crate::historian::picture::LinkState;
-use crate::historian::verdict::Reason;
 use crate::terminal::format::{self, UNKNOWN};
 use crate::terminal::view::View;
 

@@ -1,10 +1,10 @@
 //! What would make a station full, and what was checked and is not the cause.
 
 use config::{CentreId, StationId};
+use historian::counts::Share;
+use historian::picture::{ChannelPicture, LinkState};
+use historian::verdict::{Reason, Since};
 
-use crate::historian::counts::Share;
-use crate::historian::picture::{ChannelPicture, LinkState};
-use crate::historian::verdict::{Reason, Since};
 use crate::terminal::paint::{Row, Side, width, wrap};
 use crate::terminal::places::{Form, places};
 use crate::terminal::shortfalls::{self, Ground, Shortfall};

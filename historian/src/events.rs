@@ -6,7 +6,7 @@
 //! unit which began anew tells once more, whatever number it has now.
 //!
 //! The time of a record is believed when nothing speaks against it: the looks at the ring between which it came
-//! (`src/historian/looks.rs`), and where these leave it open, the counter of seconds in the header and the
+//! (`historian/src/looks.rs`), and where these leave it open, the counter of seconds in the header and the
 //! unit's own word on its clock.
 
 use std::collections::BTreeMap;

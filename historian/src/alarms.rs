@@ -150,7 +150,7 @@ impl Alarm {
 
     /// In which order alarms are listed: those that wait for somebody first, then by urgency, the newest
     /// first.
-    pub(crate) fn order(&self) -> (Option<AlarmState>, Priority, Reverse<Timestamp>, Cause) {
+    pub fn order(&self) -> (Option<AlarmState>, Priority, Reverse<Timestamp>, Cause) {
         (self.state(), self.priority, Reverse(self.raised.at), self.raised.cause)
     }
 }
@@ -379,7 +379,7 @@ impl Alarms {
 }
 
 /// Says of alarms whose cause is there what a picture shows of it: how many signals it takes, at which centres.
-pub(crate) fn count_anew(picture: &Picture, alarms: &mut [Alarm]) {
+pub fn count_anew(picture: &Picture, alarms: &mut [Alarm]) {
     let mut of_stations: BTreeMap<StationId, Vec<Shortfall>> = BTreeMap::new();
     for alarm in alarms.iter_mut().filter(|alarm| alarm.returned.is_none()) {
         let Cause { station, line } = alarm.raised.cause;

@@ -190,7 +190,7 @@ mod tests {
     use config::Flags;
 
     use super::*;
-    use crate::historian::verdict::Since;
+    use crate::verdict::Since;
 
     fn point(verdict: Option<Reason>) -> PointPicture {
         PointPicture {
