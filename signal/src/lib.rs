@@ -15,3 +15,4 @@ pub mod layout;
 pub mod raw;
 pub mod source;
 pub mod update;
+pub mod verdict;
