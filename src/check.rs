@@ -7,10 +7,9 @@ use historian::picture::{Full, LinkState, Picture};
 use historian::shortfalls::{self, Shortfall};
 use historian::unmanned;
 use historian::verdict::{Reason, Since};
-
-use crate::words::format::{self, Moment};
-use crate::words::places::{self, Form};
-use crate::words::texts::Text;
+use words::format::{self, Moment};
+use words::places::{self, Form};
+use words::texts::Text;
 
 /// What to check, in per cent; `None` is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

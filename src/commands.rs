@@ -519,7 +519,7 @@ fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>) -> Fa
 
 /// A name as a folder can have it: letters without marks and digits, the rest as one `-`.
 fn folder_name(name: &str) -> String {
-    let plain = gridwatch::plain_letters(name);
+    let plain = words::letters::fold(name);
     let parts = plain.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("-")
 }

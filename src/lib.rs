@@ -16,9 +16,7 @@ pub mod series;
 pub mod spreadsheet;
 pub mod store;
 pub mod terminal;
-mod words;
 
 pub use collector;
 pub use historian;
 pub use signal::{self, clock};
-pub use words::letters::fold as plain_letters;

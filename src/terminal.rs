@@ -46,8 +46,8 @@ use ratatui::crossterm::queue;
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use signal::clock::Jump;
 use tokio::sync::watch;
+use words::{format, happenings, jumps, places, texts};
 
-use crate::words::{format, happenings, jumps, places, texts};
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};
 pub use plain::{Origin, Page};

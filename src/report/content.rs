@@ -19,12 +19,12 @@ mod summary;
 
 use config::{Channel, Lang, Station};
 use historian::counts::Share;
+use words::format;
 
 use super::facts::{ChannelFacts, Facts};
 use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
 use super::shown::{DECIMALS, Reader, real};
 use crate::store::Kept;
-use crate::words::format;
 
 /// How things stood at the end of a period is said to be from then, when it was seen no longer before, milliseconds.
 const LAST_SEEN_MS: i64 = 60_000;
@@ -248,7 +248,7 @@ impl Facts {
             if is_month {
                 format!("{:02}", date.day)
             } else {
-                crate::words::format::short_date(date, self.lang)
+                words::format::short_date(date, self.lang)
             }
         };
         self.period.dates().into_iter().map(day).collect()

@@ -12,12 +12,12 @@ use std::borrow::Cow;
 
 use ::csv::{Error, Terminator};
 use historian::verdict::Since;
+use words::format;
+use words::texts::Text;
 
 use super::sheets::{Cell, Column, Holds, Part, Report, Table};
 use super::shown::{Reader, glyph, iso, places};
 use crate::spreadsheet::{self, Style};
-use crate::words::format;
-use crate::words::texts::Text;
 use config::Lang;
 
 /// A written file: what it is called, and its bytes.

@@ -2,14 +2,14 @@
 //! charts stand in it, it loads nothing and runs nothing.
 
 use config::Lang;
+use words::format;
+use words::texts::Text;
 
 use super::layout::{Field, Paper};
 use super::markup::Markup;
 use super::sheets::{Cell, Head, Mark, Part, Report, Sheet, Table};
 use super::shown::{Reader, cut, glyph, in_hours, word};
 use super::svg::svg;
-use crate::words::format;
-use crate::words::texts::Text;
 
 const STYLE: &str = include_str!("html.css");
 /// What stands beside each other on a printed page: 273 mm, in digits of eight points.

@@ -5,10 +5,11 @@
 //! number and its longest word; what is left of the page goes to those that would like more. A table
 //! that has no room even so is parted: each part begins with the columns that name its rows.
 
+use words::format;
+use words::texts::Text;
+
 use super::sheets::{Cell, Holds, Table};
 use super::shown::{Reader, cut, in_hours, length};
-use crate::words::format;
-use crate::words::texts::Text;
 
 /// Longest head of a column that filters of a workbook can name.
 pub(super) const HEAD_MAX: usize = 200;

@@ -209,7 +209,7 @@ impl Period {
     pub fn name(self, lang: Lang) -> String {
         let Date { year, month, .. } = self.first;
         let quarter = month.div_ceil(3);
-        let day = |date| crate::words::format::date(date, lang);
+        let day = |date| words::format::date(date, lang);
         match (self.whole(), lang) {
             (Whole::Month, Lang::Vi) => format!("tháng {month:02}/{year}"),
             (Whole::Month, Lang::En) => format!("{year}-{month:02}"),

@@ -2,12 +2,12 @@
 
 use super::sheets::{Cell, Head, Mark, Table};
 use crate::history::Printed;
-use crate::words::format::{self, NOT_EVALUATED};
-use crate::words::texts::Text;
 use config::{Date, Lang, Zone};
 use historian::counts::Share;
 use historian::verdict::Since;
 use signal::clock::{DAY_MS, Timestamp};
+use words::format::{self, NOT_EVALUATED};
+use words::texts::Text;
 
 /// Decimals of shares of points, meters and time.
 pub(super) const DECIMALS: u8 = 2;

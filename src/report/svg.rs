@@ -2,13 +2,13 @@
 //! sheet (`.s0` to `.s5`); every series also has its own dash, marker and hatching.
 
 use config::Lang;
+use words::format;
+use words::texts::Text;
 
 use super::axis::{Axis, is_drawn, target};
 use super::markup::{Attributes, Markup};
 use super::sheets::{Chart, Series, Shape};
 use super::shown::{Reader, cut, length};
-use crate::words::format;
-use crate::words::texts::Text;
 
 const WIDTH: f64 = 960.0;
 const PLOT_HEIGHT: f64 = 230.0;

@@ -8,12 +8,12 @@ use rust_xlsxwriter::{
     DocProperties, ExcelDateTime, Format, Table as NativeTable, TableColumn, TableStyle, Workbook,
     Worksheet, XlsxError,
 };
+use words::format::{self, NOT_EVALUATED};
+use words::texts::Text;
 
 use super::layout::{Field, HEAD_MAX, Paper, Role, lines};
 use super::sheets::{Cell, Chart, Head, Part, Report, Table};
 use super::shown::{Reader, cut, in_hours, length, places, real};
-use crate::words::format::{self, NOT_EVALUATED};
-use crate::words::texts::Text;
 use charts::{Data, is_empty};
 use looks::Looks;
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use config::{PointId, Province, StationId};
 use unicode_normalization::UnicodeNormalization as _;
-
-use crate::words::letters::fold;
+use words::letters::fold;
 
 /// The key that was meant: Telex turns `w` into `ư` and doubled letters into marked ones.
 pub(crate) fn key(typed: char) -> char {

@@ -27,9 +27,9 @@ const CHATTER_MS: i64 = 60_000;
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let (all, lang) = (facts.alarms().count() as u64, facts.lang);
-    let count = crate::words::format::count(all, lang);
+    let count = words::format::count(all, lang);
     let stretches = real(u64::try_from(facts.window.observed_ms() / FLOOD_MS).unwrap_or(0).max(1));
-    let rate = crate::words::format::number(real(all) / stretches, 2, lang);
+    let rate = words::format::number(real(all) / stretches, 2, lang);
     let parts = vec![
         words.note(
             &format!(

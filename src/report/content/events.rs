@@ -16,7 +16,7 @@ const JUMPS_MAX: usize = 5;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
-    let n = |count: u64| crate::words::format::count(count, facts.lang);
+    let n = |count: u64| words::format::count(count, facts.lang);
     let (received, lost) = (n(facts.events.received), facts.events.lost.map(n));
     let (lost_vi, lost_en) = match &lost {
         Some(lost) => (&lost[..], &lost[..]),
@@ -28,7 +28,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     )];
     let zone = facts.period.zone;
     let told = facts.jumps.iter().take(JUMPS_MAX).map(|jump| {
-        let when = |lang| format!("{}.", capital(&crate::words::jumps::when(jump, zone, lang)));
+        let when = |lang| format!("{}.", capital(&words::jumps::when(jump, zone, lang)));
         words.note(&when(Lang::Vi), &when(Lang::En))
     });
     parts.extend(told);

@@ -19,7 +19,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     }
     let at = facts.metering.iter().map(|line| line.at).max().unwrap_or_default();
     let at = at.min(facts.window.span.to.plus(-1)).local(facts.period.zone).date;
-    let day = crate::words::format::date(at, facts.lang);
+    let day = words::format::date(at, facts.lang);
     let (by_district, by_class) = (
         (format!("Theo huyện, ngày {day}"), format!("By district, on {day}")),
         (format!("Theo loại công tơ, ngày {day}"), format!("By class of meters, on {day}")),
@@ -60,7 +60,7 @@ fn chart(facts: &Facts) -> Chart {
 
 /// How many meters nobody has counted, where there are any.
 pub(super) fn uncounted(facts: &Facts) -> Option<Part> {
-    let count = crate::words::format::count(
+    let count = words::format::count(
         Some(coverage(&facts.metering).1).filter(|count| *count > 0)?,
         facts.lang,
     );
@@ -74,8 +74,8 @@ pub(super) fn uncounted(facts: &Facts) -> Option<Part> {
 fn uncounted_days(facts: &Facts) -> Option<Part> {
     let days = facts.period.dates().into_iter().zip(&facts.metering_days);
     let mut days = days.filter(|(_, metered)| coverage(metered).1 > 0).map(|(date, _)| date);
-    let first = crate::words::format::date(days.next()?, facts.lang);
-    let count = crate::words::format::count(1 + days.count() as u64, facts.lang);
+    let first = words::format::date(days.next()?, facts.lang);
+    let count = words::format::count(1 + days.count() as u64, facts.lang);
     Some(facts.words().note(
         &format!("Biểu đồ theo ngày không có điểm ở {count} ngày mà cuối ngày chưa đếm đủ công tơ, ngày đầu là {first}."),
         &format!("The chart has no point on {count} days at whose end not every meter was counted, the first of them {first}."),

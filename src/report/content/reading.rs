@@ -61,7 +61,7 @@ pub(super) fn half_hours(facts: &Facts) -> Part {
 /// From when on there are figures, where the period begins before.
 pub(super) fn begins(facts: &Facts) -> Option<Part> {
     let day = SoldReads::date(u16::try_from(facts.readings.first?).ok()?)?;
-    let day = crate::words::format::date(day, facts.lang);
+    let day = words::format::date(day, facts.lang);
     Some(facts.words().note(
         &format!("Số liệu đọc hằng ngày có từ ngày {day}: những ngày trước đó không tính."),
         &format!("Figures of daily reading begin with {day}: days before it are not counted."),

@@ -2,11 +2,11 @@
 
 use config::{Cause, Entry, PointId, Standing};
 use historian::verdict::{Reason, Since};
+use words::texts::Text;
 
 use super::{text, titled};
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Column, Holds, Mark, Part, Sheet, Table};
-use crate::words::texts::Text;
 
 /// Rows of signals that were not live at the end of the period; a lost station alone has hundreds.
 const NOT_LIVE_MAX: usize = 500;
@@ -18,7 +18,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     let (table, left) = not_live(facts);
     parts.push(Part::Table(table));
     if left > 0 {
-        let n = crate::words::format::count(left as u64, facts.lang);
+        let n = words::format::count(left as u64, facts.lang);
         parts.push(words.note(&format!("Còn {n} dòng khác."), &format!("And {n} more rows.")));
     }
     parts.push(words.note(

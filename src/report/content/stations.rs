@@ -4,11 +4,11 @@ use historian::counts::Share;
 use historian::picture::LinkState;
 use historian::right::Right;
 use historian::verdict::Reason;
+use words::places::{Form, places};
 
 use super::{DECIMALS, titled};
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
-use crate::words::places::{Form, places};
 
 impl Facts {
     /// Required, mapped and tested points of a channel, by the contract at the end of the period.
@@ -211,7 +211,7 @@ fn cause(facts: &Facts, channel: &ChannelFacts) -> String {
         .sum();
     if let Some(reason) = worst.filter(|reason| times.not_live[**reason as usize] > 0) {
         let share = Share::new(times.not_live[*reason as usize].unsigned_abs(), all.unsigned_abs());
-        let percent = crate::words::format::percent(share, 0, None, facts.lang);
+        let percent = words::format::percent(share, 0, None, facts.lang);
         let of = facts.words().say("thời gian không sống", "of the time not live");
         causes.push(format!("{}: {percent} {of}", reason.text(facts.lang)));
     }

@@ -5,6 +5,7 @@ use rust_xlsxwriter::{
     ChartLegendPosition, ChartLine, ChartLineDashType, ChartMarker, ChartMarkerType,
     ChartPatternFill, ChartPatternFillType, ChartSeries, ChartSolidFill, Worksheet, XlsxError,
 };
+use words::texts::Text;
 
 use super::looks::{self, Looks};
 use super::{column, fit};
@@ -12,7 +13,6 @@ use crate::report::axis::{Axis, is_drawn, target};
 use crate::report::sheets::{Cell, Chart, Shape};
 use crate::report::shown::{Reader, cut};
 use crate::report::svg::description;
-use crate::words::texts::Text;
 
 /// How each series looks, so that it is told apart without its colour too.
 const COLOURS: [u32; 6] = [0x00_67_A5, 0xB8_42_0A, 0x00_79_5A, 0x8D_4A_8F, 0x8A_6A_00, 0x4A_55_60];

@@ -6,7 +6,7 @@ use signal::clock::{Jump, JumpKind, Local, Timestamp};
 use super::format;
 
 /// What happened: the system's clock was set, the machine slept, or nothing ran.
-pub(crate) fn what(jump: &Jump, lang: Lang) -> String {
+pub fn what(jump: &Jump, lang: Lang) -> String {
     let sign = if jump.by_ms < 0 { "−" } else { "+" };
     let ms = jump.by_ms.saturating_abs();
     // To the second: 2 h, not 1 h 59.
@@ -23,7 +23,7 @@ pub(crate) fn what(jump: &Jump, lang: Lang) -> String {
 }
 
 /// The same, with the moments around it in a zone.
-pub(crate) fn when(jump: &Jump, zone: Zone, lang: Lang) -> String {
+pub fn when(jump: &Jump, zone: Zone, lang: Lang) -> String {
     let stamp = |at: Timestamp| {
         let Local { date, hour, minute, second, .. } = at.local(zone);
         format!("{date} {hour:02}:{minute:02}:{second:02}")

@@ -9,8 +9,11 @@ macro_rules! texts {
     ($($name:ident => $vi:literal, $en:literal;)*) => {
         /// A text.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Text {
-            $($name,)*
+        pub enum Text {
+            $(
+                #[doc = concat!("`", $en, "`")]
+                $name,
+            )*
         }
 
         impl Text {
@@ -19,7 +22,7 @@ macro_rules! texts {
             const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// In a language.
-            pub(crate) fn get(self, lang: Lang) -> &'static str {
+            pub fn get(self, lang: Lang) -> &'static str {
                 let (vi, en) = match self {
                     $(Self::$name => ($vi, $en),)*
                 };

@@ -1,10 +1,9 @@
 //! Words: numbers, times, places and causes as operators of each language read them. Screens,
 //! text output and checks say the same thing the same way because they take it from here.
 
-pub(crate) mod format;
-pub(crate) mod happenings;
-pub(crate) mod jumps;
-pub(crate) mod letters;
-pub(crate) mod places;
-
-pub(crate) mod texts;
+pub mod format;
+pub mod happenings;
+pub mod jumps;
+pub mod letters;
+pub mod places;
+pub mod texts;

@@ -11,7 +11,7 @@ use super::texts::Text;
 const CODE_MAX: u16 = 3;
 
 /// The state that a code means: `■ đóng`; the code itself where nobody knows.
-pub(crate) fn state(point: Option<&Point>, code: u16, lang: Lang) -> String {
+pub fn state(point: Option<&Point>, code: u16, lang: Lang) -> String {
     match point {
         Some(point) if point.spec.kind.is_command() => {
             let result = code & commands::RESULT;
@@ -50,20 +50,20 @@ const RESULTS: [(u16, &str, &str); 23] = [
 ];
 
 /// What came of a command; `None` for a code that nobody knows.
-pub(crate) fn result_of(code: u16, lang: Lang) -> Option<&'static str> {
+pub fn result_of(code: u16, lang: Lang) -> Option<&'static str> {
     let (_, vi, en) = RESULTS.iter().find(|(known, ..)| *known == code)?;
     Some(if lang == Lang::Vi { vi } else { en })
 }
 
 /// What a status was and is: `□ cắt → ■ đóng`; only what it is when the record before is missing.
-pub(crate) fn turn(point: Option<&Point>, change: &Change, lang: Lang) -> String {
+pub fn turn(point: Option<&Point>, change: &Change, lang: Lang) -> String {
     let new = state(point, change.value, lang);
     change.before.map_or(format!("→ {new}"), |old| format!("{} → {new}", state(point, old, lang)))
 }
 
 /// What is to be said against a record: flags of the device, and doubts about its time. Empty when
 /// there is nothing.
-pub(crate) fn marks(change: &Change, lang: Lang) -> String {
+pub fn marks(change: &Change, lang: Lang) -> String {
     let mut marks = Vec::new();
     if !change.flags.is_good() {
         marks.push(change.flags.to_string());
@@ -80,7 +80,7 @@ pub(crate) fn marks(change: &Change, lang: Lang) -> String {
 }
 
 /// How much a gap lacks: `mất 3 bản ghi`.
-pub(crate) fn lost_count(gap: &Gap, lang: Lang) -> String {
+pub fn lost_count(gap: &Gap, lang: Lang) -> String {
     let count = format::count(gap.count.into(), lang);
     match (lang, gap.count) {
         (Lang::Vi, 0) => "mất bản ghi, không rõ bao nhiêu".to_owned(),
@@ -92,7 +92,7 @@ pub(crate) fn lost_count(gap: &Gap, lang: Lang) -> String {
 }
 
 /// A gap: `mất 3 bản ghi từ 14:31:50.112 đến 14:31:52.240`.
-pub(crate) fn lost(gap: &Gap, moment: Moment) -> String {
+pub fn lost(gap: &Gap, moment: Moment) -> String {
     let lang = moment.lang;
     let time = |at: Timestamp| moment.fine_time(at);
     let what = lost_count(gap, lang);
@@ -112,7 +112,7 @@ pub(crate) fn lost(gap: &Gap, moment: Moment) -> String {
 }
 
 /// A difference of times with its sign: `+0,2 s`, `−1 h 00`.
-pub(crate) fn difference(ms: i64, lang: Lang) -> String {
+pub fn difference(ms: i64, lang: Lang) -> String {
     let sign = if ms < 0 { '−' } else { '+' };
     format!("{sign}{}", format::fine_age(ms.saturating_abs(), lang))
 }

@@ -8,12 +8,12 @@ use signal::clock::Timestamp;
 use super::texts::Text;
 
 /// What stands where a share has no denominator, or a verdict has not been formed.
-pub(crate) const NOT_EVALUATED: &str = "—";
+pub const NOT_EVALUATED: &str = "—";
 /// What stands where a value is not known.
-pub(crate) const UNKNOWN: &str = "----";
+pub const UNKNOWN: &str = "----";
 
 /// A count: `12.345` in Vietnamese, plain digits in English.
-pub(crate) fn count(n: u64, lang: Lang) -> String {
+pub fn count(n: u64, lang: Lang) -> String {
     grouped(&n.to_string(), lang)
 }
 
@@ -32,7 +32,7 @@ fn grouped(digits: &str, lang: Lang) -> String {
 }
 
 /// A number with a fixed count of decimals, with the sign that is as wide as a digit.
-pub(crate) fn number(value: f64, decimals: usize, lang: Lang) -> String {
+pub fn number(value: f64, decimals: usize, lang: Lang) -> String {
     let written = rounded(value.abs(), decimals);
     let negative = value < 0.0 && written.contains(|c: char| ('1'..='9').contains(&c));
     let (whole, fraction) = written.split_once('.').unwrap_or((&written, ""));
@@ -61,13 +61,13 @@ fn rounded(value: f64, decimals: usize) -> String {
 }
 
 /// `have/want`, both as counts.
-pub(crate) fn share(share: Share, lang: Lang) -> String {
+pub fn share(share: Share, lang: Lang) -> String {
     format!("{}/{}", count(share.have, lang), count(share.want, lang))
 }
 
 /// A share in per cent: `74,23 %`, `100 %` when it is whole, `—` of nothing. Beside a target, a
 /// share that the integers hold below it is never rounded up to it or beyond.
-pub(crate) fn percent(share: Share, decimals: u32, target: Option<f64>, lang: Lang) -> String {
+pub fn percent(share: Share, decimals: u32, target: Option<f64>, lang: Lang) -> String {
     match share.want {
         0 => NOT_EVALUATED.to_owned(),
         _ => format!("{} %", percent_digits(share, decimals, target, lang)),
@@ -75,12 +75,7 @@ pub(crate) fn percent(share: Share, decimals: u32, target: Option<f64>, lang: La
 }
 
 /// The same without the sign.
-pub(crate) fn percent_digits(
-    share: Share,
-    decimals: u32,
-    target: Option<f64>,
-    lang: Lang,
-) -> String {
+pub fn percent_digits(share: Share, decimals: u32, target: Option<f64>, lang: Lang) -> String {
     let Some(units) = percent_units(share, decimals, target) else {
         return NOT_EVALUATED.to_owned();
     };
@@ -88,7 +83,7 @@ pub(crate) fn percent_digits(
 }
 
 /// The same as a number, in units of 10^-`decimals` per cent; `None` for a share of nothing.
-pub(crate) fn percent_units(share: Share, decimals: u32, target: Option<f64>) -> Option<u64> {
+pub fn percent_units(share: Share, decimals: u32, target: Option<f64>) -> Option<u64> {
     let whole = 100 * 10_u64.pow(decimals);
     let units = share.percent(decimals)?.min(whole);
     let missed = target.filter(|target| share.reaches(*target) == Some(false));
@@ -112,18 +107,18 @@ fn scaled(units: u64, decimals: u32, whole: bool, lang: Lang) -> String {
 }
 
 /// A target as it was given: `74,2`, `100`.
-pub(crate) fn target(percent: f64, lang: Lang) -> String {
+pub fn target(percent: f64, lang: Lang) -> String {
     let written = percent.to_string();
     if lang == Lang::Vi { written.replace('.', ",") } else { written }
 }
 
 /// Milliseconds as measured: one decimal below ten, two below one, as on a local network.
-pub(crate) fn milliseconds(ms: f64, lang: Lang) -> String {
+pub fn milliseconds(ms: f64, lang: Lang) -> String {
     number(ms, usize::from(ms < 10.0) + usize::from(ms < 1.0), lang)
 }
 
 /// How long something has lasted: `2,1 s`, `34 min`, `2 h 52`, `20 d`.
-pub(crate) fn age(ms: i64, lang: Lang) -> String {
+pub fn age(ms: i64, lang: Lang) -> String {
     let seconds = ms.max(0) / 1_000;
     let (minutes, days) = match lang {
         Lang::Vi => ("ph", "ng"),
@@ -138,7 +133,7 @@ pub(crate) fn age(ms: i64, lang: Lang) -> String {
 }
 
 /// The same to a tenth of a second below a minute.
-pub(crate) fn fine_age(ms: i64, lang: Lang) -> String {
+pub fn fine_age(ms: i64, lang: Lang) -> String {
     if (0..60_000).contains(&ms) {
         #[expect(clippy::cast_precision_loss, reason = "less than a minute")]
         let seconds = ms as f64 / 1_000.0;
@@ -148,13 +143,13 @@ pub(crate) fn fine_age(ms: i64, lang: Lang) -> String {
 }
 
 /// A duration as a clock shows it: `00:01:12`.
-pub(crate) fn clock(ms: i64) -> String {
+pub fn clock(ms: i64) -> String {
     let seconds = ms.max(0) / 1_000;
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// A day: `23/11/2022` in Vietnamese, `2022-11-23` in English.
-pub(crate) fn date(date: Date, lang: Lang) -> String {
+pub fn date(date: Date, lang: Lang) -> String {
     match lang {
         Lang::Vi => format!("{:02}/{:02}/{}", date.day, date.month, date.year),
         Lang::En => date.to_string(),
@@ -162,7 +157,7 @@ pub(crate) fn date(date: Date, lang: Lang) -> String {
 }
 
 /// A month: `11/2022` in Vietnamese, `2022-11` in English.
-pub(crate) fn month(of: Date, lang: Lang) -> String {
+pub fn month(of: Date, lang: Lang) -> String {
     match lang {
         Lang::Vi => format!("{:02}/{}", of.month, of.year),
         Lang::En => format!("{}-{:02}", of.year, of.month),
@@ -170,7 +165,7 @@ pub(crate) fn month(of: Date, lang: Lang) -> String {
 }
 
 /// A day of this year: `23/11` in Vietnamese, `11-23` in English.
-pub(crate) fn short_date(date: Date, lang: Lang) -> String {
+pub fn short_date(date: Date, lang: Lang) -> String {
     match lang {
         Lang::Vi => format!("{:02}/{:02}", date.day, date.month),
         Lang::En => format!("{:02}-{:02}", date.month, date.day),
@@ -179,29 +174,29 @@ pub(crate) fn short_date(date: Date, lang: Lang) -> String {
 
 /// Where and when an operator stands: what turns an instant into words.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub struct Moment {
     /// The present.
-    pub(crate) now: Timestamp,
+    pub now: Timestamp,
     /// By what local time of the province goes.
-    pub(crate) zone: Zone,
+    pub zone: Zone,
     /// Language.
-    pub(crate) lang: Lang,
+    pub lang: Lang,
 }
 
 impl Moment {
     /// Time of day: `14:32:07`.
-    pub(crate) fn time(self, at: Timestamp) -> String {
+    pub fn time(self, at: Timestamp) -> String {
         let local = at.local(self.zone);
         format!("{:02}:{:02}:{:02}", local.hour, local.minute, local.second)
     }
 
     /// Time of day with milliseconds: `14:32:07.240`.
-    pub(crate) fn fine_time(self, at: Timestamp) -> String {
+    pub fn fine_time(self, at: Timestamp) -> String {
         format!("{}.{:03}", self.time(at), at.local(self.zone).millisecond)
     }
 
     /// Day and time to the minute of what was not today: `23/11 14:32`, in English `11-23 14:32`; `None` of what was.
-    pub(crate) fn other_day(self, at: Timestamp) -> Option<String> {
+    pub fn other_day(self, at: Timestamp) -> Option<String> {
         let local = at.local(self.zone);
         let day = || short_date(local.date, self.lang);
         (local.date != self.now.local(self.zone).date)
@@ -209,13 +204,13 @@ impl Moment {
     }
 
     /// The present as the header shows it.
-    pub(crate) fn today(self) -> String {
+    pub fn today(self) -> String {
         date(self.now.local(self.zone).date, self.lang)
     }
 
     /// Since when, as short as it can be without doubt: time of day for today, day and month for
     /// this year, else the whole date.
-    pub(crate) fn since(self, since: Since) -> String {
+    pub fn since(self, since: Since) -> String {
         match since {
             Since::Always => Text::Always.get(self.lang).to_owned(),
             Since::Day(day) => self.day(day),
@@ -232,7 +227,7 @@ impl Moment {
     }
 
     /// The same with the time of day whenever there is one.
-    pub(crate) fn since_exactly(self, since: Since) -> String {
+    pub fn since_exactly(self, since: Since) -> String {
         match since {
             Since::AtLeast(at) => format!("≤{}", self.since_exactly(Since::At(at))),
             Since::At(at) if at.local(self.zone).date != self.now.local(self.zone).date => {
@@ -243,7 +238,7 @@ impl Moment {
     }
 
     /// The same as part of a sentence: `since 14:32:07`, `always`.
-    pub(crate) fn since_in_words(self, since: Since) -> String {
+    pub fn since_in_words(self, since: Since) -> String {
         match (since, self.lang) {
             (Since::Always, Lang::Vi) => "từ đầu".to_owned(),
             (Since::Always, Lang::En) => "always".to_owned(),
@@ -260,7 +255,7 @@ impl Moment {
 
     /// The same of several things, which are so since several moments: `since 14:32:07, the last of them since
     /// 14:40:00`.
-    pub(crate) fn span_in_words(self, first: Since, last: Since) -> String {
+    pub fn span_in_words(self, first: Since, last: Since) -> String {
         let said = self.since_in_words(first);
         if first == last {
             return said;
@@ -281,7 +276,7 @@ impl Moment {
 }
 
 /// A value in words: `46,00 MW`, `đóng`, `bình thường`.
-pub(crate) fn value(point: &Point, value: f64, lang: Lang) -> String {
+pub fn value(point: &Point, value: f64, lang: Lang) -> String {
     match point.spec.kind {
         Kind::DoublePoint => return position(value, lang),
         Kind::SinglePoint | Kind::DerivedStatus => {

@@ -7,7 +7,7 @@ const SPELLED_MAX: usize = 8;
 
 /// How tightly to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// For a table: `IA, IC 371, 471`.
     Full,
     /// For one line of an overview: `IA,IC 371 471`.
@@ -32,7 +32,7 @@ struct Group<'a> {
 
 /// The places of some points of a station. Points that mean the same are named once with all their
 /// bays, and runs of bays and of numbered signals are written as runs.
-pub(crate) fn places(station: &Station, points: &[PointId], form: Form, lang: Lang) -> String {
+pub fn places(station: &Station, points: &[PointId], form: Form, lang: Lang) -> String {
     let groups = groups(station, points);
     if groups.iter().map(|group| group.infos.len()).sum::<usize>() > SPELLED_MAX {
         return bays_alone(station, points, lang);
@@ -42,7 +42,7 @@ pub(crate) fn places(station: &Station, points: &[PointId], form: Form, lang: La
 }
 
 /// The bays of some points, without the points: `ngăn 172`.
-pub(crate) fn bays_alone(station: &Station, points: &[PointId], lang: Lang) -> String {
+pub fn bays_alone(station: &Station, points: &[PointId], lang: Lang) -> String {
     let mut bays: Vec<usize> = points.iter().map(|p| station.points[p.index()].bay).collect();
     bays.sort_unstable();
     bays.dedup();
@@ -59,7 +59,7 @@ pub(crate) fn bays_alone(station: &Station, points: &[PointId], lang: Lang) -> S
 }
 
 /// How often each signal falls short, most often first: `F74.TC ×7, IA ×2, TAP.POS`.
-pub(crate) fn tally(station: &Station, points: &[PointId]) -> Vec<String> {
+pub fn tally(station: &Station, points: &[PointId]) -> Vec<String> {
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for point in points {
         let id = station.points[point.index()].spec.id.as_str();
