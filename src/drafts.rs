@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::leftovers::{self, Leftover};
+use store::leftovers::{self, Leftover};
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]

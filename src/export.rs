@@ -13,12 +13,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use config::{Lang, Zone};
+use store::history::Span;
+use store::leftovers;
+use store::{Reader, StoreError};
 
 use crate::drafts::{Drafts, Unwritten};
-use crate::history::Span;
-use crate::leftovers;
 use crate::spreadsheet::Style;
-use crate::store::{Reader, StoreError};
 use source::Source;
 use tables::Row;
 
@@ -218,10 +218,10 @@ mod tests {
     use ::parquet::record::Field;
     use config::{Decoded, Flags};
     use signal::clock::Timestamp;
+    use store::Value;
 
     use super::tables::Sample;
     use super::*;
-    use crate::store::Value;
 
     fn sample(n: i64) -> Sample {
         let value = match n % 7 {

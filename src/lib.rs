@@ -6,17 +6,14 @@
 pub mod check;
 pub mod drafts;
 pub mod export;
-pub mod history;
 pub mod json;
-pub mod leftovers;
 pub mod monitor;
 pub mod recording;
 pub mod report;
-pub mod series;
 pub mod spreadsheet;
-pub mod store;
 pub mod terminal;
 
 pub use collector;
 pub use historian;
 pub use signal::{self, clock};
+pub use store::{self, history, leftovers, series};

@@ -15,13 +15,12 @@ use signal::clock::{Clock, Jump, JumpKind, Timestamp};
 use signal::layout::Layout;
 use signal::source::Source;
 use signal::update::Update;
+use store::series::Buffer;
+use store::{Gatherer, Keeper};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-
-use crate::series::Buffer;
-use crate::store::{Gatherer, Keeper};
 
 /// Least time between two pictures: half the fastest scan, so that what is read is soon seen.
 const PICTURE_EVERY: Duration = Duration::from_millis(500);

@@ -24,12 +24,13 @@ pub mod xlsx;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use store::{Reader, StoreError};
+
 pub use facts::Request;
 use sheets::Report;
 
 use crate::drafts::{Drafts, Unwritten, beside};
 use crate::spreadsheet::Style;
-use crate::store::{Reader, StoreError};
 
 /// Makes a report of what a store has of a period; `None` when nobody watched in it. `progress` is
 /// told the share of the work that is done, 0 to 1.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use config::{Decoded, Province, Zone, way_out};
 use signal::clock::Timestamp;
+use store::history::{Span, Window, intervals};
+use store::{Metered, Reader, Value};
 
 use super::tables::{Asking, Counted, Happening, Raised, Sample, Verdict};
 use super::{Choice, Each, Error, Request, Table, Watch};
-use crate::history::{Span, Window, intervals};
-use crate::store::{Metered, Reader, Value};
 
 /// A store, and what is wanted of it.
 pub(super) struct Source<'a> {

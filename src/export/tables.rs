@@ -5,9 +5,8 @@
 use config::{Decoded, Flags};
 use historian::ledger::State;
 use signal::clock::{Jump, Timestamp};
-
-use crate::history::Span;
-use crate::store::{EnergyLine, KeptAlarm, Metered, Recorded, Stretch, Value};
+use store::history::Span;
+use store::{EnergyLine, KeptAlarm, Metered, Recorded, Stretch, Value};
 
 /// A row of a table.
 pub(super) trait Row: Sized + 'static {

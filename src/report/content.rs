@@ -19,12 +19,12 @@ mod summary;
 
 use config::{Channel, Lang, Station};
 use historian::counts::Share;
+use store::Kept;
 use words::format;
 
 use super::facts::{ChannelFacts, Facts};
 use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
 use super::shown::{DECIMALS, Reader, real};
-use crate::store::Kept;
 
 /// How things stood at the end of a period is said to be from then, when it was seen no longer before, milliseconds.
 const LAST_SEEN_MS: i64 = 60_000;

@@ -7,20 +7,18 @@ use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, Statio
 use historian::ledger::{Asked, State};
 use historian::verdict::Since;
 use signal::clock::{Jump, Timestamp};
+use store::history::alarms::{Stood, alarms};
+use store::history::energy::{StationEnergy, energies};
+use store::history::reliability::{Reliability, reliability};
+use store::history::{
+    Asking, ChannelHistory, Counted, Days, Figure, LinkHistory, PointHistory, Readings, Sight,
+    Span, Times, Window, channel_history, counted, readings,
+};
+use store::{Contract, Kept, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError};
 
 use super::operations::{Operations, operations};
 use super::period::Period;
 use super::shown::real;
-use crate::history::alarms::{Stood, alarms};
-use crate::history::energy::{StationEnergy, energies};
-use crate::history::reliability::{Reliability, reliability};
-use crate::history::{
-    Asking, ChannelHistory, Counted, Days, Figure, LinkHistory, PointHistory, Readings, Sight,
-    Span, Times, Window, channel_history, counted, readings,
-};
-use crate::store::{
-    Contract, Kept, KeptAlarm, KeptFrom, Metered, Reader, Recorded, Session, StoreError,
-};
 
 /// Months in the long chart: the month of the report, and a year before.
 const MONTHS: usize = 13;

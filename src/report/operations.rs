@@ -11,11 +11,10 @@ use config::{Lang, Province, Station, commands};
 use historian::counts::Share;
 use historian::picture::LinkState;
 use signal::clock::{DAY_MS, Timestamp};
+use store::history::Window;
+use store::{Contract, Kept, Reader, Session, StoreError};
 use words::happenings::result_of;
 use words::texts::Text;
-
-use crate::history::Window;
-use crate::store::{Contract, Kept, Reader, Session, StoreError};
 
 /// Units are said to record commands once a day and when a session begins, whose header is read a
 /// little before: so far back it is looked for, milliseconds.

@@ -3,9 +3,8 @@
 
 use config::{Date, Lang, Zone};
 use signal::clock::Timestamp;
+use store::history::Span;
 use thiserror::Error;
-
-use crate::history::Span;
 
 /// Longest period, days: ten years and some.
 const DAYS_MAX: i64 = 3_700;

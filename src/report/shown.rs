@@ -1,11 +1,11 @@
 //! What a cell says to people.
 
 use super::sheets::{Cell, Head, Mark, Table};
-use crate::history::Printed;
 use config::{Date, Lang, Zone};
 use historian::counts::Share;
 use historian::verdict::Since;
 use signal::clock::{DAY_MS, Timestamp};
+use store::history::Printed;
 use words::format::{self, NOT_EVALUATED};
 use words::texts::Text;
 

@@ -3,9 +3,9 @@
 use config::{PointId, StationId};
 use historian::right::{Right, is_leading};
 use historian::unmanned::is_needed;
+use store::history::Sight;
 
 use super::facts::{ChannelFacts, Facts};
-use crate::history::Sight;
 
 /// How a station was operated over a window.
 pub(super) struct Operation {

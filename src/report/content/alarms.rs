@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use historian::alarms::Priority;
 use historian::counts::Share;
 use signal::clock::Timestamp;
+use store::{Kept, KeptAlarm};
 
 use super::{DECIMALS, text, titled};
 use crate::report::facts::{FLOOD_MS, Facts};
 use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::real;
-use crate::store::{Kept, KeptAlarm};
 
 /// Causes that are named as those of most alarms.
 const CAUSES_MAX: usize = 10;
@@ -115,7 +115,7 @@ fn quantile(sorted: &[i64], percent: usize) -> Cell {
 fn chart(facts: &Facts) -> Chart {
     let words = facts.words();
     let series = Priority::ALL.into_iter().map(|priority| {
-        let of_day = |_, day: crate::history::Span| {
+        let of_day = |_, day: store::history::Span| {
             let own = of_priority(facts, priority);
             own.filter(|alarm| day.from <= alarm.raised && alarm.raised < day.to).count() as u64
         };

@@ -2,9 +2,9 @@
 
 use historian::counts::Share;
 use historian::ledger::{Asked, EDGES_US};
+use store::history::Row;
 
 use super::{DECIMALS, titled};
-use crate::history::Row;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 

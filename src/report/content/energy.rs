@@ -1,13 +1,14 @@
 //! Energy through each station, what is lost in it, and the voltage of its busbars.
 
+use store::Kept;
+use store::history::energy::{Side, Through};
+use store::history::voltage::BusVoltage;
+use store::history::{Figure, Printed as _, Remark, Row, What};
+
 use super::{DECIMALS, Words, text, titled};
-use crate::history::energy::{Side, Through};
-use crate::history::voltage::BusVoltage;
-use crate::history::{Figure, Printed as _, Remark, Row, What};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
 use crate::report::shown::{energy_mwh, percent_of};
-use crate::store::Kept;
 
 /// Remarks that are listed at most; how many more there are is said below.
 const REMARKS_MAX: usize = 500;

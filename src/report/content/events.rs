@@ -1,11 +1,11 @@
 //! Records of events: how many, when too many, and what told most of them.
 
 use config::Lang;
+use store::Kept;
 
 use super::{capital, text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
-use crate::store::Kept;
 
 /// Signals that are named as the most talkative.
 const TALKERS_MAX: usize = 10;

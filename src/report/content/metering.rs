@@ -2,12 +2,12 @@
 
 use historian::counts::Share;
 use historian::picture::SoldReads;
+use store::{Followed, MeterKind, Metered};
 
 use super::summary::{coverage, coverage_cell};
 use super::{DECIMALS, percent, text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
-use crate::store::{Followed, MeterKind, Metered};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();

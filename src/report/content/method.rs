@@ -1,11 +1,11 @@
 //! How the figures are made, from which part of which store, by which contracts.
 
+use store::End;
 use words::jumps::what;
 
 use super::{text, titled};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
-use crate::store::End;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();

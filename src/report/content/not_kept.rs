@@ -2,13 +2,13 @@
 //! read nothing else.
 
 use config::Lang;
+use store::Kept;
+use store::history::Span;
 
 use super::Words;
-use crate::history::Span;
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
 use crate::report::shown::{Reader, real};
-use crate::store::Kept;
 
 /// What each sheet is made from. What a sheet takes from the contract alone is not among it.
 const SOURCES: [(&str, &[Kept]); 15] = [

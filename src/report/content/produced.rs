@@ -1,7 +1,8 @@
 //! Energy produced and distributed: what plants gave to the grid, point by point.
 
+use store::history::{Printed, Produced, Row};
+
 use super::{text, titled};
-use crate::history::{Printed, Produced, Row};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 use crate::report::shown::{kwh_as_gwh, kwh_as_mwh};

@@ -3,9 +3,9 @@
 use config::Kind;
 use historian::counts::Share;
 use historian::verdict::Reason;
+use store::history::Times;
 
 use super::{DECIMALS, percent, text, titled};
-use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Holds, Mark, Part, Series, Shape, Sheet, Table};
 use crate::report::shown::in_hours;

@@ -3,13 +3,13 @@
 
 use historian::counts::Share;
 use historian::picture::SoldReads;
+use store::Kept;
+use store::history::{Reading, Row};
 
 use super::{DECIMALS, text};
-use crate::history::{Reading, Row};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Column, Holds, Part, Table};
 use crate::report::shown::meter_days;
-use crate::store::Kept;
 
 /// Reading on days, by district and in all.
 pub(super) fn part(facts: &Facts) -> Part {
@@ -140,7 +140,7 @@ fn half_hour_cells(facts: &Facts, reading: &Reading) -> Vec<Cell> {
     let mut row = Row::new();
     row.cell(Cell::Share(reading.final_days(), 0, None));
     row.add(&half_hours, |of| Cell::Count(of.half_hours.expected));
-    let parts: [fn(&crate::history::Followed) -> u64; 5] = [
+    let parts: [fn(&store::history::Followed) -> u64; 5] = [
         |of| of.half_hours.on_time,
         |of| of.half_hours.late,
         |of| of.half_hours.backfilled,

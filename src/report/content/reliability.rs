@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use store::history::reliability::{FeederName, Indices, Interruption, Kind};
+use store::history::{Row, Span, What};
+
 use super::{text, titled};
-use crate::history::reliability::{FeederName, Indices, Interruption, Kind};
-use crate::history::{Row, Span, What};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 

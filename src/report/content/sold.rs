@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use config::{Date, ReportedYear};
 use historian::counts::Share;
+use store::history::{Figure, Read, Row, Sold};
 
 use super::{text, titled};
-use crate::history::{Figure, Read, Row, Sold};
 use crate::report::facts::Facts;
 use crate::report::sheets::{Cell, Holds, Part, Sheet, Table};
 use crate::report::shown::{meter_days, real};

@@ -3,13 +3,13 @@
 use config::CentreId;
 use historian::counts::Share;
 use historian::picture::LinkState;
+use store::history::Times;
+use store::{Kept, MeterKind, Metered};
 use words::format;
 
 use super::{DECIMALS, percent, text};
-use crate::history::Times;
 use crate::report::facts::{ChannelFacts, Facts};
 use crate::report::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
-use crate::store::{Kept, MeterKind, Metered};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();

@@ -14,7 +14,7 @@ use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::Days;
 use super::figure::{Figure, Remark, What};
-use crate::store::{Kept, MeterKind, Metered, Reader, StoreError};
+use crate::{Kept, MeterKind, Metered, Reader, StoreError};
 
 /// The first pass of a day ends so long after midnight, milliseconds.
 const FIRST_PASS_MS: i64 = 6 * 3_600_000;

@@ -15,9 +15,9 @@ use super::missing::{Missing, common};
 use super::scheme::{Place, Scheme};
 use super::track::{Evidence, Record, Turn, track};
 use super::untold::unanswered;
+use crate::StoreError;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
-use crate::store::StoreError;
 
 /// How long reading a header and its records takes at most, milliseconds.
 const TOLD_MS: i64 = 1_000;

@@ -4,7 +4,7 @@
 use signal::clock::Timestamp;
 
 use super::Span;
-use crate::store::{Kept, KeptAlarm, Reader, Session, StoreError};
+use crate::{Kept, KeptAlarm, Reader, Session, StoreError};
 
 /// What is gone so soon after somebody began to watch again, milliseconds, was gone before: by then each station has
 /// been asked.
@@ -127,7 +127,7 @@ mod tests {
     use historian::verdict::Reason;
 
     use super::*;
-    use crate::store::End;
+    use crate::End;
 
     #[test]
     fn an_alarm_stands_while_somebody_watched_up_to_what_is_known() {

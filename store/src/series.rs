@@ -4,7 +4,7 @@
 //! of a layout) stand together, because they share their times and most of their fate. What did not
 //! come makes no row: a gap stays a gap.
 //!
-//! The newest rows of a block are kept as they came (`src/series/head.rs`); when there are enough of
+//! The newest rows of a block are kept as they came (`store/src/series/head.rs`); when there are enough of
 //! them they are sealed into an immutable [`chunk`], and six small chunks are later joined into a
 //! large one. When all of it takes more than the budget, what was sealed first is forgotten, over
 //! all blocks alike. What it costs is told by `examples/series.rs`.

@@ -36,7 +36,7 @@ use self::tracks::Tracks;
 use super::figure::{Figure, Remark, What};
 use super::window::{merged, without};
 use super::{Span, Window};
-use crate::store::{Kept, Reader, Session, StoreError};
+use crate::{Kept, Reader, Session, StoreError};
 
 /// What is known of the supply of feeders around a window.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use historian::ledger::Asked;
 
 use super::figure::Figure;
 use super::window::{Span, Window};
-use crate::store::{Reader, StoreError};
+use crate::{Reader, StoreError};
 
 /// Stretches of a window of which it is kept how asking went: the same for all paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::counted::{Brought, Days};
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
 use super::window::merged;
-use crate::store::{EnergyKind, EnergyLine};
+use crate::{EnergyKind, EnergyLine};
 
 /// More than its installed power a plant gives at no point; a little more may be read over an hour.
 const OVERLOAD: f64 = 1.1;

@@ -5,7 +5,7 @@ use historian::ledger::State;
 use signal::clock::Timestamp;
 
 use super::window::{Era, Span};
-use crate::store::{Reader, StoreError};
+use crate::{Reader, StoreError};
 
 /// A point in one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

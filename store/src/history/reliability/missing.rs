@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use signal::clock::Timestamp;
 
+use crate::Recorded;
 use crate::history::Span;
 use crate::history::window::merged;
-use crate::store::Recorded;
 
 /// A unit that has numbers lower than before by more than its ring holds has begun anew.
 const RING: u32 = 2_048;

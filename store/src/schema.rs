@@ -127,7 +127,7 @@ CREATE TABLE block (
     layout INTEGER NOT NULL REFERENCES layout,
     UNIQUE (path, layout)
 ) STRICT;
--- Some hundred rows of a block, compressed (src/series/chunk.rs has the layout).
+-- Some hundred rows of a block, compressed (store/src/series/chunk.rs has the layout).
 CREATE TABLE chunk (
     id       INTEGER PRIMARY KEY,
     block    INTEGER NOT NULL REFERENCES block,
@@ -153,7 +153,7 @@ CREATE TABLE metering (
 ";
 
 const VERSION_2: &str = "
--- Values that are in no chunk yet, as they came with each commit (src/series/fresh.rs has the layout,
+-- Values that are in no chunk yet, as they came with each commit (store/src/series/fresh.rs has the layout,
 -- compressed with Snappy). Whoever opens the store after a kill makes chunks of them.
 CREATE TABLE journal (
     until_ms INTEGER PRIMARY KEY,
@@ -304,7 +304,7 @@ ALTER TABLE lost_events ADD COLUMN told_ms INTEGER;
 -- A recording may read every class less often than the texts say: no more often than once in so many milliseconds.
 -- The hash then says that, too.
 ALTER TABLE contract ADD COLUMN slowed_ms INTEGER;
--- A checksum of each row (src/store/sums.rs).
+-- A checksum of each row (store/src/sums.rs).
 ALTER TABLE contract ADD COLUMN sum INTEGER;
 ALTER TABLE datalist ADD COLUMN sum INTEGER;
 ALTER TABLE path ADD COLUMN sum INTEGER;
@@ -326,7 +326,7 @@ ALTER TABLE energy ADD COLUMN sum INTEGER;
 ";
 
 const VERSION_5: &str = "
--- Rows of the journal are values from here on, no longer the cells of replies (src/series/fresh.rs): no table differs,
+-- Rows of the journal are values from here on, no longer the cells of replies (store/src/series/fresh.rs): no table differs,
 -- but who knows only cells must not read them.
 ";
 

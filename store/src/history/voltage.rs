@@ -11,7 +11,7 @@ use signal::clock::{DAY_MS, Timestamp};
 use super::energy::Source;
 use super::figure::{Figure, Remark, What};
 use super::window::Span;
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// Voltage may depart from its nominal value by this share (Vietnamese grid code, ±5 %).
 const TOLERANCE: f64 = 0.05;

@@ -27,17 +27,17 @@ fn lock() -> MutexGuard<'static, UnderWay> {
 
 /// A file or folder that is gone with it.
 #[derive(Debug)]
-pub(crate) struct Leftover(Option<PathBuf>);
+pub struct Leftover(Option<PathBuf>);
 
 impl Leftover {
     /// What is about to be made.
-    pub(crate) fn at(path: PathBuf) -> Self {
+    pub fn at(path: PathBuf) -> Self {
         lock().paths.insert(path.clone());
         Self(Some(path))
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or(Path::new(""))
     }
 }
@@ -59,7 +59,7 @@ fn remove(path: &Path) {
 
 /// Moves files to their places: none while the program is being ended, and all before it can be. Where one cannot be
 /// moved, it says which by its place.
-pub(crate) fn settle(files: Vec<(Leftover, PathBuf)>) -> Result<(), (PathBuf, io::Error)> {
+pub fn settle(files: Vec<(Leftover, PathBuf)>) -> Result<(), (PathBuf, io::Error)> {
     let mut under_way = lock();
     let mut left = files.into_iter();
     let mut moved = Ok(());
@@ -80,7 +80,7 @@ pub(crate) fn settle(files: Vec<(Leftover, PathBuf)>) -> Result<(), (PathBuf, io
 }
 
 /// What is written from now on is read by others as it comes.
-pub(crate) fn is_seen() {
+pub fn is_seen() {
     lock().is_seen = true;
 }
 

@@ -26,7 +26,7 @@ use super::figure::{Figure, Remark, What};
 use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
 use super::window::{Era, Span, Window, merged, without};
-use crate::store::{Kept, Reader, StoreError, Value};
+use crate::{Kept, Reader, StoreError, Value};
 use meter::{Meter, kilowatts};
 use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, STANDS_IN_MS, Said, flowing, steps};
 pub use steps::{Odd, Oddity, Step};

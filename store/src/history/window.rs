@@ -2,7 +2,7 @@
 
 use signal::clock::Timestamp;
 
-use crate::store::{Kept, KeptFrom, Session};
+use crate::{Kept, KeptFrom, Session};
 
 /// A stretch of time, its end not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

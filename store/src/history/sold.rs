@@ -14,7 +14,7 @@ use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::{Brought, Days};
 use super::figure::{Figure, Remark, What};
-use crate::store::{EnergyKind, EnergyLine};
+use crate::{EnergyKind, EnergyLine};
 
 /// Energy sold by meters of one district and class behind one station, or of several such groups.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

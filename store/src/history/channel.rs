@@ -12,7 +12,7 @@ use signal::clock::{DAY_MS, Timestamp};
 use super::account::{Account, Seen, Times};
 use super::sight::{Sight, SightFold};
 use super::window::{Era, Span, Window};
-use crate::store::{Judged, Kept, Reader, StoreError};
+use crate::{Judged, Kept, Reader, StoreError};
 
 /// A channel over a stretch of a window in which one contract held.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,7 +13,7 @@ use super::missing::common;
 use super::track::{DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample};
 use crate::history::window::{merged, without};
 use crate::history::{Era, Span};
-use crate::store::{Reader, Recorded, StoreError, Value};
+use crate::{Reader, Recorded, StoreError, Value};
 
 /// What a device shows of nothing is below this share of its full scale: the offset of a transducer,
 /// and its noise.

@@ -17,7 +17,7 @@ use historian::verdict::{Reason, Sighted, Since};
 use signal::clock::Timestamp;
 
 use super::window::Span;
-use crate::store::{
+use crate::{
     EnergyKind, EnergyLine, Judged, Kept, KeptFrom, MeterKind, Metered, Reader, Session, StoreError,
 };
 

@@ -11,7 +11,7 @@ use signal::clock::{DAY_MS, Timestamp};
 use super::produced::{self, Point, Produced};
 use super::sold::{self, Count, Sold, SoldBy};
 use super::window::{Span, Window};
-use crate::store::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
+use crate::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
 
 /// Energy of a window by running counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -16,7 +16,7 @@
 //! | 24 | 8 | earliest time of a row, milliseconds since 1970 |
 //! | 32 | 8 | latest time of a row |
 //! | 40 | 2 or 4 each | index: where the record of each column begins, from the end of the index on |
-//! | then | | times, and the records of the columns (`src/series/times.rs`, `src/series/column.rs`) |
+//! | then | | times, and the records of the columns (`store/src/series/times.rs`, `store/src/series/column.rs`) |
 
 use std::sync::Arc;
 
