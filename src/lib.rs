@@ -4,16 +4,13 @@
 //! historian knows the collector's readings, every face knows the historian's picture.
 
 pub mod check;
-pub mod drafts;
-pub mod export;
 pub mod json;
 pub mod monitor;
 pub mod recording;
-pub mod report;
-pub mod spreadsheet;
 pub mod terminal;
 
 pub use collector;
 pub use historian;
+pub use report::{self, export, spreadsheet};
 pub use signal::{self, clock};
 pub use store::{self, history, leftovers, series};
