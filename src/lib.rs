@@ -7,10 +7,10 @@ pub mod check;
 pub mod json;
 pub mod monitor;
 pub mod recording;
-pub mod terminal;
 
 pub use collector;
 pub use historian;
 pub use report::{self, export, spreadsheet};
 pub use signal::{self, clock};
 pub use store::{self, history, leftovers, series};
+pub use terminal;

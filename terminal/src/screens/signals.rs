@@ -9,15 +9,15 @@ use config::{CentreId, Kind, PointId, StationId};
 use historian::verdict::Reason;
 
 use super::{Body, card};
-use crate::terminal::attention::{role_of, short_at, short_reason};
-use crate::terminal::fold::{Index, Words};
-use crate::terminal::format::NOT_EVALUATED;
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, rule};
-use crate::terminal::table::{Cell, Column, Table};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention::{role_of, short_at, short_reason};
+use crate::fold::{Index, Words};
+use crate::format::NOT_EVALUATED;
+use crate::list::List;
+use crate::paint::{Row, rule};
+use crate::table::{Cell, Column, Table};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 use rows::worst;
 pub(crate) use shown::{Shown, reader};
 

@@ -5,8 +5,8 @@ use historian::picture::LinkState;
 use historian::verdict::Reason;
 
 use super::SignalId;
-use crate::terminal::format::{self, UNKNOWN};
-use crate::terminal::view::View;
+use crate::format::{self, UNKNOWN};
+use crate::view::View;
 
 /// The centre whose reading of a signal is shown: the basis, unless it does not get the signal.
 pub(crate) fn reader(view: &View<'_>, (station, point): SignalId) -> CentreId {

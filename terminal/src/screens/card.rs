@@ -6,14 +6,14 @@ use historian::verdict::Reason;
 
 use super::Body;
 use super::signals::{SignalId, reader};
-use crate::terminal::attention::{link_text, role_of};
-use crate::terminal::evidence;
-use crate::terminal::format::{self, NOT_EVALUATED};
-use crate::terminal::paint::{Row, Side, rule, wrap};
-use crate::terminal::shortfalls::unit_name;
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention::{link_text, role_of};
+use crate::evidence;
+use crate::format::{self, NOT_EVALUATED};
+use crate::paint::{Row, Side, rule, wrap};
+use crate::shortfalls::unit_name;
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// The evidence in `height` lines below a rule.
 pub(crate) fn below(view: &View<'_>, id: SignalId, width: usize, height: usize) -> Vec<Row> {
@@ -42,7 +42,7 @@ pub(crate) fn full(view: &View<'_>, id: SignalId, body: Body) -> Vec<Row> {
 /// The evidence as text, for the clipboard.
 pub(crate) fn plain(view: &View<'_>, id: SignalId) -> String {
     let rows = [title(view, id)].into_iter().chain(document(view, id, 100, usize::MAX));
-    let lines = rows.map(|row| crate::terminal::paint::text_of(&row.line()).trim_end().to_owned());
+    let lines = rows.map(|row| crate::paint::text_of(&row.line()).trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -94,10 +94,7 @@ fn document(view: &View<'_>, id: SignalId, width: usize, hex_lines: usize) -> Ve
         if chunks.len() > hex_lines {
             chunks.truncate(hex_lines);
             if let Some(last) = chunks.last_mut() {
-                *last = format!(
-                    "{} …",
-                    crate::terminal::paint::fit(last, room - 2).trim_end_matches('…')
-                );
+                *last = format!("{} …", crate::paint::fit(last, room - 2).trim_end_matches('…'));
             }
         }
         let indent = head.chars().count();

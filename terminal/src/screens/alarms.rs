@@ -10,15 +10,15 @@ use historian::verdict::Reason;
 use signal::clock::Timestamp;
 
 use super::Body;
-use crate::terminal::attention::at_some;
-use crate::terminal::fold::{Index, Words};
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, rule, text_of};
-use crate::terminal::places::{self, Form};
-use crate::terminal::table::{Cell, Column, Table};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention::at_some;
+use crate::fold::{Index, Words};
+use crate::list::List;
+use crate::paint::{Row, rule, text_of};
+use crate::places::{self, Form};
+use crate::table::{Cell, Column, Table};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Lines round the list: title, sums, rule, head.
 const ROUND: usize = 4;

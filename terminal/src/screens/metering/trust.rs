@@ -7,11 +7,11 @@ use historian::picture::{MeterGroupPicture, SoldReads};
 use historian::verdict::Since;
 
 use super::{Measure, contract, day_text};
-use crate::terminal::format;
-use crate::terminal::paint::{Row, Side, framed, wrap};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::format;
+use crate::paint::{Row, Side, framed, wrap};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Cells of a box in which no figure is parted from its name.
 pub(super) fn least(view: &View<'_>) -> usize {

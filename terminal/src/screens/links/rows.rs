@@ -9,10 +9,10 @@ use historian::traffic::TrafficPicture;
 use signal::clock::Timestamp;
 
 use super::Sort;
-use crate::terminal::evidence;
-use crate::terminal::shortfalls::unit_name;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::evidence;
+use crate::shortfalls::unit_name;
+use crate::theme::Role;
+use crate::view::View;
 
 /// For how long something that has passed is still a problem of the present, milliseconds: as long
 /// as requests are counted.

@@ -6,18 +6,18 @@ use historian::events::{Change, EventCounts, EventEntry, Gap, Happening, UnitEve
 use signal::clock::Timestamp;
 
 use super::Body;
-use crate::terminal::fold::{Index, Words};
-use crate::terminal::format::{self, NOT_EVALUATED};
-use crate::terminal::happenings;
-use crate::terminal::jumps;
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, rule};
-use crate::terminal::plain;
-use crate::terminal::shortfalls::unit_name;
-use crate::terminal::table::{Cell, Column, Table};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::fold::{Index, Words};
+use crate::format::{self, NOT_EVALUATED};
+use crate::happenings;
+use crate::jumps;
+use crate::list::List;
+use crate::paint::{Row, rule};
+use crate::plain;
+use crate::shortfalls::unit_name;
+use crate::table::{Cell, Column, Table};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// An entry: what a row is known by, and what it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,7 +288,7 @@ fn cells(view: &View<'_>, entry: &EventEntry) -> Vec<Cell> {
         Happening::Lost(gap) => {
             // A unit of several bays has a name that does not fit where bays stand.
             let (unit, lost) = (bay(view, entry), happenings::lost_count(gap, view.lang));
-            let is_short = crate::terminal::paint::width(&unit) <= BAY_WIDTH;
+            let is_short = crate::paint::width(&unit) <= BAY_WIDTH;
             vec![
                 (Role::Fail, time(view, entry.at)),
                 (Role::Fail, "‼".to_owned()),

@@ -5,12 +5,12 @@ use historian::counts::Share;
 use historian::picture::{ChannelPicture, LinkState};
 use historian::verdict::{Reason, Since};
 
-use crate::terminal::paint::{Row, Side, width, wrap};
-use crate::terminal::places::{Form, places};
-use crate::terminal::shortfalls::{self, Ground, Shortfall};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::paint::{Row, Side, width, wrap};
+use crate::places::{Form, places};
+use crate::shortfalls::{self, Ground, Shortfall};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Steps that make the station full, the one with the largest gain first, with the counts that
 /// each centre then has.

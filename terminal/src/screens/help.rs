@@ -4,12 +4,12 @@
 use historian::verdict::Reason;
 
 use super::Body;
-use crate::terminal::keys::{self, Action, Binding, Group, Place};
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, Side, beside, framed, wrap};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::keys::{self, Action, Binding, Group, Place};
+use crate::list::List;
+use crate::paint::{Row, Side, beside, framed, wrap};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// State of help: the selected entry.
 #[derive(Debug, Clone, Default)]
@@ -118,7 +118,7 @@ fn marks(view: &View<'_>, width: usize) -> Vec<Row> {
     let all: Vec<String> = [good].into_iter().chain(known).collect();
     let mut lines: Vec<Row> = Vec::new();
     for mark in all {
-        let wide = crate::terminal::paint::width(&mark) + 3;
+        let wide = crate::paint::width(&mark) + 3;
         match lines.last_mut() {
             Some(line) if line.width() + wide <= width - 2 => {
                 *line = line.clone().gap(3).text(mark);

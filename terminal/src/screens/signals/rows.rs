@@ -7,7 +7,7 @@ use historian::picture::Picture;
 use historian::verdict::{PointPicture, Reason, Since};
 
 use super::{SignalId, Signals, Sort};
-use crate::terminal::view::View;
+use crate::view::View;
 
 impl Signals {
     /// Lists the signals of a picture that the filter lets through.

@@ -44,12 +44,12 @@ mod tests {
     use signal::clock::Timestamp;
 
     use super::*;
-    use crate::terminal::attention;
-    use crate::terminal::fold::{Index, Words};
-    use crate::terminal::list::List;
-    use crate::terminal::paint::{Row, text_of};
-    use crate::terminal::theme::Theme;
-    use crate::terminal::view::View;
+    use crate::attention;
+    use crate::fold::{Index, Words};
+    use crate::list::List;
+    use crate::paint::{Row, text_of};
+    use crate::theme::Theme;
+    use crate::view::View;
 
     const BODY: Body = Body { width: 100, height: 30 };
 

@@ -6,13 +6,13 @@ mod remedy;
 mod rows;
 
 use super::Body;
-use crate::terminal::format::{self, NOT_EVALUATED};
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, rule, text_of, width};
-use crate::terminal::table::{Cell, Column, Table};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::format::{self, NOT_EVALUATED};
+use crate::list::List;
+use crate::paint::{Row, rule, text_of, width};
+use crate::table::{Cell, Column, Table};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 pub(crate) use rows::LinkId;
 use rows::{Health, Seen};
 

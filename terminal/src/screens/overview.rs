@@ -6,17 +6,17 @@ use historian::picture::{Full, LinkState, Right};
 use historian::verdict::Reason;
 
 use super::{Body, boxes, why};
-use crate::terminal::attention::{self, at_some, path_text, short_reason};
-use crate::terminal::evidence;
-use crate::terminal::format::{self, NOT_EVALUATED};
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, beside, fit, framed, width, wrap};
-use crate::terminal::places::{Form, places};
-use crate::terminal::shortfalls::{self, Ground, Shortfall};
-use crate::terminal::table::{Cell, Column, Table};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention::{self, at_some, path_text, short_reason};
+use crate::evidence;
+use crate::format::{self, NOT_EVALUATED};
+use crate::list::List;
+use crate::paint::{Row, beside, fit, framed, width, wrap};
+use crate::places::{Form, places};
+use crate::shortfalls::{self, Ground, Shortfall};
+use crate::table::{Cell, Column, Table};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Lines of the layout for 100 columns that are no stations: figures 4, live 4, frame, head and
 /// detail of the stations 4.

@@ -5,13 +5,13 @@ use config::{PointId, StationId};
 use historian::unmanned::lost;
 use historian::verdict::Since;
 
-use crate::terminal::format::NOT_EVALUATED;
-use crate::terminal::paint::{self, Row};
-use crate::terminal::places::{Form, places};
-use crate::terminal::table::Cell;
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::format::NOT_EVALUATED;
+use crate::paint::{self, Row};
+use crate::places::{Form, places};
+use crate::table::Cell;
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 use super::boxes::Headline;
 

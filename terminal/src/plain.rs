@@ -20,8 +20,8 @@ use super::screens::{Body, alarms, boxes, signals, stations, why};
 use super::shortfalls::unit_name;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
-use crate::terminal::attention;
-use crate::terminal::texts::Text;
+use crate::attention;
+use crate::texts::Text;
 
 /// Columns of a text that nobody has given a width.
 pub(super) const WIDTH: usize = 100;

@@ -4,12 +4,12 @@ use config::{ChannelId, Lang};
 use historian::counts::{Counts, Share};
 use historian::verdict::Reason;
 
-use crate::terminal::attention::{self, role_of};
-use crate::terminal::format::{self, NOT_EVALUATED};
-use crate::terminal::paint::{Row, Side, beside, framed};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention::{self, role_of};
+use crate::format::{self, NOT_EVALUATED};
+use crate::paint::{Row, Side, beside, framed};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 use super::unmanned;
 

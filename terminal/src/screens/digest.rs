@@ -2,12 +2,12 @@
 
 use super::overview::reasons_line;
 use super::{Body, boxes};
-use crate::terminal::attention;
-use crate::terminal::format;
-use crate::terminal::paint::{Row, width};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention;
+use crate::format;
+use crate::paint::{Row, width};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Smallest room in which the screens are drawn.
 pub(crate) const LEAST: Body = Body { width: 80, height: 24 };

@@ -5,14 +5,14 @@ use historian::counts::Share;
 use historian::picture::{LinkState, Unconfirmed};
 use signal::clock::Timestamp;
 
-use crate::terminal::attention;
-use crate::terminal::format::{self, NOT_EVALUATED};
-use crate::terminal::keys::{self, Place};
-use crate::terminal::paint::{Row, fit, width};
-use crate::terminal::screens::alarms;
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention;
+use crate::format::{self, NOT_EVALUATED};
+use crate::keys::{self, Place};
+use crate::paint::{Row, fit, width};
+use crate::screens::alarms;
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Whether what is shown is the present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

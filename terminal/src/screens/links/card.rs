@@ -10,14 +10,14 @@ use historian::verdict::Since;
 use super::remedy;
 use super::rows::{Health, LinkId, Seen};
 use super::{full_name, milliseconds};
-use crate::terminal::evidence;
-use crate::terminal::format;
-use crate::terminal::paint::{Row, Side, rule, wrap};
-use crate::terminal::places::{Form, places};
-use crate::terminal::screens::Body;
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::evidence;
+use crate::format;
+use crate::paint::{Row, Side, rule, wrap};
+use crate::places::{Form, places};
+use crate::screens::Body;
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Cells of the words at the left.
 const LABEL: usize = 11;

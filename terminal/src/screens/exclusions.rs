@@ -2,10 +2,10 @@
 
 use config::StationId;
 
-use crate::terminal::paint::Row;
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::paint::Row;
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Of one station: `excluded TTĐK 23: live 99.61 %, raw 96.10 %`; nothing where no signal is left out.
 pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Option<Row> {

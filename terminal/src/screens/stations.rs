@@ -8,15 +8,15 @@ use historian::picture::{LinkState, Right};
 
 use super::overview::{detail, full_cell, link_cell, nobody, right_cell, scanning};
 use super::{Body, exclusions, unmanned};
-use crate::terminal::attention;
-use crate::terminal::evidence;
-use crate::terminal::format::NOT_EVALUATED;
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, Side, rule, wrap};
-use crate::terminal::table::{Cell, Column, Table};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention;
+use crate::evidence;
+use crate::format::NOT_EVALUATED;
+use crate::list::List;
+use crate::paint::{Row, Side, rule, wrap};
+use crate::table::{Cell, Column, Table};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// Lines round the list: title, two rules, head, total.
 const ROUND: usize = 5;
@@ -149,7 +149,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
         Column::left(view.t(Text::ColStation), 16).grows(30),
         Column::left(view.t(Text::ColLinkTitle), 6),
         Column::left(view.t(Text::ColFullTitle), 7),
-        Column::right(missing.clone(), crate::terminal::paint::width(&missing).max(7)),
+        Column::right(missing.clone(), crate::paint::width(&missing).max(7)),
         Column::right("! E2E", 5).yields(1),
         Column::left(view.t(Text::ColRightTitle), 5),
         Column::left(view.t(Text::ColUnmanned), 5).yields(3),
@@ -159,7 +159,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
         let (count, percent) = if *centre == view.basis { (0, 0) } else { (4, 5) };
         // As wide as the sum of all stations needs.
         let sum = view.share(view.picture.centres[centre.index()].counts.live);
-        let room = crate::terminal::paint::width(&sum).max(9);
+        let room = crate::paint::width(&sum).max(9);
         let head = format!("{} {name}", view.t(Text::ColLiveAt));
         columns.push(Column::right(head, room).yields(count));
         columns.push(Column::right("%", 5).yields(percent));

@@ -4,7 +4,7 @@ use config::Lang;
 use signal::update::{Cause, LinkFault, Miss};
 
 use super::rows::{Health, Seen};
-use crate::terminal::view::View;
+use crate::view::View;
 
 /// What to do, what helps most first; nothing when all is well.
 pub(super) fn of(view: &View<'_>, seen: &Seen<'_>) -> Vec<String> {

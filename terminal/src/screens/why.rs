@@ -9,16 +9,16 @@ use historian::picture::Full;
 
 use super::overview::scanning;
 use super::{Body, exclusions, unmanned};
-use crate::terminal::attention::{role_of, short_of};
-use crate::terminal::evidence;
-use crate::terminal::format;
-use crate::terminal::list::List;
-use crate::terminal::paint::{Row, Side, rule, text_of, wrap};
-use crate::terminal::places::{Form, places};
-use crate::terminal::shortfalls::{self, Ground, LineId, Shortfall};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::attention::{role_of, short_of};
+use crate::evidence;
+use crate::format;
+use crate::list::List;
+use crate::paint::{Row, Side, rule, text_of, wrap};
+use crate::places::{Form, places};
+use crate::shortfalls::{self, Ground, LineId, Shortfall};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// State of the screen.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ fn title(view: &View<'_>, station: StationId) -> Row {
 /// The text of the screen, for the clipboard and for pipes.
 pub(crate) fn plain(view: &View<'_>, station: StationId, width: usize) -> String {
     let rows = [title(view, station)].into_iter().chain(document(view, station, width, None).lines);
-    let lines = rows.map(|row| crate::terminal::paint::text_of(&row.line()).trim_end().to_owned());
+    let lines = rows.map(|row| crate::paint::text_of(&row.line()).trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 

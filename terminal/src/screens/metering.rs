@@ -12,13 +12,13 @@ use super::Body;
 use super::boxes::{
     Against, against_target, coverage_percent, coverage_share, mark, metering_reached,
 };
-use crate::terminal::format::{self, NOT_EVALUATED};
-use crate::terminal::list::List;
-use crate::terminal::paint::{self, Row, beside, framed};
-use crate::terminal::table::{Cell, Column, Table};
-use crate::terminal::texts::Text;
-use crate::terminal::theme::Role;
-use crate::terminal::view::View;
+use crate::format::{self, NOT_EVALUATED};
+use crate::list::List;
+use crate::paint::{self, Row, beside, framed};
+use crate::table::{Cell, Column, Table};
+use crate::texts::Text;
+use crate::theme::Role;
+use crate::view::View;
 
 /// By what meters are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
