@@ -30,7 +30,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ::config::plain::{line, plain};
-use ::config::{Lang, Problems, Province, StationId, way_out};
+use ::config::{Lang, NoDay, Problems, Province, StationId, way_out};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::historian::past::StoodChannel;
@@ -220,6 +220,12 @@ impl From<StoreError> for Failure {
             StoreError::Stopped => Self::Stopped,
             error => Self::Usage(error.to_string()),
         }
+    }
+}
+
+impl From<NoDay> for Failure {
+    fn from(error: NoDay) -> Self {
+        Self::Usage(error.to_string())
     }
 }
 

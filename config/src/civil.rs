@@ -73,6 +73,11 @@ impl Hash for Known {
     }
 }
 
+/// A text that says no day.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("'{0}' is not a day; write it as 2022-11-23")]
+pub struct NoDay(pub String);
+
 /// Why what a local clock shows is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoInstant {
@@ -429,8 +434,15 @@ impl Date {
         Self { day: 1, ..self }
     }
 
-    /// Reads a day: `2022-11-23`, or as Vietnamese screens have it, `23/11/2022`; `None` of anything else.
-    pub fn read(text: &str) -> Option<Self> {
+    /// Reads a day: `2022-11-23`, or as Vietnamese screens have it, `23/11/2022`.
+    ///
+    /// # Errors
+    /// When it is none, or the calendar does not have it.
+    pub fn read(text: &str) -> Result<Self, NoDay> {
+        Self::parts(text).ok_or_else(|| NoDay(text.to_owned()))
+    }
+
+    fn parts(text: &str) -> Option<Self> {
         let mut parts: Vec<&str> = text.split('-').collect();
         if parts.len() == 1 {
             parts = text.split('/').rev().collect();

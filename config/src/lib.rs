@@ -34,7 +34,7 @@ mod read;
 mod registers;
 mod template;
 
-pub use civil::{DAY_MS, Local, NoInstant, Zone, utc_instant, utc_text};
+pub use civil::{DAY_MS, Local, NoDay, NoInstant, Zone, utc_instant, utc_text};
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode, scaled};
 pub use customers::run_start;
 pub use document::{Document, Fields, Node, Place, Placed};

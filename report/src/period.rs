@@ -32,9 +32,6 @@ pub enum BadPeriod {
     /// The text is no year.
     #[error("'{0}' is not a year; write it as 2022")]
     Year(String),
-    /// The text is no day.
-    #[error("'{0}' is not a day; write it as 2022-11-23")]
-    Day(String),
     /// It ends before it begins.
     #[error("the period ends on {last}, before it begins on {first}")]
     Backwards {
@@ -46,14 +43,6 @@ pub enum BadPeriod {
     /// It is too long for one report.
     #[error("the period has {0} days; a report covers at most {DAYS_MAX}")]
     Long(i64),
-}
-
-/// Reads a day: `2022-11-23`, or as Vietnamese screens have it, `23/11/2022`.
-///
-/// # Errors
-/// When it is none.
-pub fn day(text: &str) -> Result<Date, BadPeriod> {
-    Date::read(text).ok_or_else(|| BadPeriod::Day(text.to_owned()))
 }
 
 fn number(text: &str, digits: usize) -> Option<u16> {
@@ -68,7 +57,7 @@ impl Period {
     /// When the text is none.
     pub fn month(text: &str, zone: Zone) -> Result<Self, BadPeriod> {
         let bad = || BadPeriod::Month(text.to_owned());
-        let first = day(&format!("{text}-01")).map_err(|_| bad())?;
+        let first = Date::read(&format!("{text}-01")).map_err(|_| bad())?;
         Ok(Self { first, last: first, zone }.to_end_of_month())
     }
 
@@ -93,7 +82,7 @@ impl Period {
 
     /// So many months of a year, from one of them on.
     fn of_months(year: &str, month: u16, count: u16, zone: Zone) -> Option<Self> {
-        let first = day(&format!("{year}-{month:02}-01")).ok()?;
+        let first = Date::read(&format!("{year}-{month:02}-01")).ok()?;
         let last = Date { month: u8::try_from(month + count - 1).ok()?, ..first };
         let last = Self { first: last, last, zone }.to_end_of_month().last;
         Some(Self { first, last, zone })
@@ -279,19 +268,19 @@ mod tests {
         let dates: Vec<_> = quarters.iter().flat_map(|quarter| quarter.dates()).collect();
         assert_eq!(dates, year.dates());
         // Three months that are no quarter have as many days before them.
-        let (first, last) = (day("2022-02-01").unwrap(), day("2022-04-30").unwrap());
+        let (first, last) = (Date::read("2022-02-01").unwrap(), Date::read("2022-04-30").unwrap());
         let months = Period::days(first, last, HOA_BINH).unwrap();
         assert_eq!(months.name(Lang::En), "2022-02-01 to 2022-04-30");
         assert_eq!(months.before().dates().len(), months.dates().len());
         // The parts of two years are no year.
-        let (first, last) = (day("2021-01-01").unwrap(), day("2022-12-31").unwrap());
+        let (first, last) = (Date::read("2021-01-01").unwrap(), Date::read("2022-12-31").unwrap());
         assert!(!Period::days(first, last, HOA_BINH).unwrap().is_year());
         assert_eq!(Period::month("2022-01", HOA_BINH).unwrap().before().name(Lang::En), "2021-12");
     }
 
     #[test]
     fn days_are_counted_from_the_first_to_the_last() {
-        let (first, last) = (day("2022-11-03").unwrap(), day("2022-11-09").unwrap());
+        let (first, last) = (Date::read("2022-11-03").unwrap(), Date::read("2022-11-09").unwrap());
         let week = Period::days(first, last, HOA_BINH).unwrap();
         assert_eq!(week.dates().len(), 7);
         assert_eq!(week.before().name(Lang::En), "2022-10-27 to 2022-11-02");
@@ -321,8 +310,12 @@ mod tests {
         let year = Period::year("2022", berlin).unwrap();
         assert_eq!(year.span().length(), 8_760 * 3_600_000);
         // The week before one of 167 hours has seven days too.
-        let week =
-            Period::days(day("2022-03-21").unwrap(), day("2022-03-27").unwrap(), berlin).unwrap();
+        let week = Period::days(
+            Date::read("2022-03-21").unwrap(),
+            Date::read("2022-03-27").unwrap(),
+            berlin,
+        )
+        .unwrap();
         assert_eq!(week.before().name(Lang::En), "2022-03-14 to 2022-03-20");
         // Nobody in Samoa lived on the day before New Year's Eve.
         let samoa = Period::month("2011-12", Zone::named("Pacific/Apia").unwrap()).unwrap();
@@ -346,8 +339,12 @@ mod tests {
         for text in
             ["2022-02-30", "2022-2-3", "11/23/2022", "2022/11/23", "0000-00-00", "2022-11-23T00"]
         {
-            assert_eq!(day(text), Err(BadPeriod::Day(text.to_owned())));
+            assert_eq!(Date::read(text), Err(config::NoDay(text.to_owned())));
         }
-        assert_eq!(day("23/11/2022"), day("2022-11-23"), "the day first, as in Vietnam");
+        assert_eq!(
+            Date::read("23/11/2022"),
+            Date::read("2022-11-23"),
+            "the day first, as in Vietnam"
+        );
     }
 }

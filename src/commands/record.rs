@@ -14,7 +14,6 @@ use gridwatch::collector::plan::{Plan, layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::picture::Picture;
 use gridwatch::recording::{Cost, Recording, Sink, Tally, stretched};
-use gridwatch::report::period::day;
 use gridwatch::series::Buffer;
 use gridwatch::signal::update::{Answer, News, Update};
 use gridwatch::store::{Recorder, Writer};
@@ -59,7 +58,7 @@ pub(super) struct RecordArgs {
 
 /// The first day of a recording.
 fn first_day(text: &str) -> Result<Date, String> {
-    let date = day(text).map_err(|error| error.to_string())?;
+    let date = Date::read(text).map_err(|error| error.to_string())?;
     // Before, device clocks and the calendar of holidays know no day.
     let known = date.year >= 2000;
     known.then_some(date).ok_or_else(|| format!("{text}: days are recorded from 2000 on"))

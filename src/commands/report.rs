@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use ::config::{Province, Zone};
+use ::config::{Date, Province, Zone};
 use clap::Args;
-use gridwatch::report::period::{Period, day};
+use gridwatch::report::period::Period;
 use gridwatch::report::{Format, Request, report, write};
 use gridwatch::store::{Gap, Kept, Reader, Session, StoreError};
 
@@ -67,8 +67,7 @@ pub(super) struct ReportArgs {
 pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     // What cannot be written is said before it is worked out.
     Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
-    let issued = args.issued.as_deref().map(day).transpose();
-    let issued = issued.map_err(|error| Failure::Usage(error.to_string()))?;
+    let issued = args.issued.as_deref().map(Date::read).transpose()?;
     let _stop = Stop::at_once(NOTHING_WRITTEN)?;
     let named = args.config.province()?;
     let folder = store_folder(args.store.as_ref(), &named)?;
@@ -125,7 +124,7 @@ fn period(args: &ReportArgs, zone: Zone) -> Result<Period, Failure> {
         Period::quarter(quarter, zone)
     } else if let Some(from) = &args.from {
         let to = args.to.as_ref().unwrap_or(from);
-        day(from).and_then(|first| Period::days(first, day(to)?, zone))
+        Period::days(Date::read(from)?, Date::read(to)?, zone)
     } else {
         // The parser asks for one of them.
         Period::month(args.month.as_deref().unwrap_or_default(), zone)

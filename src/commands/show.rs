@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::history::past;
 use gridwatch::json;
-use gridwatch::report::period::day;
 use gridwatch::store::{End, Gap, Kept, Reader, Session};
 use gridwatch::terminal::{self, Origin, Page};
 
@@ -149,7 +148,7 @@ fn moment(text: &str, zone: Zone, newest: Timestamp) -> Result<Timestamp, Failur
         Failure::Usage(message)
     };
     let (date, time) = match text.split_once([' ', 'T']) {
-        Some((date, time)) => (Some(day(date).map_err(|_| bad())?), time),
+        Some((date, time)) => (Some(Date::read(date).map_err(|_| bad())?), time),
         None => (None, text),
     };
     let place = time.find(['+', '-', 'Z']).unwrap_or(time.len());

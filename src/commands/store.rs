@@ -4,12 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::config::{Province, Zone};
+use ::config::{Date, Province, Zone};
 use clap::{Args, Subcommand, ValueEnum};
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::export::{self, Choice, Format, Request, Table};
 use gridwatch::history::Span;
-use gridwatch::report::period::day;
 use gridwatch::store::upkeep::{self, Compacted, Forget};
 use gridwatch::store::{Aside, By, Gap, Kept, Reader, StoreError, set_aside};
 
@@ -271,8 +270,7 @@ fn check(args: &CheckArgs) -> Outcome {
 fn compact(args: &CompactArgs) -> Outcome {
     let folder = args.folder.path()?;
     let zone = zone_of(&folder);
-    let date = |text: &String| day(text).map_err(|error| Failure::Usage(error.to_string()));
-    let before = args.before.as_ref().map(date).transpose()?;
+    let before = args.before.as_deref().map(Date::read).transpose()?;
     let forget = before.map(|before| Forget { before, only_values: args.only_values, zone });
     let Compacted { was, is, removed } = upkeep::compact(&folder, forget)?;
     say(format_args!("{}: {} kB, was {} kB", folder.display(), is / 1_024, was / 1_024))?;
@@ -418,7 +416,7 @@ fn span(args: &ExportArgs, reader: &Reader) -> Result<Span, Failure> {
     }
     let zone = zone_in(reader)?;
     let number = |text: &String| {
-        let date = day(text).map_err(|error| Failure::Usage(error.to_string()))?;
+        let date = Date::read(text)?;
         let bad = || Failure::Usage(format!("'{text}' is not a day of the calendar"));
         date.number().ok_or_else(bad)
     };
