@@ -1,22 +1,35 @@
 //! The commands, one file each, and what they share: arguments, exit codes, output.
 
 mod bar;
+#[cfg(feature = "simulator")]
 mod certificates;
 mod check;
 mod config;
+#[cfg(feature = "simulator")]
 mod demo;
 mod events;
+#[cfg(feature = "report")]
+mod export;
+#[cfg(feature = "simulator")]
+mod field;
+#[cfg(feature = "simulator")]
 mod inject;
 mod map;
 mod monitor;
 mod plan;
+#[cfg(feature = "simulator")]
 mod plant;
+#[cfg(feature = "simulator")]
 mod record;
+#[cfg(feature = "report")]
 mod report;
 mod show;
+#[cfg(feature = "simulator")]
 mod simulate;
+#[cfg(feature = "simulator")]
 mod simulator;
 mod store;
+#[cfg(feature = "simulator")]
 mod truth;
 
 use std::fmt::Display;
@@ -37,13 +50,9 @@ use gridwatch::historian::past::StoodChannel;
 use gridwatch::history::stood;
 use gridwatch::leftovers;
 use gridwatch::monitor::Monitor;
-use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Keeper, Reader, StoreError};
-use sim::faults::Keep;
-use sim::{Plans, Scenario};
 
 use bar::Bar;
-use truth::Truth;
 
 /// A threshold was missed.
 const EXIT_MISSED: u8 = 1;
@@ -56,7 +65,7 @@ const EXIT_NO_DATA: u8 = 3;
 
 /// Which required signal is not there, since when, and why.
 #[derive(Parser)]
-#[command(name = "gridwatch", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "gridwatch", version, max_term_width = 100, after_help = own(EXAMPLES))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -81,6 +90,26 @@ Examples:
 Without CONFIG every command uses the built-in province of Hòa Bình.
 Exit codes: 0 good, 1 a threshold missed or stopped before its end, 2 usage or configuration, 3 no data.";
 
+/// Whether this build has screens.
+const SCREENS: bool = cfg!(feature = "terminal");
+
+/// What stands below a help, without examples of what this build lacks.
+fn own(help: &str) -> String {
+    let is_own = |line: &&str| {
+        let Some(example) = line.strip_prefix("  gridwatch ") else { return true };
+        let command = example.split(' ').next().unwrap_or_default();
+        match command {
+            "demo" | "simulate" | "inject" | "plant" => cfg!(feature = "simulator"),
+            "report" => cfg!(feature = "report"),
+            "events" | "monitor" | "show" => {
+                SCREENS || ["--json", "--headless"].iter().any(|way| example.contains(way))
+            }
+            _ => true,
+        }
+    };
+    help.split_inclusive('\n').filter(is_own).collect()
+}
+
 /// What every command takes.
 #[derive(Args, Clone)]
 #[expect(clippy::doc_markdown, reason = "shown as help, where backticks would be noise")]
@@ -89,9 +118,11 @@ struct Common {
     #[arg(long, global = true, value_enum)]
     lang: Option<LangArg>,
     /// Colours: auto, or never (also when NO_COLOR is set)
+    #[cfg(feature = "terminal")]
     #[arg(long, global = true, value_enum, default_value = "auto")]
     color: ColorArg,
     /// Plain ASCII marks instead of box-drawing and symbols
+    #[cfg(feature = "terminal")]
     #[arg(long, global = true)]
     ascii: bool,
     /// First TCP port of the stations, instead of the one in the contract
@@ -108,37 +139,26 @@ enum LangArg {
     En,
 }
 
+#[cfg(feature = "terminal")]
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ColorArg {
     Auto,
     Never,
 }
 
-/// Whose CSV is written.
-#[derive(Clone, Copy, ValueEnum)]
-enum CsvStyle {
-    Rfc,
-    ExcelVi,
-}
-
-impl From<CsvStyle> for Style {
-    fn from(style: CsvStyle) -> Self {
-        match style {
-            CsvStyle::Rfc => Self::Rfc,
-            CsvStyle::ExcelVi => Self::ExcelVi,
-        }
-    }
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Simulator and monitor in one process, real TCP between them
+    #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
     /// Serve the stations of a province over Modbus TCP
+    #[cfg(feature = "simulator")]
     Simulate(simulate::SimulateArgs),
     /// Let something go wrong in the running simulator
+    #[cfg(feature = "simulator")]
     Inject(inject::InjectArgs),
     /// Let something happen to the plant of the running simulator
+    #[cfg(feature = "simulator")]
     #[command(subcommand)]
     Plant(plant::PlantCommand),
     /// Poll the stations and show what is missing, since when, and why
@@ -150,6 +170,7 @@ enum Command {
     /// Hold the province against thresholds and say which station falls short
     Check(check::CheckArgs),
     /// What a month or any stretch of days was like: the form that is filed
+    #[cfg(feature = "report")]
     Report(report::ReportArgs),
     /// Look after the history that was kept
     #[command(subcommand)]
@@ -162,6 +183,7 @@ enum Command {
     /// The requests that the collector will send
     Plan(plan::PlanArgs),
     /// Make certificates to try Modbus/TCP Security with
+    #[cfg(feature = "simulator")]
     Certificates(certificates::CertificatesArgs),
 }
 
@@ -187,6 +209,7 @@ impl ConfigArg {
     }
 
     /// As it stands on the command line, behind a command.
+    #[cfg(any(feature = "simulator", feature = "terminal"))]
     fn written(&self) -> String {
         match (&self.config, self.fleet) {
             (Some(path), _) => format!(" {}", path.display()),
@@ -243,19 +266,25 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let common = &cli.common;
     let outcome = start_log(common).and_then(|()| match &cli.command {
+        #[cfg(feature = "simulator")]
         Command::Demo(args) => demo::run(common, args),
+        #[cfg(feature = "simulator")]
         Command::Simulate(args) => simulate::run(common, args),
+        #[cfg(feature = "simulator")]
         Command::Inject(args) => inject::run(common, args),
+        #[cfg(feature = "simulator")]
         Command::Plant(command) => plant::run(common, command),
         Command::Monitor(args) => monitor::run(common, args),
         Command::Events(args) => events::run(common, args),
         Command::Show(args) => show::run(common, args),
         Command::Check(args) => check::run(common, args),
+        #[cfg(feature = "report")]
         Command::Report(args) => report::run(common, args),
         Command::Store(command) => store::run(common, command),
         Command::Config(command) => config::run(command),
         Command::Map(args) => map::run(common, args),
         Command::Plan(args) => plan::run(common, args),
+        #[cfg(feature = "simulator")]
         Command::Certificates(args) => certificates::run(args),
     });
     ExitCode::from(match outcome {
@@ -308,6 +337,7 @@ impl Common {
     }
 
     /// Whether colours may be used.
+    #[cfg(feature = "terminal")]
     fn colors(&self) -> bool {
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         self.color == ColorArg::Auto && !forbidden
@@ -352,51 +382,6 @@ impl io::Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-/// Highest speed of simulated time: a day in six minutes.
-const SPEED_MAX: i64 = 240;
-
-/// How stations are simulated.
-#[derive(Args, Clone)]
-struct FieldArgs {
-    /// How many times faster than the world's the field's clock runs, from the present on
-    #[arg(long, value_name = "TIMES", default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=SPEED_MAX))]
-    speed: u32,
-    /// What is to come, as a scenario file says: faults, and what is done to the plant
-    #[arg(long, value_name = "FILE")]
-    scenario: Option<PathBuf>,
-    /// Write the truth log: one JSON object for each start and end of a fault
-    #[arg(long, value_name = "FILE")]
-    truth: Option<PathBuf>,
-    /// With --truth: the true value beside the one sent, of every point affected
-    #[arg(long, requires = "truth")]
-    truth_values: bool,
-}
-
-impl FieldArgs {
-    /// What is to come, and the truth log, whose end is to be looked at when all is over.
-    fn plans(&self, province: &Province) -> Result<(Plans, Truth), Failure> {
-        let scenario =
-            self.scenario.as_ref().map(|path| Scenario::load(province, path)).transpose()?;
-        let keep = if self.truth_values { Keep::Values } else { Keep::Points };
-        let (log, truth) = match &self.truth {
-            Some(path) => {
-                let (log, end) = Truth::begin(path)?;
-                (log, Some((keep, end)))
-            }
-            None => (Truth::default(), None),
-        };
-        Ok((Plans { speed: self.speed, scenario, truth }, log))
-    }
-}
-
-/// The port on which a simulator of this province takes orders unless told otherwise: the one before
-/// its first station.
-fn control_port(province: &Province) -> Option<u16> {
-    let own = province.channels.iter().filter(|channel| !channel.pinned_address);
-    own.map(|channel| channel.port).min()?.checked_sub(1).filter(|port| *port > 0)
 }
 
 /// A runtime for the tasks that talk to stations; screens stay on the main thread.
@@ -532,6 +517,12 @@ fn folder_name(name: &str) -> String {
 
 /// Refuses to draw a screen where there is none, and says what to use instead.
 fn need_terminal(command: &str) -> Result<(), Failure> {
+    if !SCREENS {
+        return Err(Failure::Usage(format!(
+            "this program was built without screens; use 'gridwatch {command} --once --json' for a script, or \
+             'gridwatch monitor --headless' to keep history"
+        )));
+    }
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     if io::stdout().is_terminal() && !dumb {
         return Ok(());

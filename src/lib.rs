@@ -6,11 +6,14 @@
 pub mod check;
 pub mod json;
 pub mod monitor;
+#[cfg(feature = "simulator")]
 pub mod recording;
 
 pub use collector;
 pub use historian;
+#[cfg(feature = "report")]
 pub use report::{self, export, spreadsheet};
 pub use signal::{self, clock};
 pub use store::{self, history, leftovers, series};
+#[cfg(feature = "terminal")]
 pub use terminal;

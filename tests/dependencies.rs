@@ -1,5 +1,5 @@
-//! What the project is made of: where its crates come from, under which licences, which of them are there twice, and
-//! that none is used whose licence forbids it.
+//! What the project is made of: where its crates come from, under which licences, which of them are there twice, that
+//! none is used whose licence forbids it, and which of ours is built with what takes long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -52,6 +52,14 @@ const TWICE: [&str; 18] = [
     "thiserror-impl",
 ];
 
+/// Libraries that take long to build, and the one crate of ours that each stands in.
+const HEAVY: [(&str, &str); 4] = [
+    ("parquet", "gridwatch-report"),
+    ("ratatui", "gridwatch-terminal"),
+    ("rusqlite", "gridwatch-store"),
+    ("rust_xlsxwriter", "gridwatch-report"),
+];
+
 /// A crate of the graph of this machine: what the tests are built of, so that it is there without a network.
 struct Package {
     name: String,
@@ -60,18 +68,28 @@ struct Package {
     source: Option<String>,
 }
 
-fn packages() -> Vec<Package> {
-    let rustc = Command::new("rustc").arg("-vV").output().unwrap();
-    let said = String::from_utf8(rustc.stdout).unwrap();
-    let platform = said.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+/// What cargo says without a network.
+fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
-        .args(["--filter-platform", platform])
+        .args(arguments)
+        .args(["--locked", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn metadata() -> Value {
+    let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+    let said = String::from_utf8(rustc.stdout).unwrap();
+    let platform = said.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let all = cargo(&["metadata", "--format-version", "1", "--filter-platform", platform]);
+    serde_json::from_str(&all).unwrap()
+}
+
+fn packages() -> Vec<Package> {
+    let all = metadata();
     let nodes = all["resolve"]["nodes"].as_array().unwrap().iter();
     let used: BTreeSet<&str> = nodes.map(|node| node["id"].as_str().unwrap()).collect();
     let packages = all["packages"].as_array().unwrap().iter();
@@ -158,6 +176,44 @@ fn crates_that_are_there_twice_are_known() {
     let twice: Vec<&str> =
         versions.iter().filter(|(_, all)| all.len() > 1).map(|(name, _)| &name[..]).collect();
     assert_eq!(twice, TWICE);
+}
+
+#[test]
+fn what_takes_long_to_build_stands_in_one_crate_of_ours() {
+    let all = metadata();
+    let packages = all["packages"].as_array().unwrap().iter();
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    for package in packages.filter(|package| package["source"].is_null()) {
+        for used in package["dependencies"].as_array().unwrap() {
+            // Tests read stores beside the program.
+            let is_tool = used["kind"] == "dev" && used["name"] == "rusqlite";
+            let heavy = HEAVY.iter().find(|(name, _)| used["name"] == *name && !is_tool);
+            found.extend(heavy.map(|(name, _)| (*name, package["name"].as_str().unwrap())));
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(found, HEAVY);
+}
+
+#[test]
+fn a_collector_alone_is_built_without_screens_reports_and_simulator() {
+    let tree = |parts: &[&str]| cargo(&[&["tree", "--prefix", "none"], parts].concat());
+    let has =
+        |tree: &str, name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
+    let least = tree(&["--no-default-features", "--features", "collector"]);
+    let whole = tree(&[]);
+    for name in ["ratatui", "parquet", "rust_xlsxwriter", "gridwatch-terminal", "gridwatch-report"]
+    {
+        assert!(!has(&least, name), "{name}");
+        assert!(has(&whole, name), "{name}");
+    }
+    // The collector itself is tested against one, which no build has.
+    let least =
+        tree(&["--no-default-features", "--features", "collector", "--edges", "normal,build"]);
+    for name in ["gridwatch-sim", "gridwatch-grid", "rcgen"] {
+        assert!(!has(&least, name), "{name}");
+    }
+    assert!(has(&least, "gridwatch-collector") && has(&least, "gridwatch-store"), "{least}");
 }
 
 #[test]

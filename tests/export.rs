@@ -17,9 +17,9 @@ use gridwatch::historian::picture::{LinkState, Reads};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::json;
 use gridwatch::recording::stretched;
+use gridwatch::report::parquet::file::reader::{FileReader as _, SerializedFileReader};
+use gridwatch::report::parquet::record::Field;
 use gridwatch::store::{Batch, EnergyKind, EnergyLine, MeterKind, MeterLine, Reader, Writer};
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::record::Field;
 use sim::Scenario;
 use tempfile::{TempDir, tempdir};
 

@@ -7,12 +7,12 @@ use config::{Date, Flags, Lang, Province};
 use gridwatch::collector::poll::Fault;
 use gridwatch::historian::picture::Picture;
 use gridwatch::signal::update::{Cause, Strays};
+use gridwatch::terminal::ratatui::buffer::Buffer;
+use gridwatch::terminal::ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use gridwatch::terminal::ratatui::layout::Rect;
+use gridwatch::terminal::ratatui::style::{Color, Modifier};
 use gridwatch::terminal::{self, Effect, Options, Theme, Ui};
 use proptest::prelude::*;
-use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::fixture::{NOW, World};

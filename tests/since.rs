@@ -11,9 +11,9 @@ use gridwatch::historian::picture::Picture;
 use gridwatch::historian::shortfalls;
 use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::store::{Gatherer, Writer};
+use gridwatch::terminal::ratatui::buffer::Buffer;
+use gridwatch::terminal::ratatui::layout::Rect;
 use gridwatch::terminal::{self, Options, Page, Ui};
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 

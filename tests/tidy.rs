@@ -101,13 +101,11 @@ const CONTRACT: Direction = &[
 ];
 
 /// Names that only the given files may mention.
-const RESERVED: [(&str, &[&str]); 9] = [
+const RESERVED: [(&str, &[&str]); 7] = [
     ("jiff", &["config/src/civil.rs"]),
-    ("rusqlite", &["store/"]),
     ("::parquet::", &["report/src/export"]),
     ("tokio_modbus", &[]),
     ("tokio_rustls", &["collector/src/tls.rs", "sim/src/server/tls.rs"]),
-    ("ratatui", &["terminal/"]),
     // The control room meets the field over the network; only a recording has both in one hand. From
     // the crates below it Cargo keeps it away.
     ("sim::", &["src/recording", "src/commands", "collector/src/tls.rs", "sim/", "config/"]),

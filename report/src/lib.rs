@@ -31,6 +31,8 @@ use store::{Reader, StoreError};
 
 use drafts::{Drafts, Unwritten, beside};
 pub use facts::Request;
+/// By what Parquet is written, for who reads it again.
+pub use parquet;
 use sheets::Report;
 use spreadsheet::Style;
 

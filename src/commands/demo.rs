@@ -7,11 +7,9 @@ use gridwatch::clock::Clock;
 use sim::control::Control;
 use sim::{Ports, Simulation};
 
+use super::field::{FieldArgs, control_port};
 use super::monitor::{Keep, Look, MonitorArgs, watch};
-use super::{
-    Common, ConfigArg, Failure, FieldArgs, Outcome, allow_files, control_port, need_terminal,
-    runtime,
-};
+use super::{Common, ConfigArg, Failure, Outcome, allow_files, need_terminal, runtime};
 
 #[derive(Args)]
 #[command(after_help = "\

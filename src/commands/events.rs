@@ -9,17 +9,19 @@ use clap::Args;
 use gridwatch::clock::Clock;
 use gridwatch::historian::events::{EventCounts, EventEntry, EventLog, Happening};
 use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::json;
 use gridwatch::monitor::Monitor;
 use gridwatch::signal::layout::Content;
-use gridwatch::{json, terminal};
+#[cfg(feature = "terminal")]
+use gridwatch::terminal;
 
 use super::{
-    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Failure, Outcome, patience, runtime, say, site,
-    start_monitor, stop_wanted, unknown,
+    Common, ConfigArg, EXIT_MISSED, EXIT_NO_DATA, Failure, Outcome, own, patience, runtime, say,
+    site, start_monitor, stop_wanted, unknown,
 };
 
 #[derive(Args)]
-#[command(after_help = "\
+#[command(after_help = own("\
 Examples:
   gridwatch events                                  what the rings of the units hold
   gridwatch events --station HB04 --follow          and what happens next, until Ctrl-C
@@ -30,7 +32,7 @@ Each line is a change of a status with the time at which its unit recorded it, a
 it came here; records that were lost have a line of their own, between those round them.
 The newest 20 000 of each centre are kept; how many older ones were not is said first.
 Exit codes: 0 every ring was read (with --follow: it ended as you wanted), 1 a station or a unit did
-not answer or records are not read yet, 2 usage or configuration, 3 no station answered.")]
+not answer or records are not read yet, 2 usage or configuration, 3 no station answered."))]
 pub(super) struct EventsArgs {
     #[command(flatten)]
     config: ConfigArg,
@@ -48,6 +50,7 @@ pub(super) struct EventsArgs {
     once: bool,
     /// One JSON object a line
     #[arg(long)]
+    #[cfg_attr(not(feature = "terminal"), arg(required = true))]
     json: bool,
     /// Longest wait until every ring was read, seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = patience)]
@@ -74,6 +77,7 @@ pub(super) fn run(common: &Common, args: &EventsArgs) -> Outcome {
     let monitor = start_monitor(&runtime, &province, Clock::system(), (None, Vec::new()))?;
     let outcome = runtime.block_on(async {
         let picture = monitor.events_read(args.timeout).await;
+        #[cfg(feature = "terminal")]
         if !args.json {
             say(terminal::event_head(&picture, common.lang()))?;
         }
@@ -148,13 +152,21 @@ impl<'a> Printer<'a> {
         }
         news.sort_by_key(|(centre, entry)| (entry.at, *centre, entry.order));
         for (_, entry) in &news {
-            say(if self.json {
-                json::event(picture, entry)
-            } else {
-                terminal::event_line(picture, entry, self.common.lang(), self.common.ascii)
-            })?;
+            say(self.line(picture, entry))?;
         }
         Ok(())
+    }
+
+    #[cfg_attr(
+        not(feature = "terminal"),
+        expect(clippy::unused_self, reason = "JSON is all there is")
+    )]
+    fn line(&self, picture: &Picture, entry: &EventEntry) -> String {
+        #[cfg(feature = "terminal")]
+        if !self.json {
+            return terminal::event_line(picture, entry, self.common.lang(), self.common.ascii);
+        }
+        json::event(picture, entry)
     }
 
     /// What is said of entries that were pushed out before they could be printed.

@@ -1,9 +1,10 @@
 //! `gridwatch monitor`: poll the stations and show what is missing, since when, and why.
 
-use std::io;
+#[cfg(feature = "terminal")]
+mod screens;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ::config::{Lang, Province};
@@ -11,18 +12,19 @@ use clap::Args;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::picture::{ChannelPicture, Keeping, LinkState, Picture, Unconfirmed};
+use gridwatch::json;
 use gridwatch::monitor::Monitor;
 use gridwatch::store::Keeper;
-use gridwatch::{json, terminal};
 use tokio::runtime::Runtime;
+use words::jumps;
 
 use super::{
-    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, patience, runtime, say,
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, need_terminal, own, patience, runtime, say,
     say_lines, start_monitor, state_folder, stood_in, stop_wanted, stretch,
 };
 
 #[derive(Args)]
-#[command(after_help = "\
+#[command(after_help = own("\
 Examples:
   gridwatch monitor config/hoa-binh.toml               the screens
   gridwatch monitor config/hoa-binh.toml --once        the figures as text
@@ -34,7 +36,7 @@ The stations come from 'gridwatch simulate' in another terminal, or are real one
 addresses the contract names. The monitor only reads: it never writes to a station.
 
 History is kept while the screens or --headless run; 'gridwatch report' makes the monthly
-report of it, also beside a running monitor.")]
+report of it, also beside a running monitor."))]
 pub(super) struct MonitorArgs {
     #[command(flatten)]
     pub(super) config: ConfigArg,
@@ -64,6 +66,7 @@ pub(super) struct Keep {
 
 impl Keep {
     /// Nothing is kept.
+    #[cfg(feature = "simulator")]
     pub(super) fn nothing() -> Self {
         Self { no_store: true, tell: Duration::from_secs(60), ..Self::default() }
     }
@@ -109,6 +112,7 @@ pub(super) struct Look {
     /// move or to stand (3 s), and every switch between its ends was watched for as long as it may move
     /// (breakers 2 s, others 25 s)
     #[arg(long)]
+    #[cfg_attr(not(feature = "terminal"), arg(requires = "json"))]
     pub(super) once: bool,
     /// With --once: as one JSON object
     #[arg(long, requires = "once")]
@@ -152,9 +156,14 @@ pub(super) fn watch(
             tokio::time::sleep(after).await;
             monitor.news().borrow().clone()
         });
-        print(common, &picture, args.look.json)
+        let text = text(common, &picture, args.look.json);
+        print(&picture, text)
     } else {
-        show(common, args, &monitor)
+        #[cfg(feature = "terminal")]
+        let shown = screens::show(common, args, &monitor);
+        #[cfg(not(feature = "terminal"))]
+        let shown = need_terminal("monitor").map(|()| 0);
+        shown
     };
     runtime.block_on(monitor.stop());
     outcome
@@ -180,7 +189,7 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
         let zone = picture.province.zone;
         if picture.jumps.len() != jumps {
             jumps = picture.jumps.len();
-            picture.jumps.last().map_or(Ok(()), |jump| say(terminal::jump(jump, zone, lang)))?;
+            picture.jumps.last().map_or(Ok(()), |jump| say(jumps::when(jump, zone, lang)))?;
         }
         let Some(keeping) = &picture.keeping else { continue };
         // What is wrong is said at once, and so is that it is over.
@@ -206,12 +215,22 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
     }
 }
 
+/// The figures as text, unless JSON is wanted.
+#[cfg(feature = "terminal")]
+fn text(common: &Common, picture: &Picture, as_json: bool) -> Option<String> {
+    (!as_json).then(|| screens::text(common, picture))
+}
+
+#[cfg(not(feature = "terminal"))]
+fn text(_: &Common, _: &Picture, _: bool) -> Option<String> {
+    None
+}
+
 /// Exit code 3 when no station answered, or of none that did it is known whether what it says moves.
-fn print(common: &Common, picture: &Picture, as_json: bool) -> Outcome {
-    if as_json {
-        say(json::picture(picture))?;
-    } else {
-        say_lines(terminal::text(picture, common.lang(), common.ascii).trim_end())?;
+fn print(picture: &Picture, text: Option<String>) -> Outcome {
+    match text {
+        Some(text) => say_lines(text.trim_end())?,
+        None => say(json::picture(picture))?,
     }
     let is_known = |channel: &ChannelPicture| {
         let counts = &channel.counts;
@@ -220,27 +239,4 @@ fn print(common: &Common, picture: &Picture, as_json: bool) -> Outcome {
     };
     let heard = picture.channels.iter().any(|channel| is_known(channel));
     Ok(if heard { 0 } else { EXIT_NO_DATA })
-}
-
-fn show(common: &Common, args: &MonitorArgs, monitor: &Monitor) -> Outcome {
-    let quit = Arc::new(AtomicBool::new(false));
-    #[cfg(unix)]
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&quit)).map_err(Failure::Output)?;
-    }
-    let simulate = format!("gridwatch simulate{}", args.config.written());
-    let acknowledger = monitor.acknowledger();
-    let acknowledge = move |raised| acknowledger.acknowledge(raised);
-    let options = terminal::Options {
-        lang: common.lang(),
-        color: common.colors(),
-        ascii: common.ascii,
-        simulate,
-    };
-    match terminal::run(monitor.news(), acknowledge, options, quit) {
-        Ok(_) => Ok(0),
-        // The terminal is gone: so is the user.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-        Err(error) => Err(Failure::Usage(format!("the terminal cannot be used: {error}"))),
-    }
 }

@@ -18,9 +18,9 @@ use gridwatch::series::Buffer;
 use gridwatch::signal::update::{Answer, News, Update};
 use gridwatch::store::{Recorder, Writer};
 
+use super::field::FieldArgs;
 use super::{
-    Common, ConfigArg, EXIT_STOPPED, Failure, FieldArgs, Outcome, runtime, say, say_lines,
-    stop_wanted,
+    Common, ConfigArg, EXIT_STOPPED, Failure, Outcome, runtime, say, say_lines, stop_wanted,
 };
 
 /// Time between two looks at the clock of the machine, and between two words on a terminal.

@@ -9,9 +9,10 @@ use gridwatch::report::{Format, Request, report, write};
 use gridwatch::store::{Gap, Kept, Reader, Session, StoreError};
 
 use super::bar::Bar;
+use super::export::CsvStyle;
 use super::{
-    Common, ConfigArg, CsvStyle, EXIT_NO_DATA, Failure, NOTHING_WRITTEN, Outcome, Stop, note,
-    province_of, say, store_folder, unknown,
+    Common, ConfigArg, EXIT_NO_DATA, Failure, NOTHING_WRITTEN, Outcome, Stop, note, province_of,
+    say, store_folder, unknown,
 };
 
 #[derive(Args)]

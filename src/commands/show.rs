@@ -1,23 +1,26 @@
 //! `gridwatch show`: how the province stands or stood, from the history that a monitor keeps.
 
+#[cfg(feature = "terminal")]
+mod screens;
+
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use ::config::{Date, NoInstant, Province, Zone};
-use clap::{Args, ValueEnum};
-use gridwatch::clock::{Clock, Timestamp};
+use ::config::{Date, NoInstant, Zone};
+use clap::Args;
+use gridwatch::clock::Timestamp;
 use gridwatch::history::past;
 use gridwatch::json;
-use gridwatch::store::{End, Gap, Kept, Reader, Session};
-use gridwatch::terminal::{self, Origin, Page};
+use gridwatch::store::{Gap, Kept, Reader, Session};
 
 use super::{
-    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, Stop, province_of, say, say_lines, site,
-    store_folder,
+    Common, ConfigArg, EXIT_NO_DATA, Failure, Outcome, Stop, own, province_of, say, store_folder,
 };
+#[cfg(feature = "terminal")]
+use screens::ScreenArgs;
 
 #[derive(Args)]
-#[command(after_help = "\
+#[command(after_help = own("\
 Examples:
   gridwatch show                                 the figures, and why stations fall short
   gridwatch show why HB07                        one station
@@ -28,14 +31,8 @@ Examples:
 
 Nothing is asked of a station: it is what 'gridwatch monitor' has judged and kept, up to its last
 second, or what 'gridwatch simulate --record' made. A monitor may run beside it.
-Exit codes: 0 shown, 1 stopped before it was, 2 usage or configuration, 3 nobody watched then.")]
+Exit codes: 0 shown, 1 stopped before it was, 2 usage or configuration, 3 nobody watched then."))]
 pub(super) struct ShowArgs {
-    /// What to show
-    #[arg(value_enum, value_name = "SCREEN", default_value = "overview")]
-    screen: ScreenArg,
-    /// A station: for 'why' the one that is meant, for 'signals' and 'alarms' the only one
-    #[arg(value_name = "STATION")]
-    station: Option<String>,
     /// Province file [default: the built-in province of Hòa Bình]: says where its history is
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -46,33 +43,17 @@ pub(super) struct ShowArgs {
     /// it twice [default: when it was last watched]
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// With signals: also those that fall short nowhere
-    #[arg(long)]
-    all: bool,
-    /// Columns of a table, 60 to 400
-    #[arg(long, value_name = "COLUMNS", default_value = "100", value_parser = clap::value_parser!(u16).range(60..=400))]
-    width: u16,
+    #[cfg(feature = "terminal")]
+    #[command(flatten)]
+    screen: ScreenArgs,
     /// As one JSON object, whatever the screen
-    #[arg(long, conflicts_with_all = ["all", "width"])]
+    #[arg(long)]
+    #[cfg_attr(feature = "terminal", arg(conflicts_with_all = ["all", "width"]))]
+    #[cfg_attr(not(feature = "terminal"), arg(required = true))]
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScreenArg {
-    /// The figures, and why stations fall short
-    Overview,
-    /// The four verdicts of every station
-    Stations,
-    /// Why a station falls short
-    Why,
-    /// Signals that fall short, or all
-    Signals,
-    /// Remote metering
-    Metering,
-    /// Alarms
-    Alarms,
-}
-
+#[cfg_attr(not(feature = "terminal"), expect(unused_variables, reason = "JSON has no language"))]
 pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     let config = ConfigArg { config: args.config.clone(), fleet: None };
     let named = config.province()?;
@@ -91,51 +72,15 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
         return nothing(&sessions, at.map(|at| (at, zone)), kept);
     };
     // What is asked for is looked up in the contract of that time.
-    let page = page(args, &past.picture.province)?;
+    #[cfg(feature = "terminal")]
+    let page = args.screen.page(&past.picture.province)?;
     reader.undisturbed()?;
-    if args.json {
-        say(json::picture(&past.picture))?;
-        return Ok(0);
+    #[cfg(feature = "terminal")]
+    if !args.json {
+        return args.screen.tell(common, (&past, at.is_none()), page);
     }
-    let (lang, width) = (common.lang(), usize::from(args.width));
-    let text = terminal::page(&past.picture, page, (lang, common.ascii), width);
-    let origin = Origin {
-        until: past.session.until,
-        has_ended: past.session.end == End::Closed,
-        unwatched: past.unwatched.iter().map(|span| (span.from, span.to)).collect(),
-        kept_from: past.kept.of(Kept::Verdicts).filter(|from| *from == past.session.from),
-        values_from: past.kept.of(Kept::Values).filter(|from| past.picture.at < *from),
-        // Of an earlier moment nobody expects that it is still watched.
-        now: at.is_none().then(|| Clock::system().now()),
-    };
-    let origin = terminal::origin(&past.picture, &origin, (lang, common.ascii));
-    say_lines(format_args!("{}\n\n{origin}", text.trim_end()))?;
+    say(json::picture(&past.picture))?;
     Ok(0)
-}
-
-/// What of it is to be shown.
-fn page(args: &ShowArgs, province: &Province) -> Result<Page, Failure> {
-    let station = args.station.as_deref().map(|id| site(province, id)).transpose()?;
-    let page = match (args.screen, station) {
-        (ScreenArg::Overview, None) => Page::Overview,
-        (ScreenArg::Stations, None) => Page::Stations,
-        (ScreenArg::Metering, None) => Page::Metering,
-        (ScreenArg::Why, Some(station)) => Page::Why(station),
-        (ScreenArg::Why, None) => {
-            let message = "say which station, such as 'gridwatch show why HB07'";
-            return Err(Failure::Usage(message.to_owned()));
-        }
-        (ScreenArg::Signals, station) => Page::Signals { station, all: args.all },
-        (ScreenArg::Alarms, station) => Page::Alarms(station),
-        (ScreenArg::Overview | ScreenArg::Stations | ScreenArg::Metering, Some(_)) => {
-            let message = "only why, signals and alarms are of one station; leave the station away";
-            return Err(Failure::Usage(message.to_owned()));
-        }
-    };
-    if args.all && args.screen != ScreenArg::Signals {
-        return Err(Failure::Usage("--all is for 'gridwatch show signals'".to_owned()));
-    }
-    Ok(page)
 }
 
 /// Reads a moment: a day and a time of day, or a time of day, which is the last such one before `newest`. Behind it may

@@ -11,11 +11,9 @@ use sim::control::Control;
 use sim::{Ports, Simulation};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::field::{FieldArgs, control_port};
 use super::record::{self, RecordArgs};
-use super::{
-    Common, ConfigArg, Failure, FieldArgs, Outcome, allow_files, control_port, runtime, say,
-    stop_wanted,
-};
+use super::{Common, ConfigArg, Failure, Outcome, allow_files, runtime, say, stop_wanted};
 
 /// With more stations than these only the first half of so many is introduced, and the last one.
 const STATIONS_SHOWN: usize = 100;

@@ -11,7 +11,8 @@ use gridwatch::clock::Timestamp;
 use serde_json::{Value, json};
 use sim::control::{LINE_BYTES_MAX, Request};
 
-use super::{Common, ConfigArg, EXIT_USAGE, Failure, Outcome, control_port, say, say_lines};
+use super::field::control_port;
+use super::{Common, ConfigArg, EXIT_USAGE, Failure, Outcome, say, say_lines};
 
 /// Longest wait for the simulator: it answers between two steps of its field.
 const PATIENCE: Duration = Duration::from_secs(5);

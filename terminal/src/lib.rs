@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use config::{Lang, StationId, Zone};
+use config::{Lang, StationId};
 use historian::alarms::Raised;
 use historian::events::EventEntry;
 use historian::picture::Picture;
@@ -44,13 +44,14 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::Event;
 use ratatui::crossterm::queue;
 use ratatui::crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
-use signal::clock::Jump;
 use tokio::sync::watch;
 use words::{format, happenings, jumps, places, texts};
 
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};
 pub use plain::{Origin, Page};
+/// What [`Ui`] draws into, and whose keys it takes.
+pub use ratatui;
 pub use theme::Theme;
 pub use ui::{Effect, Ui};
 
@@ -248,11 +249,6 @@ pub fn text(picture: &Picture, lang: Lang, ascii: bool) -> String {
 pub fn page(picture: &Picture, page: Page, (lang, ascii): (Lang, bool), width: usize) -> String {
     let text = plain::page(&plain::view(picture, lang), page, width);
     if ascii { glyphs::plain_text(&text) } else { text }
-}
-
-/// What happened to the clock, and when by the time of a zone.
-pub fn jump(jump: &Jump, zone: Zone, lang: Lang) -> String {
-    jumps::when(jump, zone, lang)
 }
 
 /// How it is known what a picture says that was made from history, as lines of text.
