@@ -557,9 +557,17 @@ impl Slow {
     fn seen(&self, point: usize, (first, last): (i64, i64)) -> u64 {
         let usable = |count: usize| -> Vec<(i64, i64)> {
             let (rows, from) = (&self.counts[count], self.counts_from(count));
-            // Whatever day a step belongs to, its time lies where it lies: so the days add up to the window.
-            let known =
-                rows.iter().zip(from).filter_map(|(new, from)| Some((rows[from?].0, new.0)));
+            // Whatever day a step belongs to, its time lies where it lies; but what of one of more than two hours is of the
+            // window cannot be told where it leaves it.
+            let begins = self.place.begin_of(first);
+            let is_told = |new: &Row, old: i64| {
+                let is_within = (first..=last).contains(&new.1.day) && old >= begins;
+                is_within || new.0 - old <= 2 * 3_600_000
+            };
+            let known = rows.iter().zip(from).filter_map(|(new, from)| {
+                let old = rows[from?].0;
+                is_told(new, old).then_some((old, new.0))
+            });
             known.collect()
         };
         let sides = [usable(4 + 2 * point), usable(5 + 2 * point)];
@@ -641,11 +649,15 @@ fn check(
         };
         let (mut added, mut known_of_parts) = (Sums::default(), 0);
         for part in edges.windows(2) {
-            let part = told(&reader, place, (part[0], part[1] - 1));
+            let days = (part[0], part[1] - 1);
+            let part = told(&reader, place, days);
             added.add(&sums(&part));
             known_of_parts += known(&part);
+            let seen: u64 = (0..2).map(|point| slow.seen(point, days)).sum();
+            prop_assert_eq!(known(&part), seen, "{:?}", days);
         }
-        prop_assert_eq!(known_of_parts, known(&whole), "known, cut at {:?}", edges);
+        // A day does not know what a later one tells of it.
+        prop_assert!(known_of_parts <= known(&whole), "known, cut at {:?}", edges);
         prop_assert_eq!(added.told(), found, "cut at {:?}", edges);
         closed.push(((first, last), whole));
     }

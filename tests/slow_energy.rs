@@ -192,6 +192,10 @@ struct Judge<'a> {
     power: &'a Power,
     /// When the power was judged to be wrong.
     wrong: &'a [(i64, i64)],
+    /// When somebody watched.
+    watched: &'a [(i64, i64)],
+    /// When another contract began to hold.
+    changes: &'a [i64],
     /// When, and watt hours.
     marks: Vec<(i64, i64)>,
     links: Vec<Link>,
@@ -202,9 +206,11 @@ impl Judge<'_> {
     fn steps(
         meter: &Meter,
         (power, wrong): (&Power, &[(i64, i64)]),
+        (watched, changes): (&[(i64, i64)], &[i64]),
         readings: &[(i64, Option<f64>)],
     ) -> Vec<Step> {
-        let mut judge = Judge { meter, power, wrong, marks: Vec::new(), links: Vec::new() };
+        let (marks, links) = (Vec::new(), Vec::new());
+        let mut judge = Judge { meter, power, wrong, watched, changes, marks, links };
         judge.read(readings);
         let ends = 1..judge.marks.len();
         judge.links = ends.map(|n| judge.can(judge.marks[n - 1], judge.marks[n])).collect();
@@ -312,6 +318,12 @@ impl Judge<'_> {
         self.flowed(self.marks[from].0, self.marks[to].0)
     }
 
+    /// Whether the power was judged to be wrong in a step.
+    fn is_wrong(&self, n: usize) -> bool {
+        let own = (self.marks[n].0, self.marks[n + 1].0);
+        self.wrong.iter().any(|wrong| both(*wrong, own) > 0)
+    }
+
     /// Finds standstills: held against the power of a day on either side.
     fn stand_still(&mut self) {
         let same = |n: usize, marks: &[(i64, i64)]| {
@@ -330,6 +342,13 @@ impl Judge<'_> {
             });
             is_more && self.links[end].is_err() && fits
         };
+        // For each reading of a standstill the latest one before it since which it should have moved.
+        let proofs: Vec<(usize, usize)> = (1..=count)
+            .filter_map(|to| {
+                let mut begins = (0..to).rev().take_while(|from| same(*from, &self.marks));
+                Some((begins.find(|from| self.between(*from, to).0 > real(COUNT))?, to))
+            })
+            .collect();
         let frozen: Vec<bool> = (0..count)
             .map(|n| {
                 if !same(n, &self.marks) {
@@ -343,7 +362,19 @@ impl Judge<'_> {
                 while high < count && same(high, &self.marks) && self.length(n, high + 1) <= DAY {
                     high += 1;
                 }
-                if self.between(low, high).0 > real(COUNT) || made_good(n) {
+                // The power proves it of any part of the standstill, within a day on either side.
+                let is_of_it = |(from, to): &&(usize, usize)| {
+                    (*from..*to).all(|own| same(own, &self.marks))
+                        && (n.min(*from)..n.max(*to)).all(|own| same(own, &self.marks))
+                };
+                let is_near = |(from, to): &&(usize, usize)| {
+                    self.length(*from, n + 1) <= DAY && self.length(n, *to) <= DAY
+                };
+                if proofs.iter().filter(is_near).any(|own| is_of_it(&own)) || made_good(n) {
+                    return true;
+                }
+                let is_long = self.length(low, high) > self.meter.long;
+                if is_long && (low..high).any(|own| self.is_wrong(own)) {
                     return true;
                 }
                 // Where power is not measured, a standstill of more than half an hour proves nothing.
@@ -463,25 +494,75 @@ impl Judge<'_> {
         (passes || is_clear).then_some((to, counted))
     }
 
-    /// Whether a break leads to no more than can have been counted from nothing within an hour.
-    fn begins_at_nothing(&self, n: usize) -> bool {
-        let (from, to) = (self.marks[n].1, self.marks[n + 1].1);
-        let is_less = to < from && self.links[n] != Err(Why::Back);
-        is_less && real(to - COUNT) <= wh(self.meter.most_kw, HOUR)
+    /// What may be of another series of readings: one that is left and come back to within a day was away, unless the other
+    /// one counted what it lacks; one that is left for good, or begun with, was shown for a day to be believed; and what
+    /// fell to nothing and stands there is nothing.
+    fn other_series(&self, breaks: &[usize]) -> Vec<usize> {
+        let step = |n: usize| self.marks[n + 1].1 - self.marks[n].1;
+        let is_no_more =
+            |from: usize, to: usize, wh: i64| real(wh - COUNT) <= self.between(from, to).2;
+        let is_back = |away: usize, back: usize| {
+            let counted = self.marks[back + 1].1 - self.marks[away].1;
+            let turns_round = step(away).signum() == -step(back).signum();
+            turns_round && counted >= 0 && is_no_more(away, back + 1, counted)
+        };
+        let mut taken = Vec::new();
+        let mut comes_back = Vec::new();
+        for away in breaks {
+            let near = breaks.iter().filter(|n| *n > away && self.length(*away, **n + 1) <= DAY);
+            let Some(back) = near.into_iter().find(|back| is_back(*away, **back)) else { continue };
+            comes_back.extend([away, back]);
+            let whole = self.marks[back + 1].1 - self.marks[*away].1;
+            let other = self.marks[*back].1 - self.marks[away + 1].1;
+            let (first, last) = (self.between(*away, away + 1), self.between(*back, back + 1));
+            let most = first.1 + last.1 + 2.0 * real(COUNT);
+            let least = first.0 + last.0 - 2.0 * real(COUNT);
+            let is_the_same = (least..=most).contains(&real(whole - other));
+            if !is_the_same || self.links[away + 1..*back].iter().any(Result::is_err) {
+                taken.extend(away + 1..*back);
+            }
+        }
+        let at = |n: usize| self.marks[n].0;
+        let reads = |from: i64, to: i64| self.marks.iter().any(|own| from <= own.0 && own.0 <= to);
+        for own in breaks {
+            let (before, behind) = (self.marks[*own].1, self.marks[own + 1].1);
+            if behind == 0 {
+                let stands = (own + 1..self.links.len()).take_while(|n| self.marks[n + 1].1 == 0);
+                taken.extend(stands.filter(|n| self.length(*own, n + 1) <= DAY));
+            }
+            let stood = (0..=*own).rev().take_while(|n| self.marks[*n].1 == before);
+            let since = stood.filter(|n| n == own || self.length(*n, own + 1) <= DAY).last();
+            let goes_on = is_no_more(since.unwrap(), own + 1, behind - before);
+            let steps_back = is_no_more(*own, own + 1, before - behind);
+            let begins = is_no_more(since.unwrap(), own + 1, behind);
+            let leads_away = if behind < before { !steps_back && !begins } else { !goes_on };
+            let step = (self.marks[*own].0, self.marks[own + 1].0);
+            let watched: i64 = self.watched.iter().map(|watched| both(*watched, step)).sum();
+            let is_changed = self.changes.iter().any(|at| step.0 < *at && *at < step.1);
+            let is_unwatched = is_changed || watched < step.1 - step.0;
+            if is_unwatched || !leads_away || comes_back.contains(&own) {
+                continue;
+            }
+            if !reads(at(*own) + DAY, at(*own) + 27 * HOUR) {
+                let behind = own + 1..self.links.len();
+                taken.extend(behind.filter(|n| self.length(*own, n + 1) <= DAY));
+            }
+            if !reads(at(own + 1) - 27 * HOUR, at(own + 1) - DAY) {
+                taken.extend((0..*own).filter(|n| self.length(*n, own + 1) <= DAY));
+            }
+        }
+        taken
     }
 
-    /// Takes back what was counted between a break that does not begin at nothing and the next one of the other direction,
-    /// within a day, behind which the counter stands where it can be by its rating; and next to a break while the power was judged to be wrong, up to a day
-    /// away: without a gap of more than three minutes behind or before the break.
+    /// Takes back what was counted while something may have been wrong, within a day: next to a break while the power was
+    /// judged to be wrong, without a gap of more than three minutes behind or before the break; and what may be of another
+    /// series.
     fn distrust(&mut self, joins: &[Join]) {
         let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
         let is_break = |n: usize| {
             !matches!(self.links[n], Ok(_) | Err(Why::Frozen)) && self.length(n, n + 1) <= 31 * DAY
         };
-        let is_wrong = |n: usize| {
-            let own = (self.marks[n].0, self.marks[n + 1].0);
-            self.wrong.iter().any(|wrong| both(*wrong, own) > 0)
-        };
+        let is_wrong = |n: usize| self.is_wrong(n);
         let mut taken = Vec::new();
         for own in (0..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)) {
             let behind = (own + 1..self.links.len()).map(|n| (n, self.length(own, n)));
@@ -490,24 +571,10 @@ impl Judge<'_> {
                 |(n, away): &(usize, i64)| *away <= DAY && (is_wrong(*n) || *away <= 180_000);
             let next_to_it = behind.take_while(goes_on).chain(before.take_while(goes_on));
             taken.extend(next_to_it.map(|(n, _)| n).filter(|n| is_wrong(*n)));
-            if self.begins_at_nothing(own) {
-                continue;
-            }
-            for back in (own + 1..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)) {
-                if self.length(own, back + 1) > DAY {
-                    break;
-                }
-                let step = |n: usize| self.marks[n + 1].1 - self.marks[n].1;
-                let counted = self.marks[back + 1].1 - self.marks[own].1;
-                let (_, _, rated) = self.between(own, back + 1);
-                let turns_round =
-                    step(own) > 0 && step(back) < 0 || step(own) < 0 && step(back) > 0;
-                if turns_round && counted >= 0 && real(counted - COUNT) <= rated {
-                    taken.extend(own + 1..back);
-                    break;
-                }
-            }
         }
+        let breaks: Vec<usize> =
+            (0..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)).collect();
+        taken.extend(self.other_series(&breaks));
         taken.retain(|n| self.links[*n].is_ok());
         for n in taken {
             self.links[n] = Err(Why::Else);
@@ -665,7 +732,11 @@ impl Rows {
                 let readings = self.said.get(&point).map_or(&[][..], Vec::as_slice);
                 let own = readings.iter().filter(|(at, _)| from <= *at && *at < to);
                 let own: Vec<(i64, Option<f64>)> = own.copied().collect();
-                let steps = Judge::steps(&meter, (&power, &self.doubted), &own);
+                let watched: Vec<(i64, i64)> =
+                    self.pieces.iter().map(|piece| (piece.from, piece.to)).collect();
+                let changes: Vec<i64> = self.eras.iter().map(|era| era.1).collect();
+                let beside = (&watched[..], &changes[..]);
+                let steps = Judge::steps(&meter, (&power, &self.doubted), beside, &own);
                 self.steps.insert((point, n), steps);
             }
         }
@@ -749,8 +820,9 @@ impl Rows {
             let counted = all.counters.entry(point.clone()).or_default();
             let is_own = |step: &&Step| own.0 <= step.to && step.to < own.1;
             counted.wh += steps(point).filter(is_own).filter_map(|step| step.wh).sum::<i64>();
-            // What is told more than a quarter of an hour later, behind the window, is not known in it.
-            let in_time = |step: &&Step| step.to < window.1 || step.to - step.from <= 15 * 60_000;
+            // What of a step of more than a quarter of an hour that leaves the window is of it is not known.
+            let is_within = |step: &&Step| window.0 <= step.from && step.to < window.1;
+            let in_time = |step: &&Step| is_within(step) || step.to - step.from <= 15 * 60_000;
             let told = steps(point).filter(is_known).filter(in_time);
             let ms: i64 = told.map(|step| both((step.from, step.to), own)).sum();
             counted.known.0 += ms.unsigned_abs();

@@ -102,7 +102,7 @@ impl<'a> Days<'a> {
     }
 
     /// Whether a stretch has any time of the window.
-    fn touches(&self, from: Timestamp, to: Timestamp) -> bool {
+    pub(super) fn touches(&self, from: Timestamp, to: Timestamp) -> bool {
         Span::new(from, to).and(self.span).length() > 0
     }
 }

@@ -821,7 +821,10 @@ impl Source<'_> {
         })?;
         let mut wrong = Doubts { lists: [(&judged, 0), (&[], 0)] };
         for (pair, drawn) in readings.windows(2).zip(drawn.iter_mut().skip(1)) {
-            drawn.is_wrong = wrong.touch(Span::new(pair[0].at, pair[1].at));
+            let span = Span::new(pair[0].at, pair[1].at);
+            drawn.is_wrong = wrong.touch(span);
+            let watched: i64 = self.era.watched(span).map(|watched| watched.length()).sum();
+            drawn.is_unwatched = watched < span.length();
         }
         Ok(drawn)
     }
@@ -1132,13 +1135,14 @@ fn gaps(steps: &[Step], own: Span) -> Vec<Span> {
 }
 
 /// When it is not known what a counter counted, in the order of time: outside its steps, in those that cannot be,
-/// and in one that tells its energy only behind the window.
+/// and in one that tells its energy only behind the window, or that of a time before it, too.
 fn unknown(steps: &[Step], own: Span, window: Span) -> Vec<Span> {
     let mut all = Vec::new();
     let mut known_up_to = own.from;
     for step in steps.iter().filter(|step| step.wh.is_some()) {
-        let is_told_later = step.span.to >= window.to && step.span.length() > TOLD_LATER_MS;
-        if step.span.to <= known_up_to || is_told_later {
+        let leaves = step.span.to >= window.to || step.span.from < window.from;
+        let is_elsewhere = leaves && step.span.length() > TOLD_LATER_MS;
+        if step.span.to <= known_up_to || is_elsewhere {
             continue;
         }
         if step.span.from > known_up_to {
@@ -1152,6 +1156,6 @@ fn unknown(steps: &[Step], own: Span, window: Span) -> Vec<Span> {
     all
 }
 
-/// A step that is longer, and whose later reading is behind the window, leaves the time up to the window's end not
-/// known: what was counted then is told by the next window.
+/// A step that is longer, and leaves the window, leaves its time in it not known: what was counted then is told by the
+/// next window, or together with what was counted before.
 const TOLD_LATER_MS: i64 = 15 * 60_000;

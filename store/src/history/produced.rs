@@ -130,7 +130,13 @@ impl Point {
             let (place, what) = (place(), What::UnseenBetween);
             self.own.remarks.push(Remark { at: since, until: Some(at), place, what });
         }
-        // Its energy belongs to the day of its reading, its time to the window in which it lies.
+        // Its energy belongs to the day of its reading, its time to the window in which it lies; but where nobody saw the
+        // counter in between, what of its energy is of the window cannot be told.
+        let leaves = !is_own || since < days.span.from;
+        if leaves && passed > UNSEEN_MS {
+            self.is_told |= days.touches(since, at);
+            return;
+        }
         let (span, seen) = (Span::new(since, at).and(days.span), &mut self.seen[side]);
         if span.length() == 0 {
             return;

@@ -8,7 +8,7 @@
 //! no reading came: what a gap may hide of that is not known either. Whatever is decided hangs on readings at
 //! most [`CONTEXT_MS`] beyond the steps before and behind, so that it is the same whichever window is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use config::Lang;
 use signal::clock::Timestamp;
@@ -71,6 +71,8 @@ pub(super) struct Drawn {
     pub(super) known_ms: i64,
     /// The power was measured, and judged to be wrong: so may be what else the same device shows.
     pub(super) is_wrong: bool,
+    /// Nobody watched for some of it.
+    pub(super) is_unwatched: bool,
 }
 
 /// From one reading to the next.
@@ -221,6 +223,7 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
         sum.most += more.most;
         sum.known_ms += more.known_ms;
         sum.is_wrong |= more.is_wrong;
+        sum.is_unwatched |= more.is_unwatched;
         if marks.last().is_some_and(|last| reading.at <= last.at) {
             continue;
         }
@@ -251,7 +254,7 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
             Said::OutOfRange => Some(Oddity::OutOfRange),
         };
         if marks.len() > before {
-            sum.is_wrong = false;
+            (sum.is_wrong, sum.is_unwatched) = (false, false);
         }
         skipped = if odd.is_some() { skipped.or(odd) } else { None };
     }
@@ -383,6 +386,12 @@ impl Judge<'_> {
             }
             // Readings first to end are the same.
             let caught_up = self.caught_up(links, (first, end));
+            let stood = self.stood(first, end);
+            // How many steps before a reading have a power that is wrong.
+            let mut wrong = vec![0];
+            for n in first..end {
+                wrong.push(wrong[n - first] + usize::from(self.marks[n + 1].drawn.is_wrong));
+            }
             let (mut low, mut high) = (first, first);
             for (n, link) in links.iter_mut().enumerate().take(end).skip(first) {
                 let span = self.span(n, n + 1);
@@ -395,7 +404,9 @@ impl Judge<'_> {
                 }
                 let is_long = self.span(low, high).length() > self.meter.freeze_ms;
                 let made_good = caught_up.is_some_and(|from| n >= from);
-                if self.flowed(low, high) || is_long && self.is_unmeasured(n) || made_good {
+                let is_wrong = wrong[high - first] > wrong[low - first];
+                let is_unsure = is_long && (is_wrong || self.is_unmeasured(n));
+                if stood[n - first] || is_unsure || made_good {
                     *link = Err(Oddity::Frozen);
                 }
             }
@@ -435,9 +446,49 @@ impl Judge<'_> {
         unknown > APART_MS && flowing(self.meter.most_kw, unknown) > real(self.meter.count_wh)
     }
 
-    /// Whether a counter that stands still from one reading to another should have moved.
-    fn flowed(&self, from: usize, to: usize) -> bool {
-        self.bounds(from, to).0 > real(self.meter.count_wh)
+    /// For each step of a standstill, whether the power proves of any part of it, within a day on either side, that the
+    /// counter should have moved. The shortest parts are looked for: what the power may be off by grows with time, so that
+    /// hours without load behind it would hide what flowed.
+    fn stood(&self, first: usize, end: usize) -> Vec<bool> {
+        let least = |n: usize| {
+            let drawn = self.marks[n].drawn;
+            drawn.least * (1.0 - CLASSES) - flowing(self.meter.power_error_kw, drawn.known_ms)
+        };
+        let proof = real(self.meter.count_wh) + flowing(self.meter.most_kw, APART_MS);
+        // How many parts begin to speak of a step less those that cease to.
+        let mut change = vec![0_i32; end - first + 1];
+        // Readings from which a part may begin, from the earliest on, which has the least.
+        let mut begins: VecDeque<usize> = VecDeque::new();
+        for to in first..=end {
+            let mut from = None;
+            while begins.front().is_some_and(|n| least(to) - least(*n) > proof) {
+                from = begins.pop_front();
+            }
+            if let Some(from) = from {
+                let of_it = &self.marks[first..=end];
+                let low =
+                    of_it.partition_point(|own| self.marks[to].at.since(own.at) > STANDSTILL_MS);
+                let high =
+                    of_it.partition_point(|own| own.at.since(self.marks[from].at) <= STANDSTILL_MS);
+                if low + 1 < high {
+                    change[low] += 1;
+                    change[high - 1] -= 1;
+                }
+            }
+            while begins.back().is_some_and(|n| least(*n) >= least(to)) {
+                begins.pop_back();
+            }
+            begins.push_back(to);
+        }
+        let mut parts = 0;
+        change
+            .iter()
+            .take(end - first)
+            .map(|more| {
+                parts += more;
+                parts > 0
+            })
+            .collect()
     }
 
     /// Where a counter was away: each break and the first reading that joins the one before it. Also what lies
@@ -604,9 +655,9 @@ impl Judge<'_> {
         }
     }
 
-    /// What a device counted while it may have shown another counter is not known: between a break and the next one that
-    /// brings it back to where it was, within a day; and while its power was judged to be wrong, from a break on or up to
-    /// one.
+    /// What a device counted while it may have shown another counter is not known: between two series, or where it fell
+    /// to nothing and stands there; and while its power was judged to be wrong, from a break on or up to one. All of it
+    /// within a day.
     fn distrust(&self, links: &mut [Result<Counted, Oddity>], joined: &[Join]) {
         let is_joined = |n: usize| {
             let next = joined.partition_point(|join| join.to <= n);
@@ -615,15 +666,9 @@ impl Judge<'_> {
         let is_break = |link: &Result<Counted, Oddity>| matches!(link, Err(why) if !matches!(why, Oddity::Frozen | Oddity::TooLong));
         let breaks = links.iter().enumerate().filter(|(n, link)| is_break(link) && !is_joined(*n));
         let breaks: Vec<usize> = breaks.map(|(n, _)| n).collect();
+        let mut others = vec![false; links.len()];
+        self.other_series(links, &breaks, &mut others);
         let mut not_known = vec![false; links.len()];
-        for (n, from) in breaks.iter().enumerate() {
-            let near = |to: &&usize| self.span(*from, **to + 1).length() <= STANDSTILL_MS;
-            let mut later = breaks[n + 1..].iter().take_while(near);
-            let back = later.find(|to| self.is_back(*from, **to));
-            if let Some(to) = back.filter(|_| links[*from] != Err(Oddity::Reset)) {
-                not_known[from + 1..*to].fill(true);
-            }
-        }
         for own in breaks {
             let mut behind = own + 1..links.len();
             let mut before = (0..own).rev();
@@ -642,16 +687,103 @@ impl Judge<'_> {
         for (link, _) in links.iter_mut().zip(not_known).filter(|(_, own)| *own) {
             *link = link.and(Err(Oddity::Replaced));
         }
+        // Whatever else is odd about another series: it is one thing.
+        for (n, link) in links.iter_mut().enumerate().filter(|(n, _)| others[*n]) {
+            if !is_joined(n) {
+                *link = Err(Oddity::Replaced);
+            }
+        }
     }
 
-    /// Whether one step leads away from a series of readings, and a later one back to where it can be by then. What begins
-    /// at nothing is the same counter.
+    /// What may be of another series of readings. One that comes back a day later at most was away meanwhile, unless what
+    /// the other one counted is what it lacks itself. Which of two is the counter's own is not known where one of them was
+    /// not shown for a day: a reading lies a day away, or up to [`CONTEXT_MS`].
+    fn other_series(
+        &self,
+        links: &[Result<Counted, Oddity>],
+        breaks: &[usize],
+        not_known: &mut [bool],
+    ) {
+        let mut comes_back = vec![false; links.len()];
+        for (n, from) in breaks.iter().enumerate() {
+            let near = |to: &&usize| self.span(*from, **to + 1).length() <= STANDSTILL_MS;
+            let mut later = breaks[n + 1..].iter().take_while(near);
+            if let Some(to) = later.find(|to| self.is_back(*from, **to)) {
+                (comes_back[*from], comes_back[*to]) = (true, true);
+                if !self.is_the_same(links, *from, *to) {
+                    not_known[from + 1..*to].fill(true);
+                }
+            }
+        }
+        let last = self.marks.len().saturating_sub(1);
+        for own in breaks {
+            let falls_to_nothing = self.marks[own + 1].wh == 0;
+            let stands = |n: &usize| {
+                self.marks[n + 1].wh == 0 && self.span(*own, n + 1).length() <= STANDSTILL_MS
+            };
+            if falls_to_nothing {
+                (own + 1..last).take_while(stands).for_each(|n| not_known[n] = true);
+            }
+            if comes_back[*own] || !self.leads_away(*own) {
+                continue;
+            }
+            let (from, to) = (self.marks[*own].at, self.marks[own + 1].at);
+            if !self.is_read(Span::new(from.plus(STANDSTILL_MS), from.plus(CONTEXT_MS))) {
+                let near = |n: &usize| self.span(*own, n + 1).length() <= STANDSTILL_MS;
+                (own + 1..last).take_while(near).for_each(|n| not_known[n] = true);
+            }
+            if !self.is_read(Span::new(to.plus(-CONTEXT_MS), to.plus(-STANDSTILL_MS))) {
+                let near = |n: &usize| self.span(*n, own + 1).length() <= STANDSTILL_MS;
+                (0..*own).rev().take_while(near).for_each(|n| not_known[n] = true);
+            }
+        }
+    }
+
+    /// Whether there is a reading from one moment to another.
+    fn is_read(&self, span: Span) -> bool {
+        let first = self.marks.partition_point(|mark| mark.at < span.from);
+        self.marks.get(first).is_some_and(|mark| mark.at <= span.to)
+    }
+
+    /// Whether a break leads to another series while somebody watched: to more than can have been counted from nothing, or
+    /// from what was shown before, in its own time and that of a standstill before it, a day at most.
+    fn leads_away(&self, n: usize) -> bool {
+        let fits = |from: usize, wh: i64| {
+            let (.., rated) = self.bounds(from, n + 1);
+            real(wh - self.meter.count_wh) <= rated
+        };
+        let (before, behind) = (self.marks[n].wh, self.marks[n + 1].wh);
+        if self.marks[n + 1].drawn.is_unwatched {
+            return false;
+        }
+        let stands = |from: &usize| {
+            self.marks[*from].wh == before && self.span(*from, n + 1).length() <= STANDSTILL_MS
+        };
+        let since = (0..n).rev().take_while(stands).last().unwrap_or(n);
+        if behind < before {
+            !(fits(n, before - behind) || fits(since, behind))
+        } else {
+            !fits(since, behind - before)
+        }
+    }
+
+    /// Whether one step leads away from a series of readings, and a later one back to where it can be by then.
     fn is_back(&self, away: usize, back: usize) -> bool {
         let step = |n: usize| self.marks[n + 1].wh - self.marks[n].wh;
         let counted = self.marks[back + 1].wh - self.marks[away].wh;
         let (.., rated) = self.bounds(away, back + 1);
         let fits = counted >= 0 && real(counted - self.meter.count_wh) <= rated;
         fits && step(away).signum() * step(back).signum() < 0
+    }
+
+    /// Whether the series between two breaks counted what the other one lacks, but for what can have flowed in the two.
+    fn is_the_same(&self, links: &[Result<Counted, Oddity>], away: usize, back: usize) -> bool {
+        let between = self.marks[back].wh - self.marks[away + 1].wh;
+        let whole = self.marks[back + 1].wh - self.marks[away].wh;
+        let mut left = Left { counted: whole - between, least: 0.0, most: 0.0 };
+        self.leave(&mut left, away, away + 1);
+        self.leave(&mut left, back, back + 1);
+        links[away + 1..back].iter().all(Result::is_ok) && left.can_be(0.0)
     }
 
     /// Books the steps of a run of readings as they follow each other.

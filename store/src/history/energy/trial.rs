@@ -37,7 +37,7 @@ fn judged(kwh: &[Option<i64>], power: Option<f64>) -> Judged {
             let ms = n.checked_sub(1).map_or(0, |before| readings[n].at.since(readings[before].at));
             power.map_or(Drawn::default(), |kw| {
                 let wh = flowing(kw, ms);
-                Drawn { least: wh, most: wh, known_ms: ms, is_wrong: false }
+                Drawn { least: wh, most: wh, known_ms: ms, is_wrong: false, is_unwatched: false }
             })
         })
         .collect();
@@ -59,9 +59,16 @@ fn not_known(steps: &[Step]) -> i64 {
     unknown.map(|step| step.span.length()).sum::<i64>() / MINUTE_MS
 }
 
-/// A counter that counts well for an hour, altered.
-fn hour(from: i64, alter: impl Fn(i64, i64) -> Option<i64>) -> Vec<Option<i64>> {
-    (0..=60).map(|minute| alter(minute, from + PER_MINUTE * minute)).collect()
+/// More than a day, minutes: which of two series is the counter's own is known when both were shown for so long.
+const SHOWN: i64 = 1_500;
+
+/// A counter that counts well for more than a day, and is altered from then on: in an hour, and in what comes behind.
+fn hour(from: i64, behind: i64, alter: impl Fn(i64, i64) -> Option<i64>) -> Vec<Option<i64>> {
+    let shown = |minute| {
+        let kwh = from + PER_MINUTE * minute;
+        if minute < 0 { Some(kwh) } else { alter(minute, kwh) }
+    };
+    (-SHOWN..=60 + behind).map(shown).collect()
 }
 
 const WHOLE: i64 = 60 * PER_MINUTE;
@@ -127,7 +134,7 @@ fn families() -> Vec<Family> {
         (
             "all bits but the highest",
             FROM,
-            |minute, kwh| Some(if minute % 25 == 20 { FULL / 2 - 1 } else { kwh }),
+            |minute, kwh| Some(if minute == 20 || minute == 45 { FULL / 2 - 1 } else { kwh }),
             WHOLE,
             0,
             &[(NotAvailable, true), (NotAvailable, true)],
@@ -253,7 +260,9 @@ fn families() -> Vec<Family> {
 #[test]
 fn every_family_of_faults_is_recognised() {
     for (family, from, alter, kwh, minutes, odd) in families() {
-        let Judged { steps, odd: found, .. } = judged(&hour(from, alter), Some(3_000.0));
+        let behind = if family == "frozen to the end" { 0 } else { SHOWN };
+        let kwh = kwh + PER_MINUTE * (SHOWN + behind);
+        let Judged { steps, odd: found, .. } = judged(&hour(from, behind, alter), Some(3_000.0));
         assert_eq!(sum(&steps), kwh, "{family}: {found:?}");
         assert_eq!(not_known(&steps), minutes, "{family}: {found:?}");
         let found: Vec<(Oddity, bool)> = found.iter().map(|odd| (odd.what, odd.is_known)).collect();
@@ -264,7 +273,8 @@ fn every_family_of_faults_is_recognised() {
 #[test]
 fn without_power_what_can_flow_decides() {
     for (family, from, alter, kwh, minutes, _) in families() {
-        let Judged { steps, odd, .. } = judged(&hour(from, alter), None);
+        let behind = if family == "frozen to the end" { 0 } else { SHOWN };
+        let Judged { steps, odd, .. } = judged(&hour(from, behind, alter), None);
         let (kwh, minutes) = match family {
             // Nobody can know that it had only so many digits.
             "a register of six digits is full" | "a register of eight digits is full" => {
@@ -272,6 +282,7 @@ fn without_power_what_can_flow_decides() {
             }
             _ => (kwh, minutes),
         };
+        let kwh = kwh + PER_MINUTE * (SHOWN + behind);
         assert_eq!((sum(&steps), not_known(&steps)), (kwh, minutes), "{family}: {odd:?}");
     }
 }
@@ -299,12 +310,39 @@ fn at_night_less_flows_than_power_can_prove_and_a_frozen_counter_is_found_by_day
     let drawn: Vec<Drawn> = (0..=1_440)
         .map(|minute| {
             let wh = flowing(if minute < 480 { 30.0 } else { 3_000.0 }, MINUTE_MS);
-            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false }
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
         })
         .collect();
     let found = steps(&meter, &readings, &drawn);
     assert_eq!(not_known(&found.steps), 1_440);
     assert_eq!(found.odd.len(), 1, "one remark: {:?}", found.odd);
+}
+
+#[test]
+fn what_flowed_while_a_counter_stood_is_not_hidden_by_a_day_without_load() {
+    // 1.6 MW flow for two hours and three quarters, then the breaker is open; the counter stands all the time.
+    let meter = Meter::for_trial(MOST_KW, ERROR_KW);
+    for (flows, from) in [(165, 0), (165, 700), (60, 300)] {
+        let last = 2_400;
+        let readings = (0..=last).map(|minute| {
+            let moves = if minute < 30 { minute } else { 30 };
+            Reading { at: at(minute), said: Said::Count((FROM + moves) * KWH) }
+        });
+        let drawn = (0..=last).map(|minute| {
+            let is_flowing = (30 + from..30 + from + flows).contains(&minute) || minute < 30;
+            let wh = flowing(if is_flowing { 1_600.0 } else { 0.0 }, MINUTE_MS);
+            let wh = if minute < 30 { 1_000.0 } else { wh };
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
+        });
+        let found = steps(&meter, &readings.collect::<Vec<_>>(), &drawn.collect::<Vec<_>>());
+        let known = found.steps.iter().filter(|step| step.wh.is_some());
+        let none = |step: &&Step| step.wh == Some(0);
+        let first = known.clone().find(none).map(|step| step.span.from);
+        // A day behind what flowed nothing speaks against the counter any more.
+        let until = at(30 + from + flows + 1_440);
+        assert!(first.is_none_or(|first| first.since(until).abs() <= 10 * MINUTE_MS), "{first:?}");
+        assert_eq!(known.filter(none).count() > 0, until < at(last), "{flows} {from}");
+    }
 }
 
 #[test]
@@ -331,37 +369,38 @@ fn what_is_made_good_behind_a_standstill_is_of_that_time() {
 #[test]
 fn two_series_in_turn_cannot_be_told_apart() {
     let other = |minute: i64, kwh: i64| Some(if minute % 2 == 0 { kwh } else { kwh / 3 });
-    let Judged { steps, .. } = judged(&hour(FROM, other), None);
+    let shown: Vec<_> = (0..=60).map(|minute| other(minute, FROM + PER_MINUTE * minute)).collect();
+    let Judged { steps, .. } = judged(&shown, None);
     assert_eq!((sum(&steps), not_known(&steps)), (0, 60));
 }
 
 #[test]
 fn another_counter_that_a_device_shows_is_none_while_its_power_is_wrong() {
-    // From the 300th minute on for so long, a third of it all; its power is found to be wrong a minute later.
+    // From the 1 700th minute on for so long, a third of it all; its power is found to be wrong a minute later.
     let meter = Meter::for_trial(MOST_KW, ERROR_KW);
     for lasts in [2, 30, 59, 90, 600, 1_440, 2_800] {
-        let is_other = |minute: i64| (300..300 + lasts).contains(&minute);
+        let is_other = |minute: i64| (1_700..1_700 + lasts).contains(&minute);
         let shown = |minute: i64| {
             let kwh = FROM + PER_MINUTE * minute;
             if is_other(minute) { kwh / 3 } else { kwh }
         };
-        let all = 0..=4_320_i64;
+        let all = 0..=6_200_i64;
         let reading = |minute| Reading { at: at(minute), said: Said::Count(shown(minute) * KWH) };
         let readings: Vec<Reading> = all.clone().map(reading).collect();
         let power = |minute: i64| {
             if is_other(minute - 1) || is_other(minute) {
-                return Drawn { is_wrong: minute > 301, ..Drawn::default() };
+                return Drawn { is_wrong: minute > 1_701, ..Drawn::default() };
             }
             let wh = flowing(3_000.0, MINUTE_MS);
-            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false }
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
         };
         let drawn: Vec<Drawn> = all.map(power).collect();
         let Judged { steps, odd, .. } = super::steps::steps(&meter, &readings, &drawn);
-        let known = 4_320 - not_known(&steps);
+        let known = 6_200 - not_known(&steps);
         let off = (sum(&steps) - PER_MINUTE * known).abs();
         // The minute in which nobody has found it yet counts a third.
         assert!(off <= PER_MINUTE, "{lasts}: {off} kWh off, {odd:?}");
-        assert!(known >= 4_320 - lasts - 2, "{lasts}: the rest is known, {known}");
+        assert!(known >= 6_200 - lasts - 2, "{lasts}: the rest is known, {known}");
     }
 }
 
@@ -379,6 +418,79 @@ fn another_series_for_some_hours_is_none_when_the_counter_is_back() {
             assert_eq!(known, 4_320 - lasts - 1, "{lasts} {power:?}: the rest is known");
         }
     }
+}
+
+#[test]
+fn a_series_that_counts_what_the_other_one_lacks_is_the_same_counter() {
+    // It begins at nothing, or is cut to five digits, and counts on; what it was before is back after some hours.
+    for power in [None, Some(3_000.0)] {
+        for cut in [None, Some(100_000)] {
+            let shown = (0..=4_320_i64).map(|minute| {
+                let kwh = FROM + PER_MINUTE * minute;
+                let other = cut.map_or(PER_MINUTE * (minute - 1_800), |digits| kwh % digits);
+                Some(if (1_800..2_200).contains(&minute) { other } else { kwh })
+            });
+            let Judged { steps, odd, .. } = judged(&shown.collect::<Vec<_>>(), power);
+            let missing = not_known(&steps);
+            assert_eq!(sum(&steps), PER_MINUTE * (4_320 - missing), "{cut:?} {power:?}: {odd:?}");
+            assert!(missing <= 3, "{cut:?} {power:?}: {missing}");
+        }
+    }
+}
+
+#[test]
+fn which_of_two_series_is_the_counters_own_is_known_when_both_were_shown_for_a_day() {
+    // The counter shows another one from a moment on, up to the end.
+    for (from, long) in [(100, 3_000), (1_700, 4_000), (1_700, 3_000), (3_000, 3_100)] {
+        for power in [None, Some(3_000.0)] {
+            for small in [false, true] {
+                let shown = (0..=long).map(|minute| {
+                    let kwh = FROM + PER_MINUTE * minute;
+                    let other = if small { 4_000 + minute } else { kwh / 3 };
+                    Some(if minute >= from { other } else { kwh })
+                });
+                let Judged { steps, .. } = judged(&shown.collect::<Vec<_>>(), power);
+                let is_known = |minute: i64| {
+                    let step = steps.iter().find(|step| step.span.to == at(minute));
+                    step.is_some_and(|step| step.wh.is_some())
+                };
+                let what = format!("{from} of {long}, {power:?}, {small}");
+                assert_eq!(is_known(from - 1), from > 1_440, "{what}");
+                // Neither agrees with the power.
+                let behind = long - from > 1_440 && power.is_none();
+                assert_eq!(is_known(from + 2), behind, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_counter_that_fell_to_nothing_says_nothing_until_it_moves() {
+    let shown = (0..=3_000).map(|minute| {
+        let kwh = FROM + PER_MINUTE * minute;
+        Some(match minute {
+            1_700..2_000 => 0,
+            2_000.. => PER_MINUTE * (minute - 2_000) + 10,
+            _ => kwh,
+        })
+    });
+    // Its power is nothing, too, which both have from another device.
+    let meter = Meter::for_trial(MOST_KW, ERROR_KW);
+    let shown: Vec<Option<i64>> = shown.collect();
+    let drawn: Vec<Drawn> = (0..=3_000)
+        .map(|minute| {
+            let kw = if (1_700..=2_000).contains(&minute) { 0.0 } else { 3_000.0 };
+            let wh = flowing(kw, MINUTE_MS);
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
+        })
+        .collect();
+    let readings: Vec<Reading> = (0..)
+        .zip(&shown)
+        .map(|(minute, kwh)| Reading { at: at(minute), said: Said::Count(kwh.unwrap() * KWH) })
+        .collect();
+    let Judged { steps, odd, .. } = super::steps::steps(&meter, &readings, &drawn);
+    let missing = not_known(&steps);
+    assert!((300..=301).contains(&missing), "{missing}: {odd:?}");
 }
 
 #[test]
@@ -535,7 +647,7 @@ fn judge((register, kw, faults, cuts): Case, may_hide: bool) -> Result<(), TestC
         readings.push(Reading { at: at(minute), said: meter.reading(as_value(*kwh)) });
         let wh = as_value(truth[n] - truth[since]);
         let known_ms = MINUTE_MS * i64::try_from(n - since).unwrap();
-        drawn.push(Drawn { least: wh, most: wh, known_ms, is_wrong: false });
+        drawn.push(Drawn { least: wh, most: wh, known_ms, is_wrong: false, is_unwatched: false });
         since = n;
     }
     let found = steps(&meter, &readings, &drawn);
