@@ -906,3 +906,23 @@ fn a_session_of_no_length_in_the_midst_of_another_one_cuts_nothing() {
         check(&steps, &[(0, 120 * SCAN), (59 * SCAN, 60 * SCAN)], &[4_000_000]).unwrap();
     }
 }
+
+#[test]
+fn centres_whose_records_told_opposite_things_days_ago_do_so_in_no_window_of_today() {
+    // One of them has each change of a breaker the other way round, up to when it chatters five days later.
+    let scans =
+        |count| Step::Scans { count, bay: 0, flow: Flow::True, shown: None, tripped: false };
+    let send = |sent| Step::Send { centre: 0, bay: 2, sent };
+    let day = 86_400_000;
+    let steps = [
+        send(Sent::Opposite),
+        Step::Switch { after: 480_000, bay: 2, open: false, doubt: false, lost: false },
+        Step::Judge { after: 2 * day, judged: Judged::Good, of: None },
+        scans(22),
+        send(Sent::Right),
+        Step::Chatter { after: 3 * day, bay: 2, times: 8 },
+        scans(28),
+    ];
+    let windows: Vec<(i64, i64)> = (0..60).map(|n| (n * day / 12, 1)).collect();
+    check(&steps, &windows, &[0]).unwrap();
+}

@@ -50,7 +50,9 @@ pub(super) fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<S
     let mut left = Vec::new();
     for span in all {
         let mut from = span.from;
-        for own in others.iter().map(|own| own.and(span)).filter(|own| own.length() > 0) {
+        let first = others.partition_point(|own| own.to <= span.from);
+        for own in others[first..].iter().take_while(|own| own.from < span.to) {
+            let own = own.and(span);
             left.push(Span::new(from, own.from));
             from = own.to;
         }

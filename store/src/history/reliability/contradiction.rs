@@ -91,20 +91,32 @@ pub(super) fn said(
     all
 }
 
-/// What a centre has of a contact: its records, in the order of time, and when every record of it came, in order.
+/// What a centre has of a contact.
 pub(super) struct Ring<'a> {
+    /// Its records, in the order of time.
     pub(super) records: &'a [Record],
+    /// When every record of it came as far as their numbers say, in order: the same whatever is looked at.
     pub(super) whole: Vec<Span>,
+    /// When there may be others nevertheless, in order, of what is looked at.
+    pub(super) doubted: Vec<Span>,
 }
 
 /// Stretches in which the records of two centres tell opposite things for longer than clocks may be apart, in order: each of
-/// them has all that there are, and yet one has a change that the other one has not.
+/// them has all that there are, and yet one has a change that the other one has not. Each reaches no further than
+/// [`DISBELIEF_MS`] from that change.
 pub(super) fn told_apart(rings: &[Ring<'_>]) -> Vec<Span> {
     let mut all = Vec::new();
     for (n, one) in rings.iter().enumerate() {
         for other in &rings[n + 1..] {
+            let doubted = merged(one.doubted.iter().chain(&other.doubted).copied());
+            let is_sure = |own: &Span| {
+                let next = doubted.partition_point(|doubted| doubted.to <= own.from);
+                doubted.get(next).is_none_or(|doubted| doubted.from >= own.to)
+            };
             for both in common(&one.whole, &other.whole) {
-                all.extend(told_apart_in(one.records, other.records, both));
+                let found = told_apart_in(one.records, other.records, both).into_iter();
+                let near = |own: Span| Span::new(own.from, own.to.min(own.from.plus(DISBELIEF_MS)));
+                all.extend(found.map(near).filter(is_sure));
             }
         }
     }
@@ -578,7 +590,7 @@ mod tests {
             ("that has the second half", &real[1..], &[(500, 900)], vec![]),
             ("the other way round", &reversed, &all, vec![(100, 700)]),
         ];
-        let ring = |records, spans| Ring { records, whole: whole(spans) };
+        let ring = |records, spans| Ring { records, whole: whole(spans), doubted: Vec::new() };
         for (what, records, spans, expected) in table {
             let found: Vec<_> = told_apart(&[ring(&real, &all), ring(records, spans)])
                 .iter()

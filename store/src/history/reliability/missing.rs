@@ -9,12 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use signal::clock::Timestamp;
 
+use super::track::DISBELIEF_MS;
 use crate::Recorded;
 use crate::history::Span;
-use crate::history::window::merged;
+use crate::history::window::{merged, without};
 
 /// A unit that has numbers lower than before by more than its ring holds has begun anew.
 const RING: u32 = 2_048;
+
+/// That a unit told nothing when a centre read it says that nothing happened for so long before, milliseconds.
+const UNREAD_MS: i64 = DISBELIEF_MS;
+
+/// All of time.
+pub(super) const ALWAYS: Span = Span { from: Timestamp(i64::MIN), to: Timestamp(i64::MAX) };
 
 /// Station, centre and unit.
 type Unit = (String, String, u8);
@@ -129,23 +136,39 @@ impl Missing {
         self.common(station, unit, centres, untold)
     }
 
-    /// The same, but that a centre gets every record that there is up to when it reads the unit last: when, by centre, is
-    /// in `read`, in order. A unit that never recorded anything told all of it.
+    /// The same, but that a centre gets every record that there is while it reads the unit: when, by centre, is in
+    /// `read`, in order.
     pub(super) fn untold_to_readers(
         &self,
         station: &str,
         unit: u8,
         read: &[(&str, &[Span])],
     ) -> Vec<Span> {
-        let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
-        let none = Gaps::default();
-        read.iter().fold(vec![always], |untold, (centre, read)| {
-            let own = self.of.get(&key(station, centre, unit)).unwrap_or(&none);
-            let last = read.last().map(|read| read.to).max(own.latest);
-            let tail = last.map_or(always, |last| Span::new(last, always.to));
-            let own = own.happened.iter().chain(&own.behind).copied().chain([tail]);
+        read.iter().fold(vec![ALWAYS], |untold, (centre, read)| {
+            let left_out = self.left_out(station, unit, centre).into_iter();
+            let own = left_out.chain(self.unread(station, unit, (centre, read)));
             common(&untold, &merged(own))
         })
+    }
+
+    /// Stretches in which records of a unit may have happened of which a centre lost some, as the numbers of those behind
+    /// them say, and where the unit began anew.
+    pub(super) fn left_out(&self, station: &str, unit: u8, centre: &str) -> Vec<Span> {
+        let own = self.of.get(&key(station, centre, unit));
+        own.map_or_else(Vec::new, |own| merged(own.happened.iter().chain(&own.behind).copied()))
+    }
+
+    /// Behind the last record of a unit at a centre: when it did not read the unit, nor within [`UNREAD_MS`] from then on; when it
+    /// read it is in `read`, in order. A unit that never recorded anything told all of it while it was read.
+    pub(super) fn unread(
+        &self,
+        station: &str,
+        unit: u8,
+        (centre, read): (&str, &[Span]),
+    ) -> Vec<Span> {
+        let tail = self.of.get(&key(station, centre, unit)).and_then(Gaps::tail);
+        let read = read.iter().map(|own| Span::new(own.from.plus(-UNREAD_MS), own.to));
+        without(std::iter::once(tail.unwrap_or(ALWAYS)), &merged(read))
     }
 
     fn common(
@@ -158,7 +181,7 @@ impl Missing {
         let mut missing: Option<Vec<Span>> = None;
         for centre in centres {
             // One that never had any record of it lacks all of them.
-            let always = || vec![Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX))];
+            let always = || vec![ALWAYS];
             let own = self.of.get(&key(station, centre, unit)).map_or_else(always, &which);
             missing = Some(match missing {
                 None => own,
@@ -422,7 +445,8 @@ mod tests {
         let told = missing.untold_to_readers("S1", 4, &[("CC", &read), ("A1", &[])]);
         assert_eq!(told, [span(20, 70), never(200)]);
         let told = missing.untold_to_readers("S1", 5, &[("CC", &read[..1])]);
-        assert_eq!(told, [never(85)], "nothing was recorded while it was read");
+        let ever = Span::new(Timestamp(i64::MIN), at(60).plus(-UNREAD_MS));
+        assert_eq!(told, [ever, never(85)], "nothing was recorded while it was read");
         for (centre, second, expected) in [
             ("A1", 15, false),
             ("A1", 50, true),

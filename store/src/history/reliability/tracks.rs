@@ -11,7 +11,7 @@ use super::chatter::{chatter, restless};
 use super::contradiction::{Ring, contradictions, told_apart};
 use super::evidence::{Polls, Positions, Source};
 use super::feeder::seen;
-use super::missing::{Missing, common};
+use super::missing::{ALWAYS, Missing, common};
 use super::scheme::{Place, Scheme};
 use super::track::{Evidence, Record, Turn, track};
 use super::untold::unanswered;
@@ -211,6 +211,11 @@ impl<'a> Breaker<'a> {
         Span::new(own.from.plus(self.soon_ms), own.to.plus(-self.soon_ms))
     }
 
+    /// With as much beyond its ends.
+    fn outer(&self, own: Span) -> Span {
+        Span::new(own.from.plus(-self.soon_ms), own.to.plus(self.soon_ms))
+    }
+
     /// The centres that get records of it, with when they read it, and what they have of its contact.
     fn readers(&self) -> impl Iterator<Item = (CentreId, (&'a str, &'a [Span]), &[Record])> {
         let all = self.polls.of_centres.iter().zip(&self.contacts);
@@ -224,11 +229,16 @@ impl<'a> Breaker<'a> {
     /// What each centre has of its contact.
     fn rings(&self) -> Vec<Ring<'_>> {
         let ring = |(centre, read, records): (CentreId, _, _)| {
-            let lost = self.missing.untold_to_readers(self.station, self.unit, &[read]);
+            let lost = self.missing.left_out(self.station, self.unit, self.name(centre));
+            let whole = without(self.source.era.watched(ALWAYS), &lost).into_iter();
             let mute = self.watched[1][centre.index()].iter().copied();
-            let lost = merged(lost.into_iter().chain(mute));
-            let whole = without(self.source.era.watched(self.source.span), &lost).into_iter();
-            Ring { records, whole: merged(whole.map(|own| self.inner(own))) }
+            let unread = self.missing.unread(self.station, self.unit, read);
+            let doubted = mute.chain(unread).map(|own| self.outer(own));
+            Ring {
+                records,
+                whole: merged(whole.map(|own| self.inner(own))),
+                doubted: merged(doubted),
+            }
         };
         self.readers().map(ring).collect()
     }
