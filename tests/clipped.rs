@@ -926,3 +926,18 @@ fn centres_whose_records_told_opposite_things_days_ago_do_so_in_no_window_of_tod
     let windows: Vec<(i64, i64)> = (0..60).map(|n| (n * day / 12, 1)).collect();
     check(&steps, &windows, &[0]).unwrap();
 }
+
+#[test]
+fn how_a_breaker_stood_first_is_known_from_a_poll_of_days_later() {
+    // Nothing is polled for three days, and the first records are those of a contact that chatters.
+    let scans =
+        |count| Step::Scans { count, bay: 0, flow: Flow::True, shown: None, tripped: false };
+    let day = 86_400_000;
+    let steps = [
+        Step::Judge { after: 3 * day, judged: Judged::Good, of: None },
+        scans(21),
+        Step::Chatter { after: 60_000, bay: 0, times: 14 },
+        scans(28),
+    ];
+    check(&steps, &[(0, 1), (day / 2, 3_600_000), (day, 1)], &[0]).unwrap();
+}

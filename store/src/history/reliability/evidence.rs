@@ -9,8 +9,8 @@ use historian::verdict::Reason;
 use signal::clock::Timestamp;
 
 use super::contradiction::{self, Said};
-use super::missing::common;
-use super::track::{DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample};
+use super::missing::{ALWAYS, common};
+use super::track::{DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample, place};
 use crate::history::window::{merged, without};
 use crate::history::{Era, Span};
 use crate::{Reader, Recorded, StoreError, Value};
@@ -251,7 +251,7 @@ pub(super) struct Polls {
 
 /// Why nothing more is read once the first position is there.
 enum First {
-    Is(u16),
+    Is(Timestamp, u16),
     Failed(StoreError),
 }
 
@@ -498,21 +498,22 @@ impl Source<'_> {
         if first < self.span.from.plus(edge_ms) || usable.iter().all(is_told) {
             return Ok(false);
         }
-        let earlier = (self.era.span.from, self.span.from);
+        let earlier = Span::new(self.era.span.from, self.span.from);
         Ok(self.first_position(point, earlier)?.is_some())
     }
 
-    /// The first position of a breaker that was polled at all, whatever the stretch that is looked at; only asked
-    /// for where none was polled in that.
+    /// The first position of a breaker that was polled at all while the contract held, else before or behind, whatever the
+    /// stretch that is looked at, and when; only asked for where none was polled in that.
     pub(super) fn first_poll(
         &self,
         point: PointId,
         polls: &Polls,
-    ) -> Result<Option<u16>, StoreError> {
+    ) -> Result<Option<(Timestamp, u16)>, StoreError> {
         if !polls.positions.is_empty() {
             return Ok(None);
         }
-        self.first_position(point, (Timestamp(i64::MIN), Timestamp(i64::MAX)))
+        let of_era = self.first_position(point, self.era.span)?;
+        Ok(of_era.or(self.first_position(point, ALWAYS)?))
     }
 
     /// The first position of a breaker that was polled at all, of one that changed although it has no record.
@@ -526,28 +527,36 @@ impl Source<'_> {
         if !records.is_empty() || all.windows(2).all(|pair| pair[0].1 == pair[1].1) {
             return Ok(None);
         }
-        self.first_position(point, (Timestamp(i64::MIN), Timestamp(i64::MAX)))
+        Ok(self.first_position(point, ALWAYS)?.map(|(_, code)| code))
     }
 
-    /// The first usable position of a breaker in a stretch, which need not lie in the one that is looked at.
+    /// The first end position of a breaker in a stretch, which need not lie in the one that is looked at: of the first
+    /// centre, unless another one was much earlier.
     fn first_position(
         &self,
         point: PointId,
-        span: (Timestamp, Timestamp),
-    ) -> Result<Option<u16>, StoreError> {
+        span: Span,
+    ) -> Result<Option<(Timestamp, u16)>, StoreError> {
+        let mut found: Option<(Timestamp, u16)> = None;
         for centre in &self.province.centres {
             let path = (&self.station().id[..], &centre.id[..], &self.point(point).id[..]);
             let mut first = |value: Value| {
                 let is_good = value.flags.is_none_or(Flags::is_good);
-                code(value.value).filter(|_| is_good).map_or(Ok(()), |code| Err(First::Is(code)))
+                let code = code(value.value).filter(|code| is_good && place(*code).is_some());
+                code.map_or(Ok(()), |code| Err(First::Is(value.at, code)))
             };
-            match self.reader.values_but((path, span), |_, _| true, &mut first) {
+            let of = (path, (span.from, span.to));
+            match self.reader.values_but(of, |_, _| true, &mut first) {
                 Ok(()) => {}
-                Err(First::Is(code)) => return Ok(Some(code)),
+                Err(First::Is(at, code)) => {
+                    if found.is_none_or(|(first, _)| at.plus(SHORT_MS) < first) {
+                        found = Some((at, code));
+                    }
+                }
                 Err(First::Failed(error)) => return Err(error),
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Hands on the values of a point at a centre, but for those that came while it was old.

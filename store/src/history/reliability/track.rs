@@ -101,8 +101,8 @@ pub(super) struct Evidence<'a> {
     pub(super) whole: &'a [Span],
     /// The first position that was polled at all, of one that has no record.
     pub(super) first: Option<u16>,
-    /// Where no position was polled near: the first one that was polled at all, however far away.
-    pub(super) first_poll: Option<u16>,
+    /// Where no position was polled near: the first one that was polled at all, however far away, and when.
+    pub(super) first_poll: Option<(Timestamp, u16)>,
     /// How often currents are read, milliseconds.
     pub(super) period_ms: i64,
     /// What polls tell first they tell of so many milliseconds before.
@@ -268,7 +268,8 @@ impl<'a> Walk<'a> {
         let record = records.iter().find_map(|record| Some((record.at, place(record.value)?)));
         // What was lost before it may have been another one.
         let is_first = |at: Timestamp| evidence.blind.first().is_none_or(|own| own.from >= at);
-        let poll = polls.iter().find_map(|(at, code)| Some((*at, place(*code)?)));
+        let mut seen = polls.iter().chain(&first_poll);
+        let poll = seen.find_map(|(at, code)| Some((*at, place(*code)?)));
         let chatter = evidence.chatter.first();
         let chatter = chatter.filter(|e| record.is_some_and(|(at, _)| e.from <= at && at < e.to));
         let told = chatter.map(|e| e.from).or(record.map(|(at, _)| at));
@@ -276,8 +277,7 @@ impl<'a> Walk<'a> {
         let place = match (record, poll) {
             (_, Some((seen, place))) if told.is_none_or(|at| seen < at) => place,
             (Some((_, first)), _) => other(first),
-            // Nothing tells of a change: it stands as it ever stood. What nobody ever saw is not known.
-            _ if told.is_none() => first_poll.and_then(place).unwrap_or(Place::Unknown),
+            // What nobody ever saw is not known.
             _ => Place::Unknown,
         };
         // Whether that is assumed hangs on whether it was polled near, as for every other turn.
