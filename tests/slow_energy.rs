@@ -217,7 +217,7 @@ impl Judge<'_> {
         judge.stand_still();
         let (joins, unclear) = judge.joins();
         let joins = judge.doubt(&joins);
-        judge.distrust(&joins);
+        let joins = judge.distrust(joins);
         let mut steps = Vec::new();
         for n in 0..judge.links.len() {
             if let Some((from, to, counted)) =
@@ -557,7 +557,7 @@ impl Judge<'_> {
     /// Takes back what was counted while something may have been wrong, within a day: next to a break while the power was
     /// judged to be wrong, without a gap of more than three minutes behind or before the break; and what may be of another
     /// series.
-    fn distrust(&mut self, joins: &[Join]) {
+    fn distrust(&mut self, mut joins: Vec<Join>) -> Vec<Join> {
         let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
         let is_break = |n: usize| {
             !matches!(self.links[n], Ok(_) | Err(Why::Frozen)) && self.length(n, n + 1) <= 31 * DAY
@@ -574,11 +574,19 @@ impl Judge<'_> {
         }
         let breaks: Vec<usize> =
             (0..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)).collect();
-        taken.extend(self.other_series(&breaks));
+        let mut others = self.other_series(&breaks);
+        joins.retain(|(from, to, _)| {
+            let is_other = (*from..*to).any(|n| others.contains(&n));
+            if is_other {
+                others.extend(*from..*to);
+            }
+            !is_other
+        });
         taken.retain(|n| self.links[*n].is_ok());
-        for n in taken {
+        for n in taken.into_iter().chain(others) {
             self.links[n] = Err(Why::Else);
         }
+        joins
     }
 
     /// Takes back what a counter that lost or gained something nearby may have made good unseen.

@@ -199,7 +199,7 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Jud
     judge.stand_still(&mut links);
     let (mut joined, unclear) = judge.joins(&links);
     judge.doubt(&mut links, &mut joined);
-    judge.distrust(&mut links, &joined);
+    judge.distrust(&mut links, &mut joined);
     let mut found = Judged::default();
     let mut next = 0;
     for join in joined {
@@ -658,7 +658,7 @@ impl Judge<'_> {
     /// What a device counted while it may have shown another counter is not known: between two series, or where it fell
     /// to nothing and stands there; and while its power was judged to be wrong, from a break on or up to one. All of it
     /// within a day.
-    fn distrust(&self, links: &mut [Result<Counted, Oddity>], joined: &[Join]) {
+    fn distrust(&self, links: &mut [Result<Counted, Oddity>], joined: &mut Vec<Join>) {
         let is_joined = |n: usize| {
             let next = joined.partition_point(|join| join.to <= n);
             joined.get(next).is_some_and(|join| join.from <= n)
@@ -688,10 +688,16 @@ impl Judge<'_> {
             *link = link.and(Err(Oddity::Replaced));
         }
         // Whatever else is odd about another series: it is one thing.
-        for (n, link) in links.iter_mut().enumerate().filter(|(n, _)| others[*n]) {
-            if !is_joined(n) {
-                *link = Err(Oddity::Replaced);
+        joined.retain(|join| {
+            let own = join.from..join.to;
+            let is_other = others[own.clone()].contains(&true);
+            if is_other {
+                others[own].fill(true);
             }
+            !is_other
+        });
+        for (link, _) in links.iter_mut().zip(others).filter(|(_, own)| *own) {
+            *link = Err(Oddity::Replaced);
         }
     }
 
