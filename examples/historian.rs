@@ -1,12 +1,12 @@
 //! Feeds the updates of a fleet to a historian, without sockets, and says what they and its
-//! pictures cost.
+//! snapshots cost.
 //!
 //! ```text
 //! cargo run --release --example historian                 1 000 stations, 20 rounds
 //! cargo run --release --example historian -- 10000 5      10 000 stations, 5 rounds
 //! ```
 //!
-//! A round is a second: every station is read once, and two pictures are made, one half way.
+//! A round is a second: every station is read once, and two snapshots are made, one half way.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -40,7 +40,7 @@ fn main() {
     let channels = province.channels.iter().zip(&plans);
     let mut decoders: Vec<Decoder> =
         channels.map(|(channel, plan)| Decoder::new(&province, channel, plan)).collect();
-    let (mut accepts, mut pictures) = (Vec::new(), Vec::new());
+    let (mut accepts, mut snapshots) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let second = START.plus(1_000 * i64::try_from(round).unwrap_or(0));
         let mut accepting = 0.0;
@@ -56,13 +56,13 @@ fn main() {
             }
             accepting += cpu_seconds() - began;
             let began = cpu_seconds();
-            // As the monitor does: the next picture takes the place of this one.
-            drop(std::hint::black_box(historian.picture(at.plus(100))));
-            pictures.push(cpu_seconds() - began);
+            // As the monitor does: the next snapshot takes the place of this one.
+            drop(std::hint::black_box(historian.snapshot(at.plus(100))));
+            snapshots.push(cpu_seconds() - began);
         }
         accepts.push(accepting);
     }
-    for (what, mut times) in [("accept", accepts), ("picture", pictures)] {
+    for (what, mut times) in [("accept", accepts), ("snapshot", snapshots)] {
         times.sort_by(f64::total_cmp);
         let median = times.get(times.len() / 2).copied().unwrap_or(0.0);
         #[expect(clippy::cast_precision_loss, reason = "some millions")]

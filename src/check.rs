@@ -3,8 +3,8 @@
 
 use config::{CentreId, Lang, PointId, StationId};
 use historian::counts::Share;
-use historian::picture::{Full, LinkState, Picture};
 use historian::shortfalls::{self, Shortfall};
+use historian::snapshot::{Full, LinkState, Snapshot};
 use historian::unmanned;
 use historian::verdict::{Reason, Since};
 use words::format::{self, Moment};
@@ -127,16 +127,16 @@ impl Outcome {
     }
 }
 
-/// Holds a picture against thresholds.
-pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
-    let province = &picture.province;
-    let heard = picture.channels.iter().any(|c| c.link.state == LinkState::Connected);
-    let (figures, metering) = (&picture.figures, &picture.metering);
+/// Holds a snapshot against thresholds.
+pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> Outcome {
+    let province = &snapshot.province;
+    let heard = snapshot.channels.iter().any(|c| c.link.state == LinkState::Connected);
+    let (figures, metering) = (&snapshot.figures, &snapshot.metering);
     let count = |is: &dyn Fn(StationId) -> bool| -> u64 {
         province.station_ids().filter(|id| is(*id)).count() as u64
     };
-    let of = |id: StationId| picture.site(id);
-    let unasked = |id: StationId| of(id).link != LinkState::Connected && !picture.settled(id);
+    let of = |id: StationId| snapshot.site(id);
+    let unasked = |id: StationId| of(id).link != LinkState::Connected && !snapshot.settled(id);
     let unseen = |id: StationId| of(id).unmanned.is_operated().is_none();
     let mut checks = vec![
         (What::Connected, figures.connected, (count(&unasked), 0), thresholds.connected),
@@ -145,10 +145,10 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
         (What::Coverage, figures.remote_metering, (metering.uncounted, 0), thresholds.coverage),
     ];
     for centre in province.centre_ids() {
-        let channels = province.station_ids().map(|id| picture.channel(id, centre));
+        let channels = province.station_ids().map(|id| snapshot.channel(id, centre));
         let unknown = channels.filter(|channel| !channel.settled);
         let unknown = unknown.map(|channel| channel.counts.live.lacking()).sum();
-        let counts = &picture.centres[centre.index()].counts;
+        let counts = &snapshot.centres[centre.index()].counts;
         let open = (unknown, counts.undecided);
         checks.push((What::Live(centre), counts.live, open, thresholds.live));
     }
@@ -158,7 +158,7 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
         let is_known = heard || what == What::Full;
         let grade = if is_known { Grade::of(share, open, threshold) } else { Grade::NoData };
         let stations =
-            if grade == Grade::Missed { short(picture, what, threshold) } else { Vec::new() };
+            if grade == Grade::Missed { short(snapshot, what, threshold) } else { Vec::new() };
         let (unknown, undecided) = open;
         Some(CheckResult { what, share, unknown, undecided, threshold, grade, stations })
     });
@@ -166,21 +166,21 @@ pub fn check(picture: &Picture, thresholds: &Thresholds) -> Outcome {
 }
 
 /// Stations that fall short of something.
-fn short(picture: &Picture, what: What, threshold: f64) -> Vec<StationId> {
-    let of = |id: StationId| picture.site(id);
+fn short(snapshot: &Snapshot, what: What, threshold: f64) -> Vec<StationId> {
+    let of = |id: StationId| snapshot.site(id);
     let falls_short = |id: &StationId| match what {
         What::Connected => of(*id).link != LinkState::Connected,
         What::Full => of(*id).full != Full::Full,
         What::Unmanned => of(*id).unmanned.is_operated() == Some(false),
-        What::Coverage => picture.metering.stations[id.index()].reaches(threshold) == Some(false),
-        What::Live(centre) => picture.channel(*id, centre).counts.live.lacking() > 0,
+        What::Coverage => snapshot.metering.stations[id.index()].reaches(threshold) == Some(false),
+        What::Live(centre) => snapshot.channel(*id, centre).counts.live.lacking() > 0,
     };
-    picture.province.station_ids().filter(falls_short).collect()
+    snapshot.province.station_ids().filter(falls_short).collect()
 }
 
 /// The outcome in lines for people: each figure, and under a missed one every station that falls
 /// short, with its signals and reasons.
-pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
+pub fn report(snapshot: &Snapshot, outcome: &Outcome, lang: Lang) -> Vec<String> {
     let mut lines = Vec::new();
     if outcome.nobody {
         lines.push(Text::NoStationAnswered.get(lang).to_owned());
@@ -194,7 +194,7 @@ pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
             Grade::Missed => "MISSED",
             Grade::NoData => "NO DATA",
         };
-        let name = name(picture, *what);
+        let name = name(snapshot, *what);
         let figure = if *grade == Grade::NoData {
             let have = share.have.saturating_sub(*undecided);
             let known = format!("{have} known to be of {}", share.want);
@@ -205,15 +205,15 @@ pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
                 if unknown > 0 { format!(", {unknown} not known yet") } else { String::new() };
             format!("{}/{} = {percent}{unknown}", share.have, share.want)
         };
-        let raw = raw(picture, result);
+        let raw = raw(snapshot, result);
         lines.push(format!("{word:<7} {name}: {figure}{raw}, threshold {threshold} %"));
         if *undecided > 0 {
             lines.push(format!("        {undecided} {}", Text::NotWatchedLong.get(lang)));
         }
         for station in stations {
-            let of_station = &picture.province.stations[station.index()];
+            let of_station = &snapshot.province.stations[station.index()];
             lines.push(format!("        {} {}", of_station.id, of_station.name.get(lang)));
-            let why = why(picture, *station, *what, lang);
+            let why = why(snapshot, *station, *what, lang);
             lines.extend(why.into_iter().map(|line| format!("          {line}")));
         }
     }
@@ -222,9 +222,9 @@ pub fn report(picture: &Picture, outcome: &Outcome, lang: Lang) -> Vec<String> {
 
 /// `, raw 1166/1168 = 99.83 % with 2 excluded`: beside a figure that leaves something out with approval, what it
 /// is with that; nothing where it leaves out nothing, or is not known.
-fn raw(picture: &Picture, result: &CheckResult) -> String {
+fn raw(snapshot: &Snapshot, result: &CheckResult) -> String {
     let What::Live(centre) = result.what else { return String::new() };
-    let counts = &picture.centres[centre.index()].counts;
+    let counts = &snapshot.centres[centre.index()].counts;
     if counts.excluded == 0 || result.grade == Grade::NoData {
         return String::new();
     }
@@ -234,26 +234,26 @@ fn raw(picture: &Picture, result: &CheckResult) -> String {
 }
 
 /// What a check is called.
-fn name(picture: &Picture, what: What) -> String {
+fn name(snapshot: &Snapshot, what: What) -> String {
     match what {
         What::Connected => "connected".to_owned(),
         What::Full => "full".to_owned(),
         What::Unmanned => "unmanned".to_owned(),
         What::Coverage => "coverage".to_owned(),
         What::Live(centre) => {
-            format!("live at {}", picture.province.centres[centre.index()].id)
+            format!("live at {}", snapshot.province.centres[centre.index()].id)
         }
     }
 }
 
 /// Why a station falls short of something, one line for each cause, and of nothing else.
-fn why(picture: &Picture, station: StationId, what: What, lang: Lang) -> Vec<String> {
+fn why(snapshot: &Snapshot, station: StationId, what: What, lang: Lang) -> Vec<String> {
     let shortfalls = |is: &dyn Fn(&Shortfall) -> bool| -> Vec<String> {
-        let lines = shortfalls::of_station(picture, station);
+        let lines = shortfalls::of_station(snapshot, station);
         lines
             .iter()
             .filter(|line| is(line))
-            .map(|line| cause(picture, station, line, lang))
+            .map(|line| cause(snapshot, station, line, lang))
             .collect()
     };
     match what {
@@ -264,43 +264,48 @@ fn why(picture: &Picture, station: StationId, what: What, lang: Lang) -> Vec<Str
                 line.reason() != Reason::NoE2eRecord && line.reason() != Reason::Inconsistent;
             is_tested && line.centres.contains(&centre)
         }),
-        What::Coverage => vec![coverage(picture, station, lang)],
-        What::Unmanned => manned(picture, station, lang),
+        What::Coverage => vec![coverage(snapshot, station, lang)],
+        What::Unmanned => manned(snapshot, station, lang),
     }
 }
 
 /// `no link CC 884 A1 287, since 05:52:16: whole station`.
-fn cause(picture: &Picture, station: StationId, line: &Shortfall, lang: Lang) -> String {
+fn cause(snapshot: &Snapshot, station: StationId, line: &Shortfall, lang: Lang) -> String {
     let centres: Vec<String> = line
         .centres
         .iter()
         .zip(&line.counts)
         .map(|(centre, n)| {
-            format!("{} {n}", picture.province.centres[centre.index()].name.get(lang))
+            format!("{} {n}", snapshot.province.centres[centre.index()].name.get(lang))
         })
         .collect();
     format!(
         "{} {}, {}: {}",
         line.reason().text(lang),
         centres.join(", "),
-        since(picture, (line.since, line.last_since), lang),
-        places::places(&picture.province.stations[station.index()], &line.points, Form::Full, lang),
+        since(snapshot, (line.since, line.last_since), lang),
+        places::places(
+            &snapshot.province.stations[station.index()],
+            &line.points,
+            Form::Full,
+            lang
+        ),
     )
 }
 
-fn since(picture: &Picture, (first, last): (Since, Since), lang: Lang) -> String {
-    let moment = Moment { now: picture.at, zone: picture.province.zone, lang };
+fn since(snapshot: &Snapshot, (first, last): (Since, Since), lang: Lang) -> String {
+    let moment = Moment { now: snapshot.at, zone: snapshot.province.zone, lang };
     moment.span_in_words(first, last)
 }
 
 /// How many of a station's meters are read remotely, and how many nobody has counted.
-fn coverage(picture: &Picture, station: StationId, lang: Lang) -> String {
-    let share = picture.metering.stations[station.index()];
-    let of_station = &picture.province.stations[station.index()];
-    let groups = picture.metering.groups.iter().filter(|group| group.station == station);
+fn coverage(snapshot: &Snapshot, station: StationId, lang: Lang) -> String {
+    let share = snapshot.metering.stations[station.index()];
+    let of_station = &snapshot.province.stations[station.index()];
+    let groups = snapshot.metering.groups.iter().filter(|group| group.station == station);
     let uncounted = groups.filter(|group| group.proven.is_none()).map(|group| {
         let group = &of_station.meters[group.group];
-        let is_sold = picture.province.meter_classes[group.class].sold;
+        let is_sold = snapshot.province.meter_classes[group.class].sold;
         if is_sold { u64::from(group.installed) } else { 0 }
     });
     let (have, want, uncounted) = (share.have, share.want, uncounted.sum::<u64>());
@@ -315,9 +320,9 @@ fn coverage(picture: &Picture, station: StationId, lang: Lang) -> String {
 }
 
 /// Why a station is not operated without staff.
-fn manned(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
-    let of_station = &picture.province.stations[station.index()];
-    let seen = picture.site(station).unmanned;
+fn manned(snapshot: &Snapshot, station: StationId, lang: Lang) -> Vec<String> {
+    let of_station = &snapshot.province.stations[station.index()];
+    let seen = snapshot.site(station).unmanned;
     if !seen.declared {
         let said = match lang {
             Lang::Vi => "cấu hình không khai báo là trạm không người trực",
@@ -325,7 +330,7 @@ fn manned(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
         };
         return vec![said.to_owned()];
     }
-    let centre = picture.province.centres[of_station.in_charge.index()].name.get(lang);
+    let centre = snapshot.province.centres[of_station.in_charge.index()].name.get(lang);
     let (lacking, want) = (seen.signals.lacking(), seen.signals.want);
     let mut lines = vec![match lang {
         Lang::Vi => format!(
@@ -337,7 +342,7 @@ fn manned(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
     }];
     // Signals of the same reason and since together.
     let mut groups: Vec<(Reason, Since, Vec<PointId>)> = Vec::new();
-    for lost in unmanned::lost(picture, station) {
+    for lost in unmanned::lost(snapshot, station) {
         match groups
             .iter_mut()
             .find(|(reason, since, _)| (*reason, *since) == (lost.reason, lost.since))
@@ -348,7 +353,7 @@ fn manned(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
     }
     lines.extend(groups.into_iter().map(|(reason, when, points)| {
         let places = places::places(of_station, &points, Form::Full, lang);
-        let when = since(picture, (when, when), lang);
+        let when = since(snapshot, (when, when), lang);
         format!("{} {}, {when}: {places}", reason.text(lang), points.len())
     }));
     lines

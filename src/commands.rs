@@ -78,7 +78,7 @@ Examples:
   gridwatch demo                                  simulator and monitor in one window
   gridwatch simulate config/hoa-binh.toml         the stations, in one terminal
   gridwatch monitor config/hoa-binh.toml          the control room, in another
-  gridwatch demo --once --json                    one picture for a script
+  gridwatch demo --once --json                    one snapshot for a script
   gridwatch inject T08 HB03.110.171.P --for 10m   a frozen value in the running simulator
   gridwatch plant strike HB04.22.473              a short circuit on one of its feeders
   gridwatch events --station HB04 --follow        what happens there, to the millisecond

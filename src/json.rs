@@ -1,4 +1,4 @@
-//! The picture as JSON, schema 2. All counts are integers; `schema` goes up when a field changes
+//! The snapshot as JSON, schema 2. All counts are integers; `schema` goes up when a field changes
 //! its meaning. What nobody has looked at is null, never a zero.
 //!
 //! Schema 2: `figures.unmanned` counts the stations that are declared to be without staff *and* are seen well
@@ -13,7 +13,7 @@ use config::{CentreId, Province, Standing, StationId};
 use historian::alarms::Alarm;
 use historian::counts::Share;
 use historian::events::{Doubt, EventCounts, EventEntry, Happening};
-use historian::picture::{ChannelPicture, Picture, Reads, Right, SoldReads};
+use historian::snapshot::{ChannelSnapshot, Reads, Right, Snapshot, SoldReads};
 use historian::unmanned;
 use historian::verdict::{Reason, Since};
 use serde::Serialize;
@@ -353,24 +353,24 @@ struct Detail<'a> {
     excluded: bool,
 }
 
-/// The picture as one JSON object on one line, without a newline at its end.
+/// The snapshot as one JSON object on one line, without a newline at its end.
 ///
 /// # Panics
 /// Never: the document has only strings, numbers and lists.
-pub fn picture(picture: &Picture) -> String {
-    let province = &picture.province;
+pub fn snapshot(snapshot: &Snapshot) -> String {
+    let province = &snapshot.province;
     let document = Document {
         schema: SCHEMA,
-        at: picture.at,
+        at: snapshot.at,
         province: &province.name.vi,
-        figures: figures(picture),
-        centres: province.centre_ids().map(|centre| centre_entry(picture, centre)).collect(),
-        stations: province.station_ids().map(|station| station_entry(picture, station)).collect(),
-        metering: metering(picture),
-        plants: province.plant_ids().map(|plant| plant_entry(picture, plant)).collect(),
-        polling: (!picture.is_kept).then(|| polling(picture)),
-        alarms: picture.alarms.iter().filter_map(|alarm| alarm_entry(picture, alarm)).collect(),
-        history: picture.keeping.as_ref().map(|keeping| History {
+        figures: figures(snapshot),
+        centres: province.centre_ids().map(|centre| centre_entry(snapshot, centre)).collect(),
+        stations: province.station_ids().map(|station| station_entry(snapshot, station)).collect(),
+        metering: metering(snapshot),
+        plants: province.plant_ids().map(|plant| plant_entry(snapshot, plant)).collect(),
+        polling: (!snapshot.is_kept).then(|| polling(snapshot)),
+        alarms: snapshot.alarms.iter().filter_map(|alarm| alarm_entry(snapshot, alarm)).collect(),
+        history: snapshot.keeping.as_ref().map(|keeping| History {
             durable_until: keeping.until,
             trouble: keeping.trouble.as_ref().map(|(since, why)| Trouble { since: *since, why }),
             unconfirmed: keeping.unconfirmed.as_ref().map(|waits| UnconfirmedEntry {
@@ -380,14 +380,14 @@ pub fn picture(picture: &Picture) -> String {
                 command: &waits.command,
             }),
         }),
-        clock_jumps: picture.jumps.iter().map(clock_jump).collect(),
+        clock_jumps: snapshot.jumps.iter().map(clock_jump).collect(),
     };
     serde_json::to_string(&document).expect("the document has only strings, numbers and lists")
 }
 
-fn figures(picture: &Picture) -> Figures {
-    let (figures, metering) = (&picture.figures, &picture.metering);
-    let unknown = picture.stations().iter().filter(|s| s.unmanned.is_operated().is_none());
+fn figures(snapshot: &Snapshot) -> Figures {
+    let (figures, metering) = (&snapshot.figures, &snapshot.metering);
+    let unknown = snapshot.stations().iter().filter(|s| s.unmanned.is_operated().is_none());
     Figures {
         connected: figures.connected,
         full: figures.full,
@@ -404,12 +404,12 @@ fn clock_jump(jump: &Jump) -> ClockJump {
 }
 
 /// A plant, by the first centre that has a value of each point.
-fn plant_entry(picture: &Picture, id: StationId) -> PlantEntry<'_> {
-    let province = &picture.province;
+fn plant_entry(snapshot: &Snapshot, id: StationId) -> PlantEntry<'_> {
+    let province = &snapshot.province;
     let plant = &province.stations[id.index()];
     let value = |n: usize| {
         province.centre_ids().find_map(|centre| {
-            let seen = picture.channel(id, centre).points.get(n)?;
+            let seen = snapshot.channel(id, centre).points.get(n)?;
             seen.value.filter(|_| seen.not_live.is_none())
         })
     };
@@ -430,8 +430,8 @@ fn plant_entry(picture: &Picture, id: StationId) -> PlantEntry<'_> {
     PlantEntry { id: &plant.id, name: &plant.name.vi, points: points.collect() }
 }
 
-fn alarm_entry<'a>(picture: &'a Picture, alarm: &Alarm) -> Option<AlarmEntry<'a>> {
-    let (province, cause) = (&picture.province, alarm.raised.cause);
+fn alarm_entry<'a>(snapshot: &'a Snapshot, alarm: &Alarm) -> Option<AlarmEntry<'a>> {
+    let (province, cause) = (&snapshot.province, alarm.raised.cause);
     let centres = alarm.centres.iter().map(|centre| &province.centres[centre.index()].id[..]);
     Some(AlarmEntry {
         station: &province.stations[cause.station.index()].id,
@@ -448,9 +448,9 @@ fn alarm_entry<'a>(picture: &'a Picture, alarm: &Alarm) -> Option<AlarmEntry<'a>
     })
 }
 
-fn polling(picture: &Picture) -> Polling {
-    let traffic = &picture.traffic;
-    let links = || picture.channels.iter().map(|channel| &channel.link);
+fn polling(snapshot: &Snapshot) -> Polling {
+    let traffic = &snapshot.traffic;
+    let links = || snapshot.channels.iter().map(|channel| &channel.link);
     Polling {
         window_s: traffic.window_s,
         requests: traffic.requests,
@@ -462,8 +462,8 @@ fn polling(picture: &Picture) -> Polling {
     }
 }
 
-fn metering(picture: &Picture) -> Metering<'_> {
-    let (metering, province) = (&picture.metering, &picture.province);
+fn metering(snapshot: &Snapshot) -> Metering<'_> {
+    let (metering, province) = (&snapshot.metering, &snapshot.province);
     let of = |(id, sells), (coverage, uncounted): (Share, u64), reads: &Reads, energy| MeteringOf {
         id,
         sells,
@@ -498,7 +498,7 @@ fn metering(picture: &Picture) -> Metering<'_> {
             .zip(&metering.class_sold)
             .map(|(((c, share), reads), energy)| of((&c.id, c.sold), share, reads, Some(energy)))
             .collect(),
-        stations: (!picture.is_kept).then(|| stations.collect()),
+        stations: (!snapshot.is_kept).then(|| stations.collect()),
     }
 }
 
@@ -543,10 +543,10 @@ fn read_shares(reads: &Reads) -> ReadShares {
     }
 }
 
-fn centre_entry(picture: &Picture, centre: CentreId) -> Centre<'_> {
-    let found = &picture.centres[centre.index()];
+fn centre_entry(snapshot: &Snapshot, centre: CentreId) -> Centre<'_> {
+    let found = &snapshot.centres[centre.index()];
     Centre {
-        id: &picture.province.centres[centre.index()].id,
+        id: &snapshot.province.centres[centre.index()].id,
         required: found.counts.required,
         mapped: found.counts.mapped,
         tested: found.counts.tested,
@@ -554,38 +554,38 @@ fn centre_entry(picture: &Picture, centre: CentreId) -> Centre<'_> {
         live: found.counts.live,
         undecided: found.counts.undecided,
         live_raw: found.counts.live_raw(),
-        right: stations_right(picture, centre),
+        right: stations_right(snapshot, centre),
         right_signals: found.counts.right,
         excluded: found.counts.excluded,
         connected: found.connected,
         full: found.full,
-        events: (!picture.is_kept).then(|| event_counts(picture, centre)),
+        events: (!snapshot.is_kept).then(|| event_counts(snapshot, centre)),
     }
 }
 
-fn stations_right(picture: &Picture, centre: CentreId) -> Share {
+fn stations_right(snapshot: &Snapshot, centre: CentreId) -> Share {
     let mut sum = Share::default();
-    for station in picture.province.station_ids() {
-        let right = picture.channel(station, centre).right;
+    for station in snapshot.province.station_ids() {
+        let right = snapshot.channel(station, centre).right;
         let is_tested = right != Right::NotEvaluated;
         sum += Share::new(u64::from(right == Right::Right), u64::from(is_tested));
     }
     sum
 }
 
-fn event_counts(picture: &Picture, centre: CentreId) -> EventCounts {
+fn event_counts(snapshot: &Snapshot, centre: CentreId) -> EventCounts {
     let mut sum = EventCounts::default();
-    for station in picture.province.station_ids() {
-        sum += picture.channel(station, centre).event_counts();
+    for station in snapshot.province.station_ids() {
+        sum += snapshot.channel(station, centre).event_counts();
     }
     sum
 }
 
-fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
-    let province = &picture.province;
+fn station_entry(snapshot: &Snapshot, station: StationId) -> Station<'_> {
+    let province = &snapshot.province;
     let contract = &province.stations[station.index()];
     let at = |centre: CentreId| {
-        let channel = picture.channel(station, centre);
+        let channel = snapshot.channel(station, centre);
         let counts = &channel.counts;
         StationAtCentre {
             id: &province.centres[centre.index()].id,
@@ -606,22 +606,22 @@ fn station_entry(picture: &Picture, station: StationId) -> Station<'_> {
             right_signals: counts.right,
             excluded: counts.excluded,
             reasons: reasons(province, channel),
-            traffic: (!picture.is_kept).then(|| traffic(channel)),
-            events: (!picture.is_kept).then(|| channel.event_counts()),
+            traffic: (!snapshot.is_kept).then(|| traffic(channel)),
+            events: (!snapshot.is_kept).then(|| channel.event_counts()),
         }
     };
     Station {
         id: &contract.id,
         name: &contract.name.vi,
-        unmanned: unmanned_entry(picture, station),
+        unmanned: unmanned_entry(snapshot, station),
         centres: province.centre_ids().map(at).collect(),
     }
 }
 
-fn unmanned_entry(picture: &Picture, station: StationId) -> Unmanned<'_> {
-    let contract = &picture.province.stations[station.index()];
-    let seen = picture.site(station).unmanned;
-    let lost = unmanned::lost(picture, station).into_iter().map(|lost| LostEntry {
+fn unmanned_entry(snapshot: &Snapshot, station: StationId) -> Unmanned<'_> {
+    let contract = &snapshot.province.stations[station.index()];
+    let seen = snapshot.site(station).unmanned;
+    let lost = unmanned::lost(snapshot, station).into_iter().map(|lost| LostEntry {
         point: &contract.points[lost.point.index()].id,
         reason: lost.reason.word(),
         since: since_text(lost.since),
@@ -630,13 +630,13 @@ fn unmanned_entry(picture: &Picture, station: StationId) -> Unmanned<'_> {
     Unmanned {
         declared: seen.declared,
         operated: seen.is_operated(),
-        in_charge: &picture.province.centres[contract.in_charge.index()].id,
+        in_charge: &snapshot.province.centres[contract.in_charge.index()].id,
         signals: seen.signals,
         lost: lost.collect(),
     }
 }
 
-fn traffic(channel: &ChannelPicture) -> Traffic {
+fn traffic(channel: &ChannelSnapshot) -> Traffic {
     let (seen, link) = (&channel.traffic, &channel.link);
     Traffic {
         requests: seen.requests,
@@ -652,7 +652,7 @@ fn traffic(channel: &ChannelPicture) -> Traffic {
     }
 }
 
-fn reasons<'a>(province: &'a Province, channel: &'a ChannelPicture) -> Vec<ReasonEntry<'a>> {
+fn reasons<'a>(province: &'a Province, channel: &'a ChannelSnapshot) -> Vec<ReasonEntry<'a>> {
     let (station, entries) = (channel.station(province), &channel.contract(province).entries);
     let mut groups: BTreeMap<Reason, (Since, Details<'_>)> = BTreeMap::new();
     for (reason, point) in channel.failing(province) {
@@ -749,8 +749,8 @@ enum EventWhat<'a> {
 ///
 /// # Panics
 /// Never: it has only strings, integers and lists.
-pub fn event(picture: &Picture, entry: &EventEntry) -> String {
-    let province = &picture.province;
+pub fn event(snapshot: &Snapshot, entry: &EventEntry) -> String {
+    let province = &snapshot.province;
     let channel = &province.channels[entry.channel.index()];
     let station = &province.stations[channel.station.index()];
     let what = match &entry.what {

@@ -1,7 +1,7 @@
 //! The control room: its crates under one name, and what is at work in the program beside its commands.
 //!
 //! Data flows one way and imports point back along it: the collector knows the contract, the historian what the collector
-//! hands on, every face the historian's picture. Reports, simulator and screens are there when they were built.
+//! hands on, every face the historian's snapshot. Reports, simulator and screens are there when they were built.
 
 pub mod check;
 pub mod json;

@@ -1,4 +1,4 @@
-//! Collector and historian joined: pictures come out.
+//! Collector and historian joined: snapshots come out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use config::Province;
 use historian::Historian;
 use historian::alarms::{Alarms, Raised};
 use historian::past::StoodChannel;
-use historian::picture::Picture;
+use historian::snapshot::Snapshot;
 use historian::today::Today;
 use signal::clock::{Clock, Jump, JumpKind, Timestamp};
 use signal::layout::Layout;
@@ -22,10 +22,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Least time between two pictures: half the fastest scan, so that what is read is soon seen.
+/// Least time between two snapshots: half the fastest scan, so that what is read is soon seen.
 const PICTURE_EVERY: Duration = Duration::from_millis(500);
 
-/// Pictures may take one part in so many of a core. A province so large that judging all of its points
+/// Snapshots may take one part in so many of a core. A province so large that judging all of its points
 /// takes longer is judged less often: what is read must not wait for what is shown.
 const PICTURE_SHARE: u32 = 16;
 
@@ -48,7 +48,7 @@ const BATCH_MAX: usize = 512;
 pub struct Monitor {
     task: JoinHandle<()>,
     cancel: CancellationToken,
-    news: watch::Receiver<Arc<Picture>>,
+    news: watch::Receiver<Arc<Snapshot>>,
     acknowledge: Acknowledge,
 }
 
@@ -57,7 +57,7 @@ pub struct Monitor {
 pub struct Acknowledge(mpsc::Sender<Vec<Raised>>);
 
 impl Acknowledge {
-    /// Acknowledges what was raised: the next picture shows it. Whether the monitor took it: one that has
+    /// Acknowledges what was raised: the next snapshot shows it. Whether the monitor took it: one that has
     /// ended does not, nor one that is given far more than it can take.
     pub fn acknowledge(&self, raised: Vec<Raised>) -> bool {
         self.0.try_send(raised).is_ok()
@@ -115,7 +115,7 @@ impl Monitor {
         let today = Today::at(Arc::clone(province), started);
         let mut historian = Historian::new(today.contract(), &layouts, started);
         historian.recall(stood);
-        let (sender, news) = watch::channel(Arc::new(historian.picture(started)));
+        let (sender, news) = watch::channel(Arc::new(historian.snapshot(started)));
         let alarms = keeper.as_ref().map_or_else(Alarms::default, Keeper::open_alarms);
         let history = keeper.map(|keeper| History::new(keeper, started));
         let updates = source.start(province);
@@ -132,7 +132,7 @@ impl Monitor {
             buffer,
             alarms,
             history,
-            pictures: sender,
+            snapshots: sender,
             clock,
             shown: started,
             jumps: Vec::new(),
@@ -141,8 +141,8 @@ impl Monitor {
         Self { task, cancel, news, acknowledge }
     }
 
-    /// The latest picture, and word of every new one.
-    pub fn news(&self) -> watch::Receiver<Arc<Picture>> {
+    /// The latest snapshot, and word of every new one.
+    pub fn news(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.news.clone()
     }
 
@@ -151,22 +151,22 @@ impl Monitor {
         self.acknowledge.clone()
     }
 
-    /// The first picture in which every channel has settled and nothing is [undecided](Picture::undecided): every
+    /// The first snapshot in which every channel has settled and nothing is [undecided](Snapshot::undecided): every
     /// gateway was seen to beat, or to hang. Or the latest, when `patience` has run out.
-    pub async fn first_complete(&self, patience: Duration) -> Arc<Picture> {
+    pub async fn first_complete(&self, patience: Duration) -> Arc<Snapshot> {
         let mut news = self.news();
-        let complete = |picture: &Arc<Picture>| {
-            picture.first_scan().lacking() == 0 && picture.undecided() == 0
+        let complete = |snapshot: &Arc<Snapshot>| {
+            snapshot.first_scan().lacking() == 0 && snapshot.undecided() == 0
         };
         let _ = timeout(patience, news.wait_for(complete)).await;
         Arc::clone(&news.borrow_and_update())
     }
 
-    /// The first picture in which every channel has settled and every record of the rings was read,
+    /// The first snapshot in which every channel has settled and every record of the rings was read,
     /// or the latest when `patience` has run out.
-    pub async fn events_read(&self, patience: Duration) -> Arc<Picture> {
+    pub async fn events_read(&self, patience: Duration) -> Arc<Snapshot> {
         let mut news = self.news();
-        let read = |p: &Arc<Picture>| p.first_scan().lacking() == 0 && p.events_read();
+        let read = |p: &Arc<Snapshot>| p.first_scan().lacking() == 0 && p.events_read();
         let _ = timeout(patience, news.wait_for(read)).await;
         Arc::clone(&news.borrow_and_update())
     }
@@ -194,7 +194,7 @@ fn buffer(province: &Province, layouts: &[Arc<Layout>], kept: bool) -> Buffer {
     buffer
 }
 
-/// From the beginning of one picture to that of the next, when it took so long to make.
+/// From the beginning of one snapshot to that of the next, when it took so long to make.
 fn pause_after(took: Duration) -> Duration {
     PICTURE_EVERY.max(took * PICTURE_SHARE)
 }
@@ -209,9 +209,9 @@ struct Task<S> {
     buffer: Buffer,
     alarms: Alarms,
     history: Option<History>,
-    pictures: watch::Sender<Arc<Picture>>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
     clock: Clock,
-    /// The moment of the last picture.
+    /// The moment of the last snapshot.
     shown: Timestamp,
     jumps: Vec<Jump>,
 }
@@ -266,22 +266,22 @@ impl<S: Source> Task<S> {
         }
     }
 
-    /// Makes a picture, hands on what is to be kept, and shows it.
+    /// Makes a snapshot, hands on what is to be kept, and shows it.
     fn publish(&mut self, now: Timestamp, last: bool) {
         self.shown = now;
         if let Some(contract) = self.today.turn(now) {
             self.historian.judge_by(contract);
         }
-        let mut picture = self.historian.picture(now);
-        self.alarms.look(&picture);
+        let mut snapshot = self.historian.snapshot(now);
+        self.alarms.look(&snapshot);
         if let Some(history) = &mut self.history {
             let sources = (&mut self.historian, &mut self.buffer, &mut self.alarms);
-            history.note(sources, &mut picture, last);
-            picture.keeping = Some(history.keeper.keeping());
+            history.note(sources, &mut snapshot, last);
+            snapshot.keeping = Some(history.keeper.keeping());
         }
-        picture.alarms = self.alarms.listed();
-        picture.jumps = self.jumps.as_slice().into();
-        self.pictures.send_replace(Arc::new(picture));
+        snapshot.alarms = self.alarms.listed();
+        snapshot.jumps = self.jumps.as_slice().into();
+        self.snapshots.send_replace(Arc::new(snapshot));
     }
 
     /// Time did not go on evenly: what was known up to then is closed, and everybody is asked anew, since
@@ -315,7 +315,7 @@ impl<S: Source> Task<S> {
     }
 }
 
-/// What is kept of the pictures.
+/// What is kept of the snapshots.
 struct History {
     keeper: Keeper,
     gatherer: Gatherer,
@@ -329,13 +329,13 @@ impl History {
     fn note(
         &mut self,
         sources: (&mut Historian, &mut Buffer, &mut Alarms),
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         last: bool,
     ) {
         if self.keeper.lacks() {
             self.gatherer.begin_anew();
         }
-        if let Some(batch) = self.gatherer.gather(sources, picture, (COMMIT_EVERY_MS, last)) {
+        if let Some(batch) = self.gatherer.gather(sources, snapshot, (COMMIT_EVERY_MS, last)) {
             self.keeper.offer(batch);
         }
     }
@@ -350,8 +350,8 @@ mod tests {
     use super::*;
 
     /// How every point is judged, path by path.
-    fn verdicts(picture: &Picture) -> Vec<Vec<Option<Reason>>> {
-        let channels = picture.channels.iter();
+    fn verdicts(snapshot: &Snapshot) -> Vec<Vec<Option<Reason>>> {
+        let channels = snapshot.channels.iter();
         channels.map(|channel| channel.points.iter().map(|point| point.verdict).collect()).collect()
     }
 
@@ -365,13 +365,13 @@ mod tests {
         let mut today = Today::at(Arc::clone(&whole), before.plus(-60_000));
         let mut historian = Historian::new(today.contract(), &layouts, before.plus(-60_000));
         assert!(today.turn(before).is_none(), "the day is not over");
-        let old = verdicts(&historian.picture(before));
+        let old = verdicts(&historian.snapshot(before));
         let contract = today.turn(midnight).unwrap();
         historian.judge_by(contract);
-        let new = historian.picture(midnight);
+        let new = historian.snapshot(midnight);
         // As somebody sees it who begins then, by what the file says of that day.
         let fresh =
-            Historian::new(Arc::new(whole.as_of(day)), &layouts, midnight).picture(midnight);
+            Historian::new(Arc::new(whole.as_of(day)), &layouts, midnight).snapshot(midnight);
         assert_eq!(verdicts(&new), verdicts(&fresh));
         for (channel, fresh) in new.channels.iter().zip(&fresh.channels) {
             assert_eq!((channel.full, channel.counts), (fresh.full, fresh.counts));

@@ -18,7 +18,7 @@ use std::time::Duration;
 use collector::plan::{Plan, layouts, plans};
 use config::{Province, Scan};
 use historian::Historian;
-use historian::picture::Picture;
+use historian::snapshot::Snapshot;
 use historian::today::Today;
 use signal::clock::Timestamp;
 use signal::update::Update;
@@ -48,7 +48,7 @@ pub trait Sink {
     fn judged(
         &mut self,
         historian: &mut Historian,
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         last: bool,
     ) -> io::Result<()>;
 }
@@ -202,11 +202,11 @@ impl Recording {
         if let Some(contract) = self.today.turn(self.next) {
             self.historian.judge_by(contract);
         }
-        let mut picture = self.historian.picture(self.next);
+        let mut snapshot = self.historian.snapshot(self.next);
         self.judging += watch.lap();
-        self.tally.judge(&picture);
-        sink.judged(&mut self.historian, &mut picture, last)?;
-        drop(picture);
+        self.tally.judge(&snapshot);
+        sink.judged(&mut self.historian, &mut snapshot, last)?;
+        drop(snapshot);
         self.keeping += watch.lap();
         Ok(())
     }

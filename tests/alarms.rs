@@ -8,8 +8,8 @@ use gridwatch::clock::{Jump, JumpKind, Timestamp};
 use gridwatch::collector::poll::Fault;
 use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
 use gridwatch::historian::ledger::Judgement;
-use gridwatch::historian::picture::LinkState;
 use gridwatch::historian::shortfalls::Ground;
+use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::store::{Batch, Gatherer, KeptAlarm, Reader, StoreError, Writer, upkeep};
 use tempfile::tempdir;
@@ -50,7 +50,7 @@ fn sixty_signals_behind_one_unit_are_one_alarm_and_a_lost_path_takes_it_over() {
     assert_eq!(alarms[1].raised, unit.raised, "still the same time that it was raised");
     world.alarms.acknowledge(&[unit.raised], NOW);
     let json: serde_json::Value =
-        serde_json::from_str(&gridwatch::json::picture(&world.watched_at(-19_000))).unwrap();
+        serde_json::from_str(&gridwatch::json::snapshot(&world.watched_at(-19_000))).unwrap();
     let told = json["alarms"].as_array().unwrap().iter().map(|alarm| {
         (alarm["cause"].as_str().unwrap(), alarm["state"].as_str().unwrap(), &alarm["acknowledged"])
     });
@@ -145,7 +145,7 @@ fn kept(folder: &std::path::Path) -> Vec<KeptAlarm> {
 fn what_was_acknowledged_is_so_after_a_kill() {
     let folder = tempdir().unwrap();
     let mut world = World::started();
-    let province = world.picture_at(-300_000).province.clone();
+    let province = world.snapshot_at(-300_000).province.clone();
     let mut writer = Writer::open(folder.path(), &province).unwrap();
     assert_eq!(writer.open_alarms().unwrap(), []);
     watched(&mut world, -230, -222);
@@ -295,7 +295,7 @@ fn an_alarm_that_waited_is_in_the_past_though_it_was_raised_again() {
     assert!(again.1[0].raised.at > waits.0 && first.1[0].raised == waits.1[0].raised);
     let reader = Reader::open(folder.path()).unwrap();
     for (at, alarms) in &shown {
-        let past = gridwatch::history::past(&reader, Some(*at)).unwrap().unwrap().picture;
+        let past = gridwatch::history::past(&reader, Some(*at)).unwrap().unwrap().snapshot;
         let told = |alarms: &[Alarm]| -> Vec<_> {
             alarms.iter().map(|own| (own.raised, own.state())).collect()
         };
@@ -322,13 +322,13 @@ fn a_unit_that_only_its_gateway_speaks_for_is_not_seen_and_does_not_answer() {
         let reader = Reader::open(folder.path()).unwrap();
         let past = gridwatch::history::past(&reader, None).unwrap().unwrap();
         let station = world.province.station("HB03").unwrap();
-        for picture in [&past.picture, &*world.watched_at(-669_000)] {
+        for snapshot in [&past.snapshot, &*world.watched_at(-669_000)] {
             let page = gridwatch::terminal::Page::Why(station);
-            let said = gridwatch::terminal::page(picture, page, (config::Lang::En, false), 140);
+            let said = gridwatch::terminal::page(snapshot, page, (config::Lang::En, false), 140);
             assert!(!said.contains("units answer"), "{fault:?}: {said}");
         }
-        assert_eq!(past.picture.alarms.len(), 1);
-        assert!(past.picture.alarms[0].at_least, "the store knows it, too");
+        assert_eq!(past.snapshot.alarms.len(), 1);
+        assert!(past.snapshot.alarms[0].at_least, "the store knows it, too");
     }
     // One that is lost while somebody watches is lost then; a few values that are refused are no unit.
     let mut world = World::started();
@@ -352,10 +352,10 @@ fn a_gateway_that_hangs_is_one_alarm_and_what_stands_behind_it_is_old() {
     let line = alarms[0].raised.cause.line;
     assert_eq!((line.reason, line.ground), (Reason::Old, Ground::Link));
     assert_eq!((alarms[0].priority, alarms[0].centres.len()), (Priority::One, 2));
-    let picture = world.watched_at(-59_100);
+    let snapshot = world.watched_at(-59_100);
     let station = world.province.station("HB03").unwrap();
     for centre in world.province.centre_ids() {
-        let channel = picture.channel(station, centre);
+        let channel = snapshot.channel(station, centre);
         assert_eq!((channel.link.state, channel.counts.live.have), (LinkState::Connected, 0));
         let newest = channel.points.iter().filter_map(|point| point.at).max().unwrap();
         assert!(newest <= NOW.plus(-319_000), "no value is newer than the last beat: {newest:?}");
@@ -365,12 +365,12 @@ fn a_gateway_that_hangs_is_one_alarm_and_what_stands_behind_it_is_old() {
     writer.close().unwrap();
     let reader = Reader::open(folder.path()).unwrap();
     let past = gridwatch::history::past(&reader, None).unwrap().unwrap();
-    for picture in [&past.picture, &*picture] {
+    for snapshot in [&past.snapshot, &*snapshot] {
         let page = gridwatch::terminal::Page::Why(station);
-        let said = gridwatch::terminal::page(picture, page, (config::Lang::En, false), 140);
+        let said = gridwatch::terminal::page(snapshot, page, (config::Lang::En, false), 140);
         assert!(said.contains("repeats what it had: heartbeat stands still"), "{said}");
         let json: serde_json::Value =
-            serde_json::from_str(&gridwatch::json::picture(picture)).unwrap();
+            serde_json::from_str(&gridwatch::json::snapshot(snapshot)).unwrap();
         let of_station = json["stations"].as_array().unwrap().iter().find(|s| s["id"] == "HB03");
         assert_eq!(of_station.unwrap()["centres"][0]["hung"], true);
     }
@@ -402,14 +402,14 @@ fn signals_of_one_cause_lack_since_the_first_moment_to_the_last() {
         world.flag(id, Flags::INVALID);
         watched(&mut world, from, from + 18);
     }
-    let picture = world.watched_at(-40_000);
-    let station = picture.province.station("HB05").unwrap();
-    let lines = gridwatch::historian::shortfalls::live(&picture, station);
+    let snapshot = world.watched_at(-40_000);
+    let station = snapshot.province.station("HB05").unwrap();
+    let lines = gridwatch::historian::shortfalls::live(&snapshot, station);
     let [line] = &lines[..] else { panic!("{lines:?}") };
     let span = line.last_since.instant().unwrap().since(line.since.instant().unwrap());
     assert!((59_000..=61_000).contains(&span), "{span}");
     let page = gridwatch::terminal::Page::Why(station);
-    let text = gridwatch::terminal::page(&picture, page, (config::Lang::En, false), 140);
+    let text = gridwatch::terminal::page(&snapshot, page, (config::Lang::En, false), 140);
     for (since, dash) in [(line.since, ""), (line.last_since, "–")] {
         let local = since.instant().unwrap().local(Zone::hours(7));
         let said = format!("{dash}{:02}:{:02}:{:02}", local.hour, local.minute, local.second);

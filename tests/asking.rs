@@ -6,7 +6,7 @@ use std::sync::Arc;
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
-use gridwatch::historian::picture::LinkState;
+use gridwatch::historian::snapshot::LinkState;
 use gridwatch::history::{Asking, Span, Window};
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;

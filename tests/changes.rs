@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::{ChannelId, Flags, PointId, Province};
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::Historian;
-use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::historian::snapshot::{LinkState, Snapshot};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::series::Buffer;
@@ -148,10 +148,10 @@ fn change(
 }
 
 /// Points with a value that a channel reads, which are not live for this reason, and all of them.
-fn not_live(picture: &Picture, channel: ChannelId, reason: Option<Reason>) -> (usize, usize) {
-    let channel = &picture.channels[channel.index()];
-    let contract = channel.contract(&picture.province);
-    let station = channel.station(&picture.province);
+fn not_live(snapshot: &Snapshot, channel: ChannelId, reason: Option<Reason>) -> (usize, usize) {
+    let channel = &snapshot.channels[channel.index()];
+    let contract = channel.contract(&snapshot.province);
+    let station = channel.station(&snapshot.province);
     let all = channel.points.iter().zip(&contract.entries).zip(&station.points);
     let read = all.filter(|((_, entry), point)| entry.is_mapped() && point.spec.scan.is_some());
     let read: Vec<_> = read.map(|((point, _), _)| point.not_live).collect();
@@ -206,24 +206,24 @@ fn points_that_tell_only_of_changes_stand_as_long_as_their_link_does() {
                 say(&mut historian, &mut recorder, &whole());
             }
         }
-        let mut picture = historian.picture(at);
-        let (live, all) = not_live(&picture, own, None);
+        let mut snapshot = historian.snapshot(at);
+        let (live, all) = not_live(&snapshot, own, None);
         assert!(all > 100, "{all}");
         match at {
             _ if at < lost => assert_eq!(live, all, "live for an hour, {second} s"),
             _ if at < back => {
-                assert_eq!(not_live(&picture, own, Some(Reason::NoLink)), (all, all), "at once");
+                assert_eq!(not_live(&snapshot, own, Some(Reason::NoLink)), (all, all), "at once");
             }
             _ if at < back.plus(MINUTE) => {
-                assert_eq!(picture.channels[own.index()].link.state, LinkState::Connected);
-                let old = not_live(&picture, own, Some(Reason::Old)).0;
+                assert_eq!(snapshot.channels[own.index()].link.state, LinkState::Connected);
+                let old = not_live(&snapshot, own, Some(Reason::Old)).0;
                 assert_eq!(old, all, "nobody has told what changed meanwhile");
             }
             _ => assert_eq!(live, all, "all of it was told again"),
         }
-        assert_eq!(picture.traffic.requests, 0, "nobody asked");
+        assert_eq!(snapshot.traffic.requests, 0, "nobody asked");
         let last = second == 70 * 60 - 10;
-        if let Some(batch) = recorder.look(&mut historian, &mut picture, (MINUTE, last)) {
+        if let Some(batch) = recorder.look(&mut historian, &mut snapshot, (MINUTE, last)) {
             writer.commit(&batch).unwrap();
         }
     }
@@ -312,11 +312,11 @@ async fn a_monitor_watches_whatever_source_there_is() {
     let source =
         Still { province: Arc::clone(&province), layouts, clock: clock.clone(), sender: None };
     let monitor = Monitor::start_from(source, &province, clock, (None, Vec::new()));
-    let picture = monitor.first_complete(Duration::from_secs(60)).await;
-    assert_eq!(picture.first_scan().lacking(), 0);
-    assert_eq!(picture.figures.connected.lacking(), 0);
+    let snapshot = monitor.first_complete(Duration::from_secs(60)).await;
+    assert_eq!(snapshot.first_scan().lacking(), 0);
+    assert_eq!(snapshot.figures.connected.lacking(), 0);
     for channel in (0..province.channels.len()).map(ChannelId::at) {
-        let (live, all) = not_live(&picture, channel, None);
+        let (live, all) = not_live(&snapshot, channel, None);
         assert_eq!(live, all);
     }
     monitor.stop().await;

@@ -75,18 +75,18 @@ fn by_reason(channel: &Value) -> BTreeMap<String, u64> {
 fn demo_prints_the_four_figures_and_the_station_that_is_not_full() {
     let output = gridwatch(&["demo", "--once", "--json", "--port-base", "0"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let picture = json(&output);
-    assert_eq!(picture["schema"], 2);
-    assert_eq!(picture["province"], "Hòa Bình");
+    let snapshot = json(&output);
+    assert_eq!(snapshot["schema"], 2);
+    assert_eq!(snapshot["province"], "Hòa Bình");
     let figure = |name: &str| {
-        let figure = &picture["figures"][name];
+        let figure = &snapshot["figures"][name];
         (figure["have"].as_u64().unwrap(), figure["want"].as_u64().unwrap())
     };
     assert_eq!(figure("connected"), (10, 10));
     assert_eq!(figure("full"), (9, 10));
     assert_eq!(figure("unmanned"), (10, 10));
     assert_eq!(figure("remote_metering"), (199_520, 268_800));
-    let metering = &picture["metering"];
+    let metering = &snapshot["metering"];
     assert_eq!(metering["first_pass"]["want"], 199_520, "yesterday is known from the start");
     assert_eq!(metering["final"]["want"], 199_520);
     for (key, least) in [("first_pass", 90), ("final", 99), ("intervals", 90)] {
@@ -96,7 +96,7 @@ fn demo_prints_the_four_figures_and_the_station_that_is_not_full() {
     assert!(metering["concentrators_online"]["want"].as_u64().unwrap() > 700);
     assert_ne!(metering["day"], metering["final_day"]);
     assert_eq!(metering["not_heard"], 0);
-    for station in picture["stations"].as_array().unwrap() {
+    for station in snapshot["stations"].as_array().unwrap() {
         for channel in station["centres"].as_array().unwrap() {
             let reasons = by_reason(channel);
             let of = |reason: &str| reasons.get(reason).copied().unwrap_or(0);
@@ -153,15 +153,15 @@ fn a_monitor_that_nobody_answers_says_so_in_the_same_shape() {
     let base = free_ports(20).to_string();
     let output = gridwatch(&["monitor", "--once", "--json", "--port-base", &base]);
     assert_eq!(output.status.code(), Some(3));
-    let picture = json(&output);
-    assert_eq!(picture["figures"]["connected"]["have"], 0);
-    assert_eq!(picture["figures"]["full"]["have"], 9, "full is structural");
-    assert_eq!(picture["figures"]["remote_metering"], Value::Null, "no meter was counted");
-    assert_eq!(picture["figures"]["unmanned"]["have"], 0, "nobody sees the stations");
-    assert_eq!(picture["figures"]["unmanned_declared"]["have"], 10);
-    assert_eq!(picture["metering"]["day"], Value::Null);
-    assert_eq!(picture["metering"]["first_pass"], Value::Null, "unknown is not zero of many");
-    for station in picture["stations"].as_array().unwrap() {
+    let snapshot = json(&output);
+    assert_eq!(snapshot["figures"]["connected"]["have"], 0);
+    assert_eq!(snapshot["figures"]["full"]["have"], 9, "full is structural");
+    assert_eq!(snapshot["figures"]["remote_metering"], Value::Null, "no meter was counted");
+    assert_eq!(snapshot["figures"]["unmanned"]["have"], 0, "nobody sees the stations");
+    assert_eq!(snapshot["figures"]["unmanned_declared"]["have"], 10);
+    assert_eq!(snapshot["metering"]["day"], Value::Null);
+    assert_eq!(snapshot["metering"]["first_pass"], Value::Null, "unknown is not zero of many");
+    for station in snapshot["stations"].as_array().unwrap() {
         for channel in station["centres"].as_array().unwrap() {
             assert_eq!(channel["link"], "never_connected");
             assert_eq!(channel["live"]["have"], 0);

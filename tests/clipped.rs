@@ -12,8 +12,8 @@ use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::LinkState;
 use gridwatch::historian::shortfalls::{Ground, LineId};
+use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::history::alarms::{Stood, alarms};
 use gridwatch::history::energy::{

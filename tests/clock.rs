@@ -10,7 +10,7 @@ use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
-use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture, Reads};
+use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Reads, Snapshot};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::history::{Span, Times, Window, channel_history, past};
 use gridwatch::monitor::Monitor;
@@ -229,8 +229,8 @@ async fn jump(by_ms: i64, asleep_ms: i64) {
     let province = Arc::new(province);
     let keeper = Keeper::start(folder.path(), &province).unwrap();
     let monitor = Monitor::start_keeping(&province, machine.clock(), Some(keeper)).unwrap();
-    let kept = |picture: &Picture| {
-        let keeping = picture.keeping.as_ref()?;
+    let kept = |snapshot: &Snapshot| {
+        let keeping = snapshot.keeping.as_ref()?;
         assert_eq!(keeping.trouble, None);
         keeping.until
     };
@@ -318,28 +318,28 @@ async fn a_monitor_that_runs_over_midnight_judges_by_the_contract_of_the_day() {
     let (folder, province) = (tempdir().unwrap(), Arc::new(province));
     let keeper = Keeper::start(folder.path(), &province).unwrap();
     let monitor = Monitor::start_keeping(&province, clock, Some(keeper)).unwrap();
-    let untested = |picture: &Picture| -> u64 {
-        let of = |c: &Arc<ChannelPicture>| c.counts.by_reason[Reason::NoE2eRecord as usize];
-        picture.channels.iter().map(of).sum()
+    let untested = |snapshot: &Snapshot| -> u64 {
+        let of = |c: &Arc<ChannelSnapshot>| c.counts.by_reason[Reason::NoE2eRecord as usize];
+        snapshot.channels.iter().map(of).sum()
     };
     let first = Arc::clone(&monitor.news().borrow());
     assert!(first.at < midnight && untested(&first) == 0, "{}", first.at);
     let next = until(&monitor, "it is another day", |p| p.at >= midnight).await;
     let whole = Historian::new(Arc::clone(&province), &layouts(&plans(&province)), midnight)
-        .picture(midnight);
+        .snapshot(midnight);
     let expected = untested(&whole);
     assert!(expected > 0);
-    assert_eq!(untested(&next), expected, "in the first picture of the day");
+    assert_eq!(untested(&next), expected, "in the first snapshot of the day");
     let enough = midnight.plus(100);
     let is_kept =
-        |p: &Picture| p.keeping.as_ref().and_then(|k| k.until).is_some_and(|at| at > enough);
+        |p: &Snapshot| p.keeping.as_ref().and_then(|k| k.until).is_some_and(|at| at > enough);
     until(&monitor, "the day has begun in the store, too", is_kept).await;
     monitor.stop().await;
     simulation.stop().await;
     // Who reads it later finds the same on both sides of midnight.
     let reader = Reader::open(folder.path()).unwrap();
     for (at, expected) in [(midnight.plus(-1), 0), (enough, expected)] {
-        let then = past(&reader, Some(at)).unwrap().unwrap().picture;
+        let then = past(&reader, Some(at)).unwrap().unwrap().snapshot;
         assert_eq!(untested(&then), expected, "{at}");
     }
 }

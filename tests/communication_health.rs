@@ -1,5 +1,5 @@
 //! Communication health is visible: late replies, refusals, a silent unit and scans that take too
-//! long stand in the picture, in JSON and on the screen, with their cause.
+//! long stand in the snapshot, in JSON and on the screen, with their cause.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use config::{Channel, Lang, Province};
 use gridwatch::clock::Clock;
-use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::json;
 use gridwatch::monitor::Monitor;
 use gridwatch::signal::update::Cause;
@@ -104,32 +104,32 @@ async fn watch() -> Monitor {
     Monitor::start(&Arc::new(province), Clock::system()).unwrap()
 }
 
-fn of_station(picture: &Picture, station: usize) -> &ChannelPicture {
-    let found = picture
+fn of_station(snapshot: &Snapshot, station: usize) -> &ChannelSnapshot {
+    let found = snapshot
         .channels
         .iter()
-        .find(|channel| channel.contract(&picture.province).station.index() == station);
+        .find(|channel| channel.contract(&snapshot.province).station.index() == station);
     found.unwrap()
 }
 
 /// Place of the unit that misbehaves.
-fn place(picture: &Picture, channel: &ChannelPicture) -> usize {
-    let units = &channel.station(&picture.province).units;
+fn place(snapshot: &Snapshot, channel: &ChannelSnapshot) -> usize {
+    let units = &channel.station(&snapshot.province).units;
     units.iter().position(|unit| unit.id == UNIT).unwrap()
 }
 
-fn all_seen(picture: &Picture) -> bool {
-    let [silent, late, refuses] = [0, 1, 2].map(|n| of_station(picture, n));
+fn all_seen(snapshot: &Snapshot) -> bool {
+    let [silent, late, refuses] = [0, 1, 2].map(|n| of_station(snapshot, n));
     silent.link.overrun.is_some_and(|(_, o)| o.missed > 0 && o.cause == Cause::SilentDevice(UNIT))
         && late.link.strays.late > 0
-        && refuses.units[place(picture, refuses)].set_aside > 0
-        && picture.channels.iter().all(|channel| channel.link.state == LinkState::Connected)
+        && refuses.units[place(snapshot, refuses)].set_aside > 0
+        && snapshot.channels.iter().all(|channel| channel.link.state == LinkState::Connected)
 }
 
-fn screen(picture: &Arc<Picture>, keys: &[KeyCode]) -> String {
+fn screen(snapshot: &Arc<Snapshot>, keys: &[KeyCode]) -> String {
     let options =
         Options { lang: Lang::En, color: false, ascii: false, simulate: "simulate".to_owned() };
-    let mut ui = Ui::new(options, Arc::clone(picture));
+    let mut ui = Ui::new(options, Arc::clone(snapshot));
     let mut buffer = Buffer::empty(Rect::new(0, 0, 100, 40));
     ui.draw(&mut buffer);
     for key in keys {
@@ -143,29 +143,29 @@ fn screen(picture: &Arc<Picture>, keys: &[KeyCode]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn communication_health_is_visible() {
     let monitor = watch().await;
-    let picture = until(&monitor, "every trouble in the picture", all_seen).await;
+    let snapshot = until(&monitor, "every trouble in the snapshot", all_seen).await;
     monitor.stop().await;
 
-    let silent = of_station(&picture, 0);
-    let unit = &silent.units[place(&picture, silent)];
+    let silent = of_station(&snapshot, 0);
+    let unit = &silent.units[place(&snapshot, silent)];
     assert!(!unit.answers && unit.traffic.no_reply > 0 && unit.last_good.is_none());
     assert!(silent.link.overruns > 0 && silent.link.missed > 0);
     let others = silent.units.iter().filter(|u| u.asked && u.last_good.is_some());
     assert!(others.count() > 0, "its neighbours answer");
-    let late = of_station(&picture, 1);
+    let late = of_station(&snapshot, 1);
     assert!(late.traffic.no_reply > 0 && late.traffic.p95_ms.is_some());
-    let refuses = of_station(&picture, 2);
-    let unit = &refuses.units[place(&picture, refuses)];
+    let refuses = of_station(&snapshot, 2);
+    let unit = &refuses.units[place(&snapshot, refuses)];
     assert!(unit.traffic.refused > 0 && unit.last_good.is_some());
-    assert_eq!(unit.set_aside as usize, refuses.set_aside(&picture.province, UNIT).len());
+    assert_eq!(unit.set_aside as usize, refuses.set_aside(&snapshot.province, UNIT).len());
 
-    let text = screen(&picture, &[KeyCode::Char('9')]);
+    let text = screen(&snapshot, &[KeyCode::Char('9')]);
     for part in ["✗ silent", "! overrun", "! aside"] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     let card = |station: &str| {
         let find = format!("9/{station}").chars().map(KeyCode::Char).collect::<Vec<_>>();
-        screen(&picture, &[find, vec![KeyCode::Enter; 2]].concat())
+        screen(&snapshot, &[find, vec![KeyCode::Enter; 2]].concat())
     };
     for (station, parts) in [
         ("s1 doi", ["of a period of 0.2 s: unit 2", "does not answer", "reply deadline 500 ms"]),
@@ -178,7 +178,7 @@ async fn communication_health_is_visible() {
         }
     }
 
-    let document: serde_json::Value = serde_json::from_str(&json::picture(&picture)).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&json::snapshot(&snapshot)).unwrap();
     let traffic = |station: usize| &document["stations"][station]["centres"][0]["traffic"];
     assert!(traffic(0)["overruns"].as_u64() > Some(0));
     assert!(traffic(0)["missed_slots"].as_u64() > Some(0));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::{ChannelId, Province, Zone};
 use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::LinkState;
+use gridwatch::historian::snapshot::LinkState;
 use gridwatch::history::{Counted, Days, Figure, Read, SoldBy, Span, Window, counted};
 use gridwatch::store::{Batch, Contract, EnergyKind, EnergyLine, Reader, Session, Writer};
 use proptest::prelude::*;

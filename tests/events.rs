@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use config::{CentreId, ChannelId, PointId, Province, StationId};
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::events::{Change, Doubt, EventCounts, EventEntry, Gap, Happening};
-use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::monitor::Monitor;
 use serde_json::Value;
 use sim::control::{Desk, Reply, Request};
@@ -153,31 +153,31 @@ fn at_text(ms: i64) -> String {
     format!("{}.{:03}Z", second.trim_end_matches('Z'), ms.rem_euclid(1_000))
 }
 
-fn of_channel(picture: &Picture, channel: ChannelId) -> impl Iterator<Item = &EventEntry> {
-    let centre = picture.province.channels[channel.index()].centre;
-    picture.events[centre.index()].iter().filter(move |entry| entry.channel == channel)
+fn of_channel(snapshot: &Snapshot, channel: ChannelId) -> impl Iterator<Item = &EventEntry> {
+    let centre = snapshot.province.channels[channel.index()].centre;
+    snapshot.events[centre.index()].iter().filter(move |entry| entry.channel == channel)
 }
 
-fn changes(picture: &Picture, channel: ChannelId) -> Vec<(u8, Change)> {
+fn changes(snapshot: &Snapshot, channel: ChannelId) -> Vec<(u8, Change)> {
     let change = |entry: &EventEntry| match entry.what {
         Happening::Change(change) => Some((entry.unit, change)),
         Happening::Lost(_) => None,
     };
-    of_channel(picture, channel).filter_map(change).collect()
+    of_channel(snapshot, channel).filter_map(change).collect()
 }
 
-fn gaps(picture: &Picture, channel: ChannelId) -> Vec<(u8, Gap)> {
+fn gaps(snapshot: &Snapshot, channel: ChannelId) -> Vec<(u8, Gap)> {
     let gap = |entry: &EventEntry| match entry.what {
         Happening::Lost(gap) => Some((entry.unit, gap)),
         Happening::Change(_) => None,
     };
-    of_channel(picture, channel).filter_map(gap).collect()
+    of_channel(snapshot, channel).filter_map(gap).collect()
 }
 
 /// Whether every channel is up and every unit with events has been read to the end.
-fn is_read(picture: &Picture) -> bool {
-    let up = |c: &Arc<ChannelPicture>| c.link.state == LinkState::Connected && c.settled;
-    picture.channels.iter().all(up) && picture.events_read()
+fn is_read(snapshot: &Snapshot) -> bool {
+    let up = |c: &Arc<ChannelSnapshot>| c.link.state == LinkState::Connected && c.settled;
+    snapshot.channels.iter().all(up) && snapshot.events_read()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -191,11 +191,11 @@ async fn a_strike_is_told_to_every_centre_as_it_happened_to_the_millisecond() {
     for centre in bench.province.centre_ids() {
         let channel = bench.channel(centre);
         let expected_after = Timestamp(end + 3_000);
-        let picture = until(&monitor, "the sequence is over", |picture| {
-            picture.at > expected_after && is_read(picture)
+        let snapshot = until(&monitor, "the sequence is over", |snapshot| {
+            snapshot.at > expected_after && is_read(snapshot)
         })
         .await;
-        let told = changes(&picture, channel);
+        let told = changes(&snapshot, channel);
         let found: Vec<_> = told
             .iter()
             .map(|(_, change)| (change.source.0, change.point.unwrap(), change.value))
@@ -210,10 +210,10 @@ async fn a_strike_is_told_to_every_centre_as_it_happened_to_the_millisecond() {
         for (_, change) in &told {
             assert_eq!((change.doubt, change.synchronised), (None, true), "{change:?}");
         }
-        let counts = picture.channels[channel.index()].event_counts();
+        let counts = snapshot.channels[channel.index()].event_counts();
         let received = told.len() as u64;
         assert_eq!(counts, EventCounts { received, ..EventCounts::default() });
-        for unit in picture.channels[channel.index()].units.iter().filter_map(|u| u.events) {
+        for unit in snapshot.channels[channel.index()].units.iter().filter_map(|u| u.events) {
             let clock = unit.clock.unwrap();
             assert!(clock.ms.abs() <= clock.within_ms + 300, "the clocks are one: {clock:?}");
             assert!(clock.within_ms <= 1_000, "{clock:?}");
@@ -229,31 +229,33 @@ async fn who_comes_too_late_knows_exactly_how_much_was_lost() {
     until(&early, "every ring is read", is_read).await;
     let channel = bench.channel(CentreId::at(0));
     let fault = bench.inject("T20", "S1.22.471.CB.POS", &[("per_second", "50")]).await;
-    let some = until(&early, "some changes", |picture| changes(picture, channel).len() > 100).await;
+    let some =
+        until(&early, "some changes", |snapshot| changes(snapshot, channel).len() > 100).await;
     let (unit, _) = changes(&some, channel)[0];
     bench.simulation.set_online(channel, false).await.unwrap();
-    let lost = |picture: &Picture| picture.channels[channel.index()].link.state == LinkState::Lost;
+    let lost =
+        |snapshot: &Snapshot| snapshot.channels[channel.index()].link.state == LinkState::Lost;
     let before = until(&early, "the channel is lost", lost).await;
     let passed = changes(&before, channel).iter().map(|(_, change)| change.number).max().unwrap();
-    let newest_of = |picture: &Picture, channel: ChannelId| {
+    let newest_of = |snapshot: &Snapshot, channel: ChannelId| {
         let units = &bench.province.stations[bench.station().index()].units;
         let place = units.iter().position(|u| u.id == unit).unwrap();
-        picture.channels[channel.index()].units[place].events.map_or(0, |events| events.newest)
+        snapshot.channels[channel.index()].units[place].events.map_or(0, |events| events.newest)
     };
     // Half a minute of the field, 1 500 changes, which the other centre can follow.
     bench.ahead.fetch_add(30_000, Ordering::Relaxed);
     let other = bench.channel(CentreId::at(1));
-    until(&early, "a ringful", |picture| newest_of(picture, other) > passed + RING + 300).await;
+    until(&early, "a ringful", |snapshot| newest_of(snapshot, other) > passed + RING + 300).await;
     bench.desk.clear(fault).await.unwrap();
     bench.simulation.set_online(channel, true).await.unwrap();
 
-    let late = until(&early, "the rest is read", |picture| {
-        is_read(picture) && newest_of(picture, channel) > passed + RING
+    let late = until(&early, "the rest is read", |snapshot| {
+        is_read(snapshot) && newest_of(snapshot, channel) > passed + RING
     })
     .await;
     let newest = newest_of(&late, channel);
-    let numbers = |picture: &Picture| -> BTreeSet<u32> {
-        let of_unit = changes(picture, channel).into_iter().filter(|(of, _)| *of == unit);
+    let numbers = |snapshot: &Snapshot| -> BTreeSet<u32> {
+        let of_unit = changes(snapshot, channel).into_iter().filter(|(of, _)| *of == unit);
         of_unit.map(|(_, change)| change.number).collect()
     };
     let told = gaps(&late, channel);
@@ -269,14 +271,14 @@ async fn who_comes_too_late_knows_exactly_how_much_was_lost() {
 
     // A second one reads the same ring from its oldest record on, and takes nothing from the first.
     let second = bench.watch();
-    let picture = until(&second, "the same ring is read", |picture| {
-        is_read(picture) && !changes(picture, channel).is_empty()
+    let snapshot = until(&second, "the same ring is read", |snapshot| {
+        is_read(snapshot) && !changes(snapshot, channel).is_empty()
     })
     .await;
-    let newest = newest_of(&picture, channel);
+    let newest = newest_of(&snapshot, channel);
     let whole: BTreeSet<u32> = (newest - RING + 1..=newest).collect();
-    assert!(numbers(&picture).is_superset(&whole), "the whole ring");
-    assert_eq!(picture.channels[channel.index()].event_counts().lost, 0, "that was before it");
+    assert!(numbers(&snapshot).is_superset(&whole), "the whole ring");
+    assert_eq!(snapshot.channels[channel.index()].event_counts().lost, 0, "that was before it");
     bench.stop([early, second]).await;
 }
 
@@ -290,19 +292,19 @@ async fn records_that_a_station_loses_are_counted() {
     let centre = CentreId::at(0);
     let channel = bench.channel(centre);
     let end = whole_second(struck + 12_000);
-    let picture = until(&monitor, "the sequence is over", |picture| {
-        picture.at > Timestamp(end + 3_000) && is_read(picture)
+    let snapshot = until(&monitor, "the sequence is over", |snapshot| {
+        snapshot.at > Timestamp(end + 3_000) && is_read(snapshot)
     })
     .await;
-    let counts = picture.channels[channel.index()].event_counts();
+    let counts = snapshot.channels[channel.index()].event_counts();
     bench.twin.step(end);
     let expected = bench.happened(centre);
     // The alarm that says so is made up by the fault, and lost like everything else.
     assert!(counts.lost >= expected.len() as u64, "{counts:?} of {}", expected.len());
-    let told: u64 = gaps(&picture, channel).iter().map(|(_, gap)| u64::from(gap.count)).sum();
+    let told: u64 = gaps(&snapshot, channel).iter().map(|(_, gap)| u64::from(gap.count)).sum();
     assert_eq!(told, counts.lost);
     let mut by_unit = BTreeMap::new();
-    for (unit, gap) in gaps(&picture, channel) {
+    for (unit, gap) in gaps(&snapshot, channel) {
         assert!(by_unit.insert(unit, gap).is_none(), "one gap a unit, as long as none came");
     }
     bench.stop([monitor]).await;
@@ -326,10 +328,10 @@ async fn a_clock_that_is_wrong_marks_its_records() {
         let channel = bench.channel(CentreId::at(0));
         let province = Arc::clone(&bench.province);
         let station = &province.stations[bench.station().index()];
-        let of_bay = |picture: &Picture| -> Vec<Change> {
+        let of_bay = |snapshot: &Snapshot| -> Vec<Change> {
             let bay = |point: PointId| station.points[point.index()].bay;
             let is_of = |c: &Change| c.point.is_some_and(|p| station.bays[bay(p)].name == "471");
-            changes(picture, channel).into_iter().map(|(_, c)| c).filter(is_of).collect()
+            changes(snapshot, channel).into_iter().map(|(_, c)| c).filter(is_of).collect()
         };
         let told = until(&monitor, "the feeder has told", |p| of_bay(p).len() > 3).await;
         for change in of_bay(&told) {

@@ -13,7 +13,7 @@ use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::{LinkState, Reads};
+use gridwatch::historian::snapshot::{LinkState, Reads};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::json;
 use gridwatch::recording::stretched;
@@ -298,7 +298,7 @@ fn values_stay_in_order_when_contracts_come_and_go() {
     assert_eq!(spans.iter().sum::<usize>(), times.len());
 }
 
-/// A plant's metered points are kept and handed out like those of a station, in a window's pictures too.
+/// A plant's metered points are kept and handed out like those of a station, in a window's snapshots too.
 #[test]
 fn values_of_plants_are_handed_out() {
     let plant =
@@ -460,11 +460,11 @@ fn words_are_the_same_in_each_face() {
         assert!(table == "verdicts" || told == words.len(), "{words:?} in {row}");
     }
     let province = Arc::new(Province::parse("config/small.toml", &small()).unwrap());
-    let mut picture =
-        Historian::new(Arc::clone(&province), &layouts(&plans(&province)), now).picture(now);
+    let mut snapshot =
+        Historian::new(Arc::clone(&province), &layouts(&plans(&province)), now).snapshot(now);
     let jump = |kind| Jump { before: now, after: now.plus(1), by_ms: 1, kind };
-    picture.jumps = JumpKind::ALL.map(jump).into();
-    let said: serde_json::Value = serde_json::from_str(&json::picture(&picture)).unwrap();
+    snapshot.jumps = JumpKind::ALL.map(jump).into();
+    let said: serde_json::Value = serde_json::from_str(&json::snapshot(&snapshot)).unwrap();
     let kinds =
         said["clock_jumps"].as_array().unwrap().iter().map(|jump| jump["kind"].as_str().unwrap());
     assert_eq!(kinds.map(str::to_owned).collect::<BTreeSet<_>>(), jumps);

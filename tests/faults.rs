@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use config::{ChannelId, Decoded, Flags, Point, Province};
 use gridwatch::clock::Clock;
-use gridwatch::historian::picture::{ChannelPicture, Picture};
-use gridwatch::historian::verdict::{PointPicture, Reason};
+use gridwatch::historian::snapshot::{ChannelSnapshot, Snapshot};
+use gridwatch::historian::verdict::{PointSnapshot, Reason};
 use gridwatch::monitor::Monitor;
 use gridwatch::signal::update::{LinkFault, Miss};
 use serde_json::Value;
@@ -34,7 +34,7 @@ const HOUR: i64 = 60 * MINUTE;
 type Points = BTreeMap<ChannelId, BTreeSet<String>>;
 
 /// Kind and parameters of a fault of the wire, and what shows that it came.
-type WireCase = (&'static str, &'static [(&'static str, &'static str)], fn(&Picture) -> bool);
+type WireCase = (&'static str, &'static [(&'static str, &'static str)], fn(&Snapshot) -> bool);
 
 /// A simulation under test, its monitor, and a field that is well.
 struct Bench {
@@ -186,28 +186,28 @@ impl Bench {
     /// What a channel shows of each readable point, beside what it should.
     fn seen<'a>(
         &'a self,
-        channel: &'a ChannelPicture,
+        channel: &'a ChannelSnapshot,
         well: &'a Field,
-    ) -> impl Iterator<Item = (&'a Point, &'a PointPicture, f64)> {
+    ) -> impl Iterator<Item = (&'a Point, &'a PointSnapshot, f64)> {
         let contract = channel.contract(&self.province);
         let image = well.image(channel.id);
         let points = &channel.station(&self.province).points;
         points.iter().zip(&contract.entries).zip(&channel.points).filter_map(
-            move |((point, entry), picture)| {
+            move |((point, entry), snapshot)| {
                 let register = entry.register.filter(|_| !point.spec.kind.is_command())?;
                 let Some((Decoded::Value(value), Flags::GOOD)) = image.decoded(&register) else {
                     panic!("{} of the field that is well has no value", point.id);
                 };
-                Some((point, picture, value))
+                Some((point, snapshot, value))
             },
         )
     }
 
-    /// The points that a picture shows otherwise than they should be.
-    fn departures(&self, picture: &Picture) -> Points {
+    /// The points that a snapshot shows otherwise than they should be.
+    fn departures(&self, snapshot: &Snapshot) -> Points {
         let well = self.well.lock().unwrap();
         let mut departures = Points::new();
-        for channel in &picture.channels {
+        for channel in &snapshot.channels {
             for (point, shown, value) in self.seen(channel, &well) {
                 let good = shown.not_live.is_none() && shown.flags.is_good();
                 if !good || shown.value != Some(value) {
@@ -218,16 +218,16 @@ impl Bench {
         departures
     }
 
-    /// Waits until exactly these points depart, each as `look` (point, picture, true value) says.
+    /// Waits until exactly these points depart, each as `look` (point, snapshot, true value) says.
     async fn departures_are(
         &self,
         what: &str,
         expected: &Points,
-        look: impl Fn(&Point, &PointPicture, f64) -> bool,
+        look: impl Fn(&Point, &PointSnapshot, f64) -> bool,
     ) {
-        let looks = |picture: &Picture| {
+        let looks = |snapshot: &Snapshot| {
             let well = self.well.lock().unwrap();
-            picture.channels.iter().all(|channel| {
+            snapshot.channels.iter().all(|channel| {
                 let named = expected.get(&channel.id);
                 self.seen(channel, &well)
                     .filter(|(point, ..)| named.is_some_and(|named| named.contains(&point.id)))
@@ -237,13 +237,13 @@ impl Bench {
         let mut news = self.monitor.news();
         let found = timeout(
             PATIENCE,
-            news.wait_for(|picture| self.departures(picture) == *expected && looks(picture)),
+            news.wait_for(|snapshot| self.departures(snapshot) == *expected && looks(snapshot)),
         )
         .await;
         if found.is_err() {
-            let picture = Arc::clone(&self.monitor.news().borrow());
-            let departures = self.departures(&picture);
-            let looks = looks(&picture);
+            let snapshot = Arc::clone(&self.monitor.news().borrow());
+            let departures = self.departures(&snapshot);
+            let looks = looks(&snapshot);
             panic!("{what}: looks so: {looks}\nexpected {expected:?}\nbut {departures:?}");
         }
     }
@@ -254,21 +254,21 @@ impl Bench {
         what: &str,
         named: &Points,
         (centre, id): (&str, &str),
-        look: impl Fn(&PointPicture) -> bool,
+        look: impl Fn(&PointSnapshot) -> bool,
     ) {
         let station = self.province.station(id.split('.').next().unwrap()).unwrap();
         let centre = self.province.centre(centre).unwrap();
         let channel = self.province.channel_id(station, centre);
         let point = self.province.stations[station.index()].point(id).unwrap();
         let mut news = self.monitor.news();
-        let shows = |picture: &Picture| {
-            let shown = &picture.channels[channel.index()].points[point.index()];
-            let only_named = self.departures(picture).iter().all(|(channel, points)| {
+        let shows = |snapshot: &Snapshot| {
+            let shown = &snapshot.channels[channel.index()].points[point.index()];
+            let only_named = self.departures(snapshot).iter().all(|(channel, points)| {
                 named.get(channel).is_some_and(|named| points.is_subset(named))
             });
             only_named && look(shown)
         };
-        let found = timeout(PATIENCE, news.wait_for(|picture| shows(picture))).await;
+        let found = timeout(PATIENCE, news.wait_for(|snapshot| shows(snapshot))).await;
         assert!(found.is_ok(), "{what}: waited in vain for {id}; named {named:?}");
     }
 
@@ -285,7 +285,7 @@ impl Bench {
         &self,
         (kind, target, params): (&str, &str, &[(&str, &str)]),
         ms: i64,
-        look: impl Fn(&Point, &PointPicture, f64) -> bool,
+        look: impl Fn(&Point, &PointSnapshot, f64) -> bool,
     ) -> u32 {
         let what = format!("{kind} at {target} {params:?}");
         let fault = self.inject(kind, target, params).await;
@@ -304,16 +304,16 @@ fn count(points: &Points) -> usize {
     points.values().map(BTreeSet::len).sum()
 }
 
-fn is(value: f64) -> impl Fn(&Point, &PointPicture, f64) -> bool {
+fn is(value: f64) -> impl Fn(&Point, &PointSnapshot, f64) -> bool {
     move |_, shown, _| shown.value == Some(value)
 }
 
 /// Not live for a reason.
-fn because(reason: Reason) -> impl Fn(&Point, &PointPicture, f64) -> bool {
+fn because(reason: Reason) -> impl Fn(&Point, &PointSnapshot, f64) -> bool {
     move |_, shown, _| shown.not_live == Some(reason)
 }
 
-fn near(shown: &PointPicture, value: f64, tolerance: f64) -> bool {
+fn near(shown: &PointSnapshot, value: f64, tolerance: f64) -> bool {
     shown.value.is_some_and(|x| (x - value).abs() <= tolerance)
 }
 
@@ -365,11 +365,11 @@ async fn faults_that_leave_values_where_they_are() {
     let points = &bench.province.stations[0].points;
     let heartbeat = &points.iter().find(|point| point.spec.id == "STN.HB").unwrap().id;
     let then = f64::from(u16::try_from((START / 1_000) % 65_536).unwrap());
-    let held = |shown: &PointPicture| {
+    let held = |shown: &PointSnapshot| {
         shown.value == Some(then) && shown.flags.is_good() && shown.not_live.is_none()
     };
-    let moved = |picture: &Picture| bench.departures(picture).len() == 2;
-    timeout(PATIENCE, bench.monitor.news().wait_for(|picture| moved(picture)))
+    let moved = |snapshot: &Snapshot| bench.departures(snapshot).len() == 2;
+    timeout(PATIENCE, bench.monitor.news().wait_for(|snapshot| moved(snapshot)))
         .await
         .expect("the well field goes on at both centres")
         .unwrap();
@@ -378,11 +378,11 @@ async fn faults_that_leave_values_where_they_are() {
     // T06 now and then: the device asks to be asked again, and every point stays live.
     let fault = bench.inject("T06", "S1", &[("share", "0.3")]).await;
     let mut news = bench.monitor.news();
-    let busy = |picture: &Picture| {
-        let last = picture.channels.iter().flat_map(|c| &c.answers);
+    let busy = |snapshot: &Snapshot| {
+        let last = snapshot.channels.iter().flat_map(|c| &c.answers);
         last.filter(|answer| answer.miss == Some(Miss::Busy(6))).count() > 0
     };
-    timeout(PATIENCE, news.wait_for(|picture| busy(picture))).await.expect("06 is seen").unwrap();
+    timeout(PATIENCE, news.wait_for(|snapshot| busy(snapshot))).await.expect("06 is seen").unwrap();
     bench.clear("T06", fault).await;
     // T08: what was sent at the start stays, while the others move.
     let before = bench.well.lock().unwrap().image(ChannelId(0));
@@ -517,21 +517,21 @@ async fn faults_of_statuses_and_counters() {
         assert!(second < 60, "it never changes");
         bench.pass(1_000);
         let at = bench.time.load(Ordering::Relaxed) / 1_000 % 65_536;
-        let heard = |picture: &Picture| {
-            let points = picture.channels[0].points.iter().zip(&bench.province.stations[0].points);
+        let heard = |snapshot: &Snapshot| {
+            let points = snapshot.channels[0].points.iter().zip(&bench.province.stations[0].points);
             points.filter(|(_, p)| p.spec.id == "STN.HB").any(|(shown, _)| {
                 #[expect(clippy::cast_precision_loss, reason = "below 65 536")]
                 let heartbeat = at as f64;
                 shown.value == Some(heartbeat)
             })
         };
-        timeout(PATIENCE, bench.monitor.news().wait_for(|picture| heard(picture)))
+        timeout(PATIENCE, bench.monitor.news().wait_for(|snapshot| heard(snapshot)))
             .await
             .expect("the next second is read")
             .unwrap();
-        let picture = Arc::clone(&bench.monitor.news().borrow());
+        let snapshot = Arc::clone(&bench.monitor.news().borrow());
         let point = bench.province.stations[0].point(alarm).unwrap();
-        let value = picture.channels[0].points[point.index()].value;
+        let value = snapshot.channels[0].points[point.index()].value;
         (up, down) = (up || value == Some(1.0), down || value == Some(0.0));
         if up && down {
             break;
@@ -558,17 +558,17 @@ async fn faults_of_registers() {
     let fault = bench.inject("T07", "S1.110.171.ES75.POS", &[]).await;
     let named = bench.named(fault, "started");
     assert_eq!(count(&named), 2, "one point at two centres");
-    let gone = |picture: &Picture| {
-        let departures = bench.departures(picture);
+    let gone = |snapshot: &Snapshot| {
+        let departures = bench.departures(snapshot);
         named.iter().all(|(channel, points)| {
             departures.get(channel).is_some_and(|seen| points.is_subset(seen))
         })
     };
     let mut news = bench.monitor.news();
-    let picture = timeout(PATIENCE, news.wait_for(|picture| gone(picture)));
-    let picture = Arc::clone(&picture.await.expect("02 is seen").unwrap());
-    for (channel, seen) in bench.departures(&picture) {
-        let channel = &picture.channels[channel.index()];
+    let snapshot = timeout(PATIENCE, news.wait_for(|snapshot| gone(snapshot)));
+    let snapshot = Arc::clone(&snapshot.await.expect("02 is seen").unwrap());
+    for (channel, seen) in bench.departures(&snapshot) {
+        let channel = &snapshot.channels[channel.index()];
         let station = channel.station(&bench.province);
         let block = |id: &str| channel.points[station.point(id).unwrap().index()].group;
         for id in seen {
@@ -657,26 +657,26 @@ async fn faults_of_clocks_and_records() {
 }
 
 /// With which code the device refused a point last; 0 when it did not.
-fn code_of(point: &PointPicture) -> u8 {
+fn code_of(point: &PointSnapshot) -> u8 {
     point.refusal.and_then(Miss::code).unwrap_or(0)
 }
 
 /// The last answer to some request was this.
-fn ended_with(picture: &Picture, miss: Miss) -> bool {
-    let last = picture.channels[0].answers.iter();
+fn ended_with(snapshot: &Snapshot, miss: Miss) -> bool {
+    let last = snapshot.channels[0].answers.iter();
     last.filter(|answer| answer.miss == Some(miss)).count() > 0
 }
 
-fn lost(picture: &Picture) -> bool {
-    picture.channels[0].link.fault.is_some()
+fn lost(snapshot: &Snapshot) -> bool {
+    snapshot.channels[0].link.fault.is_some()
 }
 
-fn unanswered(picture: &Picture) -> bool {
-    ended_with(picture, Miss::NoReply) || lost(picture)
+fn unanswered(snapshot: &Snapshot) -> bool {
+    ended_with(snapshot, Miss::NoReply) || lost(snapshot)
 }
 
-fn undecodable(picture: &Picture) -> bool {
-    ended_with(picture, Miss::Malformed) || lost(picture)
+fn undecodable(snapshot: &Snapshot) -> bool {
+    ended_with(snapshot, Miss::Malformed) || lost(snapshot)
 }
 
 const SEVENTH: &[(&str, &str)] = &[("every", "7")];
@@ -686,9 +686,9 @@ async fn replies_that_are_late_lost_or_cut_never_put_a_value_on_a_wrong_point() 
     wire(&[
         ("late", &[("every", "7"), ("ms", "500")], unanswered),
         ("truncated", SEVENTH, unanswered),
-        ("split", &[("every", "2"), ("ms", "30")], |picture| slow_replies(picture, 30) > 0),
+        ("split", &[("every", "2"), ("ms", "30")], |snapshot| slow_replies(snapshot, 30) > 0),
         ("reset", SEVENTH, unanswered),
-        ("half-open", &[], |picture| picture.channels[0].link.fault == Some(LinkFault::Silent)),
+        ("half-open", &[], |snapshot| snapshot.channels[0].link.fault == Some(LinkFault::Silent)),
     ])
     .await;
 }
@@ -700,7 +700,7 @@ async fn replies_that_are_none_never_put_a_value_on_a_wrong_point() {
         ("wrong-transaction", SEVENTH, undecodable),
         ("wrong-unit", SEVENTH, undecodable),
         ("wrong-function", SEVENTH, undecodable),
-        ("garbage", SEVENTH, |picture| undecodable(picture) || unanswered(picture)),
+        ("garbage", SEVENTH, |snapshot| undecodable(snapshot) || unanswered(snapshot)),
     ])
     .await;
 }
@@ -715,9 +715,9 @@ async fn wire(cases: &[WireCase]) {
         let watched = timeout(PATIENCE, async {
             loop {
                 news.changed().await.unwrap();
-                let picture = Arc::clone(&news.borrow_and_update());
-                bench.assert_values_are_true(&picture, kind);
-                if seen(&picture) {
+                let snapshot = Arc::clone(&news.borrow_and_update());
+                bench.assert_values_are_true(&snapshot, kind);
+                if seen(&snapshot) {
                     return;
                 }
             }
@@ -738,25 +738,25 @@ async fn wire(cases: &[WireCase]) {
         }
         bench.clear(kind, fault).await;
         // Every request has been answered again: the next fault shows on its own.
-        let answered = |picture: &Picture| !unanswered(picture) && !undecodable(picture);
+        let answered = |snapshot: &Snapshot| !unanswered(snapshot) && !undecodable(snapshot);
         let mut news = bench.monitor.news();
-        let again = timeout(PATIENCE, news.wait_for(|picture| answered(picture))).await;
+        let again = timeout(PATIENCE, news.wait_for(|snapshot| answered(snapshot))).await;
         assert!(again.is_ok(), "{kind} is over, and requests are not answered");
     }
     bench.stop().await;
 }
 
 /// Replies that took at least so many milliseconds.
-fn slow_replies(picture: &Picture, ms: u32) -> usize {
-    let last = picture.channels[0].answers.iter();
+fn slow_replies(snapshot: &Snapshot, ms: u32) -> usize {
+    let last = snapshot.channels[0].answers.iter();
     last.filter(|answer| answer.miss.is_none() && answer.evidence.took_us >= ms * 1_000).count()
 }
 
 impl Bench {
     /// Whatever is shown as a value is the value of that point.
-    fn assert_values_are_true(&self, picture: &Picture, what: &str) {
+    fn assert_values_are_true(&self, snapshot: &Snapshot, what: &str) {
         let well = self.well.lock().unwrap();
-        for channel in &picture.channels {
+        for channel in &snapshot.channels {
             for (point, shown, value) in self.seen(channel, &well) {
                 assert!(
                     shown.value.is_none_or(|x| x.to_bits() == value.to_bits()),
@@ -797,7 +797,7 @@ async fn the_truth_is_the_same_whether_anybody_polls_or_not() {
     let monitor = Monitor::start(&Arc::new(province), Clock::system()).unwrap();
     let mut news = monitor.news();
     let lines = |log: &Log| String::from_utf8_lossy(&log.0.lock().unwrap()).lines().count();
-    let both = |_: &Arc<Picture>| lines(&alone).min(lines(&watched)) > 12;
+    let both = |_: &Arc<Snapshot>| lines(&alone).min(lines(&watched)) > 12;
     timeout(PATIENCE, news.wait_for(both)).await.expect("faults come by chance").unwrap();
     let (alone, watched) = (alone.0.lock().unwrap().clone(), watched.0.lock().unwrap().clone());
     let common = alone.len().min(watched.len());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use config::{Decoded, Province, StationId, decode};
 use gridwatch::clock::Clock;
-use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::historian::snapshot::{LinkState, Snapshot};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use sim::{Field, Ports, Simulation};
@@ -36,15 +36,15 @@ pub(crate) async fn simulate(
 pub(crate) async fn until(
     monitor: &Monitor,
     what: &str,
-    seen: impl Fn(&Picture) -> bool,
-) -> Arc<Picture> {
+    seen: impl Fn(&Snapshot) -> bool,
+) -> Arc<Snapshot> {
     let mut news = monitor.news();
-    let found = timeout(PATIENCE, news.wait_for(|picture| seen(picture))).await;
+    let found = timeout(PATIENCE, news.wait_for(|snapshot| seen(snapshot))).await;
     Arc::clone(&found.unwrap_or_else(|_| panic!("waited in vain for: {what}")).unwrap())
 }
 
-fn all_live(picture: &Picture) -> bool {
-    picture.channels.iter().all(|c| {
+fn all_live(snapshot: &Snapshot) -> bool {
+    snapshot.channels.iter().all(|c| {
         c.link.state == LinkState::Connected
             && c.counts.live.lacking() == c.counts.not_live[Reason::NotInDatabase as usize]
     })
@@ -66,22 +66,23 @@ async fn a_province_that_goes_away_is_lost_and_comes_back_by_itself() {
     for n in 0..channels {
         simulation.set_online(config::ChannelId::at(n), false).await.unwrap();
     }
-    let lost = until(&monitor, "every link lost", |picture| {
-        picture.channels.iter().all(|c| c.link.state == LinkState::Lost)
+    let lost = until(&monitor, "every link lost", |snapshot| {
+        snapshot.channels.iter().all(|c| c.link.state == LinkState::Lost)
     })
     .await;
     for channel in &lost.channels {
         assert_eq!(channel.counts.live.have, 0, "nothing is shown as live");
         let required = channel.contract(&province).entries.iter().map(|e| e.required);
-        let dead = |p: &gridwatch::historian::verdict::PointPicture| p.verdict.is_some();
+        let dead = |p: &gridwatch::historian::verdict::PointSnapshot| p.verdict.is_some();
         for ((point, spec), required) in
             channel.points.iter().zip(&channel.station(&province).points).zip(required)
         {
             assert!(!required || spec.spec.kind.is_command() || dead(point), "{}", spec.id);
         }
     }
-    let later = until(&monitor, "ages count", |picture| picture.at.since(lost.at) >= 1_000).await;
-    let oldest = |picture: &Picture| picture.channels[0].oldest_ms(&province, picture.at).unwrap();
+    let later = until(&monitor, "ages count", |snapshot| snapshot.at.since(lost.at) >= 1_000).await;
+    let oldest =
+        |snapshot: &Snapshot| snapshot.channels[0].oldest_ms(&province, snapshot.at).unwrap();
     assert!(oldest(&later) >= oldest(&lost) + 1_000);
 
     for n in 0..channels {
@@ -104,16 +105,16 @@ async fn one_station_that_is_lost_leaves_its_neighbours_live() {
     let centre = province.centre("CC").unwrap();
     let gone = province.channel_id(StationId::at(0), centre);
     simulation.set_online(gone, false).await.unwrap();
-    let picture = until(&monitor, "one link lost", |picture| {
-        picture.channels[gone.index()].link.state == LinkState::Lost
+    let snapshot = until(&monitor, "one link lost", |snapshot| {
+        snapshot.channels[gone.index()].link.state == LinkState::Lost
     })
     .await;
-    for channel in picture.channels.iter().filter(|c| c.id != gone) {
+    for channel in snapshot.channels.iter().filter(|c| c.id != gone) {
         assert_eq!(channel.link.state, LinkState::Connected);
         assert!(channel.counts.live.have > 0);
     }
-    assert_eq!(picture.figures.connected.have, 2);
-    assert_eq!(picture.figures.full.have, 2, "a lost link does not change what is full");
+    assert_eq!(snapshot.figures.connected.have, 2);
+    assert_eq!(snapshot.figures.full.have, 2, "a lost link does not change what is full");
     monitor.stop().await;
     simulation.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Pictures for the screens: the real historian, fed with what well-behaved stations would answer,
+//! Snapshots for the screens: the real historian, fed with what well-behaved stations would answer,
 //! and with what goes wrong.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use gridwatch::collector::plan::{Block, Content, Plan, layouts, plans};
 use gridwatch::collector::poll::{Exchange, Fault, Poll};
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::Alarms;
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::series::Buffer;
 use gridwatch::signal::layout::Part;
 use gridwatch::signal::update::{Cause, LinkFault, News, Overrun, Strays, Update};
@@ -140,17 +140,17 @@ impl World {
         world
     }
 
-    /// The picture so many milliseconds from now.
-    pub(crate) fn picture_at(&mut self, ms: i64) -> Arc<Picture> {
-        Arc::new(self.historian.picture(NOW.plus(ms)))
+    /// The snapshot so many milliseconds from now.
+    pub(crate) fn snapshot_at(&mut self, ms: i64) -> Arc<Snapshot> {
+        Arc::new(self.historian.snapshot(NOW.plus(ms)))
     }
 
     /// The same, with the alarms that it raises and those before it.
-    pub(crate) fn watched_at(&mut self, ms: i64) -> Arc<Picture> {
-        let mut picture = self.historian.picture(NOW.plus(ms));
-        self.alarms.look(&picture);
-        picture.alarms = self.alarms.listed();
-        Arc::new(picture)
+    pub(crate) fn watched_at(&mut self, ms: i64) -> Arc<Snapshot> {
+        let mut snapshot = self.historian.snapshot(NOW.plus(ms));
+        self.alarms.look(&snapshot);
+        snapshot.alarms = self.alarms.listed();
+        Arc::new(snapshot)
     }
 
     /// Keeps what there is to keep then.
@@ -164,10 +164,10 @@ impl World {
         (gatherer, writer): (&mut Gatherer, &mut Writer),
         ms: i64,
     ) -> bool {
-        let mut picture = self.historian.picture(NOW.plus(ms));
+        let mut snapshot = self.historian.snapshot(NOW.plus(ms));
         let mut buffer = Buffer::new(&self.province, &layouts(&self.plans), 1 << 20);
         let sources = (&mut self.historian, &mut buffer, &mut self.alarms);
-        let batch = gatherer.gather(sources, &mut picture, (0, false));
+        let batch = gatherer.gather(sources, &mut snapshot, (0, false));
         let is_known = batch.is_some();
         if let Some(batch) = batch {
             writer.commit(&batch).unwrap();
@@ -181,7 +181,7 @@ impl World {
 
     /// What was told is judged: what it changed is so since then.
     fn look(&mut self, ms: i64) {
-        self.historian.picture(NOW.plus(ms));
+        self.historian.snapshot(NOW.plus(ms));
     }
 
     fn tell(&mut self, channel: ChannelId, ms: i64, news: News) {

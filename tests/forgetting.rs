@@ -12,8 +12,8 @@ use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
 use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
-use gridwatch::historian::picture::{LinkState, Reads};
 use gridwatch::historian::shortfalls::{Ground, LineId};
+use gridwatch::historian::snapshot::{LinkState, Reads};
 use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::history::{ChannelHistory, LinkHistory, Span, Times, Window, channel_history, past};
 use gridwatch::report::period::Period;
@@ -658,7 +658,7 @@ proptest! {
         for share in [0, 1, 50, 99] {
             let at = from.plus(ended.since(from) * share / 100);
             let stood = |reader: &Reader| {
-                let past = past(reader, Some(at)).unwrap()?.picture;
+                let past = past(reader, Some(at)).unwrap()?.snapshot;
                 let points = past.channels.iter().flat_map(|channel| channel.points.iter());
                 let points = points.map(|p| format!("{:?} {:?} {:?} {:?}", p.verdict, p.not_live, p.value, p.at));
                 let points = points.collect::<Vec<_>>().join("\n");
@@ -669,7 +669,7 @@ proptest! {
             // What is told of its beginning is the same, or said to be no more than that.
             let since = |reader: &Reader| {
                 let Some(past) = past(reader, Some(at)).unwrap() else { return Vec::new() };
-                let channels = past.picture.channels.iter();
+                let channels = past.snapshot.channels.iter();
                 channels.flat_map(|own| own.points.iter().flat_map(|p| [p.since, p.not_live_since])).collect()
             };
             for (own, its) in since(&kept).into_iter().zip(since(&all)) {

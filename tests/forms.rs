@@ -8,7 +8,7 @@ use config::{ChannelId, Flags, Province, commands};
 use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::LinkState;
+use gridwatch::historian::snapshot::LinkState;
 use gridwatch::recording::stretched;
 use gridwatch::store::{Batch, CommandsKept, Reader, Writer};
 use serde_json::{Value, json};

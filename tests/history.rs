@@ -6,7 +6,7 @@ use std::sync::Arc;
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::LinkState;
+use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::history::{LinkHistory, Span, Times, Window, channel_history};
 use gridwatch::store::{Batch, Reader, StoreError, Writer};

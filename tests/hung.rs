@@ -173,8 +173,8 @@ fn one_look_sees_a_gateway_that_hangs() {
     };
     let output = run(&["--json"]);
     assert_eq!(output.status.code(), Some(0));
-    let picture: Value = serde_json::from_slice(&output.stdout).unwrap();
-    for station in picture["stations"].as_array().unwrap() {
+    let snapshot: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for station in snapshot["stations"].as_array().unwrap() {
         let hangs = station["id"] == "S3";
         for centre in station["centres"].as_array().unwrap() {
             assert_eq!(centre["hung"], hangs, "{station:?}");

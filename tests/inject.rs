@@ -160,7 +160,7 @@ fn a_scenario_with_mistakes_is_refused_with_all_of_them() {
 }
 
 #[test]
-fn demo_takes_a_scenario_and_the_picture_shows_it() {
+fn demo_takes_a_scenario_and_the_snapshot_shows_it() {
     let (_folder, path) = file("one.toml", "[[fault]]\nkind = \"T05\"\ntarget = \"S1/unit 1\"\n");
     let output = gridwatch(&[
         "demo",

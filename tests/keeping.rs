@@ -8,7 +8,7 @@ use config::Province;
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
 use gridwatch::signal::update::Update;
@@ -38,10 +38,10 @@ impl Sink for Keeping {
     fn judged(
         &mut self,
         historian: &mut Historian,
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         last: bool,
     ) -> io::Result<()> {
-        let batch = self.recorder.look(historian, picture, (self.every_ms, last));
+        let batch = self.recorder.look(historian, snapshot, (self.every_ms, last));
         batch.map_or(Ok(()), |batch| self.writer.commit(&batch).map_err(io::Error::other))
     }
 }

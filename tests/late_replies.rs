@@ -258,19 +258,19 @@ async fn a_million_replies_with_every_tenth_wrong_and_no_value_on_a_wrong_point(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_value_lands_on_a_wrong_point_of_the_picture() {
+async fn no_value_lands_on_a_wrong_point_of_the_snapshot() {
     let (province, all) = bench(7, 1, 8).await;
     let monitor = Monitor::start(&Arc::new(province), Clock::system()).unwrap();
     let mut news = monitor.news();
     let watched = timeout(PATIENCE, async {
         while all.iter().map(Station::requests).sum::<u64>() < 3_000 {
             news.changed().await.unwrap();
-            let picture = Arc::clone(&news.borrow_and_update());
-            values_on_their_points(&picture);
+            let snapshot = Arc::clone(&news.borrow_and_update());
+            values_on_their_points(&snapshot);
         }
     });
     watched.await.expect("the stations were asked often enough");
-    let picture = Arc::clone(&news.borrow());
-    assert!(values_on_their_points(&picture) > 1_000);
+    let snapshot = Arc::clone(&news.borrow());
+    assert!(values_on_their_points(&snapshot) > 1_000);
     monitor.stop().await;
 }

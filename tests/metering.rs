@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use config::{MeterFigures, SoldFigures};
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::picture::{Picture, Reads, SoldReads};
+use gridwatch::historian::snapshot::{Reads, Snapshot, SoldReads};
 use gridwatch::history::past;
 use gridwatch::store::{Gatherer, Reader, Writer};
 use rand::{RngExt as _, SeedableRng as _};
@@ -25,14 +25,14 @@ fn group(world: &World, station: &str) -> config::MeterGroup {
     world.province.stations[id.index()].meters[RF].clone()
 }
 
-fn station(picture: &Picture, id: &str) -> usize {
-    picture.province.station(id).unwrap().index()
+fn station(snapshot: &Snapshot, id: &str) -> usize {
+    snapshot.province.station(id).unwrap().index()
 }
 
 #[test]
 fn reads_are_summed_from_integers_for_their_day() {
-    let picture = World::running().picture_at(0);
-    let metering = &picture.metering;
+    let snapshot = World::running().snapshot_at(0);
+    let metering = &snapshot.metering;
     assert_eq!(metering.day.unwrap().to_string(), "2022-11-22");
     assert_eq!(metering.final_day.unwrap().to_string(), "2022-11-19");
     assert_eq!(metering.reads.first_pass.want, metering.total.have, "of those in coverage");
@@ -44,7 +44,7 @@ fn reads_are_summed_from_integers_for_their_day() {
     for reads in &metering.station_reads {
         sums[1] += reads.first_pass;
     }
-    for (reads, class) in metering.class_reads.iter().zip(&picture.province.meter_classes) {
+    for (reads, class) in metering.class_reads.iter().zip(&snapshot.province.meter_classes) {
         sums[2] += if class.sold { reads.first_pass } else { Share::default() };
     }
     assert_eq!(sums, [metering.reads.first_pass; 3]);
@@ -53,7 +53,7 @@ fn reads_are_summed_from_integers_for_their_day() {
 #[test]
 fn nothing_is_claimed_before_anything_was_told() {
     let mut world = World::new();
-    let metering = world.picture_at(0).metering.clone();
+    let metering = world.snapshot_at(0).metering.clone();
     assert_eq!((metering.day, metering.final_day), (None, None));
     assert_eq!(metering.reads, Reads::default());
     for n in 0..7 {
@@ -61,7 +61,7 @@ fn nothing_is_claimed_before_anything_was_told() {
     }
     world.connect_all(-1_000);
     world.scan_stations(&["HB01"], -900);
-    let metering = world.picture_at(0).metering.clone();
+    let metering = world.snapshot_at(0).metering.clone();
     assert_eq!((metering.day, metering.final_day), (None, None), "day 0 is no day");
     assert_eq!(metering.reads.first_pass, Share::default());
     assert!(metering.total.have > 0, "coverage is another matter");
@@ -70,14 +70,14 @@ fn nothing_is_claimed_before_anything_was_told() {
 #[test]
 fn a_group_that_tells_of_another_day_is_left_out_and_said() {
     let mut world = World::running();
-    let whole = world.picture_at(0);
+    let whole = world.snapshot_at(0);
     let of_group = group(&world, "HB01");
     let told = figures(&of_group);
     let older = MeterFigures { day: told.day - 1, final_day: told.final_day - 1, ..told };
     world.publish("HB01", RF, older);
     world.scan(-500);
-    let picture = world.picture_at(0);
-    let metering = &picture.metering;
+    let snapshot = world.snapshot_at(0);
+    let metering = &snapshot.metering;
     assert_eq!(metering.day, whole.metering.day);
     assert_eq!(metering.reads.not_heard, u64::from(of_group.remote));
     let lacking =
@@ -95,24 +95,24 @@ fn figures_that_cannot_be_are_none() {
     let told = figures(&group(&world, "HB01"));
     world.publish("HB01", RF, MeterFigures { first_pass: told.expected + 1, ..told });
     world.scan(-500);
-    let picture = world.picture_at(0);
-    let reads = &picture.metering.station_reads[station(&picture, "HB01")];
+    let snapshot = world.snapshot_at(0);
+    let reads = &snapshot.metering.station_reads[station(&snapshot, "HB01")];
     assert!(reads.first_pass.have <= reads.first_pass.want);
-    assert_eq!(picture.metering.reads.not_heard, u64::from(told.expected));
+    assert_eq!(snapshot.metering.reads.not_heard, u64::from(told.expected));
 }
 
 #[test]
 fn what_was_online_is_not_online_when_nobody_asks_any_more() {
     let mut world = World::running();
     world.lose(&["HB01"], &["CC"], -900);
-    let online = |picture: Arc<Picture>| {
-        let metering = &picture.metering;
-        (metering.station_reads[station(&picture, "HB01")].online, metering.reads.first_pass)
+    let online = |snapshot: Arc<Snapshot>| {
+        let metering = &snapshot.metering;
+        (metering.station_reads[station(&snapshot, "HB01")].online, metering.reads.first_pass)
     };
-    let (before, reads) = online(world.picture_at(0));
+    let (before, reads) = online(world.snapshot_at(0));
     assert!(before.want > 0);
     world.scan(190_000);
-    let (after, still) = online(world.picture_at(200_000));
+    let (after, still) = online(world.snapshot_at(200_000));
     assert_eq!(after, Share::default());
     assert_eq!(still, reads, "what was read yesterday stays read");
 }
@@ -134,10 +134,10 @@ fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
         hand_unread: 20_000,
         since: 19_100,
     };
-    let before = world.picture_at(0).metering.clone();
+    let before = world.snapshot_at(0).metering.clone();
     world.sell("HB01", RF, told);
     world.scan(-500);
-    let metering = world.picture_at(0).metering.clone();
+    let metering = world.snapshot_at(0).metering.clone();
     let own = metering.groups.iter().find(|own| own.sold == Some(told)).unwrap();
     assert_eq!(own.group, RF);
     assert_eq!(metering.sold.remote_kwh - before.sold.remote_kwh, 5_000_000_000);
@@ -156,7 +156,7 @@ fn energy_sold_is_what_head_ends_told_and_what_cannot_be_is_none() {
     ] {
         world.sell("HB01", RF, wrong);
         world.scan(-400);
-        let sold = world.picture_at(0).metering.sold;
+        let sold = world.snapshot_at(0).metering.sold;
         assert_eq!(sold.remote_kwh, before.sold.remote_kwh, "{wrong:?}");
         assert_eq!(before.sold.told.have - sold.told.have, installed, "{wrong:?}");
     }
@@ -189,8 +189,8 @@ fn no_day_of_a_reading_is_told_before_anything_was_read() {
         world.keep((&mut gatherer, &mut writer), 0);
         writer.close().unwrap();
         let reader = Reader::open(folder.path()).unwrap();
-        let then = past(&reader, None).unwrap().unwrap().picture.metering.sold;
-        let now = world.picture_at(0).metering.sold;
+        let then = past(&reader, None).unwrap().unwrap().snapshot.metering.sold;
+        let now = world.snapshot_at(0).metering.sold;
         let days = [(remote_days, 19_318), (hand_days, 19_317)];
         let expected = days.map(|(read, day)| if read > 0 { day } else { 0 });
         for (what, sold) in [("now", now), ("then", then)] {
@@ -260,8 +260,8 @@ fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
         world.scan(ms - 100);
         world.keep((&mut gatherer, &mut writer), ms);
         let at = NOW.plus(ms);
-        let (now, reader) = (world.picture_at(ms), Reader::open(folder.path()).unwrap());
-        let then = past(&reader, Some(at)).unwrap().unwrap().picture.metering;
+        let (now, reader) = (world.snapshot_at(ms), Reader::open(folder.path()).unwrap());
+        let then = past(&reader, Some(at)).unwrap().unwrap().snapshot.metering;
         assert_eq!((then.day, then.final_day), (now.metering.day, now.metering.final_day));
         assert_eq!(then.reads.half_hours, now.metering.reads.half_hours);
         assert_eq!(then.reads.final_first_pass, now.metering.reads.final_first_pass);
@@ -591,11 +591,11 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
         }
         world.keep((&mut gatherer, &mut writer), ms);
         counted.extend(&of_day);
-        let (now, reader) = (world.picture_at(ms), Reader::open(folder.path()).unwrap());
+        let (now, reader) = (world.snapshot_at(ms), Reader::open(folder.path()).unwrap());
         let all = |reads: &Reads| [reads.heard().want, reads.final_heard().want];
         let meters = now.metering.total.have + now.metering.uncounted;
         assert_eq!(all(&now.metering.reads), [meters; 2], "nobody drops out");
-        let then = past(&reader, Some(NOW.plus(ms))).unwrap().unwrap().picture.metering;
+        let then = past(&reader, Some(NOW.plus(ms))).unwrap().unwrap().snapshot.metering;
         let not_heard = |reads: &Reads| [reads.not_heard, reads.final_not_heard];
         assert_eq!(not_heard(&then.reads), not_heard(&now.metering.reads));
         heard.push(Some((of_day, counted.clone())));
@@ -707,7 +707,7 @@ fn a_monitor_that_is_restarted_while_a_station_is_lost_keeps_what_it_counts_and_
     let mut writer = Writer::open(folder.path(), &province).unwrap();
     let mut gatherer = Gatherer::new(NOW.plus(day - 60_000));
     world.keep((&mut gatherer, &mut writer), day);
-    let picture = world.picture_at(day);
+    let snapshot = world.snapshot_at(day);
     world.keep((&mut gatherer, &mut writer), day + 30_000);
     let meters = meters_of(&province);
     // What each row should say, from the contract alone.
@@ -743,8 +743,8 @@ fn a_monitor_that_is_restarted_while_a_station_is_lost_keeps_what_it_counts_and_
     assert!(told.values().any(is_open) && !told.values().all(is_open));
     // A moment is told as it was seen.
     let reader = Reader::open(folder.path()).unwrap();
-    let then = past(&reader, Some(NOW.plus(day))).unwrap().unwrap().picture.metering;
-    let now = &picture.metering;
+    let then = past(&reader, Some(NOW.plus(day))).unwrap().unwrap().snapshot.metering;
+    let now = &snapshot.metering;
     assert_eq!((then.total, then.uncounted), (now.total, now.uncounted));
     assert_eq!((&then.districts, &then.classes), (&now.districts, &now.classes));
     assert_eq!(

@@ -10,7 +10,7 @@ use config::{ChannelId, Province, Table};
 use gridwatch::clock::Clock;
 use gridwatch::collector::Collector;
 use gridwatch::collector::plan::{Plan, plans};
-use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::historian::snapshot::{LinkState, Snapshot};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::signal::update::{Answer, Cause, LinkFault, Miss, News, Outcome, Overrun, Update};
@@ -75,15 +75,15 @@ fn set_devices(province: &mut Province, set: impl Fn(&mut config::Device)) {
     province.channels.iter_mut().for_each(|channel| set(&mut channel.device));
 }
 
-fn all_connected(picture: &Picture) -> bool {
-    picture.channels.iter().all(|channel| channel.link.state == LinkState::Connected)
+fn all_connected(snapshot: &Snapshot) -> bool {
+    snapshot.channels.iter().all(|channel| channel.link.state == LinkState::Connected)
 }
 
 /// Every value that is read has come since then.
-fn all_fresh(picture: &Picture, since: gridwatch::clock::Timestamp) -> bool {
-    picture.channels.iter().all(|channel| {
-        let entries = &channel.contract(&picture.province).entries;
-        let points = &channel.station(&picture.province).points;
+fn all_fresh(snapshot: &Snapshot, since: gridwatch::clock::Timestamp) -> bool {
+    snapshot.channels.iter().all(|channel| {
+        let entries = &channel.contract(&snapshot.province).entries;
+        let points = &channel.station(&snapshot.province).points;
         channel.points.iter().zip(entries).zip(points).all(|((point, entry), spec)| {
             entry.register.is_none()
                 || spec.spec.kind.is_command()
@@ -103,26 +103,26 @@ async fn pain_1_a_link_that_drops_comes_back_by_itself_however_it_dropped() {
     set_devices(&mut province, |device| device.reply_timeout_ms = 100);
     let (_, monitor) = monitor(&province);
     until(&monitor, "all connected", all_connected).await;
-    let lost = |picture: &Picture| {
-        picture.channels.iter().all(|channel| channel.link.state == LinkState::Lost)
+    let lost = |snapshot: &Snapshot| {
+        snapshot.channels.iter().all(|channel| channel.link.state == LinkState::Lost)
     };
     for _ in 0..3 {
         // The port is gone, connections closed.
         for station in &mut all {
             station.go().await;
         }
-        let picture = until(&monitor, "all lost", lost).await;
+        let snapshot = until(&monitor, "all lost", lost).await;
         for station in &mut all {
             station.come_back().await;
         }
-        until(&monitor, "all back", |p| all_connected(p) && all_fresh(p, picture.at)).await;
+        until(&monitor, "all back", |p| all_connected(p) && all_fresh(p, snapshot.at)).await;
         // The connection stays open, and nobody is there any more.
         hangs.store(true, Ordering::Relaxed);
-        let picture = until(&monitor, "all silent", lost).await;
-        let fault = &picture.channels[0].link.fault;
+        let snapshot = until(&monitor, "all silent", lost).await;
+        let fault = &snapshot.channels[0].link.fault;
         assert!(matches!(fault, Some(LinkFault::Silent)), "{fault:?}");
         hangs.store(false, Ordering::Relaxed);
-        until(&monitor, "all back", |p| all_connected(p) && all_fresh(p, picture.at)).await;
+        until(&monitor, "all back", |p| all_connected(p) && all_fresh(p, snapshot.at)).await;
     }
     monitor.stop().await;
 }
@@ -140,8 +140,8 @@ async fn pain_2_an_old_value_is_never_shown_as_live() {
     let (mut province, _all) = stations(&FAST, manner).await;
     set_devices(&mut province, |device| device.reply_timeout_ms = 100);
     let (province, monitor) = monitor(&province);
-    let live = |picture: &Picture, unit: u8| {
-        let of_channel = |channel: &gridwatch::historian::picture::ChannelPicture| {
+    let live = |snapshot: &Snapshot, unit: u8| {
+        let of_channel = |channel: &gridwatch::historian::snapshot::ChannelSnapshot| {
             let entries = &channel.contract(&province).entries;
             let of_unit = channel.points.iter().zip(entries);
             of_unit
@@ -149,15 +149,15 @@ async fn pain_2_an_old_value_is_never_shown_as_live() {
                 .filter(|(point, _)| point.value.is_some() && point.not_live.is_none())
                 .count()
         };
-        picture.channels.iter().map(|channel| of_channel(channel)).sum::<usize>()
+        snapshot.channels.iter().map(|channel| of_channel(channel)).sum::<usize>()
     };
-    let picture =
+    let snapshot =
         until(&monitor, "all units live", |p| (1..=3).all(|unit| live(p, unit) > 0)).await;
-    let before = live(&picture, 3);
+    let before = live(&snapshot, 3);
     stopped.store(true, Ordering::Relaxed);
-    let picture = until(&monitor, "two units not live", |p| live(p, 1) + live(p, 2) == 0).await;
-    assert_eq!(live(&picture, 3), before, "the third unit is not concerned");
-    let reasons: Vec<_> = picture.channels.iter().flat_map(|c| &c.points).collect();
+    let snapshot = until(&monitor, "two units not live", |p| live(p, 1) + live(p, 2) == 0).await;
+    assert_eq!(live(&snapshot, 3), before, "the third unit is not concerned");
+    let reasons: Vec<_> = snapshot.channels.iter().flat_map(|c| &c.points).collect();
     assert!(reasons.iter().any(|point| point.not_live == Some(Reason::NoReply)));
     assert!(reasons.iter().any(|point| point.not_live == Some(Reason::Refused)));
     // What is not live keeps the value and the time at which it came.
@@ -238,8 +238,8 @@ async fn pain_3_one_bad_register_of_120_leaves_the_other_119_live_within_two_sca
     // And as it is shown, until the register comes back.
     let (province, monitor) = monitor(&province);
     let station_points = &province.stations[0].points;
-    let not_live = |picture: &Picture| {
-        let points = station_points.iter().zip(&picture.channels[0].points);
+    let not_live = |snapshot: &Snapshot| {
+        let points = station_points.iter().zip(&snapshot.channels[0].points);
         let ours = points.filter(|(spec, _)| ids.iter().any(|id| id == spec.local_id()));
         // What such a register holds is seldom a voltage that can be.
         let plausible = [None, Some(Reason::OutOfRange)];
@@ -610,7 +610,7 @@ async fn pain_10_a_station_that_takes_one_connection_is_never_asked_for_two() {
     quick_backoff(&mut province);
     set_devices(&mut province, |device| device.reply_timeout_ms = 100);
     let (_, monitor) = monitor(&province);
-    let asked = |_: &Picture| all.iter().all(|station| station.requests() > 300);
+    let asked = |_: &Snapshot| all.iter().all(|station| station.requests() > 300);
     until(&monitor, "some hundred requests", asked).await;
     for station in &all {
         let (accepted, most_open) = station.connections();
@@ -630,9 +630,9 @@ async fn pain_10_a_station_without_a_free_connection_is_seen_as_such_and_comes_u
     let (mut province, _all) = stations(&FAST, manner).await;
     quick_backoff(&mut province);
     let (_, monitor) = monitor(&province);
-    let closed = |picture: &Picture| {
-        let fault = |c: &gridwatch::historian::picture::ChannelPicture| c.link.fault.clone();
-        picture.channels.iter().all(|channel| fault(channel) == Some(LinkFault::Closed))
+    let closed = |snapshot: &Snapshot| {
+        let fault = |c: &gridwatch::historian::snapshot::ChannelSnapshot| c.link.fault.clone();
+        snapshot.channels.iter().all(|channel| fault(channel) == Some(LinkFault::Closed))
     };
     until(&monitor, "closed by the station", closed).await;
     full.store(false, Ordering::Relaxed);
@@ -683,8 +683,8 @@ async fn pain_13_a_device_is_asked_for_no_more_than_it_can_take_at_once() {
     set_devices(&mut province, |device| (device.registers_max, device.bits_max) = (10, 96));
     province.channels.iter_mut().for_each(|channel| channel.whole.clear());
     let (_, monitor) = monitor(&province);
-    let picture = until(&monitor, "the first scan", |p| p.first_scan().lacking() == 0).await;
-    assert!(values_on_their_points(&picture) > 1_000);
+    let snapshot = until(&monitor, "the first scan", |p| p.first_scan().lacking() == 0).await;
+    assert!(values_on_their_points(&snapshot) > 1_000);
     monitor.stop().await;
 }
 
@@ -768,8 +768,8 @@ async fn a_station_that_speaks_by_the_modbus_library_is_read() {
         });
     }
     let (_, monitor) = monitor(&province);
-    let picture = until(&monitor, "the first scan", |p| p.first_scan().lacking() == 0).await;
-    assert!(values_on_their_points(&picture) > 1_000);
-    assert_eq!(picture.traffic.errors(), 0);
+    let snapshot = until(&monitor, "the first scan", |p| p.first_scan().lacking() == 0).await;
+    assert!(values_on_their_points(&snapshot) > 1_000);
+    assert_eq!(snapshot.traffic.errors(), 0);
     monitor.stop().await;
 }

@@ -11,7 +11,7 @@ use config::{Decoded, Province};
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Counts;
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::recording::{Recording, Sink, Tally, stretched};
@@ -39,7 +39,7 @@ fn plans(province: &Province, scenario: &str) -> Plans {
 struct Witness {
     hash: DefaultHasher,
     last: Timestamp,
-    picture: Option<Picture>,
+    snapshot: Option<Snapshot>,
     seen: Vec<&'static str>,
     updates: u32,
     /// Milliseconds to sleep at each 97th update.
@@ -81,8 +81,8 @@ impl Sink for Witness {
         Ok(())
     }
 
-    fn judged(&mut self, _: &mut Historian, picture: &mut Picture, _: bool) -> io::Result<()> {
-        self.picture = Some(picture.clone());
+    fn judged(&mut self, _: &mut Historian, snapshot: &mut Snapshot, _: bool) -> io::Result<()> {
+        self.snapshot = Some(snapshot.clone());
         Ok(())
     }
 }
@@ -132,8 +132,8 @@ fn every_fault_of_the_wire_comes_to_what_it_does_on_a_network() {
         ("duplicated", "every = 5", &["strays"]),
     ];
     let good = |witness: &Witness| -> u64 {
-        let picture = witness.picture.as_ref().unwrap();
-        picture.channels.iter().map(|channel| channel.counts.good).sum()
+        let snapshot = witness.snapshot.as_ref().unwrap();
+        snapshot.channels.iter().map(|channel| channel.counts.good).sum()
     };
     let all = good(&record(&province, "rates.scale = 0\n", 60, 0).0);
     assert!(all > 0);
@@ -169,14 +169,14 @@ target = "S3"
 centre = "A1"
 "#;
 
-fn counts(picture: &Picture) -> Vec<Counts> {
-    picture.channels.iter().map(|channel| channel.counts).collect()
+fn counts(snapshot: &Snapshot) -> Vec<Counts> {
+    snapshot.channels.iter().map(|channel| channel.counts).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_and_a_monitor_on_a_network_agree_on_every_verdict() {
     let mut province = small();
-    let recorded = record(&Arc::new(province.clone()), HELD, 120, 0).0.picture.unwrap();
+    let recorded = record(&Arc::new(province.clone()), HELD, 120, 0).0.snapshot.unwrap();
     let by_reason = |reason: Reason| -> u64 {
         recorded.channels.iter().map(|c| c.counts.not_live[reason as usize]).sum()
     };
@@ -195,7 +195,7 @@ async fn a_recording_and_a_monitor_on_a_network_agree_on_every_verdict() {
     }
     let monitor = Monitor::start(&Arc::new(province), clock).unwrap();
     let expected = counts(&recorded);
-    until(&monitor, "the verdicts of the recording", |picture| counts(picture) == expected).await;
+    until(&monitor, "the verdicts of the recording", |snapshot| counts(snapshot) == expected).await;
     monitor.stop().await;
     simulation.stop().await;
 }
@@ -204,8 +204,9 @@ async fn a_recording_and_a_monitor_on_a_network_agree_on_every_verdict() {
 fn longer_scans_make_values_live_longer() {
     let province = Arc::new(stretched(small(), 30.0));
     let (witness, tally) = record(&province, "rates.scale = 0\n", 600, 0);
-    let picture = witness.picture.unwrap();
-    let old = picture.channels.iter().map(|c| c.counts.not_live[Reason::Old as usize]).sum::<u64>();
+    let snapshot = witness.snapshot.unwrap();
+    let old =
+        snapshot.channels.iter().map(|c| c.counts.not_live[Reason::Old as usize]).sum::<u64>();
     assert_eq!(old, 0, "a value that is read every 30 s is not old after 3 s");
     assert!(tally.unanswered == 0 && tally.undecodable == 0, "{tally:?}");
 }
@@ -417,11 +418,11 @@ fn each_day_of_a_recording_is_judged_by_its_contract() {
             Recording::start(&province, plans(&province, "rates.scale = 0\n"), window);
         while recording.step(&mut witness).unwrap() {}
         recording.end(&mut witness).unwrap();
-        let picture = witness.picture.unwrap();
+        let snapshot = witness.snapshot.unwrap();
         let station = province.station("S2").unwrap();
         let point = province.stations[station.index()].point(id).unwrap();
         let centres = province.centre_ids();
-        let of = centres.map(|centre| picture.channel(station, centre).points[point.index()]);
+        let of = centres.map(|centre| snapshot.channel(station, centre).points[point.index()]);
         of.map(|point| (point.verdict, point.not_live)).collect::<Vec<_>>()
     };
     let day = 86_400_000;

@@ -11,8 +11,8 @@ use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::collector::poll::Poll;
 use gridwatch::historian::Historian;
 use gridwatch::historian::past::StoodChannel;
-use gridwatch::historian::picture::{LinkState, Picture};
-use gridwatch::historian::verdict::{Finding, PointPicture, Reason, Since};
+use gridwatch::historian::snapshot::{LinkState, Snapshot};
+use gridwatch::historian::verdict::{Finding, PointSnapshot, Reason, Since};
 use gridwatch::signal::layout::Part;
 use gridwatch::signal::update::{LinkFault, News, Update};
 
@@ -40,7 +40,7 @@ impl Bench {
         Self { decoders: decoders(&province, &plans), province, plans, historian }
     }
 
-    /// The same behind a restart: it knows how each channel stood in the last picture of the one before.
+    /// The same behind a restart: it knows how each channel stood in the last snapshot of the one before.
     fn after(stood: &[Option<StoodChannel>], started: Timestamp) -> Self {
         let mut bench = Self::new(started);
         bench.historian.recall(stood.to_vec());
@@ -93,20 +93,20 @@ impl Bench {
         }
     }
 
-    /// Answers every second from `from` for so long, and returns the last picture.
-    fn run(&mut self, from: Timestamp, ms: i64, cells: Cells<'_>) -> Picture {
-        let mut picture = self.historian.picture(from);
+    /// Answers every second from `from` for so long, and returns the last snapshot.
+    fn run(&mut self, from: Timestamp, ms: i64, cells: Cells<'_>) -> Snapshot {
+        let mut snapshot = self.historian.snapshot(from);
         for after in (0..=ms).step_by(1_000) {
             self.answer(from.plus(after), cells);
-            picture = self.historian.picture(from.plus(after));
+            snapshot = self.historian.snapshot(from.plus(after));
         }
-        picture
+        snapshot
     }
 
-    fn point(&self, picture: &Picture, id: &str) -> PointPicture {
+    fn point(&self, snapshot: &Snapshot, id: &str) -> PointSnapshot {
         let station = self.province.station(id.split('.').next().unwrap()).unwrap();
         let point = self.province.stations[station.index()].point(id).unwrap();
-        picture.channel(station, self.province.centre("CC").unwrap()).points[point.index()]
+        snapshot.channel(station, self.province.centre("CC").unwrap()).points[point.index()]
     }
 }
 
@@ -114,13 +114,13 @@ const BREAKER: &str = "S1.110.171.CB.POS";
 const DISCONNECTOR: &str = "S1.110.171.DS1.POS";
 
 /// How each threshold stands that only stations can tell.
-fn grades(picture: &Picture) -> Vec<Grade> {
+fn grades(snapshot: &Snapshot) -> Vec<Grade> {
     // What the first centre has now, and no point less.
-    let live = picture.centres[0].counts.live;
+    let live = snapshot.centres[0].counts.live;
     let [have, want] = [live.have, live.want].map(|n| f64::from(u32::try_from(n).unwrap()));
     let live = have / want * 100.0 - 0.01;
     let all = Thresholds { unmanned: Some(100.0), live: Some(live), ..Thresholds::default() };
-    check(picture, &all).results.iter().map(|result| result.grade).collect()
+    check(snapshot, &all).results.iter().map(|result| result.grade).collect()
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn a_gateway_that_hung_before_a_restart_does_until_its_heartbeat_moves() {
     let stood = bench.historian.stood(before.at);
     let mut bench = Bench::after(&stood, again);
     for after in [0, 1_000, 9_000] {
-        let picture = bench.run(again.plus(after), 0, &beat(7));
-        let is = bench.point(&picture, BREAKER);
+        let snapshot = bench.run(again.plus(after), 0, &beat(7));
+        let is = bench.point(&snapshot, BREAKER);
         assert_eq!((is.not_live, is.not_live_since), (was.not_live, was.not_live_since), "{after}");
     }
     let beats = bench.run(again.plus(10_000), 0, &beat(8));
@@ -262,13 +262,13 @@ fn a_station_that_answered_before_a_restart_is_lost_and_not_never_connected() {
     let stood_up = bench.historian.stood(up);
     let down = START.plus(2_000);
     bench.refuse(down);
-    bench.historian.picture(down);
+    bench.historian.snapshot(down);
     let stood_down = bench.historian.stood(down);
     for (before, stood, since) in [(up, stood_up, None), (down, stood_down, Some(down))] {
         let again = before.plus(5_000);
         let mut bench = Bench::after(&stood, again);
         bench.refuse(again.plus(10));
-        let after = bench.historian.picture(again.plus(500));
+        let after = bench.historian.snapshot(again.plus(500));
         for channel in &after.channels {
             assert_eq!(channel.link.state, LinkState::Lost);
             assert_eq!(channel.link.losses, 0, "nobody saw it happen");
@@ -277,18 +277,18 @@ fn a_station_that_answered_before_a_restart_is_lost_and_not_never_connected() {
         }
         bench.answer(again.plus(1_000), &[]);
         bench.refuse(again.plus(2_000));
-        let lost = bench.historian.picture(again.plus(2_000));
+        let lost = bench.historian.snapshot(again.plus(2_000));
         assert!(lost.channels.iter().all(|channel| channel.link.losses == 1));
     }
     // One that never answered did not.
     let mut bench = Bench::new(START);
     bench.refuse(START);
     let never = START.plus(500);
-    bench.historian.picture(never);
+    bench.historian.snapshot(never);
     let again = never.plus(5_000);
     let mut bench = Bench::after(&bench.historian.stood(never), again);
     bench.refuse(again);
-    let after = bench.historian.picture(again.plus(500));
+    let after = bench.historian.snapshot(again.plus(500));
     assert!(after.channels.iter().all(|c| c.link.state == LinkState::NeverConnected));
 }
 
@@ -302,8 +302,8 @@ fn nothing_is_said_to_be_live_before_its_gateway_was_seen_to_beat() {
     let seen = bench.point(&first, BREAKER);
     assert!(seen.undecided && seen.not_live.is_none(), "{seen:?}");
     assert_eq!(grades(&first)[..2], [Grade::NoData; 2]);
-    let counts = |picture: &Picture| {
-        let counts = &picture.channels[0].counts;
+    let counts = |snapshot: &Snapshot| {
+        let counts = &snapshot.channels[0].counts;
         (counts.live.have, counts.undecided)
     };
     let (live, undecided) = counts(&first);
@@ -311,7 +311,7 @@ fn nothing_is_said_to_be_live_before_its_gateway_was_seen_to_beat() {
     let text = gridwatch::terminal::text(&first, config::Lang::En, false);
     let said = format!("{} signals not watched for long enough", first.undecided());
     assert!(text.contains(&said), "{text}");
-    let json: serde_json::Value = serde_json::from_str(&gridwatch::json::picture(&first)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&gridwatch::json::snapshot(&first)).unwrap();
     assert_eq!(json["stations"][0]["centres"][0]["undecided"], undecided);
     // It stands: nothing was ever seen to be newer than when it was first asked, however slowly it is read.
     let hung = bench.run(START.plus(3_000), 1_000, &beat(7));

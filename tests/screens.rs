@@ -1,11 +1,11 @@
-//! The screens as an operator meets them: drawn from pictures that the real historian made.
+//! The screens as an operator meets them: drawn from snapshots that the real historian made.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use config::{Date, Flags, Lang, Province};
 use gridwatch::collector::poll::Fault;
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::signal::update::{Cause, Strays};
 use gridwatch::terminal::ratatui::buffer::Buffer;
 use gridwatch::terminal::ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -30,8 +30,8 @@ fn options(lang: Lang) -> Options {
 }
 
 /// A terminal of 100x30 in English.
-fn ui(picture: Arc<Picture>) -> Ui {
-    let mut ui = Ui::new(options(Lang::En), picture);
+fn ui(snapshot: Arc<Snapshot>) -> Ui {
+    let mut ui = Ui::new(options(Lang::En), snapshot);
     draw(&mut ui, 100, 30);
     ui
 }
@@ -73,58 +73,58 @@ fn type_keys(ui: &mut Ui, keys: &str) {
 
 // --- Situations -------------------------------------------------------------------------------
 
-fn normal() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| World::running().picture_at(0));
+fn normal() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| World::running().snapshot_at(0));
     Arc::clone(&PICTURE)
 }
 
 /// The monitor runs, the stations do not.
-fn nobody() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn nobody() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::new();
         world.refuse_all(-10_000);
-        world.picture_at(0)
+        world.snapshot_at(0)
     });
     Arc::clone(&PICTURE)
 }
 
 /// Three stations of ten have been scanned.
-fn starting() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn starting() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::new();
         world.connect_all(-719_000);
         world.scan_stations(&["HB01", "HB02", "HB07"], -718_000);
-        world.picture_at(-717_000)
+        world.snapshot_at(-717_000)
     });
     Arc::clone(&PICTURE)
 }
 
 /// The stations went away fifteen seconds ago.
-fn lost() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn lost() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::running();
         world.lose_all(-500);
-        world.picture_at(14_500)
+        world.snapshot_at(14_500)
     });
     Arc::clone(&PICTURE)
 }
 
 /// The gateway of HB03 says that the unit of bay 172 does not answer.
-fn refused() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn refused() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::started();
         world.fail_unit("HB03", "172", Fault::Refused(0x0B));
         world.scan(-60_000);
-        world.picture_at(-59_000);
+        world.snapshot_at(-59_000);
         world.scan(-1_000);
-        world.picture_at(0)
+        world.snapshot_at(0)
     });
     Arc::clone(&PICTURE)
 }
 
 /// Much at once: a lost path, a refusing unit, values that cannot be trusted, meters that differ.
-fn troubled() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn troubled() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::started();
         world.scan(-60_000);
         world.fail_unit("HB03", "172", Fault::Refused(0x0B));
@@ -136,21 +136,21 @@ fn troubled() -> Arc<Picture> {
         world.report_meters("HB02", 9, 9_000);
         for ms in [-45_000, -40_000] {
             world.scan(ms);
-            world.picture_at(ms + 900);
+            world.snapshot_at(ms + 900);
         }
         // Fresh while the path is lost, so that what contradicts itself goes on doing so.
         world.scan(-16_000);
         world.lose(&["HB10"], &["A1"], -15_000);
         world.scan(-1_000);
-        world.picture_at(0)
+        world.snapshot_at(0)
     });
     Arc::clone(&PICTURE)
 }
 
 /// Asking goes badly in every way: a lost path, one that breaks off, a silent unit that makes scans
 /// too long, replies that come late, registers that are refused.
-fn strained() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn strained() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::started();
         world.scan(-60_000);
         world.fail_unit("HB03", "172", Fault::Refused(0x0B));
@@ -166,14 +166,14 @@ fn strained() -> Arc<Picture> {
         world.overrun("HB02", "CC", Cause::SlowReplies, -30_000);
         world.lose(&["HB10"], &["A1"], -15_000);
         world.scan(-1_000);
-        world.picture_at(0)
+        world.snapshot_at(0)
     });
     Arc::clone(&PICTURE)
 }
 
 /// A feeder was struck and reclosed; a unit lost records, the clock of another is wrong.
-fn eventful() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn eventful() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::new();
         world.set_clock("HB03", "172", 3_600);
         world.record("HB07.22.471.CB.RL", 0, -86_400_000 * 3, false);
@@ -202,14 +202,14 @@ fn eventful() -> Arc<Picture> {
         world.record("HB05.110.171.DS1.POS", 2, -29_000, false);
         world.record("HB05.110.171.CB.RL", 0, -20_000, false);
         world.scan(-1_100);
-        world.picture_at(0)
+        world.snapshot_at(0)
     });
     Arc::clone(&PICTURE)
 }
 
 /// Alarms in every state: a lost path, a silent unit that is known, a position that is back unseen.
-fn alarming() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn alarming() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::started();
         let watch = |world: &mut World, from: i64, to: i64| {
             for second in (from..to).step_by(2) {
@@ -235,7 +235,7 @@ fn alarming() -> Arc<Picture> {
 
 // --- Snapshots --------------------------------------------------------------------------------
 
-fn snapshot(name: &str, text: &str) {
+fn assert_screen(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
@@ -271,14 +271,14 @@ fn style_runs(buffer: &Buffer) -> String {
 
 fn check_screen(
     name: &str,
-    picture: &Arc<Picture>,
+    snapshot: &Arc<Snapshot>,
     keys: &str,
     sizes: &[(u16, u16)],
     with_styles: bool,
 ) {
     for (lang, code) in LANGS {
         for (width, height) in sizes {
-            let mut ui = Ui::new(options(lang), Arc::clone(picture));
+            let mut ui = Ui::new(options(lang), Arc::clone(snapshot));
             draw(&mut ui, *width, *height);
             type_keys(&mut ui, keys);
             let drawn = buffer(&mut ui, *width, *height);
@@ -286,7 +286,7 @@ fn check_screen(
             if with_styles {
                 let _ = write!(text, "\nstyles\n{}", style_runs(&drawn));
             }
-            snapshot(&format!("{name}-{code}-{width}x{height}"), &text);
+            assert_screen(&format!("{name}-{code}-{width}x{height}"), &text);
         }
     }
 }
@@ -301,10 +301,10 @@ fn the_banner_of_a_small_screen_says_since_when() {
         world.scan(second * 1_000);
         world.watched_at(second * 1_000 + 500);
     }
-    let picture = world.watched_at(20_000);
-    assert!(!picture.alarms.is_empty());
+    let snapshot = world.watched_at(20_000);
+    assert!(!snapshot.alarms.is_empty());
     for (lang, name) in LANGS {
-        let mut ui = Ui::new(options(lang), Arc::clone(&picture));
+        let mut ui = Ui::new(options(lang), Arc::clone(&snapshot));
         let wide = draw(&mut ui, 160, 24);
         let all = wide.lines().nth(1).unwrap();
         let (before, _) = all.split_once("14:32:0").unwrap();
@@ -317,8 +317,8 @@ fn the_banner_of_a_small_screen_says_since_when() {
 
 #[test]
 fn every_screen_looks_as_agreed() {
-    let picture = normal();
-    check_screen("overview", &picture, "", &SIZES, true);
+    let snapshot = normal();
+    check_screen("overview", &snapshot, "", &SIZES, true);
     for (name, keys) in [
         ("stations", "2"),
         ("why", "2\n"),
@@ -327,7 +327,7 @@ fn every_screen_looks_as_agreed() {
         ("help", "2?"),
         ("links", "9"),
     ] {
-        check_screen(name, &picture, keys, &SIZES, false);
+        check_screen(name, &snapshot, keys, &SIZES, false);
     }
 }
 
@@ -362,7 +362,7 @@ fn every_situation_looks_as_agreed() {
 #[test]
 fn the_text_for_pipes_says_what_the_screens_say() {
     for (lang, code) in LANGS {
-        snapshot(&format!("text-{code}"), &terminal::text(&normal(), lang, false));
+        assert_screen(&format!("text-{code}"), &terminal::text(&normal(), lang, false));
     }
     let plain = terminal::text(&troubled(), Lang::En, true);
     for place in ["Nhuận", "HB03 Lương Sơn: F refused 172", "HB10 Mai Châu: T link lost A1"] {
@@ -381,31 +381,31 @@ fn signals_without_a_register_are_one_line_whatever_their_bays() {
     world.connect_all(-719_000);
     world.scan(-700_000);
     world.scan(-1_100);
-    let picture = world.watched_at(0);
-    let station = picture.province.station("HB07").unwrap();
-    let lines = terminal::why_lines(&picture, station, Lang::En);
+    let snapshot = world.watched_at(0);
+    let station = snapshot.province.station("HB07").unwrap();
+    let lines = terminal::why_lines(&snapshot, station, Lang::En);
     let of_them: Vec<&String> = lines.iter().filter(|line| line.contains("F74.TC")).collect();
     assert_eq!(of_them.len(), 1, "{lines:#?}");
     assert!(of_them[0].contains("7 N never seen"), "{of_them:?}");
     assert!(lines.iter().any(|line| line.contains("no row in the address map")), "{lines:#?}");
     assert!(
-        picture.alarms.iter().all(|alarm| alarm.raised.cause.station != station),
+        snapshot.alarms.iter().all(|alarm| alarm.raised.cause.station != station),
         "nobody can respond"
     );
 }
 
 #[test]
 fn what_is_told_of_a_station_is_told_of_a_plant() {
-    let picture = normal();
-    for id in picture.province.site_ids() {
-        let name = &picture.province.stations[id.index()].id;
+    let snapshot = normal();
+    for id in snapshot.province.site_ids() {
+        let name = &snapshot.province.stations[id.index()].id;
         for (lang, _) in LANGS {
             let signals = terminal::Page::Signals { station: Some(id), all: true };
             for page in [terminal::Page::Why(id), signals] {
-                let text = terminal::page(&picture, page, (lang, false), 100);
+                let text = terminal::page(&snapshot, page, (lang, false), 100);
                 assert!(text.contains(&**name), "{name}: {text}");
             }
-            terminal::page(&picture, terminal::Page::Alarms(Some(id)), (lang, false), 100);
+            terminal::page(&snapshot, terminal::Page::Alarms(Some(id)), (lang, false), 100);
         }
     }
 }
@@ -420,12 +420,12 @@ const WAYS: [&str; 17] = [
 
 #[test]
 fn every_size_language_theme_and_glyph_set_fills_the_screen_exactly() {
-    let pictures = [normal(), nobody(), troubled(), strained(), eventful()];
+    let snapshots = [normal(), nobody(), troubled(), strained(), eventful()];
     let widths = [40, 79, 80, 96, 100, 140, 200];
     let heights = [10, 24, 30, 60];
     let mut turn = 0;
-    for (picture, way) in pictures.iter().flat_map(|p| WAYS.map(|way| (p, way))) {
-        let mut ui = ui(Arc::clone(picture));
+    for (snapshot, way) in snapshots.iter().flat_map(|p| WAYS.map(|way| (p, way))) {
+        let mut ui = ui(Arc::clone(snapshot));
         type_keys(&mut ui, way);
         for (width, height) in widths.iter().flat_map(|w| heights.map(|h| (*w, h))) {
             // The rest takes turns: all of it with all of it would take minutes.
@@ -460,7 +460,7 @@ fn no_number_or_time_is_cut() {
     assert_eq!(has_cut_number("│ 179.495/268.8… ≥66,78%│"), Some("179.495/268.8…"));
     assert_eq!(has_cut_number(" link lost since 21:01:07 (3…  +2 stations"), Some("(3…"));
     assert_eq!(has_cut_number("  SF6 pressure low, stage 1…  HB04 Nhuận…"), None);
-    let pictures = [
+    let snapshots = [
         normal(),
         nobody(),
         starting(),
@@ -471,9 +471,9 @@ fn no_number_or_time_is_cut() {
         eventful(),
         partly_counted(),
     ];
-    for (picture, way) in pictures.iter().flat_map(|p| WAYS.map(|way| (p, way))) {
+    for (snapshot, way) in snapshots.iter().flat_map(|p| WAYS.map(|way| (p, way))) {
         for (lang, (width, height)) in LANGS.iter().flat_map(|(l, _)| SIZES.map(|s| (*l, s))) {
-            let mut ui = Ui::new(options(lang), Arc::clone(picture));
+            let mut ui = Ui::new(options(lang), Arc::clone(snapshot));
             draw(&mut ui, width, height);
             type_keys(&mut ui, way);
             for line in lines(&buffer(&mut ui, width, height)) {
@@ -504,8 +504,8 @@ fn nothing_that_help_says_is_cut() {
 }
 
 /// A station has never answered: its meters are not counted, its path was never up.
-fn partly_counted() -> Arc<Picture> {
-    static PICTURE: LazyLock<Arc<Picture>> = LazyLock::new(|| {
+fn partly_counted() -> Arc<Snapshot> {
+    static PICTURE: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
         let mut world = World::new();
         world.connect_all_but("HB03", -719_000);
         world.scan(-700_000);
@@ -604,8 +604,8 @@ proptest! {
 
     #[test]
     fn whatever_is_pressed_ten_times_esc_leads_to_the_overview_and_never_out(deeds in deeds()) {
-        let pictures = [normal(), strained()];
-        let mut ui = ui(Arc::clone(&pictures[1]));
+        let snapshots = [normal(), strained()];
+        let mut ui = ui(Arc::clone(&snapshots[1]));
         for deed in deeds {
             match deed {
                 Deed::Press(code) => {
@@ -616,7 +616,7 @@ proptest! {
                     draw(&mut ui, width, height);
                 }
                 Deed::News(good) => {
-                    ui.take(Arc::clone(&pictures[usize::from(!good)]));
+                    ui.take(Arc::clone(&snapshots[usize::from(!good)]));
                 }
                 Deed::Silence(ms) => ui.wait(ms),
             }
@@ -775,13 +775,13 @@ fn a_pause_freezes_what_is_shown_and_says_for_how_long() {
     ui.take(lost());
     let later = draw(&mut ui, 100, 30);
     assert!(later.contains("PAUSED 00:00:14"), "{later}");
-    assert!(!later.contains("link lost"), "the picture is the one that was frozen");
+    assert!(!later.contains("link lost"), "the snapshot is the one that was frozen");
     press(&mut ui, KeyCode::F(8));
     assert!(draw(&mut ui, 100, 30).contains("link lost"));
 }
 
 #[test]
-fn without_pictures_nothing_looks_live_and_ages_go_on() {
+fn without_snapshots_nothing_looks_live_and_ages_go_on() {
     let mut ui = ui(normal());
     type_keys(&mut ui, "4");
     ui.wait(2_500);
@@ -801,7 +801,7 @@ fn without_pictures_nothing_looks_live_and_ages_go_on() {
 fn before_the_first_scan_nothing_is_called_a_fault() {
     let mut world = World::new();
     world.connect_all(-719_000);
-    let mut ui = ui(world.picture_at(-718_500));
+    let mut ui = ui(world.snapshot_at(-718_500));
     for way in ["", "2", "2\n", "4"] {
         type_keys(&mut ui, "1");
         type_keys(&mut ui, way);
@@ -893,8 +893,8 @@ fn one_key_switches_which_reads_stand_beside_coverage() {
 
 /// Each province that comes with the program, as long as one station was not asked, and when all were; with
 /// the energy of a year sold.
-fn shipped() -> Vec<Arc<Picture>> {
-    let pictures = ["small", "hoa-binh", "thai-nguyen"].into_iter().flat_map(|name| {
+fn shipped() -> Vec<Arc<Snapshot>> {
+    let snapshots = ["small", "hoa-binh", "thai-nguyen"].into_iter().flat_map(|name| {
         let path = format!("{}/config/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let mut world = World::of(config::Province::load(std::path::Path::new(&path)).unwrap());
         world.connect_all(-719_000);
@@ -919,20 +919,20 @@ fn shipped() -> Vec<Arc<Picture>> {
             world.sell(id, group, sold);
         }
         world.scan_stations(&metered[1..], -2_000);
-        let one_uncounted = world.picture_at(-1_900);
+        let one_uncounted = world.snapshot_at(-1_900);
         world.scan(-1_100);
-        [one_uncounted, world.picture_at(0)]
+        [one_uncounted, world.snapshot_at(0)]
     });
-    pictures.collect()
+    snapshots.collect()
 }
 
 /// Everything that the metering screen shows in turn, at a size.
 fn metering_screens(
-    picture: &Arc<Picture>,
+    snapshot: &Arc<Snapshot>,
     lang: Lang,
     (width, height): (u16, u16),
 ) -> Vec<String> {
-    let mut ui = Ui::new(options(lang), Arc::clone(picture));
+    let mut ui = Ui::new(options(lang), Arc::clone(snapshot));
     draw(&mut ui, width, height);
     type_keys(&mut ui, "7");
     let turns = (0..12).map(|turn| {
@@ -945,10 +945,10 @@ fn metering_screens(
 
 #[test]
 fn nothing_on_the_metering_screen_is_cut() {
-    for picture in shipped() {
-        let counted = picture.metering.uncounted == 0;
+    for snapshot in shipped() {
+        let counted = snapshot.metering.uncounted == 0;
         for ((lang, _), size) in LANGS.iter().flat_map(|l| SIZES.map(|size| (l, size))) {
-            for text in metering_screens(&picture, *lang, size) {
+            for text in metering_screens(&snapshot, *lang, size) {
                 // What did not fit is counted, and nothing is left out where nothing is wrong.
                 let told = |line: &str| !counted && line.contains(" … ");
                 let cut = text.lines().find(|line| line.contains('…') && !told(line));
@@ -962,12 +962,12 @@ fn nothing_on_the_metering_screen_is_cut() {
 
 #[test]
 fn what_sells_nothing_is_marked_in_every_list() {
-    for picture in shipped() {
-        let unsold = picture.province.meter_classes.iter().filter(|class| !class.sold);
+    for snapshot in shipped() {
+        let unsold = snapshot.province.meter_classes.iter().filter(|class| !class.sold);
         let unsold: Vec<_> = unsold.map(|class| &class.name).collect();
         assert!(!unsold.is_empty());
         for ((lang, _), size) in LANGS.iter().flat_map(|l| SIZES.map(|size| (l, size))) {
-            let texts = metering_screens(&picture, *lang, size);
+            let texts = metering_screens(&snapshot, *lang, size);
             let rows = texts.iter().flat_map(|text| text.lines());
             let rows: Vec<&str> = rows
                 .filter(|line| unsold.iter().any(|name| line.contains(name.get(*lang))))
@@ -986,7 +986,7 @@ fn reads_are_unknown_until_they_are_told() {
     let mut world = World::new();
     world.connect_all(-1_000);
     world.scan_stations(&["HB01", "HB10"], -900);
-    let mut ui = ui(world.picture_at(0));
+    let mut ui = ui(world.snapshot_at(0));
     type_keys(&mut ui, "7");
     for (width, height) in [(100, 30), (80, 24)] {
         let text = draw(&mut ui, width, height);
@@ -1092,7 +1092,7 @@ fn what_most_units_share_is_said_once_of_their_path() {
     world.fail_station("HB07", Fault::Undecodable);
     world.fail_unit("HB04", "171", Fault::Undecodable);
     world.scan(-1_000);
-    let mut ui = ui(world.picture_at(0));
+    let mut ui = ui(world.snapshot_at(0));
     type_keys(&mut ui, "9x");
     let text = draw(&mut ui, 100, 30);
     let rows = ["CC ! errors", "A1 ! errors"].map(|said| text.matches(said).count());

@@ -164,10 +164,10 @@ fn all_its_stations_are_live_at_three_centres() {
     let args = ["demo", FILE, "--once", "--json", "--port-base", "0", "--timeout", "60"];
     let output = gridwatch(&args);
     assert_eq!(output.status.code(), Some(0));
-    let picture = json(&output);
-    assert_eq!(picture["province"], "Thái Nguyên");
+    let snapshot = json(&output);
+    assert_eq!(snapshot["province"], "Thái Nguyên");
     let figure = |name: &str| {
-        let figure = &picture["figures"][name];
+        let figure = &snapshot["figures"][name];
         (figure["have"].as_u64().unwrap(), figure["want"].as_u64().unwrap())
     };
     assert_eq!(figure("connected"), (40, 40));
@@ -175,7 +175,7 @@ fn all_its_stations_are_live_at_three_centres() {
     assert_eq!(figure("unmanned"), (39, 40));
     assert_eq!(figure("remote_metering"), (422_620, 465_000));
     let mut short = BTreeSet::new();
-    for station in picture["stations"].as_array().unwrap() {
+    for station in snapshot["stations"].as_array().unwrap() {
         let centres = station["centres"].as_array().unwrap();
         assert_eq!(centres.len(), 3);
         for channel in centres {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use config::Province;
 use gridwatch::clock::Clock;
-use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::historian::snapshot::{LinkState, Snapshot};
 use gridwatch::monitor::Monitor;
 use sim::{Ports, Simulation};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -121,13 +121,13 @@ async fn a_monitor_reads_secured_stations_as_any() {
         (channel.host, channel.port) = (address.ip().to_string(), address.port());
     }
     let monitor = Monitor::start(&Arc::new(province), clock).unwrap();
-    let settled = |picture: &Picture| picture.first_scan().lacking() == 0;
-    let picture = until(&monitor, "every station scanned", settled).await;
-    for channel in &picture.channels {
+    let settled = |snapshot: &Snapshot| snapshot.first_scan().lacking() == 0;
+    let snapshot = until(&monitor, "every station scanned", settled).await;
+    for channel in &snapshot.channels {
         assert_eq!(channel.link.state, LinkState::Connected, "{:?}", channel.link.fault);
         assert!(channel.counts.live.have > 0);
     }
-    assert_eq!(picture.traffic.errors(), 0);
+    assert_eq!(snapshot.traffic.errors(), 0);
     monitor.stop().await;
     simulation.stop().await;
 }

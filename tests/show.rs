@@ -1,4 +1,4 @@
-//! History as a picture: what was shown at a moment is shown again, and a restart of the monitor is no news.
+//! History as a snapshot: what was shown at a moment is shown again, and a restart of the monitor is no news.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::{AlarmState, Raised};
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::{LinkState, Picture};
+use gridwatch::historian::snapshot::{LinkState, Snapshot};
 use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::history::{Span, past};
 use gridwatch::recording::{Recording, Sink};
@@ -26,11 +26,11 @@ fn province() -> Arc<Province> {
     Arc::new(Province::load(Path::new("config/small.toml")).unwrap())
 }
 
-/// Keeps history as a monitor does, and each picture that was shown.
+/// Keeps history as a monitor does, and each snapshot that was shown.
 struct Shown {
     writer: Option<Writer>,
     recorder: Recorder,
-    pictures: Vec<Picture>,
+    snapshots: Vec<Snapshot>,
 }
 
 impl Sink for Shown {
@@ -42,14 +42,14 @@ impl Sink for Shown {
     fn judged(
         &mut self,
         historian: &mut Historian,
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         last: bool,
     ) -> io::Result<()> {
-        if let Some(batch) = self.recorder.look(historian, picture, (20_000, last)) {
+        if let Some(batch) = self.recorder.look(historian, snapshot, (20_000, last)) {
             self.writer.as_mut().unwrap().commit(&batch).unwrap();
         }
-        picture.alarms = self.recorder.listed();
-        self.pictures.push(picture.clone());
+        snapshot.alarms = self.recorder.listed();
+        self.snapshots.push(snapshot.clone());
         Ok(())
     }
 }
@@ -80,12 +80,12 @@ fn at_of(since: Since) -> Option<Timestamp> {
     }
 }
 
-fn states(picture: &Picture) -> Vec<(Raised, Option<AlarmState>)> {
-    picture.alarms.iter().map(|alarm| (alarm.raised, alarm.state())).collect()
+fn states(snapshot: &Snapshot) -> Vec<(Raised, Option<AlarmState>)> {
+    snapshot.alarms.iter().map(|alarm| (alarm.raised, alarm.state())).collect()
 }
 
 #[test]
-fn a_moment_of_history_is_the_picture_that_was_shown() {
+fn a_moment_of_history_is_the_snapshot_that_was_shown() {
     let folder = tempdir().unwrap();
     let province = province();
     let scenario = Scenario::parse(&province, "scenario.toml", FAULTS).unwrap();
@@ -97,7 +97,7 @@ fn a_moment_of_history_is_the_picture_that_was_shown() {
             begins,
             Buffer::new(&province, &layouts(&plans(&province)), 1 << 20),
         ),
-        pictures: Vec::new(),
+        snapshots: Vec::new(),
     };
     let mut recording = Recording::start(&province, to_come, (begins, begins.plus(420_000)));
     while recording.step(&mut shown).unwrap() {}
@@ -108,14 +108,14 @@ fn a_moment_of_history_is_the_picture_that_was_shown() {
     let mut reasons = Vec::new();
     let (mut alarms, mut values) = (0, 0);
     // A second of its own between them, so that it is not always the same part of a minute.
-    let watched = shown.pictures.iter().filter(|picture| picture.at >= sessions[0].from);
+    let watched = shown.snapshots.iter().filter(|snapshot| snapshot.at >= sessions[0].from);
     // In the first second nobody knew yet that the gateways beat, which history knows.
     let is_open =
-        |picture: &&Picture| picture.channels.iter().any(|channel| channel.counts.undecided > 0);
-    let watched: Vec<&Picture> = watched.skip_while(is_open).collect();
+        |snapshot: &&Snapshot| snapshot.channels.iter().any(|channel| channel.counts.undecided > 0);
+    let watched: Vec<&Snapshot> = watched.skip_while(is_open).collect();
     assert!(watched[0].at.since(sessions[0].from) <= 3_000);
     for (nth, seen) in watched.iter().enumerate().step_by(7) {
-        let kept = past(&reader, Some(seen.at)).unwrap().expect("somebody watched").picture;
+        let kept = past(&reader, Some(seen.at)).unwrap().expect("somebody watched").snapshot;
         assert_eq!((kept.at, kept.figures, &kept.centres), (seen.at, seen.figures, &seen.centres));
         assert_eq!(kept.sites, seen.sites);
         // An alarm is listed, or has returned, some seconds after it is known to have been.
@@ -150,7 +150,7 @@ fn a_moment_of_history_is_the_picture_that_was_shown() {
     assert!(alarms > 0 && values > 10_000, "{alarms} {values}");
     assert!(past(&reader, Some(begins)).unwrap().is_none(), "nothing was known yet");
     assert!(past(&reader, Some(sessions[0].until.plus(1))).unwrap().is_none());
-    assert_eq!(past(&reader, None).unwrap().unwrap().picture.at, sessions[0].until);
+    assert_eq!(past(&reader, None).unwrap().unwrap().snapshot.at, sessions[0].until);
 }
 
 const HOUR: i64 = 3_600_000;
@@ -201,7 +201,7 @@ fn what_stood_so_before_a_restart_is_told_since_then_and_that_nobody_watched_in_
     let hour = |hour: i64| Timestamp((later + hour) * HOUR);
     let seen = |at: i64| {
         let past = past(&reader, Some(hour(at))).unwrap().unwrap();
-        let channel = &past.picture.channels[0];
+        let channel = &past.snapshot.channels[0];
         let since = [0, 1].map(|n| at_of(channel.points[n].since).unwrap().0 / HOUR - later);
         let live =
             [0, 1].map(|n| at_of(channel.points[n].not_live_since).unwrap().0 / HOUR - later);

@@ -7,8 +7,8 @@ use config::{Date, Flags, Lang, Zone};
 use gridwatch::check::{Thresholds, check, report};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::poll::Fault;
-use gridwatch::historian::picture::Picture;
 use gridwatch::historian::shortfalls;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::store::{Gatherer, Writer};
 use gridwatch::terminal::ratatui::buffer::Buffer;
@@ -70,7 +70,7 @@ const BEGINS: i64 = -660;
 const TO: i64 = -610;
 
 /// What a monitor shows in the end, and the store that it kept.
-fn watched(case: &Case, when: When) -> (Arc<Picture>, TempDir) {
+fn watched(case: &Case, when: When) -> (Arc<Snapshot>, TempDir) {
     let folder = tempdir().unwrap();
     let mut world = World::of(small());
     let mut writer = Writer::open(folder.path(), &world.province).unwrap();
@@ -98,16 +98,16 @@ fn watched(case: &Case, when: When) -> (Arc<Picture>, TempDir) {
         world.keep_once_known((&mut gatherer, &mut writer), ms + 1_200);
         world.watched_at(ms + 1_300);
     }
-    let picture = world.watched_at(TO * 1_000 + 1_400);
+    let snapshot = world.watched_at(TO * 1_000 + 1_400);
     writer.close().unwrap();
-    (picture, folder)
+    (snapshot, folder)
 }
 
 /// What a screen of this size says.
-fn screen(picture: &Arc<Picture>) -> String {
+fn screen(snapshot: &Arc<Snapshot>) -> String {
     let simulate = "gridwatch simulate".to_owned();
     let options = Options { lang: Lang::En, color: false, ascii: false, simulate };
-    let mut ui = Ui::new(options, Arc::clone(picture));
+    let mut ui = Ui::new(options, Arc::clone(snapshot));
     let mut buffer = Buffer::empty(Rect::new(0, 0, 200, 30));
     ui.draw(&mut buffer);
     let line = |y| (0..200).map(|x| buffer[(x, y)].symbol()).collect::<String>();
@@ -138,11 +138,11 @@ fn every_face_says_at_least_where_it_is_not_known_exactly_and_nowhere_else() {
 }
 
 fn tell(case: &Case, when: When) {
-    let (picture, folder) = watched(case, when);
+    let (snapshot, folder) = watched(case, when);
     let place = format!("{}, {when:?}", case.what);
-    let station = picture.province.station("S1").unwrap();
+    let station = snapshot.province.station("S1").unwrap();
     let line =
-        shortfalls::live(&picture, station).into_iter().find(|own| own.reason() == case.reason);
+        shortfalls::live(&snapshot, station).into_iter().find(|own| own.reason() == case.reason);
     let line = line.unwrap_or_else(|| panic!("{place}: nothing is wrong"));
     let at_least = when != When::Watched;
     let at = line.since.instant().unwrap();
@@ -162,11 +162,11 @@ fn tell(case: &Case, when: When) {
         assert_eq!(output.status.code(), Some(0), "{place}: {args:?}: {}", stderr(&output));
         stdout(&output)
     };
-    let page = |page| terminal::page(&picture, page, (Lang::En, false), 140);
+    let page = |page| terminal::page(&snapshot, page, (Lang::En, false), 140);
     let all = Thresholds { connected: Some(100.0), live: Some(100.0), ..Thresholds::default() };
-    let checked = report(&picture, &check(&picture, &all), Lang::En).join("\n");
+    let checked = report(&snapshot, &check(&snapshot, &all), Lang::En).join("\n");
     let texts = [
-        ("screen", screen(&picture), format!("since {told}")),
+        ("screen", screen(&snapshot), format!("since {told}")),
         ("why", page(Page::Why(station)), told.clone()),
         ("alarms", page(Page::Alarms(None)), told.clone()),
         ("check", checked, said),
@@ -181,7 +181,7 @@ fn tell(case: &Case, when: When) {
         let other = format!("≤{time}");
         assert!(at_least || !text.contains(&other), "{place}: {face} says {other}:\n{text}");
     }
-    for text in [gridwatch::json::picture(&picture), run(&["show", "--json"])] {
+    for text in [gridwatch::json::snapshot(&snapshot), run(&["show", "--json"])] {
         let (reason, alarm) = json_of(&text, case.reason);
         for own in [&reason, &reason["details"][0]] {
             let told = (own["since"].as_str().unwrap(), own["since_at_least"].as_bool());

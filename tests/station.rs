@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use config::{Decoded, Province, Table, decode};
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -277,12 +277,12 @@ pub(crate) async fn stations(
     (province, stations)
 }
 
-/// Checks every value of the picture and returns how many there are.
-pub(crate) fn values_on_their_points(picture: &Picture) -> usize {
+/// Checks every value of the snapshot and returns how many there are.
+pub(crate) fn values_on_their_points(snapshot: &Snapshot) -> usize {
     let mut seen = 0;
-    for channel in &picture.channels {
-        let station = channel.station(&picture.province);
-        let entries = &channel.contract(&picture.province).entries;
+    for channel in &snapshot.channels {
+        let station = channel.station(&snapshot.province);
+        let entries = &channel.contract(&snapshot.province).entries;
         for ((point, state), entry) in station.points.iter().zip(&channel.points).zip(entries) {
             let (Some(register), Some(value)) = (&entry.register, state.value) else { continue };
             let function = register.table.read_function();

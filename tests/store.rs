@@ -13,7 +13,7 @@ use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::collector::poll::Exchange;
 use gridwatch::historian::Historian;
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::history::{Span, Times, Window, channel_history};
 use gridwatch::recording::{Recording, Sink};
@@ -239,7 +239,7 @@ struct Witness {
     came: BTreeMap<(usize, usize), Vec<(Timestamp, Decoded)>>,
     /// Every raw verdict, summed up as slowly and simply as can be.
     slow: Vec<Slow>,
-    before: Option<Picture>,
+    before: Option<Snapshot>,
 }
 
 /// Point-milliseconds of a channel's required points.
@@ -252,7 +252,7 @@ struct Slow {
 }
 
 impl Slow {
-    fn add(&mut self, province: &Province, seen: &ChannelPicture, ms: i64) {
+    fn add(&mut self, province: &Province, seen: &ChannelSnapshot, ms: i64) {
         let channel = &province.channels[seen.id.index()];
         let points = &province.stations[channel.station.index()].points;
         for ((point, entry), state) in points.iter().zip(channel.entries.iter()).zip(&seen.points) {
@@ -362,19 +362,19 @@ impl Sink for Witness {
     fn judged(
         &mut self,
         historian: &mut Historian,
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         last: bool,
     ) -> io::Result<()> {
         if let Some(before) = self.before.take() {
             for (slow, seen) in self.slow.iter_mut().zip(&before.channels) {
-                slow.add(&self.province, seen, picture.at.since(before.at));
+                slow.add(&self.province, seen, snapshot.at.since(before.at));
             }
         }
-        if let Some(batch) = self.recorder.look(historian, picture, (60_000, last)) {
+        if let Some(batch) = self.recorder.look(historian, snapshot, (60_000, last)) {
             self.writer.as_mut().unwrap().commit(&batch).unwrap();
             self.begun = true;
         }
-        self.before = self.begun.then(|| picture.clone());
+        self.before = self.begun.then(|| snapshot.clone());
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Plan, layouts, plans};
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::{Keeping, LinkState};
+use gridwatch::historian::snapshot::{Keeping, LinkState};
 use gridwatch::series::Buffer;
 use gridwatch::series::fresh::Row;
 use gridwatch::store::{Batch, Keeper, Reader, StoreError, Writer, set_aside, upkeep};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::Province;
 use gridwatch::clock::Clock;
-use gridwatch::historian::picture::{ChannelPicture, LinkState};
+use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
 use gridwatch::signal::update::Miss;
@@ -83,7 +83,7 @@ async fn watch_with(more: &str, manner: fn(u8) -> Manner) -> (Arc<Province>, Mon
 }
 
 /// Whether every value of the channel came or failed as the manner of its unit has it.
-fn as_expected(channel: &ChannelPicture, province: &Province, manner: fn(u8) -> Manner) -> bool {
+fn as_expected(channel: &ChannelSnapshot, province: &Province, manner: fn(u8) -> Manner) -> bool {
     let entries = &channel.contract(province).entries;
     let points = &channel.station(province).points;
     channel.points.iter().zip(entries).zip(points).all(|((point, entry), spec)| {
@@ -105,28 +105,28 @@ fn as_expected(channel: &ChannelPicture, province: &Province, manner: fn(u8) -> 
 
 async fn neighbours_are_not_concerned(manner: fn(u8) -> Manner) {
     let (province, monitor) = watch(manner).await;
-    let picture = until(&monitor, "every unit as it is", |picture| {
-        picture.channels.iter().all(|channel| as_expected(channel, &province, manner))
+    let snapshot = until(&monitor, "every unit as it is", |snapshot| {
+        snapshot.channels.iter().all(|channel| as_expected(channel, &province, manner))
     })
     .await;
     until(&monitor, "the first scan is over", |p| p.first_scan().lacking() == 0).await;
     // From now on it stays so: the sick units are asked again, and nobody else notices.
     let mut news = monitor.news();
-    let settled = picture.at;
+    let settled = snapshot.at;
     let watched = timeout(PATIENCE, async {
         loop {
             news.changed().await.unwrap();
-            let picture = Arc::clone(&news.borrow_and_update());
-            for channel in &picture.channels {
+            let snapshot = Arc::clone(&news.borrow_and_update());
+            for channel in &snapshot.channels {
                 assert_eq!(channel.link.state, LinkState::Connected);
                 assert!(as_expected(channel, &province, manner));
             }
-            if picture.at.since(settled) > 5_000 {
+            if snapshot.at.since(settled) > 5_000 {
                 break;
             }
         }
     });
-    watched.await.expect("pictures keep coming");
+    watched.await.expect("snapshots keep coming");
     monitor.stop().await;
 }
 
@@ -157,11 +157,11 @@ async fn a_unit_that_the_gateway_does_not_find_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_station_in_which_nothing_answers_is_not_connected() {
     let (_, monitor) = watch(|_| Manner::Silent).await;
-    let picture = until(&monitor, "every link given up", |picture| {
-        picture.channels.iter().all(|c| c.link.fault.is_some())
+    let snapshot = until(&monitor, "every link given up", |snapshot| {
+        snapshot.channels.iter().all(|c| c.link.fault.is_some())
     })
     .await;
-    for channel in &picture.channels {
+    for channel in &snapshot.channels {
         assert_eq!(channel.link.state, LinkState::NeverConnected);
         assert_eq!(channel.counts.live.have, 0);
     }
@@ -172,12 +172,12 @@ async fn a_station_in_which_nothing_answers_is_not_connected() {
 async fn requests_to_a_unit_that_only_a_pin_names_are_in_the_traffic() {
     let pin = "\n[[stations.pins]]\npoint = \"110.171.P\"\nunit = 99\naddress = 0\n";
     let (_, monitor) = watch_with(pin, |_| Manner::Answers).await;
-    let beyond_the_units = |channel: &ChannelPicture| {
+    let beyond_the_units = |channel: &ChannelSnapshot| {
         let listed: u64 = channel.units.iter().map(|unit| unit.traffic.requests).sum();
         channel.traffic.requests - listed
     };
-    until(&monitor, "unit 99 was asked", |picture| {
-        picture.channels.iter().any(|channel| beyond_the_units(channel) > 0)
+    until(&monitor, "unit 99 was asked", |snapshot| {
+        snapshot.channels.iter().any(|channel| beyond_the_units(channel) > 0)
     })
     .await;
     monitor.stop().await;

@@ -12,7 +12,7 @@ use gridwatch::collector::plan::{Content, Item, Plan, layouts, plans};
 use gridwatch::collector::poll::{Exchange, Fault, Poll};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Counts;
-use gridwatch::historian::picture::{Full, LinkState, Picture};
+use gridwatch::historian::snapshot::{Full, LinkState, Snapshot};
 use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::signal::layout::Part;
 use gridwatch::signal::update::{LinkFault, Miss, News, Update};
@@ -140,12 +140,12 @@ fn adds_up(counts: &Counts) {
 }
 
 /// The counts of bays, stations, centres and the province, each from the level below.
-fn adds_up_at_every_level(picture: &Picture) {
-    let province = &picture.province;
+fn adds_up_at_every_level(snapshot: &Snapshot) {
+    let province = &snapshot.province;
     for centre in province.centre_ids() {
         let mut sum = Counts::default();
         for station in province.station_ids() {
-            let channel = picture.channel(station, centre);
+            let channel = snapshot.channel(station, centre);
             let mut bays = Counts::default();
             for bay in 0..province.stations[station.index()].bays.len() {
                 let counts = channel.bay_counts(province, bay);
@@ -157,7 +157,7 @@ fn adds_up_at_every_level(picture: &Picture) {
             sum += channel.counts;
         }
         adds_up(&sum);
-        assert_eq!(sum, picture.centres[centre.index()].counts);
+        assert_eq!(sum, snapshot.centres[centre.index()].counts);
         assert_eq!(sum.required, province.required(centre) as u64);
     }
 }
@@ -166,7 +166,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_picture_that_was_kept_is_the_one_that_would_be_made(steps in steps()) {
+    fn a_snapshot_that_was_kept_is_the_one_that_would_be_made(steps in steps()) {
         let (province, plans) = small();
         let historian = || Historian::new(Arc::clone(&province), &layouts(&plans), START);
         let (mut keeping, mut judging) = (historian(), historian());
@@ -183,7 +183,7 @@ proptest! {
                     let news = News::Answers(Vec::new());
                     judging.accept(&Update { channel, at: now, news });
                 }
-                let (kept, made) = (keeping.picture(now), judging.picture(now));
+                let (kept, made) = (keeping.snapshot(now), judging.snapshot(now));
                 for (kept, made) in kept.channels.iter().zip(&made.channels) {
                     prop_assert_eq!(&kept.points, &made.points);
                     prop_assert_eq!((kept.counts, &kept.link), (made.counts, &made.link));
@@ -199,19 +199,19 @@ proptest! {
         let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
         let mut now = START;
         let structure: Vec<Full> =
-            historian.picture(now).channels.iter().map(|channel| channel.full).collect();
+            historian.snapshot(now).channels.iter().map(|channel| channel.full).collect();
         for step in &steps {
             apply(&mut historian, &plans, step, &mut now);
             if matches!(step, Step::Wait(_)) {
-                adds_up_at_every_level(&historian.picture(now));
+                adds_up_at_every_level(&historian.snapshot(now));
             }
         }
-        let picture = historian.picture(now);
-        adds_up_at_every_level(&picture);
+        let snapshot = historian.snapshot(now);
+        adds_up_at_every_level(&snapshot);
         // Whether a station is full is structural: nothing that arrives or fails to changes it.
-        let after: Vec<Full> = picture.channels.iter().map(|channel| channel.full).collect();
+        let after: Vec<Full> = snapshot.channels.iter().map(|channel| channel.full).collect();
         prop_assert_eq!(structure, after);
-        for channel in &picture.channels {
+        for channel in &snapshot.channels {
             if channel.link.state != LinkState::Connected {
                 prop_assert_eq!(channel.counts.live.have, 0, "nothing is live without a link");
             }
@@ -242,8 +242,8 @@ fn a_value_is_old_after_three_scans_and_since_the_judgement_that_found_it() {
     let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
     let verdict = |historian: &mut Historian, ms| {
-        let picture = historian.picture(START.plus(ms));
-        let point = picture.channels[channel.index()].points[point];
+        let snapshot = historian.snapshot(START.plus(ms));
+        let point = snapshot.channels[channel.index()].points[point];
         (point.not_live, point.since)
     };
     assert_eq!(verdict(&mut historian, 6_000).0, None);
@@ -258,11 +258,11 @@ fn one_lost_reply_is_no_news_while_the_value_is_fresh() {
     let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
     let at = START.plus(2_000);
-    let block = historian.picture(at).channels[channel.index()].points[point].group.unwrap();
+    let block = historian.snapshot(at).channels[channel.index()].points[point].group.unwrap();
     let news = plans.poll(channel, block.into(), &Err(Fault::NoReply), at);
     historian.accept(&Update { channel, at, news });
     let mut not_live =
-        |ms| historian.picture(START.plus(ms)).channels[channel.index()].points[point].not_live;
+        |ms| historian.snapshot(START.plus(ms)).channels[channel.index()].points[point].not_live;
     assert_eq!(not_live(2_000), None);
     assert_eq!(not_live(6_001), Some(Reason::NoReply));
 }
@@ -273,11 +273,11 @@ fn a_lost_link_takes_everything_off_live_at_once_and_leaves_the_structure() {
     let (channel, point) = find(&province, "S1.110.171.P", "CC");
     let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
-    let before = historian.picture(START);
+    let before = historian.snapshot(START);
     let lost = START.plus(500);
     let news = News::Lost(LinkFault::Refused);
     historian.accept(&Update { channel, at: lost, news });
-    let after = historian.picture(START.plus(700));
+    let after = historian.snapshot(START.plus(700));
     let (was, is) = (&before.channels[channel.index()], &after.channels[channel.index()]);
     assert!(was.counts.live.have > 0);
     assert_eq!(is.counts.live.have, 0);
@@ -297,10 +297,10 @@ fn a_station_that_never_answered_is_not_lost() {
     let channel = ChannelId::at(0);
     let news = News::Lost(LinkFault::Refused);
     historian.accept(&Update { channel, at: START, news });
-    let picture = historian.picture(START.plus(1_000));
-    assert_eq!(picture.channels[0].link.state, LinkState::NeverConnected);
-    assert!(picture.channels[0].settled, "there is nothing more to wait for");
-    assert!(!picture.channels[1].settled);
+    let snapshot = historian.snapshot(START.plus(1_000));
+    assert_eq!(snapshot.channels[0].link.state, LinkState::NeverConnected);
+    assert!(snapshot.channels[0].settled, "there is nothing more to wait for");
+    assert!(!snapshot.channels[1].settled);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn what_is_not_in_the_database_is_so_whatever_the_link_does() {
     let channel = ChannelId::at(absent.unwrap());
     let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     let missing = |historian: &mut Historian| {
-        historian.picture(START).channels[channel.index()].counts.of(Reason::NotInDatabase)
+        historian.snapshot(START).channels[channel.index()].counts.of(Reason::NotInDatabase)
     };
     let before = missing(&mut historian);
     assert!(before > 0);
@@ -353,7 +353,7 @@ fn a_value_that_the_device_has_withdrawn_is_not_revived_by_a_lost_reply() {
         let at = START.plus(ms);
         let news = plans.poll(channel, block, &result, at);
         historian.accept(&Update { channel, at, news });
-        historian.picture(at).channels[channel.index()].points[point].not_live
+        historian.snapshot(at).channels[channel.index()].points[point].not_live
     };
     assert_eq!(not_live(1_000, Ok(cells)), Some(Reason::Flagged));
     assert_eq!(not_live(2_000, Err(Fault::NoReply)), Some(Reason::NoReply));
@@ -386,7 +386,7 @@ fn a_value_without_its_quality_is_not_live() {
         answer_all(historian, source, channel, START);
     }
     let not_live = |historian: &mut Historian| {
-        historian.picture(START).channels[channel.index()].points[point].not_live
+        historian.snapshot(START).channels[channel.index()].points[point].not_live
     };
     assert_eq!(not_live(&mut historian), None);
     assert_eq!(not_live(&mut historian_blind), Some(Reason::NeverSeen));
@@ -398,13 +398,13 @@ fn a_good_verdict_is_as_old_as_the_recovery() {
     let (channel, point, block, _) = find_block(&province, &plans, "S1.110.171.P");
     let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans), START);
     answer_all(&mut historian, &plans, channel, START);
-    historian.picture(START);
+    historian.snapshot(START);
     let cells = vec![0; usize::from(plans[channel.index()].blocks[block].count)];
     for (ms, result) in [(1_000, Err(Fault::Refused(4))), (2_000, Ok(cells))] {
         let at = START.plus(ms);
         let news = plans.poll(channel, block, &result, at);
         historian.accept(&Update { channel, at, news });
-        let picture = historian.picture(at);
-        assert_eq!(picture.channels[channel.index()].points[point].since, Since::At(at));
+        let snapshot = historian.snapshot(at);
+        assert_eq!(snapshot.channels[channel.index()].points[point].since, Since::At(at));
     }
 }

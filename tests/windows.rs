@@ -9,7 +9,7 @@ use config::{ChannelId, Flags, PointId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::historian::events::{Change, EventEntry, Happening};
 use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::picture::LinkState;
+use gridwatch::historian::snapshot::LinkState;
 use gridwatch::history::alarms::alarms;
 use gridwatch::history::reliability::{Count, Tally, reliability};
 use gridwatch::history::{Figure, Span, What};

@@ -6,7 +6,7 @@
 //! ISA-18.2: raised, it is unacknowledged; acknowledged, it stands until it returns; returned before
 //! anybody acknowledged it, it waits for that.
 //!
-//! Pure: it is shown pictures and told what was acknowledged. Nothing here writes to a station.
+//! Pure: it is shown snapshots and told what was acknowledged. Nothing here writes to a station.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,9 +15,9 @@ use std::sync::Arc;
 use config::{CentreId, Lang, Province, Station, StationId, UnitKind};
 use signal::clock::Timestamp;
 
-use super::picture::Picture;
 use super::right::is_leading;
 use super::shortfalls::{self, Ground, LineId, Shortfall};
+use super::snapshot::Snapshot;
 use super::verdict::{Reason, Since};
 
 /// A path, a unit or a position must be gone, or there again, for so long, milliseconds.
@@ -237,25 +237,25 @@ impl Alarms {
         Arc::clone(&self.listed)
     }
 
-    /// Looks at a picture: what is raised by it, and what has returned.
-    pub fn look(&mut self, picture: &Picture) {
+    /// Looks at a snapshot: what is raised by it, and what has returned.
+    pub fn look(&mut self, snapshot: &Snapshot) {
         let mut is_news = false;
-        for station in picture.province.station_ids().filter(|id| picture.settled(*id)) {
-            is_news |= self.look_at(picture, station);
+        for station in snapshot.province.station_ids().filter(|id| snapshot.settled(*id)) {
+            is_news |= self.look_at(snapshot, station);
         }
         if is_news {
             self.list();
         }
     }
 
-    fn look_at(&mut self, picture: &Picture, station: StationId) -> bool {
-        let mut channels = picture.province.centre_ids().map(|c| picture.channel(station, c));
+    fn look_at(&mut self, snapshot: &Snapshot, station: StationId) -> bool {
+        let mut channels = snapshot.province.centre_ids().map(|c| snapshot.channel(station, c));
         let lacks = channels.any(|c| c.counts.live.lacking() + c.counts.right.lacking() > 0);
-        let mut lines = if lacks { shortfalls::live(picture, station) } else { Vec::new() };
+        let mut lines = if lacks { shortfalls::live(snapshot, station) } else { Vec::new() };
         lines.retain(|line| !matches!(line.id.ground, Ground::Contract(..)));
         let mut is_news = false;
         for line in &lines {
-            is_news |= self.stands(picture, Cause { station, line: line.id }, line);
+            is_news |= self.stands(snapshot, Cause { station, line: line.id }, line);
         }
         let first =
             Cause { station, line: LineId { reason: Reason::ALL[0], ground: Ground::Link } };
@@ -263,7 +263,7 @@ impl Alarms {
         let absent = own.filter(|(cause, alarm)| {
             alarm.returned.is_none() && !lines.iter().any(|line| line.id == cause.line)
         });
-        let contract = &picture.province.stations[station.index()];
+        let contract = &snapshot.province.stations[station.index()];
         let absent: Vec<(Cause, bool)> = absent
             .map(|(cause, alarm)| (*cause, lines.iter().any(|line| hides(contract, line, alarm))))
             .collect();
@@ -271,14 +271,14 @@ impl Alarms {
             if is_hidden {
                 self.leaving.remove(&cause);
             } else {
-                is_news |= self.is_gone(picture, cause);
+                is_news |= self.is_gone(snapshot, cause);
             }
         }
         is_news
     }
 
     /// The cause is there.
-    fn stands(&mut self, picture: &Picture, cause: Cause, line: &Shortfall) -> bool {
+    fn stands(&mut self, snapshot: &Snapshot, cause: Cause, line: &Shortfall) -> bool {
         self.leaving.remove(&cause);
         let signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
         if let Some(alarm) = self.open.get_mut(&cause).filter(|alarm| alarm.returned.is_none()) {
@@ -295,12 +295,12 @@ impl Alarms {
         }
         // An alarm is raised by who watches: what stood before is raised when somebody began.
         let (since, at_least) = match line.since {
-            Since::At(at) => (at.max(picture.started), at < picture.started),
-            Since::AtLeast(at) => (at.max(picture.started), true),
-            Since::Always | Since::Day(_) => (picture.started, true),
+            Since::At(at) => (at.max(snapshot.started), at < snapshot.started),
+            Since::AtLeast(at) => (at.max(snapshot.started), true),
+            Since::Always | Since::Day(_) => (snapshot.started, true),
         };
-        let is_unit_lost = takes_unit(picture, cause, line);
-        if picture.at.since(since) < delay_ms(&picture.province, cause, (line, is_unit_lost)) {
+        let is_unit_lost = takes_unit(snapshot, cause, line);
+        if snapshot.at.since(since) < delay_ms(&snapshot.province, cause, (line, is_unit_lost)) {
             return false;
         }
         // It comes again, and nobody has acknowledged it: this is another time, the earlier one is over.
@@ -309,7 +309,7 @@ impl Alarms {
             raised: Raised { cause, at: since },
             at_least,
             priority: priority(
-                &picture.province.stations[cause.station.index()],
+                &snapshot.province.stations[cause.station.index()],
                 (line, is_unit_lost),
             ),
             centres: line.centres.clone(),
@@ -324,9 +324,9 @@ impl Alarms {
     }
 
     /// The cause of an alarm is not there.
-    fn is_gone(&mut self, picture: &Picture, cause: Cause) -> bool {
-        let since = *self.leaving.entry(cause).or_insert(picture.at);
-        if picture.at.since(since) < STATUS_DELAY_MS {
+    fn is_gone(&mut self, snapshot: &Snapshot, cause: Cause) -> bool {
+        let since = *self.leaving.entry(cause).or_insert(snapshot.at);
+        if snapshot.at.since(since) < STATUS_DELAY_MS {
             return false;
         }
         self.leaving.remove(&cause);
@@ -378,13 +378,13 @@ impl Alarms {
     }
 }
 
-/// Says of alarms whose cause is there what a picture shows of it: how many signals it takes, at which centres.
-pub fn count_anew(picture: &Picture, alarms: &mut [Alarm]) {
+/// Says of alarms whose cause is there what a snapshot shows of it: how many signals it takes, at which centres.
+pub fn count_anew(snapshot: &Snapshot, alarms: &mut [Alarm]) {
     let mut of_stations: BTreeMap<StationId, Vec<Shortfall>> = BTreeMap::new();
     for alarm in alarms.iter_mut().filter(|alarm| alarm.returned.is_none()) {
         let Cause { station, line } = alarm.raised.cause;
         let lines =
-            of_stations.entry(station).or_insert_with(|| shortfalls::live(picture, station));
+            of_stations.entry(station).or_insert_with(|| shortfalls::live(snapshot, station));
         if let Some(line) = lines.iter().find(|other| other.id == line) {
             alarm.signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
             alarm.centres.clone_from(&line.centres);
@@ -415,12 +415,12 @@ fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Shortfall
 
 /// Whether nothing is seen of a unit: it does not answer, or each value that a centre asks it for is refused,
 /// be it by its gateway.
-fn takes_unit(picture: &Picture, cause: Cause, line: &Shortfall) -> bool {
+fn takes_unit(snapshot: &Snapshot, cause: Cause, line: &Shortfall) -> bool {
     let Ground::Unit(unit) = line.id.ground else { return false };
-    let contract = &picture.province.stations[cause.station.index()];
+    let contract = &snapshot.province.stations[cause.station.index()];
     let is_whole = |centre: &CentreId| {
-        let entries = &picture.province.channel(cause.station, *centre).entries;
-        let points = &picture.channel(cause.station, *centre).points;
+        let entries = &snapshot.province.channel(cause.station, *centre).entries;
+        let points = &snapshot.channel(cause.station, *centre).points;
         let own = entries.iter().zip(points).zip(&contract.points).filter(|((entry, _), point)| {
             let is_asked = entry.required && entry.is_mapped();
             is_asked && !point.spec.kind.is_command() && contract.bays[point.bay].unit == unit

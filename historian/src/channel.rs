@@ -15,10 +15,10 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::ledger::{Judgement, Page};
 use super::meters::Meters;
 use super::past::{StoodChannel, StoodPoint};
-use super::picture::{ChannelPicture, Full, LastAnswer, Link, LinkState, UnitPicture};
 use super::rules::{PointRule, Rules};
-use super::traffic::TrafficPicture;
-use super::verdict::{Finding, PointPicture, Reason, Sighted, Since};
+use super::snapshot::{ChannelSnapshot, Full, LastAnswer, Link, LinkState, UnitSnapshot};
+use super::traffic::TrafficSnapshot;
+use super::verdict::{Finding, PointSnapshot, Reason, Sighted, Since};
 use super::window::{Asked, Window};
 
 /// How asking has gone of late is told anew after that time even if nothing comes in.
@@ -37,7 +37,7 @@ pub(super) struct ChannelState {
     /// What the log calls it: `HB07 at CC`.
     name: String,
     link: Link,
-    /// What the last picture told of the path.
+    /// What the last snapshot told of the path.
     told_link: LinkState,
     /// How it stood when somebody watched last, until that is compared with how it stands, and that is proven.
     stood: Option<StoodChannel>,
@@ -50,7 +50,7 @@ pub(super) struct ChannelState {
     answers: Vec<LastAnswer>,
     points: Vec<PointState>,
     groups: Vec<GroupState>,
-    units: Vec<UnitPicture>,
+    units: Vec<UnitSnapshot>,
     /// What was asked of each unit of late.
     windows: Vec<Window>,
     /// The same for units that the contract does not list: points may be pinned to them.
@@ -61,10 +61,10 @@ pub(super) struct ChannelState {
     heartbeat: Heartbeat,
     /// As long as nobody knows whether what comes moves.
     unproven: Option<Unproven>,
-    /// The latest picture, as long as it is true.
+    /// The latest snapshot, as long as it is true.
     kept: Option<Kept>,
     /// The one before: its memory is used again when nobody looks at it any more.
-    spare: Option<Arc<ChannelPicture>>,
+    spare: Option<Arc<ChannelSnapshot>>,
     events: ChannelEvents,
     /// What was last written down, where somebody keeps it.
     page: Option<Page>,
@@ -74,9 +74,9 @@ pub(super) struct ChannelState {
     pub(super) meters: Option<Meters>,
 }
 
-/// A picture that stays true until something comes in, or until time alone changes a verdict.
+/// A snapshot that stays true until something comes in, or until time alone changes a verdict.
 struct Kept {
-    picture: Arc<ChannelPicture>,
+    snapshot: Arc<ChannelSnapshot>,
     from: Timestamp,
     until: Timestamp,
 }
@@ -119,7 +119,7 @@ pub(super) struct PointState {
     since: Since,
     /// Why it is not live; while it is judged, before it is known whether it is frozen.
     pub(super) not_live: Option<Reason>,
-    /// What the last picture told of that, and since when it is so.
+    /// What the last snapshot told of that, and since when it is so.
     told_not_live: Option<Reason>,
     not_live_since: Since,
     /// From which judgement on values of it come.
@@ -160,17 +160,17 @@ impl ChannelState {
         let station = &province.stations[channel.station.index()];
         let (id, link) = (ChannelId::at(index), Link::new(started));
         let asked = |unit: u8| layout.groups.iter().any(|group| group.device == unit);
-        let unit_picture = |unit: &config::Unit| UnitPicture {
+        let unit_snapshot = |unit: &config::Unit| UnitSnapshot {
             asked: asked(unit.id),
             answers: false,
             since: Since::AtLeast(started),
-            traffic: TrafficPicture::default(),
+            traffic: TrafficSnapshot::default(),
             last_good: None,
             last_miss: None,
             set_aside: 0,
             events: None,
         };
-        let units: Vec<UnitPicture> = station.units.iter().map(unit_picture).collect();
+        let units: Vec<UnitSnapshot> = station.units.iter().map(unit_snapshot).collect();
         let points = rules.points.iter().map(|rule| PointState::new(rule, started)).collect();
         let metering = province.centres[channel.centre.index()].metering;
         let name = format!("{} at {}", station.id, province.centres[channel.centre.index()].id);
@@ -427,7 +427,7 @@ impl ChannelState {
         units.iter().position(|unit| unit.id == id)
     }
 
-    fn unit_mut(&mut self, province: &Province, id: u8) -> Option<&mut UnitPicture> {
+    fn unit_mut(&mut self, province: &Province, id: u8) -> Option<&mut UnitSnapshot> {
         self.unit_place(province, id).map(|place| &mut self.units[place])
     }
 
@@ -468,16 +468,16 @@ impl ChannelState {
         }
     }
 
-    /// The kept picture is true no longer.
+    /// The kept snapshot is true no longer.
     fn put_aside(&mut self) {
         if let Some(kept) = self.kept.take() {
-            self.spare = Some(kept.picture);
+            self.spare = Some(kept.snapshot);
         }
     }
 
-    /// From now on what changes is written down: all of it with the next picture.
+    /// From now on what changes is written down: all of it with the next snapshot.
     pub(super) fn keep_ledger(&mut self) {
-        // What history says of its first moment is what pictures say from then on.
+        // What history says of its first moment is what snapshots say from then on.
         self.recalled &= self.page.is_some();
         self.page = Some(Page::default());
         if let Some(unproven) = &mut self.unproven {
@@ -514,18 +514,18 @@ impl ChannelState {
         std::mem::take(&mut self.asked)
     }
 
-    /// The picture at `now`: the latest one again when nothing can have changed since. What is new in
+    /// The snapshot at `now`: the latest one again when nothing can have changed since. What is new in
     /// it is written down.
-    pub(super) fn picture(
+    pub(super) fn snapshot(
         &mut self,
         province: &Province,
         now: Timestamp,
         judgements: &mut Vec<Judgement>,
-    ) -> Arc<ChannelPicture> {
+    ) -> Arc<ChannelSnapshot> {
         if let Some(kept) = &self.kept
             && (kept.from..=kept.until).contains(&now)
         {
-            return Arc::clone(&kept.picture);
+            return Arc::clone(&kept.snapshot);
         }
         self.put_aside();
         let until = self.judge(now);
@@ -544,21 +544,21 @@ impl ChannelState {
         if self.recalled && self.unproven.is_none() {
             self.stood = None;
         }
-        let picture = Arc::new(self.draw(province, now));
+        let snapshot = Arc::new(self.draw(province, now));
         if let Some(page) = &mut self.page {
-            let again = hung.map(|own| own.told.iter().map(|told| told.again(&picture.points)));
+            let again = hung.map(|own| own.told.iter().map(|told| told.again(&snapshot.points)));
             judgements.extend(again.into_iter().flatten());
-            let told = page.turn(self.id, now, self.link.state, &picture.points);
+            let told = page.turn(self.id, now, self.link.state, &snapshot.points);
             if let Some(unproven) = &mut self.unproven {
                 unproven.told.extend(told.clone());
             }
             judgements.extend(told);
         }
-        self.kept = Some(Kept { picture: Arc::clone(&picture), from: now, until });
-        picture
+        self.kept = Some(Kept { snapshot: Arc::clone(&snapshot), from: now, until });
+        snapshot
     }
 
-    /// The contract of another day: the last picture is true no longer.
+    /// The contract of another day: the last snapshot is true no longer.
     pub(super) fn judge_by(&mut self, rules: Arc<Rules>) {
         self.rules = rules;
         self.kept = None;
@@ -646,11 +646,11 @@ impl ChannelState {
     }
 
     /// Puts together what was judged.
-    fn draw(&mut self, province: &Province, now: Timestamp) -> ChannelPicture {
+    fn draw(&mut self, province: &Province, now: Timestamp) -> ChannelSnapshot {
         let channel = &province.channels[self.id.index()];
         let mut counts = Counts::default();
         let spare = self.spare.take().and_then(Arc::into_inner);
-        let mut points = spare.map(|picture| picture.points).unwrap_or_default();
+        let mut points = spare.map(|snapshot| snapshot.points).unwrap_or_default();
         points.clear();
         points.reserve_exact(self.points.len());
         let newest = self.heartbeat.not_newer_than().unwrap_or(FOREVER);
@@ -660,14 +660,14 @@ impl ChannelState {
             let seen = (self.findings.evaluable(n), self.findings.of(n).1);
             let is_undecided = state.is_undecided(rule, now)
                 || is_unproven && state.not_live.is_none() && rule.old_after.is_some();
-            let mut picture = state.picture(seen, is_undecided);
-            picture.at = picture.at.map(|at| at.min(newest));
-            counts.add(entry, rule.is_command, &picture);
-            points.push(picture);
+            let mut snapshot = state.snapshot(seen, is_undecided);
+            snapshot.at = snapshot.at.map(|at| at.min(newest));
+            counts.add(entry, rule.is_command, &snapshot);
+            points.push(snapshot);
         }
         self.count_set_aside(province, &points);
         let traffic = self.sum_traffic(now);
-        ChannelPicture {
+        ChannelSnapshot {
             id: self.id,
             link: self.link.clone(),
             is_hung: self.is_hung(now),
@@ -675,7 +675,7 @@ impl ChannelState {
             right: self.rules.tests.right(&counts, &points),
             counts,
             points,
-            units: self.unit_pictures(province),
+            units: self.unit_snapshots(province),
             traffic,
             layout: Arc::clone(&self.layout),
             settled: self.settled(),
@@ -684,7 +684,7 @@ impl ChannelState {
     }
 
     /// How many points of each unit are refused alone.
-    fn count_set_aside(&mut self, province: &Province, points: &[PointPicture]) {
+    fn count_set_aside(&mut self, province: &Province, points: &[PointSnapshot]) {
         for unit in &mut self.units {
             unit.set_aside = 0;
         }
@@ -698,23 +698,23 @@ impl ChannelState {
 
     /// Brings the traffic of every unit up to date, and returns that of all of them, of those that
     /// the contract does not list too.
-    fn sum_traffic(&mut self, now: Timestamp) -> TrafficPicture {
+    fn sum_traffic(&mut self, now: Timestamp) -> TrafficSnapshot {
         let mut all = Asked::default();
         for (unit, window) in self.units.iter_mut().zip(&self.windows) {
             let sum = window.sum(now);
-            unit.traffic = sum.picture(self.started, now);
+            unit.traffic = sum.snapshot(self.started, now);
             all += sum;
         }
         all += self.others.sum(now);
-        all.picture(self.started, now)
+        all.snapshot(self.started, now)
     }
 
-    fn unit_pictures(&self, province: &Province) -> Vec<UnitPicture> {
+    fn unit_snapshots(&self, province: &Province) -> Vec<UnitSnapshot> {
         let channel = &province.channels[self.id.index()];
         let units = &province.stations[channel.station.index()].units;
-        let with_events = |(picture, unit): (&UnitPicture, &config::Unit)| UnitPicture {
+        let with_events = |(snapshot, unit): (&UnitSnapshot, &config::Unit)| UnitSnapshot {
             events: self.events.of_unit(unit.id),
-            ..*picture
+            ..*snapshot
         };
         self.units.iter().zip(units).map(with_events).collect()
     }
@@ -920,7 +920,7 @@ impl PointState {
 
     /// The verdict, once it is known whether the point is frozen or contradicts others: the first stage of all
     /// that fails. A command has no value, but it needs the link as much as one. What is other than in the
-    /// picture before is so since now: that is what history keeps, so everybody tells the same.
+    /// snapshot before is so since now: that is what history keeps, so everybody tells the same.
     fn settle(
         &mut self,
         rule: &PointRule,
@@ -977,16 +977,16 @@ impl PointState {
         self.not_live_since = told(self.not_live, self.not_live_since, stood);
     }
 
-    fn picture(
+    fn snapshot(
         &self,
         (evaluable, finding): (bool, Option<Finding>),
         undecided: bool,
-    ) -> PointPicture {
+    ) -> PointSnapshot {
         let refusal = match self.value_part.outcome {
             Outcome::Missed(miss) => miss.code().map(|_| miss),
             _ => None,
         };
-        PointPicture {
+        PointSnapshot {
             verdict: self.verdict,
             since: self.since,
             not_live: self.not_live,

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use super::verdict::{PointPicture, Reason};
+use super::verdict::{PointSnapshot, Reason};
 use config::{Entry, Standing};
 
 /// A share as two counts.
@@ -90,7 +90,7 @@ pub struct Counts {
     pub by_reason: [u64; Reason::ALL.len()],
     /// Fresh and usable, of required points that have a value, approved exclusions left out.
     pub live: Share,
-    /// Of those that are, not watched for long enough to say so ([`PointPicture::undecided`]).
+    /// Of those that are, not watched for long enough to say so ([`PointSnapshot::undecided`]).
     pub undecided: u64,
     /// Why the others are not live.
     pub not_live: [u64; Reason::ALL.len()],
@@ -104,7 +104,7 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one point. Points that the centre does not require do not count.
-    pub fn add(&mut self, entry: &Entry, command: bool, point: &PointPicture) {
+    pub fn add(&mut self, entry: &Entry, command: bool, point: &PointSnapshot) {
         if !entry.required {
             return;
         }
@@ -129,7 +129,7 @@ impl Counts {
         }
     }
 
-    fn add_live(&mut self, entry: &Entry, point: &PointPicture) {
+    fn add_live(&mut self, entry: &Entry, point: &PointSnapshot) {
         if entry.excluded.is_some() {
             self.excluded += 1;
             self.excluded_live += u64::from(point.not_live.is_none());

@@ -24,7 +24,7 @@ use super::looks::{Allowance, BEHIND_MS, Looks};
 /// Entries that are kept for each centre; those that happened longest ago go first. A stormy evening
 /// in ten stations has some thousands; at about 100 bytes each they take 2 MB.
 pub const ENTRIES_MAX: usize = 20_000;
-/// Entries that are kept together: a picture that is still shown makes the next entry copy so many.
+/// Entries that are kept together: a snapshot that is still shown makes the next entry copy so many.
 const CHUNK_MAX: usize = 256;
 
 /// A time later than its record can have been made is wrong when it is so much later, milliseconds:
@@ -161,7 +161,7 @@ pub struct UnitEvents {
 }
 
 /// The entries of a centre in the order in which they happened. Immutable chunks are shared between
-/// pictures, so a picture costs nothing and an entry one chunk.
+/// snapshots, so a snapshot costs nothing and an entry one chunk.
 #[derive(Debug, Clone, Default)]
 pub struct EventLog {
     chunks: Vec<Arc<Vec<EventEntry>>>,
@@ -1029,7 +1029,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_bounded_and_pictures_of_it_stand_still() {
+    fn the_log_is_bounded_and_snapshots_of_it_stand_still() {
         let mut log = Arc::new(EventLog::default());
         let most = i64::try_from(ENTRIES_MAX).unwrap();
         for n in 0..most {

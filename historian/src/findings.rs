@@ -11,7 +11,7 @@ use super::counts::{Counts, Share};
 use super::ledger::State;
 use super::past::StoodChannel;
 use super::right::{Right, is_leading};
-use super::verdict::{Finding, PointPicture, Reason};
+use super::verdict::{Finding, PointSnapshot, Reason};
 
 /// A contradiction must last this long to be a finding: values of a bay are read moments apart,
 /// and a switching operation is over by then.
@@ -169,7 +169,7 @@ impl Tests {
     }
 
     /// Whether a channel is right, by its counts and the points on which a station stands or falls.
-    pub(super) fn right(&self, counts: &Counts, points: &[PointPicture]) -> Right {
+    pub(super) fn right(&self, counts: &Counts, points: &[PointSnapshot]) -> Right {
         let leading = self.leading.iter().map(|n| &points[*n]).filter(|point| point.evaluable);
         Right::of(counts.right, leading.map(|p| Share::new(u64::from(p.finding.is_none()), 1)))
     }

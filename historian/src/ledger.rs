@@ -7,8 +7,8 @@
 use config::ChannelId;
 use signal::clock::Timestamp;
 
-use super::picture::LinkState;
-use super::verdict::{PointPicture, Reason};
+use super::snapshot::LinkState;
+use super::verdict::{PointSnapshot, Reason};
 pub use super::window::{Asked, EDGES_US};
 
 /// What a judgement says of one point, in sixteen bits. The layout is that of stores, and never changes:
@@ -47,8 +47,8 @@ impl State {
         Self(bits_of(reason, VERDICT) | bits_of(reason, NOT_LIVE))
     }
 
-    /// What is kept of a point of a picture.
-    pub fn of(point: &PointPicture) -> Self {
+    /// What is kept of a point of a snapshot.
+    pub fn of(point: &PointSnapshot) -> Self {
         let flag = |on: bool, bit: u16| if on { bit } else { 0 };
         Self(
             bits_of(point.verdict, VERDICT)
@@ -133,7 +133,7 @@ impl Page {
         channel: ChannelId,
         at: Timestamp,
         link: LinkState,
-        points: &[PointPicture],
+        points: &[PointSnapshot],
     ) -> Option<Judgement> {
         let whole = self.link.is_none();
         let new = points.iter().map(State::of);
@@ -155,7 +155,7 @@ impl Page {
 
 impl Judgement {
     /// What takes its place when points that were taken to be live then are known to have been old: as they are now.
-    pub(super) fn again(&self, now: &[PointPicture]) -> Self {
+    pub(super) fn again(&self, now: &[PointSnapshot]) -> Self {
         let places = self.runs.iter().flat_map(|run| {
             let first = run.first as usize;
             (first..first + run.count as usize).map(|place| (place, run.state))
@@ -192,8 +192,8 @@ mod tests {
     use super::*;
     use crate::verdict::Since;
 
-    fn point(verdict: Option<Reason>) -> PointPicture {
-        PointPicture {
+    fn point(verdict: Option<Reason>) -> PointSnapshot {
+        PointSnapshot {
             verdict,
             since: Since::Always,
             not_live: verdict.filter(|reason| !reason.is_structural()),
@@ -289,7 +289,7 @@ mod tests {
         let mut page = Page::default();
         let mut points = vec![point(None); 6];
         let mut turn =
-            |points: &[PointPicture]| page.turn(channel, at, LinkState::Connected, points);
+            |points: &[PointSnapshot]| page.turn(channel, at, LinkState::Connected, points);
         let first = turn(&points).unwrap();
         assert!(first.whole);
         assert_eq!(first.runs, [Run { first: 0, count: 6, state: State::of(&points[0]) }]);

@@ -1,4 +1,4 @@
-//! The historian: from readings to verdicts, counts and the picture.
+//! The historian: from readings to verdicts, counts and the snapshot.
 //!
 //! A plain synchronous structure with one owner. It is told what the collector learned, and what
 //! time it is; from that alone it forms the verdict on every point.
@@ -14,10 +14,10 @@ pub mod ledger;
 mod looks;
 mod meters;
 pub mod past;
-pub mod picture;
 pub mod right;
 pub(crate) mod rules;
 pub mod shortfalls;
+pub mod snapshot;
 pub mod today;
 pub mod traffic;
 pub mod unmanned;
@@ -35,7 +35,7 @@ use channel::ChannelState;
 use events::EventLog;
 use ledger::{Asked, Judgement};
 use past::StoodChannel;
-use picture::{ChannelPicture, Picture};
+use snapshot::{ChannelSnapshot, Snapshot};
 use traffic::Traffic;
 
 /// Knows the state of every point of a province.
@@ -95,7 +95,7 @@ impl Historian {
         }
     }
 
-    /// From now on, how verdicts change is written down with every picture, beginning with all of
+    /// From now on, how verdicts change is written down with every snapshot, beginning with all of
     /// them. Who calls this takes it out again: [`Historian::take_judgements`].
     pub fn keep_ledger(&mut self) {
         for channel in &mut self.channels {
@@ -115,10 +115,10 @@ impl Historian {
 
     /// How each channel stands at `now`, for another historian to recall.
     pub fn stood(&mut self, now: Timestamp) -> Vec<Option<StoodChannel>> {
-        let picture = self.picture(now);
-        let channels = self.channels.iter().zip(&picture.channels);
-        let stood = channels.map(|(channel, picture)| {
-            let stood = StoodChannel::of(picture, now);
+        let snapshot = self.snapshot(now);
+        let channels = self.channels.iter().zip(&snapshot.channels);
+        let stood = channels.map(|(channel, snapshot)| {
+            let stood = StoodChannel::of(snapshot, now);
             Some(StoodChannel { answered: stood.answered || channel.answered_before(), ..stood })
         });
         stood.collect()
@@ -134,17 +134,17 @@ impl Historian {
         self.channels.iter_mut().map(ChannelState::take_asked).collect()
     }
 
-    /// The picture at `now`.
-    pub fn picture(&mut self, now: Timestamp) -> Picture {
+    /// The snapshot at `now`.
+    pub fn snapshot(&mut self, now: Timestamp) -> Snapshot {
         let province = Arc::clone(&self.province);
         let judgements = &mut self.judgements;
-        let draw = |channel: &mut ChannelState| channel.picture(&province, now, judgements);
-        let channels: Vec<Arc<ChannelPicture>> = self.channels.iter_mut().map(draw).collect();
-        let metering = meters::picture(&province, &self.channels, now);
-        Picture {
-            traffic: self.traffic.picture(now),
+        let draw = |channel: &mut ChannelState| channel.snapshot(&province, now, judgements);
+        let channels: Vec<Arc<ChannelSnapshot>> = self.channels.iter_mut().map(draw).collect();
+        let metering = meters::snapshot(&province, &self.channels, now);
+        Snapshot {
+            traffic: self.traffic.snapshot(now),
             events: self.events.clone(),
-            ..Picture::of(province, (self.started, now), channels, metering)
+            ..Snapshot::of(province, (self.started, now), channels, metering)
         }
     }
 }

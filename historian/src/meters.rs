@@ -6,7 +6,7 @@ use signal::update::{MetersFigure, MetersTold};
 
 use super::channel::ChannelState;
 use super::counts::Share;
-use super::picture::{HalfHours, MeterGroupPicture, MeteringPicture, Reads, SoldReads};
+use super::snapshot::{HalfHours, MeterGroupSnapshot, MeteringSnapshot, Reads, SoldReads};
 
 /// What the head-end of a station has told of each group of meters.
 pub(super) struct Meters(Vec<Heard>);
@@ -95,7 +95,7 @@ struct Days {
 }
 
 impl Days {
-    fn of(groups: &[MeterGroupPicture]) -> Self {
+    fn of(groups: &[MeterGroupSnapshot]) -> Self {
         let figures = || groups.iter().filter_map(|group| group.figures);
         Self {
             first: figures().map(|figures| figures.day).max().unwrap_or(0),
@@ -133,12 +133,12 @@ fn half_hours(figures: &MeterFigures) -> HalfHours {
     }
 }
 
-pub(super) fn picture(
+pub(super) fn snapshot(
     province: &Province,
     channels: &[ChannelState],
     now: Timestamp,
-) -> MeteringPicture {
-    let mut picture = MeteringPicture {
+) -> MeteringSnapshot {
+    let mut snapshot = MeteringSnapshot {
         districts: vec![Share::default(); province.districts.len()],
         stations: vec![Share::default(); province.stations.len()],
         classes: vec![Share::default(); province.meter_classes.len()],
@@ -150,7 +150,7 @@ pub(super) fn picture(
         class_uncounted: vec![0; province.meter_classes.len()],
         district_sold: vec![SoldReads::default(); province.districts.len()],
         class_sold: vec![SoldReads::default(); province.meter_classes.len()],
-        ..MeteringPicture::default()
+        ..MeteringSnapshot::default()
     };
     let today = (province.zone, now.plus(AHEAD_MS).local_day(province.zone));
     for station in province.station_ids() {
@@ -159,7 +159,7 @@ pub(super) fn picture(
             .find_map(|c| channels[province.channel_id(station, c).index()].meters.as_ref());
         for (n, group) in province.stations[station.index()].meters.iter().enumerate() {
             let told = reader.map(|meters| meters.group(n, group, today)).unwrap_or_default();
-            picture.groups.push(MeterGroupPicture {
+            snapshot.groups.push(MeterGroupSnapshot {
                 station,
                 group: n,
                 proven: told.proven,
@@ -171,31 +171,31 @@ pub(super) fn picture(
             // The contract says how many there are; what never came is not proven.
             let share = Share::new(u64::from(told.proven.unwrap_or(0)), u64::from(group.installed));
             let uncounted = if told.proven.is_none() { u64::from(group.installed) } else { 0 };
-            picture.classes[group.class] += share;
-            picture.class_uncounted[group.class] += uncounted;
+            snapshot.classes[group.class] += share;
+            snapshot.class_uncounted[group.class] += uncounted;
             let energy = SoldReads::of(told.sold.as_ref(), group.installed);
-            picture.class_sold[group.class] += energy;
+            snapshot.class_sold[group.class] += energy;
             if province.meter_classes[group.class].sold {
-                picture.total += share;
-                picture.sold += energy;
-                picture.district_sold[group.district] += energy;
-                picture.districts[group.district] += share;
-                picture.stations[station.index()] += share;
-                picture.uncounted += uncounted;
-                picture.district_uncounted[group.district] += uncounted;
-                picture.station_uncounted[station.index()] += uncounted;
+                snapshot.total += share;
+                snapshot.sold += energy;
+                snapshot.district_sold[group.district] += energy;
+                snapshot.districts[group.district] += share;
+                snapshot.stations[station.index()] += share;
+                snapshot.uncounted += uncounted;
+                snapshot.district_uncounted[group.district] += uncounted;
+                snapshot.station_uncounted[station.index()] += uncounted;
             }
         }
     }
-    sum_reads(province, &mut picture, now);
-    picture
+    sum_reads(province, &mut snapshot, now);
+    snapshot
 }
 
-fn sum_reads(province: &Province, picture: &mut MeteringPicture, now: Timestamp) {
-    let days = Days::of(&picture.groups);
-    (picture.day, picture.final_day) = (SoldReads::date(days.first), SoldReads::date(days.last));
+fn sum_reads(province: &Province, snapshot: &mut MeteringSnapshot, now: Timestamp) {
+    let days = Days::of(&snapshot.groups);
+    (snapshot.day, snapshot.final_day) = (SoldReads::date(days.first), SoldReads::date(days.last));
     let fresh_ms = province.scan.old_after_ms(Scan::Metering);
-    for told in &picture.groups {
+    for told in &snapshot.groups {
         let group = &province.stations[told.station.index()].meters[told.group];
         let sold = province.meter_classes[group.class].sold;
         let fresh = told.at.is_some_and(|at| now.since(at) <= fresh_ms);
@@ -209,13 +209,13 @@ fn sum_reads(province: &Province, picture: &mut MeteringPicture, now: Timestamp)
         };
         reads.not_heard = lacks(days.first, |figures| figures.day);
         reads.final_not_heard = lacks(days.last, |figures| figures.final_day);
-        picture.class_reads[group.class] += reads;
+        snapshot.class_reads[group.class] += reads;
         if !sold {
             continue;
         }
-        picture.reads += reads;
-        picture.district_reads[group.district] += reads;
-        picture.station_reads[told.station.index()] += reads;
+        snapshot.reads += reads;
+        snapshot.district_reads[group.district] += reads;
+        snapshot.station_reads[told.station.index()] += reads;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The picture of a moment of which only verdicts and values were kept, not what was asked and answered.
+//! The snapshot of a moment of which only verdicts and values were kept, not what was asked and answered.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use signal::clock::Timestamp;
 
 use super::counts::Counts;
 use super::ledger::State;
-use super::picture::{
-    ChannelPicture, Full, Link, LinkState, MeteringPicture, Picture, UnitPicture,
-};
 use super::rules::{Rules, rules};
-use super::traffic::TrafficPicture;
-use super::verdict::{PointPicture, Reason, Since};
+use super::snapshot::{
+    ChannelSnapshot, Full, Link, LinkState, MeteringSnapshot, Snapshot, UnitSnapshot,
+};
+use super::traffic::TrafficSnapshot;
+use super::verdict::{PointSnapshot, Reason, Since};
 
 /// What was kept of a channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,10 +50,10 @@ pub struct StoodChannel {
 }
 
 impl StoodChannel {
-    /// How it stands in a picture of `at`.
-    pub(super) fn of(channel: &ChannelPicture, at: Timestamp) -> Self {
+    /// How it stands in a snapshot of `at`.
+    pub(super) fn of(channel: &ChannelSnapshot, at: Timestamp) -> Self {
         let link = &channel.link;
-        let stood = |point: &PointPicture| {
+        let stood = |point: &PointSnapshot| {
             let (state, since) = (State::of(point), point.since);
             Some(StoodPoint { state, since, live_since: point.not_live_since })
         };
@@ -88,20 +88,20 @@ pub struct StoodPoint {
     pub live_since: Since,
 }
 
-/// The picture of `at`, from what was kept of each channel since `started`. It has no requests and replies, no
+/// The snapshot of `at`, from what was kept of each channel since `started`. It has no requests and replies, no
 /// traffic and no events.
-pub fn picture(
+pub fn snapshot(
     province: &Arc<Province>,
     (started, at): (Timestamp, Timestamp),
     channels: &[KeptChannel],
-    metering: MeteringPicture,
-) -> Picture {
+    metering: MeteringSnapshot,
+) -> Snapshot {
     let drawn = channels.iter().zip(rules(province)).enumerate();
     let drawn = drawn.map(|(n, (kept, rules))| {
         Arc::new(channel(province, ChannelId::at(n), kept, (&rules, started)))
     });
-    let picture = Picture::of(Arc::clone(province), (started, at), drawn.collect(), metering);
-    Picture { is_kept: true, ..picture }
+    let snapshot = Snapshot::of(Arc::clone(province), (started, at), drawn.collect(), metering);
+    Snapshot { is_kept: true, ..snapshot }
 }
 
 fn channel(
@@ -109,11 +109,11 @@ fn channel(
     id: ChannelId,
     kept: &KeptChannel,
     (rules, started): (&Rules, Timestamp),
-) -> ChannelPicture {
+) -> ChannelSnapshot {
     let contract = &province.channels[id.index()];
     let mut counts = Counts::default();
     let ruled = kept.points.iter().zip(&rules.points).zip(&contract.entries).enumerate();
-    let points: Vec<PointPicture> = ruled
+    let points: Vec<PointSnapshot> = ruled
         .map(|(n, ((kept, rule), entry))| {
             let state = kept.state;
             let (verdict, not_live) = as_of_the_day(state, rule.structural);
@@ -124,7 +124,7 @@ fn channel(
                 Some((value, at, flags)) => (Some(value), Some(at), flags),
                 None => (None, None, Flags::GOOD),
             };
-            let point = PointPicture {
+            let point = PointSnapshot {
                 verdict,
                 since: since.map_or(kept.since, |(_, since)| since),
                 not_live,
@@ -142,7 +142,7 @@ fn channel(
             point
         })
         .collect();
-    ChannelPicture {
+    ChannelSnapshot {
         id,
         link: link(kept, started),
         is_hung: rules.are_hung(points.iter().map(|point| point.not_live)),
@@ -151,7 +151,7 @@ fn channel(
         counts,
         units: units(province, contract, kept),
         points,
-        traffic: TrafficPicture::default(),
+        traffic: TrafficSnapshot::default(),
         layout: Arc::default(),
         answers: Vec::new(),
         settled: true,
@@ -193,7 +193,7 @@ fn link(kept: &KeptChannel, started: Timestamp) -> Link {
 }
 
 /// A unit did not answer when this is why its points were not live.
-fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<UnitPicture> {
+fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<UnitSnapshot> {
     let station = &province.stations[contract.station.index()];
     let reads_meters = province.centres[contract.centre.index()].metering;
     let is_asked = |device: u8| {
@@ -213,11 +213,11 @@ fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<Uni
             (LinkState::Connected, Some(since)) => (false, since),
             _ => (false, link_since),
         };
-        UnitPicture {
+        UnitSnapshot {
             asked: is_asked(unit.id),
             answers,
             since,
-            traffic: TrafficPicture::default(),
+            traffic: TrafficSnapshot::default(),
             last_good: None,
             last_miss: None,
             set_aside: 0,

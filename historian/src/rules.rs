@@ -8,7 +8,7 @@ use signal::clock::Timestamp;
 
 use super::findings::Tests;
 use super::past::{StoodChannel, StoodPoint};
-use super::picture::LinkState;
+use super::snapshot::LinkState;
 use super::verdict::{Reason, Since};
 
 /// How long a breaker may stand between its ends before it counts: it moves within tenths of a

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 
 use config::{CentreId, Entry, Lang, PointId, Standing, StationId, UnitKind};
 
-use super::picture::Picture;
-use super::verdict::{PointPicture, Reason, Since};
+use super::snapshot::Snapshot;
+use super::verdict::{PointSnapshot, Reason, Since};
 
 /// What the signals of a line have in common, beside the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub enum Ground {
     Contract(PointId, CentreId),
 }
 
-/// What a line is known by, from picture to picture.
+/// What a line is known by, from snapshot to snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineId {
     /// Why.
@@ -77,36 +77,36 @@ struct Seen<'a> {
     centre: CentreId,
     point: PointId,
     entry: &'a Entry,
-    picture: &'a PointPicture,
+    snapshot: &'a PointSnapshot,
 }
 
 /// Every shortfall of a station: what the contract lacks first, then what is wrong right now, each
 /// with what takes the most signals from the centres first.
-pub fn of_station(picture: &Picture, station: StationId) -> Vec<Shortfall> {
-    let mut lines = structural(picture, station);
-    lines.extend(live(picture, station));
+pub fn of_station(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
+    let mut lines = structural(snapshot, station);
+    lines.extend(live(snapshot, station));
     lines
 }
 
-fn seen(picture: &Picture, station: StationId) -> impl Iterator<Item = Seen<'_>> {
-    picture.province.centre_ids().flat_map(move |centre| {
-        let entries = &picture.province.channel(station, centre).entries;
-        let points = &picture.channel(station, centre).points;
+fn seen(snapshot: &Snapshot, station: StationId) -> impl Iterator<Item = Seen<'_>> {
+    snapshot.province.centre_ids().flat_map(move |centre| {
+        let entries = &snapshot.province.channel(station, centre).entries;
+        let points = &snapshot.channel(station, centre).points;
         let required = entries.iter().zip(points).enumerate().filter(|(_, (e, _))| e.required);
-        required.map(move |(n, (entry, picture))| Seen {
+        required.map(move |(n, (entry, snapshot))| Seen {
             centre,
             point: PointId::at(n),
             entry,
-            picture,
+            snapshot,
         })
     })
 }
 
 /// What the contract lacks: signals not mapped or not tested.
-pub fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
+pub fn structural(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
     // First the centres of each signal and cause, then signals of the same cause and centres.
     let mut of_points: Vec<(PointId, Reason, &Standing, Vec<CentreId>)> = Vec::new();
-    for seen in seen(picture, station) {
+    for seen in seen(snapshot, station) {
         let reason = match &seen.entry.standing {
             Standing::Absent(_) => Reason::NotInDatabase,
             Standing::Untested(_) => Reason::NoE2eRecord,
@@ -152,11 +152,11 @@ pub fn structural(picture: &Picture, station: StationId) -> Vec<Shortfall> {
 /// What is wrong right now: signals that are mapped and yet not live, or not right. Approved
 /// exclusions are left out, as they are from the counts, and so are channels that have not been
 /// scanned once: nothing can be said of them yet.
-pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
-    let of_station = &picture.province.stations[station.index()];
+pub fn live(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
+    let of_station = &snapshot.province.stations[station.index()];
     let mut lines: Vec<Shortfall> = Vec::new();
-    for seen in seen(picture, station) {
-        if !picture.channel(station, seen.centre).settled {
+    for seen in seen(snapshot, station) {
+        if !snapshot.channel(station, seen.centre).settled {
             continue;
         }
         let Some((reason, since)) = live_reason(&seen) else { continue };
@@ -171,7 +171,7 @@ pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
             }
             Reason::NoLink => Ground::Link,
             // A gateway that hangs is one cause, whatever lies behind it.
-            Reason::Old if picture.channel(station, seen.centre).is_hung => Ground::Link,
+            Reason::Old if snapshot.channel(station, seen.centre).is_hung => Ground::Link,
             Reason::NoReply | Reason::Refused => Ground::Unit(bay.unit),
             _ => Ground::Bay(of_station.points[seen.point.index()].bay),
         };
@@ -202,7 +202,7 @@ pub fn live(picture: &Picture, station: StationId) -> Vec<Shortfall> {
 }
 
 fn live_reason(seen: &Seen<'_>) -> Option<(Reason, Since)> {
-    let point = seen.picture;
+    let point = seen.snapshot;
     match point.not_live {
         Some(Reason::NotInDatabase) => None,
         Some(_) if seen.entry.excluded.is_some() => None,
@@ -217,8 +217,8 @@ fn live_reason(seen: &Seen<'_>) -> Option<(Reason, Since)> {
 }
 
 /// What a unit is called: the name of its bay, or what it carries.
-pub fn unit_name(picture: &Picture, station: StationId, unit: usize, lang: Lang) -> String {
-    let of_station = &picture.province.stations[station.index()];
+pub fn unit_name(snapshot: &Snapshot, station: StationId, unit: usize, lang: Lang) -> String {
+    let of_station = &snapshot.province.stations[station.index()];
     let unit = &of_station.units[unit];
     match unit.kind {
         UnitKind::Bay(bay) => of_station.bays[bay].name.clone(),

@@ -10,9 +10,9 @@ const SLOTS: u16 = 30;
 /// Buckets of round-trip time: four to an octave from 16 µs on; the last is open, from 17 s.
 const BUCKETS: usize = 81;
 
-/// Counts over the window, as the picture has them.
+/// Counts over the window, as the snapshot has them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct TrafficPicture {
+pub struct TrafficSnapshot {
     /// Requests that came to an end.
     pub requests: u64,
     /// Of these, without a reply.
@@ -31,7 +31,7 @@ pub struct TrafficPicture {
     pub max_ms: Option<f64>,
 }
 
-impl TrafficPicture {
+impl TrafficSnapshot {
     /// Requests that brought no values.
     pub fn errors(&self) -> u64 {
         self.no_reply + self.refused + self.undecodable
@@ -82,7 +82,7 @@ impl Traffic {
         }
     }
 
-    pub(super) fn picture(&self, now: Timestamp) -> TrafficPicture {
+    pub(super) fn snapshot(&self, now: Timestamp) -> TrafficSnapshot {
         let newest = now.0.div_euclid(SLOT_MS);
         let oldest = newest - i64::from(SLOTS) + 1;
         let window = self.slots.iter().filter(|slot| (oldest..=newest).contains(&slot.number));
@@ -103,7 +103,7 @@ impl Traffic {
         let window_s = (now.0 - start).max(0) as f64 / 1_000.0;
         let max_ms = (answered > 0).then(|| f64::from(sum.max_us) / 1_000.0);
         let at = |percent| quantile(&sum.buckets, answered, percent).map(|us| us / 1_000.0);
-        TrafficPicture {
+        TrafficSnapshot {
             requests: sum.requests,
             no_reply: sum.faults[0],
             refused: sum.faults[1],
@@ -148,15 +148,15 @@ mod tests {
         for us in 1..=1_000 {
             traffic.count(Timestamp(5), us, None);
         }
-        let picture = traffic.picture(Timestamp(1_000));
+        let snapshot = traffic.snapshot(Timestamp(1_000));
         let within = |shown: Option<f64>, ms: f64| {
             let shown = shown.unwrap();
             assert!(shown >= ms && shown <= ms * 1.26, "{shown} for {ms}");
         };
-        within(picture.p50_ms, 0.5);
-        within(picture.p95_ms, 0.95);
-        assert_eq!(picture.max_ms, Some(1.0));
-        assert_eq!((picture.requests, picture.errors()), (1_000, 0));
+        within(snapshot.p50_ms, 0.5);
+        within(snapshot.p95_ms, 0.95);
+        assert_eq!(snapshot.max_ms, Some(1.0));
+        assert_eq!((snapshot.requests, snapshot.errors()), (1_000, 0));
     }
 
     #[test]
@@ -164,10 +164,10 @@ mod tests {
         let mut traffic = Traffic::new(Timestamp(0));
         traffic.count(Timestamp(0), 100, Some(Miss::NoReply));
         traffic.count(Timestamp(200_000), 100, Some(Miss::Refused(2)));
-        let picture = traffic.picture(Timestamp(250_000));
-        assert_eq!((picture.no_reply, picture.refused), (1, 1));
-        let picture = traffic.picture(Timestamp(320_000));
-        assert_eq!((picture.no_reply, picture.refused), (0, 1));
-        assert_eq!(picture.p50_ms, Some(0.1), "only what was answered has a round trip");
+        let snapshot = traffic.snapshot(Timestamp(250_000));
+        assert_eq!((snapshot.no_reply, snapshot.refused), (1, 1));
+        let snapshot = traffic.snapshot(Timestamp(320_000));
+        assert_eq!((snapshot.no_reply, snapshot.refused), (0, 1));
+        assert_eq!(snapshot.p50_ms, Some(0.1), "only what was answered has a round trip");
     }
 }

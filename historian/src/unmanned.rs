@@ -6,8 +6,8 @@
 use config::{Entry, Point, PointId, Province, StationId};
 
 use super::counts::Share;
-use super::picture::{ChannelPicture, Picture};
-use super::verdict::{PointPicture, Reason, Since};
+use super::snapshot::{ChannelSnapshot, Snapshot};
+use super::verdict::{PointSnapshot, Reason, Since};
 
 /// How a station is operated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Unmanned {
     /// Required signals of priority A at the centre in charge that are live, of those not left out with
     /// approval.
     pub signals: Share,
-    /// Of those that are live, not watched for long enough to say so ([`PointPicture::undecided`]).
+    /// Of those that are live, not watched for long enough to say so ([`PointSnapshot::undecided`]).
     pub undecided: u64,
     /// Every block was asked once, and some station of the province has ever answered: before that nothing can
     /// be said of signals.
@@ -60,12 +60,12 @@ pub fn is_needed(point: &Point, entry: &Entry) -> bool {
 /// Needed points of the channel to the centre in charge, as they were seen.
 fn needed<'a>(
     province: &'a Province,
-    channel: &'a ChannelPicture,
-) -> impl Iterator<Item = (PointId, &'a PointPicture)> {
+    channel: &'a ChannelSnapshot,
+) -> impl Iterator<Item = (PointId, &'a PointSnapshot)> {
     let entries = &channel.contract(province).entries;
     let points = channel.station(province).points.iter().zip(entries).zip(&channel.points);
     let needed = points.enumerate().filter(|(_, ((point, entry), _))| is_needed(point, entry));
-    needed.map(|(n, (_, picture))| (PointId::at(n), picture))
+    needed.map(|(n, (_, snapshot))| (PointId::at(n), snapshot))
 }
 
 /// How a station is operated; `channel` is the one to the centre in charge of it, and `is_heard` whether any
@@ -73,7 +73,7 @@ fn needed<'a>(
 pub(super) fn of(
     province: &Province,
     station: StationId,
-    (channel, is_heard): (&ChannelPicture, bool),
+    (channel, is_heard): (&ChannelSnapshot, bool),
 ) -> Unmanned {
     let mut unmanned = Unmanned {
         declared: province.stations[station.index()].unmanned,
@@ -95,10 +95,10 @@ pub(super) fn of(
 }
 
 /// The signals that keep a station from being seen, in the order of the contract.
-pub fn lost(picture: &Picture, station: StationId) -> Vec<LostSignal> {
-    let province = &picture.province;
+pub fn lost(snapshot: &Snapshot, station: StationId) -> Vec<LostSignal> {
+    let province = &snapshot.province;
     let centre = province.stations[station.index()].in_charge;
-    let lost = needed(province, picture.channel(station, centre)).filter_map(|(point, seen)| {
+    let lost = needed(province, snapshot.channel(station, centre)).filter_map(|(point, seen)| {
         seen.not_live.map(|reason| LostSignal { point, reason, since: seen.not_live_since })
     });
     lost.collect()

@@ -46,7 +46,7 @@ impl Sighted {
 
 /// What is known of one point on one channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PointPicture {
+pub struct PointSnapshot {
     /// `None`: good. Otherwise the first stage that fails.
     pub verdict: Option<Reason>,
     /// Since when the verdict is so.
@@ -76,7 +76,7 @@ pub struct PointPicture {
     pub group: Option<u16>,
 }
 
-impl PointPicture {
+impl PointSnapshot {
     /// Whether it is refused alone: the device has no such point, or has its value and not its quality. What speaks
     /// of the whole device sets no point aside.
     pub fn is_set_aside(&self) -> bool {

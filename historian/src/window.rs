@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 use signal::clock::Timestamp;
 use signal::update::{Miss, MissKind};
 
-use super::traffic::TrafficPicture;
+use super::traffic::TrafficSnapshot;
 
 /// Length of a slot, milliseconds.
 const SLOT_MS: i64 = 60_000;
@@ -143,14 +143,14 @@ impl Asked {
         self.replies.iter().sum()
     }
 
-    /// The counts as the picture has them, of a monitor that was started at some time.
-    pub(super) fn picture(&self, started: Timestamp, now: Timestamp) -> TrafficPicture {
+    /// The counts as the snapshot has them, of a monitor that was started at some time.
+    pub(super) fn snapshot(&self, started: Timestamp, now: Timestamp) -> TrafficSnapshot {
         let answered = self.answered();
         let oldest = (i64::from(minute(now)) - i64::from(SLOTS) + 1) * SLOT_MS;
         #[expect(clippy::cast_precision_loss, reason = "a window is a few hundred seconds")]
         let window_s = now.since(started.max(Timestamp(oldest))).max(0) as f64 / 1_000.0;
         let [no_reply, refused, undecodable] = self.faults;
-        TrafficPicture {
+        TrafficSnapshot {
             requests: self.requests(),
             no_reply,
             refused,
@@ -193,14 +193,14 @@ mod tests {
             window.count(Timestamp(MINUTE), us, None);
         }
         window.count(Timestamp(MINUTE), 1_000_000, Some(Miss::NoReply));
-        let picture = window.sum(Timestamp(MINUTE)).picture(Timestamp(0), Timestamp(MINUTE));
-        assert_eq!((picture.requests, picture.no_reply), (6, 1));
-        assert_eq!((picture.p50_ms, picture.p95_ms), (Some(2.0), Some(90.0)));
-        assert_eq!(picture.max_ms, Some(90.0), "what was not answered has no round trip");
+        let snapshot = window.sum(Timestamp(MINUTE)).snapshot(Timestamp(0), Timestamp(MINUTE));
+        assert_eq!((snapshot.requests, snapshot.no_reply), (6, 1));
+        assert_eq!((snapshot.p50_ms, snapshot.p95_ms), (Some(2.0), Some(90.0)));
+        assert_eq!(snapshot.max_ms, Some(90.0), "what was not answered has no round trip");
         let mut slow = Window::new();
         slow.count(Timestamp(MINUTE), 3_200_000, None);
-        let picture = slow.sum(Timestamp(MINUTE)).picture(Timestamp(0), Timestamp(MINUTE));
-        assert_eq!(picture.p50_ms, Some(3_200.0), "above the last edge the longest stands");
+        let snapshot = slow.sum(Timestamp(MINUTE)).snapshot(Timestamp(0), Timestamp(MINUTE));
+        assert_eq!(snapshot.p50_ms, Some(3_200.0), "above the last edge the longest stands");
     }
 
     #[test]
@@ -210,24 +210,24 @@ mod tests {
         window.count(Timestamp(12 * MINUTE), 100, Some(Miss::Refused(2)));
         let at = |minutes: i64| {
             let now = Timestamp(minutes * MINUTE);
-            window.sum(now).picture(Timestamp(0), now)
+            window.sum(now).snapshot(Timestamp(0), now)
         };
         assert_eq!((at(14).undecodable, at(14).refused), (1, 1));
         assert_eq!((at(15).undecodable, at(15).refused), (0, 1));
         assert_eq!((at(17).requests, at(17).p50_ms), (0, None));
         let mut later = window.clone();
         later.count(Timestamp(15 * MINUTE), 100, None);
-        let picture = later.sum(Timestamp(15 * MINUTE)).picture(Timestamp(0), Timestamp(0));
-        assert_eq!(picture.undecodable, 0, "a slot that is used again begins anew");
+        let snapshot = later.sum(Timestamp(15 * MINUTE)).snapshot(Timestamp(0), Timestamp(0));
+        assert_eq!(snapshot.undecodable, 0, "a slot that is used again begins anew");
     }
 
     #[test]
     fn rates_are_over_the_time_that_was_really_watched() {
         let sum = Window::new().sum(Timestamp(0));
         let (start, now) = (Timestamp(10 * MINUTE + 30_000), Timestamp(11 * MINUTE));
-        assert!((sum.picture(start, now).window_s - 30.0).abs() < 1e-9);
+        assert!((sum.snapshot(start, now).window_s - 30.0).abs() < 1e-9);
         let now = Timestamp(60 * MINUTE + 15_000);
-        assert!((sum.picture(start, now).window_s - 255.0).abs() < 1e-9, "four minutes and 15 s");
+        assert!((sum.snapshot(start, now).window_s - 255.0).abs() < 1e-9, "four minutes and 15 s");
     }
 
     #[test]
@@ -237,8 +237,8 @@ mod tests {
         other.count(Timestamp(0), 9_000, Some(Miss::Refused(2)));
         let mut sum = one.sum(Timestamp(0));
         sum += other.sum(Timestamp(0));
-        let picture = sum.picture(Timestamp(0), Timestamp(1));
-        assert_eq!((picture.requests, picture.refused), (2, 1));
-        assert_eq!((picture.p50_ms, picture.max_ms), (Some(1.0), Some(9.0)));
+        let snapshot = sum.snapshot(Timestamp(0), Timestamp(1));
+        assert_eq!((snapshot.requests, snapshot.refused), (2, 1));
+        assert_eq!((snapshot.p50_ms, snapshot.max_ms), (Some(1.0), Some(9.0)));
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Lang, Province, Station, commands};
 use historian::counts::Share;
-use historian::picture::LinkState;
+use historian::snapshot::LinkState;
 use signal::clock::{DAY_MS, Timestamp};
 use store::history::Window;
 use store::{Contract, Kept, Reader, Session, StoreError};

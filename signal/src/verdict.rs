@@ -201,7 +201,7 @@ impl Since {
     }
 
     /// Since when a verdict holds that the judgement of `at` tells (the second reason), where the one before told the
-    /// first: the one rule for pictures, stores and reports. It is known exactly, unless an earlier stage stood in front
+    /// first: the one rule for snapshots, stores and reports. It is known exactly, unless an earlier stage stood in front
     /// of it, so that nobody could see it, or it is a position that takes a while to be judged and was found so
     /// (`is_found`): then it may have been so before.
     pub fn begins(

@@ -52,7 +52,7 @@ pub(super) struct CheckArgs {
     /// Folder of the history that knows since when things are so [default: where 'gridwatch monitor' keeps it]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Longest wait for the first complete picture, seconds
+    /// Longest wait for the first complete snapshot, seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = patience)]
     timeout: Duration,
 }
@@ -77,31 +77,31 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> Outcome {
         thresholds = Thresholds::targets(&province.targets);
     }
     let clock = Clock::system();
-    let picture = if thresholds.needs_stations() {
+    let snapshot = if thresholds.needs_stations() {
         let runtime = runtime()?;
         let folder = args.store.clone().or_else(|| state_folder(&province));
         let stood = stood_in(folder, &province);
         let monitor = start_monitor(&runtime, &province, clock, (None, stood))?;
-        let picture = runtime.block_on(async {
+        let snapshot = runtime.block_on(async {
             tokio::select! {
-                picture = monitor.first_complete(args.timeout) => Some(picture),
+                snapshot = monitor.first_complete(args.timeout) => Some(snapshot),
                 () = stop_wanted() => None,
             }
         });
         runtime.block_on(monitor.stop());
-        let Some(picture) = picture else {
+        let Some(snapshot) = snapshot else {
             note("gridwatch: stopped before every station was asked: nothing is said of them")?;
             return Ok(EXIT_NO_DATA);
         };
-        picture
+        snapshot
     } else {
         // The contract alone tells: no station is asked.
         let (layouts, now) = (layouts(&plans(&province)), clock.now());
         let today = province.as_of(now.local(province.zone).date);
-        Arc::new(Historian::new(Arc::new(today), &layouts, now).picture(now))
+        Arc::new(Historian::new(Arc::new(today), &layouts, now).snapshot(now))
     };
-    let outcome = check(&picture, &thresholds);
-    for line in report(&picture, &outcome, common.lang()) {
+    let outcome = check(&snapshot, &thresholds);
+    for line in report(&snapshot, &outcome, common.lang()) {
         say(line)?;
     }
     Ok(match outcome.grade() {

@@ -16,7 +16,7 @@ use super::{Common, ConfigArg, Failure, Outcome, allow_files, need_terminal, run
 Examples:
   gridwatch demo                     the province of Hòa Bình, live
   gridwatch demo my-province.toml    yours
-  gridwatch demo --once --json       one picture, then exit
+  gridwatch demo --once --json       one snapshot, then exit
   gridwatch demo --scenario sim/scenarios/storm-evening.toml
                                      with faults; 'gridwatch inject' adds more by hand
   gridwatch demo --port-base 20001   when the ports are taken; 0 takes any that are free")]

@@ -8,7 +8,7 @@ use ::config::{CentreId, Lang, Province, StationId};
 use clap::Args;
 use gridwatch::clock::Clock;
 use gridwatch::historian::events::{EventCounts, EventEntry, EventLog, Happening};
-use gridwatch::historian::picture::{ChannelPicture, LinkState, Picture};
+use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::json;
 use gridwatch::monitor::Monitor;
 use gridwatch::signal::layout::Content;
@@ -76,17 +76,17 @@ pub(super) fn run(common: &Common, args: &EventsArgs) -> Outcome {
     let runtime = runtime()?;
     let monitor = start_monitor(&runtime, &province, Clock::system(), (None, Vec::new()))?;
     let outcome = runtime.block_on(async {
-        let picture = monitor.events_read(args.timeout).await;
+        let snapshot = monitor.events_read(args.timeout).await;
         #[cfg(feature = "terminal")]
         if !args.json {
-            say(terminal::event_head(&picture, common.lang()))?;
+            say(terminal::event_head(&snapshot, common.lang()))?;
         }
-        printer.print(&picture)?;
+        printer.print(&snapshot)?;
         if args.follow {
             follow(&monitor, &mut printer).await?;
         }
         let last = Arc::clone(&monitor.news().borrow());
-        printer.conclude(if args.follow { &last } else { &picture })
+        printer.conclude(if args.follow { &last } else { &snapshot })
     });
     runtime.block_on(monitor.stop());
     outcome
@@ -104,8 +104,8 @@ async fn follow(monitor: &Monitor, printer: &mut Printer<'_>) -> Result<(), Fail
                 if changed.is_err() {
                     return Ok(());
                 }
-                let picture = Arc::clone(&news.borrow_and_update());
-                printer.print(&picture)?;
+                let snapshot = Arc::clone(&news.borrow_and_update());
+                printer.print(&snapshot)?;
             }
         }
     }
@@ -130,15 +130,15 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints what is new, in the order in which it happened.
-    fn print(&mut self, picture: &Picture) -> Result<(), Failure> {
+    fn print(&mut self, snapshot: &Snapshot) -> Result<(), Failure> {
         let mut news: Vec<(usize, EventEntry)> = Vec::new();
         let (mut lost, mut not_kept) = (BTreeMap::new(), 0);
-        for (centre, log) in picture.events.iter().enumerate() {
+        for (centre, log) in snapshot.events.iter().enumerate() {
             if self.centre.is_some_and(|only| only.index() != centre) {
                 continue;
             }
             not_kept += not_kept_since(self.seen[centre], log);
-            for entry in log.iter().filter(|entry| self.is_wanted(picture, entry)) {
+            for entry in log.iter().filter(|entry| self.is_wanted(snapshot, entry)) {
                 if let Happening::Lost(gap) = &entry.what {
                     lost.insert((centre, entry.order), gap.count);
                 }
@@ -152,7 +152,7 @@ impl<'a> Printer<'a> {
         }
         news.sort_by_key(|(centre, entry)| (entry.at, *centre, entry.order));
         for (_, entry) in &news {
-            say(self.line(picture, entry))?;
+            say(self.line(snapshot, entry))?;
         }
         Ok(())
     }
@@ -161,12 +161,12 @@ impl<'a> Printer<'a> {
         not(feature = "terminal"),
         expect(clippy::unused_self, reason = "JSON is all there is")
     )]
-    fn line(&self, picture: &Picture, entry: &EventEntry) -> String {
+    fn line(&self, snapshot: &Snapshot, entry: &EventEntry) -> String {
         #[cfg(feature = "terminal")]
         if !self.json {
-            return terminal::event_line(picture, entry, self.common.lang(), self.common.ascii);
+            return terminal::event_line(snapshot, entry, self.common.lang(), self.common.ascii);
         }
-        json::event(picture, entry)
+        json::event(snapshot, entry)
     }
 
     /// What is said of entries that were pushed out before they could be printed.
@@ -178,8 +178,8 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn is_wanted(&self, picture: &Picture, entry: &EventEntry) -> bool {
-        let station = picture.province.channels[entry.channel.index()].station;
+    fn is_wanted(&self, snapshot: &Snapshot, entry: &EventEntry) -> bool {
+        let station = snapshot.province.channels[entry.channel.index()].station;
         self.station.is_none_or(|only| only == station)
     }
 
@@ -198,9 +198,9 @@ impl<'a> Printer<'a> {
     }
 
     /// Says what came in all, and what did not.
-    fn conclude(&self, picture: &Picture) -> Outcome {
-        let channels = picture.channels.iter().filter(|channel| {
-            let contract = channel.contract(&picture.province);
+    fn conclude(&self, snapshot: &Snapshot) -> Outcome {
+        let channels = snapshot.channels.iter().filter(|channel| {
+            let contract = channel.contract(&snapshot.province);
             self.station.is_none_or(|only| only == contract.station)
                 && self.centre.is_none_or(|only| only == contract.centre)
         });
@@ -209,7 +209,7 @@ impl<'a> Printer<'a> {
         for channel in channels {
             all += 1;
             up += u64::from(channel.link.state == LinkState::Connected);
-            read &= channel.settled && rings_answer(channel, &picture.province);
+            read &= channel.settled && rings_answer(channel, &snapshot.province);
             counts += channel.event_counts();
             let units = channel.units.iter().filter_map(|unit| unit.events);
             pending += units.map(|events| u64::from(events.pending)).sum::<u64>();
@@ -233,13 +233,13 @@ fn not_kept_since(seen: u64, log: &EventLog) -> u64 {
 }
 
 /// Whether every unit that is asked for records says anything at all.
-fn rings_answer(channel: &ChannelPicture, province: &Province) -> bool {
+fn rings_answer(channel: &ChannelSnapshot, province: &Province) -> bool {
     let units = &province.stations[channel.contract(province).station.index()].units;
     let asked = |id| {
         let groups = &channel.layout.groups;
         groups.iter().any(|group| group.device == id && group.content == Content::Events)
     };
-    units.iter().zip(&channel.units).all(|(unit, picture)| picture.answers || !asked(unit.id))
+    units.iter().zip(&channel.units).all(|(unit, snapshot)| snapshot.answers || !asked(unit.id))
 }
 
 fn summary(counts: EventCounts, pending: u64, (up, all): (u64, u64), lang: Lang) -> String {

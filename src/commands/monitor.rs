@@ -11,7 +11,7 @@ use ::config::{Lang, Province};
 use clap::Args;
 use gridwatch::clock::{Clock, Timestamp};
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::picture::{ChannelPicture, Keeping, LinkState, Picture, Unconfirmed};
+use gridwatch::historian::snapshot::{ChannelSnapshot, Keeping, LinkState, Snapshot, Unconfirmed};
 use gridwatch::json;
 use gridwatch::monitor::Monitor;
 use gridwatch::store::Keeper;
@@ -108,7 +108,7 @@ impl Keep {
 /// How to look at the province.
 #[derive(Args, Clone)]
 pub(super) struct Look {
-    /// Print one picture and exit, as soon as every station has been scanned once, its heartbeat was seen to
+    /// Print one snapshot and exit, as soon as every station has been scanned once, its heartbeat was seen to
     /// move or to stand (3 s), and every switch between its ends was watched for as long as it may move
     /// (breakers 2 s, others 25 s)
     #[arg(long)]
@@ -117,11 +117,11 @@ pub(super) struct Look {
     /// With --once: as one JSON object
     #[arg(long, requires = "once")]
     json: bool,
-    /// With --once: watch for so long before the picture is made, seconds; what that is too short for is said
+    /// With --once: watch for so long before the snapshot is made, seconds; what that is too short for is said
     /// not to be known
     #[arg(long, requires = "once", value_name = "SECONDS", value_parser = stretch)]
     after: Option<Duration>,
-    /// With --once: longest wait for the first complete picture, seconds
+    /// With --once: longest wait for the first complete snapshot, seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = patience)]
     timeout: Duration,
 }
@@ -149,15 +149,15 @@ pub(super) fn watch(
     let outcome = if args.keep.headless {
         runtime.block_on(tell(&monitor, args.keep.tell, common.lang()))
     } else if args.look.once {
-        let picture = runtime.block_on(async {
+        let snapshot = runtime.block_on(async {
             let Some(after) = args.look.after else {
                 return monitor.first_complete(args.look.timeout).await;
             };
             tokio::time::sleep(after).await;
             monitor.news().borrow().clone()
         });
-        let text = text(common, &picture, args.look.json);
-        print(&picture, text)
+        let text = text(common, &snapshot, args.look.json);
+        print(&snapshot, text)
     } else {
         #[cfg(feature = "terminal")]
         let shown = screens::show(common, args, &monitor);
@@ -185,13 +185,13 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
                 }
             }
         }
-        let picture = Arc::clone(&news.borrow_and_update());
-        let zone = picture.province.zone;
-        if picture.jumps.len() != jumps {
-            jumps = picture.jumps.len();
-            picture.jumps.last().map_or(Ok(()), |jump| say(jumps::when(jump, zone, lang)))?;
+        let snapshot = Arc::clone(&news.borrow_and_update());
+        let zone = snapshot.province.zone;
+        if snapshot.jumps.len() != jumps {
+            jumps = snapshot.jumps.len();
+            snapshot.jumps.last().map_or(Ok(()), |jump| say(jumps::when(jump, zone, lang)))?;
         }
-        let Some(keeping) = &picture.keeping else { continue };
+        let Some(keeping) = &snapshot.keeping else { continue };
         // What is wrong is said at once, and so is that it is over.
         let why = keeping.trouble.as_ref().map(|(_, why)| why.clone());
         let is_news = why.is_some() != told.is_some();
@@ -200,7 +200,7 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
         }
         told = why;
         next = tokio::time::Instant::now() + every;
-        let Share { have, want } = picture.figures.connected;
+        let Share { have, want } = snapshot.figures.connected;
         let until = keeping.until.map(|until| until.local(zone).to_millisecond());
         let until = until.unwrap_or_else(|| "nothing".to_owned());
         let trouble = keeping.trouble.as_ref();
@@ -217,26 +217,26 @@ async fn tell(monitor: &Monitor, every: Duration, lang: Lang) -> Outcome {
 
 /// The figures as text, unless JSON is wanted.
 #[cfg(feature = "terminal")]
-fn text(common: &Common, picture: &Picture, as_json: bool) -> Option<String> {
-    (!as_json).then(|| screens::text(common, picture))
+fn text(common: &Common, snapshot: &Snapshot, as_json: bool) -> Option<String> {
+    (!as_json).then(|| screens::text(common, snapshot))
 }
 
 #[cfg(not(feature = "terminal"))]
-fn text(_: &Common, _: &Picture, _: bool) -> Option<String> {
+fn text(_: &Common, _: &Snapshot, _: bool) -> Option<String> {
     None
 }
 
 /// Exit code 3 when no station answered, or of none that did it is known whether what it says moves.
-fn print(picture: &Picture, text: Option<String>) -> Outcome {
+fn print(snapshot: &Snapshot, text: Option<String>) -> Outcome {
     match text {
         Some(text) => say_lines(text.trim_end())?,
-        None => say(json::picture(picture))?,
+        None => say(json::snapshot(snapshot))?,
     }
-    let is_known = |channel: &ChannelPicture| {
+    let is_known = |channel: &ChannelSnapshot| {
         let counts = &channel.counts;
         channel.link.state == LinkState::Connected
             && (counts.live.have == 0 || counts.undecided < counts.live.have)
     };
-    let heard = picture.channels.iter().any(|channel| is_known(channel));
+    let heard = snapshot.channels.iter().any(|channel| is_known(channel));
     Ok(if heard { 0 } else { EXIT_NO_DATA })
 }

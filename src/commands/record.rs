@@ -12,7 +12,7 @@ use clap::Args;
 use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::{Plan, layouts, plans};
 use gridwatch::historian::Historian;
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::recording::{Cost, Recording, Sink, Tally, stretched};
 use gridwatch::series::Buffer;
 use gridwatch::signal::update::{Answer, News, Update};
@@ -175,11 +175,11 @@ impl Sink for Kept {
     fn judged(
         &mut self,
         historian: &mut Historian,
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         last: bool,
     ) -> io::Result<()> {
         let when = (COMMIT_EVERY_MS, last);
-        let Some(mut batch) = self.recorder.look(historian, picture, when) else { return Ok(()) };
+        let Some(mut batch) = self.recorder.look(historian, snapshot, when) else { return Ok(()) };
         batch.events.retain(|event| event.arrived >= self.from);
         self.writer.commit(&batch).map_err(io::Error::other)
     }

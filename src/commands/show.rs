@@ -73,13 +73,13 @@ pub(super) fn run(common: &Common, args: &ShowArgs) -> Outcome {
     };
     // What is asked for is looked up in the contract of that time.
     #[cfg(feature = "terminal")]
-    let page = args.screen.page(&past.picture.province)?;
+    let page = args.screen.page(&past.snapshot.province)?;
     reader.undisturbed()?;
     #[cfg(feature = "terminal")]
     if !args.json {
         return args.screen.tell(common, (&past, at.is_none()), page);
     }
-    say(json::picture(&past.picture))?;
+    say(json::snapshot(&past.snapshot))?;
     Ok(0)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::Province;
-use historian::picture::Picture;
+use historian::snapshot::Snapshot;
 use signal::clock::Timestamp;
 use signal::layout::{Group, Layout, Part};
 use signal::update::{Answer, Miss, MissKind, News, Outcome, Update};
@@ -91,10 +91,10 @@ impl Tally {
     }
 
     /// Takes the verdicts of a moment: they hold for the time since the last ones.
-    pub(super) fn judge(&mut self, picture: &Picture) {
-        let lasted = u64::try_from(picture.at.since(self.judged)).unwrap_or(0);
-        self.judged = picture.at;
-        for (sum, centre) in self.centres.iter_mut().zip(&picture.centres) {
+    pub(super) fn judge(&mut self, snapshot: &Snapshot) {
+        let lasted = u64::try_from(snapshot.at.since(self.judged)).unwrap_or(0);
+        self.judged = snapshot.at;
+        for (sum, centre) in self.centres.iter_mut().zip(&snapshot.centres) {
             let counts = &centre.counts;
             sum.good += counts.good * lasted;
             sum.not_good += (counts.required - counts.good) * lasted;

@@ -8,7 +8,7 @@ use historian::alarms::{AlarmChange, Alarms};
 use historian::counts::Share;
 use historian::events::EventEntry;
 use historian::ledger::{Asked, Judgement};
-use historian::picture::{MeteringPicture, Picture, Reads};
+use historian::snapshot::{MeteringSnapshot, Reads, Snapshot};
 use signal::clock::{Jump, Timestamp};
 
 use super::commands::{CommandsKept, Said};
@@ -180,28 +180,28 @@ impl Gatherer {
     }
 
     /// Whether it is time to gather again, `every_ms` after the last time.
-    fn is_time(&self, picture: &Picture, every_ms: i64, last: bool) -> bool {
+    fn is_time(&self, snapshot: &Snapshot, every_ms: i64, last: bool) -> bool {
         if let Some(at) = self.at {
-            return last || picture.at.since(at) >= every_ms;
+            return last || snapshot.at.since(at) >= every_ms;
         }
-        let settled = picture.first_scan().lacking() == 0;
-        settled || picture.at.since(self.started) >= BEGIN_AFTER_MS
+        let settled = snapshot.first_scan().lacking() == 0;
+        settled || snapshot.at.since(self.started) >= BEGIN_AFTER_MS
     }
 
     /// What is new, when it is time to gather again: `every_ms` after the last time, or when no other
-    /// picture will follow (`last`). `picture` is the historian's latest; when a session begins it is made
+    /// snapshot will follow (`last`). `snapshot` is the historian's latest; when a session begins it is made
     /// again, so that it and the ledger say the same.
     pub fn gather(
         &mut self,
         (historian, buffer, alarms): (&mut Historian, &mut Buffer, &mut Alarms),
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         (every_ms, last): (i64, bool),
     ) -> Option<Batch> {
-        self.energy.note(picture);
-        if !self.is_time(picture, every_ms, last) {
+        self.energy.note(snapshot);
+        if !self.is_time(snapshot, every_ms, last) {
             return None;
         }
-        let until = picture.at;
+        let until = snapshot.at;
         self.at = Some(until);
         let begins = std::mem::take(&mut self.begins);
         if begins {
@@ -209,7 +209,7 @@ impl Gatherer {
             (self.next, self.metering) = (Vec::new(), Vec::new());
             self.energy = Counting::default();
             historian.keep_ledger();
-            *picture = historian.picture(until);
+            *snapshot = historian.snapshot(until);
         }
         let is_time = until.since(self.asked_from) >= ASKED_EVERY_MS || last;
         let asked = is_time.then(|| {
@@ -220,11 +220,11 @@ impl Gatherer {
         let fresh = buffer.take_fresh();
         let open_from = self.seal(buffer, until, fresh.len(), last);
         let values = buffer.take_sealed();
-        let (events, metering) = (self.events(picture), self.metering(picture));
+        let (events, metering) = (self.events(snapshot), self.metering(snapshot));
         for (centre, (next, _)) in self.next.iter().enumerate() {
             historian.keep_events(centre, *next);
         }
-        let energy = self.energy.news(picture, begins || last);
+        let energy = self.energy.news(snapshot, begins || last);
         let alarms = alarms.take_changes(begins);
         let jumps = if begins { self.jumps.clone() } else { Vec::new() };
         Some(Batch {
@@ -233,7 +233,7 @@ impl Gatherer {
             jumps,
             judgements,
             events,
-            commands: self.commands.news(picture, begins),
+            commands: self.commands.news(snapshot, begins),
             asked,
             metering,
             energy,
@@ -273,10 +273,10 @@ impl Gatherer {
         open_from
     }
 
-    fn events(&mut self, picture: &Picture) -> Vec<EventEntry> {
-        self.next.resize(picture.events.len(), (0, 0));
+    fn events(&mut self, snapshot: &Snapshot) -> Vec<EventEntry> {
+        self.next.resize(snapshot.events.len(), (0, 0));
         let mut new = Vec::new();
-        for (log, (next, lengthened)) in picture.events.iter().zip(&mut self.next) {
+        for (log, (next, lengthened)) in snapshot.events.iter().zip(&mut self.next) {
             // A gap that is new comes as long as it is now.
             let known = log.longer_since(*lengthened).filter(|entry| entry.order < *next);
             new.extend(known);
@@ -289,8 +289,8 @@ impl Gatherer {
         new
     }
 
-    fn metering(&mut self, picture: &Picture) -> Vec<MeterLine> {
-        let lines = meter_lines(&picture.province, &picture.metering);
+    fn metering(&mut self, snapshot: &Snapshot) -> Vec<MeterLine> {
+        let lines = meter_lines(&snapshot.province, &snapshot.metering);
         let is_new = |line: &&MeterLine| !self.metering.contains(line);
         let new = lines.iter().filter(is_new).cloned().collect();
         self.metering = lines;
@@ -298,7 +298,7 @@ impl Gatherer {
     }
 }
 
-fn meter_lines(province: &Province, metering: &MeteringPicture) -> Vec<MeterLine> {
+fn meter_lines(province: &Province, metering: &MeteringSnapshot) -> Vec<MeterLine> {
     let days = [metering.day, metering.final_day];
     let line =
         |(kind, id, sells): (MeterKind, &String, bool), (remote, uncounted), reads: &Reads| {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use config::ChannelId;
-use historian::picture::Picture;
+use historian::snapshot::Snapshot;
 use rusqlite::{Row, ToSql, Transaction, params};
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -32,16 +32,16 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// What is to be written of a picture: what is news, and all of it on a new day or when a session
+    /// What is to be written of a snapshot: what is news, and all of it on a new day or when a session
     /// begins, so that no window of a day needs anything from before.
-    pub(super) fn news(&mut self, picture: &Picture, begins: bool) -> Vec<CommandsKept> {
-        let day = Some(picture.at.0.div_euclid(DAY_MS));
+    pub(super) fn news(&mut self, snapshot: &Snapshot, begins: bool) -> Vec<CommandsKept> {
+        let day = Some(snapshot.at.0.div_euclid(DAY_MS));
         if begins || day != self.day {
             (self.units, self.day) = (BTreeMap::new(), day);
         }
         let mut news = Vec::new();
-        for channel in &picture.channels {
-            let station = channel.station(&picture.province);
+        for channel in &snapshot.channels {
+            let station = channel.station(&snapshot.province);
             for (unit, shown) in station.units.iter().zip(&channel.units) {
                 let Some(events) = shown.events else { continue };
                 let kept = events.commands;

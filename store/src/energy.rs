@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use historian::picture::Picture;
+use historian::snapshot::Snapshot;
 use rusqlite::{Connection, Row, ToSql, Transaction};
 use signal::clock::Timestamp;
 
@@ -99,25 +99,25 @@ pub(super) struct Counting {
 
 impl Counting {
     /// Takes down the counters of plants when an hour is over.
-    pub(super) fn note(&mut self, picture: &Picture) {
+    pub(super) fn note(&mut self, snapshot: &Snapshot) {
         // Where clocks are set back they show an hour twice.
-        let ahead = picture.province.zone.ahead_ms(picture.at.0);
-        let hour = Some(((picture.at.0 + ahead).div_euclid(HOUR_MS), ahead));
+        let ahead = snapshot.province.zone.ahead_ms(snapshot.at.0);
+        let hour = Some(((snapshot.at.0 + ahead).div_euclid(HOUR_MS), ahead));
         if self.hour != hour {
             self.hour = hour;
-            self.plants = plant_lines(picture);
+            self.plants = plant_lines(snapshot);
         }
     }
 
-    /// What is to be written of a picture. A session begins and ends with what the counters of plants show
+    /// What is to be written of a snapshot. A session begins and ends with what the counters of plants show
     /// then (`is_edge`).
-    pub(super) fn news(&mut self, picture: &Picture, is_edge: bool) -> Vec<EnergyLine> {
+    pub(super) fn news(&mut self, snapshot: &Snapshot, is_edge: bool) -> Vec<EnergyLine> {
         if is_edge {
             self.hour = None;
-            self.note(picture);
+            self.note(snapshot);
         }
         let mut news = std::mem::take(&mut self.plants);
-        for line in sold_lines(picture) {
+        for line in sold_lines(snapshot) {
             let key = (line.kind, line.station.clone(), line.id.clone());
             if self.sold.get(&key) != Some(&line) {
                 self.sold.insert(key, line.clone());
@@ -258,11 +258,11 @@ pub(super) fn damaged(
 }
 
 /// Energy sold, group by group, of those that tell of it.
-fn sold_lines(picture: &Picture) -> Vec<EnergyLine> {
-    let province = &picture.province;
+fn sold_lines(snapshot: &Snapshot) -> Vec<EnergyLine> {
+    let province = &snapshot.province;
     // A count that has not begun yet begins at the end of a day that is not over yet.
-    let over = picture.at.local_day(province.zone) - 1;
-    let told = picture.metering.groups.iter();
+    let over = snapshot.at.local_day(province.zone) - 1;
+    let told = snapshot.metering.groups.iter();
     let told = told.filter_map(|group| Some((group, group.sold?, group.proven?)));
     let lines = told.flat_map(|(told, sold, remote)| {
         let station = &province.stations[told.station.index()];
@@ -304,8 +304,8 @@ fn sold_lines(picture: &Picture) -> Vec<EnergyLine> {
 
 /// What the counters of plants show, of those that were read within the hour and of which nothing speaks
 /// against it.
-fn plant_lines(picture: &Picture) -> Vec<EnergyLine> {
-    let province = &picture.province;
+fn plant_lines(snapshot: &Snapshot) -> Vec<EnergyLine> {
+    let province = &snapshot.province;
     let mut lines = Vec::new();
     for id in province.plant_ids() {
         let plant = &province.stations[id.index()];
@@ -316,8 +316,8 @@ fn plant_lines(picture: &Picture) -> Vec<EnergyLine> {
                 _ => continue,
             };
             let read = province.centre_ids().find_map(|centre| {
-                let seen = picture.channel(id, centre).points.get(n)?;
-                let at = seen.at.filter(|at| picture.at.since(*at) < HOUR_MS)?;
+                let seen = snapshot.channel(id, centre).points.get(n)?;
+                let at = seen.at.filter(|at| snapshot.at.since(*at) < HOUR_MS)?;
                 let is_good = seen.not_live.is_none();
                 let kwh = 1_000.0 * seen.value.filter(|_| is_good)?;
                 (0.0..=KWH_MAX).contains(&kwh).then_some((at, kwh))

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use config::Province;
 use historian::alarms::{Alarm, Alarms};
-use historian::picture::Keeping;
+use historian::snapshot::Keeping;
 use signal::clock::Timestamp;
 
 use super::batch::Batch;

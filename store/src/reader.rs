@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::Province;
 use historian::events::Doubt;
 use historian::ledger::{Asked, EDGES_US, Run};
-use historian::picture::{HalfHours, LinkState};
+use historian::snapshot::{HalfHours, LinkState};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use signal::clock::{DAY_MS, Jump, Timestamp};
 

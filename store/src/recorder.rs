@@ -1,11 +1,11 @@
-//! What a recording learns, gathered into batches for a store: the updates that come, and the pictures that the
+//! What a recording learns, gathered into batches for a store: the updates that come, and the snapshots that the
 //! historian makes of them.
 
 use std::sync::Arc;
 
 use historian::Historian;
 use historian::alarms::{Alarm, Alarms};
-use historian::picture::Picture;
+use historian::snapshot::Snapshot;
 use signal::clock::Timestamp;
 use signal::update::Update;
 
@@ -25,25 +25,25 @@ impl Recorder {
         Self { buffer, gatherer: Gatherer::new(from), alarms: Alarms::default().keeping() }
     }
 
-    /// Takes the values of an update. Verdicts, events and alarms follow from the pictures alone.
+    /// Takes the values of an update. Verdicts, events and alarms follow from the snapshots alone.
     pub fn accept(&mut self, update: &Update) {
         self.buffer.accept(update);
     }
 
-    /// Looks at the latest picture of the historian. What is new comes back when it is time for it: `every_ms`
-    /// after the last time, or when no other picture will follow (`last`).
+    /// Looks at the latest snapshot of the historian. What is new comes back when it is time for it: `every_ms`
+    /// after the last time, or when no other snapshot will follow (`last`).
     pub fn look(
         &mut self,
         historian: &mut Historian,
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         (every_ms, last): (i64, bool),
     ) -> Option<Batch> {
-        self.alarms.look(picture);
+        self.alarms.look(snapshot);
         let sources = (historian, &mut self.buffer, &mut self.alarms);
-        self.gatherer.gather(sources, picture, (every_ms, last))
+        self.gatherer.gather(sources, snapshot, (every_ms, last))
     }
 
-    /// Alarms that are listed, as of the latest picture that was looked at.
+    /// Alarms that are listed, as of the latest snapshot that was looked at.
     pub fn listed(&self) -> Arc<[Alarm]> {
         self.alarms.listed()
     }

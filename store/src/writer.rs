@@ -9,7 +9,7 @@ use config::{Channel, Province};
 use historian::alarms::Alarm;
 use historian::events::{Doubt, EventEntry, Happening};
 use historian::ledger::{self, Asked, Judgement, State};
-use historian::picture::{LinkState, Unconfirmed};
+use historian::snapshot::{LinkState, Unconfirmed};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction};
 use signal::clock::{DAY_MS, Timestamp};
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use config::{CentreId, Lang, StationId};
-use historian::picture::{ChannelPicture, Full, LinkState, Picture, Right};
+use historian::snapshot::{ChannelSnapshot, Full, LinkState, Right, Snapshot};
 use historian::verdict::{Reason, Since};
 
 use super::paint::width;
@@ -18,14 +18,14 @@ use super::view::View;
 /// signals that are not live.
 type Severity = (u8, bool, bool, bool, Reverse<u64>);
 
-fn severity(picture: &Picture, station: StationId) -> Severity {
-    let seen = picture.site(station);
+fn severity(snapshot: &Snapshot, station: StationId) -> Severity {
+    let seen = snapshot.site(station);
     let link = match seen.link {
         LinkState::Lost => 0,
         LinkState::NeverConnected => 1,
         LinkState::Connected => 2,
     };
-    let channels = picture.province.centre_ids().map(|c| picture.channel(station, c));
+    let channels = snapshot.province.centre_ids().map(|c| snapshot.channel(station, c));
     let lacking =
         channels.map(|channel| channel.counts.live.lacking() + channel.counts.right.lacking());
     (
@@ -38,21 +38,21 @@ fn severity(picture: &Picture, station: StationId) -> Severity {
 }
 
 /// Stations in order of severity, the contract's order among equals.
-pub(crate) fn by_severity(picture: &Picture) -> Vec<StationId> {
-    let mut stations: Vec<StationId> = picture.province.station_ids().collect();
-    stations.sort_by_key(|station| severity(picture, *station));
+pub(crate) fn by_severity(snapshot: &Snapshot) -> Vec<StationId> {
+    let mut stations: Vec<StationId> = snapshot.province.station_ids().collect();
+    stations.sort_by_key(|station| severity(snapshot, *station));
     stations
 }
 
 /// Whether something is wrong with a station, so far as it can be judged.
-pub(crate) fn needs_attention(picture: &Picture, station: StationId) -> bool {
-    picture.settled(station) && severity(picture, station) != (2, true, true, true, Reverse(0))
+pub(crate) fn needs_attention(snapshot: &Snapshot, station: StationId) -> bool {
+    snapshot.settled(station) && severity(snapshot, station) != (2, true, true, true, Reverse(0))
 }
 
 /// Stations that need attention, worst first.
-pub(crate) fn concerns(picture: &Picture) -> Vec<StationId> {
-    let mut stations = by_severity(picture);
-    stations.retain(|station| needs_attention(picture, *station));
+pub(crate) fn concerns(snapshot: &Snapshot) -> Vec<StationId> {
+    let mut stations = by_severity(snapshot);
+    stations.retain(|station| needs_attention(snapshot, *station));
     stations
 }
 
@@ -66,8 +66,8 @@ pub(crate) struct Summary {
 
 /// One line about a station in `room` cells, with counts at the basis.
 pub(crate) fn summary(view: &View<'_>, station: StationId, room: usize) -> Summary {
-    let mut lines = shortfalls::of_station(view.picture, station);
-    if view.picture.site(station).link != LinkState::Connected {
+    let mut lines = shortfalls::of_station(view.snapshot, station);
+    if view.snapshot.site(station).link != LinkState::Connected {
         // Without a path the live state is the news.
         lines.sort_by_key(|line| line.reason().is_structural());
     }
@@ -100,7 +100,7 @@ pub(crate) fn summary(view: &View<'_>, station: StationId, room: usize) -> Summa
 
 /// Units that no longer answer although their values are still fresh: the first sign.
 fn silent(view: &View<'_>, station: StationId) -> Summary {
-    let channels = view.province().centre_ids().map(|c| view.picture.channel(station, c));
+    let channels = view.province().centre_ids().map(|c| view.snapshot.channel(station, c));
     let units: Vec<(usize, Since)> = channels
         .flat_map(|channel| channel.units.iter().enumerate())
         .filter(|(_, unit)| unit.asked && !unit.answers)
@@ -109,7 +109,7 @@ fn silent(view: &View<'_>, station: StationId) -> Summary {
     let since = units.iter().map(|(_, since)| *since).reduce(Since::earlier);
     let silent: BTreeSet<usize> = units.into_iter().map(|(unit, _)| unit).collect();
     let names = silent.iter();
-    let names = names.map(|unit| shortfalls::unit_name(view.picture, station, *unit, view.lang));
+    let names = names.map(|unit| shortfalls::unit_name(view.snapshot, station, *unit, view.lang));
     let names: Vec<String> = names.collect();
     if names.is_empty() {
         return Summary { why: String::new(), since };
@@ -186,12 +186,12 @@ fn live_part(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
     let (several, n) = (n > 1, view.count(n as u64));
     match line.id.ground {
         Ground::Link => {
-            let channel = view.picture.channel(station, line.centres[0]);
+            let channel = view.snapshot.channel(station, line.centres[0]);
             let said = path_text(view, line.id, channel.link.state);
             format!("{mark} {said}{at}: {n}")
         }
         Ground::Unit(unit) => {
-            let name = shortfalls::unit_name(view.picture, station, unit, view.lang);
+            let name = shortfalls::unit_name(view.snapshot, station, unit, view.lang);
             format!("{mark} {said} {name}{at}: {n}")
         }
         Ground::Bay(_) | Ground::Contract(..) => {
@@ -234,8 +234,8 @@ pub(crate) fn short_reason(reason: Reason, lang: Lang) -> &'static str {
 
 /// A reason in full, as it is with the province: where no path was ever up, none was lost.
 pub(crate) fn reason_text(view: &View<'_>, reason: Reason) -> &'static str {
-    let lost = |c: &std::sync::Arc<ChannelPicture>| c.link.state == LinkState::Lost;
-    if reason == Reason::NoLink && !view.picture.channels.iter().any(lost) {
+    let lost = |c: &std::sync::Arc<ChannelSnapshot>| c.link.state == LinkState::Lost;
+    if reason == Reason::NoLink && !view.snapshot.channels.iter().any(lost) {
         return view.t(Text::LinkNever);
     }
     reason.text(view.lang)
@@ -305,13 +305,13 @@ pub(crate) struct Alarm {
 
 /// The worst live problem of the province; `None` when every path is up and every value good.
 pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
-    let picture = view.picture;
-    let stations = concerns(picture);
+    let snapshot = view.snapshot;
+    let stations = concerns(snapshot);
     let of_link = |state: LinkState| -> Vec<StationId> {
-        let linked = |id: &StationId| picture.site(*id).link == state;
+        let linked = |id: &StationId| snapshot.site(*id).link == state;
         stations.iter().copied().filter(linked).collect()
     };
-    let live = |id: &&StationId| !shortfalls::live(picture, **id).is_empty();
+    let live = |id: &&StationId| !shortfalls::live(snapshot, **id).is_empty();
     for (state, word) in
         [(LinkState::Lost, Text::LinkLost), (LinkState::NeverConnected, Text::LinkNever)]
     {
@@ -323,7 +323,7 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
         }
     }
     let (station, line) = stations.iter().find_map(|id| {
-        let lines = shortfalls::live(picture, *id);
+        let lines = shortfalls::live(snapshot, *id);
         lines.into_iter().next().map(|line| (*id, line))
     })?;
     let others = stations.iter().filter(|id| **id != station).filter(live).count();
@@ -343,20 +343,20 @@ fn links_text(
 ) -> (String, String, String) {
     let channels = gone.iter().flat_map(|station| {
         let centres = view.province().centre_ids();
-        centres.map(|centre| view.picture.channel(*station, centre))
+        centres.map(|centre| view.snapshot.channel(*station, centre))
     });
     let lost = channels.filter(|c| c.link.state == state).map(|c| c.link.told_since());
     let since = lost.reduce(Since::earlier).unwrap_or(Since::At(view.now));
     let start = format!("{} {}", view.t(Text::SinceWord), view.since(since));
     let age = view.lasted(since);
     let when = format!("{start}{age}");
-    let all = view.picture.stations().len();
+    let all = view.snapshot.stations().len();
     match gone {
         [one] => {
             let cut = view
                 .province()
                 .centre_ids()
-                .filter(|centre| view.picture.channel(*one, *centre).link.state == state);
+                .filter(|centre| view.snapshot.channel(*one, *centre).link.state == state);
             let at = at_some(view, &cut.collect::<Vec<_>>());
             (format!("{}: {word}{at}", view.station_name(*one)), format!(" {start}"), age)
         }

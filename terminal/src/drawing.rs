@@ -1,4 +1,4 @@
-//! The whole picture of the terminal: frame, screen, and what lies over it.
+//! The whole snapshot of the terminal: frame, screen, and what lies over it.
 
 use config::Lang;
 use ratatui::buffer::Buffer;
@@ -38,7 +38,7 @@ pub(super) fn draw(ui: &Ui, buffer: &mut Buffer) {
 /// What a digest must not leave out.
 fn alert(ui: &Ui, view: &View<'_>) -> Option<String> {
     if view.down {
-        return Some(format!("{} {}", view.t(Text::ModeDown), view.age(view.picture.at)));
+        return Some(format!("{} {}", view.t(Text::ModeDown), view.age(view.snapshot.at)));
     }
     ui.paused_ms().map(|ms| format!("{} {}", view.t(Text::ModePaused), super::format::clock(ms)))
 }

@@ -2,8 +2,8 @@
 
 use collector::explain::{self, exception};
 use config::{CentreId, Kind, Lang, PointId, StationId, Unit};
-use historian::picture::{ChannelPicture, LastAnswer, LinkState};
-use historian::verdict::{PointPicture, Reason};
+use historian::snapshot::{ChannelSnapshot, LastAnswer, LinkState};
+use historian::verdict::{PointSnapshot, Reason};
 use signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
 
 use super::format;
@@ -59,7 +59,7 @@ fn cause(view: &View<'_>, station: StationId, cause: Cause) -> String {
             let place = units.iter().position(|unit| unit.id == id);
             let name = place.map_or_else(
                 || format!("{} {id}", view.t(Text::Unit)),
-                |n| unit(view, &units[n], &unit_name(view.picture, station, n, view.lang)),
+                |n| unit(view, &units[n], &unit_name(view.snapshot, station, n, view.lang)),
             );
             format!("{name} {}", view.t(Text::UnitSilent))
         }
@@ -75,7 +75,7 @@ fn cause(view: &View<'_>, station: StationId, cause: Cause) -> String {
 /// What proves a shortfall, in one line.
 pub(crate) fn of_line(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
     let centre = line.centres[0];
-    let channel = view.picture.channel(station, centre);
+    let channel = view.snapshot.channel(station, centre);
     match line.id.ground {
         Ground::Contract(point, centre) => {
             let entry = &view.province().channel(station, centre).entries[point.index()];
@@ -96,7 +96,7 @@ pub(crate) fn of_line(view: &View<'_>, station: StationId, line: &Shortfall) -> 
 }
 
 /// Fault of a path, and when the last reply came over it.
-fn of_link(view: &View<'_>, channel: &ChannelPicture) -> String {
+fn of_link(view: &View<'_>, channel: &ChannelSnapshot) -> String {
     let fault = channel.link.fault.as_ref().map(|fault| link_fault(fault, view.lang));
     let last = channel
         .link
@@ -109,7 +109,7 @@ fn of_link(view: &View<'_>, channel: &ChannelPicture) -> String {
 }
 
 /// What a unit answers: the latest of its requests that brought no values.
-fn of_unit(view: &View<'_>, station: StationId, channel: &ChannelPicture, unit: usize) -> String {
+fn of_unit(view: &View<'_>, station: StationId, channel: &ChannelSnapshot, unit: usize) -> String {
     let id = view.station(station).units[unit].id;
     let of_unit = |last: &&LastAnswer| {
         let group = channel.layout.groups.get(usize::from(last.group));
@@ -137,7 +137,7 @@ fn took(evidence: &Evidence, lang: Lang) -> String {
 fn of_value(
     view: &View<'_>,
     station: StationId,
-    channel: &ChannelPicture,
+    channel: &ChannelSnapshot,
     line: &Shortfall,
 ) -> String {
     let index = line.points[0].index();
@@ -177,7 +177,7 @@ pub(crate) fn range(view: &View<'_>, point: &config::Point) -> String {
 }
 
 /// Age of a value and the age at which it is old: `12 s, hạn 30 s`.
-pub(crate) fn age(view: &View<'_>, point: &config::Point, seen: &PointPicture) -> String {
+pub(crate) fn age(view: &View<'_>, point: &config::Point, seen: &PointSnapshot) -> String {
     let Some(at) = seen.at else { return view.t(Text::NeverCame).to_owned() };
     let age = format::fine_age(view.now.since(at), view.lang);
     let limit = point.spec.scan.map(|scan| view.province().scan.old_after_ms(scan));
@@ -194,7 +194,7 @@ pub(crate) fn raw(
     centre: CentreId,
     point: PointId,
 ) -> Option<String> {
-    let channel = view.picture.channel(station, centre);
+    let channel = view.snapshot.channel(station, centre);
     let entry = &channel.contract(view.province()).entries[point.index()];
     let last = channel.last_answer(point).filter(|last| last.miss.is_none())?;
     let raw = explain::raw(&last.evidence, entry)?;
@@ -219,7 +219,7 @@ pub(crate) fn raw(
 /// The last request that asked for a point: when, what was sent, what came back.
 pub(crate) fn exchange(
     view: &View<'_>,
-    channel: &ChannelPicture,
+    channel: &ChannelSnapshot,
     point: PointId,
 ) -> Vec<(String, String)> {
     let Some(last) = channel.last_answer(point) else { return Vec::new() };

@@ -1,11 +1,11 @@
 //! The screens: which required signal is not there, since when, and why.
 //!
-//! Drawn from the historian's picture and nothing else. What is here runs the loop; [`Ui`] holds
+//! Drawn from the historian's snapshot and nothing else. What is here runs the loop; [`Ui`] holds
 //! what the operator has chosen and draws it, and can be driven by tests without a terminal.
 //!
 //! ```text
 //! keys ─► keys.rs (one table) ─► Action ─► Ui ─► Effect: quit, suspend, copy
-//! historian ─► watch::Receiver<Arc<Picture>> ─► Ui ─► screens ─► lines ─► buffer
+//! historian ─► watch::Receiver<Arc<Snapshot>> ─► Ui ─► screens ─► lines ─► buffer
 //! ```
 
 mod acting;
@@ -37,8 +37,8 @@ use std::time::{Duration, Instant};
 use config::{Lang, StationId};
 use historian::alarms::Raised;
 use historian::events::EventEntry;
-use historian::picture::Picture;
 use historian::shortfalls;
+use historian::snapshot::Snapshot;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::Event;
@@ -55,7 +55,7 @@ pub use ratatui;
 pub use theme::Theme;
 pub use ui::{Effect, Ui};
 
-/// Longest sleep between two looks at keys, pictures and the wish to quit.
+/// Longest sleep between two looks at keys, snapshots and the wish to quit.
 const TURN: Duration = Duration::from_millis(100);
 /// Shortest time between two redraws that no key asked for.
 const REDRAW_MIN: Duration = Duration::from_millis(250);
@@ -80,7 +80,7 @@ pub struct Options {
 pub enum Exit {
     /// The operator asked for it.
     Asked,
-    /// The operator asked for it when no pictures came any more.
+    /// The operator asked for it when no snapshots came any more.
     AskedWhileDown,
     /// The program was told to end.
     Told,
@@ -88,7 +88,7 @@ pub enum Exit {
     TerminalGone,
 }
 
-/// Shows the pictures that come, until the operator leaves or `quit` is set. What he acknowledges is handed
+/// Shows the snapshots that come, until the operator leaves or `quit` is set. What he acknowledges is handed
 /// to `acknowledge`, which says whether it was taken.
 ///
 /// Must be called on the main thread: while it runs, a panic there gives the terminal back, one
@@ -98,7 +98,7 @@ pub enum Exit {
 /// When the terminal cannot be taken over or read.
 #[expect(clippy::needless_pass_by_value, reason = "the caller has no use for them afterwards")]
 pub fn run(
-    news: watch::Receiver<Arc<Picture>>,
+    news: watch::Receiver<Arc<Snapshot>>,
     acknowledge: impl Fn(Vec<Raised>) -> bool,
     options: Options,
     quit: Arc<AtomicBool>,
@@ -166,7 +166,7 @@ enum Due {
 
 struct Session {
     ui: Ui,
-    /// When the latest picture came.
+    /// When the latest snapshot came.
     came: Instant,
     drawn: Option<Instant>,
     due: Due,
@@ -174,13 +174,13 @@ struct Session {
 
 impl Session {
     /// Looks for news from the other threads.
-    fn look(&mut self, news: &mut watch::Receiver<Arc<Picture>>, guard: &Guard) {
+    fn look(&mut self, news: &mut watch::Receiver<Arc<Snapshot>>, guard: &Guard) {
         let was_down = self.ui.is_down();
         match news.has_changed() {
             Ok(true) => {
-                let picture = Arc::clone(&news.borrow_and_update());
+                let snapshot = Arc::clone(&news.borrow_and_update());
                 self.came = Instant::now();
-                if self.ui.take(picture) {
+                if self.ui.take(snapshot) {
                     self.due = self.due.min(Due::Soon);
                 }
             }
@@ -239,36 +239,36 @@ fn suspend(guard: &Guard) -> io::Result<()> {
     guard.enter_again()
 }
 
-/// The figures of a picture and why stations fall short, as lines of text.
-pub fn text(picture: &Picture, lang: Lang, ascii: bool) -> String {
-    let text = plain::overview(&plain::view(picture, lang), true, plain::WIDTH);
+/// The figures of a snapshot and why stations fall short, as lines of text.
+pub fn text(snapshot: &Snapshot, lang: Lang, ascii: bool) -> String {
+    let text = plain::overview(&plain::view(snapshot, lang), true, plain::WIDTH);
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 
-/// A screen of a picture as text, in `width` columns; the figures take what they need.
-pub fn page(picture: &Picture, page: Page, (lang, ascii): (Lang, bool), width: usize) -> String {
-    let text = plain::page(&plain::view(picture, lang), page, width);
+/// A screen of a snapshot as text, in `width` columns; the figures take what they need.
+pub fn page(snapshot: &Snapshot, page: Page, (lang, ascii): (Lang, bool), width: usize) -> String {
+    let text = plain::page(&plain::view(snapshot, lang), page, width);
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 
-/// How it is known what a picture says that was made from history, as lines of text.
-pub fn origin(picture: &Picture, origin: &Origin, (lang, ascii): (Lang, bool)) -> String {
-    let text = plain::origin(&plain::view(picture, lang), origin);
+/// How it is known what a snapshot says that was made from history, as lines of text.
+pub fn origin(snapshot: &Snapshot, origin: &Origin, (lang, ascii): (Lang, bool)) -> String {
+    let text = plain::origin(&plain::view(snapshot, lang), origin);
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 
 /// The line over the lines of events.
-pub fn event_head(picture: &Picture, lang: Lang) -> String {
-    plain::event_head(&plain::view(picture, lang))
+pub fn event_head(snapshot: &Snapshot, lang: Lang) -> String {
+    plain::event_head(&plain::view(snapshot, lang))
 }
 
 /// One entry of the events as a line of text.
-pub fn event_line(picture: &Picture, entry: &EventEntry, lang: Lang, ascii: bool) -> String {
-    let text = plain::event_line(&plain::view(picture, lang), entry);
+pub fn event_line(snapshot: &Snapshot, entry: &EventEntry, lang: Lang, ascii: bool) -> String {
+    let text = plain::event_line(&plain::view(snapshot, lang), entry);
     if ascii { glyphs::plain_text(&text) } else { text }
 }
 
 /// Why a station falls short, as lines of text without marks of selection.
-pub fn why_lines(picture: &Picture, station: StationId, lang: Lang) -> Vec<String> {
-    plain::why_lines(&plain::view(picture, lang), station)
+pub fn why_lines(snapshot: &Snapshot, station: StationId, lang: Lang) -> Vec<String> {
+    plain::why_lines(&plain::view(snapshot, lang), station)
 }

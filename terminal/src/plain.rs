@@ -3,7 +3,7 @@
 
 use config::{Lang, StationId};
 use historian::events::{EventEntry, Happening};
-use historian::picture::{Full, LinkState, Picture};
+use historian::snapshot::{Full, LinkState, Snapshot};
 use historian::verdict::Since;
 use signal::clock::Timestamp;
 
@@ -51,7 +51,7 @@ pub(super) fn overview(view: &View<'_>, asks: bool, width: usize) -> String {
     if view.starting() {
         rows.push(scanning(view));
     }
-    let undecided = view.picture.undecided();
+    let undecided = view.snapshot.undecided();
     if undecided > 0 {
         let undecided = view.count(undecided);
         rows.push(view.row().text(format!(" {undecided} {}", view.t(Text::NotWatchedLong))));
@@ -63,7 +63,7 @@ pub(super) fn overview(view: &View<'_>, asks: bool, width: usize) -> String {
     if view.nobody_ever() {
         return lines.join("\n") + "\n";
     }
-    let concerns = attention::concerns(view.picture);
+    let concerns = attention::concerns(view.snapshot);
     lines.push(String::new());
     if concerns.is_empty() && !view.starting() && undecided == 0 {
         lines.push(view.t(Text::AllWell).to_owned());
@@ -76,7 +76,7 @@ pub(super) fn overview(view: &View<'_>, asks: bool, width: usize) -> String {
         lines.push(format!("{}: {}{since}", view.station_name(station), summary.why));
     }
     for station in view.province().station_ids() {
-        if view.picture.site(station).full != Full::Full {
+        if view.snapshot.site(station).full != Full::Full {
             lines.push(String::new());
             lines.push(why::plain(view, station, width));
         }
@@ -147,7 +147,7 @@ fn plants(view: &View<'_>) -> String {
     let mut lines = String::new();
     for plant in view.province().plant_ids() {
         let path = |centre| {
-            let link = &view.picture.channel(plant, centre).link;
+            let link = &view.snapshot.channel(plant, centre).link;
             let word = match link.state {
                 LinkState::Connected => Text::LinkUp,
                 LinkState::Lost => Text::LinkLost,
@@ -164,20 +164,20 @@ fn plants(view: &View<'_>) -> String {
     if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
-/// How it is known what a picture says that was made from history.
+/// How it is known what a snapshot says that was made from history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Up to when it was watched, from the start of the picture on.
+    /// Up to when it was watched, from the start of the snapshot on.
     pub until: Timestamp,
     /// Nobody went on then.
     pub has_ended: bool,
-    /// Stretches in which nobody watched and over which something in the picture goes, the latest first.
+    /// Stretches in which nobody watched and over which something in the snapshot goes, the latest first.
     pub unwatched: Vec<(Timestamp, Timestamp)>,
     /// From when on verdicts are kept, where that is why nothing earlier is told.
     pub kept_from: Option<Timestamp>,
     /// From when on values are kept, where those of the moment no longer are.
     pub values_from: Option<Timestamp>,
-    /// The present, where the picture is to be as new as can be.
+    /// The present, where the snapshot is to be as new as can be.
     pub now: Option<Timestamp>,
 }
 
@@ -186,16 +186,16 @@ const STALE_MS: i64 = 3_000;
 /// Stretches in which nobody watched that are told one by one.
 const UNWATCHED_SHOWN: usize = 3;
 
-/// How it is known what a picture says.
+/// How it is known what a snapshot says.
 pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
-    // By the day on which it is read: the picture may be of another one.
+    // By the day on which it is read: the snapshot may be of another one.
     let moment = Moment { now: origin.now.unwrap_or(view.now), ..view.moment() };
     let stamp = |at: Timestamp| moment.since_exactly(Since::At(at));
     let watched = view.say(
         "Theo lịch sử đã lưu; giám sát liên tục từ",
         "From the history that was kept; watched without a break since",
     );
-    let mut lines = vec![format!("{watched} {}.", stamp(view.picture.started))];
+    let mut lines = vec![format!("{watched} {}.", stamp(view.snapshot.started))];
     if let Some(behind) = origin.now.map(|now| now.since(origin.until)).filter(|ms| *ms > STALE_MS)
     {
         let (until, age) = (stamp(origin.until), format::age(behind, view.lang));
@@ -249,7 +249,7 @@ pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
 
 /// Remote metering by district.
 pub(super) fn metering_summary(view: &View<'_>, width: usize) -> String {
-    let (metering, province) = (&view.picture.metering, view.province());
+    let (metering, province) = (&view.snapshot.metering, view.province());
     let shares = metering.districts.iter().zip(&metering.district_uncounted);
     let mut lines: Vec<String> = figure_lines(view).into_iter().skip(1).map(plain).collect();
     lines.extend(province.districts.iter().zip(shares).map(|(district, (share, uncounted))| {
@@ -301,7 +301,7 @@ pub(super) fn event_line(view: &View<'_>, entry: &EventEntry) -> String {
         format!("{day} {}", moment.fine_time(at))
     };
     let unit = station.units.iter().position(|unit| unit.id == entry.unit);
-    let unit = unit.map_or_else(String::new, |unit| unit_name(view.picture, id, unit, lang));
+    let unit = unit.map_or_else(String::new, |unit| unit_name(view.snapshot, id, unit, lang));
     match &entry.what {
         Happening::Change(change) => {
             let point = change.point.map(|point| &station.points[point.index()]);
@@ -330,15 +330,15 @@ fn columns<const N: usize>(cells: [String; N]) -> String {
     line.trim_end().to_owned()
 }
 
-/// A picture as a text sees it.
-pub(super) fn view(picture: &Picture, lang: Lang) -> View<'_> {
+/// A snapshot as a text sees it.
+pub(super) fn view(snapshot: &Snapshot, lang: Lang) -> View<'_> {
     View {
-        picture,
-        now: picture.at,
+        snapshot,
+        now: snapshot.at,
         lang,
         // No styles are kept, so any theme will do.
         theme: Theme::Mono,
-        basis: widest_centre(picture),
+        basis: widest_centre(snapshot),
         down: false,
         simulate: "gridwatch simulate",
         keys: false,

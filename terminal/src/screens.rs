@@ -38,8 +38,8 @@ mod tests {
     use config::{CentreId, Lang, PointId, Province, StationId};
     use historian::Historian;
     use historian::alarms::{Alarm, Cause, Priority, Raised};
-    use historian::picture::Picture;
     use historian::shortfalls::{Ground, LineId};
+    use historian::snapshot::Snapshot;
     use historian::verdict::Reason;
     use signal::clock::Timestamp;
 
@@ -53,9 +53,9 @@ mod tests {
 
     const BODY: Body = Body { width: 100, height: 30 };
 
-    fn view(picture: &Picture, lang: Lang, basis: CentreId) -> View<'_> {
-        let (now, theme) = (picture.at, Theme::ALL[0]);
-        View { picture, now, lang, theme, basis, down: false, simulate: "", keys: true }
+    fn view(snapshot: &Snapshot, lang: Lang, basis: CentreId) -> View<'_> {
+        let (now, theme) = (snapshot.at, Theme::ALL[0]);
+        View { snapshot, now, lang, theme, basis, down: false, simulate: "", keys: true }
     }
 
     fn text(rows: Vec<Row>) -> String {
@@ -98,17 +98,17 @@ mod tests {
     }
 
     /// One alarm of each ground that a station can have.
-    fn alarms_of(picture: &Picture, station: StationId) -> Vec<Alarm> {
-        let contract = &picture.province.stations[station.index()];
+    fn alarms_of(snapshot: &Snapshot, station: StationId) -> Vec<Alarm> {
+        let contract = &snapshot.province.stations[station.index()];
         let grounds = [Ground::Link, Ground::Unit(contract.units.len() - 1)];
         let grounds = grounds.into_iter().chain([Ground::Bay(contract.bays.len() - 1)]);
         let alarm = |ground| {
             let line = LineId { reason: Reason::NoReply, ground };
             Alarm {
-                raised: Raised { cause: Cause { station, line }, at: picture.at },
+                raised: Raised { cause: Cause { station, line }, at: snapshot.at },
                 at_least: false,
                 priority: Priority::One,
-                centres: picture.province.centre_ids().collect(),
+                centres: snapshot.province.centre_ids().collect(),
                 signals: 1,
                 returned: None,
                 acknowledged: None,
@@ -122,13 +122,13 @@ mod tests {
         let province = Arc::new(Province::built_in());
         let now = Timestamp(1_669_188_727_240);
         let mut historian = Historian::new(Arc::clone(&province), &layouts(&plans(&province)), now);
-        let mut picture = historian.picture(now);
-        let alarms = province.site_ids().flat_map(|id| alarms_of(&picture, id));
-        picture.alarms = alarms.collect();
+        let mut snapshot = historian.snapshot(now);
+        let alarms = province.site_ids().flat_map(|id| alarms_of(&snapshot, id));
+        snapshot.alarms = alarms.collect();
         let (index, words) = (Index::new(&province), Words::new("x"));
         assert!(province.plant_ids().next().is_some());
         for (lang, basis) in [Lang::Vi, Lang::En].into_iter().zip(province.centre_ids()) {
-            let view = view(&picture, lang, basis);
+            let view = view(&snapshot, lang, basis);
             for station in province.site_ids() {
                 let id = &province.stations[station.index()].id;
                 for (screen, said) in of_station(&view, station) {

@@ -1,11 +1,11 @@
-//! What the operator sees and has chosen: keys change it, pictures pass through it, and it draws
+//! What the operator sees and has chosen: keys change it, snapshots pass through it, and it draws
 //! itself. It opens nothing, writes nothing and reads no clock, so tests drive it like an operator.
 
 use std::sync::Arc;
 
 use config::{CentreId, Lang};
 use historian::alarms::Raised;
-use historian::picture::Picture;
+use historian::snapshot::Snapshot;
 use historian::verdict::Reason;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -23,7 +23,7 @@ use super::texts::Text;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
 
-/// Milliseconds without a new picture after which the collector counts as gone.
+/// Milliseconds without a new snapshot after which the collector counts as gone.
 const DOWN_AFTER_MS: i64 = 3_000;
 
 /// What the world outside must do about a key.
@@ -59,10 +59,10 @@ pub struct Ui {
     pub(super) color: bool,
     pub(super) ascii: bool,
     simulate: Arc<str>,
-    /// The latest picture, and the one that is shown.
-    pub(super) newest: Arc<Picture>,
-    pub(super) shown: Arc<Picture>,
-    /// Milliseconds since the latest picture came.
+    /// The latest snapshot, and the one that is shown.
+    pub(super) newest: Arc<Snapshot>,
+    pub(super) shown: Arc<Snapshot>,
+    /// Milliseconds since the latest snapshot came.
     behind_ms: i64,
     gone: bool,
     pub(super) stopped: Option<String>,
@@ -79,7 +79,7 @@ pub struct Ui {
 
 /// What a view borrows from, so that the state can change meanwhile.
 pub(super) struct Scene {
-    picture: Arc<Picture>,
+    snapshot: Arc<Snapshot>,
     simulate: Arc<str>,
     now: Timestamp,
     lang: Lang,
@@ -91,7 +91,7 @@ pub(super) struct Scene {
 impl Scene {
     pub(super) fn view(&self) -> View<'_> {
         View {
-            picture: &self.picture,
+            snapshot: &self.snapshot,
             now: self.now,
             lang: self.lang,
             theme: self.theme,
@@ -104,18 +104,18 @@ impl Scene {
 }
 
 impl Ui {
-    /// The overview of a picture.
-    pub fn new(options: Options, picture: Arc<Picture>) -> Self {
+    /// The overview of a snapshot.
+    pub fn new(options: Options, snapshot: Arc<Snapshot>) -> Self {
         Self {
             lang: options.lang,
             theme: if options.color { Theme::CalmDark } else { Theme::Mono },
             color: options.color,
             ascii: options.ascii,
             simulate: options.simulate.into(),
-            basis: widest_centre(&picture),
-            finder: Finder::new(&picture.province),
-            shown: Arc::clone(&picture),
-            newest: picture,
+            basis: widest_centre(&snapshot),
+            finder: Finder::new(&snapshot.province),
+            shown: Arc::clone(&snapshot),
+            newest: snapshot,
             behind_ms: 0,
             gone: false,
             stopped: None,
@@ -128,11 +128,11 @@ impl Ui {
         }
     }
 
-    /// Takes a new picture. Says whether anything but ages may look different.
-    pub fn take(&mut self, picture: Arc<Picture>) -> bool {
-        let changed = differs(&self.newest, &picture) || self.is_down();
+    /// Takes a new snapshot. Says whether anything but ages may look different.
+    pub fn take(&mut self, snapshot: Arc<Snapshot>) -> bool {
+        let changed = differs(&self.newest, &snapshot) || self.is_down();
         let shows_values = matches!(self.screen(), Screen::Signals(_) | Screen::Links(_));
-        self.newest = picture;
+        self.newest = snapshot;
         self.behind_ms = 0;
         if self.paused.is_none() {
             self.shown = Arc::clone(&self.newest);
@@ -140,12 +140,12 @@ impl Ui {
         changed || shows_values
     }
 
-    /// Tells how long ago the latest picture came.
+    /// Tells how long ago the latest snapshot came.
     pub fn wait(&mut self, ms: i64) {
         self.behind_ms = ms;
     }
 
-    /// Tells that no picture will ever come again.
+    /// Tells that no snapshot will ever come again.
     pub fn collector_gone(&mut self) {
         self.gone = true;
     }
@@ -160,7 +160,7 @@ impl Ui {
         self.stopped = Some(report);
     }
 
-    /// Whether no picture has come for too long.
+    /// Whether no snapshot has come for too long.
     pub fn is_down(&self) -> bool {
         self.gone || self.behind_ms > DOWN_AFTER_MS
     }
@@ -200,12 +200,12 @@ impl Ui {
         self.stack.last_mut().expect("the overview is never left")
     }
 
-    /// How long the picture has been frozen, milliseconds.
+    /// How long the snapshot has been frozen, milliseconds.
     pub(super) fn paused_ms(&self) -> Option<i64> {
         self.paused.map(|since| self.present().since(since))
     }
 
-    /// The present: the latest picture's instant, moved on when pictures stay away.
+    /// The present: the latest snapshot's instant, moved on when snapshots stay away.
     pub(super) fn present(&self) -> Timestamp {
         let late = if self.is_down() { self.behind_ms } else { 0 };
         self.newest.at.plus(late)
@@ -213,7 +213,7 @@ impl Ui {
 
     pub(super) fn scene(&self) -> Scene {
         Scene {
-            picture: Arc::clone(&self.shown),
+            snapshot: Arc::clone(&self.shown),
             simulate: Arc::clone(&self.simulate),
             now: self.paused.unwrap_or_else(|| self.present()),
             lang: self.lang,
@@ -366,8 +366,8 @@ impl Ui {
     }
 }
 
-/// Whether two pictures differ in anything but ages and values.
-fn differs(old: &Picture, new: &Picture) -> bool {
+/// Whether two snapshots differ in anything but ages and values.
+fn differs(old: &Snapshot, new: &Snapshot) -> bool {
     let same = old.figures == new.figures
         && old.centres == new.centres
         && old.sites == new.sites

@@ -1,8 +1,8 @@
-//! What a screen is drawn from: a picture, the present, and how the operator wants to see it.
+//! What a screen is drawn from: a snapshot, the present, and how the operator wants to see it.
 
 use config::{CentreId, Lang, Province, Station, StationId};
 use historian::counts::Share;
-use historian::picture::{LinkState, Picture};
+use historian::snapshot::{LinkState, Snapshot};
 use historian::verdict::Since;
 use signal::clock::Timestamp;
 
@@ -14,8 +14,8 @@ use super::theme::Theme;
 /// Everything that the screens read. They read nothing else, no clock either.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
-    /// The picture that is shown.
-    pub(crate) picture: &'a Picture,
+    /// The snapshot that is shown.
+    pub(crate) snapshot: &'a Snapshot,
     /// The present: ages are counted to here.
     pub(crate) now: Timestamp,
     /// Language.
@@ -24,7 +24,7 @@ pub(crate) struct View<'a> {
     pub(crate) theme: Theme,
     /// The centre whose counts stand where there is room for one.
     pub(crate) basis: CentreId,
-    /// No picture has come for too long: nothing of it may look live.
+    /// No snapshot has come for too long: nothing of it may look live.
     pub(crate) down: bool,
     /// The command that starts the simulated stations.
     pub(crate) simulate: &'a str,
@@ -35,7 +35,7 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// The contract.
     pub(crate) fn province(&self) -> &'a Province {
-        &self.picture.province
+        &self.snapshot.province
     }
 
     /// A station of the contract.
@@ -115,7 +115,7 @@ impl<'a> View<'a> {
     /// Every centre, the one with the smallest required set first: the order of columns.
     pub(crate) fn centres(&self) -> Vec<CentreId> {
         let mut centres: Vec<CentreId> = self.province().centre_ids().collect();
-        centres.sort_by_key(|id| self.picture.centres[id.index()].counts.required);
+        centres.sort_by_key(|id| self.snapshot.centres[id.index()].counts.required);
         centres
     }
 
@@ -128,26 +128,26 @@ impl<'a> View<'a> {
 
     /// Whether every block of a station has been asked once, so that verdicts can be given.
     pub(crate) fn settled(&self, station: StationId) -> bool {
-        self.picture.settled(station)
+        self.snapshot.settled(station)
     }
 
     /// Whether the first scan is still going on.
     pub(crate) fn starting(&self) -> bool {
-        self.picture.first_scan().lacking() > 0
+        self.snapshot.first_scan().lacking() > 0
     }
 
     /// Whether no station has ever answered, although all were tried.
     pub(crate) fn nobody_ever(&self) -> bool {
         let never = |link: LinkState| link == LinkState::NeverConnected;
-        !self.starting() && self.picture.channels.iter().all(|c| never(c.link.state))
+        !self.starting() && self.snapshot.channels.iter().all(|c| never(c.link.state))
     }
 }
 
 /// The centre with the largest required set: where a screen begins.
-pub(crate) fn widest_centre(picture: &Picture) -> CentreId {
-    let required = |id: &CentreId| picture.centres[id.index()].counts.required;
+pub(crate) fn widest_centre(snapshot: &Snapshot) -> CentreId {
+    let required = |id: &CentreId| snapshot.centres[id.index()].counts.required;
     // The last of equals would win; reversing lets the first of the contract do so.
-    let mut centres: Vec<CentreId> = picture.province.centre_ids().collect();
+    let mut centres: Vec<CentreId> = snapshot.province.centre_ids().collect();
     centres.reverse();
     centres.into_iter().max_by_key(required).unwrap_or(CentreId(0))
 }

@@ -13,7 +13,7 @@ use crc32fast::Hasher;
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
 use gridwatch::signal::update::Update;
@@ -122,10 +122,10 @@ impl Sink for Witness {
     fn judged(
         &mut self,
         historian: &mut Historian,
-        picture: &mut Picture,
+        snapshot: &mut Snapshot,
         last: bool,
     ) -> io::Result<()> {
-        if let Some(batch) = self.recorder.look(historian, picture, (COMMIT_EVERY_MS, last)) {
+        if let Some(batch) = self.recorder.look(historian, snapshot, (COMMIT_EVERY_MS, last)) {
             self.writer.commit(&batch).unwrap();
             self.first.get_or_insert(batch);
             self.note();

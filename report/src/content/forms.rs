@@ -3,7 +3,7 @@
 //! signatures. What only people can say (remedy, unit, date) is left open for them.
 
 use config::{FormSettings, StationId};
-use historian::picture::LinkState;
+use historian::snapshot::LinkState;
 
 use super::stations::{link_verdict, right_verdict, shortfalls, signals_verdict};
 use super::{capital, text, titled};

@@ -1,7 +1,7 @@
 //! Remote metering: coverage and daily reading, apart from each other, by district and class.
 
 use historian::counts::Share;
-use historian::picture::SoldReads;
+use historian::snapshot::SoldReads;
 use store::{Followed, MeterKind, Metered};
 
 use super::summary::{coverage, coverage_cell};

@@ -2,7 +2,7 @@
 //! half hours.
 
 use historian::counts::Share;
-use historian::picture::SoldReads;
+use historian::snapshot::SoldReads;
 use store::Kept;
 use store::history::{Reading, Row};
 

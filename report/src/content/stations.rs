@@ -1,8 +1,8 @@
 //! Each station at each centre: what the two forms say of it in words, in figures.
 
 use historian::counts::Share;
-use historian::picture::LinkState;
 use historian::right::Right;
+use historian::snapshot::LinkState;
 use historian::verdict::Reason;
 use words::places::{Form, places};
 

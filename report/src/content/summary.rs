@@ -2,7 +2,7 @@
 
 use config::CentreId;
 use historian::counts::Share;
-use historian::picture::LinkState;
+use historian::snapshot::LinkState;
 use store::history::Times;
 use store::{Kept, MeterKind, Metered};
 use words::format;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use gridwatch::historian::picture::Picture;
+use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::monitor::Monitor;
 use gridwatch::terminal;
 
@@ -12,8 +12,8 @@ use super::super::{Common, Failure, Outcome};
 use super::MonitorArgs;
 
 /// The figures, and why stations fall short.
-pub(super) fn text(common: &Common, picture: &Picture) -> String {
-    terminal::text(picture, common.lang(), common.ascii)
+pub(super) fn text(common: &Common, snapshot: &Snapshot) -> String {
+    terminal::text(snapshot, common.lang(), common.ascii)
 }
 
 /// The screens, until the user has seen enough.

@@ -77,17 +77,17 @@ impl ScreenArgs {
         page: Page,
     ) -> Outcome {
         let (lang, width) = (common.lang(), usize::from(self.width));
-        let text = terminal::page(&past.picture, page, (lang, common.ascii), width);
+        let text = terminal::page(&past.snapshot, page, (lang, common.ascii), width);
         let origin = Origin {
             until: past.session.until,
             has_ended: past.session.end == End::Closed,
             unwatched: past.unwatched.iter().map(|span| (span.from, span.to)).collect(),
             kept_from: past.kept.of(Kept::Verdicts).filter(|from| *from == past.session.from),
-            values_from: past.kept.of(Kept::Values).filter(|from| past.picture.at < *from),
+            values_from: past.kept.of(Kept::Values).filter(|from| past.snapshot.at < *from),
             // Of an earlier moment nobody expects that it is still watched.
             now: is_newest.then(|| Clock::system().now()),
         };
-        let origin = terminal::origin(&past.picture, &origin, (lang, common.ascii));
+        let origin = terminal::origin(&past.snapshot, &origin, (lang, common.ascii));
         say_lines(format_args!("{}\n\n{origin}", text.trim_end()))?;
         Ok(0)
     }

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use config::{Channel, Province};
 use historian::ledger::State;
-use historian::picture::LinkState;
+use historian::snapshot::LinkState;
 use historian::unmanned::is_needed;
 use historian::verdict::{Sighted, Since};
 use signal::clock::{DAY_MS, Timestamp};

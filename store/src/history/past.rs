@@ -1,4 +1,4 @@
-//! How a province stood at a moment: its picture again, from what the store kept.
+//! How a province stood at a moment: its snapshot again, from what the store kept.
 //!
 //! Verdicts hold from judgement to judgement. What already stood so when a session began, and when the one
 //! before it ended, is told since then: a restart of the monitor is no news. Nobody watched in between,
@@ -11,8 +11,8 @@ use config::{ChannelId, Date, Decoded, Entry, Flags, Province};
 use historian::alarms::count_anew;
 use historian::counts::Share;
 use historian::ledger::State;
-use historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, picture};
-use historian::picture::{LinkState, MeteringPicture, Picture, Reads, SoldReads};
+use historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, snapshot};
+use historian::snapshot::{LinkState, MeteringSnapshot, Reads, Snapshot, SoldReads};
 use historian::verdict::{Reason, Sighted, Since};
 use signal::clock::Timestamp;
 
@@ -25,11 +25,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Past {
     /// As it was judged. It has no requests and replies and no events; the alarms are as they stood then.
-    pub picture: Picture,
+    pub snapshot: Snapshot,
     /// The session in which it was.
     pub session: Session,
     /// Stretches in which nobody watched, the latest first, between the moment and the time since when the
-    /// oldest of what is wrong in the picture is told to be so.
+    /// oldest of what is wrong in the snapshot is told to be so.
     pub unwatched: Vec<Span>,
     /// From when on each kind of record is kept.
     pub kept: KeptFrom,
@@ -67,12 +67,12 @@ pub fn past(reader: &Reader, at: Option<Timestamp>) -> Result<Option<Past>, Stor
     let mut metering = metering(&province, &reader.metering(at)?);
     sold(&province, reader, at, &mut metering)?;
     let when = (session.from, at);
-    let mut picture = picture(&province, when, &channels, metering);
+    let mut snapshot = snapshot(&province, when, &channels, metering);
     let mut alarms = reader.alarms_at(&province, when)?;
-    count_anew(&picture, &mut alarms);
-    picture.alarms = alarms.into();
+    count_anew(&snapshot, &mut alarms);
+    snapshot.alarms = alarms.into();
     let unwatched = unwatched.into_values().rev().collect();
-    Ok(Some(Past { picture, session: *session, unwatched, kept }))
+    Ok(Some(Past { snapshot, session: *session, unwatched, kept }))
 }
 
 /// How each channel of a province stood when somebody watched last, by channel id; nothing when nobody ever did.
@@ -359,7 +359,7 @@ fn sold(
     province: &Province,
     reader: &Reader,
     at: Timestamp,
-    picture: &mut MeteringPicture,
+    snapshot: &mut MeteringSnapshot,
 ) -> Result<(), StoreError> {
     let mut latest: BTreeMap<(String, String, EnergyKind), EnergyLine> = BTreeMap::new();
     reader.energy_counts(at.plus(1), |_, line| {
@@ -387,12 +387,12 @@ fn sold(
             EnergyKind::Out | EnergyKind::In => continue,
         };
         if let Some(n) = province.meter_classes.iter().position(|own| own.id == class) {
-            picture.class_sold[n] += reads;
+            snapshot.class_sold[n] += reads;
         }
         if line.sells {
-            picture.sold += reads;
+            snapshot.sold += reads;
             if let Some(n) = province.districts.iter().position(|own| own.id == district) {
-                picture.district_sold[n] += reads;
+                snapshot.district_sold[n] += reads;
             }
         }
     }
@@ -400,9 +400,9 @@ fn sold(
 }
 
 /// Remote metering as it was counted last. What is told of single stations is not kept.
-fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
+fn metering(province: &Province, counted: &[Metered]) -> MeteringSnapshot {
     let (districts, classes) = (province.districts.len(), province.meter_classes.len());
-    let mut picture = MeteringPicture {
+    let mut snapshot = MeteringSnapshot {
         districts: vec![Share::default(); districts],
         stations: vec![Share::default(); province.stations.len()],
         classes: vec![Share::default(); classes],
@@ -414,11 +414,11 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
         class_uncounted: vec![0; classes],
         district_sold: vec![SoldReads::default(); districts],
         class_sold: vec![SoldReads::default(); classes],
-        ..MeteringPicture::default()
+        ..MeteringSnapshot::default()
     };
     let followed = || counted.iter().filter_map(|line| line.followed);
-    picture.day = followed().map(|of| of.day).max().and_then(SoldReads::date);
-    picture.final_day = followed().map(|of| of.final_day).max().and_then(SoldReads::date);
+    snapshot.day = followed().map(|of| of.day).max().and_then(SoldReads::date);
+    snapshot.final_day = followed().map(|of| of.final_day).max().and_then(SoldReads::date);
     for line in counted {
         let share = |(have, want): (u64, u64)| Share::new(have, want);
         let remote = Share::new(line.remote, line.meters);
@@ -439,23 +439,23 @@ fn metering(province: &Province, counted: &[Metered]) -> MeteringPicture {
             MeterKind::District => {
                 let own = province.districts.iter().position(|district| district.id == line.id);
                 if let Some(n) = own {
-                    (picture.districts[n], picture.district_reads[n]) = (remote, reads);
-                    picture.district_uncounted[n] = line.uncounted;
+                    (snapshot.districts[n], snapshot.district_reads[n]) = (remote, reads);
+                    snapshot.district_uncounted[n] = line.uncounted;
                 }
             }
             MeterKind::Class => {
                 let own = province.meter_classes.iter().position(|class| class.id == line.id);
                 if let Some(n) = own {
-                    (picture.classes[n], picture.class_reads[n]) = (remote, reads);
-                    picture.class_uncounted[n] = line.uncounted;
+                    (snapshot.classes[n], snapshot.class_reads[n]) = (remote, reads);
+                    snapshot.class_uncounted[n] = line.uncounted;
                     if line.sells {
-                        picture.uncounted += line.uncounted;
-                        picture.total += remote;
-                        picture.reads += reads;
+                        snapshot.uncounted += line.uncounted;
+                        snapshot.total += remote;
+                        snapshot.reads += reads;
                     }
                 }
             }
         }
     }
-    picture
+    snapshot
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use config::Province;
 use historian::counts::Share;
-use historian::picture::HalfHours;
+use historian::snapshot::HalfHours;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::Days;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use config::StationId;
 use historian::alarms::{Alarm, AlarmState, Priority, Raised};
-use historian::picture::{ChannelPicture, LinkState};
 use historian::shortfalls::{self, Ground, Shortfall};
+use historian::snapshot::{ChannelSnapshot, LinkState};
 use historian::verdict::Reason;
 use signal::clock::Timestamp;
 
@@ -46,7 +46,7 @@ impl Alarms {
 
     /// Takes over what there is to show.
     pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
-        let alarms = view.picture.alarms.iter();
+        let alarms = view.snapshot.alarms.iter();
         let wanted = alarms.filter(|alarm| !self.faults || alarm.acknowledged.is_none());
         let wanted = wanted.map(|alarm| alarm.raised);
         let of_station =
@@ -68,7 +68,7 @@ fn list_height(body: Body) -> usize {
 }
 
 fn alarm_of<'a>(view: &View<'a>, raised: Raised) -> Option<&'a Alarm> {
-    view.picture.alarms.iter().find(|alarm| alarm.raised == raised)
+    view.snapshot.alarms.iter().find(|alarm| alarm.raised == raised)
 }
 
 /// The screen.
@@ -80,7 +80,7 @@ pub(crate) fn draw(view: &View<'_>, state: &Alarms, body: Body) -> Vec<Row> {
     lines.push(table.head());
     // By what each is known: a page of text has all of them.
     let known: BTreeMap<Raised, &Alarm> =
-        view.picture.alarms.iter().map(|alarm| (alarm.raised, alarm)).collect();
+        view.snapshot.alarms.iter().map(|alarm| (alarm.raised, alarm)).collect();
     let shown = state.page().iter().filter_map(|raised| known.get(raised));
     lines.extend(
         shown.map(|alarm| {
@@ -107,7 +107,7 @@ pub(crate) fn draw(view: &View<'_>, state: &Alarms, body: Body) -> Vec<Row> {
 /// Alarms of a station, or of all.
 fn of<'a>(view: &View<'a>, station: Option<StationId>) -> impl Iterator<Item = &'a Alarm> {
     let own = move |alarm: &&Alarm| station.is_none_or(|own| own == alarm.raised.cause.station);
-    view.picture.alarms.iter().filter(own)
+    view.snapshot.alarms.iter().filter(own)
 }
 
 /// How many of these stand in a state.
@@ -186,7 +186,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
 }
 
 fn is_any_at_least(view: &View<'_>) -> bool {
-    view.picture.alarms.iter().any(|alarm| alarm.at_least)
+    view.snapshot.alarms.iter().any(|alarm| alarm.at_least)
 }
 
 /// When it was raised; what stood already when somebody began to watch, at least since then.
@@ -239,9 +239,9 @@ fn time(view: &View<'_>, at: Timestamp) -> String {
 fn what(view: &View<'_>, alarm: &Alarm) -> String {
     let station = alarm.raised.cause.station;
     let line = alarm.raised.cause.line;
-    let channels = alarm.centres.iter().map(|centre| view.picture.channel(station, *centre));
+    let channels = alarm.centres.iter().map(|centre| view.snapshot.channel(station, *centre));
     // Where no path was ever up, none was lost.
-    let is_new = |c: &ChannelPicture| c.link.state == LinkState::NeverConnected;
+    let is_new = |c: &ChannelSnapshot| c.link.state == LinkState::NeverConnected;
     let mut channels = channels.peekable();
     let never = channels.peek().is_some() && alarm.returned.is_none() && channels.all(is_new);
     let why = match line.reason {
@@ -251,7 +251,7 @@ fn what(view: &View<'_>, alarm: &Alarm) -> String {
     };
     match line.ground {
         Ground::Unit(unit) => {
-            let name = shortfalls::unit_name(view.picture, station, unit, view.lang);
+            let name = shortfalls::unit_name(view.snapshot, station, unit, view.lang);
             format!("{name}: {why}")
         }
         Ground::Bay(bay) => format!("{}: {why}", view.station(station).bays[bay].name),
@@ -266,7 +266,7 @@ fn named(view: &View<'_>, alarm: &Alarm) -> String {
 /// The signals of an alarm as they are now.
 fn line_of(view: &View<'_>, alarm: &Alarm) -> Option<Shortfall> {
     let cause = alarm.raised.cause;
-    let lines = shortfalls::live(view.picture, cause.station);
+    let lines = shortfalls::live(view.snapshot, cause.station);
     lines.into_iter().find(|line| line.id == cause.line)
 }
 

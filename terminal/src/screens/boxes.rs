@@ -56,7 +56,7 @@ impl Headline {
 
 /// The headline figures of stations, with their names.
 pub(crate) fn headlines(view: &View<'_>) -> [(Text, Headline); 3] {
-    let (figures, targets) = (&view.picture.figures, &view.province().targets);
+    let (figures, targets) = (&view.snapshot.figures, &view.province().targets);
     let of = |share, target| Headline::of(view, (share, 0), target);
     [
         (Text::ConnectedShort, of(figures.connected, targets.connected)),
@@ -68,7 +68,7 @@ pub(crate) fn headlines(view: &View<'_>) -> [(Text, Headline); 3] {
 /// Whether metering reaches its target: meters that have not been counted leave it open as long as
 /// they could decide it.
 pub(crate) fn metering_reached(view: &View<'_>) -> Option<bool> {
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     metering.total.reaches_with(metering.uncounted, view.province().targets.remote_metering)
 }
 
@@ -152,9 +152,9 @@ fn headline(view: &View<'_>, figure: &Headline, width: usize) -> Row {
 }
 
 fn connected(view: &View<'_>, width: usize) -> Vec<Row> {
-    let (share, target) = (view.picture.figures.connected, view.province().targets.connected);
+    let (share, target) = (view.snapshot.figures.connected, view.province().targets.connected);
     let head = headline(view, &Headline::of(view, (share, 0), target), width);
-    let units = view.picture.units();
+    let units = view.snapshot.units();
     let text = format!(" {} {}", view.t(Text::Devices), view.share(units));
     let row = view.row().text(text);
     let lacking = units.lacking();
@@ -167,10 +167,10 @@ fn connected(view: &View<'_>, width: usize) -> Vec<Row> {
 }
 
 fn full(view: &View<'_>, width: usize) -> Vec<Row> {
-    let (share, target) = (view.picture.figures.full, view.province().targets.full);
+    let (share, target) = (view.snapshot.figures.full, view.province().targets.full);
     let head = headline(view, &Headline::of(view, (share, 0), target), width);
     let each = view.pair().into_iter().map(|centre| {
-        let share = view.picture.centres[centre.index()].full;
+        let share = view.snapshot.centres[centre.index()].full;
         format!("{} {}", view.centre(centre), view.share(share))
     });
     vec![head, view.row().text(format!(" {}", each.collect::<Vec<_>>().join(" · ")))]
@@ -181,7 +181,7 @@ fn unmanned_box(view: &View<'_>, width: usize) -> Vec<Row> {
 }
 
 fn metering(view: &View<'_>, width: usize) -> Vec<Row> {
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     let target = view.province().targets.remote_metering;
     let percent = coverage_percent(view, (metering.total, metering.uncounted), 2);
     let said = coverage_share(view, metering.total, metering.uncounted);
@@ -228,7 +228,7 @@ pub(crate) fn live_lines(view: &View<'_>) -> Vec<Row> {
 fn live_rows(view: &View<'_>, spacing: Spacing) -> Vec<Row> {
     let pair = view.pair();
     let counts: Vec<&Counts> =
-        pair.iter().map(|centre| &view.picture.centres[centre.index()].counts).collect();
+        pair.iter().map(|centre| &view.snapshot.centres[centre.index()].counts).collect();
     let parts = |of: &dyn Fn(&Counts) -> Share| -> Vec<Row> {
         let each = pair.iter().zip(&counts);
         each.map(|(centre, counts)| part(view, view.centre(*centre), of(counts), spacing)).collect()
@@ -265,7 +265,7 @@ fn part(view: &View<'_>, name: &str, share: Share, spacing: Spacing) -> Row {
 }
 
 fn excluded(view: &View<'_>) -> Row {
-    let counts = view.pair().into_iter().map(|c| (c, &view.picture.centres[c.index()].counts));
+    let counts = view.pair().into_iter().map(|c| (c, &view.snapshot.centres[c.index()].counts));
     let with = counts.filter(|(_, counts)| counts.excluded > 0);
     let each: Vec<String> = with
         .map(|(centre, counts)| {
@@ -282,7 +282,7 @@ fn excluded(view: &View<'_>) -> Row {
 
 fn findings(view: &View<'_>) -> Row {
     let is_tested =
-        |centre: &config::CentreId| view.picture.centres[centre.index()].counts.right.want > 0;
+        |centre: &config::CentreId| view.snapshot.centres[centre.index()].counts.right.want > 0;
     if !view.pair().iter().any(is_tested) {
         return view.row().text(view.t(Text::NoneEvaluable));
     }
@@ -302,7 +302,7 @@ fn open_findings(view: &View<'_>) -> u64 {
         let channels: Vec<_> = view
             .pair()
             .into_iter()
-            .map(|centre| view.picture.channel(station, centre))
+            .map(|centre| view.snapshot.channel(station, centre))
             .filter(|channel| channel.counts.right.lacking() > 0)
             .collect();
         let has_finding = |n: &usize| {
@@ -328,7 +328,7 @@ pub(crate) struct ReasonCount {
 pub(crate) fn occurring(view: &View<'_>, of: impl Fn(&Counts, Reason) -> u64) -> Vec<ReasonCount> {
     let pair = view.pair();
     let at = |reason: Reason| -> Vec<u64> {
-        let counts = pair.iter().map(|c| &view.picture.centres[c.index()].counts);
+        let counts = pair.iter().map(|c| &view.snapshot.centres[c.index()].counts);
         counts.map(|counts| of(counts, reason)).collect()
     };
     let all = Reason::ALL.into_iter().map(|reason| ReasonCount { reason, counts: at(reason) });
@@ -401,7 +401,7 @@ fn sums(view: &View<'_>) -> Row {
         return view.row();
     }
     let each = view.pair().into_iter().map(|centre| {
-        let lacking = view.picture.centres[centre.index()].counts.live.lacking();
+        let lacking = view.snapshot.centres[centre.index()].counts.live.lacking();
         format!("{} {}", view.centre(centre), view.count(lacking))
     });
     view.row().text(each.collect::<Vec<_>>().join(" · "))
@@ -425,19 +425,19 @@ fn reason_line(view: &View<'_>, found: &ReasonCount, most: u64, bars: usize) -> 
 
 /// How polling goes.
 pub(crate) fn modbus(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
-    let traffic = &view.picture.traffic;
+    let traffic = &view.snapshot.traffic;
     let title = view.row().put(Role::Strong, view.t(Text::Modbus));
     #[expect(clippy::cast_possible_truncation, reason = "a window is a few hundred seconds")]
     let window = format::age((traffic.window_s * 1_000.0) as i64, view.lang);
     let right = view.row().text(format!("{} {window}", view.t(Text::Window)));
     // Links of plants are no links of stations.
-    let all = view.picture.channels.iter().zip(0..);
+    let all = view.snapshot.channels.iter().zip(0..);
     let all = all.filter(|(_, n)| !view.province().is_plant(ChannelId::at(*n)));
     let up = all
         .clone()
-        .filter(|(channel, _)| channel.link.state == historian::picture::LinkState::Connected);
+        .filter(|(channel, _)| channel.link.state == historian::snapshot::LinkState::Connected);
     let links = Share::new(up.count() as u64, all.count() as u64);
-    let missed: u64 = view.picture.channels.iter().map(|channel| channel.link.missed).sum();
+    let missed: u64 = view.snapshot.channels.iter().map(|channel| channel.link.missed).sum();
     let faults = [
         (Text::NoReply, traffic.no_reply),
         (Text::Refused, traffic.refused),
@@ -446,7 +446,7 @@ pub(crate) fn modbus(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
     let faults = faults.map(|(text, n)| format!("{} {}", view.t(text), view.count(n)));
     let counted = [(Text::LinksUp, view.share(links)), (Text::Missed, view.count(missed))];
     let counted = counted.map(|(text, said)| format!("{} {said}", view.t(text)));
-    let (overruns, strays) = view.picture.channels.iter().fold((0, 0), |(overruns, strays), c| {
+    let (overruns, strays) = view.snapshot.channels.iter().fold((0, 0), |(overruns, strays), c| {
         (overruns + c.link.overruns, strays + u64::from(c.link.strays.sum()))
     });
     let besides = [(Text::Overruns, overruns), (Text::StrayReplies, strays)];
@@ -464,7 +464,7 @@ pub(crate) fn modbus(view: &View<'_>, width: usize, height: usize) -> Vec<Row> {
 
 /// Requests a second and round trips.
 pub(crate) fn rates(view: &View<'_>) -> String {
-    let traffic = &view.picture.traffic;
+    let traffic = &view.snapshot.traffic;
     #[expect(clippy::cast_precision_loss, reason = "a few million at most")]
     let rate = traffic.requests as f64 / traffic.window_s.max(1.0);
     let rate = format::number(rate, usize::from(rate < 10.0), view.lang);
@@ -482,7 +482,7 @@ pub(crate) fn rates(view: &View<'_>) -> String {
 
 /// Requests that brought no values, of all.
 pub(crate) fn errors(view: &View<'_>) -> Row {
-    let traffic = &view.picture.traffic;
+    let traffic = &view.snapshot.traffic;
     let share = Share::new(traffic.errors(), traffic.requests);
     let role = if share.have > 0 { Role::Doubt } else { Role::Plain };
     let row = view.row().put(role, format!("{} {}", view.t(Text::Errors), view.share(share)));

@@ -77,7 +77,7 @@ fn document(view: &View<'_>, id: SignalId, width: usize, hex_lines: usize) -> Ve
         lines.extend(rest.take(if hex_lines == 1 { 0 } else { 3 }));
     }
     lines.extend(value_lines(view, id, width));
-    let channel = view.picture.channel(station, reader(view, id));
+    let channel = view.snapshot.channel(station, reader(view, id));
     let entry = &channel.contract(view.province()).entries[point.index()];
     if view.station(station).points[point.index()].spec.kind.is_command() {
         lines.push(view.row().text(format!(" {}", view.t(Text::CommandNotRead))));
@@ -128,7 +128,7 @@ fn contract_lines(view: &View<'_>, id: SignalId, width: usize) -> Vec<Row> {
     }
     let unit = of_station.units.iter().position(|unit| entry.device() == Some(unit.id));
     if let Some(unit) = unit {
-        let name = unit_name(view.picture, station, unit, view.lang);
+        let name = unit_name(view.snapshot, station, unit, view.lang);
         parts.push(evidence::unit(view, &of_station.units[unit], &name));
     }
     parts.extend(explain::address(entry, view.lang));
@@ -139,7 +139,7 @@ fn contract_lines(view: &View<'_>, id: SignalId, width: usize) -> Vec<Row> {
 /// How far the signal has come at a centre, and why not further.
 fn standing(view: &View<'_>, (station, point): SignalId, centre: CentreId) -> (Role, String) {
     let entry = &view.province().channel(station, centre).entries[point.index()];
-    let seen = &view.picture.channel(station, centre).points[point.index()];
+    let seen = &view.snapshot.channel(station, centre).points[point.index()];
     let tested = match &entry.standing {
         Standing::Tested(date) => {
             format!(" · {} {}", view.t(Text::TestedOn), format::date(*date, view.lang))
@@ -153,7 +153,7 @@ fn standing(view: &View<'_>, (station, point): SignalId, centre: CentreId) -> (R
         let said = if entry.is_mapped() { Text::NotRequired } else { Text::NotSentHere };
         return (Role::Plain, format!("{}{tested}{excluded}", view.t(said)));
     }
-    let channel = view.picture.channel(station, centre);
+    let channel = view.snapshot.channel(station, centre);
     if !channel.settled && !seen.verdict.is_some_and(Reason::is_structural) {
         return (Role::Plain, format!("{NOT_EVALUATED} {}", view.t(Text::Scanning)));
     }
@@ -183,7 +183,7 @@ fn why_now(
     centre: CentreId,
     reason: Reason,
 ) -> String {
-    let channel = view.picture.channel(station, centre);
+    let channel = view.snapshot.channel(station, centre);
     let seen = &channel.points[point.index()];
     match reason {
         Reason::NoLink => channel
@@ -206,7 +206,7 @@ fn why_now(
 fn value_lines(view: &View<'_>, id: SignalId, width: usize) -> Vec<Row> {
     let (station, point) = id;
     let centre = reader(view, id);
-    let seen = &view.picture.channel(station, centre).points[point.index()];
+    let seen = &view.snapshot.channel(station, centre).points[point.index()];
     let contract = &view.station(station).points[point.index()];
     let entry = &view.province().channel(station, centre).entries[point.index()];
     if contract.spec.kind.is_command() || !entry.is_mapped() {

@@ -29,7 +29,7 @@ pub(crate) fn draw(view: &View<'_>, body: Body, alert: Option<String>) -> Vec<Ro
     }
     lines.extend(figures(view));
     lines.push(reasons_line(view, body.width));
-    let concerns = attention::concerns(view.picture);
+    let concerns = attention::concerns(view.snapshot);
     if view.nobody_ever() {
         lines.push(view.row().gap(1).put(Role::Fail, view.t(Text::StartSimulator)));
         lines.push(view.row().gap(1).put(Role::Strong, view.simulate));
@@ -56,7 +56,7 @@ fn figures(view: &View<'_>) -> Vec<Row> {
         let (role, mark) = boxes::mark(figure.reached);
         row.text(format!(" {} {} ", view.t(text), figure.share)).put(role, mark)
     });
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     let target = view.province().targets.remote_metering;
     let (role, mark) = boxes::mark(boxes::metering_reached(view));
     let percent = boxes::coverage_percent(view, (metering.total, metering.uncounted), 2);
@@ -68,7 +68,7 @@ fn figures(view: &View<'_>) -> Vec<Row> {
     let live = view.pair().into_iter().fold(
         view.row().text(format!(" {}", view.t(Text::LiveStart))),
         |row, centre| {
-            let share = view.picture.centres[centre.index()].counts.live;
+            let share = view.snapshot.centres[centre.index()].counts.live;
             let percent = if view.starting() {
                 format::NOT_EVALUATED.to_owned()
             } else {

@@ -51,7 +51,7 @@ impl Events {
     /// Takes over what there is to show.
     pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
         let centre = view.basis;
-        let newest_first = view.picture.events[centre.index()].iter().rev();
+        let newest_first = view.snapshot.events[centre.index()].iter().rev();
         let id = |entry: &EventEntry| {
             let point = match &entry.what {
                 Happening::Change(change) => change.point,
@@ -134,7 +134,7 @@ pub(crate) fn draw(view: &View<'_>, state: &Events, find: &str, body: Body) -> V
 }
 
 fn entry_of<'a>(view: &View<'a>, id: EventId) -> Option<&'a EventEntry> {
-    view.picture.events.get(id.centre.index())?.find(id.at, id.order)
+    view.snapshot.events.get(id.centre.index())?.find(id.at, id.order)
 }
 
 /// What the filter says, in words.
@@ -147,7 +147,7 @@ pub(crate) fn filter_text(view: &View<'_>, state: &Events) -> String {
 fn title(view: &View<'_>, state: &Events, find: &str, width: usize) -> Row {
     let mut counts = EventCounts::default();
     for station in view.sites(state.station) {
-        counts += view.picture.channel(station, view.basis).event_counts();
+        counts += view.snapshot.channel(station, view.basis).event_counts();
     }
     let row = view.row().gap(1).put(Role::Strong, view.t(Text::Events));
     let row = row.text(format!(
@@ -184,7 +184,7 @@ fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
     let (mut known, mut astray, mut worst) = (0_u64, 0_u64, None::<(i64, String)>);
     let (mut unsynchronised, mut offsets) = (0_u64, Vec::new());
     for station in stations {
-        for (n, unit) in view.picture.channel(station, view.basis).units.iter().enumerate() {
+        for (n, unit) in view.snapshot.channel(station, view.basis).units.iter().enumerate() {
             let Some(UnitEvents { clock, synchronised, .. }) = unit.events else { continue };
             unsynchronised += u64::from(!synchronised);
             known += u64::from(clock.is_some());
@@ -192,15 +192,15 @@ fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
             let Some(clock) = clock.filter(|clock| clock.is_off()) else { continue };
             astray += 1;
             if worst.as_ref().is_none_or(|(ms, _)| *ms < clock.ms.abs()) {
-                let unit = unit_name(view.picture, station, n, view.lang);
+                let unit = unit_name(view.snapshot, station, n, view.lang);
                 let said = format!("{} {unit} {}", view.station(station).id, offset(view, clock));
                 worst = Some((clock.ms.abs(), said));
             }
         }
     }
     let mut row = view.row();
-    if let Some(jump) = view.picture.jumps.last() {
-        let times = view.picture.jumps.len() as u64;
+    if let Some(jump) = view.snapshot.jumps.last() {
+        let times = view.snapshot.jumps.len() as u64;
         let times = if times > 1 { format!(" ({}×)", view.count(times)) } else { String::new() };
         let said = jumps::when(jump, view.province().zone, view.lang);
         row = row.gap(1).put(Role::Doubt, said).text(times).text(" ·");
@@ -321,7 +321,7 @@ fn bay(view: &View<'_>, entry: &EventEntry) -> String {
         return contract.bays[contract.points[point.index()].bay].name.clone();
     }
     unit_index(view, entry)
-        .map_or_else(String::new, |unit| unit_name(view.picture, station, unit, view.lang))
+        .map_or_else(String::new, |unit| unit_name(view.snapshot, station, unit, view.lang))
 }
 
 fn unit_index(view: &View<'_>, entry: &EventEntry) -> Option<usize> {
@@ -391,7 +391,7 @@ fn elsewhere(view: &View<'_>, entry: &EventEntry, change: &Change) -> String {
         if !contract.entries[point.index()].is_mapped() {
             return Some(format!("{name}: {}", view.t(Text::NotSentHere)));
         }
-        let log = &view.picture.events[centre.index()];
+        let log = &view.snapshot.events[centre.index()];
         let same = |other: &&EventEntry| match &other.what {
             Happening::Change(told) => {
                 (other.channel, told.point) == (channel, change.point)
@@ -413,11 +413,11 @@ fn elsewhere(view: &View<'_>, entry: &EventEntry, change: &Change) -> String {
 
 /// The clock and the counts of the unit.
 fn unit_line(view: &View<'_>, entry: &EventEntry) -> Row {
-    let channel = &view.picture.channels[entry.channel.index()];
+    let channel = &view.snapshot.channels[entry.channel.index()];
     let index = unit_index(view, entry);
     let events = index.and_then(|unit| channel.units[unit].events);
     let name = index.map_or_else(String::new, |unit| {
-        unit_name(view.picture, channel.contract(view.province()).station, unit, view.lang)
+        unit_name(view.snapshot, channel.contract(view.province()).station, unit, view.lang)
     });
     let row = view.row().text(format!(" {} {name}", view.t(Text::Unit)));
     let Some(events) = events else { return row };

@@ -9,7 +9,7 @@ use crate::view::View;
 
 /// Of one station: `excluded TTĐK 23: live 99.61 %, raw 96.10 %`; nothing where no signal is left out.
 pub(crate) fn of_station(view: &View<'_>, station: StationId) -> Option<Row> {
-    let channels = view.centres().into_iter().map(|c| (c, view.picture.channel(station, c)));
+    let channels = view.centres().into_iter().map(|c| (c, view.snapshot.channel(station, c)));
     let with = channels.filter(|(_, channel)| channel.counts.excluded > 0);
     let each: Vec<String> = with
         .map(|(centre, channel)| {

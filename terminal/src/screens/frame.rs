@@ -2,7 +2,7 @@
 
 use config::CentreId;
 use historian::counts::Share;
-use historian::picture::{LinkState, Unconfirmed};
+use historian::snapshot::{LinkState, Unconfirmed};
 use signal::clock::Timestamp;
 
 use crate::attention;
@@ -21,11 +21,11 @@ pub(crate) enum Mode {
     Live,
     /// Frozen by the operator, for so many milliseconds.
     Paused(i64),
-    /// No picture has come for too long.
+    /// No snapshot has come for too long.
     Down,
 }
 
-/// What the frame shows beside the picture.
+/// What the frame shows beside the snapshot.
 #[derive(Debug, Clone)]
 pub(crate) struct Chrome {
     pub(crate) place: Place,
@@ -52,7 +52,7 @@ pub(crate) fn header(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
         let (role, light) = centre_light(view, centre);
         right = right.text(view.centre(centre)).gap(usize::from(wide)).put(role, light).gap(1);
     }
-    let units = view.picture.units();
+    let units = view.snapshot.units();
     let role = if units.lacking() > 0 && !view.starting() { Role::Fail } else { Role::Plain };
     if wide {
         right = right.text(format!("{} ", view.t(Text::UnitsShort)));
@@ -67,7 +67,7 @@ pub(crate) fn header(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
 
 /// Whether a centre reaches its stations: all, some or none.
 fn centre_light(view: &View<'_>, centre: CentreId) -> (Role, String) {
-    let share = view.picture.centres[centre.index()].connected;
+    let share = view.snapshot.centres[centre.index()].connected;
     if view.down {
         return (Role::Fail, "○".to_owned());
     }
@@ -84,13 +84,13 @@ fn centre_light(view: &View<'_>, centre: CentreId) -> (Role, String) {
 /// Line 2: the worst that is wrong right now, or nothing.
 pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
     if view.down {
-        let since = view.moment().time(view.picture.at);
+        let since = view.moment().time(view.snapshot.at);
         let report = chrome.stopped.as_ref().map_or_else(String::new, |said| format!(" · {said}"));
         let text = format!(
             " ‼ {} · {} {since} ({}){report}",
             view.t(Text::CollectorStopped),
             view.t(Text::FiguresStand),
-            view.age(view.picture.at)
+            view.age(view.snapshot.at)
         );
         return view.row().put(Role::Down, text).filled(room);
     }
@@ -147,12 +147,12 @@ pub(crate) fn banner(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
 
 /// Since when, and why, history is not kept.
 fn trouble<'a>(view: &View<'a>) -> Option<&'a (Timestamp, String)> {
-    view.picture.keeping.as_ref()?.trouble.as_ref()
+    view.snapshot.keeping.as_ref()?.trouble.as_ref()
 }
 
 /// What is older than the contract wants, and waits to be confirmed.
 fn unconfirmed<'a>(view: &View<'a>) -> Option<&'a Unconfirmed> {
-    view.picture.keeping.as_ref()?.unconfirmed.as_ref()
+    view.snapshot.keeping.as_ref()?.unconfirmed.as_ref()
 }
 
 /// Last line but one: the keys that work here.
@@ -194,7 +194,7 @@ pub(crate) fn status(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
             view.row().put(Role::Halted, text)
         }
         Mode::Live if view.starting() => {
-            let scan: Share = view.picture.first_scan();
+            let scan: Share = view.snapshot.first_scan();
             let text = format!("{} {}", view.t(Text::ModeStarting), view.share(scan));
             view.row().gap(1).put(Role::Strong, text).gap(1)
         }
@@ -235,7 +235,7 @@ pub(crate) fn status(view: &View<'_>, chrome: &Chrome, room: usize) -> Row {
 fn oldest(view: &View<'_>) -> Option<(i64, i64)> {
     let province = view.province();
     let mut worst: Option<(i64, i64)> = None;
-    for channel in &view.picture.channels {
+    for channel in &view.snapshot.channels {
         if channel.link.state == LinkState::NeverConnected {
             continue;
         }

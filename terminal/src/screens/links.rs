@@ -131,7 +131,7 @@ fn full_name(view: &View<'_>, id: LinkId) -> String {
 }
 
 fn title(view: &View<'_>, state: &Links, room: usize) -> Row {
-    let channels = &view.picture.channels;
+    let channels = &view.snapshot.channels;
     let province = view.province();
     let paths = (province.centres.len() * province.substations().len()) as u64;
     let of_plants = (province.centres.len() * province.plant_ids().count()) as u64;
@@ -152,7 +152,7 @@ fn title(view: &View<'_>, state: &Links, room: usize) -> Row {
         " · {} {}{plants} · {} {}{window}",
         view.count(paths),
         view.t(Text::PathsWord),
-        view.share(view.picture.units()),
+        view.share(view.snapshot.units()),
         view.t(Text::UnitsAnswer),
     ));
     let sort = format!("{}: {} ↓ ", view.t(Text::SortIs), view.t(state.sort.text()));

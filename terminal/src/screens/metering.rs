@@ -5,7 +5,7 @@ mod trust;
 
 use config::Date;
 use historian::counts::Share;
-use historian::picture::{MeterGroupPicture, MeteringPicture, Reads};
+use historian::snapshot::{MeterGroupSnapshot, MeteringSnapshot, Reads};
 use historian::verdict::Since;
 
 use super::Body;
@@ -151,7 +151,7 @@ impl Measure {
     }
 
     /// The day that it holds for.
-    fn day(self, metering: &MeteringPicture) -> Option<Date> {
+    fn day(self, metering: &MeteringSnapshot) -> Option<Date> {
         if self == Self::Final { metering.final_day } else { metering.day }
     }
 }
@@ -237,7 +237,7 @@ struct Group {
 }
 
 fn groups(view: &View<'_>, by: By) -> Vec<Group> {
-    let (metering, province) = (&view.picture.metering, view.province());
+    let (metering, province) = (&view.snapshot.metering, view.province());
     let (names, shares, reads): (Vec<String>, &[Share], &[Reads]) = match by {
         By::District => {
             let names = province.districts.iter().map(|d| d.name.get(view.lang).to_owned());
@@ -276,11 +276,11 @@ fn groups(view: &View<'_>, by: By) -> Vec<Group> {
     groups
 }
 
-fn contract<'a>(view: &View<'a>, group: &MeterGroupPicture) -> &'a config::MeterGroup {
+fn contract<'a>(view: &View<'a>, group: &MeterGroupSnapshot) -> &'a config::MeterGroup {
     &view.station(group.station).meters[group.group]
 }
 
-fn is_sold(view: &View<'_>, group: &MeterGroupPicture) -> bool {
+fn is_sold(view: &View<'_>, group: &MeterGroupSnapshot) -> bool {
     view.province().meter_classes[contract(view, group).class].sold
 }
 
@@ -302,7 +302,7 @@ pub(crate) fn draw(view: &View<'_>, state: &Metering, body: Body) -> Vec<Row> {
 }
 
 fn title(view: &View<'_>, width: usize) -> Row {
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     let target = view.province().targets.remote_metering;
     let percent = coverage_percent(view, (metering.total, metering.uncounted), 2);
     let said = coverage_share(view, metering.total, metering.uncounted);
@@ -356,7 +356,7 @@ fn longest_name(groups: &[Group]) -> usize {
 
 /// What was read, as wide as all of it.
 fn read_column(view: &View<'_>, measure: Measure) -> Column {
-    let all = read_count(view, measure.of(&view.picture.metering.reads));
+    let all = read_count(view, measure.of(&view.snapshot.metering.reads));
     Column::right(view.t(measure.head()), paint::width(&all).max(9)).yields(1)
 }
 
@@ -372,7 +372,7 @@ fn table(view: &View<'_>, state: &Metering, groups: &[Group], width: usize) -> T
         read_column(view, state.measure),
         Column::right(view.t(Text::ColPercent), 5).yields(2),
     ];
-    if view.picture.metering.uncounted > 0 {
+    if view.snapshot.metering.uncounted > 0 {
         let head = view.t(Text::Uncounted);
         columns.push(Column::right(head, paint::width(head)));
     }
@@ -386,7 +386,7 @@ fn table(view: &View<'_>, state: &Metering, groups: &[Group], width: usize) -> T
 /// Whether for the day of a measure anybody was not heard beside those that were never counted: then it is said how
 /// many.
 fn has_not_heard(view: &View<'_>, measure: Measure) -> bool {
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     measure.not_heard(&metering.reads) > metering.uncounted
 }
 
@@ -397,7 +397,7 @@ fn unknown(view: &View<'_>, measure: Measure, uncounted: u64, reads: &Reads) -> 
         n => (Role::Doubt, view.count(n)),
     };
     let mut cells = Vec::new();
-    if view.picture.metering.uncounted > 0 {
+    if view.snapshot.metering.uncounted > 0 {
         cells.push(said(uncounted));
     }
     if has_not_heard(view, measure) {
@@ -483,7 +483,7 @@ pub(crate) fn read_lines(view: &View<'_>, width: usize) -> Vec<Row> {
 
 /// The day that a figure holds for: `22/11`.
 fn day_text(view: &View<'_>, measure: Measure) -> String {
-    let day = measure.day(&view.picture.metering);
+    let day = measure.day(&view.snapshot.metering);
     day.map_or_else(|| "—".to_owned(), |day| view.moment().since(Since::Day(day)))
 }
 
@@ -493,7 +493,7 @@ fn read_count(view: &View<'_>, read: Share) -> String {
 }
 
 fn total_cells(view: &View<'_>, measure: Measure) -> Vec<Cell> {
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     let target = view.province().targets.remote_metering;
     let (role, mark) = mark(metering_reached(view));
     let strong = |text: String| (Role::Strong, text);

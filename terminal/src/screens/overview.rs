@@ -2,7 +2,7 @@
 //! the stations that need attention with their cause in words, reasons, polling.
 
 use config::{Channel, ChannelId, StationId};
-use historian::picture::{Full, LinkState, Right};
+use historian::snapshot::{Full, LinkState, Right};
 use historian::verdict::Reason;
 
 use super::{Body, boxes, why};
@@ -36,7 +36,7 @@ pub(crate) struct Overview {
 impl Overview {
     /// Takes over what there is to show.
     pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
-        self.rows = attention::concerns(view.picture);
+        self.rows = attention::concerns(view.snapshot);
         self.list.settle(&self.rows, rows_shown(body, self.rows.len()));
     }
 }
@@ -120,7 +120,7 @@ pub(crate) fn figure_lines(view: &View<'_>) -> Vec<Row> {
             .text(format!(" {} % ", figure.percent))
             .put(role, mark)
     });
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     let target = view.province().targets.remote_metering;
     let (role, mark) = boxes::mark(boxes::metering_reached(view));
     let percent = boxes::coverage_percent(view, (metering.total, metering.uncounted), 2);
@@ -142,7 +142,7 @@ pub(crate) fn reasons_line(view: &View<'_>, room: usize) -> Row {
     if view.starting() {
         return view.row().text(start).text(NOT_EVALUATED);
     }
-    let counts = &view.picture.centres[view.basis.index()].counts;
+    let counts = &view.snapshot.centres[view.basis.index()].counts;
     let mut found: Vec<(Reason, u64)> = Reason::ALL
         .into_iter()
         .map(|reason| (reason, counts.not_live[reason as usize]))
@@ -186,7 +186,7 @@ fn stations(
         .put(Role::Strong, view.t(if wide { Text::Attention } else { Text::AttentionShort }));
     let order = format!(" — {}", view.t(Text::WorstFirst));
     let title = if wide { title.text(order) } else { title };
-    let all = view.picture.stations().len();
+    let all = view.snapshot.stations().len();
     let right = format!("{}/{all} · {}", state.rows.len(), view.t(Text::EnterWhy));
     let mut lines = Vec::new();
     if view.nobody_ever() {
@@ -214,8 +214,8 @@ fn stations(
 
 /// How far the first scan has come.
 pub(crate) fn scanning(view: &View<'_>) -> Row {
-    let scan = view.picture.stations_settled();
-    let since = format::fine_age(view.now.since(view.picture.started), view.lang);
+    let scan = view.snapshot.stations_settled();
+    let since = format::fine_age(view.now.since(view.snapshot.started), view.lang);
     view.row().gap(2).put(
         Role::Strong,
         format!(
@@ -229,7 +229,7 @@ pub(crate) fn scanning(view: &View<'_>) -> Row {
 
 /// What to do when no station has ever answered.
 pub(crate) fn nobody(view: &View<'_>) -> Vec<Row> {
-    let fault = view.picture.channels.iter().find_map(|channel| channel.link.fault.as_ref());
+    let fault = view.snapshot.channels.iter().find_map(|channel| channel.link.fault.as_ref());
     let fault = fault.map_or_else(String::new, |f| evidence::link_fault(f, view.lang));
     let addresses = format!("  {} {}.", view.t(Text::NobodyAnswers), addresses(view));
     vec![
@@ -275,8 +275,8 @@ fn table(view: &View<'_>, width: usize) -> Table {
 }
 
 fn cells(view: &View<'_>, table: &Table, station: StationId) -> Vec<Cell> {
-    let seen = view.picture.site(station);
-    let counts = &view.picture.channel(station, view.basis).counts;
+    let seen = view.snapshot.site(station);
+    let counts = &view.snapshot.channel(station, view.basis).counts;
     let summary = attention::summary(view, station, table.width(5));
     let since = summary.since.map_or_else(String::new, |since| view.since(since));
     vec![
@@ -323,7 +323,7 @@ pub(crate) fn right_cell(right: Right) -> Cell {
 /// signal in what there is.
 fn selected_detail(view: &View<'_>, state: &Overview, width: usize, lines: usize) -> Vec<Row> {
     let Some(station) = state.list.selected() else { return Vec::new() };
-    let shortfalls = shortfalls::of_station(view.picture, station);
+    let shortfalls = shortfalls::of_station(view.snapshot, station);
     if (2..=lines).contains(&shortfalls.len()) {
         let rows = shortfalls.iter().enumerate().map(|(n, line)| {
             let start = view.row().text(if n == 0 { " └" } else { "  " });
@@ -355,10 +355,10 @@ pub(crate) struct Detail {
 /// What a station lacks; when nothing is lacking, what is wrong right now.
 pub(crate) fn detail(view: &View<'_>, station: StationId) -> Detail {
     let of_station = view.station(station);
-    let lines = shortfalls::structural(view.picture, station);
-    let linked = view.picture.site(station).link == LinkState::Connected;
+    let lines = shortfalls::structural(view.snapshot, station);
+    let linked = view.snapshot.site(station).link == LinkState::Connected;
     if lines.is_empty() || !linked {
-        let live = shortfalls::live(view.picture, station);
+        let live = shortfalls::live(view.snapshot, station);
         let said = live.iter().map(|line| live_detail(view, station, line));
         return Detail { said: said.collect::<Vec<_>>().join(" · "), structural: false };
     }
@@ -384,7 +384,7 @@ fn live_detail(view: &View<'_>, station: StationId, line: &Shortfall) -> String 
     let reason = line.reason();
     let since = view.moment().since_exactly(line.since);
     let at = at_some(view, &line.centres);
-    let link = view.picture.channel(station, line.centres[0]).link.state;
+    let link = view.snapshot.channel(station, line.centres[0]).link.state;
     let (word, where_) = match line.id.ground {
         Ground::Link => (path_text(view, line.id, link), view.t(Text::WholeStation).to_owned()),
         Ground::Unit(_) | Ground::Bay(_) | Ground::Contract(..) => {

@@ -256,7 +256,7 @@ fn cells(view: &View<'_>, state: &Signals, id: SignalId) -> Vec<Cell> {
     }
     let entry = &view.province().channel(station, reader(view, id)).entries[point.index()];
     cells.push(plain(explain::short_address(entry).unwrap_or_else(|| "–".to_owned())));
-    let since = worst(view.picture, id).map_or_else(String::new, |point| view.since(point.since));
+    let since = worst(view.snapshot, id).map_or_else(String::new, |point| view.since(point.since));
     cells.push(plain(since));
     cells
 }
@@ -269,7 +269,7 @@ fn verdict(view: &View<'_>, (station, point): SignalId, centre: CentreId) -> Cel
         let said = if sent { view.t(Text::Optional) } else { "" };
         return (Role::Plain, said.to_owned());
     }
-    let channel = view.picture.channel(station, centre);
+    let channel = view.snapshot.channel(station, centre);
     let link = channel.link.state;
     match channel.points[point.index()].verdict {
         Some(reason) if !channel.settled && !reason.is_structural() => {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use config::StationId;
 use historian::counts::{Counts, Share};
-use historian::picture::{LinkState, Right};
+use historian::snapshot::{LinkState, Right};
 
 use super::overview::{detail, full_cell, link_cell, nobody, right_cell, scanning};
 use super::{Body, exclusions, unmanned};
@@ -66,11 +66,11 @@ pub(crate) struct Stations {
 impl Stations {
     /// Takes over what there is to show.
     pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
-        let picture = view.picture;
-        let counts = |id: &StationId| &picture.channel(*id, view.basis).counts;
+        let snapshot = view.snapshot;
+        let counts = |id: &StationId| &snapshot.channel(*id, view.basis).counts;
         self.rows = match self.sort {
-            Sort::Severity => attention::by_severity(picture),
-            _ => picture.province.station_ids().collect(),
+            Sort::Severity => attention::by_severity(snapshot),
+            _ => snapshot.province.station_ids().collect(),
         };
         match self.sort {
             Sort::Severity | Sort::Contract => {}
@@ -84,7 +84,7 @@ impl Stations {
             }
         }
         if self.faults {
-            self.rows.retain(|id| attention::needs_attention(picture, *id));
+            self.rows.retain(|id| attention::needs_attention(snapshot, *id));
         }
         self.list.settle(&self.rows, list_height(body, self.rows.len()));
     }
@@ -129,9 +129,9 @@ pub(crate) fn draw(view: &View<'_>, state: &Stations, body: Body) -> Vec<Row> {
 }
 
 fn title(view: &View<'_>, state: &Stations, width: usize) -> Row {
-    let all = view.picture.stations().len();
-    let full = view.picture.figures.full.have;
-    let concerns = attention::concerns(view.picture).len();
+    let all = view.snapshot.stations().len();
+    let full = view.snapshot.figures.full.have;
+    let concerns = attention::concerns(view.snapshot).len();
     let row = view.row().gap(1).put(Role::Strong, view.t(Text::Stations)).text(format!(
         " {all} · {} {full} · {concerns} {}",
         view.t(Text::FullStations),
@@ -158,7 +158,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
         // The centre that is not the basis gives way.
         let (count, percent) = if *centre == view.basis { (0, 0) } else { (4, 5) };
         // As wide as the sum of all stations needs.
-        let sum = view.share(view.picture.centres[centre.index()].counts.live);
+        let sum = view.share(view.snapshot.centres[centre.index()].counts.live);
         let room = crate::paint::width(&sum).max(9);
         let head = format!("{} {name}", view.t(Text::ColLiveAt));
         columns.push(Column::right(head, room).yields(count));
@@ -173,7 +173,7 @@ fn table(view: &View<'_>, width: usize) -> Table {
 
 /// Whether any signal is left out of the live counts: without one the column says nothing.
 fn has_exclusions(view: &View<'_>) -> bool {
-    view.picture.centres[view.basis.index()].counts.excluded > 0
+    view.snapshot.centres[view.basis.index()].counts.excluded > 0
 }
 
 /// The counts of a row: of a station or of the province.
@@ -200,9 +200,9 @@ fn live_cells(view: &View<'_>, share: Share, known: bool) -> [Cell; 2] {
 }
 
 fn cells(view: &View<'_>, station: StationId) -> Vec<Cell> {
-    let seen = view.picture.site(station);
+    let seen = view.snapshot.site(station);
     let each: Vec<Counts> =
-        view.pair().iter().map(|c| view.picture.channel(station, *c).counts).collect();
+        view.pair().iter().map(|c| view.snapshot.channel(station, *c).counts).collect();
     let settled = view.settled(station);
     let (missing, untested, live) = count_cells(view, &each, settled);
     let findings = each.iter().map(|counts| counts.right.lacking()).max().unwrap_or(0);
@@ -213,7 +213,7 @@ fn cells(view: &View<'_>, station: StationId) -> Vec<Cell> {
     let pending = || (Role::Plain, NOT_EVALUATED.to_owned());
     let link = if settled { link_cell(view, seen.link) } else { pending() };
     let full = if settled { full_cell(view, seen.full) } else { pending() };
-    let excluded = view.picture.channel(station, view.basis).counts.excluded;
+    let excluded = view.snapshot.channel(station, view.basis).counts.excluded;
     let excluded = if excluded > 0 { (Role::Note, view.count(excluded)) } else { dot() };
     let units = if seen.units.lacking() > 0 && settled { Role::Fail } else { Role::Plain };
     let mut cells = vec![(Role::Plain, view.station_name(station)), link, full, missing];
@@ -229,23 +229,23 @@ fn cells(view: &View<'_>, station: StationId) -> Vec<Cell> {
 }
 
 fn totals(view: &View<'_>) -> Vec<Cell> {
-    let picture = view.picture;
+    let snapshot = view.snapshot;
     let each: Vec<Counts> =
-        view.pair().iter().map(|centre| picture.centres[centre.index()].counts).collect();
+        view.pair().iter().map(|centre| snapshot.centres[centre.index()].counts).collect();
     let (missing, untested, live) = count_cells(view, &each, !view.starting());
     let strong = |text: String| (Role::Strong, text);
-    let evaluated = picture.stations().iter().filter(|s| s.right != Right::NotEvaluated);
+    let evaluated = snapshot.stations().iter().filter(|s| s.right != Right::NotEvaluated);
     let right = Share::new(
         evaluated.clone().filter(|station| station.right == Right::Right).count() as u64,
         evaluated.count() as u64,
     );
     let right = if right.want == 0 { NOT_EVALUATED.to_owned() } else { view.share(right) };
-    let all = picture.stations().len();
-    let excluded = picture.centres[view.basis.index()].counts.excluded;
+    let all = snapshot.stations().len();
+    let excluded = snapshot.centres[view.basis.index()].counts.excluded;
     let mut cells = vec![
         strong(format!("{} {all}", view.t(Text::Province))),
-        strong(view.share(picture.figures.connected)),
-        strong(view.share(picture.figures.full)),
+        strong(view.share(snapshot.figures.connected)),
+        strong(view.share(snapshot.figures.full)),
         missing,
     ];
     cells.extend(untested);
@@ -255,7 +255,7 @@ fn totals(view: &View<'_>) -> Vec<Cell> {
     if excluded > 0 {
         cells.push((Role::Note, view.count(excluded)));
     }
-    cells.push(strong(view.share(picture.units())));
+    cells.push(strong(view.share(snapshot.units())));
     cells
 }
 
@@ -307,7 +307,7 @@ fn links(view: &View<'_>, station: StationId, width: usize) -> Vec<Row> {
 }
 
 fn link(view: &View<'_>, station: StationId, centre: config::CentreId) -> Row {
-    let channel = view.picture.channel(station, centre);
+    let channel = view.snapshot.channel(station, centre);
     let (role, word) = match channel.link.state {
         LinkState::Connected => (Role::Plain, Text::LinkUp),
         LinkState::Lost => (Role::Fail, Text::LinkLost),
@@ -329,7 +329,7 @@ fn link(view: &View<'_>, station: StationId, centre: config::CentreId) -> Row {
 /// What the contract says of a station: `14 trên 597 chưa có trong CSDL (TTĐK), …`.
 fn structure(view: &View<'_>, station: StationId) -> Row {
     let each = view.centres().into_iter().map(|centre| {
-        let counts = &view.picture.channel(station, centre).counts;
+        let counts = &view.snapshot.channel(station, centre).counts;
         let name = view.centre(centre);
         let full = Share::new(counts.tested, counts.required);
         if counts.tested == counts.required {

@@ -17,7 +17,7 @@ use super::boxes::Headline;
 
 /// Of one station, as much as `width` cells take: `unmanned: declared ✓ · observed ✗ 304/305 A signals live at CC · 131 F96.ALM since 14:31:52`.
 pub(crate) fn of_station(view: &View<'_>, station: StationId, width: usize) -> Row {
-    let seen = view.picture.site(station).unmanned;
+    let seen = view.snapshot.site(station).unmanned;
     let row = view.row().text(format!(" {}: ", view.t(Text::UnmannedLine)));
     let declared = view.t(Text::Declared);
     let row = if seen.declared {
@@ -47,7 +47,7 @@ pub(crate) fn of_station(view: &View<'_>, station: StationId, width: usize) -> R
     }
     let row = row.put(Role::Fail, format!("✗{signals}"));
     // The signals that are not seen, and since when the first of them is not: what has no room is on the screen Why.
-    let points: Vec<PointId> = lost(view.picture, station).iter().map(|lost| lost.point).collect();
+    let points: Vec<PointId> = lost(view.snapshot, station).iter().map(|lost| lost.point).collect();
     let where_ = places(view.station(station), &points, Form::Short, view.lang);
     let since = view.moment().since_in_words(seen.lost_since.unwrap_or(Since::Always));
     let rest = [format!(" · {where_} {since}"), format!(" · {where_}"), format!(" · {since}")];
@@ -58,7 +58,7 @@ pub(crate) fn of_station(view: &View<'_>, station: StationId, width: usize) -> R
 
 /// In a column: operated without staff, or how many signals keep it from that.
 pub(crate) fn cell(view: &View<'_>, station: StationId) -> Cell {
-    let seen = view.picture.site(station).unmanned;
+    let seen = view.snapshot.site(station).unmanned;
     match seen.is_operated() {
         Some(true) => (Role::Plain, "✓".to_owned()),
         Some(false) if seen.declared => {
@@ -72,17 +72,17 @@ pub(crate) fn cell(view: &View<'_>, station: StationId) -> Cell {
 
 /// The headline figure.
 pub(crate) fn headline(view: &View<'_>) -> Headline {
-    let (share, target) = (view.picture.figures.unmanned, view.province().targets.unmanned);
-    let unknown = view.picture.stations().iter().filter(|s| s.unmanned.is_operated().is_none());
+    let (share, target) = (view.snapshot.figures.unmanned, view.province().targets.unmanned);
+    let unknown = view.snapshot.stations().iter().filter(|s| s.unmanned.is_operated().is_none());
     Headline::of(view, (share, unknown.count() as u64), target)
 }
 
 /// Below the headline figure: how many are declared, and which of them are not seen.
 pub(crate) fn summary(view: &View<'_>) -> Row {
-    let declared = view.picture.figures.unmanned_declared;
+    let declared = view.snapshot.figures.unmanned_declared;
     let row = view.row().text(format!(" {} {}", view.t(Text::Declared), view.share(declared)));
     let is_unseen = |id: &StationId| {
-        let seen = view.picture.site(*id).unmanned;
+        let seen = view.snapshot.site(*id).unmanned;
         seen.declared && seen.is_operated() == Some(false)
     };
     let unseen: Vec<StationId> = view.province().station_ids().filter(is_unseen).collect();

@@ -5,7 +5,7 @@ mod remedy;
 
 use config::{CentreId, StationId};
 use historian::counts::Share;
-use historian::picture::Full;
+use historian::snapshot::Full;
 
 use super::overview::scanning;
 use super::{Body, exclusions, unmanned};
@@ -43,7 +43,7 @@ impl Why {
 
     /// Takes over what there is to show.
     pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
-        let lines = shortfalls::of_station(view.picture, self.station);
+        let lines = shortfalls::of_station(view.snapshot, self.station);
         self.rows = lines.iter().map(|line| line.id).collect();
         // Pages are pages of the document, where a line may take several rows.
         self.list.settle(&self.rows, body.height / 2);
@@ -76,7 +76,7 @@ pub(crate) fn draw(view: &View<'_>, state: &Why, body: Body) -> Vec<Row> {
 }
 
 fn title(view: &View<'_>, station: StationId) -> Row {
-    let full = view.picture.site(station).full == Full::Full;
+    let full = view.snapshot.site(station).full == Full::Full;
     let verdict = view.t(if full { Text::WhyFull } else { Text::WhyNotFull });
     view.row()
         .gap(1)
@@ -115,8 +115,8 @@ pub(crate) fn document(
     }
     lines.extend(exclusions::of_station(view, station));
     let mut document = Document { lines, selected: None };
-    let structural = shortfalls::structural(view.picture, station);
-    let live = shortfalls::live(view.picture, station);
+    let structural = shortfalls::structural(view.snapshot, station);
+    let live = shortfalls::live(view.snapshot, station);
     document.lines.push(view.row());
     if structural.is_empty() {
         document.lines.push(view.row().text(format!("   {}", view.t(Text::AllPresent))));
@@ -144,7 +144,7 @@ pub(crate) fn document(
 /// `tại A1 191/199 đủ = 95,98 %  2 chưa có · 6 chưa E2E`, for each centre.
 fn summaries(view: &View<'_>, station: StationId, width: usize) -> Vec<Row> {
     let each = view.centres().into_iter().map(|centre| {
-        let counts = &view.picture.channel(station, centre).counts;
+        let counts = &view.snapshot.channel(station, centre).counts;
         let full = Share::new(counts.tested, counts.required);
         let row = view.row().text(format!(" {} {}  ", view.t(Text::At), view.centre(centre)));
         let row = row.put(Role::Strong, view.share(full));
@@ -239,7 +239,7 @@ fn head(view: &View<'_>, width: usize) -> Row {
 
 fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Vec<Row> {
     let reason = line.reason();
-    let link = view.picture.channel(station, line.centres[0]).link.state;
+    let link = view.snapshot.channel(station, line.centres[0]).link.state;
     let said = format!("{} {}", reason.mark(), short_of(view, line, link));
     let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
     let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);
@@ -291,7 +291,7 @@ fn hours(view: &View<'_>, line: &Shortfall) -> String {
 /// A shortfall in one line, for screens that have few.
 pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Row {
     let reason = line.reason();
-    let link = view.picture.channel(station, line.centres[0]).link.state;
+    let link = view.snapshot.channel(station, line.centres[0]).link.state;
     let said = format!("{} {}", reason.mark(), short_of(view, line, link));
     let at: Vec<&str> = ordered(view, &line.centres).map(|centre| view.centre(centre)).collect();
     let n = view.count(line.counts.iter().max().copied().unwrap_or(0) as u64);

@@ -4,7 +4,7 @@
 use collector::explain::exception;
 use config::Device;
 use historian::counts::Share;
-use historian::picture::LinkState;
+use historian::snapshot::LinkState;
 use historian::verdict::Since;
 
 use super::remedy;

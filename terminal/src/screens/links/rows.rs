@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 
 use config::{ChannelId, StationId, UnitKind};
 use historian::counts::Share;
-use historian::picture::{ChannelPicture, LinkState, UnitPicture};
-use historian::traffic::TrafficPicture;
+use historian::snapshot::{ChannelSnapshot, LinkState, UnitSnapshot};
+use historian::traffic::TrafficSnapshot;
 use signal::clock::Timestamp;
 
 use super::Sort;
@@ -90,14 +90,14 @@ impl Health {
 
 /// A row with all that is known of it.
 pub(super) struct Seen<'a> {
-    pub(super) channel: &'a ChannelPicture,
+    pub(super) channel: &'a ChannelSnapshot,
     pub(super) contract: &'a config::Channel,
-    pub(super) unit: Option<(usize, &'a config::Unit, &'a UnitPicture)>,
+    pub(super) unit: Option<(usize, &'a config::Unit, &'a UnitSnapshot)>,
 }
 
 impl<'a> Seen<'a> {
     pub(super) fn new(view: &View<'a>, id: LinkId) -> Self {
-        let channel = &view.picture.channels[id.channel.index()];
+        let channel = &view.snapshot.channels[id.channel.index()];
         let contract = channel.contract(view.province());
         let units = &channel.station(view.province()).units;
         let unit = id.unit.map(|n| (n, &units[n], &channel.units[n]));
@@ -117,7 +117,7 @@ impl<'a> Seen<'a> {
 
     fn unit_label(&self, view: &View<'_>, n: usize, unit: &config::Unit) -> String {
         match unit.kind {
-            UnitKind::Bay(_) => unit_name(view.picture, self.contract.station, n, view.lang),
+            UnitKind::Bay(_) => unit_name(view.snapshot, self.contract.station, n, view.lang),
             _ => unit.label.get(view.lang).to_owned(),
         }
     }
@@ -132,7 +132,7 @@ impl<'a> Seen<'a> {
         view.centre(self.contract.centre)
     }
 
-    pub(super) fn traffic(&self) -> &'a TrafficPicture {
+    pub(super) fn traffic(&self) -> &'a TrafficSnapshot {
         self.unit.map_or(&self.channel.traffic, |(_, _, unit)| &unit.traffic)
     }
 
@@ -193,7 +193,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn health_of_unit(&self, unit: &UnitPicture) -> Health {
+    fn health_of_unit(&self, unit: &UnitSnapshot) -> Health {
         let unheard = unit.last_good.is_none() && unit.last_miss.is_none();
         if !unit.asked || unheard || self.channel.link.state != LinkState::Connected {
             // What is wrong with the path is said of the path.
@@ -222,12 +222,12 @@ impl<'a> Seen<'a> {
 
 /// Every path, those of plants behind those of stations, and every unit with a problem, in the order that was chosen.
 pub(super) fn sorted(view: &View<'_>, sort: Sort, faults: bool) -> Vec<LinkId> {
-    let mut found: Vec<(LinkId, Health, &TrafficPicture)> = Vec::new();
+    let mut found: Vec<(LinkId, Health, &TrafficSnapshot)> = Vec::new();
     let centres = view.centres();
     for station in view.province().site_ids() {
         for centre in &centres {
             let channel = view.province().channel_id(station, *centre);
-            let units = view.picture.channels[channel.index()].units.len();
+            let units = view.snapshot.channels[channel.index()].units.len();
             let shared =
                 Seen::new(view, LinkId { station, channel, unit: None }).is_path_at_fault();
             for unit in [None].into_iter().chain((0..units).map(Some)) {

@@ -3,7 +3,7 @@
 
 use config::{Lang, StationId, UnitKind};
 use historian::counts::Share;
-use historian::picture::{MeterGroupPicture, SoldReads};
+use historian::snapshot::{MeterGroupSnapshot, SoldReads};
 use historian::verdict::Since;
 
 use super::{Measure, contract, day_text};
@@ -36,7 +36,7 @@ pub(super) fn lines(view: &View<'_>, width: usize) -> Vec<Row> {
 /// How daily reading goes and how far counts can be trusted: a text for each day, one for what stands now, and
 /// one for the energy sold. Shares whose counts are long stand without them; the key of measures shows both.
 fn paragraphs(view: &View<'_>, with_agreement: bool) -> Vec<String> {
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     let reads = &metering.reads;
     let share = |word: Text, share: Share, not_heard: u64| {
         let (all, percent) = at_least(view, share, not_heard);
@@ -92,7 +92,7 @@ fn said(view: &View<'_>, texts: &[String], width: usize) -> Vec<Row> {
 
 /// The energy sold, as far as it was read; nothing before the first reading.
 fn sold(view: &View<'_>) -> Option<String> {
-    let sold = view.picture.metering.sold;
+    let sold = view.snapshot.metering.sold;
     let day = |day: u16| {
         let date = SoldReads::date(day)?;
         Some(view.moment().since(Since::Day(date)))
@@ -112,22 +112,22 @@ fn sold(view: &View<'_>) -> Option<String> {
 
 /// Whether every group that was counted is as large as agreed, and none is not counted.
 fn agrees(view: &View<'_>) -> bool {
-    let groups = &view.picture.metering.groups;
+    let groups = &view.snapshot.metering.groups;
     let told = groups.iter().any(|group| group.reported.is_some());
-    told && view.picture.metering.uncounted == 0 && differing(view).is_empty()
+    told && view.snapshot.metering.uncounted == 0 && differing(view).is_empty()
 }
 
 /// Groups that report another number of meters than was agreed.
-fn differing<'a>(view: &View<'a>) -> Vec<&'a MeterGroupPicture> {
-    let groups = view.picture.metering.groups.iter();
-    let differs = |group: &&MeterGroupPicture| {
+fn differing<'a>(view: &View<'a>) -> Vec<&'a MeterGroupSnapshot> {
+    let groups = view.snapshot.metering.groups.iter();
+    let differs = |group: &&MeterGroupSnapshot| {
         group.reported.is_some_and(|n| n != contract(view, group).installed)
     };
     groups.filter(differs).collect()
 }
 
 fn troubles(view: &View<'_>, width: usize) -> Vec<Row> {
-    let metering = &view.picture.metering;
+    let metering = &view.snapshot.metering;
     let mut lines = Vec::new();
     let silent = view.province().station_ids().filter(|id| meter_unit_is_silent(view, *id));
     let silent: Vec<&str> = silent.map(|id| view.station(id).id.as_str()).collect();
@@ -168,7 +168,7 @@ pub(super) fn read_line(view: &View<'_>, measure: Measure, width: usize) -> Row 
         Measure::Intervals => Text::LineIntervals,
         Measure::Minutes => Text::LineMinutes,
     };
-    let reads = &view.picture.metering.reads;
+    let reads = &view.snapshot.metering.reads;
     let (share, day) = (measure.of(reads), day_text(view, measure));
     let is_of_meters = matches!(measure, Measure::First | Measure::Final);
     let (known, not_heard) = match measure.not_heard(reads) {
@@ -200,7 +200,7 @@ fn known(view: &View<'_>, heard: Share, before: &str) -> String {
 /// What became of the final day: its first pass beside the final count above, and its half hours, followed to
 /// their end.
 pub(super) fn followed(view: &View<'_>, width: usize) -> Vec<Row> {
-    let reads = &view.picture.metering.reads;
+    let reads = &view.snapshot.metering.reads;
     let mut lines = Vec::new();
     if reads.final_first_pass.want > 0 {
         let day = day_text(view, Measure::Final);
@@ -214,7 +214,7 @@ pub(super) fn followed(view: &View<'_>, width: usize) -> Vec<Row> {
 
 /// What became of the half hours of the final day.
 fn half_hours(view: &View<'_>) -> Option<String> {
-    let reads = &view.picture.metering.reads;
+    let reads = &view.snapshot.metering.reads;
     let half_hours = reads.half_hours;
     let parts = [
         (Text::OnTime, half_hours.on_time),
@@ -247,7 +247,7 @@ fn share_line(view: &View<'_>, label: &str, (read, not_heard): (Share, u64), wid
 }
 
 /// `HB02 Đà Bắc 1 pha, RF: hợp đồng 8.525, báo 8.530`.
-fn differing_lines(view: &View<'_>, group: &MeterGroupPicture, width: usize) -> Vec<Row> {
+fn differing_lines(view: &View<'_>, group: &MeterGroupSnapshot, width: usize) -> Vec<Row> {
     let contract = contract(view, group);
     let province = view.province();
     let (district, class) =
@@ -273,7 +273,7 @@ fn meter_unit_is_silent(view: &View<'_>, station: StationId) -> bool {
         return false;
     };
     view.province().centre_ids().any(|centre| {
-        let seen = view.picture.channel(station, centre).units[unit];
+        let seen = view.snapshot.channel(station, centre).units[unit];
         seen.asked && !seen.answers
     })
 }

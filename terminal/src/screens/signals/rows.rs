@@ -3,17 +3,17 @@
 use std::cmp::Reverse;
 
 use config::{PointId, StationId};
-use historian::picture::Picture;
-use historian::verdict::{PointPicture, Reason, Since};
+use historian::snapshot::Snapshot;
+use historian::verdict::{PointSnapshot, Reason, Since};
 
 use super::{SignalId, Signals, Sort};
 use crate::view::View;
 
 impl Signals {
-    /// Lists the signals of a picture that the filter lets through.
+    /// Lists the signals of a snapshot that the filter lets through.
     pub(super) fn collect(&mut self, view: &View<'_>) {
-        let picture = view.picture;
-        // The same rows are written again: their memory is kept from picture to picture.
+        let snapshot = view.snapshot;
+        // The same rows are written again: their memory is kept from snapshot to snapshot.
         let mut rows = std::mem::take(&mut self.rows);
         rows.clear();
         self.all = 0;
@@ -24,26 +24,26 @@ impl Signals {
         match self.sort {
             Sort::Contract => {}
             Sort::Reason => rows.sort_by_key(|id| {
-                worst(picture, *id).map_or(Reason::ALL.len(), |point| {
+                worst(snapshot, *id).map_or(Reason::ALL.len(), |point| {
                     point.verdict.map_or(Reason::ALL.len(), |reason| reason as usize)
                 })
             }),
-            Sort::Newest => rows.sort_by_key(|id| Reverse(newest(picture, *id))),
+            Sort::Newest => rows.sort_by_key(|id| Reverse(newest(snapshot, *id))),
         }
         self.rows = rows;
     }
 
     fn collect_station(&mut self, view: &View<'_>, station: StationId, rows: &mut Vec<SignalId>) {
-        let (picture, province) = (view.picture, view.province());
+        let (snapshot, province) = (view.snapshot, view.province());
         let channels: Vec<_> = province
             .centre_ids()
             .map(|centre| {
                 let entries = &province.channel(station, centre).entries;
-                (centre, entries, &picture.channel(station, centre).points)
+                (centre, entries, &snapshot.channel(station, centre).points)
             })
             .collect();
         let settled: Vec<bool> =
-            province.centre_ids().map(|c| picture.channel(station, c).settled).collect();
+            province.centre_ids().map(|c| snapshot.channel(station, c).settled).collect();
         for n in 0..province.stations[station.index()].points.len() {
             let verdicts = channels.iter().filter(|(_, entries, _)| entries[n].required);
             let mut failing = false;
@@ -71,30 +71,30 @@ impl Signals {
 }
 
 /// The reasons of a signal: why it is not full or right, and why it is not live.
-fn reasons_of(point: &PointPicture) -> impl Iterator<Item = Reason> {
+fn reasons_of(point: &PointSnapshot) -> impl Iterator<Item = Reason> {
     let second = point.not_live.filter(|reason| Some(*reason) != point.verdict);
     point.verdict.into_iter().chain(second)
 }
 
-fn has_reason(point: &PointPicture, wanted: Option<Reason>) -> bool {
+fn has_reason(point: &PointSnapshot, wanted: Option<Reason>) -> bool {
     wanted.is_some_and(|wanted| reasons_of(point).any(|reason| reason == wanted))
 }
 
 /// A signal as the centre sees it at which it fails at the earliest stage.
-pub(super) fn worst(picture: &Picture, (station, point): SignalId) -> Option<&PointPicture> {
-    let province = &picture.province;
+pub(super) fn worst(snapshot: &Snapshot, (station, point): SignalId) -> Option<&PointSnapshot> {
+    let province = &snapshot.province;
     let required = province
         .centre_ids()
         .filter(|c| province.channel(station, *c).entries[point.index()].required);
     let failing = required
-        .map(|centre| &picture.channel(station, centre).points[point.index()])
+        .map(|centre| &snapshot.channel(station, centre).points[point.index()])
         .filter(|point| point.verdict.is_some());
     failing.min_by_key(|point| point.verdict)
 }
 
 /// When a signal began to fall short, in an order where the latest is the greatest.
-fn newest(picture: &Picture, id: SignalId) -> (u8, i64) {
-    match worst(picture, id).map(|point| point.since) {
+fn newest(snapshot: &Snapshot, id: SignalId) -> (u8, i64) {
+    match worst(snapshot, id).map(|point| point.since) {
         None => (0, 0),
         Some(Since::Always) => (1, 0),
         Some(Since::Day(day)) => {

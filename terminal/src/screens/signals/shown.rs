@@ -1,7 +1,7 @@
 //! What is shown of a signal's value: nothing that is not fresh is shown as one.
 
 use config::{CentreId, Standing};
-use historian::picture::LinkState;
+use historian::snapshot::LinkState;
 use historian::verdict::Reason;
 
 use super::SignalId;
@@ -32,7 +32,7 @@ impl Shown {
     /// What is known of a signal now. Nothing that is not fresh is shown as a value.
     pub(crate) fn of(view: &View<'_>, id: SignalId) -> Self {
         let (station, point) = id;
-        let channel = view.picture.channel(station, reader(view, id));
+        let channel = view.snapshot.channel(station, reader(view, id));
         let seen = &channel.points[point.index()];
         let contract = &view.station(station).points[point.index()];
         let standing = &channel.contract(view.province()).entries[point.index()].standing;

@@ -2,7 +2,7 @@
 
 use config::{CentreId, StationId};
 use historian::counts::Share;
-use historian::picture::{ChannelPicture, LinkState};
+use historian::snapshot::{ChannelSnapshot, LinkState};
 use historian::verdict::{Reason, Since};
 
 use crate::paint::{Row, Side, width, wrap};
@@ -33,7 +33,7 @@ pub(super) fn steps(
     let centres = view.centres();
     let mut tested: Vec<Share> = centres
         .iter()
-        .map(|centre| &view.picture.channel(station, *centre).counts)
+        .map(|centre| &view.snapshot.channel(station, *centre).counts)
         .map(|counts| Share::new(counts.tested, counts.required))
         .collect();
     let mut rows = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn steps(
         let result = result(view, &centres, &tested);
         rows.extend(step_rows(view, n + 1, &what, result, width));
     }
-    let figure = view.picture.figures.full;
+    let figure = view.snapshot.figures.full;
     if tested.iter().all(|share| share.lacking() == 0) {
         let then = Share::new((figure.have + 1).min(figure.want), figure.want);
         let text = format!("→ {} {} ", view.t(Text::ToProvince), view.share(then));
@@ -104,11 +104,11 @@ fn result(view: &View<'_>, centres: &[CentreId], tested: &[Share]) -> Row {
 
 /// What was checked and is in order.
 pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Vec<Row> {
-    let seen = view.picture.site(station);
+    let seen = view.snapshot.site(station);
     let channels: Vec<_> =
-        view.centres().into_iter().map(|centre| view.picture.channel(station, centre)).collect();
+        view.centres().into_iter().map(|centre| view.snapshot.channel(station, centre)).collect();
     let mut facts = Vec::new();
-    let up = |channel: &&&ChannelPicture| channel.link.state == LinkState::Connected;
+    let up = |channel: &&&ChannelSnapshot| channel.link.state == LinkState::Connected;
     let connected: Vec<_> = channels.iter().filter(up).collect();
     // All of them are up since the last one is.
     let since = connected.iter().map(|channel| channel.link.told_since()).reduce(Since::later);
@@ -128,7 +128,7 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
         ));
     }
     // One that only refuses may be one that its gateway speaks for: which exception it was is not kept.
-    let refuses = shortfalls::live(view.picture, station)
+    let refuses = shortfalls::live(view.snapshot, station)
         .into_iter()
         .any(|line| line.reason() == Reason::Refused && matches!(line.id.ground, Ground::Unit(_)));
     if seen.units.lacking() == 0 && !refuses {

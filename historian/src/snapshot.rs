@@ -1,6 +1,6 @@
-//! The picture: everything that screens, JSON and checks say, frozen at one instant.
+//! The snapshot: everything that screens, JSON and checks say, frozen at one instant.
 //!
-//! All faces draw from the same picture, so they cannot disagree.
+//! All faces draw from the same snapshot, so they cannot disagree.
 
 use std::ops::{AddAssign, Range};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::alarms::Alarm;
 use super::counts::{Counts, Share};
 use super::events::{EventCounts, EventLog, UnitEvents};
 pub use super::right::Right;
-use super::traffic::TrafficPicture;
+use super::traffic::TrafficSnapshot;
 use super::unmanned::{self, Unmanned};
-use super::verdict::{PointPicture, Reason, Since};
+use super::verdict::{PointSnapshot, Reason, Since};
 
 /// The province at one instant.
 #[derive(Debug, Clone)]
-pub struct Picture {
+pub struct Snapshot {
     /// The contract.
     pub province: Arc<Province>,
     /// The instant.
@@ -36,15 +36,15 @@ pub struct Picture {
     /// The four headline figures.
     pub figures: Figures,
     /// One for each centre.
-    pub centres: Vec<CentrePicture>,
+    pub centres: Vec<CentreSnapshot>,
     /// One for each substation, then for each plant: by [`StationId`]. Plants are in no figure of stations.
-    pub sites: Vec<StationPicture>,
+    pub sites: Vec<StationSnapshot>,
     /// One for each channel, by channel id.
-    pub channels: Vec<Arc<ChannelPicture>>,
+    pub channels: Vec<Arc<ChannelSnapshot>>,
     /// Remote metering.
-    pub metering: MeteringPicture,
+    pub metering: MeteringSnapshot,
     /// How polling goes.
-    pub traffic: TrafficPicture,
+    pub traffic: TrafficSnapshot,
     /// Events as each centre has them, in the order in which they happened.
     pub events: Vec<Arc<EventLog>>,
     /// How keeping history goes; `None` when none is kept.
@@ -81,18 +81,18 @@ pub struct Unconfirmed {
     pub command: String,
 }
 
-impl Picture {
-    /// Puts a picture together from those of its channels. There are no events, alarms and traffic in it.
+impl Snapshot {
+    /// Puts a snapshot together from those of its channels. There are no events, alarms and traffic in it.
     pub(super) fn of(
         province: Arc<Province>,
         (started, at): (Timestamp, Timestamp),
-        channels: Vec<Arc<ChannelPicture>>,
-        metering: MeteringPicture,
+        channels: Vec<Arc<ChannelSnapshot>>,
+        metering: MeteringSnapshot,
     ) -> Self {
         let centres = centres(&province, &channels);
-        let sites: Vec<StationPicture> = sites(&province, &channels);
+        let sites: Vec<StationSnapshot> = sites(&province, &channels);
         let stations = &sites[..province.substations().len()];
-        let share = |have: &dyn Fn(&StationPicture) -> bool| {
+        let share = |have: &dyn Fn(&StationSnapshot) -> bool| {
             let have = stations.iter().filter(|s| have(s)).count() as u64;
             Share::new(have, stations.len() as u64)
         };
@@ -114,7 +114,7 @@ impl Picture {
             sites,
             channels,
             metering,
-            traffic: TrafficPicture::default(),
+            traffic: TrafficSnapshot::default(),
             events,
             keeping: None,
             alarms: Arc::default(),
@@ -123,17 +123,17 @@ impl Picture {
     }
 
     /// Of each substation: what figures of stations are of.
-    pub fn stations(&self) -> &[StationPicture] {
+    pub fn stations(&self) -> &[StationSnapshot] {
         &self.sites[..self.province.substations().len()]
     }
 
     /// Of a substation, or of a plant.
-    pub fn site(&self, id: StationId) -> &StationPicture {
+    pub fn site(&self, id: StationId) -> &StationSnapshot {
         &self.sites[id.index()]
     }
 
     /// The channel between a station and a centre.
-    pub fn channel(&self, station: StationId, centre: CentreId) -> &ChannelPicture {
+    pub fn channel(&self, station: StationId, centre: CentreId) -> &ChannelSnapshot {
         &self.channels[self.province.channel_id(station, centre).index()]
     }
 
@@ -144,7 +144,7 @@ impl Picture {
     }
 
     /// Points that are live as far as is known, but were not watched for long enough to say so
-    /// ([`PointPicture::undecided`]), of those that centres require.
+    /// ([`PointSnapshot::undecided`]), of those that centres require.
     pub fn undecided(&self) -> u64 {
         self.centres.iter().map(|centre| centre.counts.undecided).sum()
     }
@@ -196,7 +196,7 @@ pub struct Figures {
 
 /// One centre, over all stations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CentrePicture {
+pub struct CentreSnapshot {
     /// Counts of points.
     pub counts: Counts,
     /// Stations with a path up to it.
@@ -207,7 +207,7 @@ pub struct CentrePicture {
 
 /// One substation or plant, over all centres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StationPicture {
+pub struct StationSnapshot {
     /// Worst link of all its channels.
     pub link: LinkState,
     /// Full at every centre, or the worst of them.
@@ -222,7 +222,7 @@ pub struct StationPicture {
 
 /// One channel: a station as one centre sees it.
 #[derive(Debug, Clone)]
-pub struct ChannelPicture {
+pub struct ChannelSnapshot {
     /// Which.
     pub id: ChannelId,
     /// The path.
@@ -236,12 +236,12 @@ pub struct ChannelPicture {
     /// Counts of required points.
     pub counts: Counts,
     /// One for each point of the station.
-    pub points: Vec<PointPicture>,
+    pub points: Vec<PointSnapshot>,
     /// One for each unit of the station.
-    pub units: Vec<UnitPicture>,
+    pub units: Vec<UnitSnapshot>,
     /// How asking it went over the last five minutes, all units together.
-    pub traffic: TrafficPicture,
-    /// What comes together; of a picture of what was kept nothing.
+    pub traffic: TrafficSnapshot,
+    /// What comes together; of a snapshot of what was kept nothing.
     pub layout: Arc<Layout>,
     /// What came of each request last, by group and first column. A group has none until it was
     /// asked for, and several when it is asked for in parts.
@@ -250,7 +250,7 @@ pub struct ChannelPicture {
     pub settled: bool,
 }
 
-impl ChannelPicture {
+impl ChannelSnapshot {
     /// Contract of the channel.
     pub fn contract<'a>(&self, province: &'a Province) -> &'a Channel {
         &province.channels[self.id.index()]
@@ -317,11 +317,11 @@ impl ChannelPicture {
     }
 }
 
-fn centres(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<CentrePicture> {
+fn centres(province: &Province, channels: &[Arc<ChannelSnapshot>]) -> Vec<CentreSnapshot> {
     province
         .centre_ids()
         .map(|centre| {
-            let mut sum = CentrePicture {
+            let mut sum = CentreSnapshot {
                 counts: Counts::default(),
                 connected: Share::default(),
                 full: Share::default(),
@@ -338,19 +338,19 @@ fn centres(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<CentreP
         .collect()
 }
 
-fn sites(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPicture> {
+fn sites(province: &Province, channels: &[Arc<ChannelSnapshot>]) -> Vec<StationSnapshot> {
     // Where nobody has ever answered, it may be whoever asks.
     let is_heard = channels.iter().any(|c| c.link.state != LinkState::NeverConnected);
     province
         .site_ids()
         .map(|station| {
-            let of_station: Vec<&ChannelPicture> = province
+            let of_station: Vec<&ChannelSnapshot> = province
                 .centre_ids()
                 .map(|centre| channels[province.channel_id(station, centre).index()].as_ref())
                 .collect();
             let mut units = Share::default();
             for unit in 0..province.stations[station.index()].units.len() {
-                let asked: Vec<&UnitPicture> =
+                let asked: Vec<&UnitSnapshot> =
                     of_station.iter().map(|c| &c.units[unit]).filter(|unit| unit.asked).collect();
                 let up = asked.iter().all(|unit| unit.answers);
                 units +=
@@ -358,7 +358,7 @@ fn sites(province: &Province, channels: &[Arc<ChannelPicture>]) -> Vec<StationPi
             }
             let worst_link = of_station.iter().map(|c| c.link.state).max();
             let in_charge = province.stations[station.index()].in_charge;
-            StationPicture {
+            StationSnapshot {
                 link: worst_link.unwrap_or(LinkState::NeverConnected),
                 full: of_station.iter().map(|c| c.full).max().unwrap_or(Full::NoneYet),
                 right: of_station.iter().map(|c| c.right).max().unwrap_or(Right::NotEvaluated),
@@ -508,7 +508,7 @@ impl Full {
 
 /// A unit as one centre sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct UnitPicture {
+pub struct UnitSnapshot {
     /// Whether this centre asks it at all.
     pub asked: bool,
     /// Whether it answered its latest request, be it that it refused. A gateway that says that it cannot be reached
@@ -517,7 +517,7 @@ pub struct UnitPicture {
     /// Since when it is so.
     pub since: Since,
     /// How asking it went over the last five minutes.
-    pub traffic: TrafficPicture,
+    pub traffic: TrafficSnapshot,
     /// When a reply with values came last.
     pub last_good: Option<Timestamp>,
     /// What a request to it failed with last, and when.
@@ -550,9 +550,9 @@ impl LastAnswer {
 
 /// Remote metering, counted from the meters' own bits.
 #[derive(Debug, Clone, Default)]
-pub struct MeteringPicture {
+pub struct MeteringSnapshot {
     /// One for each group of each station, in the order of the contract.
-    pub groups: Vec<MeterGroupPicture>,
+    pub groups: Vec<MeterGroupSnapshot>,
     /// Meters that sell energy.
     pub total: Share,
     /// The same by district.
@@ -594,7 +594,7 @@ pub struct MeteringPicture {
 
 /// Meters of one class in one district behind one station.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MeterGroupPicture {
+pub struct MeterGroupSnapshot {
     /// Station.
     pub station: StationId,
     /// Its place in [`config::Station::meters`].
