@@ -3,7 +3,7 @@
 
 use config::{CentreId, Lang, PointId, StationId};
 use historian::counts::Share;
-use historian::shortfalls::{self, Shortfall};
+use historian::issues::{self, Issue};
 use historian::snapshot::{Full, LinkState, Snapshot};
 use historian::unmanned;
 use historian::verdict::{Reason, Since};
@@ -248,8 +248,8 @@ fn name(snapshot: &Snapshot, what: What) -> String {
 
 /// Why a station falls short of something, one line for each cause, and of nothing else.
 fn why(snapshot: &Snapshot, station: StationId, what: What, lang: Lang) -> Vec<String> {
-    let shortfalls = |is: &dyn Fn(&Shortfall) -> bool| -> Vec<String> {
-        let lines = shortfalls::of_station(snapshot, station);
+    let issues = |is: &dyn Fn(&Issue) -> bool| -> Vec<String> {
+        let lines = issues::of_station(snapshot, station);
         lines
             .iter()
             .filter(|line| is(line))
@@ -257,9 +257,9 @@ fn why(snapshot: &Snapshot, station: StationId, what: What, lang: Lang) -> Vec<S
             .collect()
     };
     match what {
-        What::Connected => shortfalls(&|line| line.reason() == Reason::NoLink),
-        What::Full => shortfalls(&|line| line.reason().is_structural()),
-        What::Live(centre) => shortfalls(&|line| {
+        What::Connected => issues(&|line| line.reason() == Reason::NoLink),
+        What::Full => issues(&|line| line.reason().is_structural()),
+        What::Live(centre) => issues(&|line| {
             let is_tested =
                 line.reason() != Reason::NoE2eRecord && line.reason() != Reason::Inconsistent;
             is_tested && line.centres.contains(&centre)
@@ -270,7 +270,7 @@ fn why(snapshot: &Snapshot, station: StationId, what: What, lang: Lang) -> Vec<S
 }
 
 /// `no link CC 884 A1 287, since 05:52:16: whole station`.
-fn cause(snapshot: &Snapshot, station: StationId, line: &Shortfall, lang: Lang) -> String {
+fn cause(snapshot: &Snapshot, station: StationId, line: &Issue, lang: Lang) -> String {
     let centres: Vec<String> = line
         .centres
         .iter()

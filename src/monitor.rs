@@ -16,7 +16,7 @@ use signal::layout::Layout;
 use signal::source::Source;
 use signal::update::Update;
 use store::series::Buffer;
-use store::{Gatherer, Keeper};
+use store::{Batcher, Keeper};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -310,7 +310,7 @@ impl<S: Source> Task<S> {
             self.alarms.clock_was_set(by_ms);
         }
         if let Some(history) = &mut self.history {
-            history.gatherer = Gatherer::behind(self.jumps.clone(), now);
+            history.batcher = Batcher::behind(self.jumps.clone(), now);
         }
     }
 }
@@ -318,12 +318,12 @@ impl<S: Source> Task<S> {
 /// What is kept of the snapshots.
 struct History {
     keeper: Keeper,
-    gatherer: Gatherer,
+    batcher: Batcher,
 }
 
 impl History {
     fn new(keeper: Keeper, started: Timestamp) -> Self {
-        Self { keeper, gatherer: Gatherer::new(started) }
+        Self { keeper, batcher: Batcher::new(started) }
     }
 
     fn note(
@@ -333,9 +333,9 @@ impl History {
         last: bool,
     ) {
         if self.keeper.lacks() {
-            self.gatherer.begin_anew();
+            self.batcher.begin_anew();
         }
-        if let Some(batch) = self.gatherer.gather(sources, snapshot, (COMMIT_EVERY_MS, last)) {
+        if let Some(batch) = self.batcher.gather(sources, snapshot, (COMMIT_EVERY_MS, last)) {
             self.keeper.offer(batch);
         }
     }

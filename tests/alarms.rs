@@ -7,11 +7,11 @@ use config::{Flags, Zone};
 use gridwatch::clock::{Jump, JumpKind, Timestamp};
 use gridwatch::collector::poll::Fault;
 use gridwatch::historian::alarms::{Alarm, AlarmState, Alarms, Priority, Raised};
-use gridwatch::historian::ledger::Judgement;
-use gridwatch::historian::shortfalls::Ground;
+use gridwatch::historian::issues::Scope;
 use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict::Reason;
-use gridwatch::store::{Batch, Gatherer, KeptAlarm, Reader, StoreError, Writer, upkeep};
+use gridwatch::historian::verdict_log::Judgement;
+use gridwatch::store::{Batch, Batcher, KeptAlarm, Reader, StoreError, Writer, upkeep};
 use tempfile::tempdir;
 
 use crate::fixture::{NOW, World};
@@ -279,16 +279,16 @@ fn an_alarm_that_waited_is_in_the_past_though_it_was_raised_again() {
     let folder = tempdir().unwrap();
     let mut world = World::started();
     let mut writer = Writer::open(folder.path(), &world.province).unwrap();
-    let mut gatherer = Gatherer::new(NOW.plus(-720_000));
+    let mut batcher = Batcher::new(NOW.plus(-720_000));
     watched(&mut world, -130, -122);
-    world.keep((&mut gatherer, &mut writer), -121_000);
+    world.keep((&mut batcher, &mut writer), -121_000);
     let mut shown = Vec::new();
     for (flags, from) in [(Flags::INVALID, -120), (Flags::GOOD, -90), (Flags::INVALID, -60)] {
         world.flag("HB05.110.171.CB.POS", flags);
         let alarms = watched(&mut world, from, from + 24);
         shown.push((NOW.plus((from + 25) * 1_000), alarms));
     }
-    world.keep((&mut gatherer, &mut writer), -30_000);
+    world.keep((&mut batcher, &mut writer), -30_000);
     writer.close().unwrap();
     let [first, waits, again] = &shown[..] else { panic!("three") };
     assert_eq!(states(&waits.1), [Some(AlarmState::Returned)]);
@@ -316,8 +316,8 @@ fn a_unit_that_only_its_gateway_speaks_for_is_not_seen_and_does_not_answer() {
         assert_eq!((alarms[0].priority, alarms[0].at_least), (Priority::One, true), "{fault:?}");
         let folder = tempdir().unwrap();
         let mut writer = Writer::open(folder.path(), &world.province).unwrap();
-        let mut gatherer = Gatherer::new(NOW.plus(-720_000));
-        world.keep((&mut gatherer, &mut writer), -670_000);
+        let mut batcher = Batcher::new(NOW.plus(-720_000));
+        world.keep((&mut batcher, &mut writer), -670_000);
         writer.close().unwrap();
         let reader = Reader::open(folder.path()).unwrap();
         let past = gridwatch::history::past(&reader, None).unwrap().unwrap();
@@ -343,14 +343,14 @@ fn a_gateway_that_hangs_is_one_alarm_and_what_stands_behind_it_is_old() {
     let folder = tempdir().unwrap();
     let mut world = World::started();
     let mut writer = Writer::open(folder.path(), &world.province).unwrap();
-    let mut gatherer = Gatherer::new(NOW.plus(-720_000));
+    let mut batcher = Batcher::new(NOW.plus(-720_000));
     assert!(watched(&mut world, -330, -322).is_empty());
     world.hang("HB03", Some(-320_000));
     assert!(watched(&mut world, -320, -318).is_empty(), "a beat that comes late is no news");
     let alarms = watched(&mut world, -316, -60);
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     let line = alarms[0].raised.cause.line;
-    assert_eq!((line.reason, line.ground), (Reason::Old, Ground::Link));
+    assert_eq!((line.reason, line.scope), (Reason::Old, Scope::Link));
     assert_eq!((alarms[0].priority, alarms[0].centres.len()), (Priority::One, 2));
     let snapshot = world.watched_at(-59_100);
     let station = world.province.station("HB03").unwrap();
@@ -361,7 +361,7 @@ fn a_gateway_that_hangs_is_one_alarm_and_what_stands_behind_it_is_old() {
         assert!(newest <= NOW.plus(-319_000), "no value is newer than the last beat: {newest:?}");
     }
     // The store tells the same, and every face names the gateway.
-    world.keep((&mut gatherer, &mut writer), -59_000);
+    world.keep((&mut batcher, &mut writer), -59_000);
     writer.close().unwrap();
     let reader = Reader::open(folder.path()).unwrap();
     let past = gridwatch::history::past(&reader, None).unwrap().unwrap();
@@ -404,7 +404,7 @@ fn signals_of_one_cause_lack_since_the_first_moment_to_the_last() {
     }
     let snapshot = world.watched_at(-40_000);
     let station = snapshot.province.station("HB05").unwrap();
-    let lines = gridwatch::historian::shortfalls::live(&snapshot, station);
+    let lines = gridwatch::historian::issues::live(&snapshot, station);
     let [line] = &lines[..] else { panic!("{lines:?}") };
     let span = line.last_since.instant().unwrap().since(line.since.instant().unwrap());
     assert!((59_000..=61_000).contains(&span), "{span}");

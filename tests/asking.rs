@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
-use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
 use gridwatch::historian::snapshot::LinkState;
+use gridwatch::historian::verdict_log::{Asked, Judgement, Run, VerdictState};
 use gridwatch::history::{Asking, Span, Window};
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;
@@ -98,7 +98,7 @@ fn check(runs: &[Ran], windows: &[(i64, i64)]) -> Result<(), TestCaseError> {
 /// All of a path is known from a moment on.
 fn whole(province: &Province, n: usize, at: Timestamp) -> Judgement {
     let points = province.stations[province.channels[n].station.index()].points.len();
-    let (channel, state) = (ChannelId::at(n), State::from_bits(0).unwrap());
+    let (channel, state) = (ChannelId::at(n), VerdictState::from_bits(0).unwrap());
     let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
     Judgement { channel, at, link: LinkState::Connected, whole: true, runs }
 }

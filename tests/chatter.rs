@@ -34,7 +34,7 @@ struct Story {
     rings: bool,
     faults: Vec<Fault>,
     /// Short circuits and openings by hand.
-    deeds: Vec<Deed>,
+    actions: Vec<PlantAction>,
 }
 
 /// A fault of telemetry.
@@ -49,7 +49,7 @@ struct Fault {
 
 /// What happens to a feeder: a short circuit, or it is open for so many seconds.
 #[derive(Debug, Clone)]
-struct Deed {
+struct PlantAction {
     bay: &'static str,
     at: i64,
     open: Option<i64>,
@@ -64,7 +64,7 @@ impl Story {
                 "[[fault]]\nkind = \"{kind}\"\ntarget = \"{target}\"\nat = \"{at}s\"\nfor = \"{long}s\"\n{more}"
             );
         }
-        for Deed { bay, at, open } in &self.deeds {
+        for PlantAction { bay, at, open } in &self.actions {
             let Some(long) = open else {
                 let _ =
                     writeln!(text, "[[plant]]\ndo = \"strike\"\nbay = \"{bay}\"\nat = \"{at}s\"");
@@ -225,8 +225,8 @@ fn fault(what: (&'static str, &'static str, &str), at: i64, long: i64) -> Fault 
 }
 
 /// A breaker is opened by hand.
-fn open(bay: usize, at: i64, long: i64) -> Deed {
-    Deed { bay: FEEDERS[bay], at, open: Some(long) }
+fn open(bay: usize, at: i64, long: i64) -> PlantAction {
+    PlantAction { bay: FEEDERS[bay], at, open: Some(long) }
 }
 
 /// Seconds.
@@ -276,9 +276,9 @@ fn stories() -> impl Strategy<Value = Story> {
             Fault { what: (kind, target, more.to_owned()), at, long }
         }),
     ];
-    let deed =
+    let action =
         (0_usize..3, 30_i64..11_000, prop::option::of(prop_oneof![5_i64..200, 400_i64..3_000]));
-    let deed = deed.prop_map(|(n, at, open)| Deed { bay: FEEDERS[n], at, open });
+    let action = action.prop_map(|(n, at, open)| PlantAction { bay: FEEDERS[n], at, open });
     let scan_s = prop_oneof![1 => Just(1_u16), 4 => Just(10), 2 => Just(60)];
     (
         scan_s,
@@ -286,21 +286,21 @@ fn stories() -> impl Strategy<Value = Story> {
         prop::bool::weighted(0.75),
         prop::collection::vec(chattering, 1..4),
         prop::collection::vec(other, 0..3),
-        prop::collection::vec(deed, 0..6),
+        prop::collection::vec(action, 0..6),
     )
-        .prop_map(|(scan_s, twice, values, mut faults, others, deeds)| {
+        .prop_map(|(scan_s, twice, values, mut faults, others, actions)| {
             faults.extend(others);
-            Story { scan_s, minutes: 200, values, twice, rings: true, faults, deeds }
+            Story { scan_s, minutes: 200, values, twice, rings: true, faults, actions }
         })
 }
 
 /// Feeders trip and reclose, one is opened for ten minutes, at a moment of so many seconds.
-fn deeds(at: i64) -> Vec<Deed> {
+fn actions(at: i64) -> Vec<PlantAction> {
     vec![
-        Deed { bay: FEEDERS[0], at, open: None },
-        Deed { bay: FEEDERS[1], at: at + 90, open: None },
-        Deed { bay: FEEDERS[1], at: at + 200, open: Some(600) },
-        Deed { bay: FEEDERS[2], at: at + 300, open: Some(20) },
+        PlantAction { bay: FEEDERS[0], at, open: None },
+        PlantAction { bay: FEEDERS[1], at: at + 90, open: None },
+        PlantAction { bay: FEEDERS[1], at: at + 200, open: Some(600) },
+        PlantAction { bay: FEEDERS[2], at: at + 300, open: Some(20) },
     ]
 }
 
@@ -345,9 +345,9 @@ fn what_is_said_while_contacts_chatter_is_what_happened() {
             long: *long,
         });
         let faults = contacts.chain(others).collect();
-        let deeds = [300, at + 300, at + long + 60].into_iter().flat_map(deeds).collect();
+        let actions = [300, at + 300, at + long + 60].into_iter().flat_map(actions).collect();
         let twice = scan_s == 1;
-        let story = Story { scan_s, minutes, values: true, twice, rings: true, faults, deeds };
+        let story = Story { scan_s, minutes, values: true, twice, rings: true, faults, actions };
         let of_station = checked(&story);
         let known = 1_000 * of_station.known_ms / of_station.customer_ms;
         let recorded = 1_000 * of_station.recorded_ms / of_station.customer_ms;
@@ -366,7 +366,7 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
         fault(("T08", "S2.22.472.IA", ""), 900, 4 * HOUR),
         fault(("T08", "S2.22.472.P", ""), 900, 4 * HOUR),
     ];
-    let strike = Deed { bay: FEEDERS[1], at: 1_000, open: None };
+    let strike = PlantAction { bay: FEEDERS[1], at: 1_000, open: None };
     let short = |scan_s, more: &str| {
         let fault = fault(("T20", CONTACTS[1], &format!("per_second = 50\n{more}")), 4_000, 60);
         (scan_s, vec![fault], vec![open(1, 2_000, 6_000)])
@@ -405,14 +405,21 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
         (10, vec![fault(("T19", CONTACTS[1], ""), 1_500, 2 * HOUR)], vec![strike.clone()]),
         (10, vec![fault(("T16", FEEDERS[2], ""), 1_500, 2 * HOUR)], vec![]),
     ];
-    for (scan_s, faults, deeds) in stories {
-        let story =
-            Story { scan_s, minutes: 200, values: true, twice: false, rings: true, faults, deeds };
+    for (scan_s, faults, actions) in stories {
+        let story = Story {
+            scan_s,
+            minutes: 200,
+            values: true,
+            twice: false,
+            rings: true,
+            faults,
+            actions,
+        };
         checked(&story);
     }
     // One of two openings that a link hid is told by its records; of one that a unit hid nobody can say.
     let known = |kind, target, more: &str| {
-        let (scan_s, faults, deeds) = gone(kind, target, more, 10);
+        let (scan_s, faults, actions) = gone(kind, target, more, 10);
         let of_station = checked(&Story {
             scan_s,
             minutes: 200,
@@ -420,7 +427,7 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
             twice: false,
             rings: true,
             faults,
-            deeds,
+            actions,
         });
         of_station.sustained.customer_ms / 1_000 / 104
     };
@@ -431,7 +438,7 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
         fault(("T22", FEEDERS[1], "seconds = -8\ncentre = \"A1\""), 600, 3 * HOUR),
         fault(("T20", CONTACTS[0], "per_second = 20\ncentre = \"CC\""), 900, 3 * HOUR),
     ];
-    let strikes = (1..6).map(|n| Deed { at: n * 1_900, ..strike.clone() }).collect();
+    let strikes = (1..6).map(|n| PlantAction { at: n * 1_900, ..strike.clone() }).collect();
     let story = Story {
         scan_s: 10,
         minutes: 200,
@@ -439,7 +446,7 @@ fn what_is_said_when_a_witness_fails_is_what_happened() {
         twice: false,
         rings: true,
         faults,
-        deeds: strikes,
+        actions: strikes,
     };
     assert_eq!(checked(&story).momentary.interruptions, 5);
 }
@@ -453,7 +460,7 @@ fn what_only_polls_saw_is_no_interruption() {
             fault(("T01", "S2", &format!("centre = \"{gone}\"")), 1_000, 3 * HOUR),
         ]
     };
-    let strike = Deed { bay: FEEDERS[1], at: 1_000, open: None };
+    let strike = PlantAction { bay: FEEDERS[1], at: 1_000, open: None };
     let stories = [
         (10, shifted("A1", "CC").to_vec(), vec![]),
         (10, shifted("A1", "CC").to_vec(), vec![open(2, 300, 20), strike]),
@@ -469,9 +476,9 @@ fn what_only_polls_saw_is_no_interruption() {
         (60, vec![fault(("T19", CONTACTS[1], ""), 3_300, 120)], vec![open(1, 3_000, 1_200)]),
         (10, vec![fault(("T19", CONTACTS[1], ""), 3_300, 30)], vec![open(1, 3_000, 1_200)]),
     ];
-    for (scan_s, faults, deeds) in stories {
+    for (scan_s, faults, actions) in stories {
         let (minutes, values) = (200, true);
-        checked(&Story { scan_s, minutes, values, twice: false, rings: true, faults, deeds });
+        checked(&Story { scan_s, minutes, values, twice: false, rings: true, faults, actions });
     }
 }
 
@@ -485,8 +492,8 @@ fn what_one_centre_says_is_held_against_what_another_one_recorded() {
     let gone = |more| fault(("T01", "S2", more), 2_000, HOUR);
     let mut stories = Vec::new();
     for scan_s in [10, 60] {
-        let mut story = |faults: Vec<Fault>, deeds: Vec<Deed>| {
-            stories.push((scan_s, faults, deeds));
+        let mut story = |faults: Vec<Fault>, actions: Vec<PlantAction>| {
+            stories.push((scan_s, faults, actions));
         };
         // A gateway hangs for one centre just before or behind a switching.
         for at in [2_990, 3_300, 3_410] {
@@ -514,24 +521,24 @@ fn what_one_centre_says_is_held_against_what_another_one_recorded() {
     }
     stories.push((1, vec![fault(("T03", "S2", cc), 990, 1_800)], vec![open(1, 1_000, 420)]));
     stories.push((1, vec![turned(1_006, 12, a1)], vec![open(1, 600, 1_200)]));
-    for (scan_s, faults, deeds) in stories {
+    for (scan_s, faults, actions) in stories {
         let (minutes, values) = (if scan_s == 1 { 60 } else { 120 }, true);
-        checked(&Story { scan_s, minutes, values, twice: false, rings: true, faults, deeds });
+        checked(&Story { scan_s, minutes, values, twice: false, rings: true, faults, actions });
     }
     // A gateway hangs that could not be seen to, but for the other centre; units without records; and one that fails
     // while values are not kept, so that nothing tells of a closing.
     let hung = fault(("T03", "S2", ""), 2_000, 2 * HOUR);
     let mute = fault(("T04", FEEDERS[1], ""), 2_600, HOUR);
-    let strike = |at| Deed { bay: FEEDERS[0], at, open: None };
+    let strike = |at| PlantAction { bay: FEEDERS[0], at, open: None };
     for scan_s in [10, 60] {
         let others = [
             (true, false, vec![hung.clone()], vec![open(1, 2_300, 1_800)]),
             (true, false, vec![], vec![strike(1_000), strike(5_000), open(2, 3_000, 1_200)]),
             (false, true, vec![mute.clone()], vec![open(1, 2_000, 1_800)]),
         ];
-        for (values, rings, faults, deeds) in others {
+        for (values, rings, faults, actions) in others {
             let minutes = 180;
-            checked(&Story { scan_s, minutes, values, twice: false, rings, faults, deeds });
+            checked(&Story { scan_s, minutes, values, twice: false, rings, faults, actions });
         }
     }
 }
@@ -560,7 +567,7 @@ fn records_alone_prove_nothing_over_records_that_were_lost() {
             long: *long,
         });
         let faults = std::iter::once(chatter(CONTACTS[1], 50, 1_300, 300)).chain(others).collect();
-        let deeds = [300, 1_000, 1_700].into_iter().flat_map(deeds).collect();
+        let actions = [300, 1_000, 1_700].into_iter().flat_map(actions).collect();
         let story = Story {
             scan_s: 10,
             minutes: 50,
@@ -568,7 +575,7 @@ fn records_alone_prove_nothing_over_records_that_were_lost() {
             twice: false,
             rings: true,
             faults,
-            deeds,
+            actions,
         };
         let of_station = checked(&story);
         assert!(of_station.known_ms > 0 && of_station.known_ms < of_station.customer_ms);

@@ -11,10 +11,10 @@ use gridwatch::clock::{Jump, JumpKind, Timestamp};
 use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
-use gridwatch::historian::ledger::{Judgement, Run, State};
-use gridwatch::historian::shortfalls::{Ground, LineId};
+use gridwatch::historian::issues::{IssueId, Scope};
 use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict::Reason;
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::history::alarms::{Stood, alarms};
 use gridwatch::history::energy::{
     CounterEnergy, StationEnergy, Through, energies, energies_in_pieces,
@@ -112,14 +112,14 @@ enum Judged {
 }
 
 impl Judged {
-    fn state(self) -> State {
+    fn state(self) -> VerdictState {
         let bits = match self {
             Self::Good => 0,
             Self::NoLink => 0x33,
             Self::Frozen => 0xCC,
             Self::Contradicts => 1 << 8 | 1 << 9,
         };
-        State::from_bits(bits).unwrap()
+        VerdictState::from_bits(bits).unwrap()
     }
 }
 
@@ -281,7 +281,7 @@ impl Story<'_> {
         let at = Timestamp(self.now);
         let change = match self.alarms[cause].take() {
             None => {
-                let line = LineId { reason: Reason::NoReply, ground: Ground::Bay(cause) };
+                let line = IssueId { reason: Reason::NoReply, scope: Scope::Bay(cause) };
                 let cause_of = Cause { station: StationId(0), line };
                 let alarm = Alarm {
                     raised: Raised { cause: cause_of, at },

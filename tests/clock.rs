@@ -9,9 +9,9 @@ use gridwatch::clock::{Clock, Jump, JumpKind, Shown, Timestamp};
 use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
 use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Reads, Snapshot};
 use gridwatch::historian::verdict::Reason;
+use gridwatch::historian::verdict_log::{Asked, Judgement, Run, VerdictState};
 use gridwatch::history::{Span, Times, Window, channel_history, past};
 use gridwatch::monitor::Monitor;
 use gridwatch::store::upkeep::{self, Forget};
@@ -359,7 +359,7 @@ async fn futures_of<const N: usize>(all: [impl Future<Output = ()> + Send + 'sta
 fn judgements(province: &Province, at: Timestamp, bits: u16) -> Vec<Judgement> {
     let judgement = |n: usize| {
         let points = province.stations[province.channels[n].station.index()].points.len();
-        let state = State::from_bits(bits).unwrap();
+        let state = VerdictState::from_bits(bits).unwrap();
         let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
         Judgement { channel: ChannelId::at(n), at, link: LinkState::Connected, whole: true, runs }
     };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use config::{ChannelId, Province, Zone};
 use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::LinkState;
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::history::{Counted, Days, Figure, Read, SoldBy, Span, Window, counted};
 use gridwatch::store::{Batch, Contract, EnergyKind, EnergyLine, Reader, Session, Writer};
 use proptest::prelude::*;
@@ -201,7 +201,7 @@ impl<'a> Story<'a> {
         let judgement = |n: usize| {
             let station = province.channels[n].station;
             let points = province.stations[station.index()].points.len();
-            let (channel, state) = (ChannelId::at(n), State::from_bits(0).unwrap());
+            let (channel, state) = (ChannelId::at(n), VerdictState::from_bits(0).unwrap());
             let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
             Judgement { channel, at, link: LinkState::Connected, whole: true, runs }
         };

@@ -137,7 +137,7 @@ fn forms(rows: &Connection) -> rusqlite::Result<Vec<Form>> {
 
 /// Alters a row, makes one after it, or takes it out. What the database itself refuses is left out.
 fn edit(rows: &Connection, forms: &[Form], given: &mut Given<'_>) -> rusqlite::Result<()> {
-    let (deed, form) = (given.byte(), &forms[given.index(forms.len())]);
+    let (action, form) = (given.byte(), &forms[given.index(forms.len())]);
     let (table, count) = (&form.table, form.columns.len());
     let many: u32 =
         rows.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
@@ -147,7 +147,7 @@ fn edit(rows: &Connection, forms: &[Form], given: &mut Given<'_>) -> rusqlite::R
         (0..count).map(|n| row.get::<_, Value>(n)).collect::<Result<Vec<_>, _>>()
     });
     let mut row = was.unwrap_or_else(|_| vec![Value::Integer(1); count]);
-    if deed % 4 != 0 {
+    if action % 4 != 0 {
         let named = form.key.iter().enumerate();
         let named: Vec<_> =
             named.map(|(n, column)| format!("{} IS ?{}", form.columns[*column], n + 1)).collect();
@@ -155,8 +155,8 @@ fn edit(rows: &Connection, forms: &[Form], given: &mut Given<'_>) -> rusqlite::R
         let key = form.key.iter().map(|column| &row[*column]);
         rows.execute(&format!("DELETE FROM {table} WHERE {which}"), params_from_iter(key))?;
     }
-    if deed % 4 != 3 {
-        for _ in 0..=(deed / 4 % 4) {
+    if action % 4 != 3 {
+        for _ in 0..=(action / 4 % 4) {
             let column = given.index(count);
             row[column] = given.value(row[column].clone());
         }

@@ -12,9 +12,9 @@ use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::{LinkState, Reads};
 use gridwatch::historian::verdict::Reason;
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::json;
 use gridwatch::recording::stretched;
 use gridwatch::report::parquet::file::reader::{FileReader as _, SerializedFileReader};
@@ -342,12 +342,12 @@ fn store_of_every_word(folder: &Path) -> Timestamp {
         let runs = vec![Run {
             first: 0,
             count: u32::try_from(points).unwrap(),
-            state: State::from_bits(0).unwrap(),
+            state: VerdictState::from_bits(0).unwrap(),
         }];
         let channel = ChannelId::at(0);
         let first = Judgement { channel, at, link: LinkState::Connected, whole: true, runs };
         let each = Reason::ALL.iter().zip(1..).map(|(reason, second)| {
-            let state = State::from_bits(reason.code().into()).unwrap();
+            let state = VerdictState::from_bits(reason.code().into()).unwrap();
             let (at, whole) = (begun.plus(1_000 * second), false);
             let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
             Judgement { at, whole, runs, ..first.clone() }

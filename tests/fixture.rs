@@ -18,7 +18,7 @@ use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::series::Buffer;
 use gridwatch::signal::layout::Part;
 use gridwatch::signal::update::{Cause, LinkFault, News, Overrun, Strays, Update};
-use gridwatch::store::{Gatherer, Writer};
+use gridwatch::store::{Batcher, Writer};
 
 /// What a province of one centre begins with, for tests that write their own.
 pub(crate) const HEAD: &str = r#"
@@ -154,20 +154,20 @@ impl World {
     }
 
     /// Keeps what there is to keep then.
-    pub(crate) fn keep(&mut self, to: (&mut Gatherer, &mut Writer), ms: i64) {
+    pub(crate) fn keep(&mut self, to: (&mut Batcher, &mut Writer), ms: i64) {
         assert!(self.keep_once_known(to, ms), "nothing is known yet");
     }
 
     /// The same, as soon as anything is known; whether it is.
     pub(crate) fn keep_once_known(
         &mut self,
-        (gatherer, writer): (&mut Gatherer, &mut Writer),
+        (batcher, writer): (&mut Batcher, &mut Writer),
         ms: i64,
     ) -> bool {
         let mut snapshot = self.historian.snapshot(NOW.plus(ms));
         let mut buffer = Buffer::new(&self.province, &layouts(&self.plans), 1 << 20);
         let sources = (&mut self.historian, &mut buffer, &mut self.alarms);
-        let batch = gatherer.gather(sources, &mut snapshot, (0, false));
+        let batch = batcher.gather(sources, &mut snapshot, (0, false));
         let is_known = batch.is_some();
         if let Some(batch) = batch {
             writer.commit(&batch).unwrap();

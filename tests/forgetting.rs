@@ -11,10 +11,10 @@ use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
-use gridwatch::historian::ledger::{Asked, Judgement, Run, State};
-use gridwatch::historian::shortfalls::{Ground, LineId};
+use gridwatch::historian::issues::{IssueId, Scope};
 use gridwatch::historian::snapshot::{LinkState, Reads};
 use gridwatch::historian::verdict::{Reason, Since};
+use gridwatch::historian::verdict_log::{Asked, Judgement, Run, VerdictState};
 use gridwatch::history::{ChannelHistory, LinkHistory, Span, Times, Window, channel_history, past};
 use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
@@ -227,9 +227,9 @@ impl Chance {
         self.now
     }
 
-    fn state(&mut self) -> State {
+    fn state(&mut self) -> VerdictState {
         let states = [0, 0x33, 0x44, 0x88, 0x100, 0x300, 0xDD];
-        State::from_bits(states[self.dice.random_range(0..states.len())]).unwrap()
+        VerdictState::from_bits(states[self.dice.random_range(0..states.len())]).unwrap()
     }
 
     fn link(&mut self) -> LinkState {
@@ -353,7 +353,7 @@ impl Chance {
             let (acknowledges, goes) = (self.chance(40), self.chance(40));
             match self.alarms.get_mut(&place) {
                 None if acknowledges => {
-                    let line = LineId { reason: Reason::Flagged, ground: Ground::Bay(place) };
+                    let line = IssueId { reason: Reason::Flagged, scope: Scope::Bay(place) };
                     let cause = Cause { station: StationId::at(0), line };
                     let alarm = Alarm {
                         raised: Raised { cause, at: now },
@@ -862,7 +862,7 @@ fn a_clock_that_leaps_forgets_nothing_nor_does_who_only_looks_or_hears_nobody() 
     let points = u32::try_from(province.stations[0].points.len()).unwrap();
     for n in 1..40 {
         let at = ended.plus(n * 12 * HOUR_MS);
-        let state = State::from_bits(0x33).unwrap();
+        let state = VerdictState::from_bits(0x33).unwrap();
         let lost = |channel| Judgement {
             channel: ChannelId::at(channel),
             at,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use config::{ChannelId, Flags, Province, commands};
 use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::LinkState;
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::recording::stretched;
 use gridwatch::store::{Batch, CommandsKept, Reader, Writer};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn judgements(province: &Province) -> Vec<Judgement> {
         let runs = vec![Run {
             first: 0,
             count: u32::try_from(points).unwrap(),
-            state: State::from_bits(0).unwrap(),
+            state: VerdictState::from_bits(0).unwrap(),
         }];
         let (channel, at, link) = (ChannelId::at(n), Timestamp(START), LinkState::Connected);
         Judgement { channel, at, link, whole: true, runs }
@@ -569,7 +569,7 @@ fn every_priority_a_signal_that_was_lost_is_named_with_how_long() {
     let province = province();
     let mut all = judgements(&province);
     // Each station is lost at its first centre in the last half hour, and one breaker ten minutes before.
-    let old = State::from_bits(0x77).unwrap();
+    let old = VerdictState::from_bits(0x77).unwrap();
     let points = &province.stations[0].points;
     let breaker = points.iter().position(|point| point.spec.id == "CB.POS").unwrap();
     let breaker = u32::try_from(breaker).unwrap();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict::{Reason, Since};
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::history::{LinkHistory, Span, Times, Window, channel_history};
 use gridwatch::store::{Batch, Reader, StoreError, Writer};
 use proptest::prelude::*;
@@ -60,7 +60,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let after = || prop_oneof![4 => 1_i64..5_000, 1 => 1_i64..200_000_000];
-    let bits = || (0_u16..0x400).prop_filter("a state", |bits| State::from_bits(*bits).is_some());
+    let bits =
+        || (0_u16..0x400).prop_filter("a state", |bits| VerdictState::from_bits(*bits).is_some());
     prop_oneof![
         6 => (after(), 0_u32..40, 1_u32..40, bits(), 0_u8..3)
             .prop_map(|(after, first, count, bits, link)| Step::Judge { after, first, count, bits, link }),
@@ -78,7 +79,7 @@ fn link(n: u8) -> LinkState {
 #[derive(Default)]
 struct Known {
     /// From when on it was in which state, by which contract; `None`: nobody watched.
-    changes: Vec<(i64, usize, Option<State>)>,
+    changes: Vec<(i64, usize, Option<VerdictState>)>,
 }
 
 fn batch(begins: bool, until: i64, judgements: Vec<Judgement>) -> Batch {
@@ -133,7 +134,7 @@ proptest! {
     #[test]
     fn every_millisecond_of_every_required_point_is_accounted_for_once(
         steps in prop::collection::vec(step(), 1..40),
-        first_bits in (0_u16..0x400).prop_filter("a state", |b| State::from_bits(*b).is_some()),
+        first_bits in (0_u16..0x400).prop_filter("a state", |b| VerdictState::from_bits(*b).is_some()),
         windows in prop::collection::vec((-100_000_i64..400_000_000, 1_i64..400_000_000), 4),
         cut in 1_i64..200_000_000,
     ) {
@@ -143,7 +144,7 @@ proptest! {
         let all = |bits: u16| vec![Run {
             first: 0,
             count: u32::try_from(points).unwrap(),
-            state: State::from_bits(bits).unwrap(),
+            state: VerdictState::from_bits(bits).unwrap(),
         }];
         let mut known: Vec<Known> = (0..points).map(|_| Known::default()).collect();
         let (mut now, mut contract) = (0_i64, 0);
@@ -151,7 +152,7 @@ proptest! {
         let whole = judgement(now, LinkState::Connected, true, all(first_bits));
         writer.commit(&batch(true, now, vec![whole])).unwrap();
         for point in &mut known {
-            point.changes.push((now, contract, State::from_bits(first_bits)));
+            point.changes.push((now, contract, VerdictState::from_bits(first_bits)));
         }
         for step in &steps {
             match step {
@@ -159,7 +160,7 @@ proptest! {
                     now += after;
                     let first = first % u32::try_from(points).unwrap();
                     let count = (*count).min(u32::try_from(points).unwrap() - first);
-                    let state = State::from_bits(*bits).unwrap();
+                    let state = VerdictState::from_bits(*bits).unwrap();
                     let runs = vec![Run { first, count, state }];
                     writer.commit(&batch(false, now, vec![judgement(now, link(*n), false, runs)])).unwrap();
                     for point in &mut known[first as usize..(first + count) as usize] {
@@ -185,7 +186,7 @@ proptest! {
                     let whole = judgement(now, LinkState::Connected, true, all(*bits));
                     writer.commit(&batch(true, now, vec![whole])).unwrap();
                     for point in &mut known {
-                        point.changes.push((now, contract, State::from_bits(*bits)));
+                        point.changes.push((now, contract, VerdictState::from_bits(*bits)));
                     }
                 }
             }
@@ -242,7 +243,7 @@ proptest! {
 fn session(province: &Arc<Province>, folder: &std::path::Path, from: i64, until: i64) {
     let mut writer = Writer::open(folder, province).unwrap();
     let points = u32::try_from(province.stations[0].points.len()).unwrap();
-    let runs = vec![Run { first: 0, count: points, state: State::default() }];
+    let runs = vec![Run { first: 0, count: points, state: VerdictState::default() }];
     let whole = judgement(from, LinkState::Connected, true, runs);
     writer.commit(&batch(true, from, vec![whole])).unwrap();
     writer.commit(&batch(false, until, Vec::new())).unwrap();
@@ -339,7 +340,7 @@ fn states_keep_their_reasons() {
     let by_word: BTreeMap<&str, Reason> = Reason::ALL.iter().map(|r| (r.word(), *r)).collect();
     assert_eq!(by_word.len(), Reason::ALL.len());
     // A store that was written once is read for years: these numbers stay.
-    let told = |bits| State::from_bits(bits).and_then(State::verdict);
+    let told = |bits| VerdictState::from_bits(bits).and_then(VerdictState::verdict);
     assert_eq!(told(1), Some(Reason::NotInDatabase));
     assert_eq!(told(3), Some(Reason::NoLink));
     assert_eq!(told(8), Some(Reason::Old));
@@ -351,7 +352,7 @@ fn what_stood_so_before_a_restart_stands_since_then_and_a_lost_path_is_lost_in_o
     use LinkState::{Connected, Lost, NeverConnected};
     let folder = tempdir().unwrap();
     let [province, _] = contracts();
-    let (good, old) = (State::from_bits(0).unwrap(), State::from_bits(0x88).unwrap());
+    let (good, old) = (VerdictState::from_bits(0).unwrap(), VerdictState::from_bits(0x88).unwrap());
     let points = u32::try_from(province.stations[0].points.len()).unwrap();
     let of = |state| vec![Run { first: 0, count: points, state }];
     // Two runs of the monitor, and a third one behind ten seconds that nobody watched.
@@ -409,7 +410,7 @@ fn what_was_lost_while_nobody_watched_counts_once_where_it_was_seen_first() {
     use LinkState::{Connected, Lost, NeverConnected};
     let folder = tempdir().unwrap();
     let [province, _] = contracts();
-    let state = State::from_bits(0).unwrap();
+    let state = VerdictState::from_bits(0).unwrap();
     let points = u32::try_from(province.stations[0].points.len()).unwrap();
     // Up when watching ended, and not when it began again; twice, and once more after a week and a day.
     let day = 86_400_000;

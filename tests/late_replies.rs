@@ -21,7 +21,7 @@ use gridwatch::signal::update::{Answer, Evidence, Miss, News, Update};
 use tokio::time::timeout;
 
 use crate::field::PATIENCE;
-use crate::station::{Asked, Deed, Station, identity, stations, values_on_their_points};
+use crate::station::{Asked, PlantAction, Station, identity, stations, values_on_their_points};
 
 const DEADLINE_MS: u32 = 40;
 const DEADLINE: Duration = Duration::from_millis(DEADLINE_MS as u64);
@@ -61,44 +61,44 @@ fn fault_of(seed: u64, asked: &Asked) -> Option<(usize, u64)> {
     x.is_multiple_of(10).then_some((kind, x >> 16))
 }
 
-fn misbehave(seed: u64, asked: &Asked) -> Deed {
-    let Some((fault, x)) = fault_of(seed, asked) else { return Deed::Answers };
+fn misbehave(seed: u64, asked: &Asked) -> PlantAction {
+    let Some((fault, x)) = fault_of(seed, asked) else { return PlantAction::Answers };
     let good = asked.reply();
     let part = usize::try_from(x & 0xFFFF).unwrap();
     let at = |length: usize| 1 + part % (length - 1);
     let [.., wide, low] = x.to_be_bytes();
     match fault {
-        0 => Deed::Pieces(vec![(LATE, good)]),
-        1 => Deed::Later(LATE, good),
-        2 => Deed::Sends(good[..at(good.len())].to_vec()),
+        0 => PlantAction::Pieces(vec![(LATE, good)]),
+        1 => PlantAction::Later(LATE, good),
+        2 => PlantAction::Sends(good[..at(good.len())].to_vec()),
         3 => {
             let (one, other) = good.split_at(at(good.len()));
             let pause = DEADLINE / 8;
-            Deed::Pieces(vec![(Duration::ZERO, one.to_vec()), (pause, other.to_vec())])
+            PlantAction::Pieces(vec![(Duration::ZERO, one.to_vec()), (pause, other.to_vec())])
         }
-        4 => Deed::Sends([&good[..], &good[..]].concat()),
+        4 => PlantAction::Sends([&good[..], &good[..]].concat()),
         5 => {
             let mut other = good;
             let wrong = if low & 1 == 0 { 1 } else { u16::from_be_bytes([wide, low]) };
             let number = u16::from_be_bytes([other[0], other[1]]) ^ wrong;
             other[..2].copy_from_slice(&number.to_be_bytes());
-            Deed::Sends(other)
+            PlantAction::Sends(other)
         }
         6 => {
             let mut other = good;
             other[6] ^= 1 + low % 200;
-            Deed::Sends(other)
+            PlantAction::Sends(other)
         }
         7 => {
             let mut other = good;
             other[7] ^= 1 + low % 7;
-            Deed::Sends(other)
+            PlantAction::Sends(other)
         }
-        8 => Deed::Resets,
-        9 => Deed::Hangs,
+        8 => PlantAction::Resets,
+        9 => PlantAction::Hangs,
         _ => {
             let bytes = (0..=x % 300).map(|n| chance(seed ^ 7, x ^ n).to_be_bytes()[7]);
-            Deed::Sends(bytes.collect())
+            PlantAction::Sends(bytes.collect())
         }
     }
 }

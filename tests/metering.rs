@@ -9,7 +9,7 @@ use config::{MeterFigures, SoldFigures};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::snapshot::{Reads, Snapshot, SoldReads};
 use gridwatch::history::past;
-use gridwatch::store::{Gatherer, Reader, Writer};
+use gridwatch::store::{Batcher, Reader, Writer};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tempfile::tempdir;
@@ -185,8 +185,8 @@ fn no_day_of_a_reading_is_told_before_anything_was_read() {
         world.sell("HB01", RF, told);
         world.scan(-500);
         let mut writer = Writer::open(folder.path(), &province).unwrap();
-        let mut gatherer = Gatherer::new(NOW.plus(-60_000));
-        world.keep((&mut gatherer, &mut writer), 0);
+        let mut batcher = Batcher::new(NOW.plus(-60_000));
+        world.keep((&mut batcher, &mut writer), 0);
         writer.close().unwrap();
         let reader = Reader::open(folder.path()).unwrap();
         let then = past(&reader, None).unwrap().unwrap().snapshot.metering.sold;
@@ -245,7 +245,7 @@ fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
     let (folder, mut world) = (tempdir().unwrap(), World::running());
     let province = Arc::clone(&world.province);
     let mut writer = Writer::open(folder.path(), &province).unwrap();
-    let mut gatherer = Gatherer::new(NOW.plus(-60_000));
+    let mut batcher = Batcher::new(NOW.plus(-60_000));
     let mut told: Vec<Vec<(&config::MeterGroup, MeterFigures)>> = Vec::new();
     for (later, ms) in [(0, 0), (1, 86_400_000)] {
         let mut of_day = Vec::new();
@@ -258,7 +258,7 @@ fn half_hours_are_kept_and_exported_by_day_and_by_what_became_of_them() {
         }
         told.push(of_day);
         world.scan(ms - 100);
-        world.keep((&mut gatherer, &mut writer), ms);
+        world.keep((&mut batcher, &mut writer), ms);
         let at = NOW.plus(ms);
         let (now, reader) = (world.snapshot_at(ms), Reader::open(folder.path()).unwrap());
         let then = past(&reader, Some(at)).unwrap().unwrap().snapshot.metering;
@@ -560,7 +560,7 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
     let province = Arc::clone(&world.province);
     let mut random = Xoshiro256PlusPlus::seed_from_u64(62);
     let mut writer = Writer::open(folder.path(), &province).unwrap();
-    let mut gatherer = Gatherer::new(NOW.plus(-60_000));
+    let mut batcher = Batcher::new(NOW.plus(-60_000));
     let mut heard: Vec<Option<Heard>> = Vec::new();
     let mut counted: BTreeSet<usize> = (0..province.substations().len()).collect();
     for later in 0..8_u16 {
@@ -572,7 +572,7 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
         let ms = i64::from(later) * 86_400_000;
         if later == 4 {
             // The monitor is started again, and knows nothing of who does not answer.
-            (world, gatherer) = (World::new(), Gatherer::new(NOW.plus(ms - 60_000)));
+            (world, batcher) = (World::new(), Batcher::new(NOW.plus(ms - 60_000)));
             world.connect_all(ms - 1_000);
             counted.clear();
         }
@@ -589,7 +589,7 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
         for place in &of_day {
             world.scan_stations(&[&province.stations[*place].id], ms - 700);
         }
-        world.keep((&mut gatherer, &mut writer), ms);
+        world.keep((&mut batcher, &mut writer), ms);
         counted.extend(&of_day);
         let (now, reader) = (world.snapshot_at(ms), Reader::open(folder.path()).unwrap());
         let all = |reads: &Reads| [reads.heard().want, reads.final_heard().want];
@@ -629,7 +629,7 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
         || [(14, 30), (24, 25), (27, 30)].map(|(from, to)| sheets(folder.path(), (from, to)));
     let before = reports();
     let ms = 40 * 86_400_000;
-    let (mut world, mut gatherer) = (World::new(), Gatherer::new(NOW.plus(ms - 60_000)));
+    let (mut world, mut batcher) = (World::new(), Batcher::new(NOW.plus(ms - 60_000)));
     world.connect_all(ms - 1_000);
     for (place, station) in province.substations().iter().enumerate() {
         for (n, group) in station.meters.iter().enumerate() {
@@ -638,8 +638,8 @@ fn meters_that_nobody_hears_are_neither_read_nor_not_and_each_day_is_told_in_its
     }
     world.scan(ms - 700);
     let mut writer = Writer::open(folder.path(), &province).unwrap();
-    world.keep((&mut gatherer, &mut writer), ms);
-    world.keep((&mut gatherer, &mut writer), ms + 30_000);
+    world.keep((&mut batcher, &mut writer), ms);
+    world.keep((&mut batcher, &mut writer), ms + 30_000);
     writer.close().unwrap();
     for (after, before) in reports().iter().zip(&before) {
         // A plant's counter that is read again tells of the time between.
@@ -690,9 +690,9 @@ fn a_monitor_that_is_restarted_while_a_station_is_lost_keeps_what_it_counts_and_
     let province = Arc::clone(&world.province);
     let lost = province.station("HB03").unwrap().index();
     let mut writer = Writer::open(folder.path(), &province).unwrap();
-    let mut gatherer = Gatherer::new(NOW.plus(-60_000));
-    world.keep((&mut gatherer, &mut writer), 0);
-    world.keep((&mut gatherer, &mut writer), 30_000);
+    let mut batcher = Batcher::new(NOW.plus(-60_000));
+    world.keep((&mut batcher, &mut writer), 0);
+    world.keep((&mut batcher, &mut writer), 30_000);
     writer.close().unwrap();
     // The next day another monitor begins, and one station does not answer.
     let day = 86_400_000;
@@ -705,10 +705,10 @@ fn a_monitor_that_is_restarted_while_a_station_is_lost_keeps_what_it_counts_and_
     world.connect_all_but("HB03", day - 2_000);
     world.scan(day - 1_000);
     let mut writer = Writer::open(folder.path(), &province).unwrap();
-    let mut gatherer = Gatherer::new(NOW.plus(day - 60_000));
-    world.keep((&mut gatherer, &mut writer), day);
+    let mut batcher = Batcher::new(NOW.plus(day - 60_000));
+    world.keep((&mut batcher, &mut writer), day);
     let snapshot = world.snapshot_at(day);
-    world.keep((&mut gatherer, &mut writer), day + 30_000);
+    world.keep((&mut batcher, &mut writer), day + 30_000);
     let meters = meters_of(&province);
     // What each row should say, from the contract alone.
     let expected = |is_lost: bool| -> Rows {
@@ -758,7 +758,7 @@ fn a_monitor_that_is_restarted_while_a_station_is_lost_keeps_what_it_counts_and_
     world.connect("HB03", "A1", day + 60_000);
     world.connect("HB03", "CC", day + 60_000);
     world.scan_stations(&["HB03"], day + 61_000);
-    world.keep((&mut gatherer, &mut writer), day + 70_000);
+    world.keep((&mut batcher, &mut writer), day + 70_000);
     writer.close().unwrap();
     let mut all = told;
     all.extend(rows(NOW.plus(day + 70_000).0));

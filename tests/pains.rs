@@ -23,7 +23,7 @@ use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 
 use crate::field::{PATIENCE, until};
 use crate::fixture::without_heartbeat;
-use crate::station::{Asked, Deed, Station, identity, stations, values_on_their_points};
+use crate::station::{Asked, PlantAction, Station, identity, stations, values_on_their_points};
 
 /// Every class is read five times a second.
 const FAST: [(&str, f64); 5] =
@@ -96,8 +96,9 @@ fn all_fresh(snapshot: &Snapshot, since: gridwatch::clock::Timestamp) -> bool {
 async fn pain_1_a_link_that_drops_comes_back_by_itself_however_it_dropped() {
     let hangs = Arc::new(AtomicBool::new(false));
     let hang = Arc::clone(&hangs);
-    let manner =
-        move |_: &Asked| if hang.load(Ordering::Relaxed) { Deed::Hangs } else { Deed::Answers };
+    let manner = move |_: &Asked| {
+        if hang.load(Ordering::Relaxed) { PlantAction::Hangs } else { PlantAction::Answers }
+    };
     let (mut province, mut all) = stations(&FAST, manner).await;
     quick_backoff(&mut province);
     set_devices(&mut province, |device| device.reply_timeout_ms = 100);
@@ -133,9 +134,9 @@ async fn pain_2_an_old_value_is_never_shown_as_live() {
     let stop = Arc::clone(&stopped);
     // One unit falls silent, one refuses: the others go on.
     let manner = move |asked: &Asked| match (asked.unit(), stop.load(Ordering::Relaxed)) {
-        (1, true) => Deed::Silent,
-        (2, true) => Deed::Refuses(4),
-        _ => Deed::Answers,
+        (1, true) => PlantAction::Silent,
+        (2, true) => PlantAction::Refuses(4),
+        _ => PlantAction::Answers,
     };
     let (mut province, _all) = stations(&FAST, manner).await;
     set_devices(&mut province, |device| device.reply_timeout_ms = 100);
@@ -201,9 +202,9 @@ async fn pain_3_one_bad_register_of_120_leaves_the_other_119_live_within_two_sca
         let of_block = asked.unit() == 200 && asked.function() == 4;
         if of_block && asked.covers(register.load(Ordering::Relaxed)) {
             count.fetch_add(1, Ordering::Relaxed);
-            return Deed::Refuses(2);
+            return PlantAction::Refuses(2);
         }
-        Deed::Answers
+        PlantAction::Answers
     };
     let station = Station::open(manner).await;
     let (mut province, ids) = hundred_and_twenty();
@@ -264,7 +265,7 @@ async fn pain_3_one_bad_register_of_120_leaves_the_other_119_live_within_two_sca
 async fn pain_4_a_device_that_is_always_one_reply_late_never_shifts_values() {
     // Every reply comes after its deadline, in the time of the next request.
     let late = Duration::from_millis(90);
-    let manner = move |asked: &Asked| Deed::Pieces(vec![(late, asked.reply())]);
+    let manner = move |asked: &Asked| PlantAction::Pieces(vec![(late, asked.reply())]);
     let (mut province, _all) = stations(&FAST, manner).await;
     quick_backoff(&mut province);
     set_devices(&mut province, |device| (device.reply_timeout_ms, device.in_flight) = (60, 1));
@@ -306,9 +307,9 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
     let manner = move |asked: &Asked| {
         if asked.unit() == 2 {
             count.fetch_add(1, Ordering::Relaxed);
-            return Deed::Silent;
+            return PlantAction::Silent;
         }
-        Deed::Answers
+        PlantAction::Answers
     };
     let (mut province, mut all) = stations(&FAST, manner).await;
     let _station = alone(&mut province, &mut all);
@@ -364,10 +365,10 @@ async fn pain_5_a_dead_unit_costs_its_neighbours_one_probe_a_pause() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_5_a_dead_station_does_not_delay_the_others() {
-    let manner = |_: &Asked| Deed::Answers;
+    let manner = |_: &Asked| PlantAction::Answers;
     let (mut province, mut all) = stations(&FAST, manner).await;
     // The first takes connections and never answers; the second takes none.
-    let mute = Station::open(|_| Deed::Hangs).await;
+    let mute = Station::open(|_| PlantAction::Hangs).await;
     province.channels[0].port = mute.address.port();
     all[1].go().await;
     let plans = plans(&province);
@@ -399,7 +400,7 @@ async fn pain_5_a_dead_station_does_not_delay_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_6_a_station_is_read_in_blocks_not_register_by_register() {
-    let (province, all) = stations(&SLOW, |_| Deed::Answers).await;
+    let (province, all) = stations(&SLOW, |_| PlantAction::Answers).await;
     let station = &all[0];
     let (province, monitor) = monitor(&province);
     until(&monitor, "the first scan", |p| p.first_scan().lacking() == 0).await;
@@ -420,7 +421,7 @@ async fn pain_7_each_signal_is_read_at_its_own_rate() {
     let manner = move |asked: &Asked| {
         let place = (asked.unit(), asked.function(), asked.address());
         *counted.lock().unwrap().entry(place).or_default() += 1;
-        Deed::Answers
+        PlantAction::Answers
     };
     let periods = [("fast", 0.2), ("normal", 0.4), ("slow", 0.8), ("counters", 1.6)];
     let (mut province, mut all) = stations(&periods, manner).await;
@@ -453,7 +454,8 @@ async fn pain_7_each_signal_is_read_at_its_own_rate() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
     // Each reply takes 40 ms, one after the other: a scan of 0.2 s takes half a second and more.
-    let manner = |asked: &Asked| Deed::Pieces(vec![(Duration::from_millis(40), asked.reply())]);
+    let manner =
+        |asked: &Asked| PlantAction::Pieces(vec![(Duration::from_millis(40), asked.reply())]);
     let (mut province, mut all) = stations(&FAST, manner).await;
     let station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| device.in_flight = 1);
@@ -498,7 +500,7 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_8_a_scan_whose_deadline_comes_in_a_pause_is_followed_by_the_next() {
-    let (mut province, mut all) = stations(&FAST, |_| Deed::Answers).await;
+    let (mut province, mut all) = stations(&FAST, |_| PlantAction::Answers).await;
     let station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| {
         (device.pause_between_ms, device.scan_timeout_ms) = (30, 100);
@@ -522,10 +524,10 @@ async fn pain_5_a_unit_that_refuses_and_then_falls_silent_does_not_stop_its_neig
     let now = Arc::clone(&stage);
     // First all statuses of unit 1 are refused, then the connection breaks and the unit is silent.
     let manner = move |asked: &Asked| match (now.load(Ordering::Relaxed), asked.unit()) {
-        (0, 1) if asked.function() == 2 => Deed::Refuses(2),
-        (1, _) => Deed::Resets,
-        (2, 1) => Deed::Silent,
-        _ => Deed::Answers,
+        (0, 1) if asked.function() == 2 => PlantAction::Refuses(2),
+        (1, _) => PlantAction::Resets,
+        (2, 1) => PlantAction::Silent,
+        _ => PlantAction::Answers,
     };
     let (mut province, mut all) = stations(&FAST, manner).await;
     let _station = alone(&mut province, &mut all);
@@ -560,7 +562,7 @@ async fn pain_5_a_unit_that_refuses_and_then_falls_silent_does_not_stop_its_neig
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_1_a_station_that_closes_idle_connections_is_read_with_each_slot() {
     // It closes after 50 ms without a request; slots are 200 ms apart.
-    let manner = |_: &Asked| Deed::AnswersAndClosesWhenIdle(Duration::from_millis(50));
+    let manner = |_: &Asked| PlantAction::AnswersAndClosesWhenIdle(Duration::from_millis(50));
     let (mut province, mut all) = stations(&FAST, manner).await;
     let _station = alone(&mut province, &mut all);
     let plans = plans(&province);
@@ -582,7 +584,8 @@ async fn pain_1_a_station_that_closes_idle_connections_is_read_with_each_slot() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_8_an_overrun_by_a_silent_unit_names_the_unit() {
-    let manner = |asked: &Asked| if asked.unit() == 3 { Deed::Silent } else { Deed::Answers };
+    let manner =
+        |asked: &Asked| if asked.unit() == 3 { PlantAction::Silent } else { PlantAction::Answers };
     let (mut province, mut all) = stations(&FAST, manner).await;
     let _station = alone(&mut province, &mut all);
     set_devices(&mut province, |device| device.reply_timeout_ms = 700);
@@ -601,10 +604,10 @@ async fn pain_8_an_overrun_by_a_silent_unit_names_the_unit() {
 async fn pain_10_a_station_that_takes_one_connection_is_never_asked_for_two() {
     // It hangs up now and then, talks nonsense, falls silent: each ends the connection.
     let manner = |asked: &Asked| match asked.number % 31 {
-        7 => Deed::Closes,
-        17 => Deed::Sends(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
-        27 => Deed::Resets,
-        _ => Deed::Answers,
+        7 => PlantAction::Closes,
+        17 => PlantAction::Sends(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        27 => PlantAction::Resets,
+        _ => PlantAction::Answers,
     };
     let (mut province, all) = stations(&FAST, manner).await;
     quick_backoff(&mut province);
@@ -625,8 +628,9 @@ async fn pain_10_a_station_without_a_free_connection_is_seen_as_such_and_comes_u
     // A second connection is closed at once, as devices do whose places are taken.
     let full = Arc::new(AtomicBool::new(true));
     let is_full = Arc::clone(&full);
-    let manner =
-        move |_: &Asked| if is_full.load(Ordering::Relaxed) { Deed::Closes } else { Deed::Answers };
+    let manner = move |_: &Asked| {
+        if is_full.load(Ordering::Relaxed) { PlantAction::Closes } else { PlantAction::Answers }
+    };
     let (mut province, _all) = stations(&FAST, manner).await;
     quick_backoff(&mut province);
     let (_, monitor) = monitor(&province);
@@ -646,7 +650,7 @@ async fn pain_13_a_slow_device_gets_its_pauses_and_one_request_at_a_time() {
     let written = Arc::clone(&log);
     let manner = move |asked: &Asked| {
         written.lock().unwrap().push((asked.port, asked.at));
-        Deed::Pieces(vec![(Duration::from_millis(5), asked.reply())])
+        PlantAction::Pieces(vec![(Duration::from_millis(5), asked.reply())])
     };
     let (mut province, _all) = stations(&SLOW, manner).await;
     set_devices(&mut province, |device| {
@@ -677,7 +681,7 @@ async fn pain_13_a_device_is_asked_for_no_more_than_it_can_take_at_once() {
     let manner = |asked: &Asked| {
         let limit = if asked.function() <= 2 { 96 } else { 10 };
         assert!(asked.count() <= limit, "{} cells", asked.count());
-        Deed::Answers
+        PlantAction::Answers
     };
     let (mut province, _all) = stations(&SLOW, manner).await;
     set_devices(&mut province, |device| (device.registers_max, device.bits_max) = (10, 96));
@@ -697,10 +701,10 @@ async fn twelve_requests_share_one_round_trip_where_the_device_takes_them() {
         let mut held = holding.lock().unwrap();
         held.push(asked.reply());
         if held.len() < 12 {
-            return Deed::Silent;
+            return PlantAction::Silent;
         }
         ring.notify_one();
-        Deed::Sends(held.drain(..).flatten().collect())
+        PlantAction::Sends(held.drain(..).flatten().collect())
     };
     let (mut province, mut all) = stations(&SLOW, manner).await;
     let _station = alone(&mut province, &mut all);
@@ -753,7 +757,7 @@ impl Service for Library {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_station_that_speaks_by_the_modbus_library_is_read() {
-    let (mut province, _all) = stations(&SLOW, |_| Deed::Silent).await;
+    let (mut province, _all) = stations(&SLOW, |_| PlantAction::Silent).await;
     let served = Arc::new(AtomicU64::new(0));
     for channel in &mut province.channels {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

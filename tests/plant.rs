@@ -90,10 +90,10 @@ fn without_a_simulator_it_says_how_to_start_one() {
 fn the_scenarios_that_come_along_fit_the_built_in_province() {
     let province = config::Province::built_in();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sim/scenarios");
-    let mut deeds = 0;
+    let mut actions = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let scenario = Scenario::load(&province, &entry.unwrap().path());
-        deeds += scenario.unwrap_or_else(|problems| panic!("{problems}")).deeds.len();
+        actions += scenario.unwrap_or_else(|problems| panic!("{problems}")).actions.len();
     }
-    assert!(deeds >= 7);
+    assert!(actions >= 7);
 }

@@ -557,7 +557,7 @@ fn without_colours_none_is_sent_and_the_theme_key_brings_none_back() {
 
 /// Something an operator may do.
 #[derive(Debug, Clone)]
-enum Deed {
+enum PlantAction {
     Press(KeyCode),
     Paste(String),
     Resize(u16, u16),
@@ -565,7 +565,7 @@ enum Deed {
     Silence(i64),
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+fn actions() -> impl Strategy<Value = Vec<PlantAction>> {
     let letters = "hjklgGnNfxswdvy-124789?/ qzưđ".chars().map(KeyCode::Char).collect::<Vec<_>>();
     let codes = [
         KeyCode::Enter,
@@ -589,36 +589,36 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         KeyCode::F(8),
     ];
     let key = proptest::sample::select(letters.into_iter().chain(codes).collect::<Vec<_>>());
-    let deed = prop_oneof![
-        40 => key.prop_map(Deed::Press),
-        1 => "[a-zà-ỹ .]{0,8}".prop_map(Deed::Paste),
-        2 => (20_u16..160, 5_u16..50).prop_map(|(w, h)| Deed::Resize(w, h)),
-        2 => any::<bool>().prop_map(Deed::News),
-        1 => (0_i64..6_000).prop_map(Deed::Silence),
+    let action = prop_oneof![
+        40 => key.prop_map(PlantAction::Press),
+        1 => "[a-zà-ỹ .]{0,8}".prop_map(PlantAction::Paste),
+        2 => (20_u16..160, 5_u16..50).prop_map(|(w, h)| PlantAction::Resize(w, h)),
+        2 => any::<bool>().prop_map(PlantAction::News),
+        1 => (0_i64..6_000).prop_map(PlantAction::Silence),
     ];
-    proptest::collection::vec(deed, 200)
+    proptest::collection::vec(action, 200)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_pressed_ten_times_esc_leads_to_the_overview_and_never_out(deeds in deeds()) {
+    fn whatever_is_pressed_ten_times_esc_leads_to_the_overview_and_never_out(actions in actions()) {
         let snapshots = [normal(), strained()];
         let mut ui = ui(Arc::clone(&snapshots[1]));
-        for deed in deeds {
-            match deed {
-                Deed::Press(code) => {
+        for action in actions {
+            match action {
+                PlantAction::Press(code) => {
                     press(&mut ui, code);
                 }
-                Deed::Paste(text) => ui.paste(&text),
-                Deed::Resize(width, height) => {
+                PlantAction::Paste(text) => ui.paste(&text),
+                PlantAction::Resize(width, height) => {
                     draw(&mut ui, width, height);
                 }
-                Deed::News(good) => {
+                PlantAction::News(good) => {
                     ui.take(Arc::clone(&snapshots[usize::from(!good)]));
                 }
-                Deed::Silence(ms) => ui.wait(ms),
+                PlantAction::Silence(ms) => ui.wait(ms),
             }
         }
         for _ in 0..10 {

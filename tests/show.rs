@@ -9,9 +9,9 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::{AlarmState, Raised};
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::{LinkState, Snapshot};
 use gridwatch::historian::verdict::{Reason, Since};
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::history::{Span, past};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
@@ -155,9 +155,9 @@ fn a_moment_of_history_is_the_snapshot_that_was_shown() {
 
 const HOUR: i64 = 3_600_000;
 
-fn bits(verdict: Option<Reason>) -> State {
+fn bits(verdict: Option<Reason>) -> VerdictState {
     let bits = verdict.map_or(0, |reason| (reason as u16 + 1) * 0x11);
-    State::from_bits(bits).unwrap()
+    VerdictState::from_bits(bits).unwrap()
 }
 
 /// One session: how the points stand from each hour on, all of them but the first two alike, and whether the

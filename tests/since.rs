@@ -7,10 +7,10 @@ use config::{Date, Flags, Lang, Zone};
 use gridwatch::check::{Thresholds, check, report};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::poll::Fault;
-use gridwatch::historian::shortfalls;
+use gridwatch::historian::issues;
 use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::historian::verdict::{Reason, Since};
-use gridwatch::store::{Gatherer, Writer};
+use gridwatch::store::{Batcher, Writer};
 use gridwatch::terminal::ratatui::buffer::Buffer;
 use gridwatch::terminal::ratatui::layout::Rect;
 use gridwatch::terminal::{self, Options, Page, Ui};
@@ -74,7 +74,7 @@ fn watched(case: &Case, when: When) -> (Arc<Snapshot>, TempDir) {
     let folder = tempdir().unwrap();
     let mut world = World::of(small());
     let mut writer = Writer::open(folder.path(), &world.province).unwrap();
-    let mut gatherer = Gatherer::new(NOW.plus(-720_000));
+    let mut batcher = Batcher::new(NOW.plus(-720_000));
     world.connect_all(-719_000);
     if when == When::Before {
         (case.begin)(&mut world, -718_500);
@@ -95,7 +95,7 @@ fn watched(case: &Case, when: When) -> (Arc<Snapshot>, TempDir) {
             }
         }
         world.scan(ms);
-        world.keep_once_known((&mut gatherer, &mut writer), ms + 1_200);
+        world.keep_once_known((&mut batcher, &mut writer), ms + 1_200);
         world.watched_at(ms + 1_300);
     }
     let snapshot = world.watched_at(TO * 1_000 + 1_400);
@@ -141,8 +141,7 @@ fn tell(case: &Case, when: When) {
     let (snapshot, folder) = watched(case, when);
     let place = format!("{}, {when:?}", case.what);
     let station = snapshot.province.station("S1").unwrap();
-    let line =
-        shortfalls::live(&snapshot, station).into_iter().find(|own| own.reason() == case.reason);
+    let line = issues::live(&snapshot, station).into_iter().find(|own| own.reason() == case.reason);
     let line = line.unwrap_or_else(|| panic!("{place}: nothing is wrong"));
     let at_least = when != When::Watched;
     let at = line.since.instant().unwrap();

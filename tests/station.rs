@@ -88,7 +88,7 @@ pub(crate) fn identity(unit: u8, function: u8, address: u16) -> u16 {
 
 /// What a station does with a request.
 #[derive(Debug, Clone)]
-pub(crate) enum Deed {
+pub(crate) enum PlantAction {
     Answers,
     Refuses(u8),
     /// Says nothing.
@@ -108,7 +108,7 @@ pub(crate) enum Deed {
     Hangs,
 }
 
-pub(crate) type Manner = Arc<dyn Fn(&Asked) -> Deed + Send + Sync>;
+pub(crate) type Manner = Arc<dyn Fn(&Asked) -> PlantAction + Send + Sync>;
 
 #[derive(Default)]
 struct Counters {
@@ -127,7 +127,9 @@ pub(crate) struct Station {
 }
 
 impl Station {
-    pub(crate) async fn open(manner: impl Fn(&Asked) -> Deed + Send + Sync + 'static) -> Self {
+    pub(crate) async fn open(
+        manner: impl Fn(&Asked) -> PlantAction + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (counters, manner): (Arc<Counters>, Manner) = (Arc::default(), Arc::new(manner));
@@ -217,12 +219,12 @@ async fn serve(
             let asked = Asked { bytes, number, port, at: Instant::now() };
             let at_once = |bytes| queue.send(vec![(Duration::ZERO, bytes)]);
             match manner(&asked) {
-                Deed::Answers => at_once(asked.reply()).await.is_ok(),
-                Deed::Refuses(code) => at_once(asked.refusal(code)).await.is_ok(),
-                Deed::Silent => true,
-                Deed::Sends(bytes) => at_once(bytes).await.is_ok(),
-                Deed::Pieces(pieces) => queue.send(pieces).await.is_ok(),
-                Deed::Later(pause, bytes) => {
+                PlantAction::Answers => at_once(asked.reply()).await.is_ok(),
+                PlantAction::Refuses(code) => at_once(asked.refusal(code)).await.is_ok(),
+                PlantAction::Silent => true,
+                PlantAction::Sends(bytes) => at_once(bytes).await.is_ok(),
+                PlantAction::Pieces(pieces) => queue.send(pieces).await.is_ok(),
+                PlantAction::Later(pause, bytes) => {
                     let queue = queue.clone();
                     tokio::spawn(async move {
                         sleep(pause).await;
@@ -231,16 +233,16 @@ async fn serve(
                     });
                     true
                 }
-                Deed::AnswersAndClosesWhenIdle(after) => {
+                PlantAction::AnswersAndClosesWhenIdle(after) => {
                     patience = after;
                     at_once(asked.reply()).await.is_ok()
                 }
-                Deed::Closes => return Ok(()),
-                Deed::Resets => {
+                PlantAction::Closes => return Ok(()),
+                PlantAction::Resets => {
                     reader.as_ref().set_zero_linger()?;
                     return Ok(());
                 }
-                Deed::Hangs => {
+                PlantAction::Hangs => {
                     tokio::io::copy(&mut reader, &mut tokio::io::sink()).await?;
                     return Ok(());
                 }
@@ -256,7 +258,7 @@ async fn serve(
 /// A province of three small stations with fast scans, each channel at a station of its own.
 pub(crate) async fn stations(
     periods: &[(&str, f64)],
-    manner: impl Fn(&Asked) -> Deed + Clone + Send + Sync + 'static,
+    manner: impl Fn(&Asked) -> PlantAction + Clone + Send + Sync + 'static,
 ) -> (Province, Vec<Station>) {
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/small.toml");
     let mut text = std::fs::read_to_string(file).unwrap();

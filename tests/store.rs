@@ -12,9 +12,9 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Content, Plan, layouts, plans};
 use gridwatch::collector::poll::Exchange;
 use gridwatch::historian::Historian;
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::historian::verdict::Reason;
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::history::{Span, Times, Window, channel_history};
 use gridwatch::recording::{Recording, Sink};
 use gridwatch::series::Buffer;
@@ -44,7 +44,7 @@ fn six_days(folder: &Path, province: &Arc<Province>) {
             let judgement = |n: usize| {
                 let points = province.stations[province.channels[n].station.index()].points.len();
                 let count = if hour == 0 { u32::try_from(points).unwrap() } else { 7 };
-                let state = State::from_bits(bits).unwrap();
+                let state = VerdictState::from_bits(bits).unwrap();
                 Judgement {
                     channel: ChannelId::at(n),
                     at,

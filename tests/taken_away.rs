@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::plan::{Plan, layouts, plans};
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::{Keeping, LinkState};
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::series::Buffer;
 use gridwatch::series::fresh::Row;
 use gridwatch::store::{Batch, Keeper, Reader, StoreError, Writer, set_aside, upkeep};
@@ -23,7 +23,7 @@ fn batch(province: &Province, begins: bool, seconds: i64) -> Batch {
     let at = Timestamp(1_669_188_727_000 + 1_000 * seconds);
     let judgement = |n: usize| {
         let points = province.stations[province.channels[n].station.index()].points.len();
-        let state = State::default();
+        let state = VerdictState::default();
         let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
         Judgement { channel: ChannelId::at(n), at, link: LinkState::Connected, whole: true, runs }
     };

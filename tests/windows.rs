@@ -8,8 +8,8 @@ use std::sync::Arc;
 use config::{ChannelId, Flags, PointId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::historian::events::{Change, EventEntry, Happening};
-use gridwatch::historian::ledger::{Judgement, Run, State};
 use gridwatch::historian::snapshot::LinkState;
+use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::history::alarms::alarms;
 use gridwatch::history::reliability::{Count, Tally, reliability};
 use gridwatch::history::{Figure, Span, What};
@@ -215,7 +215,7 @@ impl Story<'_> {
     fn judge(&mut self, whole: bool, usable: bool) {
         let points = self.contracts[self.contract].stations[0].points.len();
         // No reason at all, or no link.
-        let state = State::from_bits(if usable { 0 } else { 0x33 }).unwrap();
+        let state = VerdictState::from_bits(if usable { 0 } else { 0x33 }).unwrap();
         let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
         let (channel, at) = (ChannelId(0), Timestamp(self.now));
         let judgements = vec![Judgement { channel, at, link: LinkState::Connected, whole, runs }];

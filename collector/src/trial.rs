@@ -33,8 +33,8 @@ pub fn trial(data: &[u8]) {
         ended: false,
     };
     let mut rest = data;
-    while let Some((deed, after)) = rest.split_first() {
-        rest = trial.step(*deed, after);
+    while let Some((choice, after)) = rest.split_first() {
+        rest = trial.step(*choice, after);
         if trial.ended {
             return;
         }
@@ -54,9 +54,9 @@ struct Trial {
 
 impl Trial {
     /// Does what one byte says, with the help of those after it, and returns the rest.
-    fn step<'a>(&mut self, deed: u8, rest: &'a [u8]) -> &'a [u8] {
+    fn step<'a>(&mut self, choice: u8, rest: &'a [u8]) -> &'a [u8] {
         let (with, rest) = rest.split_first().map_or((0, rest), |(with, rest)| (*with, rest));
-        match deed % 6 {
+        match choice % 6 {
             0 => self.ask(with),
             1 => {
                 let reply = self.right_reply(with);
@@ -66,7 +66,7 @@ impl Trial {
                 let mut reply = self.right_reply(with);
                 let (at, rest) = rest.split_first().map_or((0, rest), |(at, rest)| (*at, rest));
                 if let Some(byte) = reply.get_mut(usize::from(at)) {
-                    *byte ^= deed;
+                    *byte ^= choice;
                 }
                 self.feed(&reply);
                 return rest;
@@ -78,7 +78,7 @@ impl Trial {
             }
             4 => {
                 let reply = self.right_reply(with);
-                self.feed(&reply[..reply.len() * usize::from(deed) / 256]);
+                self.feed(&reply[..reply.len() * usize::from(choice) / 256]);
             }
             _ => self.wait(with),
         }

@@ -1,7 +1,7 @@
 //! Alarms: what needs somebody's response, until it has returned and was acknowledged.
 //!
 //! One cause is one alarm: the signals that fall short of a station for one reason, as
-//! [`super::shortfalls`] puts them together, whichever centres lack them. What the contract lacks is work
+//! [`super::issues`] puts them together, whichever centres lack them. What the contract lacks is work
 //! for the office, not for the control room, and raises none. States and transitions are those of
 //! ISA-18.2: raised, it is unacknowledged; acknowledged, it stands until it returns; returned before
 //! anybody acknowledged it, it waits for that.
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use config::{CentreId, Lang, Province, Station, StationId, UnitKind};
 use signal::clock::Timestamp;
 
+use super::issues::{self, Issue, IssueId, Scope};
 use super::right::is_leading;
-use super::shortfalls::{self, Ground, LineId, Shortfall};
 use super::snapshot::Snapshot;
 use super::verdict::{Reason, Since};
 
@@ -70,7 +70,7 @@ pub struct Cause {
     /// Where.
     pub station: StationId,
     /// Why, and what signals have in common.
-    pub line: LineId,
+    pub line: IssueId,
 }
 
 impl Cause {
@@ -78,11 +78,11 @@ impl Cause {
     /// `bay 172`. `None` for what the contract lacks, which raises no alarm.
     pub fn name(self, province: &Province) -> Option<String> {
         let station = &province.stations[self.station.index()];
-        match self.line.ground {
-            Ground::Link => Some("link".to_owned()),
-            Ground::Unit(unit) => Some(format!("unit {}", station.units[unit].id)),
-            Ground::Bay(bay) => Some(format!("bay {}", station.bays[bay].name)),
-            Ground::Contract(..) => None,
+        match self.line.scope {
+            Scope::Link => Some("link".to_owned()),
+            Scope::Unit(unit) => Some(format!("unit {}", station.units[unit].id)),
+            Scope::Bay(bay) => Some(format!("bay {}", station.bays[bay].name)),
+            Scope::Contract(..) => None,
         }
     }
 }
@@ -251,14 +251,13 @@ impl Alarms {
     fn look_at(&mut self, snapshot: &Snapshot, station: StationId) -> bool {
         let mut channels = snapshot.province.centre_ids().map(|c| snapshot.channel(station, c));
         let lacks = channels.any(|c| c.counts.live.lacking() + c.counts.right.lacking() > 0);
-        let mut lines = if lacks { shortfalls::live(snapshot, station) } else { Vec::new() };
-        lines.retain(|line| !matches!(line.id.ground, Ground::Contract(..)));
+        let mut lines = if lacks { issues::live(snapshot, station) } else { Vec::new() };
+        lines.retain(|line| !matches!(line.id.scope, Scope::Contract(..)));
         let mut is_news = false;
         for line in &lines {
             is_news |= self.stands(snapshot, Cause { station, line: line.id }, line);
         }
-        let first =
-            Cause { station, line: LineId { reason: Reason::ALL[0], ground: Ground::Link } };
+        let first = Cause { station, line: IssueId { reason: Reason::ALL[0], scope: Scope::Link } };
         let own = self.open.range(first..).take_while(|(cause, _)| cause.station == station);
         let absent = own.filter(|(cause, alarm)| {
             alarm.returned.is_none() && !lines.iter().any(|line| line.id == cause.line)
@@ -278,7 +277,7 @@ impl Alarms {
     }
 
     /// The cause is there.
-    fn stands(&mut self, snapshot: &Snapshot, cause: Cause, line: &Shortfall) -> bool {
+    fn stands(&mut self, snapshot: &Snapshot, cause: Cause, line: &Issue) -> bool {
         self.leaving.remove(&cause);
         let signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
         if let Some(alarm) = self.open.get_mut(&cause).filter(|alarm| alarm.returned.is_none()) {
@@ -380,11 +379,10 @@ impl Alarms {
 
 /// Says of alarms whose cause is there what a snapshot shows of it: how many signals it takes, at which centres.
 pub fn count_anew(snapshot: &Snapshot, alarms: &mut [Alarm]) {
-    let mut of_stations: BTreeMap<StationId, Vec<Shortfall>> = BTreeMap::new();
+    let mut of_stations: BTreeMap<StationId, Vec<Issue>> = BTreeMap::new();
     for alarm in alarms.iter_mut().filter(|alarm| alarm.returned.is_none()) {
         let Cause { station, line } = alarm.raised.cause;
-        let lines =
-            of_stations.entry(station).or_insert_with(|| shortfalls::live(snapshot, station));
+        let lines = of_stations.entry(station).or_insert_with(|| issues::live(snapshot, station));
         if let Some(line) = lines.iter().find(|other| other.id == line) {
             alarm.signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
             alarm.centres.clone_from(&line.centres);
@@ -394,17 +392,17 @@ pub fn count_anew(snapshot: &Snapshot, alarms: &mut [Alarm]) {
 
 /// Whether an alarm cannot be seen behind this: nobody knows of a unit behind a lost path, nor of the values of
 /// a unit that does not answer, whether they are good again.
-fn hides(station: &Station, line: &Shortfall, alarm: &Alarm) -> bool {
-    let is_behind = match (line.id.ground, alarm.raised.cause.line.ground) {
-        (Ground::Link, _) => true,
-        (Ground::Unit(unit), Ground::Bay(bay)) => station.bays[bay].unit == unit,
+fn hides(station: &Station, line: &Issue, alarm: &Alarm) -> bool {
+    let is_behind = match (line.id.scope, alarm.raised.cause.line.scope) {
+        (Scope::Link, _) => true,
+        (Scope::Unit(unit), Scope::Bay(bay)) => station.bays[bay].unit == unit,
         _ => false,
     };
     is_behind && alarm.centres.iter().all(|centre| line.centres.contains(centre))
 }
 
 /// How long a cause must be there, milliseconds: values are given as many scans as until one is old.
-fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Shortfall, bool)) -> i64 {
+fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Issue, bool)) -> i64 {
     if is_unit_lost || matches!(cause.line.reason, Reason::NoLink | Reason::Intermediate) {
         return STATUS_DELAY_MS;
     }
@@ -415,8 +413,8 @@ fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Shortfall
 
 /// Whether nothing is seen of a unit: it does not answer, or each value that a centre asks it for is refused,
 /// be it by its gateway.
-fn takes_unit(snapshot: &Snapshot, cause: Cause, line: &Shortfall) -> bool {
-    let Ground::Unit(unit) = line.id.ground else { return false };
+fn takes_unit(snapshot: &Snapshot, cause: Cause, line: &Issue) -> bool {
+    let Scope::Unit(unit) = line.id.scope else { return false };
     let contract = &snapshot.province.stations[cause.station.index()];
     let is_whole = |centre: &CentreId| {
         let entries = &snapshot.province.channel(cause.station, *centre).entries;
@@ -431,11 +429,11 @@ fn takes_unit(snapshot: &Snapshot, cause: Cause, line: &Shortfall) -> bool {
     line.reason() == Reason::NoReply || line.centres.iter().any(is_whole)
 }
 
-fn priority(station: &Station, (line, is_unit_lost): (&Shortfall, bool)) -> Priority {
+fn priority(station: &Station, (line, is_unit_lost): (&Issue, bool)) -> Priority {
     let is_high = |bay: usize| station.bays[bay].level >= HIGH_VOLTAGE_KV;
-    match line.id.ground {
-        Ground::Link => Priority::One,
-        Ground::Unit(unit) if is_unit_lost => match station.units[unit].kind {
+    match line.id.scope {
+        Scope::Link => Priority::One,
+        Scope::Unit(unit) if is_unit_lost => match station.units[unit].kind {
             UnitKind::Bay(bay) if is_high(bay) => Priority::One,
             UnitKind::Section { level, .. } if level >= HIGH_VOLTAGE_KV => Priority::One,
             _ => Priority::Two,

@@ -12,13 +12,13 @@ use super::counts::Counts;
 use super::events::{ChannelEvents, EventLog};
 use super::findings::{self, Findings};
 use super::heartbeat::{Beat, Heartbeat};
-use super::ledger::{Judgement, Page};
 use super::meters::Meters;
 use super::past::{StoodChannel, StoodPoint};
 use super::rules::{PointRule, Rules};
 use super::snapshot::{ChannelSnapshot, Full, LastAnswer, Link, LinkState, UnitSnapshot};
 use super::traffic::TrafficSnapshot;
 use super::verdict::{Finding, PointSnapshot, Reason, Sighted, Since};
+use super::verdict_log::{Judgement, Page};
 use super::window::{Asked, Window};
 
 /// How asking has gone of late is told anew after that time even if nothing comes in.
@@ -476,7 +476,7 @@ impl ChannelState {
     }
 
     /// From now on what changes is written down: all of it with the next snapshot.
-    pub(super) fn keep_ledger(&mut self) {
+    pub(super) fn keep_verdict_log(&mut self) {
         // What history says of its first moment is what snapshots say from then on.
         self.recalled &= self.page.is_some();
         self.page = Some(Page::default());

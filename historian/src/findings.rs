@@ -8,10 +8,10 @@ use signal::clock::Timestamp;
 
 use super::channel::PointState;
 use super::counts::{Counts, Share};
-use super::ledger::State;
 use super::past::StoodChannel;
 use super::right::{Right, is_leading};
 use super::verdict::{Finding, PointSnapshot, Reason};
+use super::verdict_log::VerdictState;
 
 /// A contradiction must last this long to be a finding: values of a bay are read moments apart,
 /// and a switching operation is over by then.
@@ -197,11 +197,11 @@ impl Findings {
     pub(super) fn recall(&mut self, tests: &Tests, stood: &StoodChannel, now: Timestamp) {
         let state = |n: usize| stood.points.get(n).copied().flatten().map(|point| point.state);
         for (test, failed) in tests.of_bays.iter().zip(&mut self.failed) {
-            *failed = state(test.points[0]).is_some_and(State::has_finding);
+            *failed = state(test.points[0]).is_some_and(VerdictState::has_finding);
         }
         let is_recent = is_recent(stood, now);
         for (peers, froze) in tests.peers.iter().zip(&mut self.froze) {
-            let not_live = state(peers.point).and_then(State::not_live);
+            let not_live = state(peers.point).and_then(VerdictState::not_live);
             *froze = is_recent && not_live == Some(Reason::Frozen);
         }
     }

@@ -10,18 +10,18 @@ pub mod counts;
 pub mod events;
 mod findings;
 mod heartbeat;
-pub mod ledger;
+pub mod issues;
 mod looks;
 mod meters;
 pub mod past;
 pub mod right;
 pub(crate) mod rules;
-pub mod shortfalls;
 pub mod snapshot;
 pub mod today;
 pub mod traffic;
 pub mod unmanned;
 pub mod verdict;
+pub mod verdict_log;
 mod window;
 
 use std::sync::Arc;
@@ -33,10 +33,10 @@ use signal::update::{News, Update};
 
 use channel::ChannelState;
 use events::EventLog;
-use ledger::{Asked, Judgement};
 use past::StoodChannel;
 use snapshot::{ChannelSnapshot, Snapshot};
 use traffic::Traffic;
+use verdict_log::{Asked, Judgement};
 
 /// Knows the state of every point of a province.
 pub struct Historian {
@@ -97,9 +97,9 @@ impl Historian {
 
     /// From now on, how verdicts change is written down with every snapshot, beginning with all of
     /// them. Who calls this takes it out again: [`Historian::take_judgements`].
-    pub fn keep_ledger(&mut self) {
+    pub fn keep_verdict_log(&mut self) {
         for channel in &mut self.channels {
-            channel.keep_ledger();
+            channel.keep_verdict_log();
         }
     }
 

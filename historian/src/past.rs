@@ -6,13 +6,13 @@ use config::{Channel, ChannelId, Flags, Province};
 use signal::clock::Timestamp;
 
 use super::counts::Counts;
-use super::ledger::State;
 use super::rules::{Rules, rules};
 use super::snapshot::{
     ChannelSnapshot, Full, Link, LinkState, MeteringSnapshot, Snapshot, UnitSnapshot,
 };
 use super::traffic::TrafficSnapshot;
 use super::verdict::{PointSnapshot, Reason, Since};
+use super::verdict_log::VerdictState;
 
 /// What was kept of a channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub struct KeptChannel {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KeptPoint {
     /// How it stands.
-    pub state: State,
+    pub state: VerdictState,
     /// Since when its verdict is so.
     pub since: Since,
     /// Since when it is live, or not for this reason.
@@ -54,7 +54,7 @@ impl StoodChannel {
     pub(super) fn of(channel: &ChannelSnapshot, at: Timestamp) -> Self {
         let link = &channel.link;
         let stood = |point: &PointSnapshot| {
-            let (state, since) = (State::of(point), point.since);
+            let (state, since) = (VerdictState::of(point), point.since);
             Some(StoodPoint { state, since, live_since: point.not_live_since })
         };
         Self {
@@ -81,7 +81,7 @@ impl StoodChannel {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StoodPoint {
     /// How.
-    pub state: State,
+    pub state: VerdictState,
     /// Since when its verdict was so.
     pub since: Since,
     /// Since when it was live, or not for this reason.
@@ -161,7 +161,7 @@ fn channel(
 /// Verdict and why it is not live, by the contract of the day: who recorded it may have held a remark against the
 /// point that begins only later, or not yet known of one.
 fn as_of_the_day(
-    state: State,
+    state: VerdictState,
     structural: Option<(Reason, Since)>,
 ) -> (Option<Reason>, Option<Reason>) {
     let structural = structural.map(|(reason, _)| reason);

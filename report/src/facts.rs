@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, StationId};
-use historian::ledger::{Asked, State};
 use historian::verdict::Since;
+use historian::verdict_log::{Asked, VerdictState};
 use signal::clock::{Jump, Timestamp};
 use store::history::alarms::{Stood, alarms};
 use store::history::energy::{StationEnergy, energies};
@@ -351,7 +351,7 @@ impl ChannelFacts {
     }
 
     /// State of a point at the end of what was observed, and since when.
-    pub(super) fn last(&self, point: PointId) -> Option<(State, Since)> {
+    pub(super) fn last(&self, point: PointId) -> Option<(VerdictState, Since)> {
         self.points[point.index()].last
     }
 }

@@ -1,6 +1,6 @@
 //! The field: plant, telemetry and faults, second by second, and what is done to them.
 
-mod deeds;
+mod actions;
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use config::{ChannelId, PointId, Province, StationId};
 use thiserror::Error;
 
 use crate::faults::{FaultError, Faults, Injection, Keep, TruthRecord};
-use crate::orders::{PlannedDeed, Scenario};
+use crate::orders::{PlannedAction, Scenario};
 use crate::plant::act::What;
 use crate::plant::event::Event;
 use crate::plant::outages::{Interruptions, Outage};
@@ -49,7 +49,7 @@ pub struct Field {
     telemetry: Telemetry,
     faults: Faults,
     /// What is still to be done to the plant by script.
-    planned: Vec<PlannedDeed>,
+    planned: Vec<PlannedAction>,
     /// How long it lives at a time, milliseconds.
     step_ms: i64,
 }
@@ -212,7 +212,7 @@ impl Field {
 
     /// Takes a scenario, in place of the one before. It begins at the first step.
     pub fn plan(&mut self, scenario: Scenario) {
-        self.planned = scenario.deeds;
+        self.planned = scenario.actions;
         self.faults.plan(scenario.planned, scenario.rates);
     }
 

@@ -32,7 +32,7 @@ mod telemetry;
 mod times;
 
 pub use field::{Field, OrderError};
-pub use orders::{Deed, DeedError, PlannedDeed, Scenario};
+pub use orders::{ActionError, PlannedAction, PlantAction, Scenario};
 pub use plant::event::Event;
 pub use plant::outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
 pub use plant::short_circuit::ShortCircuit;

@@ -59,9 +59,9 @@ pub(super) fn run(common: &Common, args: &SimulateArgs) -> Outcome {
         let (plans, truth) = args.field.plans(&province)?;
         let to_come = plans.scenario.as_ref().map(|scenario| {
             let by_chance = if scenario.rates.is_some() { ", and others by chance" } else { "" };
-            let (faults, deeds) = (scenario.planned.len(), scenario.deeds.len());
-            let deeds = if deeds > 0 { format!("; {deeds} in the plant") } else { String::new() };
-            format!("faults to come: {}: {faults}{by_chance}{deeds}", scenario.about)
+            let (faults, actions) = (scenario.planned.len(), scenario.actions.len());
+            let actions = if actions > 0 { format!("; {actions} in the plant") } else { String::new() };
+            format!("faults to come: {}: {faults}{by_chance}{actions}", scenario.about)
         });
         let time = Arc::new(move || clock.now().0);
         let simulation =

@@ -100,8 +100,8 @@ fn live(
     // A scenario begins with what is recorded.
     let ahead = window.from.since(window.begins);
     let faults = scenario.planned.iter_mut().map(|planned| &mut planned.start);
-    let deeds = scenario.deeds.iter_mut().map(|planned| &mut planned.start);
-    for start in faults.chain(deeds) {
+    let actions = scenario.actions.iter_mut().map(|planned| &mut planned.start);
+    for start in faults.chain(actions) {
         if let Start::After(ms) = start {
             *ms = ms.saturating_add(ahead);
         }

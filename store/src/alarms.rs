@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use config::{CentreId, Province, StationId};
 use historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
-use historian::shortfalls::{Ground, LineId};
+use historian::issues::{IssueId, Scope};
 use historian::verdict::Reason;
 use rusqlite::{Connection, Row, ToSql, Transaction, params};
 use signal::clock::Timestamp;
@@ -45,18 +45,18 @@ pub struct KeptAlarm {
 }
 
 /// What the name of a cause stands for in a contract.
-fn ground(province: &Province, station: StationId, text: &str) -> Option<Ground> {
+fn scope(province: &Province, station: StationId, text: &str) -> Option<Scope> {
     let station = &province.stations[station.index()];
     if text == "link" {
-        return Some(Ground::Link);
+        return Some(Scope::Link);
     }
     let (kind, name) = text.split_once(' ')?;
     match kind {
         "unit" => {
             let id: u8 = name.parse().ok()?;
-            station.units.iter().position(|unit| unit.id == id).map(Ground::Unit)
+            station.units.iter().position(|unit| unit.id == id).map(Scope::Unit)
         }
-        "bay" => station.bays.iter().position(|bay| bay.name == name).map(Ground::Bay),
+        "bay" => station.bays.iter().position(|bay| bay.name == name).map(Scope::Bay),
         _ => None,
     }
 }
@@ -142,7 +142,7 @@ fn bounded(listed: usize) -> Result<(), StoreError> {
 
 fn alarm(province: &Province, kept: &KeptAlarm) -> Option<Alarm> {
     let station = province.site(&kept.station)?;
-    let line = LineId { reason: kept.reason, ground: ground(province, station, &kept.cause)? };
+    let line = IssueId { reason: kept.reason, scope: scope(province, station, &kept.cause)? };
     let centres: Vec<CentreId> = kept.centres.iter().filter_map(|id| province.centre(id)).collect();
     Some(Alarm {
         raised: Raised { cause: Cause { station, line }, at: kept.raised },

@@ -7,8 +7,8 @@ use historian::Historian;
 use historian::alarms::{AlarmChange, Alarms};
 use historian::counts::Share;
 use historian::events::EventEntry;
-use historian::ledger::{Asked, Judgement};
 use historian::snapshot::{MeteringSnapshot, Reads, Snapshot};
+use historian::verdict_log::{Asked, Judgement};
 use signal::clock::{Jump, Timestamp};
 
 use super::commands::{CommandsKept, Said};
@@ -131,7 +131,7 @@ impl MeterKind {
 
 /// Knows what was gathered last, so that nothing is gathered twice.
 #[derive(Debug)]
-pub struct Gatherer {
+pub struct Batcher {
     /// For each centre, the order of the next entry of its log, and how often a gap in it had become longer.
     next: Vec<(u64, u64)>,
     asked_from: Timestamp,
@@ -148,7 +148,7 @@ pub struct Gatherer {
     jumps: Vec<Jump>,
 }
 
-impl Gatherer {
+impl Batcher {
     /// Nothing was gathered before `started`.
     pub fn new(started: Timestamp) -> Self {
         let (next, metering, begins) = (Vec::new(), Vec::new(), true);
@@ -190,7 +190,7 @@ impl Gatherer {
 
     /// What is new, when it is time to gather again: `every_ms` after the last time, or when no other
     /// snapshot will follow (`last`). `snapshot` is the historian's latest; when a session begins it is made
-    /// again, so that it and the ledger say the same.
+    /// again, so that it and the verdict_log say the same.
     pub fn gather(
         &mut self,
         (historian, buffer, alarms): (&mut Historian, &mut Buffer, &mut Alarms),
@@ -208,7 +208,7 @@ impl Gatherer {
             // The store may lack what was gathered last.
             (self.next, self.metering) = (Vec::new(), Vec::new());
             self.energy = Counting::default();
-            historian.keep_ledger();
+            historian.keep_verdict_log();
             *snapshot = historian.snapshot(until);
         }
         let is_time = until.since(self.asked_from) >= ASKED_EVERY_MS || last;

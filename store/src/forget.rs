@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use config::{Date, HistorySettings, Province, Zone};
-use historian::ledger::{self, State};
+use historian::verdict_log::{self, VerdictState};
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -147,7 +147,7 @@ fn say_again(
          ORDER BY at_ms",
     )?;
     let mut rows = said.query(params![path, session, at.0])?;
-    let (mut link, mut states): (Option<i64>, Vec<Option<State>>) = (None, Vec::new());
+    let (mut link, mut states): (Option<i64>, Vec<Option<VerdictState>>) = (None, Vec::new());
     while let Some(row) = rows.next()? {
         link = Some(row.get(0)?);
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -164,7 +164,7 @@ fn say_again(
     let Some(link) = link else { return Ok(()) };
     // What nothing was said of stays unsaid.
     let states = states.into_iter().enumerate();
-    let bytes = runs::to_bytes(&ledger::runs(states.filter_map(|(n, s)| Some((n, s?)))));
+    let bytes = runs::to_bytes(&verdict_log::runs(states.filter_map(|(n, s)| Some((n, s?)))));
     let row: [&dyn ToSql; 6] = [&path, &at.0, &session, &true, &link, &bytes];
     sums::put(connection, (Verb::OrReplace, &sums::JUDGEMENT, ""), &row)?;
     Ok(())

@@ -31,7 +31,7 @@ mod writer;
 
 pub use alarms::KeptAlarm;
 pub use aside::{Aside, set_aside};
-pub use batch::{Batch, Gatherer, MeterKind, MeterLine};
+pub use batch::{Batch, Batcher, MeterKind, MeterLine};
 pub use commands::CommandsKept;
 pub use contracts::hash;
 pub use energy::{EnergyKind, EnergyLine};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use config::Province;
 use historian::events::Doubt;
-use historian::ledger::{Asked, EDGES_US, Run};
 use historian::snapshot::{HalfHours, LinkState};
+use historian::verdict_log::{Asked, EDGES_US, Run};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use signal::clock::{DAY_MS, Jump, Timestamp};
 

@@ -9,20 +9,20 @@ use historian::snapshot::Snapshot;
 use signal::clock::Timestamp;
 use signal::update::Update;
 
-use super::batch::{Batch, Gatherer};
+use super::batch::{Batch, Batcher};
 use crate::series::Buffer;
 
 /// Gathers what is learned from a moment on. Whoever commits the batches says where to, and how often.
 pub struct Recorder {
     buffer: Buffer,
-    gatherer: Gatherer,
+    batcher: Batcher,
     alarms: Alarms,
 }
 
 impl Recorder {
     /// Nothing was learned before `from`; values wait in `buffer`.
     pub fn new(from: Timestamp, buffer: Buffer) -> Self {
-        Self { buffer, gatherer: Gatherer::new(from), alarms: Alarms::default().keeping() }
+        Self { buffer, batcher: Batcher::new(from), alarms: Alarms::default().keeping() }
     }
 
     /// Takes the values of an update. Verdicts, events and alarms follow from the snapshots alone.
@@ -40,7 +40,7 @@ impl Recorder {
     ) -> Option<Batch> {
         self.alarms.look(snapshot);
         let sources = (historian, &mut self.buffer, &mut self.alarms);
-        self.gatherer.gather(sources, snapshot, (every_ms, last))
+        self.batcher.gather(sources, snapshot, (every_ms, last))
     }
 
     /// Alarms that are listed, as of the latest snapshot that was looked at.

@@ -1,7 +1,7 @@
 //! How the runs of a judgement are written: for each run the points between it and the one before, its
 //! length less one, both as variable-length numbers, and the two bytes of its state.
 
-use historian::ledger::{Run, State};
+use historian::verdict_log::{Run, VerdictState};
 use thiserror::Error;
 
 /// A blob that cannot be runs.
@@ -37,7 +37,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Vec<Run>, BadRuns> {
         };
         let state = bytes.get(at..at + 2).and_then(|two| <[u8; 2]>::try_from(two).ok());
         at += 2;
-        let state = state.and_then(|two| State::from_bits(u16::from_le_bytes(two)));
+        let state = state.and_then(|two| VerdictState::from_bits(u16::from_le_bytes(two)));
         let first = next.checked_add(skip);
         let end = first.and_then(|first| first.checked_add(more)?.checked_add(1));
         match (state, first, end) {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn runs() -> impl Strategy<Value = Vec<Run>> {
-        let state = (0_u16..0x400).prop_filter_map("a state", State::from_bits);
+        let state = (0_u16..0x400).prop_filter_map("a state", VerdictState::from_bits);
         prop::collection::vec((0_u32..300, 1_u32..70_000, state), 0..30).prop_map(|parts| {
             let mut next = 0;
             let run = |(skip, count, state)| {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use config::{Channel, Province};
 use historian::alarms::Alarm;
 use historian::events::{Doubt, EventEntry, Happening};
-use historian::ledger::{self, Asked, Judgement, State};
 use historian::snapshot::{LinkState, Unconfirmed};
+use historian::verdict_log::{self, Asked, Judgement, VerdictState};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction};
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -118,7 +118,7 @@ impl Forgetting {
 #[derive(Debug, Clone, Default)]
 struct Page {
     link: Option<LinkState>,
-    states: Vec<State>,
+    states: Vec<VerdictState>,
     /// When they were last written as a whole.
     whole_at: Option<Timestamp>,
 }
@@ -363,7 +363,7 @@ fn put_judgement(
     for run in &judgement.runs {
         let (first, end) = (run.first as usize, (run.first + run.count) as usize);
         if page.states.len() < end {
-            page.states.resize(end, State::default());
+            page.states.resize(end, VerdictState::default());
         }
         page.states[first..end].fill(run.state);
     }
@@ -372,7 +372,7 @@ fn put_judgement(
     let whole = judgement.whole || page.whole_at.is_none_or(is_time);
     let bytes = if whole {
         page.whole_at = Some(judgement.at);
-        runs::to_bytes(&ledger::runs(page.states.iter().copied().enumerate()))
+        runs::to_bytes(&verdict_log::runs(page.states.iter().copied().enumerate()))
     } else {
         runs::to_bytes(&judgement.runs)
     };

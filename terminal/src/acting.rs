@@ -5,6 +5,7 @@ use std::sync::Arc;
 use config::{Lang, StationId};
 use historian::alarms::Raised;
 
+use super::issues::{self, IssueId};
 use super::keys::{Action, Root};
 use super::list::List;
 use super::screen::Screen;
@@ -17,7 +18,6 @@ use super::screens::signals::{Filter, SignalId, Signals};
 use super::screens::stations::Stations;
 use super::screens::why::Why;
 use super::screens::{card, why};
-use super::shortfalls::{self, LineId};
 use super::texts::Text;
 use super::ui::{Effect, Popup, Ui};
 use super::{glyphs, plain};
@@ -179,9 +179,9 @@ impl Ui {
     }
 
     /// The first signal of a line of the Why screen.
-    fn first_point(&self, line: LineId) -> Option<SignalId> {
+    fn first_point(&self, line: IssueId) -> Option<SignalId> {
         let station = self.screen().station()?;
-        let lines = shortfalls::of_station(&self.shown, station);
+        let lines = issues::of_station(&self.shown, station);
         let found = lines.iter().find(|found| found.id == line)?;
         found.points.first().map(|point| (station, *point))
     }

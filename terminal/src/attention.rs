@@ -7,9 +7,9 @@ use config::{CentreId, Lang, StationId};
 use historian::snapshot::{ChannelSnapshot, Full, LinkState, Right, Snapshot};
 use historian::verdict::{Reason, Since};
 
+use super::issues::{self, Issue, IssueId, Scope};
 use super::paint::width;
 use super::places::{self, Form};
-use super::shortfalls::{self, Ground, LineId, Shortfall};
 use super::texts::Text;
 use super::theme::Role;
 use super::view::View;
@@ -66,7 +66,7 @@ pub(crate) struct Summary {
 
 /// One line about a station in `room` cells, with counts at the basis.
 pub(crate) fn summary(view: &View<'_>, station: StationId, room: usize) -> Summary {
-    let mut lines = shortfalls::of_station(view.snapshot, station);
+    let mut lines = issues::of_station(view.snapshot, station);
     if view.snapshot.site(station).link != LinkState::Connected {
         // Without a path the live state is the news.
         lines.sort_by_key(|line| line.reason().is_structural());
@@ -74,7 +74,7 @@ pub(crate) fn summary(view: &View<'_>, station: StationId, room: usize) -> Summa
     let mut parts = Vec::new();
     let mut structural = Vec::new();
     for reason in [Reason::NotInDatabase, Reason::NoE2eRecord] {
-        let of_reason: Vec<&Shortfall> = lines.iter().filter(|l| l.reason() == reason).collect();
+        let of_reason: Vec<&Issue> = lines.iter().filter(|l| l.reason() == reason).collect();
         if !of_reason.is_empty() {
             structural.push(structural_part(view, station, reason, &of_reason));
         }
@@ -92,7 +92,7 @@ pub(crate) fn summary(view: &View<'_>, station: StationId, room: usize) -> Summa
         return silent(view, station);
     }
     // The since beside a sum is that of its largest part.
-    let first = lines.first().map(Shortfall::reason);
+    let first = lines.first().map(Issue::reason);
     let largest = lines.iter().filter(|line| Some(line.reason()) == first);
     let since = largest.max_by_key(|line| line.points.len()).map(|line| line.since);
     Summary { why: shortened(&parts, room), since }
@@ -109,7 +109,7 @@ fn silent(view: &View<'_>, station: StationId) -> Summary {
     let since = units.iter().map(|(_, since)| *since).reduce(Since::earlier);
     let silent: BTreeSet<usize> = units.into_iter().map(|(unit, _)| unit).collect();
     let names = silent.iter();
-    let names = names.map(|unit| shortfalls::unit_name(view.snapshot, station, *unit, view.lang));
+    let names = names.map(|unit| issues::unit_name(view.snapshot, station, *unit, view.lang));
     let names: Vec<String> = names.collect();
     if names.is_empty() {
         return Summary { why: String::new(), since };
@@ -139,14 +139,9 @@ fn shortened(parts: &[Part], room: usize) -> String {
 }
 
 /// `chưa có 14: F74.TC ×7, IA ×2, … `, ever shorter down to `chưa có 14`.
-fn structural_part(
-    view: &View<'_>,
-    station: StationId,
-    reason: Reason,
-    lines: &[&Shortfall],
-) -> Part {
-    let at_basis = |line: &&&Shortfall| line.centres.contains(&view.basis);
-    let shown: Vec<&&Shortfall> = lines.iter().filter(at_basis).collect();
+fn structural_part(view: &View<'_>, station: StationId, reason: Reason, lines: &[&Issue]) -> Part {
+    let at_basis = |line: &&&Issue| line.centres.contains(&view.basis);
+    let shown: Vec<&&Issue> = lines.iter().filter(at_basis).collect();
     // When only the other centre lacks something, it is said of that one.
     let (lines, at) = if shown.is_empty() {
         (lines.iter().collect(), Some(lines[0].centres[0]))
@@ -174,7 +169,7 @@ fn structural_part(
 }
 
 /// `T mất kết nối 172: 66`.
-fn live_part(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
+fn live_part(view: &View<'_>, station: StationId, line: &Issue) -> String {
     let reason = line.reason();
     let (mark, said) = (reason.mark(), short_reason(reason, view.lang));
     let at = at_some(view, &line.centres);
@@ -184,17 +179,17 @@ fn live_part(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
         at_basis => at_basis,
     };
     let (several, n) = (n > 1, view.count(n as u64));
-    match line.id.ground {
-        Ground::Link => {
+    match line.id.scope {
+        Scope::Link => {
             let channel = view.snapshot.channel(station, line.centres[0]);
             let said = path_text(view, line.id, channel.link.state);
             format!("{mark} {said}{at}: {n}")
         }
-        Ground::Unit(unit) => {
-            let name = shortfalls::unit_name(view.snapshot, station, unit, view.lang);
+        Scope::Unit(unit) => {
+            let name = issues::unit_name(view.snapshot, station, unit, view.lang);
             format!("{mark} {said} {name}{at}: {n}")
         }
-        Ground::Bay(_) | Ground::Contract(..) => {
+        Scope::Bay(_) | Scope::Contract(..) => {
             let where_ =
                 places::places(view.station(station), &line.points, Form::Short, view.lang);
             let n = if several { format!(" {n}") } else { String::new() };
@@ -250,7 +245,7 @@ pub(crate) fn short_at(view: &View<'_>, reason: Reason, link: LinkState) -> &'st
 }
 
 /// Why the signals of a line fall short, in a word.
-pub(crate) fn short_of(view: &View<'_>, line: &Shortfall, link: LinkState) -> &'static str {
+pub(crate) fn short_of(view: &View<'_>, line: &Issue, link: LinkState) -> &'static str {
     if line.id.is_hung() {
         return view.say("treo", "hangs");
     }
@@ -266,7 +261,7 @@ pub(crate) fn link_text(view: &View<'_>, link: LinkState) -> &'static str {
 }
 
 /// What is wrong with a path that takes every signal of its station.
-pub(crate) fn path_text(view: &View<'_>, line: LineId, link: LinkState) -> &'static str {
+pub(crate) fn path_text(view: &View<'_>, line: IssueId, link: LinkState) -> &'static str {
     if line.is_hung() { view.t(Text::GatewayHangs) } else { link_text(view, link) }
 }
 
@@ -311,7 +306,7 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
         let linked = |id: &StationId| snapshot.site(*id).link == state;
         stations.iter().copied().filter(linked).collect()
     };
-    let live = |id: &&StationId| !shortfalls::live(snapshot, **id).is_empty();
+    let live = |id: &&StationId| !issues::live(snapshot, **id).is_empty();
     for (state, word) in
         [(LinkState::Lost, Text::LinkLost), (LinkState::NeverConnected, Text::LinkNever)]
     {
@@ -323,14 +318,14 @@ pub(crate) fn alarm(view: &View<'_>) -> Option<Alarm> {
         }
     }
     let (station, line) = stations.iter().find_map(|id| {
-        let lines = shortfalls::live(snapshot, *id);
+        let lines = issues::live(snapshot, *id);
         lines.into_iter().next().map(|line| (*id, line))
     })?;
     let others = stations.iter().filter(|id| **id != station).filter(live).count();
     let since = format!(" · {} {}", view.t(Text::SinceWord), view.since(line.since));
     let age = view.lasted(line.since);
     let text = format!("{}: {}", view.station_name(station), live_part(view, station, &line));
-    let urgent = matches!(line.id.ground, Ground::Link | Ground::Unit(_));
+    let urgent = matches!(line.id.scope, Scope::Link | Scope::Unit(_));
     Some(Alarm { text, since, age, others, urgent })
 }
 

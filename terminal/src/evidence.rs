@@ -7,7 +7,7 @@ use historian::verdict::{PointSnapshot, Reason};
 use signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
 
 use super::format;
-use super::shortfalls::{Ground, Shortfall, unit_name};
+use super::issues::{Issue, Scope, unit_name};
 use super::texts::Text;
 use super::view::View;
 
@@ -72,12 +72,12 @@ fn cause(view: &View<'_>, station: StationId, cause: Cause) -> String {
     }
 }
 
-/// What proves a shortfall, in one line.
-pub(crate) fn of_line(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
+/// What proves an issue, in one line.
+pub(crate) fn of_line(view: &View<'_>, station: StationId, line: &Issue) -> String {
     let centre = line.centres[0];
     let channel = view.snapshot.channel(station, centre);
-    match line.id.ground {
-        Ground::Contract(point, centre) => {
+    match line.id.scope {
+        Scope::Contract(point, centre) => {
             let entry = &view.province().channel(station, centre).entries[point.index()];
             match &entry.standing {
                 config::Standing::Absent(cause) | config::Standing::Untested(cause) => {
@@ -88,10 +88,10 @@ pub(crate) fn of_line(view: &View<'_>, station: StationId, line: &Shortfall) -> 
                     .to_owned(),
             }
         }
-        Ground::Link if line.id.is_hung() => view.t(Text::HeartbeatStands).to_owned(),
-        Ground::Link => of_link(view, channel),
-        Ground::Unit(unit) => of_unit(view, station, channel, unit),
-        Ground::Bay(_) => of_value(view, station, channel, line),
+        Scope::Link if line.id.is_hung() => view.t(Text::HeartbeatStands).to_owned(),
+        Scope::Link => of_link(view, channel),
+        Scope::Unit(unit) => of_unit(view, station, channel, unit),
+        Scope::Bay(_) => of_value(view, station, channel, line),
     }
 }
 
@@ -138,7 +138,7 @@ fn of_value(
     view: &View<'_>,
     station: StationId,
     channel: &ChannelSnapshot,
-    line: &Shortfall,
+    line: &Issue,
 ) -> String {
     let index = line.points[0].index();
     let (point, seen) = (&view.station(station).points[index], &channel.points[index]);

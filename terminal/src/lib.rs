@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use config::{Lang, StationId};
 use historian::alarms::Raised;
 use historian::events::EventEntry;
-use historian::shortfalls;
+use historian::issues;
 use historian::snapshot::Snapshot;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;

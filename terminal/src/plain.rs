@@ -9,6 +9,7 @@ use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
 use super::happenings;
+use super::issues::unit_name;
 use super::paint::{Row, text_of, width};
 use super::screen::Screen;
 use super::screens::alarms::Alarms;
@@ -17,7 +18,6 @@ use super::screens::overview::{figure_lines, nobody, reasons_line, scanning};
 use super::screens::signals::{Filter, Signals};
 use super::screens::stations::Stations;
 use super::screens::{Body, alarms, boxes, signals, stations, why};
-use super::shortfalls::unit_name;
 use super::theme::Theme;
 use super::view::{View, widest_centre};
 use crate::attention;

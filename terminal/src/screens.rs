@@ -38,7 +38,7 @@ mod tests {
     use config::{CentreId, Lang, PointId, Province, StationId};
     use historian::Historian;
     use historian::alarms::{Alarm, Cause, Priority, Raised};
-    use historian::shortfalls::{Ground, LineId};
+    use historian::issues::{IssueId, Scope};
     use historian::snapshot::Snapshot;
     use historian::verdict::Reason;
     use signal::clock::Timestamp;
@@ -97,13 +97,13 @@ mod tests {
         said
     }
 
-    /// One alarm of each ground that a station can have.
+    /// One alarm of each scope that a station can have.
     fn alarms_of(snapshot: &Snapshot, station: StationId) -> Vec<Alarm> {
         let contract = &snapshot.province.stations[station.index()];
-        let grounds = [Ground::Link, Ground::Unit(contract.units.len() - 1)];
-        let grounds = grounds.into_iter().chain([Ground::Bay(contract.bays.len() - 1)]);
-        let alarm = |ground| {
-            let line = LineId { reason: Reason::NoReply, ground };
+        let grounds = [Scope::Link, Scope::Unit(contract.units.len() - 1)];
+        let grounds = grounds.into_iter().chain([Scope::Bay(contract.bays.len() - 1)]);
+        let alarm = |scope| {
+            let line = IssueId { reason: Reason::NoReply, scope };
             Alarm {
                 raised: Raised { cause: Cause { station, line }, at: snapshot.at },
                 at_least: false,

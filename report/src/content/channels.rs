@@ -1,7 +1,7 @@
 //! The paths: how long they were up, and how asking went.
 
 use historian::counts::Share;
-use historian::ledger::{Asked, EDGES_US};
+use historian::verdict_log::{Asked, EDGES_US};
 use store::history::Row;
 
 use super::{DECIMALS, titled};

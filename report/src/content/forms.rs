@@ -5,7 +5,7 @@
 use config::{FormSettings, StationId};
 use historian::snapshot::LinkState;
 
-use super::stations::{link_verdict, right_verdict, shortfalls, signals_verdict};
+use super::stations::{issues, link_verdict, right_verdict, signals_verdict};
 use super::{capital, text, titled};
 use crate::facts::{ChannelFacts, Facts};
 use crate::operations::Operations;
@@ -105,7 +105,7 @@ fn note(facts: &Facts, station: StationId) -> String {
     for channel in facts.of_station(station) {
         let centre = facts.channel(channel.id).centre;
         let name = facts.province.centres[centre.index()].name.get(facts.lang);
-        let said = shortfalls(facts, channel).join("; ");
+        let said = issues(facts, channel).join("; ");
         match notes.iter_mut().find(|(other, _)| *other == said) {
             Some((_, names)) => names.push(name),
             None => notes.push((said, vec![name])),

@@ -69,7 +69,7 @@ fn structural(facts: &Facts) -> Table {
     for channel in &facts.channels {
         let entries = facts.channel(channel.id).entries.iter().enumerate();
         for (n, entry) in entries.filter(|(_, entry)| entry.required) {
-            let Some((reason, cause)) = shortfall(entry) else { continue };
+            let Some((reason, cause)) = issue(entry) else { continue };
             let mut row = of_point(facts, channel, PointId::at(n));
             row.push(Cell::Verdict(Mark::Bad, reason.text(facts.lang).to_owned()));
             row.extend(since_and_why(facts, cause));
@@ -85,7 +85,7 @@ fn structural(facts: &Facts) -> Table {
     }
 }
 
-fn shortfall(entry: &Entry) -> Option<(Reason, &Cause)> {
+fn issue(entry: &Entry) -> Option<(Reason, &Cause)> {
     match &entry.standing {
         Standing::Absent(cause) => Some((Reason::NotInDatabase, cause)),
         Standing::Untested(cause) => Some((Reason::NoE2eRecord, cause)),

@@ -177,7 +177,7 @@ fn operation(facts: &Facts, channel: &ChannelFacts) -> [Cell; 4] {
 }
 
 /// Signals that are missing or untested, how many and where.
-pub(super) fn shortfalls(facts: &Facts, channel: &ChannelFacts) -> Vec<String> {
+pub(super) fn issues(facts: &Facts, channel: &ChannelFacts) -> Vec<String> {
     let contract = facts.channel(channel.id);
     let station = facts.station(contract);
     let mut causes = Vec::new();
@@ -200,7 +200,7 @@ pub(super) fn shortfalls(facts: &Facts, channel: &ChannelFacts) -> Vec<String> {
 
 /// What is missing or untested, then what kept most signals from being live.
 fn cause(facts: &Facts, channel: &ChannelFacts) -> String {
-    let mut causes = shortfalls(facts, channel);
+    let mut causes = issues(facts, channel);
     let times = channel.times();
     let worst = Reason::ALL.iter().filter(|reason| !reason.is_structural());
     let worst = worst.max_by_key(|reason| times.not_live[**reason as usize]);

@@ -3,7 +3,7 @@
 //! No name is one that SQL has taken, such as `at` or `right`: nobody has to quote them.
 
 use config::{Decoded, Flags};
-use historian::ledger::State;
+use historian::verdict_log::VerdictState;
 use signal::clock::{Jump, Timestamp};
 use store::history::Span;
 use store::{EnergyLine, KeptAlarm, Metered, Recorded, Stretch, Value};
@@ -48,7 +48,7 @@ pub(super) struct Verdict {
     pub(super) point: String,
     pub(super) name: String,
     pub(super) span: Span,
-    pub(super) state: State,
+    pub(super) state: VerdictState,
 }
 
 impl Row for Verdict {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use config::{Document, Fields, Node, Problems, Province};
 
-use super::deeds::{self, PlannedDeed};
+use super::actions::{self, PlannedAction};
 use crate::faults::{
     FAULTS, FaultError, FaultKind, Injection, Planned, Rates, Settings, Takes, check,
 };
@@ -13,7 +13,7 @@ use crate::times::{Start, read_duration, read_start};
 
 /// Larger files are surely no scenario.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-/// Faults, and deeds, that one scenario may have.
+/// Faults, and actions, that one scenario may have.
 const FAULTS_MAX: usize = 10_000;
 /// Highest rate: one start an hour.
 const RATE_MAX: f64 = 8_766.0;
@@ -26,7 +26,7 @@ pub struct Scenario {
     /// Faults at given times.
     pub planned: Vec<Planned>,
     /// What is done to the plant at given times.
-    pub deeds: Vec<PlannedDeed>,
+    pub actions: Vec<PlannedAction>,
     /// Faults that come by chance.
     pub rates: Option<Rates>,
 }
@@ -78,13 +78,13 @@ impl Scenario {
             nodes
         };
         let planned = listed("fault").iter().filter_map(|n| read_fault(province, n)).collect();
-        let deeds = listed("plant").iter().filter_map(|n| deeds::read(province, n)).collect();
+        let actions = listed("plant").iter().filter_map(|n| actions::read(province, n)).collect();
         let rates = fields.optional("rates").and_then(|node| read_rates(&node));
         fields.finish();
         if document.has_problems() {
             return Err(document.take_problems());
         }
-        Ok(Self { about, planned, deeds, rates })
+        Ok(Self { about, planned, actions, rates })
     }
 }
 

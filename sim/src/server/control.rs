@@ -1,4 +1,4 @@
-//! Faults and deeds by hand while the field runs: a desk inside the process, and a port for
+//! Faults and actions by hand while the field runs: a desk inside the process, and a port for
 //! `gridwatch inject` and `gridwatch plant`.
 //!
 //! The port speaks JSON, one object a line each way. Requests:
@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::faults::{ActiveFault, FaultKind, Injection, SettingError, Settings, UnknownFault};
 use crate::field::{Field, OrderError};
-use crate::orders::{Deed, DeedError, phase};
+use crate::orders::{ActionError, PlantAction, phase};
 use crate::plant::outages::Interruptions;
 use crate::plant::short_circuit::ShortCircuit;
 use crate::target::{TargetError, one_point};
@@ -189,7 +189,7 @@ pub enum RequestError {
     Target(#[from] TargetError),
     /// Nothing like this can be done to the plant.
     #[error(transparent)]
-    Deed(#[from] DeedError),
+    PlantAction(#[from] ActionError),
     /// The field cannot do it.
     #[error(transparent)]
     Order(#[from] OrderError),
@@ -391,23 +391,23 @@ fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, Reques
         Request::Truth { point } => Ok(Reply::Truth(field.truth(&point)?)),
         Request::Strike { bay, lasting, phase: letter, earth, share } => {
             let fault = ShortCircuit { lasting, phase: phase(&letter)?, earth, share };
-            let deed = Deed::strike(field.province(), &bay, fault)?;
-            happened(field, at_ms, deed)
+            let action = PlantAction::strike(field.province(), &bay, fault)?;
+            happened(field, at_ms, action)
         }
         Request::Set { point, code } => {
-            let deed = Deed::set(field.province(), &point, &written(code))?;
-            happened(field, at_ms, deed)
+            let action = PlantAction::set(field.province(), &point, &written(code))?;
+            happened(field, at_ms, action)
         }
         Request::Dip { hertz, lasting } => {
-            let deed = Deed::dip(hertz, duration_ms(&lasting)?)?;
-            happened(field, at_ms, deed)
+            let action = PlantAction::dip(hertz, duration_ms(&lasting)?)?;
+            happened(field, at_ms, action)
         }
         Request::Outages {} => Ok(Reply::Interruptions(field.interruptions())),
     }
 }
 
-fn happened(field: &mut Field, at_ms: i64, deed: Deed) -> Result<Reply, RequestError> {
-    let at_ms = field.happen_now(at_ms, deed)?;
+fn happened(field: &mut Field, at_ms: i64, action: PlantAction) -> Result<Reply, RequestError> {
+    let at_ms = field.happen_now(at_ms, action)?;
     Ok(Reply::Happened { ok: true, at: utc_text(at_ms) })
 }
 

@@ -2,7 +2,7 @@
 //! is read.
 
 use config::Province;
-use historian::ledger::{Asked, Run, State};
+use historian::verdict_log::{Asked, Run, VerdictState};
 use rusqlite::ToSql;
 
 use super::super::reader::Reader;
@@ -15,7 +15,7 @@ use crate::series::chunk::{Choices, ChunkWriter, Column, RawType};
 const AT: i64 = 1_667_310_000_000;
 
 fn run(count: u32) -> Vec<u8> {
-    runs::to_bytes(&[Run { first: 0, count, state: State::from_bits(0).unwrap() }])
+    runs::to_bytes(&[Run { first: 0, count, state: VerdictState::from_bits(0).unwrap() }])
 }
 
 /// A chunk of one column that is the same in each row.

@@ -5,8 +5,8 @@ use std::ops::AddAssign;
 
 use config::{Entry, Standing};
 use historian::counts::Share;
-use historian::ledger::State;
 use historian::verdict::Reason;
+use historian::verdict_log::VerdictState;
 
 /// How long required points were in which state, over all of them: point-milliseconds.
 ///
@@ -60,7 +60,7 @@ pub enum Seen {
     /// Nothing, since nobody watched.
     Nobody,
     /// It stood like this.
-    As(State),
+    As(VerdictState),
 }
 
 /// One point of a contract, as far as accounts go.

@@ -2,7 +2,7 @@
 //! was killed before it could, nothing is known, and it is no 0.
 
 use historian::counts::Share;
-use historian::ledger::Asked;
+use historian::verdict_log::Asked;
 
 use super::figure::Figure;
 use super::window::{Span, Window};

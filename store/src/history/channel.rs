@@ -3,10 +3,10 @@
 use std::ops::AddAssign;
 
 use config::{Channel, Province};
-use historian::ledger::State;
 use historian::snapshot::LinkState;
 use historian::unmanned::is_needed;
 use historian::verdict::{Sighted, Since};
+use historian::verdict_log::VerdictState;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::account::{Account, Seen, Times};
@@ -37,7 +37,7 @@ pub struct PointHistory {
     /// Its state at the end of what was observed, and since when it is live, or not for this reason; at least since
     /// the first moment of the window or its contract, when it was so before. Where nobody watched for a while, and it
     /// was so before and afterwards, it is so since before.
-    pub last: Option<(State, Since)>,
+    pub last: Option<(VerdictState, Since)>,
 }
 
 /// A path over a window, milliseconds.
@@ -140,7 +140,7 @@ struct Fold<'a> {
     accounts: Vec<Account>,
     history: ChannelHistory,
     /// State of each point, and up to when its time is booked.
-    points: Vec<(Option<State>, Timestamp)>,
+    points: Vec<(Option<VerdictState>, Timestamp)>,
     /// From which judgement of the session on values of each point came.
     sighted: Vec<Sighted>,
     sight: SightFold<'a>,
@@ -212,7 +212,7 @@ impl<'a> Fold<'a> {
     }
 
     /// A point takes another state.
-    fn turn(&mut self, place: usize, state: State, at: Timestamp, judged: Timestamp) {
+    fn turn(&mut self, place: usize, state: VerdictState, at: Timestamp, judged: Timestamp) {
         let before = self.points[place].0;
         self.sighted[place].note(state.not_live(), at);
         if before == Some(state) {

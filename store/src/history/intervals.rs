@@ -1,7 +1,7 @@
 //! Verdict intervals: how long each point stood as it did, one row for each stretch.
 
 use config::{Channel, PointId, Province};
-use historian::ledger::State;
+use historian::verdict_log::VerdictState;
 use signal::clock::Timestamp;
 
 use super::window::{Era, Span};
@@ -15,7 +15,7 @@ pub struct Interval {
     /// When.
     pub span: Span,
     /// How it stood.
-    pub state: State,
+    pub state: VerdictState,
 }
 
 /// Hands on the intervals of a channel in an era of a window, session by session, each when it ends.
@@ -32,13 +32,14 @@ pub fn intervals(
 ) -> Result<(), StoreError> {
     let station = &province.stations[channel.station.index()];
     let path = (&station.id[..], &province.centres[channel.centre.index()].id[..]);
-    let mut points: Vec<Option<(State, Timestamp)>> = vec![None; station.points.len()];
+    let mut points: Vec<Option<(VerdictState, Timestamp)>> = vec![None; station.points.len()];
     for (session, span) in &era.observed {
-        let mut end = |n: usize, standing: &mut Option<(State, Timestamp)>, at: Timestamp| {
-            if let Some((state, since)) = standing.take().filter(|(_, since)| *since < at) {
-                each(Interval { point: PointId::at(n), span: Span::new(since, at), state });
-            }
-        };
+        let mut end =
+            |n: usize, standing: &mut Option<(VerdictState, Timestamp)>, at: Timestamp| {
+                if let Some((state, since)) = standing.take().filter(|(_, since)| *since < at) {
+                    each(Interval { point: PointId::at(n), span: Span::new(since, at), state });
+                }
+            };
         reader.judgements(path, *session, (span.from, span.to), |judged| {
             let at = judged.at.max(span.from);
             for run in &judged.runs {

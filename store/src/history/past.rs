@@ -10,10 +10,10 @@ use std::sync::Arc;
 use config::{ChannelId, Date, Decoded, Entry, Flags, Province};
 use historian::alarms::count_anew;
 use historian::counts::Share;
-use historian::ledger::State;
 use historian::past::{KeptChannel, KeptPoint, StoodChannel, StoodPoint, snapshot};
 use historian::snapshot::{LinkState, MeteringSnapshot, Reads, Snapshot, SoldReads};
 use historian::verdict::{Reason, Sighted, Since};
+use historian::verdict_log::VerdictState;
 use signal::clock::Timestamp;
 
 use super::window::Span;
@@ -200,12 +200,13 @@ fn is_open(since: Since, began: Option<Timestamp>) -> bool {
 
 /// One of the two things that are told of a point.
 struct Aspect {
-    reason: fn(State) -> Option<Reason>,
+    reason: fn(VerdictState) -> Option<Reason>,
     since: fn(&mut StoodPoint) -> &mut Since,
 }
 
-const VERDICT: Aspect = Aspect { reason: State::verdict, since: |stood| &mut stood.since };
-const LIVE: Aspect = Aspect { reason: State::not_live, since: |stood| &mut stood.live_since };
+const VERDICT: Aspect = Aspect { reason: VerdictState::verdict, since: |stood| &mut stood.since };
+const LIVE: Aspect =
+    Aspect { reason: VerdictState::not_live, since: |stood| &mut stood.live_since };
 
 impl Aspect {
     /// The required points of which it is wrong since the first judgement. What the contract lacks is told
@@ -267,7 +268,8 @@ impl Channel<'_> {
         self.look_back(&mut standing, (session, earlier), &mut cross)?;
         let values = self.reader.latest(session.contract, self.id, at)?;
         let began = Since::AtLeast(session.from);
-        let unjudged = StoodPoint { state: State::unknown(), since: began, live_since: began };
+        let unjudged =
+            StoodPoint { state: VerdictState::unknown(), since: began, live_since: began };
         let points = standing.points.iter().zip(values).map(|(stood, value)| {
             let StoodPoint { state, since, live_since } = stood.unwrap_or(unjudged);
             let value = value.and_then(|value| match value.value {

@@ -5,7 +5,7 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 
 use historian::counts::Share;
-use historian::ledger::State;
+use historian::verdict_log::VerdictState;
 use signal::clock::Timestamp;
 
 use super::account::share;
@@ -69,8 +69,8 @@ impl<'a> SightFold<'a> {
     pub(super) fn turn(
         &mut self,
         place: usize,
-        before: Option<State>,
-        after: State,
+        before: Option<VerdictState>,
+        after: VerdictState,
         at: Timestamp,
     ) {
         if !self.needed.get(place).is_some_and(|needed| *needed) {
@@ -116,8 +116,8 @@ mod tests {
     const PLACES: usize = 3;
 
     /// Live, or not for the first reason that there is.
-    fn state(live: bool) -> State {
-        State::from_bits(if live { 0 } else { 0x33 }).unwrap_or(State::unknown())
+    fn state(live: bool) -> VerdictState {
+        VerdictState::from_bits(if live { 0 } else { 0x33 }).unwrap_or(VerdictState::unknown())
     }
 
     /// The time of a window in parts, from changes in the order of time: what a session says of every point at
@@ -130,7 +130,7 @@ mod tests {
     ) -> Vec<Sight> {
         let mut fold = SightFold::new(parts, needed.to_vec(), Timestamp(0));
         fold.pass(Timestamp(10));
-        let mut states: Vec<Option<State>> = vec![None; PLACES];
+        let mut states: Vec<Option<VerdictState>> = vec![None; PLACES];
         let start = first.iter().enumerate().map(|(n, live)| (10, n, *live));
         for (at, place, live) in start.chain(changes.iter().copied()) {
             let before = states[place].replace(state(live));

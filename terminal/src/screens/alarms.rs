@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use config::StationId;
 use historian::alarms::{Alarm, AlarmState, Priority, Raised};
-use historian::shortfalls::{self, Ground, Shortfall};
+use historian::issues::{self, Issue, Scope};
 use historian::snapshot::{ChannelSnapshot, LinkState};
 use historian::verdict::Reason;
 use signal::clock::Timestamp;
@@ -249,13 +249,13 @@ fn what(view: &View<'_>, alarm: &Alarm) -> String {
         _ if line.is_hung() => view.t(Text::GatewayHangs),
         reason => reason.text(view.lang),
     };
-    match line.ground {
-        Ground::Unit(unit) => {
-            let name = shortfalls::unit_name(view.snapshot, station, unit, view.lang);
+    match line.scope {
+        Scope::Unit(unit) => {
+            let name = issues::unit_name(view.snapshot, station, unit, view.lang);
             format!("{name}: {why}")
         }
-        Ground::Bay(bay) => format!("{}: {why}", view.station(station).bays[bay].name),
-        Ground::Link | Ground::Contract(..) => why.to_owned(),
+        Scope::Bay(bay) => format!("{}: {why}", view.station(station).bays[bay].name),
+        Scope::Link | Scope::Contract(..) => why.to_owned(),
     }
 }
 
@@ -264,9 +264,9 @@ fn named(view: &View<'_>, alarm: &Alarm) -> String {
 }
 
 /// The signals of an alarm as they are now.
-fn line_of(view: &View<'_>, alarm: &Alarm) -> Option<Shortfall> {
+fn line_of(view: &View<'_>, alarm: &Alarm) -> Option<Issue> {
     let cause = alarm.raised.cause;
-    let lines = shortfalls::live(view.snapshot, cause.station);
+    let lines = issues::live(view.snapshot, cause.station);
     lines.into_iter().find(|line| line.id == cause.line)
 }
 

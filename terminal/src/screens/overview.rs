@@ -9,10 +9,10 @@ use super::{Body, boxes, why};
 use crate::attention::{self, at_some, path_text, short_reason};
 use crate::evidence;
 use crate::format::{self, NOT_EVALUATED};
+use crate::issues::{self, Issue, Scope};
 use crate::list::List;
 use crate::paint::{Row, beside, fit, framed, width, wrap};
 use crate::places::{Form, places};
-use crate::shortfalls::{self, Ground, Shortfall};
 use crate::table::{Cell, Column, Table};
 use crate::texts::Text;
 use crate::theme::Role;
@@ -323,9 +323,9 @@ pub(crate) fn right_cell(right: Right) -> Cell {
 /// signal in what there is.
 fn selected_detail(view: &View<'_>, state: &Overview, width: usize, lines: usize) -> Vec<Row> {
     let Some(station) = state.list.selected() else { return Vec::new() };
-    let shortfalls = shortfalls::of_station(view.snapshot, station);
-    if (2..=lines).contains(&shortfalls.len()) {
-        let rows = shortfalls.iter().enumerate().map(|(n, line)| {
+    let issues = issues::of_station(view.snapshot, station);
+    if (2..=lines).contains(&issues.len()) {
+        let rows = issues.iter().enumerate().map(|(n, line)| {
             let start = view.row().text(if n == 0 { " └" } else { "  " });
             start.join(why::brief(view, station, line, width - 2))
         });
@@ -355,10 +355,10 @@ pub(crate) struct Detail {
 /// What a station lacks; when nothing is lacking, what is wrong right now.
 pub(crate) fn detail(view: &View<'_>, station: StationId) -> Detail {
     let of_station = view.station(station);
-    let lines = shortfalls::structural(view.snapshot, station);
+    let lines = issues::structural(view.snapshot, station);
     let linked = view.snapshot.site(station).link == LinkState::Connected;
     if lines.is_empty() || !linked {
-        let live = shortfalls::live(view.snapshot, station);
+        let live = issues::live(view.snapshot, station);
         let said = live.iter().map(|line| live_detail(view, station, line));
         return Detail { said: said.collect::<Vec<_>>().join(" · "), structural: false };
     }
@@ -380,14 +380,14 @@ pub(crate) fn detail(view: &View<'_>, station: StationId) -> Detail {
     Detail { said: said.join(" · "), structural: true }
 }
 
-fn live_detail(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
+fn live_detail(view: &View<'_>, station: StationId, line: &Issue) -> String {
     let reason = line.reason();
     let since = view.moment().since_exactly(line.since);
     let at = at_some(view, &line.centres);
     let link = view.snapshot.channel(station, line.centres[0]).link.state;
-    let (word, where_) = match line.id.ground {
-        Ground::Link => (path_text(view, line.id, link), view.t(Text::WholeStation).to_owned()),
-        Ground::Unit(_) | Ground::Bay(_) | Ground::Contract(..) => {
+    let (word, where_) = match line.id.scope {
+        Scope::Link => (path_text(view, line.id, link), view.t(Text::WholeStation).to_owned()),
+        Scope::Unit(_) | Scope::Bay(_) | Scope::Contract(..) => {
             let points = places(view.station(station), &line.points, Form::Short, view.lang);
             (short_reason(reason, view.lang), points)
         }

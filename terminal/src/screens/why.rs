@@ -12,10 +12,10 @@ use super::{Body, exclusions, unmanned};
 use crate::attention::{role_of, short_of};
 use crate::evidence;
 use crate::format;
+use crate::issues::{self, Issue, IssueId, Scope};
 use crate::list::List;
 use crate::paint::{Row, Side, rule, text_of, wrap};
 use crate::places::{Form, places};
-use crate::shortfalls::{self, Ground, LineId, Shortfall};
 use crate::texts::Text;
 use crate::theme::Role;
 use crate::view::View;
@@ -24,8 +24,8 @@ use crate::view::View;
 #[derive(Debug, Clone)]
 pub(crate) struct Why {
     pub(crate) station: StationId,
-    pub(crate) list: List<LineId>,
-    pub(crate) rows: Vec<LineId>,
+    pub(crate) list: List<IssueId>,
+    pub(crate) rows: Vec<IssueId>,
     /// First line of the document that is shown.
     top: usize,
 }
@@ -36,14 +36,14 @@ impl Why {
     }
 
     /// With a line selected, as soon as it is there.
-    pub(crate) fn at(station: StationId, line: Option<LineId>) -> Self {
+    pub(crate) fn at(station: StationId, line: Option<IssueId>) -> Self {
         let list = line.map_or_else(List::default, List::at);
         Self { list, ..Self::new(station) }
     }
 
     /// Takes over what there is to show.
     pub(crate) fn settle(&mut self, view: &View<'_>, body: Body) {
-        let lines = shortfalls::of_station(view.snapshot, self.station);
+        let lines = issues::of_station(view.snapshot, self.station);
         self.rows = lines.iter().map(|line| line.id).collect();
         // Pages are pages of the document, where a line may take several rows.
         self.list.settle(&self.rows, body.height / 2);
@@ -95,7 +95,7 @@ pub(crate) fn plain(view: &View<'_>, station: StationId, width: usize) -> String
 /// Everything there is to say of a station.
 pub(crate) struct Document {
     pub(crate) lines: Vec<Row>,
-    /// First and last line of the selected shortfall.
+    /// First and last line of the selected issue.
     selected: Option<(usize, usize)>,
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn document(
     view: &View<'_>,
     station: StationId,
     width: usize,
-    selected: Option<LineId>,
+    selected: Option<IssueId>,
 ) -> Document {
     let mut lines = summaries(view, station, width);
     // Who works in a plant is no matter of the contract.
@@ -115,8 +115,8 @@ pub(crate) fn document(
     }
     lines.extend(exclusions::of_station(view, station));
     let mut document = Document { lines, selected: None };
-    let structural = shortfalls::structural(view.snapshot, station);
-    let live = shortfalls::live(view.snapshot, station);
+    let structural = issues::structural(view.snapshot, station);
+    let live = issues::live(view.snapshot, station);
     document.lines.push(view.row());
     if structural.is_empty() {
         document.lines.push(view.row().text(format!("   {}", view.t(Text::AllPresent))));
@@ -176,17 +176,17 @@ impl Document {
         self.lines.push(rule(view.row().put(Role::Strong, view.t(title)), width));
     }
 
-    /// Shortfalls as a table; where it is narrow, place and proof stand below each.
+    /// Issues as a table; where it is narrow, place and proof stand below each.
     fn table(
         &mut self,
         view: &View<'_>,
         station: StationId,
         width: usize,
-        shortfalls: &[Shortfall],
-        selected: Option<LineId>,
+        issues: &[Issue],
+        selected: Option<IssueId>,
     ) {
         self.lines.push(head(view, width));
-        for line in shortfalls {
+        for line in issues {
             let chosen = selected == Some(line.id);
             let rows = line_rows(view, station, line, width);
             let first = self.lines.len();
@@ -237,7 +237,7 @@ fn head(view: &View<'_>, width: usize) -> Row {
         .cell(Role::Plain, view.t(Text::ColEvidence), proof, Side::Left)
 }
 
-fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Vec<Row> {
+fn line_rows(view: &View<'_>, station: StationId, line: &Issue, width: usize) -> Vec<Row> {
     let reason = line.reason();
     let link = view.snapshot.channel(station, line.centres[0]).link.state;
     let said = format!("{} {}", reason.mark(), short_of(view, line, link));
@@ -279,7 +279,7 @@ fn line_rows(view: &View<'_>, station: StationId, line: &Shortfall, width: usize
 }
 
 /// The time of day of moments on another day, of which the column has no more than the day.
-fn hours(view: &View<'_>, line: &Shortfall) -> String {
+fn hours(view: &View<'_>, line: &Issue) -> String {
     let [first, last] = [line.since, line.last_since].map(|since| {
         let exactly = view.moment().since_exactly(since);
         let hour = exactly.strip_prefix(&view.since(since)).unwrap_or_default();
@@ -288,8 +288,8 @@ fn hours(view: &View<'_>, line: &Shortfall) -> String {
     if last.is_empty() || last == first { first } else { format!("{first} – {last}") }
 }
 
-/// A shortfall in one line, for screens that have few.
-pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width: usize) -> Row {
+/// An issue in one line, for screens that have few.
+pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Issue, width: usize) -> Row {
     let reason = line.reason();
     let link = view.snapshot.channel(station, line.centres[0]).link.state;
     let said = format!("{} {}", reason.mark(), short_of(view, line, link));
@@ -318,10 +318,10 @@ pub(crate) fn brief(view: &View<'_>, station: StationId, line: &Shortfall, width
 }
 
 /// Where the signals of a line are.
-fn place(view: &View<'_>, station: StationId, line: &Shortfall) -> String {
-    let place = match line.id.ground {
-        Ground::Link => view.t(Text::WholeStation).to_owned(),
-        Ground::Unit(_) | Ground::Bay(_) | Ground::Contract(..) => {
+fn place(view: &View<'_>, station: StationId, line: &Issue) -> String {
+    let place = match line.id.scope {
+        Scope::Link => view.t(Text::WholeStation).to_owned(),
+        Scope::Unit(_) | Scope::Bay(_) | Scope::Contract(..) => {
             places(view.station(station), &line.points, Form::Full, view.lang)
         }
     };

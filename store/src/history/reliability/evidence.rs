@@ -4,8 +4,8 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use config::{CentreId, Decoded, Flags, Point, PointId, Province, Scan, StationId};
-use historian::ledger::State;
 use historian::verdict::Reason;
+use historian::verdict_log::VerdictState;
 use signal::clock::Timestamp;
 
 use super::contradiction::{self, Said};
@@ -301,7 +301,7 @@ impl Source<'_> {
     /// point and centre.
     pub(super) fn usable(&self, points: &[PointId]) -> Result<[Usable; 2], StoreError> {
         let [mut usable, mut mute, mut old] =
-            self.while_judged(points, &[is_usable as fn(State) -> bool, is_mute, is_old])?;
+            self.while_judged(points, &[is_usable as fn(VerdictState) -> bool, is_mute, is_old])?;
         for (point, of_centres) in &mut mute {
             let old = old.remove(point).unwrap_or_default();
             let usable = usable.get_mut(point).into_iter().flatten();
@@ -354,7 +354,7 @@ impl Source<'_> {
     fn while_judged<const N: usize>(
         &self,
         points: &[PointId],
-        is_so: &[impl Fn(State) -> bool; N],
+        is_so: &[impl Fn(VerdictState) -> bool; N],
     ) -> Result<[Usable; N], StoreError> {
         let centres = self.province.centres.len();
         let none: Usable =
@@ -850,18 +850,18 @@ fn agreed(currents: &[Vec<Sample>], power: &[Sample], longest_ms: i64) -> Vec<Sa
 
 /// Whether the value of a position is there and says something: what the tests of consistency make of it
 /// is worked out here again, from the current.
-fn is_usable(state: State) -> bool {
+fn is_usable(state: VerdictState) -> bool {
     matches!(state.not_live(), None | Some(Reason::Inconsistent | Reason::Frozen))
 }
 
 /// Whether a gateway repeats a value that it had.
-fn is_old(state: State) -> bool {
+fn is_old(state: VerdictState) -> bool {
     state.not_live() == Some(Reason::Old)
 }
 
 /// Whether the unit of a position does not answer for it: it fails, or says so, or the gateway before it repeats what it
 /// had. What happens then it may not even record.
-fn is_mute(state: State) -> bool {
+fn is_mute(state: VerdictState) -> bool {
     use Reason::{Flagged, NoReply, Old, Refused, Undecodable};
     matches!(state.not_live(), Some(Flagged | NoReply | Old | Refused | Undecodable))
 }

@@ -10,7 +10,7 @@ use signal::clock::Timestamp;
 
 use super::Sort;
 use crate::evidence;
-use crate::shortfalls::unit_name;
+use crate::issues::unit_name;
 use crate::theme::Role;
 use crate::view::View;
 

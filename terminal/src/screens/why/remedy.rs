@@ -5,9 +5,9 @@ use historian::counts::Share;
 use historian::snapshot::{ChannelSnapshot, LinkState};
 use historian::verdict::{Reason, Since};
 
+use crate::issues::{self, Issue, Scope};
 use crate::paint::{Row, Side, width, wrap};
 use crate::places::{Form, places};
-use crate::shortfalls::{self, Ground, Shortfall};
 use crate::texts::Text;
 use crate::theme::Role;
 use crate::view::View;
@@ -17,13 +17,13 @@ use crate::view::View;
 pub(super) fn steps(
     view: &View<'_>,
     station: StationId,
-    lines: &[Shortfall],
+    lines: &[Issue],
     width: usize,
 ) -> Vec<Row> {
-    let mut steps: Vec<Shortfall> = Vec::new();
+    let mut steps: Vec<Issue> = Vec::new();
     for line in lines {
         let same =
-            |step: &&mut Shortfall| step.reason() == line.reason() && step.centres == line.centres;
+            |step: &&mut Issue| step.reason() == line.reason() && step.centres == line.centres;
         match steps.iter_mut().find(same) {
             Some(step) => step.points.extend(&line.points),
             None => steps.push(line.clone()),
@@ -128,9 +128,9 @@ pub(super) fn ruled_out(view: &View<'_>, station: StationId, width: usize) -> Ve
         ));
     }
     // One that only refuses may be one that its gateway speaks for: which exception it was is not kept.
-    let refuses = shortfalls::live(view.snapshot, station)
+    let refuses = issues::live(view.snapshot, station)
         .into_iter()
-        .any(|line| line.reason() == Reason::Refused && matches!(line.id.ground, Ground::Unit(_)));
+        .any(|line| line.reason() == Reason::Refused && matches!(line.id.scope, Scope::Unit(_)));
     if seen.units.lacking() == 0 && !refuses {
         facts.push(format!("{} {}", view.share(seen.units), view.t(Text::UnitsAnswer)));
     }

@@ -1,4 +1,4 @@
-//! The ledger: how the verdicts of a channel changed, for those who keep them.
+//! The verdict_log: how the verdicts of a channel changed, for those who keep them.
 //!
 //! A verdict holds from the judgement that formed it to the next one of its channel. Only what
 //! changed is written down, so a channel that stays as it is takes no room, and one that loses its
@@ -20,7 +20,7 @@ pub use super::window::{Asked, EDGES_US};
 /// | 8 | a consistency test could take it into account |
 /// | 9 | it fails one |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct State(u16);
+pub struct VerdictState(u16);
 
 const EVALUABLE: u16 = 1 << 8;
 const FINDING: u16 = 1 << 9;
@@ -40,7 +40,7 @@ fn code_in(bits: u16, (low, high): (u16, u16)) -> u8 {
     code
 }
 
-impl State {
+impl VerdictState {
     /// Nothing was ever said of it.
     pub fn unknown() -> Self {
         let reason = Some(Reason::NeverSeen);
@@ -101,7 +101,7 @@ pub struct Run {
     /// How many, at least one.
     pub count: u32,
     /// Their state.
-    pub state: State,
+    pub state: VerdictState,
 }
 
 /// What a judgement of a channel found otherwise than the one before. Another one of its moment takes its place.
@@ -123,7 +123,7 @@ pub struct Judgement {
 #[derive(Debug, Default)]
 pub(super) struct Page {
     link: Option<LinkState>,
-    states: Vec<State>,
+    states: Vec<VerdictState>,
 }
 
 impl Page {
@@ -136,7 +136,7 @@ impl Page {
         points: &[PointSnapshot],
     ) -> Option<Judgement> {
         let whole = self.link.is_none();
-        let new = points.iter().map(State::of);
+        let new = points.iter().map(VerdictState::of);
         let runs = if whole {
             self.states = new.collect();
             runs(self.states.iter().copied().enumerate())
@@ -162,7 +162,7 @@ impl Judgement {
         });
         let as_now = places.map(|(place, state)| {
             let now = now.get(place).filter(|_| state.not_live().is_none());
-            let old = now.filter(|now| now.not_live == Some(Reason::Old)).map(State::of);
+            let old = now.filter(|now| now.not_live == Some(Reason::Old)).map(VerdictState::of);
             (place, old.unwrap_or(state))
         });
         Self { runs: runs(as_now), ..self.clone() }
@@ -170,7 +170,7 @@ impl Judgement {
 }
 
 /// States of points as runs: neighbours in the same state make one. `states` are by place, in order.
-pub fn runs(states: impl Iterator<Item = (usize, State)>) -> Vec<Run> {
+pub fn runs(states: impl Iterator<Item = (usize, VerdictState)>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (place, state) in states {
         // A station has at most some hundred thousand points: the contract sees to that.
@@ -212,16 +212,16 @@ mod tests {
     #[test]
     fn every_state_is_told_by_its_bits() {
         for verdict in Reason::ALL.into_iter().map(Some).chain([None]) {
-            let state = State::of(&point(verdict));
+            let state = VerdictState::of(&point(verdict));
             assert_eq!(state.verdict(), verdict);
             assert_eq!(state.is_evaluable(), verdict.is_none());
-            assert_eq!(State::from_bits(state.bits()), Some(state));
+            assert_eq!(VerdictState::from_bits(state.bits()), Some(state));
         }
-        let unknown = (State::unknown().verdict(), State::unknown().not_live());
+        let unknown = (VerdictState::unknown().verdict(), VerdictState::unknown().not_live());
         assert_eq!(unknown, (Some(Reason::NeverSeen), Some(Reason::NeverSeen)));
-        assert_eq!(State::from_bits(0xF), None);
-        assert_eq!(State::from_bits(0xE0), None);
-        assert_eq!(State::from_bits(0x400), None);
+        assert_eq!(VerdictState::from_bits(0xF), None);
+        assert_eq!(VerdictState::from_bits(0xE0), None);
+        assert_eq!(VerdictState::from_bits(0x400), None);
     }
 
     /// Stores of every version have these numbers: a line of this table is never changed.
@@ -264,7 +264,7 @@ mod tests {
             (0x030D, Some("inconsistent"), None, true, true),
         ];
         for (bits, verdict, not_live, evaluable, finding) in states {
-            let state = State::from_bits(bits).unwrap();
+            let state = VerdictState::from_bits(bits).unwrap();
             assert_eq!(state.verdict().map(Reason::word), verdict, "{bits:#06x}");
             assert_eq!(state.not_live().map(Reason::word), not_live, "{bits:#06x}");
             assert_eq!((state.is_evaluable(), state.has_finding()), (evaluable, finding));
@@ -292,12 +292,12 @@ mod tests {
             |points: &[PointSnapshot]| page.turn(channel, at, LinkState::Connected, points);
         let first = turn(&points).unwrap();
         assert!(first.whole);
-        assert_eq!(first.runs, [Run { first: 0, count: 6, state: State::of(&points[0]) }]);
+        assert_eq!(first.runs, [Run { first: 0, count: 6, state: VerdictState::of(&points[0]) }]);
         assert_eq!(turn(&points), None);
         for place in [1, 2, 4] {
             points[place] = point(Some(Reason::Old));
         }
-        let state = State::of(&points[1]);
+        let state = VerdictState::of(&points[1]);
         let second = turn(&points).unwrap();
         assert!(!second.whole);
         let runs = [Run { first: 1, count: 2, state }, Run { first: 4, count: 1, state }];

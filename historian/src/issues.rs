@@ -10,7 +10,7 @@ use super::verdict::{PointSnapshot, Reason, Since};
 
 /// What the signals of a line have in common, beside the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ground {
+pub enum Scope {
     /// The path to the station.
     Link,
     /// The unit that should have answered: an index into the station's units.
@@ -23,25 +23,25 @@ pub enum Ground {
 
 /// What a line is known by, from snapshot to snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LineId {
+pub struct IssueId {
     /// Why.
     pub reason: Reason,
     /// Where.
-    pub ground: Ground,
+    pub scope: Scope,
 }
 
-impl LineId {
+impl IssueId {
     /// Whether it is a gateway that hangs: its path is up, and all that comes over it is old.
     pub fn is_hung(self) -> bool {
-        (self.reason, self.ground) == (Reason::Old, Ground::Link)
+        (self.reason, self.scope) == (Reason::Old, Scope::Link)
     }
 }
 
 /// Signals of a station that fall short for one cause.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shortfall {
+pub struct Issue {
     /// What it is known by.
-    pub id: LineId,
+    pub id: IssueId,
     /// Centres that lack them, in the order of the contract.
     pub centres: Vec<CentreId>,
     /// How many of the signals each of these lacks.
@@ -54,7 +54,7 @@ pub struct Shortfall {
     pub last_since: Since,
 }
 
-impl Shortfall {
+impl Issue {
     /// Why.
     pub fn reason(&self) -> Reason {
         self.id.reason
@@ -80,9 +80,9 @@ struct Seen<'a> {
     snapshot: &'a PointSnapshot,
 }
 
-/// Every shortfall of a station: what the contract lacks first, then what is wrong right now, each
+/// Every issue of a station: what the contract lacks first, then what is wrong right now, each
 /// with what takes the most signals from the centres first.
-pub fn of_station(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
+pub fn of_station(snapshot: &Snapshot, station: StationId) -> Vec<Issue> {
     let mut lines = structural(snapshot, station);
     lines.extend(live(snapshot, station));
     lines
@@ -103,7 +103,7 @@ fn seen(snapshot: &Snapshot, station: StationId) -> impl Iterator<Item = Seen<'_
 }
 
 /// What the contract lacks: signals not mapped or not tested.
-pub fn structural(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
+pub fn structural(snapshot: &Snapshot, station: StationId) -> Vec<Issue> {
     // First the centres of each signal and cause, then signals of the same cause and centres.
     let mut of_points: Vec<(PointId, Reason, &Standing, Vec<CentreId>)> = Vec::new();
     for seen in seen(snapshot, station) {
@@ -122,29 +122,28 @@ pub fn structural(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
         }
         same
     });
-    let mut groups: Vec<(&Standing, Shortfall)> = Vec::new();
+    let mut groups: Vec<(&Standing, Issue)> = Vec::new();
     for (point, reason, standing, centres) in of_points {
-        let same = |(known, line): &&mut (&Standing, Shortfall)| {
-            *known == standing && line.centres == centres
-        };
+        let same =
+            |(known, line): &&mut (&Standing, Issue)| *known == standing && line.centres == centres;
         if let Some((_, line)) = groups.iter_mut().find(same) {
             line.points.push(point);
             line.counts.iter_mut().for_each(|count| *count += 1);
             continue;
         }
-        let ground = Ground::Contract(point, centres[0]);
+        let scope = Scope::Contract(point, centres[0]);
         let since = match standing {
             Standing::Absent(cause) | Standing::Untested(cause) => {
                 cause.since.map_or(Since::Always, Since::Day)
             }
             Standing::Elsewhere | Standing::Tested(_) => Since::Always,
         };
-        let id = LineId { reason, ground };
+        let id = IssueId { reason, scope };
         let counts = vec![1; centres.len()];
         let (points, last_since) = (vec![point], since);
-        groups.push((standing, Shortfall { id, centres, counts, points, since, last_since }));
+        groups.push((standing, Issue { id, centres, counts, points, since, last_since }));
     }
-    let mut lines: Vec<Shortfall> = groups.into_iter().map(|(_, line)| line).collect();
+    let mut lines: Vec<Issue> = groups.into_iter().map(|(_, line)| line).collect();
     lines.sort_by_key(|line| (Reverse(line.gain()), line.id));
     lines
 }
@@ -152,30 +151,30 @@ pub fn structural(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
 /// What is wrong right now: signals that are mapped and yet not live, or not right. Approved
 /// exclusions are left out, as they are from the counts, and so are channels that have not been
 /// scanned once: nothing can be said of them yet.
-pub fn live(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
+pub fn live(snapshot: &Snapshot, station: StationId) -> Vec<Issue> {
     let of_station = &snapshot.province.stations[station.index()];
-    let mut lines: Vec<Shortfall> = Vec::new();
+    let mut lines: Vec<Issue> = Vec::new();
     for seen in seen(snapshot, station) {
         if !snapshot.channel(station, seen.centre).settled {
             continue;
         }
         let Some((reason, since)) = live_reason(&seen) else { continue };
         let bay = &of_station.bays[of_station.points[seen.point.index()].bay];
-        let ground = match reason {
+        let scope = match reason {
             // Nobody can ask for what is not mapped: one cause, whatever its bays.
             Reason::NeverSeen if !seen.entry.is_mapped() => {
                 let mut known = lines.iter().map(|line| line.id);
-                let known = known
-                    .find(|id| id.reason == reason && matches!(id.ground, Ground::Contract(..)));
-                known.map_or(Ground::Contract(seen.point, seen.centre), |id| id.ground)
+                let known =
+                    known.find(|id| id.reason == reason && matches!(id.scope, Scope::Contract(..)));
+                known.map_or(Scope::Contract(seen.point, seen.centre), |id| id.scope)
             }
-            Reason::NoLink => Ground::Link,
+            Reason::NoLink => Scope::Link,
             // A gateway that hangs is one cause, whatever lies behind it.
-            Reason::Old if snapshot.channel(station, seen.centre).is_hung => Ground::Link,
-            Reason::NoReply | Reason::Refused => Ground::Unit(bay.unit),
-            _ => Ground::Bay(of_station.points[seen.point.index()].bay),
+            Reason::Old if snapshot.channel(station, seen.centre).is_hung => Scope::Link,
+            Reason::NoReply | Reason::Refused => Scope::Unit(bay.unit),
+            _ => Scope::Bay(of_station.points[seen.point.index()].bay),
         };
-        let id = LineId { reason, ground };
+        let id = IssueId { reason, scope };
         if let Some(line) = lines.iter_mut().find(|line| line.id == id) {
             line.points.push(seen.point);
             line.since = line.since.earlier(since);
@@ -190,7 +189,7 @@ pub fn live(snapshot: &Snapshot, station: StationId) -> Vec<Shortfall> {
         } else {
             let (centres, points) = (vec![seen.centre], vec![seen.point]);
             let (counts, last_since) = (vec![1], since);
-            lines.push(Shortfall { id, centres, counts, points, since, last_since });
+            lines.push(Issue { id, centres, counts, points, since, last_since });
         }
     }
     for line in &mut lines {

@@ -26,7 +26,7 @@ const POSITIONS: [(&str, u8); 7] = [
 
 /// Something done to the plant.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Deed {
+pub enum PlantAction {
     /// A short circuit on the line or the feeder of a bay, or in its transformer.
     Strike {
         /// Station.
@@ -54,20 +54,20 @@ pub enum Deed {
     },
 }
 
-/// A deed to come.
+/// An action to come.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PlannedDeed {
+pub struct PlannedAction {
     /// When.
     pub start: Start,
     /// What.
-    pub deed: Deed,
+    pub action: PlantAction,
 }
 
 /// Why nothing like this can be done to the plant. A hint is the way out: the nearest name, or what is
 /// allowed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
-pub enum DeedError {
+pub enum ActionError {
     /// The bay or point is none.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -94,12 +94,16 @@ pub enum DeedError {
     Lasting { for_ms: i64 },
 }
 
-impl Deed {
+impl PlantAction {
     /// A short circuit at the bay with an id, such as `HB04.22.473`.
     ///
     /// # Errors
     /// When it is no bay of a line, a feeder or a transformer, with the nearest that is.
-    pub fn strike(province: &Province, bay: &str, fault: ShortCircuit) -> Result<Self, DeedError> {
+    pub fn strike(
+        province: &Province,
+        bay: &str,
+        fault: ShortCircuit,
+    ) -> Result<Self, ActionError> {
         let (id, at) = one_bay(province, bay)?;
         let station = &province.stations[id.index()];
         let scheme = Scheme::new(station);
@@ -117,10 +121,10 @@ impl Deed {
                 .map(|bay| bay_id(station, bay))
                 .collect();
             let hint = way_out(bay, bays.iter().map(String::as_str));
-            return Err(DeedError::CannotBeStruck { bay: bay.to_owned(), hint });
+            return Err(ActionError::CannotBeStruck { bay: bay.to_owned(), hint });
         }
         if !(0.0..=1.0).contains(&fault.share) {
-            return Err(DeedError::NoShare { share: fault.share });
+            return Err(ActionError::NoShare { share: fault.share });
         }
         Ok(Self::Strike { station: id, bay: at, fault })
     }
@@ -129,14 +133,14 @@ impl Deed {
     ///
     /// # Errors
     /// When it is no status or has no such state, with the nearest that is.
-    pub fn set(province: &Province, point: &str, code: &str) -> Result<Self, DeedError> {
+    pub fn set(province: &Province, point: &str, code: &str) -> Result<Self, ActionError> {
         let (station, id) = one_point(province, point)?;
         let own = &province.stations[station.index()];
         let spec = &own.points[id.index()];
         if !spec.spec.kind.is_status() {
             let statuses = statuses_beside(own, spec);
             let hint = way_out(point, statuses.iter().map(|point| point.id.as_str()));
-            return Err(DeedError::NoStatus { point: point.to_owned(), hint });
+            return Err(ActionError::NoStatus { point: point.to_owned(), hint });
         }
         Ok(Self::Set { station, point: id, code: code_of(spec, code)? })
     }
@@ -145,12 +149,12 @@ impl Deed {
     ///
     /// # Errors
     /// When that is more or less than can be.
-    pub fn dip(hertz: f64, for_ms: i64) -> Result<Self, DeedError> {
+    pub fn dip(hertz: f64, for_ms: i64) -> Result<Self, ActionError> {
         if !(DIP_HERTZ.0..=DIP_HERTZ.1).contains(&hertz) {
-            return Err(DeedError::Hertz { hertz });
+            return Err(ActionError::Hertz { hertz });
         }
         if !(DIP_MS.0..=DIP_MS.1).contains(&for_ms) {
-            return Err(DeedError::Lasting { for_ms });
+            return Err(ActionError::Lasting { for_ms });
         }
         Ok(Self::Dip { hertz, for_ms })
     }
@@ -160,12 +164,12 @@ impl Deed {
 ///
 /// # Errors
 /// When it is none of A, B and C.
-pub(crate) fn phase(letter: &str) -> Result<u8, DeedError> {
+pub(crate) fn phase(letter: &str) -> Result<u8, ActionError> {
     match letter {
         "A" | "a" => Ok(0),
         "B" | "b" => Ok(1),
         "C" | "c" => Ok(2),
-        _ => Err(DeedError::NoPhase { letter: letter.to_owned() }),
+        _ => Err(ActionError::NoPhase { letter: letter.to_owned() }),
     }
 }
 
@@ -175,7 +179,7 @@ fn statuses_beside<'a>(station: &'a Station, point: &Point) -> Vec<&'a Point> {
 }
 
 /// The code that is meant by a number or a word.
-fn code_of(point: &Point, written: &str) -> Result<u8, DeedError> {
+fn code_of(point: &Point, written: &str) -> Result<u8, ActionError> {
     let wanted = written.trim().to_lowercase();
     let mut words: Vec<(String, u8)> = match (point.spec.kind, &point.spec.states) {
         (Kind::DoublePoint, _) => {
@@ -193,7 +197,7 @@ fn code_of(point: &Point, written: &str) -> Result<u8, DeedError> {
     found.map(|(_, code)| *code).ok_or_else(|| {
         let mut known: Vec<&str> = words.iter().map(|(word, _)| word.as_str()).collect();
         known.dedup();
-        DeedError::NoState {
+        ActionError::NoState {
             point: point.id.clone(),
             code: written.to_owned(),
             hint: way_out(&wanted, known),
@@ -202,7 +206,7 @@ fn code_of(point: &Point, written: &str) -> Result<u8, DeedError> {
 }
 
 /// Reads a `[[plant]]` of a scenario; what is wrong with it is noted in its document.
-pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedDeed> {
+pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedAction> {
     #[derive(Clone, Copy)]
     enum Do {
         Strike,
@@ -215,7 +219,7 @@ pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedDeed> 
     let start = fields
         .optional("at")
         .map_or(Some(Start::After(0)), |node| read_start(&node, province.zone));
-    let deed = match kind {
+    let action = match kind {
         Some(Do::Strike) => read_strike(province, &fields),
         Some(Do::Set) => {
             let (point, code) = (fields.required("point"), fields.required("code"));
@@ -225,8 +229,8 @@ pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedDeed> 
             });
             let id = point.as_ref().and_then(Node::text);
             id.zip(written).and_then(|(id, written)| {
-                let set = Deed::set(province, &id, &written);
-                let about_code = matches!(set, Err(DeedError::NoState { .. }));
+                let set = PlantAction::set(province, &id, &written);
+                let about_code = matches!(set, Err(ActionError::NoState { .. }));
                 noted(if about_code { code.as_ref() } else { point.as_ref() }, set)
             })
         }
@@ -234,8 +238,9 @@ pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedDeed> 
             let (hertz, lasting) = (fields.required("hertz"), fields.required("for"));
             let by = hertz.as_ref().and_then(|node| node.number(DIP_HERTZ.0, DIP_HERTZ.1));
             let for_ms = lasting.as_ref().and_then(read_duration);
-            by.zip(for_ms)
-                .and_then(|(hertz, for_ms)| noted(lasting.as_ref(), Deed::dip(hertz, for_ms)))
+            by.zip(for_ms).and_then(|(hertz, for_ms)| {
+                noted(lasting.as_ref(), PlantAction::dip(hertz, for_ms))
+            })
         }
         None => {
             // Without a kind nobody knows its keys.
@@ -247,10 +252,10 @@ pub(crate) fn read(province: &Province, node: &Node<'_>) -> Option<PlannedDeed> 
         }
     };
     fields.finish();
-    Some(PlannedDeed { start: start?, deed: deed? })
+    Some(PlannedAction { start: start?, action: action? })
 }
 
-fn read_strike(province: &Province, fields: &config::Fields<'_>) -> Option<Deed> {
+fn read_strike(province: &Province, fields: &config::Fields<'_>) -> Option<PlantAction> {
     let bay = fields.required("bay");
     let lasting = fields.optional("lasting").map_or(Some(false), |node| node.boolean());
     let phase = fields.optional("phase").map_or(Some(0), |node| {
@@ -266,13 +271,13 @@ fn read_strike(province: &Province, fields: &config::Fields<'_>) -> Option<Deed>
         earth: earth.unwrap_or_default(),
         share: share.unwrap_or_default(),
     };
-    let deed = noted(bay.as_ref(), Deed::strike(province, &id, fault));
+    let action = noted(bay.as_ref(), PlantAction::strike(province, &id, fault));
     let well = lasting.is_some() && phase.is_some() && earth.is_some() && share.is_some();
-    deed.filter(|_| well)
+    action.filter(|_| well)
 }
 
 /// What is right; what is wrong is noted where it stands.
-fn noted<T>(node: Option<&Node<'_>>, result: Result<T, DeedError>) -> Option<T> {
+fn noted<T>(node: Option<&Node<'_>>, result: Result<T, ActionError>) -> Option<T> {
     result.map_err(|error| node.map(|node| node.complain(error.to_string()))).ok()
 }
 
@@ -286,9 +291,9 @@ mod tests {
         let province = Province::built_in();
         let strike = |bay: &str| {
             let fault = ShortCircuit { lasting: false, phase: 0, earth: true, share: 0.5 };
-            Deed::strike(&province, bay, fault)
+            PlantAction::strike(&province, bay, fault)
         };
-        let set = |point: &str, code: &str| Deed::set(&province, point, code);
+        let set = |point: &str, code: &str| PlantAction::set(&province, point, code);
         for bay in ["HB04.22.473", "HB02.110.172", "HB01.110.131"] {
             assert!(strike(bay).is_ok(), "{bay}");
         }
@@ -302,9 +307,9 @@ mod tests {
             (set("HB04.22.471.CB.RL", "2"), "HB04.22.471.CB.RL cannot be '2'"),
             (set("HB04.22.471.CB.RL", "remot"), "did you mean 'remote'?"),
             (set("HB04.22.471.CB.POS", "4"), "HB04.22.471.CB.POS cannot be '4'"),
-            (Deed::dip(0.0, 20_000), "is not a number from 0.05 to 5"),
-            (Deed::dip(f64::NAN, 20_000), "is not a number"),
-            (Deed::dip(1.0, 10), "from 1s to 1h"),
+            (PlantAction::dip(0.0, 20_000), "is not a number from 0.05 to 5"),
+            (PlantAction::dip(f64::NAN, 20_000), "is not a number"),
+            (PlantAction::dip(1.0, 10), "from 1s to 1h"),
         ] {
             let error = refused.unwrap_err().to_string();
             assert!(error.contains(said), "{said}: {error}");
@@ -322,8 +327,11 @@ mod tests {
             ("HB04.22.471.CB.POS", "cắt", 1),
             ("HB04.22.471.CB.POS", "3", 3),
         ] {
-            let deed = Deed::set(&province, point, written);
-            assert!(matches!(deed, Ok(Deed::Set { code, .. }) if code == meant), "{written}");
+            let action = PlantAction::set(&province, point, written);
+            assert!(
+                matches!(action, Ok(PlantAction::Set { code, .. }) if code == meant),
+                "{written}"
+            );
         }
     }
 
