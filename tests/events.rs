@@ -15,7 +15,7 @@ use gridwatch::historian::events::{Change, Doubt, EventCounts, EventEntry, Gap, 
 use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::monitor::Monitor;
 use serde_json::Value;
-use sim::control::{Desk, Reply, Request};
+use sim::control::{ControlReply, ControlRequest, Desk};
 use sim::{Field, Plans, Ports, ShortCircuit, Simulation};
 
 use crate::cli::{free_ports, gridwatch, stderr, stdout};
@@ -89,14 +89,14 @@ impl Bench {
 
     /// Strikes a feeder of both fields, and says when.
     async fn strike(&mut self, bay: &str) -> i64 {
-        let request = Request::Strike {
+        let request = ControlRequest::Strike {
             bay: format!("S1.22.{bay}"),
             lasting: false,
             phase: "A".to_owned(),
             earth: true,
             share: 0.5,
         };
-        let Reply::Happened { at, .. } = self.desk.ask(request).await.unwrap() else {
+        let ControlReply::Happened { at, .. } = self.desk.ask(request).await.unwrap() else {
             panic!("it was struck")
         };
         let struck = (self.now() - 5_000..=self.now() + 1_000).find(|ms| at_text(*ms) == at);
@@ -110,7 +110,7 @@ impl Bench {
     }
 
     async fn inject(&self, kind: &str, target: &str, params: &[(&str, &str)]) -> u32 {
-        let request = Request::Inject {
+        let request = ControlRequest::Inject {
             kind: kind.to_owned(),
             target: target.to_owned(),
             centre: None,
@@ -121,7 +121,7 @@ impl Bench {
                 .collect(),
         };
         match self.desk.ask(request).await.unwrap() {
-            Reply::Injected { fault, .. } => fault,
+            ControlReply::Injected { fault, .. } => fault,
             other => panic!("{other:?}"),
         }
     }

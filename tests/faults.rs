@@ -17,7 +17,7 @@ use gridwatch::historian::verdict::{PointSnapshot, Reason};
 use gridwatch::monitor::Monitor;
 use gridwatch::signal::update::{LinkFault, Miss};
 use serde_json::Value;
-use sim::control::{Desk, Reply, Request};
+use sim::control::{ControlReply, ControlRequest, Desk};
 use sim::faults::Keep;
 use sim::{Field, Plans, Ports, Scenario, Simulation};
 use tokio::time::timeout;
@@ -141,7 +141,7 @@ impl Bench {
     async fn inject(&self, kind: &str, target: &str, params: &[(&str, &str)]) -> u32 {
         let centre = params.iter().find(|(name, _)| *name == "centre");
         let others = params.iter().filter(|(name, _)| *name != "centre");
-        let request = Request::Inject {
+        let request = ControlRequest::Inject {
             kind: kind.to_owned(),
             target: target.to_owned(),
             centre: centre.map(|(_, id)| (*id).to_owned()),
@@ -149,7 +149,7 @@ impl Bench {
             params: others.map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
         };
         match self.desk.ask(request).await.unwrap() {
-            Reply::Injected { fault, .. } => fault,
+            ControlReply::Injected { fault, .. } => fault,
             other => panic!("{other:?}"),
         }
     }

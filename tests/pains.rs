@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use config::{ChannelId, Province, Table};
+use config::{ChannelId, Province, RegisterTable};
 use gridwatch::clock::Clock;
 use gridwatch::collector::Collector;
 use gridwatch::collector::plan::{Plan, plans};
@@ -71,7 +71,7 @@ fn quick_backoff(province: &mut Province) {
     (province.link.backoff_first_ms, province.link.backoff_longest_ms) = (20, 100);
 }
 
-fn set_devices(province: &mut Province, set: impl Fn(&mut config::Device)) {
+fn set_devices(province: &mut Province, set: impl Fn(&mut config::DeviceLimits)) {
     province.channels.iter_mut().for_each(|channel| set(&mut channel.device));
 }
 
@@ -739,17 +739,17 @@ impl Service for Library {
     fn call(&self, request: Self::Request) -> Self::Future {
         self.0.fetch_add(1, Ordering::Relaxed);
         let unit = request.slave;
-        let cells = |table: Table, address: u16, count: u16| {
+        let cells = |table: RegisterTable, address: u16, count: u16| {
             let function = table.read_function();
             (address..address + count).map(move |at| identity(unit, function, at))
         };
         future::ready(match request.request {
             Request::ReadDiscreteInputs(address, count) => Ok(Response::ReadDiscreteInputs(
-                cells(Table::Discrete, address, count).map(|cell| cell & 1 == 1).collect(),
+                cells(RegisterTable::Discrete, address, count).map(|cell| cell & 1 == 1).collect(),
             )),
-            Request::ReadInputRegisters(address, count) => {
-                Ok(Response::ReadInputRegisters(cells(Table::Input, address, count).collect()))
-            }
+            Request::ReadInputRegisters(address, count) => Ok(Response::ReadInputRegisters(
+                cells(RegisterTable::Input, address, count).collect(),
+            )),
             _ => Err(ExceptionCode::IllegalFunction),
         })
     }

@@ -25,7 +25,7 @@ fn province() -> Province {
 fn node(province: &Province, end: LineEnd) -> usize {
     match end {
         LineEnd::Bay(station, _) => station.index(),
-        LineEnd::Source(source) => province.stations.len() + source,
+        LineEnd::Infeed(source) => province.stations.len() + source,
     }
 }
 

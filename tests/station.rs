@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use config::{Decoded, Province, Table, decode};
+use config::{Decoded, Province, RegisterTable, decode};
 use gridwatch::historian::snapshot::Snapshot;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -290,7 +290,7 @@ pub(crate) fn values_on_their_points(snapshot: &Snapshot) -> usize {
             let function = register.table.read_function();
             let cells: Vec<u16> = (0..register.encoding.cells())
                 .map(|n| identity(register.unit, function, register.address + n))
-                .map(|cell| if register.table == Table::Discrete { cell & 1 } else { cell })
+                .map(|cell| if register.table == RegisterTable::Discrete { cell & 1 } else { cell })
                 .collect();
             let own = decode(register.encoding, register.word_order, &cells);
             assert_eq!(own, Decoded::Value(value), "{} holds another point's value", point.id);

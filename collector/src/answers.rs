@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use config::{
-    Channel, ChannelId, Encoding, Flags, MeterFigures, PointId, Province, Register, SoldFigures,
-    Station, Table, blocks, commands,
+    Channel, ChannelId, Encoding, Flags, MeterFigures, PointId, Province, Register, RegisterTable,
+    SoldFigures, Station, blocks, commands,
 };
 use signal::bytes::Bytes;
 use signal::clock::Timestamp;
@@ -283,9 +283,9 @@ fn raw(item: &Item, from: u16, payload: &[u8]) -> Option<u64> {
 fn places(channel: &Channel) -> Vec<Place> {
     let status = |(n, register): (usize, Register)| {
         let kind = match (register.table, register.encoding) {
-            (Table::Discrete, encoding) if encoding.cells() == 2 => TWO_BITS,
-            (Table::Discrete, _) => ONE_BIT,
-            (Table::Holding, Encoding::K2) => commands::RECORD,
+            (RegisterTable::Discrete, encoding) if encoding.cells() == 2 => TWO_BITS,
+            (RegisterTable::Discrete, _) => ONE_BIT,
+            (RegisterTable::Holding, Encoding::K2) => commands::RECORD,
             _ => return None,
         };
         Some((register.unit, kind, register.address, PointId::at(n)))

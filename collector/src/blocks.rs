@@ -239,7 +239,7 @@ fn question(contract: &Block, block: usize, cells: Range<u16>) -> Question {
 mod tests {
     use super::*;
     use crate::plan::{Content, Item};
-    use config::{PointId, Scan, Table, WordOrder};
+    use config::{PointId, RegisterTable, Scan, WordOrder};
     use signal::layout::Part;
     use signal::raw::RawType;
     use std::collections::BTreeSet;
@@ -255,7 +255,7 @@ mod tests {
             scale: 1.0,
         };
         let content = Content::Points((0..count).map(item).collect());
-        let (table, scan) = (Table::Input, Scan::Fast);
+        let (table, scan) = (RegisterTable::Input, Scan::Fast);
         let block = Block { unit: 1, table, address: 50, count, scan, whole: Vec::new(), content };
         Arc::new(Plan::of(vec![block], |_| 1_000))
     }

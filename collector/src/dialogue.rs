@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use config::Table;
+use config::RegisterTable;
 use signal::bytes::Bytes;
 use signal::clock::Timestamp;
 use signal::update::{LinkFault, Strays};
@@ -57,7 +57,7 @@ pub(super) struct Question {
     pub(super) offset: u16,
     pub(super) count: u16,
     pub(super) unit: u8,
-    pub(super) table: Table,
+    pub(super) table: RegisterTable,
     /// Address of the first cell.
     pub(super) address: u16,
 }
@@ -455,7 +455,7 @@ mod tests {
     const WAIT: Duration = Duration::from_millis(200);
 
     fn question(address: u16) -> Question {
-        Question { block: 0, offset: 0, count: 5, unit: 3, table: Table::Input, address }
+        Question { block: 0, offset: 0, count: 5, unit: 3, table: RegisterTable::Input, address }
     }
 
     /// A reply of five registers to a request.

@@ -1,7 +1,7 @@
 //! What the bytes of an exchange, and the address of a point, mean: told to people by the source that asked. Nobody else
 //! knows.
 
-use config::{Entry, Lang, Register, Table};
+use config::{Entry, Lang, Register, RegisterTable};
 use signal::update::Evidence;
 
 use super::poll::Exchange;
@@ -34,10 +34,10 @@ pub fn exception(code: u8, lang: Lang) -> String {
 pub fn address(entry: &Entry, lang: Lang) -> Option<String> {
     let register = entry.register.as_ref()?;
     let (vi, en) = match register.table {
-        Table::Coil => ("bit lệnh", "coil"),
-        Table::Discrete => ("đầu vào số", "discrete input"),
-        Table::Holding => ("thanh ghi giữ", "holding register"),
-        Table::Input => ("thanh ghi vào", "input register"),
+        RegisterTable::Coil => ("bit lệnh", "coil"),
+        RegisterTable::Discrete => ("đầu vào số", "discrete input"),
+        RegisterTable::Holding => ("thanh ghi giữ", "holding register"),
+        RegisterTable::Input => ("thanh ghi vào", "input register"),
     };
     let (table, wire) = if lang == Lang::Vi { (vi, "địa chỉ") } else { (en, "wire") };
     let (number, Register { address, encoding, .. }) = (document_number(register), register);
@@ -54,10 +54,10 @@ pub fn short_address(entry: &Entry) -> Option<String> {
 /// address, else six.
 fn document_number(register: &Register) -> String {
     let first = match register.table {
-        Table::Coil => '0',
-        Table::Discrete => '1',
-        Table::Holding => '4',
-        Table::Input => '3',
+        RegisterTable::Coil => '0',
+        RegisterTable::Discrete => '1',
+        RegisterTable::Holding => '4',
+        RegisterTable::Input => '3',
     };
     let number = u32::from(register.address) + 1;
     if number <= 9_999 { format!("{first}{number:04}") } else { format!("{first}{number:05}") }
@@ -118,9 +118,9 @@ mod tests {
             quality: None,
         };
         let number = |table, address| document_number(&register(table, address));
-        assert_eq!(number(Table::Input, 100), "30101");
-        assert_eq!(number(Table::Discrete, 9_998), "19999");
-        assert_eq!(number(Table::Input, 9_999), "310000");
-        assert_eq!(number(Table::Holding, u16::MAX), "465536");
+        assert_eq!(number(RegisterTable::Input, 100), "30101");
+        assert_eq!(number(RegisterTable::Discrete, 9_998), "19999");
+        assert_eq!(number(RegisterTable::Input, 9_999), "310000");
+        assert_eq!(number(RegisterTable::Holding, u16::MAX), "465536");
     }
 }

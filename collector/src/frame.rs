@@ -3,7 +3,7 @@
 //! Pure, and of the whole protocol only what reading takes. Nothing here trusts a length, a number
 //! or an address that a station sends.
 
-use config::Table;
+use config::RegisterTable;
 
 use super::poll::{Exchange, Fault};
 
@@ -24,7 +24,7 @@ pub struct Request {
     /// Unit id.
     pub unit: u8,
     /// Table.
-    pub table: Table,
+    pub table: RegisterTable,
     /// First cell, zero-based.
     pub address: u16,
     /// Cells.
@@ -260,13 +260,18 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    const READ: Request =
-        Request { transaction: 0x0107, unit: 3, table: Table::Input, address: 100, count: 2 };
+    const READ: Request = Request {
+        transaction: 0x0107,
+        unit: 3,
+        table: RegisterTable::Input,
+        address: 100,
+        count: 2,
+    };
 
     #[test]
     fn requests_are_as_the_specification_has_them() {
         assert_eq!(READ.bytes(), [1, 7, 0, 0, 0, 6, 3, 4, 0, 100, 0, 2]);
-        let bits = Request { table: Table::Discrete, count: 2_000, ..READ };
+        let bits = Request { table: RegisterTable::Discrete, count: 2_000, ..READ };
         assert_eq!(bits.bytes()[7..], [2, 0, 100, 0x07, 0xD0]);
     }
 
@@ -290,7 +295,7 @@ mod tests {
         let elsewhere = [1, 7, 0, 0, 0, 3, 4, 0x84, 2];
         assert_eq!(READ.answered_by(&elsewhere), Err(Fault::Undecodable));
         // Two bits in one byte are as long as an exception, and none.
-        let bits = Request { table: Table::Discrete, ..READ };
+        let bits = Request { table: RegisterTable::Discrete, ..READ };
         assert_eq!(bits.answered_by(&[1, 7, 0, 0, 0, 4, 3, 2, 1, 3]), Ok(()));
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use config::{
-    Channel, MeterFigures, PointId, Province, Register, Scan, SoldFigures, Station, Table,
+    Channel, MeterFigures, PointId, Province, Register, RegisterTable, Scan, SoldFigures, Station,
     WordOrder, blocks,
 };
 use signal::layout::{self, Group, Layout, Part};
@@ -31,7 +31,7 @@ pub struct Block {
     /// Unit id.
     pub unit: u8,
     /// Table.
-    pub table: Table,
+    pub table: RegisterTable,
     /// First cell, zero-based.
     pub address: u16,
     /// Cells, at least 1 and at most what one read may ask for.
@@ -140,8 +140,8 @@ fn are_alike(one: &Channel, other: &Channel) -> bool {
 /// points within the limits of the device, and of all such plans one that reads the fewest cells.
 pub fn plan(province: &Province, channel: &Channel) -> Plan {
     let station = &province.stations[channel.station.index()];
-    let mut groups: BTreeMap<(Scan, u8, Table), Vec<Span>> = BTreeMap::new();
-    let mut mapped: BTreeMap<(u8, Table), Vec<(u32, u32)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Scan, u8, RegisterTable), Vec<Span>> = BTreeMap::new();
+    let mut mapped: BTreeMap<(u8, RegisterTable), Vec<(u32, u32)>> = BTreeMap::new();
     for (point, scan, register) in readable(station, channel) {
         let spans = groups.entry((scan, register.unit, register.table)).or_default();
         let mapped = mapped.entry((register.unit, register.table)).or_default();
@@ -207,9 +207,9 @@ pub fn layouts(plans: &[Arc<Plan>]) -> Vec<Arc<Layout>> {
 fn event_units(
     station: &Station,
     channel: &Channel,
-    mapped: &BTreeMap<(u8, Table), Vec<(u32, u32)>>,
+    mapped: &BTreeMap<(u8, RegisterTable), Vec<(u32, u32)>>,
 ) -> Vec<u8> {
-    let header_max = channel.device.cells_max(Table::Input);
+    let header_max = channel.device.cells_max(RegisterTable::Input);
     if !channel.device.events || header_max < blocks::EVENT_HEADER_CELLS {
         return Vec::new();
     }
@@ -227,7 +227,7 @@ fn event_units(
 
 fn event_block(unit: u8) -> Block {
     let (address, count) = (blocks::EVENT_HEADER, blocks::EVENT_HEADER_CELLS);
-    let (table, scan) = (Table::Input, Scan::Normal);
+    let (table, scan) = (RegisterTable::Input, Scan::Normal);
     let whole = std::iter::once(0..count).collect();
     Block { unit, table, address, count, scan, whole, content: Content::Events }
 }
@@ -368,7 +368,11 @@ impl Limits<'_> {
     }
 }
 
-fn block_of(spans: &[Span], atoms: &[Atom], (unit, table, scan): (u8, Table, Scan)) -> Block {
+fn block_of(
+    spans: &[Span],
+    atoms: &[Atom],
+    (unit, table, scan): (u8, RegisterTable, Scan),
+) -> Block {
     let cell = |at: u32| u16::try_from(at).expect("the contract keeps registers below 65 536");
     let (start, end) = (atoms[0].start, atoms[atoms.len() - 1].end);
     let own = &spans[atoms[0].spans.start..atoms[atoms.len() - 1].spans.end];
@@ -396,7 +400,7 @@ fn block_of(spans: &[Span], atoms: &[Atom], (unit, table, scan): (u8, Table, Sca
 /// figures of daily reading and those of the energy sold.
 fn meter_blocks(station: &Station, channel: &Channel) -> Vec<Block> {
     let Some(unit) = station.metering_unit() else { return Vec::new() };
-    let (table, scan) = (Table::Input, Scan::Metering);
+    let (table, scan) = (RegisterTable::Input, Scan::Metering);
     let most = u32::from(channel.device.cells_max(table));
     let bits = (0..station.meter_bits_end()).step_by(most as usize).map(|address| {
         let count = (station.meter_bits_end() - address).min(most);
@@ -471,7 +475,7 @@ mod tests {
         let station = province.station("HB07").unwrap();
         let centre = province.centre("CC").unwrap();
         let channel = province.channel(station, centre);
-        let mapped: BTreeSet<(u8, Table, u32)> = channel
+        let mapped: BTreeSet<(u8, RegisterTable, u32)> = channel
             .entries
             .iter()
             .filter_map(|entry| entry.register)
@@ -610,7 +614,7 @@ mod tests {
             for request in &requests {
                 prop_assert_eq!(request.start, next);
                 next = request.end;
-                let block = block_of(&spans, &atoms[request.clone()], (1, Table::Input, Scan::Fast));
+                let block = block_of(&spans, &atoms[request.clone()], (1, RegisterTable::Input, Scan::Fast));
                 prop_assert!(u32::from(block.count) <= cells_max || request.len() == 1);
                 cells += u32::from(block.count);
                 let Content::Points(items) = &block.content else { panic!("points") };

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use config::{Device, blocks, commands};
+use config::{DeviceLimits, blocks, commands};
 use signal::events::{LogHead, Tail};
 use tokio::time::Instant;
 
@@ -107,7 +107,7 @@ struct Ring {
 }
 
 impl Rings {
-    pub(super) fn new(plan: &Plan, device: &Device) -> Self {
+    pub(super) fn new(plan: &Plan, device: &DeviceLimits) -> Self {
         let most = (device.registers_max / blocks::EVENT_CELLS).min(RECORDS_PER_REQUEST);
         let headers = plan.blocks.iter().enumerate().filter(|(_, b)| b.content == Content::Events);
         let ring = |(block, _)| {

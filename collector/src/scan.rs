@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Device;
+use config::DeviceLimits;
 use signal::update::{Cause, LinkFault};
 use tokio::time::Instant;
 
@@ -38,7 +38,7 @@ const HOLD: Duration = Duration::from_millis(50);
 /// Asks a station, scan by scan, and remembers what it cannot answer.
 pub(super) struct Asker {
     plan: Arc<Plan>,
-    device: Device,
+    device: DeviceLimits,
     pause_between: Duration,
     blocks: Blocks,
     rings: Rings,
@@ -147,7 +147,7 @@ impl Spent {
 }
 
 impl Asker {
-    pub(super) fn new(plan: Arc<Plan>, device: &Device, now: Instant) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, device: &DeviceLimits, now: Instant) -> Self {
         Self {
             blocks: Blocks::new(Arc::clone(&plan)),
             rings: Rings::new(&plan, device),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::Table;
+use config::RegisterTable;
 use signal::clock::Timestamp;
 use tokio::time::Instant;
 
@@ -89,7 +89,7 @@ impl Trial {
         if self.dialogue.in_flight() == IN_FLIGHT || self.dialogue.is_worn() {
             return;
         }
-        let table = if with & 1 == 0 { Table::Input } else { Table::Discrete };
+        let table = if with & 1 == 0 { RegisterTable::Input } else { RegisterTable::Discrete };
         let question = Question {
             block: self.asked,
             offset: 0,

@@ -5,10 +5,10 @@ use crate::codec::{Encoding, WordOrder};
 use crate::document::{Place, Placed};
 use crate::names::{Date, Name};
 use crate::province::{
-    Centre, Device, District, FormSettings, HistorySettings, Identity, LinkSettings, MeterClass,
-    ReportedYear, ScanPeriods, Source, Targets, Whole,
+    Centre, DeviceLimits, District, FormSettings, HistorySettings, Identity, Infeed, LinkSettings,
+    MeterClass, ReportedYear, ScanPeriods, Targets, Whole,
 };
-use crate::registers::Table;
+use crate::registers::RegisterTable;
 use crate::template::LoadClass;
 
 /// A province as its file has it.
@@ -28,7 +28,7 @@ pub(crate) struct Draft {
     /// What each centre shows on secured connections.
     pub(crate) identities: Identities,
     pub(crate) centres: Vec<Placed<Centre>>,
-    pub(crate) sources: Vec<Placed<Source>>,
+    pub(crate) sources: Vec<Placed<Infeed>>,
     pub(crate) lines: Vec<LineDraft>,
     pub(crate) meter_classes: Vec<Placed<MeterClass>>,
     pub(crate) districts: Vec<Placed<District>>,
@@ -103,8 +103,8 @@ pub(crate) struct DeviceDraft {
 
 impl DeviceDraft {
     /// What is said here, and what `other` has of the rest.
-    pub(crate) fn over(&self, other: &Device) -> Device {
-        Device {
+    pub(crate) fn over(&self, other: &DeviceLimits) -> DeviceLimits {
+        DeviceLimits {
             reply_timeout_ms: self.reply_timeout_ms.unwrap_or(other.reply_timeout_ms),
             scan_timeout_ms: self.scan_timeout_ms.unwrap_or(other.scan_timeout_ms),
             in_flight: self.in_flight.unwrap_or(other.in_flight),
@@ -135,7 +135,7 @@ pub(crate) struct Remark {
 pub(crate) struct Pin {
     pub(crate) point: Placed<String>,
     pub(crate) unit: Option<u8>,
-    pub(crate) table: Option<Table>,
+    pub(crate) table: Option<RegisterTable>,
     pub(crate) address: Option<u16>,
     pub(crate) encoding: Option<Placed<Encoding>>,
     pub(crate) word_order: Option<WordOrder>,

@@ -13,10 +13,10 @@ use crate::metering::{MeterFigures, SoldFigures};
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
-    Bay, Cause, CentreId, Channel, Device, Entry, Line, LineEnd, MeterGroup, Origin, Plant, Point,
-    PointId, Province, Standing, Station, StationId, Unit, UnitKind, Whole,
+    Bay, Cause, CentreId, Channel, DeviceLimits, Entry, Line, LineEnd, MeterGroup, Origin, Plant,
+    Point, PointId, Province, Standing, Station, StationId, Unit, UnitKind, Whole,
 };
-use crate::registers::{Register, Slot, Table, allot, limits};
+use crate::registers::{Register, RegisterTable, Slot, allot, limits};
 use crate::template::{Class, Deadband, PointSpec, Template, UnitRule};
 
 /// Channels of a province: each needs a port of its own.
@@ -165,7 +165,7 @@ fn settle_plants(doc: &Document<'_>, province: &mut Province, drafts: &[StationD
             complain(&name.place, format!("no source '{}'; {hint}", name.value));
             continue;
         };
-        let end = LineEnd::Source(source);
+        let end = LineEnd::Infeed(source);
         let lines = province.lines.iter().filter(|line| line.from == end || line.to == end).count();
         if lines != yard {
             let message = format!(
@@ -681,7 +681,7 @@ fn add_lines(doc: &Document<'_>, province: &mut Province, drafts: &[LineDraft]) 
         };
         let (from, to) = (end(&draft.from), end(&draft.to));
         let (Some(from), Some(to)) = (from, to) else { continue };
-        if let (LineEnd::Source(_), LineEnd::Source(_)) = (from, to) {
+        if let (LineEnd::Infeed(_), LineEnd::Infeed(_)) = (from, to) {
             doc.note(
                 draft.place.offset,
                 &draft.place.key,
@@ -736,7 +736,7 @@ enum LineEndError {
 
 fn line_end(province: &Province, written: &str) -> Result<LineEnd, LineEndError> {
     if let Some(source) = province.sources.iter().position(|source| source.id == written) {
-        return Ok(LineEnd::Source(source));
+        return Ok(LineEnd::Infeed(source));
     }
     let Some((station_id, bay_name)) = written.split_once('.') else {
         let sources = province.sources.iter().map(|source| source.id.as_str());
@@ -767,7 +767,7 @@ fn line_end(province: &Province, written: &str) -> Result<LineEnd, LineEndError>
 pub(crate) fn name_bay(province: &mut Province, end: LineEnd, other: LineEnd) {
     let there = match other {
         LineEnd::Bay(station, _) => province.stations[station.index()].name.clone(),
-        LineEnd::Source(source) => province.sources[source].name.clone(),
+        LineEnd::Infeed(source) => province.sources[source].name.clone(),
     };
     if let LineEnd::Bay(station, bay) = end {
         province.stations[station.index()].bays[bay].label = there;
@@ -791,7 +791,7 @@ struct ChannelBuilder<'a> {
 
 impl<'a> ChannelBuilder<'a> {
     /// What is only told in one go, as far as the device can be asked for it in one go.
-    fn whole(&self, device: &Device) -> Vec<Whole> {
+    fn whole(&self, device: &DeviceLimits) -> Vec<Whole> {
         let mut kept: Vec<Whole> = Vec::new();
         for Placed { value: whole, place } in &self.draft.whole {
             let most = device.cells_max(whole.table);
@@ -887,7 +887,7 @@ impl<'a> ChannelBuilder<'a> {
         let (host, port) = pinned.unwrap_or_else(derived);
         // Of a real device nothing is known but what is said of it; the province's settings are
         // those of its simulated stations.
-        let unknown = Device::default();
+        let unknown = DeviceLimits::default();
         let link = if pinned_address { &unknown } else { &self.province.link.device };
         let device = self.draft.device.over(link);
         let whole = self.whole(&device);
@@ -1044,7 +1044,7 @@ impl<'a> ChannelBuilder<'a> {
 
     /// Two points must not share a cell, nor may a value lie on another's quality.
     fn refuse_overlaps(&self, entries: &[Entry]) {
-        let mut cells: BTreeMap<(u8, Table, u32), PointId> = BTreeMap::new();
+        let mut cells: BTreeMap<(u8, RegisterTable, u32), PointId> = BTreeMap::new();
         let mut told: BTreeSet<(PointId, PointId)> = BTreeSet::new();
         let metering = self.province.stations[self.station.index()].metering_unit();
         for pin in self.draft.pins.iter().filter(|pin| pin.unit.is_some() && pin.unit == metering) {

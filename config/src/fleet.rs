@@ -10,7 +10,7 @@ use crate::expand::name_bay;
 use crate::names::Name;
 use crate::parse::{Templates, parse};
 use crate::problem::Problems;
-use crate::province::{Channel, Line, LineEnd, Origin, Province, Source, Station, StationId};
+use crate::province::{Channel, Infeed, Line, LineEnd, Origin, Province, Station, StationId};
 use crate::template::Template;
 
 /// Most stations of a fleet: eight million points.
@@ -153,16 +153,16 @@ fn station(of: &Station, n: usize, templates: &[Template]) -> Station {
     copy
 }
 
-fn source(of: &Source, group: usize) -> Source {
+fn source(of: &Infeed, group: usize) -> Infeed {
     let id = source_id(group);
-    Source { name: Name::same(&id), id, ..of.clone() }
+    Infeed { name: Name::same(&id), id, ..of.clone() }
 }
 
 /// A line of the model, between the stations from `first` on.
 fn line(of: &Line, first: usize, group: usize) -> Line {
     let moved = |end| match end {
         LineEnd::Bay(station, bay) => LineEnd::Bay(StationId::at(first + station.index()), bay),
-        LineEnd::Source(_) => LineEnd::Source(group),
+        LineEnd::Infeed(_) => LineEnd::Infeed(group),
     };
     Line { from: moved(of.from), to: moved(of.to), ..of.clone() }
 }

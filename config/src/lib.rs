@@ -43,10 +43,10 @@ pub use metering::{MeterFigures, SoldFigures};
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
 pub use province::{
-    Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, District, Entries, Entry,
-    FormSettings, HistorySettings, Identity, Line, LineEnd, LinkSettings, MeterClass, MeterGroup,
-    Origin, Plant, Point, PointId, PortsError, Province, ReportedYear, ScanPeriods, Source,
+    Bay, Cause, Centre, CentreId, Channel, ChannelId, DeviceLimits, District, Entries, Entry,
+    FormSettings, HistorySettings, Identity, Infeed, Line, LineEnd, LinkSettings, MeterClass,
+    MeterGroup, Origin, Plant, Point, PointId, PortsError, Province, ReportedYear, ScanPeriods,
     Standing, Station, StationId, Targets, Tls, Unit, UnitKind, Whole,
 };
-pub use registers::{Register, Table, blocks, commands, limits};
+pub use registers::{Register, RegisterTable, blocks, commands, limits};
 pub use template::{Class, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

@@ -83,7 +83,7 @@ pub struct Province {
     /// Who receives.
     pub centres: Vec<Centre>,
     /// What feeds the grid from outside.
-    pub sources: Vec<Source>,
+    pub sources: Vec<Infeed>,
     /// 110 kV lines.
     pub lines: Vec<Line>,
     /// Kinds of meters.
@@ -430,7 +430,7 @@ pub struct LinkSettings {
     /// Peers that a simulated station takes connections from; empty: all.
     pub allow: Vec<IpNet>,
     /// What stations without settings of their own can take.
-    pub device: Device,
+    pub device: DeviceLimits,
     /// Modbus/TCP Security; without it connections are plain TCP.
     pub tls: Option<Tls>,
 }
@@ -462,12 +462,12 @@ pub struct Identity {
 
 /// What the device of a station can take: how much it is asked at once, and how patiently.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
+pub struct DeviceLimits {
     /// Longest wait for a reply, milliseconds.
     pub reply_timeout_ms: u32,
     /// Longest time for one scan: what is not asked by then waits for the next, milliseconds.
     pub scan_timeout_ms: u32,
-    /// Requests under way at once on a connection, 1 to [`Device::IN_FLIGHT_MAX`].
+    /// Requests under way at once on a connection, 1 to [`DeviceLimits::IN_FLIGHT_MAX`].
     pub in_flight: u8,
     /// Registers that one request asks for at most, 2 to 125.
     pub registers_max: u16,
@@ -483,18 +483,18 @@ pub struct Device {
     pub events: bool,
 }
 
-impl Device {
+impl DeviceLimits {
     /// Most requests under way at once: what Modbus messaging on TCP recommends a server to take
     /// (implementation guide V1.0b, 4.3.2) is 1 to 16; some gateways take twice that.
     pub const IN_FLIGHT_MAX: u8 = 32;
 
     /// Cells of a table that one request asks for at most.
-    pub fn cells_max(&self, table: crate::registers::Table) -> u16 {
+    pub fn cells_max(&self, table: crate::registers::RegisterTable) -> u16 {
         if table.is_bits() { self.bits_max } else { self.registers_max }
     }
 }
 
-impl Default for Device {
+impl Default for DeviceLimits {
     /// What a device of which nothing is known can surely take: one request at a time.
     fn default() -> Self {
         Self {
@@ -517,7 +517,7 @@ pub struct Whole {
     /// Unit id.
     pub unit: u8,
     /// Table.
-    pub table: crate::registers::Table,
+    pub table: crate::registers::RegisterTable,
     /// First cell.
     pub address: u16,
     /// Cells, at most what one request of the device may ask for.
@@ -561,7 +561,7 @@ pub struct ReportedYear {
 
 /// A plant or tie that feeds the grid from outside.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Source {
+pub struct Infeed {
     /// Id.
     pub id: String,
     /// Name.
@@ -591,7 +591,7 @@ pub enum LineEnd {
     /// At a bay of a station.
     Bay(StationId, usize),
     /// At a source: its place in [`Province::sources`].
-    Source(usize),
+    Infeed(usize),
 }
 
 /// A kind of meter.
@@ -788,7 +788,7 @@ pub struct Channel {
     /// Whether the contract pins host and port: a real device, not a simulated one.
     pub pinned_address: bool,
     /// What its device can take.
-    pub device: Device,
+    pub device: DeviceLimits,
     /// Whether it is secured as [`LinkSettings::tls`] says; otherwise it is plain TCP.
     pub tls: bool,
     /// What its device only tells in one go.

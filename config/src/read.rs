@@ -13,10 +13,10 @@ use crate::draft::{
 };
 use crate::names::Name;
 use crate::province::{
-    Centre, Device, District, FormSettings, HistorySettings, Identity, LinkSettings, MeterClass,
-    ReportedYear, ScanPeriods, Source, Targets, Tls, Whole,
+    Centre, DeviceLimits, District, FormSettings, HistorySettings, Identity, Infeed, LinkSettings,
+    MeterClass, ReportedYear, ScanPeriods, Targets, Tls, Whole,
 };
-use crate::registers::Table;
+use crate::registers::RegisterTable;
 use crate::template::{Class, LoadClass, Scan};
 
 /// Conductors with known constants (public European standard types, cross-section in mm²).
@@ -231,7 +231,7 @@ fn read_link(node: Option<&Node<'_>>, dir: &Path) -> (LinkSettings, Identities) 
         backoff_longest_ms: 15_000,
         connections_max: 64,
         allow: Vec::new(),
-        device: Device { events: true, ..Device::default() },
+        device: DeviceLimits { events: true, ..DeviceLimits::default() },
         tls: None,
     };
     let mut identities = Vec::new();
@@ -330,7 +330,7 @@ fn read_device(fields: &Fields<'_>) -> DeviceDraft {
     DeviceDraft {
         reply_timeout_ms: whole_number(fields, "reply_timeout_ms", 10, 60_000),
         scan_timeout_ms: whole_number(fields, "scan_timeout_ms", 10, 3_600_000),
-        in_flight: whole_number(fields, "in_flight", 1, i64::from(Device::IN_FLIGHT_MAX)),
+        in_flight: whole_number(fields, "in_flight", 1, i64::from(DeviceLimits::IN_FLIGHT_MAX)),
         registers_max: whole_number(fields, "registers_max", 2, 125),
         bits_max: whole_number(fields, "bits_max", 16, 2_000),
         gap_max: whole_number(fields, "gap_max", 0, 2_000),
@@ -374,7 +374,7 @@ fn unmapped(network: IpNet) -> Option<String> {
 
 fn read_whole(fields: &Fields<'_>) -> Option<Whole> {
     let unit = fields.required("unit").and_then(|n| n.integer(1, 247));
-    let table = fields.required("table").and_then(|n| n.choice(&Table::WORDS));
+    let table = fields.required("table").and_then(|n| n.choice(&RegisterTable::WORDS));
     let address = fields.required("address").and_then(|n| n.integer(0, 65_535));
     let count = fields.required("count").and_then(|n| n.integer(2, 2_000));
     Some(Whole {
@@ -400,12 +400,12 @@ fn read_centre(fields: &Fields<'_>) -> Option<Centre> {
     Some(Centre { id, name, title, requires, optional, metering })
 }
 
-fn read_source(fields: &Fields<'_>) -> Option<Source> {
+fn read_source(fields: &Fields<'_>) -> Option<Infeed> {
     let id = fields.required("id").and_then(|n| n.identifier());
     let name = fields.optional("name").and_then(|n| n.name());
     let mw = fields.optional("mw").and_then(|n| n.number(0.0, 1e5));
     let id = id?;
-    Some(Source { name: name.unwrap_or_else(|| Name::same(&id)), id, mw })
+    Some(Infeed { name: name.unwrap_or_else(|| Name::same(&id)), id, mw })
 }
 
 fn read_reported_year(fields: &Fields<'_>) -> Option<ReportedYear> {
@@ -628,7 +628,7 @@ fn read_pin(fields: &Fields<'_>) -> Option<Pin> {
         Some(n.placed(parsed))
     });
     let pin = (address("address"), address("quality_address"));
-    let table = fields.optional("table").and_then(|n| n.choice(&Table::WORDS));
+    let table = fields.optional("table").and_then(|n| n.choice(&RegisterTable::WORDS));
     let word_order = fields.optional("word_order").and_then(|n| n.choice(&WordOrder::CODES));
     Some(Pin {
         point: point?,

@@ -86,7 +86,7 @@ pub mod commands {
 
 /// One of the four tables of the Modbus data model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
+pub enum RegisterTable {
     /// Bits that a master may write, read by function 01.
     Coil,
     /// Bits, read by function 02.
@@ -97,7 +97,7 @@ pub enum Table {
     Input,
 }
 
-impl Table {
+impl RegisterTable {
     /// The words of the contract with their tables.
     pub const WORDS: [(&'static str, Self); 4] = [
         ("coil", Self::Coil),
@@ -150,8 +150,8 @@ impl Table {
 pub struct Register {
     /// Modbus unit id, 1 to 247.
     pub unit: u8,
-    /// Table.
-    pub table: Table,
+    /// RegisterTable.
+    pub table: RegisterTable,
     /// First cell, zero-based as on the wire.
     pub address: u16,
     /// Layout.
@@ -184,12 +184,14 @@ pub(crate) struct Slot {
 /// Allots addresses to the slots of one unit, in their order. `None` when a table is full.
 pub(crate) fn allot(slots: &[Slot]) -> Option<Vec<(usize, Register)>> {
     let mut placed = Vec::with_capacity(slots.len());
-    for table in [Table::Coil, Table::Discrete, Table::Holding, Table::Input] {
+    for table in
+        [RegisterTable::Coil, RegisterTable::Discrete, RegisterTable::Holding, RegisterTable::Input]
+    {
         let mut next = 0_u32;
         for scan in [None].into_iter().chain(Scan::ALL.map(Some)) {
             let block: Vec<&Slot> = slots
                 .iter()
-                .filter(|slot| Table::of(slot.kind) == table && slot.scan == scan)
+                .filter(|slot| RegisterTable::of(slot.kind) == table && slot.scan == scan)
                 .collect();
             next = allot_block(&block, table, next, &mut placed)?;
         }
@@ -199,7 +201,7 @@ pub(crate) fn allot(slots: &[Slot]) -> Option<Vec<(usize, Register)>> {
 
 fn allot_block(
     block: &[&Slot],
-    table: Table,
+    table: RegisterTable,
     start: u32,
     placed: &mut Vec<(usize, Register)>,
 ) -> Option<u32> {

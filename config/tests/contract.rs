@@ -1,6 +1,6 @@
 //! The reference province and the datalists are what the trade says they are.
 
-use config::{Class, Date, Kind, Province, Standing, Table};
+use config::{Class, Date, Kind, Province, RegisterTable, Standing};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -142,7 +142,7 @@ fn a_pinned_point_stands_where_the_device_has_it() {
     let point = station.point("S3.110.171.P").unwrap();
     let channel = province.channels.iter().find(|c| c.station.index() == 2).unwrap();
     let register = channel.entries[point.index()].register.unwrap();
-    assert_eq!((register.table, register.address), (Table::Holding, 4000));
+    assert_eq!((register.table, register.address), (RegisterTable::Holding, 4000));
     assert_eq!(register.encoding.code(), "AF");
     assert_eq!(register.word_order.code(), "CDAB");
     assert_eq!(register.quality, None);

@@ -12,7 +12,7 @@
 #[path = "../tests/cases/reader.rs"]
 mod reader;
 
-use grid::{PowerFlow, Settings};
+use grid::{PowerFlow, SolverSettings};
 use reader::Case;
 use std::fmt::Write as _;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -97,7 +97,7 @@ impl Sample {
 
 impl Bench {
     fn flat(&mut self, hold: bool, times: usize) -> String {
-        let settings = Settings { hold, ..Settings::default() };
+        let settings = SolverSettings { hold, ..SolverSettings::default() };
         let mut sample = Sample::begin();
         for _ in 0..times {
             sample.take(&mut self.flow, |flow| {
@@ -108,7 +108,7 @@ impl Bench {
     }
 
     fn second(&mut self, hold: bool, times: usize) -> String {
-        let settings = Settings { hold, ..Settings::default() };
+        let settings = SolverSettings { hold, ..SolverSettings::default() };
         let mut sample = Sample::begin();
         let mut state = self.case.state.clone();
         for _ in 0..times {
@@ -132,7 +132,7 @@ impl Bench {
             state.branches[branch].closed[0] = at % 2 == 1;
             sample.take(&mut self.flow, |flow| {
                 // some breakers leave an island without a solution: that takes its time too
-                let _ = flow.solve(&state, &Settings::default());
+                let _ = flow.solve(&state, &SolverSettings::default());
             });
         }
         sample.answer()

@@ -1,7 +1,7 @@
 //! Which buses hang together and on which sources, and the angles to begin with. No solving.
 
 use crate::ordering::index;
-use crate::{BusKind, Network, State};
+use crate::{BusKind, Network, NetworkState};
 
 /// Buses that hang together over closed branches and have at least one source among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Incidence {
 
 impl Islands {
     /// Islands are numbered by their first source.
-    pub(crate) fn find(network: &Network, incidence: &Incidence, state: &State) -> Self {
+    pub(crate) fn find(network: &Network, incidence: &Incidence, state: &NetworkState) -> Self {
         let mut found = Self { of_bus: vec![None; state.buses.len()], ..Self::default() };
         let around = Around { network, incidence, state };
         let mut walk = Vec::new();
@@ -157,7 +157,7 @@ impl Islands {
     }
 
     /// For each island a bus where the state has a number that nobody can compute with, if any.
-    pub(crate) fn unusable(&self, network: &Network, state: &State) -> Vec<Option<usize>> {
+    pub(crate) fn unusable(&self, network: &Network, state: &NetworkState) -> Vec<Option<usize>> {
         let mut unusable = vec![None; self.list.len()];
         let mut mark = |bus: usize| {
             if let Some(island) = self.of_bus[bus] {
@@ -183,7 +183,7 @@ impl Islands {
 struct Around<'a> {
     network: &'a Network,
     incidence: &'a Incidence,
-    state: &'a State,
+    state: &'a NetworkState,
 }
 
 impl Around<'_> {

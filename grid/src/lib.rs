@@ -40,9 +40,9 @@ pub use complex::Complex;
 pub use conductor::{Conductor, LineData};
 pub use islands::Island;
 pub use network::{
-    Branch, BranchState, Bus, BusKind, BusState, Demand, Network, NetworkError, State,
+    Branch, BranchState, Bus, BusKind, BusState, Demand, Network, NetworkError, NetworkState,
 };
-pub use power_flow::{PowerFlow, Settings};
+pub use power_flow::{PowerFlow, SolverSettings};
 pub use solution::{Diverged, Flow, Solution, Unsolved};
 pub use topology::{Buses, Topology};
-pub use transformer::{ShortCircuit, Star, TapChanger, Transformer, Windings};
+pub use transformer::{ShortCircuitVoltages, Star, TapChanger, Transformer, Windings};

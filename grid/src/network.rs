@@ -43,7 +43,7 @@ pub struct Branch {
 
 /// What may change from second to second. Indices are those of the network.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct State {
+pub struct NetworkState {
     /// One for each bus.
     pub buses: Vec<BusState>,
     /// One for each branch.
@@ -115,7 +115,7 @@ impl Default for BranchState {
     }
 }
 
-impl State {
+impl NetworkState {
     /// Load buses without demand, every branch closed, ratio 1. There is no source yet, so
     /// everything is dead.
     pub fn of(network: &Network) -> Self {

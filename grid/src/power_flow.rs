@@ -9,13 +9,13 @@ use crate::islands::{Incidence, Islands};
 use crate::jacobian::{Jacobian, Role};
 use crate::ordering::{self, Pattern, index};
 use crate::{
-    BranchState, BusState, Complex, Diverged, Flow, Network, NetworkError, Solution, State,
+    BranchState, BusState, Complex, Diverged, Flow, Network, NetworkError, NetworkState, Solution,
     Unsolved,
 };
 
 /// How exactly and how long to try.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Settings {
+pub struct SolverSettings {
     /// Largest mismatch of active or reactive power at any bus that counts as solved, per unit.
     /// On 100 MVA the default 1e-8 is one watt; 1e-6 (100 W) is enough for telemetry.
     pub tolerance: f64,
@@ -26,7 +26,7 @@ pub struct Settings {
     pub hold: bool,
 }
 
-impl Default for Settings {
+impl Default for SolverSettings {
     fn default() -> Self {
         Self { tolerance: 1e-8, iterations_max: 30, hold: true }
     }
@@ -153,7 +153,11 @@ impl PowerFlow {
     ///
     /// [`Diverged`] names the islands without an answer. [`Self::solution`] has fresh values for
     /// all others, and NaN for these.
-    pub fn solve(&mut self, state: &State, settings: &Settings) -> Result<&Solution, Diverged> {
+    pub fn solve(
+        &mut self,
+        state: &NetworkState,
+        settings: &SolverSettings,
+    ) -> Result<&Solution, Diverged> {
         self.solve_with(state, settings, false)
     }
 
@@ -165,16 +169,16 @@ impl PowerFlow {
     /// As for [`Self::solve`].
     pub fn solve_from_flat(
         &mut self,
-        state: &State,
-        settings: &Settings,
+        state: &NetworkState,
+        settings: &SolverSettings,
     ) -> Result<&Solution, Diverged> {
         self.solve_with(state, settings, true)
     }
 
     fn solve_with(
         &mut self,
-        state: &State,
-        settings: &Settings,
+        state: &NetworkState,
+        settings: &SolverSettings,
         flat: bool,
     ) -> Result<&Solution, Diverged> {
         self.solution.iterations = 0;
@@ -213,7 +217,7 @@ impl PowerFlow {
     /// factors the admittance matrix, further ones use its factors.
     ///
     /// `None` for a dead bus, one that is not there, and where the state has unusable numbers.
-    pub fn thevenin(&mut self, state: &State, bus: usize) -> Option<Complex> {
+    pub fn thevenin(&mut self, state: &NetworkState, bus: usize) -> Option<Complex> {
         if !self.fits(state) || bus >= state.buses.len() {
             return None;
         }
@@ -246,13 +250,13 @@ impl PowerFlow {
         Some(Complex { re, im }).filter(|z| z.is_finite())
     }
 
-    fn fits(&self, state: &State) -> bool {
+    fn fits(&self, state: &NetworkState) -> bool {
         state.buses.len() == self.network.buses.len()
             && state.branches.len() == self.network.branches.len()
     }
 
     /// Takes over a state: admittances, islands and roles where they changed, powers always.
-    fn take(&mut self, state: &State) {
+    fn take(&mut self, state: &NetworkState) {
         let (mut moved, mut regroup) = self.take_branches(state);
         let (mut usable, nothing) = (true, BusState::default());
         self.jacobian.clear();
@@ -296,7 +300,7 @@ impl PowerFlow {
     }
 
     /// Whether any admittance moved, and whether any end was switched.
-    fn take_branches(&mut self, state: &State) -> (bool, bool) {
+    fn take_branches(&mut self, state: &NetworkState) -> (bool, bool) {
         if self.held.branches == state.branches {
             return (false, false);
         }
@@ -313,7 +317,7 @@ impl PowerFlow {
         (true, switched)
     }
 
-    fn regroup(&mut self, state: &State) {
+    fn regroup(&mut self, state: &NetworkState) {
         self.islands = Islands::find(&self.network, &self.incidence, state);
         self.are_all_warm = false;
         for (bus, island) in self.islands.of_bus.iter().enumerate() {
@@ -334,7 +338,7 @@ impl PowerFlow {
         }
     }
 
-    fn give_up_unusable(&mut self, state: &State) {
+    fn give_up_unusable(&mut self, state: &NetworkState) {
         let unusable = self.islands.unusable(&self.network, state);
         for (island, bus) in unusable.into_iter().enumerate() {
             if let Some(bus) = bus {

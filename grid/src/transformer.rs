@@ -18,7 +18,7 @@ pub struct Windings {
 
 /// Short-circuit voltages of the three pairs of windings, percent on the rated power.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ShortCircuit {
+pub struct ShortCircuitVoltages {
     /// High against medium; 10.5 is common for 115/38.5/23 kV.
     pub hm: f64,
     /// High against low; 17 to 17.5.
@@ -59,7 +59,7 @@ impl Windings {
 
     /// A three-winding unit on `base_mva`. The load loss is shared evenly between the legs of the
     /// pair, as is usual where only one figure is given.
-    pub fn three(&self, uk: ShortCircuit, base_mva: f64) -> Star {
+    pub fn three(&self, uk: ShortCircuitVoltages, base_mva: f64) -> Star {
         let [hm, hl, ml] = [uk.hm, uk.hl, uk.ml].map(|uk| self.reactance(uk));
         let scale = base_mva / self.mva;
         let leg = |x: f64| Complex::new(self.resistance() / 2.0, x / 2.0) * scale;
@@ -135,7 +135,7 @@ mod tests {
             no_load_loss_kw: 30.0,
             no_load_percent: 0.5,
         };
-        let star = unit.three(ShortCircuit { hm: 10.5, hl: 17.5, ml: 6.5 }, 100.0);
+        let star = unit.three(ShortCircuitVoltages { hm: 10.5, hl: 17.5, ml: 6.5 }, 100.0);
         // r of a pair 0.0056 on 25 MVA; x = √(uk² - r²): 0.104851, 0.174910, 0.064758
         // h = (x_hm + x_hl - x_ml) / 2, times 4 for 100 MVA
         assert!((star.h.im - 2.0 * (0.104_850_6 + 0.174_910_4 - 0.064_758_3)).abs() < 1e-6);

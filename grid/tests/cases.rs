@@ -3,7 +3,7 @@
 #[path = "cases/reader.rs"]
 mod reader;
 
-use grid::{PowerFlow, Settings};
+use grid::{PowerFlow, SolverSettings};
 
 const CASES: [(&str, &str); 5] = [
     ("ieee14", include_str!("cases/ieee14.txt")),
@@ -19,7 +19,7 @@ fn ieee_cases_agree_with_pandapower() {
         let case = reader::read(text);
         let mut flow = PowerFlow::new(&case.network).unwrap();
         for hold in [false, true] {
-            let settings = Settings { tolerance: 1e-10, hold, ..Settings::default() };
+            let settings = SolverSettings { tolerance: 1e-10, hold, ..SolverSettings::default() };
             let solution = flow.solve_from_flat(&case.state, &settings).unwrap();
             assert_eq!(case.expected.len(), solution.v.len(), "{name}");
             for (bus, (v, degrees)) in case.expected.iter().enumerate() {
@@ -37,7 +37,7 @@ fn ieee_cases_agree_with_pandapower() {
 fn a_solved_case_is_solved_again_without_a_step() {
     let case = reader::read(CASES[3].1);
     let mut flow = PowerFlow::new(&case.network).unwrap();
-    flow.solve(&case.state, &Settings::default()).unwrap();
-    let again = flow.solve(&case.state, &Settings::default()).unwrap();
+    flow.solve(&case.state, &SolverSettings::default()).unwrap();
+    let again = flow.solve(&case.state, &SolverSettings::default()).unwrap();
     assert_eq!((again.iterations, again.refactorisations), (0, 0));
 }

@@ -5,8 +5,8 @@
 mod random;
 
 use grid::{
-    Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, PowerFlow, Settings,
-    Solution, State, Topology,
+    Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, NetworkState, PowerFlow,
+    Solution, SolverSettings, Topology,
 };
 use proptest::prelude::*;
 use random::Chance;
@@ -44,7 +44,7 @@ fn voltages(solution: &Solution) -> Vec<Complex> {
 }
 
 /// Buses with a path of closed branches to a source, found naively.
-fn live(network: &Network, state: &State) -> Vec<bool> {
+fn live(network: &Network, state: &NetworkState) -> Vec<bool> {
     let mut live: Vec<bool> =
         state.buses.iter().map(|bus| matches!(bus.kind, BusKind::Source { .. })).collect();
     loop {
@@ -61,7 +61,7 @@ fn live(network: &Network, state: &State) -> Vec<bool> {
     }
 }
 
-fn assert_laws(network: &Network, state: &State, solution: &Solution) {
+fn assert_laws(network: &Network, state: &NetworkState, solution: &Solution) {
     let v = voltages(solution);
     let live = live(network, state);
     let mut leaving: Vec<Complex> =
@@ -120,7 +120,7 @@ proptest! {
         let mut flow = PowerFlow::new(&network).unwrap();
         for _ in 0..4 {
             let state = chance.state(&network);
-            let solution = flow.solve(&state, &Settings::default());
+            let solution = flow.solve(&state, &SolverSettings::default());
             assert_laws(&network, &state, solution.unwrap());
         }
     }
@@ -133,8 +133,8 @@ proptest! {
         let mut held = PowerFlow::new(&network).unwrap();
         for _ in 0..6 {
             chance.disturb(&network, &mut state);
-            let warm = voltages(held.solve(&state, &Settings::default()).unwrap());
-            let settings = Settings { hold: false, ..Settings::default() };
+            let warm = voltages(held.solve(&state, &SolverSettings::default()).unwrap());
+            let settings = SolverSettings { hold: false, ..SolverSettings::default() };
             let mut fresh = PowerFlow::new(&network).unwrap();
             let flat = voltages(fresh.solve_from_flat(&state, &settings).unwrap());
             for (warm, flat) in warm.iter().zip(&flat) {
@@ -149,10 +149,10 @@ proptest! {
         let network = chance.network();
         let mut state = chance.state(&network);
         let mut flow = PowerFlow::new(&network).unwrap();
-        flow.solve(&state, &Settings::default()).unwrap();
+        flow.solve(&state, &SolverSettings::default()).unwrap();
         for _ in 0..4 {
             chance.spoil(&mut state);
-            let lost = match flow.solve(&state, &Settings::default()) {
+            let lost = match flow.solve(&state, &SolverSettings::default()) {
                 Ok(_) => Vec::new(),
                 Err(diverged) => {
                     prop_assert!(!diverged.islands.is_empty() && !diverged.to_string().is_empty());
@@ -206,7 +206,7 @@ proptest! {
 }
 
 /// A source, a line, and what hangs on it, `islands` times.
-fn lines(islands: usize) -> (Network, State) {
+fn lines(islands: usize) -> (Network, NetworkState) {
     let branch = |at: usize| Branch {
         from: 2 * at,
         to: 2 * at + 1,
@@ -219,7 +219,7 @@ fn lines(islands: usize) -> (Network, State) {
         buses: vec![Bus { kv: 110.0 }; 2 * islands],
         branches: (0..islands).map(branch).collect(),
     };
-    let mut state = State::of(&network);
+    let mut state = NetworkState::of(&network);
     for at in 0..islands {
         state.buses[2 * at].kind = BusKind::Source { v: 1.02, angle: 0.1 };
         state.buses[2 * at + 1].demand.p = 0.4;
@@ -231,11 +231,11 @@ fn lines(islands: usize) -> (Network, State) {
 fn a_hopeless_load_is_named_and_its_neighbour_is_solved() {
     let (network, mut state) = lines(3);
     let mut flow = PowerFlow::new(&network).unwrap();
-    let healthy = flow.solve(&state, &Settings::default()).unwrap().v[1];
+    let healthy = flow.solve(&state, &SolverSettings::default()).unwrap().v[1];
     for hold in [true, false] {
         state.buses[3].demand.p = 50.0;
         state.buses[5].demand.p = 0.5;
-        let settings = Settings { hold, ..Settings::default() };
+        let settings = SolverSettings { hold, ..SolverSettings::default() };
         let error = flow.solve(&state, &settings).unwrap_err();
         assert_eq!(error.islands.len(), 1);
         assert_eq!((error.islands[0].island, error.islands[0].worst_bus), (1, 3));
@@ -255,20 +255,20 @@ fn garbage_on_a_dead_bus_or_next_door_changes_nothing() {
     let (network, mut state) = lines(3);
     state.buses[4].kind = BusKind::Load;
     let mut flow = PowerFlow::new(&network).unwrap();
-    let clean = flow.solve(&state, &Settings::default()).unwrap().clone();
+    let clean = flow.solve(&state, &SolverSettings::default()).unwrap().clone();
     let z = flow.thevenin(&state, 3).unwrap();
     state.buses[5].demand = Demand { p: f64::NAN, q: 1e300, p_exponent: -3.0, q_exponent: 0.0 };
     state.buses[4].shunt.re = f64::INFINITY;
-    let dead = flow.solve_from_flat(&state, &Settings::default()).unwrap();
+    let dead = flow.solve_from_flat(&state, &SolverSettings::default()).unwrap();
     assert!((dead.v[1] - clean.v[1]).abs() < 1e-12 && dead.v[4..] == [0.0, 0.0]);
     state.buses[3].demand.q = f64::NAN;
     state.buses[3].shunt.im = 0.1;
-    let error = flow.solve(&state, &Settings::default()).unwrap_err();
+    let error = flow.solve(&state, &SolverSettings::default()).unwrap_err();
     assert_eq!((error.islands.len(), error.islands[0].worst_bus), (1, 3));
     assert!((flow.solution().v[1] - clean.v[1]).abs() < 1e-12);
     assert!(flow.thevenin(&state, 1).is_some() && flow.thevenin(&state, 3).is_none());
     state.buses[3].demand.q = 0.0;
-    let healed = flow.solve(&state, &Settings::default()).unwrap();
+    let healed = flow.solve(&state, &SolverSettings::default()).unwrap();
     assert!(healed.v[3] > clean.v[3]);
     assert!((healed.flows[1].to.im - 0.1 * healed.v[3].powi(2)).abs() < 1e-7);
     state.buses[3].shunt.im = 0.0;
@@ -280,14 +280,17 @@ fn a_state_of_another_size_is_an_error_value() {
     let (network, state) = lines(2);
     let mut flow = PowerFlow::new(&network).unwrap();
     let other = lines(1).1;
-    let error = flow.solve(&other, &Settings::default()).unwrap_err();
+    let error = flow.solve(&other, &SolverSettings::default()).unwrap_err();
     assert_eq!(error.islands, []);
     assert!(flow.solution().v.iter().all(|v| v.is_nan()));
     assert_eq!(flow.thevenin(&other, 0), None);
-    flow.solve(&state, &Settings::default()).unwrap();
+    flow.solve(&state, &SolverSettings::default()).unwrap();
     let empty = Network { base_mva: 100.0, buses: Vec::new(), branches: Vec::new() };
     let mut flow = PowerFlow::new(&empty).unwrap();
-    assert_eq!(flow.solve(&State::of(&empty), &Settings::default()).unwrap().v, [] as [f64; 0]);
+    assert_eq!(
+        flow.solve(&NetworkState::of(&empty), &SolverSettings::default()).unwrap().v,
+        [] as [f64; 0]
+    );
 }
 
 #[test]
@@ -295,7 +298,7 @@ fn a_line_open_at_its_far_end_draws_its_charging() {
     let (network, mut state) = lines(1);
     state.branches[0].closed = [true, false];
     let mut flow = PowerFlow::new(&network).unwrap();
-    let solution = flow.solve(&state, &Settings::default()).unwrap();
+    let solution = flow.solve(&state, &SolverSettings::default()).unwrap();
     let half = Complex::new(0.0, 0.02);
     let seen = half + (network.branches[0].z + half.recip()).recip();
     let expected = seen.conj() * (1.02 * 1.02);
@@ -319,9 +322,9 @@ fn a_fault_sees_the_lines_to_the_sources_and_nothing_of_the_load() {
     network.branches.push(network.branches[0]);
     state.branches = vec![BranchState::default(); 2];
     let mut flow = PowerFlow::new(&network).unwrap();
-    let before = flow.solve(&state, &Settings::default()).unwrap().clone();
+    let before = flow.solve(&state, &SolverSettings::default()).unwrap().clone();
     assert!(close(flow.thevenin(&state, 1), network.branches[0].z * 0.5));
-    assert_eq!(flow.solve(&state, &Settings::default()).unwrap().v, before.v);
+    assert_eq!(flow.solve(&state, &SolverSettings::default()).unwrap().v, before.v);
 }
 
 #[test]
@@ -329,7 +332,7 @@ fn a_vector_group_turns_what_is_behind_it() {
     let (mut network, state) = lines(1);
     network.branches[0].shift = -std::f64::consts::FRAC_PI_6;
     let mut flow = PowerFlow::new(&network).unwrap();
-    let solution = flow.solve(&state, &Settings::default()).unwrap();
+    let solution = flow.solve(&state, &SolverSettings::default()).unwrap();
     assert!((solution.angle[1] - 0.1 - std::f64::consts::FRAC_PI_6).abs() < 0.06);
     assert!(solution.iterations <= 6);
 }
@@ -357,12 +360,12 @@ fn what_no_network_can_have_is_refused() {
 fn buses_change_their_kind_on_the_same_pattern() {
     let (network, mut state) = lines(1);
     let mut flow = PowerFlow::new(&network).unwrap();
-    flow.solve(&state, &Settings::default()).unwrap();
+    flow.solve(&state, &SolverSettings::default()).unwrap();
     state.buses[1].kind = BusKind::Generator { p: 0.2, v: 1.03 };
-    assert_laws(&network, &state, flow.solve(&state, &Settings::default()).unwrap());
+    assert_laws(&network, &state, flow.solve(&state, &SolverSettings::default()).unwrap());
     state.buses[1] = BusState { kind: BusKind::Source { v: 1.01, angle: 0.05 }, ..state.buses[1] };
     state.buses[0].kind = BusKind::Load;
-    let solution = flow.solve(&state, &Settings::default()).unwrap();
+    let solution = flow.solve(&state, &SolverSettings::default()).unwrap();
     assert_laws(&network, &state, solution);
     assert_eq!(solution.islands[0].sources, [1]);
 }

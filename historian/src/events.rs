@@ -647,7 +647,7 @@ mod tests {
     use collector::answers::Decoder;
     use collector::plan::{self, plan};
     use collector::poll::{Exchange, Poll};
-    use config::{Encoding, Kind, Province, Table, blocks, commands};
+    use config::{Encoding, Kind, Province, RegisterTable, blocks, commands};
     use proptest::prelude::*;
     use signal::update::Outcome;
 
@@ -1100,7 +1100,7 @@ mod tests {
         let province = Province::built_in();
         let entries = province.channels[0].entries.iter().enumerate();
         let command = entries.filter_map(|(n, entry)| Some((n, entry.register?))).find(|(_, r)| {
-            (r.table, r.encoding, r.unit) == (Table::Holding, Encoding::K2, bench.unit)
+            (r.table, r.encoding, r.unit) == (RegisterTable::Holding, Encoding::K2, bench.unit)
         });
         let (n, register) = command.unwrap();
         bench.header(START, 1, 1);

@@ -13,7 +13,7 @@ use crate::plant::act::What;
 use crate::plant::event::Event;
 use crate::plant::outages::{Interruptions, Outage};
 use crate::plant::short_circuit::ShortCircuit;
-use crate::telemetry::image::{Image, Refusal, Sample};
+use crate::telemetry::image::{Image, Refusal, SentSample};
 use crate::telemetry::{Pair, Telemetry};
 
 /// The plant lives second by second.
@@ -135,7 +135,7 @@ impl Field {
     }
 
     /// What a station sends of a point when nothing is wrong: the truth through its measuring chain.
-    pub fn sample(&self, station: StationId, point: PointId) -> Sample {
+    pub fn sample(&self, station: StationId, point: PointId) -> SentSample {
         self.telemetry.samples[station.index()][point.index()]
     }
 

@@ -34,13 +34,13 @@ mod times;
 pub use field::{Field, OrderError};
 pub use orders::{ActionError, PlannedAction, PlantAction, Scenario};
 pub use plant::event::Event;
-pub use plant::outages::{Interrupted, Interruption, Interruptions, Outage, SUSTAINED_MS};
+pub use plant::outages::{Interrupted, Interruptions, Outage, PlantInterruption, SUSTAINED_MS};
 pub use plant::short_circuit::ShortCircuit;
 #[doc(hidden)]
 pub use server::trial;
 pub use server::{
-    Plans, Port, Ports, SecurityError, Simulation, StartError, Then, Traffic, Visit, control,
+    ListenError, Plans, Port, Ports, SecurityError, Simulation, Then, Traffic, Visit, control,
 };
 pub use telemetry::chain::tolerance;
-pub use telemetry::commands::Outcome;
-pub use telemetry::image::{Image, Refusal, Sample};
+pub use telemetry::commands::CommandOutcome;
+pub use telemetry::image::{Image, Refusal, SentSample};

@@ -54,7 +54,7 @@ pub enum Ports {
 
 /// Why the stations cannot listen.
 #[derive(Debug, Error)]
-pub enum StartError {
+pub enum ListenError {
     /// Somebody else has the port.
     #[error(
         "port {port} ({station} at {centre}) is in use: stop the other simulator, or choose other \
@@ -154,7 +154,7 @@ impl Simulation {
         province: Arc<Province>,
         ports: Ports,
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ListenError> {
         Self::start_with(province, ports, clock, Plans::default()).await
     }
 
@@ -167,7 +167,7 @@ impl Simulation {
         ports: Ports,
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
         plans: Plans,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, ListenError> {
         let security = Security::load(&province)?.map(Arc::new);
         let mut listeners = Vec::with_capacity(province.channels.len());
         for n in 0..province.channels.len() {
@@ -286,7 +286,7 @@ async fn open(
     province: &Province,
     n: usize,
     ports: Ports,
-) -> Result<(SocketAddr, TcpListener), StartError> {
+) -> Result<(SocketAddr, TcpListener), ListenError> {
     let channel = &province.channels[n];
     let port = if ports == Ports::Ephemeral { 0 } else { channel.port };
     let mut opened = TcpListener::bind((province.link.host.as_str(), port)).await;
@@ -301,11 +301,11 @@ async fn open(
         let station = province.stations[channel.station.index()].id.clone();
         let centre = province.centres[channel.centre.index()].id.clone();
         if channel.pinned_address {
-            StartError::Pinned { port, station, centre, source }
+            ListenError::Pinned { port, station, centre, source }
         } else if source.kind() == io::ErrorKind::AddrInUse {
-            StartError::PortInUse { port, station, centre }
+            ListenError::PortInUse { port, station, centre }
         } else {
-            StartError::Refused { port, station, centre, source }
+            ListenError::Refused { port, station, centre, source }
         }
     })
 }

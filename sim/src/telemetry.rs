@@ -17,7 +17,7 @@ use crate::plant::event::Event;
 use crate::plant::station::FeederState;
 use chain::Chain;
 use commands::Commands;
-use image::{Blocks, Image, Layout, Refusal, Sample, UnitImage, metering_unit};
+use image::{Blocks, Image, Layout, Refusal, SentSample, UnitImage, metering_unit};
 use ring::Ring;
 
 /// What is true of a point, and what a centre gets of it.
@@ -39,8 +39,8 @@ pub(crate) trait Interference {
         &mut self,
         channel: ChannelId,
         at_ms: i64,
-        samples: &'a [Sample],
-    ) -> Cow<'a, [Sample]>;
+        samples: &'a [SentSample],
+    ) -> Cow<'a, [SentSample]>;
 
     /// What a channel can be asked for, given the image without interference.
     fn image(&mut self, channel: ChannelId, at_ms: i64, image: Image) -> Image;
@@ -69,7 +69,7 @@ pub(crate) struct Telemetry {
     /// What hangs on each feeder, station by station.
     feeders: Vec<Vec<FeederState>>,
     /// What each station sends, point by point.
-    pub(crate) samples: Vec<Vec<Sample>>,
+    pub(crate) samples: Vec<Vec<SentSample>>,
     /// Which of them are news since the layouts took them over.
     news: Vec<Vec<usize>>,
     layouts: Vec<Layout>,
@@ -110,10 +110,10 @@ impl Telemetry {
             })
             .collect();
         let plant = Plant::new(Arc::clone(&province));
-        let samples: Vec<Vec<Sample>> = plant
+        let samples: Vec<Vec<SentSample>> = plant
             .stations
             .iter()
-            .map(|station| station.values().iter().copied().map(Sample::good).collect())
+            .map(|station| station.values().iter().copied().map(SentSample::good).collect())
             .collect();
         Self {
             commands: Commands::default(),
@@ -259,7 +259,7 @@ impl Telemetry {
         interference: &mut impl Interference,
         channel: ChannelId,
         at_ms: i64,
-    ) -> Option<Vec<Sample>> {
+    ) -> Option<Vec<SentSample>> {
         if !interference.touch(channel) {
             return None;
         }
@@ -271,7 +271,7 @@ impl Telemetry {
         &mut self,
         interference: &mut impl Interference,
         channel: ChannelId,
-        sent: &[Sample],
+        sent: &[SentSample],
     ) {
         let station = self.province.channels[channel.index()].station.index();
         let layout = &self.layouts[channel.index()];
@@ -285,7 +285,7 @@ impl Telemetry {
     }
 
     /// Takes records into the rings of a channel that has their points.
-    fn record(&mut self, channel: ChannelId, events: &[Event], sent: Option<&[Sample]>) {
+    fn record(&mut self, channel: ChannelId, events: &[Event], sent: Option<&[SentSample]>) {
         for event in events {
             let station = &self.province.stations[event.station.index()];
             let point = &station.points[event.point.index()];
@@ -314,7 +314,7 @@ impl Telemetry {
     }
 
     /// What stands beside the points of a unit, whose clock shows `clock_ms`.
-    fn blocks(&self, channel: ChannelId, unit: u8, sent: &[Sample], clock_ms: i64) -> Blocks {
+    fn blocks(&self, channel: ChannelId, unit: u8, sent: &[SentSample], clock_ms: i64) -> Blocks {
         let station = self.province.channels[channel.index()].station.index();
         let ring = self.rings[channel.index()].get(usize::from(unit) - 1);
         let ring = ring.cloned().unwrap_or_default();
@@ -326,7 +326,7 @@ impl Telemetry {
     }
 
     /// Whether the clock of a unit is synchronised, as the station says itself.
-    fn is_synchronised(&self, station: usize, unit: u8, sent: &[Sample]) -> bool {
+    fn is_synchronised(&self, station: usize, unit: u8, sent: &[SentSample]) -> bool {
         let alarms = &self.clocks[station];
         let own = alarms.iter().filter(|(of, _)| of.is_none_or(|of| of == unit));
         !own.into_iter().any(|(_, point)| sent[*point].value > 0.0)

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use config::{ChannelId, Decoded, Flags, PointId, Province, StationId, Table, blocks};
+use config::{ChannelId, Decoded, Flags, PointId, Province, RegisterTable, StationId, blocks};
 use sim::faults::{FAULTS, FaultKind, Injection, Keep, Settings, TruthRecord};
 use sim::{Field, Image, Scenario};
 
@@ -218,7 +218,7 @@ fn a_shifted_unit_says_of_each_address_what_stands_at_the_next() {
     let mut twins = Twins::new(&province);
     twins.ill.inject(&injection("T16", "S1/unit 1", &[])).unwrap();
     let (well, ill) = (twins.well.image(FIRST), twins.ill.image(FIRST));
-    for (table, cells) in [(Table::Input, 34), (Table::Discrete, 109)] {
+    for (table, cells) in [(RegisterTable::Input, 34), (RegisterTable::Discrete, 109)] {
         for at in 0..cells - 1 {
             let next = well.read(1, table, at + 1, 1);
             if let (Ok(next), Ok(shown)) = (next, ill.read(1, table, at, 1)) {
@@ -226,7 +226,7 @@ fn a_shifted_unit_says_of_each_address_what_stands_at_the_next() {
             }
         }
     }
-    assert_eq!(well.read(2, Table::Input, 0, 4), ill.read(2, Table::Input, 0, 4));
+    assert_eq!(well.read(2, RegisterTable::Input, 0, 4), ill.read(2, RegisterTable::Input, 0, 4));
 }
 
 #[test]
@@ -238,8 +238,10 @@ fn two_devices_with_one_address_answer_in_turn_second_by_second() {
         twins.step(START + 1_000 * second);
         let (well, ill) = (twins.well.image(FIRST), twins.ill.image(FIRST));
         let answers = if (START / 1_000 + second) % 2 == 0 { 1 } else { 2 };
-        let (shown, expected) =
-            (ill.read(1, Table::Input, 0, 6).unwrap(), well.read(answers, Table::Input, 0, 6));
+        let (shown, expected) = (
+            ill.read(1, RegisterTable::Input, 0, 6).unwrap(),
+            well.read(answers, RegisterTable::Input, 0, 6),
+        );
         assert_eq!(Ok(shown), expected, "second {second}");
     }
     let named = named(&twins.ill.take_truth()[0]);
@@ -275,7 +277,8 @@ type Record = (PointId, i64, u16);
 fn records(field: &Field, of: &[PointId]) -> Vec<Record> {
     let province = Arc::clone(field.province());
     let image = field.image(FIRST);
-    let registers = |unit, address, count| image.read(unit, Table::Input, address, count).unwrap();
+    let registers =
+        |unit, address, count| image.read(unit, RegisterTable::Input, address, count).unwrap();
     let mut all: Vec<(u16, Record)> = Vec::new();
     for point in of {
         let register = province.channels[FIRST.index()].entries[point.index()].register.unwrap();
@@ -339,7 +342,7 @@ fn records_are_mistimed_lost_or_made_up_and_the_alarms_say_so() {
     change(&mut field);
     let kept = records(&field, &[contact, other]).len();
     assert!((8..32).contains(&kept), "{kept}");
-    let numbers = |unit| field.image(FIRST).read(unit, Table::Input, 40_006, 2).unwrap()[1];
+    let numbers = |unit| field.image(FIRST).read(unit, RegisterTable::Input, 40_006, 2).unwrap()[1];
     assert!(usize::from(numbers(1) + numbers(2)) >= 40, "the numbers tell of the loss");
     let overflow = province.stations[0].points.iter().position(|p| p.spec.id == "STN.SOEOV");
     let overflow = PointId::at(overflow.unwrap());
@@ -401,7 +404,7 @@ fn the_same_seed_gives_the_same_bytes_and_the_same_truth_whatever_the_polling_do
     let (again, images_again) = day(|field| {
         // Somebody asks in between.
         for unit in 0..20 {
-            let _ = field.image(FIRST).read(unit, Table::Input, 0, 10);
+            let _ = field.image(FIRST).read(unit, RegisterTable::Input, 0, 10);
         }
     });
     assert_eq!(log, again);

@@ -191,7 +191,7 @@ fn the_same_seed_and_steps_give_the_same_registers() {
 fn a_field_before_its_first_step_has_no_values() {
     let province = Arc::new(Province::built_in());
     let field = Field::new(Arc::clone(&province));
-    let power = config::Table::Input;
+    let power = config::RegisterTable::Input;
     assert_eq!(field.image(ChannelId::at(0)).read(1, power, 0, 1), Ok(vec![0x8000]));
 }
 

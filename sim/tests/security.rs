@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use config::{ChannelId, Identity, Province, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
-use sim::{Ports, Simulation, StartError};
+use sim::{ListenError, Ports, Simulation};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -250,7 +250,7 @@ async fn a_file_that_is_not_there_is_named_before_anybody_listens() {
         change(province.link.tls.as_mut().unwrap());
         let started = Simulation::start(Arc::new(province), Ports::Ephemeral, Arc::new(|| 0));
         match started.await.err() {
-            Some(StartError::Security(error)) => error.to_string(),
+            Some(ListenError::Security(error)) => error.to_string(),
             other => format!("{other:?}"),
         }
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{ChannelId, Province};
-use sim::{Ports, Simulation, StartError};
+use sim::{ListenError, Ports, Simulation};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -332,7 +332,7 @@ async fn a_port_in_use_is_named_with_its_station() {
         Simulation::start(Arc::new(province.clone()), Ports::Contract, Arc::new(|| 0))
     };
     match start(&province).await.err() {
-        Some(StartError::PortInUse { port: named, station, centre }) => {
+        Some(ListenError::PortInUse { port: named, station, centre }) => {
             assert_eq!((named, station.as_str(), centre.as_str()), (port, "S2", "CC"));
         }
         other => panic!("{other:?}"),

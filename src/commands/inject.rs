@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use ::config::Lang;
 use clap::Args;
 use serde_json::Value;
-use sim::control::Request;
+use sim::control::ControlRequest;
 use sim::faults::{FAULTS, FaultKind, FaultSpec, Takes, duration_ms};
 
 use super::simulator::{Running, local};
@@ -73,15 +73,15 @@ pub(super) fn run(common: &Common, args: &InjectArgs) -> Outcome {
 }
 
 /// The request that the arguments stand for; what can be known to be wrong is said here.
-fn request(args: &InjectArgs) -> Result<Request, Failure> {
+fn request(args: &InjectArgs) -> Result<ControlRequest, Failure> {
     if args.list {
-        return Ok(Request::List {});
+        return Ok(ControlRequest::List {});
     }
     if let Some(fault) = args.clear {
-        return Ok(Request::Clear { fault });
+        return Ok(ControlRequest::Clear { fault });
     }
     if let Some(point) = &args.truth {
-        return Ok(Request::Truth { point: point.clone() });
+        return Ok(ControlRequest::Truth { point: point.clone() });
     }
     let (Some(kind), Some(target)) = (&args.kind, &args.target) else {
         let message = "say which fault and where, such as 'gridwatch inject T08 HB03.110.171.P', \
@@ -100,7 +100,7 @@ fn request(args: &InjectArgs) -> Result<Request, Failure> {
         };
         params.insert(name.trim().to_owned(), Value::String(value.trim().to_owned()));
     }
-    Ok(Request::Inject {
+    Ok(ControlRequest::Inject {
         kind: kind.clone(),
         target: target.clone(),
         centre: args.centre.clone(),
@@ -110,9 +110,9 @@ fn request(args: &InjectArgs) -> Result<Request, Failure> {
 }
 
 /// An answer in words.
-fn told(request: &Request, reply: &Value) -> String {
+fn told(request: &ControlRequest, reply: &Value) -> String {
     match request {
-        Request::Inject { kind, target, centre, lasting, .. } => {
+        ControlRequest::Inject { kind, target, centre, lasting, .. } => {
             let number = &reply["fault"];
             let name = FaultKind::parse(kind).map_or("", |kind| kind.spec().name(Lang::En));
             let until = match lasting {
@@ -122,9 +122,9 @@ fn told(request: &Request, reply: &Value) -> String {
             let at = centre.as_ref().map_or_else(String::new, |id| format!(", as {id} sees it"));
             format!("fault {number}: {name} at {target}{at}, {until}")
         }
-        Request::Clear { fault } => format!("fault {fault} is cleared"),
-        Request::List {} => listed(reply),
-        Request::Truth { .. } => truth(reply),
+        ControlRequest::Clear { fault } => format!("fault {fault} is cleared"),
+        ControlRequest::List {} => listed(reply),
+        ControlRequest::Truth { .. } => truth(reply),
         // What else can be asked is asked by other commands.
         _ => String::new(),
     }

@@ -1,6 +1,6 @@
 //! `gridwatch plan`: the requests that the collector will send.
 
-use ::config::{Device, Scan};
+use ::config::{DeviceLimits, Scan};
 use clap::Args;
 use gridwatch::collector::plan::{Block, Content, Plan, plans};
 use gridwatch::signal::layout::Part;
@@ -76,12 +76,12 @@ pub(super) fn run(common: &Common, args: &PlanArgs) -> Outcome {
 }
 
 /// Requests that are under way at once.
-fn together(device: &Device) -> usize {
+fn together(device: &DeviceLimits) -> usize {
     if device.pause_between_ms > 0 { 1 } else { device.in_flight.into() }
 }
 
 /// Milliseconds that so many requests take.
-fn scan_ms(requests: usize, device: &Device, round_trip: u32) -> u64 {
+fn scan_ms(requests: usize, device: &DeviceLimits, round_trip: u32) -> u64 {
     let rounds = requests.div_ceil(together(device)) as u64;
     let pauses = rounds.saturating_sub(1) * u64::from(device.pause_between_ms);
     rounds * u64::from(round_trip) + pauses
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn requests_share_round_trips_as_far_as_the_device_takes_them() {
-        let mut device = Device { in_flight: 8, ..Device::default() };
+        let mut device = DeviceLimits { in_flight: 8, ..DeviceLimits::default() };
         assert_eq!(scan_ms(12, &device, 100), 200);
         device.in_flight = 12;
         assert_eq!(scan_ms(12, &device, 100), 100);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use sim::control::Request;
+use sim::control::ControlRequest;
 use sim::faults::duration_ms;
 
 use super::simulator::{Running, local};
@@ -119,7 +119,7 @@ pub(super) fn run(common: &Common, command: &PlantCommand) -> Outcome {
                 let message = format!("--share: {share} is not a number from 0 to 1");
                 return running.refused(Err(Failure::Usage(message)));
             }
-            let request = Request::Strike {
+            let request = ControlRequest::Strike {
                 bay: bay.clone(),
                 lasting: *lasting,
                 phase: phase.clone(),
@@ -132,19 +132,22 @@ pub(super) fn run(common: &Common, command: &PlantCommand) -> Outcome {
             })
         }
         PlantCommand::Set(SetArgs { point, code, running }) => {
-            let request = Request::Set { point: point.clone(), code: Value::from(code.clone()) };
+            let request =
+                ControlRequest::Set { point: point.clone(), code: Value::from(code.clone()) };
             running.ask(common, &request, |reply| format!("{point} is {code}, {}", at(reply)))
         }
         PlantCommand::Dip(DipArgs { hertz, lasting, running }) => {
             if let Err(error) = duration_ms(lasting) {
                 return running.refused(Err(Failure::Usage(format!("--for: {error}"))));
             }
-            let request = Request::Dip { hertz: *hertz, lasting: lasting.clone() };
+            let request = ControlRequest::Dip { hertz: *hertz, lasting: lasting.clone() };
             running.ask(common, &request, |reply| {
                 format!("{hertz} Hz off the frequency for {lasting}, {}", at(reply))
             })
         }
-        PlantCommand::Outages(args) => args.running.ask(common, &Request::Outages {}, outages),
+        PlantCommand::Outages(args) => {
+            args.running.ask(common, &ControlRequest::Outages {}, outages)
+        }
     }
 }
 

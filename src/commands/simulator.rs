@@ -9,7 +9,7 @@ use ::config::{Zone, plain};
 use clap::Args;
 use gridwatch::clock::Timestamp;
 use serde_json::{Value, json};
-use sim::control::{LINE_BYTES_MAX, Request};
+use sim::control::{ControlRequest, LINE_BYTES_MAX};
 
 use super::field::control_port;
 use super::{Common, ConfigArg, EXIT_USAGE, Failure, Outcome, say, say_lines};
@@ -41,7 +41,7 @@ impl Running {
     pub(super) fn ask(
         &self,
         common: &Common,
-        request: &Request,
+        request: &ControlRequest,
         told: impl Fn(&Value) -> String,
     ) -> Outcome {
         self.refused(self.try_to_ask(common, request, told))
@@ -61,7 +61,7 @@ impl Running {
     fn try_to_ask(
         &self,
         common: &Common,
-        request: &Request,
+        request: &ControlRequest,
         told: impl Fn(&Value) -> String,
     ) -> Outcome {
         let port = if let Some(port) = self.control {
@@ -115,7 +115,7 @@ fn not_a_simulator(port: u16) -> Failure {
 }
 
 /// Sends a request and waits for the line that answers it.
-fn ask(port: u16, request: &Request) -> io::Result<String> {
+fn ask(port: u16, request: &ControlRequest) -> io::Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

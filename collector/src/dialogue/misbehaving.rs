@@ -99,8 +99,14 @@ fn run(seed: u64, connections: usize, in_flight: usize) -> Seen {
                 let unit = 1 + chance.byte() % 6;
                 let count = 1 + chance.byte() % if chance.below(4) == 0 { 125 } else { 8 };
                 let (address, count) = (u16::from(chance.byte()), u16::from(count));
-                let question =
-                    Question { block: 0, offset: 0, count, unit, table: Table::Input, address };
+                let question = Question {
+                    block: 0,
+                    offset: 0,
+                    count,
+                    unit,
+                    table: RegisterTable::Input,
+                    address,
+                };
                 let request = dialogue.ask(question, Timestamp(0), now);
                 stream.extend(sent(reply(&request, &question), 10, &mut chance));
             }

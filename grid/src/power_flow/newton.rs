@@ -3,7 +3,7 @@
 
 use super::{BEGUN, PowerFlow};
 use crate::jacobian::Role;
-use crate::{Complex, Flow, Settings, State, Unsolved};
+use crate::{Complex, Flow, NetworkState, SolverSettings, Unsolved};
 
 /// Evaluations without a tenth of progress after which an island is given up.
 const STALLED_MAX: u32 = 8;
@@ -75,7 +75,7 @@ impl PowerFlow {
     }
 
     /// Steps until every island that is not lost is solved.
-    pub(super) fn iterate(&mut self, settings: &Settings) {
+    pub(super) fn iterate(&mut self, settings: &SolverSettings) {
         let mut pace: Option<Pace> = None;
         let mut left = settings.iterations_max;
         loop {
@@ -192,7 +192,7 @@ impl PowerFlow {
     }
 
     /// Gives the islands that were lost on the way another chance, from a flat start.
-    pub(super) fn revive(&mut self, state: &State) {
+    pub(super) fn revive(&mut self, state: &NetworkState) {
         let mut hopeless = Vec::new();
         for lost in std::mem::take(&mut self.unsolved) {
             if lost.mismatch.is_nan() {

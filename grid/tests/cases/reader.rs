@@ -7,12 +7,12 @@
 //! branch from to r x g b ratio shift
 //! ```
 
-use grid::{Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, State};
+use grid::{Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, NetworkState};
 
 /// A network, its state, and the voltages (pu, degrees) that somebody else found, if in the file.
 pub(crate) struct Case {
     pub(crate) network: Network,
-    pub(crate) state: State,
+    pub(crate) state: NetworkState,
     pub(crate) expected: Vec<(f64, f64)>,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Case {
 pub(crate) fn read(text: &str) -> Case {
     let mut case = Case {
         network: Network { base_mva: 100.0, buses: Vec::new(), branches: Vec::new() },
-        state: State::default(),
+        state: NetworkState::default(),
         expected: Vec::new(),
     };
     for line in text.lines() {

@@ -1,6 +1,6 @@
 //! Random networks and states from a seed: small, meshed, oddly switched, but solvable.
 
-use grid::{Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, State};
+use grid::{Branch, BranchState, Bus, BusKind, BusState, Complex, Demand, Network, NetworkState};
 
 /// `SplitMix64`.
 pub(crate) struct Chance(u64);
@@ -60,8 +60,8 @@ impl Chance {
     }
 
     /// Light loads that follow the voltage or not, a few generators, some sources, open ends.
-    pub(crate) fn state(&mut self, network: &Network) -> State {
-        let mut state = State::of(network);
+    pub(crate) fn state(&mut self, network: &Network) -> NetworkState {
+        let mut state = NetworkState::of(network);
         for bus in &mut state.buses {
             *bus = self.bus();
         }
@@ -115,7 +115,7 @@ impl Chance {
     }
 
     /// What happens in a second: loads move; at times a breaker, a tap, a source or a kind.
-    pub(crate) fn disturb(&mut self, network: &Network, state: &mut State) {
+    pub(crate) fn disturb(&mut self, network: &Network, state: &mut NetworkState) {
         for bus in &mut state.buses {
             bus.demand.p *= self.between(0.98, 1.02);
         }
@@ -130,7 +130,7 @@ impl Chance {
     }
 
     /// A number that nobody can compute with, somewhere.
-    pub(crate) fn spoil(&mut self, state: &mut State) {
+    pub(crate) fn spoil(&mut self, state: &mut NetworkState) {
         let bad = [f64::NAN, f64::INFINITY, -1e300, 1e-300, 0.0, 1e8, -3.0][self.below(7)];
         let bus = self.below(state.buses.len());
         let branch = self.below(state.branches.len());

@@ -15,7 +15,7 @@ use super::truth::{Ending, Keep, TruthRecord};
 use super::{records, registers, samples, wire};
 use crate::chance::Chance;
 use crate::plant::event::Event;
-use crate::telemetry::image::{Image, Sample};
+use crate::telemetry::image::{Image, SentSample};
 use crate::telemetry::{Interference, Pair};
 
 struct Active {
@@ -273,8 +273,8 @@ impl Interference for Faults {
         &mut self,
         channel: ChannelId,
         at_ms: i64,
-        samples: &'a [Sample],
-    ) -> Cow<'a, [Sample]> {
+        samples: &'a [SentSample],
+    ) -> Cow<'a, [SentSample]> {
         let mut sent = Cow::Borrowed(samples);
         let station = self.province.channels[channel.index()].station;
         let station = &self.province.stations[station.index()];

@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::kind::{FaultKind, Settings};
 use crate::chance::Chance;
 use crate::target::TargetError;
-use crate::telemetry::image::{Image, Sample};
+use crate::telemetry::image::{Image, SentSample};
 use crate::times::Start;
 
 /// Faults that may be active at once: far more than anybody watches.
@@ -103,7 +103,7 @@ pub(crate) struct Touched {
     /// Units of faults that reach units.
     pub(crate) units: Vec<u8>,
     /// What was sent of each point when the fault began; empty before.
-    pub(crate) held: Vec<Sample>,
+    pub(crate) held: Vec<SentSample>,
     /// The image of that moment, for a gateway that hangs.
     pub(crate) image: Option<Image>,
 }

@@ -4,7 +4,7 @@ use config::{Flags, Point, PointId, Station};
 
 use super::fault::{Fault, Touched};
 use super::kind::{FaultKind, Settings, phase_pair};
-use crate::telemetry::image::Sample;
+use crate::telemetry::image::SentSample;
 
 /// Days of the month by which a drift is counted.
 const MONTH_MS: f64 = 30.0 * 86_400_000.0;
@@ -32,12 +32,12 @@ pub(crate) fn apply(
     touched: &mut Touched,
     station: &Station,
     at_ms: i64,
-    samples: &mut [Sample],
+    samples: &mut [SentSample],
 ) {
     if touched.held.is_empty() {
         touched.held = touched.points.iter().map(|point| samples[point.index()]).collect();
     }
-    let original: Option<Vec<Sample>> =
+    let original: Option<Vec<SentSample>> =
         (fault.kind == FaultKind::PhaseSwap).then(|| samples.to_vec());
     for (n, id) in touched.points.iter().enumerate() {
         let point = &station.points[id.index()];
@@ -66,16 +66,16 @@ struct Seen<'a> {
     point: &'a Point,
     id: PointId,
     at_ms: i64,
-    now: Sample,
+    now: SentSample,
     /// What was sent when the fault began.
-    held: Sample,
+    held: SentSample,
 }
 
 impl Seen<'_> {
-    fn sample(&self) -> Sample {
-        let Sample { value, flags } = self.now;
-        let set = |value: f64| Sample { value, flags };
-        let flag = |flag: Flags| Sample { value, flags: flags.with(flag) };
+    fn sample(&self) -> SentSample {
+        let SentSample { value, flags } = self.now;
+        let set = |value: f64| SentSample { value, flags };
+        let flag = |flag: Flags| SentSample { value, flags: flags.with(flag) };
         let settings = &self.fault.settings;
         match self.fault.kind {
             FaultKind::UnitLost => self.out_of_reach(),
@@ -86,7 +86,7 @@ impl Seen<'_> {
             FaultKind::Frozen | FaultKind::WrongTap => self.held,
             FaultKind::Saturated => {
                 let said = [Flags::OVERFLOW, Flags::GOOD][settings.word("quality")];
-                Sample { value: self.full_scale(), flags: flags.with(said) }
+                SentSample { value: self.full_scale(), flags: flags.with(said) }
             }
             FaultKind::WrongScale => set(value * settings.number("factor")),
             FaultKind::Polarity => set(-value),
@@ -100,7 +100,7 @@ impl Seen<'_> {
                 let blocked = [Flags::GOOD, Flags::BLOCKED][settings.word("quality")];
                 let flipped = self.fault.flips(self.id, self.at_ms);
                 let value = if flipped { self.opposite(value) } else { value };
-                Sample { value, flags: flags.with(blocked) }
+                SentSample { value, flags: flags.with(blocked) }
             }
             FaultKind::StuckAlarm => {
                 let normal = f64::from(self.point.normal);
@@ -114,7 +114,7 @@ impl Seen<'_> {
             FaultKind::Substituted => {
                 let entered = settings.number("value");
                 let value = if entered.is_finite() { entered } else { self.held.value };
-                Sample { value, flags: flags.with(Flags::SUBSTITUTED) }
+                SentSample { value, flags: flags.with(Flags::SUBSTITUTED) }
             }
             FaultKind::TestMode => flag(Flags::TEST),
             FaultKind::VtFuse => self.without_vt(),
@@ -142,12 +142,12 @@ impl Seen<'_> {
         opposite(self.point, value)
     }
 
-    fn out_of_reach(&self) -> Sample {
+    fn out_of_reach(&self) -> SentSample {
         if is_com_alarm(self.point) {
-            return Sample { value: 1.0, flags: self.now.flags };
+            return SentSample { value: 1.0, flags: self.now.flags };
         }
-        let Sample { value, flags } = self.held;
-        Sample { value, flags: flags.with(Flags::NOT_TOPICAL) }
+        let SentSample { value, flags } = self.held;
+        SentSample { value, flags: flags.with(Flags::NOT_TOPICAL) }
     }
 
     fn recounted(&self) -> f64 {
@@ -158,11 +158,11 @@ impl Seen<'_> {
         }
     }
 
-    fn exchanged(&self, station: &Station, samples: &[Sample]) -> Sample {
+    fn exchanged(&self, station: &Station, samples: &[SentSample]) -> SentSample {
         let (one, other) = phase_pair(&self.fault.settings);
         let id = self.point.spec.id.as_str();
         if id == "Q" {
-            return Sample { value: -self.now.value, flags: self.now.flags };
+            return SentSample { value: -self.now.value, flags: self.now.flags };
         }
         let wanted = if id == one { other } else { one };
         let points = station.points.iter().zip(samples);
@@ -174,19 +174,19 @@ impl Seen<'_> {
     }
 
     /// The value that was sent last, until the new one is far enough from it.
-    fn stepped(&self) -> Sample {
+    fn stepped(&self) -> SentSample {
         let range = self.point.range.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
         let band = range * self.fault.settings.number("percent") / 100.0;
         let near = (self.now.value - self.held.value).abs() <= band;
         let value = if near { self.held.value } else { self.now.value };
-        Sample { value, flags: self.now.flags }
+        SentSample { value, flags: self.now.flags }
     }
 
     /// What is left of a value when its voltage transformer has lost phase A, or all three.
-    fn without_vt(&self) -> Sample {
+    fn without_vt(&self) -> SentSample {
         let all = self.fault.settings.word("phases") == 1;
         let factor = match self.point.spec.id.as_str() {
-            "VT.MCB" => return Sample { value: 1.0, flags: self.now.flags },
+            "VT.MCB" => return SentSample { value: 1.0, flags: self.now.flags },
             "UL" | "UA" => 0.0,
             _ if all => 0.0,
             // One side of these two is gone, the other is the voltage to earth.
@@ -194,7 +194,7 @@ impl Seen<'_> {
             "P" | "Q" => TWO_OF_THREE,
             _ => 1.0,
         };
-        Sample { value: self.now.value * factor, flags: self.now.flags }
+        SentSample { value: self.now.value * factor, flags: self.now.flags }
     }
 }
 

@@ -6,8 +6,8 @@
 
 use config::{LineEnd, Province};
 use grid::{
-    Branch, Bus, BusKind, Complex, Conductor, Demand, Diverged, Network as Model, PowerFlow,
-    Settings, ShortCircuit, State, TapChanger, Topology, Windings,
+    Branch, Bus, BusKind, Complex, Conductor, Demand, Diverged, Network as Model, NetworkState,
+    PowerFlow, ShortCircuitVoltages, SolverSettings, TapChanger, Topology, Windings,
 };
 
 use crate::plant::scheme::{Role, Scheme};
@@ -40,7 +40,7 @@ type Place = Option<(usize, usize)>;
 /// The network of a province.
 pub(crate) struct Network {
     model: Model,
-    state: State,
+    state: NetworkState,
     flow: PowerFlow,
     stations: Vec<StationNodes>,
     lines: Vec<LineNodes>,
@@ -102,7 +102,7 @@ impl Network {
                     stations[station.index()].buses[section.unwrap_or(0)]
                 }
                 // Right behind the bus that is held, on the other side of the impedance.
-                LineEnd::Source(source) => sources[source] + 1,
+                LineEnd::Infeed(source) => sources[source] + 1,
             };
             let known = Conductor::named(&line.conductor);
             let conductor = known.expect("the contract knows the same conductors");
@@ -117,7 +117,7 @@ impl Network {
             lines.push(LineNodes { branch, ends, z: data.z });
         }
         let Build { model, ratios } = build;
-        let mut state = State::of(&model);
+        let mut state = NetworkState::of(&model);
         for (branch, ratio) in ratios {
             state.branches[branch].ratio = ratio;
         }
@@ -146,7 +146,7 @@ impl Network {
     pub(crate) fn switch_source(&mut self, line: usize, closed: bool) {
         let LineNodes { branch, ends, .. } = &self.lines[line];
         for (n, end) in ends.iter().enumerate() {
-            if let LineEnd::Source(_) = end {
+            if let LineEnd::Infeed(_) = end {
                 self.state.branches[*branch].closed[n] = closed;
             }
         }
@@ -196,7 +196,7 @@ impl Network {
     /// # Errors
     /// The islands that have no solution; they carry nothing then.
     pub(crate) fn solve(&mut self) -> Result<(), Diverged> {
-        let settings = Settings { tolerance: TOLERANCE, ..Settings::default() };
+        let settings = SolverSettings { tolerance: TOLERANCE, ..SolverSettings::default() };
         self.flow.solve(&self.state, &settings).map(|_| ())
     }
 
@@ -221,7 +221,7 @@ impl Network {
 
     /// What leaves a source over each of its lines, in their order, MW and `MVAr`.
     pub(crate) fn out_of(&self, source: usize) -> Vec<(f64, f64)> {
-        let end = LineEnd::Source(source);
+        let end = LineEnd::Infeed(source);
         let own = self.lines.iter().filter_map(|line| {
             let at = line.ends.iter().position(|own| *own == end)?;
             let flow = &self.flow.solution().flows[line.branch];
@@ -287,7 +287,7 @@ impl Network {
 
     /// The network, how it stands, and its solution.
     #[cfg(test)]
-    pub(crate) fn model(&self) -> (&Model, &State, &grid::Solution) {
+    pub(crate) fn model(&self) -> (&Model, &NetworkState, &grid::Solution) {
         (&self.model, &self.state, self.flow.solution())
     }
 }
@@ -387,7 +387,7 @@ impl Build {
             places[bay] = Some((branch, 1));
             return Some(Tapped { branch, other: Some((rated_kv(level), f64::from(level))) });
         }
-        let uk = ShortCircuit { hm: 10.5, hl: 17.0, ml: 6.0 };
+        let uk = ShortCircuitVoltages { hm: 10.5, hl: 17.0, ml: 6.0 };
         let data = three_windings(mva).three(uk, BASE_MVA);
         let star = self.bus(110.0);
         let branch = self.branch(high, star, data.h, data.magnetising);

@@ -37,7 +37,7 @@ pub struct Interrupted {
 
 /// An interruption, for people.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Interruption {
+pub struct PlantInterruption {
     /// Station id.
     pub station: String,
     /// Bay id.
@@ -78,7 +78,7 @@ pub struct Interruptions {
     /// Momentary interruptions of the mean customer.
     pub maifi: f64,
     /// Those that ended, the oldest of very many left out, then those that last.
-    pub interruptions: Vec<Interruption>,
+    pub interruptions: Vec<PlantInterruption>,
 }
 
 /// What the interruptions of a while come to.
@@ -194,7 +194,7 @@ impl Outages {
             if until_ms.is_none() {
                 tally.count(customers, lasted_ms, false);
             }
-            listed.push(Interruption {
+            listed.push(PlantInterruption {
                 station: station.id.clone(),
                 bay: bay_id(station, bay),
                 customers,

@@ -106,7 +106,7 @@ impl Plant {
                 let line = &self.province.lines[line];
                 [line.from, line.to].iter().any(|end| match end {
                     LineEnd::Bay(own, bay) => self.carries(own.index(), *bay),
-                    LineEnd::Source(_) => false,
+                    LineEnd::Infeed(_) => false,
                 })
             }),
             Role::Feeder(_) | Role::Transformer(_) => self.carries(station, bay),
@@ -149,7 +149,7 @@ impl Plant {
         let (km, ends) = (contract.km, [contract.from, contract.to]);
         let live = ends.iter().any(|end| match end {
             LineEnd::Bay(own, bay) => self.carries(own.index(), *bay),
-            LineEnd::Source(_) => true,
+            LineEnd::Infeed(_) => true,
         });
         if !live {
             return;
@@ -172,7 +172,7 @@ impl Plant {
                     }
                 }
                 LineEnd::Bay(..) => {}
-                LineEnd::Source(_) => self.trip_source(at_ms, station, line, fault),
+                LineEnd::Infeed(_) => self.trip_source(at_ms, station, line, fault),
             }
         }
     }
@@ -392,7 +392,7 @@ impl Plant {
                 let contract = &self.province.lines[line];
                 match [contract.from, contract.to][1 - end] {
                     LineEnd::Bay(other, bay) => bays.push((other.index(), bay)),
-                    LineEnd::Source(_) => {
+                    LineEnd::Infeed(_) => {
                         self.later(at_ms, station, What::Source { line, closed: true });
                     }
                 }

@@ -59,7 +59,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// What is wanted of the field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Request {
+pub enum ControlRequest {
     /// Start a fault.
     Inject {
         /// Id or word of its kind.
@@ -139,7 +139,7 @@ fn half_way() -> f64 {
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Reply {
+pub enum ControlReply {
     /// A fault was started.
     Injected {
         /// Done.
@@ -205,7 +205,7 @@ pub enum RequestError {
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(flatten)]
-    reply: &'a Reply,
+    reply: &'a ControlReply,
     #[serde(skip_serializing_if = "Option::is_none")]
     utc_offset_hours: Option<serde_json::Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,7 +213,7 @@ struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn new(reply: &'a Reply, zone: Zone) -> Self {
+    fn new(reply: &'a ControlReply, zone: Zone) -> Self {
         let hours = zone.fixed_hours();
         Self {
             reply,
@@ -262,7 +262,7 @@ pub(crate) enum Write {
 /// Something on its way to the field.
 pub(crate) enum Order {
     /// A request, and who waits for the answer.
-    Ask(Request, oneshot::Sender<Result<Reply, RequestError>>),
+    Ask(ControlRequest, oneshot::Sender<Result<ControlReply, RequestError>>),
     /// A write of a centre, and who waits for it.
     Write(ChannelId, Write, oneshot::Sender<Result<(), Refusal>>),
 }
@@ -289,7 +289,7 @@ impl Desk {
     ///
     /// # Errors
     /// Why it cannot be done, with the way out.
-    pub async fn ask(&self, request: Request) -> Result<Reply, RequestError> {
+    pub async fn ask(&self, request: ControlRequest) -> Result<ControlReply, RequestError> {
         let (reply, answer) = oneshot::channel();
         let order = Order::Ask(request, reply);
         self.orders.send(order).await.map_err(|_| RequestError::Stopping)?;
@@ -315,7 +315,7 @@ impl Desk {
         target: &str,
         lasting: Option<&str>,
     ) -> Result<u32, RequestError> {
-        let request = Request::Inject {
+        let request = ControlRequest::Inject {
             kind: kind.to_owned(),
             target: target.to_owned(),
             centre: None,
@@ -323,7 +323,7 @@ impl Desk {
             params: BTreeMap::new(),
         };
         match self.ask(request).await? {
-            Reply::Injected { fault, .. } => Ok(fault),
+            ControlReply::Injected { fault, .. } => Ok(fault),
             _ => Err(RequestError::AnsweredElse),
         }
     }
@@ -333,13 +333,13 @@ impl Desk {
     /// # Errors
     /// When no such fault is active.
     pub async fn clear(&self, fault: u32) -> Result<(), RequestError> {
-        self.ask(Request::Clear { fault }).await.map(|_| ())
+        self.ask(ControlRequest::Clear { fault }).await.map(|_| ())
     }
 }
 
 /// What came of an order, to be handed over once everybody can see it.
 pub(crate) enum Outcome {
-    Ask(Result<Reply, RequestError>, oneshot::Sender<Result<Reply, RequestError>>),
+    Ask(Result<ControlReply, RequestError>, oneshot::Sender<Result<ControlReply, RequestError>>),
     Write(Result<(), Refusal>, oneshot::Sender<Result<(), Refusal>>),
 }
 
@@ -371,9 +371,13 @@ pub(crate) fn carry_out(field: &mut Field, at_ms: i64, order: Order) -> Outcome 
     }
 }
 
-fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, RequestError> {
+fn done(
+    field: &mut Field,
+    at_ms: i64,
+    request: ControlRequest,
+) -> Result<ControlReply, RequestError> {
     match request {
-        Request::Inject { kind, target, centre, lasting, params } => {
+        ControlRequest::Inject { kind, target, centre, lasting, params } => {
             let kind = FaultKind::parse(&kind)?;
             let mut settings = Settings::of(kind);
             for (name, value) in params {
@@ -381,34 +385,40 @@ fn done(field: &mut Field, at_ms: i64, request: Request) -> Result<Reply, Reques
             }
             let for_ms = lasting.as_deref().map(duration_ms).transpose()?;
             let injection = Injection { kind, target, centre, for_ms, settings };
-            Ok(Reply::Injected { ok: true, fault: field.inject(&injection)? })
+            Ok(ControlReply::Injected { ok: true, fault: field.inject(&injection)? })
         }
-        Request::Clear { fault } => {
+        ControlRequest::Clear { fault } => {
             field.clear(fault)?;
-            Ok(Reply::Done { ok: true })
+            Ok(ControlReply::Done { ok: true })
         }
-        Request::List {} => Ok(Reply::Listed { ok: true, faults: field.faults().list() }),
-        Request::Truth { point } => Ok(Reply::Truth(field.truth(&point)?)),
-        Request::Strike { bay, lasting, phase: letter, earth, share } => {
+        ControlRequest::List {} => {
+            Ok(ControlReply::Listed { ok: true, faults: field.faults().list() })
+        }
+        ControlRequest::Truth { point } => Ok(ControlReply::Truth(field.truth(&point)?)),
+        ControlRequest::Strike { bay, lasting, phase: letter, earth, share } => {
             let fault = ShortCircuit { lasting, phase: phase(&letter)?, earth, share };
             let action = PlantAction::strike(field.province(), &bay, fault)?;
             happened(field, at_ms, action)
         }
-        Request::Set { point, code } => {
+        ControlRequest::Set { point, code } => {
             let action = PlantAction::set(field.province(), &point, &written(code))?;
             happened(field, at_ms, action)
         }
-        Request::Dip { hertz, lasting } => {
+        ControlRequest::Dip { hertz, lasting } => {
             let action = PlantAction::dip(hertz, duration_ms(&lasting)?)?;
             happened(field, at_ms, action)
         }
-        Request::Outages {} => Ok(Reply::Interruptions(field.interruptions())),
+        ControlRequest::Outages {} => Ok(ControlReply::Interruptions(field.interruptions())),
     }
 }
 
-fn happened(field: &mut Field, at_ms: i64, action: PlantAction) -> Result<Reply, RequestError> {
+fn happened(
+    field: &mut Field,
+    at_ms: i64,
+    action: PlantAction,
+) -> Result<ControlReply, RequestError> {
     let at_ms = field.happen_now(at_ms, action)?;
-    Ok(Reply::Happened { ok: true, at: utc_text(at_ms) })
+    Ok(ControlReply::Happened { ok: true, at: utc_text(at_ms) })
 }
 
 /// A value as a text would have it.
@@ -522,7 +532,7 @@ async fn serve(stream: TcpStream, desk: Desk) -> io::Result<()> {
             return Ok(());
         }
         let whole = line.ends_with(b"\n") || (line.len() as u64) < LINE_BYTES_MAX;
-        let result = match serde_json::from_slice::<Request>(&line) {
+        let result = match serde_json::from_slice::<ControlRequest>(&line) {
             _ if !whole => Err(format!("a line is longer than {LINE_BYTES_MAX} bytes")),
             Ok(request) => desk.ask(request).await.map_err(|error| error.to_string()),
             Err(error) => Err(format!("no request: {error}")),

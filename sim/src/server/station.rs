@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use config::{ChannelId, Table, blocks};
+use config::{ChannelId, RegisterTable, blocks};
 use tokio::sync::watch;
 
 use super::control::{Desk, Write};
@@ -47,7 +47,7 @@ pub(super) struct Station {
 
 /// What a request asks for.
 pub(super) enum Wish {
-    Read(Table, u16, u16),
+    Read(RegisterTable, u16, u16),
     Write(Write),
     /// What cannot be done, with its exception.
     Never(u8),
@@ -62,10 +62,10 @@ impl Wish {
         let [unit, function, a, b, c, d, ..] = frame[HEADER - 1..] else { return Self::Never(3) };
         let (address, count) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
         match function {
-            1 => Self::Read(Table::Coil, address, count),
-            2 => Self::Read(Table::Discrete, address, count),
-            3 => Self::Read(Table::Holding, address, count),
-            4 => Self::Read(Table::Input, address, count),
+            1 => Self::Read(RegisterTable::Coil, address, count),
+            2 => Self::Read(RegisterTable::Discrete, address, count),
+            3 => Self::Read(RegisterTable::Holding, address, count),
+            4 => Self::Read(RegisterTable::Input, address, count),
             // The two values that a coil is written with.
             5 => match (c, d) {
                 (0 | 0xFF, 0) => Self::Write(Write::Coil { unit, address, on: c == 0xFF }),
@@ -128,7 +128,7 @@ impl Counters {
         image: &Image,
         rights: Rights,
         frame: &[u8],
-        (table, address, count): (Table, u16, u16),
+        (table, address, count): (RegisterTable, u16, u16),
         out: &mut Vec<u8>,
     ) {
         let told = answer(frame, out, |out| {
@@ -179,9 +179,11 @@ fn refused(image: &Image, write: &Write) -> Option<Refusal> {
         Write::Registers { unit, address, values } => {
             let block = *address == blocks::COMMAND;
             let command = values.first().copied().filter(|_| block).unwrap_or(*address);
-            image.refuses_write(*unit, Table::Holding, command)
+            image.refuses_write(*unit, RegisterTable::Holding, command)
         }
-        Write::Coil { unit, address, .. } => image.refuses_write(*unit, Table::Coil, *address),
+        Write::Coil { unit, address, .. } => {
+            image.refuses_write(*unit, RegisterTable::Coil, *address)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use config::{ChannelId, Province, Table};
+use config::{ChannelId, Province, RegisterTable};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
@@ -88,7 +88,12 @@ fn check<'a>(image: &Image, request: &[u8], answers: &'a [u8]) -> &'a [u8] {
     }
     assert_eq!((answer[6], answer[7]), (unit, function));
     let word = |at: usize| u16::from_be_bytes([request[at], request[at + 1]]);
-    let table = [Table::Coil, Table::Discrete, Table::Holding, Table::Input];
+    let table = [
+        RegisterTable::Coil,
+        RegisterTable::Discrete,
+        RegisterTable::Holding,
+        RegisterTable::Input,
+    ];
     let table = table.into_iter().find(|table| table.read_function() == function);
     let Some(table) = table else {
         assert_eq!(answer[8..], request[8..12], "a write is answered by its address and its value");

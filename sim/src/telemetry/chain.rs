@@ -7,7 +7,7 @@
 use config::{Kind, Point, Province};
 
 use crate::chance::Chance;
-use crate::telemetry::image::Sample;
+use crate::telemetry::image::SentSample;
 
 /// Ratio error of instrument transformers (class 0.5), and gain of a transducer, share of the
 /// value.
@@ -123,13 +123,13 @@ impl Chain {
         &self,
         (values, changed): (&[f64], bool),
         at_ms: i64,
-        samples: &mut [Sample],
+        samples: &mut [SentSample],
         news: &mut Vec<usize>,
     ) {
         let second = at_ms.div_euclid(1_000);
-        let mut say = |point: usize, sent: f64, samples: &mut [Sample]| {
+        let mut say = |point: usize, sent: f64, samples: &mut [SentSample]| {
             if sent.to_bits() != samples[point].value.to_bits() {
-                samples[point] = Sample::good(sent);
+                samples[point] = SentSample::good(sent);
                 news.push(point);
             }
         };
@@ -187,7 +187,7 @@ mod tests {
         let province = Province::built_in();
         let chain = Chain::new(&province, 2);
         let points = &province.stations[2].points;
-        let mut samples = vec![Sample::good(f64::NAN); points.len()];
+        let mut samples = vec![SentSample::good(f64::NAN); points.len()];
         let mut news = Vec::new();
         let (mut moved, mut banded) = (0, 0);
         for second in 0..2_000_i64 {

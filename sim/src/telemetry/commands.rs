@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use config::{ChannelId, Encoding, Kind, Table, blocks, commands};
+use config::{ChannelId, Encoding, Kind, RegisterTable, blocks, commands};
 
 use crate::plant::Plant;
 use crate::plant::scheme::Role;
@@ -27,7 +27,7 @@ const DEAD_VOLTS: f64 = 0.30;
 /// What came of a command: the code in its result register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
-pub enum Outcome {
+pub enum CommandOutcome {
     /// Nobody has asked for anything yet.
     None = 0,
     /// It waits for its execution.
@@ -117,7 +117,7 @@ pub(crate) struct Commands {
     /// Selections, by station and unit: one stands at a time.
     selections: BTreeMap<(usize, u8), Selection>,
     /// What came of each command, by channel and point.
-    results: BTreeMap<(ChannelId, usize), Outcome>,
+    results: BTreeMap<(ChannelId, usize), CommandOutcome>,
     /// Results that nobody has taken over yet.
     said: Vec<Said>,
     pending: Vec<Pending>,
@@ -134,7 +134,7 @@ pub(crate) struct Said {
     pub(crate) point: usize,
     /// When, UTC milliseconds since 1970.
     pub(crate) at_ms: i64,
-    outcome: Outcome,
+    outcome: CommandOutcome,
     order: u16,
     /// Of the write, 0 when the result came by itself.
     mode: u16,
@@ -180,7 +180,7 @@ impl Commands {
         else {
             return [0; blocks::COMMAND_CELLS as usize];
         };
-        let result = self.results.get(&(channel, point)).copied().unwrap_or(Outcome::None);
+        let result = self.results.get(&(channel, point)).copied().unwrap_or(CommandOutcome::None);
         let own = self.selections.get(&(station, unit)).filter(|s| s.channel == channel);
         let left = own.map_or(0, |s| (s.until_ms - at_ms).max(0) / 1_000);
         [a, b, c, d, result as u16, u16::try_from(left).unwrap_or(u16::MAX)]
@@ -198,9 +198,9 @@ impl Commands {
             let Pending { channel, station, point, order, goal, until_ms } = command;
             let said = |outcome| Said { channel, point, at_ms, outcome, order, mode: 0 };
             if plant.has(station, goal) {
-                self.say(said(Outcome::Done));
+                self.say(said(CommandOutcome::Done));
             } else if at_ms > until_ms {
-                self.say(said(Outcome::NotConfirmed));
+                self.say(said(CommandOutcome::NotConfirmed));
             } else {
                 self.pending.push(command);
             }
@@ -214,7 +214,7 @@ impl Commands {
             .collect();
         for key in old {
             if let Some(Selection { channel, point, order, .. }) = self.selections.remove(&key) {
-                let outcome = Outcome::TimedOut;
+                let outcome = CommandOutcome::TimedOut;
                 self.say(Said { channel, point, at_ms, outcome, order, mode: 0 });
             }
         }
@@ -243,7 +243,7 @@ impl Commands {
         let command_at = |address: u16, encoding: Encoding| {
             own.entries.iter().position(|entry| {
                 entry.register.is_some_and(|register| {
-                    register.table == Table::Holding
+                    register.table == RegisterTable::Holding
                         && (register.unit, register.address) == (unit, address)
                         && register.encoding == encoding
                 })
@@ -291,30 +291,30 @@ impl Commands {
         at_ms: i64,
         Asker { channel, station, unit }: Asker,
         asked: Selection,
-    ) -> Outcome {
+    ) -> CommandOutcome {
         let standing = self.selections.get(&(station, unit)).copied();
         let standing = standing.filter(|standing| standing.until_ms >= at_ms);
         if standing.is_some_and(|standing| standing.channel != channel) {
-            return Outcome::Mismatch;
+            return CommandOutcome::Mismatch;
         }
         if let Some(refused) = self.refused(plant, at_ms, station, asked) {
             return refused;
         }
         if let Some(Selection { point, order, .. }) = standing {
-            let outcome = Outcome::Cancelled;
+            let outcome = CommandOutcome::Cancelled;
             self.say(Said { channel, point, at_ms, outcome, order, mode: 0 });
         }
         self.selections.insert((station, unit), asked);
-        Outcome::Selected
+        CommandOutcome::Selected
     }
 
-    fn cancel(&mut self, Asker { station, unit, .. }: Asker, asked: Selection) -> Outcome {
+    fn cancel(&mut self, Asker { station, unit, .. }: Asker, asked: Selection) -> CommandOutcome {
         match self.selections.get(&(station, unit)) {
             Some(own) if (own.point, own.channel) == (asked.point, asked.channel) => {
                 self.selections.remove(&(station, unit));
-                Outcome::Cancelled
+                CommandOutcome::Cancelled
             }
-            _ => Outcome::NotSelected,
+            _ => CommandOutcome::NotSelected,
         }
     }
 
@@ -324,18 +324,18 @@ impl Commands {
         at_ms: i64,
         Asker { channel, station, unit }: Asker,
         asked: Selection,
-    ) -> Outcome {
+    ) -> CommandOutcome {
         let own = self.selections.get(&(station, unit)).copied();
         let Some(own) = own.filter(|own| own.channel == channel) else {
-            return Outcome::NotSelected;
+            return CommandOutcome::NotSelected;
         };
         if own.until_ms < at_ms {
             self.selections.remove(&(station, unit));
-            return Outcome::TimedOut;
+            return CommandOutcome::TimedOut;
         }
         let key = |s: Selection| (s.point, s.order, s.token);
         if key(own) != key(asked) {
-            return Outcome::Mismatch;
+            return CommandOutcome::Mismatch;
         }
         self.selections.remove(&(station, unit));
         // Between select and execute the world may have changed.
@@ -349,9 +349,9 @@ impl Commands {
                 self.pending.retain(|p| (p.station, p.point) != (station, point));
                 let order = asked.order;
                 self.pending.push(Pending { channel, station, point, order, goal, until_ms });
-                Outcome::Executing
+                CommandOutcome::Executing
             }
-            None => Outcome::AtEnd,
+            None => CommandOutcome::AtEnd,
         }
     }
 
@@ -371,7 +371,7 @@ impl Commands {
         let station = own.station.index();
         let found = own.entries.iter().position(|entry| {
             entry.register.is_some_and(|register| {
-                register.table == Table::Coil
+                register.table == RegisterTable::Coil
                     && (register.unit, register.address) == (unit, address)
             })
         });
@@ -402,7 +402,7 @@ impl Commands {
         at_ms: i64,
         station: usize,
         asked: Selection,
-    ) -> Option<Outcome> {
+    ) -> Option<CommandOutcome> {
         let bay = plant.bay_of(station, asked.point)?;
         if let Some(key) = plant.keys(station, bay, asked.channel) {
             return Some(key);
@@ -410,7 +410,7 @@ impl Commands {
         let own = &plant.stations[station];
         let failed = ["BCU.FAIL", "BCU.COM", "REL.FAIL", "REL.COM"];
         if failed.iter().any(|id| own.is_set(bay, id)) {
-            return Some(Outcome::UnitFailed);
+            return Some(CommandOutcome::UnitFailed);
         }
         let id = plant.province.stations[station].points[asked.point].spec.id.as_str();
         let close = asked.order == 2;
@@ -418,7 +418,7 @@ impl Commands {
             "CB.CMD" => {
                 // While the controller has a bank, nobody else switches it.
                 if own.is_set(bay, "APFC.AUTO") {
-                    return Some(Outcome::Interlocked);
+                    return Some(CommandOutcome::Interlocked);
                 }
                 let until = self.bypassed.get(&(station, bay));
                 let bypassed = until.is_some_and(|until| *until > at_ms);
@@ -428,7 +428,7 @@ impl Commands {
                 plant.disconnector_refuses(station, bay, id, close)
             }
             "TAP.CMD" => plant.tap_refuses(station, bay),
-            "COOL.CMD" => own.is_set(bay, "COOL.AUTO").then_some(Outcome::Interlocked),
+            "COOL.CMD" => own.is_set(bay, "COOL.AUTO").then_some(CommandOutcome::Interlocked),
             _ => None,
         }
     }
@@ -440,23 +440,23 @@ impl Plant {
     }
 
     /// Who has the authority: the keys of station, bay and drive, and the centre in charge.
-    fn keys(&self, station: usize, bay: usize, channel: ChannelId) -> Option<Outcome> {
+    fn keys(&self, station: usize, bay: usize, channel: ChannelId) -> Option<CommandOutcome> {
         let own = &self.stations[station];
         let local = |bay: usize, id: &str| own.status(bay, id) == Some(0);
         let mut commons = own.scheme.commons();
         if commons.clone().any(|bay| local(bay, "STN.RL")) {
-            return Some(Outcome::StationLocal);
+            return Some(CommandOutcome::StationLocal);
         }
         if local(bay, "BAY.RL") {
-            return Some(Outcome::BayLocal);
+            return Some(CommandOutcome::BayLocal);
         }
         if local(bay, "CB.RL") {
-            return Some(Outcome::DriveLocal);
+            return Some(CommandOutcome::DriveLocal);
         }
         // 0 is the first centre of the contract, 1 the second.
         let centre = self.province.channels[channel.index()].centre.index();
         let in_charge = commons.find_map(|bay| own.status(bay, "STN.RMT")).map(usize::from);
-        (in_charge.is_some_and(|own| own != centre)).then_some(Outcome::NoAuthority)
+        (in_charge.is_some_and(|own| own != centre)).then_some(CommandOutcome::NoAuthority)
     }
 
     /// Why the breaker of a bay may not be switched, keys and authority aside.
@@ -466,47 +466,47 @@ impl Plant {
         bay: usize,
         close: bool,
         bypassed: bool,
-    ) -> Option<Outcome> {
+    ) -> Option<CommandOutcome> {
         let own = &self.stations[station];
         let set = |id: &str| own.is_set(bay, id);
         match (own.status(bay, "CB.POS")?, close) {
-            (CLOSED, true) | (OPEN, false) => return Some(Outcome::AlreadyThere),
+            (CLOSED, true) | (OPEN, false) => return Some(CommandOutcome::AlreadyThere),
             (CLOSED | OPEN, _) => {}
-            _ => return Some(Outcome::Moving),
+            _ => return Some(CommandOutcome::Moving),
         }
         if self.now_ms < own.guards[bay].driven_until_ms {
-            return Some(Outcome::Moving);
+            return Some(CommandOutcome::Moving);
         }
         if own.lacks_power(bay) {
-            return Some(Outcome::NoControlPower);
+            return Some(CommandOutcome::NoControlPower);
         }
         if own.lacks_gas(bay) {
-            return Some(Outcome::LowGas);
+            return Some(CommandOutcome::LowGas);
         }
         if !close {
             return None;
         }
         if set("F86.OP") || set("F79.LO") {
-            return Some(Outcome::LockedOut);
+            return Some(CommandOutcome::LockedOut);
         }
         if set("CB.SPRING") || self.now_ms < own.guards[bay].charged_ms {
-            return Some(Outcome::SpringUncharged);
+            return Some(CommandOutcome::SpringUncharged);
         }
         if set("DISCH.BLK") {
-            return Some(Outcome::Discharging);
+            return Some(CommandOutcome::Discharging);
         }
         // Nothing may be earthed that would be energised, and no switch under way.
         if own.is_earthed(bay) {
-            return Some(Outcome::Interlocked);
+            return Some(CommandOutcome::Interlocked);
         }
         let chain = own.scheme.chain(bay);
         let breaker = own.scheme.point(bay, "CB.POS");
         let under_way = |point: &usize| Some(*point) != breaker && own.code(*point) == BETWEEN;
         if chain.iter().any(under_way) {
-            return Some(Outcome::Interlocked);
+            return Some(CommandOutcome::Interlocked);
         }
         let joins = matches!(own.scheme.roles[bay], Role::Line | Role::Coupler);
-        (joins && !bypassed && !self.in_step(station, bay)).then_some(Outcome::NotInStep)
+        (joins && !bypassed && !self.in_step(station, bay)).then_some(CommandOutcome::NotInStep)
     }
 
     /// A disconnector moves only while its breaker is open and nothing at it is earthed.
@@ -516,41 +516,41 @@ impl Plant {
         bay: usize,
         command: &str,
         close: bool,
-    ) -> Option<Outcome> {
+    ) -> Option<CommandOutcome> {
         let own = &self.stations[station];
         let position = command.replace(".CMD", ".POS");
         match (own.status(bay, &position)?, close) {
-            (CLOSED, true) | (OPEN, false) => return Some(Outcome::AlreadyThere),
+            (CLOSED, true) | (OPEN, false) => return Some(CommandOutcome::AlreadyThere),
             (CLOSED | OPEN, _) => {}
-            _ => return Some(Outcome::Moving),
+            _ => return Some(CommandOutcome::Moving),
         }
         if own.status(bay, "DS.RL") == Some(0) {
-            return Some(Outcome::DriveLocal);
+            return Some(CommandOutcome::DriveLocal);
         }
         if own.is_set(bay, "DS.MOTOR") {
-            return Some(Outcome::NoControlPower);
+            return Some(CommandOutcome::NoControlPower);
         }
         if own.is_set(bay, "ILK.BYP") {
             return None;
         }
         let still = self.now_ms >= own.guards[bay].driven_until_ms;
         let open = own.status(bay, "CB.POS") == Some(OPEN) && still;
-        (!open || own.is_earthed(bay)).then_some(Outcome::Interlocked)
+        (!open || own.is_earthed(bay)).then_some(CommandOutcome::Interlocked)
     }
 
-    fn tap_refuses(&self, station: usize, bay: usize) -> Option<Outcome> {
+    fn tap_refuses(&self, station: usize, bay: usize) -> Option<CommandOutcome> {
         let own = &self.stations[station];
         if own.status(bay, "OLTC.RL") == Some(0) {
-            return Some(Outcome::DriveLocal);
+            return Some(CommandOutcome::DriveLocal);
         }
         if own.is_set(bay, "OLTC.MCB") {
-            return Some(Outcome::NoControlPower);
+            return Some(CommandOutcome::NoControlPower);
         }
         // While the regulator has it, nobody else steps it.
         if own.is_set(bay, "F90.AUTO") {
-            return Some(Outcome::Interlocked);
+            return Some(CommandOutcome::Interlocked);
         }
-        own.is_set(bay, "OLTC.PROG").then_some(Outcome::Moving)
+        own.is_set(bay, "OLTC.PROG").then_some(CommandOutcome::Moving)
     }
 
     /// Whether the two sides of a breaker could be joined: one of them is dead, or voltage and

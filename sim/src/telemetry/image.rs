@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use config::{
-    Channel, Decoded, Encoding, Flags, MeterFigures, Province, Register, SoldFigures, Station,
-    Table, WordOrder, blocks, decode, encode,
+    Channel, Decoded, Encoding, Flags, MeterFigures, Province, Register, RegisterTable,
+    SoldFigures, Station, WordOrder, blocks, decode, encode,
 };
 
 use crate::telemetry::conduct::Conduct;
@@ -25,14 +25,14 @@ pub enum Refusal {
 
 /// What a station sends of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sample {
+pub struct SentSample {
     /// In the unit of the point, or a code; not a number when there is none.
     pub value: f64,
     /// What the device itself says against it.
     pub flags: Flags,
 }
 
-impl Sample {
+impl SentSample {
     /// A value with nothing against it; one that is not finite has none and says so.
     pub fn good(value: f64) -> Self {
         let flags = if value.is_finite() { Flags::GOOD } else { Flags::INVALID };
@@ -89,7 +89,7 @@ impl Image {
     pub fn read(
         &self,
         unit: u8,
-        table: Table,
+        table: RegisterTable,
         address: u16,
         count: u16,
     ) -> Result<Vec<u16>, Refusal> {
@@ -104,7 +104,7 @@ impl Image {
     pub(crate) fn tell(
         &self,
         unit: u8,
-        table: Table,
+        table: RegisterTable,
         (address, count): (u16, u16),
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
@@ -132,7 +132,13 @@ impl Image {
     }
 
     /// Where the cells of a read stand.
-    fn find(&self, unit: u8, table: Table, address: u16, count: u16) -> Result<Found<'_>, Refusal> {
+    fn find(
+        &self,
+        unit: u8,
+        table: RegisterTable,
+        address: u16,
+        count: u16,
+    ) -> Result<Found<'_>, Refusal> {
         if let Some(code) = self.conduct.refuses(unit) {
             return Err(Refusal::Fault(code));
         }
@@ -173,7 +179,12 @@ impl Image {
 
     /// Why a write cannot be taken, as far as the channel itself is concerned: a unit that is
     /// not there or does not answer, or a command that is not on its map any more.
-    pub(crate) fn refuses_write(&self, unit: u8, table: Table, command: u16) -> Option<Refusal> {
+    pub(crate) fn refuses_write(
+        &self,
+        unit: u8,
+        table: RegisterTable,
+        command: u16,
+    ) -> Option<Refusal> {
         if let Some(code) = self.conduct.refuses(unit).or_else(|| self.conduct.ignores(unit)) {
             return Some(Refusal::Fault(code));
         }
@@ -230,7 +241,7 @@ impl Image {
 
     /// Lets each cell that is a point say what stands `by` cells further.
     pub(crate) fn shift(&mut self, unit: u8, by: i32) {
-        for table in [Table::Discrete, Table::Input] {
+        for table in [RegisterTable::Discrete, RegisterTable::Input] {
             let Some(cells) = self.cells_mut(unit, table) else { continue };
             let values = cells.values.clone();
             for (at, cell) in cells.values.iter_mut().enumerate() {
@@ -245,7 +256,7 @@ impl Image {
     pub(crate) fn answer_as(&mut self, unit: u8, other: u8) {
         let index = usize::from(other).wrapping_sub(1);
         let Some(other) = self.units.get(index).map(Arc::clone) else { return };
-        for table in [Table::Discrete, Table::Input] {
+        for table in [RegisterTable::Discrete, RegisterTable::Input] {
             let Some(cells) = self.cells_mut(unit, table) else { continue };
             let theirs = other.cells(table);
             for (at, cell) in cells.values.iter_mut().enumerate() {
@@ -256,7 +267,7 @@ impl Image {
         }
     }
 
-    fn cells_mut(&mut self, unit: u8, table: Table) -> Option<&mut Cells> {
+    fn cells_mut(&mut self, unit: u8, table: RegisterTable) -> Option<&mut Cells> {
         let unit = self.units.get_mut(usize::from(unit).wrapping_sub(1))?;
         Some(Arc::make_mut(unit).cells_mut(table))
     }
@@ -264,14 +275,16 @@ impl Image {
 
 impl Blocks {
     /// Registers of a block; `None` when they do not all lie in one.
-    fn find(&self, table: Table, address: u16, count: u16) -> Option<Found<'_>> {
+    fn find(&self, table: RegisterTable, address: u16, count: u16) -> Option<Found<'_>> {
         let range_from = |start: u16| {
             let from = usize::from(address.checked_sub(start)?);
             Some(from..from + usize::from(count))
         };
         match table {
-            Table::Holding => self.command.get(range_from(blocks::COMMAND)?).map(Found::Cells),
-            Table::Input => {
+            RegisterTable::Holding => {
+                self.command.get(range_from(blocks::COMMAND)?).map(Found::Cells)
+            }
+            RegisterTable::Input => {
                 let header =
                     range_from(blocks::EVENT_HEADER).and_then(|range| self.header.get(range));
                 header.map(Found::Cells).or_else(|| {
@@ -281,32 +294,32 @@ impl Blocks {
                         .then_some(Found::Ring(&self.ring, from..until))
                 })
             }
-            Table::Coil | Table::Discrete => None,
+            RegisterTable::Coil | RegisterTable::Discrete => None,
         }
     }
 }
 
 impl UnitImage {
-    fn cells(&self, table: Table) -> &Cells {
+    fn cells(&self, table: RegisterTable) -> &Cells {
         match table {
-            Table::Coil => &self.coils,
-            Table::Discrete => &self.discrete,
-            Table::Holding => &self.holding,
-            Table::Input => &self.input,
+            RegisterTable::Coil => &self.coils,
+            RegisterTable::Discrete => &self.discrete,
+            RegisterTable::Holding => &self.holding,
+            RegisterTable::Input => &self.input,
         }
     }
 
-    fn cells_mut(&mut self, table: Table) -> &mut Cells {
+    fn cells_mut(&mut self, table: RegisterTable) -> &mut Cells {
         match table {
-            Table::Coil => &mut self.coils,
-            Table::Discrete => &mut self.discrete,
-            Table::Holding => &mut self.holding,
-            Table::Input => &mut self.input,
+            RegisterTable::Coil => &mut self.coils,
+            RegisterTable::Discrete => &mut self.discrete,
+            RegisterTable::Holding => &mut self.holding,
+            RegisterTable::Input => &mut self.input,
         }
     }
 
     /// Makes the addresses of a range points.
-    fn define(&mut self, table: Table, range: std::ops::Range<usize>) {
+    fn define(&mut self, table: RegisterTable, range: std::ops::Range<usize>) {
         let cells = self.cells_mut(table);
         if cells.values.len() < range.end {
             cells.values.resize(range.end, 0);
@@ -369,7 +382,7 @@ impl Layout {
                 .iter()
                 .fold(sum, |sum: u32, part| (sum ^ u32::from(*part)).wrapping_mul(0x0100_0193))
         });
-        let none = vec![Sample::good(f64::NAN); station.points.len()];
+        let none = vec![SentSample::good(f64::NAN); station.points.len()];
         write(&mut units, &placed, &none, 0..none.len());
         Self { units, placed, with_blocks, checksum, conduct: Arc::default(), meters: meters_at }
     }
@@ -407,7 +420,7 @@ impl Layout {
     }
 
     /// Takes over the samples of the points that are news.
-    pub(crate) fn refresh(&mut self, samples: &[Sample], news: &[usize]) {
+    pub(crate) fn refresh(&mut self, samples: &[SentSample], news: &[usize]) {
         write(&mut self.units, &self.placed, samples, news.iter().copied());
     }
 
@@ -421,11 +434,11 @@ impl Layout {
     /// The image with other samples than its own.
     pub(crate) fn altered(
         &self,
-        (own, sent): (&[Sample], &[Sample]),
+        (own, sent): (&[SentSample], &[SentSample]),
         blocks_of: impl Fn(u8) -> Blocks,
     ) -> Image {
         let mut image = self.image(blocks_of);
-        let key = |sample: Sample| (sample.value.to_bits(), sample.flags);
+        let key = |sample: SentSample| (sample.value.to_bits(), sample.flags);
         let differ = (0..own.len()).filter(|n| key(own[*n]) != key(sent[*n]));
         write(&mut image.units, &self.placed, sent, differ);
         image
@@ -436,7 +449,7 @@ impl Layout {
 fn write(
     units: &mut [Arc<UnitImage>],
     placed: &[Option<Register>],
-    samples: &[Sample],
+    samples: &[SentSample],
     points: impl Iterator<Item = usize>,
 ) {
     for point in points {
@@ -465,13 +478,13 @@ pub(crate) fn metering_unit(
     let mut unit = UnitImage::default();
     for (n, group) in station.meters.iter().enumerate() {
         let at = usize::from(group.count_address);
-        unit.define(Table::Input, at..at + 2);
+        unit.define(RegisterTable::Input, at..at + 2);
         let start = usize::from(group.bits_address);
-        unit.define(Table::Input, start..start + group.bit_registers() as usize);
+        unit.define(RegisterTable::Input, start..start + group.bit_registers() as usize);
         let figures = usize::from(group.figures_address);
-        unit.define(Table::Input, figures..figures + usize::from(MeterFigures::REGISTERS));
+        unit.define(RegisterTable::Input, figures..figures + usize::from(MeterFigures::REGISTERS));
         let sold = usize::from(group.sold_address);
-        unit.define(Table::Input, sold..sold + usize::from(SoldFigures::REGISTERS));
+        unit.define(RegisterTable::Input, sold..sold + usize::from(SoldFigures::REGISTERS));
         let cells = &mut unit.input.values;
         let installed = Some(f64::from(group.installed));
         let flags = encode(Encoding::C32, WordOrder::Abcd, installed, &mut cells[at..at + 2]);

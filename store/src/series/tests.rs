@@ -6,8 +6,8 @@ use collector::answers::Decoder;
 use collector::plan::{Block, Content, Item, Plan, layouts};
 use collector::poll::{Exchange, Fault, Poll};
 use config::{
-    ChannelId, Date, Decoded, Encoding, Entries, Entry, Flags, PointId, Province, Register, Scan,
-    Standing, Table, WordOrder, decode,
+    ChannelId, Date, Decoded, Encoding, Entries, Entry, Flags, PointId, Province, Register,
+    RegisterTable, Scan, Standing, WordOrder, decode,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -55,10 +55,10 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
     };
     let points = || Content::Points(Vec::new());
     let mut blocks = vec![
-        block(Table::Discrete, Scan::Fast, points()),
-        block(Table::Input, Scan::Normal, points()),
-        block(Table::Input, Scan::Normal, Content::Events),
-        block(Table::Input, Scan::Slow, points()),
+        block(RegisterTable::Discrete, Scan::Fast, points()),
+        block(RegisterTable::Input, Scan::Normal, points()),
+        block(RegisterTable::Input, Scan::Normal, Content::Events),
+        block(RegisterTable::Input, Scan::Slow, points()),
     ];
     let mut place = |number: usize, point: usize, part, (raw_type, order, scale)| {
         let block: &mut Block = &mut blocks[number];
@@ -71,7 +71,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
     };
     let mut entries = Vec::new();
     for (n, (encoding, word_order)) in codes.into_iter().enumerate() {
-        let table = if encoding.is_bits() { Table::Discrete } else { Table::Input };
+        let table = if encoding.is_bits() { RegisterTable::Discrete } else { RegisterTable::Input };
         let number = usize::from(!encoding.is_bits());
         let kind = (RawType::of(encoding), word_order, encoding.scale());
         let address = place(number, n, Part::Value, kind);

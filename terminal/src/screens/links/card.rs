@@ -2,7 +2,7 @@
 //! asked, and how each of its units answers. Its first lines stand below the list.
 
 use collector::explain::exception;
-use config::Device;
+use config::DeviceLimits;
 use historian::counts::Share;
 use historian::snapshot::LinkState;
 use historian::verdict::Since;
@@ -278,7 +278,7 @@ fn last_fault(view: &View<'_>, seen: &Seen<'_>) -> Option<String> {
 }
 
 /// How the contract says that the device is asked.
-fn settings(view: &View<'_>, device: &Device) -> String {
+fn settings(view: &View<'_>, device: &DeviceLimits) -> String {
     let ms = |ms: u32| format!("{} ms", view.count(ms.into()));
     let mut parts = vec![
         format!("{} {}", view.t(Text::SetInFlight), device.in_flight),
