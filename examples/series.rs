@@ -20,9 +20,9 @@ use std::time::Instant;
 use config::{ChannelId, Encoding, PointId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::answers::Decoder;
-use gridwatch::collector::plan::{Block, Content, Item, Plan, layouts, plans};
+use gridwatch::collector::plan::{Block, BlockContent, Item, Plan, layouts, plans};
 use gridwatch::collector::poll::{Exchange, Poll};
-use gridwatch::series::chunk::{Choices, Chunk, ChunkWriter, Column};
+use gridwatch::series::chunk::{Choices, Chunk, ChunkWriter, ColumnValues};
 use gridwatch::series::{Buffer, join};
 use gridwatch::signal::layout::Part;
 use gridwatch::signal::update::{News, Update};
@@ -154,7 +154,7 @@ impl Given {
 }
 
 fn items(block: &Block) -> &[Item] {
-    if let Content::Points(items) = &block.content { items } else { &[] }
+    if let BlockContent::Points(items) = &block.content { items } else { &[] }
 }
 
 fn values(items: &[Item]) -> u64 {
@@ -345,12 +345,12 @@ impl Sizes {
         let types: Vec<_> =
             (0..columns).map(|n| chunks[0].column(n).expect("ours").raw_type).collect();
         let all: Vec<Vec<u64>> = (0..columns).map(whole).collect();
-        let mut cut: Vec<Vec<Column>> = Vec::new();
+        let mut cut: Vec<Vec<ColumnValues>> = Vec::new();
         for start in (0..times.len()).step_by(rows) {
             let end = (start + rows).min(times.len());
             let column = |(raw, raw_type): (&Vec<u64>, _)| {
                 let raw = raw[start..end].to_vec();
-                Column { raw_type, raw, absent: Vec::new() }
+                ColumnValues { raw_type, raw, absent: Vec::new() }
             };
             cut.push(all.iter().zip(types.iter().copied()).map(column).collect());
         }

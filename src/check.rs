@@ -11,7 +11,7 @@ use words::format::{self, Moment};
 use words::places::{self, Form};
 use words::texts::Text;
 
-/// What to check, in per cent; `None` is not checked.
+/// Checked to check, in per cent; `None` is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Thresholds {
     /// Stations connected to every centre.
@@ -51,18 +51,18 @@ impl Thresholds {
     }
 }
 
-/// What came of the checks.
+/// Checked came of the checks.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
+pub struct CheckOutcome {
     /// One for each threshold, in the order of [`Thresholds`].
     pub results: Vec<CheckResult>,
     /// Stations were asked, and none answered.
     pub nobody: bool,
 }
 
-/// What was checked.
+/// Checked was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum Checked {
     /// Stations connected to every centre.
     Connected,
     /// Stations with all required signals.
@@ -75,11 +75,11 @@ pub enum What {
     Live(CentreId),
 }
 
-/// What came of one check.
+/// Checked came of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
-    /// What was checked.
-    pub what: What,
+    /// Checked was checked.
+    pub what: Checked,
     /// The figure.
     pub share: Share,
     /// Of those that are wanted and not there, as many are not known to be missing: nobody has looked yet.
@@ -107,7 +107,7 @@ pub enum Grade {
 }
 
 impl Grade {
-    /// What a share says of a threshold while so many that it lacks may be there, and so many that it has may
+    /// Checked a share says of a threshold while so many that it lacks may be there, and so many that it has may
     /// not.
     fn of(share: Share, (unknown, undecided): (u64, u64), threshold: f64) -> Self {
         let at_best = Share::new(share.have + unknown.min(share.lacking()), share.want);
@@ -120,7 +120,7 @@ impl Grade {
     }
 }
 
-impl Outcome {
+impl CheckOutcome {
     /// The worst grade.
     pub fn grade(&self) -> Grade {
         self.results.iter().map(|result| result.grade).max().unwrap_or(Grade::Reached)
@@ -128,7 +128,7 @@ impl Outcome {
 }
 
 /// Holds a snapshot against thresholds.
-pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> Outcome {
+pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> CheckOutcome {
     let province = &snapshot.province;
     let heard = snapshot.channels.iter().any(|c| c.link.state == LinkState::Connected);
     let (figures, metering) = (&snapshot.figures, &snapshot.metering);
@@ -139,10 +139,10 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> Outcome {
     let unasked = |id: StationId| of(id).link != LinkState::Connected && !snapshot.settled(id);
     let unseen = |id: StationId| of(id).unmanned.is_operated().is_none();
     let mut checks = vec![
-        (What::Connected, figures.connected, (count(&unasked), 0), thresholds.connected),
-        (What::Full, figures.full, (0, 0), thresholds.full),
-        (What::Unmanned, figures.unmanned, (count(&unseen), 0), thresholds.unmanned),
-        (What::Coverage, figures.remote_metering, (metering.uncounted, 0), thresholds.coverage),
+        (Checked::Connected, figures.connected, (count(&unasked), 0), thresholds.connected),
+        (Checked::Full, figures.full, (0, 0), thresholds.full),
+        (Checked::Unmanned, figures.unmanned, (count(&unseen), 0), thresholds.unmanned),
+        (Checked::Coverage, figures.remote_metering, (metering.uncounted, 0), thresholds.coverage),
     ];
     for centre in province.centre_ids() {
         let channels = province.station_ids().map(|id| snapshot.channel(id, centre));
@@ -150,37 +150,39 @@ pub fn check(snapshot: &Snapshot, thresholds: &Thresholds) -> Outcome {
         let unknown = unknown.map(|channel| channel.counts.live.lacking()).sum();
         let counts = &snapshot.centres[centre.index()].counts;
         let open = (unknown, counts.undecided);
-        checks.push((What::Live(centre), counts.live, open, thresholds.live));
+        checks.push((Checked::Live(centre), counts.live, open, thresholds.live));
     }
     let results = checks.into_iter().filter_map(|(what, share, open, threshold)| {
         let threshold = threshold?;
         // Only what the contract says is known without anybody's answer.
-        let is_known = heard || what == What::Full;
+        let is_known = heard || what == Checked::Full;
         let grade = if is_known { Grade::of(share, open, threshold) } else { Grade::NoData };
         let stations =
             if grade == Grade::Missed { short(snapshot, what, threshold) } else { Vec::new() };
         let (unknown, undecided) = open;
         Some(CheckResult { what, share, unknown, undecided, threshold, grade, stations })
     });
-    Outcome { results: results.collect(), nobody: !heard && thresholds.needs_stations() }
+    CheckOutcome { results: results.collect(), nobody: !heard && thresholds.needs_stations() }
 }
 
 /// Stations that fall short of something.
-fn short(snapshot: &Snapshot, what: What, threshold: f64) -> Vec<StationId> {
+fn short(snapshot: &Snapshot, what: Checked, threshold: f64) -> Vec<StationId> {
     let of = |id: StationId| snapshot.site(id);
     let falls_short = |id: &StationId| match what {
-        What::Connected => of(*id).link != LinkState::Connected,
-        What::Full => of(*id).full != Full::Full,
-        What::Unmanned => of(*id).unmanned.is_operated() == Some(false),
-        What::Coverage => snapshot.metering.stations[id.index()].reaches(threshold) == Some(false),
-        What::Live(centre) => snapshot.channel(*id, centre).counts.live.lacking() > 0,
+        Checked::Connected => of(*id).link != LinkState::Connected,
+        Checked::Full => of(*id).full != Full::Full,
+        Checked::Unmanned => of(*id).unmanned.is_operated() == Some(false),
+        Checked::Coverage => {
+            snapshot.metering.stations[id.index()].reaches(threshold) == Some(false)
+        }
+        Checked::Live(centre) => snapshot.channel(*id, centre).counts.live.lacking() > 0,
     };
     snapshot.province.station_ids().filter(falls_short).collect()
 }
 
 /// The outcome in lines for people: each figure, and under a missed one every station that falls
 /// short, with its signals and reasons.
-pub fn report(snapshot: &Snapshot, outcome: &Outcome, lang: Lang) -> Vec<String> {
+pub fn report(snapshot: &Snapshot, outcome: &CheckOutcome, lang: Lang) -> Vec<String> {
     let mut lines = Vec::new();
     if outcome.nobody {
         lines.push(Text::NoStationAnswered.get(lang).to_owned());
@@ -223,7 +225,7 @@ pub fn report(snapshot: &Snapshot, outcome: &Outcome, lang: Lang) -> Vec<String>
 /// `, raw 1166/1168 = 99.83 % with 2 excluded`: beside a figure that leaves something out with approval, what it
 /// is with that; nothing where it leaves out nothing, or is not known.
 fn raw(snapshot: &Snapshot, result: &CheckResult) -> String {
-    let What::Live(centre) = result.what else { return String::new() };
+    let Checked::Live(centre) = result.what else { return String::new() };
     let counts = &snapshot.centres[centre.index()].counts;
     if counts.excluded == 0 || result.grade == Grade::NoData {
         return String::new();
@@ -233,21 +235,21 @@ fn raw(snapshot: &Snapshot, result: &CheckResult) -> String {
     format!(", raw {}/{} = {percent} with {} excluded", share.have, share.want, counts.excluded)
 }
 
-/// What a check is called.
-fn name(snapshot: &Snapshot, what: What) -> String {
+/// Checked a check is called.
+fn name(snapshot: &Snapshot, what: Checked) -> String {
     match what {
-        What::Connected => "connected".to_owned(),
-        What::Full => "full".to_owned(),
-        What::Unmanned => "unmanned".to_owned(),
-        What::Coverage => "coverage".to_owned(),
-        What::Live(centre) => {
+        Checked::Connected => "connected".to_owned(),
+        Checked::Full => "full".to_owned(),
+        Checked::Unmanned => "unmanned".to_owned(),
+        Checked::Coverage => "coverage".to_owned(),
+        Checked::Live(centre) => {
             format!("live at {}", snapshot.province.centres[centre.index()].id)
         }
     }
 }
 
 /// Why a station falls short of something, one line for each cause, and of nothing else.
-fn why(snapshot: &Snapshot, station: StationId, what: What, lang: Lang) -> Vec<String> {
+fn why(snapshot: &Snapshot, station: StationId, what: Checked, lang: Lang) -> Vec<String> {
     let issues = |is: &dyn Fn(&Issue) -> bool| -> Vec<String> {
         let lines = issues::of_station(snapshot, station);
         lines
@@ -257,15 +259,15 @@ fn why(snapshot: &Snapshot, station: StationId, what: What, lang: Lang) -> Vec<S
             .collect()
     };
     match what {
-        What::Connected => issues(&|line| line.reason() == Reason::NoLink),
-        What::Full => issues(&|line| line.reason().is_structural()),
-        What::Live(centre) => issues(&|line| {
+        Checked::Connected => issues(&|line| line.reason() == Reason::NoLink),
+        Checked::Full => issues(&|line| line.reason().is_structural()),
+        Checked::Live(centre) => issues(&|line| {
             let is_tested =
                 line.reason() != Reason::NoE2eRecord && line.reason() != Reason::Inconsistent;
             is_tested && line.centres.contains(&centre)
         }),
-        What::Coverage => vec![coverage(snapshot, station, lang)],
-        What::Unmanned => manned(snapshot, station, lang),
+        Checked::Coverage => vec![coverage(snapshot, station, lang)],
+        Checked::Unmanned => manned(snapshot, station, lang),
     }
 }
 

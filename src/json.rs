@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use config::{CentreId, Province, Standing, StationId};
 use historian::alarms::Alarm;
 use historian::counts::Share;
-use historian::events::{Doubt, EventCounts, EventEntry, Happening};
+use historian::events::{EventCounts, EventEntry, Happening, TimeDoubt};
 use historian::snapshot::{ChannelSnapshot, Reads, Right, Snapshot, SoldReads};
 use historian::unmanned;
 use historian::verdict::{Reason, Since};
@@ -767,7 +767,7 @@ pub fn event(snapshot: &Snapshot, entry: &EventEntry) -> String {
                 delay_ms: entry.arrived.since(change.source),
                 flags: change.flags.to_string(),
                 synchronised: change.synchronised,
-                doubt: change.doubt.map(Doubt::word),
+                doubt: change.doubt.map(TimeDoubt::word),
             }
         }
         Happening::Lost(gap) => EventWhat::Lost {

@@ -27,7 +27,7 @@ use sim::Plans;
 pub use cost::Cost;
 use cost::{Stopwatch, cpu_seconds, share};
 use stations::Stations;
-pub use tally::{CentreTally, Tally};
+pub use tally::{CentreTally, RecordingTally};
 
 /// The field lives so long at a time.
 const SECOND_MS: i64 = 1_000;
@@ -88,7 +88,7 @@ pub struct Recording {
     step_ms: i64,
     /// Milliseconds between two judgements: the shortest period of a scan class.
     judged_every: i64,
-    tally: Tally,
+    tally: RecordingTally,
     /// Time on the clock for judging and for keeping.
     judging: Duration,
     keeping: Duration,
@@ -140,7 +140,7 @@ impl Recording {
             step_ms,
             window,
             judged_every: periods.min().unwrap_or(SECOND_MS).max(SECOND_MS),
-            tally: Tally::new(province, &layouts, window.from),
+            tally: RecordingTally::new(province, &layouts, window.from),
             judging: Duration::ZERO,
             keeping: Duration::ZERO,
             cpu_before: cpu_seconds(),
@@ -215,7 +215,7 @@ impl Recording {
     ///
     /// # Errors
     /// When `sink` cannot keep the last of it.
-    pub fn end(mut self, sink: &mut impl Sink) -> io::Result<(Tally, Cost)> {
+    pub fn end(mut self, sink: &mut impl Sink) -> io::Result<(RecordingTally, Cost)> {
         if self.next >= self.window.from {
             self.judge(sink, true)?;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use config::{ChannelId, Province};
 use gridwatch::clock::Timestamp;
 use gridwatch::historian::snapshot::LinkState;
-use gridwatch::historian::verdict_log::{Asked, Judgement, Run, VerdictState};
+use gridwatch::historian::verdict_log::{Judgement, PollStats, Run, VerdictState};
 use gridwatch::history::{Asking, Span, Window};
 use gridwatch::store::{Batch, Reader, Writer};
 use proptest::prelude::*;
@@ -58,7 +58,8 @@ fn check(runs: &[Ran], windows: &[(i64, i64)]) -> Result<(), TestCaseError> {
                 let count =
                     |n: usize| if n == *silent { 0 } else { minute.unsigned_abs() + n as u64 };
                 let counts: Vec<u64> = (0..paths).map(count).collect();
-                let asked = counts.iter().map(|count| Asked { missed: *count, ..Asked::default() });
+                let asked =
+                    counts.iter().map(|count| PollStats { missed: *count, ..PollStats::default() });
                 batch.asked = Some((Timestamp(begun * MINUTE), asked.collect()));
                 told.push((begun, until, counts));
             }

@@ -9,7 +9,7 @@ use config::Province;
 use gridwatch::clock::Timestamp;
 use gridwatch::history::Span;
 use gridwatch::history::reliability::{
-    Feeder, Interruption, Kind, Reliability, SUSTAINED_MS, Tally, reliability,
+    Feeder, FeederInterruption, Kind, Reliability, SUSTAINED_MS, Tally, reliability,
 };
 use gridwatch::recording::stretched;
 use gridwatch::store::Reader;
@@ -146,7 +146,7 @@ fn check(feeder: &Feeder, truth: &[Span], window: Span, leave_ms: i64) -> Result
         }
     }
     let counted = |kind: Kind| feeder.interruptions.iter().filter(move |own| own.kind == kind);
-    let is_of = |own: &Interruption, outage: &Span| {
+    let is_of = |own: &FeederInterruption, outage: &Span| {
         let told = Span::new(own.from, own.dead.last().map_or(own.from, |dead| dead.to));
         wider(&[*outage], leave_ms)[0].and(told).length() > 0
     };

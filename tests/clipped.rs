@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use config::{CentreId, ChannelId, Decoded, Flags, PointId, Province, StationId, decode, encode};
 use gridwatch::clock::{Jump, JumpKind, Timestamp};
-use gridwatch::collector::plan::{Content, Plan, layouts, plans};
+use gridwatch::collector::plan::{BlockContent, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
-use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
+use gridwatch::historian::events::{Change, EventEntry, Happening, TimeDoubt};
 use gridwatch::historian::issues::{IssueId, Scope};
 use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict::Reason;
@@ -376,7 +376,7 @@ impl Story<'_> {
             source,
             flags: Flags::GOOD,
             synchronised: true,
-            doubt: doubt.then_some(Doubt::Behind),
+            doubt: doubt.then_some(TimeDoubt::Behind),
         };
         // A value that is stuck changes for no record.
         let tells = |centre: &usize| !matches!(self.sent[*centre][bay], Sent::Stuck(_));
@@ -429,7 +429,7 @@ impl Story<'_> {
         });
         for (centre, block, plan) in blocks {
             let entries = &province.channels[centre].entries;
-            let Content::Points(items) = &plan.content else { continue };
+            let BlockContent::Points(items) = &plan.content else { continue };
             let bits = plan.table.is_bits();
             let length = usize::from(plan.count);
             let mut payload = vec![0; if bits { length.div_ceil(8) } else { 2 * length }];
@@ -806,7 +806,7 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         prop_assert_eq!(doubts(&clipped), doubts(&whole), "{:?}", own);
         for feeder in &clipped.feeders {
             let other = whole.feeders.iter().find(|other| other.name == feeder.name).unwrap();
-            let in_window = |all: &[gridwatch::history::reliability::Interruption]| {
+            let in_window = |all: &[gridwatch::history::reliability::FeederInterruption]| {
                 let own = all.iter().filter(|one| one.is_in(own));
                 own.map(|one| (one.from, one.until, one.kind, one.counts, one.assumed.clone()))
                     .collect::<Vec<_>>()

@@ -11,7 +11,7 @@ use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Reads, Snapshot};
 use gridwatch::historian::verdict::Reason;
-use gridwatch::historian::verdict_log::{Asked, Judgement, Run, VerdictState};
+use gridwatch::historian::verdict_log::{Judgement, PollStats, Run, VerdictState};
 use gridwatch::history::{Span, Times, Window, channel_history, past};
 use gridwatch::monitor::Monitor;
 use gridwatch::store::upkeep::{self, Forget};
@@ -543,7 +543,7 @@ fn what_two_clocks_tell_of_one_moment_is_kept_of_both_and_counts_of_the_right_on
             let judgements = if begins { judgements(&province, at, 0) } else { Vec::new() };
             let metering = if begins { Vec::new() } else { vec![meter_line(n)] };
             let asked = (!begins).then(|| {
-                let asked = Asked { missed: n, ..Asked::default() };
+                let asked = PollStats { missed: n, ..PollStats::default() };
                 (at.plus(-60_000), vec![asked; province.channels.len()])
             });
             let jumps = jumps.to_vec();

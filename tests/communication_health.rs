@@ -10,7 +10,7 @@ use gridwatch::clock::Clock;
 use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::json;
 use gridwatch::monitor::Monitor;
-use gridwatch::signal::update::Cause;
+use gridwatch::signal::update::OverrunCause;
 use gridwatch::terminal::ratatui::buffer::Buffer;
 use gridwatch::terminal::ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use gridwatch::terminal::ratatui::layout::Rect;
@@ -120,7 +120,10 @@ fn place(snapshot: &Snapshot, channel: &ChannelSnapshot) -> usize {
 
 fn all_seen(snapshot: &Snapshot) -> bool {
     let [silent, late, refuses] = [0, 1, 2].map(|n| of_station(snapshot, n));
-    silent.link.overrun.is_some_and(|(_, o)| o.missed > 0 && o.cause == Cause::SilentDevice(UNIT))
+    silent
+        .link
+        .overrun
+        .is_some_and(|(_, o)| o.missed > 0 && o.cause == OverrunCause::SilentDevice(UNIT))
         && late.link.strays.late > 0
         && refuses.units[place(snapshot, refuses)].set_aside > 0
         && snapshot.channels.iter().all(|channel| channel.link.state == LinkState::Connected)

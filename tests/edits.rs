@@ -7,7 +7,7 @@ use std::path::Path;
 
 use config::{Lang, Zone};
 use gridwatch::clock::Timestamp;
-use gridwatch::export::{self, Choice, Table};
+use gridwatch::export::{self, Choice, ExportTable};
 use gridwatch::history::past;
 use gridwatch::report::period::Period;
 use gridwatch::report::{Request, html, json, report};
@@ -200,7 +200,7 @@ enum Reads {
     Report,
     Page,
     Past,
-    Export(Table),
+    Export(ExportTable),
 }
 
 impl Reads {
@@ -208,13 +208,13 @@ impl Reads {
         Self::Report,
         Self::Page,
         Self::Past,
-        Self::Export(Table::Verdicts),
-        Self::Export(Table::Events),
-        Self::Export(Table::Values),
-        Self::Export(Table::Polling),
-        Self::Export(Table::Metering),
-        Self::Export(Table::Energy),
-        Self::Export(Table::Alarms),
+        Self::Export(ExportTable::Verdicts),
+        Self::Export(ExportTable::Events),
+        Self::Export(ExportTable::Values),
+        Self::Export(ExportTable::Polling),
+        Self::Export(ExportTable::Metering),
+        Self::Export(ExportTable::Energy),
+        Self::Export(ExportTable::Alarms),
     ];
 
     /// Reads it: why it could not, when it could not.

@@ -11,7 +11,9 @@ use std::sync::{Arc, OnceLock};
 
 use config::{CentreId, ChannelId, PointId, Province, StationId};
 use gridwatch::clock::{Clock, Timestamp};
-use gridwatch::historian::events::{Change, Doubt, EventCounts, EventEntry, Gap, Happening};
+use gridwatch::historian::events::{
+    Change, EventCounts, EventEntry, Happening, RecordGap, TimeDoubt,
+};
 use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
 use gridwatch::monitor::Monitor;
 use serde_json::Value;
@@ -166,7 +168,7 @@ fn changes(snapshot: &Snapshot, channel: ChannelId) -> Vec<(u8, Change)> {
     of_channel(snapshot, channel).filter_map(change).collect()
 }
 
-fn gaps(snapshot: &Snapshot, channel: ChannelId) -> Vec<(u8, Gap)> {
+fn gaps(snapshot: &Snapshot, channel: ChannelId) -> Vec<(u8, RecordGap)> {
     let gap = |entry: &EventEntry| match entry.what {
         Happening::Lost(gap) => Some((entry.unit, gap)),
         Happening::Change(_) => None,
@@ -259,7 +261,7 @@ async fn who_comes_too_late_knows_exactly_how_much_was_lost() {
         of_unit.map(|(_, change)| change.number).collect()
     };
     let told = gaps(&late, channel);
-    let [(of, Gap { count: missing, .. })] = told[..] else { panic!("one gap: {told:?}") };
+    let [(of, RecordGap { count: missing, .. })] = told[..] else { panic!("one gap: {told:?}") };
     assert_eq!(of, unit);
     let expected: BTreeSet<u32> = (1..=passed).chain(passed + missing + 1..=newest).collect();
     assert_eq!(numbers(&late), expected, "all but the gap");
@@ -318,7 +320,8 @@ fn whole_second(ms: i64) -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_is_wrong_marks_its_records() {
     // That of one unit, or of the whole station, which says so itself.
-    let cases = [("S1.22.471", "3600", Doubt::Ahead, true), ("S1", "-3600", Doubt::Behind, false)];
+    let cases =
+        [("S1.22.471", "3600", TimeDoubt::Ahead, true), ("S1", "-3600", TimeDoubt::Behind, false)];
     for (target, seconds, doubt, synchronised) in cases {
         let mut bench = Bench::start().await;
         bench.inject("T22", target, &[("seconds", seconds)]).await;

@@ -11,7 +11,7 @@ use gridwatch::clock::{DAY_MS, Jump, JumpKind, Timestamp};
 use gridwatch::collector::plan::{layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::events::{Change, Doubt, EventEntry, Happening};
+use gridwatch::historian::events::{Change, EventEntry, Happening, TimeDoubt};
 use gridwatch::historian::snapshot::{LinkState, Reads};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
@@ -352,7 +352,7 @@ fn store_of_every_word(folder: &Path) -> Timestamp {
             let runs = vec![Run { first: 0, count: u32::try_from(points).unwrap(), state }];
             Judgement { at, whole, runs, ..first.clone() }
         });
-        let events = Doubt::ALL.iter().zip(1_u32..).map(|(doubt, number)| EventEntry {
+        let events = TimeDoubt::ALL.iter().zip(1_u32..).map(|(doubt, number)| EventEntry {
             channel,
             unit: 1,
             at: begun.plus(500),
@@ -429,7 +429,7 @@ fn words_are_the_same_in_each_face() {
         words
     };
     let jumps = words(&JumpKind::ALL.map(JumpKind::word));
-    let doubts = words(&Doubt::ALL.map(Doubt::word));
+    let doubts = words(&TimeDoubt::ALL.map(TimeDoubt::word));
     let mut reasons = words(&Reason::ALL.map(Reason::word));
     let docs = fs::read_to_string("docs/history.md").unwrap();
     let listed = docs.lines().skip_while(|line| !line.starts_with("Reasons are ")).take(2);

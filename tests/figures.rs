@@ -1,7 +1,7 @@
 //! What a figure says, for tests that hold it against another.
 
 use gridwatch::historian::counts::Share;
-use gridwatch::history::{Figure, Printed, Row};
+use gridwatch::history::{Figure, FigureRow, Printed};
 
 /// What stands in a cell.
 enum Cell<T> {
@@ -29,7 +29,7 @@ impl<T> Printed for Cell<T> {
 
 /// The value of a figure; `None`: it is not known.
 pub(crate) fn told<T: Clone>(figure: &Figure<T>) -> Option<T> {
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     row.add(figure, |value| Cell::Value(value.clone()));
     match row.counted().remove(0) {
         Cell::Value(value) => Some(value),

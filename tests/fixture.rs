@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use config::{
-    ChannelId, Encoding, Flags, Kind, MeterFigures, Point, PointId, Province, SoldFigures, Station,
-    StationId, WordOrder, blocks, encode,
+    ChannelId, Encoding, Flags, MeterFigures, Point, PointId, PointKind, Province, SoldFigures,
+    Station, StationId, WordOrder, blocks, encode,
 };
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::answers::Decoder;
-use gridwatch::collector::plan::{Block, Content, Plan, layouts, plans};
+use gridwatch::collector::plan::{Block, BlockContent, Plan, layouts, plans};
 use gridwatch::collector::poll::{Exchange, Fault, Poll};
 use gridwatch::historian::Historian;
 use gridwatch::historian::alarms::Alarms;
 use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::series::Buffer;
 use gridwatch::signal::layout::Part;
-use gridwatch::signal::update::{Cause, LinkFault, News, Overrun, Strays, Update};
+use gridwatch::signal::update::{LinkFault, News, Overrun, OverrunCause, Strays, Update};
 use gridwatch::store::{Batcher, Writer};
 
 /// What a province of one centre begins with, for tests that write their own.
@@ -263,7 +263,7 @@ impl World {
     }
 
     /// A scan of a channel takes 1.4 s of its second.
-    pub(crate) fn overrun(&mut self, station: &str, centre: &str, cause: Cause, ms: i64) {
+    pub(crate) fn overrun(&mut self, station: &str, centre: &str, cause: OverrunCause, ms: i64) {
         let channel = self.channel_of(station, centre);
         let overrun = Overrun { missed: 1, unasked: 0, took_ms: 1_400, period_ms: 1_000, cause };
         self.tell(channel, ms, News::Overrun(overrun));
@@ -421,7 +421,7 @@ impl World {
         let station = self.province.channels[channel.index()].station;
         for (n, block) in plan.blocks.iter().enumerate() {
             let fault = self.faults.get(&(station, block.unit)).copied();
-            if block.content == Content::Events && fault.is_none() {
+            if block.content == BlockContent::Events && fault.is_none() {
                 self.tell_events(channel, n, ms + i64::try_from(n).unwrap() * 7);
                 continue;
             }
@@ -448,7 +448,7 @@ impl World {
         let contract = &self.province.channels[channel.index()];
         let station = &self.province.stations[contract.station.index()];
         let mut cells = vec![0; usize::from(block.count)];
-        let Content::Points(items) = &block.content else {
+        let BlockContent::Points(items) = &block.content else {
             return self.meter_cells(contract.station, station, block);
         };
         for item in items {
@@ -561,7 +561,9 @@ fn believable(station: &Station, point: &Point, at: Timestamp) -> f64 {
     let active = if bay.template == "CAP" { 0.0 } else { active };
     let current = libm::hypot(active, reactive) * 1_000.0 / (3_f64.sqrt() * voltage);
     match (point.spec.kind, point.spec.id.as_str()) {
-        (Kind::SinglePoint | Kind::DoublePoint | Kind::DerivedStatus, _) => f64::from(point.normal),
+        (PointKind::SinglePoint | PointKind::DoublePoint | PointKind::DerivedStatus, _) => {
+            f64::from(point.normal)
+        }
         (_, "P") => active,
         (_, "Q") => reactive,
         (_, "IA" | "IB" | "IC") => current,
@@ -577,7 +579,7 @@ fn believable(station: &Station, point: &Point, at: Timestamp) -> f64 {
         (_, "TROOM") => 24.5,
         (_, "STN.HB") => f64::from(u16::try_from(at.0.div_euclid(1_000) % 0x1_0000).unwrap()),
         (_, "SETGRP") => 1.0,
-        (Kind::Counter, _) => 123_456.0,
+        (PointKind::Counter, _) => 123_456.0,
         _ => 0.0,
     }
 }

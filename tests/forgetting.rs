@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use config::{CentreId, ChannelId, Date, Flags, Lang, PointId, Province, StationId, Zone};
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::collector::plan::{Content, Plan, layouts, plans};
+use gridwatch::collector::plan::{BlockContent, Plan, layouts, plans};
 use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
 use gridwatch::historian::counts::Share;
-use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
+use gridwatch::historian::events::{Change, EventEntry, Happening, RecordGap, TimeDoubt};
 use gridwatch::historian::issues::{IssueId, Scope};
 use gridwatch::historian::snapshot::{LinkState, Reads};
 use gridwatch::historian::verdict::{Reason, Since};
-use gridwatch::historian::verdict_log::{Asked, Judgement, Run, VerdictState};
+use gridwatch::historian::verdict_log::{Judgement, PollStats, Run, VerdictState};
 use gridwatch::history::{ChannelHistory, LinkHistory, Span, Times, Window, channel_history, past};
 use gridwatch::report::period::Period;
 use gridwatch::report::{Request, json, report};
@@ -276,7 +276,7 @@ impl Chance {
             let point = breakers[self.dice.random_range(0..breakers.len())];
             let channel = ChannelId::at(self.dice.random_range(0..province.channels.len()));
             let at = self.now.plus(-self.dice.random_range(0..1_000));
-            let doubt = self.chance(10).then_some(Doubt::Behind);
+            let doubt = self.chance(10).then_some(TimeDoubt::Behind);
             let change = Change {
                 number: self.n,
                 address: 1,
@@ -288,7 +288,7 @@ impl Chance {
                 synchronised: true,
                 doubt,
             };
-            let gap = Gap { count: 3, after: None, before: None };
+            let gap = RecordGap { count: 3, after: None, before: None };
             let lost = self.chance(20);
             let what = if lost { Happening::Lost(gap) } else { Happening::Change(change) };
             let order = self.n.into();
@@ -317,9 +317,9 @@ impl Chance {
         all
     }
 
-    fn asked(&mut self) -> Vec<Asked> {
+    fn asked(&mut self) -> Vec<PollStats> {
         let mut one = || {
-            let mut asked = Asked { longest_us: 9, ..Asked::default() };
+            let mut asked = PollStats { longest_us: 9, ..PollStats::default() };
             asked.replies[2] = self.dice.random_range(1..50);
             asked.faults[0] = self.dice.random_range(0..3);
             asked
@@ -391,7 +391,7 @@ impl Chance {
     fn values(&mut self, batch: &mut Batch) {
         for (n, plan) in self.plans.iter().enumerate() {
             for (number, block) in plan.blocks.iter().enumerate() {
-                let Content::Points(items) = &block.content else { continue };
+                let BlockContent::Points(items) = &block.content else { continue };
                 let bits = block.table.is_bits();
                 let length = usize::from(block.count);
                 let mut payload = vec![0; if bits { length.div_ceil(8) } else { 2 * length }];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::{ChannelId, Flags, Province, commands};
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::historian::events::{Change, Doubt, EventEntry, Gap, Happening};
+use gridwatch::historian::events::{Change, EventEntry, Happening, RecordGap, TimeDoubt};
 use gridwatch::historian::snapshot::LinkState;
 use gridwatch::historian::verdict_log::{Judgement, Run, VerdictState};
 use gridwatch::recording::stretched;
@@ -59,7 +59,7 @@ fn store(folder: &Path, keeps: bool, ended: &[(usize, u16)]) {
 }
 
 /// The same, where records of a unit of the first station never came.
-fn store_with(folder: &Path, keeps: bool, ended: &[(usize, u16)], lost: Option<(u8, Gap)>) {
+fn store_with(folder: &Path, keeps: bool, ended: &[(usize, u16)], lost: Option<(u8, RecordGap)>) {
     let province = province();
     store_of(folder, judgements(&province), (keeps, ended, DAY_MS), lost);
 }
@@ -69,7 +69,7 @@ fn store_of(
     folder: &Path,
     judgements: Vec<Judgement>,
     (keeps, ended, watched_ms): (bool, &[(usize, u16)], i64),
-    lost: Option<(u8, Gap)>,
+    lost: Option<(u8, RecordGap)>,
 ) {
     let province = province();
     let breakers = breakers(&province);
@@ -96,7 +96,7 @@ fn store_of(
     });
     let units = province.channels.iter().enumerate().flat_map(|(n, channel)| {
         let station = &province.stations[channel.station.index()];
-        let kept = |unit: &config::Unit| CommandsKept {
+        let kept = |unit: &config::Device| CommandsKept {
             channel: ChannelId::at(n),
             unit: unit.id,
             kept: true,
@@ -182,7 +182,7 @@ fn what_a_unit_tells_again_under_other_numbers_is_counted_once() {
     let kept = province.channels.iter().enumerate().flat_map(|(n, channel)| {
         let station = &province.stations[channel.station.index()];
         let channel = ChannelId::at(n);
-        let kept = move |unit: &config::Unit| CommandsKept { channel, unit: unit.id, kept: true };
+        let kept = move |unit: &config::Device| CommandsKept { channel, unit: unit.id, kept: true };
         station.units.iter().map(kept).collect::<Vec<_>>()
     });
     let kept: Vec<_> = kept.collect();
@@ -202,7 +202,7 @@ fn what_a_unit_tells_again_under_other_numbers_is_counted_once() {
                 source: Timestamp(*source),
                 flags: Flags::GOOD,
                 synchronised: true,
-                doubt: (n == 3).then_some(Doubt::Behind),
+                doubt: (n == 3).then_some(TimeDoubt::Behind),
             };
             let at = if n == 3 { until } else { Timestamp(*source) };
             let what = Happening::Change(change);
@@ -268,7 +268,7 @@ fn a_selection_that_became_too_old_says_whether_the_link_was_lost_meanwhile() {
 fn remote_operations_are_not_known_where_records_of_them_were_lost() {
     let folder = tempdir().unwrap();
     let unit = breakers(&province())[0].1;
-    let gap = Gap { count: 2, after: None, before: None };
+    let gap = RecordGap { count: 2, after: None, before: None };
     store_with(folder.path(), true, &[(0, 3)], Some((unit, gap)));
     let form = sheet(folder.path(), "bm21");
     let rows = &form["tables"]["bm21"]["rows"];
@@ -295,7 +295,7 @@ fn lost_records_are_missing_from_every_window_that_they_may_be_of() {
         let kept = |province: &Province| -> Vec<CommandsKept> {
             let units = province.channels.iter().enumerate().flat_map(|(n, channel)| {
                 let station = &province.stations[channel.station.index()];
-                let kept = move |unit: &config::Unit| CommandsKept {
+                let kept = move |unit: &config::Device| CommandsKept {
                     channel: ChannelId::at(n),
                     unit: unit.id,
                     kept: true,
@@ -316,7 +316,7 @@ fn lost_records_are_missing_from_every_window_that_they_may_be_of() {
             let gaps = Some(told).filter(|told| *told > hour - 12 && *told <= hour);
             let events = gaps.map(|told| {
                 let after = after.map(|hour| Timestamp(START + hour * HOUR));
-                let what = Happening::Lost(Gap { count: 2, after, before: None });
+                let what = Happening::Lost(RecordGap { count: 2, after, before: None });
                 let at = Timestamp(START + told * HOUR);
                 EventEntry { channel: ChannelId::at(0), unit, at, order: 0, arrived: at, what }
             });

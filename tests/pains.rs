@@ -13,7 +13,9 @@ use gridwatch::collector::plan::{Plan, plans};
 use gridwatch::historian::snapshot::{LinkState, Snapshot};
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
-use gridwatch::signal::update::{Answer, Cause, LinkFault, Miss, News, Outcome, Overrun, Update};
+use gridwatch::signal::update::{
+    Answer, LinkFault, Miss, News, Outcome, Overrun, OverrunCause, Update,
+};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
@@ -180,7 +182,7 @@ fn hundred_and_twenty() -> (Province, Vec<String>) {
     let bare = Province::parse("f", &text).unwrap();
     let measured = bare.stations[0].points.iter().filter(|point| {
         point.spec.scan == Some(config::Scan::Slow)
-            && point.spec.kind == config::Kind::Measurement
+            && point.spec.kind == config::PointKind::Measurement
             && point.encoding.cells() == 1
     });
     let ids: Vec<String> = measured.map(|point| point.local_id().to_owned()).take(120).collect();
@@ -468,7 +470,7 @@ async fn pain_8_an_overrun_is_told_with_its_cause_and_nothing_queues_up() {
     for _ in 0..3 {
         let Overrun { missed, unasked, took_ms, period_ms, cause } =
             next_event(&mut updates, overrun).await;
-        assert_eq!((unasked, period_ms, cause), (0, 200, Cause::SlowReplies));
+        assert_eq!((unasked, period_ms, cause), (0, 200, OverrunCause::SlowReplies));
         assert!(missed >= 1 && took_ms > 200, "{missed} slots, {took_ms} ms");
     }
     // Slots that were missed are not made up for: the station is never asked more than one by one.
@@ -593,7 +595,7 @@ async fn pain_8_an_overrun_by_a_silent_unit_names_the_unit() {
     let (collector, mut updates) = Collector::start(&province, &plans, Clock::system()).unwrap();
     // The first scan asks for everything at once and misses no slot; the probes after it do.
     let overrun = next_event(&mut updates, |news| match news {
-        News::Overrun(overrun) if overrun.cause == Cause::SilentDevice(3) => Some(*overrun),
+        News::Overrun(overrun) if overrun.cause == OverrunCause::SilentDevice(3) => Some(*overrun),
         _ => None,
     });
     assert!(overrun.await.took_ms >= 700);

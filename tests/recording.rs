@@ -14,7 +14,7 @@ use gridwatch::historian::counts::Counts;
 use gridwatch::historian::snapshot::Snapshot;
 use gridwatch::historian::verdict::Reason;
 use gridwatch::monitor::Monitor;
-use gridwatch::recording::{Recording, Sink, Tally, stretched};
+use gridwatch::recording::{Recording, RecordingTally, Sink, stretched};
 use gridwatch::signal::update::{Answer, LinkFault, Miss, MissKind, News, Update};
 use gridwatch::store::{Reader, StoreError, Value, upkeep};
 use sim::{Plans, Ports, Scenario, Simulation};
@@ -92,7 +92,7 @@ fn record(
     scenario: &str,
     seconds: i64,
     pause_ms: u64,
-) -> (Witness, Tally) {
+) -> (Witness, RecordingTally) {
     let mut witness = Witness { pause_ms, ..Witness::default() };
     let window = (START, START.plus(1_000 * seconds));
     let mut recording = Recording::start(province, plans(province, scenario), window);

@@ -7,7 +7,7 @@ use config::{ChannelId, Province};
 use gridwatch::check::{Grade, Thresholds, check};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::answers::Decoder;
-use gridwatch::collector::plan::{Content, Plan, layouts, plans};
+use gridwatch::collector::plan::{BlockContent, Plan, layouts, plans};
 use gridwatch::collector::poll::Poll;
 use gridwatch::historian::Historian;
 use gridwatch::historian::past::StoodChannel;
@@ -56,10 +56,10 @@ impl Bench {
             let station = &self.province.stations[contract.station.index()];
             for (number, block) in plan.blocks.iter().enumerate() {
                 let mut words = vec![0; usize::from(block.count)];
-                if let Content::Points(items) = &block.content {
+                if let BlockContent::Points(items) = &block.content {
                     for item in items.iter().filter(|item| item.part == Part::Value) {
                         let point = &station.points[item.point.index()];
-                        let is_switch = point.spec.kind == config::Kind::DoublePoint;
+                        let is_switch = point.spec.kind == config::PointKind::DoublePoint;
                         let other = cells.iter().find(|(id, _)| *id == point.id);
                         let second = u16::try_from(at.0.div_euclid(1_000) % 0x1_0000).unwrap();
                         let own = match point.spec.id.as_str() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use config::{Date, Flags, Lang, Province};
 use gridwatch::collector::poll::Fault;
 use gridwatch::historian::snapshot::Snapshot;
-use gridwatch::signal::update::{Cause, Strays};
+use gridwatch::signal::update::{OverrunCause, Strays};
 use gridwatch::terminal::ratatui::buffer::Buffer;
 use gridwatch::terminal::ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use gridwatch::terminal::ratatui::layout::Rect;
@@ -157,13 +157,13 @@ fn strained() -> Arc<Snapshot> {
         world.fail_unit("HB06", "C41", Fault::NoReply);
         world.fail_unit("HB08", "131", Fault::Refused(2));
         world.interrupt("HB09", "A1", -58_000);
-        let silent = Cause::SilentDevice(world.unit("HB06", "C41"));
+        let silent = OverrunCause::SilentDevice(world.unit("HB06", "C41"));
         for ms in [-45_000, -40_000] {
             world.scan(ms);
             world.overrun("HB06", "CC", silent, ms + 1_400);
             world.stray("HB05", "CC", Strays { late: 2, unknown: 0 }, ms);
         }
-        world.overrun("HB02", "CC", Cause::SlowReplies, -30_000);
+        world.overrun("HB02", "CC", OverrunCause::SlowReplies, -30_000);
         world.lose(&["HB10"], &["A1"], -15_000);
         world.scan(-1_000);
         world.snapshot_at(0)

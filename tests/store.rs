@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use config::{ChannelId, Date, Decoded, Province, Zone, decode};
 use gridwatch::clock::Timestamp;
-use gridwatch::collector::plan::{Content, Plan, layouts, plans};
+use gridwatch::collector::plan::{BlockContent, Plan, layouts, plans};
 use gridwatch::collector::poll::Exchange;
 use gridwatch::historian::Historian;
 use gridwatch::historian::snapshot::{ChannelSnapshot, LinkState, Snapshot};
@@ -336,7 +336,7 @@ impl Sink for Witness {
         // Decoded once more, from the bytes of the wire.
         for answer in answers.iter().filter(|a| matches!(a.outcome, Outcome::Row { .. })) {
             let block = &self.plans[channel].blocks[usize::from(answer.group)];
-            let Content::Points(items) = &block.content else { continue };
+            let BlockContent::Points(items) = &block.content else { continue };
             let Evidence { sent, received, .. } = &answer.evidence;
             let [.., high, low, count_high, count_low] = **sent else { panic!("a request") };
             let first = u16::from_be_bytes([high, low]) - block.address;

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use gridwatch::clock::Timestamp;
-use gridwatch::series::chunk::{Choices, Chunk, ChunkWriter, Column, ROWS_MAX};
+use gridwatch::series::chunk::{Choices, Chunk, ChunkWriter, ColumnValues, ROWS_MAX};
 use gridwatch::store::{Reader, StoreError, Writer, upkeep};
 use rusqlite::Connection;
 use tempfile::{TempDir, tempdir};
@@ -281,7 +281,7 @@ fn rows_apart(folder: &Path, chunks: i64, apart: i64) {
         let mut writer =
             ChunkWriter::new(60_000, &times, lines.clone().count(), &mut choices).unwrap();
         for (place, line) in lines.enumerate() {
-            let mut column = Column::new(first.column(place).unwrap().raw_type);
+            let mut column = ColumnValues::new(first.column(place).unwrap().raw_type);
             let is_value = line.ends_with(" value");
             let raw = |row: i64| if is_value { 1_000_000 + row.unsigned_abs() / 1_000 } else { 0 };
             column.raw = rows.clone().map(raw).collect();

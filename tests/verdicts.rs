@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::{ChannelId, Province, Standing};
 use gridwatch::clock::Timestamp;
 use gridwatch::collector::answers::Decoder;
-use gridwatch::collector::plan::{Content, Item, Plan, layouts, plans};
+use gridwatch::collector::plan::{BlockContent, Item, Plan, layouts, plans};
 use gridwatch::collector::poll::{Exchange, Fault, Poll};
 use gridwatch::historian::Historian;
 use gridwatch::historian::counts::Counts;
@@ -328,13 +328,13 @@ fn find_block(
 ) -> (ChannelId, usize, usize, usize) {
     let (channel, point) = find(province, id, "CC");
     let block = plans[channel.index()].blocks.iter().position(|block| match &block.content {
-        Content::Points(items) => {
+        BlockContent::Points(items) => {
             items.iter().any(|i| i.point.index() == point && i.part == Part::Value)
         }
-        Content::Meters | Content::Events => false,
+        BlockContent::Meters | BlockContent::Events => false,
     });
     let block = block.unwrap();
-    let Content::Points(items) = &plans[channel.index()].blocks[block].content else {
+    let BlockContent::Points(items) = &plans[channel.index()].blocks[block].content else {
         panic!("a block of points");
     };
     let own = |i: &&Item| i.point.index() == point && i.part == Part::Value;
@@ -374,7 +374,7 @@ fn a_value_without_its_quality_is_not_live() {
     let mut blind = plans.plans.clone();
     let mut blocks = blind[channel.index()].blocks.clone();
     for block in &mut blocks {
-        if let Content::Points(items) = &mut block.content {
+        if let BlockContent::Points(items) = &mut block.content {
             items.retain(|i| i.point.index() != point || i.part == Part::Value);
         }
     }

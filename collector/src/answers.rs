@@ -18,7 +18,7 @@ use signal::layout::Group;
 use signal::raw::RawType;
 use signal::update::{Answer, Evidence, MetersFigure, MetersTold, Miss, News, Outcome, Update};
 
-use super::plan::{Block, Content, Item, Plan};
+use super::plan::{Block, BlockContent, Item, Plan};
 use super::poll::{Exchange, Fault, Poll};
 use super::rings::{head, number};
 
@@ -77,7 +77,7 @@ impl Decoder {
     /// For a channel that is read by this plan, of which nothing has come.
     pub fn new(province: &Province, channel: &Channel, plan: &Arc<Plan>) -> Self {
         let station = &province.stations[channel.station.index()];
-        let of = |content: &Content| {
+        let of = |content: &BlockContent| {
             let blocks = plan.blocks.iter().enumerate();
             blocks
                 .filter(|(_, block)| block.content == *content)
@@ -85,8 +85,8 @@ impl Decoder {
                 .collect::<Vec<_>>()
         };
         let logs: Vec<_> =
-            of(&Content::Events).into_iter().map(|block| (block, Tail::default())).collect();
-        let meters = (!of(&Content::Meters).is_empty()).then(|| Meters::new(station));
+            of(&BlockContent::Events).into_iter().map(|block| (block, Tail::default())).collect();
+        let meters = (!of(&BlockContent::Meters).is_empty()).then(|| Meters::new(station));
         // Where nobody records, nobody has to be found.
         let places = if logs.is_empty() { Vec::new() } else { places(channel) };
         let last = vec![Whole::default(); plan.blocks.len()];
@@ -134,7 +134,7 @@ impl Decoder {
     ) -> Outcome {
         let last = &mut self.last[poll.block];
         match (poll.fault, &block.content) {
-            (None, Content::Points(items)) => {
+            (None, BlockContent::Points(items)) => {
                 let is_whole = (poll.offset, poll.count) == (0, block.count);
                 if let Some(row) = last.row_of(&poll.exchange).filter(|_| is_whole) {
                     // The reply is as good as the one before, and its memory is the younger one.
@@ -155,11 +155,11 @@ impl Decoder {
                 }
                 Outcome::Row { row, unchanged: false }
             }
-            (None, Content::Events) => {
+            (None, BlockContent::Events) => {
                 poll.read_cells(false, &mut self.cells);
                 self.events(block, poll)
             }
-            (None, Content::Meters) => {
+            (None, BlockContent::Meters) => {
                 poll.read_cells(false, &mut self.cells);
                 let (address, at) =
                     (block.address.saturating_add(poll.offset), poll.exchange.heard());
@@ -223,7 +223,7 @@ impl Plan {
         payload: &[u8],
     ) -> Option<(Range<u16>, Vec<u8>)> {
         let (group, block) = (self.layout.groups.get(block)?, self.blocks.get(block)?);
-        let Content::Points(items) = &block.content else { return None };
+        let BlockContent::Points(items) = &block.content else { return None };
         let asked = columns(block, (offset, count));
         let mut row = Vec::new();
         let columns = write_row((items, group), (asked, offset), payload, &mut row);
@@ -253,7 +253,7 @@ fn write_row(
 
 /// Columns of a block that a request asked for: as many as it has items.
 fn columns(block: &Block, (offset, count): (u16, u16)) -> Range<u16> {
-    let Content::Points(items) = &block.content else { return 0..0 };
+    let BlockContent::Points(items) = &block.content else { return 0..0 };
     let place = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let first = items.partition_point(|item| item.offset < offset);
     let end = |item: &Item| u32::from(item.offset) + u32::from(item.cells());

@@ -238,7 +238,7 @@ fn question(contract: &Block, block: usize, cells: Range<u16>) -> Question {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Content, Item};
+    use crate::plan::{BlockContent, Item};
     use config::{PointId, RegisterTable, Scan, WordOrder};
     use signal::layout::Part;
     use signal::raw::RawType;
@@ -254,7 +254,7 @@ mod tests {
             order: WordOrder::Abcd,
             scale: 1.0,
         };
-        let content = Content::Points((0..count).map(item).collect());
+        let content = BlockContent::Points((0..count).map(item).collect());
         let (table, scan) = (RegisterTable::Input, Scan::Fast);
         let block = Block { unit: 1, table, address: 50, count, scan, whole: Vec::new(), content };
         Arc::new(Plan::of(vec![block], |_| 1_000))

@@ -18,7 +18,7 @@ use signal::update::{LinkFault, Strays};
 use tokio::time::Instant;
 
 use super::frame::{
-    Front, Numbers, Request, before, ends_in_head, front, may_end_in_head, swallows,
+    Front, Numbers, ReadRequest, before, ends_in_head, front, may_end_in_head, swallows,
 };
 use super::poll::{Exchange, Fault};
 
@@ -380,9 +380,9 @@ impl Dialogue {
 }
 
 impl Waiting {
-    fn request(&self) -> Request {
+    fn request(&self) -> ReadRequest {
         let Question { unit, table, address, count, .. } = self.question;
-        Request { transaction: self.transaction, unit, table, address, count }
+        ReadRequest { transaction: self.transaction, unit, table, address, count }
     }
 
     fn given_up(self, now: Instant) -> Answer {

@@ -18,7 +18,7 @@ const EXCEPTION: u8 = 0x80;
 
 /// A request to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
+pub struct ReadRequest {
     /// Number by which its reply is known.
     pub transaction: u16,
     /// Unit id.
@@ -31,7 +31,7 @@ pub struct Request {
     pub count: u16,
 }
 
-impl Request {
+impl ReadRequest {
     /// As it goes over the wire.
     pub fn bytes(&self) -> [u8; Exchange::REQUEST_BYTES] {
         let mut bytes = [0; Exchange::REQUEST_BYTES];
@@ -260,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    const READ: Request = Request {
+    const READ: ReadRequest = ReadRequest {
         transaction: 0x0107,
         unit: 3,
         table: RegisterTable::Input,
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn requests_are_as_the_specification_has_them() {
         assert_eq!(READ.bytes(), [1, 7, 0, 0, 0, 6, 3, 4, 0, 100, 0, 2]);
-        let bits = Request { table: RegisterTable::Discrete, count: 2_000, ..READ };
+        let bits = ReadRequest { table: RegisterTable::Discrete, count: 2_000, ..READ };
         assert_eq!(bits.bytes()[7..], [2, 0, 100, 0x07, 0xD0]);
     }
 
@@ -295,7 +295,7 @@ mod tests {
         let elsewhere = [1, 7, 0, 0, 0, 3, 4, 0x84, 2];
         assert_eq!(READ.answered_by(&elsewhere), Err(Fault::Undecodable));
         // Two bits in one byte are as long as an exception, and none.
-        let bits = Request { table: RegisterTable::Discrete, ..READ };
+        let bits = ReadRequest { table: RegisterTable::Discrete, ..READ };
         assert_eq!(bits.answered_by(&[1, 7, 0, 0, 0, 4, 3, 2, 1, 3]), Ok(()));
     }
 
@@ -306,7 +306,7 @@ mod tests {
             assert_eq!(front(&good[..short]), Front::Incomplete);
         }
         assert_eq!(front(&[1, 7, 0, 1]), Front::Garbage);
-        assert_eq!(front(b"HTTP/1.1 400 Bad Request"), Front::Garbage);
+        assert_eq!(front(b"HTTP/1.1 400 Bad ReadRequest"), Front::Garbage);
         for length in [0_u16, 1, 2, 255, u16::MAX] {
             let [high, low] = length.to_be_bytes();
             assert_eq!(front(&[1, 7, 0, 0, high, low, 1]), Front::Garbage);
@@ -383,7 +383,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_looked_at_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), count: u16) {
-            let request = Request { count, ..READ };
+            let request = ReadRequest { count, ..READ };
             if let Front::Frame(end, _) = front(&bytes) {
                 prop_assert!((FRAME_MIN..=FRAME_MAX).contains(&end) && end <= bytes.len());
                 let _ = request.answered_by(&bytes[..end]);

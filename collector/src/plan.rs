@@ -42,12 +42,12 @@ pub struct Block {
     /// a device refuses is not asked for in parts within them.
     pub whole: Vec<Range<u16>>,
     /// What its cells are.
-    pub content: Content,
+    pub content: BlockContent,
 }
 
 /// What the cells of a block are.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Content {
+pub enum BlockContent {
     /// Values and qualities of points, in the order of their cells.
     Points(Vec<Item>),
     /// Registers of the metering unit, from `address` on.
@@ -88,7 +88,7 @@ impl Block {
     /// What can be asked for apart, cell by cell from the first of the block on: parts of points,
     /// and runs that are whole. Cells between them hold nothing.
     pub fn atoms(&self) -> Vec<Range<u16>> {
-        let Content::Points(items) = &self.content else {
+        let BlockContent::Points(items) = &self.content else {
             return std::iter::once(0..self.count).collect();
         };
         let own = |item: &Item| item.offset..item.offset.saturating_add(item.cells());
@@ -185,12 +185,12 @@ impl Plan {
         let group = |block: &Block| {
             let (device, period) = (block.unit, period_ms(block.scan));
             match &block.content {
-                Content::Points(items) => {
+                BlockContent::Points(items) => {
                     let parts = items.iter().map(|i| (i.point, i.part, i.raw_type, i.scale));
                     Group::of_values(device, period, parts)
                 }
-                Content::Meters => Group::of_others(device, period, layout::Content::Meters),
-                Content::Events => Group::of_others(device, period, layout::Content::Events),
+                BlockContent::Meters => Group::of_others(device, period, layout::Content::Meters),
+                BlockContent::Events => Group::of_others(device, period, layout::Content::Events),
             }
         };
         let groups = blocks.iter().map(group).collect();
@@ -229,7 +229,7 @@ fn event_block(unit: u8) -> Block {
     let (address, count) = (blocks::EVENT_HEADER, blocks::EVENT_HEADER_CELLS);
     let (table, scan) = (RegisterTable::Input, Scan::Normal);
     let whole = std::iter::once(0..count).collect();
-    Block { unit, table, address, count, scan, whole, content: Content::Events }
+    Block { unit, table, address, count, scan, whole, content: BlockContent::Events }
 }
 
 /// Points of the channel that are read: mapped, and not commands.
@@ -392,7 +392,7 @@ fn block_of(
         atom.spans.len() > 1 || (span.start, span.end) != (atom.start, atom.end)
     });
     let whole = joined.map(|atom| cell(atom.start - start)..cell(atom.end - start)).collect();
-    let (address, count, content) = (cell(start), cell(end - start), Content::Points(items));
+    let (address, count, content) = (cell(start), cell(end - start), BlockContent::Points(items));
     Block { unit, table, address, count, scan, whole, content }
 }
 
@@ -413,7 +413,7 @@ fn meter_blocks(station: &Station, channel: &Channel) -> Vec<Block> {
     let block = |(address, count): (u32, u32)| {
         let (address, count) = (cell(address), cell(count));
         let whole = std::iter::once(0..count).collect();
-        Block { unit, table, address, count, scan, whole, content: Content::Meters }
+        Block { unit, table, address, count, scan, whole, content: BlockContent::Meters }
     };
     bits.chain(figures).chain(sold).map(block).collect()
 }
@@ -452,7 +452,7 @@ mod tests {
             let mut found = BTreeSet::new();
             for block in &plan.blocks {
                 assert!((1..=block.table.cells_per_read_max()).contains(&block.count));
-                let Content::Points(items) = &block.content else { continue };
+                let BlockContent::Points(items) = &block.content else { continue };
                 for item in items {
                     let register = channel.entries[item.point.index()].register.unwrap();
                     let cell = match item.part {
@@ -485,7 +485,7 @@ mod tests {
             })
             .collect();
         for block in plan(&province, channel).blocks {
-            if matches!(block.content, Content::Points(_)) {
+            if matches!(block.content, BlockContent::Points(_)) {
                 for cell in 0..u32::from(block.count) {
                     let cell = u32::from(block.address) + cell;
                     assert!(mapped.contains(&(block.unit, block.table, cell)));
@@ -617,7 +617,7 @@ mod tests {
                 let block = block_of(&spans, &atoms[request.clone()], (1, RegisterTable::Input, Scan::Fast));
                 prop_assert!(u32::from(block.count) <= cells_max || request.len() == 1);
                 cells += u32::from(block.count);
-                let Content::Points(items) = &block.content else { panic!("points") };
+                let BlockContent::Points(items) = &block.content else { panic!("points") };
                 for item in items {
                     prop_assert!(item.offset + item.cells() <= block.count);
                     let span = &spans[item.point.index()];

@@ -16,7 +16,7 @@ use signal::events::{LogHead, Tail};
 use tokio::time::Instant;
 
 use super::dialogue::Question;
-use super::plan::{Block, Content, Plan};
+use super::plan::{Block, BlockContent, Plan};
 use super::poll::{Exchange, Fault};
 
 /// Records that one request asks for at most: 120 registers.
@@ -109,7 +109,8 @@ struct Ring {
 impl Rings {
     pub(super) fn new(plan: &Plan, device: &DeviceLimits) -> Self {
         let most = (device.registers_max / blocks::EVENT_CELLS).min(RECORDS_PER_REQUEST);
-        let headers = plan.blocks.iter().enumerate().filter(|(_, b)| b.content == Content::Events);
+        let headers =
+            plan.blocks.iter().enumerate().filter(|(_, b)| b.content == BlockContent::Events);
         let ring = |(block, _)| {
             let (tail, asked, none_until) = (Tail::default(), 0, None);
             Ring { block, tail, most, asked, none_until }
@@ -147,7 +148,7 @@ impl Rings {
         (fault, exchange): (Option<Fault>, &Exchange),
         now: Instant,
     ) -> Option<Question> {
-        if contract.content != Content::Events {
+        if contract.content != BlockContent::Events {
             return None;
         }
         let ring = self.rings.iter_mut().find(|ring| ring.block == asked.block)?;
@@ -193,7 +194,7 @@ impl Ring {
 
 /// Whether a question is one for records, not for a block of the plan or a part of it.
 pub(super) fn is_record(contract: &Block, asked: &Question) -> bool {
-    contract.content == Content::Events && asked.offset >= contract.count
+    contract.content == BlockContent::Events && asked.offset >= contract.count
 }
 
 #[cfg(test)]
@@ -203,7 +204,7 @@ mod tests {
     use config::Province;
     use proptest::prelude::*;
     use signal::clock::Timestamp;
-    use signal::events::Seen;
+    use signal::events::HeadSeen;
 
     const RECORDS: u32 = blocks::EVENT_RECORDS as u32;
 
@@ -265,7 +266,7 @@ mod tests {
             let channel = &province.channels[0];
             assert!(channel.device.events);
             let plan = plan(&province, channel);
-            let index = plan.blocks.iter().position(|b| b.content == Content::Events).unwrap();
+            let index = plan.blocks.iter().position(|b| b.content == BlockContent::Events).unwrap();
             let header = plan.blocks[index].clone();
             Self { rings: Rings::new(&plan, &channel.device), header, index, scans: 0 }
         }
@@ -287,8 +288,10 @@ mod tests {
             let exchange = Exchange { at, ..reply(&unit.header()) };
             let heard = exchange.heard();
             match taker.tail.see(&head(&unit.header()).unwrap(), heard) {
-                Seen::First | Seen::Anew | Seen::Astray => taker.first = taker.tail.passed() + 1,
-                Seen::Overwritten(lost) => taker.lost += lost,
+                HeadSeen::First | HeadSeen::Anew | HeadSeen::Astray => {
+                    taker.first = taker.tail.passed() + 1
+                }
+                HeadSeen::Overwritten(lost) => taker.lost += lost,
             }
             let mut next = self.rings.note(&self.header, &asked, (None, &exchange), now);
             let mut requests = 0;
@@ -381,16 +384,16 @@ mod tests {
         };
         let (second, at_once) = (1_000, 2 * RECORDS);
         for (newest, restarts, seen) in [
-            (10, 0, Seen::Overwritten(0)),
-            (10 + at_once + second, 0, Seen::Overwritten(at_once + second - RECORDS)),
-            (11 + at_once + second, 0, Seen::Astray),
-            (u32::MAX, 0, Seen::Astray),
-            (9, 0, Seen::Astray),
-            (9, 1, Seen::Anew),
-            (u32::MAX, 1, Seen::Anew),
+            (10, 0, HeadSeen::Overwritten(0)),
+            (10 + at_once + second, 0, HeadSeen::Overwritten(at_once + second - RECORDS)),
+            (11 + at_once + second, 0, HeadSeen::Astray),
+            (u32::MAX, 0, HeadSeen::Astray),
+            (9, 0, HeadSeen::Astray),
+            (9, 1, HeadSeen::Anew),
+            (u32::MAX, 1, HeadSeen::Anew),
         ] {
             let mut tail = Tail::default();
-            assert_eq!(tail.see(&header(10, 0), Timestamp(0)), Seen::First);
+            assert_eq!(tail.see(&header(10, 0), Timestamp(0)), HeadSeen::First);
             tail.pass(10);
             assert_eq!(tail.see(&header(newest, restarts), Timestamp(1_000)), seen, "{newest}");
             assert!(tail.pending() <= RECORDS);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::DeviceLimits;
-use signal::update::{Cause, LinkFault};
+use signal::update::{LinkFault, OverrunCause};
 use tokio::time::Instant;
 
 use super::blocks::{Blocks, Said};
@@ -134,15 +134,18 @@ impl Spent {
     }
 
     /// What took most of it.
-    pub(super) fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> OverrunCause {
         let parts = [
-            (self.silent, Cause::SilentDevice(self.silent_unit)),
-            (self.replies, Cause::SlowReplies),
-            (self.pauses, Cause::Pauses),
-            (self.historian, Cause::Historian),
-            (self.machine, Cause::Machine),
+            (self.silent, OverrunCause::SilentDevice(self.silent_unit)),
+            (self.replies, OverrunCause::SlowReplies),
+            (self.pauses, OverrunCause::Pauses),
+            (self.historian, OverrunCause::Historian),
+            (self.machine, OverrunCause::Machine),
         ];
-        parts.into_iter().max_by_key(|(time, _)| *time).map_or(Cause::Machine, |(_, cause)| cause)
+        parts
+            .into_iter()
+            .max_by_key(|(time, _)| *time)
+            .map_or(OverrunCause::Machine, |(_, cause)| cause)
     }
 }
 

@@ -7,7 +7,7 @@ use signal::clock::Timestamp;
 use tokio::time::Instant;
 
 use super::dialogue::{Answer, Dialogue, Question};
-use super::frame::Request;
+use super::frame::ReadRequest;
 use super::poll::{Exchange, Fault};
 
 const REPLY_TIMEOUT: Duration = Duration::from_millis(100);
@@ -167,7 +167,7 @@ impl Trial {
 /// What is believed is a whole reply to its question.
 fn check(answer: &Answer) {
     let Question { unit, table, address, count, .. } = answer.question;
-    let request = Request { transaction: answer.transaction, unit, table, address, count };
+    let request = ReadRequest { transaction: answer.transaction, unit, table, address, count };
     assert_eq!(answer.exchange.request, request.bytes());
     let reply = &answer.exchange.reply;
     match answer.fault {

@@ -7,7 +7,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::kind::Kind;
+use crate::kind::PointKind;
 use crate::problem::way_out;
 
 /// How a value is laid out in cells.
@@ -130,17 +130,19 @@ impl Encoding {
     }
 
     /// Whether it can carry a point of this kind.
-    pub(crate) fn carries(self, kind: Kind) -> bool {
+    pub(crate) fn carries(self, kind: PointKind) -> bool {
         match kind {
-            Kind::Measurement | Kind::EventMeasurement | Kind::CalculatedMeasurement => {
+            PointKind::Measurement
+            | PointKind::EventMeasurement
+            | PointKind::CalculatedMeasurement => {
                 matches!(self, Self::A16 { .. } | Self::U16 { .. } | Self::Af)
             }
-            Kind::SinglePoint | Kind::DerivedStatus => matches!(self, Self::D1),
-            Kind::DoublePoint => matches!(self, Self::D2),
-            Kind::Counter => matches!(self, Self::U16 { .. } | Self::C32),
-            Kind::SingleCommand => matches!(self, Self::K1),
-            Kind::DoubleCommand | Kind::StepCommand => matches!(self, Self::K2),
-            Kind::SetPoint => matches!(self, Self::K4),
+            PointKind::SinglePoint | PointKind::DerivedStatus => matches!(self, Self::D1),
+            PointKind::DoublePoint => matches!(self, Self::D2),
+            PointKind::Counter => matches!(self, Self::U16 { .. } | Self::C32),
+            PointKind::SingleCommand => matches!(self, Self::K1),
+            PointKind::DoubleCommand | PointKind::StepCommand => matches!(self, Self::K2),
+            PointKind::SetPoint => matches!(self, Self::K4),
         }
     }
 }

@@ -8,13 +8,13 @@ use thiserror::Error;
 use crate::codec::WordOrder;
 use crate::document::{Document, Place, Placed};
 use crate::draft::{Draft, Identities, LineDraft, MeterDraft, Pin, Remark, StationDraft};
-use crate::kind::Kind;
+use crate::kind::PointKind;
 use crate::metering::{MeterFigures, SoldFigures};
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
-    Bay, Cause, CentreId, Channel, DeviceLimits, Entry, Line, LineEnd, MeterGroup, Origin, Plant,
-    Point, PointId, Province, Standing, Station, StationId, Unit, UnitKind, Whole,
+    Bay, Cause, CentreId, Channel, Device, DeviceLimits, Entry, Line, LineEnd, MeterGroup, Origin,
+    Plant, Point, PointId, Province, Standing, Station, StationId, UnitKind, Whole,
 };
 use crate::registers::{Register, RegisterTable, Slot, allot, limits};
 use crate::template::{Class, Deadband, PointSpec, Template, UnitRule};
@@ -416,7 +416,7 @@ impl Builder<'_> {
     }
 
     /// Units in the order of the bays: own units, sections, the station, the meters.
-    fn units(&self, bays: &mut [Bay]) -> Vec<Unit> {
+    fn units(&self, bays: &mut [Bay]) -> Vec<Device> {
         let sections = |level, bays: &[Bay]| {
             let busbars = bays.iter().filter(|b| b.level == level && is_busbar(&b.name)).count();
             u8::try_from(busbars.clamp(1, 9)).unwrap_or(1)
@@ -469,7 +469,7 @@ impl Builder<'_> {
         }
         (1..=limits::UNIT_MAX)
             .zip(kinds)
-            .map(|(id, (kind, label))| Unit { id, kind, label })
+            .map(|(id, (kind, label))| Device { id, kind, label })
             .collect()
     }
 
@@ -529,7 +529,7 @@ impl Builder<'_> {
     fn set_positions(&self, points: &mut [Point]) {
         for (pattern, position) in &self.draft.positions {
             for n in self.matching(points, pattern) {
-                if points[n].spec.kind == Kind::DoublePoint {
+                if points[n].spec.kind == PointKind::DoublePoint {
                     points[n].normal = *position;
                 } else {
                     let message = format!("point '{}' has no position", points[n].local_id());

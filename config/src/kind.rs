@@ -2,7 +2,7 @@
 
 /// What a point is, in the words of the datalist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum PointKind {
     /// `TI`: measurement, sampled.
     Measurement,
     /// `TI-EV`: measurement set by an event, such as a fault location; constant between events.
@@ -27,7 +27,7 @@ pub enum Kind {
     Counter,
 }
 
-impl Kind {
+impl PointKind {
     /// The codes of the datalist with their kinds.
     pub const CODES: [(&'static str, Self); 11] = [
         ("TI", Self::Measurement),

@@ -38,15 +38,15 @@ pub use civil::{DAY_MS, Local, NoDay, NoInstant, Zone, utc_instant, utc_text};
 pub use codec::{Decoded, Encoding, Flags, WordOrder, decode, encode, scaled};
 pub use customers::run_start;
 pub use document::{Document, Fields, Node, Place, Placed};
-pub use kind::Kind;
+pub use kind::PointKind;
 pub use metering::{MeterFigures, SoldFigures};
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
 pub use province::{
-    Bay, Cause, Centre, CentreId, Channel, ChannelId, DeviceLimits, District, Entries, Entry,
-    FormSettings, HistorySettings, Identity, Infeed, Line, LineEnd, LinkSettings, MeterClass,
-    MeterGroup, Origin, Plant, Point, PointId, PortsError, Province, ReportedYear, ScanPeriods,
-    Standing, Station, StationId, Targets, Tls, Unit, UnitKind, Whole,
+    Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, DeviceLimits, District, Entries,
+    Entry, FormSettings, HistorySettings, Identity, Infeed, Line, LineEnd, LinkSettings,
+    MeterClass, MeterGroup, Origin, Plant, Point, PointId, PortsError, Province, ReportedYear,
+    ScanPeriods, Standing, Station, StationId, Targets, Tls, UnitKind, Whole,
 };
 pub use registers::{Register, RegisterTable, blocks, commands, limits};
 pub use template::{Class, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};

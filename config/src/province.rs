@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::civil::Zone;
 use crate::codec::{Encoding, WordOrder};
-use crate::kind::Kind;
+use crate::kind::PointKind;
 use crate::names::{Date, Lang, Name};
 use crate::registers::Register;
 use crate::template::{LoadClass, PointSpec, Scan, Template};
@@ -177,7 +177,7 @@ impl Station {
         device.is_some_and(|device| {
             let position = format!("{device}.POS");
             let stands = |other: &Point| {
-                (other.bay, other.spec.kind) == (point.bay, Kind::DoublePoint)
+                (other.bay, other.spec.kind) == (point.bay, PointKind::DoublePoint)
                     && other.spec.id == position
             };
             self.points.iter().any(stands)
@@ -514,7 +514,7 @@ impl Default for DeviceLimits {
 /// Cells that a device only tells in one go: read apart they would not be of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole {
-    /// Unit id.
+    /// Device id.
     pub unit: u8,
     /// Table.
     pub table: crate::registers::RegisterTable,
@@ -641,7 +641,7 @@ pub struct Station {
     /// Its bays, in the order of the contract.
     pub bays: Vec<Bay>,
     /// Its Modbus units, metering unit last where there is one.
-    pub units: Vec<Unit>,
+    pub units: Vec<Device>,
     /// Its points, bay by bay.
     pub points: Vec<Point>,
     /// The meters fed from it.
@@ -692,7 +692,7 @@ pub struct Bay {
     pub template: String,
     /// Bus section it hangs on, from 1.
     pub section: u8,
-    /// Unit that carries it: an index into [`Station::units`].
+    /// Device that carries it: an index into [`Station::units`].
     pub unit: usize,
     /// What it is called on screens: where its line goes, or what it is.
     pub label: Name,
@@ -719,8 +719,8 @@ impl Bay {
 
 /// A Modbus unit of a station.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unit {
-    /// Unit id, 1 to 247.
+pub struct Device {
+    /// Device id, 1 to 247.
     pub id: u8,
     /// What it carries.
     pub kind: UnitKind,

@@ -13,7 +13,7 @@
 //! Values and their quality are neighbours so that one request, and so one instant, covers both.
 
 use crate::codec::{Encoding, WordOrder};
-use crate::kind::Kind;
+use crate::kind::PointKind;
 use crate::template::Scan;
 
 /// Limits of the Modbus application protocol (specification V1.1b3, section 6).
@@ -132,15 +132,19 @@ impl RegisterTable {
     }
 
     /// The table in which points of a kind stand unless the contract pins them elsewhere.
-    pub(crate) fn of(kind: Kind) -> Self {
+    pub(crate) fn of(kind: PointKind) -> Self {
         match kind {
-            Kind::SinglePoint | Kind::DoublePoint | Kind::DerivedStatus => Self::Discrete,
-            Kind::Measurement
-            | Kind::EventMeasurement
-            | Kind::CalculatedMeasurement
-            | Kind::Counter => Self::Input,
-            Kind::SingleCommand => Self::Coil,
-            Kind::DoubleCommand | Kind::StepCommand | Kind::SetPoint => Self::Holding,
+            PointKind::SinglePoint | PointKind::DoublePoint | PointKind::DerivedStatus => {
+                Self::Discrete
+            }
+            PointKind::Measurement
+            | PointKind::EventMeasurement
+            | PointKind::CalculatedMeasurement
+            | PointKind::Counter => Self::Input,
+            PointKind::SingleCommand => Self::Coil,
+            PointKind::DoubleCommand | PointKind::StepCommand | PointKind::SetPoint => {
+                Self::Holding
+            }
         }
     }
 }
@@ -174,7 +178,7 @@ pub(crate) struct Slot {
     /// Index of the point in its station.
     pub(crate) point: usize,
     pub(crate) unit: u8,
-    pub(crate) kind: Kind,
+    pub(crate) kind: PointKind,
     pub(crate) scan: Option<Scan>,
     pub(crate) encoding: Encoding,
     pub(crate) word_order: WordOrder,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::codec::Encoding;
 use crate::document::{Document, Fields, Node, Placed};
-use crate::kind::Kind;
+use crate::kind::PointKind;
 use crate::names::Name;
 use crate::problem::Problems;
 
@@ -116,7 +116,7 @@ pub struct PointSpec {
     /// What the point is called.
     pub name: Name,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PointKind,
     /// Physical unit, such as `MW`; empty when there is none.
     pub unit: String,
     /// Lowest and highest value that can be real, in `unit`, where it is the same at every level.
@@ -306,7 +306,7 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
     let id = fields.required("id").and_then(|n| point_id(&n));
     let en = fields.required("en").and_then(|n| n.text());
     let vi = fields.required("vi").and_then(|n| n.text());
-    let kind = fields.required("kind").and_then(|n| n.choice(&Kind::CODES));
+    let kind = fields.required("kind").and_then(|n| n.choice(&PointKind::CODES));
     let unit = fields.optional("unit").and_then(|n| n.text()).unwrap_or_default();
     let (range, range_by_level) = fields.optional("range").map_or_else(Default::default, |n| {
         if n.is_list() { (read_range(&n), BTreeMap::new()) } else { (None, ranges_by_level(&n)) }
@@ -342,7 +342,7 @@ fn read_point(fields: Fields<'_>) -> Option<PointSpec> {
         fields.complain(&place, message);
     }
     let normal = normal_node.as_ref().and_then(|n| read_normal(n, kind));
-    if kind == Kind::DoublePoint && normal_node.is_none() {
+    if kind == PointKind::DoublePoint && normal_node.is_none() {
         fields.complain(&place, "key 'normal' is missing: \"open\" or \"closed\"");
     }
     if scan.is_none() && !kind.is_command() {
@@ -465,8 +465,8 @@ fn read_orders(fields: &Fields<'_>) -> Vec<Name> {
 }
 
 /// `"open"` or `"closed"` of a double point, 0 or 1 of a single one.
-fn read_normal(node: &Node<'_>, kind: Kind) -> Option<u8> {
-    if kind == Kind::DoublePoint {
+fn read_normal(node: &Node<'_>, kind: PointKind) -> Option<u8> {
+    if kind == PointKind::DoublePoint {
         return node.choice(&[("open", 1), ("closed", 2)]);
     }
     node.integer(0, 1).and_then(|n| u8::try_from(n).ok())

@@ -1,6 +1,6 @@
 //! The reference province and the datalists are what the trade says they are.
 
-use config::{Class, Date, Kind, Province, RegisterTable, Standing};
+use config::{Class, Date, PointKind, Province, RegisterTable, Standing};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn the_datalists_hold_292_points_with_names_in_both_languages() {
     for template in &province.templates {
         for point in &template.points {
             assert!(!point.name.vi.is_empty() && !point.name.en.is_empty(), "{}", point.id);
-            if point.kind == Kind::Measurement {
+            if point.kind == PointKind::Measurement {
                 let known = point.range.is_some() || !point.range_by_level.is_empty();
                 assert!(known, "{} {} has no range", template.id, point.id);
             }
@@ -251,7 +251,7 @@ fn priority_a_is_what_a_station_without_staff_must_be_seen_by() {
     let mut statuses = 0;
     for point in points.clone() {
         let is_trip = point.states.as_ref().is_some_and(|states| states[1].en == "trip");
-        if point.kind == Kind::DoublePoint || is_trip {
+        if point.kind == PointKind::DoublePoint || is_trip {
             assert!(point.priority_a, "{}: positions and protection trips", point.id);
         }
         if point.priority_a {

@@ -9,7 +9,7 @@ use gridwatch::clock::Timestamp;
 use gridwatch::collector::answers::Decoder;
 use gridwatch::collector::plan::layouts;
 use gridwatch::collector::poll::{Exchange, Poll};
-use gridwatch::series::chunk::{Chunk, Column, RawType};
+use gridwatch::series::chunk::{Chunk, ColumnValues, RawType};
 use gridwatch::series::{Buffer, Sealed};
 use gridwatch::signal::layout::Part;
 use gridwatch::signal::update::Update;
@@ -87,7 +87,7 @@ fn replies(source: &Source, span: &Range<Timestamp>) -> (Vec<Update>, u64) {
 /// Which cells of a row came: the first, and the one behind the last.
 type Came = (u16, u16);
 
-fn came(block: &Block, columns: &[Column], (rows, cells): (usize, u16)) -> Vec<Came> {
+fn came(block: &Block, columns: &[ColumnValues], (rows, cells): (usize, u16)) -> Vec<Came> {
     if columns.iter().all(|column| column.absent.is_empty()) {
         return vec![(0, cells); rows];
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use config::{ChannelId, Encoding, Province};
 use gridwatch::clock::{DAY_MS, Timestamp};
-use gridwatch::collector::plan::{Content, Item, Plan, plans};
+use gridwatch::collector::plan::{BlockContent, Item, Plan, plans};
 use gridwatch::series::chunk::{Chunk, RawType};
 use gridwatch::signal::layout::Part;
 use gridwatch::store::Reader;
@@ -91,7 +91,7 @@ impl Source {
         let of_channel = &province.channels[channel.index()];
         let station = &province.stations[of_channel.station.index()];
         for (number, block) in self.plans[channel.index()].blocks.iter().enumerate() {
-            let Content::Points(items) = &block.content else { continue };
+            let BlockContent::Points(items) = &block.content else { continue };
             let columns = items.iter().fold(String::new(), |mut text, item| {
                 let part = if item.part == Part::Value { "value" } else { "quality" };
                 let point = station.points[item.point.index()].local_id();

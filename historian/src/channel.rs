@@ -19,7 +19,7 @@ use super::snapshot::{ChannelSnapshot, Full, LastAnswer, Link, LinkState, UnitSn
 use super::traffic::TrafficSnapshot;
 use super::verdict::{Finding, PointSnapshot, Reason, Sighted, Since};
 use super::verdict_log::{Judgement, Page};
-use super::window::{Asked, Window};
+use super::window::{PollStats, Window};
 
 /// How asking has gone of late is told anew after that time even if nothing comes in.
 const TRAFFIC_HOLDS_MS: i64 = 10_000;
@@ -69,7 +69,7 @@ pub(super) struct ChannelState {
     /// What was last written down, where somebody keeps it.
     page: Option<Page>,
     /// What was asked since that was last told.
-    asked: Asked,
+    asked: PollStats,
     /// What its head-end has told, where this centre reads it.
     pub(super) meters: Option<Meters>,
 }
@@ -160,7 +160,7 @@ impl ChannelState {
         let station = &province.stations[channel.station.index()];
         let (id, link) = (ChannelId::at(index), Link::new(started));
         let asked = |unit: u8| layout.groups.iter().any(|group| group.device == unit);
-        let unit_snapshot = |unit: &config::Unit| UnitSnapshot {
+        let unit_snapshot = |unit: &config::Device| UnitSnapshot {
             asked: asked(unit.id),
             answers: false,
             since: Since::AtLeast(started),
@@ -198,7 +198,7 @@ impl ChannelState {
             kept: None,
             spare: None,
             page: None,
-            asked: Asked::default(),
+            asked: PollStats::default(),
             meters: metering.then(|| Meters::new(station)),
         }
     }
@@ -510,7 +510,7 @@ impl ChannelState {
     }
 
     /// What was asked since this was last called.
-    pub(super) fn take_asked(&mut self) -> Asked {
+    pub(super) fn take_asked(&mut self) -> PollStats {
         std::mem::take(&mut self.asked)
     }
 
@@ -699,7 +699,7 @@ impl ChannelState {
     /// Brings the traffic of every unit up to date, and returns that of all of them, of those that
     /// the contract does not list too.
     fn sum_traffic(&mut self, now: Timestamp) -> TrafficSnapshot {
-        let mut all = Asked::default();
+        let mut all = PollStats::default();
         for (unit, window) in self.units.iter_mut().zip(&self.windows) {
             let sum = window.sum(now);
             unit.traffic = sum.snapshot(self.started, now);
@@ -712,7 +712,7 @@ impl ChannelState {
     fn unit_snapshots(&self, province: &Province) -> Vec<UnitSnapshot> {
         let channel = &province.channels[self.id.index()];
         let units = &province.stations[channel.station.index()].units;
-        let with_events = |(snapshot, unit): (&UnitSnapshot, &config::Unit)| UnitSnapshot {
+        let with_events = |(snapshot, unit): (&UnitSnapshot, &config::Device)| UnitSnapshot {
             events: self.events.of_unit(unit.id),
             ..*snapshot
         };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use config::{ChannelId, Flags, PointId};
 use signal::clock::{DAY_MS, Timestamp};
-use signal::events::{LogHead, Numbered, Record, Seen, Tail};
+use signal::events::{HeadSeen, LogHead, Numbered, Record, Tail};
 use signal::layout::{Content, Layout};
 
 use super::clocks::{ClockOffset, ClockWindow};
@@ -60,7 +60,7 @@ pub enum Happening {
     /// A status took another code, or something came of a command.
     Change(Change),
     /// Records that never came.
-    Lost(Gap),
+    Lost(RecordGap),
 }
 
 /// A change of a status, as its unit recorded it.
@@ -83,19 +83,19 @@ pub struct Change {
     /// Whether the unit holds its clock to be synchronised.
     pub synchronised: bool,
     /// Why the time cannot be right.
-    pub doubt: Option<Doubt>,
+    pub doubt: Option<TimeDoubt>,
 }
 
 /// Why a time cannot be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Doubt {
+pub enum TimeDoubt {
     /// It is later than the moment at which the record was there.
     Ahead,
     /// It is earlier than a moment at which the record was not there.
     Behind,
 }
 
-impl Doubt {
+impl TimeDoubt {
     /// Every one.
     pub const ALL: [Self; 2] = [Self::Ahead, Self::Behind];
 
@@ -111,7 +111,7 @@ impl Doubt {
 /// Records that never came: numbers that were overwritten before they were read, or that the unit
 /// itself has lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
+pub struct RecordGap {
     /// How many; 0: nobody knows how many.
     pub count: u32,
     /// Time of the last record before them; where nobody knows how many, the last look at which none was missing.
@@ -453,13 +453,13 @@ impl UnitState {
     ) -> Beat {
         let was_read = self.tail.pending() == 0;
         match self.tail.see(header, heard) {
-            Seen::Overwritten(0) if was_read && self.tail.pending() == 0 => {
+            HeadSeen::Overwritten(0) if was_read && self.tail.pending() == 0 => {
                 self.complete = Some(asked);
             }
-            Seen::First | Seen::Overwritten(0) => {}
-            Seen::Overwritten(count) => self.lose(count, (channel, heard), log),
-            Seen::Anew => self.begin_anew(header),
-            Seen::Astray => {
+            HeadSeen::First | HeadSeen::Overwritten(0) => {}
+            HeadSeen::Overwritten(count) => self.lose(count, (channel, heard), log),
+            HeadSeen::Anew => self.begin_anew(header),
+            HeadSeen::Astray => {
                 self.begin_anew(header);
                 self.lose_track((channel, heard), log);
             }
@@ -544,14 +544,14 @@ impl UnitState {
         (number, source): (u32, Timestamp),
         is_synchronised: bool,
         arrived: Timestamp,
-    ) -> Option<Doubt> {
+    ) -> Option<TimeDoubt> {
         let there = self.looks.there(number).unwrap_or(arrived);
         if source.since(there) > AHEAD_MS {
-            return Some(Doubt::Ahead);
+            return Some(TimeDoubt::Ahead);
         }
         let not_before = self.looks.not_before(number);
         if not_before.is_some_and(|from| source < from) || arrived.since(source) > ANCIENT_MS {
-            return Some(Doubt::Behind);
+            return Some(TimeDoubt::Behind);
         }
         if not_before.is_none_or(|from| there.since(from) > BOUND_MS) {
             // A clock that is off now, and is no longer held to be right, may have been right then.
@@ -562,7 +562,7 @@ impl UnitState {
             let is_behind_other = |other: Timestamp| other.since(source) <= BEHIND_MS;
             let vouched = self.vouched.is_some_and(is_behind_other);
             if !is_synchronised && not_before.is_none() && !vouched {
-                return Some(Doubt::Behind);
+                return Some(TimeDoubt::Behind);
             }
         }
         self.vouched = self.vouched.max(is_synchronised.then_some(source));
@@ -570,18 +570,18 @@ impl UnitState {
     }
 
     /// What the counter of seconds in the header says against the unit's clock.
-    fn clock_doubt(&self) -> Option<Doubt> {
+    fn clock_doubt(&self) -> Option<TimeDoubt> {
         let ClockOffset { ms, within_ms } = self.clock.offset()?;
         let is_behind = ms + within_ms < -BEHIND_MS;
         let is_ahead = ms - within_ms > AHEAD_MS;
-        is_behind.then_some(Doubt::Behind).or(is_ahead.then_some(Doubt::Ahead))
+        is_behind.then_some(TimeDoubt::Behind).or(is_ahead.then_some(TimeDoubt::Ahead))
     }
 
     /// Records may have been lost since all had come, and nobody knows how many.
     fn lose_track(&mut self, (channel, arrived): (ChannelId, Timestamp), log: &mut Arc<EventLog>) {
         self.counts.uncounted += 1;
         let after = self.complete.or(self.looks.last());
-        let what = Happening::Lost(Gap { count: 0, after, before: None });
+        let what = Happening::Lost(RecordGap { count: 0, after, before: None });
         let (unit, at) = (self.unit, arrived);
         let order =
             Arc::make_mut(log).take(EventEntry { channel, unit, at, order: 0, arrived, what });
@@ -599,7 +599,7 @@ impl UnitState {
         self.codes.clear();
         let log = Arc::make_mut(log);
         let is_open =
-            |entry: &EventEntry| matches!(entry.what, Happening::Lost(Gap { count: 0, .. }));
+            |entry: &EventEntry| matches!(entry.what, Happening::Lost(RecordGap { count: 0, .. }));
         // Where nobody knows how many, these are among them.
         if self.gap.and_then(|(at, order)| log.find(at, order)).is_some_and(is_open) {
             return;
@@ -621,7 +621,7 @@ impl UnitState {
         }
         // Before all that a full log keeps it would be gone at once.
         let at = self.last.filter(|last| log.keeps(*last)).unwrap_or(arrived);
-        let what = Happening::Lost(Gap { count, after: self.last, before: None });
+        let what = Happening::Lost(RecordGap { count, after: self.last, before: None });
         let unit = self.unit;
         let order = log.take(EventEntry { channel, unit, at, order: 0, arrived, what });
         self.gap = Some((at, order));
@@ -647,7 +647,7 @@ mod tests {
     use collector::answers::Decoder;
     use collector::plan::{self, plan};
     use collector::poll::{Exchange, Poll};
-    use config::{Encoding, Kind, Province, RegisterTable, blocks, commands};
+    use config::{Encoding, PointKind, Province, RegisterTable, blocks, commands};
     use proptest::prelude::*;
     use signal::update::Outcome;
 
@@ -669,13 +669,14 @@ mod tests {
             let province = Province::built_in();
             let channel = &province.channels[0];
             let plan = Arc::new(plan(&province, channel));
-            let is_log = |block: &plan::Block| block.content == plan::Content::Events;
+            let is_log = |block: &plan::Block| block.content == plan::BlockContent::Events;
             let block = plan.blocks.iter().position(is_log).unwrap();
             let unit = plan.blocks[block].unit;
             let points = &province.stations[channel.station.index()].points;
             let status = channel.entries.iter().zip(points).enumerate().find_map(|(n, (e, p))| {
                 let register = e.register.filter(|register| register.unit == unit)?;
-                (p.spec.kind == Kind::DoublePoint).then_some((PointId::at(n), register.address))
+                (p.spec.kind == PointKind::DoublePoint)
+                    .then_some((PointId::at(n), register.address))
             });
             let events = ChannelEvents::new(ChannelId::at(0), &plan.layout);
             let decoder = Decoder::new(&province, channel, &plan);
@@ -744,7 +745,7 @@ mod tests {
         }
 
         /// Where records stand and what is said against their times.
-        fn doubts(&self) -> Vec<(u32, i64, Option<Doubt>)> {
+        fn doubts(&self) -> Vec<(u32, i64, Option<TimeDoubt>)> {
             let told = |entry: &EventEntry| match entry.what {
                 Happening::Change(change) => Some((change.number, entry.at.0, change.doubt)),
                 Happening::Lost(_) => None,
@@ -766,7 +767,7 @@ mod tests {
             self.log.iter().filter_map(change).collect()
         }
 
-        fn gaps(&self) -> Vec<Gap> {
+        fn gaps(&self) -> Vec<RecordGap> {
             let gap = |entry: &EventEntry| match entry.what {
                 Happening::Lost(gap) => Some(gap),
                 Happening::Change(_) => None,
@@ -810,7 +811,7 @@ mod tests {
         assert_eq!(bench.counts(), (3, 11, 0));
         let gap = |count, after, before| {
             let (after, before) = (Some(Timestamp(after)), Some(Timestamp(before)));
-            Gap { count, after, before }
+            RecordGap { count, after, before }
         };
         assert_eq!(bench.gaps(), [gap(9, START - 900, late), gap(2, late, late + 3)]);
         assert_eq!(bench.changes()[1].before, None, "nobody knows what it was before");
@@ -828,7 +829,7 @@ mod tests {
         let found: Vec<_> = bench.log.iter().map(|entry| (entry.at.0, entry.order)).collect();
         assert_eq!(found, [(START - 900, 0), (START - 900, 1)]);
         let before = Some(Timestamp(START - 900));
-        assert_eq!(bench.gaps(), [Gap { count: 2, after: None, before }]);
+        assert_eq!(bench.gaps(), [RecordGap { count: 2, after: None, before }]);
     }
 
     #[test]
@@ -845,9 +846,9 @@ mod tests {
             bench.record(5, 1, START + 500),
         ];
         bench.records(START + 2_020, 2, &records);
-        let doubts: Vec<(u32, Option<Doubt>)> =
+        let doubts: Vec<(u32, Option<TimeDoubt>)> =
             bench.changes().iter().map(|change| (change.number, change.doubt)).collect();
-        let (ahead, behind) = (Some(Doubt::Ahead), Some(Doubt::Behind));
+        let (ahead, behind) = (Some(TimeDoubt::Ahead), Some(TimeDoubt::Behind));
         let expected = [(1, None), (5, None), (2, ahead), (3, behind), (4, behind)];
         assert_eq!(doubts, expected, "history may be old, news may not");
     }
@@ -891,7 +892,7 @@ mod tests {
                 .collect();
             bench.records(at + 20, first, &records);
         }
-        let behind = |number| (number, shown + 4, Some(Doubt::Behind));
+        let behind = |number| (number, shown + 4, Some(TimeDoubt::Behind));
         assert_eq!(bench.doubts(), (1..=40).map(behind).collect::<Vec<_>>());
     }
 
@@ -899,7 +900,7 @@ mod tests {
     fn the_first_look_at_a_ring_believes_no_time_that_its_unit_does_not_vouch_for() {
         const HOUR: i64 = 3_600_000;
         // The counter of seconds begins again after 18.2 hours: what is behind by more than half may look ahead.
-        let (ahead, behind) = (Some(Doubt::Ahead), Some(Doubt::Behind));
+        let (ahead, behind) = (Some(TimeDoubt::Ahead), Some(TimeDoubt::Behind));
         // Clock of the unit, its word on it, word of the record, its age, what is said against it.
         let table = [
             ("right", 0, 1, true, 24 * HOUR, None),
@@ -959,7 +960,7 @@ mod tests {
             ];
             bench.records(shown + 20, from, &records);
             let own: Vec<_> = bench.doubts().into_iter().skip(2).collect();
-            let (behind, first) = (Some(Doubt::Behind), u32::from(first));
+            let (behind, first) = (Some(TimeDoubt::Behind), u32::from(first));
             let (at, doubt) = if off == 0 { (shown - 3_000, None) } else { (shown + 4, behind) };
             let mut expected = vec![(first + 2, shown + 4, behind), (first + 3, shown + 4, behind)];
             expected.insert(if off == 0 { 0 } else { 2 }, (first + 4, at, doubt));
@@ -1089,7 +1090,7 @@ mod tests {
     }
 
     fn entry(at: i64) -> EventEntry {
-        let gap = Gap { count: 1, after: None, before: None };
+        let gap = RecordGap { count: 1, after: None, before: None };
         let (at, what) = (Timestamp(at), Happening::Lost(gap));
         EventEntry { channel: ChannelId::at(0), unit: 1, at, order: 0, arrived: at, what }
     }

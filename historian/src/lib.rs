@@ -36,7 +36,7 @@ use events::EventLog;
 use past::StoodChannel;
 use snapshot::{ChannelSnapshot, Snapshot};
 use traffic::Traffic;
-use verdict_log::{Asked, Judgement};
+use verdict_log::{Judgement, PollStats};
 
 /// Knows the state of every point of a province.
 pub struct Historian {
@@ -130,7 +130,7 @@ impl Historian {
     }
 
     /// What was asked of each channel since this was last called, by channel id.
-    pub fn take_asked(&mut self) -> Vec<Asked> {
+    pub fn take_asked(&mut self) -> Vec<PollStats> {
         self.channels.iter_mut().map(ChannelState::take_asked).collect()
     }
 

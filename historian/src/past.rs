@@ -203,7 +203,7 @@ fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<Uni
             || reads_meters && station.metering_unit() == Some(device)
     };
     let (link, link_since) = kept.link;
-    let unit = |unit: &config::Unit| {
+    let unit = |unit: &config::Device| {
         let own = contract.entries.iter().zip(&kept.points);
         let own = own.filter(|(entry, _)| entry.device() == Some(unit.id));
         let silent = own.filter(|(_, point)| point.state.not_live() == Some(Reason::NoReply));

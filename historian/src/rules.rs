@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use config::{Channel, Entry, Kind, Point, Province, Standing};
+use config::{Channel, Entry, Point, PointKind, Province, Standing};
 use signal::clock::Timestamp;
 
 use super::findings::Tests;
@@ -103,8 +103,8 @@ impl Rules {
 impl PointRule {
     fn new(province: &Province, point: &Point, entry: &Entry) -> Self {
         let travel = match point.spec.kind {
-            Kind::DoublePoint if point.spec.id.starts_with("CB.") => Some(BREAKER_TRAVEL_MS),
-            Kind::DoublePoint => Some(DISCONNECTOR_TRAVEL_MS),
+            PointKind::DoublePoint if point.spec.id.starts_with("CB.") => Some(BREAKER_TRAVEL_MS),
+            PointKind::DoublePoint => Some(DISCONNECTOR_TRAVEL_MS),
             _ => None,
         };
         Self {

@@ -9,7 +9,7 @@ use signal::clock::Timestamp;
 
 use super::snapshot::LinkState;
 use super::verdict::{PointSnapshot, Reason};
-pub use super::window::{Asked, EDGES_US};
+pub use super::window::{EDGES_US, PollStats};
 
 /// What a judgement says of one point, in sixteen bits. The layout is that of stores, and never changes:
 ///

@@ -41,7 +41,7 @@ pub(super) struct Window {
 
 /// What was asked over a stretch of time, and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Asked {
+pub struct PollStats {
     /// Requests without a reply, refused, undecodable.
     pub faults: [u64; 3],
     /// Requests with a reply, by round trip: not longer than each of [`EDGES_US`], and longer.
@@ -93,10 +93,10 @@ impl Window {
     }
 
     /// What was counted in the window that ends now.
-    pub(super) fn sum(&self, now: Timestamp) -> Asked {
+    pub(super) fn sum(&self, now: Timestamp) -> PollStats {
         let newest = minute(now);
         let oldest = newest.saturating_sub(u32::from(SLOTS) - 1);
-        let mut sum = Asked::default();
+        let mut sum = PollStats::default();
         for slot in self.slots.iter().filter(|slot| (oldest..=newest).contains(&slot.minute)) {
             for (total, n) in sum.faults.iter_mut().zip(slot.faults) {
                 *total += u64::from(n);
@@ -110,7 +110,7 @@ impl Window {
     }
 }
 
-impl AddAssign for Asked {
+impl AddAssign for PollStats {
     fn add_assign(&mut self, other: Self) {
         for (total, n) in self.faults.iter_mut().zip(other.faults) {
             *total += n;
@@ -123,7 +123,7 @@ impl AddAssign for Asked {
     }
 }
 
-impl Asked {
+impl PollStats {
     pub(super) fn count(&mut self, took_us: u32, miss: Option<Miss>) {
         if let Some(kind) = kind(miss) {
             self.faults[kind] += 1;

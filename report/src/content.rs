@@ -23,7 +23,7 @@ use store::Kept;
 use words::format;
 
 use super::facts::{ChannelFacts, Facts};
-use super::sheets::{Cell, Column, Mark, Part, Report, Sheet};
+use super::sheets::{Cell, Column, Mark, Report, Sheet, SheetPart};
 use super::shown::{DECIMALS, Reader, real};
 
 /// How things stood at the end of a period is said to be from then, when it was seen no longer before, milliseconds.
@@ -58,7 +58,7 @@ pub(super) fn report(facts: &Facts) -> Report {
     not_kept::tell(facts, &mut sheets);
     debug_assert!(
         sheets.iter().flat_map(|sheet| &sheet.parts).all(|part| match part {
-            Part::Table(table) => table.is_declared(),
+            SheetPart::Table(table) => table.is_declared(),
             _ => true,
         }),
         "a cell is none of what its column says that it holds"
@@ -89,8 +89,8 @@ impl Words {
         Column::new(id, self.say(vi, en), en, width)
     }
 
-    fn note(self, vi: &str, en: &str) -> Part {
-        Part::Note(self.say(vi, en))
+    fn note(self, vi: &str, en: &str) -> SheetPart {
+        SheetPart::Note(self.say(vi, en))
     }
 
     /// Whether a share reaches a target, where enough of the period was watched to say so.
@@ -134,12 +134,12 @@ impl Facts {
     }
 
     /// What a form says of how its period was watched.
-    fn how_watched(&self) -> impl Iterator<Item = Part> {
+    fn how_watched(&self) -> impl Iterator<Item = SheetPart> {
         self.little_watched().into_iter().chain(self.as_last_watched())
     }
 
     /// Says that too little of the period was watched to judge it, where that is so.
-    fn little_watched(&self) -> Option<Part> {
+    fn little_watched(&self) -> Option<SheetPart> {
         if self.is_enough_watched() {
             return None;
         }
@@ -153,7 +153,7 @@ impl Facts {
     }
 
     /// Says when how things stood at the end of the period was last seen, where that was a while before.
-    fn as_last_watched(&self) -> Option<Part> {
+    fn as_last_watched(&self) -> Option<SheetPart> {
         let last = self.window.observed()?.to;
         (self.window.span.to.since(last) > LAST_SEEN_MS).then(|| {
             let zone = self.period.zone;
@@ -168,7 +168,7 @@ impl Facts {
     }
 
     /// Says by what local time the period goes, where a contract of it had another one.
-    fn other_zones(&self) -> Option<Part> {
+    fn other_zones(&self) -> Option<SheetPart> {
         let zone = self.period.zone;
         let mut others: Vec<String> = Vec::new();
         for contract in &self.contracts {
@@ -188,7 +188,7 @@ impl Facts {
 
     /// In place of figures of running counts of which there is none: what to say when they are no longer kept,
     /// and when nobody told of them; each in Vietnamese and English.
-    fn without_counts(&self, [gone, none]: [(&str, &str); 2]) -> Part {
+    fn without_counts(&self, [gone, none]: [(&str, &str); 2]) -> SheetPart {
         let is_gone = self.window.kept(Kept::Metering).length() == 0;
         let (vi, en) = if is_gone { gone } else { none };
         self.words().note(vi, en)
@@ -270,7 +270,7 @@ fn capital(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn titled(id: &'static str, name: String, parts: Vec<Part>) -> Sheet {
+fn titled(id: &'static str, name: String, parts: Vec<SheetPart>) -> Sheet {
     Sheet { id, name, parts }
 }
 

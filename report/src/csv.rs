@@ -15,7 +15,7 @@ use historian::verdict::Since;
 use words::format;
 use words::texts::Text;
 
-use super::sheets::{Cell, Column, Holds, Part, Report, Table};
+use super::sheets::{Cell, Column, Holds, Report, SheetPart, Table};
 use super::shown::{Reader, glyph, iso, places};
 use crate::spreadsheet::{self, Style};
 use config::Lang;
@@ -32,7 +32,7 @@ pub(super) fn files(report: &Report, style: Style) -> Result<Vec<Written<&'stati
 fn tables(report: &Report) -> impl Iterator<Item = (&str, &Table)> {
     report.sheets.iter().flat_map(|sheet| {
         sheet.parts.iter().filter_map(|part| match part {
-            Part::Table(table) => Some((sheet.name.as_str(), table)),
+            SheetPart::Table(table) => Some((sheet.name.as_str(), table)),
             _ => None,
         })
     })
@@ -61,12 +61,12 @@ pub(super) fn index(
     for sheet in &report.sheets {
         for part in &sheet.parts {
             match part {
-                Part::Note(said) => row(&sheet.name, Text::Note, said, "")?,
-                Part::Table(table) => {
+                SheetPart::Note(said) => row(&sheet.name, Text::Note, said, "")?,
+                SheetPart::Table(table) => {
                     row(&sheet.name, Text::TableFile, &table.caption, &name(table.id))?;
                 }
-                Part::Chart(_) => {}
-                Part::Head(head) => {
+                SheetPart::Chart(_) => {}
+                SheetPart::Head(head) => {
                     for said in [&head.company, &head.unit] {
                         row(&sheet.name, Text::FormHead, Reader::or_dots(said.as_deref()), "")?;
                     }
@@ -76,7 +76,7 @@ pub(super) fn index(
                     row(&sheet.name, Text::FormHead, &head.title, "")?;
                     row(&sheet.name, Text::FormHead, &head.period, "")?;
                 }
-                Part::Signatures(roles) => {
+                SheetPart::Signatures(roles) => {
                     for role in roles {
                         row(&sheet.name, Text::Signature, role, "")?;
                     }

@@ -24,7 +24,7 @@ use tables::Row;
 
 /// A table of what was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Table {
+pub enum ExportTable {
     /// How long each required point stood as it did.
     Verdicts,
     /// Records of the event rings.
@@ -45,7 +45,7 @@ pub enum Table {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Which table.
-    pub table: Table,
+    pub table: ExportTable,
     /// Of which time.
     pub span: Span,
     /// Of whom.
@@ -168,13 +168,13 @@ fn write(
 ) -> Result<u64, Error> {
     let out = (format, source.zone(), out);
     match source.table() {
-        Table::Verdicts => filled(out, |each| source.verdicts(watch, each)),
-        Table::Events => filled(out, |each| source.events(watch, each)),
-        Table::Values => filled(out, |each| source.values(watch, each)),
-        Table::Polling => filled(out, |each| source.asked(watch, each)),
-        Table::Alarms => filled(out, |each| source.alarms(each)),
-        Table::Metering => filled(out, |each| source.metering(each)),
-        Table::Energy => filled(out, |each| source.energy(each)),
+        ExportTable::Verdicts => filled(out, |each| source.verdicts(watch, each)),
+        ExportTable::Events => filled(out, |each| source.events(watch, each)),
+        ExportTable::Values => filled(out, |each| source.values(watch, each)),
+        ExportTable::Polling => filled(out, |each| source.asked(watch, each)),
+        ExportTable::Alarms => filled(out, |each| source.alarms(each)),
+        ExportTable::Metering => filled(out, |each| source.metering(each)),
+        ExportTable::Energy => filled(out, |each| source.energy(each)),
     }
 }
 

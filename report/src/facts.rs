@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{CentreId, Channel, ChannelId, Kind, Lang, PointId, Province, StationId};
+use config::{CentreId, Channel, ChannelId, Lang, PointId, PointKind, Province, StationId};
 use historian::verdict::Since;
-use historian::verdict_log::{Asked, VerdictState};
+use historian::verdict_log::{PollStats, VerdictState};
 use signal::clock::{Jump, Timestamp};
 use store::history::alarms::{Stood, alarms};
 use store::history::energy::{StationEnergy, energies};
@@ -80,9 +80,9 @@ pub(super) struct ChannelFacts {
     /// How long every signal was live on which a station without staff depends, for each day.
     pub(super) sights: Vec<Sight>,
     pub(super) link: LinkHistory,
-    pub(super) asked: Figure<Asked>,
+    pub(super) asked: Figure<PollStats>,
     /// By kind of signal.
-    pub(super) kinds: BTreeMap<Kind, Times>,
+    pub(super) kinds: BTreeMap<PointKind, Times>,
     /// Each point, in the order of the last contract.
     pub(super) points: Vec<PointHistory>,
     /// Points that earlier contracts of the period had and the last one has no more, by the id within the station.

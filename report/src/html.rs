@@ -7,7 +7,7 @@ use words::texts::Text;
 
 use super::layout::{Field, Paper};
 use super::markup::Markup;
-use super::sheets::{Cell, Head, Mark, Part, Report, Sheet, Table};
+use super::sheets::{Cell, Head, Mark, Report, Sheet, SheetPart, Table};
 use super::shown::{Reader, cut, glyph, in_hours, word};
 use super::svg::svg;
 
@@ -59,22 +59,22 @@ fn contents(out: &mut Markup, report: &Report) {
 }
 
 fn section(out: &mut Markup, sheet: &Sheet, reader: Reader) {
-    let is_form = sheet.parts.iter().any(|part| matches!(part, Part::Head(_)));
+    let is_form = sheet.parts.iter().any(|part| matches!(part, SheetPart::Head(_)));
     let class = if is_form { "form" } else { "" };
     out.open("section", &[("id", &format!("sheet-{}", sheet.id)), ("class", &class)]);
     out.leaf("h2", &[], &sheet.name).raw("\n");
     for part in &sheet.parts {
         match part {
-            Part::Note(text) => {
+            SheetPart::Note(text) => {
                 out.leaf("p", &[], text);
             }
-            Part::Table(table) => write_table(out, table, reader),
-            Part::Chart(chart) => {
+            SheetPart::Table(table) => write_table(out, table, reader),
+            SheetPart::Chart(chart) => {
                 out.raw("<figure>").leaf("figcaption", &[], &chart.caption);
                 out.piece(&svg(chart, reader.lang)).raw("</figure>");
             }
-            Part::Head(head) => form_head(out, head, reader),
-            Part::Signatures(roles) => {
+            SheetPart::Head(head) => form_head(out, head, reader),
+            SheetPart::Signatures(roles) => {
                 out.raw("<div class=\"sides sign\">");
                 for role in roles {
                     out.raw("<div>").leaf("strong", &[], role).raw("<br>");

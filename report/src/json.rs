@@ -20,7 +20,7 @@ use historian::verdict::Since;
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use super::sheets::{Cell, Chart, Column, Head, Part, Report, Series, Shape, Sheet, Table};
+use super::sheets::{Cell, Chart, Column, Head, Report, Series, Shape, Sheet, SheetPart, Table};
 use super::shown::{iso, word};
 
 /// Version of the shape.
@@ -85,19 +85,19 @@ impl Serialize for SheetEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (parts, zone) = (self.sheet.parts.iter(), self.zone);
         let notes = parts.clone().filter_map(|part| match part {
-            Part::Note(text) => Some(text),
+            SheetPart::Note(text) => Some(text),
             _ => None,
         });
         let tables = parts.clone().filter_map(move |part| match part {
-            Part::Table(table) => Some((table.id, TableEntry { table, zone })),
+            SheetPart::Table(table) => Some((table.id, TableEntry { table, zone })),
             _ => None,
         });
         let form = parts.clone().find_map(|part| match part {
-            Part::Head(head) => Some(FormEntry { head, sheet: self.sheet }),
+            SheetPart::Head(head) => Some(FormEntry { head, sheet: self.sheet }),
             _ => None,
         });
         let charts = parts.filter_map(|part| match part {
-            Part::Chart(chart) => Some((chart.id, ChartEntry(chart))),
+            SheetPart::Chart(chart) => Some((chart.id, ChartEntry(chart))),
             _ => None,
         });
         let mut sheet = serializer.serialize_struct("Sheet", 5)?;
@@ -119,7 +119,7 @@ impl Serialize for FormEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Head { company, unit, number, title, period, place, date } = self.head;
         let signatures = self.sheet.parts.iter().filter_map(|part| match part {
-            Part::Signatures(roles) => Some(roles),
+            SheetPart::Signatures(roles) => Some(roles),
             _ => None,
         });
         let mut form = serializer.serialize_struct("Form", 8)?;

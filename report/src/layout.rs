@@ -308,7 +308,7 @@ mod tests {
                     .parts
                     .iter()
                     .filter_map(|part| match part {
-                        crate::sheets::Part::Table(table) => Some(table),
+                        crate::sheets::SheetPart::Table(table) => Some(table),
                         _ => None,
                     })
                     .collect();

@@ -51,7 +51,7 @@ pub fn report(
 
 /// What a report is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum ReportFormat {
     /// A workbook, for those who go on with it.
     Xlsx,
     /// A page, for those who read or print it.
@@ -62,26 +62,26 @@ pub enum Format {
     Json,
 }
 
-impl Format {
+impl ReportFormat {
     /// The format that the end of a file name asks for.
-    pub fn of(path: &Path) -> Result<Self, Error> {
+    pub fn of(path: &Path) -> Result<Self, ReportError> {
         let end = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match end.as_str() {
             "xlsx" => Ok(Self::Xlsx),
             "html" => Ok(Self::Html),
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
-            _ => Err(Error::Format(path.to_owned())),
+            _ => Err(ReportError::ReportFormat(path.to_owned())),
         }
     }
 }
 
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ReportError {
     /// The end of the file name says no format.
     #[error("'{}': a report is written to a file that ends in .xlsx, .html, .csv or .json", .0.display())]
-    Format(PathBuf),
+    ReportFormat(PathBuf),
     /// The file cannot be written.
     #[error(transparent)]
     File(#[from] Unwritten),
@@ -100,13 +100,13 @@ pub enum Error {
 /// are there now. Each is whole or not there: it is written beside its place and moved there, and
 /// none is moved before all are written. CSV has a file for each table, `FILE-<table id>.csv`, and
 /// `FILE.csv`, which lists them and has notes, heads of forms and who signs them.
-pub fn write(report: &Report, path: &Path, style: Style) -> Result<Vec<PathBuf>, Error> {
-    let format = Format::of(path)?;
+pub fn write(report: &Report, path: &Path, style: Style) -> Result<Vec<PathBuf>, ReportError> {
+    let format = ReportFormat::of(path)?;
     let files = match format {
-        Format::Xlsx => vec![(path.to_owned(), xlsx::bytes(report)?)],
-        Format::Html => vec![(path.to_owned(), html::page(report).into_bytes())],
-        Format::Json => vec![(path.to_owned(), json::bytes(report)?)],
-        Format::Csv => {
+        ReportFormat::Xlsx => vec![(path.to_owned(), xlsx::bytes(report)?)],
+        ReportFormat::Html => vec![(path.to_owned(), html::page(report).into_bytes())],
+        ReportFormat::Json => vec![(path.to_owned(), json::bytes(report)?)],
+        ReportFormat::Csv => {
             let place = |id: &str| beside(path, |stem, end| format!("{stem}-{id}.{end}"));
             let name =
                 |id: &str| place(id).file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn the_end_of_the_name_says_the_format() {
-        assert_eq!(Format::of(Path::new("thang-11.xlsx")).unwrap(), Format::Xlsx);
-        assert_eq!(Format::of(Path::new("a/b.HTML")).unwrap(), Format::Html);
+        assert_eq!(ReportFormat::of(Path::new("thang-11.xlsx")).unwrap(), ReportFormat::Xlsx);
+        assert_eq!(ReportFormat::of(Path::new("a/b.HTML")).unwrap(), ReportFormat::Html);
         for name in ["thang-11", "thang-11.md", ".xlsx"] {
-            let error = Format::of(Path::new(name)).unwrap_err().to_string();
+            let error = ReportFormat::of(Path::new(name)).unwrap_err().to_string();
             assert!(
                 error.contains(name) && error.contains(".xlsx, .html, .csv or .json"),
                 "{error}"

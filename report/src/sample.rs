@@ -6,7 +6,9 @@ use historian::counts::Share;
 use historian::verdict::Since;
 use signal::clock::Timestamp;
 
-use super::sheets::{Cell, Chart, Column, Holds, Mark, Part, Report, Series, Shape, Sheet, Table};
+use super::sheets::{
+    Cell, Chart, Column, Holds, Mark, Report, Series, Shape, Sheet, SheetPart, Table,
+};
 
 mod month;
 
@@ -33,7 +35,7 @@ pub(super) const HOSTILE: [&str; 14] = [
 /// All tables of a report.
 pub(super) fn tables(report: &Report) -> impl Iterator<Item = &Table> {
     report.sheets.iter().flat_map(|sheet| &sheet.parts).filter_map(|part| match part {
-        Part::Table(table) => Some(table),
+        SheetPart::Table(table) => Some(table),
         _ => None,
     })
 }
@@ -41,7 +43,7 @@ pub(super) fn tables(report: &Report) -> impl Iterator<Item = &Table> {
 /// All charts of a report.
 pub(super) fn charts(report: &Report) -> impl Iterator<Item = &Chart> {
     report.sheets.iter().flat_map(|sheet| &sheet.parts).filter_map(|part| match part {
-        Part::Chart(chart) => Some(chart),
+        SheetPart::Chart(chart) => Some(chart),
         _ => None,
     })
 }
@@ -54,7 +56,7 @@ fn column(id: &'static str, title: &str, width: u8) -> Column {
 fn declared(mut report: Report) -> Report {
     let kinds = Holds::ALL;
     for part in report.sheets.iter_mut().flat_map(|sheet| &mut sheet.parts) {
-        let Part::Table(table) = part else { continue };
+        let SheetPart::Table(table) = part else { continue };
         for (n, column) in table.columns.iter_mut().enumerate() {
             let rows = || table.rows.iter().chain(&table.total);
             let holds = kinds.into_iter().find(|kind| rows().all(|row| kind.takes(&row[n])));
@@ -145,7 +147,7 @@ pub(super) fn every_cell() -> Report {
         total: Some(filled(9, vec![text("Cộng"), Cell::Empty, Cell::Count(8_153)])),
     };
     let chart = |id, shape, categories: &[&str], values: &[&[Option<f64>]]| {
-        Part::Chart(Chart {
+        SheetPart::Chart(Chart {
             id,
             caption: "Không có giá trị".to_owned(),
             shape,
@@ -167,7 +169,7 @@ pub(super) fn every_cell() -> Report {
             Sheet {
                 id: "cells",
                 name: "Ô".to_owned(),
-                parts: vec![Part::Table(kinds), Part::Table(nothing())],
+                parts: vec![SheetPart::Table(kinds), SheetPart::Table(nothing())],
             },
             Sheet {
                 id: "charts",
@@ -198,23 +200,23 @@ pub(super) fn hostile() -> Report {
             id: "hostile",
             name: "=Trạm & 'tên' <x>".to_owned(),
             parts: vec![
-                Part::Note(everything.repeat(200)),
-                Part::Note("=1+1".to_owned()),
-                Part::Table(Table {
+                SheetPart::Note(everything.repeat(200)),
+                SheetPart::Note("=1+1".to_owned()),
+                SheetPart::Table(Table {
                     id: "texts",
                     caption: everything.clone(),
                     columns: vec![column("text", &everything, 30), column("b", &everything, 30)],
                     rows: HOSTILE.iter().map(row).collect(),
                     total: Some(filled(2, vec![text("=SUM(A1)")])),
                 }),
-                Part::Table(Table {
+                SheetPart::Table(Table {
                     id: "long",
                     caption: "Dài".to_owned(),
                     columns: vec![column("text", "x", 30)],
                     rows: vec![vec![text(&"ệ".repeat(40_000))]],
                     total: None,
                 }),
-                Part::Chart(Chart {
+                SheetPart::Chart(Chart {
                     id: "hostile_chart",
                     caption: everything.clone(),
                     shape: Shape::Bars,

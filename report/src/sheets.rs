@@ -30,12 +30,12 @@ pub struct Sheet {
     /// What the tab says, at most 31 characters, none of `[]:*?/\`.
     pub name: String,
     /// From top to bottom.
-    pub parts: Vec<Part>,
+    pub parts: Vec<SheetPart>,
 }
 
 /// A part of a sheet.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Part {
+pub enum SheetPart {
     /// A paragraph.
     Note(String),
     /// A table.
@@ -158,7 +158,7 @@ impl Report {
     /// Says on which day its forms are issued.
     pub fn issue(&mut self, day: Date) {
         for part in self.sheets.iter_mut().flat_map(|sheet| &mut sheet.parts) {
-            if let Part::Head(head) = part {
+            if let SheetPart::Head(head) = part {
                 head.date = Some(day);
             }
         }

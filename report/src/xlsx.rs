@@ -12,7 +12,7 @@ use words::format::{self, NOT_EVALUATED};
 use words::texts::Text;
 
 use super::layout::{Field, HEAD_MAX, Paper, Role, lines};
-use super::sheets::{Cell, Chart, Head, Part, Report, Table};
+use super::sheets::{Cell, Chart, Head, Report, SheetPart, Table};
 use super::shown::{Reader, cut, in_hours, length, places, real};
 use charts::{Data, is_empty};
 use looks::Looks;
@@ -107,9 +107,9 @@ pub fn bytes(report: &Report) -> Result<Vec<u8>, XlsxError> {
     workbook.save_to_buffer()
 }
 
-fn table_of(part: &Part) -> Option<&Table> {
+fn table_of(part: &SheetPart) -> Option<&Table> {
     match part {
-        Part::Table(table) => Some(table),
+        SheetPart::Table(table) => Some(table),
         _ => None,
     }
 }
@@ -274,16 +274,16 @@ fn tallest(
     ROW * tallest.min(26.0)
 }
 
-fn items<'a>(parts: &'a [Part], tables: &[Vec<Vec<Field>>]) -> Vec<Item<'a>> {
+fn items<'a>(parts: &'a [SheetPart], tables: &[Vec<Vec<Field>>]) -> Vec<Item<'a>> {
     let mut laid_out = tables.iter();
     let mut items = Vec::new();
     for part in parts {
         match part {
-            Part::Note(text) => items.push(Item::Note(text)),
-            Part::Chart(chart) => items.push(Item::Chart(chart)),
-            Part::Head(head) => items.push(Item::Head(head)),
-            Part::Signatures(roles) => items.push(Item::Signatures(roles)),
-            Part::Table(table) => {
+            SheetPart::Note(text) => items.push(Item::Note(text)),
+            SheetPart::Chart(chart) => items.push(Item::Chart(chart)),
+            SheetPart::Head(head) => items.push(Item::Head(head)),
+            SheetPart::Signatures(roles) => items.push(Item::Signatures(roles)),
+            SheetPart::Table(table) => {
                 let parts = laid_out.next().into_iter().flatten().enumerate();
                 items.extend(parts.map(|(n, fields)| Item::Table(table, fields.clone(), n)));
             }

@@ -99,7 +99,7 @@ pub struct Shown {
 }
 
 /// Reads the clocks of a machine; `None` when that could not be done at one moment.
-pub type Source = dyn Fn() -> Option<Shown> + Send + Sync;
+pub type ClockSource = dyn Fn() -> Option<Shown> + Send + Sync;
 
 /// Why the time of a clock did not go on evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -163,7 +163,7 @@ pub struct Clock(Arc<Inner>);
 
 struct Inner {
     course: RwLock<Course>,
-    source: Option<Arc<Source>>,
+    source: Option<Arc<ClockSource>>,
 }
 
 /// How a clock goes: a straight line from a moment on, and the one before it.
@@ -220,7 +220,7 @@ impl Clock {
     }
 
     /// A clock that follows what a source shows.
-    pub fn following(source: Arc<Source>) -> Self {
+    pub fn following(source: Arc<ClockSource>) -> Self {
         let shown = source().unwrap_or_else(|| machine_at_once(Instant::now()));
         let mut course = Course::new(shown.monotonic, shown.real_us, 1_000_000);
         course.seen = Some(shown);

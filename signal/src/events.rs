@@ -82,7 +82,7 @@ const AT_ONCE: i64 = 2;
 
 /// What a head tells of the time since the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum HeadSeen {
     /// It is the first one.
     First,
     /// The device has begun anew: what its log holds is read from its oldest record on.
@@ -96,7 +96,7 @@ pub enum Seen {
 
 impl Tail {
     /// Takes a head that was here at this moment.
-    pub fn see(&mut self, head: &LogHead, heard: Timestamp) -> Seen {
+    pub fn see(&mut self, head: &LogHead, heard: Timestamp) -> HeadSeen {
         let origin = (head.checksum, head.restarts);
         let before = head.before_oldest();
         let is_anew = self.origin.is_some_and(|o| o != origin);
@@ -110,14 +110,14 @@ impl Tail {
         if is_anew || is_first || is_astray {
             self.passed = before;
             return match (is_first, is_anew) {
-                (true, _) => Seen::First,
-                (_, true) => Seen::Anew,
-                _ => Seen::Astray,
+                (true, _) => HeadSeen::First,
+                (_, true) => HeadSeen::Anew,
+                _ => HeadSeen::Astray,
             };
         }
         let lost = before.saturating_sub(self.passed);
         self.passed += lost;
-        Seen::Overwritten(lost)
+        HeadSeen::Overwritten(lost)
     }
 
     /// Number of the newest record that the device has told of.

@@ -224,12 +224,12 @@ pub struct Overrun {
     /// The shortest period of which a slot was missed, milliseconds; 0: none was.
     pub period_ms: u32,
     /// What took most of it.
-    pub cause: Cause,
+    pub cause: OverrunCause,
 }
 
 /// What took most of the time of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
+pub enum OverrunCause {
     /// Waiting for a device that did not answer.
     SilentDevice(u8),
     /// Waiting for replies that came.

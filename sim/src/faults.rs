@@ -25,7 +25,7 @@ pub use aiming::check;
 pub use engine::{ActiveFault, Faults};
 pub use fault::{ACTIVE_MAX, FaultError, Injection, Planned};
 pub use kind::{
-    FAULTS, FaultClass, FaultKind, FaultSpec, Parameter, Rate, SettingError, Settings, Takes,
+    FAULTS, FaultClass, FaultKind, FaultSettings, FaultSpec, Parameter, Rate, SettingError, Takes,
     UnknownFault,
 };
 pub use rates::Rates;

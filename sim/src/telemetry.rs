@@ -295,7 +295,7 @@ impl Telemetry {
             let samples = sent.unwrap_or(&self.samples[event.station.index()]);
             let synchronised = self.is_synchronised(event.station.index(), register.unit, samples);
             if let Some(ring) = self.rings[channel.index()].get_mut(unit) {
-                let double = point.spec.kind == config::Kind::DoublePoint;
+                let double = point.spec.kind == config::PointKind::DoublePoint;
                 Arc::make_mut(ring).record(event, register.address, double, synchronised);
             }
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::{ChannelId, Decoded, Flags, PointId, Province, RegisterTable, StationId, blocks};
-use sim::faults::{FAULTS, FaultKind, Injection, Keep, Settings, TruthRecord};
+use sim::faults::{FAULTS, FaultKind, FaultSettings, Injection, Keep, TruthRecord};
 use sim::{Field, Image, Scenario};
 
 /// Wednesday 2022-11-23, 14:32:07 in Hòa Bình.
@@ -23,7 +23,7 @@ fn small() -> Arc<Province> {
 
 fn injection(kind: &str, target: &str, params: &[(&str, &str)]) -> Injection {
     let kind = FaultKind::parse(kind).unwrap();
-    let mut settings = Settings::of(kind);
+    let mut settings = FaultSettings::of(kind);
     for (name, value) in params {
         settings.set(name, value).unwrap();
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::{ChannelId, Kind, PointId, Province, Station, StationId};
+use config::{ChannelId, PointId, PointKind, Province, Station, StationId};
 use sim::Field;
 
 /// Wednesday 2022-11-23, midnight in Hòa Bình.
@@ -53,7 +53,7 @@ fn every_value_is_one_that_can_be_real_all_day() {
                     let inside = (low..=high).contains(&value);
                     assert!(inside, "{} is {value}, outside {low} to {high}", point.id);
                 }
-                if point.spec.kind == Kind::DoublePoint {
+                if point.spec.kind == PointKind::DoublePoint {
                     assert!([1.0, 2.0].contains(&value), "{}", point.id);
                 }
             }
@@ -138,7 +138,7 @@ fn counters_never_fall_and_run_with_the_power() {
         let mut counts = Vec::new();
         for (id, station) in province.station_ids().zip(&province.stations) {
             for (n, point) in station.points.iter().enumerate() {
-                if point.spec.kind == Kind::Counter {
+                if point.spec.kind == PointKind::Counter {
                     counts.push(field.value(id, PointId::at(n)));
                 }
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ::config::Date;
 use clap::{Args, ValueEnum};
 use gridwatch::clock::Timestamp;
-use gridwatch::export::{self, Choice, Format, Request, Table};
+use gridwatch::export::{self, Choice, ExportTable, Format, Request};
 use gridwatch::history::Span;
 use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Gap, Kept, Reader};
@@ -94,7 +94,7 @@ enum What {
     Alarms,
 }
 
-impl From<What> for Table {
+impl From<What> for ExportTable {
     fn from(what: What) -> Self {
         match what {
             What::Verdicts => Self::Verdicts,
@@ -162,12 +162,12 @@ fn say_what_there_is(reader: &Reader, rows: u64) -> Result<(), Failure> {
 fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
     let zone = zone_in(reader)?;
     let kind = match request.table {
-        Table::Verdicts => Kept::Verdicts,
-        Table::Events => Kept::Events,
-        Table::Values => Kept::Values,
-        Table::Polling => Kept::Polling,
-        Table::Metering | Table::Energy => Kept::Metering,
-        Table::Alarms => Kept::Alarms,
+        ExportTable::Verdicts => Kept::Verdicts,
+        ExportTable::Events => Kept::Events,
+        ExportTable::Values => Kept::Values,
+        ExportTable::Polling => Kept::Polling,
+        ExportTable::Metering | ExportTable::Energy => Kept::Metering,
+        ExportTable::Alarms => Kept::Alarms,
     };
     let asked = request.span;
     let is_asked = |gap: &Gap| gap.to > asked.from && gap.from < asked.to;

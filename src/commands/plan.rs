@@ -2,7 +2,7 @@
 
 use ::config::{DeviceLimits, Scan};
 use clap::Args;
-use gridwatch::collector::plan::{Block, Content, Plan, plans};
+use gridwatch::collector::plan::{Block, BlockContent, Plan, plans};
 use gridwatch::signal::layout::Part;
 
 use super::{Common, ConfigArg, Outcome, say, site};
@@ -100,18 +100,18 @@ fn line(block: &Block) -> String {
         block.count,
         block.wire_bytes(),
         match &block.content {
-            Content::Points(_) => format!("{} points", values(&block.content)),
-            Content::Meters => "meters".to_owned(),
-            Content::Events => "events".to_owned(),
+            BlockContent::Points(_) => format!("{} points", values(&block.content)),
+            BlockContent::Meters => "meters".to_owned(),
+            BlockContent::Events => "events".to_owned(),
         }
     )
 }
 
 /// Points whose value a block reads.
-fn values(content: &Content) -> usize {
+fn values(content: &BlockContent) -> usize {
     match content {
-        Content::Points(items) => items.iter().filter(|item| item.part == Part::Value).count(),
-        Content::Meters | Content::Events => 0,
+        BlockContent::Points(items) => items.iter().filter(|item| item.part == Part::Value).count(),
+        BlockContent::Meters | BlockContent::Events => 0,
     }
 }
 

@@ -13,7 +13,7 @@ use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::{Plan, layouts, plans};
 use gridwatch::historian::Historian;
 use gridwatch::historian::snapshot::Snapshot;
-use gridwatch::recording::{Cost, Recording, Sink, Tally, stretched};
+use gridwatch::recording::{Cost, Recording, RecordingTally, Sink, stretched};
 use gridwatch::series::Buffer;
 use gridwatch::signal::update::{Answer, News, Update};
 use gridwatch::store::{Recorder, Writer};
@@ -330,7 +330,7 @@ fn share_done((from, until): (Timestamp, Timestamp), reached: Timestamp) -> Stri
 }
 
 /// What came of it.
-fn summary(province: &Province, tally: &Tally, passed_ms: i64) -> String {
+fn summary(province: &Province, tally: &RecordingTally, passed_ms: i64) -> String {
     let mut text = format!("recorded {:.2} days\n", days(passed_ms));
     let asked = tally.answered + tally.unanswered + tally.refused + tally.undecodable;
     // Writing to a string cannot fail.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ::config::{Date, Province, Zone};
 use clap::Args;
 use gridwatch::report::period::Period;
-use gridwatch::report::{Format, Request, report, write};
+use gridwatch::report::{ReportFormat, Request, report, write};
 use gridwatch::store::{Gap, Kept, Reader, Session, StoreError};
 
 use super::bar::Bar;
@@ -67,7 +67,7 @@ pub(super) struct ReportArgs {
 
 pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     // What cannot be written is said before it is worked out.
-    Format::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
+    ReportFormat::of(&args.out).map_err(|error| Failure::Usage(error.to_string()))?;
     let issued = args.issued.as_deref().map(Date::read).transpose()?;
     let _stop = Stop::at_once(NOTHING_WRITTEN)?;
     let named = args.config.province()?;

@@ -10,7 +10,7 @@ use signal::update::{Answer, Miss, MissKind, News, Outcome, Update};
 
 /// What came of a recording.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tally {
+pub struct RecordingTally {
     layouts: Vec<Arc<Layout>>,
     connected: Vec<bool>,
     judged: Timestamp,
@@ -45,7 +45,7 @@ pub struct CentreTally {
     pub not_live: u64,
 }
 
-impl Tally {
+impl RecordingTally {
     /// Nothing yet.
     pub(super) fn new(province: &Province, layouts: &[Arc<Layout>], start: Timestamp) -> Self {
         Self {

@@ -8,7 +8,7 @@ use historian::alarms::{AlarmChange, Alarms};
 use historian::counts::Share;
 use historian::events::EventEntry;
 use historian::snapshot::{MeteringSnapshot, Reads, Snapshot};
-use historian::verdict_log::{Asked, Judgement};
+use historian::verdict_log::{Judgement, PollStats};
 use signal::clock::{Jump, Timestamp};
 
 use super::commands::{CommandsKept, Said};
@@ -47,7 +47,7 @@ pub struct Batch {
     /// Which units record commands: what is news of it.
     pub commands: Vec<CommandsKept>,
     /// Since when, and how asking went, by channel id.
-    pub asked: Option<(Timestamp, Vec<Asked>)>,
+    pub asked: Option<(Timestamp, Vec<PollStats>)>,
     /// Figures of metering that are others than before.
     pub metering: Vec<MeterLine>,
     /// Counters of energy that stand otherwise than before: of the energy sold, and of plants.

@@ -24,7 +24,7 @@ pub use account::{Account, Seen, Times};
 pub use asking::Asking;
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use counted::{Counted, Days, counted};
-pub use figure::{Figure, Printed, Remark, Row, What};
+pub use figure::{Figure, FigureRow, Printed, Remark, What};
 pub use intervals::{Interval, intervals};
 pub use past::{Past, past, stood};
 pub use produced::Produced;

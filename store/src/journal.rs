@@ -151,9 +151,9 @@ pub(super) fn unsealed(
         for entry in fresh::entries(&bytes) {
             let own;
             let row = match entry {
-                fresh::Entry::Row(row) => row,
-                fresh::Entry::Reply(reply) => {
-                    let fresh::Reply { channel, group, at, offset, count, payload } = reply;
+                fresh::JournalEntry::Row(row) => row,
+                fresh::JournalEntry::OldReply(reply) => {
+                    let fresh::OldReply { channel, group, at, offset, count, payload } = reply;
                     let plan = plans.get(channel.index());
                     let read = plan.and_then(|plan| plan.row(group, (offset, count), payload));
                     let Some((columns, read)) = read else { continue };

@@ -38,7 +38,7 @@ pub use energy::{EnergyKind, EnergyLine};
 pub use forget::Removed;
 pub use keeper::Keeper;
 pub use kept::{By, Gap, Gone, Kept, KeptFrom};
-pub use reader::{Contract, End, Followed, Judged, Metered, Reader, Recorded, Session, Stretch};
+pub use reader::{Contract, End, FollowedDay, Judged, Metered, Reader, Recorded, Session, Stretch};
 pub use recorder::Recorder;
 pub use schema::StoreError;
 pub use values::Value;

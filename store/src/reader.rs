@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::Province;
-use historian::events::Doubt;
+use historian::events::TimeDoubt;
 use historian::snapshot::{HalfHours, LinkState};
-use historian::verdict_log::{Asked, EDGES_US, Run};
+use historian::verdict_log::{EDGES_US, PollStats, Run};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use signal::clock::{DAY_MS, Jump, Timestamp};
 
@@ -158,7 +158,7 @@ pub struct Stretch {
     /// Up to when.
     pub until: Timestamp,
     /// How.
-    pub asked: Asked,
+    pub asked: PollStats,
 }
 
 /// Remote metering of a district or class, from an instant on.
@@ -185,12 +185,12 @@ pub struct Metered {
     /// Half hours that came by 06:00: have, want.
     pub half_hours: (u64, u64),
     /// Days, and what was followed to its end; `None` in rows of stores before version 4.
-    pub followed: Option<Followed>,
+    pub followed: Option<FollowedDay>,
 }
 
 /// Of which days figures of metering are, and what became of one of them when retries had ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Followed {
+pub struct FollowedDay {
     /// The local day of first pass and half hours, since 1970; 0: nobody has told of one.
     pub day: u16,
     /// The day that was followed to its end, three days before as a rule.
@@ -571,8 +571,8 @@ impl Reader {
         &self,
         path: (&str, &str),
         span: (Timestamp, Timestamp),
-    ) -> Result<Asked, StoreError> {
-        let mut sum = Asked::default();
+    ) -> Result<PollStats, StoreError> {
+        let mut sum = PollStats::default();
         self.asking(path, span, |stretch| {
             for (sum, more) in sum.faults.iter_mut().zip(stretch.asked.faults) {
                 *sum += more;
@@ -750,7 +750,7 @@ const RECORDED: &str =
 
 fn recorded(row: &Row<'_>) -> Result<Recorded, StoreError> {
     let doubt = cells::maybe_name(row, 13)?;
-    let is_known = |word: &str| Doubt::ALL.iter().any(|doubt| doubt.word() == word);
+    let is_known = |word: &str| TimeDoubt::ALL.iter().any(|doubt| doubt.word() == word);
     if doubt.as_deref().is_some_and(|doubt| !is_known(doubt)) {
         return Err(cells::bad(row, 13, "is none that there is"));
     }
@@ -781,7 +781,7 @@ fn lost_count(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
 }
 
 fn stretch(row: &Row<'_>) -> Result<Stretch, StoreError> {
-    let mut asked = Asked { longest_us: cells::of(row, 4)?, ..Asked::default() };
+    let mut asked = PollStats { longest_us: cells::of(row, 4)?, ..PollStats::default() };
     for (place, fault) in asked.faults.iter_mut().enumerate() {
         *fault = cells::count(row, place)?;
     }
@@ -856,7 +856,7 @@ fn metered(row: &Row<'_>) -> Result<Metered, StoreError> {
 }
 
 /// Of which days a row of so many meters is, and what it says of them.
-fn followed_of(row: &Row<'_>, meters: u64) -> Result<Option<Followed>, StoreError> {
+fn followed_of(row: &Row<'_>, meters: u64) -> Result<Option<FollowedDay>, StoreError> {
     let told: Option<i64> = cells::of(row, 12)?;
     if told.is_none() {
         let rest = (13..23).map(|n| cells::of::<Option<i64>>(row, n));
@@ -883,7 +883,7 @@ fn followed_of(row: &Row<'_>, meters: u64) -> Result<Option<Followed>, StoreErro
         return Err(cells::bad(row, 20 + n, "is more than all"));
     }
     let (day, final_day) = (cells::of(row, 12)?, cells::of(row, 13)?);
-    Ok(Some(Followed { day, final_day, final_first_pass, half_hours, not_heard }))
+    Ok(Some(FollowedDay { day, final_day, final_first_pass, half_hours, not_heard }))
 }
 
 pub(super) fn judged(row: &Row<'_>) -> Result<Judged, StoreError> {

@@ -16,7 +16,7 @@ use super::kept;
 use super::reader::{Reader, Session};
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
-use crate::series::chunk::{Choices, Chunk, ChunkError, Column, RawType, decoded, flags};
+use crate::series::chunk::{Choices, Chunk, ChunkError, ColumnValues, RawType, decoded, flags};
 use crate::series::{Sealed, later};
 
 /// A value of a point as it came.
@@ -685,7 +685,7 @@ fn values(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Vec<Value>, Ch
     let times = chunk.times()?;
     let column = chunk.column(place.value)?;
     let quality = place.quality.map(|n| chunk.column(n)).transpose()?;
-    let mut said = quality.iter().flat_map(Column::rows).peekable();
+    let mut said = quality.iter().flat_map(ColumnValues::rows).peekable();
     let mut values = Vec::with_capacity(times.len());
     for (row, raw) in column.rows() {
         while said.peek().is_some_and(|(other, _)| *other < row) {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use config::{Channel, Province};
 use historian::alarms::Alarm;
-use historian::events::{Doubt, EventEntry, Happening};
+use historian::events::{EventEntry, Happening, TimeDoubt};
 use historian::snapshot::{LinkState, Unconfirmed};
-use historian::verdict_log::{self, Asked, Judgement, VerdictState};
+use historian::verdict_log::{self, Judgement, PollStats, VerdictState};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, Transaction};
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -394,7 +394,7 @@ fn put_event(
             let station =
                 &province.stations[province.channels[entry.channel.index()].station.index()];
             let point = change.point.map(|point| station.points[point.index()].id.as_str());
-            let doubt = change.doubt.map(Doubt::word);
+            let doubt = change.doubt.map(TimeDoubt::word);
             // A unit that began anew may tell what it told before under another number.
             let told: [&dyn ToSql; 7] = [
                 &change.source.0,
@@ -461,7 +461,7 @@ fn put_asked(
     transaction: &Transaction<'_>,
     (path, epoch): (i64, i64),
     (from, until): (Timestamp, Timestamp),
-    asked: &Asked,
+    asked: &PollStats,
 ) -> Result<(), StoreError> {
     if asked.requests() == 0 && asked.missed == 0 {
         return Ok(());

@@ -1,10 +1,10 @@
 //! Proof: what was asked of a station, what it answered, and what follows from it.
 
 use collector::explain::{self, exception};
-use config::{CentreId, Kind, Lang, PointId, StationId, Unit};
+use config::{CentreId, Device, Lang, PointId, PointKind, StationId};
 use historian::snapshot::{ChannelSnapshot, LastAnswer, LinkState};
 use historian::verdict::{PointSnapshot, Reason};
-use signal::update::{Cause, Evidence, LinkFault, Miss, Overrun};
+use signal::update::{Evidence, LinkFault, Miss, Overrun, OverrunCause};
 
 use super::format;
 use super::issues::{Issue, Scope, unit_name};
@@ -52,9 +52,9 @@ pub(crate) fn overrun(view: &View<'_>, station: StationId, overrun: &Overrun) ->
     format!("{} {took}: {unasked} {left}, {cause}", view.t(Text::Scan))
 }
 
-fn cause(view: &View<'_>, station: StationId, cause: Cause) -> String {
+fn cause(view: &View<'_>, station: StationId, cause: OverrunCause) -> String {
     match cause {
-        Cause::SilentDevice(id) => {
+        OverrunCause::SilentDevice(id) => {
             let units = &view.station(station).units;
             let place = units.iter().position(|unit| unit.id == id);
             let name = place.map_or_else(
@@ -63,10 +63,16 @@ fn cause(view: &View<'_>, station: StationId, cause: Cause) -> String {
             );
             format!("{name} {}", view.t(Text::UnitSilent))
         }
-        Cause::SlowReplies => view.say("trạm trả lời chậm", "the station is slow").to_owned(),
-        Cause::Pauses => view.say("khoảng nghỉ đã cài", "the pauses that are set").to_owned(),
-        Cause::Machine => view.say("máy giám sát này bị trễ", "this machine was late").to_owned(),
-        Cause::Historian => {
+        OverrunCause::SlowReplies => {
+            view.say("trạm trả lời chậm", "the station is slow").to_owned()
+        }
+        OverrunCause::Pauses => {
+            view.say("khoảng nghỉ đã cài", "the pauses that are set").to_owned()
+        }
+        OverrunCause::Machine => {
+            view.say("máy giám sát này bị trễ", "this machine was late").to_owned()
+        }
+        OverrunCause::Historian => {
             view.say("máy giám sát này nhận không kịp", "this machine did not keep up").to_owned()
         }
     }
@@ -204,7 +210,7 @@ pub(crate) fn raw(
     }
     let value = channel.points[point.index()].value?;
     let value = format::value(of_station, value, view.lang);
-    Some(match raw.count.filter(|_| of_station.spec.kind != Kind::Counter) {
+    Some(match raw.count.filter(|_| of_station.spec.kind != PointKind::Counter) {
         Some(count) => {
             let group = channel.layout.groups.get(usize::from(last.group))?;
             let column = group.columns.get(usize::from(group.value_column(point)?))?;
@@ -245,6 +251,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A unit with its id: `thiết bị 2 (172)`.
-pub(crate) fn unit(view: &View<'_>, unit: &Unit, name: &str) -> String {
+pub(crate) fn unit(view: &View<'_>, unit: &Device, name: &str) -> String {
     format!("{} {} ({name})", view.t(Text::Unit), unit.id)
 }

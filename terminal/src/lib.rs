@@ -49,7 +49,7 @@ use words::{format, happenings, jumps, places, texts};
 
 use guard::{Guard, Output};
 use keyboard::{Heard, Keyboard};
-pub use plain::{Origin, Page};
+pub use plain::{Page, SnapshotOrigin};
 /// What [`Ui`] draws into, and whose keys it takes.
 pub use ratatui;
 pub use theme::Theme;
@@ -252,7 +252,7 @@ pub fn page(snapshot: &Snapshot, page: Page, (lang, ascii): (Lang, bool), width:
 }
 
 /// How it is known what a snapshot says that was made from history, as lines of text.
-pub fn origin(snapshot: &Snapshot, origin: &Origin, (lang, ascii): (Lang, bool)) -> String {
+pub fn origin(snapshot: &Snapshot, origin: &SnapshotOrigin, (lang, ascii): (Lang, bool)) -> String {
     let text = plain::origin(&plain::view(snapshot, lang), origin);
     if ascii { glyphs::plain_text(&text) } else { text }
 }

@@ -166,7 +166,7 @@ fn plants(view: &View<'_>) -> String {
 
 /// How it is known what a snapshot says that was made from history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct SnapshotOrigin {
     /// Up to when it was watched, from the start of the snapshot on.
     pub until: Timestamp,
     /// Nobody went on then.
@@ -187,7 +187,7 @@ const STALE_MS: i64 = 3_000;
 const UNWATCHED_SHOWN: usize = 3;
 
 /// How it is known what a snapshot says.
-pub(super) fn origin(view: &View<'_>, origin: &Origin) -> String {
+pub(super) fn origin(view: &View<'_>, origin: &SnapshotOrigin) -> String {
     // By the day on which it is read: the snapshot may be of another one.
     let moment = Moment { now: origin.now.unwrap_or(view.now), ..view.moment() };
     let stamp = |at: Timestamp| moment.since_exactly(Since::At(at));

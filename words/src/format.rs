@@ -1,6 +1,6 @@
 //! Numbers, shares, times and ages as operators of each language read them.
 
-use config::{Date, Encoding, Kind, Lang, Point, Zone};
+use config::{Date, Encoding, Lang, Point, PointKind, Zone};
 use historian::counts::Share;
 use historian::verdict::Since;
 use signal::clock::Timestamp;
@@ -278,8 +278,8 @@ impl Moment {
 /// A value in words: `46,00 MW`, `đóng`, `bình thường`.
 pub fn value(point: &Point, value: f64, lang: Lang) -> String {
     match point.spec.kind {
-        Kind::DoublePoint => return position(value, lang),
-        Kind::SinglePoint | Kind::DerivedStatus => {
+        PointKind::DoublePoint => return position(value, lang),
+        PointKind::SinglePoint | PointKind::DerivedStatus => {
             let state = point.spec.states.as_ref().map(|states| &states[usize::from(value > 0.5)]);
             return state.map_or_else(|| number(value, 0, lang), |name| name.get(lang).to_owned());
         }

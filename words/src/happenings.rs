@@ -1,7 +1,7 @@
 //! Events in words: what changed, when, and why its time is to be doubted.
 
 use config::{Lang, Point, commands};
-use historian::events::{Change, Doubt, Gap};
+use historian::events::{Change, RecordGap, TimeDoubt};
 use signal::clock::Timestamp;
 
 use super::format::{self, Moment};
@@ -69,8 +69,8 @@ pub fn marks(change: &Change, lang: Lang) -> String {
         marks.push(change.flags.to_string());
     }
     match change.doubt {
-        Some(Doubt::Ahead) => marks.push(Text::ClockFast.get(lang).to_owned()),
-        Some(Doubt::Behind) => marks.push(Text::ClockSlow.get(lang).to_owned()),
+        Some(TimeDoubt::Ahead) => marks.push(Text::ClockFast.get(lang).to_owned()),
+        Some(TimeDoubt::Behind) => marks.push(Text::ClockSlow.get(lang).to_owned()),
         None => {}
     }
     if !change.synchronised {
@@ -80,7 +80,7 @@ pub fn marks(change: &Change, lang: Lang) -> String {
 }
 
 /// How much a gap lacks: `mất 3 bản ghi`.
-pub fn lost_count(gap: &Gap, lang: Lang) -> String {
+pub fn lost_count(gap: &RecordGap, lang: Lang) -> String {
     let count = format::count(gap.count.into(), lang);
     match (lang, gap.count) {
         (Lang::Vi, 0) => "mất bản ghi, không rõ bao nhiêu".to_owned(),
@@ -92,7 +92,7 @@ pub fn lost_count(gap: &Gap, lang: Lang) -> String {
 }
 
 /// A gap: `mất 3 bản ghi từ 14:31:50.112 đến 14:31:52.240`.
-pub fn lost(gap: &Gap, moment: Moment) -> String {
+pub fn lost(gap: &RecordGap, moment: Moment) -> String {
     let lang = moment.lang;
     let time = |at: Timestamp| moment.fine_time(at);
     let what = lost_count(gap, lang);
@@ -128,7 +128,7 @@ mod tests {
             |lang| Moment { now: Timestamp(1_669_188_727_240), zone: config::Zone::hours(7), lang };
         let (after, before) =
             (Some(Timestamp(1_669_188_720_112)), Some(Timestamp(1_669_188_727_240)));
-        let gap = |count, after, before| Gap { count, after, before };
+        let gap = |count, after, before| RecordGap { count, after, before };
         let said = lost(&gap(1_003, after, before), moment(Lang::Vi));
         assert_eq!(said, "mất 1.003 bản ghi từ 14:32:00.112 đến 14:32:07.240");
         let said = lost(&gap(3, after, before), moment(Lang::En));
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(marks(&change, Lang::En), "");
         assert_eq!(turn(None, &change, Lang::En), "1 → 2");
         let flags = Flags::BLOCKED;
-        let doubt = Some(Doubt::Ahead);
+        let doubt = Some(TimeDoubt::Ahead);
         let marked = Change { flags, synchronised: false, doubt, before: None, ..change };
         assert_eq!(marks(&marked, Lang::En), "BL · clock fast · not synchronised");
         assert_eq!(turn(None, &marked, Lang::Vi), "→ 2");

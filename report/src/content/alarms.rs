@@ -9,7 +9,7 @@ use store::{Kept, KeptAlarm};
 
 use super::{DECIMALS, text, titled};
 use crate::facts::{FLOOD_MS, Facts};
-use crate::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
+use crate::sheets::{Cell, Chart, Holds, Series, Shape, Sheet, SheetPart, Table};
 use crate::shown::real;
 
 /// Causes that are named as those of most alarms.
@@ -39,10 +39,10 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
                 "Alarms: {count}, {rate} in ten minutes of watching on average (one cause, one alarm)."
             ),
         ),
-        Part::Table(priorities(facts)),
-        Part::Chart(chart(facts)),
-        Part::Table(causes(facts)),
-        Part::Table(floods(facts)),
+        SheetPart::Table(priorities(facts)),
+        SheetPart::Chart(chart(facts)),
+        SheetPart::Table(causes(facts)),
+        SheetPart::Table(floods(facts)),
     ];
     titled("alarms", words.say("Cảnh báo", "Alarms"), parts)
 }

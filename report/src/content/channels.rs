@@ -1,12 +1,12 @@
 //! The paths: how long they were up, and how asking went.
 
 use historian::counts::Share;
-use historian::verdict_log::{Asked, EDGES_US};
-use store::history::Row;
+use historian::verdict_log::{EDGES_US, PollStats};
+use store::history::FigureRow;
 
 use super::{DECIMALS, titled};
 use crate::facts::{ChannelFacts, Facts};
-use crate::sheets::{Cell, Holds, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Sheet, SheetPart, Table};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -34,14 +34,14 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         rows: facts.channels.iter().map(|channel| row(facts, channel)).collect(),
         total: None,
     };
-    let mut parts = vec![Part::Table(table)];
+    let mut parts = vec![SheetPart::Table(table)];
     parts.extend(facts.unseen_losses());
     titled("channels", words.say("Kênh", "Channels"), parts)
 }
 
 impl Facts {
     /// How many losses nobody saw, where there are any.
-    pub(super) fn unseen_losses(&self) -> Option<Part> {
+    pub(super) fn unseen_losses(&self) -> Option<SheetPart> {
         let unseen: u32 = self.channels.iter().map(|channel| channel.link.unseen_losses).sum();
         let note = || {
             self.words().note(
@@ -63,7 +63,7 @@ fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
     let link = &channel.link;
     let down = link.lost + link.never;
     let up = Share::new(link.connected.unsigned_abs(), (link.connected + down).unsigned_abs());
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     for head in facts.heads(channel) {
         row.cell(head);
     }
@@ -71,8 +71,8 @@ fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
     for time in [down, link.longest, link.unobserved] {
         row.cell(Cell::Duration(time));
     }
-    let counts: [fn(&Asked) -> u64; 5] = [
-        Asked::requests,
+    let counts: [fn(&PollStats) -> u64; 5] = [
+        PollStats::requests,
         |asked| asked.faults[0],
         |asked| asked.faults[1],
         |asked| asked.faults[2],
@@ -89,7 +89,7 @@ fn row(facts: &Facts, channel: &ChannelFacts) -> Vec<Cell> {
 }
 
 /// The longest round trip; nothing where there was no reply.
-fn longest(asked: &Asked) -> Cell {
+fn longest(asked: &PollStats) -> Cell {
     if asked.replies.iter().any(|count| *count > 0) {
         Cell::Number(f64::from(asked.longest_us) / 1_000.0, 1)
     } else {
@@ -98,7 +98,7 @@ fn longest(asked: &Asked) -> Cell {
 }
 
 /// The edge that so many per cent of the round trips did not pass.
-fn not_longer_than(asked: &Asked, percent: u64) -> Cell {
+fn not_longer_than(asked: &PollStats, percent: u64) -> Cell {
     let all: u64 = asked.replies.iter().sum();
     let mut passed = 0;
     for (count, edge) in asked.replies.iter().zip(EDGES_US) {

@@ -3,11 +3,11 @@
 use store::Kept;
 use store::history::energy::{Side, Through};
 use store::history::voltage::BusVoltage;
-use store::history::{Figure, Printed as _, Remark, Row, What};
+use store::history::{Figure, FigureRow, Printed as _, Remark, What};
 
 use super::{DECIMALS, Words, text, titled};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Mark, Sheet, SheetPart, Table};
 use crate::shown::{energy_mwh, percent_of};
 
 /// Remarks that are listed at most; how many more there are is said below.
@@ -31,7 +31,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         return titled("energy", name, vec![note]);
     }
     let mut parts = vec![
-        Part::Table(stations(facts)),
+        SheetPart::Table(stations(facts)),
         words.note(
             "Nhận: công tơ phía 110 kV của máy biến áp. Giao: công tơ các xuất tuyến. Cả hai được cộng trên cùng một thời \
              gian: khi mọi công tơ của trạm đều biết. Khoảng dài chỉ có chỉ số ở hai đầu, nếu vắt qua hai ngày hoặc trùng lúc \
@@ -43,17 +43,17 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
              or reach into time in which another counter is not known. The difference is lost in the station or used by it; outside of what can be lost it is marked as not plausible. A step of a counter belongs \
              to the period of its later reading. Energy sold by customers' meters does not come over SCADA.",
         ),
-        Part::Table(counters(facts)),
+        SheetPart::Table(counters(facts)),
     ];
     let (table, more) = listed(facts);
-    parts.push(Part::Table(table));
+    parts.push(SheetPart::Table(table));
     if more > 0 {
         parts.push(words.note(
             &format!("Còn {more} lưu ý nữa không liệt kê."),
             &format!("{more} more remarks are not listed."),
         ));
     }
-    parts.push(Part::Table(voltage(facts)));
+    parts.push(SheetPart::Table(voltage(facts)));
     parts.push(words.note(
         "Thời gian trong ±5 % tính trên thời gian thanh cái có điện và điện áp đã biết. Cầu chì TU đứt, các pha mâu thuẫn \
          hoặc giá trị xấu là chưa rõ, không phải 0 kV. Thanh cái mất điện được ghi riêng.",
@@ -67,7 +67,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
 fn stations(facts: &Facts) -> Table {
     let words = facts.words();
     let rows = facts.energies.iter().map(|energy| {
-        let mut row = Row::new();
+        let mut row = FigureRow::new();
         row.cell(text(&energy.station)).cell(text(energy.name.get(facts.lang)));
         through(&mut row, words, &energy.through);
         for counter in &energy.counters {
@@ -77,7 +77,7 @@ fn stations(facts: &Facts) -> Table {
     });
     let rows = rows.collect();
     let all: Through = facts.energies.iter().map(|energy| energy.through.clone()).sum();
-    let mut total = Row::new();
+    let mut total = FigureRow::new();
     total.cell(Cell::Text(words.say("Tổng", "All"))).cell(Cell::Empty);
     through(&mut total, words, &all);
     // Those of each station are counted beside it.
@@ -108,7 +108,7 @@ fn mwh(wh: i64) -> Cell {
 
 /// Adds received, delivered, difference in megawatt hours and per cent, whether that can be, and how much is known.
 /// What the contract has no counters for is empty.
-fn through(row: &mut Row<Cell>, words: Words, through: &Through) {
+fn through(row: &mut FigureRow<Cell>, words: Words, through: &Through) {
     for side in [through.received(), through.delivered()] {
         add(row, side.as_ref(), |wh| mwh(*wh));
     }
@@ -130,7 +130,7 @@ fn through(row: &mut Row<Cell>, words: Words, through: &Through) {
 }
 
 /// Adds a figure, or nothing where there is none.
-fn add<T>(row: &mut Row<Cell>, figure: Option<&Figure<T>>, cell: impl FnOnce(&T) -> Cell) {
+fn add<T>(row: &mut FigureRow<Cell>, figure: Option<&Figure<T>>, cell: impl FnOnce(&T) -> Cell) {
     match figure {
         Some(figure) => row.add(figure, cell),
         None => row.cell(Cell::Empty),
@@ -145,7 +145,7 @@ fn counters(facts: &Facts) -> Table {
             Side::Received => words.say("nhận", "received"),
             Side::Delivered => words.say("giao", "delivered"),
         };
-        let mut row = Row::new();
+        let mut row = FigureRow::new();
         row.cell(text(counter.point())).cell(Cell::Text(side));
         row.add(&counter.energy(), |wh| mwh(*wh)).known();
         row.counted()
@@ -221,9 +221,9 @@ fn listed(facts: &Facts) -> (Table, usize) {
     (table, more)
 }
 
-fn voltage_row(bus: &BusVoltage) -> Row<Cell> {
+fn voltage_row(bus: &BusVoltage) -> FigureRow<Cell> {
     let duration = |ms: &u64| Cell::Duration(i64::try_from(*ms).unwrap_or(i64::MAX));
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     row.cell(text(&bus.station)).cell(text(&bus.bay)).cell(Cell::Count(bus.level.into()));
     row.add(&bus.within(), |share| Cell::TimeShare(*share, DECIMALS, None));
     row.add(&bus.range(), |(low, _)| Cell::Number(*low, 2));

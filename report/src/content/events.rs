@@ -5,7 +5,7 @@ use store::Kept;
 
 use super::{capital, text, titled};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Chart, Part, Series, Shape, Sheet, Table};
+use crate::sheets::{Cell, Chart, Series, Shape, Sheet, SheetPart, Table};
 
 /// Signals that are named as the most talkative.
 const TALKERS_MAX: usize = 10;
@@ -39,9 +39,9 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
             &format!("The clock jumped {more} times more: see the sheet Method."),
         ));
     }
-    parts.push(Part::Chart(chart(facts)));
-    parts.push(Part::Table(talkers(facts)));
-    parts.push(Part::Table(floods(facts)));
+    parts.push(SheetPart::Chart(chart(facts)));
+    parts.push(SheetPart::Table(talkers(facts)));
+    parts.push(SheetPart::Table(floods(facts)));
     titled("events", words.say("Sự kiện", "Events"), parts)
 }
 

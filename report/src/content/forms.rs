@@ -9,7 +9,7 @@ use super::stations::{issues, link_verdict, right_verdict, signals_verdict};
 use super::{capital, text, titled};
 use crate::facts::{ChannelFacts, Facts};
 use crate::operations::Operations;
-use crate::sheets::{Cell, Column, Head, Holds, Mark, Part, Sheet, Table};
+use crate::sheets::{Cell, Column, Head, Holds, Mark, Sheet, SheetPart, Table};
 
 impl Facts {
     fn form(&self, number: &str, title: String) -> Head {
@@ -26,9 +26,9 @@ impl Facts {
         }
     }
 
-    fn signatures(&self) -> Part {
+    fn signatures(&self) -> SheetPart {
         let roles = self.province.form.signatures.iter();
-        Part::Signatures(roles.map(|role| role.get(self.lang).to_owned()).collect())
+        SheetPart::Signatures(roles.map(|role| role.get(self.lang).to_owned()).collect())
     }
 
     /// Ordinal, id and name of a station: how rows of a form begin.
@@ -86,7 +86,7 @@ pub(super) fn supervision(facts: &Facts) -> Sheet {
         "BÁO CÁO GIÁM SÁT TÍN HIỆU SCADA CÁC TRẠM BIẾN ÁP 110 kV",
         "SUPERVISION OF SCADA AT 110 kV SUBSTATIONS",
     );
-    let mut parts = vec![Part::Head(facts.form(number, title)), Part::Table(table)];
+    let mut parts = vec![SheetPart::Head(facts.form(number, title)), SheetPart::Table(table)];
     parts.extend(facts.how_watched());
     parts.push(facts.signatures());
     titled("bm_5a", tab(number, words.say("Giám sát", "Supervision")), parts)
@@ -177,7 +177,7 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
         "THỐNG KÊ, ĐÁNH GIÁ TÌNH HÌNH VẬN HÀNH SCADA TẠI CÁC TRẠM BIẾN ÁP 110 kV",
         "STATISTICS AND ASSESSMENT OF SCADA OPERATION AT 110 kV SUBSTATIONS",
     );
-    let mut parts = vec![Part::Head(facts.form(number, title)), Part::Table(table)];
+    let mut parts = vec![SheetPart::Head(facts.form(number, title)), SheetPart::Table(table)];
     parts.extend(facts.unseen_losses());
     parts.extend(facts.how_watched());
     parts.push(facts.signatures());

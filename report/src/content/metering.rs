@@ -2,12 +2,12 @@
 
 use historian::counts::Share;
 use historian::snapshot::SoldReads;
-use store::{Followed, MeterKind, Metered};
+use store::{FollowedDay, MeterKind, Metered};
 
 use super::summary::{coverage, coverage_cell};
 use super::{DECIMALS, percent, text, titled};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
+use crate::sheets::{Cell, Chart, Holds, Series, Shape, Sheet, SheetPart, Table};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
@@ -24,7 +24,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         (format!("Theo huyện, ngày {day}"), format!("By district, on {day}")),
         (format!("Theo loại công tơ, ngày {day}"), format!("By class of meters, on {day}")),
     );
-    let mut parts = vec![Part::Chart(chart(facts))];
+    let mut parts = vec![SheetPart::Chart(chart(facts))];
     parts.extend(uncounted_days(facts));
     parts.extend(uncounted(facts));
     parts.extend(super::reading::begins(facts));
@@ -32,8 +32,8 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     parts.extend([
         super::reading::part(facts),
         super::reading::half_hours(facts),
-        Part::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1))),
-        Part::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1))),
+        SheetPart::Table(table(facts, ("districts", MeterKind::District), (&by_district.0, &by_district.1))),
+        SheetPart::Table(table(facts, ("classes", MeterKind::Class), (&by_class.0, &by_class.1))),
         words.note(
             "Đo xa: công tơ có kênh đã được chứng minh. Đọc hằng ngày là số khác và không cộng với nhau. Số sau thử lại chỉ có khi đã hết hạn thu thập, nên là của một ngày trước đó. Chưa nhận: công tơ có kênh mà trạm hoặc hệ thống đo xa của chúng không trả lời về ngày đó, không tính là đọc được hay không đọc được. Ngày thấp nhất chỉ lấy trong các ngày đã nhận đủ. Chưa đếm: công tơ của trạm chưa trả lời từ khi chương trình giám sát khởi động; tất cả chúng đều là chưa nhận.",
             "Coverage counts meters with a proven channel. Daily reading is another figure; the two are never merged. Figures after retries are there when retries have ended, so they are of an earlier day. Not heard: meters with a channel whose station or head-end told nothing of that day; they count neither as read nor as unread. The worst day is one of those of which every meter was heard. Uncounted: meters of a station that has not answered since the monitor was started; all of them are not heard.",
@@ -59,7 +59,7 @@ fn chart(facts: &Facts) -> Chart {
 }
 
 /// How many meters nobody has counted, where there are any.
-pub(super) fn uncounted(facts: &Facts) -> Option<Part> {
+pub(super) fn uncounted(facts: &Facts) -> Option<SheetPart> {
     let count = words::format::count(
         Some(coverage(&facts.metering).1).filter(|count| *count > 0)?,
         facts.lang,
@@ -71,7 +71,7 @@ pub(super) fn uncounted(facts: &Facts) -> Option<Part> {
 }
 
 /// Days without a point in the chart, since not every meter was counted at their end.
-fn uncounted_days(facts: &Facts) -> Option<Part> {
+fn uncounted_days(facts: &Facts) -> Option<SheetPart> {
     let days = facts.period.dates().into_iter().zip(&facts.metering_days);
     let mut days = days.filter(|(_, metered)| coverage(metered).1 > 0).map(|(date, _)| date);
     let first = words::format::date(days.next()?, facts.lang);
@@ -128,7 +128,7 @@ fn row(facts: &Facts, line: &Metered) -> Vec<Cell> {
     };
     let share = |(have, want): (u64, u64)| Cell::Share(Share::new(have, want), DECIMALS, None);
     // Stores before version 4 do not say which day it was.
-    let day = |of: fn(Followed) -> u16| {
+    let day = |of: fn(FollowedDay) -> u16| {
         let date = line.followed.and_then(|followed| SoldReads::date(of(followed)));
         date.map_or(Cell::NotKnown, Cell::Day)
     };

@@ -5,21 +5,21 @@ use words::jumps::what;
 
 use super::{text, titled};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Holds, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Sheet, SheetPart, Table};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let mut parts = formulas(facts);
-    parts.push(Part::Table(contracts(facts)));
+    parts.push(SheetPart::Table(contracts(facts)));
     parts.extend(facts.other_zones());
-    parts.push(Part::Table(sessions(facts)));
+    parts.push(SheetPart::Table(sessions(facts)));
     if !facts.jumps.is_empty() {
-        parts.push(Part::Table(jumps(facts)));
+        parts.push(SheetPart::Table(jumps(facts)));
     }
     titled("method", words.say("Cách tính", "Method"), parts)
 }
 
-fn formulas(facts: &Facts) -> Vec<Part> {
+fn formulas(facts: &Facts) -> Vec<SheetPart> {
     let words = facts.words();
     let version = env!("CARGO_PKG_VERSION");
     vec![

@@ -7,7 +7,7 @@ use store::history::Span;
 
 use super::Words;
 use crate::facts::Facts;
-use crate::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Mark, Sheet, SheetPart, Table};
 use crate::shown::{Reader, real};
 
 /// What each sheet is made from. What a sheet takes from the contract alone is not among it.
@@ -84,18 +84,18 @@ pub(super) fn tell(facts: &Facts, sheets: &mut [Sheet]) {
         let lacking: Vec<Kept> = kinds.iter().copied().filter(|kind| facts.lacks(*kind)).collect();
         if !lacking.is_empty() {
             // The head of a form stays above it.
-            let place = usize::from(matches!(sheet.parts.first(), Some(Part::Head(_))));
+            let place = usize::from(matches!(sheet.parts.first(), Some(SheetPart::Head(_))));
             sheet.parts.insert(place, note(facts, &lacking));
         }
         if sheet.id == "summary"
             && let Some(table) = table(facts)
         {
-            sheet.parts.push(Part::Table(table));
+            sheet.parts.push(SheetPart::Table(table));
         }
     }
 }
 
-fn note(facts: &Facts, lacking: &[Kept]) -> Part {
+fn note(facts: &Facts, lacking: &[Kept]) -> SheetPart {
     let words = facts.words();
     let reader = Reader { lang: facts.lang, zone: facts.period.zone };
     let each = lacking.iter().map(|kind| {

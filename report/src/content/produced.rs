@@ -1,10 +1,10 @@
 //! Energy produced and distributed: what plants gave to the grid, point by point.
 
-use store::history::{Printed, Produced, Row};
+use store::history::{FigureRow, Printed, Produced};
 
 use super::{text, titled};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Holds, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Sheet, SheetPart, Table};
 use crate::shown::{kwh_as_gwh, kwh_as_mwh};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
@@ -23,8 +23,8 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     if facts.counted.produced.is_empty() {
         return titled("produced", name, vec![facts.without_counts(absent)]);
     }
-    let mut parts = vec![Part::Table(points(facts))];
-    parts.extend(earlier(facts).map(Part::Table));
+    let mut parts = vec![SheetPart::Table(points(facts))];
+    parts.extend(earlier(facts).map(SheetPart::Table));
     parts.push(words.note(
         "Sản lượng sản xuất và phân phối: điện năng phát lên lưới trừ điện năng nhận từ lưới, cộng mọi điểm đo đếm của \
          các nhà máy (500, 220, 110 kV). Biết được: thời gian giữa các lần đọc công tơ dùng được, so với cả kỳ. \
@@ -79,7 +79,7 @@ fn points(facts: &Facts) -> Table {
 
 fn cells(facts: &Facts, own: &Produced) -> Vec<Cell> {
     let mwh = |kwh: &i64| Cell::Number(kwh_as_mwh(*kwh), 0);
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     row.add(&own.out_kwh(), mwh).add(&own.in_kwh(), mwh).add(&own.net_kwh(), mwh);
     row.known();
     row.said(facts.lang)

@@ -1,36 +1,41 @@
 //! How much of the time signals were live: by day, by kind of signal, and the worst of them.
 
-use config::Kind;
+use config::PointKind;
 use historian::counts::Share;
 use historian::verdict::Reason;
 use store::history::Times;
 
 use super::{DECIMALS, percent, text, titled};
 use crate::facts::{ChannelFacts, Facts};
-use crate::sheets::{Cell, Chart, Holds, Mark, Part, Series, Shape, Sheet, Table};
+use crate::sheets::{Cell, Chart, Holds, Mark, Series, Shape, Sheet, SheetPart, Table};
 use crate::shown::in_hours;
 
 /// Kinds of signals as engineers count them, with their datalist codes.
-const GROUPS: [(&str, &str, &str, &[Kind]); 4] = [
+const GROUPS: [(&str, &str, &str, &[PointKind]); 4] = [
     (
         "TI",
         "Đo lường",
         "Measurements",
-        &[Kind::Measurement, Kind::EventMeasurement, Kind::CalculatedMeasurement],
+        &[PointKind::Measurement, PointKind::EventMeasurement, PointKind::CalculatedMeasurement],
     ),
-    ("TS-SP", "Trạng thái 1 bit", "Single points", &[Kind::SinglePoint, Kind::DerivedStatus]),
-    ("TS-DP", "Trạng thái 2 bit", "Double points", &[Kind::DoublePoint]),
-    ("CNT", "Công tơ đếm", "Counters", &[Kind::Counter]),
+    (
+        "TS-SP",
+        "Trạng thái 1 bit",
+        "Single points",
+        &[PointKind::SinglePoint, PointKind::DerivedStatus],
+    ),
+    ("TS-DP", "Trạng thái 2 bit", "Double points", &[PointKind::DoublePoint]),
+    ("CNT", "Công tơ đếm", "Counters", &[PointKind::Counter]),
 ];
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let parts = vec![
-        Part::Chart(days_chart(facts)),
-        Part::Table(kinds(facts)),
-        Part::Table(reasons(facts)),
-        Part::Table(worst(facts)),
-        Part::Table(days(facts)),
+        SheetPart::Chart(days_chart(facts)),
+        SheetPart::Table(kinds(facts)),
+        SheetPart::Table(reasons(facts)),
+        SheetPart::Table(worst(facts)),
+        SheetPart::Table(days(facts)),
     ];
     titled("quality", words.say("Chất lượng", "Quality"), parts)
 }

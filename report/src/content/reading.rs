@@ -4,15 +4,15 @@
 use historian::counts::Share;
 use historian::snapshot::SoldReads;
 use store::Kept;
-use store::history::{Reading, Row};
+use store::history::{FigureRow, Reading};
 
 use super::{DECIMALS, text};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Column, Holds, Part, Table};
+use crate::sheets::{Cell, Column, Holds, SheetPart, Table};
 use crate::shown::meter_days;
 
 /// Reading on days, by district and in all.
-pub(super) fn part(facts: &Facts) -> Part {
+pub(super) fn part(facts: &Facts) -> SheetPart {
     let words = facts.words();
     let caption = match facts.province.targets.daily_reading {
         Some(_) => words.say(
@@ -36,11 +36,11 @@ pub(super) fn part(facts: &Facts) -> Part {
         words.column("known", "Biết được", "Known", 12).holding(Holds::Shares),
         words.column("remarks", "Lưu ý", "Remarks", 24),
     ];
-    Part::Table(table(facts, ("daily_reading", caption), columns, &cells))
+    SheetPart::Table(table(facts, ("daily_reading", caption), columns, &cells))
 }
 
 /// Half hours of the days of the period, told apart by when they came.
-pub(super) fn half_hours(facts: &Facts) -> Part {
+pub(super) fn half_hours(facts: &Facts) -> SheetPart {
     let words = facts.words();
     let caption =
         words.say("Biểu đồ 30 phút trong kỳ, theo huyện", "Half hours of the period, by district");
@@ -55,11 +55,11 @@ pub(super) fn half_hours(facts: &Facts) -> Part {
         words.column("known", "Biết được", "Known", 12).holding(Holds::Shares),
         words.column("remarks", "Lưu ý", "Remarks", 24),
     ];
-    Part::Table(table(facts, ("half_hours", caption), columns, &half_hour_cells))
+    SheetPart::Table(table(facts, ("half_hours", caption), columns, &half_hour_cells))
 }
 
 /// From when on there are figures, where the period begins before.
-pub(super) fn begins(facts: &Facts) -> Option<Part> {
+pub(super) fn begins(facts: &Facts) -> Option<SheetPart> {
     let day = SoldReads::date(u16::try_from(facts.readings.first?).ok()?)?;
     let day = words::format::date(day, facts.lang);
     Some(facts.words().note(
@@ -69,7 +69,7 @@ pub(super) fn begins(facts: &Facts) -> Option<Part> {
 }
 
 /// Why there are none, where no day of the period has any that are kept.
-pub(super) fn none(facts: &Facts) -> Option<Part> {
+pub(super) fn none(facts: &Facts) -> Option<SheetPart> {
     let is_kept = facts.window.kept(Kept::Metering).length() > 0;
     let note = || {
         facts.words().note(
@@ -112,7 +112,7 @@ fn table(
 fn cells(facts: &Facts, reading: &Reading) -> Vec<Cell> {
     let target = facts.province.targets.daily_reading;
     let mean = reading.first_pass();
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     row.cell(Cell::Share(reading.days(), 0, None));
     row.add(&mean, |mean| Cell::Share(*mean, DECIMALS, target));
     if let Some((day, share)) = reading.worst() {
@@ -137,7 +137,7 @@ fn cells(facts: &Facts, reading: &Reading) -> Vec<Cell> {
 /// Days with a final count, of all; half hours that there should be, and which share of them came when.
 fn half_hour_cells(facts: &Facts, reading: &Reading) -> Vec<Cell> {
     let half_hours = reading.half_hours();
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     row.cell(Cell::Share(reading.final_days(), 0, None));
     row.add(&half_hours, |of| Cell::Count(of.half_hours.expected));
     let parts: [fn(&store::history::Followed) -> u64; 5] = [

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use store::history::reliability::{FeederName, Indices, Interruption, Kind};
-use store::history::{Row, Span, What};
+use store::history::reliability::{FeederInterruption, FeederName, Indices, Kind};
+use store::history::{FigureRow, Span, What};
 
 use super::{text, titled};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Holds, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Sheet, SheetPart, Table};
 
 /// Interruptions that are listed.
 const LISTED_MAX: usize = 500;
@@ -15,7 +15,7 @@ const LISTED_MAX: usize = 500;
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
     let all = facts.reliability.interruptions();
-    let mut parts = vec![Part::Table(indices(facts)), Part::Table(list(facts, &all))];
+    let mut parts = vec![SheetPart::Table(indices(facts)), SheetPart::Table(list(facts, &all))];
     parts.extend(left(facts, all.len()));
     titled("reliability", words.say("Độ tin cậy", "Reliability"), parts)
 }
@@ -46,14 +46,14 @@ pub(super) fn doubts(facts: &Facts) -> Option<Sheet> {
         })
         .collect();
     let left = left(facts, rows.len());
-    let parts = std::iter::once(Part::Table(doubted(facts, rows))).chain(left).collect();
+    let parts = std::iter::once(SheetPart::Table(doubted(facts, rows))).chain(left).collect();
     let words = facts.words();
     let title = words.say("Chưa rõ có điện", "Supply in doubt");
     (!doubts.is_empty()).then(|| titled("doubts", title, parts))
 }
 
 /// How many rows are not listed, where there are any.
-fn left(facts: &Facts, count: usize) -> Option<Part> {
+fn left(facts: &Facts, count: usize) -> Option<SheetPart> {
     let left = count.saturating_sub(LISTED_MAX);
     let (vi, en) = (format!("Còn {left} lần khác."), format!("And {left} more."));
     (left > 0).then(|| facts.words().note(&vi, &en))
@@ -96,7 +96,7 @@ fn indices(facts: &Facts) -> Table {
 fn cells(facts: &Facts, indices: &Indices) -> Vec<Cell> {
     let number = |decimals| move |value: &f64| Cell::Number(*value, decimals);
     let count = |value: &u64| Cell::Count(*value);
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     row.beside(&indices.customers, count);
     row.add(&indices.sustained, count).add(&indices.saidi, number(2));
     row.add(&indices.saifi, number(3)).add(&indices.undecided, count).known();
@@ -104,7 +104,7 @@ fn cells(facts: &Facts, indices: &Indices) -> Vec<Cell> {
     row.said(facts.lang)
 }
 
-fn list(facts: &Facts, all: &[(&FeederName, &Interruption)]) -> Table {
+fn list(facts: &Facts, all: &[(&FeederName, &FeederInterruption)]) -> Table {
     let words = facts.words();
     let window = facts.window.span;
     let rows = all.iter().take(LISTED_MAX).map(|(name, interruption)| {

@@ -6,17 +6,17 @@ use words::texts::Text;
 
 use super::{text, titled};
 use crate::facts::{ChannelFacts, Facts};
-use crate::sheets::{Cell, Column, Holds, Mark, Part, Sheet, Table};
+use crate::sheets::{Cell, Column, Holds, Mark, Sheet, SheetPart, Table};
 
 /// Rows of signals that were not live at the end of the period; a lost station alone has hundreds.
 const NOT_LIVE_MAX: usize = 500;
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
-    let mut parts = vec![Part::Table(structural(facts))];
-    parts.extend(priority_a(facts).map(Part::Table));
+    let mut parts = vec![SheetPart::Table(structural(facts))];
+    parts.extend(priority_a(facts).map(SheetPart::Table));
     let (table, left) = not_live(facts);
-    parts.push(Part::Table(table));
+    parts.push(SheetPart::Table(table));
     if left > 0 {
         let n = words::format::count(left as u64, facts.lang);
         parts.push(words.note(&format!("Còn {n} dòng khác."), &format!("And {n} more rows.")));
@@ -247,5 +247,5 @@ pub(super) fn exclusions(facts: &Facts) -> Sheet {
         rows,
         total: None,
     };
-    titled("exclusions", words.say("Loại trừ", "Exclusions"), vec![Part::Table(table)])
+    titled("exclusions", words.say("Loại trừ", "Exclusions"), vec![SheetPart::Table(table)])
 }

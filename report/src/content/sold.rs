@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use config::{Date, ReportedYear};
 use historian::counts::Share;
-use store::history::{Figure, Read, Row, Sold};
+use store::history::{Figure, FigureRow, Read, Sold};
 
 use super::{text, titled};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Holds, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Sheet, SheetPart, Table};
 use crate::shown::{meter_days, real};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
@@ -36,20 +36,20 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
         *by_class.entry((group.sells, group.class.as_str())).or_insert_with(Sold::default) += sold;
     }
     let mut parts = vec![
-        Part::Table(table(
+        SheetPart::Table(table(
             facts,
             ("sold_districts", ("Theo huyện", "By district")),
             &ordered(by_district, |_, id| (false, facts.place_of_district(id))),
             &|id| facts.district(id),
         )),
-        Part::Table(table(
+        SheetPart::Table(table(
             facts,
             ("sold_classes", ("Theo loại công tơ", "By class of meters")),
             &ordered(by_class, |sells, id| facts.place_of_class(sells, id)),
             &|id| facts.class(id),
         )),
     ];
-    parts.extend(earlier(facts).map(Part::Table));
+    parts.extend(earlier(facts).map(SheetPart::Table));
     parts.push(words.note(
         "Mỗi lần đọc mang lại điện năng và số ngày từ lần đọc trước của công tơ đó, và tính vào ngày của chỉ số: ghi \
          tại chỗ mỗi tháng một lần nên gồm cả ngày của tháng trước. Biết được, ít nhất: ngày công tơ của kỳ mà các lần đọc trong kỳ \
@@ -141,7 +141,7 @@ fn cells(facts: &Facts, sold: &Sold) -> Vec<Cell> {
     };
     let behind = |read: Read| read.behind().map_or(Cell::NotKnown, Cell::Count);
     let (remote, hand) = (sold.remote(), sold.hand());
-    let mut row = Row::new();
+    let mut row = FigureRow::new();
     row.add(&sold.read(), mwh).known_as(meter_days).cell(Cell::Count(sold.all().covered_days()));
     row.add(&sold.remote_kwh(), mwh).cell(day(remote.until)).cell(behind(remote));
     row.add(&sold.hand_kwh(), mwh).cell(day(hand.until)).cell(behind(hand));
@@ -177,7 +177,7 @@ pub(super) fn years(
         .filter_map(|year| Some((year.year, of_year(year)?)));
     let rows: Vec<Vec<Cell>> = earlier
         .map(|(year, then)| {
-            let mut row = Row::new();
+            let mut row = FigureRow::new();
             row.cell(Cell::Text(year.to_string())).cell(Cell::Number(then, 1));
             row.add(gwh, |gwh| Cell::Number(*gwh, 1));
             row.add(gwh, |gwh| match gwh_known {

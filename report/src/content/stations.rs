@@ -8,7 +8,7 @@ use words::places::{Form, places};
 
 use super::{DECIMALS, titled};
 use crate::facts::{ChannelFacts, Facts};
-use crate::sheets::{Cell, Holds, Mark, Part, Sheet, Table};
+use crate::sheets::{Cell, Holds, Mark, Sheet, SheetPart, Table};
 
 impl Facts {
     /// Required, mapped and tested points of a channel, by the contract at the end of the period.
@@ -70,7 +70,7 @@ pub(super) fn sheet(facts: &Facts) -> Sheet {
     titled(
         "stations",
         words.say("Trạm × trung tâm", "Stations × centres"),
-        vec![Part::Table(table)],
+        vec![SheetPart::Table(table)],
     )
 }
 

@@ -9,15 +9,15 @@ use words::format;
 
 use super::{DECIMALS, percent, text};
 use crate::facts::{ChannelFacts, Facts};
-use crate::sheets::{Cell, Chart, Holds, Part, Series, Shape, Sheet, Table};
+use crate::sheets::{Cell, Chart, Holds, Series, Shape, Sheet, SheetPart, Table};
 
 pub(super) fn sheet(facts: &Facts) -> Sheet {
     let words = facts.words();
-    let mut parts = vec![Part::Table(figures(facts))];
+    let mut parts = vec![SheetPart::Table(figures(facts))];
     parts.extend(facts.little_watched());
     parts.extend(facts.other_zones());
     parts.extend(super::metering::uncounted(facts));
-    parts.extend([Part::Chart(months(facts)), Part::Table(centres(facts))]);
+    parts.extend([SheetPart::Chart(months(facts)), SheetPart::Table(centres(facts))]);
     parts.extend(forgotten_months(facts));
     super::titled("summary", words.say("Tổng hợp", "Summary"), parts)
 }
@@ -193,7 +193,7 @@ fn months(facts: &Facts) -> Chart {
 }
 
 /// Names the months of the chart that are no longer kept as a whole.
-fn forgotten_months(facts: &Facts) -> Option<Part> {
+fn forgotten_months(facts: &Facts) -> Option<SheetPart> {
     let is_gone = |times: &Vec<Times>| times.iter().any(|times| times.not_kept > 0);
     let gone = facts.months.iter().filter(|(_, times)| is_gone(times));
     let gone: Vec<String> = gone.map(|(month, _)| format::month(month.first, facts.lang)).collect();

@@ -9,7 +9,7 @@ use store::history::{Span, Window, intervals};
 use store::{Metered, Reader, Value};
 
 use super::tables::{Asking, Counted, Happening, Raised, Sample, Verdict};
-use super::{Choice, Each, Error, Request, Table, Watch};
+use super::{Choice, Each, Error, ExportTable, Request, Watch};
 
 /// A store, and what is wanted of it.
 pub(super) struct Source<'a> {
@@ -90,7 +90,7 @@ impl<'a> Source<'a> {
         self.provinces.first().map_or(Zone::UTC, |newest| newest.zone)
     }
 
-    pub(super) fn table(&self) -> Table {
+    pub(super) fn table(&self) -> ExportTable {
         self.request.table
     }
 
@@ -102,10 +102,10 @@ impl<'a> Source<'a> {
             ("centres", centre.is_some()),
         ];
         let lacks: &[_] = match self.request.table {
-            Table::Verdicts | Table::Events | Table::Values => &[],
-            Table::Polling | Table::Alarms => &whom[..1],
-            Table::Energy => &[whom[0], whom[2]],
-            Table::Metering => &whom,
+            ExportTable::Verdicts | ExportTable::Events | ExportTable::Values => &[],
+            ExportTable::Polling | ExportTable::Alarms => &whom[..1],
+            ExportTable::Energy => &[whom[0], whom[2]],
+            ExportTable::Metering => &whom,
         };
         if let Some((whom, _)) = lacks.iter().find(|(_, are_chosen)| *are_chosen) {
             return Err(Error::Choice(whom));

@@ -1,7 +1,7 @@
 //! A month as a utility files it: ten stations, two centres, nine sheets.
 
 use super::{charts, column, declared, filled, share, text};
-use crate::sheets::{Cell, Chart, Mark, Part, Report, Series, Shape, Sheet, Table};
+use crate::sheets::{Cell, Chart, Mark, Report, Series, Shape, Sheet, SheetPart, Table};
 use config::{Date, Lang, Zone};
 use historian::counts::Share;
 use signal::clock::Timestamp;
@@ -89,7 +89,7 @@ impl Author {
         columns.iter().map(|(id, vi, en, width)| column(id, &self.say(vi, en), *width)).collect()
     }
 
-    fn sheet(&self, id: &'static str, vi: &str, en: &str, parts: Vec<Part>) -> Sheet {
+    fn sheet(&self, id: &'static str, vi: &str, en: &str, parts: Vec<SheetPart>) -> Sheet {
         Sheet { id, name: self.say(vi, en), parts }
     }
 
@@ -135,18 +135,18 @@ impl Author {
         let months = (0..13).map(|n| format!("{:02}/{}", (10 + n) % 12 + 1, 2025 + (10 + n) / 12));
         let values = (0..13).map(|n| Some(f64::from(40 + (n * 5 / 2).min(30)))).collect();
         let parts = vec![
-            Part::Note(self.say(
+            SheetPart::Note(self.say(
                 "Số liệu tính từ danh mục tín hiệu bắt buộc theo mẫu trạm và lịch sử thu thập trong tháng. Tỷ lệ luôn kèm tử số và mẫu số; 100 % chỉ ghi khi đủ.",
                 "Figures follow from the signals that the templates require and from what was collected in the month. Every share has its counts beside it; 100 % is written only when nothing is missing.",
             )),
-            Part::Table(Table {
+            SheetPart::Table(Table {
                 id: "headline",
                 caption: self.say("Bốn chỉ tiêu của tháng", "The four figures of the month"),
                 columns,
                 rows,
                 total: None,
             }),
-            Part::Chart(Chart {
+            SheetPart::Chart(Chart {
                 id: "full_by_month",
                 caption: self.say("Trạm đủ tín hiệu trong 13 tháng", "Stations with all signals in 13 months"),
                 shape: Shape::Bars,
@@ -226,7 +226,12 @@ impl Author {
         ));
         let caption = self.say("Từng trạm tại từng trung tâm", "Every station at every centre");
         let table = Table { id: "stations", caption, columns, rows, total };
-        self.sheet("stations", "Trạm × trung tâm", "Station × centre", vec![Part::Table(table)])
+        self.sheet(
+            "stations",
+            "Trạm × trung tâm",
+            "Station × centre",
+            vec![SheetPart::Table(table)],
+        )
     }
 
     fn missing(&mut self) -> Sheet {
@@ -270,10 +275,15 @@ impl Author {
         let rows = rows.collect();
         let caption = self.say("Tín hiệu bắt buộc còn thiếu", "Required signals that are missing");
         let table = Table { id: "missing", caption, columns, rows, total: None };
-        let note = Part::Note(
+        let note = SheetPart::Note(
             self.say("Mỗi dòng một tín hiệu tại một trung tâm.", "A row is a signal at a centre."),
         );
-        self.sheet("missing", "Tín hiệu thiếu", "Missing signals", vec![note, Part::Table(table)])
+        self.sheet(
+            "missing",
+            "Tín hiệu thiếu",
+            "Missing signals",
+            vec![note, SheetPart::Table(table)],
+        )
     }
 
     fn quality(&mut self) -> Sheet {
@@ -312,7 +322,7 @@ impl Author {
         });
         let caption = self.say("Theo nhóm tín hiệu", "By group of signals");
         let table = Table { id: "groups", caption, columns, rows: rows.to_vec(), total: None };
-        let parts = vec![Part::Chart(chart), Part::Table(table)];
+        let parts = vec![SheetPart::Chart(chart), SheetPart::Table(table)];
         self.sheet("quality", "Chất lượng", "Quality", parts)
     }
 
@@ -358,7 +368,7 @@ impl Author {
             series: series.to_vec(),
             target: None,
         };
-        let parts = vec![Part::Table(table), Part::Chart(outages)];
+        let parts = vec![SheetPart::Table(table), SheetPart::Chart(outages)];
         self.sheet("links", "Kênh", "Links", parts)
     }
 
@@ -390,7 +400,7 @@ impl Author {
         let caption =
             self.say("Công tơ theo điện lực và công nghệ", "Meters by district and technology");
         let table = Table { id: "metering", caption, columns, rows, total };
-        self.sheet("metering", "Đo xa", "Metering", vec![Part::Table(table)])
+        self.sheet("metering", "Đo xa", "Metering", vec![SheetPart::Table(table)])
     }
 
     fn alarms(&mut self) -> Sheet {
@@ -418,7 +428,7 @@ impl Author {
         };
         let caption = self.say("Mười tín hiệu nhiều nhất", "The ten most frequent");
         let table = Table { id: "top_ten", caption, columns, rows, total: None };
-        let parts = vec![Part::Table(table), Part::Chart(chart)];
+        let parts = vec![SheetPart::Table(table), SheetPart::Chart(chart)];
         self.sheet("alarms", "Cảnh báo", "Alarms", parts)
     }
 
@@ -437,7 +447,7 @@ impl Author {
             rows: Vec::new(),
             total: None,
         };
-        self.sheet("exclusions", "Loại trừ", "Exclusions", vec![Part::Table(table)])
+        self.sheet("exclusions", "Loại trừ", "Exclusions", vec![SheetPart::Table(table)])
     }
 
     fn method(&mut self) -> Sheet {
@@ -461,10 +471,10 @@ impl Author {
         ];
         let caption = self.say("Định nghĩa", "Definitions");
         let table = Table { id: "method", caption, columns, rows, total: None };
-        let note = Part::Note(self.say(
+        let note = SheetPart::Note(self.say(
             "Báo cáo này được lập lại giống hệt từng byte khi cùng hợp đồng, cùng lịch sử.",
             "The same contract and history make the same report, byte for byte.",
         ));
-        self.sheet("method", "Cách tính", "Method", vec![note, Part::Table(table)])
+        self.sheet("method", "Cách tính", "Method", vec![note, SheetPart::Table(table)])
     }
 }

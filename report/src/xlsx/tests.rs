@@ -262,7 +262,7 @@ fn signatures_that_have_no_room_take_the_last_rows_of_the_table_and_its_head_wit
         };
         let roles = vec!["One".to_owned(), "Two".to_owned()];
         report.sheets.truncate(1);
-        report.sheets[0].parts = vec![Part::Table(table), Part::Signatures(roles)];
+        report.sheets[0].parts = vec![SheetPart::Table(table), SheetPart::Signatures(roles)];
         let files = files(&report);
         let sheet = &files["xl/worksheets/sheet1.xml"];
         // Heading, caption and head are five rows; the signatures come behind an empty one.
@@ -281,7 +281,7 @@ fn signatures_that_have_no_room_take_the_last_rows_of_the_table_and_its_head_wit
 }
 
 /// A report of one sheet with these parts.
-fn sheet_of(parts: Vec<Part>) -> Report {
+fn sheet_of(parts: Vec<SheetPart>) -> Report {
     let mut report = sample::every_cell();
     report.sheets.truncate(1);
     report.sheets[0].parts = parts;
@@ -307,12 +307,12 @@ fn breaks(sheet: &str) -> Vec<u32> {
 
 #[test]
 fn no_page_begins_with_what_stands_behind_a_table() {
-    let note = || Part::Note("Energy ".repeat(150));
-    let ends: [fn(Part) -> Vec<Part>; 4] = [
+    let note = || SheetPart::Note("Energy ".repeat(150));
+    let ends: [fn(SheetPart) -> Vec<SheetPart>; 4] = [
         |note| vec![note],
-        |note| vec![note, Part::Note("And more.".to_owned())],
-        |_| vec![Part::Table(table_of_rows("nothing", 0))],
-        |note| vec![Part::Table(table_of_rows("nothing", 0)), note],
+        |note| vec![note, SheetPart::Note("And more.".to_owned())],
+        |_| vec![SheetPart::Table(table_of_rows("nothing", 0))],
+        |note| vec![SheetPart::Table(table_of_rows("nothing", 0)), note],
     ];
     let mut taken = 0;
     for (above, end, rows) in [0, 6]
@@ -320,8 +320,8 @@ fn no_page_begins_with_what_stands_behind_a_table() {
         .flat_map(|above| ends.map(|end| (above, end)))
         .flat_map(|(above, end)| (3..90).map(move |rows| (above, end, rows)))
     {
-        let first = (above > 0).then(|| Part::Table(table_of_rows("above", above)));
-        let own = Part::Table(table_of_rows("table", rows));
+        let first = (above > 0).then(|| SheetPart::Table(table_of_rows("above", above)));
+        let own = SheetPart::Table(table_of_rows("table", rows));
         let report = sheet_of(first.into_iter().chain([own]).chain(end(note())).collect());
         let files = files(&report);
         for (name, sheet) in
@@ -358,7 +358,7 @@ fn that_there_is_no_row_is_said_across_the_table() {
         for column in &mut table.columns {
             column.width = 4;
         }
-        let mut report = sheet_of(vec![Part::Table(table)]);
+        let mut report = sheet_of(vec![SheetPart::Table(table)]);
         report.lang = lang;
         let range = open(&report).worksheet_range("Ô").unwrap();
         assert_eq!(below(&range, "text")[1][0], Read::String(said.to_owned()));

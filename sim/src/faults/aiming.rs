@@ -3,7 +3,7 @@
 use config::{ChannelId, PointId, Province};
 
 use super::fault::{FaultError, Injection, Touched};
-use super::kind::{FaultKind, Settings};
+use super::kind::{FaultKind, FaultSettings};
 use super::{registers, samples};
 use crate::target::{Aim, Reach, resolve};
 
@@ -61,7 +61,7 @@ fn affected(
     province: &Province,
     channel: ChannelId,
     kind: FaultKind,
-    settings: &Settings,
+    settings: &FaultSettings,
     aim: &Aim,
 ) -> Vec<PointId> {
     let contract = &province.channels[channel.index()];
@@ -101,7 +101,7 @@ fn narrow(
     province: &Province,
     text: &str,
     kind: FaultKind,
-    settings: &Settings,
+    settings: &FaultSettings,
     aims: Vec<Aim>,
 ) -> Result<Vec<Aim>, FaultError> {
     let spec = kind.spec();

@@ -3,7 +3,7 @@
 use config::{ChannelId, Lang, PointId};
 use thiserror::Error;
 
-use super::kind::{FaultKind, Settings};
+use super::kind::{FaultKind, FaultSettings};
 use crate::chance::Chance;
 use crate::target::TargetError;
 use crate::telemetry::image::{Image, SentSample};
@@ -24,7 +24,7 @@ pub struct Injection {
     /// How long, milliseconds; until it is cleared when `None`.
     pub for_ms: Option<i64>,
     /// Its parameters.
-    pub settings: Settings,
+    pub settings: FaultSettings,
 }
 
 /// Why a fault cannot be started or cleared. A hint is the way out: the nearest name, or what is
@@ -77,7 +77,7 @@ pub struct Planned {
 pub(crate) struct Fault {
     pub(crate) id: u32,
     pub(crate) kind: FaultKind,
-    pub(crate) settings: Settings,
+    pub(crate) settings: FaultSettings,
     pub(crate) from_ms: i64,
     pub(crate) until_ms: Option<i64>,
     pub(crate) target: String,

@@ -1,6 +1,6 @@
 //! The faults by name: what each is called, what it takes, what it counts as and how often it comes.
 
-use config::{Encoding, Kind, Lang, Point};
+use config::{Encoding, Lang, Point, PointKind};
 use thiserror::Error;
 
 use crate::target::Reach;
@@ -354,7 +354,7 @@ impl FaultKind {
     }
 
     /// Whether a point can have this fault. Faults that reach further than points take them all.
-    pub(crate) fn takes(self, settings: &Settings, point: &Point) -> bool {
+    pub(crate) fn takes(self, settings: &FaultSettings, point: &Point) -> bool {
         let kind = point.spec.kind;
         let id = point.spec.id.as_str();
         let number = kind.is_measurement();
@@ -376,12 +376,12 @@ impl FaultKind {
                 let words = matches!(point.encoding, Encoding::Af | Encoding::C32);
                 registers && (words || settings.word("swaps") != 0)
             }
-            Self::Intermediate | Self::Contradictory => kind == Kind::DoublePoint,
+            Self::Intermediate | Self::Contradictory => kind == PointKind::DoublePoint,
             Self::Inverted | Self::Chatter => {
-                matches!(kind, Kind::SinglePoint | Kind::DoublePoint)
+                matches!(kind, PointKind::SinglePoint | PointKind::DoublePoint)
             }
-            Self::StuckAlarm => kind == Kind::SinglePoint,
-            Self::CounterReset => kind == Kind::Counter,
+            Self::StuckAlarm => kind == PointKind::SinglePoint,
+            Self::CounterReset => kind == PointKind::Counter,
             Self::WrongTap => number && id == "TAP.POS",
             _ => true,
         }
@@ -389,19 +389,19 @@ impl FaultKind {
 }
 
 /// The two currents that a phase swap exchanges.
-pub(crate) fn phase_pair(settings: &Settings) -> (&'static str, &'static str) {
+pub(crate) fn phase_pair(settings: &FaultSettings) -> (&'static str, &'static str) {
     [("IA", "IB"), ("IB", "IC"), ("IC", "IA")][settings.word("phases")]
 }
 
 /// The parameters of one fault, each with a value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub struct FaultSettings {
     kind: FaultKind,
     /// In the order of the specification; a word is its place among the words.
     values: Vec<f64>,
 }
 
-impl Settings {
+impl FaultSettings {
     /// What a fault does when nothing is said.
     pub fn of(kind: FaultKind) -> Self {
         let default = |parameter: &Parameter| match parameter.takes {
@@ -497,14 +497,14 @@ mod tests {
 
     #[test]
     fn parameters_are_checked_by_name_and_bounds() {
-        let mut settings = Settings::of(FaultKind::WrongScale);
+        let mut settings = FaultSettings::of(FaultKind::WrongScale);
         assert_eq!(settings.set("factor", "1000"), Ok(()));
         assert_eq!(settings.written(), [("factor", "1000".to_owned())]);
         assert!(settings.set("factor", "nan").is_err());
         assert!(
             settings.set("faktor", "1").unwrap_err().to_string().contains("did you mean 'factor'?")
         );
-        let mut settings = Settings::of(FaultKind::UnitLost);
+        let mut settings = FaultSettings::of(FaultKind::UnitLost);
         assert_eq!(settings.set("says", "0a"), Ok(()));
         assert_eq!(settings.written(), [("says", "0A".to_owned())]);
         assert!(settings.set("says", "0C").unwrap_err().to_string().contains("0B"));

@@ -3,7 +3,7 @@
 use config::{Province, Station, StationId};
 
 use super::fault::Injection;
-use super::kind::{FAULTS, FaultKind, FaultSpec, Settings};
+use super::kind::{FAULTS, FaultKind, FaultSettings, FaultSpec};
 use super::samples::has_vt;
 use crate::chance::Chance;
 use crate::target::{Reach, bay_id};
@@ -87,7 +87,7 @@ fn drawn(
     chance: Chance,
     number: u64,
 ) -> Option<Injection> {
-    let settings = Settings::of(spec.kind);
+    let settings = FaultSettings::of(spec.kind);
     let station = &province.stations[id.index()];
     let candidates = candidates(station, spec, &settings);
     let target = candidates.get(place(chance.share(number + 1), candidates.len()))?.clone();
@@ -116,7 +116,7 @@ fn place(share: f64, count: usize) -> usize {
 }
 
 /// What a fault can hit at a station.
-fn candidates(station: &Station, spec: &FaultSpec, settings: &Settings) -> Vec<String> {
+fn candidates(station: &Station, spec: &FaultSpec, settings: &FaultSettings) -> Vec<String> {
     let bays = 0..station.bays.len();
     let takes = |point: &&config::Point| spec.kind.takes(settings, point);
     match spec.reach {

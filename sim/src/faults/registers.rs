@@ -3,7 +3,7 @@
 use config::{Channel, Register, Station, UnitKind};
 
 use super::fault::{Fault, Touched};
-use super::kind::{FaultKind, Settings};
+use super::kind::{FaultKind, FaultSettings};
 use crate::telemetry::image::Image;
 
 /// Alters the image of a channel as one fault does.
@@ -56,7 +56,7 @@ pub(crate) fn apply(
 
 /// The device that has the address of `unit` too: the one that was named, else the nearest that
 /// carries the same kind of bays.
-pub(crate) fn twin(station: &Station, unit: u8, settings: &Settings) -> Option<u8> {
+pub(crate) fn twin(station: &Station, unit: u8, settings: &FaultSettings) -> Option<u8> {
     let named = settings.number("unit");
     if named.is_finite() {
         let other = station.units.iter().find(|other| (f64::from(other.id) - named).abs() < 0.5);
@@ -71,7 +71,7 @@ pub(crate) fn twin(station: &Station, unit: u8, settings: &Settings) -> Option<u
         let all = station.units.iter().enumerate();
         all.filter(|(n, other)| *n != own && other.kind != UnitKind::Metering)
     };
-    let near = |(n, _): &(usize, &config::Unit)| n.abs_diff(own);
+    let near = |(n, _): &(usize, &config::Device)| n.abs_diff(own);
     let alike = candidates().filter(|(n, _)| templates(*n) == templates(own)).min_by_key(near);
     alike.or_else(|| candidates().min_by_key(near)).map(|(_, other)| other.id)
 }

@@ -3,7 +3,7 @@
 use config::{Flags, Point, PointId, Station};
 
 use super::fault::{Fault, Touched};
-use super::kind::{FaultKind, Settings, phase_pair};
+use super::kind::{FaultKind, FaultSettings, phase_pair};
 use crate::telemetry::image::SentSample;
 
 /// Days of the month by which a drift is counted.
@@ -12,7 +12,7 @@ const MONTH_MS: f64 = 30.0 * 86_400_000.0;
 const TWO_OF_THREE: f64 = 2.0 / 3.0;
 
 /// Whether a fault of this kind changes what is sent of points.
-pub(crate) fn changes_samples(kind: FaultKind, settings: &Settings) -> bool {
+pub(crate) fn changes_samples(kind: FaultKind, settings: &FaultSettings) -> bool {
     match kind {
         FaultKind::UnitLost => says_com(settings),
         FaultKind::OneChannelLost | FaultKind::WrongClock | FaultKind::EventOverflow => true,
@@ -22,7 +22,7 @@ pub(crate) fn changes_samples(kind: FaultKind, settings: &Settings) -> bool {
 }
 
 /// Whether a lost unit is told by its alarm, its last values kept, and not by an exception.
-pub(crate) fn says_com(settings: &Settings) -> bool {
+pub(crate) fn says_com(settings: &FaultSettings) -> bool {
     settings.word("says") == 2
 }
 
@@ -200,7 +200,7 @@ impl Seen<'_> {
 
 /// The other state of a status.
 pub(crate) fn opposite(point: &Point, value: f64) -> f64 {
-    if point.spec.kind == config::Kind::DoublePoint { 3.0 - value } else { 1.0 - value }
+    if point.spec.kind == config::PointKind::DoublePoint { 3.0 - value } else { 1.0 - value }
 }
 
 fn is_com_alarm(point: &Point) -> bool {
@@ -235,7 +235,11 @@ fn bus_vt(station: &Station, bay: usize) -> bool {
 }
 
 /// What changes when the voltage transformers of some bays fail.
-pub(crate) fn behind_vt(station: &Station, bays: &[usize], settings: &Settings) -> Vec<PointId> {
+pub(crate) fn behind_vt(
+    station: &Station,
+    bays: &[usize],
+    settings: &FaultSettings,
+) -> Vec<PointId> {
     let all = settings.word("phases") == 1;
     let voltages: &[&str] = if all {
         &["UA", "UB", "UC", "UAB", "UBC", "UCA", "UL", "VT.MCB"]

@@ -2,7 +2,7 @@
 //! the plant, a frequency that falls. It is the truth, so telemetry tells it honestly and the
 //! truth log has nothing to say of it.
 
-use config::{Kind, Node, Point, PointId, Province, Station, StationId, way_out};
+use config::{Node, Point, PointId, PointKind, Province, Station, StationId, way_out};
 use thiserror::Error;
 
 use crate::plant::scheme::{Role, Scheme};
@@ -182,7 +182,7 @@ fn statuses_beside<'a>(station: &'a Station, point: &Point) -> Vec<&'a Point> {
 fn code_of(point: &Point, written: &str) -> Result<u8, ActionError> {
     let wanted = written.trim().to_lowercase();
     let mut words: Vec<(String, u8)> = match (point.spec.kind, &point.spec.states) {
-        (Kind::DoublePoint, _) => {
+        (PointKind::DoublePoint, _) => {
             POSITIONS.iter().map(|(word, code)| ((*word).to_owned(), *code)).collect()
         }
         (_, Some([zero, one])) => {
@@ -191,7 +191,7 @@ fn code_of(point: &Point, written: &str) -> Result<u8, ActionError> {
         }
         _ => Vec::new(),
     };
-    let codes = if point.spec.kind == Kind::DoublePoint { 0..=3 } else { 0..=1_u8 };
+    let codes = if point.spec.kind == PointKind::DoublePoint { 0..=3 } else { 0..=1_u8 };
     words.extend(codes.map(|code| (code.to_string(), code)));
     let found = words.iter().find(|(word, _)| word.to_lowercase() == wanted);
     found.map(|(_, code)| *code).ok_or_else(|| {

@@ -7,7 +7,7 @@ use config::{Document, Fields, Node, Problems, Province};
 
 use super::actions::{self, PlannedAction};
 use crate::faults::{
-    FAULTS, FaultError, FaultKind, Injection, Planned, Rates, Settings, Takes, check,
+    FAULTS, FaultError, FaultKind, FaultSettings, Injection, Planned, Rates, Takes, check,
 };
 use crate::times::{Start, read_duration, read_start};
 
@@ -124,8 +124,8 @@ fn read_fault(province: &Province, node: &Node<'_>) -> Option<Planned> {
 }
 
 /// The parameters of a fault, `None` when one is wrong.
-fn read_settings(fields: &Fields<'_>, kind: FaultKind) -> Option<Settings> {
-    let mut settings = Settings::of(kind);
+fn read_settings(fields: &Fields<'_>, kind: FaultKind) -> Option<FaultSettings> {
+    let mut settings = FaultSettings::of(kind);
     let mut well = true;
     for parameter in kind.spec().parameters {
         let Some(node) = fields.optional(parameter.name) else { continue };

@@ -1,6 +1,6 @@
 //! Which quantity of its bay each point carries: the one place that reads point ids.
 
-use config::{Kind, Point};
+use config::{Point, PointKind};
 
 /// Kelvin by which the hottest winding runs above the oil at the rating.
 pub(crate) const HOTTEST_WINDING_K: f64 = 24.0;
@@ -59,7 +59,7 @@ pub(crate) fn quantity(point: &Point) -> Quantity {
     if point.spec.kind.is_command() {
         return Quantity::Held;
     }
-    if point.spec.kind == Kind::DoublePoint {
+    if point.spec.kind == PointKind::DoublePoint {
         return Quantity::Position;
     }
     if point.spec.kind.is_status() {

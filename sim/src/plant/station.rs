@@ -1,7 +1,7 @@
 //! One station as it really is: the codes of its statuses, what its devices have counted and held,
 //! and the electricity in its bays.
 
-use config::{Kind, Point, Province, Station as Contract};
+use config::{Point, PointKind, Province, Station as Contract};
 use grid::TapChanger;
 
 use crate::chance::Chance;
@@ -449,7 +449,7 @@ fn first_value(chance: Chance, n: usize, point: &Point) -> f64 {
         ("FL.KA", _) => chance.between(tag, 1.0, 6.0),
         ("CAM.N", _) => 16.0,
         ("SETGRP", _) => 1.0,
-        (_, kind) if kind == Kind::Counter || kind.is_command() => 0.0,
+        (_, kind) if kind == PointKind::Counter || kind.is_command() => 0.0,
         _ => point.range.map_or(0.0, |(low, high)| f64::midpoint(low, high)),
     }
 }

@@ -248,7 +248,7 @@ mod tests {
 
     use super::super::trial;
     use super::*;
-    use crate::faults::{FaultKind, Injection, Settings};
+    use crate::faults::{FaultKind, FaultSettings, Injection};
     use crate::field::Field;
 
     impl Wire for tokio::io::DuplexStream {
@@ -266,7 +266,7 @@ mod tests {
         let mut field = Field::new(Arc::new(config::Province::built_in()));
         let target = field.province().stations[0].id.clone();
         let kind = FaultKind::SplitReply;
-        let mut settings = Settings::of(kind);
+        let mut settings = FaultSettings::of(kind);
         settings.set("ms", "300").unwrap();
         settings.set("every", "1").unwrap();
         let split = Injection { kind, target, centre: None, for_ms: None, settings };

@@ -36,7 +36,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::faults::{ActiveFault, FaultKind, Injection, SettingError, Settings, UnknownFault};
+use crate::faults::{ActiveFault, FaultKind, FaultSettings, Injection, SettingError, UnknownFault};
 use crate::field::{Field, OrderError};
 use crate::orders::{ActionError, PlantAction, phase};
 use crate::plant::outages::Interruptions;
@@ -379,7 +379,7 @@ fn done(
     match request {
         ControlRequest::Inject { kind, target, centre, lasting, params } => {
             let kind = FaultKind::parse(&kind)?;
-            let mut settings = Settings::of(kind);
+            let mut settings = FaultSettings::of(kind);
             for (name, value) in params {
                 settings.set(&name, &written(value))?;
             }

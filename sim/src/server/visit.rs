@@ -80,7 +80,7 @@ mod tests {
     use config::{ChannelId, Province};
 
     use super::*;
-    use crate::faults::{FaultKind, Injection, Settings};
+    use crate::faults::{FaultKind, FaultSettings, Injection};
     use crate::field::Field;
 
     const CHANNEL: ChannelId = ChannelId(0);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn inject(field: &mut Field, kind: FaultKind, words: &[(&str, &str)]) {
-        let mut settings = Settings::of(kind);
+        let mut settings = FaultSettings::of(kind);
         for (name, value) in words {
             settings.set(name, value).unwrap();
         }

@@ -4,7 +4,7 @@
 //! noise, the steps of the converter, and the deadband below which a change is not sent. What is
 //! sent never leaves [`tolerance`] of the truth: that is the class of a point.
 
-use config::{Kind, Point, Province};
+use config::{Point, PointKind, Province};
 
 use crate::chance::Chance;
 use crate::telemetry::image::SentSample;
@@ -77,7 +77,7 @@ fn class(point: &Point) -> Option<Class> {
         "Hz" => {
             Class { gain: 0.0, offset: FREQUENCY_HZ, noise: 0.000_5, quantum: 0.001, zero: 0.0 }
         }
-        _ if point.spec.kind == Kind::EventMeasurement => {
+        _ if point.spec.kind == PointKind::EventMeasurement => {
             Class { gain: 0.005, offset: 0.0, noise: 0.0, quantum: 0.0, zero: 0.0 }
         }
         _ => Class {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use config::{ChannelId, Encoding, Kind, RegisterTable, blocks, commands};
+use config::{ChannelId, Encoding, PointKind, RegisterTable, blocks, commands};
 
 use crate::plant::Plant;
 use crate::plant::scheme::Role;
@@ -654,6 +654,6 @@ impl Plant {
 }
 
 /// Orders are written off and on, or manual and automatic: the second one sets.
-fn orders_second(kind: Kind, order: u16) -> bool {
-    kind == Kind::DoubleCommand && order == 2
+fn orders_second(kind: PointKind, order: u16) -> bool {
+    kind == PointKind::DoubleCommand && order == 2
 }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use gridwatch::clock::Clock;
 use gridwatch::history::Past;
 use gridwatch::store::{End, Kept};
-use gridwatch::terminal::{self, Origin, Page};
+use gridwatch::terminal::{self, Page, SnapshotOrigin};
 
 use super::super::{Common, Failure, Outcome, say_lines, site};
 
@@ -78,7 +78,7 @@ impl ScreenArgs {
     ) -> Outcome {
         let (lang, width) = (common.lang(), usize::from(self.width));
         let text = terminal::page(&past.snapshot, page, (lang, common.ascii), width);
-        let origin = Origin {
+        let origin = SnapshotOrigin {
             until: past.session.until,
             has_ended: past.session.end == End::Closed,
             unwatched: past.unwatched.iter().map(|span| (span.from, span.to)).collect(),

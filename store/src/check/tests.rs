@@ -2,7 +2,7 @@
 //! is read.
 
 use config::Province;
-use historian::verdict_log::{Asked, Run, VerdictState};
+use historian::verdict_log::{PollStats, Run, VerdictState};
 use rusqlite::ToSql;
 
 use super::super::reader::Reader;
@@ -10,7 +10,7 @@ use super::super::schema::{FILE, open_to_write};
 use super::super::sums::{ALL, Summed, Verb};
 use super::super::{runs, sums};
 use super::*;
-use crate::series::chunk::{Choices, ChunkWriter, Column, RawType};
+use crate::series::chunk::{Choices, ChunkWriter, ColumnValues, RawType};
 
 const AT: i64 = 1_667_310_000_000;
 
@@ -24,7 +24,7 @@ fn chunk(rows: i64) -> Vec<u8> {
     let mut choices = Choices::default();
     let mut writer = ChunkWriter::new(1_000, &times, 1, &mut choices).unwrap();
     let raw = vec![7; times.len()];
-    let column = Column { raw_type: RawType::Unsigned16, raw, absent: Vec::new() };
+    let column = ColumnValues { raw_type: RawType::Unsigned16, raw, absent: Vec::new() };
     writer.push(&column).unwrap();
     writer.finish().unwrap().bytes().to_vec()
 }
@@ -49,7 +49,7 @@ fn store(folder: &Path) {
     );
     put(&sums::LOST_EVENTS, &[&1, &1, &AT, &3, &none, &(AT + 40)]);
     put(&sums::COMMANDS_KEPT, &[&1, &1, &AT, &1]);
-    let replies = vec!["4"; Asked::default().replies.len()].join(" ");
+    let replies = vec!["4"; PollStats::default().replies.len()].join(" ");
     put(&sums::ASKED, &[&1, &AT, &(AT + 600_000), &1, &2, &3, &4, &5_000, &replies, &0]);
     put(&sums::LAYOUT, &[&1, &"110.171.P value\n"]);
     put(&sums::BLOCK, &[&1, &1, &1]);

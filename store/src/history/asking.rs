@@ -2,7 +2,7 @@
 //! was killed before it could, nothing is known, and it is no 0.
 
 use historian::counts::Share;
-use historian::verdict_log::Asked;
+use historian::verdict_log::PollStats;
 
 use super::figure::Figure;
 use super::window::{Span, Window};
@@ -50,7 +50,11 @@ impl Asking {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn over(&self, reader: &Reader, path: (&str, &str)) -> Result<Figure<Asked>, StoreError> {
+    pub fn over(
+        &self,
+        reader: &Reader,
+        path: (&str, &str),
+    ) -> Result<Figure<PollStats>, StoreError> {
         if !self.begins {
             return Ok(Figure::untold(self.told));
         }

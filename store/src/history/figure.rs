@@ -1,5 +1,5 @@
 //! Figures that leave history: a value, how much of its window it rests on, and what must be said
-//! beside it. Nobody can have the value without the other two: it is only had as a cell of a [`Row`], which says
+//! beside it. Nobody can have the value without the other two: it is only had as a cell of a [`FigureRow`], which says
 //! what its figures rest on and ends with their remarks.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +15,12 @@ const REMARKS_MAX: usize = 100;
 
 /// A figure of a window.
 ///
-/// Its value cannot be had by itself, whoever asks: there is no way to it but a [`Row`].
+/// Its value cannot be had by itself, whoever asks: there is no way to it but a [`FigureRow`].
 ///
 /// ```
 /// use config::Lang;
 /// use gridwatch::historian::counts::Share;
-/// use gridwatch::history::{Figure, Printed, Row};
+/// use gridwatch::history::{Figure, Printed, FigureRow};
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Text(String);
@@ -40,7 +40,7 @@ const REMARKS_MAX: usize = 100;
 ///     }
 /// }
 ///
-/// let mut row = Row::new();
+/// let mut row = FigureRow::new();
 /// row.add(&Figure::new(7, Share::new(3, 4)), |n| Text(n.to_string()));
 /// let cells = row.said(Lang::En);
 /// assert_eq!(cells, ["7", "3 of 4 ms", ""].map(|text| Text(text.to_owned())));
@@ -260,7 +260,7 @@ pub trait Printed {
 /// where a figure is printed, and the only place that can: whichever way a row ends, it says at least once how much
 /// its figures rest on, and has their remarks.
 #[derive(Debug)]
-pub struct Row<C> {
+pub struct FigureRow<C> {
     cells: Vec<C>,
     /// The least known of the figures since the last cell that says so.
     known: Option<Share>,
@@ -271,13 +271,13 @@ pub struct Row<C> {
     more: usize,
 }
 
-impl<C> Default for Row<C> {
+impl<C> Default for FigureRow<C> {
     fn default() -> Self {
         Self { cells: Vec::new(), known: None, says_known: false, remarks: Vec::new(), more: 0 }
     }
 }
 
-impl<C: Printed> Row<C> {
+impl<C: Printed> FigureRow<C> {
     /// A row without figures.
     pub fn new() -> Self {
         Self::default()
@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_figure_says_how_much_of_its_window_is_known() {
-        let mut row = Row::new();
+        let mut row = FigureRow::new();
         row.add(&Figure::new(7, Share::new(3, 4)).map(|n| n + 1), value).known();
         row.add(&Figure::unknown(4), value);
         let expected = [
@@ -444,7 +444,7 @@ mod tests {
         let figure = Figure::new(7, Share::new(3, 4)).with([remark(1), remark(2)]);
         let known = Said::Known(Share::new(3, 4));
         let row = || {
-            let mut row = Row::new();
+            let mut row = FigureRow::new();
             row.add(&Figure::new(1, Share::new(4, 4)), value).add(&figure, value);
             row
         };
@@ -457,7 +457,7 @@ mod tests {
 
     #[test]
     fn what_stands_beside_has_no_part_in_what_is_known() {
-        let mut row = Row::new();
+        let mut row = FigureRow::new();
         row.beside(&Figure::new(7, Share::new(5, 5)), value);
         row.add(&Figure::new(1, Share::new(35, 35)), value).known();
         assert_eq!(row.counted()[2], Said::Known(Share::new(35, 35)));
@@ -467,7 +467,7 @@ mod tests {
     fn remarks_that_are_too_many_are_counted() {
         let figure = Figure::new(0, Share::default()).with((0..130).map(remark));
         assert_eq!((figure.remarks().0.len(), figure.remarks().1), (REMARKS_MAX, 30));
-        let mut row = Row::new();
+        let mut row = FigureRow::new();
         row.add(&figure, value);
         assert_eq!(row.counted().pop(), Some(Said::Count(130)));
     }

@@ -24,7 +24,7 @@ use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use self::evidence::{Positions, Source};
-pub use self::feeder::{Feeder, FeederName, Interruption, Kind, SUSTAINED_MS};
+pub use self::feeder::{Feeder, FeederInterruption, FeederName, Kind, SUSTAINED_MS};
 use self::feeder::{
     Stretch, borne_out, doubt_without_current, interruptions, stretches, while_supplied,
 };
@@ -61,7 +61,7 @@ impl Reliability {
 
     /// The interruptions that touch the window, in the order of their beginning; those from before it first, whose
     /// beginning may not be kept, by feeder.
-    pub fn interruptions(&self) -> Vec<(&FeederName, &Interruption)> {
+    pub fn interruptions(&self) -> Vec<(&FeederName, &FeederInterruption)> {
         let all = self.feeders.iter().flat_map(|feeder| {
             let own = feeder.interruptions.iter().filter(|own| own.is_in(self.window));
             own.map(|own| (&feeder.name, own))
@@ -438,7 +438,7 @@ impl Known {
         for pieces in self.feeders.values() {
             let found = pieces.interruptions();
             before |= found.iter().any(|own| !own.counts && own.is_in(window));
-            let is_open = |own: &Interruption| own.assumed.contains(&What::Open);
+            let is_open = |own: &FeederInterruption| own.assumed.contains(&What::Open);
             behind |= found.iter().any(|own| is_open(own) && own.is_in(window));
         }
         (before, behind)
@@ -488,7 +488,7 @@ impl Pieces {
         self.customers.iter().find(of_time).map_or(0, |(_, customers)| *customers)
     }
 
-    fn interruptions(&self) -> Vec<Interruption> {
+    fn interruptions(&self) -> Vec<FeederInterruption> {
         interruptions(&self.stretches, self.poll_ms, |at| self.customers_at(at))
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use signal::clock::Timestamp;
 
-use super::chunk::{Chunk, ChunkError, ChunkWriter, Column, RawType, Statistics};
+use super::chunk::{Chunk, ChunkError, ChunkWriter, ColumnValues, RawType, Statistics};
 use super::head::Head;
 use super::layout::{BlockLayout, Place};
 use super::numbers::Choices;
@@ -122,7 +122,7 @@ impl BlockSeries {
         let (head, columns) = (&self.head, layout.columns.len());
         let mut writer =
             ChunkWriter::new(layout.period_ms, &head.times, columns, &mut self.choices)?;
-        let mut column = Column::new(RawType::Bit);
+        let mut column = ColumnValues::new(RawType::Bit);
         for n in 0..columns {
             head.read(layout, n, &mut column);
             writer.push(&column)?;
@@ -217,13 +217,13 @@ impl Piece<'_> {
         }
     }
 
-    pub(super) fn column(&self, place: Place) -> Result<Column, ChunkError> {
+    pub(super) fn column(&self, place: Place) -> Result<ColumnValues, ChunkError> {
         let n = usize::from(place.column);
         match self {
             Self::Sealed(chunk) => chunk.column(n),
             Self::Open(head, layout) => {
                 let raw_type = layout.columns.get(n).ok_or(ChunkError::NoColumn(n))?.raw_type;
-                let mut column = Column::new(raw_type);
+                let mut column = ColumnValues::new(raw_type);
                 head.read(layout, n, &mut column);
                 Ok(column)
             }

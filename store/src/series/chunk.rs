@@ -25,7 +25,7 @@ pub use signal::raw::{RawType, decoded, flags};
 use thiserror::Error;
 
 use super::bytes::{Bytes, put_number};
-pub use super::column::Column;
+pub use super::column::ColumnValues;
 pub use super::numbers::Choices;
 use super::numbers::{self, FORMAT_BYTES};
 pub use super::statistics::{Real, Statistics};
@@ -207,7 +207,7 @@ impl Chunk {
     }
 
     /// The values of a column.
-    pub fn column(&self, n: usize) -> Result<Column, ChunkError> {
+    pub fn column(&self, n: usize) -> Result<ColumnValues, ChunkError> {
         let header = self.header();
         let record = self.record(&header, n)?;
         column::read(header.rows, header.format, record).ok_or(ChunkError::Damaged("values"))
@@ -274,7 +274,7 @@ impl<'a> ChunkWriter<'a> {
     ///
     /// # Errors
     /// [`ChunkError::Unfit`] when it does not have the rows of the chunk, or is one too many.
-    pub fn push(&mut self, column: &Column) -> Result<(), ChunkError> {
+    pub fn push(&mut self, column: &ColumnValues) -> Result<(), ChunkError> {
         let place =
             u16::try_from(self.index.len()).ok().filter(|_| self.index.len() < self.columns);
         let (Some(place), true) = (place, column.fits(self.rows)) else {

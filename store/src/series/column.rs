@@ -62,7 +62,7 @@ impl Mode {
 
 /// The values of a column in the rows of a chunk.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Column {
+pub struct ColumnValues {
     /// Layout of the values.
     pub raw_type: RawType,
     /// The raw values of the rows that have one, in the order of the rows.
@@ -71,7 +71,7 @@ pub struct Column {
     pub absent: Vec<Range<u32>>,
 }
 
-impl Column {
+impl ColumnValues {
     /// A column without rows.
     pub fn new(raw_type: RawType) -> Self {
         Self { raw_type, raw: Vec::new(), absent: Vec::new() }
@@ -152,7 +152,7 @@ impl Column {
 }
 
 /// Appends the record of a column. `choice` is where in the choices it has its own.
-pub(super) fn write(column: &Column, choice: (u16, &mut Choices), out: &mut Vec<u8>) {
+pub(super) fn write(column: &ColumnValues, choice: (u16, &mut Choices), out: &mut Vec<u8>) {
     let raw_type = column.raw_type;
     let (raw, width) = (&column.raw[..], raw_type.bytes());
     let layout = raw_type.code();
@@ -271,7 +271,7 @@ pub(super) fn read_statistics(rows: usize, bytes: &mut Bytes<'_>) -> Option<Stat
 }
 
 /// Reads a record. `format` is that of packed values.
-pub(super) fn read(rows: usize, format: [u8; FORMAT_BYTES], bytes: &[u8]) -> Option<Column> {
+pub(super) fn read(rows: usize, format: [u8; FORMAT_BYTES], bytes: &[u8]) -> Option<ColumnValues> {
     let mut bytes = Bytes(bytes);
     let head = read_head(rows, &mut bytes)?;
     let (raw_type, width, present) = (head.raw_type, head.raw_type.bytes(), head.present);
@@ -294,7 +294,7 @@ pub(super) fn read(rows: usize, format: [u8; FORMAT_BYTES], bytes: &[u8]) -> Opt
     }
     let highest = raw_type.highest();
     let fits = raw.iter().all(|raw| *raw <= highest);
-    fits.then_some(Column { raw_type, raw, absent: head.absent })
+    fits.then_some(ColumnValues { raw_type, raw, absent: head.absent })
 }
 
 fn read_runs(

@@ -33,7 +33,7 @@ pub struct Row<'a> {
 
 /// What came of one question, as stores up to version 4 have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reply<'a> {
+pub struct OldReply<'a> {
     /// Station and centre.
     pub channel: ChannelId,
     /// The group: its place in the channel's layout.
@@ -50,11 +50,11 @@ pub struct Reply<'a> {
 
 /// One or the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry<'a> {
+pub enum JournalEntry<'a> {
     /// Values.
     Row(Row<'a>),
     /// Cells.
-    Reply(Reply<'a>),
+    OldReply(OldReply<'a>),
 }
 
 /// What stands in front of rows; their times are told from `since` on.
@@ -78,7 +78,7 @@ pub(super) fn put(out: &mut Vec<u8>, since: Timestamp, row: &Row<'_>) {
 }
 
 /// Reads rows again, until their end or the first that is none.
-pub fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+pub fn entries(bytes: &[u8]) -> impl Iterator<Item = JournalEntry<'_>> {
     let (mut bytes, front) = front(bytes);
     std::iter::from_fn(move || front.and_then(|front| entry(&mut bytes, front)))
 }
@@ -109,7 +109,7 @@ fn front(bytes: &[u8]) -> (Bytes<'_>, Option<Front>) {
     (bytes, front)
 }
 
-fn entry<'a>(bytes: &mut Bytes<'a>, (are_values, since): Front) -> Option<Entry<'a>> {
+fn entry<'a>(bytes: &mut Bytes<'a>, (are_values, since): Front) -> Option<JournalEntry<'a>> {
     let small = usize::from(u16::MAX);
     let channel = ChannelId::at(bytes.count(small)?);
     let group = bytes.count(small)?;
@@ -119,10 +119,10 @@ fn entry<'a>(bytes: &mut Bytes<'a>, (are_values, since): Front) -> Option<Entry<
     let length = bytes.count(if are_values { ROW_MAX } else { PAYLOAD_MAX })?;
     let values = bytes.take(length)?;
     Some(if are_values {
-        Entry::Row(Row { channel, group, at, columns: first..second, row: values })
+        JournalEntry::Row(Row { channel, group, at, columns: first..second, row: values })
     } else {
         let (offset, count, payload) = (first, second, values);
-        Entry::Reply(Reply { channel, group, at, offset, count, payload })
+        JournalEntry::OldReply(OldReply { channel, group, at, offset, count, payload })
     })
 }
 
@@ -144,8 +144,8 @@ mod tests {
         bytes.extend([3, 1, 4, 2, 2, 4, 0x12, 0x34, 0xFF, 0xFE, 3, 0]);
         let (channel, at) = (ChannelId::at(3), Timestamp(1_669_188_727_242));
         let payload = &[0x12, 0x34, 0xFF, 0xFE][..];
-        let reply = Reply { channel, group: 1, at, offset: 2, count: 2, payload };
-        assert_eq!(entries(&bytes).collect::<Vec<_>>(), [Entry::Reply(reply)]);
+        let reply = OldReply { channel, group: 1, at, offset: 2, count: 2, payload };
+        assert_eq!(entries(&bytes).collect::<Vec<_>>(), [JournalEntry::OldReply(reply)]);
         assert!(!are_rows(&bytes), "the second one breaks off");
         assert!(are_rows(&bytes[..bytes.len() - 2]));
     }
@@ -171,8 +171,8 @@ mod tests {
                 put(&mut bytes, Timestamp(since), row);
             }
             let of = |bytes| entries(bytes).map(|entry| match entry {
-                Entry::Row(row) => row,
-                Entry::Reply(_) => panic!("no reply was put"),
+                JournalEntry::Row(row) => row,
+                JournalEntry::OldReply(_) => panic!("no reply was put"),
             }).collect::<Vec<_>>();
             prop_assert_eq!(of(&bytes), given.clone());
             prop_assert!(are_rows(&bytes));

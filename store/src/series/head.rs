@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use signal::clock::Timestamp;
 
-use super::column::Column;
+use super::column::ColumnValues;
 use super::layout::BlockLayout;
 
 /// Open rows of a group.
@@ -74,7 +74,7 @@ impl Head {
     }
 
     /// The values of a column of the layout.
-    pub(super) fn read(&self, layout: &BlockLayout, n: usize, column: &mut Column) {
+    pub(super) fn read(&self, layout: &BlockLayout, n: usize, column: &mut ColumnValues) {
         column.raw.clear();
         column.absent.clear();
         let Some(own) = layout.columns.get(n) else { return };

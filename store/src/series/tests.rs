@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use collector::answers::Decoder;
-use collector::plan::{Block, Content, Item, Plan, layouts};
+use collector::plan::{Block, BlockContent, Item, Plan, layouts};
 use collector::poll::{Exchange, Fault, Poll};
 use config::{
     ChannelId, Date, Decoded, Encoding, Entries, Entry, Flags, PointId, Province, Register,
@@ -53,16 +53,16 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
         whole: Vec::new(),
         content,
     };
-    let points = || Content::Points(Vec::new());
+    let points = || BlockContent::Points(Vec::new());
     let mut blocks = vec![
         block(RegisterTable::Discrete, Scan::Fast, points()),
         block(RegisterTable::Input, Scan::Normal, points()),
-        block(RegisterTable::Input, Scan::Normal, Content::Events),
+        block(RegisterTable::Input, Scan::Normal, BlockContent::Events),
         block(RegisterTable::Input, Scan::Slow, points()),
     ];
     let mut place = |number: usize, point: usize, part, (raw_type, order, scale)| {
         let block: &mut Block = &mut blocks[number];
-        let Content::Points(items) = &mut block.content else { panic!("a block of points") };
+        let BlockContent::Points(items) = &mut block.content else { panic!("a block of points") };
         let offset = block.count;
         let item = Item { point: PointId::at(point), part, offset, raw_type, order, scale };
         block.count += item.cells();
@@ -242,7 +242,7 @@ fn cells(row: &ModelRow, item: Item) -> Option<Vec<u16>> {
 }
 
 fn items(block: &Block) -> &[Item] {
-    if let Content::Points(items) = &block.content { items } else { &[] }
+    if let BlockContent::Points(items) = &block.content { items } else { &[] }
 }
 
 /// The raw value of cells, made in another way than the buffer makes it.

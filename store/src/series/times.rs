@@ -5,7 +5,7 @@
 use signal::raw::{RawType, low};
 
 use super::bytes::{Bytes, put_varint, unzigzag, zigzag};
-use super::column::{self, Column};
+use super::column::{self, ColumnValues};
 use super::numbers::{Choices, FORMAT_BYTES};
 
 /// Where the choices have that of the times: behind every column.
@@ -30,7 +30,7 @@ pub(super) fn write(
     let period = i64::from(period_ms.max(1));
     let mut times = times.peekable();
     let first = times.peek().copied().unwrap_or(earliest);
-    let mut behind = Column::new(RawType::Unsigned32);
+    let mut behind = ColumnValues::new(RawType::Unsigned32);
     let mut jumps: Vec<Jump> = Vec::new();
     let mut last = -1;
     for (row, time) in (0..).zip(times) {

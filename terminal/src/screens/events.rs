@@ -2,7 +2,7 @@
 
 use config::{CentreId, PointId, StationId};
 use historian::clocks::ClockOffset;
-use historian::events::{Change, EventCounts, EventEntry, Gap, Happening, UnitEvents};
+use historian::events::{Change, EventCounts, EventEntry, Happening, RecordGap, UnitEvents};
 use signal::clock::Timestamp;
 
 use super::Body;
@@ -308,7 +308,7 @@ fn time(view: &View<'_>, at: Timestamp) -> String {
     moment.other_day(at).unwrap_or_else(|| moment.fine_time(at))
 }
 
-fn between(view: &View<'_>, gap: &Gap) -> String {
+fn between(view: &View<'_>, gap: &RecordGap) -> String {
     let time = |at: Option<Timestamp>| at.map_or("…".to_owned(), |at| view.moment().time(at));
     format!("{} – {}", time(gap.after), time(gap.before))
 }

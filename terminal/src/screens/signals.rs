@@ -5,7 +5,7 @@ mod rows;
 mod shown;
 
 use collector::explain;
-use config::{CentreId, Kind, PointId, StationId};
+use config::{CentreId, PointId, PointKind, StationId};
 use historian::verdict::Reason;
 
 use super::{Body, card};
@@ -284,17 +284,18 @@ fn verdict(view: &View<'_>, (station, point): SignalId, centre: CentreId) -> Cel
 }
 
 /// Kind of a signal in a word.
-pub(crate) fn kind(kind: Kind) -> Text {
+pub(crate) fn kind(kind: PointKind) -> Text {
     match kind {
-        Kind::Measurement | Kind::EventMeasurement | Kind::CalculatedMeasurement => {
+        PointKind::Measurement | PointKind::EventMeasurement | PointKind::CalculatedMeasurement => {
             Text::KindMeasurement
         }
-        Kind::SinglePoint | Kind::DerivedStatus => Text::KindSingle,
-        Kind::DoublePoint => Text::KindDouble,
-        Kind::SingleCommand | Kind::DoubleCommand | Kind::StepCommand | Kind::SetPoint => {
-            Text::KindCommand
-        }
-        Kind::Counter => Text::KindCounter,
+        PointKind::SinglePoint | PointKind::DerivedStatus => Text::KindSingle,
+        PointKind::DoublePoint => Text::KindDouble,
+        PointKind::SingleCommand
+        | PointKind::DoubleCommand
+        | PointKind::StepCommand
+        | PointKind::SetPoint => Text::KindCommand,
+        PointKind::Counter => Text::KindCounter,
     }
 }
 

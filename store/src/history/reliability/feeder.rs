@@ -53,7 +53,7 @@ pub struct Feeder {
     /// Meters that sell energy behind it, contract by contract: each while it held.
     pub customers: Vec<(Span, u64)>,
     /// When it was without supply, in the order of their beginning.
-    pub interruptions: Vec<Interruption>,
+    pub interruptions: Vec<FeederInterruption>,
     /// Stretches in which it is not known whether it was supplied, of the time of its contracts.
     pub unknown: Vec<Span>,
     /// Stretches in which an interruption between two polls may have gone unseen: the unknown ones, and
@@ -102,7 +102,7 @@ pub enum Kind {
 
 /// A feeder without supply.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Interruption {
+pub struct FeederInterruption {
     /// When it began, or was first seen.
     pub from: Timestamp,
     /// When it was over, or first seen to be; `None`: it lasts, as far as is known.
@@ -119,7 +119,7 @@ pub struct Interruption {
     pub assumed: BTreeSet<What>,
 }
 
-impl Interruption {
+impl FeederInterruption {
     /// Milliseconds without supply that are known, within a window.
     pub fn ms_in(&self, window: Span) -> i64 {
         self.dead.iter().map(|span| span.and(window).length()).sum()
@@ -388,12 +388,12 @@ pub(super) fn interruptions(
     stretches: &[Stretch],
     poll_ms: i64,
     customers: impl Fn(Timestamp) -> u64,
-) -> Vec<Interruption> {
-    let over = |own: Interruption, assumed: Vec<What>, earliest: Timestamp| {
+) -> Vec<FeederInterruption> {
+    let over = |own: FeederInterruption, assumed: Vec<What>, earliest: Timestamp| {
         over(own, assumed, (earliest, poll_ms))
     };
-    let mut all: Vec<Interruption> = Vec::new();
-    let mut open: Option<Interruption> = None;
+    let mut all: Vec<FeederInterruption> = Vec::new();
+    let mut open: Option<FeederInterruption> = None;
     // When the one that is open may have begun.
     let mut earliest = Timestamp(i64::MIN);
     let mut last_known = Timestamp(i64::MIN);
@@ -428,7 +428,7 @@ pub(super) fn interruptions(
                     // A record tells when it began, whoever could see that.
                     let is_known = is_known || stretch.is_told;
                     earliest = if is_known { stretch.span.from } else { last_known };
-                    Interruption {
+                    FeederInterruption {
                         from: stretch.span.from,
                         until: None,
                         dead: Vec::new(),
@@ -465,10 +465,10 @@ pub(super) fn interruptions(
 /// An interruption of which nothing more is known, with what is assumed of its end. It began at `earliest` or later; what polls
 /// alone tell is known to `poll_ms`.
 fn over(
-    mut own: Interruption,
+    mut own: FeederInterruption,
     assumed: Vec<What>,
     (earliest, poll_ms): (Timestamp, i64),
-) -> Interruption {
+) -> FeederInterruption {
     own.assumed.extend(assumed);
     let is_polled = own.assumed.contains(&What::NoRecord);
     own.kind = kind(&own, earliest, if is_polled { poll_ms } else { 0 });
@@ -476,7 +476,7 @@ fn over(
 }
 
 /// By its whole length, as far as that is known: to so many milliseconds. It began at `earliest` or later.
-fn kind(own: &Interruption, earliest: Timestamp, unsure_ms: i64) -> Kind {
+fn kind(own: &FeederInterruption, earliest: Timestamp, unsure_ms: i64) -> Kind {
     let last = own.dead.last().map_or(own.from, |span| span.to);
     let at_least = last.since(own.from) - unsure_ms;
     if at_least > SUSTAINED_MS {

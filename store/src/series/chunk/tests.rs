@@ -86,8 +86,8 @@ prop_compose! {
 fn fill(
     (raw_type, course, absent): &(RawType, Course, Vec<(usize, usize)>),
     rows: Range<usize>,
-) -> Column {
-    let mut column = Column::new(*raw_type);
+) -> ColumnValues {
+    let mut column = ColumnValues::new(*raw_type);
     for row in rows.clone() {
         if absent.iter().any(|(from, count)| (*from..from + count).contains(&row)) {
             column.leave_out(u32::try_from(row - rows.start).unwrap());
@@ -98,7 +98,7 @@ fn fill(
     column
 }
 
-fn chunk(times: &[Timestamp], columns: &[Column], choices: &mut Choices) -> Chunk {
+fn chunk(times: &[Timestamp], columns: &[ColumnValues], choices: &mut Choices) -> Chunk {
     let mut writer = ChunkWriter::new(1_000, times, columns.len(), choices).unwrap();
     for column in columns {
         writer.push(column).unwrap();
@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn what_was_put_in_comes_out(times in times(), columns in vec(column(), 0..6)) {
         let rows = times.len();
-        let columns: Vec<Column> = columns.iter().map(|column| fill(column, 0..rows)).collect();
+        let columns: Vec<ColumnValues> = columns.iter().map(|column| fill(column, 0..rows)).collect();
         let mut choices = Choices::default();
         // The second time by the choices of the first.
         for _ in 0..2 {
@@ -177,7 +177,7 @@ proptest! {
         for cut in cuts.iter().copied().chain([times.len()]) {
             let end = (start + cut).min(times.len());
             if start < end {
-                let own: Vec<Column> = columns.iter().map(|c| fill(c, start..end)).collect();
+                let own: Vec<ColumnValues> = columns.iter().map(|c| fill(c, start..end)).collect();
                 parts.push(chunk(&times[start..end], &own, &mut choices));
             }
             start = end;
@@ -219,7 +219,7 @@ proptest! {
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),
     ) {
-        let columns: Vec<Column> = columns.iter().map(|c| fill(c, 0..times.len())).collect();
+        let columns: Vec<ColumnValues> = columns.iter().map(|c| fill(c, 0..times.len())).collect();
         let made = chunk(&times, &columns, &mut Choices::default());
         let mut bytes = made.bytes().to_vec();
         for (at, byte) in &damage {
@@ -247,7 +247,7 @@ fn rows_that_make_no_chunk_are_refused() {
     let none = ChunkWriter::new(1_000, &[], 0, &mut choices);
     assert_eq!(none.map(|_| ()), Err(ChunkError::Unfit("rows")));
     let mut writer = ChunkWriter::new(1_000, &[Timestamp(0)], 1, &mut choices).unwrap();
-    let mut column = Column::new(RawType::Bit);
+    let mut column = ColumnValues::new(RawType::Bit);
     assert_eq!(writer.push(&column), Err(ChunkError::Unfit("columns")), "no row");
     column.raw.push(2);
     assert_eq!(writer.push(&column), Err(ChunkError::Unfit("columns")), "no bit");

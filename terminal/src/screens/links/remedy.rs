@@ -1,7 +1,7 @@
 //! What to do about a device with which asking does not go well: in the words of who will do it.
 
 use config::Lang;
-use signal::update::{Cause, LinkFault, Miss};
+use signal::update::{LinkFault, Miss, OverrunCause};
 
 use super::rows::{Health, Seen};
 use crate::view::View;
@@ -130,31 +130,31 @@ fn for_overrun(view: &View<'_>, seen: &Seen<'_>) -> Vec<String> {
     let Some((_, overrun)) = seen.channel.link.overrun else { return Vec::new() };
     let device = &seen.contract.device;
     let said = match (overrun.cause, view.lang) {
-        (Cause::SilentDevice(unit), Lang::Vi) => format!(
+        (OverrunCause::SilentDevice(unit), Lang::Vi) => format!(
             "đưa thiết bị {unit} trở lại; nó tốn {} ms mỗi lần hỏi (reply_timeout_ms)",
             view.count(device.reply_timeout_ms.into())
         ),
-        (Cause::SilentDevice(unit), Lang::En) => format!(
+        (OverrunCause::SilentDevice(unit), Lang::En) => format!(
             "bring unit {unit} back; it costs {} ms each time it is asked (reply_timeout_ms)",
             view.count(device.reply_timeout_ms.into())
         ),
-        (Cause::SlowReplies, Lang::Vi) => format!(
+        (OverrunCause::SlowReplies, Lang::Vi) => format!(
             "tăng in_flight (nay {}) nếu thiết bị chịu được, hoặc quét thưa hơn",
             device.in_flight
         ),
-        (Cause::SlowReplies, Lang::En) => format!(
+        (OverrunCause::SlowReplies, Lang::En) => format!(
             "raise in_flight (now {}) if the device can take it, or scan less often",
             device.in_flight
         ),
-        (Cause::Pauses, Lang::Vi) => format!(
+        (OverrunCause::Pauses, Lang::Vi) => format!(
             "giảm pause_between_ms (nay {} ms) nếu thiết bị chịu được, hoặc quét thưa hơn",
             device.pause_between_ms
         ),
-        (Cause::Pauses, Lang::En) => format!(
+        (OverrunCause::Pauses, Lang::En) => format!(
             "lower pause_between_ms (now {} ms) if the device can take it, or scan less often",
             device.pause_between_ms
         ),
-        (Cause::Machine | Cause::Historian, _) => view
+        (OverrunCause::Machine | OverrunCause::Historian, _) => view
             .say(
                 "không phải lỗi của trạm: máy giám sát này quá tải, xem bộ xử lý của nó",
                 "not the station's fault: this machine is overloaded, look at its processors",

@@ -92,7 +92,7 @@ impl Health {
 pub(super) struct Seen<'a> {
     pub(super) channel: &'a ChannelSnapshot,
     pub(super) contract: &'a config::Channel,
-    pub(super) unit: Option<(usize, &'a config::Unit, &'a UnitSnapshot)>,
+    pub(super) unit: Option<(usize, &'a config::Device, &'a UnitSnapshot)>,
 }
 
 impl<'a> Seen<'a> {
@@ -115,7 +115,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn unit_label(&self, view: &View<'_>, n: usize, unit: &config::Unit) -> String {
+    fn unit_label(&self, view: &View<'_>, n: usize, unit: &config::Device) -> String {
         match unit.kind {
             UnitKind::Bay(_) => unit_name(view.snapshot, self.contract.station, n, view.lang),
             _ => unit.label.get(view.lang).to_owned(),
