@@ -9,7 +9,7 @@ use config::Province;
 use gridwatch::clock::Timestamp;
 use gridwatch::history::Span;
 use gridwatch::history::reliability::{
-    Feeder, FeederInterruption, Kind, Reliability, SUSTAINED_MS, Tally, reliability,
+    Feeder, FeederInterruption, InterruptionKind, Reliability, SUSTAINED_MS, Tally, reliability,
 };
 use gridwatch::recording::stretched;
 use gridwatch::store::Reader;
@@ -145,12 +145,15 @@ fn check(feeder: &Feeder, truth: &[Span], window: Span, leave_ms: i64) -> Result
             return Err(format!("{:?} is not said; {}", seconds(&[*own]), what()));
         }
     }
-    let counted = |kind: Kind| feeder.interruptions.iter().filter(move |own| own.kind == kind);
+    let counted =
+        |kind: InterruptionKind| feeder.interruptions.iter().filter(move |own| own.kind == kind);
     let is_of = |own: &FeederInterruption, outage: &Span| {
         let told = Span::new(own.from, own.dead.last().map_or(own.from, |dead| dead.to));
         wider(&[*outage], leave_ms)[0].and(told).length() > 0
     };
-    for (kind, is_long) in [(Kind::Sustained, true), (Kind::Momentary, false)] {
+    for (kind, is_long) in
+        [(InterruptionKind::Sustained, true), (InterruptionKind::Momentary, false)]
+    {
         for own in counted(kind) {
             let near = truth.iter().filter(|outage| is_of(own, outage));
             let fits = |outage: &&Span| {

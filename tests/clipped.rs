@@ -9,7 +9,7 @@ use std::sync::Arc;
 use config::{CentreId, ChannelId, Decoded, Flags, PointId, Province, StationId, decode, encode};
 use gridwatch::clock::{Jump, JumpKind, Timestamp};
 use gridwatch::collector::plan::{BlockContent, Plan, layouts, plans};
-use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
+use gridwatch::historian::alarms::{Alarm, AlarmCause, AlarmChange, Priority, Raised};
 use gridwatch::historian::events::{Change, EventEntry, Happening, TimeDoubt};
 use gridwatch::historian::issues::{IssueId, Scope};
 use gridwatch::historian::snapshot::LinkState;
@@ -282,7 +282,7 @@ impl Story<'_> {
         let change = match self.alarms[cause].take() {
             None => {
                 let line = IssueId { reason: Reason::NoReply, scope: Scope::Bay(cause) };
-                let cause_of = Cause { station: StationId(0), line };
+                let cause_of = AlarmCause { station: StationId(0), line };
                 let alarm = Alarm {
                     raised: Raised { cause: cause_of, at },
                     at_least: false,

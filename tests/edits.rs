@@ -10,7 +10,7 @@ use gridwatch::clock::Timestamp;
 use gridwatch::export::{self, Choice, ExportTable};
 use gridwatch::history::past;
 use gridwatch::report::period::Period;
-use gridwatch::report::{Request, html, json, report};
+use gridwatch::report::{ReportRequest, html, json, report};
 use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Reader, upkeep};
 use rusqlite::types::Value;
@@ -222,7 +222,7 @@ impl Reads {
         let said = |error: &dyn std::fmt::Display| error.to_string();
         match self {
             Self::Report | Self::Page => {
-                let request = Request { period, station: None, lang: Lang::Vi };
+                let request = ReportRequest { period, station: None, lang: Lang::Vi };
                 let made = report(reader, &request, |_| {}).map_err(|error| said(&error))?;
                 match made {
                     None => {}
@@ -236,8 +236,8 @@ impl Reads {
             }
             Self::Export(table) => {
                 let (span, choice) = (period.span(), Choice::default());
-                let request = export::Request { table, span, choice, lang: Lang::En };
-                let out = (export::Format::Lines(Style::Rfc), io::sink());
+                let request = export::ExportRequest { table, span, choice, lang: Lang::En };
+                let out = (export::ExportFormat::Lines(Style::Rfc), io::sink());
                 export::to_output(reader, &request, out, &mut |_| {})
                     .map_err(|error| said(&error))?;
             }

@@ -11,7 +11,7 @@ use gridwatch::history::reliability::reliability;
 use gridwatch::history::{Span, What, Window};
 use gridwatch::recording::stretched;
 use gridwatch::report::period::Period;
-use gridwatch::report::{Request, json, report};
+use gridwatch::report::{ReportRequest, json, report};
 use gridwatch::store::{Reader, StoreError};
 use proptest::prelude::*;
 use sim::{Field, Scenario};
@@ -423,7 +423,7 @@ fn a_feeder_that_is_renamed_counts_under_both_names() {
     assert_eq!(received(&parts[0]) + received(&parts[1]), received(&stations));
     // What was not live of it by the name that it has no more is listed.
     let day = START.local(Zone::hours(7)).date;
-    let request = Request {
+    let request = ReportRequest {
         period: Period::days(day, day, Zone::hours(7)).unwrap(),
         station: None,
         lang: Lang::En,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use config::{Lang, Zone};
 use gridwatch::report::period::Period;
-use gridwatch::report::{Request, json, report};
+use gridwatch::report::{ReportRequest, json, report};
 use gridwatch::store::{Reader, StoreError, upkeep};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -32,7 +32,7 @@ fn told(folder: &Path) -> Result<Vec<u8>, StoreError> {
     let Some((first, last)) = sessions.first().zip(sessions.last()) else { return Ok(Vec::new()) };
     let [first, last] = [first.from, last.until].map(|at| at.local(Zone::hours(7)).date);
     let Ok(period) = Period::days(first, last, Zone::hours(7)) else { return Ok(Vec::new()) };
-    let made = report(&reader, &Request { period, station: None, lang: Lang::En }, |_| {})?;
+    let made = report(&reader, &ReportRequest { period, station: None, lang: Lang::En }, |_| {})?;
     Ok(made.map_or_else(Vec::new, |made| json::bytes(&made).unwrap()))
 }
 

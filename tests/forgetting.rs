@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::{CentreId, ChannelId, Date, Flags, Lang, PointId, Province, StationId, Zone};
 use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::collector::plan::{BlockContent, Plan, layouts, plans};
-use gridwatch::historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
+use gridwatch::historian::alarms::{Alarm, AlarmCause, AlarmChange, Priority, Raised};
 use gridwatch::historian::counts::Share;
 use gridwatch::historian::events::{Change, EventEntry, Happening, RecordGap, TimeDoubt};
 use gridwatch::historian::issues::{IssueId, Scope};
@@ -17,7 +17,7 @@ use gridwatch::historian::verdict::{Reason, Since};
 use gridwatch::historian::verdict_log::{Judgement, PollStats, Run, VerdictState};
 use gridwatch::history::{ChannelHistory, LinkHistory, Span, Times, Window, channel_history, past};
 use gridwatch::report::period::Period;
-use gridwatch::report::{Request, json, report};
+use gridwatch::report::{ReportRequest, json, report};
 use gridwatch::series::{Buffer, fresh};
 use gridwatch::signal::layout::Part;
 use gridwatch::store::upkeep::{self, Compacted, Forget};
@@ -354,7 +354,7 @@ impl Chance {
             match self.alarms.get_mut(&place) {
                 None if acknowledges => {
                     let line = IssueId { reason: Reason::Flagged, scope: Scope::Bay(place) };
-                    let cause = Cause { station: StationId::at(0), line };
+                    let cause = AlarmCause { station: StationId::at(0), line };
                     let alarm = Alarm {
                         raised: Raised { cause, at: now },
                         at_least: false,
@@ -448,7 +448,7 @@ fn after(date: Date, days: i64) -> Date {
 fn told(folder: &Path, first: Date, last: Date) -> Option<Json> {
     let reader = Reader::open(folder).unwrap();
     let period = Period::days(first, last, ZONE).unwrap();
-    let request = Request { period, station: None, lang: Lang::En };
+    let request = ReportRequest { period, station: None, lang: Lang::En };
     let made = report(&reader, &request, |_| {}).unwrap()?;
     Some(serde_json::from_slice(&json::bytes(&made).unwrap()).unwrap())
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use config::Province;
 use gridwatch::clock::{DAY_MS, Timestamp};
 use gridwatch::history::reliability::{
-    Feeder, Kind, Reliability, SUSTAINED_MS, Tally, reliability,
+    Feeder, InterruptionKind, Reliability, SUSTAINED_MS, Tally, reliability,
 };
 use gridwatch::history::{Span, What};
 use gridwatch::recording::stretched;
@@ -252,10 +252,10 @@ pub(crate) fn compare(found: &Reliability, truth: &Truth) -> (Tally, Tally, u64)
         let (own, mut should) =
             (Tally::of(feeder, found.window), expected(feeder, outages, found.window));
         let recorded = outside(found.window, &feeder.unrecorded);
-        let told = |kind: Kind| {
+        let told = |kind: InterruptionKind| {
             let own = feeder.interruptions.iter().filter(move |own| own.kind == kind && own.counts);
             own.filter(|own| {
-                kind != Kind::Momentary
+                kind != InterruptionKind::Momentary
                     || within(Span::new(own.from, own.from.plus(1)), &recorded) > 0
                         && !is_at_edge(own.from, &recorded)
             })
@@ -267,8 +267,12 @@ pub(crate) fn compare(found: &Reliability, truth: &Truth) -> (Tally, Tally, u64)
         let at_edge = at_edge.filter(|seen| is_at_edge(*seen, &recorded)).count() as u64;
         let momentary = should.momentary.interruptions - at_edge;
         let what = format!("{}: {:#?}\ntruth {outages:?}", feeder.name, feeder.interruptions);
-        assert_eq!(told(Kind::Sustained), should.sustained.interruptions, "sustained {what}");
-        assert_eq!(told(Kind::Momentary), momentary, "momentary {what}");
+        assert_eq!(
+            told(InterruptionKind::Sustained),
+            should.sustained.interruptions,
+            "sustained {what}"
+        );
+        assert_eq!(told(InterruptionKind::Momentary), momentary, "momentary {what}");
         let doubted = [What::ClockDoubtful, What::NoRecord];
         for own in &feeder.interruptions {
             if doubted.iter().any(|what| own.assumed.contains(what)) {

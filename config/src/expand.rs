@@ -13,11 +13,11 @@ use crate::metering::{MeterFigures, SoldFigures};
 use crate::names::{Date, Name};
 use crate::problem::{Problems, way_out};
 use crate::province::{
-    Bay, Cause, CentreId, Channel, Device, DeviceLimits, Entry, Line, LineEnd, MeterGroup, Origin,
-    Plant, Point, PointId, Province, Standing, Station, StationId, UnitKind, Whole,
+    Bay, Cause, CentreId, Channel, Device, DeviceKind, DeviceLimits, Entry, Line, LineEnd,
+    MeterGroup, Origin, Plant, Point, PointId, Province, Standing, Station, StationId, Whole,
 };
 use crate::registers::{Register, RegisterTable, Slot, allot, limits};
-use crate::template::{Class, Deadband, PointSpec, Template, UnitRule};
+use crate::template::{Class, Deadband, DeviceRule, PointSpec, Template};
 
 /// Channels of a province: each needs a port of its own.
 const CHANNELS_MAX: usize = 60_000;
@@ -427,16 +427,16 @@ impl Builder<'_> {
         let rule = |bay: &Bay| {
             self.province.templates.iter().find(|t| t.id == bay.template).and_then(|t| t.unit)
         };
-        let mut kinds: Vec<(UnitKind, Name)> = Vec::new();
+        let mut kinds: Vec<(DeviceKind, Name)> = Vec::new();
         for (n, bay) in bays.iter().enumerate() {
-            if rule(bay) == Some(UnitRule::Bay) {
-                kinds.push((UnitKind::Bay(n), Name::same(&bay.name)));
+            if rule(bay) == Some(DeviceRule::Bay) {
+                kinds.push((DeviceKind::Bay(n), Name::same(&bay.name)));
             }
         }
         for bay in bays.iter() {
             let (level, section) = (bay.level, bay.section);
-            let kind = UnitKind::Section { level, section };
-            if rule(bay) == Some(UnitRule::Section) && kinds.iter().all(|(k, _)| *k != kind) {
+            let kind = DeviceKind::Section { level, section };
+            if rule(bay) == Some(DeviceRule::Section) && kinds.iter().all(|(k, _)| *k != kind) {
                 let busbar = bays
                     .iter()
                     .find(|b| b.level == level && b.section == section && is_busbar(&b.name));
@@ -444,21 +444,21 @@ impl Builder<'_> {
                 kinds.push((kind, Name::same(format!("{level} kV {busbar}"))));
             }
         }
-        if bays.iter().any(|bay| rule(bay) == Some(UnitRule::Station)) {
+        if bays.iter().any(|bay| rule(bay) == Some(DeviceRule::Station)) {
             let name = Name { vi: "chung trạm".to_owned(), en: "station common".to_owned() };
-            kinds.push((UnitKind::Station, name));
+            kinds.push((DeviceKind::Station, name));
         }
         if !self.draft.meters.is_empty() {
             let name = Name { vi: "công tơ".to_owned(), en: "meters".to_owned() };
-            kinds.push((UnitKind::Metering, name));
+            kinds.push((DeviceKind::Metering, name));
         }
         for (n, bay) in bays.iter_mut().enumerate() {
             let wanted = match rule(bay) {
-                Some(UnitRule::Bay) => UnitKind::Bay(n),
-                Some(UnitRule::Section) => {
-                    UnitKind::Section { level: bay.level, section: bay.section }
+                Some(DeviceRule::Bay) => DeviceKind::Bay(n),
+                Some(DeviceRule::Section) => {
+                    DeviceKind::Section { level: bay.level, section: bay.section }
                 }
-                _ => UnitKind::Station,
+                _ => DeviceKind::Station,
             };
             bay.unit = kinds.iter().position(|(kind, _)| *kind == wanted).unwrap_or(0);
         }

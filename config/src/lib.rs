@@ -43,10 +43,10 @@ pub use metering::{MeterFigures, SoldFigures};
 pub use names::{Date, Lang, Name};
 pub use problem::{Problem, Problems, way_out};
 pub use province::{
-    Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, DeviceLimits, District, Entries,
-    Entry, FormSettings, HistorySettings, Identity, Infeed, Line, LineEnd, LinkSettings,
+    Bay, Cause, Centre, CentreId, Channel, ChannelId, Device, DeviceKind, DeviceLimits, District,
+    Entries, Entry, FormSettings, HistorySettings, Identity, Infeed, Line, LineEnd, LinkSettings,
     MeterClass, MeterGroup, Origin, Plant, Point, PointId, PortsError, Province, ReportedYear,
-    ScanPeriods, Standing, Station, StationId, Targets, Tls, UnitKind, Whole,
+    ScanPeriods, Standing, Station, StationId, Targets, Tls, Whole,
 };
 pub use registers::{Register, RegisterTable, blocks, commands, limits};
-pub use template::{Class, LoadClass, PointSpec, Scan, Template, TimeTag, UnitRule};
+pub use template::{Class, DeviceRule, LoadClass, PointSpec, Scan, Template, TimeTag};

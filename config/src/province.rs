@@ -677,7 +677,7 @@ impl Station {
 
     /// The metering unit.
     pub fn metering_unit(&self) -> Option<u8> {
-        self.units.iter().find(|unit| unit.kind == UnitKind::Metering).map(|unit| unit.id)
+        self.units.iter().find(|unit| unit.kind == DeviceKind::Metering).map(|unit| unit.id)
     }
 }
 
@@ -723,14 +723,14 @@ pub struct Device {
     /// Device id, 1 to 247.
     pub id: u8,
     /// What it carries.
-    pub kind: UnitKind,
+    pub kind: DeviceKind,
     /// What it is called on screens, such as `171` or `35 kV C31`.
     pub label: Name,
 }
 
 /// What a unit carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnitKind {
+pub enum DeviceKind {
     /// One bay: an index into [`Station::bays`].
     Bay(usize),
     /// The bays of a bus section.

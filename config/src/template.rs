@@ -76,7 +76,7 @@ pub enum TimeTag {
 
 /// Which Modbus unit carries a bay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnitRule {
+pub enum DeviceRule {
     /// Its own bay control unit.
     Bay,
     /// One unit for all bays of the same level and bus section.
@@ -167,7 +167,7 @@ pub struct Template {
     /// Voltage levels in kV where it may stand; 0 for the station as a whole.
     pub levels: Vec<u16>,
     /// Which unit carries it; `None` for a template that is only included in others.
-    pub unit: Option<UnitRule>,
+    pub unit: Option<DeviceRule>,
     /// Its points, included templates first.
     pub points: Vec<Arc<PointSpec>>,
 }
@@ -252,7 +252,7 @@ fn refuse_heartbeats(doc: &Document<'_>, template: &Template) {
         .map(|point| &point.id[..])
         .collect();
     let message = match (&own[..], template.unit) {
-        ([], _) | ([_], None | Some(UnitRule::Station)) => return,
+        ([], _) | ([_], None | Some(DeviceRule::Station)) => return,
         ([id], _) => format!(
             "'{id}' of template '{}' cannot be the heartbeat of a gateway: only a template with unit = \"station\" has one",
             template.id
@@ -290,9 +290,9 @@ fn read_draft(fields: Fields<'_>) -> Option<Draft> {
     });
     let unit = fields.optional("unit").and_then(|node| {
         node.choice(&[
-            ("bay", UnitRule::Bay),
-            ("section", UnitRule::Section),
-            ("station", UnitRule::Station),
+            ("bay", DeviceRule::Bay),
+            ("section", DeviceRule::Section),
+            ("station", DeviceRule::Station),
         ])
     });
     let points = fields.required("points").map_or_else(Vec::new, |node| {

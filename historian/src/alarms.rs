@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{CentreId, Lang, Province, Station, StationId, UnitKind};
+use config::{CentreId, DeviceKind, Lang, Province, Station, StationId};
 use signal::clock::Timestamp;
 
 use super::issues::{self, Issue, IssueId, Scope};
@@ -66,14 +66,14 @@ impl Priority {
 
 /// What an alarm is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cause {
+pub struct AlarmCause {
     /// Where.
     pub station: StationId,
     /// Why, and what signals have in common.
     pub line: IssueId,
 }
 
-impl Cause {
+impl AlarmCause {
     /// What the signals have in common, by a name that outlasts a change of the contract: `link`, `unit 3`,
     /// `bay 172`. `None` for what the contract lacks, which raises no alarm.
     pub fn name(self, province: &Province) -> Option<String> {
@@ -91,7 +91,7 @@ impl Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Raised {
     /// What.
-    pub cause: Cause,
+    pub cause: AlarmCause,
     /// Since when.
     pub at: Timestamp,
 }
@@ -150,7 +150,7 @@ impl Alarm {
 
     /// In which order alarms are listed: those that wait for somebody first, then by urgency, the newest
     /// first.
-    pub fn order(&self) -> (Option<AlarmState>, Priority, Reverse<Timestamp>, Cause) {
+    pub fn order(&self) -> (Option<AlarmState>, Priority, Reverse<Timestamp>, AlarmCause) {
         (self.state(), self.priority, Reverse(self.raised.at), self.raised.cause)
     }
 }
@@ -169,13 +169,13 @@ pub struct AlarmChange {
 /// All alarms that are listed.
 #[derive(Debug, Default)]
 pub struct Alarms {
-    open: BTreeMap<Cause, Alarm>,
+    open: BTreeMap<AlarmCause, Alarm>,
     /// As they were when somebody watched last, by another clock than that of this run.
-    resumed: BTreeMap<Cause, Alarm>,
+    resumed: BTreeMap<AlarmCause, Alarm>,
     /// When those that are open were raised by clocks that were set since.
-    formerly: BTreeMap<Cause, Vec<Timestamp>>,
+    formerly: BTreeMap<AlarmCause, Vec<Timestamp>>,
     /// Since when the cause of an alarm has not been there.
-    leaving: BTreeMap<Cause, Timestamp>,
+    leaving: BTreeMap<AlarmCause, Timestamp>,
     /// What has changed since that was last taken; `None` when nobody takes it.
     changes: Option<BTreeMap<Raised, AlarmChange>>,
     listed: Arc<[Alarm]>,
@@ -184,7 +184,7 @@ pub struct Alarms {
 impl Alarms {
     /// Begins with what was open when somebody watched last: acknowledgements hold on.
     pub fn resuming(open: Vec<Alarm>) -> Self {
-        let open: BTreeMap<Cause, Alarm> =
+        let open: BTreeMap<AlarmCause, Alarm> =
             open.into_iter().map(|alarm| (alarm.raised.cause, alarm)).collect();
         let mut alarms = Self { resumed: open.clone(), open, ..Self::default() };
         alarms.list();
@@ -201,7 +201,7 @@ impl Alarms {
     /// What has changed since this was last asked; with `all`, also whatever is open.
     pub fn take_changes(&mut self, all: bool) -> Vec<AlarmChange> {
         if self.changes.is_some() && all {
-            let open: Vec<Cause> = self.open.keys().copied().collect();
+            let open: Vec<AlarmCause> = self.open.keys().copied().collect();
             for cause in open {
                 self.note(cause, true);
             }
@@ -255,15 +255,16 @@ impl Alarms {
         lines.retain(|line| !matches!(line.id.scope, Scope::Contract(..)));
         let mut is_news = false;
         for line in &lines {
-            is_news |= self.stands(snapshot, Cause { station, line: line.id }, line);
+            is_news |= self.stands(snapshot, AlarmCause { station, line: line.id }, line);
         }
-        let first = Cause { station, line: IssueId { reason: Reason::ALL[0], scope: Scope::Link } };
+        let first =
+            AlarmCause { station, line: IssueId { reason: Reason::ALL[0], scope: Scope::Link } };
         let own = self.open.range(first..).take_while(|(cause, _)| cause.station == station);
         let absent = own.filter(|(cause, alarm)| {
             alarm.returned.is_none() && !lines.iter().any(|line| line.id == cause.line)
         });
         let contract = &snapshot.province.stations[station.index()];
-        let absent: Vec<(Cause, bool)> = absent
+        let absent: Vec<(AlarmCause, bool)> = absent
             .map(|(cause, alarm)| (*cause, lines.iter().any(|line| hides(contract, line, alarm))))
             .collect();
         for (cause, is_hidden) in absent {
@@ -277,7 +278,7 @@ impl Alarms {
     }
 
     /// The cause is there.
-    fn stands(&mut self, snapshot: &Snapshot, cause: Cause, line: &Issue) -> bool {
+    fn stands(&mut self, snapshot: &Snapshot, cause: AlarmCause, line: &Issue) -> bool {
         self.leaving.remove(&cause);
         let signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
         if let Some(alarm) = self.open.get_mut(&cause).filter(|alarm| alarm.returned.is_none()) {
@@ -323,7 +324,7 @@ impl Alarms {
     }
 
     /// The cause of an alarm is not there.
-    fn is_gone(&mut self, snapshot: &Snapshot, cause: Cause) -> bool {
+    fn is_gone(&mut self, snapshot: &Snapshot, cause: AlarmCause) -> bool {
         let since = *self.leaving.entry(cause).or_insert(snapshot.at);
         if snapshot.at.since(since) < STATUS_DELAY_MS {
             return false;
@@ -354,7 +355,7 @@ impl Alarms {
     }
 
     /// Notes how an alarm stands, and takes it off the list when nothing is left to do.
-    fn settle(&mut self, cause: Cause) {
+    fn settle(&mut self, cause: AlarmCause) {
         let is_open = self.open.get(&cause).is_some_and(|alarm| alarm.state().is_some());
         self.note(cause, is_open);
         if !is_open {
@@ -363,7 +364,7 @@ impl Alarms {
         }
     }
 
-    fn note(&mut self, cause: Cause, is_open: bool) {
+    fn note(&mut self, cause: AlarmCause, is_open: bool) {
         if let (Some(changes), Some(alarm)) = (&mut self.changes, self.open.get(&cause)) {
             let formerly = self.formerly.get(&cause).cloned().unwrap_or_default();
             changes.insert(alarm.raised, AlarmChange { alarm: alarm.clone(), is_open, formerly });
@@ -381,7 +382,7 @@ impl Alarms {
 pub fn count_anew(snapshot: &Snapshot, alarms: &mut [Alarm]) {
     let mut of_stations: BTreeMap<StationId, Vec<Issue>> = BTreeMap::new();
     for alarm in alarms.iter_mut().filter(|alarm| alarm.returned.is_none()) {
-        let Cause { station, line } = alarm.raised.cause;
+        let AlarmCause { station, line } = alarm.raised.cause;
         let lines = of_stations.entry(station).or_insert_with(|| issues::live(snapshot, station));
         if let Some(line) = lines.iter().find(|other| other.id == line) {
             alarm.signals = u32::try_from(line.points.len()).unwrap_or(u32::MAX);
@@ -402,7 +403,7 @@ fn hides(station: &Station, line: &Issue, alarm: &Alarm) -> bool {
 }
 
 /// How long a cause must be there, milliseconds: values are given as many scans as until one is old.
-fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Issue, bool)) -> i64 {
+fn delay_ms(province: &Province, cause: AlarmCause, (line, is_unit_lost): (&Issue, bool)) -> i64 {
     if is_unit_lost || matches!(cause.line.reason, Reason::NoLink | Reason::Intermediate) {
         return STATUS_DELAY_MS;
     }
@@ -413,7 +414,7 @@ fn delay_ms(province: &Province, cause: Cause, (line, is_unit_lost): (&Issue, bo
 
 /// Whether nothing is seen of a unit: it does not answer, or each value that a centre asks it for is refused,
 /// be it by its gateway.
-fn takes_unit(snapshot: &Snapshot, cause: Cause, line: &Issue) -> bool {
+fn takes_unit(snapshot: &Snapshot, cause: AlarmCause, line: &Issue) -> bool {
     let Scope::Unit(unit) = line.id.scope else { return false };
     let contract = &snapshot.province.stations[cause.station.index()];
     let is_whole = |centre: &CentreId| {
@@ -434,8 +435,8 @@ fn priority(station: &Station, (line, is_unit_lost): (&Issue, bool)) -> Priority
     match line.id.scope {
         Scope::Link => Priority::One,
         Scope::Unit(unit) if is_unit_lost => match station.units[unit].kind {
-            UnitKind::Bay(bay) if is_high(bay) => Priority::One,
-            UnitKind::Section { level, .. } if level >= HIGH_VOLTAGE_KV => Priority::One,
+            DeviceKind::Bay(bay) if is_high(bay) => Priority::One,
+            DeviceKind::Section { level, .. } if level >= HIGH_VOLTAGE_KV => Priority::One,
             _ => Priority::Two,
         },
         _ if line.reason() == Reason::Intermediate => Priority::Two,

@@ -15,7 +15,7 @@ use super::heartbeat::{Beat, Heartbeat};
 use super::meters::Meters;
 use super::past::{StoodChannel, StoodPoint};
 use super::rules::{PointRule, Rules};
-use super::snapshot::{ChannelSnapshot, Full, LastAnswer, Link, LinkState, UnitSnapshot};
+use super::snapshot::{ChannelSnapshot, DeviceSnapshot, Full, LastAnswer, Link, LinkState};
 use super::traffic::TrafficSnapshot;
 use super::verdict::{Finding, PointSnapshot, Reason, Sighted, Since};
 use super::verdict_log::{Judgement, Page};
@@ -50,7 +50,7 @@ pub(super) struct ChannelState {
     answers: Vec<LastAnswer>,
     points: Vec<PointState>,
     groups: Vec<GroupState>,
-    units: Vec<UnitSnapshot>,
+    units: Vec<DeviceSnapshot>,
     /// What was asked of each unit of late.
     windows: Vec<Window>,
     /// The same for units that the contract does not list: points may be pinned to them.
@@ -160,7 +160,7 @@ impl ChannelState {
         let station = &province.stations[channel.station.index()];
         let (id, link) = (ChannelId::at(index), Link::new(started));
         let asked = |unit: u8| layout.groups.iter().any(|group| group.device == unit);
-        let unit_snapshot = |unit: &config::Device| UnitSnapshot {
+        let device_snapshot = |unit: &config::Device| DeviceSnapshot {
             asked: asked(unit.id),
             answers: false,
             since: Since::AtLeast(started),
@@ -170,7 +170,7 @@ impl ChannelState {
             set_aside: 0,
             events: None,
         };
-        let units: Vec<UnitSnapshot> = station.units.iter().map(unit_snapshot).collect();
+        let units: Vec<DeviceSnapshot> = station.units.iter().map(device_snapshot).collect();
         let points = rules.points.iter().map(|rule| PointState::new(rule, started)).collect();
         let metering = province.centres[channel.centre.index()].metering;
         let name = format!("{} at {}", station.id, province.centres[channel.centre.index()].id);
@@ -427,7 +427,7 @@ impl ChannelState {
         units.iter().position(|unit| unit.id == id)
     }
 
-    fn unit_mut(&mut self, province: &Province, id: u8) -> Option<&mut UnitSnapshot> {
+    fn unit_mut(&mut self, province: &Province, id: u8) -> Option<&mut DeviceSnapshot> {
         self.unit_place(province, id).map(|place| &mut self.units[place])
     }
 
@@ -675,7 +675,7 @@ impl ChannelState {
             right: self.rules.tests.right(&counts, &points),
             counts,
             points,
-            units: self.unit_snapshots(province),
+            units: self.device_snapshots(province),
             traffic,
             layout: Arc::clone(&self.layout),
             settled: self.settled(),
@@ -709,10 +709,10 @@ impl ChannelState {
         all.snapshot(self.started, now)
     }
 
-    fn unit_snapshots(&self, province: &Province) -> Vec<UnitSnapshot> {
+    fn device_snapshots(&self, province: &Province) -> Vec<DeviceSnapshot> {
         let channel = &province.channels[self.id.index()];
         let units = &province.stations[channel.station.index()].units;
-        let with_events = |(snapshot, unit): (&UnitSnapshot, &config::Device)| UnitSnapshot {
+        let with_events = |(snapshot, unit): (&DeviceSnapshot, &config::Device)| DeviceSnapshot {
             events: self.events.of_unit(unit.id),
             ..*snapshot
         };

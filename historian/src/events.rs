@@ -144,7 +144,7 @@ impl std::ops::AddAssign for EventCounts {
 
 /// The events of a unit as one centre has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnitEvents {
+pub struct DeviceEvents {
     /// Number of the newest record that the unit has told of.
     pub newest: u32,
     /// Records that it has told of and that are still to be read.
@@ -328,11 +328,11 @@ impl EventLog {
 /// The events of a channel.
 pub(super) struct ChannelEvents {
     channel: ChannelId,
-    units: Vec<UnitState>,
+    units: Vec<DeviceState>,
 }
 
 /// What is known of the records of a unit.
-struct UnitState {
+struct DeviceState {
     unit: u8,
     /// It has shown a head.
     is_there: bool,
@@ -362,7 +362,7 @@ struct UnitState {
 impl ChannelEvents {
     pub(super) fn new(id: ChannelId, layout: &Layout) -> Self {
         let logs = layout.groups.iter().filter(|group| group.content == Content::Events);
-        let units = logs.map(|group| UnitState::new(group.device)).collect();
+        let units = logs.map(|group| DeviceState::new(group.device)).collect();
         Self { channel: id, units }
     }
 
@@ -409,9 +409,9 @@ impl ChannelEvents {
     }
 
     /// What a unit's events look like; `None` when it has shown none.
-    pub(super) fn of_unit(&self, id: u8) -> Option<UnitEvents> {
+    pub(super) fn of_unit(&self, id: u8) -> Option<DeviceEvents> {
         let state = self.units.iter().find(|state| state.unit == id)?;
-        state.is_there.then(|| UnitEvents {
+        state.is_there.then(|| DeviceEvents {
             newest: state.tail.newest(),
             pending: state.tail.pending(),
             counts: state.counts,
@@ -422,7 +422,7 @@ impl ChannelEvents {
     }
 }
 
-impl UnitState {
+impl DeviceState {
     fn new(unit: u8) -> Self {
         Self {
             unit,

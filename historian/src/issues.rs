@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use config::{CentreId, Entry, Lang, PointId, Standing, StationId, UnitKind};
+use config::{CentreId, DeviceKind, Entry, Lang, PointId, Standing, StationId};
 
 use super::snapshot::Snapshot;
 use super::verdict::{PointSnapshot, Reason, Since};
@@ -220,8 +220,8 @@ pub fn unit_name(snapshot: &Snapshot, station: StationId, unit: usize, lang: Lan
     let of_station = &snapshot.province.stations[station.index()];
     let unit = &of_station.units[unit];
     match unit.kind {
-        UnitKind::Bay(bay) => of_station.bays[bay].name.clone(),
-        UnitKind::Section { .. } | UnitKind::Station | UnitKind::Metering => {
+        DeviceKind::Bay(bay) => of_station.bays[bay].name.clone(),
+        DeviceKind::Section { .. } | DeviceKind::Station | DeviceKind::Metering => {
             unit.label.get(lang).to_owned()
         }
     }

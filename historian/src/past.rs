@@ -8,7 +8,7 @@ use signal::clock::Timestamp;
 use super::counts::Counts;
 use super::rules::{Rules, rules};
 use super::snapshot::{
-    ChannelSnapshot, Full, Link, LinkState, MeteringSnapshot, Snapshot, UnitSnapshot,
+    ChannelSnapshot, DeviceSnapshot, Full, Link, LinkState, MeteringSnapshot, Snapshot,
 };
 use super::traffic::TrafficSnapshot;
 use super::verdict::{PointSnapshot, Reason, Since};
@@ -193,7 +193,7 @@ fn link(kept: &KeptChannel, started: Timestamp) -> Link {
 }
 
 /// A unit did not answer when this is why its points were not live.
-fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<UnitSnapshot> {
+fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<DeviceSnapshot> {
     let station = &province.stations[contract.station.index()];
     let reads_meters = province.centres[contract.centre.index()].metering;
     let is_asked = |device: u8| {
@@ -213,7 +213,7 @@ fn units(province: &Province, contract: &Channel, kept: &KeptChannel) -> Vec<Uni
             (LinkState::Connected, Some(since)) => (false, since),
             _ => (false, link_since),
         };
-        UnitSnapshot {
+        DeviceSnapshot {
             asked: is_asked(unit.id),
             answers,
             since,

@@ -15,7 +15,7 @@ use signal::update::{Evidence, LinkFault, Miss, Overrun, Strays};
 
 use super::alarms::Alarm;
 use super::counts::{Counts, Share};
-use super::events::{EventCounts, EventLog, UnitEvents};
+use super::events::{DeviceEvents, EventCounts, EventLog};
 pub use super::right::Right;
 use super::traffic::TrafficSnapshot;
 use super::unmanned::{self, Unmanned};
@@ -238,7 +238,7 @@ pub struct ChannelSnapshot {
     /// One for each point of the station.
     pub points: Vec<PointSnapshot>,
     /// One for each unit of the station.
-    pub units: Vec<UnitSnapshot>,
+    pub units: Vec<DeviceSnapshot>,
     /// How asking it went over the last five minutes, all units together.
     pub traffic: TrafficSnapshot,
     /// What comes together; of a snapshot of what was kept nothing.
@@ -350,7 +350,7 @@ fn sites(province: &Province, channels: &[Arc<ChannelSnapshot>]) -> Vec<StationS
                 .collect();
             let mut units = Share::default();
             for unit in 0..province.stations[station.index()].units.len() {
-                let asked: Vec<&UnitSnapshot> =
+                let asked: Vec<&DeviceSnapshot> =
                     of_station.iter().map(|c| &c.units[unit]).filter(|unit| unit.asked).collect();
                 let up = asked.iter().all(|unit| unit.answers);
                 units +=
@@ -508,7 +508,7 @@ impl Full {
 
 /// A unit as one centre sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct UnitSnapshot {
+pub struct DeviceSnapshot {
     /// Whether this centre asks it at all.
     pub asked: bool,
     /// Whether it answered its latest request, be it that it refused. A gateway that says that it cannot be reached
@@ -525,7 +525,7 @@ pub struct UnitSnapshot {
     /// Points that it refuses alone, so that they are set aside: the others of their groups are read without them.
     pub set_aside: u32,
     /// Its events; `None` until it has shown that it has any.
-    pub events: Option<UnitEvents>,
+    pub events: Option<DeviceEvents>,
 }
 
 /// What came of a request last.

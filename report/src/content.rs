@@ -23,7 +23,7 @@ use store::Kept;
 use words::format;
 
 use super::facts::{ChannelFacts, Facts};
-use super::sheets::{Cell, Column, Mark, Report, Sheet, SheetPart};
+use super::sheets::{Cell, Mark, Report, Sheet, SheetColumn, SheetPart};
 use super::shown::{DECIMALS, Reader, real};
 
 /// How things stood at the end of a period is said to be from then, when it was seen no longer before, milliseconds.
@@ -85,8 +85,8 @@ impl Words {
         }
     }
 
-    fn column(self, id: &'static str, vi: &str, en: &str, width: u8) -> Column {
-        Column::new(id, self.say(vi, en), en, width)
+    fn column(self, id: &'static str, vi: &str, en: &str, width: u8) -> SheetColumn {
+        SheetColumn::new(id, self.say(vi, en), en, width)
     }
 
     fn note(self, vi: &str, en: &str) -> SheetPart {
@@ -207,7 +207,7 @@ impl Facts {
     }
 
     /// The columns of these.
-    fn head_columns(&self) -> Vec<Column> {
+    fn head_columns(&self) -> Vec<SheetColumn> {
         let words = self.words();
         vec![
             words.column("station", "Trạm", "Station", 8),

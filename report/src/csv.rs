@@ -15,7 +15,7 @@ use historian::verdict::Since;
 use words::format;
 use words::texts::Text;
 
-use super::sheets::{Cell, Column, Holds, Report, SheetPart, Table};
+use super::sheets::{Cell, Holds, Report, SheetColumn, SheetPart, Table};
 use super::shown::{Reader, glyph, iso, places};
 use crate::spreadsheet::{self, Style};
 use config::Lang;
@@ -147,7 +147,7 @@ fn heads(table: &Table, style: Style, lang: Lang) -> Vec<String> {
     heads
 }
 
-fn head(column: &Column, (id, word): (&str, &str), unit: &str, style: Style) -> String {
+fn head(column: &SheetColumn, (id, word): (&str, &str), unit: &str, style: Style) -> String {
     match style {
         Style::Rfc => {
             let parts = [&*column.id, id, unit].into_iter().filter(|part| !part.is_empty());
@@ -286,7 +286,7 @@ mod tests {
         ];
         let columns = ["a", "b", "c", "d", "e", "f"].into_iter().zip(kinds);
         for (id, (holds, heads)) in columns {
-            let columns = vec![Column::new(id, id.into(), id, 9).holding(holds)];
+            let columns = vec![SheetColumn::new(id, id.into(), id, 9).holding(holds)];
             let words = [Cell::Text("x".to_owned()), Cell::Verdict(Mark::Bad, "x".to_owned())];
             let mut cells = vec![Cell::Empty, Cell::NotKnown];
             cells.extend(words.into_iter().chain(figures(holds)));
@@ -322,7 +322,7 @@ mod tests {
     fn a_column_of_both_says_the_unit_of_each_share() {
         let counted = Cell::Share(Share::new(3, 10), 2, None);
         let rows = [share_of_time(), counted, Cell::Empty].map(|cell| vec![cell]).to_vec();
-        let columns = vec![Column::new("v", "v".into(), "v", 9).holding(Holds::Both)];
+        let columns = vec![SheetColumn::new("v", "v".into(), "v", 9).holding(Holds::Both)];
         let table = Table { id: "t", caption: String::new(), columns, rows, total: None };
         let bytes = file(&table, &sample::every_cell(), Style::Rfc).unwrap();
         assert_eq!(

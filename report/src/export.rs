@@ -43,7 +43,7 @@ pub enum ExportTable {
 
 /// What is asked for.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ExportRequest {
     /// Which table.
     pub table: ExportTable,
     /// Of which time.
@@ -67,7 +67,7 @@ pub struct Choice {
 
 /// What a table is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// Columns with types, compressed: for databases and statistics.
     Parquet,
     /// A file that spreadsheets open.
@@ -76,27 +76,27 @@ pub enum Format {
     Lines(Style),
 }
 
-impl Format {
+impl ExportFormat {
     /// The format that the end of a file name asks for.
     ///
     /// # Errors
     /// When it asks for none.
-    pub fn of(path: &Path, style: Style) -> Result<Self, Error> {
+    pub fn of(path: &Path, style: Style) -> Result<Self, ExportError> {
         let end = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match end.as_str() {
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv(style)),
-            _ => Err(Error::Format(path.to_owned())),
+            _ => Err(ExportError::ExportFormat(path.to_owned())),
         }
     }
 }
 
 /// Why a table was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ExportError {
     /// The end of the file name says no format.
     #[error("'{}': a table is written to a file that ends in .parquet or .csv", .0.display())]
-    Format(PathBuf),
+    ExportFormat(PathBuf),
     /// Nobody has this name.
     #[error("no {what} '{id}' in the store; {hint}")]
     Unknown {
@@ -131,15 +131,15 @@ type Watch<'a> = &'a mut dyn FnMut(f64);
 /// When the store cannot be read, the file not be written, or there is nobody of that name.
 pub fn to_file(
     reader: &Reader,
-    request: &Request,
-    (path, format): (&Path, Format),
+    request: &ExportRequest,
+    (path, format): (&Path, ExportFormat),
     watch: Watch<'_>,
-) -> Result<u64, Error> {
+) -> Result<u64, ExportError> {
     let source = Source::new(reader, request)?;
     let mut drafts = Drafts::default();
     let out = drafts.begin(path)?;
     let rows = write(&source, (format, out), watch).map_err(|error| match error {
-        Error::Output(error) => Unwritten::of(path)(error).into(),
+        ExportError::Output(error) => Unwritten::of(path)(error).into(),
         other => other,
     })?;
     drafts.settle()?;
@@ -152,10 +152,10 @@ pub fn to_file(
 /// When the store cannot be read, the output not be written, or there is nobody of that name.
 pub fn to_output(
     reader: &Reader,
-    request: &Request,
-    out: (Format, impl Write + Send),
+    request: &ExportRequest,
+    out: (ExportFormat, impl Write + Send),
     watch: Watch<'_>,
-) -> Result<u64, Error> {
+) -> Result<u64, ExportError> {
     let source = Source::new(reader, request)?;
     leftovers::is_seen();
     write(&source, out, watch)
@@ -163,9 +163,9 @@ pub fn to_output(
 
 fn write(
     source: &Source<'_>,
-    (format, out): (Format, impl Write + Send),
+    (format, out): (ExportFormat, impl Write + Send),
     watch: Watch<'_>,
-) -> Result<u64, Error> {
+) -> Result<u64, ExportError> {
     let out = (format, source.zone(), out);
     match source.table() {
         ExportTable::Verdicts => filled(out, |each| source.verdicts(watch, each)),
@@ -179,33 +179,33 @@ fn write(
 }
 
 /// Takes a row.
-type Each<'a, R> = &'a mut dyn FnMut(&R) -> Result<(), Error>;
+type Each<'a, R> = &'a mut dyn FnMut(&R) -> Result<(), ExportError>;
 
 /// Writes the rows that `fill` hands on.
 fn filled<R: Row, W: Write + Send>(
-    (format, zone, out): (Format, Zone, W),
-    fill: impl FnOnce(Each<'_, R>) -> Result<(), Error>,
-) -> Result<u64, Error> {
+    (format, zone, out): (ExportFormat, Zone, W),
+    fill: impl FnOnce(Each<'_, R>) -> Result<(), ExportError>,
+) -> Result<u64, ExportError> {
     let mut rows = 0;
     let mut count = |written: io::Result<()>| {
         rows += 1;
-        written.map_err(Error::Output)
+        written.map_err(ExportError::Output)
     };
     let ended = match format {
-        Format::Parquet => {
-            let mut writer = parquet::Writer::begin(out).map_err(Error::Output)?;
+        ExportFormat::Parquet => {
+            let mut writer = parquet::Writer::begin(out).map_err(ExportError::Output)?;
             fill(&mut |row| count(writer.row(row)))?;
             writer.end()
         }
-        Format::Csv(style) | Format::Lines(style) => {
-            let is_file = matches!(format, Format::Csv(_));
-            let mut writer =
-                csv::Writer::begin::<R>((style, zone), is_file, out).map_err(Error::Output)?;
+        ExportFormat::Csv(style) | ExportFormat::Lines(style) => {
+            let is_file = matches!(format, ExportFormat::Csv(_));
+            let mut writer = csv::Writer::begin::<R>((style, zone), is_file, out)
+                .map_err(ExportError::Output)?;
             fill(&mut |row| count(writer.row(row)))?;
             writer.end()
         }
     };
-    ended.map_err(Error::Output)?;
+    ended.map_err(ExportError::Output)?;
     Ok(rows)
 }
 
@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    fn csv_of(format: Format, count: i64) -> String {
+    fn csv_of(format: ExportFormat, count: i64) -> String {
         let mut bytes = Vec::new();
         filled((format, Zone::hours(7), &mut bytes), |each| {
             (0..count).try_for_each(|n| each(&sample(n)))
@@ -253,9 +253,9 @@ mod tests {
 
     #[test]
     fn the_end_of_the_name_says_the_format() {
-        let of = |name: &str| Format::of(Path::new(name), Style::ExcelVi);
-        assert_eq!(of("a/b.PARQUET").unwrap(), Format::Parquet);
-        assert_eq!(of("b.csv").unwrap(), Format::Csv(Style::ExcelVi));
+        let of = |name: &str| ExportFormat::of(Path::new(name), Style::ExcelVi);
+        assert_eq!(of("a/b.PARQUET").unwrap(), ExportFormat::Parquet);
+        assert_eq!(of("b.csv").unwrap(), ExportFormat::Csv(Style::ExcelVi));
         for name in ["b", "b.xlsx", ".csv"] {
             let error = of(name).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(".parquet or .csv"), "{error}");
@@ -265,13 +265,13 @@ mod tests {
     #[test]
     fn csv_runs_no_text_and_leaves_numbers_alone() {
         assert_eq!(
-            csv_of(Format::Lines(Style::Rfc), 3),
+            csv_of(ExportFormat::Lines(Style::Rfc), 3),
             "time,station,centre,point,value,unit,problem,flags\n\
              1970-01-01T00:00:00.000Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,,MW,no value,\n\
              1970-01-01T00:00:00.001Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,,MW,undecodable,128\n\
              1970-01-01T00:00:00.002Z,'=1+1,\"Trạm \"\"A\"\", B\",'@0,-0.5,MW,,128\n"
         );
-        let excel = csv_of(Format::Csv(Style::ExcelVi), 3);
+        let excel = csv_of(ExportFormat::Csv(Style::ExcelVi), 3);
         assert!(excel.starts_with("\u{feff}Thời điểm;Trạm;"), "{excel}");
         assert!(excel.ends_with(";'@0;-0,5;MW;;128\r\n"), "{excel}");
         assert!(excel.contains("\r\n01/01/1970 07:00:00,001;"), "{excel}");
@@ -282,7 +282,7 @@ mod tests {
         let count = 300_000;
         let mut file = tempfile::tempfile().unwrap();
         let rows = (0..count).map(sample);
-        let written = filled((Format::Parquet, Zone::hours(7), &mut file), |each| {
+        let written = filled((ExportFormat::Parquet, Zone::hours(7), &mut file), |each| {
             rows.into_iter().try_for_each(|row| each(&row))
         });
         assert_eq!(written.unwrap(), 300_000);

@@ -27,7 +27,7 @@ const WORST_MAX: usize = 30;
 
 /// What of a store a report is about.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ReportRequest {
     /// The time.
     pub period: Period,
     /// Only this station, by its id; all of them otherwise.
@@ -164,7 +164,7 @@ impl Facts {
 /// When the store cannot be read, or has nothing of a contract that could be judged by.
 pub(super) fn gather(
     reader: &Reader,
-    request: &Request,
+    request: &ReportRequest,
     mut progress: impl FnMut(f64),
 ) -> Result<Option<Facts>, StoreError> {
     let period = request.period;

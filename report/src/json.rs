@@ -20,7 +20,9 @@ use historian::verdict::Since;
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
-use super::sheets::{Cell, Chart, Column, Head, Report, Series, Shape, Sheet, SheetPart, Table};
+use super::sheets::{
+    Cell, Chart, Head, Report, Series, Shape, Sheet, SheetColumn, SheetPart, Table,
+};
 use super::shown::{iso, word};
 
 /// Version of the shape.
@@ -150,7 +152,7 @@ impl Serialize for TableEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Table { columns, rows, total, .. } = self.table;
         let row = |cells| Row { columns, cells, zone: self.zone };
-        let titles = columns.iter().map(|Column { id, title, .. }| ColumnEntry { id, title });
+        let titles = columns.iter().map(|SheetColumn { id, title, .. }| ColumnEntry { id, title });
         let mut table = serializer.serialize_struct("Table", 4)?;
         table.serialize_field("caption", &self.table.caption)?;
         table.serialize_field("columns", &Listed(titles))?;
@@ -161,7 +163,7 @@ impl Serialize for TableEntry<'_> {
 }
 
 struct Row<'a> {
-    columns: &'a [Column],
+    columns: &'a [SheetColumn],
     cells: &'a [Cell],
     zone: Zone,
 }

@@ -257,7 +257,7 @@ pub(super) fn lines(text: &str, width: f64, is_bold: bool) -> f64 {
 mod tests {
     use super::*;
     use crate::sample;
-    use crate::sheets::Column;
+    use crate::sheets::SheetColumn;
     use config::Lang;
     use proptest::prelude::*;
 
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_table_with_too_many_columns_is_parted_and_each_part_names_its_rows() {
         let ids = ["a"; 40];
-        let mut columns: Vec<Column> = sample::columns(&ids);
+        let mut columns: Vec<SheetColumn> = sample::columns(&ids);
         columns[0].title = "Trạm".to_owned();
         let mut row = vec![Cell::Text("HB01".to_owned())];
         row.resize(40, Cell::Count(1_234_567));

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use store::{Reader, StoreError};
 
 use drafts::{Drafts, Unwritten, beside};
-pub use facts::Request;
+pub use facts::ReportRequest;
 /// By what Parquet is written, for who reads it again.
 pub use parquet;
 use sheets::Report;
@@ -43,7 +43,7 @@ use spreadsheet::Style;
 /// When the store cannot be read, or a contract of the period not be judged by.
 pub fn report(
     reader: &Reader,
-    request: &Request,
+    request: &ReportRequest,
     progress: impl FnMut(f64),
 ) -> Result<Option<Report>, StoreError> {
     Ok(facts::gather(reader, request, progress)?.map(|facts| content::report(&facts)))

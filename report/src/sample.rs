@@ -7,7 +7,7 @@ use historian::verdict::Since;
 use signal::clock::Timestamp;
 
 use super::sheets::{
-    Cell, Chart, Column, Holds, Mark, Report, Series, Shape, Sheet, SheetPart, Table,
+    Cell, Chart, Holds, Mark, Report, Series, Shape, Sheet, SheetColumn, SheetPart, Table,
 };
 
 mod month;
@@ -48,8 +48,8 @@ pub(super) fn charts(report: &Report) -> impl Iterator<Item = &Chart> {
     })
 }
 
-fn column(id: &'static str, title: &str, width: u8) -> Column {
-    Column::new(id, title.to_owned(), title, width)
+fn column(id: &'static str, title: &str, width: u8) -> SheetColumn {
+    SheetColumn::new(id, title.to_owned(), title, width)
 }
 
 /// Says of each column of a sample what it holds.
@@ -67,7 +67,7 @@ fn declared(mut report: Report) -> Report {
 }
 
 /// Columns that are called by their ids.
-pub(super) fn columns(ids: &[&'static str]) -> Vec<Column> {
+pub(super) fn columns(ids: &[&'static str]) -> Vec<SheetColumn> {
     ids.iter().map(|id| column(id, id, 14)).collect()
 }
 

@@ -75,7 +75,7 @@ pub struct Table {
     /// What stands above it.
     pub caption: String,
     /// Its columns.
-    pub columns: Vec<Column>,
+    pub columns: Vec<SheetColumn>,
     /// Its rows.
     pub rows: Vec<Vec<Cell>>,
     /// A row that sums the others, set off below them.
@@ -84,7 +84,7 @@ pub struct Table {
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Column {
+pub struct SheetColumn {
     /// Stable word: key in JSON and head of a CSV column.
     pub id: Cow<'static, str>,
     /// What stands above it, units included.
@@ -180,7 +180,7 @@ impl Table {
     }
 }
 
-impl Column {
+impl SheetColumn {
     /// A column; its unit is the one that its title in English names: `Received, MWh`.
     pub fn new(id: impl Into<Cow<'static, str>>, title: String, english: &str, width: u8) -> Self {
         let id = id.into();

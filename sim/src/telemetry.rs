@@ -17,7 +17,7 @@ use crate::plant::event::Event;
 use crate::plant::station::FeederState;
 use chain::Chain;
 use commands::Commands;
-use image::{Blocks, Image, Layout, Refusal, SentSample, UnitImage, metering_unit};
+use image::{Blocks, DeviceImage, Image, Layout, Refusal, SentSample, metering_unit};
 use ring::Ring;
 
 /// What is true of a point, and what a centre gets of it.
@@ -87,7 +87,7 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     pub(crate) fn new(province: Arc<Province>) -> Self {
         let meters = Meters::new(&province);
-        let units: Vec<Arc<UnitImage>> = province
+        let units: Vec<Arc<DeviceImage>> = province
             .stations
             .iter()
             .enumerate()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ::config::Date;
 use clap::{Args, ValueEnum};
 use gridwatch::clock::Timestamp;
-use gridwatch::export::{self, Choice, ExportTable, Format, Request};
+use gridwatch::export::{self, Choice, ExportFormat, ExportRequest, ExportTable};
 use gridwatch::history::Span;
 use gridwatch::spreadsheet::Style;
 use gridwatch::store::{Gap, Kept, Reader};
@@ -112,10 +112,11 @@ pub(super) fn run(common: &Common, args: &ExportArgs) -> Outcome {
     let style = args.csv.into();
     let out = args.out.as_deref().filter(|path| *path != Path::new("-"));
     // What cannot be written is said before it is worked out.
-    let file = out.map(|path| Ok((path, Format::of(path, style)?))).transpose().map_err(refused)?;
+    let file =
+        out.map(|path| Ok((path, ExportFormat::of(path, style)?))).transpose().map_err(refused)?;
     let _stop = Stop::at_once(NOTHING_WRITTEN)?;
     let reader = Reader::open(&args.folder.path()?)?;
-    let request = Request {
+    let request = ExportRequest {
         table: args.what.into(),
         span: span(args, &reader)?,
         choice: Choice {
@@ -127,7 +128,7 @@ pub(super) fn run(common: &Common, args: &ExportArgs) -> Outcome {
     };
     say_what_is_gone(&reader, &request)?;
     let Some((path, format)) = file else {
-        let out = (Format::Lines(style), io::stdout());
+        let out = (ExportFormat::Lines(style), io::stdout());
         let rows = export::to_output(&reader, &request, out, &mut |_| {}).map_err(refused)?;
         reader.undisturbed()?;
         say_what_there_is(&reader, rows)?;
@@ -159,7 +160,7 @@ fn say_what_there_is(reader: &Reader, rows: u64) -> Result<(), Failure> {
 }
 
 /// Says on the error stream what of the request is no longer kept: a row that is not there says nothing.
-fn say_what_is_gone(reader: &Reader, request: &Request) -> Result<(), Failure> {
+fn say_what_is_gone(reader: &Reader, request: &ExportRequest) -> Result<(), Failure> {
     let zone = zone_in(reader)?;
     let kind = match request.table {
         ExportTable::Verdicts => Kept::Verdicts,
@@ -204,9 +205,9 @@ fn span(args: &ExportArgs, reader: &Reader) -> Result<Span, Failure> {
     Ok(Span::new(from.map_or(all.from, begins), to.map_or(all.to, |day| begins(day + 1))))
 }
 
-fn refused(error: export::Error) -> Failure {
+fn refused(error: export::ExportError) -> Failure {
     match error {
-        export::Error::Output(error) => Failure::Output(error),
+        export::ExportError::Output(error) => Failure::Output(error),
         other => Failure::Usage(other.to_string()),
     }
 }

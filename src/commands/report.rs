@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ::config::{Date, Province, Zone};
 use clap::Args;
 use gridwatch::report::period::Period;
-use gridwatch::report::{ReportFormat, Request, report, write};
+use gridwatch::report::{ReportFormat, ReportRequest, report, write};
 use gridwatch::store::{Gap, Kept, Reader, Session, StoreError};
 
 use super::bar::Bar;
@@ -78,7 +78,7 @@ pub(super) fn run(common: &Common, args: &ReportArgs) -> Outcome {
     if let Some(id) = &args.station {
         find_station(&reader, period, id)?;
     }
-    let request = Request { period, station: args.station.clone(), lang: common.lang() };
+    let request = ReportRequest { period, station: args.station.clone(), lang: common.lang() };
     let mut bar = Bar::new();
     let made = report(&reader, &request, |done| bar.show(done));
     bar.clear();

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::fmt::Display;
 
 use config::{CentreId, Province, StationId};
-use historian::alarms::{Alarm, AlarmChange, Cause, Priority, Raised};
+use historian::alarms::{Alarm, AlarmCause, AlarmChange, Priority, Raised};
 use historian::issues::{IssueId, Scope};
 use historian::verdict::Reason;
 use rusqlite::{Connection, Row, ToSql, Transaction, params};
@@ -145,7 +145,7 @@ fn alarm(province: &Province, kept: &KeptAlarm) -> Option<Alarm> {
     let line = IssueId { reason: kept.reason, scope: scope(province, station, &kept.cause)? };
     let centres: Vec<CentreId> = kept.centres.iter().filter_map(|id| province.centre(id)).collect();
     Some(Alarm {
-        raised: Raised { cause: Cause { station, line }, at: kept.raised },
+        raised: Raised { cause: AlarmCause { station, line }, at: kept.raised },
         at_least: kept.at_least,
         priority: kept.priority,
         centres,

@@ -20,7 +20,7 @@ mod sold;
 pub mod voltage;
 mod window;
 
-pub use account::{Account, Seen, Times};
+pub use account::{Account, PointSeen, Times};
 pub use asking::Asking;
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};
 pub use counted::{Counted, Days, counted};

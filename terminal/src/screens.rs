@@ -37,7 +37,7 @@ mod tests {
     use collector::plan::{layouts, plans};
     use config::{CentreId, Lang, PointId, Province, StationId};
     use historian::Historian;
-    use historian::alarms::{Alarm, Cause, Priority, Raised};
+    use historian::alarms::{Alarm, AlarmCause, Priority, Raised};
     use historian::issues::{IssueId, Scope};
     use historian::snapshot::Snapshot;
     use historian::verdict::Reason;
@@ -105,7 +105,7 @@ mod tests {
         let alarm = |scope| {
             let line = IssueId { reason: Reason::NoReply, scope };
             Alarm {
-                raised: Raised { cause: Cause { station, line }, at: snapshot.at },
+                raised: Raised { cause: AlarmCause { station, line }, at: snapshot.at },
                 at_least: false,
                 priority: Priority::One,
                 centres: snapshot.province.centre_ids().collect(),

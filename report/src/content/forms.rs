@@ -9,7 +9,7 @@ use super::stations::{issues, link_verdict, right_verdict, signals_verdict};
 use super::{capital, text, titled};
 use crate::facts::{ChannelFacts, Facts};
 use crate::operations::Operations;
-use crate::sheets::{Cell, Column, Head, Holds, Mark, Sheet, SheetPart, Table};
+use crate::sheets::{Cell, Head, Holds, Mark, Sheet, SheetColumn, SheetPart, Table};
 
 impl Facts {
     fn form(&self, number: &str, title: String) -> Head {
@@ -37,7 +37,7 @@ impl Facts {
         [Cell::Count(n as u64 + 1), text(&station.id), text(station.name.get(self.lang))]
     }
 
-    fn station_columns(&self) -> Vec<Column> {
+    fn station_columns(&self) -> Vec<SheetColumn> {
         let words = self.words();
         vec![
             words.column("number", "STT", "No.", 4),
@@ -57,8 +57,13 @@ pub(super) fn supervision(facts: &Facts) -> Sheet {
         let (id, name) = (centre.id.to_lowercase(), centre.name.get(facts.lang));
         let signals = words.say("tín hiệu", "signals");
         let link = words.say("kết nối", "link");
-        columns.push(Column::new(format!("signals_{id}"), format!("{name}: {signals}"), "", 13));
-        columns.push(Column::new(format!("link_{id}"), format!("{name}: {link}"), "", 13));
+        columns.push(SheetColumn::new(
+            format!("signals_{id}"),
+            format!("{name}: {signals}"),
+            "",
+            13,
+        ));
+        columns.push(SheetColumn::new(format!("link_{id}"), format!("{name}: {link}"), "", 13));
     }
     columns.extend([
         words.column("plan", "Biện pháp khắc phục", "Remedial plan", 18),
@@ -135,7 +140,7 @@ pub(super) fn assessment(facts: &Facts) -> Sheet {
     ] {
         for level in &levels {
             let title = words.say(&format!("{vi} {level} kV"), &format!("{en} {level} kV"));
-            columns.push(Column::new(format!("{id}_{level}kv"), title, "", 9));
+            columns.push(SheetColumn::new(format!("{id}_{level}kv"), title, "", 9));
         }
     }
     columns.extend([

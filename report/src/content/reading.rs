@@ -8,7 +8,7 @@ use store::history::{FigureRow, Reading};
 
 use super::{DECIMALS, text};
 use crate::facts::Facts;
-use crate::sheets::{Cell, Column, Holds, SheetPart, Table};
+use crate::sheets::{Cell, Holds, SheetColumn, SheetPart, Table};
 use crate::shown::meter_days;
 
 /// Reading on days, by district and in all.
@@ -85,7 +85,7 @@ pub(super) fn none(facts: &Facts) -> Option<SheetPart> {
 fn table(
     facts: &Facts,
     (id, caption): (&'static str, String),
-    columns: Vec<Column>,
+    columns: Vec<SheetColumn>,
     cells: &dyn Fn(&Facts, &Reading) -> Vec<Cell>,
 ) -> Table {
     let words = facts.words();

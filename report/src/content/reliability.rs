@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use store::history::reliability::{FeederInterruption, FeederName, Indices, Kind};
+use store::history::reliability::{FeederInterruption, FeederName, Indices, InterruptionKind};
 use store::history::{FigureRow, Span, What};
 
 use super::{text, titled};
@@ -110,9 +110,9 @@ fn list(facts: &Facts, all: &[(&FeederName, &FeederInterruption)]) -> Table {
     let rows = all.iter().take(LISTED_MAX).map(|(name, interruption)| {
         let own = interruption;
         let kind = match own.kind {
-            Kind::Sustained => words.say("kéo dài", "sustained"),
-            Kind::Momentary => words.say("thoáng qua", "momentary"),
-            Kind::Undecided => words.say("chưa rõ", "not known"),
+            InterruptionKind::Sustained => words.say("kéo dài", "sustained"),
+            InterruptionKind::Momentary => words.say("thoáng qua", "momentary"),
+            InterruptionKind::Undecided => words.say("chưa rõ", "not known"),
         };
         let last = own.dead.last().map_or(own.from, |span| span.to);
         // When one ended that nobody saw end is not known: its length is what was seen of it.

@@ -6,7 +6,7 @@ use words::texts::Text;
 
 use super::{text, titled};
 use crate::facts::{ChannelFacts, Facts};
-use crate::sheets::{Cell, Column, Holds, Mark, Sheet, SheetPart, Table};
+use crate::sheets::{Cell, Holds, Mark, Sheet, SheetColumn, SheetPart, Table};
 
 /// Rows of signals that were not live at the end of the period; a lost station alone has hundreds.
 const NOT_LIVE_MAX: usize = 500;
@@ -45,7 +45,7 @@ fn of_point(facts: &Facts, channel: &ChannelFacts, point: PointId) -> Vec<Cell> 
     row
 }
 
-fn point_columns(facts: &Facts) -> Vec<Column> {
+fn point_columns(facts: &Facts) -> Vec<SheetColumn> {
     let words = facts.words();
     let mut columns = facts.head_columns();
     columns.extend([

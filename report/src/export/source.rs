@@ -9,12 +9,12 @@ use store::history::{Span, Window, intervals};
 use store::{Metered, Reader, Value};
 
 use super::tables::{Asking, Counted, Happening, Raised, Sample, Verdict};
-use super::{Choice, Each, Error, ExportTable, Request, Watch};
+use super::{Choice, Each, ExportError, ExportRequest, ExportTable, Watch};
 
 /// A store, and what is wanted of it.
 pub(super) struct Source<'a> {
     reader: &'a Reader,
-    request: &'a Request,
+    request: &'a ExportRequest,
     window: Window,
     /// From when until when somebody watched in it, gaps included.
     watched: Span,
@@ -67,7 +67,7 @@ fn share(done: usize, all: usize) -> f64 {
 
 impl<'a> Source<'a> {
     /// Looks whether there is everybody who is asked for.
-    pub(super) fn new(reader: &'a Reader, request: &'a Request) -> Result<Self, Error> {
+    pub(super) fn new(reader: &'a Reader, request: &'a ExportRequest) -> Result<Self, ExportError> {
         let sessions = reader.sessions()?;
         // Also where the span is empty some contract holds, and knows the names.
         let Span { from, to } = request.span;
@@ -94,7 +94,7 @@ impl<'a> Source<'a> {
         self.request.table
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), ExportError> {
         let Choice { stations, points, centre } = &self.request.choice;
         let whom = [
             ("points", !points.is_empty()),
@@ -108,14 +108,14 @@ impl<'a> Source<'a> {
             ExportTable::Metering => &whom,
         };
         if let Some((whom, _)) = lacks.iter().find(|(_, are_chosen)| *are_chosen) {
-            return Err(Error::Choice(whom));
+            return Err(ExportError::Choice(whom));
         }
         let known = |what, id: &str, known: &[&str]| {
             if known.contains(&id) {
                 return Ok(());
             }
             let hint = way_out(id, known.iter().copied());
-            Err(Error::Unknown { what, id: id.to_owned(), hint })
+            Err(ExportError::Unknown { what, id: id.to_owned(), hint })
         };
         for id in stations {
             known("station", id, &self.stations())?;
@@ -167,7 +167,11 @@ impl<'a> Source<'a> {
     }
 
     /// Values, by station, centre, point and time.
-    pub(super) fn values(&self, watch: Watch<'_>, each: Each<'_, Sample>) -> Result<(), Error> {
+    pub(super) fn values(
+        &self,
+        watch: Watch<'_>,
+        each: Each<'_, Sample>,
+    ) -> Result<(), ExportError> {
         let paths = self.paths();
         for (done, (station, centre)) in paths.iter().enumerate() {
             let points = self.points(station);
@@ -191,7 +195,11 @@ impl<'a> Source<'a> {
 
     /// Stretches in which a required point stood in one way: by contract, station and centre, each when it
     /// ended.
-    pub(super) fn verdicts(&self, watch: Watch<'_>, each: Each<'_, Verdict>) -> Result<(), Error> {
+    pub(super) fn verdicts(
+        &self,
+        watch: Watch<'_>,
+        each: Each<'_, Verdict>,
+    ) -> Result<(), ExportError> {
         let (choice, eras) = (&self.request.choice, &self.window.eras);
         for (done, era) in eras.iter().enumerate() {
             let province = self.reader.contract(era.contract)?.province;
@@ -228,7 +236,11 @@ impl<'a> Source<'a> {
 
     /// Records of events and jumps of the monitor's clock, in the order in which they happened. Jumps are of no
     /// station: who asks for some gets none.
-    pub(super) fn events(&self, watch: Watch<'_>, each: Each<'_, Happening>) -> Result<(), Error> {
+    pub(super) fn events(
+        &self,
+        watch: Watch<'_>,
+        each: Each<'_, Happening>,
+    ) -> Result<(), ExportError> {
         let (choice, (from, to)) = (&self.request.choice, self.span());
         let passed = |at: Timestamp| usize::try_from(at.since(self.watched.from)).unwrap_or(0);
         let all = passed(self.watched.to);
@@ -257,7 +269,11 @@ impl<'a> Source<'a> {
     }
 
     /// How asking went, by station, centre and time.
-    pub(super) fn asked(&self, watch: Watch<'_>, each: Each<'_, Asking>) -> Result<(), Error> {
+    pub(super) fn asked(
+        &self,
+        watch: Watch<'_>,
+        each: Each<'_, Asking>,
+    ) -> Result<(), ExportError> {
         let paths = self.paths();
         for (done, (station, centre)) in paths.iter().enumerate() {
             watch(share(done, paths.len()));
@@ -274,7 +290,7 @@ impl<'a> Source<'a> {
     }
 
     /// Alarms, in the order in which they were raised.
-    pub(super) fn alarms(&self, each: Each<'_, Raised>) -> Result<(), Error> {
+    pub(super) fn alarms(&self, each: Each<'_, Raised>) -> Result<(), ExportError> {
         let choice = &self.request.choice;
         let mut outcome = Ok(());
         self.reader.alarms(self.span(), |alarm| {
@@ -288,7 +304,7 @@ impl<'a> Source<'a> {
     }
 
     /// Running counts of energy, in the order of time.
-    pub(super) fn energy(&self, each: Each<'_, Counted>) -> Result<(), Error> {
+    pub(super) fn energy(&self, each: Each<'_, Counted>) -> Result<(), ExportError> {
         let mut outcome = Ok(());
         self.reader.energy_changes(self.span(), |at, line| {
             if outcome.is_ok() && self.request.choice.has_whole(&line.station) {
@@ -299,7 +315,7 @@ impl<'a> Source<'a> {
     }
 
     /// Remote metering, in the order of time.
-    pub(super) fn metering(&self, each: Each<'_, Metered>) -> Result<(), Error> {
+    pub(super) fn metering(&self, each: Each<'_, Metered>) -> Result<(), ExportError> {
         let mut outcome = Ok(());
         self.reader.metering_changes(self.span(), |metered| {
             if outcome.is_ok() {

@@ -85,7 +85,7 @@ impl Author {
         Cell::Verdict(Mark::Bad, self.say("chưa đạt", "missed"))
     }
 
-    fn columns(&self, columns: &[(&'static str, &str, &str, u8)]) -> Vec<super::Column> {
+    fn columns(&self, columns: &[(&'static str, &str, &str, u8)]) -> Vec<super::SheetColumn> {
         columns.iter().map(|(id, vi, en, width)| column(id, &self.say(vi, en), *width)).collect()
     }
 

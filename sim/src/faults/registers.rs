@@ -1,6 +1,6 @@
 //! Faults of the register image: addresses that are gone, shifted, exchanged, or another device's.
 
-use config::{Channel, Register, Station, UnitKind};
+use config::{Channel, DeviceKind, Register, Station};
 
 use super::fault::{Fault, Touched};
 use super::kind::{FaultKind, FaultSettings};
@@ -69,7 +69,7 @@ pub(crate) fn twin(station: &Station, unit: u8, settings: &FaultSettings) -> Opt
     let own = station.units.iter().position(|other| other.id == unit)?;
     let candidates = || {
         let all = station.units.iter().enumerate();
-        all.filter(|(n, other)| *n != own && other.kind != UnitKind::Metering)
+        all.filter(|(n, other)| *n != own && other.kind != DeviceKind::Metering)
     };
     let near = |(n, _): &(usize, &config::Device)| n.abs_diff(own);
     let alike = candidates().filter(|(n, _)| templates(*n) == templates(own)).min_by_key(near);

@@ -43,7 +43,7 @@ impl SentSample {
 /// Everything that a channel can be asked for, at one instant. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    units: Vec<Arc<UnitImage>>,
+    units: Vec<Arc<DeviceImage>>,
     /// What stands beside the points, unit by unit; `None` where there is no room for it.
     blocks: Vec<Option<Blocks>>,
     /// How the channel behaves beside what it says.
@@ -60,7 +60,7 @@ pub(crate) struct Blocks {
 
 /// The tables of one unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct UnitImage {
+pub(crate) struct DeviceImage {
     coils: Cells,
     discrete: Cells,
     holding: Cells,
@@ -299,7 +299,7 @@ impl Blocks {
     }
 }
 
-impl UnitImage {
+impl DeviceImage {
     fn cells(&self, table: RegisterTable) -> &Cells {
         match table {
             RegisterTable::Coil => &self.coils,
@@ -333,7 +333,7 @@ impl UnitImage {
 /// How the image of a channel is made: its units as they are now, and where each point goes.
 pub(crate) struct Layout {
     /// Kept from second to second: only what has changed is encoded.
-    units: Vec<Arc<UnitImage>>,
+    units: Vec<Arc<DeviceImage>>,
     /// Register of each point that is mapped.
     placed: Vec<Option<Register>>,
     /// Units that have room for events and commands.
@@ -345,14 +345,14 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn new(province: &Province, channel: &Channel, meters: &Arc<UnitImage>) -> Self {
+    pub(crate) fn new(province: &Province, channel: &Channel, meters: &Arc<DeviceImage>) -> Self {
         let station = &province.stations[channel.station.index()];
         let placed: Vec<Option<Register>> =
             channel.entries.iter().map(|entry| entry.register).collect();
         // A pinned point may stand in a unit of its own, beyond those of the bays.
         let last = placed.iter().flatten().map(|register| usize::from(register.unit)).max();
         let count = station.units.len().max(last.unwrap_or(0));
-        let mut units = vec![UnitImage::default(); count];
+        let mut units = vec![DeviceImage::default(); count];
         for register in placed.iter().flatten() {
             let unit = &mut units[usize::from(register.unit) - 1];
             let start = usize::from(register.address);
@@ -361,12 +361,12 @@ impl Layout {
                 unit.define(register.table, usize::from(quality)..usize::from(quality) + 1);
             }
         }
-        let room = |unit: &UnitImage| {
+        let room = |unit: &DeviceImage| {
             let first = usize::from(blocks::COMMAND);
             unit.holding.values.len() <= first && unit.input.values.len() <= first
         };
         let mut with_blocks: Vec<bool> = units.iter().map(room).collect();
-        let mut units: Vec<Arc<UnitImage>> = units.into_iter().map(Arc::new).collect();
+        let mut units: Vec<Arc<DeviceImage>> = units.into_iter().map(Arc::new).collect();
         let reads_meters = province.centres[channel.centre.index()].metering;
         let meters_at = station.metering_unit().filter(|_| reads_meters);
         let meters_at = meters_at.map(|unit| usize::from(unit) - 1);
@@ -447,7 +447,7 @@ impl Layout {
 
 /// Encodes the samples of some points.
 fn write(
-    units: &mut [Arc<UnitImage>],
+    units: &mut [Arc<DeviceImage>],
     placed: &[Option<Register>],
     samples: &[SentSample],
     points: impl Iterator<Item = usize>,
@@ -474,8 +474,8 @@ fn write(
 pub(crate) fn metering_unit(
     station: &Station,
     is_proven: impl Fn(usize, u32) -> bool,
-) -> UnitImage {
-    let mut unit = UnitImage::default();
+) -> DeviceImage {
+    let mut unit = DeviceImage::default();
     for (n, group) in station.meters.iter().enumerate() {
         let at = usize::from(group.count_address);
         unit.define(RegisterTable::Input, at..at + 2);

@@ -54,7 +54,7 @@ pub struct Times {
 
 /// What is known of a point over a stretch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum PointSeen {
     /// Nothing any more.
     NotKept,
     /// Nothing, since nobody watched.
@@ -94,7 +94,7 @@ impl Account {
 
     /// Adds so many milliseconds in a state, not observed or not kept. Points that the centre does not
     /// require do not count.
-    pub fn add(&self, times: &mut Times, seen: Seen, ms: i64) {
+    pub fn add(&self, times: &mut Times, seen: PointSeen, ms: i64) {
         if !self.required {
             return;
         }
@@ -103,9 +103,9 @@ impl Account {
         times.mapped += when(self.mapped);
         times.tested += when(self.tested);
         match seen {
-            Seen::NotKept => times.not_kept += ms,
-            Seen::Nobody => times.unobserved += ms,
-            Seen::As(state) => match state.verdict() {
+            PointSeen::NotKept => times.not_kept += ms,
+            PointSeen::Nobody => times.unobserved += ms,
+            PointSeen::As(state) => match state.verdict() {
                 None => times.good += ms,
                 Some(reason) => times.by_reason[reason as usize] += ms,
             },
@@ -116,22 +116,22 @@ impl Account {
         if self.excluded {
             times.excluded += ms;
             match seen {
-                Seen::NotKept => times.excluded_not_kept += ms,
-                Seen::Nobody => times.excluded_unobserved += ms,
-                Seen::As(state) => times.excluded_live += when(state.not_live().is_none()),
+                PointSeen::NotKept => times.excluded_not_kept += ms,
+                PointSeen::Nobody => times.excluded_unobserved += ms,
+                PointSeen::As(state) => times.excluded_live += when(state.not_live().is_none()),
             }
         } else {
             times.live_required += ms;
             match seen {
-                Seen::NotKept => times.live_not_kept += ms,
-                Seen::Nobody => times.live_unobserved += ms,
-                Seen::As(state) => match state.not_live() {
+                PointSeen::NotKept => times.live_not_kept += ms,
+                PointSeen::Nobody => times.live_unobserved += ms,
+                PointSeen::As(state) => match state.not_live() {
                     None => times.live += ms,
                     Some(reason) => times.not_live[reason as usize] += ms,
                 },
             }
         }
-        if let Seen::As(state) = seen
+        if let PointSeen::As(state) = seen
             && state.is_evaluable()
         {
             times.evaluable += ms;

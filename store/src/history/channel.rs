@@ -9,7 +9,7 @@ use historian::verdict::{Sighted, Since};
 use historian::verdict_log::VerdictState;
 use signal::clock::{DAY_MS, Timestamp};
 
-use super::account::{Account, Seen, Times};
+use super::account::{Account, PointSeen, Times};
 use super::sight::{Sight, SightFold};
 use super::window::{Era, Span, Window};
 use crate::{Judged, Kept, Reader, StoreError};
@@ -245,7 +245,7 @@ impl<'a> Fold<'a> {
         }
         self.pass_all(from);
         for place in 0..self.points.len() {
-            self.book(place, to, Seen::NotKept);
+            self.book(place, to, PointSeen::NotKept);
         }
         self.history.link.not_kept += to.since(self.link.1).max(0);
         self.link.1 = to.max(self.link.1);
@@ -255,11 +255,11 @@ impl<'a> Fold<'a> {
 
     /// Books the time of a point up to a moment.
     fn pass(&mut self, place: usize, to: Timestamp) {
-        self.book(place, to, self.points[place].0.map_or(Seen::Nobody, Seen::As));
+        self.book(place, to, self.points[place].0.map_or(PointSeen::Nobody, PointSeen::As));
     }
 
     /// Books it part by part.
-    fn book(&mut self, place: usize, to: Timestamp, seen: Seen) {
+    fn book(&mut self, place: usize, to: Timestamp, seen: PointSeen) {
         let from = self.points[place].1;
         if to <= from {
             return;
@@ -340,9 +340,9 @@ impl<'a> Fold<'a> {
     fn finish(mut self) -> ChannelHistory {
         let whole: i64 = self.dark.iter().sum();
         for (account, point) in self.accounts.iter().zip(&mut self.history.points) {
-            account.add(&mut point.times, Seen::Nobody, whole);
+            account.add(&mut point.times, PointSeen::Nobody, whole);
             for (times, dark) in self.history.parts.iter_mut().zip(&self.dark) {
-                account.add(times, Seen::Nobody, *dark);
+                account.add(times, PointSeen::Nobody, *dark);
             }
         }
         self.history.sights = self.sight.sights;

@@ -24,7 +24,7 @@ use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use self::evidence::{Positions, Source};
-pub use self::feeder::{Feeder, FeederInterruption, FeederName, Kind, SUSTAINED_MS};
+pub use self::feeder::{Feeder, FeederInterruption, FeederName, InterruptionKind, SUSTAINED_MS};
 use self::feeder::{
     Stretch, borne_out, doubt_without_current, interruptions, stretches, while_supplied,
 };

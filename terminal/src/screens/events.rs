@@ -2,7 +2,7 @@
 
 use config::{CentreId, PointId, StationId};
 use historian::clocks::ClockOffset;
-use historian::events::{Change, EventCounts, EventEntry, Happening, RecordGap, UnitEvents};
+use historian::events::{Change, DeviceEvents, EventCounts, EventEntry, Happening, RecordGap};
 use signal::clock::Timestamp;
 
 use super::Body;
@@ -185,7 +185,7 @@ fn clocks(view: &View<'_>, state: &Events, width: usize) -> Row {
     let (mut unsynchronised, mut offsets) = (0_u64, Vec::new());
     for station in stations {
         for (n, unit) in view.snapshot.channel(station, view.basis).units.iter().enumerate() {
-            let Some(UnitEvents { clock, synchronised, .. }) = unit.events else { continue };
+            let Some(DeviceEvents { clock, synchronised, .. }) = unit.events else { continue };
             unsynchronised += u64::from(!synchronised);
             known += u64::from(clock.is_some());
             offsets.extend(clock.map(|clock| clock.ms));

@@ -91,7 +91,7 @@ impl Feeder {
 
 /// How an interruption counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum InterruptionKind {
     /// Longer than [`SUSTAINED_MS`].
     Sustained,
     /// Over sooner.
@@ -110,7 +110,7 @@ pub struct FeederInterruption {
     /// Stretches in which it is known to have been without supply.
     pub dead: Vec<Span>,
     /// How it counts, by its whole length.
-    pub kind: Kind,
+    pub kind: InterruptionKind,
     /// Its beginning lies in the time that is kept, so that a window has it.
     pub counts: bool,
     /// Meters that sell energy behind it when it began.
@@ -432,7 +432,7 @@ pub(super) fn interruptions(
                         from: stretch.span.from,
                         until: None,
                         dead: Vec::new(),
-                        kind: Kind::Undecided,
+                        kind: InterruptionKind::Undecided,
                         counts: was_supplied,
                         customers: customers(stretch.span.from),
                         assumed,
@@ -476,15 +476,17 @@ fn over(
 }
 
 /// By its whole length, as far as that is known: to so many milliseconds. It began at `earliest` or later.
-fn kind(own: &FeederInterruption, earliest: Timestamp, unsure_ms: i64) -> Kind {
+fn kind(own: &FeederInterruption, earliest: Timestamp, unsure_ms: i64) -> InterruptionKind {
     let last = own.dead.last().map_or(own.from, |span| span.to);
     let at_least = last.since(own.from) - unsure_ms;
     if at_least > SUSTAINED_MS {
-        return Kind::Sustained;
+        return InterruptionKind::Sustained;
     }
     match own.until {
-        Some(until) if until.since(earliest) + unsure_ms <= SUSTAINED_MS => Kind::Momentary,
-        _ => Kind::Undecided,
+        Some(until) if until.since(earliest) + unsure_ms <= SUSTAINED_MS => {
+            InterruptionKind::Momentary
+        }
+        _ => InterruptionKind::Undecided,
     }
 }
 
@@ -508,12 +510,12 @@ mod tests {
     fn what_polls_alone_tell_is_of_no_kind_within_a_scan_of_five_minutes() {
         use Supply::{Dead, Supplied};
         for (seconds, polled, expected) in [
-            (295, true, Kind::Undecided),
-            (305, true, Kind::Undecided),
-            (285, true, Kind::Momentary),
-            (315, true, Kind::Sustained),
-            (300, false, Kind::Momentary),
-            (301, false, Kind::Sustained),
+            (295, true, InterruptionKind::Undecided),
+            (305, true, InterruptionKind::Undecided),
+            (285, true, InterruptionKind::Momentary),
+            (315, true, InterruptionKind::Sustained),
+            (300, false, InterruptionKind::Momentary),
+            (301, false, InterruptionKind::Sustained),
         ] {
             let ends = 600_000 + seconds * 1_000;
             let assumed = polled.then_some(What::NoRecord).into_iter().collect();
@@ -537,7 +539,8 @@ mod tests {
             let kind = interruptions(&found, 0, |_| 1)[0].kind;
             // Longer than five minutes from when something flowed last.
             let is_decided = dark_from >= 588;
-            let expected = if is_decided { Kind::Momentary } else { Kind::Undecided };
+            let expected =
+                if is_decided { InterruptionKind::Momentary } else { InterruptionKind::Undecided };
             assert_eq!(kind, expected, "{dark_from}");
         }
     }
@@ -559,9 +562,9 @@ mod tests {
     fn one_whose_beginning_nobody_saw_may_have_been_longer_than_what_was_seen_of_it() {
         use Supply::{Dead, Supplied};
         for (unseen, is_told, expected) in [
-            (MINUTE, false, Kind::Momentary),
-            (3 * MINUTE, false, Kind::Undecided),
-            (3 * MINUTE, true, Kind::Momentary),
+            (MINUTE, false, InterruptionKind::Momentary),
+            (3 * MINUTE, false, InterruptionKind::Undecided),
+            (3 * MINUTE, true, InterruptionKind::Momentary),
         ] {
             let begins = 10 * MINUTE + unseen;
             let dead = Stretch { is_told, ..stretch(begins, begins + 3 * MINUTE, Dead) };
@@ -584,8 +587,11 @@ mod tests {
             stretch(30 * MINUTE, 31 * MINUTE, Dead),
         ];
         let found = interruptions(&all, 0, |_| 7);
-        let kinds: Vec<Kind> = found.iter().map(|own| own.kind).collect();
-        assert_eq!(kinds, [Kind::Sustained, Kind::Momentary, Kind::Undecided]);
+        let kinds: Vec<InterruptionKind> = found.iter().map(|own| own.kind).collect();
+        assert_eq!(
+            kinds,
+            [InterruptionKind::Sustained, InterruptionKind::Momentary, InterruptionKind::Undecided]
+        );
         assert!(found.iter().all(|own| own.counts && own.customers == 7));
         assert_eq!(found[2].until, None);
         assert!(found[2].assumed.contains(&What::Open));
@@ -610,7 +616,11 @@ mod tests {
         assert_eq!(found.len(), 2);
         let window = Span::new(Timestamp(0), Timestamp(99 * MINUTE));
         assert_eq!(found[0].ms_in(window), 2 * MINUTE);
-        assert_eq!(found[0].kind, Kind::Sustained, "from its first to its last dead moment");
+        assert_eq!(
+            found[0].kind,
+            InterruptionKind::Sustained,
+            "from its first to its last dead moment"
+        );
         let told = [What::UnseenBetween, What::BeginUnseen, What::EndUnseen];
         assert!(told.iter().all(|one| found[0].assumed.contains(one)), "{:?}", found[0].assumed);
         assert!(!found[0].counts, "it began before anything was known");
@@ -635,9 +645,9 @@ mod tests {
         let found = interruptions(&all, 0, |_| 1);
         let told: Vec<_> = found.iter().map(|own| (own.kind, own.until, own.counts)).collect();
         let expected = [
-            (Kind::Undecided, None, false),
-            (Kind::Undecided, None, true),
-            (Kind::Sustained, None, true),
+            (InterruptionKind::Undecided, None, false),
+            (InterruptionKind::Undecided, None, true),
+            (InterruptionKind::Sustained, None, true),
         ];
         assert_eq!(told, expected, "each by itself");
         let window = Span::new(Timestamp(0), Timestamp(200 * MINUTE));

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use super::feeder::{Feeder, Kind};
+use super::feeder::{Feeder, InterruptionKind};
 use crate::history::Span;
 
 /// Interruptions of one kind in a window.
@@ -79,9 +79,9 @@ impl Tally {
         };
         for own in feeder.interruptions.iter().filter(|own| own.is_in(window)) {
             let count = match own.kind {
-                Kind::Sustained => &mut tally.sustained,
-                Kind::Momentary => &mut tally.momentary,
-                Kind::Undecided => &mut tally.undecided,
+                InterruptionKind::Sustained => &mut tally.sustained,
+                InterruptionKind::Momentary => &mut tally.momentary,
+                InterruptionKind::Undecided => &mut tally.undecided,
             };
             if own.counts && own.begins_in(window) {
                 count.interruptions += 1;

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
-use config::{ChannelId, StationId, UnitKind};
+use config::{ChannelId, DeviceKind, StationId};
 use historian::counts::Share;
-use historian::snapshot::{ChannelSnapshot, LinkState, UnitSnapshot};
+use historian::snapshot::{ChannelSnapshot, DeviceSnapshot, LinkState};
 use historian::traffic::TrafficSnapshot;
 use signal::clock::Timestamp;
 
@@ -92,7 +92,7 @@ impl Health {
 pub(super) struct Seen<'a> {
     pub(super) channel: &'a ChannelSnapshot,
     pub(super) contract: &'a config::Channel,
-    pub(super) unit: Option<(usize, &'a config::Device, &'a UnitSnapshot)>,
+    pub(super) unit: Option<(usize, &'a config::Device, &'a DeviceSnapshot)>,
 }
 
 impl<'a> Seen<'a> {
@@ -117,7 +117,7 @@ impl<'a> Seen<'a> {
 
     fn unit_label(&self, view: &View<'_>, n: usize, unit: &config::Device) -> String {
         match unit.kind {
-            UnitKind::Bay(_) => unit_name(view.snapshot, self.contract.station, n, view.lang),
+            DeviceKind::Bay(_) => unit_name(view.snapshot, self.contract.station, n, view.lang),
             _ => unit.label.get(view.lang).to_owned(),
         }
     }
@@ -193,7 +193,7 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn health_of_unit(&self, unit: &UnitSnapshot) -> Health {
+    fn health_of_unit(&self, unit: &DeviceSnapshot) -> Health {
         let unheard = unit.last_good.is_none() && unit.last_miss.is_none();
         if !unit.asked || unheard || self.channel.link.state != LinkState::Connected {
             // What is wrong with the path is said of the path.

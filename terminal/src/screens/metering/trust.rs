@@ -1,7 +1,7 @@
 //! How daily reading goes, and how far the counts of meters can be trusted: when they were read,
 //! what was not, what does not agree with the contract.
 
-use config::{Lang, StationId, UnitKind};
+use config::{DeviceKind, Lang, StationId};
 use historian::counts::Share;
 use historian::snapshot::{MeterGroupSnapshot, SoldReads};
 use historian::verdict::Since;
@@ -269,7 +269,7 @@ fn differing_lines(view: &View<'_>, group: &MeterGroupSnapshot, width: usize) ->
 /// Whether the metering unit of a station does not answer the centre that reads it.
 fn meter_unit_is_silent(view: &View<'_>, station: StationId) -> bool {
     let units = view.station(station).units.iter();
-    let Some(unit) = units.clone().position(|unit| unit.kind == UnitKind::Metering) else {
+    let Some(unit) = units.clone().position(|unit| unit.kind == DeviceKind::Metering) else {
         return false;
     };
     view.province().centre_ids().any(|centre| {
