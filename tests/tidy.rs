@@ -24,14 +24,14 @@ const CRATES: [&str; 10] = [
 /// The source folders that have rooms, their directions, and files that may import every room. Where a direction has a
 /// room of the crate's own name, files that are in none of the others are in that.
 const HOUSES: [(&str, Direction, &[&str]); 5] = [
-    ("src/", CONTROL_ROOM, &["lib", "main", "commands"]),
+    ("src/", PROGRAM, &["lib", "main", "commands"]),
     ("sim/src/", FIELD, &["lib"]),
     ("config/src/", CONTRACT, &["lib"]),
     ("store/src/", STORE, &["lib"]),
     ("report/src/", REPORT, &["lib"]),
 ];
 
-const CONTROL_ROOM: Direction =
+const PROGRAM: Direction =
     &[("monitor", &[]), ("recording", &[]), ("json", &[]), ("check", &[]), ("terminal", &[])];
 
 const STORE: Direction = &[
