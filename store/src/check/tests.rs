@@ -32,7 +32,7 @@ fn chunk(rows: i64) -> Vec<u8> {
 /// A store with a row in each table, made by hand.
 fn store(folder: &Path) {
     let held = open_to_write(folder).unwrap();
-    let province = Province::load(Path::new("config/small.toml")).unwrap();
+    let province = Province::load(Path::new("../config/small.toml")).unwrap();
     let put = |of: &Summed, row: &[&dyn ToSql]| {
         sums::put(&held.connection, (Verb::Insert, of, ""), row).unwrap();
     };
@@ -283,7 +283,7 @@ fn a_row_that_is_not_what_was_written_is_named() {
 fn rows_of_an_earlier_version_get_their_checksums_and_chunks_are_proven_by_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(FILE);
-    std::fs::copy(Path::new("tests/stores/0.1.0/live").join(FILE), &file).unwrap();
+    std::fs::copy(Path::new("../tests/stores/0.1.0/live").join(FILE), &file).unwrap();
     let old = check(folder.path()).unwrap();
     assert!(old.fault_count == 0 && old.unproven > 10, "{old:?}");
     drop(open_to_write(folder.path()).unwrap());

@@ -19,8 +19,8 @@ const REMARKS_MAX: usize = 100;
 ///
 /// ```
 /// use config::Lang;
-/// use gridwatch::historian::counts::Share;
-/// use gridwatch::history::{Figure, Printed, FigureRow};
+/// use historian::counts::Share;
+/// use store::history::{Figure, FigureRow, Printed};
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Text(String);
@@ -47,8 +47,8 @@ const REMARKS_MAX: usize = 100;
 /// ```
 ///
 /// ```compile_fail,E0616
-/// use gridwatch::historian::counts::Share;
-/// use gridwatch::history::Figure;
+/// use historian::counts::Share;
+/// use store::history::Figure;
 ///
 /// let figure = Figure::new(7, Share::new(3, 4));
 /// println!("{:?}", figure.value); // private: without what it rests on and its remarks
