@@ -11,7 +11,7 @@ use words::format::{self, Moment};
 use words::places::{self, Form};
 use words::texts::Text;
 
-/// Checked to check, in per cent; `None` is not checked.
+/// What to check, in per cent; `None` is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Thresholds {
     /// Stations connected to every centre.
@@ -51,7 +51,7 @@ impl Thresholds {
     }
 }
 
-/// Checked came of the checks.
+/// What came of the checks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckOutcome {
     /// One for each threshold, in the order of [`Thresholds`].
@@ -60,7 +60,7 @@ pub struct CheckOutcome {
     pub nobody: bool,
 }
 
-/// Checked was checked.
+/// What was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checked {
     /// Stations connected to every centre.
@@ -75,10 +75,10 @@ pub enum Checked {
     Live(CentreId),
 }
 
-/// Checked came of one check.
+/// What came of one check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
-    /// Checked was checked.
+    /// What was checked.
     pub what: Checked,
     /// The figure.
     pub share: Share,
@@ -107,7 +107,7 @@ pub enum Grade {
 }
 
 impl Grade {
-    /// Checked a share says of a threshold while so many that it lacks may be there, and so many that it has may
+    /// What a share says of a threshold while so many that it lacks may be there, and so many that it has may
     /// not.
     fn of(share: Share, (unknown, undecided): (u64, u64), threshold: f64) -> Self {
         let at_best = Share::new(share.have + unknown.min(share.lacking()), share.want);
@@ -235,7 +235,7 @@ fn raw(snapshot: &Snapshot, result: &CheckResult) -> String {
     format!(", raw {}/{} = {percent} with {} excluded", share.have, share.want, counts.excluded)
 }
 
-/// Checked a check is called.
+/// What a check is called.
 fn name(snapshot: &Snapshot, what: Checked) -> String {
     match what {
         Checked::Connected => "connected".to_owned(),

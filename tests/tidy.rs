@@ -321,3 +321,29 @@ fn paths_that_the_documents_name_exist() {
     }
     assert_none(&complaints);
 }
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut named: std::collections::BTreeMap<String, Vec<String>> =
+        std::collections::BTreeMap::new();
+    let is_beside = |file: &str| {
+        ["tests/", "benches/", "examples/", "fuzz/"].iter().any(|top| file.starts_with(top))
+    };
+    for (file, text) in sources().iter().filter(|(file, _)| !is_beside(file)) {
+        let until = first_line_of_tests(file, text);
+        for (n, line) in code(text).filter(|(n, _)| *n <= until) {
+            let name = ["struct", "enum", "trait", "type"]
+                .iter()
+                .find_map(|kind| line.trim_start().strip_prefix(&format!("pub {kind} ")));
+            if let Some(rest) = name {
+                let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+                named.entry(name.to_owned()).or_default().push(format!("{file}:{n}"));
+            }
+        }
+    }
+    assert!(named.len() > 200, "{} types", named.len());
+    let twice = named.iter().filter(|(_, places)| places.len() > 1);
+    let complaints: Vec<String> =
+        twice.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
+    assert_none(&complaints);
+}

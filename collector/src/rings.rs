@@ -289,7 +289,7 @@ mod tests {
             let heard = exchange.heard();
             match taker.tail.see(&head(&unit.header()).unwrap(), heard) {
                 HeadSeen::First | HeadSeen::Anew | HeadSeen::Astray => {
-                    taker.first = taker.tail.passed() + 1
+                    taker.first = taker.tail.passed() + 1;
                 }
                 HeadSeen::Overwritten(lost) => taker.lost += lost,
             }

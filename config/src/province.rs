@@ -514,7 +514,7 @@ impl Default for DeviceLimits {
 /// Cells that a device only tells in one go: read apart they would not be of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole {
-    /// Device id.
+    /// Unit id.
     pub unit: u8,
     /// Table.
     pub table: crate::registers::RegisterTable,
@@ -720,7 +720,7 @@ impl Bay {
 /// A Modbus unit of a station.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Device {
-    /// Device id, 1 to 247.
+    /// Unit id, 1 to 247.
     pub id: u8,
     /// What it carries.
     pub kind: DeviceKind,

@@ -154,7 +154,7 @@ impl RegisterTable {
 pub struct Register {
     /// Modbus unit id, 1 to 247.
     pub unit: u8,
-    /// RegisterTable.
+    /// The table.
     pub table: RegisterTable,
     /// First cell, zero-based as on the wire.
     pub address: u16,

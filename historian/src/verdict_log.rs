@@ -1,4 +1,4 @@
-//! The verdict_log: how the verdicts of a channel changed, for those who keep them.
+//! The verdict log: how the verdicts of a channel changed, for those who keep them.
 //!
 //! A verdict holds from the judgement that formed it to the next one of its channel. Only what
 //! changed is written down, so a channel that stays as it is takes no room, and one that loses its

@@ -190,7 +190,7 @@ impl Batcher {
 
     /// What is new, when it is time to gather again: `every_ms` after the last time, or when no other
     /// snapshot will follow (`last`). `snapshot` is the historian's latest; when a session begins it is made
-    /// again, so that it and the verdict_log say the same.
+    /// again, so that it and the verdict log say the same.
     pub fn gather(
         &mut self,
         (historian, buffer, alarms): (&mut Historian, &mut Buffer, &mut Alarms),

@@ -519,8 +519,105 @@ texts! {
 
 #[cfg(test)]
 mod tests {
+    use historian::alarms::Priority;
+    use historian::verdict::Finding;
+    use signal::verdict::Reason;
+
     use super::*;
     use unicode_normalization::is_nfc;
+
+    /// Texts that name something, in both languages: heads, figures, states, kinds and screens.
+    fn terms() -> Vec<(&'static str, &'static str)> {
+        let kinds = ["Col", "Figure", "Kind", "Link", "Position", "Read", "Reconnects", "Overruns"];
+        let others = [
+            "Overview",
+            "Stations",
+            "Why",
+            "Signals",
+            "Metering",
+            "Links",
+            "Alarms",
+            "Events",
+            "UnmannedShort",
+            "ConnectedShort",
+            "FullShort",
+            "Devices",
+            "Target",
+            "Declared",
+            "Observed",
+            "Uncounted",
+            "Live",
+            "Right",
+            "Excluded",
+            "OpenFindings",
+            "GatewayHangs",
+            "Reasons",
+            "PerSecond",
+            "Errors",
+            "NoReply",
+            "Refused",
+            "Undecodable",
+            "Missed",
+            "StrayReplies",
+            "PathsWord",
+            "FindingWord",
+            "RecordsWord",
+            "Unacknowledged",
+            "AcknowledgedWord",
+            "ReturnedWord",
+            "NotKept",
+            "KnownOf",
+        ];
+        let is_term = |text: &&Text| {
+            let name = format!("{text:?}");
+            let is_of = |kind: &&str| {
+                let rest = name.strip_prefix(*kind);
+                rest.is_some_and(|rest| rest.chars().next().is_none_or(char::is_uppercase))
+            };
+            kinds.iter().any(|kind| is_of(kind)) || others.contains(&name.as_str())
+        };
+        let own = Text::ALL.iter().filter(is_term);
+        own.map(|text| (text.get(Lang::En), text.get(Lang::Vi))).collect()
+    }
+
+    #[test]
+    fn every_term_of_a_screen_stands_in_the_glossary_in_both_languages() {
+        let glossary = include_str!("../../docs/GLOSSARY.md");
+        let forms = |cell: &str| -> Vec<String> {
+            cell.split(';').map(|form| form.trim().to_lowercase()).collect()
+        };
+        let rows: Vec<[Vec<String>; 2]> = glossary
+            .lines()
+            .filter_map(|line| {
+                let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+                let is_row = cells.len() == 4 && !["word", "---"].contains(&cells[0].trim());
+                is_row.then(|| [forms(cells[0]), forms(cells[1])])
+            })
+            .collect();
+        assert!(rows.len() > 100, "{} rows", rows.len());
+        let mut terms = terms();
+        assert!(terms.len() > 90, "{} texts", terms.len());
+        terms.extend(Reason::ALL.map(|own| (own.text(Lang::En), own.text(Lang::Vi))));
+        let findings = [
+            Finding::Power,
+            Finding::OpenBreakerCarriesCurrent,
+            Finding::PhaseSymmetry,
+            Finding::Temperature,
+        ];
+        terms.extend(findings.map(|own| (own.text(Lang::En), own.text(Lang::Vi))));
+        terms.extend(Priority::ALL.map(|own| (own.text(Lang::En), own.text(Lang::Vi))));
+        let is_there = |(en, vi): &&(&str, &str)| {
+            let (en, vi) = (en.to_lowercase(), vi.to_lowercase());
+            rows.iter().any(|[own, other]| own.contains(&en) && other.contains(&vi))
+        };
+        let missing: Vec<_> = terms.iter().filter(|term| !is_there(term)).collect();
+        assert!(missing.is_empty(), "not in docs/GLOSSARY.md: {missing:#?}");
+        // One word is one thing: what a row begins with no other row begins with.
+        let mut heads: Vec<&String> = rows.iter().map(|[own, _]| &own[0]).collect();
+        heads.sort_unstable();
+        let twice: Vec<_> = heads.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
 
     #[test]
     fn every_text_is_there_in_both_languages_composed_and_printable() {

@@ -823,7 +823,7 @@ impl Source<'_> {
         for (pair, drawn) in readings.windows(2).zip(drawn.iter_mut().skip(1)) {
             let span = Span::new(pair[0].at, pair[1].at);
             drawn.is_wrong = wrong.touch(span);
-            let watched: i64 = self.era.watched(span).map(|watched| watched.length()).sum();
+            let watched: i64 = self.era.watched(span).map(Span::length).sum();
             drawn.is_unwatched = watched < span.length();
         }
         Ok(drawn)
