@@ -107,6 +107,7 @@ impl Sent {
 enum Judged {
     Good,
     NoLink,
+    NoReply,
     Frozen,
     Contradicts,
 }
@@ -116,6 +117,7 @@ impl Judged {
         let bits = match self {
             Self::Good => 0,
             Self::NoLink => 0x33,
+            Self::NoReply => 0x44,
             Self::Frozen => 0xCC,
             Self::Contradicts => 1 << 8 | 1 << 9,
         };
@@ -940,4 +942,21 @@ fn how_a_breaker_stood_first_is_known_from_a_poll_of_days_later() {
         scans(28),
     ];
     check(&steps, &[(0, 1), (day / 2, 3_600_000), (day, 1)], &[0]).unwrap();
+}
+
+#[test]
+fn a_breaker_that_was_open_when_its_unit_fell_silent_is_so_in_no_window_of_days_later() {
+    // No position is kept; its closing is told a week later.
+    let day = 86_400_000;
+    let judge = |after, judged| Step::Judge { after, judged, of: None };
+    let switch = |after, open| Step::Switch { after, bay: 0, open, doubt: false, lost: false };
+    for link in [Judged::Good, Judged::NoLink] {
+        let steps = [
+            switch(60_000, true),
+            judge(day, Judged::NoReply),
+            judge(day / 24, link),
+            switch(7 * day, false),
+        ];
+        check(&steps, &[(day / 2, day), (5 * day, 1), (5 * day, day)], &[0]).unwrap();
+    }
 }

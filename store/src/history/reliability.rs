@@ -421,7 +421,7 @@ impl Known {
                     stretch.assumed.clear();
                     stretch.is_told = false;
                 }
-                stretch.closes = stretch.closes.filter(|at| own.from <= *at && *at < own.to);
+                stretch.closes.retain(|at| own.from <= *at && *at < own.to);
                 stretch.span = own;
             }
             pieces.stretches.retain(|stretch| stretch.span.length() > 0);

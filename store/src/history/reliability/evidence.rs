@@ -502,6 +502,25 @@ impl Source<'_> {
         Ok(self.first_position(point, earlier)?.is_some())
     }
 
+    /// What the contract held before and behind the stretch that is looked at, where positions of a breaker were polled in
+    /// that and it has anything of some stretches: it is taken to have been polled all along. Where that makes an interruption,
+    /// this is followed to its ends, and all of it is looked at.
+    pub(super) fn polled_elsewhere(
+        &self,
+        point: PointId,
+        all: &[Span],
+    ) -> Result<Vec<Span>, StoreError> {
+        let (era, own) = (self.era.span, self.span);
+        let mut polled = Vec::new();
+        for other in [Span::new(era.from, own.from), Span::new(own.to, era.to)] {
+            let has_any = all.iter().any(|one| one.and(other).length() > 0);
+            if has_any && self.first_position(point, other)?.is_some() {
+                polled.push(other);
+            }
+        }
+        Ok(polled)
+    }
+
     /// The first position of a breaker that was polled at all while the contract held, else before or behind, whatever the
     /// stretch that is looked at, and when; only asked for where none was polled in that.
     pub(super) fn first_poll(

@@ -37,8 +37,8 @@ impl std::fmt::Display for FeederName {
 pub(super) struct Stretch {
     pub(super) span: Span,
     pub(super) supply: Supply,
-    /// When a breaker that it depends on was closed first, at its beginning or in it.
-    pub(super) closes: Option<Timestamp>,
+    /// When breakers that it depends on were closed, at its beginning or in it, in order.
+    pub(super) closes: Vec<Timestamp>,
     /// A record tells of its beginning.
     pub(super) is_told: bool,
     /// What was assumed of its beginning.
@@ -213,7 +213,7 @@ pub(super) fn stretches(
         };
         let supply = scheme.supply(feeder, place);
         let to = rest.first().map_or(era.to, |(at, ..)| *at);
-        let closes = closes.then_some(*at);
+        let closes = closes.then_some(*at).into_iter().collect();
         push(&mut all, Stretch { span: Span::new(*at, to), supply, closes, is_told, assumed });
     }
     all
@@ -227,7 +227,7 @@ fn push(all: &mut Vec<Stretch>, new: Stretch) {
     match all.last_mut() {
         Some(last) if last.supply == new.supply && last.span.to == new.span.from => {
             last.span.to = new.span.to;
-            last.closes = last.closes.or(new.closes);
+            last.closes.extend(new.closes);
         }
         _ => all.push(new),
     }
@@ -291,7 +291,8 @@ pub(super) fn borne_out<E>(
         let mut assumed = stretch.assumed;
         for (span, supply) in parts {
             let assumed = std::mem::take(&mut assumed);
-            let closes = stretch.closes.filter(|at| span.from <= *at && *at < span.to);
+            let closes = stretch.closes.iter().filter(|at| span.from <= **at && **at < span.to);
+            let closes = closes.copied().collect();
             let is_told = stretch.is_told && span.from == stretch.span.from;
             push(&mut all, Stretch { span, supply, closes, is_told, assumed });
         }
@@ -351,7 +352,8 @@ pub(super) fn doubt_without_current(
             let ends = if doubted.to == span.to { reach.to } else { doubted.to };
             let doubted = Span::new(begins.max(from), ends);
             let mut part = |span, supply, assumed| {
-                push(&mut all, Stretch { span, supply, closes: None, is_told: false, assumed });
+                let closes = Vec::new();
+                push(&mut all, Stretch { span, supply, closes, is_told: false, assumed });
             };
             part(Span::new(from, doubted.from), Supply::Supplied, std::mem::take(&mut assumed));
             part(doubted, Supply::Unknown, BTreeSet::new());
@@ -359,7 +361,7 @@ pub(super) fn doubt_without_current(
             doubted_until = from;
             doubts.push(doubted);
         }
-        let (span, closes) = (Span::new(from, stretch.span.to), None);
+        let (span, closes) = (Span::new(from, stretch.span.to), Vec::new());
         let is_told = stretch.is_told && span.from == stretch.span.from;
         push(&mut all, Stretch { span, supply: Supply::Supplied, closes, is_told, assumed });
     }
@@ -414,7 +416,7 @@ pub(super) fn interruptions(
                 is_known = false;
                 // What made it dead is over, and nobody knows whether anything else does: what comes later is
                 // another interruption.
-                if stretch.closes.is_some()
+                if !stretch.closes.is_empty()
                     && let Some(own) = open.take()
                 {
                     all.push(over(own, vec![What::EndUnseen], earliest));
@@ -496,7 +498,7 @@ mod tests {
 
     fn stretch(from: i64, to: i64, supply: Supply) -> Stretch {
         let span = Span::new(Timestamp(from), Timestamp(to));
-        Stretch { span, supply, closes: None, is_told: false, assumed: BTreeSet::new() }
+        Stretch { span, supply, closes: Vec::new(), is_told: false, assumed: BTreeSet::new() }
     }
 
     /// Nothing flowed, and was measured all along.
@@ -631,7 +633,7 @@ mod tests {
     fn what_follows_a_closing_that_nobody_can_judge_is_another_interruption() {
         use Supply::{Dead, Supplied, Unknown};
         let closed =
-            |from, to| Stretch { closes: Some(Timestamp(from)), ..stretch(from, to, Unknown) };
+            |from, to| Stretch { closes: vec![Timestamp(from)], ..stretch(from, to, Unknown) };
         let all = [
             stretch(0, MINUTE, Unknown),
             stretch(MINUTE, MINUTE + 1_000, Dead),
@@ -654,6 +656,27 @@ mod tests {
         assert_eq!(found.iter().map(|own| own.ms_in(window)).sum::<i64>(), 10 * MINUTE + 2_000);
         assert!(found.iter().all(|own| own.assumed.contains(&What::EndUnseen)));
         assert!(!found.iter().any(|own| own.assumed.contains(&What::Open)));
+    }
+
+    #[test]
+    fn a_closing_within_a_stretch_without_supply_is_one_of_the_part_in_which_it_is_doubted() {
+        use Supply::{Dead, Unknown};
+        let minutes = |all: &[i64]| all.iter().map(|own| Timestamp(own * MINUTE)).collect();
+        let flows = |at: i64| if at / MINUTE == 20 { Flow::Flows } else { Flow::Nothing };
+        let samples = |span: Span| {
+            let times = (span.from.0..span.to.0).step_by(10_000);
+            Ok::<_, ()>(times.map(|at| Sample { at: Timestamp(at), flow: flows(at) }).collect())
+        };
+        // Whatever was closed before, which need not be looked at.
+        for before in [&[][..], &[2], &[2, 5]] {
+            let closes: Vec<Timestamp> = minutes(&[before, &[20, 30]].concat());
+            let dead = Stretch { closes, ..stretch(0, 40 * MINUTE, Dead) };
+            let found = borne_out(vec![dead], &[], 10_000, samples).unwrap();
+            let told: Vec<_> = found.into_iter().map(|own| (own.supply, own.closes)).collect();
+            let of_parts = [minutes(before), minutes(&[20]), minutes(&[30])];
+            let expected: Vec<_> = [Dead, Unknown, Dead].into_iter().zip(of_parts).collect();
+            assert_eq!(told, expected);
+        }
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub(super) struct Evidence<'a> {
     pub(super) chatter: &'a [Span],
     /// When records that never came may have been of chatter, in order.
     pub(super) lost: &'a [Span],
+    /// When records of its unit were lost at all centres, in order.
+    pub(super) gone: &'a [Span],
     /// When records of its unit were lost and nobody polled it, in order.
     pub(super) blind: &'a [Span],
     /// When they contradicted each other, in order.
@@ -185,7 +187,7 @@ pub(super) fn track<E>(
     }
     walk.up_to(Timestamp(i64::MAX), &mut turns);
     let told = (evidence.records, evidence.first.and_then(place));
-    let untold = untold(&turns, told, (evidence.whole, &blind));
+    let untold = untold(&turns, told, (evidence.whole, &blind, evidence.gone));
     // What is measured in the same unit is no witness of it.
     for own in &untold {
         let (at, place) = (own.from, Place::Unknown);
@@ -523,6 +525,7 @@ mod tests {
             said: &[],
             chatter: &chatter(records, &[], soon_ms),
             lost: &[],
+            gone: &[],
             blind: &[],
             contradictions: &[],
             whole: &[],
@@ -657,6 +660,7 @@ mod tests {
                 said: &[],
                 chatter: &chatter(&records, &lost, SOON_MS),
                 lost: &lost,
+                gone: &[],
                 blind: &[],
                 contradictions: &[],
                 whole: &[],

@@ -72,7 +72,8 @@ impl Tracks {
             said: &polls.said,
             chatter: &chatter,
             lost: &breaker.lost(),
-            blind: &breaker.blind(),
+            gone: &breaker.gone(),
+            blind: &breaker.blind()?,
             contradictions: &contradictions,
             whole: &breaker.whole(&[&chatter, &contradictions, &breaker.disbelieved]),
             first: source.first_of_changes(*point, polls, records)?,
@@ -174,17 +175,24 @@ impl<'a> Breaker<'a> {
         without(self.watched[1].iter().flatten().copied(), &self.usable)
     }
 
+    /// When records of its unit were lost at all centres.
+    fn gone(&self) -> Vec<Span> {
+        let centres = self.source.centres(self.point);
+        let gone = self.missing.happened(self.station, self.unit, &centres).into_iter();
+        // The record before it is there.
+        gone.map(|own| Span::new(own.from.plus(1), own.to)).collect()
+    }
+
     /// When nothing is known of it: records of its unit were lost and nobody polled it, or it was open and its unit did
     /// not answer for it.
-    fn blind(&self) -> Vec<Span> {
-        let centres = self.source.centres(self.point);
-        let gone = self.missing.happened(self.station, self.unit, &centres);
-        // The record before it is there.
-        let gone = gone.iter().map(|own| Span::new(own.from.plus(1), own.to));
-        let gone = without(gone, &common(&self.usable, &self.polls.there));
+    fn blind(&self) -> Result<Vec<Span>, StoreError> {
+        let gone = self.gone();
+        let elsewhere = self.source.polled_elsewhere(self.point, &gone)?;
+        let polled = common(&self.usable, &self.polls.there).into_iter().chain(elsewhere);
+        let gone = without(gone.into_iter(), &merged(polled));
         let told = (&self.records[..], &self.polls.positions[..]);
         let unanswered = unanswered(&self.unseen(), told, self.soon_ms, self.source.span.to);
-        merged(gone.into_iter().chain(unanswered))
+        Ok(merged(gone.into_iter().chain(unanswered)))
     }
 
     /// When records that never came may have been of chatter.

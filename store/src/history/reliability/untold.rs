@@ -12,12 +12,12 @@ use crate::history::window::merged;
 use crate::history::{Span, What};
 
 /// Stretches, in order, in which a breaker is said to have stood as no record bears out. `whole`: when every record of its
-/// unit came, `blind`: when some were lost, in order; `first`: how it stood when it was first polled, where it has no record. Each reaches from a change no
-/// further than [`DISBELIEF_MS`].
+/// unit came, `blind`: when some were lost and nobody polled it, `gone`: when some were lost, in order; `first`: how it stood when it
+/// was first polled, where it has no record. Each reaches from a change no further than [`DISBELIEF_MS`].
 pub(super) fn untold(
     turns: &[Turn],
     (records, first): (&[Record], Option<Place>),
-    (whole, blind): (&[Span], &[Span]),
+    (whole, blind, gone): (&[Span], &[Span], &[Span]),
 ) -> Vec<Span> {
     let ends: Vec<(Timestamp, Place)> =
         records.iter().filter_map(|record| Some((record.at, place(record.value)?))).collect();
@@ -25,9 +25,14 @@ pub(super) fn untold(
         let next = whole.partition_point(|own| own.to <= at);
         whole.get(next).is_some_and(|own| own.from <= at)
     };
-    let is_blind = |own: Span| {
-        let next = blind.partition_point(|blind| blind.to <= own.from);
-        blind.get(next).is_some_and(|blind| blind.from < own.to)
+    let has = |all: &[Span], own: Span| {
+        let next = all.partition_point(|one| one.to <= own.from);
+        own.length() > 0 && all.get(next).is_some_and(|one| one.from < own.to)
+    };
+    // Whether it was polled long before need not be looked at.
+    let is_blind = |from: Timestamp, to: Timestamp| {
+        let near = from.max(to.plus(-DISBELIEF_MS));
+        has(blind, Span::new(near, to)) || has(gone, Span::new(from, near))
     };
     let mut found: Vec<Span> = Vec::new();
     for (n, pair) in turns.windows(2).enumerate() {
@@ -41,8 +46,8 @@ pub(super) fn untold(
         let next = ends.partition_point(|(at, _)| *at < turn.at);
         let (last, next) = (next.checked_sub(1).and_then(|n| ends.get(n)), ends.get(next).copied());
         // It stands otherwise than the last record said, whatever is in doubt between the two.
-        let differs = last
-            .is_some_and(|(at, place)| *place != turn.place && !is_blind(Span::new(*at, turn.at)));
+        let differs =
+            last.is_some_and(|(at, place)| *place != turn.place && !is_blind(*at, turn.at));
         if before.place == Place::Unknown && !differs {
             continue;
         }
@@ -208,12 +213,17 @@ mod tests {
                 found.iter().map(|own| (own.from.0 / HOUR, own.to.0 / HOUR)).collect()
             };
             let of = (&records[..], records.is_empty().then_some(Closed));
-            assert_eq!(told(untold(&turns, of, (&whole, &[]))), expected, "{what}");
+            assert_eq!(told(untold(&turns, of, (&whole, &[], &[]))), expected, "{what}");
             // Where records were lost nothing speaks against the polls.
-            assert_eq!(told(untold(&turns, of, (&[], &[]))), [], "{what}");
+            assert_eq!(told(untold(&turns, of, (&[], &[], &[]))), [], "{what}");
             if what == "not known in between" {
-                let lost = [Span::new(Timestamp(10 * HOUR), Timestamp(11 * HOUR))];
-                assert_eq!(told(untold(&turns, of, (&whole, &lost))), [], "{what}");
+                // Within a day nobody must have polled meanwhile.
+                let hours = [(30, true, vec![]), (30, false, vec![(50, 74)]), (10, false, vec![])];
+                for (hour, is_blind, left) in hours {
+                    let gone = [Span::new(Timestamp(hour * HOUR), Timestamp((hour + 1) * HOUR))];
+                    let lost = (&whole[..], if is_blind { &gone[..] } else { &[] }, &gone[..]);
+                    assert_eq!(told(untold(&turns, of, lost)), left, "{what} {hour}");
+                }
             }
         }
     }
