@@ -574,7 +574,7 @@ mod tests {
                 let rest = name.strip_prefix(*kind);
                 rest.is_some_and(|rest| rest.chars().next().is_none_or(char::is_uppercase))
             };
-            kinds.iter().any(|kind| is_of(kind)) || others.contains(&name.as_str())
+            kinds.iter().any(is_of) || others.contains(&name.as_str())
         };
         let own = Text::ALL.iter().filter(is_term);
         own.map(|text| (text.get(Lang::En), text.get(Lang::Vi))).collect()

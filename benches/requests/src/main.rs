@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use config::{Province, Scan, Table};
+use config::{Province, RegisterTable, Scan};
 use gridwatch::clock::Clock;
 use gridwatch::collector::Collector;
-use gridwatch::collector::plan::{Block, Content, Plan};
+use gridwatch::collector::plan::{Block, BlockContent, Plan};
 use gridwatch::signal::update::News;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,7 +24,8 @@ fn main() {
     let number = |n: usize| args.get(n).and_then(|text| text.parse().ok()).unwrap_or(0_usize);
     let port = u16::try_from(number(2)).expect("a port");
     let (connections, in_flight, seconds) = (number(3), number(4), number(5));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let deadline = Instant::now() + Duration::from_secs(seconds as u64);
     let run = Run { port, connections, in_flight, deadline };
     if args[1] == "station" {
@@ -73,7 +74,9 @@ async fn station(port: u16) {
             let mut input = Vec::with_capacity(REPLIES * REQUEST);
             while stream.read_buf(&mut input).await.is_ok_and(|n| n > 0) {
                 let whole = (input.len() / REQUEST).min(REPLIES);
-                for (request, reply) in input.chunks_exact(REQUEST).zip(output.chunks_exact_mut(REPLY)) {
+                for (request, reply) in
+                    input.chunks_exact(REQUEST).zip(output.chunks_exact_mut(REPLY))
+                {
                     reply[..2].copy_from_slice(&request[..2]);
                     reply[6..8].copy_from_slice(&request[6..8]);
                 }
@@ -106,12 +109,12 @@ async fn ours(run: Run) -> u64 {
     province.channels = vec![channel; run.connections];
     let block = |n: u16| Block {
         unit: 1,
-        table: Table::Holding,
+        table: RegisterTable::Holding,
         address: n % 500 * REGISTERS,
         count: REGISTERS,
         scan: Scan::Fast,
         whole: Vec::new(),
-        content: Content::Meters,
+        content: BlockContent::Meters,
     };
     let plan = Arc::new(Plan::of((0..4_000).map(block).collect(), |_| 100));
     let plans = vec![plan; run.connections];
@@ -135,7 +138,8 @@ async fn library(run: Run) -> u64 {
     let mut client = tcp::connect(address).await.expect("a connection");
     let mut count = 0;
     while Instant::now() < run.deadline {
-        let words = client.read_holding_registers(0, REGISTERS).await.expect("a reply").expect("words");
+        let words =
+            client.read_holding_registers(0, REGISTERS).await.expect("a reply").expect("words");
         assert_eq!(words.len(), usize::from(REGISTERS));
         count += 1;
     }
