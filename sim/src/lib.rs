@@ -10,14 +10,14 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use config::{Province, Table};
+//! use config::{Province, RegisterTable};
 //!
 //! let province = Arc::new(Province::built_in());
 //! let mut field = sim::Field::new(Arc::clone(&province));
 //! field.step(1_669_188_727_000);
 //! let channel = province.channel_id(province.station("HB03").unwrap(), province.centre("CC").unwrap());
 //! // Unit 1 is the bay control unit of line 171; its breaker is closed: 10.
-//! assert_eq!(field.image(channel).read(1, Table::Discrete, 0, 2), Ok(vec![0, 1]));
+//! assert_eq!(field.image(channel).read(1, RegisterTable::Discrete, 0, 2), Ok(vec![0, 1]));
 //! ```
 
 mod chance;
