@@ -301,6 +301,12 @@ fn paths_that_the_documents_name_exist() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .chain(["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)))
+        .chain(
+            CRATES
+                .iter()
+                .map(|name| root().join(name).join("README.md"))
+                .filter(|path| path.exists()),
+        )
         .filter(|path| path.extension().is_some_and(|end| end == "md"))
         .collect();
     for doc in docs {
