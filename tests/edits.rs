@@ -311,6 +311,16 @@ mod tests {
         [Base::of(old), Base::of(new.path())]
     });
 
+    #[test]
+    fn what_was_found_of_stores_is_tried_again() {
+        let tried = crate::corpora::try_all("store", 1, |data| {
+            if let Some((which, edits)) = data.split_first() {
+                BASES[usize::from(which % 2)].trial(edits);
+            }
+        });
+        assert!(tried > 60);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig {
             rng_seed: RngSeed::Fixed(1),
