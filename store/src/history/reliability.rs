@@ -26,7 +26,7 @@ use signal::clock::{DAY_MS, Timestamp};
 use self::evidence::{Positions, Source};
 pub use self::feeder::{Feeder, FeederInterruption, FeederName, InterruptionKind, SUSTAINED_MS};
 use self::feeder::{
-    Stretch, borne_out, doubt_without_current, interruptions, stretches, while_supplied,
+    Closing, Stretch, borne_out, doubt_without_current, interruptions, stretches, while_supplied,
 };
 use self::missing::{Missing, common};
 use self::scheme::{Scheme, Supply};
@@ -309,7 +309,7 @@ struct Pieces {
 /// What is known of a stretch of time.
 struct Known {
     feeders: BTreeMap<FeederName, Pieces>,
-    /// Where a breaker stood at first hangs on what was polled before.
+    /// Where a breaker stood at first hangs on what was polled before, or that it was closed on how it stood then.
     hangs_on_earlier: bool,
 }
 
@@ -421,7 +421,11 @@ impl Known {
                     stretch.assumed.clear();
                     stretch.is_told = false;
                 }
-                stretch.closes.retain(|at| own.from <= *at && *at < own.to);
+                stretch.closes.retain(|closing| own.from <= closing.at && closing.at < own.to);
+                // That it was open before follows from what was read further off.
+                let is_far = |closing: &Closing| closing.open_until <= looked.from;
+                self.hangs_on_earlier |=
+                    stretch.supply == Supply::Unknown && stretch.closes.iter().any(is_far);
                 stretch.span = own;
             }
             pieces.stretches.retain(|stretch| stretch.span.length() > 0);

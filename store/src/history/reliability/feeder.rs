@@ -1,6 +1,6 @@
 //! One feeder over time: when it was supplied, when it was dead, and the interruptions that follow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -32,13 +32,21 @@ impl std::fmt::Display for FeederName {
     }
 }
 
+/// A breaker was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closing {
+    pub(super) at: Timestamp,
+    /// Up to when it was known to be open.
+    pub(super) open_until: Timestamp,
+}
+
 /// A stretch in which a feeder had the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub(super) span: Span,
     pub(super) supply: Supply,
     /// When breakers that it depends on were closed, at its beginning or in it, in order.
-    pub(super) closes: Vec<Timestamp>,
+    pub(super) closes: Vec<Closing>,
     /// A record tells of its beginning.
     pub(super) is_told: bool,
     /// What was assumed of its beginning.
@@ -186,23 +194,26 @@ pub(super) fn stretches(
     turns.sort_by_key(|(at, bay, _)| (*at, *bay));
     let mut places: Vec<(usize, Place)> =
         breakers.iter().map(|(bay, _)| (*bay, Place::Unknown)).collect();
-    // Those that were open when it was last known how they stood.
-    let mut opened: BTreeSet<usize> = BTreeSet::new();
+    // Those that were open when it was last known how they stood, and up to when.
+    let mut opened: BTreeMap<usize, Timestamp> = BTreeMap::new();
     let mut all: Vec<Stretch> = Vec::new();
     let mut rest = &turns[..];
     while let Some((at, ..)) = rest.first() {
         let count = rest.partition_point(|(other, ..)| other == at);
         let (now, later) = rest.split_at(count);
         rest = later;
-        let (mut assumed, mut closes) = (BTreeSet::new(), false);
+        let (mut assumed, mut closes) = (BTreeSet::new(), Vec::new());
         let is_told = now.iter().any(|(.., turn)| turn.is_told && turn.place == Place::Open);
         for (_, bay, turn) in now {
             if let Some(place) = places.iter_mut().find(|(own, _)| own == bay) {
                 let closed =
                     turn.place == Place::Closed || turn.place == Place::Unknown && turn.is_told;
-                closes |= closed && opened.remove(bay);
-                if turn.place == Place::Open {
-                    opened.insert(*bay);
+                if place.1 == Place::Open || turn.place == Place::Open {
+                    opened.insert(*bay, *at);
+                }
+                if closed {
+                    let open_until = opened.remove(bay);
+                    closes.extend(open_until.map(|open_until| Closing { at: *at, open_until }));
                 }
                 place.1 = turn.place;
             }
@@ -213,7 +224,6 @@ pub(super) fn stretches(
         };
         let supply = scheme.supply(feeder, place);
         let to = rest.first().map_or(era.to, |(at, ..)| *at);
-        let closes = closes.then_some(*at).into_iter().collect();
         push(&mut all, Stretch { span: Span::new(*at, to), supply, closes, is_told, assumed });
     }
     all
@@ -291,7 +301,8 @@ pub(super) fn borne_out<E>(
         let mut assumed = stretch.assumed;
         for (span, supply) in parts {
             let assumed = std::mem::take(&mut assumed);
-            let closes = stretch.closes.iter().filter(|at| span.from <= **at && **at < span.to);
+            let closes =
+                stretch.closes.iter().filter(|own| span.from <= own.at && own.at < span.to);
             let closes = closes.copied().collect();
             let is_told = stretch.is_told && span.from == stretch.span.from;
             push(&mut all, Stretch { span, supply, closes, is_told, assumed });
@@ -501,6 +512,11 @@ mod tests {
         Stretch { span, supply, closes: Vec::new(), is_told: false, assumed: BTreeSet::new() }
     }
 
+    fn closed_at(all: &[i64]) -> Vec<Closing> {
+        let closing = |at: &i64| Closing { at: Timestamp(*at), open_until: Timestamp(*at) };
+        all.iter().map(closing).collect()
+    }
+
     /// Nothing flowed, and was measured all along.
     fn dark(from: i64, to: i64) -> Dark {
         Dark::new(Span::new(Timestamp(from), Timestamp(to)), &[], 0)
@@ -633,7 +649,7 @@ mod tests {
     fn what_follows_a_closing_that_nobody_can_judge_is_another_interruption() {
         use Supply::{Dead, Supplied, Unknown};
         let closed =
-            |from, to| Stretch { closes: vec![Timestamp(from)], ..stretch(from, to, Unknown) };
+            |from, to| Stretch { closes: closed_at(&[from]), ..stretch(from, to, Unknown) };
         let all = [
             stretch(0, MINUTE, Unknown),
             stretch(MINUTE, MINUTE + 1_000, Dead),
@@ -661,7 +677,9 @@ mod tests {
     #[test]
     fn a_closing_within_a_stretch_without_supply_is_one_of_the_part_in_which_it_is_doubted() {
         use Supply::{Dead, Unknown};
-        let minutes = |all: &[i64]| all.iter().map(|own| Timestamp(own * MINUTE)).collect();
+        let minutes = |all: &[i64]| -> Vec<Closing> {
+            closed_at(&all.iter().map(|own| own * MINUTE).collect::<Vec<_>>())
+        };
         let flows = |at: i64| if at / MINUTE == 20 { Flow::Flows } else { Flow::Nothing };
         let samples = |span: Span| {
             let times = (span.from.0..span.to.0).step_by(10_000);
@@ -669,7 +687,7 @@ mod tests {
         };
         // Whatever was closed before, which need not be looked at.
         for before in [&[][..], &[2], &[2, 5]] {
-            let closes: Vec<Timestamp> = minutes(&[before, &[20, 30]].concat());
+            let closes = minutes(&[before, &[20, 30]].concat());
             let dead = Stretch { closes, ..stretch(0, 40 * MINUTE, Dead) };
             let found = borne_out(vec![dead], &[], 10_000, samples).unwrap();
             let told: Vec<_> = found.into_iter().map(|own| (own.supply, own.closes)).collect();
