@@ -194,8 +194,6 @@ struct Judge<'a> {
     wrong: &'a [(i64, i64)],
     /// When somebody watched.
     watched: &'a [(i64, i64)],
-    /// When another contract began to hold.
-    changes: &'a [i64],
     /// When, and watt hours.
     marks: Vec<(i64, i64)>,
     links: Vec<Link>,
@@ -206,18 +204,19 @@ impl Judge<'_> {
     fn steps(
         meter: &Meter,
         (power, wrong): (&Power, &[(i64, i64)]),
-        (watched, changes): (&[(i64, i64)], &[i64]),
+        watched: &[(i64, i64)],
         readings: &[(i64, Option<f64>)],
     ) -> Vec<Step> {
         let (marks, links) = (Vec::new(), Vec::new());
-        let mut judge = Judge { meter, power, wrong, watched, changes, marks, links };
+        let mut judge = Judge { meter, power, wrong, watched, marks, links };
         judge.read(readings);
         let ends = 1..judge.marks.len();
         judge.links = ends.map(|n| judge.can(judge.marks[n - 1], judge.marks[n])).collect();
         judge.stand_still();
         let (joins, unclear) = judge.joins();
+        let breaks = judge.breaks(&joins);
         let joins = judge.doubt(&joins);
-        let joins = judge.distrust(joins);
+        let joins = judge.distrust(joins, &breaks);
         let mut steps = Vec::new();
         for n in 0..judge.links.len() {
             if let Some((from, to, counted)) =
@@ -494,6 +493,16 @@ impl Judge<'_> {
         (passes || is_clear).then_some((to, counted))
     }
 
+    /// Steps that cannot be by themselves, and are in no join.
+    fn breaks(&self, joins: &[Join]) -> Vec<usize> {
+        let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
+        let is_break = |n: usize| {
+            let link = self.can(self.marks[n], self.marks[n + 1]);
+            !matches!(link, Ok(_) | Err(Why::Frozen)) && self.length(n, n + 1) <= 31 * DAY
+        };
+        (0..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)).collect()
+    }
+
     /// What may be of another series of readings: one that is left and come back to within a day was away, unless the other
     /// one counted what it lacks; one that is left for good, or begun with, was shown for a day to be believed; and what
     /// fell to nothing and stands there is nothing.
@@ -518,7 +527,8 @@ impl Judge<'_> {
             let most = first.1 + last.1 + 2.0 * real(COUNT);
             let least = first.0 + last.0 - 2.0 * real(COUNT);
             let is_the_same = (least..=most).contains(&real(whole - other));
-            if !is_the_same || self.links[away + 1..*back].iter().any(Result::is_err) {
+            let can = |n: usize| self.can(self.marks[n], self.marks[n + 1]).is_ok();
+            if !is_the_same || !(away + 1..*back).all(can) {
                 taken.extend(away + 1..*back);
             }
         }
@@ -538,8 +548,7 @@ impl Judge<'_> {
             let leads_away = if behind < before { !steps_back && !begins } else { !goes_on };
             let step = (self.marks[*own].0, self.marks[own + 1].0);
             let watched: i64 = self.watched.iter().map(|watched| both(*watched, step)).sum();
-            let is_changed = self.changes.iter().any(|at| step.0 < *at && *at < step.1);
-            let is_unwatched = is_changed || watched < step.1 - step.0;
+            let is_unwatched = watched < step.1 - step.0;
             if is_unwatched || !leads_away || comes_back.contains(&own) {
                 continue;
             }
@@ -557,14 +566,10 @@ impl Judge<'_> {
     /// Takes back what was counted while something may have been wrong, within a day: next to a break while the power was
     /// judged to be wrong, without a gap of more than three minutes behind or before the break; and what may be of another
     /// series.
-    fn distrust(&mut self, mut joins: Vec<Join>) -> Vec<Join> {
-        let is_joined = |n: usize| joins.iter().any(|(from, to, _)| *from <= n && n < *to);
-        let is_break = |n: usize| {
-            !matches!(self.links[n], Ok(_) | Err(Why::Frozen)) && self.length(n, n + 1) <= 31 * DAY
-        };
+    fn distrust(&mut self, mut joins: Vec<Join>, breaks: &[usize]) -> Vec<Join> {
         let is_wrong = |n: usize| self.is_wrong(n);
         let mut taken = Vec::new();
-        for own in (0..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)) {
+        for own in breaks.iter().copied() {
             let behind = (own + 1..self.links.len()).map(|n| (n, self.length(own, n)));
             let before = (0..own).rev().map(|n| (n, self.length(n + 1, own + 1)));
             let goes_on =
@@ -572,9 +577,7 @@ impl Judge<'_> {
             let next_to_it = behind.take_while(goes_on).chain(before.take_while(goes_on));
             taken.extend(next_to_it.map(|(n, _)| n).filter(|n| is_wrong(*n)));
         }
-        let breaks: Vec<usize> =
-            (0..self.links.len()).filter(|n| is_break(*n) && !is_joined(*n)).collect();
-        let mut others = self.other_series(&breaks);
+        let mut others = self.other_series(breaks);
         joins.retain(|(from, to, _)| {
             let is_other = (*from..*to).any(|n| others.contains(&n));
             if is_other {
@@ -603,10 +606,15 @@ impl Judge<'_> {
             let (_, _, known) = self.power.between(self.marks[from].0, self.marks[to].0);
             let reach = if known > 0 { DAY } else { HOUR };
             let (begins, ends) = (self.marks[from].0, self.marks[to].0);
-            let own = breaks.iter().filter(|(a, b)| {
-                ends - self.marks[*a].0 <= reach && self.marks[*b].0 - begins <= reach
+            // Of a long break what lies near.
+            let own = breaks.iter().filter_map(|(a, b)| {
+                let is_near = |n: &usize| {
+                    ends - self.marks[*n].0 <= reach && self.marks[*n].0 - begins <= reach
+                };
+                let own: Vec<usize> = (*a..=*b).filter(is_near).collect();
+                (own.len() > 1).then(|| (own[0], own[own.len() - 1]))
             });
-            own.map(|(a, b)| self.off(*a, *b)).collect()
+            own.map(|(a, b)| self.off(a, b)).collect()
         };
         let hidden: Vec<usize> = (0..self.links.len())
             .filter(|n| !is_joined(*n) && self.links[*n].is_ok())
@@ -742,9 +750,7 @@ impl Rows {
                 let own: Vec<(i64, Option<f64>)> = own.copied().collect();
                 let watched: Vec<(i64, i64)> =
                     self.pieces.iter().map(|piece| (piece.from, piece.to)).collect();
-                let changes: Vec<i64> = self.eras.iter().map(|era| era.1).collect();
-                let beside = (&watched[..], &changes[..]);
-                let steps = Judge::steps(&meter, (&power, &self.doubted), beside, &own);
+                let steps = Judge::steps(&meter, (&power, &self.doubted), &watched, &own);
                 self.steps.insert((point, n), steps);
             }
         }

@@ -823,7 +823,8 @@ impl Source<'_> {
         for (pair, drawn) in readings.windows(2).zip(drawn.iter_mut().skip(1)) {
             let span = Span::new(pair[0].at, pair[1].at);
             drawn.is_wrong = wrong.touch(span);
-            let watched: i64 = self.era.watched(span).map(Span::length).sum();
+            let eras = std::iter::once(&self.era).chain(beside.iter().map(|other| &other.era));
+            let watched: i64 = eras.flat_map(|era| era.watched(span)).map(Span::length).sum();
             drawn.is_unwatched = watched < span.length();
         }
         Ok(drawn)

@@ -24,10 +24,10 @@ use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use self::evidence::{Positions, Source};
-pub use self::feeder::{Feeder, FeederInterruption, FeederName, InterruptionKind, SUSTAINED_MS};
 use self::feeder::{
     Closing, Stretch, borne_out, doubt_without_current, interruptions, stretches, while_supplied,
 };
+pub use self::feeder::{Feeder, FeederInterruption, FeederName, InterruptionKind, SUSTAINED_MS};
 use self::missing::{Missing, common};
 use self::scheme::{Scheme, Supply};
 pub use self::tally::{Count, Tally};

@@ -25,8 +25,10 @@ pub(super) const LONGEST_MS: i64 = 31 * 86_400_000;
 /// A standstill is held against the power of so much time on either side: the load has a daily cycle, and at
 /// night less may flow than power can prove.
 const STANDSTILL_MS: i64 = 86_400_000;
-/// How far from a step lies what decides about it.
-pub(super) const CONTEXT_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
+/// How far from a step lies what decides about it: a break a day away at most, and a standstill a day away from that.
+pub(super) const CONTEXT_MS: i64 = 2 * STANDSTILL_MS + 3 * AWAY_MS;
+/// A reading a day away, or so little more.
+const SHOWN_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
 /// What counted and measured energy may be apart, of either: a counter of class 0.5 S (IEC 62053-22), and for the
 /// power a current transformer at low load (1.5 % at a twentieth of its rating, IEC 61869-2 class 0.5) and a
 /// voltage transformer (0.5 %, IEC 61869-3).
@@ -198,8 +200,9 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Jud
         (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
     judge.stand_still(&mut links);
     let (mut joined, unclear) = judge.joins(&links);
+    let breaks = judge.breaks(&joined);
     judge.doubt(&mut links, &mut joined);
-    judge.distrust(&mut links, &mut joined);
+    judge.distrust(&mut links, &mut joined, &breaks);
     let mut found = Judged::default();
     let mut next = 0;
     for join in joined {
@@ -637,10 +640,16 @@ impl Judge<'_> {
             let is_measured = self.marks[to].drawn.known_ms > self.marks[from].drawn.known_ms;
             let reach = if is_measured { STANDSTILL_MS } else { AWAY_MS };
             let is_before = |n: usize| span.to.since(self.marks[n].at) > reach;
-            let first = breaks.partition_point(|(from, ..)| is_before(*from));
-            let is_near = move |n: usize| self.marks[n].at.since(span.from) <= reach;
-            let near = breaks[first..].iter().take_while(move |(_, to, _)| is_near(*to));
-            near.map(|(from, to, why)| (self.off(*from, *to), *why))
+            let is_behind = move |n: usize| self.marks[n].at.since(span.from) > reach;
+            let first = breaks.partition_point(|(_, to, _)| is_before(*to));
+            let near = breaks[first..].iter().take_while(move |(from, ..)| !is_behind(*from));
+            // Of a long break what lies near, so that it is the same however much of it was read.
+            near.filter_map(move |(from, to, why)| {
+                let own = &self.marks[*from..=*to];
+                let begins = from + own.partition_point(|mark| span.to.since(mark.at) > reach);
+                let ends = from + own.partition_point(|mark| mark.at.since(span.from) <= reach);
+                (begins + 1 < ends).then(|| (self.off(begins, ends - 1), *why))
+            })
         };
         joined.retain(|join| {
             let ends = (join.from, join.to);
@@ -655,21 +664,30 @@ impl Judge<'_> {
         }
     }
 
-    /// What a device counted while it may have shown another counter is not known: between two series, or where it fell
-    /// to nothing and stands there; and while its power was judged to be wrong, from a break on or up to one. All of it
-    /// within a day.
-    fn distrust(&self, links: &mut [Result<Counted, Oddity>], joined: &mut Vec<Join>) {
+    /// Steps that cannot be by themselves, and not for a moment: what they say hangs on nothing else.
+    fn breaks(&self, joined: &[Join]) -> Vec<usize> {
         let is_joined = |n: usize| {
             let next = joined.partition_point(|join| join.to <= n);
             joined.get(next).is_some_and(|join| join.from <= n)
         };
-        let is_break = |link: &Result<Counted, Oddity>| matches!(link, Err(why) if !matches!(why, Oddity::Frozen | Oddity::TooLong));
-        let breaks = links.iter().enumerate().filter(|(n, link)| is_break(link) && !is_joined(*n));
-        let breaks: Vec<usize> = breaks.map(|(n, _)| n).collect();
+        let is_break = |n: usize| matches!(self.link(n, n + 1), Err(why) if !matches!(why, Oddity::Frozen | Oddity::TooLong));
+        let steps = 0..self.marks.len().saturating_sub(1);
+        steps.filter(|n| is_break(*n) && !is_joined(*n)).collect()
+    }
+
+    /// What a device counted while it may have shown another counter is not known: between two series, or where it fell
+    /// to nothing and stands there; and while its power was judged to be wrong, from a break on or up to one. All of it
+    /// within a day.
+    fn distrust(
+        &self,
+        links: &mut [Result<Counted, Oddity>],
+        joined: &mut Vec<Join>,
+        breaks: &[usize],
+    ) {
         let mut others = vec![false; links.len()];
-        self.other_series(links, &breaks, &mut others);
+        self.other_series(breaks, &mut others);
         let mut not_known = vec![false; links.len()];
-        for own in breaks {
+        for own in breaks.iter().copied() {
             let mut behind = own + 1..links.len();
             let mut before = (0..own).rev();
             let ways: [&mut dyn Iterator<Item = usize>; 2] = [&mut behind, &mut before];
@@ -703,20 +721,15 @@ impl Judge<'_> {
 
     /// What may be of another series of readings. One that comes back a day later at most was away meanwhile, unless what
     /// the other one counted is what it lacks itself. Which of two is the counter's own is not known where one of them was
-    /// not shown for a day: a reading lies a day away, or up to [`CONTEXT_MS`].
-    fn other_series(
-        &self,
-        links: &[Result<Counted, Oddity>],
-        breaks: &[usize],
-        not_known: &mut [bool],
-    ) {
-        let mut comes_back = vec![false; links.len()];
+    /// not shown for a day: a reading lies a day away, or up to three hours more.
+    fn other_series(&self, breaks: &[usize], not_known: &mut [bool]) {
+        let mut comes_back = vec![false; not_known.len()];
         for (n, from) in breaks.iter().enumerate() {
             let near = |to: &&usize| self.span(*from, **to + 1).length() <= STANDSTILL_MS;
             let mut later = breaks[n + 1..].iter().take_while(near);
             if let Some(to) = later.find(|to| self.is_back(*from, **to)) {
                 (comes_back[*from], comes_back[*to]) = (true, true);
-                if !self.is_the_same(links, *from, *to) {
+                if !self.is_the_same(*from, *to) {
                     not_known[from + 1..*to].fill(true);
                 }
             }
@@ -734,11 +747,11 @@ impl Judge<'_> {
                 continue;
             }
             let (from, to) = (self.marks[*own].at, self.marks[own + 1].at);
-            if !self.is_read(Span::new(from.plus(STANDSTILL_MS), from.plus(CONTEXT_MS))) {
+            if !self.is_read(Span::new(from.plus(STANDSTILL_MS), from.plus(SHOWN_MS))) {
                 let near = |n: &usize| self.span(*own, n + 1).length() <= STANDSTILL_MS;
                 (own + 1..last).take_while(near).for_each(|n| not_known[n] = true);
             }
-            if !self.is_read(Span::new(to.plus(-CONTEXT_MS), to.plus(-STANDSTILL_MS))) {
+            if !self.is_read(Span::new(to.plus(-SHOWN_MS), to.plus(-STANDSTILL_MS))) {
                 let near = |n: &usize| self.span(*n, own + 1).length() <= STANDSTILL_MS;
                 (0..*own).rev().take_while(near).for_each(|n| not_known[n] = true);
             }
@@ -783,13 +796,14 @@ impl Judge<'_> {
     }
 
     /// Whether the series between two breaks counted what the other one lacks, but for what can have flowed in the two.
-    fn is_the_same(&self, links: &[Result<Counted, Oddity>], away: usize, back: usize) -> bool {
+    fn is_the_same(&self, away: usize, back: usize) -> bool {
         let between = self.marks[back].wh - self.marks[away + 1].wh;
         let whole = self.marks[back + 1].wh - self.marks[away].wh;
         let mut left = Left { counted: whole - between, least: 0.0, most: 0.0 };
         self.leave(&mut left, away, away + 1);
         self.leave(&mut left, back, back + 1);
-        links[away + 1..back].iter().all(Result::is_ok) && left.can_be(0.0)
+        let is_one = (away + 1..back).all(|n| self.link(n, n + 1).is_ok());
+        is_one && left.can_be(0.0)
     }
 
     /// Books the steps of a run of readings as they follow each other.

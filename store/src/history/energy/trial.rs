@@ -722,9 +722,9 @@ proptest! {
         from in 200_usize..400,
     ) {
         // Of days, so that what lies a day away and three hours is not all there is.
-        let (kw, from) = (vec![3_000; 8 * READINGS / 60 + 1], 8 * from);
+        let (kw, from) = (vec![3_000; 12 * READINGS / 60 + 1], 12 * from);
         let faults: Vec<_> =
-            faults.into_iter().map(|(fault, at, long)| (fault, 8 * at, 8 * long)).collect();
+            faults.into_iter().map(|(fault, at, long)| (fault, 12 * at, 12 * long)).collect();
         let (_, shown) = shown(register, &kw, &faults);
         let part = Span::new(at(i64::try_from(from).unwrap()), at(i64::try_from(from).unwrap() + 20));
         let mut near = shown.clone();
