@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use gridwatch::collector;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::texts;
 
@@ -17,14 +19,8 @@ pub(crate) fn try_all(target: &str, changed: u64, trial: impl Fn(&[u8])) -> usiz
     for (file, seed) in files.iter().zip(1_u64..) {
         let bytes = std::fs::read(file).unwrap();
         trial(&bytes);
-        // Numbers of chance, the same in every run.
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut chance = |most: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            usize::try_from(state % u64::try_from(most.max(1)).unwrap()).unwrap()
-        };
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut chance = |most: usize| random.random_range(0..most.max(1));
         for _ in 0..changed {
             let mut bytes = bytes.clone();
             for _ in 0..=chance(4) {

@@ -306,7 +306,7 @@ mod tests {
             assert_eq!(front(&good[..short]), Front::Incomplete);
         }
         assert_eq!(front(&[1, 7, 0, 1]), Front::Garbage);
-        assert_eq!(front(b"HTTP/1.1 400 Bad ReadRequest"), Front::Garbage);
+        assert_eq!(front(b"HTTP/1.1 400 Bad Request"), Front::Garbage);
         for length in [0_u16, 1, 2, 255, u16::MAX] {
             let [high, low] = length.to_be_bytes();
             assert_eq!(front(&[1, 7, 0, 0, high, low, 1]), Front::Garbage);

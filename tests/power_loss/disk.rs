@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tempfile::{TempDir, tempdir};
 
-use crate::layer::{Noted, PlantAction};
+use crate::layer::{Noted, Operation};
 
 /// What a disk writes as a whole.
 const SECTOR: usize = 512;
@@ -40,10 +40,10 @@ pub(crate) struct Lost {
 #[derive(Default)]
 struct File {
     safe: Vec<u8>,
-    open: Vec<PlantAction>,
+    open: Vec<Operation>,
 }
 
-/// Files after some actions.
+/// Files after some operations.
 pub(crate) struct Disk {
     files: Vec<File>,
     /// Which file each name stands for: first on the disk for sure, then whenever that changed since.
@@ -61,27 +61,27 @@ impl Disk {
     }
 
     /// Does what was done.
-    pub(crate) fn go_on(&mut self, actions: &[Noted]) {
-        for (name, action) in actions {
+    pub(crate) fn go_on(&mut self, operations: &[Noted]) {
+        for (name, operation) in operations {
             let is = self.names.get(name).and_then(|files| files.last().copied().flatten());
-            match (action, is) {
-                (PlantAction::Made, _) => {
+            match (operation, is) {
+                (Operation::Made, _) => {
                     self.name(name, Some(self.files.len()));
                     self.files.push(File::default());
                 }
-                (PlantAction::Written(..) | PlantAction::Cut(_), Some(file)) => {
-                    self.files[file].open.push(action.clone());
+                (Operation::Written(..) | Operation::Cut(_), Some(file)) => {
+                    self.files[file].open.push(operation.clone());
                 }
-                (PlantAction::Synced { names }, Some(file)) => {
+                (Operation::Synced { names }, Some(file)) => {
                     if !self.lies {
                         let File { safe, open } = &mut self.files[file];
-                        open.drain(..).for_each(|action| apply(safe, &action));
+                        open.drain(..).for_each(|operation| apply(safe, &operation));
                     }
                     if *names {
                         self.settle();
                     }
                 }
-                (PlantAction::Deleted { synced }, _) => {
+                (Operation::Deleted { synced }, _) => {
                     self.name(name, None);
                     if *synced {
                         self.settle();
@@ -128,11 +128,11 @@ impl File {
         let mut bytes = self.safe.clone();
         // Its length is one that it had since: that is kept apart from what is in it.
         let mut lengths = vec![bytes.len()];
-        for action in &self.open {
+        for operation in &self.open {
             let last = lengths[lengths.len() - 1];
-            lengths.push(match action {
-                PlantAction::Written(at, data) => last.max(at + data.len()),
-                PlantAction::Cut(length) => *length,
+            lengths.push(match operation {
+                Operation::Written(at, data) => last.max(at + data.len()),
+                Operation::Cut(length) => *length,
                 _ => last,
             });
         }
@@ -140,13 +140,13 @@ impl File {
         if !chance.random_bool(likely) {
             length = lengths[chance.random_range(0..lengths.len())];
         }
-        for action in &self.open {
-            for piece in pieces(action) {
+        for operation in &self.open {
+            for piece in pieces(operation) {
                 let keeps = chance.random_bool(likely);
                 *(if keeps { &mut lost.kept } else { &mut lost.dropped }) += 1;
                 if keeps {
                     apply(&mut bytes, &piece);
-                } else if let PlantAction::Written(at, data) = piece
+                } else if let Operation::Written(at, data) = piece
                     && bytes.len() < at + data.len()
                 {
                     let from = bytes.len().max(at);
@@ -163,29 +163,29 @@ impl File {
     }
 }
 
-/// An action sector by sector.
-fn pieces(action: &PlantAction) -> Vec<PlantAction> {
-    let PlantAction::Written(at, data) = action else { return vec![action.clone()] };
+/// An operation sector by sector.
+fn pieces(operation: &Operation) -> Vec<Operation> {
+    let Operation::Written(at, data) = operation else { return vec![operation.clone()] };
     let (mut all, mut done) = (Vec::new(), 0);
     while done < data.len() {
         let from = at + done;
         let count = (SECTOR - from % SECTOR).min(data.len() - done);
-        all.push(PlantAction::Written(from, data[done..done + count].to_vec()));
+        all.push(Operation::Written(from, data[done..done + count].to_vec()));
         done += count;
     }
     all
 }
 
-fn apply(bytes: &mut Vec<u8>, action: &PlantAction) {
-    match action {
-        PlantAction::Written(at, data) => {
+fn apply(bytes: &mut Vec<u8>, operation: &Operation) {
+    match operation {
+        Operation::Written(at, data) => {
             let end = at + data.len();
             if bytes.len() < end {
                 bytes.resize(end, 0);
             }
             bytes[*at..end].copy_from_slice(data);
         }
-        PlantAction::Cut(length) => bytes.resize(*length, 0),
-        PlantAction::Made | PlantAction::Synced { .. } | PlantAction::Deleted { .. } => {}
+        Operation::Cut(length) => bytes.resize(*length, 0),
+        Operation::Made | Operation::Synced { .. } | Operation::Deleted { .. } => {}
     }
 }

@@ -67,16 +67,16 @@ pub(crate) struct Digest {
     sum: u32,
 }
 
-/// What the store had after a step that had come back, and how many actions that took.
+/// What the store had after a step that had come back, and how many operations that took.
 pub(crate) struct Step {
-    pub(crate) actions: usize,
+    pub(crate) operations: usize,
     pub(crate) digest: Digest,
 }
 
 impl Step {
     /// A step that has come back just now.
     fn of(folder: &Path) -> Self {
-        Self { actions: layer::actions(), digest: digest(folder).unwrap() }
+        Self { operations: layer::operations(), digest: digest(folder).unwrap() }
     }
 }
 
@@ -84,7 +84,7 @@ impl Step {
 pub(crate) struct Kept {
     /// What was there before, and what the store had then.
     pub(crate) before: (Image, Digest),
-    pub(crate) actions: Vec<Noted>,
+    pub(crate) operations: Vec<Noted>,
     pub(crate) steps: Vec<Step>,
     /// Actions of the steps that are rare: the store is made; old values are forgotten; everything old is.
     pub(crate) creation: Range<usize>,
@@ -167,7 +167,7 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
         }
         (steps, first) = (witness.steps, witness.first);
         if n == 0 {
-            creation = 1..steps[0].actions;
+            creation = 1..steps[0].operations;
         }
         if ends_well {
             witness.writer.close().unwrap();
@@ -193,7 +193,7 @@ pub(crate) fn keep(seconds: i64) -> (Kept, Beginning) {
     );
     let before = (Image::new(), Digest::default());
     let beginning = Beginning { province: province(0), batch: first.unwrap() };
-    (Kept { before, actions: layer::end(), steps, creation, forgetting, compaction }, beginning)
+    (Kept { before, operations: layer::end(), steps, creation, forgetting, compaction }, beginning)
 }
 
 fn sessions(folder: &Path) -> Vec<Session> {
@@ -201,13 +201,13 @@ fn sessions(folder: &Path) -> Vec<Session> {
 }
 
 /// Forgets what is older than the day of the later sessions and gives its room back: two transactions, but the
-/// second changes no row. Returns the actions that it takes.
+/// second changes no row. Returns the operations that it takes.
 fn compact(folder: &Path, only_values: bool, steps: &mut Vec<Step>) -> Range<usize> {
-    let begins = layer::actions() + 1;
+    let begins = layer::operations() + 1;
     let forget = Forget { before: DAY, only_values, zone: Zone::hours(7) };
     upkeep::compact(folder, Some(forget)).unwrap();
     steps.push(Step::of(folder));
-    begins..steps[steps.len() - 1].actions
+    begins..steps[steps.len() - 1].operations
 }
 
 /// What the store of a folder has. Whoever asks brings it in order, as every connection that may write does.
@@ -261,6 +261,6 @@ pub(crate) fn restart(folder: &Path, before: (Image, Digest), beginning: &Beginn
     steps.push(Step::of(folder));
     writer.close().unwrap();
     steps.push(Step::of(folder));
-    let creation = if before.1.rows == 0 { 1..steps[0].actions } else { 0..0 };
-    Kept { before, actions: layer::end(), steps, creation, forgetting: 0..0, compaction: 0..0 }
+    let creation = if before.1.rows == 0 { 1..steps[0].operations } else { 0..0 };
+    Kept { before, operations: layer::end(), steps, creation, forgetting: 0..0, compaction: 0..0 }
 }

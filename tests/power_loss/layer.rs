@@ -15,7 +15,7 @@ use rusqlite::ffi;
 
 /// What happened to a file.
 #[derive(Debug, Clone)]
-pub(crate) enum PlantAction {
+pub(crate) enum Operation {
     /// It was made, empty.
     Made,
     /// Bytes were written from a place on.
@@ -28,8 +28,8 @@ pub(crate) enum PlantAction {
     Deleted { synced: bool },
 }
 
-/// An action, and the name of the file within its folder.
-pub(crate) type Noted = (String, PlantAction);
+/// An operation, and the name of the file within its folder.
+pub(crate) type Noted = (String, Operation);
 
 /// Actions in the order in which they happened, while they are written down.
 static LOG: Mutex<Option<Vec<Noted>>> = Mutex::new(None);
@@ -64,8 +64,8 @@ pub(crate) fn begin() {
     *locked(&LOG) = Some(Vec::new());
 }
 
-/// How many actions were written down.
-pub(crate) fn actions() -> usize {
+/// How many operations were written down.
+pub(crate) fn operations() -> usize {
     locked(&LOG).as_ref().map_or(0, Vec::len)
 }
 
@@ -74,17 +74,17 @@ pub(crate) fn end() -> Vec<Noted> {
     locked(&LOG).take().unwrap_or_default()
 }
 
-/// Writes an action down, when somebody wants that.
-fn write_down(name: &str, action: impl FnOnce() -> PlantAction) {
+/// Writes an operation down, when somebody wants that.
+fn write_down(name: &str, operation: impl FnOnce() -> Operation) {
     if let Some(log) = locked(&LOG).as_mut() {
-        log.push((name.to_owned(), action()));
+        log.push((name.to_owned(), operation()));
     }
 }
 
-fn note(file: *mut ffi::sqlite3_file, action: impl FnOnce(&mut Open) -> PlantAction) {
+fn note(file: *mut ffi::sqlite3_file, operation: impl FnOnce(&mut Open) -> Operation) {
     if let Some(open) = locked(&OPEN).get_mut(&(file as usize)) {
-        let action = action(open);
-        write_down(&open.name, || action);
+        let operation = operation(open);
+        write_down(&open.name, || operation);
     }
 }
 
@@ -158,7 +158,7 @@ unsafe extern "C" fn open(
             let names = flags & logs != 0 && flags & ffi::SQLITE_OPEN_CREATE != 0;
             let name = short(&path);
             if is_new {
-                write_down(&name, || PlantAction::Made);
+                write_down(&name, || Operation::Made);
             }
             locked(&OPEN).insert(file as usize, Open { name, names });
         }
@@ -176,7 +176,7 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, sync:
     if said == ffi::SQLITE_OK
         && let Some(path) = path(name)
     {
-        write_down(&short(&path), || PlantAction::Deleted { synced: sync != 0 });
+        write_down(&short(&path), || Operation::Deleted { synced: sync != 0 });
     }
     said
 }
@@ -241,7 +241,7 @@ unsafe extern "C" fn write(
             && let (Ok(count), Ok(at)) = (usize::try_from(count), usize::try_from(at))
         {
             let bytes = std::slice::from_raw_parts(from.cast::<u8>(), count);
-            note(file, |_| PlantAction::Written(at, bytes.to_vec()));
+            note(file, |_| Operation::Written(at, bytes.to_vec()));
         }
         said
     }
@@ -251,7 +251,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_in
     // SAFETY: what came in is passed on.
     let said = unsafe { pass_truncate(file, length) };
     if said == ffi::SQLITE_OK {
-        note(file, |_| PlantAction::Cut(usize::try_from(length).unwrap_or(0)));
+        note(file, |_| Operation::Cut(usize::try_from(length).unwrap_or(0)));
     }
     said
 }
@@ -260,7 +260,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: what came in is passed on.
     let said = unsafe { pass_sync(file, flags) };
     if said == ffi::SQLITE_OK {
-        note(file, |open| PlantAction::Synced { names: std::mem::take(&mut open.names) });
+        note(file, |open| Operation::Synced { names: std::mem::take(&mut open.names) });
     }
     said
 }

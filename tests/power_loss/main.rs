@@ -1,7 +1,7 @@
 //! The power is lost at any moment while a monitor keeps: what its store has called durable is there.
 //!
 //! A process of its own, since the file layer of `SQLite` is another one here (`layer.rs`). Some minutes of
-//! a province are recorded through the real writer, session by session (`flow.rs`); each action on its files
+//! a province are recorded through the real writer, session by session (`flow.rs`); each operation on its files
 //! is written down. Then for any moment of that a disk is made as it may be after a loss (`disk.rs`), looked
 //! at as it is, and gone on with; and in that restart the power is lost, too.
 
@@ -22,9 +22,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use disk::{Disk, Image, folder};
 use flow::{Beginning, Digest, Kept, digest, keep, restart};
-use layer::PlantAction;
+use layer::Operation;
 
-/// There is one log of actions in the process.
+/// There is one log of operations in the process.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// What the losses came to.
@@ -50,11 +50,11 @@ struct Seen {
     damaged: usize,
 }
 
-/// Moments of losses, in order: a quarter of them anywhere, a quarter within any step, however few actions it
+/// Moments of losses, in order: a quarter of them anywhere, a quarter within any step, however few operations it
 /// took, and the others where it is rare to be.
 fn moments(kept: &Kept, times: usize, chance: &mut Xoshiro256PlusPlus) -> Vec<usize> {
     let checkpoints: Vec<usize> =
-        (1..=kept.actions.len()).filter(|moment| is_in_checkpoint(kept, *moment)).collect();
+        (1..=kept.operations.len()).filter(|moment| is_in_checkpoint(kept, *moment)).collect();
     let mut moments: Vec<usize> = (0..times)
         .map(|n| {
             let rare = [&kept.creation, &kept.forgetting, &kept.compaction][n / 4 % 3];
@@ -64,7 +64,7 @@ fn moments(kept: &Kept, times: usize, chance: &mut Xoshiro256PlusPlus) -> Vec<us
                     checkpoints[chance.random_range(0..checkpoints.len())]
                 }
                 2 => within_a_step(kept, n / 4 % 2 == 0, chance),
-                _ => chance.random_range(1..=kept.actions.len()),
+                _ => chance.random_range(1..=kept.operations.len()),
             }
         })
         .collect();
@@ -76,9 +76,10 @@ fn moments(kept: &Kept, times: usize, chance: &mut Xoshiro256PlusPlus) -> Vec<us
 /// two commits, what lies between them would be seen.
 fn within_a_step(kept: &Kept, synced: bool, chance: &mut Xoshiro256PlusPlus) -> usize {
     let step = chance.random_range(0..kept.steps.len());
-    let from = step.checked_sub(1).map_or(0, |before| kept.steps[before].actions);
-    let within = from + 1..=kept.steps[step].actions.max(from + 1);
-    let is_sync = |moment: &usize| matches!(kept.actions[moment - 1].1, PlantAction::Synced { .. });
+    let from = step.checked_sub(1).map_or(0, |before| kept.steps[before].operations);
+    let within = from + 1..=kept.steps[step].operations.max(from + 1);
+    let is_sync =
+        |moment: &usize| matches!(kept.operations[moment - 1].1, Operation::Synced { .. });
     let syncs: Vec<usize> = within.clone().filter(is_sync).collect();
     if !synced || syncs.is_empty() {
         return chance.random_range(within);
@@ -86,11 +87,11 @@ fn within_a_step(kept: &Kept, synced: bool, chance: &mut Xoshiro256PlusPlus) -> 
     syncs[chance.random_range(0..syncs.len())]
 }
 
-/// Whether the last action before a moment put something of the log into the database.
+/// Whether the last operation before a moment put something of the log into the database.
 fn is_in_checkpoint(kept: &Kept, moment: usize) -> bool {
-    let (name, action) = &kept.actions[moment - 1];
+    let (name, operation) = &kept.operations[moment - 1];
     name == "gridwatch.db"
-        && matches!(action, PlantAction::Written(..))
+        && matches!(operation, Operation::Written(..))
         && !kept.creation.contains(&moment)
 }
 
@@ -107,10 +108,10 @@ fn lose(
     let mut disk = Disk::new(&kept.before.0, province.is_none());
     let mut at = 0;
     for moment in moments(kept, times, chance) {
-        disk.go_on(&kept.actions[at..moment]);
+        disk.go_on(&kept.operations[at..moment]);
         at = moment;
         let (image, pieces) = disk.lose(chance);
-        let done = kept.steps.partition_point(|step| step.actions <= moment);
+        let done = kept.steps.partition_point(|step| step.operations <= moment);
         let before = done.checked_sub(1).map_or(kept.before.1, |n| kept.steps[n].digest);
         let after = kept.steps.get(done).map(|step| step.digest);
         seen.losses += 1;
@@ -227,7 +228,7 @@ fn what_was_called_durable_is_there_after_the_power_was_lost() {
     let _alone = ALONE.lock();
     let kept = keep(8);
     let seen = lose_twice(&kept, 20, 4, 1);
-    println!("{} actions, {} steps; {seen:#?}", kept.0.actions.len(), kept.0.steps.len());
+    println!("{} operations, {} steps; {seen:#?}", kept.0.operations.len(), kept.0.steps.len());
     for seen in &seen {
         assert_eq!((seen.lost, seen.damaged), (0, 0), "{seen:?}");
         assert!(seen.dropped > 10 && seen.kept > 10, "{seen:?}");
@@ -254,7 +255,7 @@ fn a_disk_that_lies_about_what_it_has_written_is_seen_to_lose_it() {
 fn a_hundred_power_losses_lose_nothing_that_was_called_durable() {
     let _alone = ALONE.lock();
     let kept = keep(150);
-    println!("{} actions, {} steps", kept.0.actions.len(), kept.0.steps.len());
+    println!("{} operations, {} steps", kept.0.operations.len(), kept.0.steps.len());
     let mut sums = [Seen::default(), Seen::default()];
     for seed in 3..6 {
         let seen = lose_twice(&kept, 100, 1, seed);

@@ -528,7 +528,7 @@ mod tests {
 
     /// Texts that name something, in both languages: heads, figures, states, kinds and screens.
     fn terms() -> Vec<(&'static str, &'static str)> {
-        let kinds = ["Col", "Figure", "Kind", "Link", "Position", "Read", "Reconnects", "Overruns"];
+        let kinds = ["Col", "Figure", "Kind", "Link", "Position", "Read"];
         let others = [
             "Overview",
             "Stations",
@@ -562,6 +562,8 @@ mod tests {
             "PathsWord",
             "FindingWord",
             "RecordsWord",
+            "Reconnects",
+            "Overruns",
             "Unacknowledged",
             "AcknowledgedWord",
             "ReturnedWord",

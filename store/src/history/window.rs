@@ -45,6 +45,12 @@ pub(super) fn merged(spans: impl IntoIterator<Item = Span>) -> Vec<Span> {
     merged
 }
 
+/// Whether some of a stretch lies in one of others, which are in order and do not touch.
+pub(super) fn touches(all: &[Span], own: Span) -> bool {
+    let next = all.partition_point(|one| one.to <= own.from);
+    all.get(next).is_some_and(|one| one.and(own).length() > 0)
+}
+
 /// What some stretches have beside others, which are in order and do not touch.
 pub(super) fn without(all: impl Iterator<Item = Span>, others: &[Span]) -> Vec<Span> {
     let mut left = Vec::new();

@@ -196,13 +196,16 @@ type Counted = (i64, bool);
 pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Judged {
     let marks = marks(meter, readings, drawn);
     let judge = Judge { meter, marks: &marks };
-    let mut links: Vec<Result<Counted, Oddity>> =
+    // What each step says by itself, and then what else speaks against it.
+    let alone: Vec<Result<Counted, Oddity>> =
         (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
+    let mut links = alone.clone();
     judge.stand_still(&mut links);
     let (mut joined, unclear) = judge.joins(&links);
-    let breaks = judge.breaks(&joined);
+    let breaks = breaks(&alone, &joined);
     judge.doubt(&mut links, &mut joined);
-    judge.distrust(&mut links, &mut joined, &breaks);
+    let others = judge.other_series(&alone, &breaks);
+    judge.distrust(&mut links, &mut joined, &breaks, others);
     let mut found = Judged::default();
     let mut next = 0;
     for join in joined {
@@ -298,6 +301,20 @@ struct Join {
     from: usize,
     to: usize,
     counted: Counted,
+}
+
+/// Whether a step lies in a join; these are in order.
+fn is_joined(joined: &[Join], step: usize) -> bool {
+    let next = joined.partition_point(|join| join.to <= step);
+    joined.get(next).is_some_and(|join| join.from <= step)
+}
+
+/// Steps that cannot be by themselves, and not for a moment: what they say hangs on nothing else.
+fn breaks(alone: &[Result<Counted, Oddity>], joined: &[Join]) -> Vec<usize> {
+    let is_break = |link: &Result<Counted, Oddity>| matches!(link, Err(why) if !matches!(why, Oddity::Frozen | Oddity::TooLong));
+    let steps = alone.iter().enumerate();
+    let found = steps.filter(|(n, link)| is_break(link) && !is_joined(joined, *n));
+    found.map(|(n, _)| n).collect()
 }
 
 /// What was counted in some steps, and what can have flowed in them, watt hours.
@@ -462,13 +479,13 @@ impl Judge<'_> {
         let mut change = vec![0_i32; end - first + 1];
         // Readings from which a part may begin, from the earliest on, which has the least.
         let mut begins: VecDeque<usize> = VecDeque::new();
+        let of_it = &self.marks[first..=end];
         for to in first..=end {
             let mut from = None;
             while begins.front().is_some_and(|n| least(to) - least(*n) > proof) {
                 from = begins.pop_front();
             }
             if let Some(from) = from {
-                let of_it = &self.marks[first..=end];
                 let low =
                     of_it.partition_point(|own| self.marks[to].at.since(own.at) > STANDSTILL_MS);
                 let high =
@@ -615,15 +632,7 @@ impl Judge<'_> {
     /// Takes back what was found of steps and joins in which a counter that lost or gained something may have come
     /// back unseen.
     fn doubt(&self, links: &mut [Result<Counted, Oddity>], joined: &mut Vec<Join>) {
-        let is_joined: Vec<bool> = {
-            let mut joins = joined.iter().peekable();
-            (0..links.len())
-                .map(|n| {
-                    while joins.next_if(|join| join.to <= n).is_some() {}
-                    joins.peek().is_some_and(|join| join.from <= n)
-                })
-                .collect()
-        };
+        let is_joined: Vec<bool> = (0..links.len()).map(|n| is_joined(joined, n)).collect();
         // Breaks that follow each other are one: what was lost may have come back in the next step.
         let mut breaks: Vec<(usize, usize, Oddity)> = Vec::new();
         for (n, link) in links.iter().enumerate().filter(|(n, _)| !is_joined[*n]) {
@@ -664,28 +673,15 @@ impl Judge<'_> {
         }
     }
 
-    /// Steps that cannot be by themselves, and not for a moment: what they say hangs on nothing else.
-    fn breaks(&self, joined: &[Join]) -> Vec<usize> {
-        let is_joined = |n: usize| {
-            let next = joined.partition_point(|join| join.to <= n);
-            joined.get(next).is_some_and(|join| join.from <= n)
-        };
-        let is_break = |n: usize| matches!(self.link(n, n + 1), Err(why) if !matches!(why, Oddity::Frozen | Oddity::TooLong));
-        let steps = 0..self.marks.len().saturating_sub(1);
-        steps.filter(|n| is_break(*n) && !is_joined(*n)).collect()
-    }
-
-    /// What a device counted while it may have shown another counter is not known: between two series, or where it fell
-    /// to nothing and stands there; and while its power was judged to be wrong, from a break on or up to one. All of it
-    /// within a day.
+    /// What a device counted while it may have shown another counter is not known: where it may be of another series, as
+    /// `others` says of each step; and while its power was judged to be wrong, from a break on or up to one, within a day.
     fn distrust(
         &self,
         links: &mut [Result<Counted, Oddity>],
         joined: &mut Vec<Join>,
         breaks: &[usize],
+        mut others: Vec<bool>,
     ) {
-        let mut others = vec![false; links.len()];
-        self.other_series(breaks, &mut others);
         let mut not_known = vec![false; links.len()];
         for own in breaks.iter().copied() {
             let mut behind = own + 1..links.len();
@@ -719,18 +715,20 @@ impl Judge<'_> {
         }
     }
 
-    /// What may be of another series of readings. One that comes back a day later at most was away meanwhile, unless what
+    /// Which steps may be of another series of readings, all of it within a day. One that comes back a day later at most was away meanwhile, unless what
     /// the other one counted is what it lacks itself. Which of two is the counter's own is not known where one of them was
     /// not shown for a day: a reading lies a day away, or up to three hours more.
-    fn other_series(&self, breaks: &[usize], not_known: &mut [bool]) {
-        let mut comes_back = vec![false; not_known.len()];
+    /// What fell to nothing and stands there is none either.
+    fn other_series(&self, alone: &[Result<Counted, Oddity>], breaks: &[usize]) -> Vec<bool> {
+        let mut others = vec![false; alone.len()];
+        let mut comes_back = vec![false; alone.len()];
         for (n, from) in breaks.iter().enumerate() {
             let near = |to: &&usize| self.span(*from, **to + 1).length() <= STANDSTILL_MS;
             let mut later = breaks[n + 1..].iter().take_while(near);
             if let Some(to) = later.find(|to| self.is_back(*from, **to)) {
                 (comes_back[*from], comes_back[*to]) = (true, true);
-                if !self.is_the_same(*from, *to) {
-                    not_known[from + 1..*to].fill(true);
+                if !self.is_the_same(alone, *from, *to) {
+                    others[from + 1..*to].fill(true);
                 }
             }
         }
@@ -741,7 +739,7 @@ impl Judge<'_> {
                 self.marks[n + 1].wh == 0 && self.span(*own, n + 1).length() <= STANDSTILL_MS
             };
             if falls_to_nothing {
-                (own + 1..last).take_while(stands).for_each(|n| not_known[n] = true);
+                (own + 1..last).take_while(stands).for_each(|n| others[n] = true);
             }
             if comes_back[*own] || !self.leads_away(*own) {
                 continue;
@@ -749,13 +747,14 @@ impl Judge<'_> {
             let (from, to) = (self.marks[*own].at, self.marks[own + 1].at);
             if !self.is_read(Span::new(from.plus(STANDSTILL_MS), from.plus(SHOWN_MS))) {
                 let near = |n: &usize| self.span(*own, n + 1).length() <= STANDSTILL_MS;
-                (own + 1..last).take_while(near).for_each(|n| not_known[n] = true);
+                (own + 1..last).take_while(near).for_each(|n| others[n] = true);
             }
             if !self.is_read(Span::new(to.plus(-SHOWN_MS), to.plus(-STANDSTILL_MS))) {
                 let near = |n: &usize| self.span(*n, own + 1).length() <= STANDSTILL_MS;
-                (0..*own).rev().take_while(near).for_each(|n| not_known[n] = true);
+                (0..*own).rev().take_while(near).for_each(|n| others[n] = true);
             }
         }
+        others
     }
 
     /// Whether there is a reading from one moment to another.
@@ -796,14 +795,13 @@ impl Judge<'_> {
     }
 
     /// Whether the series between two breaks counted what the other one lacks, but for what can have flowed in the two.
-    fn is_the_same(&self, away: usize, back: usize) -> bool {
+    fn is_the_same(&self, alone: &[Result<Counted, Oddity>], away: usize, back: usize) -> bool {
         let between = self.marks[back].wh - self.marks[away + 1].wh;
         let whole = self.marks[back + 1].wh - self.marks[away].wh;
         let mut left = Left { counted: whole - between, least: 0.0, most: 0.0 };
         self.leave(&mut left, away, away + 1);
         self.leave(&mut left, back, back + 1);
-        let is_one = (away + 1..back).all(|n| self.link(n, n + 1).is_ok());
-        is_one && left.can_be(0.0)
+        alone[away + 1..back].iter().all(Result::is_ok) && left.can_be(0.0)
     }
 
     /// Books the steps of a run of readings as they follow each other.

@@ -8,7 +8,7 @@ use signal::clock::Timestamp;
 use super::evidence::POLLED_MS;
 use super::track::{DISBELIEF_MS, Record, place};
 use crate::history::Span;
-use crate::history::window::{merged, without};
+use crate::history::window::{merged, touches, without};
 
 /// So many changes, none further from the one before than [`CHATTER_MS`] but for records that were lost between, are
 /// no breaker's: reclosing twice makes six.
@@ -57,9 +57,7 @@ fn too_many(records: &[Record], lost: &[Span], longest_ms: i64) -> Vec<Span> {
     for run in records.chunk_by(|one, next| next.at.since(one.at) <= longest_ms) {
         let changes = |pair: &&[Record]| {
             let between = Span::new(pair[0].at, pair[1].at);
-            let next = lost.partition_point(|own| own.to <= between.from);
-            pair[0].value != pair[1].value
-                || lost.get(next).is_some_and(|own| own.and(between).length() > 0)
+            pair[0].value != pair[1].value || touches(lost, between)
         };
         // The first one may be the same as the last that came before, of which the way back was lost.
         if let [first, .., last] = run

@@ -17,7 +17,7 @@ use super::evidence::POLLED_MS;
 use super::missing::common;
 use super::scheme::Place;
 use super::track::{DISBELIEF_MS, Flow, LAG_MS, OFF_MS, Record, Sample, Turn, other, place};
-use crate::history::window::{merged, without};
+use crate::history::window::{merged, touches, without};
 use crate::history::{Span, What};
 
 /// What one centre said of a breaker for a while, by its polls.
@@ -109,10 +109,7 @@ pub(super) fn told_apart(rings: &[Ring<'_>]) -> Vec<Span> {
     for (n, one) in rings.iter().enumerate() {
         for other in &rings[n + 1..] {
             let doubted = merged(one.doubted.iter().chain(&other.doubted).copied());
-            let is_sure = |own: &Span| {
-                let next = doubted.partition_point(|doubted| doubted.to <= own.from);
-                doubted.get(next).is_none_or(|doubted| doubted.from >= own.to)
-            };
+            let is_sure = |own: &Span| !touches(&doubted, *own);
             for both in common(&one.whole, &other.whole) {
                 let found = told_apart_in(one.records, other.records, both).into_iter();
                 let near = |own: Span| Span::new(own.from, own.to.min(own.from.plus(DISBELIEF_MS)));

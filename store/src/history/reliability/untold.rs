@@ -8,7 +8,7 @@ use signal::clock::Timestamp;
 
 use super::scheme::Place;
 use super::track::{DISBELIEF_MS, Record, Turn, other, place};
-use crate::history::window::merged;
+use crate::history::window::{merged, touches};
 use crate::history::{Span, What};
 
 /// Stretches, in order, in which a breaker is said to have stood as no record bears out. `whole`: when every record of its
@@ -25,14 +25,10 @@ pub(super) fn untold(
         let next = whole.partition_point(|own| own.to <= at);
         whole.get(next).is_some_and(|own| own.from <= at)
     };
-    let has = |all: &[Span], own: Span| {
-        let next = all.partition_point(|one| one.to <= own.from);
-        own.length() > 0 && all.get(next).is_some_and(|one| one.from < own.to)
-    };
     // Whether it was polled long before need not be looked at.
     let is_blind = |from: Timestamp, to: Timestamp| {
         let near = from.max(to.plus(-DISBELIEF_MS));
-        has(blind, Span::new(near, to)) || has(gone, Span::new(from, near))
+        touches(blind, Span::new(near, to)) || touches(gone, Span::new(from, near))
     };
     let mut found: Vec<Span> = Vec::new();
     for (n, pair) in turns.windows(2).enumerate() {
