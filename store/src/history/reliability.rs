@@ -1,8 +1,8 @@
 //! Who was without supply, from when to when: the ground of SAIDI, SAIFI and MAIFI.
 //!
-//! What a window says follows from the history that is kept, not from the window: an interruption is
-//! followed to its beginning and its end outside of it, and each window has the minutes that lie in it.
-//! So windows add up. What nobody saw is not known, and never counted as supplied.
+//! What a window says follows from the history that is kept, not from the window: supply is worked out week by week, an
+//! interruption is followed to its beginning and its end outside of the window, and each window has the minutes that
+//! lie in it. So windows add up. What nobody saw is not known, and never counted as supplied.
 
 mod believed;
 mod chatter;
@@ -19,13 +19,14 @@ mod untold;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::{Province, StationId};
+use config::{Province, Station, StationId};
 use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use self::evidence::{Positions, Source};
 use self::feeder::{
-    Closing, Stretch, borne_out, doubt_without_current, interruptions, stretches, while_supplied,
+    Closing, Stretch, borne_out, doubt_without_current, interruptions, push, stretches,
+    while_supplied,
 };
 pub use self::feeder::{Feeder, FeederInterruption, FeederName, InterruptionKind, SUSTAINED_MS};
 use self::missing::{Missing, common};
@@ -35,8 +36,8 @@ use self::track::{REACH_MS, Turn};
 use self::tracks::Tracks;
 use super::figure::{Figure, Remark, What};
 use super::window::{merged, without};
-use super::{Span, Window};
-use crate::{Kept, Reader, Session, StoreError};
+use super::{Era, Span, Window};
+use crate::{Kept, Reader, StoreError};
 
 /// What is known of the supply of feeders around a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,8 +239,16 @@ fn ratio(n: u128, all: u128) -> Option<f64> {
     (all > 0).then(|| (n / divisor) as f64 / (all / divisor) as f64)
 }
 
-/// How far beyond what is looked at lies what decides about it: what tracks reach for, and a few scans.
+/// How far beyond a week lies what decides about it: what tracks reach for, and a few scans.
 const EDGE_MS: i64 = REACH_MS + 3_600_000;
+
+/// What is known is worked out week by week, from Monday, 00:00 UTC, each from what lies in it and [`EDGE_MS`] around
+/// it: so it is the same whichever window is asked for.
+const WEEK_MS: i64 = 7 * DAY_MS;
+/// The first Monday of 1970.
+const MONDAY: Timestamp = Timestamp(4 * DAY_MS);
+/// Of a store of more weeks, some twenty years, several are worked out as one.
+const WEEKS: i64 = 1_040;
 
 /// Works out who was without supply in a window.
 ///
@@ -271,78 +280,142 @@ pub fn reliability(
         }
     })?;
     missing.end();
-    let sources = (reader, &positions, &missing);
-    // What lasts at an edge of what is looked at began or ended beyond it.
-    let mut margin = (DAY_MS, DAY_MS);
+    // A contract also holds where nobody watched any more: what it knows of then is not known.
+    let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
+    let eras = Window::new(always, &[], &sessions).eras;
+    let (positions, missing) = (&positions, &missing);
+    let kept = Span::new(begins, all.to);
+    let week_ms = WEEK_MS * (1 + kept.length() / WEEK_MS / WEEKS);
+    let known = BTreeMap::new();
+    let mut weeks = Weeks { reader, eras, positions, missing, wanted, all, kept, week_ms, known };
+    let (earliest, latest) = weeks.of_window(kept);
+    let (mut first, mut last) = weeks.of_window(window);
+    // What lasts at an edge of these weeks began before them, or ends behind.
+    let (mut more_before, mut more_behind) = (1, 1);
     loop {
-        let around = |ms: i64| {
-            let (from, to) = (window.from.plus(-margin.0 - ms), window.to.plus(margin.1 + ms));
-            Span::new(from, to).and(all)
-        };
-        let read = around(EDGE_MS);
-        let looked = around(0).and(Span::new(begins, all.to));
-        let known = Known::read(sources, &sessions, (read, window), &wanted)?;
-        let known = known.within(looked);
-        let (more_before, more_behind) = known.lasts_at_edges(window);
-        let before = more_before && looked.from > begins;
-        let behind = more_behind && looked.to < all.to;
+        let known = weeks.known(window, (first, last))?;
+        let (before, behind) = known.lasts_at_edges(window);
+        let (before, behind) = (before && first > earliest, behind && last < latest);
         if !before && !behind {
             let kept = reader.kept_from(Kept::Events)?.max(reader.kept_from(Kept::Verdicts)?);
             return Ok(known.into_reliability(window, kept));
         }
-        margin.0 = if before { margin.0.saturating_mul(4) } else { margin.0 };
-        margin.1 = if behind { margin.1.saturating_mul(4) } else { margin.1 };
+        if before {
+            first = earliest.max(first - more_before);
+            more_before *= 2;
+        }
+        if behind {
+            last = latest.min(last + more_behind);
+            more_behind *= 2;
+        }
     }
 }
 
-/// A feeder as it is put together, contract by contract.
-#[derive(Default)]
-struct Pieces {
-    customers: Vec<(Span, u64)>,
-    stretches: Vec<Stretch>,
-    unrecorded: Vec<Span>,
-    doubts: Vec<(What, Span)>,
-    /// What polls alone tell is known to so many milliseconds.
-    poll_ms: i64,
+/// What a store has, week by week.
+struct Weeks<'a, F> {
+    reader: &'a Reader,
+    /// The contracts, each while it held.
+    eras: Vec<Era>,
+    positions: &'a Positions,
+    missing: &'a Missing,
+    /// Whether a station is asked for.
+    wanted: F,
+    /// The time of which anything is there.
+    all: Span,
+    /// The part of it of which anything is told.
+    kept: Span,
+    /// How long a week of it is, milliseconds.
+    week_ms: i64,
+    /// The weeks that were worked out.
+    known: BTreeMap<i64, Stretches>,
 }
 
-/// What is known of a stretch of time.
-struct Known {
+/// What is known of the feeders over a stretch of time.
+#[derive(Default)]
+struct Stretches {
     feeders: BTreeMap<FeederName, Pieces>,
     /// Where a breaker stood at first hangs on what was polled before, or that it was closed on how it stood then.
     hangs_on_earlier: bool,
 }
 
-impl Known {
-    fn read(
-        (reader, positions, missing): (&Reader, &Positions, &Missing),
-        sessions: &[Session],
-        (read, window): (Span, Span),
-        wanted: &impl Fn(&str) -> bool,
-    ) -> Result<Self, StoreError> {
-        let mut known = Self { feeders: BTreeMap::new(), hangs_on_earlier: false };
-        // A contract also holds where nobody watched any more: what it knows of then is not known.
-        let always = Span::new(Timestamp(i64::MIN), Timestamp(i64::MAX));
-        for era in &Window::new(always, &[], sessions).eras {
-            // The last one may begin just where what is kept ends.
-            let touched = Span::new(read.from, read.to.plus(1));
-            if era.span.and(touched).length() == 0 && era.span.and(window).length() == 0 {
-                continue;
+impl<F: Fn(&str) -> bool> Weeks<'_, F> {
+    /// The first and the last week of a window of which anything is told.
+    fn of_window(&self, window: Span) -> (i64, i64) {
+        let own = |at: Timestamp| {
+            at.clamp(self.kept.from, self.kept.to).since(MONDAY).div_euclid(self.week_ms)
+        };
+        (own(window.from), own(window.to))
+    }
+
+    /// From the beginning of one week to the end of another, as far as anything is told of them.
+    fn span(&self, first: i64, last: i64) -> Span {
+        let from = MONDAY.plus(first.saturating_mul(self.week_ms));
+        let to = MONDAY.plus(last.saturating_add(1).saturating_mul(self.week_ms));
+        Span::new(from, to).and(self.kept)
+    }
+
+    /// What is known from one week to another, of the feeders that a contract knew in them or in a window.
+    fn known(&mut self, window: Span, (first, last): (i64, i64)) -> Result<Known, StoreError> {
+        for week in first..=last {
+            if !self.known.contains_key(&week) {
+                let found = self.week(week)?;
+                self.known.insert(week, found);
             }
-            let province = reader.contract(era.contract)?.province;
-            for (station, contract) in province.station_ids().zip(&province.stations) {
-                if !wanted(&contract.id) {
-                    continue;
+        }
+        let mut known = Known { feeders: BTreeMap::new() };
+        let own = self.span(first, last);
+        // The last contract may begin just where what is kept ends.
+        let own = Span::new(own.from, own.to.plus(1));
+        let is_near = |era: &&Era| [own, window].iter().any(|of| era.span.and(*of).length() > 0);
+        for era in self.eras.iter().filter(is_near) {
+            let province = self.reader.contract(era.contract)?.province;
+            for station in province.stations.iter().filter(|own| (self.wanted)(&own.id)) {
+                known.meet(era.span, &province, station);
+            }
+        }
+        for (_, found) in self.known.range(first..=last) {
+            for (name, pieces) in &found.feeders {
+                if let Some(own) = known.feeders.get_mut(name) {
+                    own.pieces.extend(pieces);
                 }
-                let span = era.span.and(read);
-                let old = OnceCell::new();
-                let source = Source { reader, province: &province, station, era, span, old };
-                known.add(&source, positions, missing)?;
             }
         }
         Ok(known)
     }
 
+    /// Works out a week: from what lies around it, and as much before that as is needed to know how it began.
+    fn week(&self, week: i64) -> Result<Stretches, StoreError> {
+        let own = self.span(week, week);
+        let mut edge_ms = EDGE_MS;
+        loop {
+            let read = Span::new(own.from.plus(-edge_ms), own.to.plus(EDGE_MS)).and(self.all);
+            let found = self.read(read)?.within(own, read.from.plus(EDGE_MS));
+            if !found.hangs_on_earlier || read.from <= self.all.from {
+                return Ok(found);
+            }
+            edge_ms = edge_ms.saturating_mul(4);
+        }
+    }
+
+    fn read(&self, read: Span) -> Result<Stretches, StoreError> {
+        let mut found = Stretches::default();
+        for era in self.eras.iter().filter(|era| era.span.and(read).length() > 0) {
+            let province = self.reader.contract(era.contract)?.province;
+            for (station, contract) in province.station_ids().zip(&province.stations) {
+                if !(self.wanted)(&contract.id) {
+                    continue;
+                }
+                let (span, old) = (era.span.and(read), OnceCell::new());
+                let (reader, province) = (self.reader, &*province);
+                let source = Source { reader, province, station, era, span, old };
+                found.add(&source, self.positions, self.missing)?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Stretches {
     /// Adds what is known of a station in an era.
     fn add(
         &mut self,
@@ -356,7 +429,7 @@ impl Known {
         let bays = bays(province, source.station);
         let tracks = Tracks::follow(source, (positions, missing), &scheme, bays)?;
         self.hangs_on_earlier |= tracks.hangs_on_earlier;
-        for (feeder, customers) in province.customers_by_feeder(station) {
+        for (feeder, _) in province.customers_by_feeder(station) {
             let bay = &station.bays[feeder];
             let mut own = scheme.feeds(bay.level);
             own.push(feeder);
@@ -383,12 +456,7 @@ impl Known {
             let no_ring = (!has_ring).then_some(span).into_iter();
             let no_ring = no_ring.flat_map(|own| source.era.watched(own));
             let no_ring = no_ring.map(|own| (What::NoRing, own));
-            let name =
-                FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level };
-            let pieces = self.feeders.entry(name).or_default();
-            pieces.customers.push((source.era.span, customers));
-            let poll_ms = position.map_or(0, |point| source.scan_ms(point));
-            pieces.poll_ms = pieces.poll_ms.max(poll_ms);
+            let pieces = self.feeders.entry(name_of(station, feeder)).or_default();
             let disbelieved = breakers.iter().filter_map(|(bay, _)| tracks.disbelieved.get(bay));
             let lost = lost.chain(disbelieved.flatten().copied());
             pieces.unrecorded.extend(lost.map(|lost| lost.and(span)));
@@ -411,8 +479,8 @@ impl Known {
         Ok(())
     }
 
-    /// What of it lies in a stretch of time.
-    fn within(mut self, looked: Span) -> Self {
+    /// What of it lies in a stretch of time. `told_from`: what was read tells how things stood from there on.
+    fn within(mut self, looked: Span, told_from: Timestamp) -> Self {
         for pieces in self.feeders.values_mut() {
             for stretch in &mut pieces.stretches {
                 let own = stretch.span.and(looked);
@@ -423,7 +491,7 @@ impl Known {
                 }
                 stretch.closes.retain(|closing| own.from <= closing.at && closing.at < own.to);
                 // That it was open before follows from what was read further off.
-                let is_far = |closing: &Closing| closing.open_until <= looked.from;
+                let is_far = |closing: &Closing| closing.open_until <= told_from;
                 self.hangs_on_earlier |=
                     stretch.supply == Supply::Unknown && stretch.closes.iter().any(is_far);
                 stretch.span = own;
@@ -432,15 +500,73 @@ impl Known {
             for (_, span) in &mut pieces.doubts {
                 *span = span.and(looked);
             }
+            for span in &mut pieces.unrecorded {
+                *span = span.and(looked);
+            }
         }
         self
     }
+}
 
-    /// Whether something that touches the window may have begun before what was read, or end behind it.
+/// What is known of a feeder over a stretch of time.
+#[derive(Default)]
+struct Pieces {
+    stretches: Vec<Stretch>,
+    unrecorded: Vec<Span>,
+    doubts: Vec<(What, Span)>,
+}
+
+impl Pieces {
+    /// Adds what is known of the time behind.
+    fn extend(&mut self, later: &Self) {
+        for stretch in &later.stretches {
+            push(&mut self.stretches, stretch.clone());
+        }
+        self.unrecorded.extend(&later.unrecorded);
+        self.doubts.extend(&later.doubts);
+    }
+}
+
+/// What is known of the feeders in a window and in as many weeks around it as that needs.
+struct Known {
+    feeders: BTreeMap<FeederName, Followed>,
+}
+
+/// A feeder as it is followed, from contract to contract.
+#[derive(Default)]
+struct Followed {
+    /// In the order of time.
+    contracts: Vec<Contracted>,
+    pieces: Pieces,
+}
+
+/// What a contract says of a feeder.
+#[derive(Clone, Copy)]
+struct Contracted {
+    span: Span,
+    /// Meters that sell energy behind it.
+    customers: u64,
+    /// What polls alone tell is known to so many milliseconds.
+    poll_ms: i64,
+}
+
+impl Known {
+    /// Meets the feeders of a station in a contract.
+    fn meet(&mut self, span: Span, province: &Province, station: &Station) {
+        let scheme = Scheme::new(station);
+        for (feeder, customers) in province.customers_by_feeder(station) {
+            let poll_ms = scheme.breakers[feeder]
+                .map_or(0, |point| evidence::scan_ms(province, &station.points[point.index()]));
+            let own = self.feeders.entry(name_of(station, feeder)).or_default();
+            own.contracts.push(Contracted { span, customers, poll_ms });
+        }
+    }
+
+    /// Whether something that touches the window may have begun before the weeks that are known, or end behind them.
     fn lasts_at_edges(&self, window: Span) -> (bool, bool) {
-        let (mut before, mut behind) = (self.hangs_on_earlier, false);
-        for pieces in self.feeders.values() {
-            let found = pieces.interruptions();
+        let (mut before, mut behind) = (false, false);
+        for feeder in self.feeders.values() {
+            let found = feeder.interruptions();
             before |= found.iter().any(|own| !own.counts && own.is_in(window));
             let is_open = |own: &FeederInterruption| own.assumed.contains(&What::Open);
             behind |= found.iter().any(|own| is_open(own) && own.is_in(window));
@@ -450,10 +576,10 @@ impl Known {
 
     /// `kept`: nothing is told from before this moment.
     fn into_reliability(self, window: Span, kept: Option<Timestamp>) -> Reliability {
-        let feeders = self.feeders.into_iter().filter_map(|(name, pieces)| {
-            let is_of_window = |(era, _): &(Span, u64)| era.and(window).length() > 0;
-            let own =
-                pieces.customers.iter().any(is_of_window).then(|| pieces.into_feeder(name))?;
+        let feeders = self.feeders.into_iter().filter_map(|(name, followed)| {
+            let is_of_window = |own: &Contracted| own.span.and(window).length() > 0;
+            let is_own = followed.contracts.iter().any(is_of_window);
+            let own = is_own.then(|| followed.into_feeder(name))?;
             Some(match kept {
                 Some(kept) => own.kept_from(kept),
                 None => own,
@@ -461,6 +587,12 @@ impl Known {
         });
         Reliability { window, feeders: feeders.collect() }
     }
+}
+
+/// The name of the feeder of a bay.
+fn name_of(station: &Station, bay: usize) -> FeederName {
+    let bay = &station.bays[bay];
+    FeederName { station: station.id.clone(), bay: bay.name.clone(), level: bay.level }
 }
 
 /// The bays of a station whose breakers say who is supplied.
@@ -486,30 +618,33 @@ fn hidden(doubts: &[(What, Span)]) -> impl Iterator<Item = Span> {
     doubts.iter().filter(move |(what, _)| hides(*what)).map(|(_, span)| *span)
 }
 
-impl Pieces {
-    fn customers_at(&self, at: Timestamp) -> u64 {
-        let of_time = |(era, _): &&(Span, u64)| era.from <= at && at < era.to;
-        self.customers.iter().find(of_time).map_or(0, |(_, customers)| *customers)
-    }
-
+impl Followed {
     fn interruptions(&self) -> Vec<FeederInterruption> {
-        interruptions(&self.stretches, self.poll_ms, |at| self.customers_at(at))
+        let of_time = |own: &&Contracted, at| own.span.from <= at && at < own.span.to;
+        let customers = |at: Timestamp| {
+            self.contracts.iter().find(|own| of_time(own, at)).map_or(0, |own| own.customers)
+        };
+        let poll_ms = |from: Timestamp, to: Timestamp| {
+            let own = self.contracts.iter().filter(|own| of_time(own, from) || of_time(own, to));
+            own.map(|own| own.poll_ms).max().unwrap_or(0)
+        };
+        interruptions(&self.pieces.stretches, poll_ms, customers)
     }
 
     fn into_feeder(self, name: FeederName) -> Feeder {
         let mut interruptions = self.interruptions();
         // Of one that no contract has any more nobody says that it is without supply still.
-        let is_gone = self.customers.last().is_some_and(|(era, _)| era.to < Timestamp(i64::MAX));
+        let is_gone = self.contracts.last().is_some_and(|own| own.span.to < Timestamp(i64::MAX));
         for own in interruptions.iter_mut().filter(|_| is_gone) {
             if own.assumed.remove(&What::Open) {
                 own.assumed.insert(What::EndUnseen);
             }
         }
-        let known = self.stretches.iter().filter(|own| own.supply != Supply::Unknown);
+        let known = self.pieces.stretches.iter().filter(|own| own.supply != Supply::Unknown);
         let known = merged(known.map(|own| own.span));
-        let unknown = without(self.customers.iter().map(|(era, _)| *era), &known);
+        let unknown = without(self.contracts.iter().map(|own| own.span), &known);
         let mut by_kind: BTreeMap<What, Vec<Span>> = BTreeMap::new();
-        for (what, span) in self.doubts {
+        for (what, span) in self.pieces.doubts {
             by_kind.entry(what).or_default().push(span);
         }
         let doubts = by_kind.into_iter().flat_map(|(what, spans)| {
@@ -525,9 +660,11 @@ impl Pieces {
             spans.into_iter().map(move |own| (what, own)).collect::<Vec<_>>()
         });
         let doubts: Vec<(What, Span)> = doubts.collect();
-        let unrecorded = unknown.iter().copied().chain(self.unrecorded).chain(hidden(&doubts));
+        let unrecorded =
+            unknown.iter().copied().chain(self.pieces.unrecorded).chain(hidden(&doubts));
         let unrecorded = merged(unrecorded);
-        Feeder { name, customers: self.customers, interruptions, unknown, unrecorded, doubts }
+        let customers = self.contracts.iter().map(|own| (own.span, own.customers)).collect();
+        Feeder { name, customers, interruptions, unknown, unrecorded, doubts }
     }
 }
 

@@ -225,6 +225,15 @@ fn alike<'a>(others: impl Iterator<Item = &'a Copied>, own: &'a [Copied]) -> Vec
     found
 }
 
+fn scan(point: &Point) -> Scan {
+    point.spec.scan.unwrap_or(Scan::Slow)
+}
+
+/// How often a point is polled, milliseconds.
+pub(super) fn scan_ms(province: &Province, point: &Point) -> i64 {
+    province.scan.milliseconds(scan(point))
+}
+
 /// A station over a stretch of time in which one contract held.
 pub(super) struct Source<'a> {
     pub(super) reader: &'a Reader,
@@ -620,7 +629,7 @@ impl Source<'_> {
 
     /// How often a point is polled, milliseconds.
     pub(super) fn scan_ms(&self, point: PointId) -> i64 {
-        self.province.scan.milliseconds(self.scan(point))
+        scan_ms(self.province, self.point(point))
     }
 
     /// Age above which a value of a point is old, milliseconds.
@@ -629,7 +638,7 @@ impl Source<'_> {
     }
 
     fn scan(&self, point: PointId) -> Scan {
-        self.point(point).spec.scan.unwrap_or(Scan::Slow)
+        scan(self.point(point))
     }
 
     /// The first poll of a stretch in which the position of a bay's breaker could be used comes within this,

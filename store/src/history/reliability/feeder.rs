@@ -230,7 +230,7 @@ pub(super) fn stretches(
 }
 
 /// Adds what came behind.
-fn push(all: &mut Vec<Stretch>, new: Stretch) {
+pub(super) fn push(all: &mut Vec<Stretch>, new: Stretch) {
     if new.span.length() == 0 {
         return;
     }
@@ -396,14 +396,14 @@ pub(super) fn while_supplied(stretches: &[Stretch], spans: Vec<Span>, lag_ms: i6
 const UNSEEN_MS: i64 = 5 * DAY_MS;
 
 /// The interruptions that follow from stretches, which may have gaps between them: nobody knows of those. What polls alone
-/// tell is known to `poll_ms`, milliseconds.
+/// tell from one moment to another is known to `poll_ms`, milliseconds.
 pub(super) fn interruptions(
     stretches: &[Stretch],
-    poll_ms: i64,
+    poll_ms: impl Fn(Timestamp, Timestamp) -> i64,
     customers: impl Fn(Timestamp) -> u64,
 ) -> Vec<FeederInterruption> {
     let over = |own: FeederInterruption, assumed: Vec<What>, earliest: Timestamp| {
-        over(own, assumed, (earliest, poll_ms))
+        over(own, assumed, (earliest, &poll_ms))
     };
     let mut all: Vec<FeederInterruption> = Vec::new();
     let mut open: Option<FeederInterruption> = None;
@@ -480,11 +480,12 @@ pub(super) fn interruptions(
 fn over(
     mut own: FeederInterruption,
     assumed: Vec<What>,
-    (earliest, poll_ms): (Timestamp, i64),
+    (earliest, poll_ms): (Timestamp, impl Fn(Timestamp, Timestamp) -> i64),
 ) -> FeederInterruption {
     own.assumed.extend(assumed);
     let is_polled = own.assumed.contains(&What::NoRecord);
-    own.kind = kind(&own, earliest, if is_polled { poll_ms } else { 0 });
+    let ends = own.until.or(own.dead.last().map(|last| last.to)).unwrap_or(own.from);
+    own.kind = kind(&own, earliest, if is_polled { poll_ms(own.from, ends) } else { 0 });
     own
 }
 
@@ -539,7 +540,11 @@ mod tests {
             let assumed = polled.then_some(What::NoRecord).into_iter().collect();
             let dead = Stretch { assumed, ..stretch(600_000, ends, Dead) };
             let all = [stretch(0, 600_000, Supplied), dead, stretch(ends, 2_000_000, Supplied)];
-            assert_eq!(interruptions(&all, 10_000, |_| 1)[0].kind, expected, "{seconds} {polled}");
+            assert_eq!(
+                interruptions(&all, |_, _| 10_000, |_| 1)[0].kind,
+                expected,
+                "{seconds} {polled}"
+            );
         }
     }
 
@@ -554,7 +559,7 @@ mod tests {
             let (found, _) =
                 doubt_without_current(all, &[dark(dark_from * 1_000, 895_000)], 10_000);
             assert_eq!(found[1].supply == Unknown, !is_known, "{dark_from}");
-            let kind = interruptions(&found, 0, |_| 1)[0].kind;
+            let kind = interruptions(&found, |_, _| 0, |_| 1)[0].kind;
             // Longer than five minutes from when something flowed last.
             let is_decided = dark_from >= 588;
             let expected =
@@ -587,7 +592,8 @@ mod tests {
             let begins = 10 * MINUTE + unseen;
             let dead = Stretch { is_told, ..stretch(begins, begins + 3 * MINUTE, Dead) };
             let behind = stretch(begins + 3 * MINUTE, 30 * MINUTE, Supplied);
-            let found = interruptions(&[stretch(0, 10 * MINUTE, Supplied), dead, behind], 0, |_| 7);
+            let found =
+                interruptions(&[stretch(0, 10 * MINUTE, Supplied), dead, behind], |_, _| 0, |_| 7);
             assert_eq!(found[0].kind, expected, "{unseen} {is_told}");
             assert!(found[0].assumed.contains(&What::BeginUnseen));
         }
@@ -604,7 +610,7 @@ mod tests {
             stretch(25 * MINUTE, 30 * MINUTE, Supplied),
             stretch(30 * MINUTE, 31 * MINUTE, Dead),
         ];
-        let found = interruptions(&all, 0, |_| 7);
+        let found = interruptions(&all, |_, _| 0, |_| 7);
         let kinds: Vec<InterruptionKind> = found.iter().map(|own| own.kind).collect();
         assert_eq!(
             kinds,
@@ -630,7 +636,7 @@ mod tests {
             stretch(13 * MINUTE, 14 * MINUTE, Unknown),
             stretch(14 * MINUTE, 15 * MINUTE, Dead),
         ];
-        let found = interruptions(&all, 0, |_| 1);
+        let found = interruptions(&all, |_, _| 0, |_| 1);
         assert_eq!(found.len(), 2);
         let window = Span::new(Timestamp(0), Timestamp(99 * MINUTE));
         assert_eq!(found[0].ms_in(window), 2 * MINUTE);
@@ -660,7 +666,7 @@ mod tests {
             stretch(99 * MINUTE, 109 * MINUTE, Dead),
             closed(109 * MINUTE, 110 * MINUTE),
         ];
-        let found = interruptions(&all, 0, |_| 1);
+        let found = interruptions(&all, |_, _| 0, |_| 1);
         let told: Vec<_> = found.iter().map(|own| (own.kind, own.until, own.counts)).collect();
         let expected = [
             (InterruptionKind::Undecided, None, false),

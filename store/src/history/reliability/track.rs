@@ -6,7 +6,7 @@
 //! was assumed stands beside the turn as a remark.
 //!
 //! All records are gone through, however old. What polls and currents add hangs on those no further away than
-//! [`REACH_MS`], so that it is the same whichever window is asked for.
+//! [`REACH_MS`].
 
 use signal::clock::Timestamp;
 
