@@ -1029,8 +1029,12 @@ fn doubted(pieces: &[Piece], judged: &[(i64, i64, u16)]) -> Vec<(i64, i64)> {
 /// How long a value stands at most: until it is old, or three times as long as values are apart near it where
 /// they come more rarely, but no longer than a quarter of an hour.
 fn stands(values: &[(i64, Option<f64>)], n: usize, old: i64) -> i64 {
-    let apart = |n: usize| Some(values.get(n + 1)?.0 - values[n].0);
-    let near = [n.checked_sub(2).and_then(apart), n.checked_sub(1).and_then(apart), apart(n)];
-    let usual = near.into_iter().flatten().filter(|ms| *ms <= 900_000).min().unwrap_or(0);
+    let apart = |n: usize| {
+        let ms = values.get(n + 1)?.0 - values[n].0;
+        Some(ms).filter(|ms| *ms <= 900_000)
+    };
+    let before = n.checked_sub(1).and_then(apart);
+    let earlier = before.and(n.checked_sub(2).and_then(apart));
+    let usual = [earlier, before, apart(n)].into_iter().flatten().min().unwrap_or(0);
     (3 * usual).max(old).min(900_000)
 }

@@ -271,9 +271,11 @@ fn stood(source: &Source<'_>, point: PointId, span: Span) -> Result<Vec<Stood>, 
     let mut all: Vec<Stood> = Vec::new();
     for (n, (from, value)) in values.iter().enumerate() {
         // A recording may have read it more rarely than the contract says: as rarely as values come near it.
-        let near = &apart[n.saturating_sub(2).min(apart.len())..(n + 1).min(apart.len())];
-        // Those that are further apart than one stands at most say nothing of how often it is read.
-        let usual = near.iter().copied().filter(|ms| *ms <= LONGEST_MS).min().unwrap_or(0);
+        // Those that are further apart than one stands at most say nothing of how often it is read, nor does what lies
+        // before them.
+        let before = apart[..n].iter().rev().take(2).take_while(|ms| **ms <= LONGEST_MS);
+        let behind = apart.get(n).filter(|ms| **ms <= LONGEST_MS);
+        let usual = before.chain(behind).copied().min().unwrap_or(0);
         let longest = old.max(usual.saturating_mul(scans)).min(LONGEST_MS);
         let until = values.get(n + 1).map_or(Timestamp(i64::MAX), |(next, _)| *next);
         let own = Span::new(*from, until.min(from.plus(longest))).and(span);
