@@ -13,6 +13,8 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 /// A count of a counter, watt hours.
 const COUNT: i64 = 1_000;
+/// What stands for "not available", watt hours.
+const STAND_INS: [i64; 3] = [0, COUNT * ((1 << 31) - 1), COUNT * (1 << 31)];
 /// Codes of verdicts: frozen; and the bit of a finding.
 const FROZEN: u16 = 12;
 const FINDING: u16 = 1 << 9;
@@ -164,6 +166,19 @@ impl Meter {
         Self { most_kw, error_kw, full, range, long }
     }
 
+    /// What a register shows, watt hours; `None` of what it cannot.
+    fn real(&self, kwh: f64) -> Option<i64> {
+        #[expect(clippy::cast_possible_truncation, reason = "a register")]
+        let wh = kwh as i64 * COUNT;
+        let can_be = wh != COUNT * ((1 << 32) - 1) && wh >= self.range.0 && wh <= self.range.1;
+        can_be.then_some(wh)
+    }
+
+    /// The same, but for what stands for "not available".
+    fn number(&self, kwh: f64) -> Option<i64> {
+        self.real(kwh).filter(|wh| !STAND_INS.contains(wh))
+    }
+
     /// Flows in the two seconds that readings may be apart.
     fn apart(&self) -> f64 {
         wh(self.most_kw, 2_000)
@@ -232,24 +247,81 @@ impl Judge<'_> {
             let wh = judge.links[n].ok().filter(|_| !is_unclear);
             steps.push(Step { from: judge.marks[n].0, to: judge.marks[n + 1].0, wh });
         }
+        let others = judge.shown_for_days(readings);
+        for step in &mut steps {
+            step.wh =
+                step.wh.filter(|_| others.iter().all(|o| both(*o, (step.from, step.to)) == 0));
+        }
         steps
+    }
+
+    /// When another series was shown for more than a day: between two changes of more than can be counted in a day, of
+    /// which the second one leads back to where the counter can be, a month later at most; unless it is the only one and
+    /// what lies between counted what the first series lacks. Of a day of UTC eight upwards are looked at, and eight
+    /// downwards; what is back within an hour was only away.
+    fn shown_for_days(&self, readings: &[(i64, Option<f64>)]) -> Vec<(i64, i64)> {
+        let most = |ms: i64| real(COUNT) + wh(self.meter.most_kw, ms + 2_000).floor();
+        let numbers: Vec<(i64, i64)> = readings
+            .iter()
+            .filter_map(|(at, value)| self.meter.number((*value)?).map(|wh| (*at, wh)))
+            .collect();
+        let goes_on = |one: (i64, i64), next: (i64, i64)| {
+            next.1 >= one.1 && real(next.1 - one.1) <= most(next.0 - one.0)
+        };
+        let mut changes: Vec<((i64, i64), (i64, i64))> = Vec::new();
+        for pair in numbers.windows(2) {
+            let (one, next) = (pair[0], pair[1]);
+            let (ms, more) = (next.0 - one.0, real(next.1 - one.1));
+            let is_full = self
+                .meter
+                .full
+                .iter()
+                .any(|(full, _)| one.1 < *full && goes_on((one.0, one.1 - full), next));
+            let is_great = if more >= 0.0 { more > most(ms.max(DAY)) } else { -more > most(DAY) };
+            if !is_great || more < 0.0 && is_full {
+                continue;
+            }
+            let back =
+                |own: &((i64, i64), (i64, i64))| next.0 - own.0.0 <= HOUR && goes_on(own.0, next);
+            if let Some(away) = changes.iter().position(back) {
+                changes.truncate(away);
+                continue;
+            }
+            let alike = changes.iter().filter(|own| {
+                own.1.0.div_euclid(DAY) == next.0.div_euclid(DAY)
+                    && (own.1.1 > own.0.1) == (more > 0.0)
+            });
+            if alike.count() < 8 {
+                changes.push((one, next));
+            }
+        }
+        let mut found = Vec::new();
+        for (n, away) in changes.iter().enumerate() {
+            let is_up = |own: &((i64, i64), (i64, i64))| own.1.1 > own.0.1;
+            let later = changes[n + 1..].iter().position(|back| {
+                back.1.0 - away.0.0 <= 31 * DAY
+                    && is_up(back) != is_up(away)
+                    && goes_on(away.0, back.1)
+            });
+            let Some(between) = later else { continue };
+            let back = changes[n + 1 + between];
+            let lacks = (back.1.1 - away.0.1) - (back.0.1 - away.1.1);
+            let in_changes = back.1.0 - back.0.0 + away.1.0 - away.0.0;
+            let is_the_same = between == 0 && lacks >= 0 && real(lacks) <= most(in_changes);
+            if back.1.0 - away.0.0 > DAY && !is_the_same {
+                found.push((away.1.0, back.0.0));
+            }
+        }
+        found
     }
 
     /// Takes the readings that are numbers.
     fn read(&mut self, readings: &[(i64, Option<f64>)]) {
-        let stand_ins = [0, COUNT * ((1 << 31) - 1), COUNT * (1 << 31)];
         let mut last: Option<(i64, i64)> = None;
         for (at, value) in readings {
-            #[expect(clippy::cast_possible_truncation, reason = "a register")]
-            let Some(wh) = value.map(|kwh| kwh as i64 * COUNT) else { continue };
-            let is_real = wh != COUNT * ((1 << 32) - 1)
-                && wh >= self.meter.range.0
-                && wh <= self.meter.range.1;
-            if !is_real {
-                continue;
-            }
+            let Some(wh) = value.and_then(|kwh| self.meter.real(kwh)) else { continue };
             let mark = (*at, wh);
-            if stand_ins.contains(&wh) {
+            if STAND_INS.contains(&wh) {
                 // For up to two hours.
                 let near = last.filter(|last| at - last.0 <= 2 * HOUR);
                 if near.is_none_or(|near| self.can(near, mark).is_ok()) {
@@ -257,7 +329,7 @@ impl Judge<'_> {
                 }
             } else {
                 // What stands between goes, when this goes on from the number before and not from that.
-                let before = self.marks.iter().rposition(|own| !stand_ins.contains(&own.1));
+                let before = self.marks.iter().rposition(|own| !STAND_INS.contains(&own.1));
                 if let Some(before) = before.filter(|before| before + 1 < self.marks.len()) {
                     let [number, other] = [self.marks[before], self.marks[self.marks.len() - 1]];
                     let near = at - number.0 <= 2 * HOUR && wh >= number.1;

@@ -209,7 +209,7 @@ fn compact(args: &CompactArgs) -> Outcome {
             rows.join(", ")
         ))?;
         say(
-            "verdicts, events and values of the week before stay, untold: what is told of later rests on them",
+            "verdicts, events and values of the five weeks before stay, untold: what is told of later rests on them",
         )?;
     }
     Ok(0)

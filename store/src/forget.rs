@@ -1,7 +1,7 @@
 //! Forgetting: what lies before a moment is taken out of a store, kind by kind, and the store says from
 //! when on each kind is kept.
 //!
-//! What a window behind the moment needs from before it stays: a week of judgements, records and values; and of what
+//! What a window behind the moment needs from before it stays: five weeks of judgements, records and values; and of what
 //! is older how every point was judged, said once more as a whole, the last record of each status and unit and
 //! the last values of each block; the figures of metering that held; alarms that reach behind it. So such a window
 //! is told the same before and after.

@@ -1,7 +1,7 @@
 //! What is no longer kept: of each kind of record, everything from before an instant was forgotten by
 //! decision. It is neither damaged nor unobserved, and a window that reaches there says so.
 //!
-//! Rows of some kinds stay for a week longer: nothing is told from them, but what is told of the time behind the
+//! Rows of some kinds stay for five weeks longer: nothing is told from them, but what is told of the time behind the
 //! instant rests on them, too.
 
 use std::collections::BTreeMap;
@@ -31,9 +31,9 @@ pub enum Kept {
     Alarms,
 }
 
-/// So much of what decides about a moment may lie before it, milliseconds: a week. Supply looks back by a day
-/// and an hour, energy by a day and three hours from the last reading of a counter.
-const MARGIN_MS: i64 = 7 * DAY_MS;
+/// So much of what decides about a moment may lie before it, milliseconds: five weeks. Supply looks back by a day
+/// and an hour, energy by a month and two days for another series of readings that a counter showed.
+const MARGIN_MS: i64 = 35 * DAY_MS;
 
 impl Kept {
     /// Every kind.

@@ -131,7 +131,7 @@ pub fn channel_history(
 }
 
 /// How long nobody may have watched, milliseconds, and how a path stood before still tells that it was lost: judgements
-/// stay for a week when they are forgotten, so that windows behind a cut are told as before.
+/// stay for five weeks when they are forgotten, so that windows behind a cut are told as before.
 const UNSEEN_MS_MAX: i64 = 6 * DAY_MS;
 
 /// Walks through the judgements of a channel and books the time between them.

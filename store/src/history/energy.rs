@@ -5,12 +5,13 @@
 //! same time: that in which every counter of the station is known. What flowed in a part of a long step is not
 //! known, so that one that lies in two days, or of which another counter knows only a part, is not in that time.
 
+mod leaps;
 mod meter;
 mod steps;
 #[cfg(test)]
 mod trial;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
 use super::window::{Era, Span, Window, merged, without};
 use crate::{Kept, Reader, StoreError, Value};
+use leaps::{FAR_MS, Leaps};
 use meter::{Meter, kilowatts};
 use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, STANDS_IN_MS, Said, flowing, steps};
 pub use steps::{Odd, Oddity, Step};
@@ -413,11 +415,12 @@ struct Counter {
 impl Source<'_> {
     /// What the window has of it, and whether any value came.
     fn energy(mut self, window: Span, readings: u64) -> Result<(StationEnergy, bool), StoreError> {
-        let (mut registers, mut arounds) = (Vec::new(), Vec::new());
+        let (mut registers, mut arounds, mut others) = (Vec::new(), Vec::new(), Vec::new());
         let mut around = wider(self.days(self.kept), CONTEXT_MS);
         for (point, side) in self.counters() {
             if let Some(register) = self.register(point, side) {
                 let own = self.around(&register, self.kept)?;
+                others.push(self.others(&register)?);
                 around = Span::new(around.from.min(own.from), around.to.max(own.to));
                 registers.push(register);
                 arounds.push(own);
@@ -448,14 +451,15 @@ impl Source<'_> {
         let mut sum = Sum::of(&registers);
         for piece in self.pieces(&registers, readings)? {
             let mut counters = Vec::with_capacity(registers.len());
-            for (register, whole) in registers.iter().zip(&arounds) {
+            for ((register, whole), others) in registers.iter().zip(&arounds).zip(&others) {
                 // One piece is all there is, most often.
                 let around =
                     if piece == self.kept { *whole } else { self.around(register, piece)? };
                 let bay = self.station.points[register.point.index()].bay;
                 let bus = voltage::bus_of(self.station, bay);
                 let doubts = bus.and_then(|bus| doubtful.get(&bus)).map_or(&[][..], Vec::as_slice);
-                counters.push(self.counter((register, piece, around), doubts, &beside)?);
+                let found = self.counter((register, piece, around), (doubts, others), &beside)?;
+                counters.push(found);
             }
             let (lacking, left_out) = self.lacking(piece, &counters);
             sum.add(piece, (&counters, &lacking), (self.kept, window));
@@ -734,11 +738,41 @@ impl Source<'_> {
         Ok(stand_in)
     }
 
+    /// When another series was shown for more than a day in place of a counter, and what is told is near.
+    fn others(&self, register: &Register) -> Result<Vec<Span>, StoreError> {
+        let Register { point, meter, same, .. } = register;
+        let Some(path) = self.path(*point) else { return Ok(Vec::new()) };
+        // Whole days: so many leaps of each are looked at.
+        let around = wider(self.days(self.kept), FAR_MS + DAY_MS);
+        let day = |at: Timestamp| at.0.div_euclid(DAY_MS).saturating_mul(DAY_MS);
+        let around = Span::new(Timestamp(day(around.from)), Timestamp(day(around.to)).plus(DAY_MS));
+        let around = around.and(*same);
+        let leaps = RefCell::new(Leaps::of(meter));
+        let skips = |(first, last): (Timestamp, Timestamp), (low, high): (f64, f64)| match (
+            meter.reading(low),
+            meter.reading(high),
+        ) {
+            (Said::Count(low), Said::Count(high)) => {
+                leaps.borrow().has_none(last.since(first), low, high)
+            }
+            _ => false,
+        };
+        self.reader.values_but((path, (around.from, around.to)), skips, &mut |value| {
+            if let Said::Count(wh) = said(meter, &value)
+                && !meter.is_stand_in(wh)
+            {
+                leaps.borrow_mut().take(value.at, wh);
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(leaps.into_inner().others())
+    }
+
     /// Reads a counter around a stretch and judges its steps in it.
     fn counter(
         &self,
         (register, own, around): (&Register, Span, Span),
-        doubtful: &[Span],
+        (doubtful, others): (&[Span], &[Span]),
         beside: &[Source<'_>],
     ) -> Result<Counter, StoreError> {
         let Register { point, meter, .. } = register;
@@ -751,6 +785,7 @@ impl Source<'_> {
         let bay = self.station.points[point.index()].bay;
         let drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
         let mut judged = steps(meter, &readings, &drawn);
+        judged.leave_out(others);
         // One whose later reading was forgotten is told nowhere.
         judged.steps.retain(|step| step.span.to >= days.from && step.span.from < days.to);
         judged.steps.shrink_to_fit();

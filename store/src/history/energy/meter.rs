@@ -2,7 +2,7 @@
 
 use config::{Bay, Encoding, Point, Province, Scan, Station};
 
-use super::steps::Said;
+use super::steps::{APART_MS, Said, flowing};
 
 /// A transformer may carry this much of its rating for a short emergency (IEC 60076-7: 1.8 for medium power
 /// transformers, which those of a 110 kV station are).
@@ -142,6 +142,18 @@ impl Meter {
     /// alone.
     pub(super) fn is_stand_in(&self, wh: i64) -> bool {
         self.stand_ins.contains(&wh)
+    }
+
+    /// Whether something from one value to another may stand for "not available".
+    pub(super) fn has_stand_in(&self, low: i64, high: i64) -> bool {
+        self.stand_ins.iter().any(|wh| (low..=high).contains(wh))
+    }
+
+    /// What can be counted in some milliseconds at most, watt hours: by what can flow, and a count more.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped by the conversion")]
+    pub(super) fn at_most(&self, ms: i64) -> i64 {
+        let flows = flowing(self.most_kw, ms.saturating_add(APART_MS));
+        (flows as i64).saturating_add(self.count_wh)
     }
 
     #[cfg(test)]

@@ -15,9 +15,10 @@ use signal::clock::Timestamp;
 
 use super::meter::Meter;
 use crate::history::Span;
+use crate::history::window::{merged, touches};
 
 /// A counter that shows something else for no longer than this was only away.
-const AWAY_MS: i64 = 3_600_000;
+pub(super) const AWAY_MS: i64 = 3_600_000;
 /// What stands for "not available" counts when no other number came for so long.
 pub(super) const STANDS_IN_MS: i64 = 2 * AWAY_MS;
 /// Readings further apart than this are not joined: too much may have happened.
@@ -34,7 +35,7 @@ const SHOWN_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
 /// voltage transformer (0.5 %, IEC 61869-3).
 const CLASSES: f64 = 0.025;
 /// Counter and power are read at moments that differ by no more, milliseconds.
-const APART_MS: i64 = 2_000;
+pub(super) const APART_MS: i64 = 2_000;
 /// What shows a wrong power is judged to do so within this, milliseconds.
 const FOUND_MS: i64 = 180_000;
 /// A register that may have begun again counted at most this part of itself meanwhile.
@@ -852,6 +853,23 @@ impl Judge<'_> {
 }
 
 impl Judged {
+    /// Leaves out what was counted while another series of readings was shown.
+    pub(super) fn leave_out(&mut self, others: &[Span]) {
+        for step in self.steps.iter_mut().filter(|step| touches(others, step.span)) {
+            step.wh = None;
+        }
+        let what = (Oddity::Replaced, false);
+        let is_of_it = |odd: &Odd| {
+            let near = Span::new(odd.span.from.plus(-1), odd.span.to.plus(1));
+            (odd.what, odd.is_known) == what && touches(others, near)
+        };
+        let (of_it, rest): (Vec<Odd>, Vec<Odd>) = self.odd.iter().partition(|odd| is_of_it(odd));
+        let whole = merged(of_it.iter().map(|odd| odd.span).chain(others.iter().copied()));
+        let whole = whole.into_iter().map(|span| Odd { what: what.0, span, is_known: what.1 });
+        self.odd = rest.into_iter().chain(whole).collect();
+        self.odd.sort_by_key(|odd| (odd.span.from, odd.what));
+    }
+
     /// Remembers something odd; what goes on is one thing, whatever else is odd meanwhile.
     fn remark(&mut self, odd: Odd) {
         let place = self.latest.entry((odd.what, odd.is_known)).or_insert(self.odd.len());

@@ -1,0 +1,168 @@
+//! Another series of readings that a counter shows for days: a gateway whose addresses are shifted sends the register of
+//! another counter.
+//!
+//! What lasts no longer than a day is found by all readings that are near ([`super::steps`]). What lasts longer is found
+//! by two leaps, away and back, up to a month apart: each by more than can be counted in a day. Of a stretch of rows
+//! without such a leap the ends are enough, so that a month on either side costs little to look at.
+
+use signal::clock::{DAY_MS, Timestamp};
+
+use super::meter::Meter;
+use super::steps::{AWAY_MS, LONGEST_MS};
+use crate::history::Span;
+use crate::history::window::merged;
+
+/// So far apart two leaps may be, milliseconds.
+pub(super) const FAR_MS: i64 = LONGEST_MS;
+/// So many leaps of a day (UTC) are looked at, up and down: what leaps more often shows no series of readings.
+const OF_DAY: usize = 8;
+
+/// A reading that is a number: when, and watt hours.
+type Number = (Timestamp, i64);
+
+/// From one reading to the next, by more than can be counted in a day.
+#[derive(Debug, Clone, Copy)]
+struct Leap {
+    from: Number,
+    to: Number,
+}
+
+impl Leap {
+    fn is_up(&self) -> bool {
+        self.to.1 > self.from.1
+    }
+}
+
+/// The leaps of a counter.
+pub(super) struct Leaps<'a> {
+    meter: &'a Meter,
+    last: Option<Number>,
+    all: Vec<Leap>,
+}
+
+impl<'a> Leaps<'a> {
+    pub(super) fn of(meter: &'a Meter) -> Self {
+        Self { meter, last: None, all: Vec::new() }
+    }
+
+    /// Whether the first and the last of some readings are enough, of which the lowest and the highest are these: there is
+    /// no leap among them, and all are numbers.
+    pub(super) fn has_none(&self, length_ms: i64, low: i64, high: i64) -> bool {
+        length_ms <= DAY_MS
+            && high.saturating_sub(low) <= self.meter.at_most(DAY_MS)
+            && !self.meter.has_stand_in(low, high)
+    }
+
+    /// Takes the next reading that is a number.
+    pub(super) fn take(&mut self, at: Timestamp, wh: i64) {
+        let to = (at, wh);
+        let Some(from) = self.last.filter(|last| last.0 < at) else {
+            self.last = self.last.or(Some(to));
+            return;
+        };
+        self.last = Some(to);
+        if !self.is_leap(from, to) {
+            return;
+        }
+        let leap = Leap { from, to };
+        // What is back within an hour was only away.
+        let near = self.all.partition_point(|own| at.since(own.from.0) > AWAY_MS);
+        if let Some(away) = self.all[near..].iter().position(|own| self.follows(own.from, to)) {
+            self.all.truncate(near + away);
+            return;
+        }
+        let day = |own: &Leap| own.to.0.0.div_euclid(DAY_MS);
+        let of_day = self.all.iter().rev().take_while(|own| day(own) == day(&leap));
+        if of_day.filter(|own| own.is_up() == leap.is_up()).count() < OF_DAY {
+            self.all.push(leap);
+        }
+    }
+
+    fn is_leap(&self, from: Number, to: Number) -> bool {
+        let (counted, ms) = (to.1 - from.1, to.0.since(from.0));
+        let begins_again = self.meter.wraps.iter().any(|wrap| {
+            from.1 < wrap.wh && (0..=self.meter.at_most(ms)).contains(&(counted + wrap.wh))
+        });
+        match counted {
+            0.. => counted > self.meter.at_most(ms.max(DAY_MS)),
+            _ => -counted > self.meter.at_most(DAY_MS) && !begins_again,
+        }
+    }
+
+    /// Whether one reading can be counted on from another one.
+    fn follows(&self, from: Number, to: Number) -> bool {
+        (0..=self.meter.at_most(to.0.since(from.0))).contains(&(to.1 - from.1))
+    }
+
+    /// When another series was shown for more than a day: from a leap away to the first one back to where the counter can
+    /// be by then. Where the other one counted what the first one lacks, nothing is lost.
+    pub(super) fn others(&self) -> Vec<Span> {
+        let back = |n: usize, away: &Leap| {
+            let near = |own: &&Leap| own.to.0.since(away.from.0) <= FAR_MS;
+            let is_back =
+                |own: &&Leap| own.is_up() != away.is_up() && self.follows(away.from, own.to);
+            let mut later = self.all[n + 1..].iter().take_while(near).enumerate();
+            later.find(|(_, own)| is_back(own))
+        };
+        let found = self.all.iter().enumerate().filter_map(|(n, away)| {
+            let (between, back) = back(n, away)?;
+            let is_far = back.to.0.since(away.from.0) > DAY_MS;
+            let lacks = (back.to.1 - away.from.1) - (back.from.1 - away.to.1);
+            let in_leaps = back.to.0.since(back.from.0) + away.to.0.since(away.from.0);
+            let is_the_same = between == 0 && (0..=self.meter.at_most(in_leaps)).contains(&lacks);
+            (is_far && !is_the_same).then(|| Span::new(away.to.0, back.from.0))
+        });
+        merged(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    /// Hourly readings, MWh; a counter of 30 MW.
+    fn others(hours: i64, shown: impl Fn(i64) -> i64) -> Vec<(i64, i64)> {
+        let meter = Meter::for_trial(30_000.0, 50.0);
+        let mut leaps = Leaps::of(&meter);
+        for hour in 0..hours {
+            leaps.take(Timestamp(hour * HOUR), 1_000_000 * shown(hour));
+        }
+        leaps.others().iter().map(|own| (own.from.0 / HOUR, own.to.0 / HOUR)).collect()
+    }
+
+    #[test]
+    fn what_a_counter_shows_of_another_one_for_days_is_found() {
+        // Two counters of 3 and of 8 MW, which show this; when the second one is shown in place of the first one.
+        let (one, other) = (|hour| 500_000 + 3 * hour, |hour| 90_000 + 8 * hour);
+        let table = [
+            ("never", 0..0, 1_000, vec![]),
+            ("for a day", 100..123, 1_000, vec![]),
+            ("for more", 100..130, 1_000, vec![(100, 129)]),
+            ("for a month", 100..843, 1_000, vec![(100, 842)]),
+            ("for longer", 100..844, 1_000, vec![]),
+            ("still", 100..1_000, 1_000, vec![]),
+        ];
+        for (what, at, hours, expected) in table {
+            let shown = |hour| if at.contains(&hour) { other(hour) } else { one(hour) };
+            assert_eq!(others(hours, shown), expected, "{what}");
+            // The one below in place of the one above, and the other way round.
+            let shown = |hour| if at.contains(&hour) { one(hour) } else { other(hour) };
+            assert_eq!(others(hours, shown), expected, "{what}, turned round");
+        }
+    }
+
+    #[test]
+    fn a_meter_that_was_replaced_or_set_is_no_other_series() {
+        let own = |hour: i64| 500_000 + 3 * hour;
+        // Replaced by a new one; set by hand and back; a register of six digits that was full.
+        assert_eq!(others(500, |hour| if hour < 100 { own(hour) } else { 3 * hour }), []);
+        let set =
+            |hour: i64| if (100..200).contains(&hour) { own(hour) + 4_000 } else { own(hour) };
+        assert_eq!(others(500, set), []);
+        assert_eq!(others(500, |hour| (99_800 + 3 * hour) % 100_000), []);
+        // What leaps all the time shows none.
+        assert!(others(2_000, |hour| (hour * 7_919 % 13) * 50_000).len() < 100);
+    }
+}
