@@ -130,6 +130,8 @@ impl Power {
 struct Meter {
     most_kw: f64,
     error_kw: f64,
+    /// What the device may show of no power, kW.
+    nothing_kw: f64,
     /// Where its register may begin again, watt hours, and whether the contract says so.
     full: Vec<(i64, bool)>,
     range: (i64, i64),
@@ -163,7 +165,8 @@ impl Meter {
             (5..9).map(|digits| (COUNT * 10_i64.pow(digits), false)).collect();
         full.extend([(COUNT << 32, true), (range.1 + COUNT, true)]);
         let long = 30 * 60_000 + province.scan.old_after_ms(Scan::Counters);
-        Self { most_kw, error_kw, full, range, long }
+        let nothing_kw = 1e3 * 0.004 * full_scale("P");
+        Self { most_kw, error_kw, nothing_kw, full, range, long }
     }
 
     /// What a register shows, watt hours; `None` of what it cannot.
@@ -415,9 +418,17 @@ impl Judge<'_> {
         };
         // For each reading of a standstill the latest one before it since which it should have moved.
         let proofs: Vec<(usize, usize)> = (1..=count)
-            .filter_map(|to| {
-                let mut begins = (0..to).rev().take_while(|from| same(*from, &self.marks));
-                Some((begins.find(|from| self.between(*from, to).0 > real(COUNT))?, to))
+            .flat_map(|to| {
+                let begins = || (0..to).rev().take_while(|from| same(*from, &self.marks));
+                let certain = begins().find(|from| self.between(*from, to).0 > real(COUNT));
+                // For an hour more than a device shows of nothing.
+                let flows = |from: &usize| {
+                    let (at, end) = (self.marks[*from].0, self.marks[to].0);
+                    let (least, _, known) = self.power.between(at, end);
+                    let nothing = wh(self.meter.nothing_kw, known) + self.meter.apart();
+                    end - at >= HOUR && least * 0.975 - nothing > real(COUNT)
+                };
+                [certain, begins().find(flows)].into_iter().flatten().map(move |from| (from, to))
             })
             .collect();
         let frozen: Vec<bool> = (0..count)
@@ -603,6 +614,10 @@ impl Judge<'_> {
             if !is_the_same || !(away + 1..*back).all(can) {
                 taken.extend(away + 1..*back);
             }
+        }
+        // Four within an hour: whatever fits is chance.
+        for own in breaks.windows(4).filter(|own| self.length(own[0], own[3] + 1) <= HOUR) {
+            taken.extend(own[0] + 1..own[3]);
         }
         let at = |n: usize| self.marks[n].0;
         let reads = |from: i64, to: i64| self.marks.iter().any(|own| from <= own.0 && own.0 <= to);

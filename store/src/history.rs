@@ -20,6 +20,9 @@ mod sold;
 pub mod voltage;
 mod window;
 
+/// What a device shows of nothing is below this share of its full scale: the offset of a transducer, and its noise.
+const NOTHING: f64 = 0.004;
+
 pub use account::{Account, PointSeen, Times};
 pub use asking::Asking;
 pub use channel::{ChannelHistory, LinkHistory, PointHistory, channel_history};

@@ -3,6 +3,7 @@
 use config::{Bay, Encoding, Point, Province, Scan, Station};
 
 use super::steps::{APART_MS, Said, flowing};
+use crate::history::NOTHING;
 
 /// A transformer may carry this much of its rating for a short emergency (IEC 60076-7: 1.8 for medium power
 /// transformers, which those of a 110 kV station are).
@@ -37,6 +38,8 @@ pub(super) struct Meter {
     pub(super) most_kw: f64,
     /// What the measured power of the bay may be off by whatever flows, kW.
     pub(super) power_error_kw: f64,
+    /// What its device may show of no power at most, kW.
+    pub(super) power_nothing_kw: f64,
     /// Values that "not available" may look like, watt hours.
     stand_ins: Vec<i64>,
     /// The register with every bit set: never a reading, watt hours.
@@ -118,6 +121,7 @@ impl Meter {
             wraps,
             most_kw: most_kw(station, point.bay),
             power_error_kw: power_error_kw(station, point.bay),
+            power_nothing_kw: NOTHING * full_power_kw(station, point.bay),
             stand_ins: vec![0, wh(half - 1.0), wh(half)],
             all_ones: Some(wh(highest)),
             range,
@@ -168,6 +172,7 @@ impl Meter {
             wraps,
             most_kw,
             power_error_kw,
+            power_nothing_kw: NOTHING * most_kw,
             stand_ins: vec![0, 1_000 * (full / 2 - 1), 1_000 * (full / 2)],
             all_ones: Some(1_000 * (full - 1)),
             range: None,
@@ -204,6 +209,11 @@ fn most_kw(station: &Station, bay: usize) -> f64 {
         rating.map(|(_, mva)| 1e3 * TRANSFORMER_OVERLOAD * mva),
     ];
     bounds.into_iter().flatten().filter(|kw| *kw > 0.0).fold(f64::INFINITY, f64::min)
+}
+
+/// Full scale of the measured power of a bay, kW; nothing where it has none.
+fn full_power_kw(station: &Station, bay: usize) -> f64 {
+    full_scale(station, bay, "P", kilowatts).map_or(0.0, |(full, _)| full)
 }
 
 /// What the measured power of a bay may be off by whatever flows, kW: its transducer, and what is not sent because

@@ -36,6 +36,8 @@ const SHOWN_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
 const CLASSES: f64 = 0.025;
 /// Counter and power are read at moments that differ by no more, milliseconds.
 pub(super) const APART_MS: i64 = 2_000;
+/// A counter that breaks off so many times within an hour shows no series of readings: what fits is chance.
+const RESTLESS: usize = 4;
 /// What shows a wrong power is judged to do so within this, milliseconds.
 const FOUND_MS: i64 = 180_000;
 /// A register that may have begun again counted at most this part of itself meanwhile.
@@ -467,13 +469,22 @@ impl Judge<'_> {
         unknown > APART_MS && flowing(self.meter.most_kw, unknown) > real(self.meter.count_wh)
     }
 
-    /// For each step of a standstill, whether the power proves of any part of it, within a day on either side, that the
-    /// counter should have moved. The shortest parts are looked for: what the power may be off by grows with time, so that
-    /// hours without load behind it would hide what flowed.
+    /// For each step of a standstill, whether the power says of any part of it, within a day on either side, that the
+    /// counter should have moved: that something flowed for certain, or for an hour more than a device shows of nothing.
+    /// Then one of the two is wrong.
     fn stood(&self, first: usize, end: usize) -> Vec<bool> {
+        let for_certain = self.flowed((first, end), self.meter.power_error_kw, 0);
+        let for_an_hour = self.flowed((first, end), self.meter.power_nothing_kw, AWAY_MS);
+        for_certain.into_iter().zip(for_an_hour).map(|(one, other)| one || other).collect()
+    }
+
+    /// The same of parts that last so long at least, where the power is off by no more than `off_kw`. The shortest parts
+    /// are looked for: what the power may be off by grows with time, so that hours without load behind it would hide
+    /// what flowed.
+    fn flowed(&self, (first, end): (usize, usize), off_kw: f64, shortest_ms: i64) -> Vec<bool> {
         let least = |n: usize| {
             let drawn = self.marks[n].drawn;
-            drawn.least * (1.0 - CLASSES) - flowing(self.meter.power_error_kw, drawn.known_ms)
+            drawn.least * (1.0 - CLASSES) - flowing(off_kw, drawn.known_ms)
         };
         let proof = real(self.meter.count_wh) + flowing(self.meter.most_kw, APART_MS);
         // How many parts begin to speak of a step less those that cease to.
@@ -481,7 +492,15 @@ impl Judge<'_> {
         // Readings from which a part may begin, from the earliest on, which has the least.
         let mut begins: VecDeque<usize> = VecDeque::new();
         let of_it = &self.marks[first..=end];
+        let mut next = first;
         for to in first..=end {
+            while next < to && self.span(next, to).length() >= shortest_ms {
+                while begins.back().is_some_and(|n| least(*n) >= least(next)) {
+                    begins.pop_back();
+                }
+                begins.push_back(next);
+                next += 1;
+            }
             let mut from = None;
             while begins.front().is_some_and(|n| least(to) - least(*n) > proof) {
                 from = begins.pop_front();
@@ -496,10 +515,6 @@ impl Judge<'_> {
                     change[high - 1] -= 1;
                 }
             }
-            while begins.back().is_some_and(|n| least(*n) >= least(to)) {
-                begins.pop_back();
-            }
-            begins.push_back(to);
         }
         let mut parts = 0;
         change
@@ -719,7 +734,7 @@ impl Judge<'_> {
     /// Which steps may be of another series of readings, all of it within a day. One that comes back a day later at most was away meanwhile, unless what
     /// the other one counted is what it lacks itself. Which of two is the counter's own is not known where one of them was
     /// not shown for a day: a reading lies a day away, or up to three hours more.
-    /// What fell to nothing and stands there is none either.
+    /// What breaks off all the time is no series, and what fell to nothing and stands there is none either.
     fn other_series(&self, alone: &[Result<Counted, Oddity>], breaks: &[usize]) -> Vec<bool> {
         let mut others = vec![false; alone.len()];
         let mut comes_back = vec![false; alone.len()];
@@ -731,6 +746,12 @@ impl Judge<'_> {
                 if !self.is_the_same(alone, *from, *to) {
                     others[from + 1..*to].fill(true);
                 }
+            }
+        }
+        for own in breaks.windows(RESTLESS) {
+            let (from, to) = (own[0], own[RESTLESS - 1]);
+            if self.span(from, to + 1).length() <= AWAY_MS {
+                others[from + 1..to].fill(true);
             }
         }
         let last = self.marks.len().saturating_sub(1);

@@ -742,3 +742,49 @@ proptest! {
         prop_assert_eq!(of(&shown), of(&near));
     }
 }
+
+#[test]
+fn a_counter_of_a_small_feeder_that_stands_is_found_by_what_the_power_shows_for_hours() {
+    // It carries less than what the power may be off by, in one place more than a device shows of nothing.
+    let mut meter = Meter::for_trial(MOST_KW, 450.0);
+    meter.freeze_ms = 30 * MINUTE_MS;
+    for (kw, is_found) in [(400.0, true), (100.0, false)] {
+        let stands = 600..1_200;
+        let kwh = |minute: i64| FROM + 5 * minute - (minute - 600).clamp(0, 600) * 5;
+        let readings: Vec<Reading> = (0..3_000)
+            .map(|minute| Reading { at: at(minute), said: meter.reading(as_value(kwh(minute))) })
+            .collect();
+        let wh = flowing(kw, MINUTE_MS);
+        let drawn = Drawn { least: wh, most: wh, known_ms: MINUTE_MS, ..Drawn::default() };
+        let found = steps(&meter, &readings, &vec![drawn; readings.len()]);
+        let missing = not_known(&found.steps);
+        let lasts = stands.end - stands.start;
+        assert_eq!(missing >= lasts, is_found, "{kw}: {missing}");
+        assert!(missing <= lasts + 2, "{kw}: {missing}");
+    }
+}
+
+#[test]
+fn a_register_of_one_digit_shows_no_series() {
+    // Some ten kilowatt hours a minute, of which one digit is shown for more than a day, and about which the power may be off.
+    let meter = Meter::for_trial(MOST_KW, 450.0);
+    let mut kwh: Vec<i64> = vec![FROM];
+    kwh.extend((0..6_000_i64).scan(FROM, |kwh, minute| {
+        *kwh += 4 + minute * 7_919 % 13;
+        Some(*kwh)
+    }));
+    let own = |minute: i64| kwh[usize::try_from(minute).unwrap()];
+    let readings: Vec<Reading> = (0..=6_000_i64)
+        .map(|minute| {
+            let kwh = own(minute);
+            let shown = if (1_800..4_000).contains(&minute) { kwh % 10 } else { kwh };
+            Reading { at: at(minute), said: meter.reading(as_value(shown)) }
+        })
+        .collect();
+    let drawn = Drawn::default();
+    let Judged { steps, odd, .. } = steps(&meter, &readings, &vec![drawn; readings.len()]);
+    let (missing, known) = (not_known(&steps), sum(&steps));
+    assert!((2_200..=2_204).contains(&missing), "{missing}: {odd:?}");
+    let truth = own(6_000) - own(0) - 10 * missing;
+    assert!((known - truth).abs() <= 12, "{known} of {truth}");
+}

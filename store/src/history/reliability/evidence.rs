@@ -12,12 +12,9 @@ use super::contradiction::{self, Said};
 use super::missing::{ALWAYS, common};
 use super::track::{DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample, place};
 use crate::history::window::{merged, without};
-use crate::history::{Era, Span};
+use crate::history::{Era, NOTHING, Span};
 use crate::{Reader, Recorded, StoreError, Value};
 
-/// What a device shows of nothing is below this share of its full scale: the offset of a transducer,
-/// and its noise.
-const NOTHING: f64 = 0.004;
 /// A position that nobody could use for less than this, milliseconds, within a session, hides nothing:
 /// what happened then is told by its record or the next poll.
 const SHORT_MS: i64 = 30_000;
