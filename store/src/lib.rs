@@ -20,6 +20,7 @@ mod keeper;
 mod kept;
 pub mod leftovers;
 mod reader;
+mod recent;
 mod recorder;
 mod runs;
 mod schema;

@@ -19,9 +19,10 @@ use super::contracts;
 use super::epochs::{self, Epochs};
 use super::journal;
 use super::kept::Kept;
+use super::recent::Recent;
 use super::runs;
 use super::schema::{Opened, StoreError, epoch_column, has_column, has_table, open_to_read};
-use super::values::{OfPath, Reign};
+use super::values::{OfStation, Reign};
 use crate::series::Sealed;
 
 /// A store as it was when it was opened: what is written later is not seen, so that all that is read
@@ -37,8 +38,10 @@ pub struct Reader {
     pieces: OnceCell<Vec<(Session, i64)>>,
     /// How long each contract held.
     reigns: OnceCell<Vec<Reign>>,
-    /// The path of which values were asked for last.
-    blocks: RefCell<Option<OfPath>>,
+    /// The blocks of the station of which values were asked for last.
+    blocks: RefCell<OfStation>,
+    /// The chunks that were read last.
+    recent: RefCell<Recent>,
 }
 
 /// A stretch of time in which somebody watched.
@@ -230,6 +233,7 @@ impl Reader {
             pieces: OnceCell::new(),
             reigns: OnceCell::new(),
             blocks: RefCell::default(),
+            recent: RefCell::default(),
         })
     }
 
@@ -250,7 +254,11 @@ impl Reader {
         &self.reigns
     }
 
-    pub(super) fn last_blocks(&self) -> &RefCell<Option<OfPath>> {
+    pub(super) fn recent(&self) -> &RefCell<Recent> {
+        &self.recent
+    }
+
+    pub(super) fn last_blocks(&self) -> &RefCell<OfStation> {
         &self.blocks
     }
 

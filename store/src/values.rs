@@ -14,6 +14,7 @@ use signal::layout::Part;
 use super::cells;
 use super::kept;
 use super::reader::{Reader, Session};
+use super::recent::Held;
 use super::schema::{StoreError, has_table};
 use super::sums::{self, Verb};
 use crate::series::chunk::{Choices, Chunk, ChunkError, ColumnValues, RawType, decoded, flags};
@@ -285,14 +286,14 @@ impl Reader {
         for reign in self.reigns()?.iter().filter(|own| own.is_last_of_contract || has_chunks(own))
         {
             let read = OnceCell::new();
-            let mut hand_on = |chunk: &Chunk, place: &Place| {
+            let mut hand_on = |held: &Held, place: &Place| {
                 // A contract of which there is nothing need not be known.
                 if read.get().is_none() {
                     let province = self.contract(reign.contract)?.province;
                     let _ = read.set(encoding(&province, path));
                 }
                 let Some(Some(read)) = read.get() else { return Ok(()) };
-                let ends = ends(chunk, place, read).map_err(damaged)?;
+                let ends = ends(held.chunk(), place, read).map_err(damaged)?;
                 let ends = ends.filter(|(ends, range)| {
                     let (first, last) = (ends[0].at, ends[1].at);
                     first >= from
@@ -303,7 +304,7 @@ impl Reader {
                 });
                 let values = match ends {
                     Some((ends, _)) => ends.to_vec(),
-                    None => values(chunk, place, read).map_err(damaged)?,
+                    None => values(held, place, read).map_err(damaged)?,
                 };
                 for value in values {
                     if value.at >= from && value.at < to && reign.has(value.at) {
@@ -313,13 +314,13 @@ impl Reader {
                 Ok(())
             };
             for (block, place) in places.iter().filter(|_| has_chunks(reign)) {
-                self.chunks::<E>(*block, reign, (from, to), |chunk| hand_on(&chunk, place))?;
+                self.chunks::<E>(*block, reign, (from, to), |held| hand_on(held, place))?;
             }
             // What is not sealed is of the epoch that is being written.
             if reign.is_last_of_contract && reign.epoch.is_none_or(|own| Some(own) == newest_epoch)
             {
                 for (chunk, place) in self.unsealed(reign.contract, path)? {
-                    hand_on(chunk, &place)?;
+                    hand_on(&Held::of(chunk.clone()), &place)?;
                 }
             }
         }
@@ -348,14 +349,14 @@ impl Reader {
         if self.kept_since(kept::Kept::Values, at)? > at {
             return Ok(latest);
         }
-        let mut look = |chunk: &Chunk, n: usize, place: &Place| {
+        let mut look = |held: &Held, n: usize, place: &Place| {
             let Some(read) = own.entries[n].encoding().map(Encoded::of) else { return Ok(()) };
             let is_later = |value: &Value| {
                 value.at <= at
                     && matches!(value.value, Decoded::Value(_))
                     && latest[n].is_none_or(|other| other.at <= value.at)
             };
-            if let Some(value) = values(chunk, place, &read)?.into_iter().rev().find(is_later) {
+            if let Some(value) = values(held, place, &read)?.into_iter().rev().find(is_later) {
                 latest[n] = Some(value);
             }
             Ok(())
@@ -376,20 +377,22 @@ impl Reader {
                 .query_row(params![block, at.0], |row| Ok(chunk(row)))
                 .optional()?;
             let Some(chunk) = newest.transpose()? else { continue };
+            let held = Held::of(chunk);
             for (local, place) in places {
                 if let Some(n) = points.get(&local[..]) {
-                    look(&chunk, *n, place).map_err(damaged)?;
+                    look(&held, *n, place).map_err(damaged)?;
                 }
             }
         }
         let unsealed = self.journal()?.get(&contract).map(Vec::as_slice).unwrap_or_default();
         for sealed in unsealed.iter().filter(|sealed| sealed.channel == channel) {
+            let held = Held::of(sealed.chunk.clone());
             for (place, (point, part)) in sealed.columns.iter().enumerate() {
                 if *part == Part::Value {
                     let quality = (*point, Part::Quality);
                     let quality = sealed.columns.iter().position(|column| *column == quality);
                     let place = Place { value: place, quality };
-                    look(&sealed.chunk, point.index(), &place).map_err(damaged)?;
+                    look(&held, point.index(), &place).map_err(damaged)?;
                 }
             }
         }
@@ -404,16 +407,18 @@ impl Reader {
         Ok(self.known_reigns().get_or_init(|| reigns))
     }
 
-    /// The blocks of a path. Those of the last one that was asked for are kept, since its points are asked for one
-    /// after the other.
+    /// The blocks of a path. Those of the last station that was asked for are kept, since its points are asked for one
+    /// after the other, of one centre and of another.
     fn blocks(&self, (station, centre): (&str, &str)) -> Result<Rc<Blocks>, StoreError> {
         let mut last = self.last_blocks().borrow_mut();
-        if let Some((_, blocks)) = last.as_ref().filter(|(of, _)| of.0 == station && of.1 == centre)
-        {
+        if last.station != station {
+            *last = OfStation { station: station.to_owned(), by_centre: BTreeMap::new() };
+        }
+        if let Some(blocks) = last.by_centre.get(centre) {
             return Ok(Rc::clone(blocks));
         }
         let blocks = Rc::new(Blocks::of(self.connection(), (station, centre))?);
-        *last = Some(((station.to_owned(), centre.to_owned()), Rc::clone(&blocks)));
+        last.by_centre.insert(centre.to_owned(), Rc::clone(&blocks));
         Ok(blocks)
     }
 
@@ -443,7 +448,7 @@ impl Reader {
         block: i64,
         reign: &Reign,
         (from, to): (Timestamp, Timestamp),
-        mut each: impl FnMut(Chunk) -> Result<(), E>,
+        mut each: impl FnMut(&Held) -> Result<(), E>,
     ) -> Result<(), E> {
         // A chunk is of the contract in which it ends: it may begin some seconds before its session, when
         // nobody was asked everything yet. Chunks of a block do not overlap, so that of those that begin too
@@ -456,7 +461,7 @@ impl Reader {
         let mut of_block = self
             .connection()
             .prepare_cached(&format!(
-                "SELECT data, rows FROM chunk WHERE block = ?1 AND until_ms >= ?2 AND until_ms < ?3
+                "SELECT id, rows FROM chunk WHERE block = ?1 AND until_ms >= ?2 AND until_ms < ?3
                      AND from_ms < ?4 {of_epoch} AND from_ms >= coalesce((
                          SELECT max(from_ms) FROM chunk
                          WHERE block = ?1 AND from_ms <= ?2 {of_epoch}), ?2)
@@ -467,15 +472,28 @@ impl Reader {
         let mut rows = of_block.query(span).map_err(StoreError::from)?;
         let mut pace = Pace::default();
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            let chunk = chunk(row)?;
+            let held = self.held(row.get(0).map_err(StoreError::from)?)?;
+            let chunk = held.chunk();
             if chunk.rows() as u64 != cells::count(row, 1)? {
                 let said = "values: a chunk has not as many rows as its row says".to_owned();
                 return Err(StoreError::Damaged(said).into());
             }
             pace.take(chunk.span(), chunk.rows())?;
-            each(chunk)?;
+            each(&held)?;
         }
         Ok(())
+    }
+
+    /// A chunk by its number.
+    fn held(&self, id: i64) -> Result<Rc<Held>, StoreError> {
+        if let Some(held) = self.recent().borrow().get(id) {
+            return Ok(held);
+        }
+        let mut of_id = self.connection().prepare_cached("SELECT data FROM chunk WHERE id = ?1")?;
+        let chunk = of_id.query_row([id], |row| Ok(chunk(row)))??;
+        let held = Rc::new(Held::of(chunk));
+        self.recent().borrow_mut().keep(id, &held);
+        Ok(held)
     }
 }
 
@@ -580,8 +598,12 @@ pub(super) fn bounded(columns: usize) -> Result<(), StoreError> {
 /// Where the points of a block stand, by their ids within the station.
 type Places = Vec<(Arc<str>, Place)>;
 
-/// Station and centre of a path, and its blocks.
-pub(super) type OfPath = ((String, String), Rc<Blocks>);
+/// The blocks of a station, by centre.
+#[derive(Default)]
+pub(super) struct OfStation {
+    station: String,
+    by_centre: BTreeMap<String, Rc<Blocks>>,
+}
 
 /// The blocks of a path of which there are values, and where in their rows each point stands.
 #[derive(Default)]
@@ -681,8 +703,8 @@ fn ends(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Option<Ends>, Ch
 }
 
 /// The values of a point in a chunk.
-fn values(chunk: &Chunk, place: &Place, read: &Encoded) -> Result<Vec<Value>, ChunkError> {
-    let times = chunk.times()?;
+fn values(held: &Held, place: &Place, read: &Encoded) -> Result<Vec<Value>, ChunkError> {
+    let (chunk, times) = (held.chunk(), held.times()?);
     let column = chunk.column(place.value)?;
     let quality = place.quality.map(|n| chunk.column(n)).transpose()?;
     let mut said = quality.iter().flat_map(ColumnValues::rows).peekable();

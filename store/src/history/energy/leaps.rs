@@ -122,7 +122,7 @@ mod tests {
 
     const HOUR: i64 = 3_600_000;
 
-    /// Hourly readings, MWh; a counter of 30 MW.
+    /// Hourly readings in megawatt hours; a counter of 30 MW.
     fn others(hours: i64, shown: impl Fn(i64) -> i64) -> Vec<(i64, i64)> {
         let meter = Meter::for_trial(30_000.0, 50.0);
         let mut leaps = Leaps::of(&meter);
