@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use config::{CentreId, PointId, Scan};
 use signal::clock::Timestamp;
 
-use super::EDGE_MS;
 use super::believed::{behind_polls, believed};
 use super::chatter::{chatter, restless};
 use super::contradiction::{Ring, contradictions, told_apart};
@@ -15,6 +14,7 @@ use super::missing::{ALWAYS, Missing, common};
 use super::scheme::{Place, Scheme};
 use super::track::{Evidence, Record, Turn, track};
 use super::untold::unanswered;
+use super::weeks::EDGE_MS;
 use crate::StoreError;
 use crate::history::window::{merged, without};
 use crate::history::{Span, What};
