@@ -1,7 +1,7 @@
 //! Energy counted slowly: from what the field said and from the rows of sessions and judgements, by what
 //! docs/history.md says of it ("Energy and voltage"). Nothing is shared with the program but the contract.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use config::{Province, Scan, Station};
@@ -173,8 +173,28 @@ impl Meter {
     fn real(&self, kwh: f64) -> Option<i64> {
         #[expect(clippy::cast_possible_truncation, reason = "a register")]
         let wh = kwh as i64 * COUNT;
-        let can_be = wh != COUNT * ((1 << 32) - 1) && wh >= self.range.0 && wh <= self.range.1;
+        let can_be = !Self::is_all_ones(kwh) && wh >= self.range.0 && wh <= self.range.1;
         can_be.then_some(wh)
+    }
+
+    /// Every bit of a register set.
+    fn is_all_ones(kwh: f64) -> bool {
+        (kwh - f64::from(u32::MAX)).abs() < 0.5
+    }
+
+    /// What can be counted in some time at most, watt hours.
+    fn most(&self, ms: i64) -> f64 {
+        real(COUNT) + wh(self.most_kw, ms + 2_000).floor()
+    }
+
+    /// Whether a reading may be of the meter that showed the one before it, begun anew or cut to fewer digits.
+    fn is_its_own(&self, one: (i64, i64), next: (i64, i64)) -> bool {
+        let most = self.most(next.0 - one.0);
+        let fits = |wh: i64| wh >= 0 && real(wh) <= most;
+        let is_cut = |full: i64| {
+            most.floor() <= real(full / 16) && one.1 >= full && fits(next.1 - one.1 % full)
+        };
+        fits(next.1) || self.full.iter().any(|(full, _)| is_cut(*full))
     }
 
     /// The same, but for what stands for "not available".
@@ -208,12 +228,16 @@ type Link = Result<i64, Why>;
 struct Judge<'a> {
     meter: &'a Meter,
     power: &'a Power,
+    /// When current flowed, in its milliseconds.
+    current: &'a Power,
     /// When the power was judged to be wrong.
     wrong: &'a [(i64, i64)],
     /// When somebody watched.
     watched: &'a [(i64, i64)],
     /// When, and watt hours.
     marks: Vec<(i64, i64)>,
+    /// When there was a reading before which, since the one before that, it first showed what cannot be.
+    behind_unreal: BTreeSet<i64>,
     links: Vec<Link>,
 }
 
@@ -221,12 +245,13 @@ impl Judge<'_> {
     /// Every step of a counter, from all that it ever said.
     fn steps(
         meter: &Meter,
-        (power, wrong): (&Power, &[(i64, i64)]),
+        (power, current, wrong): (&Power, &Power, &[(i64, i64)]),
         watched: &[(i64, i64)],
         readings: &[(i64, Option<f64>)],
     ) -> Vec<Step> {
-        let (marks, links) = (Vec::new(), Vec::new());
-        let mut judge = Judge { meter, power, wrong, watched, marks, links };
+        let (marks, links, behind_unreal) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut judge =
+            Judge { meter, power, current, wrong, watched, marks, behind_unreal, links };
         judge.read(readings);
         let ends = 1..judge.marks.len();
         judge.links = ends.map(|n| judge.can(judge.marks[n - 1], judge.marks[n])).collect();
@@ -263,7 +288,7 @@ impl Judge<'_> {
     /// what lies between counted what the first series lacks. Of a day of UTC eight upwards are looked at, and eight
     /// downwards; what is back within an hour was only away.
     fn shown_for_days(&self, readings: &[(i64, Option<f64>)]) -> Vec<(i64, i64)> {
-        let most = |ms: i64| real(COUNT) + wh(self.meter.most_kw, ms + 2_000).floor();
+        let most = |ms: i64| self.meter.most(ms);
         let numbers: Vec<(i64, i64)> = readings
             .iter()
             .filter_map(|(at, value)| self.meter.number((*value)?).map(|wh| (*at, wh)))
@@ -301,16 +326,23 @@ impl Judge<'_> {
         let mut found = Vec::new();
         for (n, away) in changes.iter().enumerate() {
             let is_up = |own: &((i64, i64), (i64, i64))| own.1.1 > own.0.1;
-            let later = changes[n + 1..].iter().position(|back| {
-                back.1.0 - away.0.0 <= 31 * DAY
-                    && is_up(back) != is_up(away)
-                    && goes_on(away.0, back.1)
+            let near = changes[n + 1..].iter().take_while(|back| back.1.0 - away.0.0 <= 31 * DAY);
+            let later: Vec<_> = near.enumerate().collect();
+            let begins =
+                |own: &((i64, i64), (i64, i64)), since: i64| real(own.1.1) <= most(own.1.0 - since);
+            let back = later.iter().find(|(n, back)| {
+                (*n > 0 || is_up(back) != is_up(away)) && goes_on(away.0, back.1)
             });
-            let Some(between) = later else { continue };
+            let anew =
+                later.iter().find(|(_, back)| begins(back, away.0.0) && !begins(away, away.0.0));
+            let Some((between, _)) = back.or(anew).copied() else { continue };
             let back = changes[n + 1 + between];
             let lacks = (back.1.1 - away.0.1) - (back.0.1 - away.1.1);
             let in_changes = back.1.0 - back.0.0 + away.1.0 - away.0.0;
-            let is_the_same = between == 0 && lacks >= 0 && real(lacks) <= most(in_changes);
+            let is_the_same = between == 0
+                && self.meter.is_its_own(away.0, away.1)
+                && lacks >= 0
+                && real(lacks) <= most(in_changes);
             if back.1.0 - away.0.0 > DAY && !is_the_same {
                 found.push((away.1.0, back.0.0));
             }
@@ -321,16 +353,28 @@ impl Judge<'_> {
     /// Takes the readings that are numbers.
     fn read(&mut self, readings: &[(i64, Option<f64>)]) {
         let mut last: Option<(i64, i64)> = None;
+        // Why there was none since the last one: whether it showed what cannot be.
+        let mut why = None;
         for (at, value) in readings {
-            let Some(wh) = value.and_then(|kwh| self.meter.real(kwh)) else { continue };
+            let Some(wh) = value.and_then(|kwh| self.meter.real(kwh)) else {
+                why.get_or_insert(value.is_some_and(|kwh| !Meter::is_all_ones(kwh)));
+                continue;
+            };
             let mark = (*at, wh);
+            if why == Some(true) {
+                self.behind_unreal.insert(*at);
+            }
             if STAND_INS.contains(&wh) {
                 // For up to two hours.
                 let near = last.filter(|last| at - last.0 <= 2 * HOUR);
                 if near.is_none_or(|near| self.can(near, mark).is_ok()) {
                     self.marks.push(mark);
+                    why = None;
+                } else {
+                    why.get_or_insert(false);
                 }
             } else {
+                why = None;
                 // What stands between goes, when this goes on from the number before and not from that.
                 let before = self.marks.iter().rposition(|own| !STAND_INS.contains(&own.1));
                 if let Some(before) = before.filter(|before| before + 1 < self.marks.len()) {
@@ -338,6 +382,7 @@ impl Judge<'_> {
                     let near = at - number.0 <= 2 * HOUR && wh >= number.1;
                     if near && self.can(number, mark).is_ok() && self.can(other, mark).is_err() {
                         self.marks.truncate(before + 1);
+                        self.behind_unreal.remove(at);
                     }
                 }
                 self.marks.push(mark);
@@ -373,7 +418,8 @@ impl Judge<'_> {
                 () => Err(Why::AgainstPower),
             };
         }
-        for (full, is_said) in &self.meter.full {
+        let fulls = self.meter.full.iter().filter(|_| !self.behind_unreal.contains(&to.0));
+        for (full, is_said) in fulls {
             let through = counted + full;
             let fits = from.1 < *full && (0..=full / 16).contains(&through);
             if fits && is_no_more(through, most) && is_enough(through) && (*is_said || least > 0.0)
@@ -428,7 +474,12 @@ impl Judge<'_> {
                     let nothing = wh(self.meter.nothing_kw, known) + self.meter.apart();
                     end - at >= HOUR && least * 0.975 - nothing > real(COUNT)
                 };
-                [certain, begins().find(flows)].into_iter().flatten().map(move |from| (from, to))
+                let carries = |from: &usize| {
+                    let (at, end) = (self.marks[*from].0, self.marks[to].0);
+                    end - at >= HOUR && self.current.between(at, end).2 >= HOUR
+                };
+                let all = [certain, begins().find(flows), begins().find(carries)];
+                all.into_iter().flatten().map(move |from| (from, to))
             })
             .collect();
         let frozen: Vec<bool> = (0..count)
@@ -593,23 +644,40 @@ impl Judge<'_> {
         let step = |n: usize| self.marks[n + 1].1 - self.marks[n].1;
         let is_no_more =
             |from: usize, to: usize, wh: i64| real(wh - COUNT) <= self.between(from, to).2;
-        let is_back = |away: usize, back: usize| {
+        // More than what can have been counted from nothing, or since it last moved; and somebody watched.
+        let leads_away = |own: usize| {
+            let (before, behind) = (self.marks[own].1, self.marks[own + 1].1);
+            let stood = (0..=own).rev().take_while(|n| self.marks[*n].1 == before);
+            let since = stood.filter(|n| *n == own || self.length(*n, own + 1) <= DAY).last();
+            let goes_on = is_no_more(since.unwrap(), own + 1, behind - before);
+            let steps_back = is_no_more(own, own + 1, before - behind);
+            let begins = is_no_more(since.unwrap(), own + 1, behind);
+            let step = (self.marks[own].0, self.marks[own + 1].0);
+            let watched: i64 = self.watched.iter().map(|watched| both(*watched, step)).sum();
+            let is_away = if behind < before { !steps_back && !begins } else { !goes_on };
+            is_away && watched >= step.1 - step.0
+        };
+        let is_back = |away: usize, back: usize, by_others: bool| {
             let counted = self.marks[back + 1].1 - self.marks[away].1;
-            let turns_round = step(away).signum() == -step(back).signum();
+            let turns_round = step(away).signum() == -step(back).signum()
+                || by_others && leads_away(away) && leads_away(back);
             turns_round && counted >= 0 && is_no_more(away, back + 1, counted)
         };
         let mut taken = Vec::new();
         let mut comes_back = Vec::new();
         for away in breaks {
             let near = breaks.iter().filter(|n| *n > away && self.length(*away, **n + 1) <= DAY);
-            let Some(back) = near.into_iter().find(|back| is_back(*away, **back)) else { continue };
+            let mut near = near.enumerate();
+            let back = near.find(|(n, back)| is_back(*away, **back, *n > 0));
+            let Some((_, back)) = back else { continue };
             comes_back.extend([away, back]);
             let whole = self.marks[back + 1].1 - self.marks[*away].1;
             let other = self.marks[*back].1 - self.marks[away + 1].1;
             let (first, last) = (self.between(*away, away + 1), self.between(*back, back + 1));
             let most = first.1 + last.1 + 2.0 * real(COUNT);
             let least = first.0 + last.0 - 2.0 * real(COUNT);
-            let is_the_same = (least..=most).contains(&real(whole - other));
+            let is_the_same = (least..=most).contains(&real(whole - other))
+                && self.meter.is_its_own(self.marks[*away], self.marks[away + 1]);
             let can = |n: usize| self.can(self.marks[n], self.marks[n + 1]).is_ok();
             if !is_the_same || !(away + 1..*back).all(can) {
                 taken.extend(away + 1..*back);
@@ -622,21 +690,11 @@ impl Judge<'_> {
         let at = |n: usize| self.marks[n].0;
         let reads = |from: i64, to: i64| self.marks.iter().any(|own| from <= own.0 && own.0 <= to);
         for own in breaks {
-            let (before, behind) = (self.marks[*own].1, self.marks[own + 1].1);
-            if behind == 0 {
+            if self.marks[own + 1].1 == 0 {
                 let stands = (own + 1..self.links.len()).take_while(|n| self.marks[n + 1].1 == 0);
                 taken.extend(stands.filter(|n| self.length(*own, n + 1) <= DAY));
             }
-            let stood = (0..=*own).rev().take_while(|n| self.marks[*n].1 == before);
-            let since = stood.filter(|n| n == own || self.length(*n, own + 1) <= DAY).last();
-            let goes_on = is_no_more(since.unwrap(), own + 1, behind - before);
-            let steps_back = is_no_more(*own, own + 1, before - behind);
-            let begins = is_no_more(since.unwrap(), own + 1, behind);
-            let leads_away = if behind < before { !steps_back && !begins } else { !goes_on };
-            let step = (self.marks[*own].0, self.marks[own + 1].0);
-            let watched: i64 = self.watched.iter().map(|watched| both(*watched, step)).sum();
-            let is_unwatched = watched < step.1 - step.0;
-            if is_unwatched || !leads_away || comes_back.contains(&own) {
+            if !leads_away(*own) || comes_back.contains(&own) {
                 continue;
             }
             if !reads(at(*own) + DAY, at(*own) + 27 * HOUR) {
@@ -832,15 +890,29 @@ impl Rows {
                 let province = &self.contracts[&contract];
                 let meter = Meter::of(province, self.station(contract), bay);
                 let power = self.power(contract, bay);
+                let current = self.current(contract, bay);
                 let readings = self.said.get(&point).map_or(&[][..], Vec::as_slice);
                 let own = readings.iter().filter(|(at, _)| from <= *at && *at < to);
                 let own: Vec<(i64, Option<f64>)> = own.copied().collect();
                 let watched: Vec<(i64, i64)> =
                     self.pieces.iter().map(|piece| (piece.from, piece.to)).collect();
-                let steps = Judge::steps(&meter, (&power, &self.doubted), &watched, &own);
+                let steps = Judge::steps(&meter, (&power, &current, &self.doubted), &watched, &own);
                 self.steps.insert((point, n), steps);
             }
         }
+    }
+
+    /// When more than three hundredths of the highest current flowed in a bay, by either of two values that are near.
+    fn current(&self, contract: i64, bay: usize) -> Power {
+        let station = self.station(contract);
+        let current = station.points.iter().find(|p| p.bay == bay && p.spec.id == "IA").unwrap();
+        let full = current.range.unwrap().1;
+        let values = self.said.get(&current.id).map_or(&[][..], Vec::as_slice);
+        let flows = |said: Option<f64>| said.is_some_and(|amps| amps > 0.03 * full && amps <= full);
+        let pairs = values.windows(2).map(|pair| (pair[0], pair[1]));
+        let pairs =
+            pairs.filter(|(one, next)| next.0 - one.0 <= 600_000 && flows(one.1) && flows(next.1));
+        Power::of(pairs.map(|(one, next)| (one.0, next.0, 0.0, 0.0)).collect())
     }
 
     /// What the power of a bay says, where it is known.

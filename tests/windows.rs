@@ -471,6 +471,7 @@ impl Rows {
         // Dead stretches of one interruption.
         let mut open: Vec<Dead> = Vec::new();
         let (mut was_supplied, mut counts) = (false, false);
+        let mut last_known = None;
         let mut ended: Vec<(Vec<Dead>, bool, Option<i64>)> = Vec::new();
         for pair in self.moments().windows(2) {
             let (from, to) = (pair[0], pair[1]);
@@ -484,6 +485,13 @@ impl Rows {
                 }
                 continue;
             };
+            // Of what was known five days before nothing follows.
+            if last_known.replace(to).is_some_and(|last| from - last > 5 * 24 * HOUR) {
+                if !open.is_empty() {
+                    ended.push((std::mem::take(&mut open), counts, None));
+                }
+                was_supplied = false;
+            }
             tally.known_ms += customers * ms(from, to);
             if !self.lost(units).iter().any(|lost| lost.0 <= from && to <= lost.1) {
                 tally.recorded_ms += customers * ms(from, to);
@@ -675,6 +683,22 @@ fn check(steps: &[Step], windows: &[(i64, i64)], cuts: &[i64]) -> Result<(), Tes
         prop_assert_eq!(alarms, stood);
     }
     Ok(())
+}
+
+#[test]
+fn of_what_was_known_five_days_before_nothing_follows() {
+    let switch = |after, bay, open| Step::Switch { after, bay, open, lost: 0 };
+    let judge = |after, usable| Step::Judge { after, usable };
+    for days in [4, 6] {
+        let steps = [
+            switch(6_000, 0, true),
+            judge(6_000, false),
+            switch(6_000, 0, false),
+            judge(days * 24 * HOUR, true),
+            switch(6_000, 1, false),
+        ];
+        check(&steps, &[(1, 20 * 24 * HOUR)], &[]).unwrap();
+    }
 }
 
 proptest! {

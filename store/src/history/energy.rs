@@ -783,7 +783,10 @@ impl Source<'_> {
         })?;
         let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
         let bay = self.station.points[point.index()].bay;
-        let drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
+        let mut drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
+        if stands_for_an_hour(&readings) {
+            self.carried((bay, around), &readings, &mut drawn)?;
+        }
         let mut judged = steps(meter, &readings, &drawn);
         judged.leave_out(others);
         // One whose later reading was forgotten is told nowhere.
@@ -849,7 +852,12 @@ impl Source<'_> {
             if let (Some((from, before)), Some(now)) = (last, kw) {
                 let piece = Span::new(from, value.at);
                 if piece.length() <= longest && !doubts.touch(piece) {
-                    spread(&mut drawn, readings, &mut place, piece, (before, now));
+                    let (least, most) = (before.min(now), before.max(now));
+                    spread(readings, &mut place, piece, |n, ms| {
+                        drawn[n].least += flowing(least, ms);
+                        drawn[n].most += flowing(most, ms);
+                        drawn[n].known_ms += ms;
+                    });
                 }
             }
             last = kw.map(|kw| (value.at, kw));
@@ -863,6 +871,52 @@ impl Source<'_> {
             drawn.is_unwatched = watched < span.length();
         }
         Ok(drawn)
+    }
+
+    /// When current flowed in a bay, in the time before each reading: in either of two values that are near, and while
+    /// nothing was counted the other way.
+    fn carried(
+        &self,
+        (bay, around): (usize, Span),
+        readings: &[Reading],
+        drawn: &mut [Drawn],
+    ) -> Result<(), StoreError> {
+        let Some(current) = self.find(bay, "IA") else { return Ok(()) };
+        let Some((low, high)) = self.station.points[current.index()].range else { return Ok(()) };
+        let flows_from = voltage::CURRENT_FLOWS * low.abs().max(high.abs());
+        let span = wider(around, POWER_APART_MS);
+        let number = |value: &Value| match value.value {
+            Decoded::Value(now) if value.flags.is_none_or(Flags::is_good) => Some(now),
+            _ => None,
+        };
+        let mut other_way: Vec<Span> = Vec::new();
+        if let Some(export) = self.find(bay, "E.EXP") {
+            let mut last: Option<(Timestamp, f64)> = None;
+            self.values(export, span, |value| {
+                let now = number(&value);
+                if let (Some((from, before)), Some(now)) = (last, now)
+                    && now > before
+                {
+                    other_way.push(Span::new(from, value.at));
+                }
+                last = now.map(|now| (value.at, now)).or(last);
+            })?;
+        }
+        let other_way = merged(other_way);
+        let mut last: Option<Timestamp> = None;
+        let mut place = 0;
+        self.values(current, span, |value| {
+            let flows = number(&value).is_some_and(|now| now > flows_from && now <= high);
+            if let Some(from) = last.filter(|_| flows) {
+                let piece = Span::new(from, value.at);
+                if piece.length() <= POWER_APART_MS {
+                    for own in without(std::iter::once(piece), &other_way) {
+                        spread(readings, &mut place, own, |n, ms| drawn[n].carried_ms += ms);
+                    }
+                }
+            }
+            last = flows.then_some(value.at);
+        })
     }
 
     /// What all pieces say.
@@ -1088,23 +1142,24 @@ impl Doubts<'_> {
     }
 }
 
-/// Adds what flowed between two values of the power, kW, to the readings behind it.
-fn spread(
-    drawn: &mut [Drawn],
-    readings: &[Reading],
-    place: &mut usize,
-    piece: Span,
-    (one, other): (f64, f64),
-) {
+/// Whether a counter shows the same for so long that it may stand still.
+fn stands_for_an_hour(readings: &[Reading]) -> bool {
+    readings.chunk_by(|one, next| one.said == next.said).any(|run| match run {
+        [first, .., last] => last.at.since(first.at) >= HOUR_MS,
+        _ => false,
+    })
+}
+
+/// Hands on how many milliseconds of a piece of time lie before each reading, by its place; pieces come in the order of
+/// time, and `place` is kept between them.
+fn spread(readings: &[Reading], place: &mut usize, piece: Span, mut add: impl FnMut(usize, i64)) {
     while readings.get(*place).is_some_and(|reading| reading.at <= piece.from) {
         *place += 1;
     }
     let mut n = (*place).max(1);
     while n < readings.len() && readings[n - 1].at < piece.to {
         let ms = Span::new(readings[n - 1].at, readings[n].at).and(piece).length();
-        drawn[n].least += flowing(one.min(other), ms);
-        drawn[n].most += flowing(one.max(other), ms);
-        drawn[n].known_ms += ms;
+        add(n, ms);
         n += 1;
     }
 }

@@ -198,15 +198,15 @@ impl Reliability {
     }
 }
 
-/// That there was none is said of no less than one in so many customer-milliseconds.
-const NONE_OF: u64 = 10_000;
+/// That there was none is said of no less than one in so many customer-milliseconds: of less it would be read as a figure.
+const NONE_OF: u64 = 100;
 
 /// A figure whose value is known as far as anything is: what was seen however little was, but nothing is no figure
 /// where next to nothing was.
 fn figure(value: Option<f64>, known: Share, window_ms: u64) -> Figure<f64> {
-    let is_enough = known.have.saturating_mul(NONE_OF) >= known.want;
+    let is_enough = known.have > 0 && known.have.saturating_mul(NONE_OF) >= known.want;
     match value {
-        Some(value) if known.have > 0 && (value > 0.0 || is_enough) => Figure::new(value, known),
+        Some(value) if value > 0.0 || is_enough => Figure::new(value, known),
         // How much was seen is told nevertheless: a window says no less of it than its days.
         _ if known.want > 0 => Figure::untold(known),
         _ => Figure::unknown(window_ms),
@@ -241,9 +241,9 @@ mod tests {
     #[test]
     fn that_there_was_none_is_not_said_of_next_to_nothing() {
         for (value, have, is_known) in
-            [(0.0, 2, true), (0.0, 1, false), (1.0, 1, true), (1.0, 0, false)]
+            [(0.0, 2, true), (0.0, 1, false), (0.0, 0, false), (1.0, 1, true), (1.0, 0, true)]
         {
-            let known = Share::new(have, 20_000);
+            let known = Share::new(have, 200);
             let expected = if is_known { Figure::new(value, known) } else { Figure::untold(known) };
             assert_eq!(figure(Some(value), known, 1), expected, "{value} of {have}");
         }

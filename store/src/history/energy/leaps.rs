@@ -95,21 +95,29 @@ impl<'a> Leaps<'a> {
     }
 
     /// When another series was shown for more than a day: from a leap away to the first one back to where the counter can
-    /// be by then. Where the other one counted what the first one lacks, nothing is lost.
+    /// be by then, or to a register that began anew meanwhile. Where the other one is the counter's own, and counted what
+    /// the first one lacks, nothing is lost.
     pub(super) fn others(&self) -> Vec<Span> {
-        let back = |n: usize, away: &Leap| {
-            let near = |own: &&Leap| own.to.0.since(away.from.0) <= FAR_MS;
-            let is_back =
-                |own: &&Leap| own.is_up() != away.is_up() && self.follows(away.from, own.to);
-            let mut later = self.all[n + 1..].iter().take_while(near).enumerate();
-            later.find(|(_, own)| is_back(own))
-        };
         let found = self.all.iter().enumerate().filter_map(|(n, away)| {
-            let (between, back) = back(n, away)?;
+            let near = |own: &&Leap| own.to.0.since(away.from.0) <= FAR_MS;
+            let later: Vec<&Leap> = self.all[n + 1..].iter().take_while(near).collect();
+            // From series to series it may come back from either side.
+            let turns = |own: &usize| *own > 0 || later[*own].is_up() != away.is_up();
+            let is_back = |own: &usize| turns(own) && self.follows(away.from, later[*own].to);
+            let is_new = |leap: &Leap, from: &Leap| {
+                leap.to.1 <= self.meter.at_most(leap.to.0.since(from.from.0))
+            };
+            let began_anew = |own: &usize| is_new(later[*own], away) && !is_new(away, away);
+            let back = (0..later.len()).find(is_back);
+            let between = back.or_else(|| (0..later.len()).find(began_anew))?;
+            let back = later[between];
             let is_far = back.to.0.since(away.from.0) > DAY_MS;
+            let step_ms = away.to.0.since(away.from.0);
             let lacks = (back.to.1 - away.from.1) - (back.from.1 - away.to.1);
-            let in_leaps = back.to.0.since(back.from.0) + away.to.0.since(away.from.0);
-            let is_the_same = between == 0 && (0..=self.meter.at_most(in_leaps)).contains(&lacks);
+            let in_leaps = back.to.0.since(back.from.0) + step_ms;
+            let is_the_same = between == 0
+                && self.meter.is_its_own(away.from.1, away.to.1, step_ms)
+                && (0..=self.meter.at_most(in_leaps)).contains(&lacks);
             (is_far && !is_the_same).then(|| Span::new(away.to.0, back.from.0))
         });
         merged(found)
@@ -154,13 +162,36 @@ mod tests {
     }
 
     #[test]
-    fn a_meter_that_was_replaced_or_set_is_no_other_series() {
+    fn a_counter_may_come_back_by_way_of_others_or_begun_anew() {
+        let one = |hour: i64| 500_000 + 3 * hour;
+        // From one to another that counts as much, to a third one, below and above, and back.
+        for level in [20_000, 200_000, 900_000] {
+            let shown = |hour: i64| match hour {
+                100..150 => 90_000 + 3 * hour,
+                150..200 => level + 5 * hour,
+                _ => one(hour),
+            };
+            assert_eq!(others(500, shown), [(100, 199)], "{level}");
+        }
+        // Its own register began anew meanwhile.
+        let anew = |hour: i64| match hour {
+            100..150 => 900_000 + 3 * hour,
+            150.. => 3 * (hour - 120),
+            _ => one(hour),
+        };
+        assert_eq!(others(500, anew), [(100, 149)]);
+    }
+
+    #[test]
+    fn a_meter_that_was_replaced_or_is_its_own_is_no_other_series() {
         let own = |hour: i64| 500_000 + 3 * hour;
-        // Replaced by a new one; set by hand and back; a register of six digits that was full.
+        let meanwhile = 100..200;
+        // Replaced by a new one; begun anew for a while; cut to fewer digits for a while; a register that was full.
         assert_eq!(others(500, |hour| if hour < 100 { own(hour) } else { 3 * hour }), []);
-        let set =
-            |hour: i64| if (100..200).contains(&hour) { own(hour) + 4_000 } else { own(hour) };
-        assert_eq!(others(500, set), []);
+        let anew = |hour| if meanwhile.contains(&hour) { 3 * (hour - 99) } else { own(hour) };
+        assert_eq!(others(500, anew), []);
+        let cut = |hour| if meanwhile.contains(&hour) { own(hour) % 10_000 } else { own(hour) };
+        assert_eq!(others(500, cut), []);
         assert_eq!(others(500, |hour| (99_800 + 3 * hour) % 100_000), []);
         // What leaps all the time shows none.
         assert!(others(2_000, |hour| (hour * 7_919 % 13) * 50_000).len() < 100);

@@ -2,7 +2,7 @@
 
 use config::{Bay, Encoding, Point, Province, Scan, Station};
 
-use super::steps::{APART_MS, Said, flowing};
+use super::steps::{APART_MS, Said, WRAP_PART, flowing};
 use crate::history::NOTHING;
 
 /// A transformer may carry this much of its rating for a short emergency (IEC 60076-7: 1.8 for medium power
@@ -151,6 +151,17 @@ impl Meter {
     /// Whether something from one value to another may stand for "not available".
     pub(super) fn has_stand_in(&self, low: i64, high: i64) -> bool {
         self.stand_ins.iter().any(|wh| (low..=high).contains(wh))
+    }
+
+    /// Whether what is shown some milliseconds later may be of the same meter, which has counted on: its register began
+    /// anew, or shows fewer digits.
+    pub(super) fn is_its_own(&self, before: i64, behind: i64, ms: i64) -> bool {
+        let more = 0..=self.at_most(ms);
+        let is_cut = |wrap: &Wrap| {
+            let is_sure = self.at_most(ms) <= wrap.wh / WRAP_PART;
+            is_sure && before >= wrap.wh && more.contains(&(behind - before.rem_euclid(wrap.wh)))
+        };
+        more.contains(&behind) || self.wraps.iter().any(is_cut)
     }
 
     /// What can be counted in some milliseconds at most, watt hours: by what can flow, and a count more.

@@ -41,7 +41,7 @@ const RESTLESS: usize = 4;
 /// What shows a wrong power is judged to do so within this, milliseconds.
 const FOUND_MS: i64 = 180_000;
 /// A register that may have begun again counted at most this part of itself meanwhile.
-const WRAP_PART: i64 = 16;
+pub(super) const WRAP_PART: i64 = 16;
 
 /// What came of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub(super) struct Drawn {
     pub(super) most: f64,
     /// Milliseconds in which the power was known.
     pub(super) known_ms: i64,
+    /// Milliseconds in which current flowed in the bay, and was not counted the other way.
+    pub(super) carried_ms: i64,
     /// The power was measured, and judged to be wrong: so may be what else the same device shows.
     pub(super) is_wrong: bool,
     /// Nobody watched for some of it.
@@ -231,6 +233,7 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
         sum.least += more.least;
         sum.most += more.most;
         sum.known_ms += more.known_ms;
+        sum.carried_ms += more.carried_ms;
         sum.is_wrong |= more.is_wrong;
         sum.is_unwatched |= more.is_unwatched;
         if marks.last().is_some_and(|last| reading.at <= last.at) {
@@ -380,10 +383,12 @@ impl Judge<'_> {
             };
         }
         let proven = least > 0.0;
+        // What shows values that cannot be meanwhile is no register that was full.
+        let is_read = !matches!(b.skipped, Some(Oddity::OutOfRange | Oddity::Flagged));
         let wrapped = self.meter.wraps.iter().find_map(|wrap| {
             let counted = counted + wrap.wh;
             let near = a.wh < wrap.wh && counted >= 0 && counted <= wrap.wh / WRAP_PART;
-            let can_be = near && fits(counted, most) && enough(counted);
+            let can_be = is_read && near && fits(counted, most) && enough(counted);
             (can_be && (wrap.is_declared || proven)).then_some(counted)
         });
         match wrapped {
@@ -469,24 +474,37 @@ impl Judge<'_> {
         unknown > APART_MS && flowing(self.meter.most_kw, unknown) > real(self.meter.count_wh)
     }
 
-    /// For each step of a standstill, whether the power says of any part of it, within a day on either side, that the
-    /// counter should have moved: that something flowed for certain, or for an hour more than a device shows of nothing.
-    /// Then one of the two is wrong.
+    /// For each step of a standstill, whether something says of any part of it, within a day on either side, that the
+    /// counter should have moved: the power that something flowed for certain, or for an hour more than a device shows of
+    /// nothing; or the current, for an hour, whatever the power says. Then one of them is wrong.
     fn stood(&self, first: usize, end: usize) -> Vec<bool> {
-        let for_certain = self.flowed((first, end), self.meter.power_error_kw, 0);
-        let for_an_hour = self.flowed((first, end), self.meter.power_nothing_kw, AWAY_MS);
-        for_certain.into_iter().zip(for_an_hour).map(|(one, other)| one || other).collect()
+        let counted = real(self.meter.count_wh) + flowing(self.meter.most_kw, APART_MS);
+        let more_than = |off_kw: f64| {
+            move |drawn: &Drawn| drawn.least * (1.0 - CLASSES) - flowing(off_kw, drawn.known_ms)
+        };
+        let for_certain = more_than(self.meter.power_error_kw);
+        let for_an_hour = more_than(self.meter.power_nothing_kw);
+        let carried = |drawn: &Drawn| real(drawn.carried_ms);
+        let hour = real(AWAY_MS) - 1.0;
+        let said = [
+            self.parts((first, end), for_certain, counted, 0),
+            self.parts((first, end), for_an_hour, counted, AWAY_MS),
+            self.parts((first, end), carried, hour, AWAY_MS),
+        ];
+        (0..end - first).map(|n| said.iter().any(|own| own[n])).collect()
     }
 
-    /// The same of parts that last so long at least, where the power is off by no more than `off_kw`. The shortest parts
-    /// are looked for: what the power may be off by grows with time, so that hours without load behind it would hide
-    /// what flowed.
-    fn flowed(&self, (first, end): (usize, usize), off_kw: f64, shortest_ms: i64) -> Vec<bool> {
-        let least = |n: usize| {
-            let drawn = self.marks[n].drawn;
-            drawn.least * (1.0 - CLASSES) - flowing(off_kw, drawn.known_ms)
-        };
-        let proof = real(self.meter.count_wh) + flowing(self.meter.most_kw, APART_MS);
+    /// The same by one of these: where `flowed` grows by more than `proof` in a part that lasts so long at least. The
+    /// shortest parts are looked for: what the power may be off by grows with time, so that hours without load behind it
+    /// would hide what flowed.
+    fn parts(
+        &self,
+        (first, end): (usize, usize),
+        flowed: impl Fn(&Drawn) -> f64,
+        proof: f64,
+        shortest_ms: i64,
+    ) -> Vec<bool> {
+        let least = |n: usize| flowed(&self.marks[n].drawn);
         // How many parts begin to speak of a step less those that cease to.
         let mut change = vec![0_i32; end - first + 1];
         // Readings from which a part may begin, from the earliest on, which has the least.
@@ -740,8 +758,8 @@ impl Judge<'_> {
         let mut comes_back = vec![false; alone.len()];
         for (n, from) in breaks.iter().enumerate() {
             let near = |to: &&usize| self.span(*from, **to + 1).length() <= STANDSTILL_MS;
-            let mut later = breaks[n + 1..].iter().take_while(near);
-            if let Some(to) = later.find(|to| self.is_back(*from, **to)) {
+            let mut later = breaks[n + 1..].iter().take_while(near).enumerate();
+            if let Some((_, to)) = later.find(|(own, to)| self.is_back(*from, **to, *own > 0)) {
                 (comes_back[*from], comes_back[*to]) = (true, true);
                 if !self.is_the_same(alone, *from, *to) {
                     others[from + 1..*to].fill(true);
@@ -807,18 +825,24 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether one step leads away from a series of readings, and a later one back to where it can be by then.
-    fn is_back(&self, away: usize, back: usize) -> bool {
+    /// Whether one step leads away from a series of readings, and a later one back to where it can be by then: the other
+    /// way, or `by_others`, from either side.
+    fn is_back(&self, away: usize, back: usize, by_others: bool) -> bool {
         let step = |n: usize| self.marks[n + 1].wh - self.marks[n].wh;
         let counted = self.marks[back + 1].wh - self.marks[away].wh;
         let (.., rated) = self.bounds(away, back + 1);
         let fits = counted >= 0 && real(counted - self.meter.count_wh) <= rated;
-        fits && step(away).signum() * step(back).signum() < 0
+        let turns = step(away).signum() * step(back).signum() < 0;
+        fits && (turns || by_others && self.leads_away(away) && self.leads_away(back))
     }
 
     /// Whether the series between two breaks counted what the other one lacks, but for what can have flowed in the two.
     fn is_the_same(&self, alone: &[Result<Counted, Oddity>], away: usize, back: usize) -> bool {
-        let between = self.marks[back].wh - self.marks[away + 1].wh;
+        let (before, behind) = (self.marks[away].wh, self.marks[away + 1].wh);
+        if !self.meter.is_its_own(before, behind, self.span(away, away + 1).length()) {
+            return false;
+        }
+        let between = self.marks[back].wh - behind;
         let whole = self.marks[back + 1].wh - self.marks[away].wh;
         let mut left = Left { counted: whole - between, least: 0.0, most: 0.0 };
         self.leave(&mut left, away, away + 1);

@@ -37,7 +37,7 @@ fn judged(kwh: &[Option<i64>], power: Option<f64>) -> Judged {
             let ms = n.checked_sub(1).map_or(0, |before| readings[n].at.since(readings[before].at));
             power.map_or(Drawn::default(), |kw| {
                 let wh = flowing(kw, ms);
-                Drawn { least: wh, most: wh, known_ms: ms, is_wrong: false, is_unwatched: false }
+                Drawn { least: wh, most: wh, known_ms: ms, ..Drawn::default() }
             })
         })
         .collect();
@@ -310,7 +310,7 @@ fn at_night_less_flows_than_power_can_prove_and_a_frozen_counter_is_found_by_day
     let drawn: Vec<Drawn> = (0..=1_440)
         .map(|minute| {
             let wh = flowing(if minute < 480 { 30.0 } else { 3_000.0 }, MINUTE_MS);
-            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, ..Drawn::default() }
         })
         .collect();
     let found = steps(&meter, &readings, &drawn);
@@ -332,7 +332,7 @@ fn what_flowed_while_a_counter_stood_is_not_hidden_by_a_day_without_load() {
             let is_flowing = (30 + from..30 + from + flows).contains(&minute) || minute < 30;
             let wh = flowing(if is_flowing { 1_600.0 } else { 0.0 }, MINUTE_MS);
             let wh = if minute < 30 { 1_000.0 } else { wh };
-            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, ..Drawn::default() }
         });
         let found = steps(&meter, &readings.collect::<Vec<_>>(), &drawn.collect::<Vec<_>>());
         let known = found.steps.iter().filter(|step| step.wh.is_some());
@@ -392,7 +392,7 @@ fn another_counter_that_a_device_shows_is_none_while_its_power_is_wrong() {
                 return Drawn { is_wrong: minute > 1_701, ..Drawn::default() };
             }
             let wh = flowing(3_000.0, MINUTE_MS);
-            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, ..Drawn::default() }
         };
         let drawn: Vec<Drawn> = all.map(power).collect();
         let Judged { steps, odd, .. } = super::steps::steps(&meter, &readings, &drawn);
@@ -481,7 +481,7 @@ fn a_counter_that_fell_to_nothing_says_nothing_until_it_moves() {
         .map(|minute| {
             let kw = if (1_700..=2_000).contains(&minute) { 0.0 } else { 3_000.0 };
             let wh = flowing(kw, MINUTE_MS);
-            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, is_wrong: false, is_unwatched: false }
+            Drawn { least: wh, most: wh, known_ms: MINUTE_MS, ..Drawn::default() }
         })
         .collect();
     let readings: Vec<Reading> = (0..)
@@ -647,7 +647,7 @@ fn judge((register, kw, faults, cuts): Case, may_hide: bool) -> Result<(), TestC
         readings.push(Reading { at: at(minute), said: meter.reading(as_value(*kwh)) });
         let wh = as_value(truth[n] - truth[since]);
         let known_ms = MINUTE_MS * i64::try_from(n - since).unwrap();
-        drawn.push(Drawn { least: wh, most: wh, known_ms, is_wrong: false, is_unwatched: false });
+        drawn.push(Drawn { least: wh, most: wh, known_ms, ..Drawn::default() });
         since = n;
     }
     let found = steps(&meter, &readings, &drawn);
