@@ -991,3 +991,25 @@ fn a_breaker_that_was_open_when_its_unit_fell_silent_is_so_in_no_window_of_days_
         check(&steps, &[(day / 2, day), (5 * day, 1), (5 * day, day)], &[0]).unwrap();
     }
 }
+
+#[test]
+fn a_register_that_was_full_while_it_said_nothing_is_counted_through() {
+    let scans =
+        |count, shown| Step::Scans { count, bay: 0, flow: Flow::True, shown, tripped: false };
+    let switch = |after, open| Step::Switch { after, bay: 2, open, doubt: false, lost: false };
+    let full = |digits, left| Step::Counter { bay: 2, register: Register::Digits(digits, left) };
+    let steps =
+        [full(5, 142), scans(16, None), scans(17, Some((2, Shown::Silent))), scans(87, None)];
+    check(&steps, &[(0, 1_926_002)], &[0]).unwrap();
+    let steps = [
+        switch(6_002, true),
+        scans(1, None),
+        full(6, 1),
+        scans(10, None),
+        switch(76_513_079, false),
+        scans(74, Some((2, Shown::Silent))),
+        scans(1, None),
+        Step::Alarm { after: 62_075, cause: 0, ends: false },
+    ];
+    check(&steps, &[(0, 87_108_852)], &[0]).unwrap();
+}

@@ -334,7 +334,7 @@ impl Judge<'_> {
                 (*n > 0 || is_up(back) != is_up(away)) && goes_on(away.0, back.1)
             });
             let anew =
-                later.iter().find(|(_, back)| begins(back, away.0.0) && !begins(away, away.0.0));
+                later.iter().rfind(|(_, back)| begins(back, away.0.0) && !begins(away, away.0.0));
             let Some((between, _)) = back.or(anew).copied() else { continue };
             let back = changes[n + 1 + between];
             let lacks = (back.1.1 - away.0.1) - (back.0.1 - away.1.1);
@@ -467,16 +467,17 @@ impl Judge<'_> {
             .flat_map(|to| {
                 let begins = || (0..to).rev().take_while(|from| same(*from, &self.marks));
                 let certain = begins().find(|from| self.between(*from, to).0 > real(COUNT));
-                // For an hour more than a device shows of nothing.
+                // For longer than the register may rest more than a device shows of nothing.
                 let flows = |from: &usize| {
                     let (at, end) = (self.marks[*from].0, self.marks[to].0);
                     let (least, _, known) = self.power.between(at, end);
                     let nothing = wh(self.meter.nothing_kw, known) + self.meter.apart();
-                    end - at >= HOUR && least * 0.975 - nothing > real(COUNT)
+                    end - at >= self.meter.long && least * 0.975 - nothing > real(COUNT)
                 };
                 let carries = |from: &usize| {
                     let (at, end) = (self.marks[*from].0, self.marks[to].0);
-                    end - at >= HOUR && self.current.between(at, end).2 >= HOUR
+                    let long = self.meter.long;
+                    end - at >= long && self.current.between(at, end).2 >= long
                 };
                 let all = [certain, begins().find(flows), begins().find(carries)];
                 all.into_iter().flatten().map(move |from| (from, to))
@@ -902,13 +903,14 @@ impl Rows {
         }
     }
 
-    /// When more than three hundredths of the highest current flowed in a bay, by either of two values that are near.
+    /// When more current flowed in a bay than a device shows of nothing, by either of two values that are near.
     fn current(&self, contract: i64, bay: usize) -> Power {
         let station = self.station(contract);
         let current = station.points.iter().find(|p| p.bay == bay && p.spec.id == "IA").unwrap();
         let full = current.range.unwrap().1;
+        let nothing = 0.004 * full + current.deadband.unwrap_or(0.0);
         let values = self.said.get(&current.id).map_or(&[][..], Vec::as_slice);
-        let flows = |said: Option<f64>| said.is_some_and(|amps| amps > 0.03 * full && amps <= full);
+        let flows = |said: Option<f64>| said.is_some_and(|amps| amps > nothing && amps <= full);
         let pairs = values.windows(2).map(|pair| (pair[0], pair[1]));
         let pairs =
             pairs.filter(|(one, next)| next.0 - one.0 <= 600_000 && flows(one.1) && flows(next.1));

@@ -23,6 +23,7 @@ use historian::counts::Share;
 use historian::verdict::Reason;
 use signal::clock::{DAY_MS, Timestamp};
 
+use super::NOTHING;
 use super::figure::{Figure, Remark, What};
 use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
@@ -784,7 +785,7 @@ impl Source<'_> {
         let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
         let bay = self.station.points[point.index()].bay;
         let mut drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
-        if stands_for_an_hour(&readings) {
+        if may_stand(&readings, meter.freeze_ms) {
             self.carried((bay, around), &readings, &mut drawn)?;
         }
         let mut judged = steps(meter, &readings, &drawn);
@@ -882,8 +883,10 @@ impl Source<'_> {
         drawn: &mut [Drawn],
     ) -> Result<(), StoreError> {
         let Some(current) = self.find(bay, "IA") else { return Ok(()) };
-        let Some((low, high)) = self.station.points[current.index()].range else { return Ok(()) };
-        let flows_from = voltage::CURRENT_FLOWS * low.abs().max(high.abs());
+        let point = &self.station.points[current.index()];
+        let Some((low, high)) = point.range else { return Ok(()) };
+        // More than a device shows of nothing.
+        let flows_from = NOTHING * low.abs().max(high.abs()) + point.deadband.unwrap_or(0.0);
         let span = wider(around, POWER_APART_MS);
         let number = |value: &Value| match value.value {
             Decoded::Value(now) if value.flags.is_none_or(Flags::is_good) => Some(now),
@@ -1142,10 +1145,10 @@ impl Doubts<'_> {
     }
 }
 
-/// Whether a counter shows the same for so long that it may stand still.
-fn stands_for_an_hour(readings: &[Reading]) -> bool {
+/// Whether a counter shows the same for so long, milliseconds, that it may stand still.
+fn may_stand(readings: &[Reading], freeze_ms: i64) -> bool {
     readings.chunk_by(|one, next| one.said == next.said).any(|run| match run {
-        [first, .., last] => last.at.since(first.at) >= HOUR_MS,
+        [first, .., last] => last.at.since(first.at) >= freeze_ms,
         _ => false,
     })
 }

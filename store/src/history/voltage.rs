@@ -21,7 +21,7 @@ const DEAD: f64 = 0.10;
 /// fuse takes 42 % off two of them.
 const PHASES_APART: f64 = 0.10;
 /// Current above which a bay carries load, share of full scale.
-pub(super) const CURRENT_FLOWS: f64 = 0.03;
+const CURRENT_FLOWS: f64 = 0.03;
 
 /// Stretches that are told of a busbar at most.
 const STRETCHES_MAX: usize = 1_000;

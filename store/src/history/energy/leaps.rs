@@ -95,7 +95,7 @@ impl<'a> Leaps<'a> {
     }
 
     /// When another series was shown for more than a day: from a leap away to the first one back to where the counter can
-    /// be by then, or to a register that began anew meanwhile. Where the other one is the counter's own, and counted what
+    /// be by then, else to the last one to a register that began anew meanwhile. Where the other one is the counter's own, and counted what
     /// the first one lacks, nothing is lost.
     pub(super) fn others(&self) -> Vec<Span> {
         let found = self.all.iter().enumerate().filter_map(|(n, away)| {
@@ -109,7 +109,7 @@ impl<'a> Leaps<'a> {
             };
             let began_anew = |own: &usize| is_new(later[*own], away) && !is_new(away, away);
             let back = (0..later.len()).find(is_back);
-            let between = back.or_else(|| (0..later.len()).find(began_anew))?;
+            let between = back.or_else(|| (0..later.len()).rev().find(began_anew))?;
             let back = later[between];
             let is_far = back.to.0.since(away.from.0) > DAY_MS;
             let step_ms = away.to.0.since(away.from.0);

@@ -384,7 +384,7 @@ impl Judge<'_> {
         }
         let proven = least > 0.0;
         // What shows values that cannot be meanwhile is no register that was full.
-        let is_read = !matches!(b.skipped, Some(Oddity::OutOfRange | Oddity::Flagged));
+        let is_read = b.skipped != Some(Oddity::OutOfRange);
         let wrapped = self.meter.wraps.iter().find_map(|wrap| {
             let counted = counted + wrap.wh;
             let near = a.wh < wrap.wh && counted >= 0 && counted <= wrap.wh / WRAP_PART;
@@ -475,21 +475,22 @@ impl Judge<'_> {
     }
 
     /// For each step of a standstill, whether something says of any part of it, within a day on either side, that the
-    /// counter should have moved: the power that something flowed for certain, or for an hour more than a device shows of
-    /// nothing; or the current, for an hour, whatever the power says. Then one of them is wrong.
+    /// counter should have moved: the power that something flowed for certain, or for so long that the register should have
+    /// worked more than a device shows of nothing; or the current, for as long, whatever the power says. Then one of them
+    /// is wrong.
     fn stood(&self, first: usize, end: usize) -> Vec<bool> {
         let counted = real(self.meter.count_wh) + flowing(self.meter.most_kw, APART_MS);
         let more_than = |off_kw: f64| {
             move |drawn: &Drawn| drawn.least * (1.0 - CLASSES) - flowing(off_kw, drawn.known_ms)
         };
         let for_certain = more_than(self.meter.power_error_kw);
-        let for_an_hour = more_than(self.meter.power_nothing_kw);
+        let for_long = more_than(self.meter.power_nothing_kw);
         let carried = |drawn: &Drawn| real(drawn.carried_ms);
-        let hour = real(AWAY_MS) - 1.0;
+        let long = self.meter.freeze_ms;
         let said = [
             self.parts((first, end), for_certain, counted, 0),
-            self.parts((first, end), for_an_hour, counted, AWAY_MS),
-            self.parts((first, end), carried, hour, AWAY_MS),
+            self.parts((first, end), for_long, counted, long),
+            self.parts((first, end), carried, real(long) - 1.0, long),
         ];
         (0..end - first).map(|n| said.iter().any(|own| own[n])).collect()
     }
