@@ -333,8 +333,12 @@ impl Judge<'_> {
             let back = later.iter().find(|(n, back)| {
                 (*n > 0 || is_up(back) != is_up(away)) && goes_on(away.0, back.1)
             });
-            let anew =
-                later.iter().rfind(|(_, back)| begins(back, away.0.0) && !begins(away, away.0.0));
+            // Its own series was shown for a day before.
+            let since = if n == 0 { numbers[0].0 } else { changes[n - 1].1.0 };
+            let is_held = away.0.0 - since >= DAY;
+            let anew = later
+                .iter()
+                .rfind(|(_, back)| is_held && begins(back, away.0.0) && !begins(away, away.0.0));
             let Some((between, _)) = back.or(anew).copied() else { continue };
             let back = changes[n + 1 + between];
             let lacks = (back.1.1 - away.0.1) - (back.0.1 - away.1.1);

@@ -36,13 +36,15 @@ impl Leap {
 /// The leaps of a counter.
 pub(super) struct Leaps<'a> {
     meter: &'a Meter,
+    /// When it was first read.
+    first: Option<Timestamp>,
     last: Option<Number>,
     all: Vec<Leap>,
 }
 
 impl<'a> Leaps<'a> {
     pub(super) fn of(meter: &'a Meter) -> Self {
-        Self { meter, last: None, all: Vec::new() }
+        Self { meter, first: None, last: None, all: Vec::new() }
     }
 
     /// Whether the first and the last of some readings are enough, of which the lowest and the highest are these: there is
@@ -56,6 +58,7 @@ impl<'a> Leaps<'a> {
     /// Takes the next reading that is a number.
     pub(super) fn take(&mut self, at: Timestamp, wh: i64) {
         let to = (at, wh);
+        self.first.get_or_insert(at);
         let Some(from) = self.last.filter(|last| last.0 < at) else {
             self.last = self.last.or(Some(to));
             return;
@@ -107,7 +110,12 @@ impl<'a> Leaps<'a> {
             let is_new = |leap: &Leap, from: &Leap| {
                 leap.to.1 <= self.meter.at_most(leap.to.0.since(from.from.0))
             };
-            let began_anew = |own: &usize| is_new(later[*own], away) && !is_new(away, away);
+            // What was not shown for a day before may be another series that is left.
+            let since = n.checked_sub(1).map(|own| self.all[own].to.0).or(self.first);
+            let is_held =
+                |away: &Leap| since.is_some_and(|since| away.from.0.since(since) >= DAY_MS);
+            let began_anew =
+                |own: &usize| is_new(later[*own], away) && !is_new(away, away) && is_held(away);
             let back = (0..later.len()).find(is_back);
             let between = back.or_else(|| (0..later.len()).rev().find(began_anew))?;
             let back = later[between];
@@ -180,6 +188,12 @@ mod tests {
             _ => one(hour),
         };
         assert_eq!(others(500, anew), [(100, 149)]);
+        // It begins anew each day for some hours, and is what it was in between.
+        let daily = |hour: i64| match hour % 24 {
+            0..3 => 3 * (hour % 24),
+            _ => one(hour),
+        };
+        assert_eq!(others(500, daily), []);
     }
 
     #[test]
