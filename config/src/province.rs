@@ -772,6 +772,12 @@ impl Point {
     pub fn local_id(&self) -> &str {
         self.id.split_once('.').map_or(&self.id, |(_, local)| local)
     }
+
+    /// The full scale of what measures it, in its unit: the end of its range that is further from nothing; `None` without
+    /// a range.
+    pub fn full_scale(&self) -> Option<f64> {
+        self.range.map(|(low, high)| low.abs().max(high.abs()))
+    }
 }
 
 /// The path from a station to a centre: one TCP address and one register map.

@@ -367,6 +367,6 @@ impl Members<'_> {
     }
 
     fn full_scale(&self, point: usize) -> Option<f64> {
-        self.station.points[point].range.map(|(low, high)| low.abs().max(high.abs()))
+        self.station.points[point].full_scale()
     }
 }

@@ -175,7 +175,7 @@ impl Seen<'_> {
 
     /// The value that was sent last, until the new one is far enough from it.
     fn stepped(&self) -> SentSample {
-        let range = self.point.range.map_or(0.0, |(low, high)| low.abs().max(high.abs()));
+        let range = self.point.full_scale().unwrap_or(0.0);
         let band = range * self.fault.settings.number("percent") / 100.0;
         let near = (self.now.value - self.held.value).abs() <= band;
         let value = if near { self.held.value } else { self.now.value };

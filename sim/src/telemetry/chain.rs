@@ -60,7 +60,7 @@ struct Class {
 
 /// The class of a measurement, in its unit; `None` for what is counted, not measured.
 fn class(point: &Point) -> Option<Class> {
-    let full = point.range.map(|(low, high)| low.abs().max(high.abs()))?;
+    let full = point.full_scale()?;
     let exact = matches!(point.spec.id.as_str(), "TAP.POS" | "STN.HB" | "SETGRP" | "CAM.N");
     if !point.spec.kind.is_measurement() || exact {
         return None;

@@ -11,7 +11,7 @@ mod steps;
 #[cfg(test)]
 mod trial;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -748,25 +748,21 @@ impl Source<'_> {
         let day = |at: Timestamp| at.0.div_euclid(DAY_MS).saturating_mul(DAY_MS);
         let around = Span::new(Timestamp(day(around.from)), Timestamp(day(around.to)).plus(DAY_MS));
         let around = around.and(*same);
-        let leaps = RefCell::new(Leaps::of(meter));
-        let skips = |(first, last): (Timestamp, Timestamp), (low, high): (f64, f64)| match (
-            meter.reading(low),
-            meter.reading(high),
-        ) {
-            (Said::Count(low), Said::Count(high)) => {
-                leaps.borrow().has_none(last.since(first), low, high)
-            }
-            _ => false,
+        let mut leaps = Leaps::of(meter);
+        let skips = |(first, last): (Timestamp, Timestamp), (low, high): (f64, f64)| {
+            let said = (meter.reading(low), meter.reading(high));
+            matches!(said, (Said::Count(low), Said::Count(high))
+                if leaps::has_none(meter, last.since(first), (low, high)))
         };
         self.reader.values_but((path, (around.from, around.to)), skips, &mut |value| {
             if let Said::Count(wh) = said(meter, &value)
                 && !meter.is_stand_in(wh)
             {
-                leaps.borrow_mut().take(value.at, wh);
+                leaps.take(value.at, wh);
             }
             Ok::<_, StoreError>(())
         })?;
-        Ok(leaps.into_inner().others())
+        Ok(leaps.others())
     }
 
     /// Reads a counter around a stretch and judges its steps in it.
@@ -884,9 +880,9 @@ impl Source<'_> {
     ) -> Result<(), StoreError> {
         let Some(current) = self.find(bay, "IA") else { return Ok(()) };
         let point = &self.station.points[current.index()];
-        let Some((low, high)) = point.range else { return Ok(()) };
+        let Some(((_, high), full)) = point.range.zip(point.full_scale()) else { return Ok(()) };
         // More than a device shows of nothing.
-        let flows_from = NOTHING * low.abs().max(high.abs()) + point.deadband.unwrap_or(0.0);
+        let flows_from = NOTHING * full + point.deadband.unwrap_or(0.0);
         let span = wider(around, POWER_APART_MS);
         let number = |value: &Value| match value.value {
             Decoded::Value(now) if value.flags.is_none_or(Flags::is_good) => Some(now),

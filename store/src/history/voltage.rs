@@ -362,9 +362,8 @@ impl Source<'_> {
                 carries && bay.level == own.level && bay.section == own.section
             })
             .filter_map(|(n, point)| {
-                let (low, high) = point.range?;
-                let point = PointId::at(n);
-                self.centre(point).map(|_: CentreId| (point, low.abs().max(high.abs())))
+                let (full, point) = (point.full_scale()?, PointId::at(n));
+                self.centre(point).map(|_: CentreId| (point, full))
             })
             .collect()
     }

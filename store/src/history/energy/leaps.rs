@@ -33,6 +33,14 @@ impl Leap {
     }
 }
 
+/// Whether the first and the last of some readings are enough, of which the lowest and the highest are these: there is no
+/// leap among them, and all are numbers.
+pub(super) fn has_none(meter: &Meter, length_ms: i64, (low, high): (i64, i64)) -> bool {
+    length_ms <= DAY_MS
+        && high.saturating_sub(low) <= meter.at_most(DAY_MS)
+        && !meter.has_stand_in(low, high)
+}
+
 /// The leaps of a counter.
 pub(super) struct Leaps<'a> {
     meter: &'a Meter,
@@ -45,14 +53,6 @@ pub(super) struct Leaps<'a> {
 impl<'a> Leaps<'a> {
     pub(super) fn of(meter: &'a Meter) -> Self {
         Self { meter, first: None, last: None, all: Vec::new() }
-    }
-
-    /// Whether the first and the last of some readings are enough, of which the lowest and the highest are these: there is
-    /// no leap among them, and all are numbers.
-    pub(super) fn has_none(&self, length_ms: i64, low: i64, high: i64) -> bool {
-        length_ms <= DAY_MS
-            && high.saturating_sub(low) <= self.meter.at_most(DAY_MS)
-            && !self.meter.has_stand_in(low, high)
     }
 
     /// Takes the next reading that is a number.
@@ -98,37 +98,37 @@ impl<'a> Leaps<'a> {
     }
 
     /// When another series was shown for more than a day: from a leap away to the first one back to where the counter can
-    /// be by then, else to the last one to a register that began anew meanwhile. Where the other one is the counter's own, and counted what
-    /// the first one lacks, nothing is lost.
+    /// be by then, else to the last one to a register that began anew meanwhile. Where the other one is the counter's own,
+    /// and counted what the first one lacks, nothing is lost.
     pub(super) fn others(&self) -> Vec<Span> {
-        let found = self.all.iter().enumerate().filter_map(|(n, away)| {
-            let near = |own: &&Leap| own.to.0.since(away.from.0) <= FAR_MS;
-            let later: Vec<&Leap> = self.all[n + 1..].iter().take_while(near).collect();
-            // From series to series it may come back from either side.
-            let turns = |own: &usize| *own > 0 || later[*own].is_up() != away.is_up();
-            let is_back = |own: &usize| turns(own) && self.follows(away.from, later[*own].to);
-            let is_new = |leap: &Leap, from: &Leap| {
-                leap.to.1 <= self.meter.at_most(leap.to.0.since(from.from.0))
-            };
-            // What was not shown for a day before may be another series that is left.
-            let since = n.checked_sub(1).map(|own| self.all[own].to.0).or(self.first);
-            let is_held =
-                |away: &Leap| since.is_some_and(|since| away.from.0.since(since) >= DAY_MS);
-            let began_anew =
-                |own: &usize| is_new(later[*own], away) && !is_new(away, away) && is_held(away);
-            let back = (0..later.len()).find(is_back);
-            let between = back.or_else(|| (0..later.len()).rev().find(began_anew))?;
-            let back = later[between];
-            let is_far = back.to.0.since(away.from.0) > DAY_MS;
-            let step_ms = away.to.0.since(away.from.0);
-            let lacks = (back.to.1 - away.from.1) - (back.from.1 - away.to.1);
-            let in_leaps = back.to.0.since(back.from.0) + step_ms;
-            let is_the_same = between == 0
-                && self.meter.is_its_own(away.from.1, away.to.1, step_ms)
-                && (0..=self.meter.at_most(in_leaps)).contains(&lacks);
-            (is_far && !is_the_same).then(|| Span::new(away.to.0, back.from.0))
-        });
-        merged(found)
+        merged((0..self.all.len()).filter_map(|n| self.from(n)))
+    }
+
+    /// The same from one leap on.
+    fn from(&self, n: usize) -> Option<Span> {
+        let away = &self.all[n];
+        let near = |own: &&Leap| own.to.0.since(away.from.0) <= FAR_MS;
+        let later: Vec<&Leap> = self.all[n + 1..].iter().take_while(near).collect();
+        // From series to series it may come back from either side.
+        let turns = |own: usize| own > 0 || later[own].is_up() != away.is_up();
+        let is_back = |own: &usize| turns(*own) && self.follows(away.from, later[*own].to);
+        // What leads from a series that was not shown for a day may itself lead back.
+        let since = n.checked_sub(1).map(|before| self.all[before].to.0).or(self.first)?;
+        let began_anew =
+            |leap: &Leap| leap.to.1 <= self.meter.at_most(leap.to.0.since(away.from.0));
+        let is_left = away.from.0.since(since) >= DAY_MS && !began_anew(away);
+        let between = (0..later.len())
+            .find(is_back)
+            .or_else(|| (0..later.len()).rev().find(|own| is_left && began_anew(later[*own])))?;
+        let back = later[between];
+        let is_far = back.to.0.since(away.from.0) > DAY_MS;
+        let step_ms = away.to.0.since(away.from.0);
+        let lacks = (back.to.1 - away.from.1) - (back.from.1 - away.to.1);
+        let in_leaps = back.to.0.since(back.from.0) + step_ms;
+        let is_the_same = between == 0
+            && self.meter.is_its_own(away.from.1, away.to.1, step_ms)
+            && (0..=self.meter.at_most(in_leaps)).contains(&lacks);
+        (is_far && !is_the_same).then(|| Span::new(away.to.0, back.from.0))
     }
 }
 

@@ -201,8 +201,7 @@ fn full_scale<'a>(
     factor: impl Fn(&str) -> Option<f64>,
 ) -> Option<(f64, &'a Point)> {
     let point = station.points.iter().find(|point| point.bay == bay && point.spec.id == id)?;
-    let (low, high) = point.range?;
-    Some((low.abs().max(high.abs()) * factor(&point.spec.unit)?, point))
+    Some((point.full_scale()? * factor(&point.spec.unit)?, point))
 }
 
 /// What can flow through a bay at most, kW: the least of what its measurements can show, what its transformer can

@@ -412,6 +412,10 @@ impl Judge<'_> {
             while end < links.len() && goes_on(end) {
                 end += 1;
             }
+            if first == end {
+                first += 1;
+                continue;
+            }
             // Readings first to end are the same.
             let caught_up = self.caught_up(links, (first, end));
             let stood = self.stood(first, end);
@@ -439,17 +443,17 @@ impl Judge<'_> {
                 }
             }
             // It stood still some time within the step before.
-            if first < end && links[first] == Err(Oddity::Frozen) && first > 0 {
+            if links[first] == Err(Oddity::Frozen) && first > 0 {
                 let before = &mut links[first - 1];
                 if matches!(before, Ok(_) | Err(Oddity::AgainstPower)) {
                     *before = Err(Oddity::Frozen);
                 }
             }
             // What it adds when it moves again may be of that time, too.
-            if first < end && end < links.len() && links[end - 1] == Err(Oddity::Frozen) {
+            if end < links.len() && links[end - 1] == Err(Oddity::Frozen) {
                 links[end] = links[end].and(Err(Oddity::AgainstPower));
             }
-            first = end.max(first + 1);
+            first = end;
         }
     }
 
@@ -750,10 +754,10 @@ impl Judge<'_> {
         }
     }
 
-    /// Which steps may be of another series of readings, all of it within a day. One that comes back a day later at most was away meanwhile, unless what
-    /// the other one counted is what it lacks itself. Which of two is the counter's own is not known where one of them was
-    /// not shown for a day: a reading lies a day away, or up to three hours more.
-    /// What breaks off all the time is no series, and what fell to nothing and stands there is none either.
+    /// Which steps may be of another series of readings, all of it within a day. One that comes back a day later at most
+    /// was away meanwhile, unless what the other one counted is what it lacks itself. Which of two is the counter's own is
+    /// not known where one of them was not shown for a day: a reading lies a day away, or up to three hours more. What
+    /// breaks off all the time is no series, and what fell to nothing and stands there is none either.
     fn other_series(&self, alone: &[Result<Counted, Oddity>], breaks: &[usize]) -> Vec<bool> {
         let mut others = vec![false; alone.len()];
         let mut comes_back = vec![false; alone.len()];

@@ -615,7 +615,7 @@ impl Source<'_> {
     fn measured(&self, bay: usize, id: &str) -> Option<Measured> {
         let points = self.station().points.iter().enumerate();
         let (n, point) = points.into_iter().find(|(_, p)| p.bay == bay && p.spec.id == id)?;
-        let full = point.range.map(|(low, high)| low.abs().max(high.abs()))?;
+        let full = point.full_scale()?;
         let reads =
             |centre: &CentreId| self.province.channel(self.station, *centre).entries[n].is_mapped();
         let centre = self.province.centre_ids().find(reads)?;

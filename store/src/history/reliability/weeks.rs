@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use config::{Province, StationId};
+use config::Station;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::evidence::{Positions, Source};
@@ -203,13 +203,13 @@ impl Stretches {
         positions: &Positions,
         missing: &Missing,
     ) -> Result<(), StoreError> {
-        let (province, span) = (source.province, source.span);
-        let station = &province.stations[source.station.index()];
+        let span = source.span;
+        let station = &source.province.stations[source.station.index()];
         let scheme = Scheme::new(station);
-        let bays = bays(province, source.station);
+        let bays = bays(station, &scheme);
         let tracks = Tracks::follow(source, (positions, missing), &scheme, bays)?;
         self.hangs_on_earlier |= tracks.hangs_on_earlier;
-        for (feeder, _) in province.customers_by_feeder(station) {
+        for feeder in station.feeder_bays() {
             let bay = &station.bays[feeder];
             let mut own = scheme.feeds(bay.level);
             own.push(feeder);
@@ -308,9 +308,7 @@ impl Pieces {
 }
 
 /// The bays of a station whose breakers say who is supplied.
-fn bays(province: &Province, station: StationId) -> BTreeSet<usize> {
-    let station = &province.stations[station.index()];
-    let scheme = Scheme::new(station);
+fn bays(station: &Station, scheme: &Scheme<'_>) -> BTreeSet<usize> {
     let feeders: Vec<usize> = station.feeder_bays().collect();
     let feeds = feeders.iter().flat_map(|feeder| scheme.feeds(station.bays[*feeder].level));
     let mut bays: BTreeSet<usize> = feeds.collect();
