@@ -71,6 +71,17 @@ struct Step {
     wh: Option<i64>,
 }
 
+/// A reading and the next one.
+type Change = ((i64, i64), (i64, i64));
+
+/// When a counter went over to another series, and the stretches of both.
+#[derive(Debug, Clone, Copy)]
+struct Over {
+    at: i64,
+    before: (i64, i64),
+    behind: (i64, i64),
+}
+
 /// Time that two stretches share.
 fn both(one: (i64, i64), other: (i64, i64)) -> i64 {
     (one.1.min(other.1) - one.0.max(other.0)).max(0)
@@ -248,7 +259,7 @@ impl Judge<'_> {
         (power, current, wrong): (&Power, &Power, &[(i64, i64)]),
         watched: &[(i64, i64)],
         readings: &[(i64, Option<f64>)],
-    ) -> Vec<Step> {
+    ) -> (Vec<Step>, Vec<Over>) {
         let (marks, links, behind_unreal) = (Vec::new(), Vec::new(), BTreeSet::new());
         let mut judge =
             Judge { meter, power, current, wrong, watched, marks, behind_unreal, links };
@@ -280,23 +291,24 @@ impl Judge<'_> {
             step.wh =
                 step.wh.filter(|_| others.iter().all(|o| both(*o, (step.from, step.to)) == 0));
         }
-        steps
+        let over = judge.went_over(readings);
+        (steps, over)
     }
 
-    /// When another series was shown for more than a day: between two changes of more than can be counted in a day, of
-    /// which the second one leads back to where the counter can be, a month later at most; unless it is the only one and
-    /// what lies between counted what the first series lacks. Of a day of UTC eight upwards are looked at, and eight
-    /// downwards; what is back within an hour was only away.
-    fn shown_for_days(&self, readings: &[(i64, Option<f64>)]) -> Vec<(i64, i64)> {
-        let most = |ms: i64| self.meter.most(ms);
+    /// Whether one reading can be counted on from another one.
+    fn goes_on(&self, one: (i64, i64), next: (i64, i64)) -> bool {
+        next.1 >= one.1 && real(next.1 - one.1) <= self.meter.most(next.0 - one.0)
+    }
+
+    /// The readings that are numbers, and their changes by more than can be counted in a day.
+    fn changes(&self, readings: &[(i64, Option<f64>)]) -> (Vec<(i64, i64)>, Vec<Change>) {
         let numbers: Vec<(i64, i64)> = readings
             .iter()
             .filter_map(|(at, value)| self.meter.number((*value)?).map(|wh| (*at, wh)))
             .collect();
-        let goes_on = |one: (i64, i64), next: (i64, i64)| {
-            next.1 >= one.1 && real(next.1 - one.1) <= most(next.0 - one.0)
-        };
-        let mut changes: Vec<((i64, i64), (i64, i64))> = Vec::new();
+        let most = |ms: i64| self.meter.most(ms);
+        let goes_on = |one: (i64, i64), next: (i64, i64)| self.goes_on(one, next);
+        let mut changes: Vec<Change> = Vec::new();
         for pair in numbers.windows(2) {
             let (one, next) = (pair[0], pair[1]);
             let (ms, more) = (next.0 - one.0, real(next.1 - one.1));
@@ -309,8 +321,7 @@ impl Judge<'_> {
             if !is_great || more < 0.0 && is_full {
                 continue;
             }
-            let back =
-                |own: &((i64, i64), (i64, i64))| next.0 - own.0.0 <= HOUR && goes_on(own.0, next);
+            let back = |own: &Change| next.0 - own.0.0 <= HOUR && goes_on(own.0, next);
             if let Some(away) = changes.iter().position(back) {
                 changes.truncate(away);
                 continue;
@@ -323,13 +334,46 @@ impl Judge<'_> {
                 changes.push((one, next));
             }
         }
+        (numbers, changes)
+    }
+
+    /// When it went over to another series that is not its own, and neither was shown in the half month before nor is
+    /// left for the one before within another.
+    fn went_over(&self, readings: &[(i64, Option<f64>)]) -> Vec<Over> {
+        let (numbers, changes) = self.changes(readings);
+        let half = 31 * DAY / 2;
+        let mut all = Vec::new();
+        for (n, (one, next)) in changes.iter().enumerate() {
+            let returns = |from: &Change, back: &Change| {
+                back.1.0 - from.0.0 <= half && self.goes_on(from.0, back.1)
+            };
+            let is_back = changes[..n].iter().any(|from| returns(from, &changes[n]));
+            let is_left = changes[n + 1..].iter().any(|back| returns(&changes[n], back));
+            if self.meter.is_its_own(*one, *next) || is_back || is_left {
+                continue;
+            }
+            let since = if n == 0 { numbers[0].0 } else { changes[n - 1].1.0 };
+            let until = changes.get(n + 1).map_or(i64::MAX, |later| later.0.0);
+            let before = (since.max(one.0 - half), one.0);
+            all.push(Over { at: next.0, before, behind: (next.0, until.min(next.0 + half)) });
+        }
+        all
+    }
+
+    /// When another series was shown for more than a day: between two changes of more than can be counted in a day, of
+    /// which the second one leads back to where the counter can be, a month later at most; unless it is the only one and
+    /// what lies between counted what the first series lacks. Of a day of UTC eight upwards are looked at, and eight
+    /// downwards; what is back within an hour was only away.
+    fn shown_for_days(&self, readings: &[(i64, Option<f64>)]) -> Vec<(i64, i64)> {
+        let most = |ms: i64| self.meter.most(ms);
+        let goes_on = |one: (i64, i64), next: (i64, i64)| self.goes_on(one, next);
+        let (numbers, changes) = self.changes(readings);
         let mut found = Vec::new();
         for (n, away) in changes.iter().enumerate() {
-            let is_up = |own: &((i64, i64), (i64, i64))| own.1.1 > own.0.1;
+            let is_up = |own: &Change| own.1.1 > own.0.1;
             let near = changes[n + 1..].iter().take_while(|back| back.1.0 - away.0.0 <= 31 * DAY);
             let later: Vec<_> = near.enumerate().collect();
-            let begins =
-                |own: &((i64, i64), (i64, i64)), since: i64| real(own.1.1) <= most(own.1.0 - since);
+            let begins = |own: &Change, since: i64| real(own.1.1) <= most(own.1.0 - since);
             let back = later.iter().find(|(n, back)| {
                 (*n > 0 || is_up(back) != is_up(away)) && goes_on(away.0, back.1)
             });
@@ -793,6 +837,8 @@ pub(crate) struct Rows {
     said: BTreeMap<String, Vec<(i64, Option<f64>)>>,
     /// When what is measured was found frozen or contradicting others.
     doubted: Vec<(i64, i64)>,
+    /// When it was found to contradict others.
+    contradictions: Vec<(i64, i64)>,
     /// Steps of each counter, by stretches of eras that have it.
     steps: BTreeMap<(String, usize), Vec<Step>>,
 }
@@ -850,7 +896,10 @@ impl Rows {
         }
         let contracts = eras.iter().map(|era| (era.0, contract(era.0))).collect();
         let mut own = Self {
-            doubted: doubted(&pieces, &judged),
+            doubted: doubted(&pieces, &judged, |bits| {
+                bits & FINDING != 0 || bits >> 4 & 0xF == FROZEN
+            }),
+            contradictions: doubted(&pieces, &judged, |bits| bits & FINDING != 0),
             said: held(&pieces, said),
             pieces,
             eras,
@@ -878,6 +927,7 @@ impl Rows {
 
     /// Judges every counter, over each stretch of contracts that have it.
     fn judge(&mut self) {
+        let mut over: BTreeMap<(String, usize), Vec<Over>> = BTreeMap::new();
         for n in 0..self.eras.len() {
             let (contract, from, mut to) = self.eras[n];
             for (point, bay) in self.counters(contract) {
@@ -885,8 +935,10 @@ impl Rows {
                     self.counters(era.0).iter().any(|(other, _)| *other == point)
                 };
                 if n > 0 && has(&self.eras[n - 1]) {
-                    let before = self.steps[&(point.clone(), n - 1)].clone();
-                    self.steps.insert((point, n), before);
+                    let before = (point.clone(), n - 1);
+                    let (steps, own) = (self.steps[&before].clone(), over[&before].clone());
+                    self.steps.insert((point.clone(), n), steps);
+                    over.insert((point, n), own);
                     continue;
                 }
                 for era in self.eras[n..].iter().take_while(|era| has(era)) {
@@ -901,10 +953,54 @@ impl Rows {
                 let own: Vec<(i64, Option<f64>)> = own.copied().collect();
                 let watched: Vec<(i64, i64)> =
                     self.pieces.iter().map(|piece| (piece.from, piece.to)).collect();
-                let steps = Judge::steps(&meter, (&power, &current, &self.doubted), &watched, &own);
-                self.steps.insert((point, n), steps);
+                let (steps, own) =
+                    Judge::steps(&meter, (&power, &current, &self.doubted), &watched, &own);
+                self.steps.insert((point.clone(), n), steps);
+                over.insert((point, n), own);
             }
         }
+        for n in 0..self.eras.len() {
+            self.leave_out_together(n, &over);
+        }
+    }
+
+    /// What counters of an era show where two of them or more went over to other series within a quarter of an hour is not
+    /// known to be their own: behind it, and before unless they had shown that for half a month, or the station contradicts
+    /// itself by a point more behind it, and more than four times as much.
+    fn leave_out_together(&mut self, era: usize, over: &BTreeMap<(String, usize), Vec<Over>>) {
+        let counters = self.counters(self.eras[era].0);
+        for (point, _) in &counters {
+            let others = counters.iter().filter(|(other, _)| other != point);
+            let mut doubtful = Vec::new();
+            for own in &over[&(point.clone(), era)] {
+                let is_near = |other: &Over| (other.at - own.at).abs() <= 15 * 60_000;
+                let is_shared = others
+                    .clone()
+                    .any(|(other, _)| over[&(other.clone(), era)].iter().any(is_near));
+                if !is_shared {
+                    continue;
+                }
+                doubtful.push(own.behind);
+                let is_new = own.before.1 - own.before.0 < 31 * DAY / 2;
+                let points = |span| self.contradicted(era, span);
+                if is_new && points(own.behind) < 1.0 + 4.0 * points(own.before) {
+                    doubtful.push(own.before);
+                }
+            }
+            for step in self.steps.get_mut(&(point.clone(), era)).unwrap() {
+                let own = (step.from, step.to);
+                step.wh = step.wh.filter(|_| doubtful.iter().all(|d| both(*d, own) == 0));
+            }
+        }
+    }
+
+    /// How many points contradict others at a time, on average of what an era has of a stretch: all of them, or none.
+    fn contradicted(&self, era: usize, span: (i64, i64)) -> f64 {
+        let (contract, from, to) = self.eras[era];
+        let own = (span.0.max(from), span.1.min(to));
+        let ms: i64 = self.contradictions.iter().map(|found| both(*found, own)).sum();
+        let points = i64::try_from(self.station(contract).points.len()).unwrap();
+        real(ms * points) / real((span.1 - span.0).max(1))
     }
 
     /// When more current flowed in a bay than a device shows of nothing, by either of two values that are near.
@@ -1170,8 +1266,12 @@ fn held(pieces: &[Piece], said: &[Value]) -> BTreeMap<String, Vec<(i64, Option<f
     all
 }
 
-/// When what is measured was judged to be frozen or to contradict others.
-fn doubted(pieces: &[Piece], judged: &[(i64, i64, u16)]) -> Vec<(i64, i64)> {
+/// When what is measured was judged as `is_wrong` says.
+fn doubted(
+    pieces: &[Piece],
+    judged: &[(i64, i64, u16)],
+    is_wrong: impl Fn(u16) -> bool,
+) -> Vec<(i64, i64)> {
     let mut all = Vec::new();
     for piece in pieces {
         let own: Vec<(i64, u16)> = judged
@@ -1182,8 +1282,7 @@ fn doubted(pieces: &[Piece], judged: &[(i64, i64, u16)]) -> Vec<(i64, i64)> {
         for (n, (at, bits)) in own.iter().enumerate() {
             let next = own.get(n + 1).map_or(i64::MAX, |next| next.0);
             let stretch = (piece.from.max(*at), piece.to.min(next));
-            let is_wrong = bits & FINDING != 0 || bits >> 4 & 0xF == FROZEN;
-            if is_wrong && stretch.0 < stretch.1 {
+            if is_wrong(*bits) && stretch.0 < stretch.1 {
                 all.push(stretch);
             }
         }

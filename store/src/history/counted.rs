@@ -8,6 +8,8 @@ use std::sync::Arc;
 use config::{Province, Zone};
 use signal::clock::{DAY_MS, Timestamp};
 
+use super::energy::{PlantPower, Taken};
+use super::figure::What;
 use super::produced::{self, Point, Produced};
 use super::sold::{self, Count, Sold, SoldBy};
 use super::window::{Span, Window};
@@ -139,10 +141,10 @@ impl<'a> Held<'a> {
         own.or_insert_with(|| Some(self.reader.contract(*contract).ok()?.province)).clone()
     }
 
-    /// The installed power of the plant that a line is of, MW; `None` where its contract names none.
-    fn rating(&self, line: &EnergyLine) -> Option<f64> {
-        let province = self.province(line.day)?;
-        let site = province.site(&line.station)?;
+    /// The installed power of a plant on a day, MW; `None` where its contract names none.
+    fn rating(&self, plant: &str, day: i64) -> Option<f64> {
+        let province = self.province(day)?;
+        let site = province.site(plant)?;
         Some(province.stations[site.index()].plant?.mw)
     }
 }
@@ -154,12 +156,12 @@ pub(super) enum Brought<T> {
     First,
     /// So much.
     Known(T),
-    /// What it says cannot be.
-    Doubtful,
+    /// What it says cannot be, or something speaks against it.
+    Doubtful(What),
 }
 
 /// A count that shows another one for no longer than this is found out when it is right again, milliseconds.
-const AWAY_MS: i64 = 7 * DAY_MS;
+const AWAY_MS: i64 = 31 * DAY_MS;
 
 /// What each line of a running count brought, and since which line. `can_follow` says whether a line may follow an
 /// earlier one, `begins` whether nothing was counted at a line yet: what comes next counts from there.
@@ -167,17 +169,18 @@ const AWAY_MS: i64 = 7 * DAY_MS;
 /// A line that cannot follow the one before brings nothing. The next one is held against the last that was believed, so
 /// that a count which was wrong for a moment adds nothing when it is right again, and only then against the one that was
 /// not: it may have begun anew. Where it breaks off once more it may be back: what can follow a line from before it began
-/// anew was another counter meanwhile.
+/// anew was another counter meanwhile; what it added is known if that is the only such line.
 fn follow(
-    lines: &[(Timestamp, EnergyLine)],
+    lines: usize,
+    at: impl Fn(usize) -> Timestamp,
     can_follow: impl Fn(usize, usize) -> bool,
     begins: impl Fn(usize) -> bool,
 ) -> Vec<Brought<usize>> {
-    let mut brought: Vec<Brought<usize>> = Vec::with_capacity(lines.len());
+    let mut brought: Vec<Brought<usize>> = Vec::with_capacity(lines);
     let mut believed = 0;
     // Lines that were believed last before it began anew.
     let mut left: Vec<usize> = Vec::new();
-    for n in 0..lines.len() {
+    for n in 0..lines {
         if n == 0 {
             brought.push(Brought::First);
             continue;
@@ -194,21 +197,51 @@ fn follow(
             believed = n;
             continue;
         }
-        let is_back = |from: &usize| {
-            lines[n].0.since(lines[*from].0).abs() <= AWAY_MS && can_follow(*from, n)
+        let is_back =
+            |from: &usize| at(n).since(at(*from)).abs() <= AWAY_MS && can_follow(*from, n);
+        let Some(place) = left.iter().position(is_back) else {
+            brought.push(Brought::Doubtful(What::CountDoubtful));
+            continue;
         };
-        match left.iter().rposition(is_back) {
-            Some(place) => {
-                let from = left[place];
-                left.truncate(place);
-                brought[from + 1..].fill(Brought::Doubtful);
-                brought.push(Brought::Known(from));
-                believed = n;
-            }
-            None => brought.push(Brought::Doubtful),
-        }
+        let from = left[place];
+        brought[from + 1..].fill(Brought::Doubtful(What::CountDoubtful));
+        // Where it can follow more than one, what it added is not known; it goes on from there.
+        let is_clear = !left[place + 1..].iter().any(is_back);
+        let own = Brought::Known(from);
+        brought.push(if is_clear { own } else { Brought::Doubtful(What::CountDoubtful) });
+        left.truncate(place);
+        believed = n;
     }
     brought
+}
+
+/// Of two series of readings neither is believed before it was read for a day, while somebody watched how the one gave way
+/// to the other: which is the counter's own nobody knows. `begins` says whether a line can be of a counter that began at
+/// nothing since the one before.
+fn unproven(
+    brought: &mut [Brought<usize>],
+    at: impl Fn(usize) -> Timestamp,
+    begins: impl Fn(usize) -> bool,
+) {
+    // A series begins at a line that brought nothing itself.
+    let begins_series = |n: usize| {
+        matches!(brought[n], Brought::Doubtful(_)) && brought.get(n + 1) == Some(&Brought::Known(n))
+    };
+    let mut first: Vec<usize> = (1..brought.len()).filter(|n| begins_series(*n)).collect();
+    let leads_away = |n: &usize| at(*n).since(at(n - 1)) <= produced::UNSEEN_MS && !begins(*n);
+    let away: Vec<bool> = first.iter().map(leads_away).collect();
+    first.insert(0, 0);
+    for (n, from) in first.iter().enumerate() {
+        let to = first.get(n + 1).copied().unwrap_or(brought.len());
+        let is_beside_another = n > 0 && away[n - 1] || away.get(n) == Some(&true);
+        let own = &mut brought[*from..to];
+        let last = own.iter().rposition(|own| matches!(own, Brought::Known(_)));
+        let is_short = last.is_none_or(|last| at(from + last).since(at(*from)) < DAY_MS);
+        if is_beside_another && is_short {
+            let known = own.iter_mut().filter(|own| matches!(own, Brought::Known(_)));
+            known.for_each(|own| *own = Brought::Doubtful(What::CountDoubtful));
+        }
+    }
 }
 
 /// What was sold and produced on some days by the counts of the stations and plants that are `wanted`.
@@ -221,7 +254,7 @@ pub fn counted(
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Counted, StoreError> {
     let held = Held::of(reader, days)?;
-    let mut counts = Counts { days, held, counted: Counted::default(), points: BTreeMap::new() };
+    let mut counts = Counts { days, held, counted: Counted::default(), plants: BTreeMap::new() };
     // The lines of one count.
     let mut lines: Vec<(Timestamp, EnergyLine)> = Vec::new();
     // What a reading brings may come long after its day: all that is there is looked at.
@@ -235,12 +268,9 @@ pub fn counted(
         }
     })?;
     counts.take(&lines);
-    let Counts { mut counted, points, .. } = counts;
     // Groups that no contract of the window names, and of which nothing was told in it.
-    counted.sold.retain(|_, own| !own.is_empty());
-    let points = points.into_iter().filter(|(_, own)| own.is_of_window());
-    counted.produced = points.map(|(key, own)| (key, own.into_produced(days.span))).collect();
-    Ok(counted)
+    counts.counted.sold.retain(|_, own| !own.is_empty());
+    counts.produced()
 }
 
 /// What is known of the counts that were gone through.
@@ -248,7 +278,8 @@ struct Counts<'a> {
     days: &'a Days<'a>,
     held: Held<'a>,
     counted: Counted,
-    points: BTreeMap<(String, String), Point>,
+    /// Counters of plants, to the grid and from it, by plant and point.
+    plants: BTreeMap<(String, String), [Option<PlantCounter>; 2]>,
 }
 
 impl Counts<'_> {
@@ -268,7 +299,8 @@ impl Counts<'_> {
             sold::step(old, line, per_year)
         };
         let begins = |n: usize| (lines[n].1.kwh, lines[n].1.meter_days) == (0, 0);
-        let brought = follow(lines, |from, to| step(from, to).is_some(), begins);
+        let can_follow = |from: usize, to: usize| step(from, to).is_some();
+        let brought = follow(lines.len(), |n| lines[n].0, can_follow, begins);
         let mut meters = Count::default();
         for (n, ((at, line), brought)) in lines.iter().zip(brought).enumerate() {
             let old = n.checked_sub(1).map(|before| &lines[before].1);
@@ -280,26 +312,90 @@ impl Counts<'_> {
         }
     }
 
+    /// Keeps what was taken down of a counter of a plant.
     fn take_produced(&mut self, lines: &[(Timestamp, EnergyLine)]) {
-        let step = |from: usize, to: usize| {
-            let ((since, old), (at, line)) = (&lines[from], &lines[to]);
-            let rating = self.held.rating(line);
-            let kwh = produced::step((old.kwh, line.kwh), at.since(*since), rating)?;
-            Some((*since, kwh))
+        let Some((_, line)) = lines.first() else { return };
+        let counter = PlantCounter {
+            line: line.clone(),
+            taken: lines.iter().map(|(at, line)| (*at, line.kwh)).collect(),
+            days: lines.iter().map(|(_, line)| line.day).collect(),
         };
-        // A counter that shows nothing may only be away.
-        let brought = follow(lines, |from, to| step(from, to).is_some(), |_| false);
-        for (n, ((at, line), brought)) in lines.iter().zip(brought).enumerate() {
-            let brought = brought.and_then(|from| step(from, n));
-            // A step that belongs to another window may have some of its time in this one.
-            let is_near = |since: Timestamp| self.days.touches(since, *at);
-            let crosses = matches!(brought, Brought::Known((since, _)) if is_near(since));
-            if self.days.has(line.day) || crosses {
-                let own = self.points.entry(Point::key(line)).or_default();
-                own.take(self.days, brought, (*at, line));
+        let side = usize::from(line.kind == EnergyKind::In);
+        self.plants.entry(Point::key(line)).or_default()[side] = Some(counter);
+    }
+
+    /// What the points of plants gave to the grid and took from it.
+    fn produced(mut self) -> Result<Counted, StoreError> {
+        let power = PlantPower::of(self.held.reader)?;
+        for (key, counters) in std::mem::take(&mut self.plants) {
+            let mut point = Point::default();
+            let [out, back] = &counters;
+            for (own, other) in [(out, back), (back, out)] {
+                let Some(own) = own else { continue };
+                let other = other.as_ref().map_or(&[][..], |other| &other.taken);
+                self.read_counter((own, other), &power, &mut point)?;
+            }
+            if point.is_of_window() {
+                let own = point.into_produced(self.days.span);
+                self.counted.produced.insert(key, own);
             }
         }
+        Ok(self.counted)
     }
+
+    fn read_counter(
+        &self,
+        (own, other): (&PlantCounter, &[Taken]),
+        power: &PlantPower<'_>,
+        point: &mut Point,
+    ) -> Result<(), StoreError> {
+        let PlantCounter { line, taken, days } = own;
+        let step = |from: usize, to: usize| {
+            let ((since, before), (at, now)) = (taken[from], taken[to]);
+            let rating = self.held.rating(&line.station, days[to]);
+            let kwh = produced::step((before, now), at.since(since), rating)?;
+            Some((since, kwh))
+        };
+        let can_follow = |from: usize, to: usize| step(from, to).is_some();
+        // A counter that shows nothing may only be away.
+        let mut brought = follow(taken.len(), |n| taken[n].0, can_follow, |_| false);
+        let begins = |n: usize| {
+            let passed = taken[n].0.since(taken[n - 1].0);
+            let rating = self.held.rating(&line.station, days[n]);
+            produced::step((0, taken[n].1), passed, rating).is_some()
+        };
+        unproven(&mut brought, |n| taken[n].0, begins);
+        // A step that belongs to another window may have some of its time in this one.
+        let is_near = |n: usize| match brought[n] {
+            Brought::Known(from) => self.days.touches(taken[from].0, taken[n].0),
+            _ => false,
+        };
+        let told: Vec<usize> =
+            (0..taken.len()).filter(|n| self.days.has(days[*n]) || is_near(*n)).collect();
+        let steps = told.iter().filter_map(|n| match brought[*n] {
+            Brought::Known(from) => Some((from, *n)),
+            _ => None,
+        });
+        let against = power.against(line, (taken, other), &steps.collect::<Vec<_>>())?;
+        for n in told {
+            let brought = match against.get(&n) {
+                Some(why) => Brought::Doubtful(What::Counter(*why, false)),
+                None => brought[n].and_then(|from| step(from, n)),
+            };
+            let before = n.checked_sub(1).map(|before| taken[before].0);
+            point.take(self.days, line, brought, (before, taken[n].0, days[n]));
+        }
+        Ok(())
+    }
+}
+
+/// A counter of a metered point of a plant.
+struct PlantCounter {
+    /// What it is: the first of its lines.
+    line: EnergyLine,
+    /// What was taken down of it, and of which day.
+    taken: Vec<Taken>,
+    days: Vec<i64>,
 }
 
 impl Brought<usize> {
@@ -307,8 +403,10 @@ impl Brought<usize> {
     fn and_then<T>(self, step: impl FnOnce(usize) -> Option<T>) -> Brought<T> {
         match self {
             Self::First => Brought::First,
-            Self::Known(from) => step(from).map_or(Brought::Doubtful, Brought::Known),
-            Self::Doubtful => Brought::Doubtful,
+            Self::Known(from) => {
+                step(from).map_or(Brought::Doubtful(What::CountDoubtful), Brought::Known)
+            }
+            Self::Doubtful(why) => Brought::Doubtful(why),
         }
     }
 }
@@ -343,14 +441,14 @@ mod tests {
         let place = |own: Brought<usize>| match own {
             Brought::First => -1,
             Brought::Known(from) => i64::try_from(from).unwrap(),
-            Brought::Doubtful => -2,
+            Brought::Doubtful(_) => -2,
         };
-        follow(&lines, can, |n| kwh[n] == 0).into_iter().map(place).collect()
+        follow(lines.len(), |n| lines[n].0, can, |n| kwh[n] == 0).into_iter().map(place).collect()
     }
 
     #[test]
     fn a_count_that_was_another_one_meanwhile_goes_on_where_it_was() {
-        let table: [(&str, &[u64], &[i64]); 9] = [
+        let table: [(&str, &[u64], &[i64]); 10] = [
             ("counts", &[5_000, 5_050, 5_100], &[-1, 0, 1]),
             ("a wrong moment", &[5_000, 9, 5_100], &[-1, -2, 0]),
             ("begun anew", &[5_000, 10, 60, 110], &[-1, -2, 1, 2]),
@@ -360,13 +458,60 @@ mod tests {
             ("begun anew and soon as far", &[30, 0, 60, 90], &[-1, -2, 1, 2]),
             ("nothing for a moment", &[5_000, 0, 5_100], &[-1, -2, 0]),
             ("begun anew twice", &[5_000, 10, 60, 1, 20], &[-1, -2, 1, -2, 3]),
+            ("back to one of two", &[250, 10, 60, 1, 20, 300, 350], &[-1, -2, -2, -2, -2, -2, 5]),
         ];
         for (what, kwh, expected) in table {
             assert_eq!(followed(kwh), expected, "{what}");
         }
-        // Not after weeks: it may have begun anew.
-        let weeks: Vec<u64> = [5_000].into_iter().chain((0..200).map(|n| 10 + n)).collect();
-        let long = followed(&[&weeks[..], &[5_100]].concat());
-        assert_eq!((long[2], long[201]), (1, -2));
+        // Not after more than a month: it may have begun anew.
+        for (hours, last) in [(743, 0), (744, -2)] {
+            let weeks = [5_000].into_iter().chain((0..hours).map(|n| 10 + n));
+            let long = followed(&weeks.chain([5_100]).collect::<Vec<u64>>());
+            assert_eq!(long.last(), Some(&last), "{hours}");
+        }
+    }
+
+    /// The same of a counter that gives 100 an hour at most, with `unproven`: the series that are not believed are -2.
+    fn believed(kwh: &[u64], minutes: impl Fn(usize) -> i64) -> Vec<i64> {
+        let at = |n: usize| Timestamp(60_000 * minutes(n));
+        let can = |from: usize, to: usize| {
+            let hours = u64::try_from(at(to).since(at(from)) / 3_600_000 + 1).unwrap_or(0);
+            kwh[to].checked_sub(kwh[from]).is_some_and(|more| more <= 100 * hours)
+        };
+        let mut brought = follow(kwh.len(), at, can, |_| false);
+        unproven(&mut brought, at, |n| kwh[n] <= 100);
+        let place = |own: &Brought<usize>| match own {
+            Brought::First => -1,
+            Brought::Known(from) => i64::try_from(*from).unwrap(),
+            Brought::Doubtful(_) => -2,
+        };
+        brought.iter().map(place).collect()
+    }
+
+    #[test]
+    fn a_series_that_is_not_a_day_old_is_not_believed_beside_another_one() {
+        let hourly = |n: usize| 60 * i64::try_from(n).unwrap();
+        let series = |from: u64, hours: u64| (0..hours).map(move |n| from + 10 * n);
+        let counts = |all: &[(u64, u64)]| -> Vec<u64> {
+            all.iter().flat_map(|(from, hours)| series(*from, *hours)).collect()
+        };
+        let doubtful = |own: &[i64]| own.iter().filter(|own| **own == -2).count();
+        let table: [(&str, &[(u64, u64)], usize); 6] = [
+            ("one", &[(5_000, 10)], 0),
+            ("a day each", &[(5_000, 25), (90_000, 25)], 1),
+            ("not yet", &[(5_000, 25), (90_000, 24)], 24),
+            ("not before", &[(5_000, 24), (90_000, 25)], 24),
+            ("neither", &[(5_000, 10), (90_000, 10)], 19),
+            ("begun anew", &[(5_000, 10), (10, 10)], 1),
+        ];
+        for (what, all, expected) in table {
+            assert_eq!(doubtful(&believed(&counts(all), hourly)), expected, "{what}");
+        }
+        // Nobody saw how the one gave way to the other.
+        let apart = |n: usize| hourly(n) + if n < 10 { 0 } else { 180 };
+        assert_eq!(doubtful(&believed(&counts(&[(5_000, 10), (90_000, 10)]), apart)), 1);
+        // The clock was set back.
+        let back = |n: usize| hourly(n) - if n < 10 { 0 } else { 1_000 };
+        assert_eq!(doubtful(&believed(&counts(&[(5_000, 20)]), back)), 19);
     }
 }

@@ -7,6 +7,7 @@
 
 mod leaps;
 mod meter;
+mod plants;
 mod steps;
 #[cfg(test)]
 mod trial;
@@ -29,8 +30,9 @@ use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
 use super::window::{Era, Span, Window, merged, without};
 use crate::{Kept, Reader, StoreError, Value};
-use leaps::{FAR_MS, Leaps};
+use leaps::{FAR_MS, Leaps, Over};
 use meter::{Meter, kilowatts};
+pub(super) use plants::{PlantPower, Taken};
 use steps::{CONTEXT_MS, Drawn, LONGEST_MS, Reading, STANDS_IN_MS, Said, flowing, steps};
 pub use steps::{Odd, Oddity, Step};
 
@@ -416,16 +418,28 @@ struct Counter {
 impl Source<'_> {
     /// What the window has of it, and whether any value came.
     fn energy(mut self, window: Span, readings: u64) -> Result<(StationEnergy, bool), StoreError> {
-        let (mut registers, mut arounds, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut registers, mut arounds) = (Vec::new(), Vec::new());
+        let (mut others, mut over) = (Vec::new(), Vec::new());
         let mut around = wider(self.days(self.kept), CONTEXT_MS);
         for (point, side) in self.counters() {
             if let Some(register) = self.register(point, side) {
                 let own = self.around(&register, self.kept)?;
-                others.push(self.others(&register)?);
+                let (own_others, own_over) = self.others(&register)?;
+                others.push(own_others);
+                over.push(own_over);
                 around = Span::new(around.from.min(own.from), around.to.max(own.to));
                 registers.push(register);
                 arounds.push(own);
             }
+        }
+        for (others, over) in others.iter_mut().zip(leaps::together(&over)) {
+            for own in over {
+                others.push(own.behind);
+                if !own.had_its_own() && !self.went_wrong(&own)? {
+                    others.push(own.before);
+                }
+            }
+            *others = merged(std::mem::take(others));
         }
         let beside = self.beside(around);
         self.era = self.era.within(around);
@@ -673,6 +687,12 @@ impl Source<'_> {
 
     /// What a counter is; `None` when the point is none.
     fn register(&self, point: PointId, side: Side) -> Option<Register> {
+        let (meter, same) = self.meter(point)?;
+        Some(Register { point, side, meter, same })
+    }
+
+    /// The same, and over which time other contracts have it, too.
+    fn meter(&self, point: PointId) -> Option<(Meter, Span)> {
         let spec = &self.station.points[point.index()];
         let sent = self.centre(point).and_then(|centre| {
             self.province.channel(self.id, centre).entries[point.index()].encoding()
@@ -690,7 +710,7 @@ impl Source<'_> {
             furthest(&self.beside.before).map_or(from, |span| span.from),
             furthest(&self.beside.behind).map_or(to, |span| span.to),
         );
-        Some(Register { point, side, meter, same })
+        Some((meter, same))
     }
 
     /// Over which time a counter is read, to know what it counted in a stretch: what is known of a day hangs on all
@@ -739,10 +759,11 @@ impl Source<'_> {
         Ok(stand_in)
     }
 
-    /// When another series was shown for more than a day in place of a counter, and what is told is near.
-    fn others(&self, register: &Register) -> Result<Vec<Span>, StoreError> {
+    /// When another series was shown for more than a day in place of a counter, and what is told is near; and when it went
+    /// over to one.
+    fn others(&self, register: &Register) -> Result<(Vec<Span>, Vec<Over>), StoreError> {
         let Register { point, meter, same, .. } = register;
-        let Some(path) = self.path(*point) else { return Ok(Vec::new()) };
+        let Some(path) = self.path(*point) else { return Ok((Vec::new(), Vec::new())) };
         // Whole days: so many leaps of each are looked at.
         let around = wider(self.days(self.kept), FAR_MS + DAY_MS);
         let day = |at: Timestamp| at.0.div_euclid(DAY_MS).saturating_mul(DAY_MS);
@@ -762,7 +783,28 @@ impl Source<'_> {
             }
             Ok::<_, StoreError>(())
         })?;
-        Ok(leaps.others())
+        Ok((leaps.others(), leaps.over()))
+    }
+
+    /// Whether the station contradicts itself behind a leap by at least a point more, all the time, and by far more than
+    /// before: then its addresses were right before.
+    fn went_wrong(&self, over: &Over) -> Result<bool, StoreError> {
+        let [before, behind] = [self.contradicted(over.before)?, self.contradicted(over.behind)?];
+        Ok(behind >= 1.0 + 4.0 * before)
+    }
+
+    /// How many points of the station contradict others at a time, as a centre finds: on average of a stretch.
+    fn contradicted(&self, span: Span) -> Result<f64, StoreError> {
+        let Some(centre) = self.province.centre_ids().next() else { return Ok(0.0) };
+        let channel = self.province.channel(self.id, centre);
+        let (era, mut ms) = (self.era.clone().within(span), 0);
+        intervals(self.reader, self.province, channel, &era, |interval| {
+            if interval.state.has_finding() {
+                ms += interval.span.and(span).length();
+            }
+        })?;
+        #[expect(clippy::cast_precision_loss, reason = "half a month of some hundred points")]
+        Ok(ms as f64 / span.length().max(1) as f64)
     }
 
     /// Reads a counter around a stretch and judges its steps in it.
@@ -780,9 +822,10 @@ impl Source<'_> {
         })?;
         let is_within = |reading: &Reading| reading.at >= own.from && reading.at < own.to;
         let bay = self.station.points[point.index()].bay;
-        let mut drawn = self.drawn((bay, around), &readings, doubtful, beside)?;
+        let moments: Vec<Timestamp> = readings.iter().map(|reading| reading.at).collect();
+        let mut drawn = self.drawn((bay, 1.0, around), &moments, doubtful, beside)?;
         if may_stand(&readings, meter.freeze_ms) {
-            self.carried((bay, around), &readings, &mut drawn)?;
+            self.carried((bay, around), &moments, &mut drawn)?;
         }
         let mut judged = steps(meter, &readings, &drawn);
         judged.leave_out(others);
@@ -812,11 +855,12 @@ impl Source<'_> {
         its.spec.unit == point.spec.unit && sent == Some(encoding)
     }
 
-    /// What the measured power of a bay says about the time before each reading.
+    /// What the measured power of a bay says about the time before each reading of a counter of one `way`: 1 as the power
+    /// is counted, -1 against it.
     fn drawn(
         &self,
-        (bay, around): (usize, Span),
-        readings: &[Reading],
+        (bay, way, around): (usize, f64, Span),
+        readings: &[Timestamp],
         doubtful: &[Span],
         beside: &[Source<'_>],
     ) -> Result<Vec<Drawn>, StoreError> {
@@ -843,7 +887,7 @@ impl Source<'_> {
                 |now: f64| point.range.is_none_or(|(low, high)| (low..=high).contains(&now));
             let kw = match value.value {
                 // What flows the other way is another counter's.
-                Decoded::Value(now) if is_good && is_real(now) => Some((now * unit).max(0.0)),
+                Decoded::Value(now) if is_good && is_real(now) => Some((way * now * unit).max(0.0)),
                 _ => None,
             };
             if let (Some((from, before)), Some(now)) = (last, kw) {
@@ -861,7 +905,7 @@ impl Source<'_> {
         })?;
         let mut wrong = Doubts { lists: [(&judged, 0), (&[], 0)] };
         for (pair, drawn) in readings.windows(2).zip(drawn.iter_mut().skip(1)) {
-            let span = Span::new(pair[0].at, pair[1].at);
+            let span = Span::new(pair[0], pair[1]);
             drawn.is_wrong = wrong.touch(span);
             let eras = std::iter::once(&self.era).chain(beside.iter().map(|other| &other.era));
             let watched: i64 = eras.flat_map(|era| era.watched(span)).map(Span::length).sum();
@@ -875,7 +919,7 @@ impl Source<'_> {
     fn carried(
         &self,
         (bay, around): (usize, Span),
-        readings: &[Reading],
+        readings: &[Timestamp],
         drawn: &mut [Drawn],
     ) -> Result<(), StoreError> {
         let Some(current) = self.find(bay, "IA") else { return Ok(()) };
@@ -1151,13 +1195,13 @@ fn may_stand(readings: &[Reading], freeze_ms: i64) -> bool {
 
 /// Hands on how many milliseconds of a piece of time lie before each reading, by its place; pieces come in the order of
 /// time, and `place` is kept between them.
-fn spread(readings: &[Reading], place: &mut usize, piece: Span, mut add: impl FnMut(usize, i64)) {
-    while readings.get(*place).is_some_and(|reading| reading.at <= piece.from) {
+fn spread(readings: &[Timestamp], place: &mut usize, piece: Span, mut add: impl FnMut(usize, i64)) {
+    while readings.get(*place).is_some_and(|at| *at <= piece.from) {
         *place += 1;
     }
     let mut n = (*place).max(1);
-    while n < readings.len() && readings[n - 1].at < piece.to {
-        let ms = Span::new(readings[n - 1].at, readings[n].at).and(piece).length();
+    while n < readings.len() && readings[n - 1] < piece.to {
+        let ms = Span::new(readings[n - 1], readings[n]).and(piece).length();
         add(n, ms);
         n += 1;
     }

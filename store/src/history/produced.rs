@@ -14,11 +14,11 @@ use super::window::merged;
 use crate::{EnergyKind, EnergyLine};
 
 /// More than its installed power a plant gives at no point; a little more may be read over an hour.
-const OVERLOAD: f64 = 1.1;
+pub(super) const OVERLOAD: f64 = 1.1;
 /// A counter may be read so much later than the one before, hours: the slowest scan and a step of it.
 const READ_LATE_H: f64 = 0.5;
 /// Counters are taken down every hour: between readings that are further apart nobody saw them, milliseconds.
-const UNSEEN_MS: i64 = 2 * 3_600_000;
+pub(super) const UNSEEN_MS: i64 = 2 * 3_600_000;
 
 /// What went over a metered point, or over several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -71,6 +71,18 @@ impl Side {
     }
 }
 
+impl Produced {
+    /// Remarks what speaks against what was counted from one reading to the next; what goes on is one thing.
+    fn doubt(&mut self, (since, at): (Timestamp, Timestamp), place: String, what: What) {
+        let goes_on =
+            |own: &&mut Remark| (own.what, own.until) == (what, Some(since)) && own.place == place;
+        match self.remarks.iter_mut().rev().find(goes_on) {
+            Some(last) => last.until = Some(at),
+            None => self.remarks.push(Remark { at: since, until: Some(at), place, what }),
+        }
+    }
+}
+
 impl std::ops::AddAssign<&Self> for Produced {
     fn add_assign(&mut self, other: &Self) {
         for (own, other) in self.sides.iter_mut().zip(&other.sides) {
@@ -99,24 +111,26 @@ impl Point {
         (line.station.clone(), point_of(&line.id).to_owned())
     }
 
-    /// Takes what a line brought, in kWh, and since when.
+    /// Takes what a reading of a counter brought, in kWh, and since when: `at` a moment, of a local day, with the reading
+    /// before it.
     pub(super) fn take(
         &mut self,
         days: &Days<'_>,
+        line: &EnergyLine,
         brought: Brought<(Timestamp, i64)>,
-        (at, line): (Timestamp, &EnergyLine),
+        (before, at, day): (Option<Timestamp>, Timestamp, i64),
     ) {
-        let is_own = days.has(line.day);
+        let is_own = days.has(day);
         self.is_told |= is_own;
         let place = || format!("{}.{}", line.station, line.id);
         let (since, kwh) = match brought {
             // Nobody knows since when it counts.
             Brought::First => return,
             Brought::Known(known) => known,
-            Brought::Doubtful => {
-                let (place, what) = (place(), What::CountDoubtful);
-                let doubtful = Remark { at, until: None, place, what };
-                self.own.remarks.extend(is_own.then_some(doubtful));
+            Brought::Doubtful(what) => {
+                if is_own {
+                    self.own.doubt((before.unwrap_or(at), at), place(), what);
+                }
                 return;
             }
         };

@@ -13,7 +13,7 @@ use historian::counts::Share;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::counted::{Brought, Days};
-use super::figure::{Figure, Remark, What};
+use super::figure::{Figure, Remark};
 use crate::{EnergyKind, EnergyLine};
 
 /// Energy sold by meters of one district and class behind one station, or of several such groups.
@@ -136,9 +136,9 @@ impl Sold {
             // Nobody knows since when it counts.
             Brought::First => {}
             Brought::Known(read) => *own += read,
-            Brought::Doubtful => {
+            Brought::Doubtful(what) => {
                 let place = format!("{} {}", line.station, line.id);
-                self.remarks.push(Remark { at, until: None, place, what: What::CountDoubtful });
+                self.remarks.push(Remark { at, until: None, place, what });
             }
         }
     }
@@ -296,6 +296,7 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
+    use super::super::figure::What;
     use super::*;
 
     fn line(day: i64, kwh: u64, meter_days: u64) -> EnergyLine {
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn what_is_doubtful_is_told_and_the_first_line_brings_nothing() {
         let mut own = Sold::default();
-        own.take(Brought::Doubtful, (Timestamp(0), &line(6, 20, 10)));
+        own.take(Brought::Doubtful(What::CountDoubtful), (Timestamp(0), &line(6, 20, 10)));
         assert_eq!((own.remote.kwh, own.remarks.len()), (0, 1));
         let mut own = Sold::default();
         own.take(Brought::First, (Timestamp(0), &line(5, 1_000_000, 40)));

@@ -2,8 +2,9 @@
 //! another counter.
 //!
 //! What lasts no longer than a day is found by all readings that are near ([`super::steps`]). What lasts longer is found
-//! by two leaps, away and back, up to a month apart: each by more than can be counted in a day. Of a stretch of rows
-//! without such a leap the ends are enough, so that a month on either side costs little to look at.
+//! by two leaps, away and back, up to a month apart: each by more than can be counted in a day; or by leaps of several
+//! counters of a station at once. Of a stretch of rows without such a leap the ends are enough, so that a month on
+//! either side costs little to look at.
 
 use signal::clock::{DAY_MS, Timestamp};
 
@@ -16,6 +17,12 @@ use crate::history::window::merged;
 pub(super) const FAR_MS: i64 = LONGEST_MS;
 /// So many leaps of a day (UTC) are looked at, up and down: what leaps more often shows no series of readings.
 const OF_DAY: usize = 8;
+
+/// So long what several counters went over to together is not known to be their own, and so is what they showed before,
+/// milliseconds: half of what is looked at, so that what leads back is seen on either side.
+const DOUBT_MS: i64 = FAR_MS / 2;
+/// Counters of a station that leap within this, milliseconds, do so together: they are read some scans apart.
+const TOGETHER_MS: i64 = 15 * 60_000;
 
 /// A reading that is a number: when, and watt hours.
 type Number = (Timestamp, i64);
@@ -39,6 +46,35 @@ pub(super) fn has_none(meter: &Meter, length_ms: i64, (low, high): (i64, i64)) -
     length_ms <= DAY_MS
         && high.saturating_sub(low) <= meter.at_most(DAY_MS)
         && !meter.has_stand_in(low, high)
+}
+
+/// When a counter went over to another series, and what it showed before and behind, for half a month at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Over {
+    at: Timestamp,
+    pub(super) before: Span,
+    pub(super) behind: Span,
+}
+
+impl Over {
+    /// It had shown the one before for so long that it is its own.
+    pub(super) fn had_its_own(&self) -> bool {
+        self.before.length() >= DOUBT_MS
+    }
+}
+
+/// Of counters of a station, what several of them did together: one meter may be replaced, several that go over at once are
+/// addresses that were shifted, or put right.
+pub(super) fn together(all: &[Vec<Over>]) -> Vec<Vec<Over>> {
+    let of_one = |(n, own): (usize, &Vec<Over>)| {
+        let is_shared = |over: &&Over| {
+            let mut others = all.iter().enumerate().filter(|(other, _)| *other != n);
+            let near = |other: &Over| other.at.since(over.at).abs() <= TOGETHER_MS;
+            others.any(|(_, others)| others.iter().any(near))
+        };
+        own.iter().filter(is_shared).copied().collect()
+    };
+    all.iter().enumerate().map(of_one).collect()
 }
 
 /// The leaps of a counter.
@@ -102,6 +138,29 @@ impl<'a> Leaps<'a> {
     /// and counted what the first one lacks, nothing is lost.
     pub(super) fn others(&self) -> Vec<Span> {
         merged((0..self.all.len()).filter_map(|n| self.from(n)))
+    }
+
+    /// Leaps to a series that is neither its own, nor one that was shown before or is left for it again within half a month.
+    pub(super) fn over(&self) -> Vec<Over> {
+        let near = |a: &Leap, b: &Leap| b.to.0.since(a.from.0) <= DOUBT_MS;
+        let comes_back = |a: &Leap, b: &Leap| near(a, b) && self.follows(a.from, b.to);
+        let is_over = |n: &usize| {
+            let leap = &self.all[*n];
+            let step_ms = leap.to.0.since(leap.from.0);
+            !self.meter.is_its_own(leap.from.1, leap.to.1, step_ms)
+                && !self.all[..*n].iter().any(|before| comes_back(before, leap))
+                && !self.all[n + 1..].iter().any(|behind| comes_back(leap, behind))
+        };
+        let shown = |n: usize| {
+            let leap = &self.all[n];
+            let before = n.checked_sub(1).map(|before| self.all[before].to.0).or(self.first);
+            let since = before.unwrap_or(leap.from.0).max(leap.from.0.plus(-DOUBT_MS));
+            let doubted = leap.to.0.plus(DOUBT_MS);
+            let until = self.all.get(n + 1).map_or(doubted, |next| next.from.0.min(doubted));
+            let (before, behind) = (Span::new(since, leap.from.0), Span::new(leap.to.0, until));
+            Over { at: leap.to.0, before, behind }
+        };
+        (0..self.all.len()).filter(is_over).map(shown).collect()
     }
 
     /// The same from one leap on.
@@ -194,6 +253,42 @@ mod tests {
             _ => one(hour),
         };
         assert_eq!(others(500, daily), []);
+    }
+
+    #[test]
+    fn several_counters_that_go_over_at_once_are_no_replaced_meters() {
+        let meter = Meter::for_trial(30_000.0, 50.0);
+        // Counters that show something else from an hour on, for so many hours of a record.
+        let over = |counters: &[(i64, i64, i64)], hours: i64| -> Vec<Vec<(i64, i64)>> {
+            let of_one = |(from, until, other): &(i64, i64, i64)| {
+                let mut leaps = Leaps::of(&meter);
+                for hour in 0..hours {
+                    let is_away = (*from..*until).contains(&hour);
+                    let shown = if is_away { *other } else { 500_000 } + 3 * hour;
+                    leaps.take(Timestamp(hour * HOUR), 1_000_000 * shown);
+                }
+                leaps.over()
+            };
+            let all: Vec<Vec<Over>> = counters.iter().map(of_one).collect();
+            let hours = |own: &Span| (own.from.0 / HOUR, own.to.0 / HOUR);
+            let shown = |own: &Over| [own.before, own.behind].map(|span| hours(&span));
+            together(&all).iter().map(|own| own.iter().flat_map(shown).collect()).collect()
+        };
+        let (never, doubted) = (1_000_000, 372);
+        // Alone; together, soon and long after the record began; not at once; to nothing; and back.
+        assert_eq!(over(&[(100, never, 90_000), (5_000, never, 0)], 2_000), [vec![], vec![]]);
+        let both = [(100, never, 90_000), (100, never, 20_000)];
+        let expected = vec![(0, 99), (100, 100 + doubted)];
+        assert_eq!(over(&both, 2_000), [expected.clone(), expected]);
+        let both = [(800, never, 90_000), (800, never, 20_000)];
+        let expected = vec![(799 - doubted, 799), (800, 800 + doubted)];
+        assert_eq!(over(&both, 2_000), [expected.clone(), expected]);
+        let apart = [(800, never, 90_000), (801, never, 20_000)];
+        assert_eq!(over(&apart, 2_000), [vec![], vec![]]);
+        let anew = [(800, never, -2_400), (800, never, -2_400)];
+        assert_eq!(over(&anew, 2_000), [vec![], vec![]]);
+        let back = [(800, 1_100, 90_000), (800, 1_100, 20_000)];
+        assert_eq!(over(&back, 2_000), [vec![], vec![]]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What a counter of energy can do: its register, and what can flow through its bay.
 
-use config::{Bay, Encoding, Point, Province, Scan, Station};
+use config::{Bay, Encoding, Plant, Point, Province, Scan, Station};
 
 use super::steps::{APART_MS, Said, WRAP_PART, flowing};
 use crate::history::NOTHING;
+use crate::history::produced::OVERLOAD;
 
 /// A transformer may carry this much of its rating for a short emergency (IEC 60076-7: 1.8 for medium power
 /// transformers, which those of a 110 kV station are).
@@ -128,6 +129,18 @@ impl Meter {
             freeze_ms: freeze_ms + province.scan.old_after_ms(scan),
             wh_per_unit,
         })
+    }
+
+    /// The same counter at a metered point of a plant, which gives no more than its rating, whatever the point can show: what
+    /// is nothing goes by that, too.
+    #[must_use]
+    pub(super) fn at_plant(self, plant: Plant) -> Self {
+        let rated = 1e3 * OVERLOAD * plant.mw;
+        Self {
+            most_kw: self.most_kw.min(rated),
+            power_nothing_kw: self.power_nothing_kw.min(NOTHING * rated),
+            ..self
+        }
     }
 
     /// What a value of the register is as a reading.

@@ -82,6 +82,18 @@ pub(super) struct Drawn {
     pub(super) is_unwatched: bool,
 }
 
+impl Drawn {
+    /// Adds what it says of the time up to the next reading.
+    fn add(&mut self, more: &Self) {
+        self.least += more.least;
+        self.most += more.most;
+        self.known_ms += more.known_ms;
+        self.carried_ms += more.carried_ms;
+        self.is_wrong |= more.is_wrong;
+        self.is_unwatched |= more.is_unwatched;
+    }
+}
+
 /// From one reading to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
@@ -222,6 +234,37 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Jud
     found
 }
 
+/// Readings of a counter that are believed for all else, held against the measured power.
+pub(super) struct ByPower<'a> {
+    meter: &'a Meter,
+    marks: Vec<Mark>,
+    links: Vec<Result<Counted, Oddity>>,
+}
+
+impl<'a> ByPower<'a> {
+    /// Readings, each later than the one before; `drawn` has one entry for each.
+    pub(super) fn of(meter: &'a Meter, readings: &[(Timestamp, i64)], drawn: &[Drawn]) -> Self {
+        let mut sum = Drawn::default();
+        let mut marks = Vec::with_capacity(readings.len());
+        for ((at, wh), more) in readings.iter().zip(drawn) {
+            sum.add(more);
+            marks.push(Mark { at: *at, wh: *wh, drawn: sum, skipped: None });
+            (sum.is_wrong, sum.is_unwatched) = (false, false);
+        }
+        let judge = Judge { meter, marks: &marks };
+        let mut links: Vec<_> = (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
+        judge.stand_still(&mut links);
+        Self { meter, marks, links }
+    }
+
+    /// What the power says against what was counted from one reading to a later one.
+    pub(super) fn against(&self, from: usize, to: usize) -> Option<Oddity> {
+        let judge = Judge { meter: self.meter, marks: &self.marks };
+        let link = if to == from + 1 { self.links[from] } else { judge.link(from, to) };
+        link.err().filter(|why| matches!(why, Oddity::Frozen | Oddity::AgainstPower))
+    }
+}
+
 /// The readings that are numbers.
 fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
     let mut marks: Vec<Mark> = Vec::new();
@@ -230,12 +273,7 @@ fn marks(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Vec<Mark> {
     // The last number that is none of those that stand for "not available".
     let mut number: Option<Mark> = None;
     for (reading, more) in readings.iter().zip(drawn) {
-        sum.least += more.least;
-        sum.most += more.most;
-        sum.known_ms += more.known_ms;
-        sum.carried_ms += more.carried_ms;
-        sum.is_wrong |= more.is_wrong;
-        sum.is_unwatched |= more.is_unwatched;
+        sum.add(more);
         if marks.last().is_some_and(|last| reading.at <= last.at) {
             continue;
         }
