@@ -689,7 +689,11 @@ mod tests {
         let flows = |at: i64| if at / MINUTE == 20 { Flow::Flows } else { Flow::Nothing };
         let samples = |span: Span| {
             let times = (span.from.0..span.to.0).step_by(10_000);
-            Ok::<_, ()>(times.map(|at| Sample { at: Timestamp(at), flow: flows(at) }).collect())
+            let sample = |at: i64| {
+                let at = Timestamp(at);
+                Sample { at, flow: flows(at.0), stands: Span::new(at, at) }
+            };
+            Ok::<_, ()>(times.map(sample).collect())
         };
         // Whatever was closed before, which need not be looked at.
         for before in [&[][..], &[2], &[2, 5]] {
