@@ -422,6 +422,9 @@ impl Story<'_> {
         let kw = [0, 1, 2, 3].map(|bay| self.kw(bay));
         let open = self.open;
         let sent = self.sent;
+        // In every other hour currents move, in the others they stand still.
+        let moves = self.now / 3_600_000 % 2 == 0 && self.now / 60_000 % 2 == 0;
+        let wanders = if moves { 1.02 } else { 1.0 };
         let said = |centre: usize, point: PointId| -> Option<f64> {
             let own = &station.points[point.index()];
             let bay = of_bay.get(&own.bay).copied();
@@ -434,7 +437,7 @@ impl Story<'_> {
                 ("CB.POS", Some(bay)) => {
                     Some(if sent[centre][bay].is_open(open[bay]) { 1.0 } else { 2.0 })
                 }
-                ("IA" | "IB" | "IC", Some(bay)) => Some(kw(bay) / volts / 3_f64.sqrt()),
+                ("IA" | "IB" | "IC", Some(bay)) => Some(kw(bay) * wanders / volts / 3_f64.sqrt()),
                 ("P", Some(bay)) => Some(kw(bay) / 1e3),
                 ("E.IMP", Some(bay)) => kwh(bay),
                 ("VT.MCB", _) => Some(if tripped { 1.0 } else { 0.0 }),

@@ -136,7 +136,11 @@ struct Told {
 }
 
 fn told(centres: &[&str], scenario: String) -> Told {
-    let window = (START, START.plus(LENGTH));
+    told_from(START, centres, scenario)
+}
+
+fn told_from(start: Timestamp, centres: &[&str], scenario: String) -> Told {
+    let window = (start, start.plus(LENGTH));
     let stage = Stage { province: province(centres), scenario, window };
     let folder = tempfile::tempdir().unwrap();
     stage.record(folder.path());
@@ -306,4 +310,154 @@ fn a_centre_that_was_contradicted_is_not_believed_when_it_is_alone() {
     let named =
         told.found.doubts().iter().filter(|own| own.what == What::CentresContradict).count();
     assert!(named > 0);
+}
+
+/// 2022-11-01 17:00 local: what flows in every feeder is beyond doubt.
+const EVENING: Timestamp = Timestamp(START.0 + 17 * 60 * MINUTE);
+
+/// Everything that tells of the flow of a bay.
+const MEASURED: [&str; 5] = ["IA", "IB", "IC", "P", "Q"];
+
+/// A fault: of what, which, at which centre, from when to when, minutes from the start.
+type Wrong = (&'static str, &'static str, &'static str, i64, i64);
+
+/// What is wrong about a feeder; `measured`: with all that tells of its flow.
+struct Both {
+    what: &'static str,
+    breaker: &'static str,
+    positions: &'static [Wrong],
+    measured: (&'static str, i64, i64),
+    /// The share of the outage that is known, per cent: at least, at most.
+    known: (i64, i64),
+}
+
+/// Positions that are wrong while the only measurements stand still: these decide nothing, neither that supply went on
+/// nor that it was out. The outage is from minute 120 to 140.
+const STANDING: [Both; 12] = [
+    Both {
+        what: "a position and its measurements are frozen at one centre",
+        breaker: "S1.22.471",
+        positions: &[("CB.POS", "T08", "CC", 60, 230)],
+        measured: ("T08", 60, 230),
+        known: (0, 0),
+    },
+    Both {
+        what: "up to the midst of the outage",
+        breaker: "S1.22.472",
+        positions: &[("CB.POS", "T08", "CC", 60, 230)],
+        measured: ("T08", 60, 130),
+        known: (0, 5),
+    },
+    Both {
+        what: "at nothing, while the centre that told of the opening is stuck",
+        breaker: "S1.22.473",
+        positions: &[("CB.POS", "T08", "A1", 125, 230)],
+        measured: ("T08", 125, 230),
+        known: (95, 100),
+    },
+    Both {
+        what: "the same, and the other one had no position meanwhile",
+        breaker: "S1.22.474",
+        positions: &[("CB.POS", "T18", "CC", 100, 139), ("CB.POS", "T08", "A1", 125, 230)],
+        measured: ("T08", 125, 230),
+        known: (0, 100),
+    },
+    Both {
+        what: "only one centre has a position",
+        breaker: "S2.22.471",
+        positions: &[("CB.POS", "T18", "CC", 60, 230)],
+        measured: ("T08", 60, 230),
+        known: (0, 0),
+    },
+    Both {
+        what: "a contact chatters",
+        breaker: "S2.22.472",
+        positions: &[("CB.POS", "T20", "CC", 118, 142)],
+        measured: ("T08", 60, 230),
+        known: (0, 0),
+    },
+    Both {
+        what: "a position is inverted where they are",
+        breaker: "S2.22.473",
+        positions: &[("CB.POS", "T19", "CC", 60, 230)],
+        measured: ("T08", 60, 230),
+        known: (0, 0),
+    },
+    Both {
+        what: "a position is inverted where they are not",
+        breaker: "S3.22.471",
+        positions: &[("CB.POS", "T19", "A1", 60, 230)],
+        measured: ("T08", 60, 230),
+        known: (0, 0),
+    },
+    Both {
+        what: "they move",
+        breaker: "S3.22.472",
+        positions: &[("CB.POS", "T08", "CC", 60, 230)],
+        measured: ("T08", 200, 201),
+        known: (95, 100),
+    },
+    Both {
+        what: "stuck at zero",
+        breaker: "S1.22.471",
+        positions: &[("CB.POS", "T08", "CC", 60, 230)],
+        measured: ("T09", 70, 230),
+        known: (0, 0),
+    },
+    Both {
+        what: "stuck at zero where a position is inverted",
+        breaker: "S1.22.472",
+        positions: &[("CB.POS", "T19", "CC", 60, 230)],
+        measured: ("T09", 70, 230),
+        known: (0, 0),
+    },
+    Both {
+        what: "stuck at zero from the midst of the outage on",
+        breaker: "S2.22.471",
+        positions: &[("CB.POS", "T08", "CC", 60, 230)],
+        measured: ("T09", 130, 230),
+        known: (95, 100),
+    },
+];
+
+#[test]
+fn a_measurement_that_stands_still_does_not_decide_between_centres() {
+    for cases in [&STANDING[..9], &STANDING[9..]] {
+        let own = cases.iter().flat_map(|case| {
+            let (kind, from, to) = case.measured;
+            let measured = MEASURED.iter().map(move |point| (*point, kind, "CC", from, to));
+            let all = case.positions.iter().copied().chain(measured);
+            all.map(|wrong| (case.breaker, wrong))
+        });
+        let mut faults = String::new();
+        for (breaker, (point, kind, centre, from, to)) in own {
+            let (at, long) = (from * 60, (to - from) * 60);
+            let _ = writeln!(
+                faults,
+                "[[fault]]\nkind = \"{kind}\"\ntarget = \"{breaker}.{point}\"\ncentre = \"{centre}\"\nat = \"{at}s\"\n\
+                 for = \"{long}s\""
+            );
+        }
+        for case in cases {
+            let (from, to) = OUTAGES[0];
+            for (code, at) in [("open", from), ("closed", to)] {
+                let _ = writeln!(
+                    faults,
+                    "[[plant]]\ndo = \"set\"\npoint = \"{}.CB.POS\"\ncode = \"{code}\"\nat = \"{at}s\"\n",
+                    case.breaker
+                );
+            }
+        }
+        let told = told_from(EVENING, &["CC", "A1"], scenario(&[], &faults));
+        told.is_true("standing");
+        for case in cases {
+            let of_case = |(feeder, _): &(&Feeder, _)| feeder.name.to_string() == case.breaker;
+            let (feeder, outages) = told.feeders().find(of_case).unwrap();
+            let outage = outages.iter().find(|own| own.length() > SUSTAINED_MS).unwrap();
+            let seen = outside(told.found.window, &feeder.unknown);
+            let known = within(*outage, &seen) * 100 / outage.length();
+            let (least, most) = case.known;
+            assert!(least <= known && known <= most, "{}: {known} %", case.what);
+        }
+    }
 }

@@ -287,6 +287,17 @@ impl Story<'_> {
 /// A stretch without supply: from, to, customers.
 type Dead = (i64, i64, u64);
 
+/// An interruption that is over, or of which nothing more is known.
+struct Ended {
+    dead: Vec<Dead>,
+    /// It was known to be supplied when anything was known before it.
+    counts: bool,
+    /// When it may have begun at the earliest; `None`: nothing was known before.
+    earliest: Option<i64>,
+    /// When it was over; `None`: nobody saw that.
+    until: Option<i64>,
+}
+
 /// The rows of a store, and nothing else of it.
 struct Rows {
     /// Contract, from, until.
@@ -430,6 +441,12 @@ impl Rows {
         })
     }
 
+    /// Whether a record tells of the opening of a breaker that a feeder hangs on, at a moment.
+    fn opens(&self, feeder: &str, at: i64) -> bool {
+        let own = Self::breakers(feeder);
+        self.records.iter().any(|(point, t, open)| own.contains(point) && *t == at && *open)
+    }
+
     /// Stretches in which a record of some units may have been lost: numbers are missing between two that came.
     fn lost(&self, units: &[i64]) -> Vec<(i64, i64)> {
         let own = self.numbers.windows(2).filter(|pair| {
@@ -471,8 +488,10 @@ impl Rows {
         // Dead stretches of one interruption.
         let mut open: Vec<Dead> = Vec::new();
         let (mut was_supplied, mut counts) = (false, false);
+        // When the one that is open may have begun.
+        let mut earliest = None;
         let mut last_known = None;
-        let mut ended: Vec<(Vec<Dead>, bool, Option<i64>)> = Vec::new();
+        let mut ended: Vec<Ended> = Vec::new();
         for pair in self.moments().windows(2) {
             let (from, to) = (pair[0], pair[1]);
             let era = *eras.iter().find(|era| era.1 <= from && from < era.2).unwrap();
@@ -480,15 +499,18 @@ impl Rows {
             let Some(dead) = self.is_dead(feeder, era, from) else {
                 // Nobody can say, but what made it dead is over: what comes later is another interruption.
                 if !open.is_empty() && self.closes(feeder, era, from) {
-                    ended.push((std::mem::take(&mut open), counts, None));
+                    let dead = std::mem::take(&mut open);
+                    ended.push(Ended { dead, counts, earliest, until: None });
                     was_supplied = true;
                 }
                 continue;
             };
             // Of what was known five days before nothing follows.
-            if last_known.replace(to).is_some_and(|last| from - last > 5 * 24 * HOUR) {
+            let before = last_known.replace(to);
+            if before.is_some_and(|last| from - last > 5 * 24 * HOUR) {
                 if !open.is_empty() {
-                    ended.push((std::mem::take(&mut open), counts, None));
+                    let dead = std::mem::take(&mut open);
+                    ended.push(Ended { dead, counts, earliest, until: None });
                 }
                 was_supplied = false;
             }
@@ -499,23 +521,27 @@ impl Rows {
             if dead {
                 if open.is_empty() {
                     counts = was_supplied;
+                    // A record tells when it began, whoever could see that.
+                    let is_told = self.opens(feeder, from);
+                    earliest = if is_told { Some(from) } else { before };
                 }
                 open.push((from, to, customers));
             } else {
                 was_supplied = true;
                 if !open.is_empty() {
-                    ended.push((std::mem::take(&mut open), counts, Some(from)));
+                    let dead = std::mem::take(&mut open);
+                    ended.push(Ended { dead, counts, earliest, until: Some(from) });
                 }
             }
         }
         if !open.is_empty() {
-            ended.push((open, counts, None));
+            ended.push(Ended { dead: open, counts, earliest, until: None });
         }
-        for (dead, counts, until) in ended {
+        for Ended { dead, counts, earliest, until } in ended {
             let (from, last) = (dead[0].0, dead[dead.len() - 1].1);
             let count: &mut Count = if last - from > FIVE_MINUTES {
                 &mut tally.sustained
-            } else if until.is_some_and(|until| until - from <= FIVE_MINUTES) {
+            } else if until.zip(earliest).is_some_and(|(until, own)| until - own <= FIVE_MINUTES) {
                 &mut tally.momentary
             } else {
                 &mut tally.undecided

@@ -3,7 +3,8 @@
 //! Each centre polls the position over a path of its own, and one of them may have a value that is wrong or stuck. What
 //! a centre has of it, polls and records alike, comes from one contact and is no second witness of itself. So where two
 //! say opposite things nobody can say how the breaker stood, unless the current decides: while it flows the breaker is
-//! closed; where it ceased as one of them said that the breaker opened, that one is right as long as nothing flows.
+//! closed; where it ceased as one of them said that the breaker opened, that one is right as long as nothing flows. A value
+//! that stands still decides nothing: it may be frozen.
 //!
 //! The records of two centres are held against each other, too: where each has every record that there is, and one tells of
 //! a change that the other one never had, they say opposite things, whoever was polled meanwhile.
@@ -259,10 +260,16 @@ pub(super) fn decided(
     let opened: Vec<(Span, Option<What>)> = claims
         .iter()
         .flatten()
-        .filter_map(|claim| Some((opened(claim, samples, period_ms)?, claim.assumed)))
+        .filter_map(|claim| {
+            let own = opened(claim, samples, period_ms)?;
+            Some((not_answered((claim, own), &claims, period_ms)?, claim.assumed))
+        })
         .collect();
     let of_claims = claims.iter().flatten().map(|claim| claim.span);
     let of_opened = opened.iter().map(|(own, _)| *own);
+    // What ceases just when a breaker is said to open moved: so it flowed up to then.
+    let ceases = of_opened.clone().map(|own| Span::new(own.from.plus(-period_ms), own.from));
+    let with_current = merged(with_current.into_iter().chain(ceases));
     let edges = of_claims.chain(with_current.iter().copied()).chain(of_opened);
     let edges = edges.flat_map(|own| [own.from, own.to]).chain([span.from]);
     let mut edges: Vec<Timestamp> = edges.filter(|at| span.from <= *at && *at < span.to).collect();
@@ -303,7 +310,8 @@ fn closes(claims: &[Vec<Claim>], at: Timestamp, (samples, period_ms): (&[Sample]
     };
     let next = samples.partition_point(|sample| sample.at <= at.plus(LAG_MS));
     let mut soon = samples[next..].iter().take_while(|own| own.at <= at.plus(5 * period_ms));
-    claims.iter().flatten().any(is_said) && soon.any(|sample| sample.flow != Flow::Nothing)
+    let is_measured = |sample: &Sample| sample.flow != Flow::Nothing && sample.is_alive();
+    claims.iter().flatten().any(is_said) && soon.any(is_measured)
 }
 
 /// What centres say at a moment, where so many say anything and all the same; and what was assumed of a change then.
@@ -321,9 +329,8 @@ fn agreed(claims: &[Vec<Claim>], at: Timestamp, least: usize) -> (Place, Option<
 
 /// Stretches between two measurements with current, no further apart than `longest_ms`.
 fn with_current(samples: &[Sample], longest_ms: i64) -> Vec<Span> {
-    let flows = |sample: &Sample| sample.flow == Flow::Flows;
     let is_near = |pair: &&[Sample]| pair[1].at.since(pair[0].at) <= longest_ms;
-    let pairs = samples.windows(2).filter(|pair| pair.iter().all(flows)).filter(is_near);
+    let pairs = samples.windows(2).filter(|pair| pair.iter().all(Sample::flows)).filter(is_near);
     merged(pairs.map(|pair| Span::new(pair[0].at, pair[1].at)))
 }
 
@@ -360,6 +367,22 @@ fn opened(claim: &Claim, samples: &[Sample], period_ms: i64) -> Option<Span> {
     // Only so long, that what decides is near.
     let to = to.min(claim.span.from.plus(DISBELIEF_MS));
     Some(Span::new(claim.span.from, to))
+}
+
+/// What of a stretch in which a breaker was `open` lies before another centre begins to say that it is closed: what ceased
+/// before may stand still since, and does not say who is right then.
+fn not_answered(
+    (claim, open): (&Claim, Span),
+    claims: &[Vec<Claim>],
+    period_ms: i64,
+) -> Option<Span> {
+    // Up to then it may be what the other one says of the same change.
+    let changed = claim.changed.map_or(claim.span.from, |own| own.to);
+    let soon = changed.plus(3 * period_ms + LAG_MS);
+    let closed = claims.iter().flatten().filter(|own| own.place == Place::Closed);
+    let answers = closed.map(|own| own.span.from).filter(|at| *at > soon).min();
+    let own = Span::new(open.from, answers.map_or(open.to, |at| open.to.min(at)));
+    (own.length() > 0).then_some(own)
 }
 
 #[cfg(test)]
@@ -477,7 +500,11 @@ mod tests {
 
     fn samples(to: i64, flow: impl Fn(i64) -> Flow) -> Vec<Sample> {
         let times = (0..to / SCAN).map(|n| n * SCAN + 900);
-        times.map(|at| Sample { at: Timestamp(at), flow: flow(at) }).collect()
+        let sample = |at: i64| {
+            let at = Timestamp(at);
+            Sample { at, flow: flow(at.0), stands: Span::new(at, at) }
+        };
+        times.map(sample).collect()
     }
 
     /// How long a breaker is told to be open, closed, and neither, in seconds.
@@ -532,6 +559,61 @@ mod tests {
             let (open, closed, unknown) = decide(&centres, &late);
             assert!(open == 0 && closed >= 280 && unknown >= 300, "{open} {closed} {unknown}");
         }
+    }
+
+    #[test]
+    fn a_value_that_stands_still_decides_nothing() {
+        let all = [span(0, HOUR)];
+        let record = |at: i64, value| Record { at: Timestamp(at), value, is_exact: true };
+        let records = [record(605_000, OPEN), record(3_005_000, CLOSED)];
+        let centres = [says(&all, 0, &[]), says(&all, 300, &[(605_000, 3_005_000)])];
+        // What it is; when it moved, seconds; from when on nothing is shown; and how much is told as closed.
+        let table: [(&str, &[i64], i64, bool); 4] = [
+            ("frozen from before it on", &[300], HOUR, false),
+            ("it moves before it and behind it", &[300, 3_200], HOUR, false),
+            ("it moves all the time", &[300, 700, 1_500, 2_300, 3_100], HOUR, true),
+            ("at nothing from before it on", &[300], 300_000, false),
+        ];
+        for (what, moves, nothing, is_closed) in table {
+            let moves: Vec<i64> = moves.iter().map(|at| at * 1_000).collect();
+            let mut samples =
+                samples(HOUR, |at| if at < nothing { Flow::Flows } else { Flow::Nothing });
+            for own in &mut samples {
+                let next = moves.partition_point(|at| *at <= own.at.0);
+                let from = next.checked_sub(1).map_or(i64::MIN, |n| moves[n]);
+                own.stands = span(from, moves.get(next).copied().unwrap_or(i64::MAX));
+            }
+            let mut turns = Vec::new();
+            for own in contradictions(&centres, (&[], &[]), SCAN, all[0]) {
+                let measured = (&samples[..], SCAN);
+                decided((own, Place::Unknown), &centres, &records, measured, &mut turns);
+            }
+            let to = turns.last().map_or(0, |turn| turn.at.0);
+            let (open, closed, unknown) = lengths(&turns, to);
+            assert_eq!(open, 0, "{what}");
+            if is_closed {
+                assert!(closed >= 2_380 && unknown <= 30, "{what}: {closed} {unknown}");
+            } else {
+                assert!(closed <= 20 && unknown >= 2_380, "{what}: {closed} {unknown}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_ceased_before_another_centre_says_closed_does_not_decide_any_longer() {
+        let all = [span(0, HOUR)];
+        let record = |at: i64, value| Record { at: Timestamp(at), value, is_exact: true };
+        // The second centre is stuck open; the first one had no position for a while, and says closed then.
+        let records = [record(605_000, OPEN)];
+        let first = says(&[span(0, 300_000), span(1_800_000, HOUR)], 0, &[]);
+        let centres = [first, says(&all, 300, &[(605_000, HOUR)])];
+        let samples = samples(HOUR, |at| if at < 605_000 { Flow::Flows } else { Flow::Nothing });
+        let mut turns = Vec::new();
+        for own in contradictions(&centres, (&[], &[]), SCAN, all[0]) {
+            decided((own, Place::Unknown), &centres, &records, (&samples, SCAN), &mut turns);
+        }
+        let (open, _, unknown) = lengths(&turns, turns.last().map_or(0, |turn| turn.at.0));
+        assert!((1_180..1_200).contains(&open) && unknown >= 1_750, "{open} {unknown}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use signal::clock::Timestamp;
 
 use super::contradiction::{self, Said};
 use super::missing::{ALWAYS, common};
-use super::track::{DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample, place};
+use super::track::{AGAIN_MS, DISBELIEF_MS, Flow, OFF_MS, Record, SOON_MS, Sample, place};
 use crate::history::window::{merged, without};
 use crate::history::{Era, NOTHING, Span};
 use crate::{Reader, Recorded, StoreError, Value};
@@ -652,14 +652,33 @@ impl Source<'_> {
 
     /// What flowed in a bay, as its currents and its power say together.
     pub(super) fn flow(&self, bay: usize, span: Span) -> Result<Vec<Sample>, StoreError> {
-        let of = |id: &str| {
+        let period_ms = self.period_ms(bay);
+        // Whether a value stands still at an edge is told by what lies beyond it.
+        let round = Span::new(span.from.plus(-AGAIN_MS), span.to.plus(AGAIN_MS));
+        let mut moves = Moves::default();
+        let mut of = |id: &str| {
             let Some(own) = self.measured(bay, id) else { return Ok(Vec::new()) };
-            let mut of_point = Vec::new();
-            self.values(own.at, span, |_, _| false, |value| of_point.extend(own.sample(value)))?;
+            let (mut of_point, mut last) = (Vec::new(), None);
+            self.values(
+                own.at,
+                round,
+                |_, _| false,
+                |value| {
+                    let Some((sample, size)) = own.sized(value) else { return };
+                    moves.take(last.replace((sample, size)), (sample, size), 3 * period_ms);
+                    of_point
+                        .extend((span.from <= sample.at && sample.at < span.to).then_some(sample));
+                },
+            )?;
             Ok::<_, StoreError>(of_point)
         };
         let currents = [of("IA")?, of("IB")?, of("IC")?];
-        Ok(agreed(&currents, &of("P")?, 2 * self.period_ms(bay)))
+        let mut samples = agreed(&currents, &of("P")?, 2 * period_ms);
+        moves.end();
+        for sample in &mut samples {
+            sample.stands = moves.stands(sample.at, 2 * period_ms);
+        }
+        Ok(samples)
     }
 
     /// Stretches in which nothing flowed in a bay, neither current nor power, from the last measurement before to
@@ -700,6 +719,39 @@ impl Source<'_> {
         let mut found = found.into_inner();
         found.end();
         Ok(found)
+    }
+}
+
+/// When measurements of a bay moved: each time whether to more than nothing.
+#[derive(Debug, Default)]
+struct Moves(Vec<(Timestamp, bool)>);
+
+impl Moves {
+    /// Takes the next value of a measurement and the one before it. One further behind that than `longest` may have come long
+    /// before it was seen.
+    fn take(&mut self, last: Option<(Sample, f64)>, (sample, size): (Sample, f64), longest: i64) {
+        let moved = last.is_some_and(|(before, was)| {
+            was.to_bits() != size.to_bits() && sample.at.since(before.at) <= longest
+        });
+        let is_nothing = sample.flow == Flow::Nothing;
+        let ceased = last.is_some_and(|(before, _)| before.flow != Flow::Nothing) && is_nothing;
+        if ceased || moved && !is_nothing {
+            self.0.push((sample.at, !is_nothing));
+        }
+    }
+
+    /// Nothing comes any more.
+    fn end(&mut self) {
+        self.0.sort_unstable();
+    }
+
+    /// While what shows more than nothing stands still at a moment: nothing moves between one time that something moved and the
+    /// next. What moved is no older for `seen_ms`. What ceased lives up to then and no longer.
+    fn stands(&self, at: Timestamp, seen_ms: i64) -> Span {
+        let next = self.0.partition_point(|(moved, _)| *moved <= at);
+        let Some((before, true)) = next.checked_sub(1).map(|n| self.0[n]) else { return ALWAYS };
+        let behind = self.0.get(next).map_or(ALWAYS.to, |(behind, _)| *behind);
+        Span::new(before, if at.since(before) < seen_ms { before } else { behind })
     }
 }
 
@@ -826,6 +878,11 @@ struct Measured {
 
 impl Measured {
     fn sample(&self, value: Value) -> Option<Sample> {
+        self.sized(value).map(|(sample, _)| sample)
+    }
+
+    /// With the value itself.
+    fn sized(&self, value: Value) -> Option<(Sample, f64)> {
         let Decoded::Value(measured) = value.value else { return None };
         if !value.flags.is_none_or(Flags::is_good) {
             return None;
@@ -835,7 +892,7 @@ impl Measured {
             size if size > self.flows => Flow::Flows,
             _ => Flow::Unclear,
         };
-        Some(Sample { at: value.at, flow })
+        Some((Sample { at: value.at, flow, stands: ALWAYS }, measured))
     }
 }
 
@@ -870,7 +927,7 @@ fn agreed(currents: &[Vec<Sample>], power: &[Sample], longest_ms: i64) -> Vec<Sa
             Flow::Unclear
         }
     };
-    times.iter().map(|sample| Sample { at: sample.at, flow: flow(sample) }).collect()
+    times.iter().map(|sample| Sample { flow: flow(sample), ..*sample }).collect()
 }
 
 /// Whether the value of a position is there and says something: what the tests of consistency make of it
@@ -951,7 +1008,8 @@ mod tests {
                 for second in (0..=600).step_by(10) {
                     let is_nothing = (from..to).contains(&second);
                     let flow = if is_nothing { Flow::Nothing } else { Flow::Flows };
-                    all.take(Sample { at: Timestamp(second * 1_000), flow }, 30_000);
+                    let at = Timestamp(second * 1_000);
+                    all.take(Sample { at, flow, stands: ALWAYS }, 30_000);
                 }
                 all.end();
                 all
@@ -963,10 +1021,56 @@ mod tests {
         }
     }
 
+    /// What it is, what one measurement shows second by second in steps of ten, and from when to when it stands still at 100.
+    type Standing<'a> = (&'a str, &'a [f64], Option<(i64, i64)>);
+
+    #[test]
+    fn a_value_stands_still_from_one_time_that_it_moved_to_the_next() {
+        let table: [Standing<'_>; 7] = [
+            ("it never moves", &[5.0; 20], None),
+            (
+                "it moved before",
+                &[4.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0],
+                None,
+            ),
+            (
+                "it moves again",
+                &[4.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 6.0],
+                Some((10, 130)),
+            ),
+            (
+                "it ceases",
+                &[4.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 0.0],
+                Some((10, 110)),
+            ),
+            ("it comes back", &[4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0], None),
+            (
+                "it moved just then",
+                &[4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 5.0],
+                Some((90, 90)),
+            ),
+            ("nothing flows", &[0.0; 20], None),
+        ];
+        for (what, shown, expected) in table {
+            let (mut moves, mut last) = (Moves::default(), None);
+            for (n, size) in (0..).zip(shown) {
+                let flow = if *size > 0.0 { Flow::Flows } else { Flow::Nothing };
+                let own = (Sample { at: Timestamp(n * 10_000), flow, stands: ALWAYS }, *size);
+                moves.take(last.replace(own), own, 30_000);
+            }
+            moves.end();
+            let stands = moves.stands(Timestamp(100_000), 20_000);
+            let found = (stands.from.0 / 1_000, stands.to.0 / 1_000);
+            let is_bounded = stands.from > ALWAYS.from && stands.to < ALWAYS.to;
+            assert_eq!(is_bounded.then_some(found), expected, "{what}");
+        }
+    }
+
     #[test]
     fn a_measurement_that_is_gone_for_long_shows_nothing_no_longer() {
         let mut all = Nothing::default();
-        let nothing = |second: i64| Sample { at: Timestamp(second), flow: Flow::Nothing };
+        let nothing =
+            |second: i64| Sample { at: Timestamp(second), flow: Flow::Nothing, stands: ALWAYS };
         for second in [0, 10, 20, 100, 110] {
             all.take(nothing(second), 30);
         }

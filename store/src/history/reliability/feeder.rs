@@ -36,9 +36,13 @@ impl std::fmt::Display for FeederName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Closing {
     pub(super) at: Timestamp,
-    /// Up to when it was known to be open.
+    /// Up to when it was known to be open; [`FURTHER`]: of what was looked at nothing tells how it stood before, so that it may
+    /// have been.
     pub(super) open_until: Timestamp,
 }
+
+/// Before all that was looked at.
+pub(super) const FURTHER: Timestamp = Timestamp(i64::MIN);
 
 /// A stretch in which a feeder had the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +200,8 @@ pub(super) fn stretches(
         breakers.iter().map(|(bay, _)| (*bay, Place::Unknown)).collect();
     // Those that were open when it was last known how they stood, and up to when.
     let mut opened: BTreeMap<usize, Timestamp> = BTreeMap::new();
+    // Those of which it was ever known.
+    let mut known: BTreeSet<usize> = BTreeSet::new();
     let mut all: Vec<Stretch> = Vec::new();
     let mut rest = &turns[..];
     while let Some((at, ..)) = rest.first() {
@@ -212,10 +218,14 @@ pub(super) fn stretches(
                     opened.insert(*bay, *at);
                 }
                 if closed {
-                    let open_until = opened.remove(bay);
+                    let further = (!known.contains(bay)).then_some(FURTHER);
+                    let open_until = opened.remove(bay).or(further);
                     closes.extend(open_until.map(|open_until| Closing { at: *at, open_until }));
                 }
                 place.1 = turn.place;
+                if turn.place != Place::Unknown {
+                    known.insert(*bay);
+                }
             }
             assumed.extend(turn.assumed);
         }
@@ -689,7 +699,11 @@ mod tests {
         let flows = |at: i64| if at / MINUTE == 20 { Flow::Flows } else { Flow::Nothing };
         let samples = |span: Span| {
             let times = (span.from.0..span.to.0).step_by(10_000);
-            Ok::<_, ()>(times.map(|at| Sample { at: Timestamp(at), flow: flows(at) }).collect())
+            let sample = |at: i64| {
+                let at = Timestamp(at);
+                Sample { at, flow: flows(at.0), stands: Span::new(at, at) }
+            };
+            Ok::<_, ()>(times.map(sample).collect())
         };
         // Whatever was closed before, which need not be looked at.
         for before in [&[][..], &[2], &[2, 5]] {

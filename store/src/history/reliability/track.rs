@@ -31,7 +31,10 @@ pub(super) const OFF_MS: i64 = 10_000;
 /// A breaker that is said to be open for so long, milliseconds, is held against its current.
 const HELD_AGAINST_MS: i64 = 60_000;
 /// Current at two moments that are no further apart is there, milliseconds.
-const AGAIN_MS: i64 = 3_600_000;
+pub(super) const AGAIN_MS: i64 = 3_600_000;
+/// What shows more than nothing and does not move for longer, milliseconds, may be frozen. What is real stands so long
+/// within its deadband.
+pub(super) const STANDS_MS: i64 = 900_000;
 /// A contact that said open while current flowed is not believed for so long before and afterwards, milliseconds:
 /// the load has a daily cycle, and at night less may flow than can be measured.
 pub(super) const DISBELIEF_MS: i64 = 86_400_000;
@@ -55,6 +58,28 @@ pub(super) struct Record {
 pub(super) struct Sample {
     pub(super) at: Timestamp,
     pub(super) flow: Flow,
+    /// While what shows more than nothing stands still, from one time that anything of the bay moved to the next; without an end
+    /// where none is known.
+    pub(super) stands: Span,
+}
+
+impl Sample {
+    /// Whether it shows more than nothing by what moves: a value that stands still may be frozen, and proves nothing.
+    pub(super) fn is_alive(&self) -> bool {
+        self.stands.to.0.saturating_sub(self.stands.from.0) <= STANDS_MS
+    }
+
+    /// The same, where what moved at all in an episode, no further than a day away, is taken to have lived meanwhile.
+    fn is_alive_in(&self, episode: Span) -> bool {
+        let near = Span::new(self.at.plus(-DISBELIEF_MS), self.at.plus(DISBELIEF_MS)).and(episode);
+        let Span { from, to } = self.stands;
+        self.is_alive() || from >= near.from || to < near.to
+    }
+
+    /// Whether it proves that current flows.
+    pub(super) fn flows(&self) -> bool {
+        self.flow == Flow::Flows && self.is_alive()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,6 +253,7 @@ fn chattered(
             is_told: false,
         });
     };
+    let is_alive = |sample: &Sample| sample.is_alive_in(episode);
     push(episode.from, Place::Unknown, None);
     for pair in samples.windows(2) {
         let (one, next) = (pair[0], pair[1]);
@@ -236,7 +262,7 @@ fn chattered(
         }
         let is_near = next.at.since(one.at) <= longest_ms;
         match (one.flow, next.flow) {
-            (Flow::Flows, Flow::Flows) if is_near => {
+            (Flow::Flows, Flow::Flows) if is_near && is_alive(&one) && is_alive(&next) => {
                 push(one.at, Place::Closed, Some(What::CurrentFlowed));
             }
             (Flow::Nothing, Flow::Nothing) if is_near && before == Place::Open => {
@@ -441,7 +467,7 @@ fn hold_against_current<E>(
 fn disbelieved(samples: &[Sample]) -> Vec<Span> {
     let mut all: Vec<Span> = Vec::new();
     let mut last: Option<Timestamp> = None;
-    for sample in samples.iter().filter(|sample| sample.flow == Flow::Flows) {
+    for sample in samples.iter().filter(|sample| sample.flows()) {
         if let Some(before) = last.filter(|last| sample.at.since(*last) <= AGAIN_MS) {
             let own = Span::new(before.plus(-DISBELIEF_MS), sample.at.plus(DISBELIEF_MS));
             match all.last_mut() {
@@ -473,7 +499,7 @@ fn closed_by_current(
     let (mut since, mut flows) = (span.from, is_new);
     let first = samples.partition_point(|sample| sample.at < span.from);
     for sample in samples[first..].iter().take_while(|sample| sample.at < span.to) {
-        let flows_now = sample.flow == Flow::Flows;
+        let flows_now = sample.flows();
         push(since, flows && flows_now && sample.at.since(since) <= longest_ms);
         (since, flows) = (sample.at, flows_now);
     }
@@ -489,6 +515,10 @@ mod tests {
     use super::*;
 
     const SCAN: i64 = 10_000;
+
+    fn sample(at: i64, flow: Flow) -> Sample {
+        Sample { at: Timestamp(at), flow, stands: moment(&record(at, OPEN)) }
+    }
 
     fn record(at: i64, value: u16) -> Record {
         Record { at: Timestamp(at), value, is_exact: true }
@@ -539,7 +569,7 @@ mod tests {
             let to = span.to.0.min(1_000_000_000);
             let times = (span.from.0.max(0) / SCAN..=to / SCAN).map(|n| n * SCAN + 900);
             let within = times.filter(|at| *at >= span.from.0 && *at < to);
-            Ok::<_, ()>(within.map(|at| Sample { at: Timestamp(at), flow: flow(at) }).collect())
+            Ok::<_, ()>(within.map(|at| sample(at, flow(at))).collect())
         };
         track(&evidence, within, samples).unwrap().turns
     }

@@ -9,7 +9,7 @@ use signal::clock::{DAY_MS, Timestamp};
 
 use super::evidence::{Positions, Source};
 use super::feeder::{
-    Closing, Stretch, borne_out, doubt_without_current, push, stretches, while_supplied,
+    Closing, FURTHER, Stretch, borne_out, doubt_without_current, push, stretches, while_supplied,
 };
 use super::known::{Known, name_of};
 use super::missing::{Missing, common};
@@ -217,7 +217,13 @@ impl Stretches {
                 own.iter().filter_map(|bay| Some((*bay, &tracks.turns.get(bay)?[..]))).collect();
             let lag_ms = 3 * source.period_ms(feeder);
             let (dark, short) = source.without_current(feeder)?;
-            let found = stretches(&scheme, feeder, &breakers, span);
+            let mut found = stretches(&scheme, feeder, &breakers, span);
+            // Another contract says nothing of how a breaker stood.
+            if source.era.span.from >= span.from {
+                for stretch in &mut found {
+                    stretch.closes.retain(|closing| closing.open_until > FURTHER);
+                }
+            }
             let doubts = breakers.iter().filter_map(|(bay, _)| tracks.doubts.get(bay)).flatten();
             let disputed = doubts
                 .clone()
@@ -274,6 +280,7 @@ impl Stretches {
                 let is_far = |closing: &Closing| closing.open_until <= told_from;
                 self.hangs_on_earlier |=
                     stretch.supply == Supply::Unknown && stretch.closes.iter().any(is_far);
+                stretch.closes.retain(|closing| closing.open_until > FURTHER);
                 stretch.span = own;
             }
             pieces.stretches.retain(|stretch| stretch.span.length() > 0);
