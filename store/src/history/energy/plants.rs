@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use config::Scan;
 use signal::clock::{DAY_MS, Timestamp};
 
 use super::steps::{ByPower, CONTEXT_MS, Drawn, Oddity};
@@ -104,7 +105,8 @@ impl<'a> PlantPower<'a> {
         let mut drawn = source.drawn((bay, way, around), &moments, &[], &beside)?;
         let measured = Measured::of(&readings, &drawn);
         readings.stand_while_other(&Readings::of(other, around), &mut drawn);
-        let by_power = ByPower::of(&meter, &readings.all, &drawn);
+        let late_ms = province.scan.milliseconds(Scan::Counters);
+        let by_power = ByPower::of(&meter, &readings.all, &drawn, late_ms);
         for (from, to) in steps {
             let (Some(since), Some(own)) = (readings.place(*from), readings.place(*to)) else {
                 continue;

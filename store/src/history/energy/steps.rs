@@ -238,12 +238,20 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Jud
 pub(super) struct ByPower<'a> {
     meter: &'a Meter,
     marks: Vec<Mark>,
-    links: Vec<Result<Counted, Oddity>>,
+    /// Why a step belongs to a standstill.
+    stands: Vec<Option<Oddity>>,
+    /// A counter may have been read so long before the time of its reading, milliseconds.
+    late_ms: i64,
 }
 
 impl<'a> ByPower<'a> {
     /// Readings, each later than the one before; `drawn` has one entry for each.
-    pub(super) fn of(meter: &'a Meter, readings: &[(Timestamp, i64)], drawn: &[Drawn]) -> Self {
+    pub(super) fn of(
+        meter: &'a Meter,
+        readings: &[(Timestamp, i64)],
+        drawn: &[Drawn],
+        late_ms: i64,
+    ) -> Self {
         let mut sum = Drawn::default();
         let mut marks = Vec::with_capacity(readings.len());
         for ((at, wh), more) in readings.iter().zip(drawn) {
@@ -252,16 +260,33 @@ impl<'a> ByPower<'a> {
             (sum.is_wrong, sum.is_unwatched) = (false, false);
         }
         let judge = Judge { meter, marks: &marks };
-        let mut links: Vec<_> = (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
+        let alone: Vec<_> = (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
+        let mut links = alone.clone();
         judge.stand_still(&mut links);
-        Self { meter, marks, links }
+        let stands = links.iter().zip(&alone).map(|(link, alone)| {
+            let is_frozen = *link == Err(Oddity::Frozen);
+            link.err().filter(|_| is_frozen || link != alone)
+        });
+        Self { meter, stands: stands.collect(), marks, late_ms }
     }
 
     /// What the power says against what was counted from one reading to a later one.
     pub(super) fn against(&self, from: usize, to: usize) -> Option<Oddity> {
         let judge = Judge { meter: self.meter, marks: &self.marks };
-        let link = if to == from + 1 { self.links[from] } else { judge.link(from, to) };
-        link.err().filter(|why| matches!(why, Oddity::Frozen | Oddity::AgainstPower))
+        let (a, b) = (&self.marks[from], &self.marks[to]);
+        let (least, most) = judge.measured(from, to);
+        let ms = b.at.since(a.at).max(1);
+        let is_known = b.drawn.known_ms - a.drawn.known_ms >= ms;
+        let average = if is_known {
+            flowing(1.0, self.late_ms) * (b.drawn.most - a.drawn.most) / flowing(1.0, ms)
+        } else {
+            flowing(self.meter.most_kw, self.late_ms)
+        };
+        let counted = real(b.wh - a.wh);
+        let apart = average + real(self.meter.count_wh);
+        let is_against = counted > most + apart || counted < least - apart;
+        let stands = self.stands[from].filter(|_| to == from + 1);
+        stands.or(is_against.then_some(Oddity::AgainstPower))
     }
 }
 
@@ -388,17 +413,24 @@ impl Judge<'_> {
 
     /// What can have flowed between two readings: at least, and at most; and at most by the rating alone.
     fn bounds(&self, from: usize, to: usize) -> (f64, f64, f64) {
+        let ms = self.marks[to].at.since(self.marks[from].at).max(0);
+        let rated = flowing(self.meter.most_kw, ms) + flowing(self.meter.most_kw, APART_MS);
+        let (least, most) = self.measured(from, to);
+        (least, most.min(rated), rated)
+    }
+
+    /// The same by the power, and by the rating where that is not known.
+    fn measured(&self, from: usize, to: usize) -> (f64, f64) {
         let (a, b) = (&self.marks[from], &self.marks[to]);
         let ms = b.at.since(a.at).max(0);
         let known = (b.drawn.known_ms - a.drawn.known_ms).clamp(0, ms);
         let error = flowing(self.meter.power_error_kw, known);
         let (least, most) = (b.drawn.least - a.drawn.least, b.drawn.most - a.drawn.most);
         let apart = flowing(self.meter.most_kw, APART_MS);
-        let rated = flowing(self.meter.most_kw, ms) + apart;
         let at_least = least * (1.0 - CLASSES) - error - apart;
         let unknown = flowing(self.meter.most_kw, ms - known);
         let at_most = most * (1.0 + CLASSES) + error + apart + unknown;
-        (at_least.max(0.0), at_most.min(rated), rated)
+        (at_least.max(0.0), at_most)
     }
 
     /// What was counted from one reading to another, when that can be.
