@@ -1,6 +1,7 @@
 //! Energy sold and produced: histories of chance with gaps, counts that begin anew, other contracts and jumps of the
 //! clock. The days of any partition add up, and each says what the rows of the store say one by one.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -419,6 +420,8 @@ struct Slow {
     counts: Vec<Vec<Row>>,
     sessions: Vec<Session>,
     contracts: [Arc<Province>; 2],
+    /// For each row of each count the one that it counts on from, once that is asked for.
+    from: OnceCell<Vec<Vec<Option<usize>>>>,
 }
 
 impl Slow {
@@ -493,50 +496,88 @@ impl Slow {
                 from.push(None);
             }
         }
-        if count >= 4 {
-            self.leave_out_short_series(count, &mut from);
-        }
         from
     }
 
-    /// Rows of a plant's counter that belong to a series shorter than a day beside another one that cannot be the same
-    /// counter begun anew, where both were seen within two hours: nobody knows which is its own.
-    fn leave_out_short_series(&self, count: usize, from: &mut [Option<usize>]) {
+    /// The same for all counts, but for rows of plants whose series is not known to be the counter's own.
+    fn all_from(&self) -> &[Vec<Option<usize>>] {
+        self.from.get_or_init(|| {
+            let mut all: Vec<_> = (0..8).map(|count| self.counts_from(count)).collect();
+            let series: Vec<_> = (4..8).map(|count| self.series(count, &all[count])).collect();
+            for (count, from) in all.iter_mut().enumerate().skip(4) {
+                for n in self.not_own(count, &series) {
+                    from[n] = None;
+                }
+            }
+            all
+        })
+    }
+
+    /// Series of a counter of a plant: its first row, the one behind it, how long it was shown, and whether it gave way to
+    /// another one while somebody watched, and cannot have begun at nothing.
+    fn series(&self, count: usize, from: &[Option<usize>]) -> Vec<(usize, usize, i64, bool)> {
         let rows = &self.counts[count];
-        // The series that each row is of, and those next to which another one began.
-        let mut series = vec![0; rows.len()];
-        let mut doubtful = BTreeSet::new();
-        for n in 1..rows.len() {
-            series[n] = series[n - 1];
-            let is_first = from[n].is_none() && n + 1 < rows.len() && from[n + 1] == Some(n);
-            if !is_first {
+        let is_first = |n: &usize| from[*n].is_none() && from.get(n + 1) == Some(&Some(*n));
+        let mut first: Vec<usize> = (1..rows.len()).filter(is_first).collect();
+        first.insert(0, 0);
+        first.retain(|n| *n < rows.len());
+        let of = |(k, own): (usize, &usize)| {
+            let end = first.get(k + 1).copied().unwrap_or(rows.len());
+            let last = (*own..end).rev().find(|n| from[*n].is_some()).unwrap_or(*own);
+            let gives_way = *own > 0 && {
+                let (before, (at, line)) = (rows[own - 1].0, &rows[*own]);
+                let from_nothing = EnergyLine { kwh: 0, ..line.clone() };
+                let is_anew = self.can_follow(count, &(before, from_nothing), &rows[*own]);
+                at - before <= 2 * HOUR_MS && !is_anew
+            };
+            (*own, end, rows[last].0 - rows[*own].0, gives_way)
+        };
+        first.iter().enumerate().map(of).collect()
+    }
+
+    /// Rows that are not known to be of the counter: of a series shorter than a day beside another one; of one to which
+    /// another counter of the plant went over, too, for half a month, and of the one before unless that was shown as long;
+    /// and those that stand at nothing.
+    fn not_own(&self, count: usize, all: &[Vec<(usize, usize, i64, bool)>]) -> BTreeSet<usize> {
+        let (rows, own) = (&self.counts[count], &all[count - 4]);
+        let half = 31 * 24 * HOUR_MS / 2;
+        let mut found = BTreeSet::new();
+        for (k, (first, end, shown, gives_way)) in own.iter().copied().enumerate() {
+            let is_left = own.get(k + 1).is_some_and(|next| next.3);
+            if (gives_way || is_left) && shown < 24 * HOUR_MS {
+                found.extend(first..end);
+            }
+            if k == 0 {
                 continue;
             }
-            series[n] += 1;
-            let (before, (at, own)) = (rows[n - 1].0, &rows[n]);
-            let from_nothing = EnergyLine { kwh: 0, ..own.clone() };
-            let is_anew = self.can_follow(count, &(before, from_nothing), &rows[n]);
-            if at - before <= 2 * HOUR_MS && !is_anew {
-                doubtful.extend([series[n] - 1, series[n]]);
+            let began = rows[first].0;
+            let others = (4..8).filter(|other| *other != count);
+            let is_shared = others
+                .flat_map(|other| all[other - 4].iter().skip(1).map(move |o| (other, o)))
+                .any(|(other, theirs)| {
+                    (self.counts[other][theirs.0].0 - began).abs() <= 15 * 60_000
+                        && (gives_way || theirs.3)
+                });
+            if is_shared {
+                let late = (first..end).find(|n| rows[*n].0 - began > half).unwrap_or(end);
+                found.extend(first..late);
+                let before = own[k - 1];
+                if before.2 < half {
+                    found.extend(before.0..before.1);
+                }
             }
+            let moves = (first..end).find(|n| rows[*n].1.kwh > 0).unwrap_or(end);
+            found.extend(first..moves);
         }
-        for own in doubtful {
-            let of_it: Vec<usize> = (0..rows.len()).filter(|n| series[*n] == own).collect();
-            let read: Vec<usize> = of_it.iter().copied().filter(|n| from[*n].is_some()).collect();
-            let is_long =
-                read.last().is_some_and(|last| rows[*last].0 - rows[of_it[0]].0 >= 24 * HOUR_MS);
-            for n in read.into_iter().filter(|_| !is_long) {
-                from[n] = None;
-            }
-        }
+        found
     }
 
     /// What a day comes to, row by row.
     fn day(&self, day: i64) -> Sums {
         let mut sums = Sums::default();
         for (n, ((kind, id), rows)) in COUNTS.iter().zip(&self.counts).enumerate() {
-            let from = self.counts_from(n);
-            let of_day = rows.iter().zip(&from).skip(1).filter(|(row, _)| row.1.day == day);
+            let from = &self.all_from()[n];
+            let of_day = rows.iter().zip(from).skip(1).filter(|(row, _)| row.1.day == day);
             let Some((_, class)) = id.split_once('.').filter(|_| id.starts_with('d')) else {
                 for (new, from) in of_day {
                     // One remark for all that goes on: `doubts`.
@@ -599,7 +640,7 @@ impl Slow {
     /// How many times the counters of a point went on to say what cannot be, as far as a window tells of it.
     fn doubts(&self, point: usize, (first, last): (i64, i64)) -> usize {
         let of_side = |count: usize| {
-            let (rows, from) = (&self.counts[count], self.counts_from(count));
+            let (rows, from) = (&self.counts[count], &self.all_from()[count]);
             let is_doubtful =
                 |n: usize| n > 0 && from[n].is_none() && (first..=last).contains(&rows[n].1.day);
             let begins = |n: &usize| is_doubtful(*n) && !is_doubtful(n - 1);
@@ -611,7 +652,7 @@ impl Slow {
     /// Milliseconds of a window in which both counters of a point were seen, stretch by stretch.
     fn seen(&self, point: usize, (first, last): (i64, i64)) -> u64 {
         let usable = |count: usize| -> Vec<(i64, i64)> {
-            let (rows, from) = (&self.counts[count], self.counts_from(count));
+            let (rows, from) = (&self.counts[count], &self.all_from()[count]);
             // Whatever day a step belongs to, its time lies where it lies; but what of one of more than two hours is of the
             // window cannot be told where it leaves it.
             let begins = self.place.begin_of(first);
@@ -620,7 +661,7 @@ impl Slow {
                 is_within || new.0 - old <= 2 * 3_600_000
             };
             let known = rows.iter().zip(from).filter_map(|(new, from)| {
-                let old = rows[from?].0;
+                let old = rows[(*from)?].0;
                 is_told(new, old).then_some((old, new.0))
             });
             known.collect()
@@ -668,7 +709,8 @@ fn check(
     let reader = Reader::open(folder.path()).unwrap();
     let sessions = reader.sessions().unwrap();
     let watched = sessions.iter().map(|session| session.until.0).max().unwrap();
-    let slow = Slow { place, counts: rows(folder.path()), sessions, contracts };
+    let (counts, from) = (rows(folder.path()), OnceCell::new());
+    let slow = Slow { place, counts, sessions, contracts, from };
     let mut closed = Vec::new();
     for (first, length) in windows {
         // Windows reach before and behind what is kept.
@@ -755,6 +797,7 @@ fn watched_later(
             counts: rows(story.folder),
             sessions: reader.sessions().unwrap(),
             contracts: story.contracts.clone(),
+            from: OnceCell::new(),
         };
         for (window, before) in closed {
             let after = told(&reader, story.place, *window);

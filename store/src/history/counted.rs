@@ -2,13 +2,14 @@
 //! that a store has.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use config::{Province, Zone};
 use signal::clock::{DAY_MS, Timestamp};
 
-use super::energy::{PlantPower, Taken};
+use super::energy::{DOUBT_MS, PlantPower, TOGETHER_MS, Taken};
 use super::figure::What;
 use super::produced::{self, Point, Produced};
 use super::sold::{self, Count, Sold, SoldBy};
@@ -215,33 +216,83 @@ fn follow(
     brought
 }
 
-/// Of two series of readings neither is believed before it was read for a day, while somebody watched how the one gave way
-/// to the other: which is the counter's own nobody knows. `begins` says whether a line can be of a counter that began at
-/// nothing since the one before.
-fn unproven(
-    brought: &mut [Brought<usize>],
+/// A series of readings: lines that follow each other, but for those that were wrong for a moment.
+#[derive(Debug, Clone)]
+struct Series {
+    lines: Range<usize>,
+    began: Timestamp,
+    /// From its first line to the last one that is believed, milliseconds.
+    shown_ms: i64,
+    /// It gave way to no other one that can be a counter begun at nothing, and somebody watched how: which of the two is the
+    /// counter's own nobody knows.
+    leads_away: bool,
+}
+
+/// The series of a count, of which it is known what each line brought; `begins` says whether a line can be of a counter
+/// that began at nothing since the one before.
+fn series(
+    brought: &[Brought<usize>],
     at: impl Fn(usize) -> Timestamp,
     begins: impl Fn(usize) -> bool,
-) {
-    // A series begins at a line that brought nothing itself.
-    let begins_series = |n: usize| {
-        matches!(brought[n], Brought::Doubtful(_)) && brought.get(n + 1) == Some(&Brought::Known(n))
+) -> Vec<Series> {
+    // A later one begins at a line that brought nothing itself.
+    let is_first = |n: &usize| {
+        matches!(brought[*n], Brought::Doubtful(_))
+            && brought.get(n + 1) == Some(&Brought::Known(*n))
     };
-    let mut first: Vec<usize> = (1..brought.len()).filter(|n| begins_series(*n)).collect();
-    let leads_away = |n: &usize| at(*n).since(at(n - 1)) <= produced::UNSEEN_MS && !begins(*n);
-    let away: Vec<bool> = first.iter().map(leads_away).collect();
-    first.insert(0, 0);
-    for (n, from) in first.iter().enumerate() {
-        let to = first.get(n + 1).copied().unwrap_or(brought.len());
-        let is_beside_another = n > 0 && away[n - 1] || away.get(n) == Some(&true);
-        let own = &mut brought[*from..to];
-        let last = own.iter().rposition(|own| matches!(own, Brought::Known(_)));
-        let is_short = last.is_none_or(|last| at(from + last).since(at(*from)) < DAY_MS);
-        if is_beside_another && is_short {
-            let known = own.iter_mut().filter(|own| matches!(own, Brought::Known(_)));
-            known.for_each(|own| *own = Brought::Doubtful(What::CountDoubtful));
+    let first: Vec<usize> = std::iter::once(0).chain((1..brought.len()).filter(is_first)).collect();
+    let ends = first.iter().skip(1).copied().chain([brought.len()]);
+    let of_lines = |(from, to): (usize, usize)| {
+        let is_known = |n: &usize| matches!(brought[*n], Brought::Known(_));
+        let last = (from..to).rfind(is_known).unwrap_or(from);
+        let is_seen = |n: usize| at(n).since(at(n - 1)) <= produced::UNSEEN_MS;
+        Series {
+            lines: from..to,
+            began: at(from),
+            shown_ms: at(last).since(at(from)),
+            leads_away: from > 0 && is_seen(from) && !begins(from),
         }
+    };
+    if brought.is_empty() {
+        return Vec::new();
     }
+    first.iter().copied().zip(ends).map(of_lines).collect()
+}
+
+/// Lines that are of a series which is not known to be the counter's own; `others` are those of the other counters of the
+/// plant.
+fn not_its_own(
+    own: &[Series],
+    others: &[&[Series]],
+    at: impl Fn(usize) -> Timestamp,
+    is_nothing: impl Fn(usize) -> bool,
+) -> BTreeSet<usize> {
+    let mut lines = BTreeSet::new();
+    for (n, series) in own.iter().enumerate() {
+        // Of two neither is believed before it was read for a day.
+        let is_beside_another =
+            series.leads_away || own.get(n + 1).is_some_and(|next| next.leads_away);
+        if is_beside_another && series.shown_ms < DAY_MS {
+            lines.extend(series.lines.clone());
+        }
+        let Some(before) = n.checked_sub(1).map(|before| &own[before]) else { continue };
+        // Several that go over at once are addresses that were shifted, or put right.
+        let is_near = |other: &Series| {
+            other.lines.start > 0
+                && other.began.since(series.began).abs() <= TOGETHER_MS
+                && (series.leads_away || other.leads_away)
+        };
+        if others.iter().any(|other| other.iter().any(is_near)) {
+            let soon = |n: &usize| at(*n).since(series.began) <= DOUBT_MS;
+            lines.extend(series.lines.clone().take_while(soon));
+            if before.shown_ms < DOUBT_MS {
+                lines.extend(before.lines.clone());
+            }
+        }
+        // What fell to nothing and stands there is none.
+        lines.extend(series.lines.clone().take_while(|n| is_nothing(*n)));
+    }
+    lines
 }
 
 /// What was sold and produced on some days by the counts of the stations and plants that are `wanted`.
@@ -327,44 +378,72 @@ impl Counts<'_> {
     /// What the points of plants gave to the grid and took from it.
     fn produced(mut self) -> Result<Counted, StoreError> {
         let power = PlantPower::of(self.held.reader)?;
-        for (key, counters) in std::mem::take(&mut self.plants) {
-            let mut point = Point::default();
-            let [out, back] = &counters;
-            for (own, other) in [(out, back), (back, out)] {
-                let Some(own) = own else { continue };
-                let other = other.as_ref().map_or(&[][..], |other| &other.taken);
-                self.read_counter((own, other), &power, &mut point)?;
-            }
-            if point.is_of_window() {
-                let own = point.into_produced(self.days.span);
-                self.counted.produced.insert(key, own);
+        let points: Vec<_> = std::mem::take(&mut self.plants).into_iter().collect();
+        for points in points.chunk_by(|((one, _), _), ((next, _), _)| one == next) {
+            let counters = || points.iter().flat_map(|(_, counters)| counters.iter().flatten());
+            let all: Vec<(Vec<Brought<usize>>, Vec<Series>)> =
+                counters().map(|own| self.followed(own)).collect();
+            let mut place = 0;
+            for (key, counters) in points {
+                let mut point = Point::default();
+                let [out, back] = counters;
+                for (own, other) in [(out, back), (back, out)] {
+                    let Some(own) = own else { continue };
+                    let (brought, series) = &all[place];
+                    let others = all.iter().enumerate().filter(|(n, _)| *n != place);
+                    let others: Vec<&[Series]> = others.map(|(_, (_, own))| &own[..]).collect();
+                    let at = |n: usize| own.taken[n].0;
+                    let not_own = not_its_own(series, &others, at, |n| own.taken[n].1 == 0);
+                    let brought = brought.iter().enumerate().map(|(n, brought)| match brought {
+                        Brought::Known(_) if not_own.contains(&n) => {
+                            Brought::Doubtful(What::CountDoubtful)
+                        }
+                        _ => *brought,
+                    });
+                    let brought: Vec<Brought<usize>> = brought.collect();
+                    let other = other.as_ref().map_or(&[][..], |other| &other.taken);
+                    self.read_counter((own, &brought), other, &power, &mut point)?;
+                    place += 1;
+                }
+                if point.is_of_window() {
+                    let own = point.into_produced(self.days.span);
+                    self.counted.produced.insert(key.clone(), own);
+                }
             }
         }
         Ok(self.counted)
     }
 
+    /// What each line of a counter brought, and since which, and the series that it showed.
+    fn followed(&self, own: &PlantCounter) -> (Vec<Brought<usize>>, Vec<Series>) {
+        let at = |n: usize| own.taken[n].0;
+        let can_follow = |from: usize, to: usize| self.step(own, from, to).is_some();
+        // A counter that shows nothing may only be away.
+        let brought = follow(own.taken.len(), at, can_follow, |_| false);
+        let begins = |n: usize| {
+            let rating = self.held.rating(&own.line.station, own.days[n]);
+            produced::step((0, own.taken[n].1), at(n).since(at(n - 1)), rating).is_some()
+        };
+        let series = series(&brought, at, begins);
+        (brought, series)
+    }
+
+    /// Since when a counter counted up to a line from an earlier one, and how much, kWh; `None` when that cannot be.
+    fn step(&self, own: &PlantCounter, from: usize, to: usize) -> Option<(Timestamp, i64)> {
+        let ((since, before), (at, now)) = (own.taken[from], own.taken[to]);
+        let rating = self.held.rating(&own.line.station, own.days[to]);
+        let kwh = produced::step((before, now), at.since(since), rating)?;
+        Some((since, kwh))
+    }
+
     fn read_counter(
         &self,
-        (own, other): (&PlantCounter, &[Taken]),
+        (own, brought): (&PlantCounter, &[Brought<usize>]),
+        other: &[Taken],
         power: &PlantPower<'_>,
         point: &mut Point,
     ) -> Result<(), StoreError> {
         let PlantCounter { line, taken, days } = own;
-        let step = |from: usize, to: usize| {
-            let ((since, before), (at, now)) = (taken[from], taken[to]);
-            let rating = self.held.rating(&line.station, days[to]);
-            let kwh = produced::step((before, now), at.since(since), rating)?;
-            Some((since, kwh))
-        };
-        let can_follow = |from: usize, to: usize| step(from, to).is_some();
-        // A counter that shows nothing may only be away.
-        let mut brought = follow(taken.len(), |n| taken[n].0, can_follow, |_| false);
-        let begins = |n: usize| {
-            let passed = taken[n].0.since(taken[n - 1].0);
-            let rating = self.held.rating(&line.station, days[n]);
-            produced::step((0, taken[n].1), passed, rating).is_some()
-        };
-        unproven(&mut brought, |n| taken[n].0, begins);
         // A step that belongs to another window may have some of its time in this one.
         let is_near = |n: usize| match brought[n] {
             Brought::Known(from) => self.days.touches(taken[from].0, taken[n].0),
@@ -380,7 +459,7 @@ impl Counts<'_> {
         for n in told {
             let brought = match against.get(&n) {
                 Some(why) => Brought::Doubtful(What::Counter(*why, false)),
-                None => brought[n].and_then(|from| step(from, n)),
+                None => brought[n].and_then(|from| self.step(own, from, n)),
             };
             let before = n.checked_sub(1).map(|before| taken[before].0);
             point.take(self.days, line, brought, (before, taken[n].0, days[n]));
@@ -471,22 +550,27 @@ mod tests {
         }
     }
 
-    /// The same of a counter that gives 100 an hour at most, with `unproven`: the series that are not believed are -2.
+    /// The same of a counter that gives 100 an hour at most, with the series that are not known to be its own as -2.
     fn believed(kwh: &[u64], minutes: impl Fn(usize) -> i64) -> Vec<i64> {
         let at = |n: usize| Timestamp(60_000 * minutes(n));
         let can = |from: usize, to: usize| {
             let hours = u64::try_from(at(to).since(at(from)) / 3_600_000 + 1).unwrap_or(0);
             kwh[to].checked_sub(kwh[from]).is_some_and(|more| more <= 100 * hours)
         };
-        let mut brought = follow(kwh.len(), at, can, |_| false);
-        unproven(&mut brought, at, |n| kwh[n] <= 100);
-        let place = |own: &Brought<usize>| match own {
+        let brought = follow(kwh.len(), at, can, |_| false);
+        let own = series(&brought, at, |n| kwh[n] <= 100);
+        let not_own = not_its_own(&own, &[], at, |n| kwh[n] == 0);
+        let place = |(n, own): (usize, &Brought<usize>)| match own {
             Brought::First => -1,
+            Brought::Known(_) if not_own.contains(&n) => -2,
             Brought::Known(from) => i64::try_from(*from).unwrap(),
             Brought::Doubtful(_) => -2,
         };
-        brought.iter().map(place).collect()
+        brought.iter().enumerate().map(place).collect()
     }
+
+    /// What it is, where its series begin and how many hours they last, and how many readings are not known.
+    type SeriesCase<'a> = (&'a str, &'a [(u64, u64)], usize);
 
     #[test]
     fn a_series_that_is_not_a_day_old_is_not_believed_beside_another_one() {
@@ -496,7 +580,7 @@ mod tests {
             all.iter().flat_map(|(from, hours)| series(*from, *hours)).collect()
         };
         let doubtful = |own: &[i64]| own.iter().filter(|own| **own == -2).count();
-        let table: [(&str, &[(u64, u64)], usize); 6] = [
+        let table: [SeriesCase<'_>; 6] = [
             ("one", &[(5_000, 10)], 0),
             ("a day each", &[(5_000, 25), (90_000, 25)], 1),
             ("not yet", &[(5_000, 25), (90_000, 24)], 24),
@@ -507,11 +591,40 @@ mod tests {
         for (what, all, expected) in table {
             assert_eq!(doubtful(&believed(&counts(all), hourly)), expected, "{what}");
         }
+        // What fell to nothing counts again when it moves.
+        let fell: Vec<u64> = series(5_000, 30).chain([0; 30]).chain(series(10, 30)).collect();
+        assert_eq!(doubtful(&believed(&fell, hourly)), 30);
         // Nobody saw how the one gave way to the other.
         let apart = |n: usize| hourly(n) + if n < 10 { 0 } else { 180 };
         assert_eq!(doubtful(&believed(&counts(&[(5_000, 10), (90_000, 10)]), apart)), 1);
         // The clock was set back.
         let back = |n: usize| hourly(n) - if n < 10 { 0 } else { 1_000 };
         assert_eq!(doubtful(&believed(&counts(&[(5_000, 20)]), back)), 19);
+    }
+
+    #[test]
+    fn counters_of_a_plant_that_go_over_at_once_are_not_their_own() {
+        let line = |n: usize| Timestamp(3_600_000 * i64::try_from(n).unwrap());
+        let of = |from: usize, to: usize, leads_away: bool| Series {
+            lines: from..to,
+            began: line(from),
+            shown_ms: line(to).since(line(from)),
+            leads_away,
+        };
+        // A series of some days, and another one behind it, which another counter begins so many hours later.
+        let table: [(usize, bool, usize, bool, usize); 5] = [
+            (400, true, 0, true, 372),
+            (400, false, 0, true, 372),
+            (400, false, 0, false, 0),
+            (400, true, 1, true, 0),
+            (100, false, 0, true, 100 + 372),
+        ];
+        for (shown, leads_away, later, other_leads, expected) in table {
+            let own = [of(0, shown, false), of(shown, shown + 600, leads_away)];
+            let begins = shown + later;
+            let other = [of(0, begins, false), of(begins, begins + 600, other_leads)];
+            let found = not_its_own(&own, &[&other], line, |_| false);
+            assert!(found.len().abs_diff(expected) <= 1, "{shown} {later}: {}", found.len());
+        }
     }
 }

@@ -30,6 +30,7 @@ use super::intervals::intervals;
 use super::voltage::{self, BusVoltage};
 use super::window::{Era, Span, Window, merged, without};
 use crate::{Kept, Reader, StoreError, Value};
+pub(super) use leaps::{DOUBT_MS, TOGETHER_MS};
 use leaps::{FAR_MS, Leaps, Over};
 use meter::{Meter, kilowatts};
 pub(super) use plants::{PlantPower, Taken};

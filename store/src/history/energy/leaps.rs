@@ -20,9 +20,9 @@ const OF_DAY: usize = 8;
 
 /// So long what several counters went over to together is not known to be their own, and so is what they showed before,
 /// milliseconds: half of what is looked at, so that what leads back is seen on either side.
-const DOUBT_MS: i64 = FAR_MS / 2;
+pub(in crate::history) const DOUBT_MS: i64 = FAR_MS / 2;
 /// Counters of a station that leap within this, milliseconds, do so together: they are read some scans apart.
-const TOGETHER_MS: i64 = 15 * 60_000;
+pub(in crate::history) const TOGETHER_MS: i64 = 15 * 60_000;
 
 /// A reading that is a number: when, and watt hours.
 type Number = (Timestamp, i64);
