@@ -8,6 +8,9 @@
 //! no reading came: what a gap may hide of that is not known either. Whatever is decided hangs on readings at
 //! most [`CONTEXT_MS`] beyond the steps before and behind, so that it is the same whichever window is asked for.
 
+mod by_power;
+mod others;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use config::Lang;
@@ -16,6 +19,7 @@ use signal::clock::Timestamp;
 use super::meter::Meter;
 use crate::history::Span;
 use crate::history::window::{merged, touches};
+pub(super) use by_power::ByPower;
 
 /// A counter that shows something else for no longer than this was only away.
 pub(super) const AWAY_MS: i64 = 3_600_000;
@@ -28,18 +32,12 @@ pub(super) const LONGEST_MS: i64 = 31 * 86_400_000;
 const STANDSTILL_MS: i64 = 86_400_000;
 /// How far from a step lies what decides about it: a break a day away at most, and a standstill a day away from that.
 pub(super) const CONTEXT_MS: i64 = 2 * STANDSTILL_MS + 3 * AWAY_MS;
-/// A reading a day away, or so little more.
-const SHOWN_MS: i64 = STANDSTILL_MS + 3 * AWAY_MS;
 /// What counted and measured energy may be apart, of either: a counter of class 0.5 S (IEC 62053-22), and for the
 /// power a current transformer at low load (1.5 % at a twentieth of its rating, IEC 61869-2 class 0.5) and a
 /// voltage transformer (0.5 %, IEC 61869-3).
 const CLASSES: f64 = 0.025;
 /// Counter and power are read at moments that differ by no more, milliseconds.
 pub(super) const APART_MS: i64 = 2_000;
-/// A counter that breaks off so many times within an hour shows no series of readings: what fits is chance.
-const RESTLESS: usize = 4;
-/// What shows a wrong power is judged to do so within this, milliseconds.
-const FOUND_MS: i64 = 180_000;
 /// A register that may have begun again counted at most this part of itself meanwhile.
 pub(super) const WRAP_PART: i64 = 16;
 
@@ -232,62 +230,6 @@ pub(super) fn steps(meter: &Meter, readings: &[Reading], drawn: &[Drawn]) -> Jud
     }
     judge.walk(&mut found, &links, next..marks.len().saturating_sub(1), &unclear);
     found
-}
-
-/// Readings of a counter that are believed for all else, held against the measured power.
-pub(super) struct ByPower<'a> {
-    meter: &'a Meter,
-    marks: Vec<Mark>,
-    /// Why a step belongs to a standstill.
-    stands: Vec<Option<Oddity>>,
-    /// A counter may have been read so long before the time of its reading, milliseconds.
-    late_ms: i64,
-}
-
-impl<'a> ByPower<'a> {
-    /// Readings, each later than the one before; `drawn` has one entry for each.
-    pub(super) fn of(
-        meter: &'a Meter,
-        readings: &[(Timestamp, i64)],
-        drawn: &[Drawn],
-        late_ms: i64,
-    ) -> Self {
-        let mut sum = Drawn::default();
-        let mut marks = Vec::with_capacity(readings.len());
-        for ((at, wh), more) in readings.iter().zip(drawn) {
-            sum.add(more);
-            marks.push(Mark { at: *at, wh: *wh, drawn: sum, skipped: None });
-            (sum.is_wrong, sum.is_unwatched) = (false, false);
-        }
-        let judge = Judge { meter, marks: &marks };
-        let alone: Vec<_> = (1..marks.len()).map(|n| judge.link(n - 1, n)).collect();
-        let mut links = alone.clone();
-        judge.stand_still(&mut links);
-        let stands = links.iter().zip(&alone).map(|(link, alone)| {
-            let is_frozen = *link == Err(Oddity::Frozen);
-            link.err().filter(|_| is_frozen || link != alone)
-        });
-        Self { meter, stands: stands.collect(), marks, late_ms }
-    }
-
-    /// What the power says against what was counted from one reading to a later one.
-    pub(super) fn against(&self, from: usize, to: usize) -> Option<Oddity> {
-        let judge = Judge { meter: self.meter, marks: &self.marks };
-        let (a, b) = (&self.marks[from], &self.marks[to]);
-        let (least, most) = judge.measured(from, to);
-        let ms = b.at.since(a.at).max(1);
-        let is_known = b.drawn.known_ms - a.drawn.known_ms >= ms;
-        let average = if is_known {
-            flowing(1.0, self.late_ms) * (b.drawn.most - a.drawn.most) / flowing(1.0, ms)
-        } else {
-            flowing(self.meter.most_kw, self.late_ms)
-        };
-        let counted = real(b.wh - a.wh);
-        let apart = average + real(self.meter.count_wh);
-        let is_against = counted > most + apart || counted < least - apart;
-        let stands = self.stands[from].filter(|_| to == from + 1);
-        stands.or(is_against.then_some(Oddity::AgainstPower))
-    }
 }
 
 /// The readings that are numbers.
@@ -780,149 +722,6 @@ impl Judge<'_> {
                 links[n] = hidden.map_or(links[n], |(_, why)| Err(why));
             }
         }
-    }
-
-    /// What a device counted while it may have shown another counter is not known: where it may be of another series, as
-    /// `others` says of each step; and while its power was judged to be wrong, from a break on or up to one, within a day.
-    fn distrust(
-        &self,
-        links: &mut [Result<Counted, Oddity>],
-        joined: &mut Vec<Join>,
-        breaks: &[usize],
-        mut others: Vec<bool>,
-    ) {
-        let mut not_known = vec![false; links.len()];
-        for own in breaks.iter().copied() {
-            let mut behind = own + 1..links.len();
-            let mut before = (0..own).rev();
-            let ways: [&mut dyn Iterator<Item = usize>; 2] = [&mut behind, &mut before];
-            for way in ways {
-                for n in way {
-                    let away = self.span(own.min(n + 1), n.max(own + 1)).length();
-                    let is_wrong = self.marks[n + 1].drawn.is_wrong;
-                    if away > STANDSTILL_MS || !is_wrong && away > FOUND_MS {
-                        break;
-                    }
-                    not_known[n] |= is_wrong;
-                }
-            }
-        }
-        for (link, _) in links.iter_mut().zip(not_known).filter(|(_, own)| *own) {
-            *link = link.and(Err(Oddity::Replaced));
-        }
-        // Whatever else is odd about another series: it is one thing.
-        joined.retain(|join| {
-            let own = join.from..join.to;
-            let is_other = others[own.clone()].contains(&true);
-            if is_other {
-                others[own].fill(true);
-            }
-            !is_other
-        });
-        for (link, _) in links.iter_mut().zip(others).filter(|(_, own)| *own) {
-            *link = Err(Oddity::Replaced);
-        }
-    }
-
-    /// Which steps may be of another series of readings, all of it within a day. One that comes back a day later at most
-    /// was away meanwhile, unless what the other one counted is what it lacks itself. Which of two is the counter's own is
-    /// not known where one of them was not shown for a day: a reading lies a day away, or up to three hours more. What
-    /// breaks off all the time is no series, and what fell to nothing and stands there is none either.
-    fn other_series(&self, alone: &[Result<Counted, Oddity>], breaks: &[usize]) -> Vec<bool> {
-        let mut others = vec![false; alone.len()];
-        let mut comes_back = vec![false; alone.len()];
-        for (n, from) in breaks.iter().enumerate() {
-            let near = |to: &&usize| self.span(*from, **to + 1).length() <= STANDSTILL_MS;
-            let mut later = breaks[n + 1..].iter().take_while(near).enumerate();
-            if let Some((_, to)) = later.find(|(own, to)| self.is_back(*from, **to, *own > 0)) {
-                (comes_back[*from], comes_back[*to]) = (true, true);
-                if !self.is_the_same(alone, *from, *to) {
-                    others[from + 1..*to].fill(true);
-                }
-            }
-        }
-        for own in breaks.windows(RESTLESS) {
-            let (from, to) = (own[0], own[RESTLESS - 1]);
-            if self.span(from, to + 1).length() <= AWAY_MS {
-                others[from + 1..to].fill(true);
-            }
-        }
-        let last = self.marks.len().saturating_sub(1);
-        for own in breaks {
-            let falls_to_nothing = self.marks[own + 1].wh == 0;
-            let stands = |n: &usize| {
-                self.marks[n + 1].wh == 0 && self.span(*own, n + 1).length() <= STANDSTILL_MS
-            };
-            if falls_to_nothing {
-                (own + 1..last).take_while(stands).for_each(|n| others[n] = true);
-            }
-            if comes_back[*own] || !self.leads_away(*own) {
-                continue;
-            }
-            let (from, to) = (self.marks[*own].at, self.marks[own + 1].at);
-            if !self.is_read(Span::new(from.plus(STANDSTILL_MS), from.plus(SHOWN_MS))) {
-                let near = |n: &usize| self.span(*own, n + 1).length() <= STANDSTILL_MS;
-                (own + 1..last).take_while(near).for_each(|n| others[n] = true);
-            }
-            if !self.is_read(Span::new(to.plus(-SHOWN_MS), to.plus(-STANDSTILL_MS))) {
-                let near = |n: &usize| self.span(*n, own + 1).length() <= STANDSTILL_MS;
-                (0..*own).rev().take_while(near).for_each(|n| others[n] = true);
-            }
-        }
-        others
-    }
-
-    /// Whether there is a reading from one moment to another.
-    fn is_read(&self, span: Span) -> bool {
-        let first = self.marks.partition_point(|mark| mark.at < span.from);
-        self.marks.get(first).is_some_and(|mark| mark.at <= span.to)
-    }
-
-    /// Whether a break leads to another series while somebody watched: to more than can have been counted from nothing, or
-    /// from what was shown before, in its own time and that of a standstill before it, a day at most.
-    fn leads_away(&self, n: usize) -> bool {
-        let fits = |from: usize, wh: i64| {
-            let (.., rated) = self.bounds(from, n + 1);
-            real(wh - self.meter.count_wh) <= rated
-        };
-        let (before, behind) = (self.marks[n].wh, self.marks[n + 1].wh);
-        if self.marks[n + 1].drawn.is_unwatched {
-            return false;
-        }
-        let stands = |from: &usize| {
-            self.marks[*from].wh == before && self.span(*from, n + 1).length() <= STANDSTILL_MS
-        };
-        let since = (0..n).rev().take_while(stands).last().unwrap_or(n);
-        if behind < before {
-            !(fits(n, before - behind) || fits(since, behind))
-        } else {
-            !fits(since, behind - before)
-        }
-    }
-
-    /// Whether one step leads away from a series of readings, and a later one back to where it can be by then: the other
-    /// way, or `by_others`, from either side.
-    fn is_back(&self, away: usize, back: usize, by_others: bool) -> bool {
-        let step = |n: usize| self.marks[n + 1].wh - self.marks[n].wh;
-        let counted = self.marks[back + 1].wh - self.marks[away].wh;
-        let (.., rated) = self.bounds(away, back + 1);
-        let fits = counted >= 0 && real(counted - self.meter.count_wh) <= rated;
-        let turns = step(away).signum() * step(back).signum() < 0;
-        fits && (turns || by_others && self.leads_away(away) && self.leads_away(back))
-    }
-
-    /// Whether the series between two breaks counted what the other one lacks, but for what can have flowed in the two.
-    fn is_the_same(&self, alone: &[Result<Counted, Oddity>], away: usize, back: usize) -> bool {
-        let (before, behind) = (self.marks[away].wh, self.marks[away + 1].wh);
-        if !self.meter.is_its_own(before, behind, self.span(away, away + 1).length()) {
-            return false;
-        }
-        let between = self.marks[back].wh - behind;
-        let whole = self.marks[back + 1].wh - self.marks[away].wh;
-        let mut left = Left { counted: whole - between, least: 0.0, most: 0.0 };
-        self.leave(&mut left, away, away + 1);
-        self.leave(&mut left, back, back + 1);
-        alone[away + 1..back].iter().all(Result::is_ok) && left.can_be(0.0)
     }
 
     /// Books the steps of a run of readings as they follow each other.
