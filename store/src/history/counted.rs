@@ -17,7 +17,7 @@ use super::sold::{self, Count, Sold, SoldBy};
 use super::window::{Span, Window};
 use crate::{Contract, EnergyKind, EnergyLine, Reader, StoreError};
 pub(super) use series::Brought;
-use series::{Series, follow, not_its_own, series};
+use series::{Begun, Series, follow, not_its_own, series};
 
 /// Energy of a window by running counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -241,17 +241,16 @@ impl Counts<'_> {
             let counters = || points.iter().flat_map(|(_, counters)| counters.iter().flatten());
             let all: Vec<(Vec<Brought<usize>>, Vec<Series>)> =
                 counters().map(|own| self.followed(own)).collect();
-            let mut place = 0;
+            let begun = Begun::of(all.iter().map(|(_, series)| &series[..]));
+            let mut followed = all.iter();
             for (key, counters) in points {
                 let mut point = Point::default();
                 let [out, back] = counters;
                 for (own, other) in [(out, back), (back, out)] {
                     let Some(own) = own else { continue };
-                    let (brought, series) = &all[place];
-                    let others = all.iter().enumerate().filter(|(n, _)| *n != place);
-                    let others: Vec<&[Series]> = others.map(|(_, (_, own))| &own[..]).collect();
+                    let Some((brought, series)) = followed.next() else { continue };
                     let at = |n: usize| own.taken[n].0;
-                    let not_own = not_its_own(series, &others, at, |n| own.taken[n].1 == 0);
+                    let not_own = not_its_own(series, &begun, at, |n| own.taken[n].1 == 0);
                     let brought = brought.iter().enumerate().map(|(n, brought)| match brought {
                         Brought::Known(_) if not_own.contains(&n) => {
                             Brought::Doubtful(What::CountDoubtful)
@@ -261,7 +260,6 @@ impl Counts<'_> {
                     let brought: Vec<Brought<usize>> = brought.collect();
                     let other = other.as_ref().map_or(&[][..], |other| &other.taken);
                     self.read_counter((own, &brought), other, &power, &mut point)?;
-                    place += 1;
                 }
                 if point.is_of_window() {
                     let own = point.into_produced(self.days.span);

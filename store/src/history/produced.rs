@@ -74,11 +74,11 @@ impl Side {
 impl Produced {
     /// Remarks what speaks against what was counted from one reading to the next; what goes on is one thing.
     fn doubt(&mut self, (since, at): (Timestamp, Timestamp), place: String, what: What) {
-        let goes_on =
-            |own: &&mut Remark| (own.what, own.until) == (what, Some(since)) && own.place == place;
-        match self.remarks.iter_mut().rev().find(goes_on) {
-            Some(last) => last.until = Some(at),
-            None => self.remarks.push(Remark { at: since, until: Some(at), place, what }),
+        match self.remarks.last_mut() {
+            Some(last) if (last.what, last.until) == (what, Some(since)) && last.place == place => {
+                last.until = Some(at);
+            }
+            _ => self.remarks.push(Remark { at: since, until: Some(at), place, what }),
         }
     }
 }

@@ -23,6 +23,9 @@ pub(in crate::history) enum Brought<T> {
 /// A count that shows another one for no longer than this is found out when it is right again, milliseconds.
 const AWAY_MS: i64 = 31 * DAY_MS;
 
+/// So many lines from which a count began anew are remembered: one that does so all the time shows nothing.
+const LEFT_MAX: usize = 100;
+
 /// What each line of a running count brought, and since which line. `can_follow` says whether a line may follow an
 /// earlier one, `begins` whether nothing was counted at a line yet: what comes next counts from there.
 ///
@@ -52,6 +55,9 @@ pub(super) fn follow(
             continue;
         }
         if is_after_another {
+            if left.len() == LEFT_MAX {
+                left.remove(0);
+            }
             left.push(believed);
             brought.push(Brought::Known(n - 1));
             believed = n;
@@ -118,15 +124,45 @@ pub(super) fn series(
     first.iter().copied().zip(ends).map(of_lines).collect()
 }
 
-/// Lines that are of a series which is not known to be the counter's own; `others` are those of the other counters of the
-/// plant.
+/// When series began that came behind others: all of them, and those that lead away.
+#[derive(Debug, Default)]
+pub(super) struct Begun {
+    all: Vec<Timestamp>,
+    leading_away: Vec<Timestamp>,
+}
+
+impl Begun {
+    /// Those of some counters.
+    pub(super) fn of<'a>(counters: impl Iterator<Item = &'a [Series]>) -> Self {
+        let mut begun = Self::default();
+        for own in counters.flatten().filter(|own| own.lines.start > 0) {
+            begun.all.push(own.began);
+            begun.leading_away.extend(own.leads_away.then_some(own.began));
+        }
+        begun.all.sort_unstable();
+        begun.leading_away.sort_unstable();
+        begun
+    }
+
+    /// How many began near another one, of which one or the other leads away.
+    fn near(&self, series: &Series) -> usize {
+        let begun = if series.leads_away { &self.all } else { &self.leading_away };
+        let first = begun.partition_point(|at| series.began.since(*at) > TOGETHER_MS);
+        let behind = begun.partition_point(|at| at.since(series.began) <= TOGETHER_MS);
+        behind - first
+    }
+}
+
+/// Lines that are of a series which is not known to be the counter's own; `begun` are those of all counters of the plant,
+/// the own ones, too.
 pub(super) fn not_its_own(
     own: &[Series],
-    others: &[&[Series]],
+    begun: &Begun,
     at: impl Fn(usize) -> Timestamp,
     is_nothing: impl Fn(usize) -> bool,
 ) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
+    let own_begun = Begun::of(std::iter::once(own));
     for (n, series) in own.iter().enumerate() {
         // Of two neither is believed before it was read for a day.
         let is_beside_another =
@@ -136,12 +172,7 @@ pub(super) fn not_its_own(
         }
         let Some(before) = n.checked_sub(1).map(|before| &own[before]) else { continue };
         // Several that go over at once are addresses that were shifted, or put right.
-        let is_near = |other: &Series| {
-            other.lines.start > 0
-                && other.began.since(series.began).abs() <= TOGETHER_MS
-                && (series.leads_away || other.leads_away)
-        };
-        if others.iter().any(|other| other.iter().any(is_near)) {
+        if begun.near(series) > own_begun.near(series) {
             let soon = |n: &usize| at(*n).since(series.began) <= DOUBT_MS;
             lines.extend(series.lines.clone().take_while(soon));
             if before.shown_ms < DOUBT_MS {
@@ -237,7 +268,7 @@ mod tests {
         };
         let brought = follow(kwh.len(), at, can, |_| false);
         let own = series(&brought, at, |n| kwh[n] <= 100);
-        let not_own = not_its_own(&own, &[], at, |n| kwh[n] == 0);
+        let not_own = not_its_own(&own, &Begun::default(), at, |n| kwh[n] == 0);
         let place = |(n, own): (usize, &Brought<usize>)| match own {
             Brought::First => -1,
             Brought::Known(_) if not_own.contains(&n) => -2,
@@ -301,7 +332,8 @@ mod tests {
             let own = [of(0, shown, false), of(shown, shown + 600, leads_away)];
             let begins = shown + later;
             let other = [of(0, begins, false), of(begins, begins + 600, other_leads)];
-            let found = not_its_own(&own, &[&other], line, |_| false);
+            let begun = Begun::of([&own[..], &other].into_iter());
+            let found = not_its_own(&own, &begun, line, |_| false);
             assert!(found.len().abs_diff(expected) <= 1, "{shown} {later}: {}", found.len());
         }
     }

@@ -44,16 +44,15 @@ impl<'a> PlantPower<'a> {
         (taken, other): (&[Taken], &[Taken]),
         steps: &[(usize, usize)],
     ) -> Result<BTreeMap<usize, Oddity>, StoreError> {
+        let mut by_era: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+        for (from, to) in steps {
+            let at = taken[*to].0;
+            let era = self.eras.partition_point(|era| era.span.to <= at);
+            by_era.entry(era).or_default().push((*from, *to));
+        }
         let mut found = BTreeMap::new();
-        for (n, era) in self.eras.iter().enumerate() {
-            let within = |at: Timestamp| era.span.from <= at && at < era.span.to;
-            let own = steps.iter().copied().filter(|(_, to)| within(taken[*to].0));
-            let own: Vec<(usize, usize)> = own.collect();
-            let whole = own.iter().map(|(from, to)| Span::new(taken[*from].0, taken[*to].0));
-            let whole = whole.reduce(|a, b| Span::new(a.from.min(b.from), a.to.max(b.to)));
-            if let Some(whole) = whole {
-                self.by_contract((n, whole), line, (taken, other), &own, &mut found)?;
-            }
+        for (n, own) in by_era.into_iter().filter(|(n, _)| *n < self.eras.len()) {
+            self.by_contract(n, line, (taken, other), &own, &mut found)?;
         }
         Ok(found)
     }
@@ -61,7 +60,7 @@ impl<'a> PlantPower<'a> {
     /// The same of some steps whose later readings are of the time of one contract.
     fn by_contract(
         &self,
-        (n, whole): (usize, Span),
+        n: usize,
         line: &EnergyLine,
         (taken, other): (&[Taken], &[Taken]),
         steps: &[(usize, usize)],
@@ -79,6 +78,9 @@ impl<'a> PlantPower<'a> {
         let Some(point) = station.point(&format!("{}.{}", line.station, line.id)) else {
             return Ok(());
         };
+        let whole = steps.iter().map(|(from, to)| Span::new(taken[*from].0, taken[*to].0));
+        let whole = whole.reduce(|a, b| Span::new(a.from.min(b.from), a.to.max(b.to)));
+        let Some(whole) = whole else { return Ok(()) };
         let beside = Beside::around(self.reader, &self.eras, n, whole)?;
         let around = wider(whole, CONTEXT_MS);
         let source = Source {
@@ -98,13 +100,16 @@ impl<'a> PlantPower<'a> {
             Some(plant) => meter.at_plant(plant),
             None => meter,
         };
-        let readings = Readings::of(taken, around.and(same));
+        // The last one is of the time of this contract.
+        let last = steps.iter().map(|(_, to)| *to).max().unwrap_or(0);
+        let readings = Readings::of(taken, last, around.and(same));
         let way = if line.kind == EnergyKind::In { -1.0 } else { 1.0 };
         let beside = source.beside(around);
         let moments: Vec<Timestamp> = readings.all.iter().map(|(at, _)| *at).collect();
         let mut drawn = source.drawn((bay, way, around), &moments, &[], &beside)?;
         let measured = Measured::of(&readings, &drawn);
-        readings.stand_while_other(&Readings::of(other, around), &mut drawn);
+        let first = other.partition_point(|(at, _)| *at < around.from);
+        readings.stand_while_other(&Readings::of(other, first, around), &mut drawn);
         let late_ms = province.scan.milliseconds(Scan::Counters);
         let by_power = ByPower::of(&meter, &readings.all, &drawn, late_ms);
         for (from, to) in steps {
@@ -128,12 +133,16 @@ struct Readings {
 }
 
 impl Readings {
-    /// What was taken down in a span; behind a jump of the clock what is no later is left out.
-    fn of(taken: &[Taken], span: Span) -> Self {
+    /// What was taken down in a span, around what stands at a place; behind a jump of the clock what is no later is left
+    /// out.
+    fn of(taken: &[Taken], place: usize, span: Span) -> Self {
+        let is_within = |taken: &&Taken| span.from <= taken.0 && taken.0 <= span.to;
+        let place = place.min(taken.len());
+        let before = taken[..place].iter().rev().take_while(is_within).count();
+        let behind = taken[place..].iter().take_while(is_within).count();
         let mut own = Self { all: Vec::new(), places: Vec::new() };
-        for (n, (at, kwh)) in taken.iter().enumerate() {
-            let is_later = own.all.last().is_none_or(|(last, _)| last < at);
-            if is_later && span.from <= *at && *at <= span.to {
+        for (n, (at, kwh)) in taken.iter().enumerate().take(place + behind).skip(place - before) {
+            if own.all.last().is_none_or(|(last, _)| last < at) {
                 own.all.push((*at, i64::try_from(*kwh).unwrap_or(i64::MAX).saturating_mul(1_000)));
                 own.places.push(n);
             }
